@@ -1,0 +1,74 @@
+/* The agent's life: start, bytes in, time passing. SPDX-License-Identifier: Apache-2.0
+ *
+ *            LOAD                 STEP                    step ended by itself
+ *   EMPTY ---------> READY ----------------> RUNNING -----------------------------> READY
+ *                      ^                        |  worker died / used up its budget
+ *                      |        RESTART         v
+ *                      +-------------------- NO WORKER
+ *
+ *   from      to         on                     by
+ *   EMPTY     READY      LOAD                   agent_requests.c load
+ *   READY     RUNNING    STEP of the next frame agent_step.c agent_step_begin
+ *   RUNNING   READY      PORT_DONE              agent_step.c finish
+ *   RUNNING   NO WORKER  PORT_CRASHED, budget   agent_step.c finish
+ *   NO WORKER READY      RESTART                agent_requests.c restart
+ *   any       EMPTY      RESET                  port->reset
+ *
+ * Invariants:
+ *   1. One request is carried out at most once: a repeated seq is answered from the cache.
+ *   2. done_frame advances by exactly one, only when a step ended by itself, or is set by SYNC/RESTORE.
+ *   3. While RUNNING only HELLO, HEALTH and RESET are carried out.
+ *   4. Nothing the worker does to its memory makes the agent read or write outside agent_t and the
+ *      port's regions: of the shared memory it only digests bytes and reads the tick counter. */
+#include "agent.h"
+
+#include <string.h>
+
+#include "agent_parts.h"
+
+int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
+               size_t count) {
+  if (!a || !port || !words || !checks) return HIL_ERR_ARG;
+  memset(a, 0, sizeof *a);
+  a->port = *port;
+  a->boot_id = boot_id;
+  a->booted_us = port->now_us(port->context);
+  a->done_frame = AGENT_NO_FRAME;
+  wire_decoder_init(&a->decoder);
+  const int status = checkpoint_init(&a->checkpoint, words, checks, count);
+  if (status != HIL_OK) return status;
+  agent_announce(a, 0);
+  return HIL_OK;
+}
+
+void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
+  int complained = 0;
+  while (len && !a->resetting) {
+    wire_frame_t frame;
+    size_t used = 0;
+    const int status = wire_decoder_push(&a->decoder, bytes, len, &used, &frame);
+    bytes += used;
+    len -= used;
+    if (status == 1) {
+      agent_request(a, &frame);
+    } else if (status < 0 && !complained) {
+      uint8_t payload[4];
+      size_t payload_len;
+      const nak_t nak = {(int8_t)status};
+      complained = 1; /* one per burst: noise must not fill the line with complaints */
+      if (nak_pack(&nak, payload, sizeof payload, &payload_len) == HIL_OK) {
+        agent_send(a, MSG_NAK, 0, payload, payload_len);
+      }
+    }
+  }
+}
+
+uint32_t agent_poll(agent_t *a) {
+  uint32_t wait_us = UINT32_MAX;
+  if (a->running) wait_us = agent_step_poll(a);
+  agent_link_pump(a);
+  if (a->resetting && !agent_tx_pending(a)) a->port.reset(a->port.context);
+  return wait_us;
+}
+
+int agent_tx_pending(const agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

@@ -1,0 +1,111 @@
+/* The agent: the program on the board, one source for every board. SPDX-License-Identifier: Apache-2.0
+ *
+ * It answers the host, runs one worker step per frame, injects upsets into the live worker at a program
+ * position and reads them back, and survives whatever they do to the worker. It allocates nothing: all
+ * of it is in agent_t, and the port gives it the workload's memory. */
+#ifndef HIL_AGENT_H
+#define HIL_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "checkpoint.h"
+#include "frame.h"
+#include "message.h"
+#include "port.h"
+#include "status.h"
+#include "upset.h"
+#include "workload.h"
+
+enum {
+  AGENT_UPSETS_MAX = 64,                /* armed upsets and reports kept */
+  AGENT_STUCK_MAX = 16,                 /* stuck bits held at once */
+  AGENT_TX_CAP = 8 * WIRE_FRAME_MAX,    /* [byte] answers waiting for the link */
+  AGENT_SCRUB_WORDS = 64,               /* checkpoint words scrubbed after each step */
+  AGENT_CHECKPOINT_BYTES = 1u << 21     /* [byte] largest state that can be checkpointed */
+};
+
+/* One armed upset and what became of it. */
+typedef struct {
+  arm_t arm;
+  report_t report;
+  uint8_t used;
+} agent_upset_t;
+
+/* A cell that no longer holds what is written to it. */
+typedef struct {
+  uint8_t used;
+  uint8_t target;        /* target_t */
+  uint64_t until_frame;  /* last frame it lasts; all ones: until the agent starts anew */
+  upset_window_t window;
+} agent_stuck_t;
+
+/* Opaque but visible so that callers own it. Do not rely on the contents. */
+typedef struct {
+  port_t port;
+  uint64_t boot_id;
+  uint64_t booted_us;
+
+  wire_decoder_t decoder;
+  uint8_t tx[AGENT_TX_CAP];
+  size_t tx_head, tx_fill;
+  uint64_t tx_bytes, tx_frames, duplicates;
+
+  /* The last answer, for a request that is repeated. */
+  uint8_t answered_type;
+  uint16_t answered_seq;
+  uint16_t answer_len;
+  uint8_t answer_valid;
+  uint8_t answer[WIRE_FRAME_MAX];
+
+  /* A READ being streamed out. */
+  range_t stream;
+  uint16_t stream_seq;
+  uint8_t streaming;
+
+  const workload_t *workload;
+  port_memory_t memory;
+  budget_t budget;
+  uint64_t done_frame; /* last completed frame; all ones: none */
+
+  uint8_t worker_alive;
+  uint8_t running;      /* a step is under way */
+  uint8_t runaway;      /* its tick count passed the budget */
+  uint8_t resetting;
+  uint16_t step_seq;
+  uint64_t step_frame;
+  uint8_t last_reply[512];
+  size_t last_reply_len;
+
+  agent_upset_t upsets[AGENT_UPSETS_MAX];
+  uint32_t upset_next;
+  agent_stuck_t stuck[AGENT_STUCK_MAX];
+
+  checkpoint_t checkpoint;
+  uint32_t steps, crashes, hangs, restarts;
+} agent_t;
+
+/* Start an agent on |port|; |words| and |checks| (capacity |count| each) hold the checkpoint. Announces
+ * itself to the host with an unasked HELLO answer (seq 0). HIL_ERR_ARG for null pointers. */
+int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
+               size_t count);
+
+/* Bytes have arrived. */
+void agent_receive(agent_t *a, const uint8_t *bytes, size_t len);
+
+/* Let everything proceed: the step, its budget, answers waiting for the link. Returns the time in us
+ * after which it must be called again even if nothing happens; UINT32_MAX: no need. */
+uint32_t agent_poll(agent_t *a);
+
+/* Answers wait for the link to take them. */
+int agent_tx_pending(const agent_t *a);
+
+/* The port calls this when the worker stands still at |tick|. Non-zero: abandon the step. */
+int agent_on_tick(agent_t *a, uint32_t tick);
+
+/* One fault-free step without any message, for a host in the same process that runs quiet stretches in
+ * one go: as MSG_STEP with the input already in place. Returns the worker_status_t, and the digests of
+ * output and state; HIL_ERR_STATE if an upset is armed, a stuck bit held, or |frame| is not the next. */
+int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
+
+#endif

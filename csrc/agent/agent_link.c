@@ -1,0 +1,112 @@
+/* Answers: encoding, the repeat cache, the send queue, READ streams. SPDX-License-Identifier: Apache-2.0
+ *
+ * The queue is one linear buffer; it is compacted when its tail is reached.
+ * Invariants:
+ *   1. Bytes leave in the order in which frames were queued; a frame is queued whole or not at all.
+ *   2. A READ stream only uses room that is left: it never makes an answer be dropped. */
+#include <string.h>
+
+#include "agent_parts.h"
+#include "bytes.h"
+
+static size_t queue_room(agent_t *a) {
+  if (a->tx_head) {
+    memmove(a->tx, a->tx + a->tx_head, a->tx_fill - a->tx_head);
+    a->tx_fill -= a->tx_head;
+    a->tx_head = 0;
+  }
+  return sizeof a->tx - a->tx_fill;
+}
+
+static void queue(agent_t *a, const uint8_t *bytes, size_t len) {
+  if (queue_room(a) < len) return;
+  memcpy(a->tx + a->tx_fill, bytes, len);
+  a->tx_fill += len;
+  a->tx_bytes += len;
+  a->tx_frames++;
+}
+
+void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  uint8_t frame[WIRE_FRAME_MAX];
+  size_t frame_len;
+  if (wire_encode(type, seq, payload, len, frame, sizeof frame, &frame_len) == HIL_OK) {
+    queue(a, frame, frame_len);
+  }
+}
+
+void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  size_t frame_len;
+  const int status = wire_encode((uint8_t)(type | MSG_ANSWER), seq, payload, len, a->answer,
+                                 sizeof a->answer, &frame_len);
+  a->answer_valid = status == HIL_OK;
+  if (!a->answer_valid) return;
+  a->answered_type = type;
+  a->answered_seq = seq;
+  a->answer_len = (uint16_t)frame_len;
+  queue(a, a->answer, frame_len);
+}
+
+void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value) {
+  uint8_t payload[16];
+  size_t len;
+  const done_t done = {request, value};
+  if (done_pack(&done, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, request, seq, payload, len);
+  }
+}
+
+void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status) {
+  uint8_t payload[16];
+  size_t len;
+  const refusal_t error = {request, (int8_t)status,
+                         status == HIL_ERR_IO ? a->port.last_error(a->port.context) : 0};
+  if (refusal_pack(&error, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, MSG_ERROR, seq, payload, len);
+  }
+}
+
+void agent_answer_busy(agent_t *a, uint16_t seq) {
+  uint8_t payload[16];
+  size_t len;
+  const refusal_t busy = {MSG_STEP, HIL_ERR_STATE, AGENT_BUSY};
+  a->duplicates++;
+  if (refusal_pack(&busy, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, MSG_ERROR, seq, payload, len);
+  }
+}
+
+int agent_answer_again(agent_t *a, uint8_t type, uint16_t seq) {
+  if (!a->answer_valid || a->answered_type != type || a->answered_seq != seq) return 0;
+  a->duplicates++;
+  queue(a, a->answer, a->answer_len);
+  return 1;
+}
+
+/* Queue as much of a READ as there is room for. */
+static void stream_pump(agent_t *a) {
+  while (a->streaming && queue_room(a) >= WIRE_FRAME_MAX) {
+    data_t data = {.region = a->stream.region, .offset = a->stream.offset};
+    const uint32_t part = a->stream.len < MESSAGE_DATA_MAX ? a->stream.len : MESSAGE_DATA_MAX;
+    data.len = (uint16_t)part;
+    memcpy(data.bytes, a->memory.region[data.region] + data.offset, part);
+    uint8_t payload[WIRE_PAYLOAD_MAX];
+    size_t len;
+    if (data_pack(&data, payload, sizeof payload, &len) == HIL_OK) {
+      agent_send(a, MSG_READ | MSG_ANSWER, a->stream_seq, payload, len);
+    }
+    a->stream.offset += part;
+    a->stream.len -= part;
+    a->streaming = a->stream.len > 0;
+  }
+}
+
+void agent_link_pump(agent_t *a) {
+  for (int turn = 0; turn < 64; turn++) { /* bounded: the worker waits for its poll meanwhile */
+    stream_pump(a);
+    if (a->tx_fill == a->tx_head) return;
+    const size_t taken = a->port.tx(a->port.context, a->tx + a->tx_head, a->tx_fill - a->tx_head);
+    a->tx_head += taken;
+    if (!taken) return;
+    if (a->tx_head == a->tx_fill) a->tx_head = a->tx_fill = 0;
+  }
+}

@@ -1,0 +1,334 @@
+/* Requests: what each message makes the agent do. SPDX-License-Identifier: Apache-2.0
+ *
+ * Every handler answers exactly once: with its result, or with ERROR. */
+#include <string.h>
+
+#include "agent_parts.h"
+#include "digest.h"
+
+typedef struct {
+  uint8_t type;
+  uint16_t seq;
+  const uint8_t *payload;
+  size_t len;
+} request_t;
+
+static void refuse(agent_t *a, const request_t *q, int status) {
+  agent_answer_error(a, q->type, q->seq, status);
+}
+
+static void done(agent_t *a, const request_t *q, uint64_t value) {
+  agent_answer_done(a, q->type, q->seq, value);
+}
+
+static void text(char *out, size_t cap, const char *from) {
+  size_t i = 0;
+  for (; i + 1u < cap && from[i]; i++) out[i] = from[i];
+  out[i] = 0;
+}
+
+void agent_announce(agent_t *a, uint16_t seq) {
+  hello_t hello;
+  memset(&hello, 0, sizeof hello);
+  hello.wire_version = WIRE_VERSION;
+  hello.pointer_bits = (uint8_t)(8u * sizeof(void *));
+  hello.cores = 1;
+  hello.boot_id = a->boot_id;
+  hello.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
+  hello.heartbeat = a->steps;
+  hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT |
+                  1u << TARGET_CHECKPOINT;
+  text(hello.version, sizeof hello.version, "0.1.0");
+  a->port.identify(a->port.context, &hello);
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len;
+  if (hello_pack(&hello, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, MSG_HELLO | MSG_ANSWER, seq, payload, len);
+  }
+}
+
+static int region_range(const agent_t *a, uint8_t region, uint64_t offset, uint64_t len) {
+  if (!a->workload) return HIL_ERR_STATE;
+  const uint32_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
+  return region <= REGION_OUTPUT && offset + len <= sizes[region] ? HIL_OK : HIL_ERR_ARG;
+}
+
+static void load(agent_t *a, const request_t *q) {
+  load_t m;
+  if (load_unpack(&m, q->payload, q->len) != HIL_OK) {
+    refuse(a, q, HIL_ERR_PAYLOAD);
+    return;
+  }
+  const workload_t *w = workload_find(m.workload);
+  if (!w) {
+    refuse(a, q, HIL_ERR_NOSYS);
+    return;
+  }
+  a->workload = NULL;
+  a->worker_alive = 0;
+  agent_upsets_clear(a);
+  a->checkpoint.valid = 0;
+  a->last_reply_len = 0;
+  a->done_frame = AGENT_NO_FRAME;
+  a->budget = (budget_t){.cpu_us = 5000000u, .max_ticks = 0}; /* until BUDGET tells better */
+  int status = a->port.load(a->port.context, w, &a->memory);
+  if (status == HIL_OK) {
+    w->init(a->memory.region[REGION_STATE], m.seed);
+    status = a->port.start(a->port.context);
+  }
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  a->workload = w;
+  a->worker_alive = 1;
+  const loaded_t loaded = {
+      .state_len = w->state_len, .input_len = w->input_len, .output_len = w->output_len,
+      .scratch_len = w->scratch_len, .ticks = w->ticks,
+      .text_len = (uint32_t)((uintptr_t)w->text_end - (uintptr_t)w->text_begin),
+      .state_digest = agent_region_digest(a, REGION_STATE)};
+  uint8_t payload[64];
+  size_t len;
+  if (loaded_pack(&loaded, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_LOAD, q->seq, payload, len);
+  }
+}
+
+static void budget(agent_t *a, const request_t *q) {
+  budget_t m;
+  if (budget_unpack(&m, q->payload, q->len) != HIL_OK || !m.cpu_us) {
+    refuse(a, q, HIL_ERR_PAYLOAD);
+    return;
+  }
+  a->budget = m;
+  done(a, q, 0);
+}
+
+static void step(agent_t *a, const request_t *q) {
+  step_t m;
+  if (step_unpack(&m, q->payload, q->len) != HIL_OK) {
+    refuse(a, q, HIL_ERR_PAYLOAD);
+    return;
+  }
+  agent_step_begin(a, q->seq, &m);
+}
+
+static void arm(agent_t *a, const request_t *q) {
+  arm_t m;
+  int status = arm_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK) status = agent_upset_arm(a, &m);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  done(a, q, m.id);
+}
+
+static void report(agent_t *a, const request_t *q) {
+  uint32_t id = 0;
+  const int status = id_unpack(&id, q->payload, q->len);
+  const agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
+  if (!u) {
+    refuse(a, q, status == HIL_OK ? HIL_ERR_ARG : status);
+    return;
+  }
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len;
+  if (report_pack(&u->report, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_REPORT, q->seq, payload, len);
+  }
+}
+
+static void spans(agent_t *a, const request_t *q) {
+  spans_query_t m;
+  int status = spans_query_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK) status = region_range(a, m.region, 0, 0);
+  spans_t out;
+  memset(&out, 0, sizeof out);
+  if (status == HIL_OK) {
+    out.region = m.region;
+    out.span = m.span;
+    out.first = m.first;
+    out.count = m.count;
+    const size_t sizes[3] = {a->workload->state_len, a->workload->input_len,
+                             a->workload->output_len};
+    status = digest_spans(a->memory.region[m.region], sizes[m.region], m.span, m.first, m.count,
+                          out.digests);
+  }
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  if (status == HIL_OK) status = spans_pack(&out, payload, sizeof payload, &len);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  agent_answer(a, MSG_SPANS, q->seq, payload, len);
+}
+
+static void read_region(agent_t *a, const request_t *q) {
+  range_t m;
+  int status = range_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK) status = region_range(a, m.region, m.offset, m.len);
+  if (status == HIL_OK && !m.len) status = HIL_ERR_ARG;
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  a->stream = m;
+  a->stream_seq = q->seq;
+  a->streaming = 1;
+}
+
+static void write_region(agent_t *a, const request_t *q) {
+  data_t m;
+  int status = data_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK) status = region_range(a, m.region, m.offset, m.len);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  memcpy(a->memory.region[m.region] + m.offset, m.bytes, m.len);
+  agent_stuck_apply(a, AGENT_NO_FRAME); /* a stuck cell does not take what is written */
+  done(a, q, m.offset);
+}
+
+static void answer_sync(agent_t *a, const request_t *q) {
+  const sync_t m = {a->done_frame, agent_region_digest(a, REGION_STATE)};
+  uint8_t payload[32];
+  size_t len;
+  if (sync_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, q->type, q->seq, payload, len);
+  }
+}
+
+static void sync_frame(agent_t *a, const request_t *q) {
+  sync_t m;
+  int status = sync_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK && !a->workload) status = HIL_ERR_STATE;
+  if (status == HIL_OK && agent_region_digest(a, REGION_STATE) != m.state_digest) {
+    status = HIL_ERR_DAMAGED;
+  }
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  a->done_frame = m.frame;
+  a->last_reply_len = 0;
+  done(a, q, m.frame);
+}
+
+static void checkpoint(agent_t *a, const request_t *q) {
+  const int status = a->workload ? checkpoint_take(&a->checkpoint, a->memory.region[REGION_STATE],
+                                                   a->workload->state_len, a->done_frame)
+                                 : HIL_ERR_STATE;
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  answer_sync(a, q);
+}
+
+static void restore(agent_t *a, const request_t *q) {
+  const int status = a->workload ? checkpoint_restore(&a->checkpoint, a->memory.region[REGION_STATE],
+                                                      a->workload->state_len)
+                                 : HIL_ERR_STATE;
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  agent_stuck_apply(a, AGENT_NO_FRAME);
+  a->done_frame = a->checkpoint.frame;
+  a->last_reply_len = 0;
+  answer_sync(a, q);
+}
+
+static void restart(agent_t *a, const request_t *q) {
+  if (!a->workload) {
+    refuse(a, q, HIL_ERR_STATE);
+    return;
+  }
+  a->port.kill(a->port.context);
+  a->worker_alive = 0;
+  const int status = a->port.start(a->port.context);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  a->worker_alive = 1;
+  a->restarts++;
+  done(a, q, a->restarts);
+}
+
+static void health(agent_t *a, const request_t *q) {
+  const wire_counters_t *c = &a->decoder.counters;
+  health_t m;
+  memset(&m, 0, sizeof m);
+  m.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
+  m.cpu_temp_mc = INT32_MIN;
+  m.clock_khz = m.throttled = m.rss_kib = m.free_mib = UINT32_MAX;
+  m.steps = a->steps;
+  m.crashes = a->crashes;
+  m.hangs = a->hangs;
+  m.restarts = a->restarts;
+  m.corrected = a->checkpoint.memory.corrected;
+  m.uncorrected = a->checkpoint.memory.uncorrectable;
+  m.rx_bytes = c->bytes;
+  m.rx_frames = c->frames;
+  m.rx_errors = c->crc_errors + c->format_errors + c->overruns + c->version_errors;
+  m.tx_bytes = a->tx_bytes;
+  m.tx_frames = a->tx_frames;
+  m.duplicates = a->duplicates;
+  a->port.health(a->port.context, &m);
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len;
+  if (health_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_HEALTH, q->seq, payload, len);
+  }
+}
+
+static void dispatch(agent_t *a, const request_t *q) {
+  switch (q->type) {
+    case MSG_LOAD: load(a, q); break;
+    case MSG_BUDGET: budget(a, q); break;
+    case MSG_STEP: step(a, q); break;
+    case MSG_ARM: arm(a, q); break;
+    case MSG_REPORT: report(a, q); break;
+    case MSG_SPANS: spans(a, q); break;
+    case MSG_READ: read_region(a, q); break;
+    case MSG_WRITE: write_region(a, q); break;
+    case MSG_SYNC: sync_frame(a, q); break;
+    case MSG_CHECKPOINT: checkpoint(a, q); break;
+    case MSG_RESTORE: restore(a, q); break;
+    case MSG_RESTART: restart(a, q); break;
+    default: refuse(a, q, HIL_ERR_NOSYS); break;
+  }
+}
+
+void agent_request(agent_t *a, const wire_frame_t *frame) {
+  const request_t q = {frame->type, frame->seq, frame->payload, frame->len};
+  if (q.type & MSG_ANSWER) return; /* our own echo, or another agent: not for us */
+  switch (q.type) {
+    case MSG_HELLO: /* never from the cache: a new host may count its seq from the same start */
+      a->answer_valid = 0;
+      agent_announce(a, q.seq);
+      return;
+    case MSG_HEALTH:
+      health(a, &q);
+      return;
+    case MSG_RESET:
+      done(a, &q, 0);
+      a->resetting = 1;
+      return;
+    default:
+      break;
+  }
+  if (a->running) {
+    if (q.type == MSG_STEP && q.seq == a->step_seq) {
+      agent_answer_busy(a, q.seq); /* the answer is on its way: only a sign of life */
+    } else {
+      refuse(a, &q, HIL_ERR_STATE);
+    }
+    return;
+  }
+  if (!agent_answer_again(a, q.type, q.seq)) dispatch(a, &q);
+}

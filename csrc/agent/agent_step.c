@@ -1,0 +1,173 @@
+/* One frame: begin, stops on the way, budget, end. SPDX-License-Identifier: Apache-2.0
+ *
+ * A step is called hung when it used up its CPU budget (time in which the machine ran something else
+ * does not count, so a loaded machine makes no hangs) or when its ticks passed the budget's. */
+#include <string.h>
+
+#include "agent_parts.h"
+#include "digest.h"
+
+uint64_t agent_region_digest(const agent_t *a, region_t region) {
+  const size_t len = region == REGION_STATE ? a->workload->state_len : a->workload->output_len;
+  return digest64(a->memory.region[region], len, 0);
+}
+
+static uint32_t next_stop(const agent_t *a, uint32_t tick) {
+  const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
+  const uint32_t next = agent_upsets_next_tick(a, tick);
+  return next && (!limit || next < limit) ? next : limit;
+}
+
+static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_t *reply) {
+  a->running = 0;
+  a->steps++;
+  if (status == WORKER_CRASHED) a->crashes++;
+  if (status == WORKER_HUNG) a->hangs++;
+  if (status == WORKER_DONE) {
+    a->done_frame = a->step_frame;
+  } else {
+    a->worker_alive = 0;
+  }
+  agent_stuck_apply(a, a->step_frame);
+  *reply = (reply_t){.frame = a->step_frame, .status = (uint8_t)status, .signal = signal};
+  reply->pending = agent_upsets_settle(a);
+  reply->ticks = a->memory.progress->tick;
+  const uint64_t cpu_us = a->port.cpu_us(a->port.context);
+  reply->cpu_us = cpu_us < UINT32_MAX ? (uint32_t)cpu_us : UINT32_MAX;
+  if (status == WORKER_DONE) {
+    reply->output_digest = agent_region_digest(a, REGION_OUTPUT);
+    reply->state_digest = agent_region_digest(a, REGION_STATE);
+    reply->len = (uint16_t)a->workload->output_len;
+    memcpy(reply->output, a->memory.region[REGION_OUTPUT], reply->len);
+  }
+  if (a->checkpoint.valid) (void)secded_scrub(&a->checkpoint.memory, AGENT_SCRUB_WORDS);
+  return (uint8_t)status;
+}
+
+static void answer_step(agent_t *a, const reply_t *reply) {
+  if (reply_pack(reply, a->last_reply, sizeof a->last_reply, &a->last_reply_len) == HIL_OK) {
+    agent_answer(a, MSG_STEP, a->step_seq, a->last_reply, a->last_reply_len);
+  }
+}
+
+static void end_step(agent_t *a, worker_status_t status, uint8_t signal) {
+  reply_t reply;
+  finish(a, status, signal, &reply);
+  answer_step(a, &reply);
+}
+
+/* Start the worker on the input that is in place. */
+static int launch(agent_t *a, uint64_t frame) {
+  a->step_frame = frame;
+  a->runaway = 0;
+  a->memory.progress->tick = 0;
+  agent_stuck_apply(a, frame);
+  a->running = 1;
+  agent_upsets_at_tick(a, 0);
+  if (a->resetting) return HIL_ERR_STATE;
+  a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
+  const int status = a->port.step(a->port.context);
+  if (status != HIL_OK) a->running = 0;
+  return status;
+}
+
+void agent_step_begin(agent_t *a, uint16_t seq, const step_t *step) {
+  if (!a->workload) {
+    agent_answer_error(a, MSG_STEP, seq, HIL_ERR_STATE);
+    return;
+  }
+  if (step->frame == a->done_frame && a->last_reply_len) {
+    a->duplicates++;
+    agent_answer(a, MSG_STEP, seq, a->last_reply, a->last_reply_len);
+    return;
+  }
+  a->step_seq = seq;
+  if (!a->worker_alive) {
+    const reply_t absent = {.frame = step->frame, .status = WORKER_ABSENT};
+    answer_step(a, &absent);
+    return;
+  }
+  if (step->frame != a->done_frame + 1u || step->len != a->workload->input_len) {
+    agent_answer_error(a, MSG_STEP, seq, HIL_ERR_ARG);
+    return;
+  }
+  memcpy(a->memory.region[REGION_INPUT], step->input, step->len);
+  const int status = launch(a, step->frame);
+  if (status != HIL_OK && !a->resetting) agent_answer_error(a, MSG_STEP, seq, status);
+}
+
+int agent_on_tick(agent_t *a, uint32_t tick) {
+  if (!a->running) return 1;
+  if (a->budget.max_ticks && tick > a->budget.max_ticks) {
+    a->runaway = 1;
+    return 1;
+  }
+  agent_stuck_apply(a, a->step_frame);
+  agent_upsets_at_tick(a, tick);
+  if (a->resetting) return 1;
+  /* Stepping on by instructions may have passed further ticks. */
+  a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
+  return 0;
+}
+
+/* Wall-clock triggers: sleep while far away, then watch closely and stop the worker. */
+static uint32_t poll_us_trigger(agent_t *a) {
+  const uint32_t at = agent_upsets_next_us(a);
+  if (at == UINT32_MAX || !a->port.interrupt) return UINT32_MAX;
+  const uint64_t used = a->port.cpu_us(a->port.context);
+  if (used < at) return at - used > 2000u ? (uint32_t)(at - used) - 1000u : 0;
+  if (a->port.interrupt(a->port.context) == HIL_OK) {
+    agent_upsets_at_us(a, (uint32_t)used);
+    if (!a->resetting) (void)a->port.resume(a->port.context);
+  }
+  return 0;
+}
+
+uint32_t agent_step_poll(agent_t *a) {
+  uint8_t signal = 0;
+  const port_event_t event = a->port.poll(a->port.context, &signal);
+  if (a->resetting) return UINT32_MAX;
+  if (event == PORT_DONE) {
+    end_step(a, WORKER_DONE, 0);
+    return UINT32_MAX;
+  }
+  if (event == PORT_CRASHED) {
+    end_step(a, WORKER_CRASHED, signal);
+    return UINT32_MAX;
+  }
+  const uint64_t used = a->port.cpu_us(a->port.context);
+  if (a->runaway || used >= a->budget.cpu_us) {
+    a->port.kill(a->port.context);
+    end_step(a, WORKER_HUNG, 0);
+    return UINT32_MAX;
+  }
+  const uint32_t trigger_us = poll_us_trigger(a);
+  const uint64_t left_us = a->budget.cpu_us - used; /* CPU time never runs faster than the clock */
+  return left_us < trigger_us ? (uint32_t)left_us : trigger_us;
+}
+
+int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {
+  if (!a->workload || !a->worker_alive || a->running || frame != a->done_frame + 1u ||
+      agent_stuck_held(a)) {
+    return HIL_ERR_STATE;
+  }
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
+    if (a->upsets[i].used && a->upsets[i].report.state == UPSET_ARMED) return HIL_ERR_STATE;
+  }
+  if (launch(a, frame) != HIL_OK) return HIL_ERR_STATE;
+  uint8_t signal = 0;
+  reply_t reply;
+  const port_event_t event = a->port.poll(a->port.context, &signal);
+  a->last_reply_len = 0;
+  if (event != PORT_DONE) {
+    a->port.kill(a->port.context);
+    return finish(a, event == PORT_CRASHED ? WORKER_CRASHED : WORKER_HUNG, signal, &reply);
+  }
+  a->running = 0;
+  a->steps++;
+  a->done_frame = frame;
+  *out_output = agent_region_digest(a, REGION_OUTPUT);
+  *out_state = agent_region_digest(a, REGION_STATE);
+  if (a->checkpoint.valid) (void)secded_scrub(&a->checkpoint.memory, AGENT_SCRUB_WORDS);
+  return WORKER_DONE;
+}

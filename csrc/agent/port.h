@@ -1,0 +1,93 @@
+/* The whole hardware abstraction: one struct of callbacks and a context. SPDX-License-Identifier: Apache-2.0
+ *
+ * A port owns the link, the clock and one worker with its memory; the agent (agent.h) owns the protocol.
+ * Every callback gets |context| first. Unless said otherwise they return HIL_OK, HIL_ERR_NOSYS if this
+ * port cannot do it, or HIL_ERR_IO if the system refused (port->last_error then tells why). All are
+ * called from one thread, never from an interrupt. */
+#ifndef HIL_PORT_H
+#define HIL_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message.h"
+#include "status.h"
+#include "workload.h"
+
+/* Memory of the loaded workload, as the agent sees it. In a shared mapping the worker changes it only
+ * between port->step and the event that ends the step. */
+typedef struct {
+  uint8_t *region[3]; /* by region_t, 64-byte aligned */
+  progress_t *progress;
+} port_memory_t;
+
+typedef enum {
+  PORT_RUNNING = 0, /* the step goes on */
+  PORT_DONE = 1,    /* it ended by itself */
+  PORT_CRASHED = 2  /* the worker is gone; *out_signal says of what */
+} port_event_t;
+
+typedef struct {
+  void *context;
+
+  /* Queue bytes towards the host. Returns how many were taken, which may be fewer than |len|; 0 also
+   * when the link is down. Never blocks. */
+  size_t (*tx)(void *context, const uint8_t *bytes, size_t len);
+
+  /* [us] monotonic, any origin. */
+  uint64_t (*now_us)(void *context);
+
+  /* Provide zeroed memory for |workload| and forget the previous one; no worker runs after it. */
+  int (*load)(void *context, const workload_t *workload, port_memory_t *out);
+
+  /* Start a fresh worker on the loaded memory (which keeps its contents), at rest before a step. */
+  int (*start)(void *context);
+
+  /* Begin one step. Only with a worker at rest. */
+  int (*step)(void *context);
+
+  /* Let the step proceed and tell what became of it. While it runs, the port calls
+   * agent_on_tick(agent, tick) whenever progress->stop_tick is reached, with the worker standing
+   * still. */
+  port_event_t (*poll)(void *context, uint8_t *out_signal);
+
+  /* Make a running step stand still wherever it is, and let it go on. */
+  int (*interrupt)(void *context);
+  int (*resume)(void *context);
+
+  /* With the worker standing still: execute up to |steps| machine instructions; |out_taken| says how
+   * many were executed before the step ended or died (which the next poll reports). */
+  int (*advance)(void *context, uint32_t steps, uint32_t *out_taken);
+
+  /* End the worker, whatever it does. Never fails: afterwards there is none. */
+  void (*kill)(void *context);
+
+  /* [us] CPU time that the current (or last) step has used. */
+  uint64_t (*cpu_us)(void *context);
+
+  /* The memory and registers of a worker that stands still or is at rest. target_len tells the size in
+   * bytes at this moment (HIL_ERR_NOSYS: no such target here). */
+  int (*target_len)(void *context, target_t target, uint64_t *out_len);
+  int (*target_read)(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len);
+  int (*target_write)(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+                      size_t len);
+
+  /* A functional interrupt of the processor, with the worker standing still: HANG or CRASH. What was
+   * changed for it is told as in a report: |out_len| bytes before and after, read back. */
+  int (*sefi)(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
+
+  /* Program counter relative to the workload's text, all ones if outside or unknown. */
+  uint64_t (*pc_offset)(void *context);
+
+  /* Start the whole agent anew, as after power-on. May not return. */
+  void (*reset)(void *context);
+
+  /* Fill what only the system knows; other fields are the agent's. Unknown values stay as they are. */
+  void (*identify)(void *context, hello_t *out);
+  void (*health)(void *context, health_t *out);
+
+  /* errno-like number of the last HIL_ERR_IO. */
+  uint32_t (*last_error)(void *context);
+} port_t;
+
+#endif

@@ -1,0 +1,46 @@
+"""Generate the cffi extension's C source from the marked regions of the C headers.
+
+The cdef is what stands between ``cffi:begin`` and ``cffi:end`` in each header: it is never written
+twice. Usage: ``bind.py OUT.c`` (called by CMake).
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import cffi
+
+HERE = Path(__file__).resolve().parent
+# In the order in which their types build on each other.
+HEADERS = [
+    "kernel/status.h",
+    "kernel/vote.h",
+    "kernel/digest.h",
+    "kernel/crc32c.h",
+    "kernel/philox.h",
+    "kernel/secded.h",
+    "kernel/checkpoint.h",
+    "kernel/upset.h",
+    "kernel/workload.h",
+    "kernel/golden.h",
+    "kernel/lockstep.h",
+    "wire/cobs.h",
+    "wire/frame.h",
+    "wire/message.h",
+    "port/inproc/inproc.h",
+]
+REGION = re.compile(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", re.DOTALL)
+
+
+def main(out: str) -> None:
+    headers = [h for h in HEADERS if (HERE / h).exists()]
+    regions = [r for h in headers for r in REGION.findall((HERE / h).read_text(encoding="utf-8"))]
+    ffi = cffi.FFI()
+    ffi.cdef("\n".join(regions))
+    includes = "\n".join(f'#include "{Path(h).name}"' for h in headers)
+    ffi.set_source("hil._kernel", includes, py_limited_api=True)
+    ffi.emit_c_code(out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

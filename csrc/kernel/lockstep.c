@@ -1,0 +1,116 @@
+/* The verdict of one frame. SPDX-License-Identifier: Apache-2.0
+ *
+ * Algorithm: heard = nodes whose step ended by itself. Voters among them form classes by output digest;
+ * the class with more than half of the heard voters gives the agreed output. States vote likewise among
+ * the voters that agreed on the output, so that a node known to be wrong has no say about the state.
+ * Invariants:
+ *   1. A node that is not a voter never changes verdict, output or state.
+ *   2. dissent and latent name heard nodes only.
+ *   3. DELIVERED is set exactly when the verdict is UNANIMOUS, MAJORITY or SIMPLEX. */
+#include "lockstep.h"
+
+#include "bytes.h"
+
+static uint32_t heard_mask(const lockstep_frame_t *f) {
+  uint32_t mask = 0;
+  for (uint32_t i = 0; i < f->nodes; i++) {
+    if (f->node[i].status == NODE_DONE) mask |= 1u << i;
+  }
+  return mask;
+}
+
+/* Nodes of |mask| whose digest in |digests| is |value|. */
+static uint8_t having(const uint64_t *digests, uint32_t mask, uint64_t value) {
+  uint32_t out = 0;
+  for (uint32_t i = 0; i < VOTE_MAX_NODES; i++) {
+    if ((mask >> i & 1u) && digests[i] == value) out |= 1u << i;
+  }
+  return (uint8_t)out;
+}
+
+static int vote_states(lockstep_frame_t *f, uint32_t heard, const uint64_t *states) {
+  vote_class_t class_;
+  const uint32_t trusted = heard & f->voters & f->agree;
+  const int status = vote_exact(states, f->nodes, trusted, &class_);
+  if (status != HIL_OK) return status;
+  if (class_.winner < 0) {
+    f->flags |= LOCKSTEP_STATE_SPLIT;
+    return HIL_OK;
+  }
+  f->state = states[class_.winner];
+  f->latent = (uint8_t)(heard & ~(uint32_t)having(states, heard, f->state));
+  return HIL_OK;
+}
+
+int lockstep_vote(lockstep_frame_t *f) {
+  if (!f || f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes) return HIL_ERR_ARG;
+  uint64_t outputs[VOTE_MAX_NODES] = {0}, states[VOTE_MAX_NODES] = {0};
+  for (uint32_t i = 0; i < f->nodes; i++) {
+    outputs[i] = f->node[i].output_digest;
+    states[i] = f->node[i].state_digest;
+  }
+  const uint32_t heard = heard_mask(f), counted = heard & f->voters;
+  f->flags &= (uint8_t) ~(LOCKSTEP_DELIVERED | LOCKSTEP_STATE_SPLIT);
+  f->agree = f->dissent = f->latent = 0;
+  f->output = f->state = 0;
+  if (!counted) {
+    f->verdict = VERDICT_NO_QUORUM;
+    return HIL_OK;
+  }
+  vote_class_t class_;
+  int status = vote_exact(outputs, f->nodes, counted, &class_);
+  if (status != HIL_OK) return status;
+  if (class_.winner < 0) {
+    f->verdict = VERDICT_NO_MAJORITY;
+    return HIL_OK;
+  }
+  f->output = outputs[class_.winner];
+  f->agree = having(outputs, heard, f->output);
+  f->dissent = (uint8_t)(heard & ~(uint32_t)f->agree);
+  f->flags |= LOCKSTEP_DELIVERED;
+  status = vote_states(f, heard, states);
+  if (status != HIL_OK) return status;
+  const int complete = counted == f->voters && !f->dissent && !f->latent &&
+                       !(f->flags & LOCKSTEP_STATE_SPLIT);
+  const int alone = !(counted & (counted - 1u));
+  f->verdict = alone ? VERDICT_SIMPLEX : complete ? VERDICT_UNANIMOUS : VERDICT_MAJORITY;
+  return HIL_OK;
+}
+
+int lockstep_pack(const lockstep_frame_t *f, uint8_t *out, size_t cap) {
+  const size_t len = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
+  if (f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
+  store_u64le(out, f->frame);
+  const uint8_t small[8] = {f->verdict, f->nodes, f->voters, f->flags,
+                            f->agree, f->dissent, f->latent, 0};
+  for (int i = 0; i < 8; i++) out[8 + i] = small[i];
+  store_u64le(out + 16, f->output);
+  store_u64le(out + 24, f->state);
+  for (uint32_t i = 0; i < f->nodes; i++) {
+    uint8_t *p = out + LOCKSTEP_HEADER_LEN + i * LOCKSTEP_NODE_LEN;
+    p[0] = f->node[i].status;
+    p[1] = f->node[i].signal;
+    store_u64le(p + 2, f->node[i].output_digest);
+    store_u64le(p + 10, f->node[i].state_digest);
+  }
+  return (int)len;
+}
+
+int lockstep_unpack(lockstep_frame_t *f, const uint8_t *data, size_t len) {
+  if (len < LOCKSTEP_HEADER_LEN) return HIL_ERR_PAYLOAD;
+  *f = (lockstep_frame_t){.frame = load_u64le(data), .verdict = data[8], .nodes = data[9],
+                          .voters = data[10], .flags = data[11], .agree = data[12],
+                          .dissent = data[13], .latent = data[14],
+                          .output = load_u64le(data + 16), .state = load_u64le(data + 24)};
+  const size_t need = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
+  if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes || len < need ||
+      f->verdict < VERDICT_UNANIMOUS || f->verdict > VERDICT_NO_QUORUM) {
+    return HIL_ERR_PAYLOAD;
+  }
+  for (uint32_t i = 0; i < f->nodes; i++) {
+    const uint8_t *p = data + LOCKSTEP_HEADER_LEN + i * LOCKSTEP_NODE_LEN;
+    if (p[0] > NODE_EXCLUDED) return HIL_ERR_PAYLOAD;
+    f->node[i] = (lockstep_node_t){p[0], p[1], load_u64le(p + 2), load_u64le(p + 10)};
+  }
+  return (int)need;
+}

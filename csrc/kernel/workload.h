@@ -1,0 +1,87 @@
+/* Workloads: deterministic step functions over a state region. SPDX-License-Identifier: Apache-2.0
+ *
+ * How to add one: write kernel/workloads/NAME.c with the three functions below, every function that
+ * runs inside a step marked WORKLOAD_TEXT(NAME), and add one line to the registry in workload.c.
+ *
+ * Rules that make it votable:
+ *   1. Bit-identical everywhere: integers, or doubles with + - * / only (no libm, no contraction).
+ *   2. Total: any bytes in state, input and scratch give a defined result within bounded time. Upsets
+ *      put any bytes there, and a workload may run inside the host process.
+ *   3. No NaN ever reaches state or output (its bits differ between machines).
+ *   4. Everything that must survive from step to step is in state; scratch is garbage at entry.
+ *   5. Output and state depend on nothing but state, input and seed.
+ *   6. progress_tick() is called at least every ~10 us of work, exactly |ticks| times in a fault-free
+ *      step; when it returns non-zero the step returns HIL_ERR_STATE at once. */
+#ifndef HIL_WORKLOAD_H
+#define HIL_WORKLOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+/* Code of a workload goes to a section of its own, so that an upset of `text` can hit the code that
+ * really runs. */
+#if defined(__ELF__)
+#define WORKLOAD_TEXT(name) __attribute__((section("wl_" #name)))
+#define WORKLOAD_TEXT_BOUNDS(name)                      \
+  extern const uint8_t __start_wl_##name[];             \
+  extern const uint8_t __stop_wl_##name[]
+#define WORKLOAD_TEXT_BEGIN(name) __start_wl_##name
+#define WORKLOAD_TEXT_END(name) __stop_wl_##name
+#else
+#define WORKLOAD_TEXT(name)
+#define WORKLOAD_TEXT_BOUNDS(name) extern const int workload_no_text_##name
+#define WORKLOAD_TEXT_BEGIN(name) NULL
+#define WORKLOAD_TEXT_END(name) NULL
+#endif
+
+/* cffi:begin */
+/* The progress hook. A step counts ticks; when the count reaches stop_tick, stop() is called: there an
+ * agent looks at, or upsets, a computation that is half done. Fields are volatile because the other
+ * side of a shared mapping reads them while the step runs. */
+typedef struct {
+  volatile uint32_t tick;      /* ticks passed in this step */
+  volatile uint32_t stop_tick; /* call stop() when tick becomes this; 0 = never */
+  int (*stop)(void *context, uint32_t tick); /* non-zero: abandon the step */
+  void *context;
+} progress_t;
+
+/* The four regions of one step; each 64-byte aligned, sizes as in workload_t. */
+typedef struct {
+  uint8_t *state;
+  const uint8_t *input;
+  uint8_t *output;
+  uint8_t *scratch;
+} workload_io_t;
+
+typedef struct {
+  const char *name;
+  uint32_t state_len;   /* [byte] */
+  uint32_t input_len;   /* [byte], <= 256 */
+  uint32_t output_len;  /* [byte], <= 256 */
+  uint32_t scratch_len; /* [byte] */
+  uint32_t ticks;       /* progress ticks of a fault-free step */
+  /* Write the initial state. */
+  void (*init)(uint8_t *state, uint64_t seed);
+  /* Write the input of frame |frame| (what sensors would deliver). Runs on the host only. */
+  void (*input)(uint8_t *input, uint64_t seed, uint64_t frame);
+  /* One step. HIL_OK, or HIL_ERR_STATE if the progress hook abandoned it. */
+  int (*step)(const workload_io_t *io, progress_t *progress);
+  const uint8_t *text_begin; /* the step's machine code; null where it cannot be known */
+  const uint8_t *text_end;
+} workload_t;
+
+/* The registry. workload_at returns null beyond the last; workload_find null if there is none. */
+const workload_t *workload_at(int index);
+const workload_t *workload_find(const char *name);
+/* cffi:end */
+
+/* Count one tick. Returns non-zero if the step must be abandoned. */
+static inline int progress_tick(progress_t *p) {
+  const uint32_t tick = p->tick + 1u;
+  p->tick = tick;
+  return tick == p->stop_tick ? p->stop(p->context, tick) : 0;
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* In-process port. SPDX-License-Identifier: Apache-2.0
+ *
+ * A step runs to its end inside poll(); at progress stops the agent is called back from within. A
+ * processor that a SEFI froze stops at its tick and executes nothing more: the virtual clock then runs
+ * past the budget, and the agent finds the hang by deadline as on any board.
+ * Invariants:
+ *   1. Only inproc_exchange, inproc_power and inproc_batch let the board proceed.
+ *   2. No call depends on real time. */
+#include "inproc.h"
+
+#include <string.h>
+
+#include "agent.h"
+#include "philox.h"
+
+enum { ARENA_LEN = (1 << 20) + (1 << 18), ALIGNMENT = 64, TURNS_MAX = 100000 };
+enum { SIGNAL_ILLEGAL_INSTRUCTION = 4 };
+
+typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } cpu_t;
+
+struct inproc {
+  agent_t agent;
+  philox_t boots;
+  uint8_t powered;
+  uint8_t reset_due;
+  uint8_t worker;  /* there is one */
+  uint8_t begun;   /* a step was begun and has not ended */
+  uint8_t cpu;     /* cpu_t */
+  uint64_t clock_us;
+  const workload_t *workload;
+  workload_io_t io;
+  progress_t progress;
+  uint8_t *out;
+  size_t out_cap, out_len;
+  uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
+  uint8_t checks[AGENT_CHECKPOINT_BYTES / 8];
+  uint8_t arena[ARENA_LEN + ALIGNMENT];
+};
+
+/* --- the port's callbacks ------------------------------------------------------------------------ */
+
+static size_t tx(void *context, const uint8_t *bytes, size_t len) {
+  inproc_t *b = context;
+  const size_t room = b->out_cap - b->out_len, take = len < room ? len : room;
+  if (take) memcpy(b->out + b->out_len, bytes, take);
+  b->out_len += take;
+  return take;
+}
+
+static uint64_t now_us(void *context) {
+  const inproc_t *b = context;
+  return b->clock_us;
+}
+
+static int on_stop(void *context, uint32_t tick) {
+  inproc_t *b = context;
+  const int abandon = agent_on_tick(&b->agent, tick);
+  return abandon || b->cpu != CPU_SOUND;
+}
+
+static size_t rounded(size_t len) { return (len + ALIGNMENT - 1u) / ALIGNMENT * ALIGNMENT; }
+
+static int load(void *context, const workload_t *w, port_memory_t *out) {
+  inproc_t *b = context;
+  const size_t need = rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len) +
+                      rounded(w->scratch_len);
+  if (need > ARENA_LEN) return HIL_ERR_EXHAUSTED;
+  uint8_t *p = b->arena + (ALIGNMENT - (uintptr_t)b->arena % ALIGNMENT) % ALIGNMENT;
+  memset(p, 0, need);
+  b->worker = b->begun = 0;
+  b->workload = w;
+  out->region[REGION_STATE] = p;
+  out->region[REGION_INPUT] = p + rounded(w->state_len);
+  out->region[REGION_OUTPUT] = out->region[REGION_INPUT] + rounded(w->input_len);
+  out->progress = &b->progress;
+  b->io = (workload_io_t){out->region[REGION_STATE], out->region[REGION_INPUT],
+                          out->region[REGION_OUTPUT],
+                          out->region[REGION_OUTPUT] + rounded(w->output_len)};
+  return HIL_OK;
+}
+
+static int start(void *context) {
+  inproc_t *b = context;
+  if (!b->workload) return HIL_ERR_STATE;
+  b->progress = (progress_t){0, 0, on_stop, b};
+  b->cpu = CPU_SOUND;
+  b->worker = 1;
+  b->begun = 0;
+  return HIL_OK;
+}
+
+static int step(void *context) {
+  inproc_t *b = context;
+  if (!b->worker) return HIL_ERR_STATE;
+  b->begun = 1;
+  return HIL_OK;
+}
+
+static uint64_t cpu_us(void *context) {
+  const inproc_t *b = context;
+  if (b->cpu == CPU_FROZEN) return UINT64_MAX; /* it has been standing for ever */
+  return (uint64_t)b->progress.tick * INPROC_TICK_US;
+}
+
+static port_event_t poll(void *context, uint8_t *out_signal) {
+  inproc_t *b = context;
+  if (!b->worker) return PORT_CRASHED;
+  if (!b->begun) return PORT_RUNNING;
+  b->begun = 0;
+  const int status = b->cpu == CPU_SOUND ? b->workload->step(&b->io, &b->progress) : HIL_ERR_STATE;
+  b->clock_us += (uint64_t)b->progress.tick * INPROC_TICK_US;
+  if (status == HIL_OK) return PORT_DONE;
+  if (b->cpu == CPU_CRASHED) {
+    b->worker = 0;
+    *out_signal = SIGNAL_ILLEGAL_INSTRUCTION;
+    return PORT_CRASHED;
+  }
+  return PORT_RUNNING; /* abandoned: the agent looks at its budget */
+}
+
+static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
+  (void)context;
+  (void)steps;
+  *out_taken = 0;
+  return HIL_ERR_NOSYS;
+}
+
+static void kill_worker(void *context) {
+  inproc_t *b = context;
+  b->worker = b->begun = 0;
+  b->cpu = CPU_SOUND;
+}
+
+static uint8_t *target_base(inproc_t *b, target_t target, uint64_t *out_len) {
+  switch (target) {
+    case TARGET_STATE: *out_len = b->workload->state_len; return b->io.state;
+    case TARGET_INPUT: *out_len = b->workload->input_len; return b->agent.memory.region[REGION_INPUT];
+    case TARGET_OUTPUT: *out_len = b->workload->output_len; return b->io.output;
+    default: return NULL;
+  }
+}
+
+static int target_len(void *context, target_t target, uint64_t *out_len) {
+  inproc_t *b = context;
+  return target_base(b, target, out_len) ? HIL_OK : HIL_ERR_NOSYS;
+}
+
+static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+  uint64_t size = 0;
+  const uint8_t *base = target_base(context, target, &size);
+  if (!base) return HIL_ERR_NOSYS;
+  if (offset + len > size) return HIL_ERR_ARG;
+  memcpy(out, base + offset, len);
+  return HIL_OK;
+}
+
+static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+                        size_t len) {
+  uint64_t size = 0;
+  uint8_t *base = target_base(context, target, &size);
+  if (!base) return HIL_ERR_NOSYS;
+  if (offset + len > size) return HIL_ERR_ARG;
+  memcpy(base + offset, bytes, len);
+  return HIL_OK;
+}
+
+static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+                uint8_t *out_len) {
+  inproc_t *b = context;
+  if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
+  before[0] = b->cpu;
+  b->cpu = kind == SEFI_HANG ? CPU_FROZEN : CPU_CRASHED;
+  after[0] = b->cpu;
+  *out_len = 1;
+  return HIL_OK;
+}
+
+static uint64_t pc_offset(void *context) {
+  (void)context;
+  return UINT64_MAX;
+}
+
+static void reset(void *context) {
+  inproc_t *b = context;
+  b->reset_due = 1; /* done when the agent's call stack is left */
+}
+
+static void text(char *out, size_t cap, const char *from) {
+  size_t i = 0;
+  for (; i + 1u < cap && from[i]; i++) out[i] = from[i];
+  out[i] = 0;
+}
+
+static void identify(void *context, hello_t *out) {
+  (void)context;
+  out->targets |= 1u << TARGET_CPU;
+  text(out->port, sizeof out->port, "inproc");
+  text(out->arch, sizeof out->arch, "virtual");
+  text(out->board, sizeof out->board, "in-process board");
+}
+
+static void health(void *context, health_t *out) {
+  (void)context;
+  (void)out; /* a virtual board has no sensors: everything stays unknown */
+}
+
+static uint32_t last_error(void *context) {
+  (void)context;
+  return 0;
+}
+
+/* --- the host's side ------------------------------------------------------------------------------- */
+
+static void boot(inproc_t *b) {
+  const port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
+                       NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
+                       target_write, sefi,    pc_offset,   reset,  identify,   health, last_error};
+  b->reset_due = b->worker = b->begun = 0;
+  b->cpu = CPU_SOUND;
+  b->workload = NULL;
+  (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks,
+                   AGENT_CHECKPOINT_BYTES / 8);
+}
+
+size_t inproc_size(void) { return sizeof(inproc_t); }
+
+int inproc_init(inproc_t *b, uint64_t boot_seed) {
+  if (!b || (uintptr_t)b % ALIGNMENT) return HIL_ERR_ARG;
+  b->clock_us = 0;
+  b->out_cap = b->out_len = 0;
+  b->out = NULL;
+  philox_init(&b->boots, boot_seed, 0);
+  b->powered = 1;
+  boot(b);
+  return HIL_OK;
+}
+
+void inproc_power(inproc_t *b, int on) {
+  if (on && !b->powered) boot(b);
+  b->powered = on != 0;
+}
+
+int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
+                    size_t *out_len) {
+  if (!b || (len && !bytes) || !out || !out_len) return HIL_ERR_ARG;
+  *out_len = 0;
+  if (!b->powered) return HIL_OK;
+  b->out = out;
+  b->out_cap = cap;
+  b->out_len = 0;
+  if (len) agent_receive(&b->agent, bytes, len);
+  for (int turn = 0; turn < TURNS_MAX; turn++) {
+    const size_t said = b->out_len;
+    const uint32_t wait_us = agent_poll(&b->agent);
+    if (b->reset_due) {
+      boot(b);
+      continue;
+    }
+    if (b->agent.running) continue; /* its clock is virtual: no need to wait */
+    if (wait_us == UINT32_MAX && (b->out_len == said || !agent_tx_pending(&b->agent))) break;
+  }
+  *out_len = b->out_len;
+  b->out_cap = b->out_len = 0; /* nothing may be said outside an exchange */
+  return HIL_OK;
+}
+
+/* One frame on all boards. Non-zero if it went on quietly. */
+static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, lockstep_frame_t *f) {
+  int status = golden_step(golden);
+  if (status != HIL_OK) return status;
+  const workload_t *w = golden->workload;
+  for (int i = 0; i < nodes; i++) {
+    inproc_t *b = boards[i];
+    memcpy(b->agent.memory.region[REGION_INPUT], golden->input, w->input_len);
+    lockstep_node_t *node = &f->node[i];
+    status = agent_step_quiet(&b->agent, f->frame, &node->output_digest, &node->state_digest);
+    if (status < 0) return status;
+    node->status = (uint8_t)status;
+  }
+  status = lockstep_vote(f);
+  if (status != HIL_OK) return status;
+  const int correct = f->output == golden->output_digest && f->state == golden->state_digest;
+  if (f->output == golden->output_digest) f->flags |= LOCKSTEP_CORRECT;
+  return f->verdict == VERDICT_UNANIMOUS && correct;
+}
+
+int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
+                 uint32_t count, uint8_t *records, size_t cap) {
+  if (!boards || nodes < 1 || nodes > VOTE_MAX_NODES || !golden || !records) return HIL_ERR_ARG;
+  for (int i = 0; i < nodes; i++) {
+    const agent_t *a = boards[i] ? &boards[i]->agent : NULL;
+    if (!a || !boards[i]->powered || a->workload != golden->workload || !a->worker_alive ||
+        a->running || a->done_frame + 1u != golden->next_frame) {
+      return HIL_ERR_STATE;
+    }
+  }
+  const size_t record_len = LOCKSTEP_HEADER_LEN + (size_t)nodes * LOCKSTEP_NODE_LEN;
+  uint32_t done = 0;
+  while (done < count && cap - (size_t)done * record_len >= record_len) {
+    lockstep_frame_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
+                          .voters = (uint8_t)voters};
+    const int quiet = quiet_frame(boards, nodes, golden, &f);
+    if (quiet < 0) return done ? (int)done : quiet;
+    if (lockstep_pack(&f, records + (size_t)done * record_len, record_len) < 0) return HIL_ERR_ARG;
+    done++;
+    if (!quiet) break;
+  }
+  return (int)done;
+}

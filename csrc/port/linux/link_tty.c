@@ -1,0 +1,113 @@
+/* The agent's serial port, pty or standard streams. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "port_linux.h"
+
+static int nonblocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static speed_t speed_of(int baud) {
+  static const struct {
+    int baud;
+    speed_t speed;
+  } table[] = {{9600, B9600},       {19200, B19200},     {38400, B38400},     {57600, B57600},
+               {115200, B115200},   {230400, B230400},   {460800, B460800},   {500000, B500000},
+               {921600, B921600},   {1000000, B1000000}, {1500000, B1500000}, {2000000, B2000000},
+               {2500000, B2500000}, {3000000, B3000000}, {4000000, B4000000}};
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    if (table[i].baud == baud) return table[i].speed;
+  }
+  return B0;
+}
+
+/* Raw, 8N1, no flow control; no modem lines that could reset the other side on close. */
+static int make_raw(int fd, int baud) {
+  struct termios t;
+  const speed_t speed = speed_of(baud);
+  if (speed == B0) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (tcgetattr(fd, &t) != 0) return -1;
+  cfmakeraw(&t);
+  t.c_cflag |= CLOCAL | CREAD;
+  t.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
+  if (cfsetispeed(&t, speed) != 0 || cfsetospeed(&t, speed) != 0) return -1;
+  return tcsetattr(fd, TCSANOW, &t);
+}
+
+static int open_pty(tty_t *t) {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY);
+  if (master < 0) return -1;
+  if (grantpt(master) != 0 || unlockpt(master) != 0 ||
+      ptsname_r(master, t->pty_path, sizeof t->pty_path) != 0) {
+    (void)close(master);
+    return -1;
+  }
+  t->hold_fd = open(t->pty_path, O_RDWR | O_NOCTTY);
+  if (t->hold_fd < 0 || make_raw(t->hold_fd, t->baud) != 0 || nonblocking(master) != 0) {
+    (void)close(master);
+    return -1;
+  }
+  t->rx_fd = t->tx_fd = master;
+  return 0;
+}
+
+static int open_device(tty_t *t) {
+  const int fd = open(t->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return -1;
+  if (make_raw(fd, t->baud) != 0) {
+    const int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+  }
+  t->rx_fd = t->tx_fd = fd;
+  return 0;
+}
+
+int tty_open(tty_t *t, const char *spec, int baud) {
+  *t = (tty_t){.rx_fd = -1, .tx_fd = -1, .hold_fd = -1, .baud = baud};
+  if (!strcmp(spec, "pty")) return open_pty(t);
+  if (!strcmp(spec, "-")) {
+    t->rx_fd = STDIN_FILENO;
+    t->tx_fd = STDOUT_FILENO;
+    return nonblocking(t->rx_fd) != 0 || nonblocking(t->tx_fd) != 0 ? -1 : 0;
+  }
+  t->path = spec;
+  return open_device(t);
+}
+
+void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_fd) {
+  *t = (tty_t){.rx_fd = master_fd, .tx_fd = master_fd, .hold_fd = hold_fd, .baud = baud};
+  if (strcmp(spec, "pty") != 0) t->path = spec;
+}
+
+ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap) {
+  if (t->rx_fd < 0) return 0;
+  const ssize_t got = read(t->rx_fd, out, cap);
+  if (got > 0) return got;
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  if (t->path) (void)close(t->rx_fd);
+  t->rx_fd = t->tx_fd = -1;
+  return -1;
+}
+
+size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len) {
+  if (t->tx_fd < 0) return 0;
+  const ssize_t put = write(t->tx_fd, bytes, len);
+  return put > 0 ? (size_t)put : 0;
+}
+
+void tty_reopen(tty_t *t) {
+  if (t->path && t->rx_fd < 0) (void)open_device(t);
+}

@@ -1,0 +1,241 @@
+/* hil-agent: the program on the board. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port_linux.h"
+#include "worker_arch.h"
+
+enum { EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, REOPEN_MS = 200 };
+
+/* One agent per process: the port's context. */
+typedef struct {
+  agent_t agent;
+  tty_t tty;
+  worker_t worker;
+  const char *port_spec;
+  const char *sys_root;
+  char **argv;
+} board_t;
+
+static board_t board;
+static uint64_t checkpoint_words[AGENT_CHECKPOINT_BYTES / 8];
+static uint8_t checkpoint_checks[AGENT_CHECKPOINT_BYTES / 8];
+
+static uint64_t now_us(void *context) {
+  (void)context;
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static size_t tx(void *context, const uint8_t *bytes, size_t len) {
+  return tty_write(&((board_t *)context)->tty, bytes, len);
+}
+
+static int load(void *context, const workload_t *workload, port_memory_t *out) {
+  return worker_load(&((board_t *)context)->worker, workload, out);
+}
+
+static int start(void *context) { return worker_start(&((board_t *)context)->worker); }
+
+static int step(void *context) { return worker_step(&((board_t *)context)->worker); }
+
+static port_event_t poll_worker(void *context, uint8_t *out_signal) {
+  board_t *b = context;
+  return worker_poll(&b->worker, &b->agent, out_signal);
+}
+
+static int interrupt(void *context) { return worker_interrupt(&((board_t *)context)->worker); }
+
+static int resume(void *context) { return worker_resume(&((board_t *)context)->worker); }
+
+static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
+  return worker_advance(&((board_t *)context)->worker, steps, out_taken);
+}
+
+static void kill_worker(void *context) { worker_kill(&((board_t *)context)->worker); }
+
+static uint64_t cpu_us(void *context) { return worker_cpu_us(&((board_t *)context)->worker); }
+
+static int target_len(void *context, target_t target, uint64_t *out_len) {
+  return inject_target_len(&((board_t *)context)->worker, target, out_len);
+}
+
+static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+  return inject_read(&((board_t *)context)->worker, target, offset, out, len);
+}
+
+static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+                        size_t len) {
+  return inject_write(&((board_t *)context)->worker, target, offset, bytes, len);
+}
+
+static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+                uint8_t *out_len) {
+  return inject_sefi(&((board_t *)context)->worker, kind, before, after, out_len);
+}
+
+static uint64_t pc_offset(void *context) {
+  return inject_pc_offset(&((board_t *)context)->worker);
+}
+
+/* Start anew, as a board does: a new process image that keeps only its link. */
+static void reset(void *context) {
+  board_t *b = context;
+  worker_kill(&b->worker);
+  char fds[48];
+  (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, b->tty.hold_fd);
+  if (b->tty.rx_fd >= 0 && b->tty.rx_fd != STDIN_FILENO) {
+    (void)fcntl(b->tty.rx_fd, F_SETFD, 0);
+    (void)setenv("HIL_AGENT_INHERIT", fds, 1);
+  }
+  (void)execv("/proc/self/exe", b->argv);
+  _exit(EXIT_ENVIRONMENT); /* a board that cannot start stays silent */
+}
+
+static void identify(void *context, hello_t *out) {
+  sensors_identify(((board_t *)context)->sys_root, out);
+  out->gpr_count = ARCH_GPR_COUNT;
+  out->vector_bytes = ARCH_VECTOR_BYTES;
+  out->targets |= 1u << TARGET_CPU | 1u << TARGET_STACK | 1u << TARGET_HEAP | 1u << TARGET_TEXT |
+                  1u << TARGET_GPR | 1u << TARGET_VECTOR;
+}
+
+static void health(void *context, health_t *out) {
+  sensors_health(((board_t *)context)->sys_root, out);
+}
+
+static uint32_t last_error(void *context) { return ((board_t *)context)->worker.last_errno; }
+
+/* --- start-up ------------------------------------------------------------------------------------ */
+
+static void usage(FILE *to) {
+  (void)fputs(
+      "usage: hil-agent --port PORT [--baud N] [--sys-root DIR]\n"
+      "  --port PORT     a serial device (/dev/ttyAMA0), 'pty' (makes one and prints its path),\n"
+      "                  or '-' (standard input and output)\n"
+      "  --baud N        line rate of a serial device (115200)\n"
+      "  --sys-root DIR  read /proc and /sys of the sensors below DIR\n"
+      "  --exit-with-parent  end when the process that started this one ends\n"
+      "  --version       print version and exit\n",
+      to);
+}
+
+/* Addresses must not differ from run to run: the same upset shall do the same twice. Where the system
+ * forbids the personality (some containers do) the agent goes on with random ones. */
+static void fix_addresses(char **argv) {
+  const int now = personality(0xffffffff);
+  if (now < 0 || (now & ADDR_NO_RANDOMIZE)) return;
+  if (personality((unsigned long)(unsigned)now | ADDR_NO_RANDOMIZE) < 0) return;
+  (void)execv("/proc/self/exe", argv);
+}
+
+static void on_child(int signal) { (void)signal; }
+
+static void on_signals(sigset_t *out_wait_mask) {
+  struct sigaction action;
+  sigset_t child;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_child;
+  (void)sigaction(SIGCHLD, &action, NULL);
+  (void)signal(SIGPIPE, SIG_IGN);
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  (void)sigprocmask(SIG_BLOCK, &child, out_wait_mask); /* only ppoll lets it through */
+  sigdelset(out_wait_mask, SIGCHLD);
+}
+
+static int open_link(board_t *b, int baud) {
+  const char *inherited = getenv("HIL_AGENT_INHERIT");
+  int master, hold;
+  if (inherited && sscanf(inherited, "%d,%d", &master, &hold) == 2) {
+    (void)unsetenv("HIL_AGENT_INHERIT");
+    tty_inherit(&b->tty, b->port_spec, baud, master, hold);
+    return 0;
+  }
+  if (tty_open(&b->tty, b->port_spec, baud) != 0) {
+    (void)fprintf(stderr, "hil-agent: cannot open port %s: %s%s\n", b->port_spec, strerror(errno),
+                  errno == EINVAL ? " (unsupported baud rate?)" : "");
+    return -1;
+  }
+  if (b->tty.pty_path[0]) {
+    (void)printf("port %s\n", b->tty.pty_path);
+    (void)fflush(stdout);
+  }
+  return 0;
+}
+
+/* Wait for bytes, for room to send, or for the worker; then let the agent proceed. */
+static int serve(board_t *b, const sigset_t *wait_mask) {
+  for (;;) {
+    uint32_t wait_us = agent_poll(&b->agent);
+    const int down = b->tty.rx_fd < 0;
+    if (down && !b->tty.path) return 0; /* standard input ended */
+    if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
+    struct pollfd fds[2] = {{b->tty.rx_fd, POLLIN, 0}, {b->tty.tx_fd, POLLOUT, 0}};
+    const struct timespec timeout = {wait_us / 1000000u, (long)(wait_us % 1000000u) * 1000};
+    const nfds_t count = agent_tx_pending(&b->agent) ? 2 : 1;
+    const int ready = ppoll(fds, count, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
+    if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
+    if (down) tty_reopen(&b->tty);
+    if (ready > 0 && fds[0].revents) {
+      uint8_t bytes[4096];
+      const ssize_t got = tty_read(&b->tty, bytes, sizeof bytes);
+      if (got > 0) agent_receive(&b->agent, bytes, (size_t)got);
+    }
+  }
+}
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                          {"baud", required_argument, NULL, 'b'},
+                                          {"sys-root", required_argument, NULL, 'r'},
+                                          {"exit-with-parent", no_argument, NULL, 'x'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+  fix_addresses(argv);
+  board_t *b = &board;
+  int baud = 115200, option;
+  b->sys_root = "";
+  b->argv = argv;
+  while ((option = getopt_long(argc, argv, "p:b:h", options, NULL)) != -1) {
+    switch (option) {
+      case 'p': b->port_spec = optarg; break;
+      case 'b': baud = atoi(optarg); break;
+      case 'r': b->sys_root = optarg; break;
+      case 'x': (void)prctl(PR_SET_PDEATHSIG, SIGTERM); break;
+      case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
+      case 'h': usage(stdout); return 0;
+      default: usage(stderr); return EXIT_USAGE;
+    }
+  }
+  if (!b->port_spec || optind != argc) {
+    usage(stderr);
+    return EXIT_USAGE;
+  }
+  if (open_link(b, baud) != 0) return EXIT_ENVIRONMENT;
+  sigset_t wait_mask;
+  on_signals(&wait_mask);
+  uint64_t boot_id = 0;
+  if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = now_us(NULL);
+  const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
+                       interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
+                       target_write, sefi, pc_offset, reset,    identify,   health, last_error};
+  if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
+                 AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
+    return EXIT_ENVIRONMENT;
+  }
+  return serve(b, &wait_mask);
+}

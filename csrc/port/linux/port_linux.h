@@ -1,0 +1,75 @@
+/* The Linux port: an agent process with a traced worker process. SPDX-License-Identifier: Apache-2.0 */
+#ifndef HIL_PORT_LINUX_H
+#define HIL_PORT_LINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent.h"
+#include "port.h"
+
+/* --- link_tty.c: bytes to and from the host --------------------------------------------------- */
+
+typedef struct {
+  int rx_fd, tx_fd;  /* -1: the link is down */
+  int hold_fd;       /* the pty's other end, held open so that its settings stay */
+  int baud;
+  const char *path;  /* of a device to open again after a hang-up; null for pty and stdio */
+  char pty_path[64];
+} tty_t;
+
+/* Open |spec|: "pty" (makes one; its path is in pty_path), "-" (standard input and output), or a
+ * device. Returns 0, or -1 with errno. */
+int tty_open(tty_t *t, const char *spec, int baud);
+/* Take over descriptors that a previous life of this process left open. */
+void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_fd);
+/* Read what is there. Returns the count, 0 if nothing, -1 if the link went down (then closed). */
+ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap);
+size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len);
+/* Try to open a device again that went down. */
+void tty_reopen(tty_t *t);
+
+/* --- worker.c: the process that computes, and is hit ------------------------------------------ */
+
+typedef struct {
+  pid_t pid;           /* 0: none */
+  int mem_fd;          /* /proc/PID/mem */
+  const workload_t *workload;
+  port_memory_t memory;
+  uint8_t *scratch, *stack;
+  uint8_t begun;       /* a step was begun and has not ended */
+  uint8_t standing;    /* stopped within a step */
+  uint8_t has_status;  /* |status| waits for poll */
+  int status;          /* as from waitpid */
+  uint64_t cpu_base_us;
+  uint32_t last_errno;
+} worker_t;
+
+int worker_load(worker_t *w, const workload_t *workload, port_memory_t *out);
+int worker_start(worker_t *w);
+int worker_step(worker_t *w);
+port_event_t worker_poll(worker_t *w, agent_t *agent, uint8_t *out_signal);
+int worker_interrupt(worker_t *w);
+int worker_resume(worker_t *w);
+int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken);
+void worker_kill(worker_t *w);
+uint64_t worker_cpu_us(const worker_t *w);
+
+/* --- inject.c: memory and registers of a worker that stands still ------------------------------ */
+
+int inject_target_len(worker_t *w, target_t target, uint64_t *out_len);
+int inject_read(worker_t *w, target_t target, uint64_t offset, uint8_t *out, size_t len);
+int inject_write(worker_t *w, target_t target, uint64_t offset, const uint8_t *bytes, size_t len);
+int inject_sefi(worker_t *w, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
+uint64_t inject_pc_offset(worker_t *w);
+
+/* --- sensors.c: what the system tells about itself ---------------------------------------------- */
+
+/* |root| stands before every path ("" for the real system). */
+void sensors_identify(const char *root, hello_t *out);
+void sensors_health(const char *root, health_t *out);
+
+enum { WORKER_STACK_LEN = 256 * 1024 };
+
+#endif

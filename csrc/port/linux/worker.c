@@ -1,0 +1,309 @@
+/* The worker process. SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker is a clone of the agent that runs nothing but steps, on a stack of its own, traced by the
+ * agent. It makes no system call: a seccomp filter kills it if a corrupted instruction tries one, so
+ * that no upset can touch anything but the worker itself, and no wait can block it. State, input and
+ * output are shared with the agent; scratch ("heap"), stack and machine code are its own copies, fresh
+ * after every start. All addresses are fixed, so that the same upset does the same twice.
+ *
+ * Invariants:
+ *   1. pid != 0 exactly while a worker exists that was not reaped.
+ *   2. begun && !standing && !has_status: it runs. Otherwise it stands still.
+ *   3. A worker that gets a fatal signal dies of that signal; the agent only looks on. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port_linux.h"
+#include "worker_arch.h"
+
+__asm__(ARCH_TRAPS);
+
+/* What agent and worker share beside the regions. */
+typedef struct {
+  progress_t progress;
+  workload_io_t io;
+  int (*step)(const workload_io_t *io, progress_t *progress);
+} control_t;
+
+#define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 39-bit-or-wider address space */
+enum {
+  ARENA_LEN = 64 << 20,
+  SLOT_LEN = 8 << 20, /* each region starts a slot; what it does not use faults */
+  PAGE = 65536        /* a multiple of every page size in use */
+};
+
+static control_t *const control = (control_t *)ARENA_BASE;
+
+static int refused(worker_t *w) {
+  w->last_errno = (uint32_t)errno;
+  return HIL_ERR_IO;
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static size_t pages(size_t len) { return (len + PAGE - 1u) / PAGE * PAGE; }
+
+static uint8_t *place(int slot, size_t len, int sharing) {
+  void *p = mmap(ARENA_BASE + (size_t)slot * SLOT_LEN, pages(len ? len : 1u),
+                 PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+int worker_load(worker_t *w, const workload_t *workload, port_memory_t *out) {
+  worker_kill(w);
+  w->workload = NULL;
+  void *arena = mmap(ARENA_BASE, ARENA_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (arena == MAP_FAILED) return refused(w);
+  uint8_t *shared = place(0, sizeof *control, MAP_SHARED);
+  w->memory.region[REGION_STATE] = place(1, workload->state_len, MAP_SHARED);
+  w->memory.region[REGION_INPUT] = place(2, workload->input_len, MAP_SHARED);
+  w->memory.region[REGION_OUTPUT] = place(3, workload->output_len, MAP_SHARED);
+  w->scratch = place(4, workload->scratch_len, MAP_PRIVATE);
+  w->stack = place(5, WORKER_STACK_LEN, MAP_PRIVATE);
+  if (!shared || !w->memory.region[REGION_STATE] || !w->memory.region[REGION_INPUT] ||
+      !w->memory.region[REGION_OUTPUT] || !w->scratch || !w->stack) {
+    return refused(w);
+  }
+  w->memory.progress = &control->progress;
+  w->workload = workload;
+  *out = w->memory;
+  return HIL_OK;
+}
+
+/* --- the worker's own side --------------------------------------------------------------------- */
+
+static void forbid_system_calls(void) {
+  struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+  const struct sock_fprog program = {1, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
+    (void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); /* where the kernel has it */
+  }
+}
+
+static int worker_main(void *unused) {
+  (void)unused;
+  const struct rlimit no_core = {0, 0};
+  sigset_t none;
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  (void)signal(SIGCHLD, SIG_DFL);
+  sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  for (int fd = 0; fd < 64; fd++) (void)close(fd); /* the link must end when the agent does */
+  if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
+  forbid_system_calls();
+  for (;;) {
+    worker_trap_rest();
+    (void)control->step(&control->io, &control->progress);
+  }
+}
+
+/* --- the agent's side --------------------------------------------------------------------------- */
+
+static int registers(worker_t *w, arch_regs_t *regs) {
+  struct iovec io = {regs, sizeof *regs};
+  return ptrace(PTRACE_GETREGSET, w->pid, (void *)NT_PRSTATUS, &io) == 0 ? HIL_OK : refused(w);
+}
+
+/* At which trap does the stopped worker stand? On machines whose trap is reported at itself, move on. */
+static uintptr_t trap_site(worker_t *w) {
+  arch_regs_t regs;
+  if (registers(w, &regs) != HIL_OK) return 0;
+  const uintptr_t site = (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT;
+  if (site != (uintptr_t)worker_trap_rest && site != (uintptr_t)worker_trap_tick) return 0;
+  if (ARCH_TRAP_SKIP) {
+    ARCH_PC(regs) += ARCH_TRAP_SKIP;
+    struct iovec io = {&regs, sizeof regs};
+    if (ptrace(PTRACE_SETREGSET, w->pid, (void *)NT_PRSTATUS, &io) != 0) return 0;
+  }
+  return site;
+}
+
+static void forget(worker_t *w) {
+  if (w->mem_fd > 0) (void)close(w->mem_fd);
+  w->mem_fd = -1;
+  w->pid = 0;
+  w->begun = w->standing = w->has_status = 0;
+}
+
+static int wait_for(worker_t *w, int options, int *out_status) {
+  pid_t got;
+  do {
+    got = waitpid(w->pid, out_status, options | __WALL);
+  } while (got < 0 && errno == EINTR);
+  return got == w->pid;
+}
+
+void worker_kill(worker_t *w) {
+  int status;
+  if (!w->pid) return;
+  (void)kill(w->pid, SIGKILL);
+  while (wait_for(w, 0, &status) && !WIFEXITED(status) && !WIFSIGNALED(status)) {
+  }
+  forget(w);
+}
+
+int worker_start(worker_t *w) {
+  worker_kill(w);
+  if (!w->workload) return HIL_ERR_STATE;
+  memset(control, 0, sizeof *control);
+  control->progress.stop = worker_trap_tick;
+  control->io = (workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
+                                w->memory.region[REGION_OUTPUT], w->scratch};
+  control->step = w->workload->step;
+  const pid_t pid = clone(worker_main, w->stack + WORKER_STACK_LEN, SIGCHLD, NULL);
+  if (pid < 0) return refused(w);
+  w->pid = pid;
+  int status = 0;
+  const int stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
+  if (!stopped || trap_site(w) != (uintptr_t)worker_trap_rest) {
+    w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
+    if (WIFSTOPPED(status)) worker_kill(w);
+    forget(w);
+    return HIL_ERR_IO;
+  }
+  (void)ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
+  char path[32];
+  (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+  w->mem_fd = open(path, O_RDWR | O_CLOEXEC);
+  if (w->mem_fd < 0) {
+    const int status_io = refused(w);
+    worker_kill(w);
+    return status_io;
+  }
+  return HIL_OK;
+}
+
+static uint64_t clock_us(const worker_t *w) {
+  clockid_t id;
+  struct timespec t;
+  if (!w->pid || clock_getcpuclockid(w->pid, &id) != 0 || clock_gettime(id, &t) != 0) return 0;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+uint64_t worker_cpu_us(const worker_t *w) {
+  const uint64_t now = clock_us(w);
+  return now > w->cpu_base_us ? now - w->cpu_base_us : 0;
+}
+
+static void begin(worker_t *w) {
+  if (w->begun) return;
+  w->begun = 1;
+  w->standing = 1;
+  w->cpu_base_us = clock_us(w);
+}
+
+int worker_resume(worker_t *w) {
+  if (!w->pid) return HIL_ERR_STATE;
+  if (w->has_status || !w->standing) return HIL_OK; /* ended meanwhile: poll tells */
+  if (ptrace(PTRACE_CONT, w->pid, NULL, NULL) != 0) return refused(w);
+  w->standing = 0;
+  return HIL_OK;
+}
+
+int worker_step(worker_t *w) {
+  if (!w->pid) return HIL_ERR_STATE;
+  begin(w);
+  return worker_resume(w);
+}
+
+static int harmless(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU ||
+         signal == SIGCONT || signal == SIGCHLD || signal == SIGWINCH || signal == SIGURG;
+}
+
+/* Let it die of the signal it got. */
+static port_event_t die(worker_t *w, int signal, uint8_t *out_signal) {
+  int status = 0;
+  (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
+  const int gone = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
+  *out_signal = (uint8_t)(gone && WIFSIGNALED(status) ? WTERMSIG(status) : signal);
+  if (gone) {
+    forget(w);
+  } else {
+    worker_kill(w);
+  }
+  return PORT_CRASHED;
+}
+
+static port_event_t stopped(worker_t *w, agent_t *agent, int signal, uint8_t *out_signal) {
+  w->standing = 1;
+  if (signal == SIGTRAP) {
+    const uintptr_t site = trap_site(w);
+    if (site == (uintptr_t)worker_trap_rest) {
+      w->begun = w->standing = 0;
+      return PORT_DONE;
+    }
+    if (site != (uintptr_t)worker_trap_tick) return die(w, signal, out_signal);
+    if (agent_on_tick(agent, control->progress.tick) != 0) return PORT_RUNNING;
+  } else if (!harmless(signal)) {
+    return die(w, signal, out_signal);
+  }
+  (void)worker_resume(w);
+  return PORT_RUNNING;
+}
+
+port_event_t worker_poll(worker_t *w, agent_t *agent, uint8_t *out_signal) {
+  *out_signal = 0;
+  if (!w->pid) return PORT_CRASHED;
+  int status = w->status;
+  if (!w->has_status && !wait_for(w, WNOHANG, &status)) return PORT_RUNNING;
+  w->has_status = 0;
+  if (WIFSTOPPED(status)) return stopped(w, agent, WSTOPSIG(status), out_signal);
+  *out_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
+  forget(w);
+  return PORT_CRASHED;
+}
+
+int worker_interrupt(worker_t *w) {
+  if (!w->pid || w->standing || w->has_status) return HIL_ERR_STATE;
+  if (kill(w->pid, SIGSTOP) != 0) return refused(w);
+  int status = 0;
+  if (!wait_for(w, 0, &status)) return HIL_ERR_STATE;
+  if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) {
+    w->standing = 1;
+    return HIL_OK;
+  }
+  w->status = status; /* it ended, or reached a tick, first; the SIGSTOP is passed over later */
+  w->has_status = 1;
+  return HIL_ERR_STATE;
+}
+
+int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken) {
+  *out_taken = 0;
+  if (!w->pid || w->has_status) return HIL_ERR_STATE;
+  begin(w);
+  if (!w->standing) return HIL_ERR_STATE;
+  for (uint32_t i = 0; i < steps; i++) {
+    arch_regs_t regs;
+    if (registers(w, &regs) != HIL_OK) return HIL_ERR_IO;
+    if (i && (uintptr_t)ARCH_PC(regs) == (uintptr_t)worker_trap_rest) return HIL_ERR_STATE;
+    if (ptrace(PTRACE_SINGLESTEP, w->pid, NULL, NULL) != 0) return refused(w);
+    int status = 0;
+    if (!wait_for(w, 0, &status)) return HIL_ERR_STATE;
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
+      if (WIFSTOPPED(status) && harmless(WSTOPSIG(status))) continue;
+      w->status = status;
+      w->has_status = 1;
+      return HIL_ERR_STATE;
+    }
+    *out_taken = i + 1u;
+  }
+  return HIL_OK;
+}

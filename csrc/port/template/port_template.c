@@ -1,0 +1,116 @@
+/* An empty port that compiles: copy it to begin a new one. SPDX-License-Identifier: Apache-2.0
+ *
+ * Every callback says "not available" in the way port.h asks for. An agent on it answers HELLO and
+ * HEALTH and refuses LOAD; make load, start, step, poll and cpu_us real first, then the targets. */
+#include <string.h>
+
+#include "agent.h"
+#include "port.h"
+
+/* What an embedding program calls. */
+int port_template_init(agent_t *agent, uint64_t *words, uint8_t *checks, size_t count);
+
+static size_t tx(void *context, const uint8_t *bytes, size_t len) {
+  (void)context;
+  (void)bytes;
+  (void)len;
+  return 0;
+}
+
+static uint64_t now_us(void *context) {
+  (void)context;
+  return 0;
+}
+
+static int load(void *context, const workload_t *workload, port_memory_t *out) {
+  (void)context;
+  (void)workload;
+  (void)out;
+  return HIL_ERR_NOSYS;
+}
+
+static int no_action(void *context) {
+  (void)context;
+  return HIL_ERR_NOSYS;
+}
+
+static port_event_t poll(void *context, uint8_t *out_signal) {
+  (void)context;
+  *out_signal = 0;
+  return PORT_CRASHED;
+}
+
+static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
+  (void)context;
+  (void)steps;
+  *out_taken = 0;
+  return HIL_ERR_NOSYS;
+}
+
+static void nothing(void *context) { (void)context; }
+
+static int target_len(void *context, target_t target, uint64_t *out_len) {
+  (void)context;
+  (void)target;
+  *out_len = 0;
+  return HIL_ERR_NOSYS;
+}
+
+static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+  (void)context;
+  (void)target;
+  (void)offset;
+  memset(out, 0, len);
+  return HIL_ERR_NOSYS;
+}
+
+static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+                        size_t len) {
+  (void)context;
+  (void)target;
+  (void)offset;
+  (void)bytes;
+  (void)len;
+  return HIL_ERR_NOSYS;
+}
+
+static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+                uint8_t *out_len) {
+  (void)context;
+  (void)kind;
+  (void)before;
+  (void)after;
+  *out_len = 0;
+  return HIL_ERR_NOSYS;
+}
+
+static uint64_t pc_offset(void *context) {
+  (void)context;
+  return UINT64_MAX;
+}
+
+static void identify(void *context, hello_t *out) {
+  (void)context;
+  (void)out;
+}
+
+static void health(void *context, health_t *out) {
+  (void)context;
+  (void)out;
+}
+
+static uint32_t last_error(void *context) {
+  (void)context;
+  return 0;
+}
+
+int port_template_init(agent_t *agent, uint64_t *words, uint8_t *checks, size_t count) {
+  const port_t port = {.tx = tx, .now_us = now_us, .load = load, .start = no_action,
+                       .step = no_action, .poll = poll, .interrupt = NULL, .resume = NULL,
+                       .advance = advance, .kill = nothing, .cpu_us = now_us,
+                       .target_len = target_len, .target_read = target_read,
+                       .target_write = target_write, .sefi = sefi, .pc_offset = pc_offset,
+                       .reset = nothing, .identify = identify, .health = health,
+                       .last_error = last_error};
+  return agent_init(agent, &port, 1, words, checks, count);
+}

@@ -1,0 +1,305 @@
+"""The C kernel, typed: the only module (with `hil.rig.inproc`) that touches the cffi extension.
+
+Everything here computes; nothing waits, opens or records. C status codes become exceptions in
+`check()` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hil._kernel import ffi, lib
+from hil.errors import KernelError
+
+__all__ = [
+    "CHUNK",
+    "FANOUT",
+    "PAYLOAD_MAX",
+    "WIRE_VERSION",
+    "Decoder",
+    "Frame",
+    "Golden",
+    "LinkCounters",
+    "Random",
+    "Workload",
+    "check",
+    "decode_reason",
+    "digest64",
+    "encode",
+    "pack",
+    "spans",
+    "unpack",
+    "vote_bitwise",
+    "workload",
+    "workloads",
+]
+
+CHUNK: Final[int] = lib.DIGEST_CHUNK
+FANOUT: Final[int] = lib.DIGEST_FANOUT
+WIRE_VERSION: Final[int] = lib.WIRE_VERSION
+PAYLOAD_MAX: Final[int] = lib.WIRE_PAYLOAD_MAX
+_FRAME_MAX: Final[int] = lib.WIRE_FRAME_MAX
+
+
+def check(status: int, what: str) -> int:
+    """Return a C status that is not negative; raise KernelError for one that is."""
+    if status < 0:
+        raise KernelError(status, what)
+    return status
+
+
+def digest64(data: bytes | memoryview) -> int:
+    """XXH64 (seed 0) of `data`."""
+    return int(lib.digest64(ffi.from_buffer(data), len(data), 0))
+
+
+def spans(data: bytes, span: int, first: int, count: int) -> list[int]:
+    """Digests of `count` consecutive spans of `span` bytes from span number `first` on."""
+    out = ffi.new("uint64_t[]", count)
+    check(lib.digest_spans(ffi.from_buffer(data), len(data), span, first, count, out), "digest_spans")
+    return list(out)
+
+
+@dataclass(frozen=True, slots=True)
+class BitVote:
+    """A bitwise majority, and who differs from it where.
+
+    `diff_bits[i]` bits of input i differ, the first in byte `first_diff[i]` (or the length).
+    """
+
+    value: bytes
+    dissent_mask: int
+    first_diff: tuple[int, ...]
+    diff_bits: tuple[int, ...]
+
+
+def vote_bitwise(inputs: list[bytes]) -> BitVote:
+    """Bit by bit majority of 1, 3, 5 or 7 equally long buffers. KernelError for another number."""
+    length = len(inputs[0])
+    buffers = [ffi.from_buffer(b) for b in inputs]
+    out = ffi.new("uint8_t[]", max(length, 1))
+    where = ffi.new("vote_bits_t *")
+    pointers = ffi.new("uint8_t *[]", [ffi.cast("uint8_t *", b) for b in buffers])
+    check(lib.vote_bitwise(pointers, len(inputs), out, length, where), "vote_bitwise")
+    n = len(inputs)
+    return BitVote(
+        ffi.buffer(out, length)[:],
+        int(where.dissent_mask),
+        tuple(where.first_diff[i] for i in range(n)),
+        tuple(where.diff_bits[i] for i in range(n)),
+    )
+
+
+class Random:
+    """A Philox stream: raw bits only, so that results repeat everywhere and for ever."""
+
+    def __init__(self, seed: int, stream: int) -> None:
+        self._p = ffi.new("philox_t *")
+        lib.philox_init(self._p, seed & (2**64 - 1), stream & (2**64 - 1))
+
+    def bits64(self) -> int:
+        """The next 64 random bits."""
+        return int(lib.philox_next(self._p))
+
+    def below(self, bound: int) -> int:
+        """Uniform in [0, bound); 0 if bound is 0."""
+        return int(lib.philox_below(self._p, bound))
+
+
+# --- workloads and the golden run ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A registered workload; lengths in bytes, `ticks` progress ticks in a fault-free step."""
+
+    name: str
+    state_len: int
+    input_len: int
+    output_len: int
+    scratch_len: int
+    ticks: int
+    text_len: int
+
+
+def _workload(w: Any) -> Workload:
+    return Workload(
+        ffi.string(w.name).decode(),
+        w.state_len,
+        w.input_len,
+        w.output_len,
+        w.scratch_len,
+        w.ticks,
+        int(ffi.cast("uintptr_t", w.text_end)) - int(ffi.cast("uintptr_t", w.text_begin)),
+    )
+
+
+def workloads() -> list[Workload]:
+    """All registered workloads."""
+    out: list[Workload] = []
+    while (w := lib.workload_at(len(out))) != ffi.NULL:
+        out.append(_workload(w))
+    return out
+
+
+def workload(name: str) -> Workload:
+    """The workload of that name. KernelError if there is none."""
+    w = lib.workload_find(name.encode())
+    if w == ffi.NULL:
+        raise KernelError(int(lib.HIL_ERR_ARG), f"workload {name!r}")
+    return _workload(w)
+
+
+class Golden:
+    """The fault-free run, computed here by the same kernel.
+
+    After `step()`: `input`, `output`, `output_digest`, `state_digest` belong to frame `next_frame - 1`.
+    """
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.workload = workload(name)
+        self.seed = seed
+        w = lib.workload_find(name.encode())
+        size = int(lib.golden_memory(w))
+        self._memory = ffi.new("uint8_t[]", size)
+        self.handle = ffi.new("golden_t *")
+        check(lib.golden_init(self.handle, w, seed, self._memory, size), "golden_init")
+        self._input_of = w.input
+
+    def step(self) -> None:
+        """Compute the next frame."""
+        check(lib.golden_step(self.handle), "golden_step")
+
+    @property
+    def next_frame(self) -> int:
+        return int(self.handle.next_frame)
+
+    @property
+    def output_digest(self) -> int:
+        return int(self.handle.output_digest)
+
+    @property
+    def state_digest(self) -> int:
+        return int(self.handle.state_digest)
+
+    @property
+    def input(self) -> bytes:
+        return bytes(ffi.buffer(self.handle.input, self.workload.input_len))
+
+    @property
+    def output(self) -> bytes:
+        return bytes(ffi.buffer(self.handle.output, self.workload.output_len))
+
+    @property
+    def state(self) -> bytes:
+        return bytes(ffi.buffer(self.handle.state, self.workload.state_len))
+
+    def input_of(self, frame: int) -> bytes:
+        """The input of any frame, as its sensors delivered it."""
+        buffer = ffi.new("uint8_t[]", max(1, self.workload.input_len))
+        self._input_of(buffer, self.seed, frame)
+        return ffi.buffer(buffer, self.workload.input_len)[:]
+
+
+# --- wire -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame."""
+
+    type: int
+    seq: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounters:
+    """What a decoder has seen so far; nothing is dropped without being counted."""
+
+    bytes: int
+    frames: int
+    crc_errors: int
+    format_errors: int
+    version_errors: int
+    overruns: int
+
+    @property
+    def errors(self) -> int:
+        return self.crc_errors + self.format_errors + self.version_errors + self.overruns
+
+
+def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VERSION) -> bytes:
+    """One frame, delimiter included. KernelError if the payload is too long."""
+    out = ffi.new("uint8_t[]", _FRAME_MAX)
+    n = ffi.new("size_t *")
+    status = lib.wire_encode_version(
+        version, type_, seq, ffi.from_buffer(payload), len(payload), out, _FRAME_MAX, n
+    )
+    check(status, "wire_encode")
+    return ffi.buffer(out, n[0])[:]
+
+
+def decode_reason(status: int) -> str:
+    """A decoder's status in words."""
+    return {
+        lib.HIL_ERR_CRC: "wrong CRC",
+        lib.HIL_ERR_PAYLOAD: "not a frame",
+        lib.HIL_ERR_EXHAUSTED: "too long",
+        lib.HIL_ERR_VERSION: "other wire version",
+    }.get(status, f"status {status}")
+
+
+class Decoder:
+    """Streaming frame decoder: resynchronises after garbage, counts what it drops."""
+
+    def __init__(self) -> None:
+        self._d = ffi.new("wire_decoder_t *")
+        self._frame = ffi.new("wire_frame_t *")
+        self._used = ffi.new("size_t *")
+        lib.wire_decoder_init(self._d)
+
+    def push(self, data: bytes) -> tuple[list[Frame], int]:
+        """Decode what `data` completes: the good frames, and the status of the last bad one (or 0)."""
+        frames: list[Frame] = []
+        bad = 0
+        buffer = ffi.from_buffer(data)
+        at, end = 0, len(data)
+        frame, used = self._frame, self._used
+        while at < end:
+            status = lib.wire_decoder_push(self._d, buffer + at, end - at, used, frame)
+            at += used[0]
+            if status == 1:
+                payload = ffi.buffer(frame.payload, frame.len)[:] if frame.len else b""
+                frames.append(Frame(frame.type, frame.seq, payload))
+            elif status < 0:
+                bad = status
+        return frames, bad
+
+    @property
+    def peer_version(self) -> int:
+        """Wire version of the last frame whose CRC was right; 0 if there was none."""
+        return int(self._d.peer_version)
+
+    @property
+    def counters(self) -> LinkCounters:
+        c = self._d.counters
+        return LinkCounters(
+            c.bytes, c.frames, c.crc_errors, c.format_errors, c.version_errors, c.overruns
+        )
+
+
+def pack(kind: str, m: Any) -> bytes:
+    """Bytes of a message struct: `kind` is its C name without _t. KernelError if it is out of range."""
+    out = ffi.new("uint8_t[]", PAYLOAD_MAX)
+    n = ffi.new("size_t *")
+    check(getattr(lib, f"{kind}_pack")(m, out, PAYLOAD_MAX, n), f"{kind}_pack")
+    return ffi.buffer(out, n[0])[:]
+
+
+def unpack(kind: str, payload: bytes) -> Any:
+    """A new message struct from bytes. KernelError if they are not exactly one such message."""
+    m = ffi.new(f"{kind}_t *")
+    check(getattr(lib, f"{kind}_unpack")(m, ffi.from_buffer(payload), len(payload)), f"{kind}_unpack")
+    return m

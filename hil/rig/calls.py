@@ -1,0 +1,286 @@
+"""Calls: requests to one or many boards at once, answered, repeated or given up.
+
+A call sends its request and waits for the answer with the same seq; silence and NAKs make it send
+again. Calls on different links proceed side by side in `run_calls`, the only place that waits for
+boards.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.errors import VersionMismatch
+from hil.kernel import WIRE_VERSION, Frame
+from hil.rig.clock import now_us
+from hil.rig.link import Link, request_bytes
+from hil.rig.messages import (
+    ANSWER,
+    DATA_MAX,
+    Hello,
+    Msg,
+    Refusal,
+    Region,
+    data,
+    hello,
+    read_request,
+    refusal,
+    write_request,
+)
+
+_HIL_ERR_VERSION: Final = -5
+_HIL_ERR_STATE: Final = -2
+_WRITE_WINDOW: Final = 4
+_IMMEDIATE_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long to wait, from the golden run's own timing.
+
+    The first repetition comes after `retry_us`, later ones twice as long each, at most a second apart;
+    after `lost_after_us` without any sign of life the board is silent.
+    """
+
+    retry_us: int = 250_000
+    lost_after_us: int = 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing was heard in time, and why."""
+
+    reason: str
+    disconnected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rebooted:
+    """Instead of an answer the board announced a new start."""
+
+    hello: Hello
+
+
+class Call:
+    """One request on one link. After `run_calls`: `result` is the answer's payload (bytes), a
+    Refusal, a Rebooted or a Silence."""
+
+    def __init__(self, link: Link, seq: int, type_: int, payload: bytes = b"") -> None:
+        self.link = link
+        self.seq = seq
+        self.type = type_
+        self.frame = request_bytes(type_, seq, payload)
+        self.result: bytes | Refusal | Rebooted | Silence | None = None
+
+    @classmethod
+    def ready(cls, link: Link, seq: int, type_: int, frame: bytes) -> Call:
+        """A call whose frame is already encoded (the same bytes go to several boards)."""
+        call = cls.__new__(cls)
+        call.link, call.seq, call.type, call.frame, call.result = link, seq, type_, frame, None
+        return call
+
+    def begin(self) -> None:
+        self.link.send(self.frame, self.type)
+
+    def again(self) -> None:
+        self.link.flush_partial()
+        self.link.send(self.frame, self.type)
+
+    def accept(self, frame: Frame) -> bool:
+        """Take a frame that arrived. Returns whether it was a sign of life for this call."""
+        if frame.seq != self.seq:
+            return False
+        if frame.type == self.type | ANSWER:
+            return self.answered(frame.payload)
+        if frame.type == Msg.ERROR:
+            told = refusal(frame.payload)
+            if told.request == self.type:
+                if not (self.type == Msg.STEP and told.status == _HIL_ERR_STATE and told.detail):
+                    self.result = told
+                return True
+        return False
+
+    def answered(self, payload: bytes) -> bool:
+        self.result = payload
+        return True
+
+
+class ReadCall(Call):
+    """Read part of a region: the board streams it; what got lost is asked for again."""
+
+    def __init__(self, link: Link, seq: int, region: Region, offset: int, length: int) -> None:
+        super().__init__(link, seq, Msg.READ, read_request(region, offset, length))
+        self.region, self.offset, self.length = region, offset, length
+        self._got: dict[int, bytes] = {}
+
+    def answered(self, payload: bytes) -> bool:
+        offset, part = data(payload)
+        self._got[offset] = part
+        if sum(map(len, self._got.values())) >= self.length:
+            self.result = b"".join(self._got[o] for o in sorted(self._got))
+        return True
+
+    def again(self) -> None:
+        at = self.offset
+        while at in self._got:
+            at += len(self._got[at])
+        self.frame = request_bytes(
+            self.type, self.seq, read_request(self.region, at, self.offset + self.length - at)
+        )
+        super().again()
+
+
+class WriteCall(Call):
+    """Write bytes to a region, with several unacknowledged messages under way."""
+
+    def __init__(self, link: Link, seq: int, region: Region, offset: int, content: bytes) -> None:
+        super().__init__(link, seq, Msg.WRITE)
+        self.region = region
+        self._todo = {
+            offset + at: content[at : at + DATA_MAX] for at in range(0, len(content), DATA_MAX)
+        }
+        self._waiting: dict[int, int] = {}
+        self._next_seq = seq
+
+    def _send(self, offset: int) -> None:
+        payload = write_request(self.region, offset, self._todo[offset])
+        self.link.send(request_bytes(Msg.WRITE, self._next_seq & 0xFFFF, payload), Msg.WRITE)
+        self._waiting[self._next_seq & 0xFFFF] = offset
+        self._next_seq += 1
+
+    def begin(self) -> None:
+        under_way = set(self._waiting.values())
+        for offset in [o for o in self._todo if o not in under_way]:
+            if len(self._waiting) >= _WRITE_WINDOW:
+                break
+            self._send(offset)
+
+    def again(self) -> None:
+        self.link.flush_partial()
+        self._waiting.clear()
+        self.begin()
+
+    def accept(self, frame: Frame) -> bool:
+        if frame.type == Msg.ERROR:
+            told = refusal(frame.payload)
+            if told.request == Msg.WRITE and frame.seq in self._waiting:
+                self.result = told
+            return True
+        if frame.type != Msg.WRITE | ANSWER or frame.seq not in self._waiting:
+            return False
+        self._todo.pop(self._waiting.pop(frame.seq), None)
+        if not self._todo:
+            self.result = b""
+        else:
+            self.begin()
+        return True
+
+
+@dataclass(slots=True)
+class _Wait:
+    call: Call
+    retry_at_us: int
+    retry_us: int
+    alive_at_us: int
+    tries: int = 0
+
+
+def check_version(link: Link, bad: int) -> None:
+    """Raise VersionMismatch if the frame that was dropped came from another wire version."""
+    if bad == _HIL_ERR_VERSION:
+        raise VersionMismatch(
+            f"node {link.name}: its agent speaks wire version {link.decoder.peer_version}, "
+            f"this hil speaks {WIRE_VERSION}",
+            remedy="install the same release of hil on the host and of hil-agent on the board",
+        )
+
+
+def _take(wait: _Wait, now_us: int) -> bool:
+    """Read what arrived on the call's link. Returns whether anything did."""
+    call, link = wait.call, wait.call.link
+    frames, bad = link.receive()
+    for frame in frames:
+        if call.result is not None:
+            link.statistics.stale += 1
+        elif call.accept(frame):
+            wait.alive_at_us = now_us
+        elif frame.type == Msg.NAK:
+            link.statistics.naks += 1
+            wait.alive_at_us = now_us
+            wait.retry_at_us = now_us  # the board got noise: say it again
+        elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
+            call.result = Rebooted(hello(frame.payload))
+        else:
+            link.statistics.stale += 1
+    if bad and call.result is None:
+        check_version(link, bad)
+        wait.retry_at_us = now_us  # the answer got lost in noise: ask again
+    return bool(frames) or bool(bad)
+
+
+def _again(wait: _Wait, now_us: int) -> None:
+    wait.call.link.statistics.retries += 1
+    wait.tries += 1
+    wait.call.again()
+    wait.retry_us = min(2 * wait.retry_us, 1_000_000)
+    wait.retry_at_us = now_us + wait.retry_us
+
+
+def run_calls(calls: Sequence[Call], timing: Timing) -> None:
+    """Carry out calls on different links side by side, until each has a result.
+
+    Raises VersionMismatch if a board answers in another wire version; everything else is a result.
+    """
+    now = now_us()
+    waits: list[_Wait] = []
+    for call in calls:
+        call.begin()
+        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
+    while waits:
+        waits = [w for w in waits if not _settled(w, timing)]
+        if waits:
+            _proceed(waits)
+
+
+def _settled(wait: _Wait, timing: Timing) -> bool:
+    call = wait.call
+    if call.result is not None:
+        return True
+    if not call.link.connected:
+        call.result = Silence(call.link.lost_reason, disconnected=True)
+    elif now_us() - wait.alive_at_us > timing.lost_after_us or wait.tries > 10_000:
+        seconds = timing.lost_after_us / 1e6
+        call.result = Silence(f"no answer for {seconds:g} s", disconnected=False)
+    return call.result is not None
+
+
+def _proceed(waits: list[_Wait]) -> None:
+    by_fd: dict[int, _Wait] = {}
+    for wait in waits:
+        transport = wait.call.link.transport
+        if transport is None:
+            return
+        if transport.fd is not None:
+            by_fd[transport.fd] = wait
+            continue
+        # What an immediate transport has not said yet it will never say.
+        if not _take(wait, now_us()) and wait.call.result is None:
+            if wait.tries >= _IMMEDIATE_TRIES:
+                wait.call.result = Silence("no answer", disconnected=False)
+            else:
+                _again(wait, 0)
+        elif wait.call.result is None and wait.retry_at_us <= now_us():
+            _again(wait, now_us())
+    if not by_fd:
+        return
+    now = now_us()
+    until = min(w.retry_at_us for w in by_fd.values())
+    ready, _, _ = select.select(list(by_fd), [], [], max(0, until - now) / 1e6)
+    now = now_us()
+    for fd in ready:
+        _take(by_fd[fd], now)
+    for wait in by_fd.values():
+        if wait.call.result is None and wait.retry_at_us <= now:
+            _again(wait, now)

@@ -1,0 +1,93 @@
+"""In-process boards: the same C agent inside this process, with a virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hil._kernel import ffi, lib
+from hil.kernel import Golden, check
+from hil.rig.transport import TransportLost
+
+_OUT_CAP = 1 << 16
+
+
+def _aligned(size: int) -> tuple[Any, Any]:
+    """Memory with 64-byte alignment: (owner, pointer)."""
+    owner = ffi.new("uint8_t[]", size + 64)
+    address = int(ffi.cast("uintptr_t", owner))
+    return owner, owner + (-address % 64)
+
+
+class InprocBoard:
+    """One virtual board, which is its own transport: what it says is there when `write` returns."""
+
+    kind = "inproc"
+    can_cycle = True
+
+    def __init__(self, name: str, index: int) -> None:
+        self.name = name
+        self.fd: int | None = None
+        self._owner, memory = _aligned(lib.inproc_size())
+        self.handle = ffi.cast("inproc_t *", memory)
+        check(lib.inproc_init(self.handle, index + 1), "inproc_init")
+        self._rx = bytearray()
+        self._out = ffi.new("uint8_t[]", _OUT_CAP)
+        self._n = ffi.new("size_t *")
+        self._powered = True
+
+    def connect(self) -> InprocBoard:
+        """The transport to a board that has power; SetupError is never raised here."""
+        self._rx.clear()
+        self.write(b"")
+        return self
+
+    def write(self, data: bytes) -> None:
+        if not self._powered:
+            raise TransportLost("no power")
+        n = self._n
+        chunk = data
+        while True:
+            lib.inproc_exchange(self.handle, chunk, len(chunk), self._out, _OUT_CAP, n)
+            self._rx += ffi.buffer(self._out, n[0])
+            if n[0] < _OUT_CAP:
+                return
+            chunk = b""
+
+    def read(self) -> bytes:
+        if not self._powered:
+            raise TransportLost("no power")
+        out = bytes(self._rx)
+        self._rx.clear()
+        return out
+
+    def close(self) -> None:
+        """Nothing to close: the board lives as long as this object."""
+
+    def power_off(self) -> None:
+        self._powered = False
+        lib.inproc_power(self.handle, 0)
+
+    def power_cycle(self) -> None:
+        self.power_off()
+        lib.inproc_power(self.handle, 1)
+        self._powered = True
+
+    def shut_down(self) -> None:
+        self.power_off()
+
+
+def run_batch(
+    boards: Sequence[InprocBoard], voters: int, golden: Golden, count: int, record_len: int
+) -> bytes:
+    """Up to `count` frames at once; returns the records of the frames that were run, all quiet but
+    possibly the last. KernelError if a board is not in step or has something armed."""
+    pointers = ffi.new("inproc_t *[]", [b.handle for b in boards])
+    out = ffi.new("uint8_t[]", count * record_len)
+    done = check(
+        lib.inproc_batch(
+            pointers, len(boards), voters, golden.handle, count, out, count * record_len
+        ),
+        "inproc_batch",
+    )
+    return bytes(ffi.buffer(out, done * record_len))

@@ -1,0 +1,156 @@
+"""One link: frames over a transport, with counters, and with noise when an upset asks for it.
+
+Noise works on the encoded bytes that really travel; what it did is told as before and after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hil.kernel import Decoder, Frame, encode
+from hil.rig.messages import Msg
+from hil.rig.transport import Transport, TransportLost
+
+
+@dataclass(slots=True)
+class Noise:
+    """A disturbance of the next STEP frame in one direction.
+
+    `kind`: corrupt (flip bit `bit` modulo the frame's bits), drop, duplicate, truncate (cut at that
+    bit's byte). After it happened: `done`, `before` and `after` hold the byte that was hit and what
+    travelled instead, `position` its bit.
+    """
+
+    kind: str
+    direction: str
+    bit: int
+    done: bool = False
+    position: int = 0
+    space: int = 0
+    before: bytes = b""
+    after: bytes = b""
+
+    def apply(self, frame: bytes, nominal_len: int) -> bytes:
+        """What travels instead of `frame`. The position depends on the nominal length only, so that
+        it is the same on every board."""
+        self.done = True
+        self.space = nominal_len * 8
+        self.position = self.bit % self.space
+        at = self.position // 8
+        self.before = frame[at : at + 1]
+        if self.kind == "corrupt":
+            changed = frame[at] ^ (1 << self.position % 8)
+            self.after = bytes([changed])
+            return frame[:at] + self.after + frame[at + 1 :]
+        if self.kind == "truncate":
+            return frame[:at]
+        if self.kind == "duplicate":
+            self.after = self.before * 2
+            return frame + frame
+        return b""
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """What the host did on this link since the run began."""
+
+    tx_frames: int = 0
+    tx_bytes: int = 0
+    rx_frames: int = 0
+    rx_bytes: int = 0
+    rx_errors: int = 0
+    naks: int = 0
+    retries: int = 0
+    stale: int = 0
+    reconnects: int = 0
+
+
+@dataclass(slots=True)
+class Link:
+    """Frames to and from one board. `name` is the node's."""
+
+    name: str
+    transport: Transport | None = None
+    statistics: LinkStatistics = field(default_factory=LinkStatistics)
+    decoder: Decoder = field(default_factory=Decoder)
+    noise: Noise | None = None
+    lost_reason: str = "not connected"
+    _held: bytes = b""
+
+    def attach(self, transport: Transport) -> None:
+        """Use a new transport, with a fresh decoder."""
+        self.detach("reconnecting")
+        self.transport = transport
+        self.decoder = Decoder()
+        self._held = b""
+
+    def detach(self, reason: str) -> None:
+        if self.transport is not None:
+            self.transport.close()
+        self.transport = None
+        self.lost_reason = reason
+
+    @property
+    def connected(self) -> bool:
+        return self.transport is not None
+
+    def send(self, data: bytes, type_: int) -> None:
+        """Send one encoded frame; a lost transport is detached, and nothing raised."""
+        if self.transport is None:
+            return
+        noise = self.noise
+        if noise and not noise.done and noise.direction == "to_board" and type_ == Msg.STEP:
+            data = noise.apply(data, len(data))
+        self.statistics.tx_frames += 1
+        self.statistics.tx_bytes += len(data)
+        try:
+            self.transport.write(data)
+        except TransportLost as lost:
+            self.detach(str(lost))
+
+    def flush_partial(self) -> None:
+        """Send a delimiter, so that what is left of a broken frame is not glued to the next."""
+        if self.transport is not None:
+            try:
+                self.transport.write(b"\0")
+            except TransportLost as lost:
+                self.detach(str(lost))
+
+    def receive(self) -> tuple[list[Frame], int]:
+        """Frames that have arrived, and the decoder's status of a bad one (0: none)."""
+        if self.transport is None:
+            return [], 0
+        try:
+            data = self.transport.read()
+        except TransportLost as lost:
+            self.detach(str(lost))
+            return [], 0
+        if not data:
+            return [], 0
+        self.statistics.rx_bytes += len(data)
+        if self.noise and not self.noise.done and self.noise.direction == "to_host":
+            data = self._disturb(data)
+        frames, bad = self.decoder.push(data)
+        self.statistics.rx_frames += len(frames)
+        if bad:
+            self.statistics.rx_errors += 1
+        return frames, bad
+
+    def _disturb(self, data: bytes) -> bytes:
+        """Hold bytes back until a whole STEP answer is there, then let the noise have it."""
+        assert self.noise is not None
+        self._held += data
+        out = b""
+        while (end := self._held.find(b"\0")) >= 0 and not self.noise.done:
+            frame, self._held = self._held[: end + 1], self._held[end + 1 :]
+            good, _ = Decoder().push(frame)
+            answer = any(f.type == Msg.STEP | 0x80 for f in good)
+            out += self.noise.apply(frame, len(good[0].payload) + 9) if answer else frame
+        if self.noise.done:
+            out, self._held = out + self._held, b""
+        return out
+
+
+def request_bytes(type_: int, seq: int, payload: bytes = b"") -> bytes:
+    """One encoded request."""
+    return encode(type_, seq, payload)

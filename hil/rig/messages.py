@@ -1,0 +1,347 @@
+"""The agent's messages as Python values. Layouts: csrc/wire/message.h and csrc/SPEC.md, only there."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hil._kernel import ffi, lib
+from hil.errors import KernelError
+from hil.kernel import pack, unpack
+
+NO_FRAME: Final[int] = 2**64 - 1
+DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
+SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
+ANSWER: Final[int] = lib.MSG_ANSWER
+
+
+class Msg(enum.IntEnum):
+    """Message types (message_type_t)."""
+
+    HELLO = lib.MSG_HELLO
+    LOAD = lib.MSG_LOAD
+    BUDGET = lib.MSG_BUDGET
+    STEP = lib.MSG_STEP
+    ARM = lib.MSG_ARM
+    REPORT = lib.MSG_REPORT
+    SPANS = lib.MSG_SPANS
+    READ = lib.MSG_READ
+    WRITE = lib.MSG_WRITE
+    SYNC = lib.MSG_SYNC
+    CHECKPOINT = lib.MSG_CHECKPOINT
+    RESTORE = lib.MSG_RESTORE
+    RESTART = lib.MSG_RESTART
+    RESET = lib.MSG_RESET
+    HEALTH = lib.MSG_HEALTH
+    ERROR = lib.MSG_ERROR
+    NAK = lib.MSG_NAK
+
+
+class Region(enum.IntEnum):
+    STATE = lib.REGION_STATE
+    INPUT = lib.REGION_INPUT
+    OUTPUT = lib.REGION_OUTPUT
+
+
+TARGETS: Final[dict[str, int]] = {
+    "state": lib.TARGET_STATE,
+    "input": lib.TARGET_INPUT,
+    "output": lib.TARGET_OUTPUT,
+    "link": lib.TARGET_LINK,
+    "checkpoint": lib.TARGET_CHECKPOINT,
+    "cpu": lib.TARGET_CPU,
+    "stack": lib.TARGET_STACK,
+    "heap": lib.TARGET_HEAP,
+    "text": lib.TARGET_TEXT,
+    "gpr": lib.TARGET_GPR,
+    "vector": lib.TARGET_VECTOR,
+}
+PATTERNS: Final[dict[str, int]] = {
+    "bit": lib.UPSET_BIT,
+    "adjacent": lib.UPSET_ADJACENT,
+    "stuck": lib.UPSET_STUCK,
+    "zero_word": lib.UPSET_ZERO_WORD,
+    "random_word": lib.UPSET_RANDOM_WORD,
+}
+SEFIS: Final[dict[str, int]] = {
+    "hang": lib.SEFI_HANG,
+    "crash": lib.SEFI_CRASH,
+    "reset": lib.SEFI_RESET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who the agent says it is. `boot_id` differs after every start."""
+
+    wire_version: int
+    pointer_bits: int
+    cores: int
+    memory_mib: int
+    boot_id: int
+    uptime_us: int
+    targets: frozenset[str]
+    gpr_count: int
+    vector_bytes: int
+    port: str
+    arch: str
+    version: str
+    board: str
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a node's agent says of one frame. `status` is a node_status_t, at most ABSENT."""
+
+    frame: int
+    status: int
+    signal: int
+    pending: int
+    ticks: int
+    cpu_us: int
+    output_digest: int
+    state_digest: int
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of an armed upset; `state` is armed, injected, missed or failed."""
+
+    id: int
+    state: str
+    verified: bool
+    changed: bool
+    persisted: bool
+    detail: int
+    frame: int
+    tick: int
+    steps: int
+    at_us: int
+    pc_offset: int | None
+    bit: int
+    space: int
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    name: str
+    mv: int
+    ma: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A board's own account of itself. None: the board cannot know."""
+
+    uptime_us: int
+    cpu_temp_mc: int | None
+    clock_khz: int | None
+    throttled: int | None
+    rss_kib: int | None
+    free_mib: int | None
+    steps: int
+    crashes: int
+    hangs: int
+    restarts: int
+    corrected: int
+    uncorrected: int
+    rx_bytes: int
+    rx_frames: int
+    rx_errors: int
+    tx_bytes: int
+    tx_frames: int
+    duplicates: int
+    rails: tuple[Rail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The agent's ERROR answer: which request, a hil_status_t, and an errno where there is one."""
+
+    request: int
+    status: int
+    detail: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Frame number (NO_FRAME: none yet) and state digest of a node."""
+
+    frame: int
+    state_digest: int
+
+
+def _text(c: Any) -> str:
+    return ffi.string(c).decode("utf-8", "replace")
+
+
+_TARGET_BITS = sorted(TARGETS.items(), key=lambda item: item[1])
+
+
+def hello(payload: bytes) -> Hello:
+    """Raises KernelError if the bytes are no HELLO answer; so do the other readers below."""
+    m = unpack("hello", payload)
+    targets = frozenset(name for name, bit in _TARGET_BITS if m.targets >> bit & 1)
+    return Hello(
+        m.wire_version, m.pointer_bits, m.cores, m.memory_mib, m.boot_id, m.uptime_us,
+        targets, m.gpr_count, m.vector_bytes, _text(m.port), _text(m.arch), _text(m.version),
+        _text(m.board), _text(m.serial),
+    )  # fmt: skip
+
+
+_REPLY = ffi.new("reply_t *")
+
+
+def reply(payload: bytes) -> Reply:
+    m = _REPLY  # one struct for all: this is the hot path
+    if lib.reply_unpack(m, ffi.from_buffer(payload), len(payload)) < 0:
+        raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
+    return Reply(
+        m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.output_digest,
+        m.state_digest, ffi.buffer(m.output, m.len)[:],
+    )  # fmt: skip
+
+
+_STATES = {
+    lib.UPSET_ARMED: "armed",
+    lib.UPSET_INJECTED: "injected",
+    lib.UPSET_MISSED: "missed",
+    lib.UPSET_FAILED: "failed",
+}
+
+
+def report(payload: bytes) -> Report:
+    m = unpack("report", payload)
+    return Report(
+        m.id, _STATES[m.state], bool(m.verified), bool(m.changed), bool(m.persisted), m.detail,
+        m.frame, m.tick, m.steps, m.at_us, None if m.pc_offset == NO_FRAME else m.pc_offset,
+        m.bit, m.space, ffi.buffer(m.before, m.len)[:], ffi.buffer(m.after, m.len)[:],
+    )  # fmt: skip
+
+
+def _known(value: int, unknown: int) -> int | None:
+    return None if value == unknown else value
+
+
+def health(payload: bytes) -> Health:
+    m = unpack("health", payload)
+    top = 2**32 - 1
+    rails = tuple(Rail(_text(r.name), r.mv, r.ma) for r in m.rail[0 : m.rails])
+    return Health(
+        m.uptime_us, _known(m.cpu_temp_mc, -(2**31)), _known(m.clock_khz, top),
+        _known(m.throttled, top), _known(m.rss_kib, top), _known(m.free_mib, top), m.steps,
+        m.crashes, m.hangs, m.restarts, m.corrected, m.uncorrected, m.rx_bytes, m.rx_frames,
+        m.rx_errors, m.tx_bytes, m.tx_frames, m.duplicates, rails,
+    )  # fmt: skip
+
+
+def refusal(payload: bytes) -> Refusal:
+    m = unpack("refusal", payload)
+    return Refusal(m.request, m.status, m.detail)
+
+
+def sync(payload: bytes) -> Sync:
+    m = unpack("sync", payload)
+    return Sync(m.frame, m.state_digest)
+
+
+def state_digest_of_loaded(payload: bytes) -> int:
+    return int(unpack("loaded", payload).state_digest)
+
+
+def span_digests(payload: bytes) -> list[int]:
+    m = unpack("spans", payload)
+    return [m.digests[i] for i in range(m.count)]
+
+
+def data(payload: bytes) -> tuple[int, bytes]:
+    """Offset and bytes of a DATA answer."""
+    m = unpack("data", payload)
+    return m.offset, ffi.buffer(m.bytes, m.len)[:]
+
+
+# --- requests --------------------------------------------------------------------------------------
+
+
+def _new(kind: str, **fields: Any) -> bytes:
+    m = ffi.new(f"{kind}_t *")
+    for name, value in fields.items():
+        if isinstance(value, bytes):
+            ffi.memmove(getattr(m, name), value, len(value))
+        else:
+            setattr(m, name, value)
+    return pack(kind, m)
+
+
+def load_request(workload: str, seed: int) -> bytes:
+    return _new("load", workload=workload.encode(), seed=seed)
+
+
+def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int) -> bytes:
+    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks)
+
+
+def step_request(frame: int, input_: bytes) -> bytes:
+    return _new("step", frame=frame, len=len(input_), input=input_)
+
+
+def id_request(id_: int) -> bytes:
+    out = ffi.new("uint8_t[]", 8)
+    n = ffi.new("size_t *")
+    lib.id_pack(id_, out, 8, n)
+    return ffi.buffer(out, n[0])[:]
+
+
+def spans_request(region: Region, span: int, first: int, count: int) -> bytes:
+    return _new("spans_query", region=int(region), span=span, first=first, count=count)
+
+
+def read_request(region: Region, offset: int, length: int) -> bytes:
+    return _new("range", region=int(region), offset=offset, len=length)
+
+
+def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
+    return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
+
+
+def sync_request(frame: int, state_digest: int) -> bytes:
+    return _new("sync", frame=frame, state_digest=state_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps."""
+
+    id: int
+    frame: int
+    target: str
+    kind: str
+    tick: int = 0
+    steps: int = 0
+    us: int | None = None
+    width: int = 0
+    bit: int = 0
+    value: int = 0
+    hold_frames: int = 0
+
+
+def arm_request(a: Arm) -> bytes:
+    return _new(
+        "arm",
+        id=a.id,
+        frame=a.frame,
+        trigger=lib.TRIGGER_TICK if a.us is None else lib.TRIGGER_US,
+        target=TARGETS[a.target],
+        at=a.tick if a.us is None else a.us,
+        steps=a.steps,
+        hold_frames=a.hold_frames,
+        kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
+        width=a.width,
+        bit=a.bit,
+        value=a.value,
+    )

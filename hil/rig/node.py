@@ -1,0 +1,96 @@
+"""Nodes: one member of the redundancy group each, with its board, its link and what it said last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hil._kernel import lib
+from hil.rig.calls import Rebooted, Silence
+from hil.rig.link import Link
+from hil.rig.messages import Hello, Refusal, Reply
+from hil.rig.transport import Transport
+
+DONE: int = lib.NODE_DONE
+CRASHED: int = lib.NODE_CRASHED
+HUNG: int = lib.NODE_HUNG
+ABSENT: int = lib.NODE_ABSENT
+SILENT: int = lib.NODE_SILENT
+EXCLUDED: int = lib.NODE_EXCLUDED
+
+
+class Board(Protocol):
+    """The hardware under one node, whatever it is."""
+
+    kind: str
+    name: str
+    can_cycle: bool
+    """Its power can be switched from here."""
+
+    def connect(self) -> Transport:
+        """A fresh transport to it. SetupError if it cannot be reached."""
+
+    def power_off(self) -> None:
+        """Cut its power. SetupError if that is not possible here."""
+
+    def power_cycle(self) -> None:
+        """Cut its power and give it back. SetupError as above."""
+
+    def shut_down(self) -> None:
+        """The run is over. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What came of one node in one frame. Digests are 0 and output empty unless status is DONE."""
+
+    status: int
+    signal: int = 0
+    output_digest: int = 0
+    state_digest: int = 0
+    output: bytes = b""
+    ticks: int = 0
+    cpu_us: int = 0
+    pending: int = 0
+    reason: str = ""
+    rebooted: bool = False
+    disconnected: bool = False
+
+
+EXCLUDED_RESULT = NodeResult(EXCLUDED)
+
+
+def result_of_reply(r: Reply) -> NodeResult:
+    return NodeResult(
+        r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us, r.pending
+    )
+
+
+def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
+    """A missing answer as data."""
+    if isinstance(answer, Rebooted):
+        return NodeResult(ABSENT, reason="the agent started anew", rebooted=True)
+    if isinstance(answer, Silence):
+        return NodeResult(SILENT, reason=answer.reason, disconnected=answer.disconnected)
+    if answer.status == lib.HIL_ERR_STATE:
+        return NodeResult(ABSENT, reason="the agent had lost its workload", rebooted=True)
+    return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
+
+
+class Node:
+    """One node as the host sees it."""
+
+    def __init__(self, name: str, index: int, board: Board) -> None:
+        self.name = name
+        self.index = index
+        self.board = board
+        self.link = Link(name)
+        self.hello: Hello | None = None
+        self.powered = True
+
+    @property
+    def mask(self) -> int:
+        return 1 << self.index
+
+    def __repr__(self) -> str:
+        return f"<node {self.name} on {self.board.kind}>"

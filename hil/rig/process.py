@@ -1,0 +1,127 @@
+"""Process boards: the `hil-agent` executable on a pty, opened with pyserial like any port."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hil.errors import SetupError
+from hil.rig.transport import SerialTransport
+
+_START_TIMEOUT_S = 20.0
+
+
+def find_agent() -> Path:
+    """The hil-agent executable: $HIL_AGENT, beside this Python, or on the PATH.
+
+    Raises SetupError if there is none.
+    """
+    given = os.environ.get("HIL_AGENT")
+    if given:
+        if not os.access(given, os.X_OK):
+            raise SetupError(
+                f"$HIL_AGENT names {given}, which is not an executable file",
+                remedy="correct or unset HIL_AGENT",
+            )
+        return Path(given)
+    beside = Path(sys.executable).parent / "hil-agent"
+    if beside.exists():
+        return beside
+    found = shutil.which("hil-agent")
+    if found:
+        return Path(found)
+    raise SetupError(
+        "the hil-agent executable was not found",
+        remedy="install this package again with pip (it builds hil-agent), or set HIL_AGENT",
+    )
+
+
+class ProcessBoard:
+    """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new process."""
+
+    kind = "process"
+    can_cycle = True
+
+    def __init__(self, name: str, agent: Path | None = None) -> None:
+        self.name = name
+        self._agent = agent or find_agent()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = ""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the agent, None without one."""
+        return self._process.pid if self._process else None
+
+    def connect(self) -> SerialTransport:
+        """Open the board's port, starting the board if it does not run. SetupError if that fails."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        return SerialTransport(self.port)
+
+    def _start(self) -> None:
+        self.power_off()
+        try:
+            self._process = subprocess.Popen(
+                [str(self._agent), "--port", "pty", "--exit-with-parent"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # the terminal's Ctrl-C is for the host alone
+            )
+        except OSError as error:
+            raise SetupError(f"cannot start {self._agent}: {error}") from error
+        self.port = self._announced_port()
+
+    def _announced_port(self) -> str:
+        process = self._process
+        assert process is not None and process.stdout is not None and process.stderr is not None
+        line = b""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            ready = left > 0 and select.select([process.stdout], [], [], left)[0]
+            part = os.read(process.stdout.fileno(), 256) if ready else b""
+            if not part:
+                break
+            line += part
+        if line.startswith(b"port ") and line.endswith(b"\n"):
+            return line[5:].strip().decode()
+        process.kill()
+        said = process.stderr.read().decode(errors="replace").strip()
+        raise SetupError(
+            f"{self._agent} did not come up for node {self.name}: {said or 'it said nothing'}",
+            remedy="run `hil doctor`",
+        )
+
+    def how_it_ended(self) -> str | None:
+        """How the agent process ended, in words; None while it lives."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return None
+        if code < 0:
+            return f"agent process killed by {signal.Signals(-code).name}"
+        return f"agent process ended with code {code}"
+
+    def power_off(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
+        self._process = None
+
+    def power_cycle(self) -> None:
+        self.power_off()
+        self._start()
+
+    def shut_down(self) -> None:
+        self.power_off()

@@ -1,0 +1,273 @@
+"""The rig: all nodes, asked in lock-step, and the actions that repair one of them.
+
+Order of life: `open` (connect, HELLO), `load` (initial state on every node), `calibrate`, then `step`
+once a frame. Every method that talks to several nodes talks to them side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
+from hil.kernel import Golden
+from hil.rig import messages
+from hil.rig.calls import Call, Rebooted, Silence, Timing, run_calls
+from hil.rig.clock import now_us
+from hil.rig.link import request_bytes
+from hil.rig.messages import Arm, Health, Hello, Msg, Refusal, Report, Sync
+from hil.rig.node import (
+    DONE,
+    SILENT,
+    Node,
+    NodeResult,
+    result_of_reply,
+    result_without_reply,
+)
+
+_STATUS_TEXT = {
+    -1: "argument out of range",
+    -2: "not possible in its present state",
+    -3: "malformed request",
+    -6: "stored data is damaged",
+    -7: "out of capacity",
+    -8: "not available on this board",
+    -9: "refused by its operating system",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one step may take, from calibration: CPU time, and progress ticks."""
+
+    cpu_us: int
+    max_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the golden run showed: CPU time and round trip of fault-free steps, over all nodes."""
+
+    frames: int
+    cpu_us_median: int
+    cpu_us_worst: int
+    round_trip_us_worst: int
+    budget: Budget
+
+
+class Rig:
+    """`workload` and `seed` are what nodes compute; `timing` how long to wait for them."""
+
+    def __init__(self, nodes: Sequence[Node], workload: str, seed: int, timing: Timing) -> None:
+        self.nodes = tuple(nodes)
+        self.workload = workload
+        self.seed = seed
+        self.timing = timing
+        self.budget = Budget(5_000_000, 0)
+        self.checkpoint_every = 0
+        self._seq = 0
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def next_seq(self) -> int:
+        """A fresh sequence number; STEP has its own, from the frame, so that the same frame has the
+        same bytes on every board."""
+        self._seq = self._seq % 0xFFFF + 1
+        return self._seq
+
+    def reserve_seqs(self, count: int) -> int:
+        first = self._seq + 1 if self._seq + count < 0xFFFF else 1
+        self._seq = first + count - 1
+        return first
+
+    def ask(self, node: Node, type_: int, payload: bytes = b"") -> bytes:
+        """One request, answered. Raises LinkTimeout (silence, or a reboot) or NodeError (refused)."""
+        call = Call(node.link, self.next_seq(), type_, payload)
+        run_calls([call], self.timing)
+        return self.expect(node, call)
+
+    def expect(self, node: Node, call: Call) -> bytes:
+        """The answer of a finished call, or the exception that fits."""
+        result = call.result
+        if isinstance(result, bytes):
+            return result
+        if isinstance(result, Refusal):
+            why = _STATUS_TEXT.get(result.status, f"status {result.status}")
+            number = f" (errno {result.detail})" if result.detail else ""
+            raise NodeError(f"node {node.name} refused {Msg(call.type).name}: {why}{number}")
+        if isinstance(result, Rebooted):
+            raise LinkTimeout(f"node {node.name}: its agent started anew")
+        reason = result.reason if isinstance(result, Silence) else "no answer"
+        raise LinkTimeout(
+            f"node {node.name} does not answer: {reason}",
+            remedy="is hil-agent running on the board, at this baud rate, with RX and TX crossed?",
+        )
+
+    # --- bringing up ---------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect every node and hear who it is. SetupError, LinkTimeout, VersionMismatch."""
+        for node in self.nodes:
+            self.connect(node)
+
+    def connect(self, node: Node) -> Hello:
+        """Open the node's port and greet its agent."""
+        node.link.attach(node.board.connect())
+        node.hello = messages.hello(self.ask(node, Msg.HELLO))
+        return node.hello
+
+    def load(self, node: Node) -> int:
+        """Put the workload on a node in its initial state; returns the state digest."""
+        answer = self.ask(node, Msg.LOAD, messages.load_request(self.workload, self.seed))
+        self.ask(
+            node,
+            Msg.BUDGET,
+            messages.budget_request(
+                self.budget.cpu_us, self.budget.max_ticks, self.checkpoint_every
+            ),
+        )
+        return messages.state_digest_of_loaded(answer)
+
+    def calibrate(self, frames: int, cpu_factor: float, cpu_floor_us: int) -> Calibration:
+        """Run golden frames on all nodes, learn how long they take, and set budget and timing.
+
+        Leaves every node loaded in its initial state. SetupError if a node does not compute what the
+        golden run computes: then no vote could be trusted.
+        """
+        golden = Golden(self.workload, self.seed)
+        for node in self.nodes:
+            digest = self.load(node)
+            self._must_match(node, digest, golden.state_digest, "the initial state")
+        cpu_us: list[int] = []
+        worst_round_trip = 0
+        for frame in range(frames):
+            golden.step()
+            began = now_us()
+            results = self.step(self.nodes, frame, golden.input)
+            worst_round_trip = max(worst_round_trip, now_us() - began)
+            for node in self.nodes:
+                result = results[node.name]
+                if result.status != DONE:
+                    raise SetupError(
+                        f"node {node.name} failed in fault-free frame {frame} of the calibration: "
+                        f"{result.reason or f'status {result.status}, signal {result.signal}'}",
+                        remedy="run `hil doctor`; look at the board's own log",
+                    )
+                self._must_match(node, result.output_digest, golden.output_digest, f"frame {frame}")
+                self._must_match(node, result.state_digest, golden.state_digest, f"frame {frame}")
+                cpu_us.append(result.cpu_us)
+        cpu_us.sort()
+        ticks = golden.workload.ticks
+        self.budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
+        # A repetition is harmless, so the first may come soon: ten times the slowest golden round trip.
+        self.timing = Timing(
+            min(self.timing.retry_us, max(20_000, 10 * worst_round_trip)), self.timing.lost_after_us
+        )
+        for node in self.nodes:
+            self.load(node)
+        return Calibration(
+            frames, cpu_us[len(cpu_us) // 2], cpu_us[-1], worst_round_trip, self.budget
+        )
+
+    def _must_match(self, node: Node, got: int, want: int, what: str) -> None:
+        if got != want:
+            raise SetupError(
+                f"node {node.name} computes {what} of {self.workload} differently from the golden "
+                f"run ({got:016x}, expected {want:016x}): its results could never win a vote",
+                remedy="build hil-agent from this very release; check the board's memory",
+            )
+
+    def close(self) -> None:
+        """End all links and software boards. Never fails."""
+        for node in self.nodes:
+            node.link.detach("the run is over")
+            node.board.shut_down()
+
+    # --- one frame -------------------------------------------------------------------------------
+
+    def step(
+        self, nodes: Sequence[Node], frame: int, input_: bytes
+    ) -> dict[str, NodeResult]:
+        """The same step request to `nodes`; what came of each, by name. Nothing is raised for nodes
+        that fail; VersionMismatch as everywhere."""
+        seq = frame & 0xFFFF
+        data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
+        calls = [Call.ready(node.link, seq, Msg.STEP, data) for node in nodes]
+        run_calls(calls, self.timing)
+        out: dict[str, NodeResult] = {}
+        for node, call in zip(nodes, calls, strict=True):
+            result = call.result
+            if isinstance(result, bytes):
+                try:
+                    out[node.name] = result_of_reply(messages.reply(result))
+                except KernelError:
+                    out[node.name] = NodeResult(SILENT, reason="its answer made no sense")
+            elif result is not None:
+                if isinstance(result, Rebooted):
+                    node.hello = result.hello
+                out[node.name] = result_without_reply(result)
+        return out
+
+    def arm(self, node: Node, arm: Arm) -> str | None:
+        """Prepare an upset. Returns None, or why the board will not do it."""
+        call = Call(node.link, self.next_seq(), Msg.ARM, messages.arm_request(arm))
+        run_calls([call], self.timing)
+        if isinstance(call.result, bytes):
+            return None
+        if isinstance(call.result, Refusal):
+            return _STATUS_TEXT.get(call.result.status, f"status {call.result.status}")
+        return "the board did not answer"
+
+    def report(self, node: Node, id_: int) -> Report | None:
+        """What became of an upset; None if the board cannot tell (any more)."""
+        call = Call(node.link, self.next_seq(), Msg.REPORT, messages.id_request(id_))
+        run_calls([call], self.timing)
+        return messages.report(call.result) if isinstance(call.result, bytes) else None
+
+    def health(self, nodes: Sequence[Node]) -> Mapping[str, Health]:
+        """Health of the nodes that answer."""
+        calls = {n.name: Call(n.link, self.next_seq(), Msg.HEALTH) for n in nodes}
+        run_calls(list(calls.values()), self.timing)
+        return {
+            name: messages.health(call.result)
+            for name, call in calls.items()
+            if isinstance(call.result, bytes)
+        }
+
+    # --- repairing ---------------------------------------------------------------------------------
+
+    def restart(self, node: Node) -> None:
+        """A new worker process. LinkTimeout, NodeError."""
+        self.ask(node, Msg.RESTART)
+
+    def reset(self, node: Node) -> None:
+        """The agent starts anew; the workload is loaded again. LinkTimeout, NodeError."""
+        call = Call(node.link, self.next_seq(), Msg.RESET)
+        run_calls([call], self.timing)
+        if not isinstance(call.result, (bytes, Rebooted)):
+            self.expect(node, call)
+        node.hello = messages.hello(self.ask(node, Msg.HELLO))
+        self.load(node)
+
+    def reload(self, node: Node) -> None:
+        """Load the workload on an agent that started anew by itself. LinkTimeout, NodeError."""
+        if not node.link.connected:
+            self.connect(node)
+        node.hello = messages.hello(self.ask(node, Msg.HELLO))
+        self.load(node)
+
+    def power_cycle(self, node: Node) -> None:
+        """Power off and on, connect, load. For a board whose power is not ours: connect again.
+        SetupError, LinkTimeout, NodeError."""
+        node.link.detach("power cycle")
+        if node.board.can_cycle:
+            node.board.power_cycle()
+        node.link.statistics.reconnects += 1
+        self.connect(node)
+        self.load(node)
+
+    def restore(self, node: Node) -> Sync:
+        """Back to the board's own checkpoint. LinkTimeout, NodeError (there is none, or it is
+        damaged)."""
+        return messages.sync(self.ask(node, Msg.RESTORE))

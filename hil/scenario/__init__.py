@@ -1,0 +1,84 @@
+"""The scenario layer: YAML files to frozen values. First in the flow; imports nothing below it.
+
+Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for the user),
+`load_bench`, `scenario_schema`.
+"""
+
+from hil.scenario.bench import Bench, BenchBoard, load_bench, parse_bench
+from hil.scenario.durations import parse_duration_us, parse_pace
+from hil.scenario.expect import (
+    KNOWN_METRICS,
+    Expectation,
+    ExpectationResult,
+    parse_expectation,
+)
+from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_scenario
+from hil.scenario.model import (
+    MEMORY_TARGETS,
+    PORTABLE_TARGETS,
+    PROCESS_TARGETS,
+    SCHEMA_VERSION,
+    WORKLOADS,
+    BoardAction,
+    BoardKind,
+    Direction,
+    Event,
+    Node,
+    Noise,
+    Pattern,
+    PatternKind,
+    Rate,
+    Recovery,
+    Rig,
+    Scenario,
+    Scheme,
+    Sefi,
+    Target,
+    Timeouts,
+    Upsets,
+)
+from hil.scenario.overrides import Overrides
+from hil.scenario.schema import bench_schema, scenario_schema
+
+__all__ = [
+    "KNOWN_METRICS",
+    "MEMORY_TARGETS",
+    "PORTABLE_TARGETS",
+    "PROCESS_TARGETS",
+    "SCHEMA_VERSION",
+    "WORKLOADS",
+    "Bench",
+    "BenchBoard",
+    "BoardAction",
+    "BoardKind",
+    "Direction",
+    "Event",
+    "Expectation",
+    "ExpectationResult",
+    "Loaded",
+    "Node",
+    "Noise",
+    "Overrides",
+    "Pattern",
+    "PatternKind",
+    "Rate",
+    "Recovery",
+    "Rig",
+    "Scenario",
+    "Scheme",
+    "Sefi",
+    "Target",
+    "Timeouts",
+    "Upsets",
+    "bench_schema",
+    "find_scenario",
+    "load",
+    "load_bench",
+    "load_scenario",
+    "parse_bench",
+    "parse_duration_us",
+    "parse_expectation",
+    "parse_pace",
+    "parse_scenario",
+    "scenario_schema",
+]

@@ -1,0 +1,87 @@
+"""The bench file: which boards hang on which ports here. `hil discover` writes it.
+
+    schema: 1
+    boards:
+      - {name: pi-left, port: /dev/serial/by-id/usb-FTDI_FT232R_A10K3XYZ-if00-port0}
+      - {name: jetson, port: "socket://10.0.0.5:4000", baud: 921600}
+
+It belongs to the user and his bench, not to a scenario.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, model_validator
+
+from hil.errors import ConfigError
+from hil.scenario.model import PORT_EXAMPLES, Baud, FrozenModel, Int, NodeName, PortName
+from hil.scenario.positions import Document, parse_yaml, read_yaml
+from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
+
+__all__ = ["BENCH_SCHEMA_VERSION", "Bench", "BenchBoard", "load_bench", "parse_bench"]
+
+BENCH_SCHEMA_VERSION = 1
+
+
+class BenchBoard(FrozenModel):
+    """One physical board."""
+
+    name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
+    port: PortName = Field(description=f"Where it is: {PORT_EXAMPLES}.")
+    baud: Baud = Field(default=115200, description="Baud rate of the port.")
+
+
+class Bench(FrozenModel):
+    """All boards of a bench, in the order in which a rig takes them."""
+
+    schema_version: Annotated[Int, Field(ge=1, le=BENCH_SCHEMA_VERSION)] = Field(
+        default=BENCH_SCHEMA_VERSION, alias="schema", description="Version of this format."
+    )
+    boards: tuple[BenchBoard, ...] = Field(description="The boards, first choice first.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Bench:
+        found = Findings()
+        if not self.boards:
+            found.add("boards", "no boards; expected at least one", "run `hil discover`")
+        for key in ("name", "port"):
+            seen: list[str] = []
+            for index, board in enumerate(self.boards):
+                value = getattr(board, key)
+                if value in seen:
+                    found.add(
+                        ("boards", index, key),
+                        f"the {key} `{value}` is that of board {seen.index(value) + 1}, too",
+                        f"give every board a {key} of its own",
+                    )
+                seen.append(value)
+        wrong_at("Bench", found)
+        return self
+
+
+def load_bench(path: str | Path) -> Bench:
+    """The bench in the file `path`.
+
+    Raises UsageError if there is no such file, ConfigError with everything that is wrong in it.
+    """
+    return bench_of(read_yaml(Path(path)))
+
+
+def parse_bench(text: str, *, file: str = "<bench>") -> Bench:
+    """The bench in `text`; `file` names it in errors. Raises ConfigError."""
+    return bench_of(parse_yaml(text.encode("utf-8", "surrogatepass"), file))
+
+
+def bench_of(document: Document) -> Bench:
+    """The bench that `document` describes. Raises ConfigError."""
+    refuse_newer_schema(document, BENCH_SCHEMA_VERSION, "bench file")
+    problems = list(document.problems)
+    try:
+        bench = Bench.model_validate(document.data)
+    except ValidationError as error:
+        problems += translate(error, Bench, document)
+    if problems:
+        raise ConfigError(dict.fromkeys(sorted(problems, key=lambda p: (p.line, p.column))))
+    return bench

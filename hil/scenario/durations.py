@@ -1,0 +1,77 @@
+"""Durations ("90s", "1h30m") and paces ("realtime", "60x") as people write them.
+
+Integers in microseconds inside, because simulated time is compared and replayed.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+__all__ = ["parse_duration_us", "parse_pace"]
+
+_UNITS_US = {
+    "us": 1,
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "min": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+}
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_PART = re.compile(rf"\s*({_NUMBER})\s*(us|ms|min|s|m|h|d)\s*")
+_PACE = re.compile(rf"({_NUMBER})\s*x")
+_MAX_US = 2**63 - 1
+
+
+def parse_duration_us(text: str) -> int:
+    """`text` in microseconds: numbers with a unit us, ms, s, m (min), h or d, added up.
+
+    Raises ValueError, with a text for the user, if it is none, has no unit, is zero, is not a
+    whole number of microseconds, or does not fit 64 bits.
+    """
+    total_us, position = Decimal(0), 0
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None:
+            break
+        total_us += Decimal(part[1]) * _UNITS_US[part[2]]
+        position = part.end()
+    if position < len(text) or not position:
+        raise ValueError(
+            f"{_shown(text)} is not a duration; expected numbers with units us, ms, s, m, h or d, "
+            "such as 90s, 2h, 7d, 1h30m or 250ms"
+        )
+    if total_us != int(total_us):
+        raise ValueError(f"{_shown(text)} is not a whole number of microseconds")
+    if not 0 < total_us <= _MAX_US:
+        raise ValueError(
+            f"{_shown(text)} is out of range; expected more than 0, up to 292000 years"
+        )
+    return int(total_us)
+
+
+def parse_pace(text: str) -> float | None:
+    """How many times faster than real time: 1.0 for "realtime", 60.0 for "60x".
+
+    None for "free": as fast as the boards can. Raises ValueError, with a text for the user, for
+    anything else.
+    """
+    if text == "free":
+        return None
+    if text == "realtime":
+        return 1.0
+    match = _PACE.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{_shown(text)} is not a pace; expected realtime, free, or a factor such as 60x"
+        )
+    factor = float(match[1])
+    if not factor > 0:
+        raise ValueError(f"{_shown(text)} would never advance; expected a factor above 0, like 60x")
+    return factor
+
+
+def _shown(text: str) -> str:
+    return f"`{text}`" if len(text) <= 40 else f"`{text[:37]}...`"

@@ -1,0 +1,205 @@
+"""Loads a scenario: a file, or the bare name of a shipped one, with overrides, to a Scenario.
+
+Everything that is wrong is reported at once, each with file, line, column and path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hil import shipped
+from hil.errors import ConfigError, Problem, UsageError
+from hil.scenario import overrides as override
+from hil.scenario.model import (
+    SCHEMA_VERSION,
+    BoardKind,
+    Event,
+    Rate,
+    Rig,
+    Scenario,
+    Scheme,
+    default_names,
+    length_findings,
+    upset_findings,
+)
+from hil.scenario.overrides import Overrides
+from hil.scenario.positions import Document, parse_yaml, read_yaml
+from hil.scenario.problems import (
+    Findings,
+    did_you_mean,
+    refuse_newer_schema,
+    translate,
+    written_path,
+)
+
+__all__ = ["Loaded", "find_scenario", "load", "load_scenario", "parse_scenario"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A scenario, the file it comes from, and notices for the user about what was changed."""
+
+    scenario: Scenario
+    file: Path
+    notices: tuple[str, ...]
+
+
+def load_scenario(source: str | Path, overrides: Overrides | None = None) -> Scenario:
+    """The scenario `source`: a path, or the bare name of a shipped scenario. Raises as `load`."""
+    return load(source, overrides).scenario
+
+
+def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
+    """As load_scenario, with the file that was read and the notices.
+
+    Raises UsageError if there is no such scenario or overrides contradict each other, ConfigError
+    with everything that is wrong in the file or with the overrides, SetupError if a bare name is
+    given and no shipped scenarios are installed.
+    """
+    path = find_scenario(source)
+    scenario, notices = _scenario_of(read_yaml(path), path.stem, overrides)
+    return Loaded(scenario, path, notices)
+
+
+def parse_scenario(
+    text: str, *, file: str = "<scenario>", overrides: Overrides | None = None
+) -> Scenario:
+    """The scenario in `text`; `file` names it in errors. Raises ConfigError and UsageError."""
+    document = parse_yaml(text.encode("utf-8", "surrogatepass"), file)
+    return _scenario_of(document, Path(file).stem, overrides)[0]
+
+
+def find_scenario(source: str | Path) -> Path:
+    """The file that `source` means: a path, or the bare name of a shipped scenario.
+
+    Raises UsageError, naming the nearest shipped scenario, if it is neither; SetupError if a bare
+    name is given and no shipped scenarios are installed.
+    """
+    text = os.fspath(source)
+    is_path = isinstance(source, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
+    if is_path:
+        return Path(text)
+    shipped_path = shipped.scenario_path(text)
+    if shipped_path is not None:
+        return shipped_path
+    if "\0" not in text and Path(text).is_file():
+        return Path(text)
+    names = shipped.list_scenarios()
+    hint = did_you_mean(text, names)
+    raise UsageError(
+        f"there is no scenario `{text}`; shipped are {', '.join(names)}",
+        remedy=(f"{hint} " if hint else "") + "A scenario of your own is named by its path",
+    )
+
+
+def _scenario_of(
+    document: Document, stem: str, overrides: Overrides | None
+) -> tuple[Scenario, tuple[str, ...]]:
+    refuse_newer_schema(document, SCHEMA_VERSION, "scenario")
+    notices: list[str] = []
+    if overrides is not None:
+        document, notices = override.apply(document, overrides)
+    data = {"name": _name_of(stem), **document.data}
+    problems = list(document.problems)
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        problems += translate(error, Scenario, document)
+        problems += _between_parts(document, {str(e["loc"][0]) for e in error.errors() if e["loc"]})
+    if problems:
+        ordered = sorted(problems, key=lambda p: (p.line == 0, p.line, p.column))
+        raise ConfigError(dict.fromkeys(ordered))
+    return scenario, tuple(notices)
+
+
+def _name_of(stem: str) -> str:
+    """The name of a scenario that has none: that of its file, as far as it can be a name."""
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64] or "scenario"
+
+
+# A scenario that is not valid is still searched for contradictions between its valid parts.
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
+    data = document.data
+    found = Findings()
+    frame_count = None
+    if not bad_keys & {"frame_ms", "duration", "frames"}:
+        frames, duration = data.get("frames"), data.get("duration")
+        frame_ms = data.get("frame_ms", Scenario.model_fields["frame_ms"].default)
+        found = length_findings(frames, duration, frame_ms)
+        if not found:
+            part = {"workload": "infer", "frames": frames, "duration": duration}
+            frame_count = Scenario.model_validate({**part, "frame_ms": frame_ms}).frame_count
+    found += upset_findings(
+        frame_count,
+        _boards(document, "rig" in bad_keys),
+        _valid(Event, document.get(("upsets", "events")), _EVENT_PARTS),
+        _valid(Rate, document.get(("upsets", "rates")), _RATE_PARTS),
+    )
+    return [
+        document.problem(written_path(path, document), message, remedy)
+        for path, message, remedy in found
+    ]
+
+
+# What may be valid of an upset that is not, first choice first: keys to keep, values for others.
+_EVENT_PARTS: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
+    (("frame", "node", "target"), {}),
+    (("frame", "node"), {"target": "state"}),
+    (("node",), {"frame": 0, "target": "state"}),
+)
+_RATE_PARTS: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
+    (("target", "targets", "nodes"), {"per_s": 1}),
+    (("nodes",), {"target": "state", "per_s": 1}),
+)
+
+
+def _valid(
+    model: type[M], items: object, parts: tuple[tuple[tuple[str, ...], dict[str, object]], ...]
+) -> dict[int, M]:
+    """Those of `items` that are valid, or of which a part is, by their position."""
+    result: dict[int, M] = {}
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        candidates = [item]
+        if isinstance(item, dict):
+            candidates += [
+                {**{key: item[key] for key in keys if key in item}, **others}
+                for keys, others in parts
+            ]
+        for candidate in candidates:
+            try:
+                result[index] = model.model_validate(candidate)
+                break
+            except ValidationError:
+                continue
+    return result
+
+
+def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None] | None:
+    """The kind of board of each node, as far as it can be told; None if the names cannot."""
+    raw: Any = document.data.get("rig", {})
+    if not rig_is_bad:
+        return {node.name: node.board for node in Rig.model_validate(raw).nodes}
+    if not isinstance(raw, dict):
+        return None
+    scheme = next((s for s in Scheme if s == raw.get("scheme", Scheme.TMR)), None)
+    nodes = raw.get("nodes", None if scheme is None else default_names(scheme.size))
+    if not isinstance(nodes, list):
+        return None
+    boards: dict[str, BoardKind | None] = {}
+    for node in nodes:
+        entry = {"name": node} if isinstance(node, str) else node
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            return None
+        word = entry.get("board", raw.get("board", BoardKind.PROCESS))
+        boards[entry["name"]] = next((kind for kind in BoardKind if kind == word), None)
+    return boards

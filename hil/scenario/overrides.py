@@ -1,0 +1,262 @@
+"""What the command line changes of a scenario, applied to the file's values before validation.
+
+So that a scenario whose nodes have no ports is valid with `--bench`, and problems still name the
+line in the file, or the option that they come from.
+
+Where an option takes away what an upset needs (`--scheme simplex`: the other nodes; `--frames 100`:
+the later frames), the upset is left out and a notice says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.errors import ConfigError, Problem, UsageError
+from hil.scenario.bench import Bench, load_bench
+from hil.scenario.model import BoardKind, Scheme, default_names, frame_count_of
+from hil.scenario.positions import Document, KeyPath
+
+__all__ = ["Overrides", "apply"]
+
+_NODES: KeyPath = ("rig", "nodes")
+_EVENTS: KeyPath = ("upsets", "events")
+_RATES: KeyPath = ("upsets", "rates")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Options of `hil run`; None = as the scenario says.
+
+    `board` is --boards (every node on that kind of board), `bench` is --bench (every node on a
+    real board, in the order of that file). Their values are checked with the scenario.
+    """
+
+    scheme: str | None = None
+    board: str | None = None
+    bench: str | Path | None = None
+    seed: int | None = None
+    frames: int | None = None
+    duration: str | None = None
+    pace: str | None = None
+    accel: float | None = None
+
+
+def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]]:
+    """`document` with `overrides` applied, and notices for the user about side effects.
+
+    Raises UsageError if two options contradict each other or the bench file does not exist,
+    ConfigError if that file is wrong or has too few boards.
+    """
+    if overrides.board is not None and overrides.bench is not None:
+        raise UsageError("--boards and --bench exclude each other", remedy="give only one of them")
+    if overrides.frames is not None and overrides.duration is not None:
+        raise UsageError("--frames and --duration exclude each other", remedy="give only one")
+    document = document.copied()
+    notices: list[str] = []
+    # Read before anything is changed.
+    old_count = _frame_count(document)
+    if overrides.scheme is not None:
+        _set_scheme(document, overrides.scheme, notices)
+    if overrides.board is not None:
+        _set_board(document, overrides.board)
+    if overrides.bench is not None:
+        _set_bench(document, overrides.bench, load_bench(overrides.bench), notices)
+    for path, value in (
+        (("seed",), overrides.seed),
+        (("pace",), overrides.pace),
+        (("upsets", "accel"), overrides.accel),
+    ):
+        if value is not None:
+            document.replace(path, value, f"--{path[-1]}")
+    _set_length(document, overrides, old_count, notices)
+    return document, notices
+
+
+# Rig ----------------------------------------------------------------------------------------------
+
+
+def _scheme(document: Document) -> Scheme | None:
+    """The scheme as written, or its default; None if it is not valid."""
+    rig = document.data.get("rig", {})
+    word = rig.get("scheme", Scheme.TMR) if isinstance(rig, dict) else None
+    return next((scheme for scheme in Scheme if scheme == word), None)
+
+
+def _names(document: Document) -> list[str]:
+    """The names of the nodes as far as they can be told; "" where not."""
+    nodes = document.get(_NODES)
+    if nodes is None:
+        scheme = _scheme(document)
+        return [] if scheme is None else default_names(scheme.size)
+    if not isinstance(nodes, list):
+        return []
+    found = [node.get("name") if isinstance(node, dict) else node for node in nodes]
+    return [name if isinstance(name, str) else "" for name in found]
+
+
+def _set_scheme(document: Document, word: str, notices: list[str]) -> None:
+    names = _names(document)
+    document.replace(("rig", "scheme"), word, "--scheme")
+    scheme = _scheme(document)
+    if scheme is None:
+        return
+    removed, kept = names[scheme.size :], names[: scheme.size]
+    nodes = document.get(_NODES)
+    if isinstance(nodes, list):
+        document.keep(_NODES, list(range(min(len(nodes), scheme.size))))
+        for name in default_names(scheme.size - len(nodes), kept):
+            document.append(_NODES, name, "--scheme")
+    if not removed:
+        return
+    gone = set(removed) - set(kept)
+    events = _drop(document, _EVENTS, lambda event: event.get("node") not in gone)
+    for index, rate in _mappings(document, _RATES):
+        named = rate.get("nodes")
+        if isinstance(named, list):
+            left = [i for i, name in enumerate(named) if name not in gone]
+            if left:
+                document.keep((*_RATES, index, "nodes"), left)
+    rates = _drop(document, _RATES, lambda rate: not _only(rate.get("nodes"), gone))
+    notices.append(
+        f"--scheme {word} leaves out {_count(len(removed), 'node')} ({', '.join(removed)})"
+        + _left_out(events, rates)
+    )
+
+
+def _only(names: object, gone: set[str]) -> bool:
+    return isinstance(names, list) and bool(names) and all(name in gone for name in names)
+
+
+def _set_board(document: Document, word: str) -> None:
+    document.replace(("rig", "board"), word, "--boards")
+    for index, _ in _mappings(document, _NODES):
+        document.remove((*_NODES, index, "board"))
+        if word != BoardKind.SERIAL:
+            document.remove((*_NODES, index, "port"))
+
+
+def _set_bench(document: Document, path: str | Path, bench: Bench, notices: list[str]) -> None:
+    scheme = _scheme(document)
+    if scheme is None:
+        return
+    need, have = scheme.size, len(bench.boards)
+    if have < need:
+        raise ConfigError(
+            [
+                Problem(
+                    str(path), 0, 0, "$.boards",
+                    f"the bench has {_count(have, 'board')}; scheme {scheme} needs {need}",
+                    "add boards (`hil discover`), or choose a smaller --scheme",
+                )
+            ]
+        )  # fmt: skip
+    chosen = bench.boards[:need]
+    old_names = _names(document)
+    new_names = [board.name for board in chosen]
+    nodes = [
+        {"name": board.name, "board": "serial", "port": board.port, "baud": board.baud}
+        for board in chosen
+    ]
+    document.replace(("rig", "board"), "serial", f"--bench {path}")
+    document.replace(_NODES, nodes, f"--bench {path}")
+    if not set(old_names) <= set(new_names):
+        # Names of the scenario that the bench does not have: the first board plays the first node.
+        _rename(document, dict(zip(old_names, new_names, strict=False)))
+        roles = zip(old_names, chosen, strict=False)
+        pairs = ", ".join(f"{old} is {board.name} ({board.port})" for old, board in roles)
+        notices.append(f"nodes take the names of the bench's boards: {pairs}")
+    if have > need:
+        unused = ", ".join(board.name for board in bench.boards[need:])
+        notices.append(
+            f"scheme {scheme} needs {_count(need, 'board')}; not used of the bench: {unused}"
+        )
+
+
+def _rename(document: Document, new_name: dict[str, str]) -> None:
+    for _, event in _mappings(document, _EVENTS):
+        name = event.get("node")
+        if isinstance(name, str):
+            event["node"] = new_name.get(name, name)
+    for _, rate in _mappings(document, _RATES):
+        names = rate.get("nodes")
+        if isinstance(names, list):
+            names[:] = [new_name.get(n, n) if isinstance(n, str) else n for n in names]
+
+
+# Length -------------------------------------------------------------------------------------------
+
+
+def _frame_count(document: Document) -> int | None:
+    """The length of the run, or None if it is not valid."""
+    frames, duration = document.data.get("frames"), document.data.get("duration")
+    frame_ms = document.data.get("frame_ms", 10)
+    valid = (
+        (isinstance(frames, int) if duration is None else frames is None)
+        and (duration is None or isinstance(duration, str))
+        and isinstance(frame_ms, (int, float))
+        and 0.01 <= frame_ms <= 60_000
+    )
+    try:
+        return frame_count_of(frames, duration, frame_ms) if valid else None
+    except ValueError:
+        return None
+
+
+def _set_length(
+    document: Document, overrides: Overrides, old_count: int | None, notices: list[str]
+) -> None:
+    if overrides.frames is not None:
+        option, shown = "--frames", str(overrides.frames)
+        document.remove(("duration",))
+        document.replace(("frames",), overrides.frames, option)
+    elif overrides.duration is not None:
+        option, shown = "--duration", overrides.duration
+        document.remove(("frames",))
+        document.replace(("duration",), overrides.duration, option)
+    else:
+        return
+    count = _frame_count(document)
+    if count is None or count < 1:
+        return
+
+    def stays(event: dict[str, object]) -> bool:
+        frame = event.get("frame")
+        if not isinstance(frame, int) or frame < count:
+            return True
+        return old_count is not None and frame >= old_count  # wrong without the option, too
+
+    events = _drop(document, _EVENTS, stays)
+    if events:
+        notices.append(f"{option} {shown} ends the run at frame {count}{_left_out(events, 0)}")
+
+
+# Lists --------------------------------------------------------------------------------------------
+
+
+def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str, object]]]:
+    """The mappings in the list at `path`, with their positions."""
+    items = document.get(path)
+    if not isinstance(items, list):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, object]], bool]) -> int:
+    """Remove the mappings from the list at `path` that do not stay; returns how many."""
+    dropped = {index for index, item in _mappings(document, path) if not stays(item)}
+    items = document.get(path)
+    if dropped and isinstance(items, list):
+        document.keep(path, [index for index in range(len(items)) if index not in dropped])
+    return len(dropped)
+
+
+def _left_out(events: int, rates: int) -> str:
+    parts = [_count(events, "upset event")] if events else []
+    parts += [_count(rates, "upset rate")] if rates else []
+    return f"; left out with it: {' and '.join(parts)}" if parts else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

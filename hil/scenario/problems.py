@@ -1,0 +1,273 @@
+"""Turns what pydantic reports into Problems that a user understands, and the helpers for that.
+
+A validator that finds something wrong raises `wrong(...)`, or `wrong_at([...])` for several places
+below the value at hand. Everything else that pydantic finds is put into words here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import typing
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from hil.errors import ConfigError, Problem
+from hil.scenario.positions import Document, KeyPath, describe
+
+__all__ = [
+    "Findings",
+    "did_you_mean",
+    "nearest",
+    "one_of",
+    "refuse_newer_schema",
+    "translate",
+    "wrong",
+    "wrong_at",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Findings(list[tuple[KeyPath, str, str]]):
+    """Things that are wrong: each a path below the value at hand, what, and what to try."""
+
+    def add(self, path: str | KeyPath, message: str, remedy: str = "") -> None:
+        """Note that something is wrong at `path`, or at the key `path`."""
+        self.append(((path,) if isinstance(path, str) else path, message, remedy))
+
+
+def wrong(message: str, remedy: str = "") -> PydanticCustomError:
+    """The error to raise from a validator."""
+    return PydanticCustomError("hil", "{message}", {"message": message, "remedy": remedy})
+
+
+def wrong_at(title: str, findings: Findings) -> None:
+    """Raise one error for all `findings`, relative to the value being validated; none: return."""
+    details = [
+        InitErrorDetails(type=wrong(message, remedy), loc=path, input=None)
+        for path, message, remedy in findings
+    ]
+    if details:
+        raise ValidationError.from_exception_data(title, details)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` most likely means, or None if nothing is near."""
+    candidates = list(known)
+    plain = {candidate.lower().replace("-", "_"): candidate for candidate in candidates}
+    wanted = word.lower().replace("-", "_")[:80]
+    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.6)
+    if close:
+        return plain[close[0]]
+    if len(wanted) < 3:
+        return None
+    related = [p for p in plain if wanted in p or (len(p) > 2 and p in wanted)]
+    return plain[min(related, key=len)] if related else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A remedy naming the nearest known word, or ""."""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def one_of(words: Collection[str]) -> str:
+    """The words as a list to choose from."""
+    return ("one of " if len(words) > 1 else "") + ", ".join(words)
+
+
+def refuse_newer_schema(document: Document, supported: int, what: str) -> None:
+    """Raise ConfigError if `document` says that it is written for a newer `schema:`.
+
+    Alone, because whatever else is found in such a file may well be right in its schema.
+    """
+    version = document.data.get("schema")
+    if isinstance(version, int) and not isinstance(version, bool) and version > supported:
+        raise ConfigError(
+            [
+                document.problem(
+                    ("schema",),
+                    f"this {what} is written for schema {version}; "
+                    f"this version of hil reads schema {supported}",
+                    "update hil",
+                )
+            ]
+        )
+
+
+def translate(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
+    """All that `error` reports of `document`, as Problems in words for users."""
+    return [
+        _problem(detail, model, document)
+        for detail in error.errors(include_url=False, include_context=True)
+    ]
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], document: Document) -> Problem:
+    path = written_path(detail["loc"], document)
+    kind = detail["type"]
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    if kind == "hil":
+        at_key = detail["loc"][-1:] == ("[key]",)
+        return document.problem(path, context["message"], context["remedy"], at_key=at_key)
+    if kind == "extra_forbidden":
+        known = _keys(_model_at(model, path[:-1]))
+        key = str(path[-1])
+        hint = did_you_mean(key, known)
+        shown = "unknown key" if len(known) > 16 else f"unknown key; expected {one_of(known)}"
+        return document.problem(path, shown, hint or "remove it", at_key=True)
+    if kind == "missing":
+        field = _field_at(model, path)
+        return document.problem(
+            path,
+            f"this key is missing; expected {_expected(field, kind)}",
+            f"add `{path[-1]}:`",
+        )
+    field = _field_at(model, path)
+    value = detail["input"]
+    if value is None:
+        return document.problem(
+            path,
+            f"this key has no value; expected {_expected(field, kind)}",
+            "give it one, or remove the key",
+        )
+    remedy = ""
+    if kind == "string_type" and isinstance(value, (int, float)):
+        remedy = "put it in quotes"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        remedy = f"write {int(value)}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
+        remedy = "remove the quotes"
+    return document.problem(path, f"{describe(value)}; expected {_expected(field, kind)}", remedy)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def written_path(loc: Sequence[str | int], document: Document) -> KeyPath:
+    """A path in the model as the path in the file: where a shorter form was written, its place."""
+    path = tuple(step for step in loc if step != "[key]")
+    known = 0
+    while known < len(path) and document.written(path[: known + 1]):
+        known += 1
+    if known == len(path):
+        return path
+    # A name in place of a mapping (`nodes: [a]`, `pattern: bit`), or `target` for `targets`.
+    if path[known] == "targets" and document.written((*path[:known], "target")):
+        return (*path[:known], "target")
+    parent = document.get(path[:known])
+    return path if isinstance(parent, (dict, list)) else path[:known]
+
+
+# What a field expects -----------------------------------------------------------------------------
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    if model is None:
+        return []
+    keys = [info.alias or name for name, info in model.model_fields.items()]
+    extra: tuple[str, ...] = getattr(model, "ALSO_ACCEPTED", ())
+    return [*keys, *extra]
+
+
+def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    annotation: Any = model
+    for step in path:
+        if isinstance(step, int):
+            annotation = next((a for a in typing.get_args(annotation) if a is not Ellipsis), None)
+        else:
+            field = _find(_as_model(annotation), step)
+            annotation = None if field is None else field.annotation
+    return _as_model(annotation)
+
+
+def _as_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    arguments = typing.get_args(annotation)
+    return next((m for m in map(_as_model, arguments) if m is not None), None)
+
+
+def _find(model: type[BaseModel] | None, key: str | int) -> FieldInfo | None:
+    if model is None:
+        return None
+    for name, info in model.model_fields.items():
+        if key == (info.alias or name):
+            return info
+    return None
+
+
+def _field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    if not path or isinstance(path[-1], int):
+        return None
+    return _find(_model_at(model, path[:-1]), path[-1])
+
+
+_MAPPING = "a mapping (`key: value`)"
+_KINDS = {"tuple": "a list", "list": "a list", "dict": _MAPPING, "model": _MAPPING}
+
+
+def _expected(field: FieldInfo | None, kind: str) -> str:
+    """What stands behind "expected": the type, and the range or the words where there are any.
+
+    Without a field (the value is an element of a list), from pydantic's `kind` of error.
+    """
+    if field is None:
+        return next((text for word, text in _KINDS.items() if kind.startswith(word)), "a value")
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and isinstance(extra.get("enum"), list):
+        return one_of([str(word) for word in typing.cast("list[str]", extra["enum"])])
+    return _described(field.annotation, [*field.metadata])
+
+
+def _described(annotation: Any, limits: list[Any]) -> str:
+    """The values of a type in words, within `limits` (and those that the type itself carries)."""
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _described(arguments[0], [*limits, *arguments[1:]])
+    if origin is tuple:
+        each = _described(arguments[0], [])
+        return f"{each}, or a list of them" if each.startswith("one of ") else "a list"
+    if origin is dict or _as_model(annotation) is annotation:
+        return _MAPPING
+    if origin is not None:  # a union: its first type says what is meant
+        return _described(arguments[0], limits)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return one_of([str(word.value) for word in annotation])
+    for candidate, words in (
+        (bool, "true or false"),
+        (int, "a whole number"),
+        (float, "a number"),
+        (str, "text"),
+    ):
+        if annotation is candidate:
+            return words + _bounds(limits)
+    return "another value"
+
+
+def _bounds(limits: Iterable[Any]) -> str:
+    found: dict[str, float] = {}
+    for item in limits:
+        nested = item.metadata if isinstance(item, FieldInfo) else [item]
+        for limit in nested:
+            for name in ("ge", "gt", "le", "lt"):
+                value = getattr(limit, name, None)
+                if value is not None:
+                    found[name] = value
+    words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
+    return "".join(f" {words[name]} {_plain(found[name])}" for name in words if name in found)
+
+
+def _plain(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else repr(limit)

@@ -1,0 +1,59 @@
+"""JSON Schema of the YAML files, with which editors complete and check them.
+
+    # yaml-language-server: $schema=scenario.schema.json
+
+Made from the models. Only what a file may write shorter than a model says is added here. It is not
+complete: rules between keys are checked by the loader alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hil.scenario.bench import Bench
+from hil.scenario.expect import KNOWN_METRICS
+from hil.scenario.model import NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN, Scenario
+
+__all__ = ["bench_schema", "scenario_schema"]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file."""
+    schema = Scenario.model_json_schema(by_alias=True)
+    parts: dict[str, Any] = schema["$defs"]
+    top: dict[str, Any] = schema["properties"]
+    top["name"]["pattern"] = f"^{SCENARIO_NAME_PATTERN}$"
+    top["expect"]["properties"] = {name: _expected() for name in KNOWN_METRICS}
+    top["expect"]["additionalProperties"] = False
+    schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
+    _name_is_enough(parts, "Node", {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
+    _name_is_enough(parts, "Pattern", {"$ref": "#/$defs/PatternKind"})
+    rate = parts["Rate"]
+    targets = rate["properties"]["targets"]
+    rate["properties"]["targets"] = {
+        "anyOf": [{"$ref": "#/$defs/Target"}, {"type": "array", "items": targets["items"]}],
+        "description": targets["description"],
+    }
+    rate["properties"]["target"] = rate["properties"]["targets"]
+    rate["required"] = [key for key in rate["required"] if key != "targets"]
+    rate["oneOf"] = [{"required": ["target"]}, {"required": ["targets"]}]
+    return _finished(schema, "Scenario of hil")
+
+
+def bench_schema() -> dict[str, Any]:
+    """The JSON Schema of a bench file."""
+    return _finished(Bench.model_json_schema(by_alias=True), "Bench file of hil")
+
+
+def _expected() -> dict[str, Any]:
+    return {"anyOf": [{"type": "number"}, {"type": "string"}]}
+
+
+def _name_is_enough(parts: dict[str, Any], name: str, short: dict[str, Any]) -> None:
+    parts[name] = {"anyOf": [short, parts[name]]}
+
+
+def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
+    return {"$schema": _DIALECT, **schema, "title": title}

@@ -1,0 +1,44 @@
+"""Where the files that ship with the package are: scenarios and board profiles.
+
+An installed package has them inside itself; a checkout has them beside the package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hil.errors import SetupError
+
+__all__ = ["boards_dir", "list_scenarios", "scenario_path", "scenarios_dir"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _find(folder: str) -> Path:
+    for candidate in (_PACKAGE / folder, _PACKAGE.parent / folder):
+        if candidate.is_dir():
+            return candidate
+    raise SetupError(
+        f"the shipped {folder} are missing from this installation",
+        remedy="install the package again, or run from a complete checkout",
+    )
+
+
+def scenarios_dir() -> Path:
+    """The folder of the shipped scenarios. Raises SetupError if it was not installed."""
+    return _find("scenarios")
+
+
+def boards_dir() -> Path:
+    """The folder of the shipped board profiles. Raises SetupError if it was not installed."""
+    return _find("boards")
+
+
+def list_scenarios() -> tuple[str, ...]:
+    """The bare names of all shipped scenarios, sorted. Raises SetupError as scenarios_dir."""
+    return tuple(sorted(path.stem for path in scenarios_dir().glob("*.yaml")))
+
+
+def scenario_path(name: str) -> Path | None:
+    """The file of the shipped scenario `name`, or None. Raises SetupError as scenarios_dir."""
+    return scenarios_dir() / f"{name}.yaml" if name in list_scenarios() else None
