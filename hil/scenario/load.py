@@ -88,12 +88,15 @@ def find_scenario(source: str | Path) -> Path:
     shipped_path = shipped.scenario_path(text)
     if shipped_path is not None:
         return shipped_path
-    if "\0" not in text and Path(text).is_file():
-        return Path(text)
+    try:
+        if Path(text).is_file():
+            return Path(text)
+    except (OSError, ValueError):  # too long, or with a zero byte: no file name
+        pass
     names = shipped.list_scenarios()
     hint = did_you_mean(text, names)
     raise UsageError(
-        f"there is no scenario `{text}`; shipped are {', '.join(names)}",
+        f"there is no scenario `{text[:80]}`; shipped are {', '.join(names)}",
         remedy=(f"{hint} " if hint else "") + "A scenario of your own is named by its path",
     )
 

@@ -237,6 +237,13 @@ def _port(value: str) -> str:
     return value
 
 
+def _weight(value: object) -> object:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and 0 <= value <= 1e12):  # type: ignore[operator]
+        raise wrong(f"{describe(value)}; expected a weight from 0 up to 1e12")
+    return value
+
+
 PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
 
 Int = Annotated[int, Strict()]
@@ -257,7 +264,7 @@ SefiWord = Annotated[Sefi, BeforeValidator(_word(Sefi, "functional interrupt"))]
 NoiseWord = Annotated[Noise, BeforeValidator(_word(Noise, "link noise"))]
 DirectionWord = Annotated[Direction, BeforeValidator(_word(Direction, "direction"))]
 ActionWord = Annotated[BoardAction, BeforeValidator(_word(BoardAction, "board action"))]
-Weight = Annotated[Float, Field(ge=0)]
+Weight = Annotated[Float, Field(ge=0), BeforeValidator(_weight)]
 
 
 class FrozenModel(BaseModel):

@@ -110,7 +110,7 @@ def _set_scheme(document: Document, word: str, notices: list[str]) -> None:
             document.append(_NODES, name, "--scheme")
     if not removed:
         return
-    gone = set(removed) - set(kept)
+    gone = [name for name in removed if name not in kept]  # a list: values may be unhashable
     events = _drop(document, _EVENTS, lambda event: event.get("node") not in gone)
     for index, rate in _mappings(document, _RATES):
         named = rate.get("nodes")
@@ -125,7 +125,7 @@ def _set_scheme(document: Document, word: str, notices: list[str]) -> None:
     )
 
 
-def _only(names: object, gone: set[str]) -> bool:
+def _only(names: object, gone: Sequence[str]) -> bool:
     return isinstance(names, list) and bool(names) and all(name in gone for name in names)
 
 

@@ -276,7 +276,7 @@ def test_rates_are_filled_in() -> None:
             MINIMAL + "rig:\n  scheme: dmr\n  board: serial\n"
             "  nodes: [{name: a, port: x}, {name: b, port: x}]",
             6,
-            48,
+            47,
             "$.rig.nodes[1].port",
             "the port x is that of node a, too",
         ),
@@ -418,7 +418,7 @@ def test_a_wrong_event_is_reported_at_the_key(event: str, key: str, words: str) 
         (
             "target: state, per_s: 1, patterns: {bit: -1}",
             "patterns.bit",
-            "expected a number from 0",
+            "expected a weight from 0",
         ),
         ("target: state, per_s: 1, patterns: bit", "patterns", "expected a mapping"),
         ("target: gpr, per_s: 1, patterns: {stuck: 1}", "patterns.stuck", "gpr cannot be stuck"),

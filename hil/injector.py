@@ -1,0 +1,190 @@
+"""The injector: which upsets happen in which frame. Pure: it plans, the loop carries out.
+
+Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream of its
+own, named after both, so that adding one rate does not move the upsets of another. With
+`one_at_a_time` an upset that falls due while the rig still recovers is held back until it has; what is
+held back at the end of the run was not injected, and is counted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from hil.draws import choose, exponential_us, stream
+from hil.kernel import Random, Workload
+from hil.scenario import PROCESS_TARGETS, Event, PatternKind, Rate, Scenario, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board action.
+
+    `bit` is reduced modulo the target's size by the board. `source` says where it comes from. `id` is
+    given when it falls due (1, 2, ... in order), 0 before.
+    """
+
+    frame: int
+    node: str
+    target: str
+    kind: str
+    source: str
+    id: int = 0
+    tick: int = 0
+    steps: int = 0
+    us: int | None = None
+    width: int = 0
+    bit: int = 0
+    value: int = 0
+    hold_frames: int = 0
+    permanent: bool = False
+    direction: str = ""
+    returns_after_frames: int | None = None
+
+
+class _Source:
+    """One (rate, node): an endless sequence of planned upsets in time order."""
+
+    def __init__(
+        self, rate: Rate, label: str, node: str, scenario: Scenario, workload: Workload
+    ) -> None:
+        self._rate = rate
+        self._label = label
+        self._node = node
+        self._frame_us = scenario.frame_us
+        self._ticks = workload.ticks
+        self._per_s = Decimal(repr(rate.per_s)) * Decimal(repr(scenario.upsets.accel))
+        self._random = stream(scenario.seed, f"{label}/{node}")
+        self._t_us = 0
+
+    def next(self) -> Planned:
+        self._t_us += exponential_us(self._random, self._per_s)
+        return self._draw(self._t_us // self._frame_us)
+
+    def _draw(self, frame: int) -> Planned:
+        random, rate = self._random, self._rate
+        target = rate.targets[random.below(len(rate.targets))]
+        plan = Planned(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
+        if target is Target.LINK:
+            kind = str(choose(random, rate.noises))
+            return replace(plan, kind=kind, direction=("to_board", "to_host")[random.below(2)])
+        tick = random.below(self._ticks)
+        if target is Target.CPU:
+            return replace(plan, kind=str(choose(random, rate.sefis)), tick=tick)
+        kind_ = choose(random, rate.patterns)
+        steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
+        return replace(
+            plan, kind=str(kind_), tick=tick, steps=steps, **_shape(kind_, random)
+        )
+
+
+def _shape(kind: PatternKind, random: Random) -> dict[str, int]:
+    """Width and value of a drawn pattern."""
+    if kind is PatternKind.ADJACENT:
+        return {"width": 2 + random.below(3)}
+    if kind is PatternKind.STUCK:
+        return {"width": 1, "value": random.below(2), "hold_frames": 1}
+    if kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
+        return {"width": 32, "value": random.bits64() & 0xFFFFFFFF}
+    return {"width": 1}
+
+
+def _of_event(event: Event, index: int, seed: int, workload: Workload) -> Planned:
+    random = stream(seed, f"event {index}")
+    drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
+    pattern = event.pattern
+    bit = drawn_bit if event.bit is None else event.bit
+    plan = Planned(event.frame, event.node, str(event.target), "", f"event {index}", bit=bit)
+    if event.target is Target.LINK:
+        return replace(plan, kind=str(event.noise), direction=str(event.direction))
+    if event.target is Target.BOARD:
+        return replace(
+            plan, kind=str(event.action), returns_after_frames=event.returns_after_frames
+        )
+    plan = replace(plan, tick=event.tick or 0, us=event.us, steps=event.steps)
+    if event.target is Target.CPU:
+        return replace(plan, kind=str(event.sefi))
+    mask = (1 << max(pattern.width, 1)) - 1
+    value = drawn_value & mask if pattern.value is None else pattern.value
+    return replace(
+        plan,
+        kind=str(pattern.kind),
+        width=pattern.width,
+        value=value,
+        hold_frames=event.hold_frames,
+        permanent=event.permanent,
+    )
+
+
+class Injector:
+    """Upsets of one run in frame order: explicit events before drawn ones within a frame."""
+
+    def __init__(self, scenario: Scenario, workload: Workload) -> None:
+        self._one_at_a_time = scenario.upsets.one_at_a_time
+        self._heap: list[tuple[int, int, Planned]] = []
+        self._sources: dict[int, _Source] = {}
+        self._held: list[Planned] = []
+        self._count = 0
+        self._end = scenario.frame_count
+        for index, event in enumerate(scenario.upsets.events):
+            plan = _of_event(event, index, scenario.seed, workload)
+            heapq.heappush(self._heap, (plan.frame, index, plan))
+        order = len(scenario.upsets.events)
+        names = [node.name for node in scenario.rig.nodes]
+        for index, rate in enumerate(scenario.upsets.rates):
+            for node in rate.nodes or names:
+                self._sources[order] = _Source(rate, f"rate {index}", node, scenario, workload)
+                self._refill(order)
+                order += 1
+
+    def _refill(self, order: int) -> None:
+        plan = self._sources[order].next()
+        if plan.frame < self._end:
+            heapq.heappush(self._heap, (plan.frame, order, plan))
+
+    @property
+    def next_frame(self) -> int | None:
+        """The earliest frame in which an upset may fall due; None if there is none left."""
+        if self._held:
+            return self._held[0].frame
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def held_back(self) -> int:
+        """Upsets that fell due and still wait for the rig to settle."""
+        return len(self._held)
+
+    def due(self, frame: int, settled: bool) -> list[Planned]:
+        """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
+        while self._heap and self._heap[0][0] <= frame:
+            _, order, plan = heapq.heappop(self._heap)
+            self._held.append(plan)
+            if order in self._sources:
+                self._refill(order)
+        if not self._held or (self._one_at_a_time and not settled):
+            return []
+        count = 1 if self._one_at_a_time else len(self._held)
+        chosen, self._held = self._held[:count], self._held[count:]
+        return [self._number(plan, frame) for plan in chosen]
+
+    def _number(self, plan: Planned, frame: int) -> Planned:
+        self._count += 1
+        return replace(plan, id=self._count, frame=frame)
+
+
+def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
+    """For each node, the targets that its board must be able to hit."""
+    names = [node.name for node in scenario.rig.nodes]
+    needed: dict[str, set[str]] = {name: set() for name in names}
+    for event in scenario.upsets.events:
+        needed[event.node].add(str(event.target))
+    for rate in scenario.upsets.rates:
+        for node in rate.nodes or names:
+            needed[node].update(str(t) for t in rate.targets)
+    for targets in needed.values():
+        targets -= {"link", "board"}  # made by the host
+    return needed
+
+

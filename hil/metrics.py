@@ -1,0 +1,93 @@
+"""Metrics: the counts of a run, as summaries, JSON and expectations show them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hil.outcome import EFFECTS, OUTCOMES, Upset
+from hil.voter import Verdict, VerdictKind
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Counters that the loop advances. Availability counts frames with a delivered, correct output."""
+
+    frames: int = 0
+    available: int = 0
+    sdc_frames: int = 0
+    unresolved: int = 0
+    slips: int = 0
+    recoveries: int = 0
+    rollbacks: int = 0
+    isolated: int = 0
+    unexplained: int = 0
+    held_back: int = 0
+    verdicts: Counter[VerdictKind] = field(default_factory=Counter)
+
+    def count(self, verdict: Verdict) -> None:
+        self.frames += 1
+        self.verdicts[verdict.kind] += 1
+        if verdict.delivered:
+            self.available += verdict.correct
+            self.sdc_frames += not verdict.correct
+        else:
+            self.unresolved += 1
+
+    def count_quiet(self, count: int, kind: VerdictKind) -> None:
+        """Frames of a batch: all delivered, correct, and of one kind."""
+        self.frames += count
+        self.available += count
+        self.verdicts[kind] += count
+
+    @property
+    def availability(self) -> float:
+        return self.available / self.frames if self.frames else 0.0
+
+
+def upset_counts(upsets: Iterable[Upset]) -> dict[str, Any]:
+    """Injected upsets by target, node effect and system outcome; only verified ones are injected."""
+    injected = verified = missed = 0
+    targets: Counter[str] = Counter()
+    effects: Counter[str] = Counter({name: 0 for name in EFFECTS})
+    outcomes: Counter[str] = Counter({name: 0 for name in OUTCOMES})
+    for upset in upsets:
+        if not upset.injected or not upset.verified:
+            missed += 1
+            continue
+        injected += 1
+        verified += upset.verified
+        targets[upset.plan.target] += 1
+        effects[upset.effect or "masked"] += 1
+        outcomes[upset.outcome or "no_effect"] += 1
+    return {
+        "injected": injected,
+        "verified": verified,
+        "not_injected": missed,
+        "by_target": dict(sorted(targets.items())),
+        "by_node_effect": dict(effects),
+        "by_system_outcome": dict(outcomes),
+    }
+
+
+def flat(metrics: Metrics, upsets: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics under the dotted names that `expect:` uses."""
+    out: dict[str, float] = {
+        "frames": metrics.frames,
+        "availability": metrics.availability,
+        "sdc_escaped": metrics.sdc_frames,
+        "unresolved": metrics.unresolved,
+        "isolated": metrics.isolated,
+        "slips": metrics.slips,
+        "recoveries": metrics.recoveries,
+    }
+    for kind in VerdictKind:
+        out[f"verdicts.{kind.name.lower()}"] = metrics.verdicts[kind]
+    for name in ("injected", "verified", "not_injected"):
+        out[f"upsets.{name}"] = upsets[name]
+    for group in ("by_target", "by_node_effect", "by_system_outcome"):
+        for name, count in upsets[group].items():
+            out[f"{group}.{name}"] = count
+    return out

@@ -1,0 +1,241 @@
+"""Outcomes: what each upset did to its node, and to the system. Pure.
+
+Node effect (what the golden run shows of the node, whatever the voter thought):
+
+    masked     output and state of the frame are golden
+    latent     the state is not, the output is
+    sdc        the output is not: silent data corruption of this node
+    crash      the worker (or the agent) died; `signal` of what
+    hang       it used up its budget, or fell silent
+    reboot     the agent started anew
+    detected   the link's check or the memory's code caught it
+
+System outcome (what left the system, and what it cost):
+
+    no_effect            nothing differed
+    corrected            outvoted or caught, healed by resync or repetition at most
+    recovered            healed by restart, reset, power cycle or rollback
+    degraded             the node was isolated, or still not voting when the run ended
+    detected_unresolved  no output: the nodes had no majority
+    sdc_escaped          a wrong output left the system
+    unavailable          no output: no node was heard
+
+An anomaly of a node that was not hit in this frame belongs to the upsets that may still lie dormant in
+it (machine code, stack, heap, registers, stuck cells); if there are none it is unexplained, and said so.
+Upsets that hit one node in one frame share what followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from hil.injector import Planned
+from hil.rig.messages import Report
+from hil.rig.node import CRASHED, DONE, EXCLUDED, NodeResult
+from hil.voter import Verdict, VerdictKind
+
+EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected")
+OUTCOMES: Final = (
+    "no_effect",
+    "corrected",
+    "recovered",
+    "degraded",
+    "detected_unresolved",
+    "sdc_escaped",
+    "unavailable",
+)
+_DORMANT_TARGETS: Final = frozenset({"stack", "heap", "text", "gpr", "vector"})
+_WORSE: Final = {"": 0, "no_effect": 1, "corrected": 2, "recovered": 3, "degraded": 4,
+                 "unavailable": 5, "detected_unresolved": 6, "sdc_escaped": 7}  # fmt: skip
+_RUNG_OUTCOME: Final = {"resync": "corrected"}
+
+
+@dataclass(slots=True)
+class Upset:
+    """One upset that fell due: the plan, what the board reported, and what came of it.
+
+    `state`: injected, missed (the position was not reached), failed or refused (detail says why).
+    """
+
+    plan: Planned
+    state: str = "armed"
+    detail: str = ""
+    verified: bool = False
+    changed: bool = False
+    persisted: bool = False
+    tick: int = 0
+    steps: int = 0
+    at_us: int = 0
+    pc_offset: int | None = None
+    bit: int = 0
+    space: int = 0
+    before: bytes = b""
+    after: bytes = b""
+    effect: str = ""
+    signal: int = 0
+    outcome: str = ""
+    shared: bool = False
+    dormant: bool = False
+    detected_frame: int | None = None
+    resolved_frame: int | None = None
+
+    @property
+    def injected(self) -> bool:
+        return self.state == "injected"
+
+    def take(self, report: Report) -> None:
+        """Take over what the board says of it."""
+        self.state = report.state
+        self.detail = f"status {report.detail}" if report.state == "failed" else ""
+        self.verified, self.changed = report.verified, report.changed
+        self.persisted = report.persisted
+        self.tick, self.steps, self.at_us = report.tick, report.steps, report.at_us
+        self.pc_offset, self.bit, self.space = report.pc_offset, report.bit, report.space
+        self.before, self.after = report.before, report.after
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Something no upset explains."""
+
+    frame: int
+    node: str
+    effect: str
+    reason: str
+
+
+def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
+    """The node effect that one frame's result shows."""
+    if result.status == DONE:
+        if result.output_digest != golden_output:
+            return "sdc"
+        return "masked" if result.state_digest == golden_state else "latent"
+    if result.rebooted:
+        return "reboot"
+    return "crash" if result.status == CRASHED or result.disconnected else "hang"
+
+
+@dataclass(slots=True)
+class _NodeBook:
+    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike."""
+
+    open: list[Upset] = field(default_factory=list)
+    dormant: list[Upset] = field(default_factory=list)
+
+
+class Classifier:
+    """Follows every upset of a run from the hit to its outcome."""
+
+    def __init__(self, nodes: list[str]) -> None:
+        self._books = {name: _NodeBook() for name in nodes}
+        self.upsets: list[Upset] = []
+        self.anomalies: list[Anomaly] = []
+        self.finished: list[Upset] = []
+
+    def injected(self, upset: Upset) -> None:
+        """An upset fell due; it was injected, or not."""
+        self.upsets.append(upset)
+        if upset.injected:
+            self._books[upset.plan.node].open.append(upset)
+        else:
+            self.finished.append(upset)
+
+    @property
+    def open(self) -> bool:
+        """Some upset still waits for its outcome."""
+        return any(book.open for book in self._books.values())
+
+    def open_on(self, node: str) -> list[Upset]:
+        return list(self._books[node].open)
+
+    def frame(
+        self,
+        verdict: Verdict,
+        results: dict[str, NodeResult],
+        golden: tuple[int, int],
+        *,
+        rolled_back: bool,
+    ) -> None:
+        """Judge one frame. `results` are those of the first execution, before any rollback; `golden`
+        the true output and state digests; `verdict` the final one."""
+        for node, result in results.items():
+            if result.status != EXCLUDED:
+                self._judge_node(verdict.frame, node, result, golden)
+        self._judge_system(verdict, rolled_back)
+
+    def _judge_node(
+        self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
+    ) -> None:
+        book = self._books[node]
+        effect = effect_of(result, *golden)
+        fresh = [u for u in book.open if u.plan.frame == frame]
+        if effect != "masked" and not book.open:
+            self._wake(frame, node, effect, result)
+        for upset in book.open:
+            if upset.plan.target == "link" and upset.effect == "detected" and effect == "masked":
+                continue
+            if upset.effect in ("", "masked", "latent") and (
+                effect != "masked" or not upset.effect
+            ):
+                upset.effect = effect
+                upset.signal = result.signal
+            if effect != "masked" and upset.detected_frame is None:
+                upset.detected_frame = frame
+            upset.shared = upset.shared or len(fresh) > 1
+
+    def _wake(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
+        """An anomaly without a fresh cause: it comes from what lay dormant, or from nowhere."""
+        book = self._books[node]
+        if not book.dormant:
+            self.anomalies.append(Anomaly(frame, node, effect, result.reason))
+            return
+        for upset in book.dormant:
+            upset.dormant = True
+            upset.effect, upset.outcome, upset.resolved_frame = "", "", None
+            upset.shared = len(book.dormant) > 1
+        book.open, book.dormant = book.dormant, []
+
+    def _judge_system(self, verdict: Verdict, rolled_back: bool) -> None:
+        opened = [u for book in self._books.values() for u in book.open]
+        if verdict.delivered and not verdict.correct:
+            self._worst(opened, "sdc_escaped")
+        elif not verdict.delivered:
+            none_heard = verdict.kind is VerdictKind.NO_QUORUM
+            self._worst(opened, "unavailable" if none_heard else "detected_unresolved")
+        elif rolled_back:
+            self._worst([u for u in opened if u.effect != "masked"], "recovered")
+
+    def _worst(self, upsets: list[Upset], outcome: str) -> None:
+        for upset in upsets:
+            if _WORSE[outcome] > _WORSE[upset.outcome]:
+                upset.outcome = outcome
+
+    def healed(self, frame: int, node: str, rung: str) -> None:
+        """A repair of `node` succeeded."""
+        self._worst(self._books[node].open, _RUNG_OUTCOME.get(rung, "recovered"))
+        if rung != "resync":
+            book = self._books[node]
+            gone = rung in ("reset", "power_cycle")
+            book.dormant = [u for u in book.dormant if u.plan.kind == "stuck" and not gone]
+
+    def settle(self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False) -> None:
+        """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
+        book = self._books[node]
+        for upset in book.open:
+            if isolated or (at_end and upset.effect not in ("masked", "latent", "detected")):
+                self._worst([upset], "degraded")
+            if not upset.outcome:
+                quiet = upset.effect in ("masked", "latent")
+                upset.outcome = "no_effect" if quiet else "corrected"
+            upset.resolved_frame = frame
+            self.finished.append(upset)
+            lingers = upset.plan.target in _DORMANT_TARGETS or upset.plan.kind == "stuck"
+            if upset.effect == "masked" and lingers:
+                book.dormant.append(upset)
+        book.open = []
+
+    def take_finished(self) -> list[Upset]:
+        """Upsets whose row is complete since the last call (a dormant one may come again)."""
+        out, self.finished = self.finished, []
+        return out

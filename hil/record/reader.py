@@ -1,0 +1,82 @@
+"""Reading a run's record, finished or still being written. Never writes.
+
+`db` is a plain read-only sqlite3 connection for everything that has no method here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hil.errors import RecordError
+from hil.record.digest import combine
+from hil.record.schema import SCHEMA_VERSION
+from hil.record.writer import canonical_lines
+from hil.voter import Verdict, unpack_all
+
+
+class Reader:
+    """The record in a run folder (or the run.db itself). RecordError if it is none."""
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / "run.db" if run.is_dir() else run
+        if not self.path.is_file():
+            raise RecordError(
+                f"there is no record at {self.path}",
+                remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
+            )
+        try:
+            self.db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+            self.db.row_factory = sqlite3.Row
+            version = self.db.execute("PRAGMA user_version").fetchone()[0]
+            self.meta = {row[0]: row[1] for row in self.db.execute("SELECT key, value FROM meta")}
+        except sqlite3.Error as error:
+            raise RecordError(f"{self.path} is no record of hil: {error}") from error
+        if version > SCHEMA_VERSION:
+            raise RecordError(
+                f"{self.path} was written by a newer hil (record version {version}, this one reads "
+                f"{SCHEMA_VERSION})",
+                remedy="update hil",
+            )
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """All rows of a query. RecordError if the record is damaged."""
+        try:
+            return list(self.db.execute(sql, values))
+        except sqlite3.Error as error:
+            raise RecordError(f"{self.path} cannot be read: {error}") from error
+
+    def meta_json(self, key: str) -> Any:
+        """A meta value that was written as JSON; None if there is none."""
+        value = self.meta.get(key)
+        return None if value is None else json.loads(value)
+
+    @property
+    def node_names(self) -> list[str]:
+        return [row["name"] for row in self.rows("SELECT name FROM nodes ORDER BY idx")]
+
+    def blocks(self) -> Iterator[tuple[int, int, bytes]]:
+        """First frame, count and packed bytes of each block, in order."""
+        for row in self.rows("SELECT first_frame, count FROM blocks ORDER BY first_frame"):
+            data = self.rows("SELECT data FROM blocks WHERE first_frame=?", row[0])[0][0]
+            yield row[0], row[1], data
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Every recorded frame, in order. KernelError if a packed frame is damaged."""
+        nodes = len(self.node_names)
+        for _, _, data in self.blocks():
+            yield from unpack_all(data, nodes)
+
+    def run_digest(self) -> str:
+        """The digest of what stands in the record, computed anew."""
+        frames = hashlib.sha256()
+        for _, _, data in self.blocks():
+            frames.update(data)
+        return combine(frames, canonical_lines(self.db))
+
+    def close(self) -> None:
+        self.db.close()

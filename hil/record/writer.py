@@ -1,0 +1,252 @@
+"""Writing a run's record: rows as they happen, committed a few times a second.
+
+WAL mode: viewers read while this writes, and what was committed survives a kill. Every failure of the
+database (a full disk first of all) becomes RecordError; what was committed before stays readable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hil.errors import RecordError
+from hil.outcome import Anomaly, Upset
+from hil.record.digest import combine, transition_line, upset_line
+from hil.record.schema import SCHEMA_VERSION, TABLES
+from hil.recovery import Transition
+from hil.rig.link import LinkStatistics
+from hil.rig.messages import Health
+from hil.rig.node import NodeResult
+from hil.rig.resync import Damage
+from hil.voter import NodeStatus, Verdict
+
+_COMMIT_S = 0.25
+_BLOCK_FRAMES = 4096
+
+
+def hex64(value: int) -> str:
+    """A digest as text."""
+    return f"{value:016x}"
+
+
+class Writer:
+    """The record of one run. `path` must not exist. Raises RecordError from every method."""
+
+    def __init__(self, path: Path, meta: Mapping[str, Any]) -> None:
+        self.path = path
+        self._frames_hash = hashlib.sha256()
+        self._block = bytearray()
+        self._block_first = 0
+        self._block_count = 0
+        self._began_s = time.monotonic()
+        self._commit_at_s = self._began_s
+        self._transitions = 0
+        self._anomalies = 0
+        with self._guard("create"):
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(TABLES)
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._db.execute("BEGIN")
+        for key, value in meta.items():
+            self.meta(key, value)
+        self.commit()
+
+    @contextmanager
+    def _guard(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            full = "full" in str(error) or "disk I/O" in str(error)
+            raise RecordError(
+                f"cannot {doing} the record {self.path}: {error}",
+                remedy="free disk space, or choose another place with --out; "
+                "what was recorded so far is complete and readable"
+                if full
+                else "choose another place with --out",
+            ) from error
+
+    def _insert(self, table: str, values: tuple[Any, ...]) -> int:
+        marks = ",".join("?" * len(values))
+        with self._guard("write"):
+            cursor = self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+        return int(cursor.lastrowid or 0)
+
+    @property
+    def wall_us(self) -> int:
+        """Real microseconds since the record was opened."""
+        return int((time.monotonic() - self._began_s) * 1e6)
+
+    # --- what happens --------------------------------------------------------------------------
+
+    def meta(self, key: str, value: Any) -> None:
+        self._insert("meta", (key, value if isinstance(value, str) else json.dumps(value)))
+
+    def node(self, index: int, values: Mapping[str, Any]) -> None:
+        columns = ("name", "board", "port", "arch", "model", "serial", "agent_version", "cores",
+                   "memory_mib")  # fmt: skip
+        self._insert("nodes", (index, *(values.get(c) for c in columns)))
+
+    def frame(self, record: bytes) -> None:
+        """One packed frame."""
+        self.frames(record, 1)
+
+    def frames(self, records: bytes, count: int) -> None:
+        """Packed frames of a batch."""
+        self._block += records
+        self._block_count += count
+        if self._block_count >= _BLOCK_FRAMES:
+            self._flush_block()
+        if time.monotonic() >= self._commit_at_s:
+            self.commit()
+
+    def notable(
+        self,
+        verdict: Verdict,
+        t_us: int,
+        golden: tuple[int, int],
+        value: bytes | None,
+        executions: list[list[NodeResult]],
+    ) -> None:
+        """A frame that is more than plain agreement, with all replies of all its executions."""
+        self._insert(
+            "frames",
+            (
+                verdict.frame, t_us, verdict.kind.name.lower(), verdict.voters, verdict.agree,
+                verdict.dissent, verdict.latent, verdict.flags, hex64(verdict.output),
+                hex64(verdict.state), hex64(golden[0]), hex64(golden[1]), value,
+            ),
+        )  # fmt: skip
+        for execution, results in enumerate(executions):
+            for node, r in enumerate(results):
+                self._insert(
+                    "replies",
+                    (
+                        verdict.frame, node, execution, NodeStatus(r.status).name.lower(), r.signal,
+                        r.reason, hex64(r.output_digest), hex64(r.state_digest), r.output, r.ticks,
+                        r.cpu_us,
+                    ),
+                )  # fmt: skip
+
+    def upset(self, u: Upset) -> None:
+        """The row of an upset; written again if a dormant one strikes later."""
+        p = u.plan
+        self._insert(
+            "upsets",
+            (
+                p.id, p.frame, p.node, p.target, p.kind, p.source, u.state, u.detail, u.verified,
+                u.changed, u.persisted, p.tick, p.steps, p.us, u.tick, u.steps, u.at_us,
+                u.pc_offset, u.bit, u.space, u.before, u.after, u.effect, u.signal, u.outcome,
+                u.shared, u.dormant, u.detected_frame, u.resolved_frame,
+            ),
+        )  # fmt: skip
+
+    def transition(self, t: Transition) -> None:
+        self._transitions += 1
+        self._insert(
+            "transitions",
+            (self._transitions, t.frame, t.node, t.before.value, t.after.value, t.cause,
+             self.wall_us),
+        )  # fmt: skip
+
+    def repair(
+        self,
+        frame: int,
+        node: str,
+        action: str,
+        cause: str,
+        *,
+        ok: bool,
+        detail: str,
+        chunks: int = 0,
+        bytes_moved: int = 0,
+        duration_wall_us: int = 0,
+        damage: tuple[Damage, ...] = (),
+    ) -> None:
+        row = self._insert(
+            "repairs",
+            (None, frame, node, action, cause, ok, detail, chunks, bytes_moved, duration_wall_us),
+        )
+        for d in damage:
+            self._insert("damage", (row, d.offset, d.found, d.voted, d.diff_bits))
+
+    def anomaly(self, a: Anomaly) -> None:
+        self._anomalies += 1
+        self._insert("anomalies", (self._anomalies, a.frame, a.node, a.effect, a.reason))
+
+    def slip(self, frame: int, node: str | None, late_wall_us: int, detail: str) -> None:
+        self._insert("slips", (None, frame, node, late_wall_us, detail))
+
+    def health(self, frame: int, node: int, h: Health) -> None:
+        rails = json.dumps([[r.name, r.mv, r.ma] for r in h.rails])
+        self._insert(
+            "health",
+            (
+                None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
+                h.free_mib, h.uptime_us, h.steps, h.crashes, h.hangs, h.restarts, h.corrected,
+                h.uncorrected, h.rx_errors, h.duplicates, rails,
+            ),
+        )  # fmt: skip
+
+    def link(self, node: int, s: LinkStatistics) -> None:
+        self._insert(
+            "links",
+            (node, s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
+             s.stale, s.reconnects),
+        )  # fmt: skip
+
+    def note(self, frame: int | None, text: str) -> None:
+        """Something a reader of the run should know."""
+        self._insert("notes", (None, frame, self.wall_us, text))
+
+    # --- keeping it ------------------------------------------------------------------------------
+
+    def _flush_block(self) -> None:
+        if not self._block_count:
+            return
+        data = bytes(self._block)
+        self._insert("blocks", (self._block_first, self._block_count, data))
+        self._frames_hash.update(data)
+        self._block_first += self._block_count
+        self._block_count = 0
+        self._block.clear()
+
+    def commit(self) -> None:
+        """Make everything so far durable and visible to viewers."""
+        self._flush_block()
+        with self._guard("commit"):
+            self._db.execute("COMMIT")
+            self._db.execute("BEGIN")
+        self._commit_at_s = time.monotonic() + _COMMIT_S
+
+    def run_digest(self) -> str:
+        """The digest of everything recorded so far."""
+        self._flush_block()
+        with self._guard("read"):
+            return combine(self._frames_hash, canonical_lines(self._db))
+
+    def close(self) -> None:
+        """Commit and close; idempotent."""
+        with self._guard("close"):
+            try:
+                self._flush_block()
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
+            finally:
+                self._db.close()
+
+
+def canonical_lines(db: sqlite3.Connection) -> Iterator[str]:
+    """Canonical lines of a record's upsets and transitions, in order."""
+    for table, line in (("upsets", upset_line), ("transitions", transition_line)):
+        cursor = db.execute(f"SELECT * FROM {table} ORDER BY id")
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield line(dict(zip(names, row, strict=True)))

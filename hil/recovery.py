@@ -1,0 +1,205 @@
+"""Recovery: per node, from what the verdict says of it to the next repair. Pure.
+
+`observe` is told what became of the node in each frame, `result` how the last ordered action went;
+both return the actions to carry out before the next frame. Nothing here does anything itself.
+
+                       bad frame                  action ordered                action ok
+        +--------+                +---------+                    +-------------+
+        | VOTING |--------------->| SUSPECT |------------------->| one rung of |----> VOTING (RESYNC)
+        +--------+                +---------+                    | the ladder  |----> REINTEGRATING
+            ^                                                    +-------------+         |
+            |                                 action failed: next rung |   ^             |
+            |                                 no rung left             v   | power back  |
+            |                                                    +----------+            |
+            |                                                    | ISOLATED |            |
+            |   agreed `reintegrate_frames` times in a row       +----------+            |
+            +-----------------------------------------------------------------------------+
+                                                bad frame while REINTEGRATING: next rung
+
+The ladder, each rung tried as often as the policy says within `window_frames`:
+
+    RESYNC         delta resync of the state from the nodes that agreed
+    RESTART        new worker process, then resync            (worker died or hung: starts here)
+    RESET          the agent starts anew, load, then resync   (it had started anew: starts here)
+    POWER_CYCLE    power off and on, then as RESET            (silence: starts here)
+    ISOLATED       left alone
+
+    from            to              on                                    by
+    VOTING          SUSPECT         any observation but AGREED            observe
+    SUSPECT         RESYNC..        in the same call: the rung is chosen  _climb
+    RESYNC          VOTING          result ok                             result
+    RESTART..CYCLE  REINTEGRATING   result ok                             result
+    RESYNC..CYCLE   next rung       result not ok                         result
+    REINTEGRATING   VOTING          enough AGREED in a row                observe
+    REINTEGRATING   next rung       any observation but AGREED            observe
+    any rung        ISOLATED        no attempt left                       _climb
+    ISOLATED        POWER_CYCLE     power_returned                        power_returned
+
+Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING is
+stepped and compared but does not count; ISOLATED is not asked. Nodes that cannot be judged because
+there was no majority are not observed at all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class NodeState(enum.Enum):
+    VOTING = "voting"
+    SUSPECT = "suspect"
+    RESYNC = "resync"
+    RESTART = "restart"
+    RESET = "reset"
+    POWER_CYCLE = "power_cycle"
+    ISOLATED = "isolated"
+    REINTEGRATING = "reintegrating"
+
+
+RUNGS = (NodeState.RESYNC, NodeState.RESTART, NodeState.RESET, NodeState.POWER_CYCLE)
+
+
+class Observation(enum.Enum):
+    """What one frame says of a node."""
+
+    AGREED = "agreed"
+    DISSENT = "dissent"  # another output than the majority
+    LATENT = "latent"  # another state than the majority
+    CRASHED = "crashed"
+    HUNG = "hung"
+    ABSENT = "absent"  # no worker, or refused the step
+    REBOOTED = "rebooted"
+    SILENT = "silent"
+
+
+_FIRST_RUNG: Mapping[Observation, NodeState] = {
+    Observation.DISSENT: NodeState.RESYNC,
+    Observation.LATENT: NodeState.RESYNC,
+    Observation.CRASHED: NodeState.RESTART,
+    Observation.HUNG: NodeState.RESTART,
+    Observation.ABSENT: NodeState.RESTART,
+    Observation.REBOOTED: NodeState.RESET,
+    Observation.SILENT: NodeState.POWER_CYCLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often each rung is tried within the window before the next one; 0 skips it."""
+
+    attempts: Mapping[NodeState, int]
+    window_frames: int = 500
+    reintegrate_frames: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One edge of the machine, for the record. `cause` is stable text, the same in equal runs."""
+
+    frame: int
+    node: str
+    before: NodeState
+    after: NodeState
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A repair to carry out before the next frame: the rung, and why."""
+
+    node: str
+    rung: NodeState
+    cause: str
+
+
+@dataclass(slots=True)
+class _Machine:
+    """One node. `tried` has the frames of the attempts of each rung; `rung` the one under way."""
+
+    state: NodeState = NodeState.VOTING
+    agreed: int = 0
+    cause: str = ""
+    tried: dict[NodeState, list[int]] = field(default_factory=lambda: {r: [] for r in RUNGS})
+
+
+class Recovery:
+    """The machines of all nodes. Every edge is appended to `transitions`."""
+
+    def __init__(self, nodes: list[str], policy: Policy) -> None:
+        self.policy = policy
+        self._machines = {name: _Machine() for name in nodes}
+        self.transitions: list[Transition] = []
+
+    def state(self, node: str) -> NodeState:
+        return self._machines[node].state
+
+    def in_state(self, *states: NodeState) -> list[str]:
+        """Names of the nodes in any of `states`, in rig order."""
+        return [name for name, m in self._machines.items() if m.state in states]
+
+    @property
+    def settled(self) -> bool:
+        """No node is being repaired or re-integrated."""
+        return all(
+            m.state in (NodeState.VOTING, NodeState.ISOLATED) for m in self._machines.values()
+        )
+
+    def _go(self, frame: int, node: str, state: NodeState, cause: str) -> None:
+        machine = self._machines[node]
+        if machine.state is not state:
+            self.transitions.append(Transition(frame, node, machine.state, state, cause))
+            machine.state = state
+
+    def _climb(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
+        """Order the lowest rung from `first` on that has an attempt left, else isolate."""
+        machine = self._machines[node]
+        for rung in RUNGS[RUNGS.index(first) :]:
+            tried = machine.tried[rung]
+            tried[:] = [f for f in tried if frame - f < self.policy.window_frames]
+            if len(tried) < self.policy.attempts[rung]:
+                tried.append(frame)
+                machine.agreed = 0
+                self._go(frame, node, rung, cause)
+                return [Action(node, rung, cause)]
+        self._go(frame, node, NodeState.ISOLATED, f"{cause}; nothing is left to try")
+        return []
+
+    def observe(self, frame: int, node: str, seen: Observation) -> list[Action]:
+        """Take what frame `frame` says of `node`; returns what to do before the next one."""
+        machine = self._machines[node]
+        if machine.state is NodeState.ISOLATED:
+            return []
+        if seen is Observation.AGREED:
+            if machine.state is NodeState.REINTEGRATING:
+                machine.agreed += 1
+                if machine.agreed >= self.policy.reintegrate_frames:
+                    self._go(frame, node, NodeState.VOTING, "agreed again")
+            return []
+        cause = seen.value
+        if machine.state is NodeState.VOTING:
+            self._go(frame, node, NodeState.SUSPECT, cause)
+        return self._climb(frame, node, _FIRST_RUNG[seen], cause)
+
+    def result(self, frame: int, action: Action, ok: bool) -> list[Action]:
+        """Take how an action went; returns what to do instead if it failed."""
+        machine = self._machines[action.node]
+        if ok:
+            after = (
+                NodeState.VOTING if action.rung is NodeState.RESYNC else NodeState.REINTEGRATING
+            )
+            machine.agreed = 0
+            self._go(frame, action.node, after, f"{action.rung.value} done")
+            return []
+        later = RUNGS[RUNGS.index(action.rung) :]
+        return self._climb(frame, action.node, later[0], f"{action.rung.value} failed")
+
+    def power_returned(self, frame: int, node: str) -> list[Action]:
+        """An isolated node has power again: try once more, with all attempts."""
+        machine = self._machines[node]
+        if machine.state is not NodeState.ISOLATED:
+            return []
+        for tried in machine.tried.values():
+            tried.clear()
+        return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")

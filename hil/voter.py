@@ -1,0 +1,153 @@
+"""The voter: what came of each node in one frame, and the verdict on it. Pure.
+
+The decision itself is C (`lockstep_vote` in csrc/kernel/lockstep.c), the same for single frames, for
+batches and for recordings that are voted again; this module gives it Python values. Packed frames are
+what the record stores and what the run digest is made of.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hil._kernel import ffi, lib
+from hil.kernel import check
+
+MAX_NODES: Final[int] = lib.VOTE_MAX_NODES
+
+
+class VerdictKind(enum.IntEnum):
+    """verdict_kind_t; the names are those of metrics and summaries."""
+
+    UNANIMOUS = lib.VERDICT_UNANIMOUS
+    MAJORITY = lib.VERDICT_MAJORITY
+    SIMPLEX = lib.VERDICT_SIMPLEX
+    NO_MAJORITY = lib.VERDICT_NO_MAJORITY
+    NO_QUORUM = lib.VERDICT_NO_QUORUM
+
+
+class NodeStatus(enum.IntEnum):
+    """node_status_t: what came of a node in a frame."""
+
+    DONE = lib.NODE_DONE
+    CRASHED = lib.NODE_CRASHED
+    HUNG = lib.NODE_HUNG
+    ABSENT = lib.NODE_ABSENT
+    SILENT = lib.NODE_SILENT
+    EXCLUDED = lib.NODE_EXCLUDED
+
+
+DELIVERED: Final[int] = lib.LOCKSTEP_DELIVERED
+CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
+RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
+STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One node's part in a frame: how its step ended, and the digests it sent (0 without)."""
+
+    status: int
+    signal: int = 0
+    output_digest: int = 0
+    state_digest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one frame. Masks have bit i for node i; `output` and `state` are the agreed
+    digests (0: none). `record` is the packed frame."""
+
+    frame: int
+    kind: VerdictKind
+    voters: int
+    flags: int
+    agree: int
+    dissent: int
+    latent: int
+    output: int
+    state: int
+    ballots: tuple[Ballot, ...]
+    record: bytes
+
+    @property
+    def delivered(self) -> bool:
+        return bool(self.flags & DELIVERED)
+
+    @property
+    def correct(self) -> bool:
+        return bool(self.flags & CORRECT)
+
+
+def record_length(nodes: int) -> int:
+    """Bytes of one packed frame."""
+    return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
+
+
+_FRAME: Any = ffi.new("lockstep_frame_t *")
+_PACKED: Any = ffi.new("uint8_t[]", record_length(MAX_NODES))
+
+
+def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
+    return Verdict(
+        f.frame, VerdictKind(f.verdict), f.voters, f.flags, f.agree, f.dissent, f.latent,
+        f.output, f.state, tuple(ballots), record,
+    )  # fmt: skip
+
+
+def vote(
+    frame: int,
+    ballots: Sequence[Ballot],
+    voters: int,
+    golden_output: int | None = None,
+    *,
+    re_executed: bool = False,
+) -> Verdict:
+    """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only marks
+    a delivered output as correct; it never decides. KernelError for more than 7 nodes."""
+    f = _FRAME
+    f.frame, f.nodes, f.voters = frame, len(ballots), voters
+    f.flags = RE_EXECUTED if re_executed else 0
+    for i, b in enumerate(ballots):
+        node = f.node[i]
+        node.status, node.signal = b.status, b.signal
+        node.output_digest, node.state_digest = b.output_digest, b.state_digest
+    check(lib.lockstep_vote(f), "lockstep_vote")
+    if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
+        f.flags |= CORRECT
+    length = check(lib.lockstep_pack(f, _PACKED, len(_PACKED)), "lockstep_pack")
+    return _verdict(f, ballots, ffi.buffer(_PACKED, length)[:])
+
+
+def unpack(record: bytes | memoryview) -> Verdict:
+    """A verdict from its packed frame. KernelError if the bytes are none."""
+    f = _FRAME
+    length = check(
+        lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack"
+    )
+    ballots = [
+        Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]
+    ]
+    return _verdict(f, ballots, bytes(record[:length]))
+
+
+def unpack_all(block: bytes, nodes: int) -> Iterator[Verdict]:
+    """The verdicts of a block of packed frames of equally many nodes."""
+    size = record_length(nodes)
+    for at in range(0, len(block), size):
+        yield unpack(block[at : at + size])
+
+
+def vote_again(recorded: Verdict) -> Verdict:
+    """The verdict that the recorded ballots give now. The CORRECT flag, which no vote can know, is
+    taken over."""
+    again = vote(
+        recorded.frame,
+        recorded.ballots,
+        recorded.voters,
+        recorded.output if recorded.correct else None,
+        re_executed=bool(recorded.flags & RE_EXECUTED),
+    )
+    return again
