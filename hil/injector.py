@@ -1,7 +1,8 @@
 """The injector: which upsets happen in which frame. Pure: it plans, the loop carries out.
 
 Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream of its
-own, named after both, so that adding one rate does not move the upsets of another. With
+own, named after the rate's and the node's position, so that adding one rate does not move the upsets of
+another and boards may have other names on a bench. With
 `one_at_a_time` an upset that falls due while the rig still recovers is held back until it has; what is
 held back at the end of the run was not injected, and is counted.
 """
@@ -9,6 +10,7 @@ held back at the end of the run was not injected, and is counted.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -48,15 +50,15 @@ class _Source:
     """One (rate, node): an endless sequence of planned upsets in time order."""
 
     def __init__(
-        self, rate: Rate, label: str, node: str, scenario: Scenario, workload: Workload
+        self, rate: Rate, label: str, position: int, scenario: Scenario, workload: Workload
     ) -> None:
         self._rate = rate
         self._label = label
-        self._node = node
+        self._node = scenario.rig.nodes[position].name
         self._frame_us = scenario.frame_us
         self._ticks = workload.ticks
         self._per_s = Decimal(repr(rate.per_s)) * Decimal(repr(scenario.upsets.accel))
-        self._random = stream(scenario.seed, f"{label}/{node}")
+        self._random = stream(scenario.seed, f"{label}/node {position}")
         self._t_us = 0
 
     def next(self) -> Planned:
@@ -75,28 +77,25 @@ class _Source:
             return replace(plan, kind=str(choose(random, rate.sefis)), tick=tick)
         kind_ = choose(random, rate.patterns)
         steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
-        return replace(
-            plan, kind=str(kind_), tick=tick, steps=steps, **_shape(kind_, random)
-        )
+        return _shaped(replace(plan, kind=str(kind_), tick=tick, steps=steps), kind_, random)
 
 
-def _shape(kind: PatternKind, random: Random) -> dict[str, int]:
-    """Width and value of a drawn pattern."""
+def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
+    """With width and value drawn for its pattern."""
     if kind is PatternKind.ADJACENT:
-        return {"width": 2 + random.below(3)}
+        return replace(plan, width=2 + random.below(3))
     if kind is PatternKind.STUCK:
-        return {"width": 1, "value": random.below(2), "hold_frames": 1}
+        return replace(plan, width=1, value=random.below(2), hold_frames=1)
     if kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
-        return {"width": 32, "value": random.bits64() & 0xFFFFFFFF}
-    return {"width": 1}
+        return replace(plan, width=32, value=random.bits64() & 0xFFFFFFFF)
+    return replace(plan, width=1)
 
 
-def _of_event(event: Event, index: int, seed: int, workload: Workload) -> Planned:
-    random = stream(seed, f"event {index}")
+def _of_event(event: Event, label: str, random: Random) -> Planned:
     drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
-    plan = Planned(event.frame, event.node, str(event.target), "", f"event {index}", bit=bit)
+    plan = Planned(event.frame, event.node, str(event.target), "", label, bit=bit)
     if event.target is Target.LINK:
         return replace(plan, kind=str(event.noise), direction=str(event.direction))
     if event.target is Target.BOARD:
@@ -128,14 +127,20 @@ class Injector:
         self._held: list[Planned] = []
         self._count = 0
         self._end = scenario.frame_count
+        names = [node.name for node in scenario.rig.nodes]
+        alike: Counter[str] = Counter()
         for index, event in enumerate(scenario.upsets.events):
-            plan = _of_event(event, index, scenario.seed, workload)
+            # Named after what it is, so that leaving out another event does not move its bit.
+            key = f"event {event.frame} {names.index(event.node)} {event.target}"
+            random = stream(scenario.seed, f"{key} {alike[key]}")
+            alike[key] += 1
+            plan = _of_event(event, f"event {index}", random)
             heapq.heappush(self._heap, (plan.frame, index, plan))
         order = len(scenario.upsets.events)
-        names = [node.name for node in scenario.rig.nodes]
         for index, rate in enumerate(scenario.upsets.rates):
             for node in rate.nodes or names:
-                self._sources[order] = _Source(rate, f"rate {index}", node, scenario, workload)
+                position = names.index(node)
+                self._sources[order] = _Source(rate, f"rate {index}", position, scenario, workload)
                 self._refill(order)
                 order += 1
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hil.outcome import EFFECTS, OUTCOMES, Upset
+from hil.scenario import Target
 from hil.voter import Verdict, VerdictKind
 
 
@@ -87,6 +88,8 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any]) -> dict[str, float]:
         out[f"verdicts.{kind.name.lower()}"] = metrics.verdicts[kind]
     for name in ("injected", "verified", "not_injected"):
         out[f"upsets.{name}"] = upsets[name]
+    for target in Target:
+        out[f"by_target.{target}"] = 0
     for group in ("by_target", "by_node_effect", "by_system_outcome"):
         for name, count in upsets[group].items():
             out[f"{group}.{name}"] = count

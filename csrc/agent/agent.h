@@ -21,7 +21,6 @@ enum {
   AGENT_UPSETS_MAX = 64,                /* armed upsets and reports kept */
   AGENT_STUCK_MAX = 16,                 /* stuck bits held at once */
   AGENT_TX_CAP = 8 * WIRE_FRAME_MAX,    /* [byte] answers waiting for the link */
-  AGENT_SCRUB_WORDS = 64,               /* checkpoint words scrubbed after each step */
   AGENT_CHECKPOINT_BYTES = 1u << 21     /* [byte] largest state that can be checkpointed */
 };
 

@@ -70,7 +70,7 @@ static void load(agent_t *a, const request_t *q) {
   a->checkpoint.valid = 0;
   a->last_reply_len = 0;
   a->done_frame = AGENT_NO_FRAME;
-  a->budget = (budget_t){.cpu_us = 5000000u, .max_ticks = 0}; /* until BUDGET tells better */
+  a->budget = (budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
   int status = a->port.load(a->port.context, w, &a->memory);
   if (status == HIL_OK) {
     w->init(a->memory.region[REGION_STATE], m.seed);

@@ -85,6 +85,8 @@ FILL(budget) {
   SELF(budget_t);
   m->cpu_us = random_u64();
   m->max_ticks = random_u32();
+  m->checkpoint_every = random_u32();
+  m->scrub_words = random_u32();
 }
 
 FILL(step) {
@@ -280,7 +282,7 @@ typedef struct {
 
 static const layout_t layouts[] = {
     LAYOUT(hello, 152, 0, 0), LAYOUT(load, 24, 0, 0),         LAYOUT(loaded, 32, 0, 0),
-    LAYOUT(budget, 12, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 37, 1, 256),
+    LAYOUT(budget, 20, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 37, 1, 256),
     LAYOUT(arm, 44, 0, 0),    LAYOUT(id, 4, 0, 0),            LAYOUT(report, 86, 0, 0),
     LAYOUT(range, 9, 0, 0),   LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
     LAYOUT(data, 7, 1, 1008), LAYOUT(sync, 16, 0, 0),         LAYOUT(done, 9, 0, 0),

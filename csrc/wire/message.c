@@ -72,7 +72,8 @@ static const field_t loaded_fields[] = {
     INT(loaded_t, state_digest),
 };
 
-static const field_t budget_fields[] = {INT(budget_t, cpu_us), INT(budget_t, max_ticks)};
+static const field_t budget_fields[] = {INT(budget_t, cpu_us), INT(budget_t, max_ticks),
+                                        INT(budget_t, checkpoint_every), INT(budget_t, scrub_words)};
 
 static const field_t step_fields[] = {
     INT(step_t, frame),

@@ -25,7 +25,7 @@ enum {
 typedef enum {
   MSG_HELLO = 0x01,      /* who are you? -> hello_t */
   MSG_LOAD = 0x02,       /* load_t -> loaded_t: workload to its initial state */
-  MSG_BUDGET = 0x03,     /* budget_t -> done_t: how long a step may take */
+  MSG_BUDGET = 0x03,     /* budget_t -> done_t: what a step may take, what is done beside it */
   MSG_STEP = 0x04,       /* step_t -> reply_t: one frame */
   MSG_ARM = 0x05,        /* arm_t -> done_t: prepare an upset */
   MSG_REPORT = 0x06,     /* id u32 -> report_t: what became of it */
@@ -122,7 +122,10 @@ typedef struct {
 
 typedef struct {
   uint64_t cpu_us;    /* CPU time that one step may use before it is called hung */
-  uint32_t max_ticks; /* progress beyond this is a runaway, also called hung */
+  uint32_t max_ticks; /* progress beyond this is a runaway, also called hung; 0: no limit */
+  uint32_t checkpoint_every; /* [frame] the board keeps a copy of its state before each frame whose
+                                number is a multiple of this; 0: only when CHECKPOINT asks */
+  uint32_t scrub_words;      /* [64-bit word] of that copy, checked and corrected after each step */
 } budget_t;
 
 typedef struct {

@@ -268,22 +268,30 @@ def data(payload: bytes) -> tuple[int, bytes]:
 # --- requests --------------------------------------------------------------------------------------
 
 
-def _new(kind: str, **fields: Any) -> bytes:
-    m = ffi.new(f"{kind}_t *")
+def _new(message: str, /, **fields: Any) -> bytes:
+    m = ffi.new(f"{message}_t *")
     for name, value in fields.items():
         if isinstance(value, bytes):
             ffi.memmove(getattr(m, name), value, len(value))
         else:
             setattr(m, name, value)
-    return pack(kind, m)
+    return pack(message, m)
 
 
 def load_request(workload: str, seed: int) -> bytes:
     return _new("load", workload=workload.encode(), seed=seed)
 
 
-def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int) -> bytes:
-    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks)
+def budget_request(
+    cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_words: int
+) -> bytes:
+    return _new(
+        "budget",
+        cpu_us=cpu_us,
+        max_ticks=max_ticks,
+        checkpoint_every=checkpoint_every,
+        scrub_words=scrub_words,
+    )
 
 
 def step_request(frame: int, input_: bytes) -> bytes:

@@ -55,6 +55,7 @@ class NodeResult:
     reason: str = ""
     rebooted: bool = False
     disconnected: bool = False
+    out_of_step: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)
@@ -74,6 +75,8 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
         return NodeResult(SILENT, reason=answer.reason, disconnected=answer.disconnected)
     if answer.status == lib.HIL_ERR_STATE:
         return NodeResult(ABSENT, reason="the agent had lost its workload", rebooted=True)
+    if answer.status == lib.HIL_ERR_ARG:
+        return NodeResult(ABSENT, reason="the agent expected another frame", out_of_step=True)
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 

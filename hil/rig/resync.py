@@ -137,5 +137,5 @@ def delta_resync(
         if len(damage) < DAMAGE_KEPT:
             bits = sum((a ^ b).bit_count() for a, b in zip(copies[0], voted, strict=True))
             damage.append(Damage(offset, copies[0], voted, bits))
-    rig.ask(target, Msg.SYNC, messages.sync_request(frame, state_digest))
+    rig.sync(target, frame, state_digest)
     return Resync(len(chunks), moved, full, tuple(damage))

@@ -66,6 +66,7 @@ class Rig:
         self.timing = timing
         self.budget = Budget(5_000_000, 0)
         self.checkpoint_every = 0
+        self.scrub_words = 0
         self._seq = 0
 
     # --- asking ------------------------------------------------------------------------------
@@ -124,7 +125,10 @@ class Rig:
             node,
             Msg.BUDGET,
             messages.budget_request(
-                self.budget.cpu_us, self.budget.max_ticks, self.checkpoint_every
+                self.budget.cpu_us,
+                self.budget.max_ticks,
+                self.checkpoint_every,
+                self.scrub_words,
             ),
         )
         return messages.state_digest_of_loaded(answer)
@@ -187,14 +191,14 @@ class Rig:
     # --- one frame -------------------------------------------------------------------------------
 
     def step(
-        self, nodes: Sequence[Node], frame: int, input_: bytes
+        self, nodes: Sequence[Node], frame: int, input_: bytes, timing: Timing | None = None
     ) -> dict[str, NodeResult]:
         """The same step request to `nodes`; what came of each, by name. Nothing is raised for nodes
-        that fail; VersionMismatch as everywhere."""
+        that fail; VersionMismatch as everywhere. `timing`: instead of the rig's own."""
         seq = frame & 0xFFFF
         data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
         calls = [Call.ready(node.link, seq, Msg.STEP, data) for node in nodes]
-        run_calls(calls, self.timing)
+        run_calls(calls, timing or self.timing)
         out: dict[str, NodeResult] = {}
         for node, call in zip(nodes, calls, strict=True):
             result = call.result
@@ -266,6 +270,10 @@ class Rig:
         node.link.statistics.reconnects += 1
         self.connect(node)
         self.load(node)
+
+    def sync(self, node: Node, frame: int, state_digest: int) -> None:
+        """Tell the node which frame its state belongs to. NodeError if its digest is another."""
+        self.ask(node, Msg.SYNC, messages.sync_request(frame, state_digest))
 
     def restore(self, node: Node) -> Sync:
         """Back to the board's own checkpoint. LinkTimeout, NodeError (there is none, or it is

@@ -483,10 +483,12 @@ class _Builder:
                 return None
             if kind == "bool":
                 return {"true": True, "false": False}[text.lower()]
-            if kind == "int":
+            if kind == "int" and len(text) <= _DIGITS_MAX:
                 return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
             if kind == "float":
                 return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+            if kind in _KINDS:
+                raise ValueError
         except (ValueError, KeyError):
             shown = text if len(text) <= 40 else text[:37] + "..."
             self.document.problems.append(
@@ -497,6 +499,7 @@ class _Builder:
         return text
 
 
+_DIGITS_MAX = 40  # of a whole number: more than any needs, fewer than Python refuses to print
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 

@@ -139,7 +139,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], document: Document) -
     remedy = ""
     if kind == "string_type" and isinstance(value, (int, float)):
         remedy = "put it in quotes"
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+    if kind == "int_type" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         remedy = f"write {int(value)}"
     if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
         remedy = "remove the quotes"
@@ -192,10 +192,11 @@ def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
 
 
 def _as_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
     arguments = typing.get_args(annotation)
-    return next((m for m in map(_as_model, arguments) if m is not None), None)
+    if arguments:  # in Python 3.10, tuple[X] is a type as well
+        return next((m for m in map(_as_model, arguments) if m is not None), None)
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation if is_model else None
 
 
 def _find(model: type[BaseModel] | None, key: str | int) -> FieldInfo | None:

@@ -1,0 +1,161 @@
+/* Fuzz target: every message layout. SPDX-License-Identifier: Apache-2.0
+ *
+ * Trusted: the caller, its pointers and capacities. Untrusted: every byte of a payload.
+ *
+ * Input: one byte that chooses the message, then a payload. Invariants:
+ *   M1. No byte outside the given buffers is read or written (sanitizers; exact-size copies).
+ *   M2. unpack returns OK or PAYLOAD, whatever the bytes.
+ *   M3. What unpack accepts, pack packs to the same number of bytes.
+ *   M4. Bytes that were packed are stable: unpack and pack give the same bytes, and what unpack makes of
+ *       them is the same struct to the last byte, padding included.
+ *   M5. A payload is accepted at one length only: shortened or extended it is refused.
+ *   M6. A capacity one too small is EXHAUSTED.
+ *   M7. Every length and count is within the arrays of its struct, every text is terminated, every
+ *       enumeration and flag is one of its values. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REQUIRE(condition)        \
+  do {                            \
+    if (!(condition)) { abort(); } \
+  } while (0)
+
+static int terminated(const char *text, size_t size) { return memchr(text, 0, size) != NULL; }
+
+/* M7, message by message. */
+static void hello_check(const hello_t *m) {
+  REQUIRE(terminated(m->port, sizeof m->port) && terminated(m->arch, sizeof m->arch));
+  REQUIRE(terminated(m->version, sizeof m->version) && terminated(m->board, sizeof m->board));
+  REQUIRE(terminated(m->serial, sizeof m->serial));
+}
+static void load_check(const load_t *m) { REQUIRE(terminated(m->workload, sizeof m->workload)); }
+static void loaded_check(const loaded_t *m) { (void)m; }
+static void budget_check(const budget_t *m) { (void)m; }
+static void step_check(const step_t *m) { REQUIRE(m->len <= sizeof m->input); }
+static void reply_check(const reply_t *m) {
+  REQUIRE(m->len <= sizeof m->output && m->status <= WORKER_ABSENT);
+}
+static void arm_check(const arm_t *m) {
+  REQUIRE(m->trigger <= TRIGGER_US && m->target <= TARGET_VECTOR);
+  REQUIRE(m->kind >= 1 && m->kind <= (m->target == TARGET_CPU ? 3 : 5));
+}
+static void report_check(const report_t *m) {
+  REQUIRE(m->len <= sizeof m->before && m->len <= sizeof m->after && m->state <= UPSET_FAILED);
+  REQUIRE(m->verified <= 1 && m->changed <= 1 && m->persisted <= 1);
+  REQUIRE(m->detail <= 0 && m->detail >= HIL_ERR_IO);
+}
+static void spans_query_check(const spans_query_t *m) {
+  REQUIRE(m->region <= REGION_OUTPUT && m->count <= MESSAGE_SPANS_MAX);
+}
+static void spans_check(const spans_t *m) {
+  REQUIRE(m->region <= REGION_OUTPUT && m->count <= MESSAGE_SPANS_MAX);
+}
+static void range_check(const range_t *m) { REQUIRE(m->region <= REGION_OUTPUT); }
+static void data_check(const data_t *m) {
+  REQUIRE(m->region <= REGION_OUTPUT && m->len <= sizeof m->bytes);
+}
+static void sync_check(const sync_t *m) { (void)m; }
+static void done_check(const done_t *m) {
+  REQUIRE(m->request >= MSG_HELLO && m->request <= MSG_HEALTH);
+}
+static void refusal_check(const refusal_t *m) {
+  REQUIRE(m->status < 0 && m->status >= HIL_ERR_IO);
+}
+static void nak_check(const nak_t *m) { REQUIRE(m->reason < 0 && m->reason >= HIL_ERR_IO); }
+static void health_check(const health_t *m) {
+  REQUIRE(m->rails <= MESSAGE_RAILS_MAX);
+  for (size_t i = 0; i < m->rails; i++) {
+    REQUIRE(terminated(m->rail[i].name, sizeof m->rail[i].name));
+  }
+}
+
+typedef int (*unpack_t)(void *m, const uint8_t *data, size_t len);
+typedef int (*pack_t)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
+
+typedef struct {
+  size_t size; /* of the struct */
+  unpack_t unpack;
+  pack_t pack;
+  void (*check)(const void *m);
+} layout_t;
+
+#define WRAP(name)                                                                        \
+  static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {                \
+    return name##_unpack(m, data, len);                                                   \
+  }                                                                                       \
+  static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {  \
+    return name##_pack(m, out, cap, out_len);                                             \
+  }                                                                                       \
+  static void name##_check_any(const void *m) { name##_check(m); }
+#define LAYOUT(name) {sizeof(name##_t), name##_unpack_any, name##_pack_any, name##_check_any}
+
+WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
+WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
+WRAP(health)
+
+static int id_unpack_any(void *m, const uint8_t *data, size_t len) { return id_unpack(m, data, len); }
+static int id_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {
+  return id_pack(*(const uint32_t *)m, out, cap, out_len);
+}
+static void id_check_any(const void *m) { (void)m; }
+
+/* The order is part of the corpus: append only. */
+static const layout_t layouts[] = {
+    LAYOUT(hello),       LAYOUT(load),  LAYOUT(loaded), LAYOUT(budget), LAYOUT(step),
+    LAYOUT(reply),       LAYOUT(arm),   LAYOUT(report), {sizeof(uint32_t), id_unpack_any, id_pack_any, id_check_any},
+    LAYOUT(spans_query), LAYOUT(spans), LAYOUT(range),  LAYOUT(data),   LAYOUT(sync),
+    LAYOUT(done),        LAYOUT(refusal), LAYOUT(nak),  LAYOUT(health),
+};
+enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
+
+/* unpack from a copy of exactly |len| bytes. */
+static int unpack_exact(const layout_t *l, void *m, const uint8_t *data, size_t len) {
+  uint8_t *copy = malloc(len ? len : 1);
+  REQUIRE(copy);
+  if (len > 0) { memcpy(copy, data, len); }
+  const int status = l->unpack(m, copy, len);
+  free(copy);
+  REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD);
+  return status;
+}
+
+static void check_payload(const layout_t *l, const uint8_t *data, size_t len) {
+  uint8_t *m = malloc(l->size), *second = malloc(l->size), *packed = malloc(len + 1);
+  uint8_t *longer = malloc(len + 1);
+  REQUIRE(m && second && packed && longer);
+  memset(m, 0x5A, l->size);
+  memset(second, 0xA5, l->size);
+  if (unpack_exact(l, m, data, len) == HIL_OK) {
+    l->check(m);
+    size_t n = 0;
+    REQUIRE(l->pack(m, packed, len - 1, &n) == HIL_ERR_EXHAUSTED);
+    REQUIRE(l->pack(m, packed, len, &n) == HIL_OK && n == len);
+    REQUIRE(unpack_exact(l, second, packed, len) == HIL_OK);
+    REQUIRE(memcmp(m, second, l->size) == 0);
+
+    memcpy(longer, packed, len);
+    longer[len] = 0;
+    REQUIRE(l->pack(second, packed, len, &n) == HIL_OK && n == len);
+    REQUIRE(memcmp(packed, longer, len) == 0);
+    REQUIRE(unpack_exact(l, second, longer, len + 1) == HIL_ERR_PAYLOAD);
+    for (size_t cut = 0; cut < len; cut++) {
+      REQUIRE(unpack_exact(l, second, data, cut) == HIL_ERR_PAYLOAD);
+    }
+  }
+  free(m);
+  free(second);
+  free(packed);
+  free(longer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 1) { return 0; }
+  check_payload(&layouts[data[0] % LAYOUTS], data + 1, size - 1);
+  return 0;
+}

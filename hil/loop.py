@@ -1,0 +1,770 @@
+"""The loop: one scenario from the first greeting to the run digest.
+
+The only engine module that knows all others. Per frame: plan upsets -> golden step -> arm -> step all
+nodes -> collect reports -> vote -> (roll back, vote again) -> judge outcomes -> recovery orders ->
+repairs -> record. It never waits for a viewer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hil import kernel, run_folder
+from hil.errors import SetupError
+from hil.injector import Injector, Planned, needed_targets
+from hil.metrics import Metrics, flat, upset_counts
+from hil.outcome import Classifier, Upset
+from hil.recovery import RUNGS, Action, NodeState, Observation, Policy, Recovery
+from hil.repair import Mechanic, Repaired
+from hil.record.writer import Writer
+from hil.rig.calls import Timing
+from hil.rig.clock import Pacer, now_us
+from hil.rig.fleet import build_nodes
+from hil.rig.inproc import InprocBoard, run_batch
+from hil.rig.link import Noise
+from hil.rig.messages import Arm
+from hil.rig.node import (
+    ABSENT,
+    CRASHED,
+    DONE,
+    EXCLUDED_RESULT,
+    HUNG,
+    SILENT,
+    Node,
+    NodeResult,
+)
+from hil.rig.rig import Calibration, Rig
+from hil.scenario import ExpectationResult, Scenario
+from hil.voter import (
+    STATE_SPLIT,
+    Ballot,
+    Verdict,
+    VerdictKind,
+    record_length,
+    unpack,
+    vote,
+)
+
+_BATCH_MAX: Final = 8192
+_PROGRESS_US: Final = 100_000
+_HEALTH_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress display needs; `phase` is opening, calibrating, running or closing."""
+
+    phase: str
+    frame: int
+    frames: int
+    upsets: int
+    recoveries: int
+    wrong: int
+    states: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run. `outcome` is pass, fail or aborted (error is an exception)."""
+
+    outcome: str
+    run_dir: Path
+    run_digest: str
+    reproducible: bool
+    seed: int
+    frames: int
+    verdicts: dict[str, int]
+    upsets: dict[str, Any]
+    recoveries: int
+    availability: float
+    slips: int
+    expectations: tuple[ExpectationResult, ...]
+    metrics: dict[str, float]
+    unexplained: int
+    held_back: int
+    calibration: Calibration
+    accel: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "run_dir": str(self.run_dir),
+            "run_digest": self.run_digest,
+            "reproducible": self.reproducible,
+            "seed": self.seed,
+            "frames": self.frames,
+            "verdicts": self.verdicts,
+            "upsets": self.upsets,
+            "recoveries": self.recoveries,
+            "availability": self.availability,
+            "slips": self.slips,
+            "unexplained": self.unexplained,
+            "held_back": self.held_back,
+            "accel": self.accel,
+            "expectations": [
+                {"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok}
+                for e in self.expectations
+            ],
+        }
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A checkpoint upset that waits for the scrubber: until it was corrected, or overwritten."""
+
+    upset: Upset
+    corrected: int
+    uncorrected: int
+    frames_left: int
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What one frame gathers on its way."""
+
+    number: int
+    upsets: list[Upset] = field(default_factory=list)
+    results: dict[str, NodeResult] = field(default_factory=dict)
+    executions: list[list[NodeResult]] = field(default_factory=list)
+    rolled_back: bool = False
+
+
+class Loop:
+    """Runs `scenario`, writing into the fresh folder `run_dir`.
+
+    `stop` is asked between frames: true ends the run as aborted. `batch=False` makes in-process boards
+    go frame by frame like all others (the record is the same).
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        run_dir: Path,
+        *,
+        batch: bool = True,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.scenario = scenario
+        self.run_dir = run_dir
+        self._batch = batch
+        self._on_progress = on_progress
+        self._stop = stop
+        self._progress_at_us = 0
+        self._health_at_us = 0
+        timeouts = scenario.timeouts
+        self.nodes = build_nodes(scenario)
+        self._by_name = {node.name: node for node in self.nodes}
+        names = [node.name for node in self.nodes]
+        self.golden = kernel.Golden(scenario.workload, scenario.seed)
+        timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
+        self.rig = Rig(self.nodes, scenario.workload, scenario.seed, timing)
+        self.rig.checkpoint_every = scenario.recovery.checkpoint_every
+        self.rig.scrub_words = scenario.recovery.scrub_words
+        self.mechanic = Mechanic(self.rig, self.golden)
+        self.recovery = Recovery(names, _policy(scenario))
+        self.injector = Injector(scenario, self.golden.workload)
+        self.classifier = Classifier(names)
+        self.metrics = Metrics()
+        self._permanent: dict[str, list[Arm]] = {name: [] for name in names}
+        self._returning: list[tuple[int, str]] = []
+        self._watches: dict[str, _Watch] = {}
+        self._heard_at_us: dict[str, int] = {}
+        self._transitions_done = 0
+        self._agreed: Verdict | None = None
+        self._pacer = Pacer(scenario.frame_us, scenario.pace_factor)
+        self._writer: Writer | None = None
+
+    # --- the whole run ----------------------------------------------------------------------------
+
+    def run(self) -> RunResult:
+        """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and links
+        are closed, and what was recorded is kept, in every case."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.rig.close)
+            self._tell("opening", 0)
+            self.rig.open()
+            self._check_targets()
+            self._tell("calibrating", 0)
+            timeouts = self.scenario.timeouts
+            calibration = self.rig.calibrate(
+                timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
+            )
+            self._writer = Writer(self.run_dir / "run.db", self._meta(calibration))
+            stack.callback(self._writer.close)
+            self._record_nodes()
+            self._health_at_us = now_us()
+            aborted = self._all_frames()
+            return self._finish(calibration, aborted)
+
+    @property
+    def writer(self) -> Writer:
+        assert self._writer is not None, "the record is open while frames run"
+        return self._writer
+
+    def _check_targets(self) -> None:
+        for name, targets in needed_targets(self.scenario).items():
+            hello = self._by_name[name].hello
+            missing = sorted(targets - hello.targets) if hello else []
+            if missing:
+                raise SetupError(
+                    f"the board of node {name} cannot be hit at: {', '.join(missing)}",
+                    remedy="use a board that can (`--boards process`), or remove these upsets",
+                )
+
+    def _all_frames(self) -> bool:
+        end = self.scenario.frame_count
+        while self.golden.next_frame < end:
+            if self._stop():
+                self.writer.note(self.golden.next_frame, "aborted by the user")
+                return True
+            frame = self.golden.next_frame
+            quiet = self._quiet_stretch(frame, end)
+            if quiet > 1:
+                self._run_quiet(quiet)
+            else:
+                self._run_frame(frame)
+            now = now_us()
+            if now >= self._progress_at_us:
+                self._tell("running", self.golden.next_frame)
+            if now >= self._health_at_us:
+                self._sample_health()
+        return False
+
+    def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
+        last = self.golden.next_frame - 1
+        for node in self.nodes:
+            self.classifier.settle(last, node.name, at_end=True)
+        self._record_outcomes()
+        self.metrics.held_back = self.injector.held_back
+        self.metrics.isolated = len(self.recovery.in_state(NodeState.ISOLATED))
+        self.metrics.unexplained = len(self.classifier.anomalies)
+        self._sample_health()
+        for node in self.nodes:
+            self.writer.link(node.index, node.link.statistics)
+        upsets = upset_counts(self.classifier.upsets)
+        measured = flat(self.metrics, upsets)
+        expectations = tuple(e.evaluate(measured) for e in self.scenario.expectations)
+        passed = self.metrics.frames > 0 and all(e.ok for e in expectations)
+        outcome = "aborted" if aborted else "pass" if passed else "fail"
+        result = RunResult(
+            outcome=outcome,
+            run_dir=self.run_dir,
+            run_digest=self.writer.run_digest(),
+            reproducible=self._reproducible,
+            seed=self.scenario.seed,
+            frames=self.metrics.frames,
+            verdicts={k.name.lower(): self.metrics.verdicts[k] for k in VerdictKind},
+            upsets=upsets,
+            recoveries=self.metrics.recoveries,
+            availability=self.metrics.availability,
+            slips=self.metrics.slips,
+            expectations=expectations,
+            metrics=measured,
+            unexplained=self.metrics.unexplained,
+            held_back=self.metrics.held_back,
+            calibration=calibration,
+            accel=self.scenario.upsets.accel,
+        )
+        self.writer.meta("result", result.as_json())
+        self.writer.meta("outcome", outcome)
+        self.writer.commit()
+        run_folder.write_manifest(self.scenario, result, self._identities())
+        run_folder.write_junit(self.scenario, result)
+        return result
+
+    @property
+    def _reproducible(self) -> bool:
+        """Equal seeds give equal digests: not when real time decides what is hit or missed."""
+        real_time = any(e.us is not None for e in self.scenario.upsets.events)
+        virtual = all(isinstance(n.board, InprocBoard) for n in self.nodes)
+        return not self._pacer.paced and (virtual or not real_time)
+
+    # --- frames -----------------------------------------------------------------------------------
+
+    def _quiet_stretch(self, frame: int, end: int) -> int:
+        """How many frames can go in one batch from `frame` on."""
+        if not self._batch or self._pacer.paced or not self._settled or self._returning:
+            return 0
+        if len(self.recovery.in_state(NodeState.VOTING)) < len(self.nodes):
+            return 0
+        if not all(isinstance(n.board, InprocBoard) for n in self.nodes) or any(
+            self._permanent.values()
+        ):
+            return 0
+        upset = self.injector.next_frame
+        return min(end if upset is None else upset, end, frame + _BATCH_MAX) - frame
+
+    def _run_quiet(self, count: int) -> None:
+        boards = [n.board for n in self.nodes if isinstance(n.board, InprocBoard)]
+        size = record_length(len(self.nodes))
+        records = run_batch(boards, (1 << len(boards)) - 1, self.golden, count, size)
+        last = unpack(records[-size:])
+        usual = VerdictKind.SIMPLEX if len(boards) == 1 else VerdictKind.UNANIMOUS
+        quiet = len(records) // size
+        loud = last.kind is not usual or not last.correct or last.latent
+        if loud:
+            quiet -= 1
+        if quiet:
+            self.metrics.count_quiet(quiet, usual)
+            self.writer.frames(records[: quiet * size], quiet)
+        if loud:
+            results = {
+                n.name: NodeResult(b.status, b.signal, b.output_digest, b.state_digest)
+                for n, b in zip(self.nodes, last.ballots, strict=True)
+            }
+            self._conclude(_Frame(last.frame, results=results))
+
+    def _run_frame(self, number: int) -> None:
+        late_us = self._pacer.wait_for(number)
+        if late_us > self.scenario.frame_us:
+            self._slip(number, None, late_us, "the frame began late")
+        self._return_power(number)
+        frame = _Frame(number)
+        for plan in self.injector.due(number, self._settled):
+            frame.upsets.append(self._prepare(plan))
+        self.golden.step()
+        asked = [n for n in self.nodes if self.recovery.state(n.name) is not NodeState.ISOLATED]
+        frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing(number))
+        if frame.upsets:
+            for upset in frame.upsets:
+                self._collect(upset, frame.results)
+                self.classifier.injected(upset)
+        self._conclude(frame)
+
+    def _frame_timing(self, number: int) -> Timing | None:
+        """In a paced run the frame's end is the deadline."""
+        if not self._pacer.paced:
+            return None
+        left_us = max(1_000, self.scenario.frame_us - self._pacer.late_by(number - 1))
+        return Timing(self.rig.timing.retry_us, min(left_us, self.rig.timing.lost_after_us))
+
+    def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
+        out: list[Ballot] = []
+        for node in self.nodes:
+            r = results.get(node.name, EXCLUDED_RESULT)
+            out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
+        return out
+
+    def _vote(self, frame: _Frame, results: dict[str, NodeResult]) -> Verdict:
+        voters = 0
+        for name in self.recovery.in_state(NodeState.VOTING):
+            voters |= self._by_name[name].mask
+        return vote(
+            frame.number,
+            self._ballots(results),
+            voters,
+            self.golden.output_digest,
+            re_executed=frame.rolled_back,
+        )
+
+    def _conclude(self, frame: _Frame) -> None:
+        """From the results of a frame to its verdict, outcomes, repairs and record."""
+        first = frame.results
+        verdict = self._vote(frame, first)
+        self._agreed = verdict
+        if verdict.kind is VerdictKind.UNANIMOUS and not frame.upsets and self._settled:
+            self.metrics.count(verdict)
+            self.writer.frame(verdict.record)
+            if not verdict.correct:
+                self._record_notable(frame, verdict)
+            return
+        frame.executions.append(self._in_order(first))
+        verdict = self._agreed = self._roll_back_if_needed(frame, verdict)
+        self.metrics.count(verdict)
+        golden = (self.golden.output_digest, self.golden.state_digest)
+        self.classifier.frame(verdict, first, golden, rolled_back=frame.rolled_back)
+        actions = self._observe(frame, verdict)
+        self._record_notable(frame, verdict)
+        self.writer.frame(verdict.record)
+        self._repair_all(actions, verdict)
+        self._refresh_if_alone(frame, verdict)
+        self._look_at_watches(frame.number)
+        self._settle(frame)
+        self._record_outcomes()
+
+    @property
+    def _settled(self) -> bool:
+        return self.recovery.settled and not self.classifier.open and not self._watches
+
+    def _in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
+        return [results.get(node.name, EXCLUDED_RESULT) for node in self.nodes]
+
+    # --- upsets -----------------------------------------------------------------------------------
+
+    def _prepare(self, plan: Planned) -> Upset:
+        """Make ready what the frame shall suffer."""
+        upset = Upset(plan)
+        node = self._by_name[plan.node]
+        if self.recovery.state(plan.node) is NodeState.ISOLATED and plan.target != "board":
+            upset.state, upset.detail = "refused", "the node is isolated"
+        elif plan.target == "link":
+            node.link.noise = Noise(plan.kind, plan.direction, plan.bit)
+        elif plan.target == "board":
+            self._cut_power(node, upset)
+        else:
+            self._arm(node, upset)
+        return upset
+
+    def _arm(self, node: Node, upset: Upset) -> None:
+        plan = upset.plan
+        if plan.target == "checkpoint":
+            self._watch_checkpoint(node, upset)
+        arm = Arm(
+            id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
+            steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
+            hold_frames=plan.hold_frames,
+        )  # fmt: skip
+        refused = self.rig.arm(node, arm)
+        if refused is not None:
+            upset.state, upset.detail = "refused", refused
+        elif plan.permanent:
+            self._permanent[node.name].append(arm)
+
+    def _cut_power(self, node: Node, upset: Upset) -> None:
+        plan = upset.plan
+        try:
+            node.board.power_off()
+        except SetupError as error:
+            upset.state, upset.detail = "refused", error.message
+            return
+        node.powered = False
+        node.link.detach("no power")
+        upset.state, upset.verified, upset.changed = "injected", True, True
+        if plan.returns_after_frames is not None:
+            self._returning.append((plan.frame + plan.returns_after_frames, node.name))
+
+    def _return_power(self, frame: int) -> None:
+        due = [name for at, name in self._returning if at <= frame]
+        self._returning = [(at, name) for at, name in self._returning if at > frame]
+        for name in due:
+            self._by_name[name].powered = True
+            if self._agreed is not None:
+                self._repair_all(self.recovery.power_returned(frame, name), self._agreed)
+
+    def _collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
+        """What became of an upset, as the board tells it."""
+        plan = upset.plan
+        node = self._by_name[plan.node]
+        if upset.state != "armed":
+            return
+        if plan.target == "link":
+            self._collect_noise(node, upset)
+            return
+        result = results[plan.node]
+        if plan.target == "cpu" and plan.kind == "reset":
+            upset.state = "injected" if result.rebooted else "missed"
+            upset.verified = upset.changed = result.rebooted
+            return
+        report = self.rig.report(node, plan.id) if node.link.connected else None
+        if report is None:
+            upset.state, upset.detail = "failed", "the board fell silent before it reported"
+        else:
+            upset.take(report)
+        if upset.state != "injected":
+            self._watches.pop(plan.node, None)
+
+    def _collect_noise(self, node: Node, upset: Upset) -> None:
+        noise, node.link.noise = node.link.noise, None
+        if noise is None or not noise.done:
+            upset.state = "missed"
+            return
+        upset.state, upset.verified, upset.changed = "injected", True, True
+        upset.bit, upset.space = noise.position, noise.space
+        upset.before, upset.after = noise.before, noise.after
+        if noise.kind != "duplicate":  # the protocol takes a frame that comes twice as one
+            upset.effect, upset.detected_frame = "detected", upset.plan.frame
+
+    def _watch_checkpoint(self, node: Node, upset: Upset) -> None:
+        before = self.rig.health([node]).get(node.name)
+        words = -(-self.golden.workload.state_len // 8)
+        per_frame = self.scenario.recovery.scrub_words
+        if before is not None and per_frame:
+            frames = -(-words // per_frame) + 1
+            self._watches[node.name] = _Watch(upset, before.corrected, before.uncorrected, frames)
+
+    def _look_at_watches(self, frame: int) -> None:
+        for name, watch in list(self._watches.items()):
+            health = self.rig.health([self._by_name[name]]).get(name)
+            watch.frames_left -= 1
+            caught = health is not None and (
+                health.corrected > watch.corrected or health.uncorrected > watch.uncorrected
+            )
+            if caught and watch.upset.effect in ("", "masked"):
+                watch.upset.effect, watch.upset.detected_frame = "detected", frame
+            if caught or health is None or watch.frames_left <= 0:
+                del self._watches[name]
+
+    # --- going back, and forward -----------------------------------------------------------------------
+
+    def _roll_back_if_needed(self, frame: _Frame, verdict: Verdict) -> Verdict:
+        attempts = self.scenario.recovery.rollbacks
+        results = frame.results
+        for attempt in range(attempts + 1 if attempts else 0):
+            if verdict.delivered and not verdict.flags & STATE_SPLIT:
+                break
+            nodes = [
+                self._by_name[name]
+                for name in self.recovery.in_state(NodeState.VOTING)
+                if results[name].status in (DONE, CRASHED, HUNG, ABSENT)
+            ]
+            if not nodes:
+                break
+            again, how, restarted = self.mechanic.roll_back(
+                nodes, results, frame.number, restart=attempt > 0
+            )
+            frame.rolled_back = True
+            self._rearm_permanent([self._by_name[n] for n in restarted], frame.number + 1)
+            results = {**results, **again}
+            frame.executions.append(self._in_order(results))
+            verdict = self._vote(frame, results)
+            ok = how.ok and verdict.delivered
+            for node in nodes:
+                cause = "no majority" if len(self.nodes) > 1 else "the only node failed"
+                self._record_repair(frame.number, node.name, "rollback", cause, how, ok=ok)
+            self.metrics.rollbacks += 1
+            if ok:
+                self.metrics.recoveries += 1
+                for name in restarted:
+                    self.classifier.healed(frame.number, name, "restart")
+        frame.results = results
+        return verdict
+
+    def _observe(self, frame: _Frame, verdict: Verdict) -> list[Action]:
+        actions: list[Action] = []
+        for node in self.nodes:
+            result = frame.results.get(node.name)
+            if result is None:
+                continue
+            seen = self._observation(frame.number, node, result, verdict)
+            if seen is not None:
+                actions += self.recovery.observe(frame.number, node.name, seen)
+        return actions
+
+    def _observation(
+        self, frame: int, node: Node, result: NodeResult, verdict: Verdict
+    ) -> Observation | None:
+        """What the frame says of a node; None if nothing can be said."""
+        if result.status == SILENT:
+            return self._silence(frame, node, result)
+        self._heard_at_us[node.name] = now_us()
+        if result.rebooted:
+            return Observation.REBOOTED
+        if result.out_of_step:
+            return Observation.LATENT
+        if result.status != DONE:
+            return {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG}.get(
+                result.status, Observation.ABSENT
+            )
+        if not verdict.delivered:
+            return None
+        if result.output_digest != verdict.output:
+            return Observation.DISSENT
+        if verdict.state and result.state_digest != verdict.state:
+            return Observation.LATENT
+        return Observation.AGREED
+
+    def _silence(self, frame: int, node: Node, result: NodeResult) -> Observation | None:
+        """Silence in a paced run is a slip until it lasts."""
+        since = self._heard_at_us.setdefault(node.name, now_us())
+        silent_us = now_us() - since
+        if (
+            self._pacer.paced
+            and not result.disconnected
+            and silent_us < self.scenario.timeouts.lost_after_ms * 1000
+        ):
+            self._slip(frame, node.name, silent_us, "no answer by the end of the frame")
+            return None
+        return Observation.SILENT
+
+    def _sources(self, verdict: Verdict, target: Node) -> list[Node]:
+        """The voters whose state after this frame is the agreed one."""
+        voting = self.recovery.in_state(NodeState.VOTING)
+        return [
+            n
+            for n in self.nodes
+            if n is not target
+            and n.name in voting
+            and verdict.state
+            and verdict.ballots[n.index].status == DONE
+            and verdict.ballots[n.index].state_digest == verdict.state
+        ]
+
+    def _repair_all(self, actions: list[Action], verdict: Verdict) -> None:
+        while actions:
+            action = actions.pop(0)
+            node = self._by_name[action.node]
+            how = self.mechanic.repair(action, node, verdict, self._sources(verdict, node))
+            if action.rung is not NodeState.RESYNC:
+                self._rearm_permanent([node], verdict.frame + 1)
+            self._record_repair(
+                verdict.frame, node.name, action.rung.value, action.cause, how, ok=how.ok
+            )
+            if how.ok:
+                self.metrics.recoveries += 1
+                self.classifier.healed(verdict.frame, node.name, action.rung.value)
+            actions += self.recovery.result(verdict.frame, action, how.ok)
+
+    def _rearm_permanent(self, nodes: list[Node], frame: int) -> None:
+        """A damaged cell is still damaged after the board started anew."""
+        for node in nodes:
+            for arm in self._permanent[node.name]:
+                if node.link.connected:
+                    self.rig.arm(node, _moved(arm, frame))
+
+    def _refresh_if_alone(self, frame: _Frame, verdict: Verdict) -> None:
+        """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
+        if len(self.nodes) > 1 or not self.scenario.upsets.one_at_a_time:
+            return
+        node = self.nodes[0]
+        result = frame.results.get(node.name)
+        if result is None or result.status != DONE or not self.classifier.open:
+            return
+        if result.state_digest != self.golden.state_digest:
+            how = self.mechanic.refresh(node, frame.number)
+            self._record_repair(
+                frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
+            )
+            if how.ok:
+                frame.results[node.name] = NodeResult(
+                    DONE, 0, result.output_digest, self.golden.state_digest
+                )
+
+    def _settle(self, frame: _Frame) -> None:
+        """Give open upsets their outcome where the node is itself again, or given up."""
+        for node in self.nodes:
+            state = self.recovery.state(node.name)
+            if state is NodeState.ISOLATED:
+                self.classifier.settle(frame.number, node.name, isolated=True)
+            elif state is NodeState.VOTING and node.name not in self._watches:
+                if len(self.nodes) > 1 or self._is_clean(frame, node):
+                    self.classifier.settle(frame.number, node.name)
+
+    def _is_clean(self, frame: _Frame, node: Node) -> bool:
+        result = frame.results.get(node.name)
+        return (
+            result is not None
+            and result.status == DONE
+            and result.state_digest == self.golden.state_digest
+        )
+
+    # --- the record -------------------------------------------------------------------------------------
+
+    def _record_notable(self, frame: _Frame, verdict: Verdict) -> None:
+        value = None
+        for node, ballot in zip(self.nodes, verdict.ballots, strict=True):
+            if verdict.delivered and ballot.status == DONE and ballot.output_digest == verdict.output:
+                value = frame.results[node.name].output
+                break
+        self.writer.notable(
+            verdict,
+            verdict.frame * self.scenario.frame_us,
+            (self.golden.output_digest, self.golden.state_digest),
+            value,
+            frame.executions or [self._in_order(frame.results)],
+        )
+
+    def _record_outcomes(self) -> None:
+        for upset in self.classifier.take_finished():
+            self.writer.upset(upset)
+        for anomaly in self.classifier.anomalies[self.metrics.unexplained :]:
+            self.writer.anomaly(anomaly)
+            self.metrics.unexplained += 1
+        for transition in self.recovery.transitions[self._transitions_done :]:
+            self.writer.transition(transition)
+        self._transitions_done = len(self.recovery.transitions)
+
+    def _record_repair(
+        self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
+    ) -> None:
+        self.writer.repair(
+            frame,
+            node,
+            action,
+            cause,
+            ok=ok,
+            detail=how.detail,
+            chunks=how.chunks,
+            bytes_moved=how.bytes_moved,
+            duration_wall_us=how.duration_wall_us,
+            damage=how.damage,
+        )
+
+    def _slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
+        self.metrics.slips += 1
+        self.writer.slip(frame, node, late_us, detail)
+
+    def _sample_health(self) -> None:
+        self._health_at_us = now_us() + _HEALTH_US
+        able = [n for n in self.nodes if n.link.connected]
+        frame = max(0, self.golden.next_frame - 1)
+        for name, health in self.rig.health(able).items():
+            self.writer.health(frame, self._by_name[name].index, health)
+
+    def _tell(self, phase: str, frame: int) -> None:
+        self._progress_at_us = now_us() + _PROGRESS_US
+        if self._on_progress is not None:
+            self._on_progress(
+                Progress(
+                    phase,
+                    frame,
+                    self.scenario.frame_count,
+                    len(self.classifier.upsets),
+                    self.metrics.recoveries,
+                    self.metrics.sdc_frames,
+                    tuple((n.name, self.recovery.state(n.name).value) for n in self.nodes),
+                )
+            )
+
+    def _identities(self) -> list[dict[str, Any]]:
+        out: list[dict[str, Any]] = []
+        for node in self.nodes:
+            hello = node.hello
+            out.append(
+                {
+                    "name": node.name,
+                    "board": node.board.kind,
+                    "port": getattr(node.board, "port", None),
+                    "arch": hello.arch if hello else None,
+                    "model": hello.board if hello else None,
+                    "serial": hello.serial if hello else None,
+                    "agent_version": hello.version if hello else None,
+                    "cores": hello.cores if hello else None,
+                    "memory_mib": hello.memory_mib if hello else None,
+                }
+            )
+        return out
+
+    def _record_nodes(self) -> None:
+        for index, identity in enumerate(self._identities()):
+            self.writer.node(index, identity)
+        self.writer.commit()
+
+    def _meta(self, calibration: Calibration) -> dict[str, Any]:
+        return {
+            **run_folder.identity(self.scenario),
+            "calibration": {
+                "frames": calibration.frames,
+                "cpu_us_median": calibration.cpu_us_median,
+                "cpu_us_worst": calibration.cpu_us_worst,
+                "round_trip_us_worst": calibration.round_trip_us_worst,
+                "budget_cpu_us": calibration.budget.cpu_us,
+                "budget_max_ticks": calibration.budget.max_ticks,
+            },
+            "outcome": "running",
+        }
+
+
+def _policy(scenario: Scenario) -> Policy:
+    r = scenario.recovery
+    attempts = dict(zip(RUNGS, (r.resyncs, r.restarts, r.resets, r.power_cycles), strict=True))
+    return Policy(attempts, r.window_frames, r.reintegrate_frames)
+
+
+def _moved(arm: Arm, frame: int) -> Arm:
+    return replace(arm, frame=frame, tick=0, steps=0, us=None)
+

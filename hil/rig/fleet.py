@@ -1,0 +1,27 @@
+"""From a scenario's nodes to nodes with boards."""
+
+from __future__ import annotations
+
+from hil.rig.inproc import InprocBoard
+from hil.rig.node import Board, Node
+from hil.rig.process import ProcessBoard, find_agent
+from hil.rig.serial_board import SerialBoard
+from hil.scenario import BoardKind, Scenario
+from hil.scenario import Node as NodeSpec
+
+
+def _board(spec: NodeSpec, index: int) -> Board:
+    if spec.board is BoardKind.INPROC:
+        return InprocBoard(spec.name, index)
+    if spec.board is BoardKind.PROCESS:
+        return ProcessBoard(spec.name, find_agent())
+    assert spec.port is not None, "the scenario's validation gives every serial node a port"
+    return SerialBoard(spec.name, spec.port, spec.baud)
+
+
+def build_nodes(scenario: Scenario) -> list[Node]:
+    """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
+    return [
+        Node(spec.name, index, _board(spec, index))
+        for index, spec in enumerate(scenario.rig.nodes)
+    ]
