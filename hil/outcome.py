@@ -20,9 +20,10 @@ System outcome (what left the system, and what it cost):
     sdc_escaped          a wrong output left the system
     unavailable          no output: no node was heard
 
-An anomaly of a node that was not hit in this frame belongs to the upsets that may still lie dormant in
-it (machine code, stack, heap, registers, stuck cells); if there are none it is unexplained, and said so.
-Upsets that hit one node in one frame share what followed.
+An anomaly of a node without an open upset belongs to one that may still lie in it: a stuck cell or
+changed machine code first, then the last hit of stack, heap or registers since the worker was started. If
+there is none the anomaly is unexplained, and said so. Upsets that hit one node in one frame share what
+followed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ OUTCOMES: Final = (
     "sdc_escaped",
     "unavailable",
 )
-_DORMANT_TARGETS: Final = frozenset({"stack", "heap", "text", "gpr", "vector"})
+_IN_WORKER: Final = frozenset({"stack", "heap", "text", "gpr", "vector"})
 _WORSE: Final = {"": 0, "no_effect": 1, "corrected": 2, "recovered": 3, "degraded": 4,
                  "unavailable": 5, "detected_unresolved": 6, "sdc_escaped": 7}  # fmt: skip
 _RUNG_OUTCOME: Final = {"resync": "corrected"}
@@ -77,12 +78,17 @@ class Upset:
     outcome: str = ""
     shared: bool = False
     dormant: bool = False
+    lingers: bool = False
     detected_frame: int | None = None
     resolved_frame: int | None = None
 
     @property
     def injected(self) -> bool:
         return self.state == "injected"
+
+    @property
+    def stuck(self) -> bool:
+        return self.plan.kind == "stuck"
 
     def take(self, report: Report) -> None:
         """Take over what the board says of it."""
@@ -136,6 +142,7 @@ class Classifier:
     def injected(self, upset: Upset) -> None:
         """An upset fell due; it was injected, or not."""
         self.upsets.append(upset)
+        upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
         else:
@@ -185,16 +192,19 @@ class Classifier:
             upset.shared = upset.shared or len(fresh) > 1
 
     def _wake(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
-        """An anomaly without a fresh cause: it comes from what lay dormant, or from nowhere."""
+        """An anomaly without an open cause: it comes from what still lies in the node, or from nowhere."""
         book = self._books[node]
+        book.dormant = [u for u in book.dormant if not _released(u, frame)]
         if not book.dormant:
             self.anomalies.append(Anomaly(frame, node, effect, result.reason))
             return
-        for upset in book.dormant:
-            upset.dormant = True
-            upset.effect, upset.outcome, upset.resolved_frame = "", "", None
-            upset.shared = len(book.dormant) > 1
-        book.open, book.dormant = book.dormant, []
+        firm = [u for u in book.dormant if u.stuck or u.plan.target == "text"]
+        upset = (firm or book.dormant)[-1]
+        book.dormant.remove(upset)
+        upset.dormant = upset.dormant or upset.effect == "masked"
+        upset.outcome = "" if upset.outcome == "no_effect" else upset.outcome
+        upset.resolved_frame = None
+        book.open.append(upset)
 
     def _judge_system(self, verdict: Verdict, rolled_back: bool) -> None:
         opened = [u for book in self._books.values() for u in book.open]
@@ -214,10 +224,14 @@ class Classifier:
     def healed(self, frame: int, node: str, rung: str) -> None:
         """A repair of `node` succeeded."""
         self._worst(self._books[node].open, _RUNG_OUTCOME.get(rung, "recovered"))
-        if rung != "resync":
-            book = self._books[node]
-            gone = rung in ("reset", "power_cycle")
-            book.dormant = [u for u in book.dormant if u.plan.kind == "stuck" and not gone]
+        if rung == "resync":
+            return
+        board = rung in ("reset", "power_cycle")
+        book = self._books[node]
+        for upset in [*book.open, *book.dormant]:
+            # A damaged cell stays damaged; any other stuck bit lets go when the board starts anew.
+            upset.lingers = upset.stuck and (upset.plan.permanent or not board)
+        book.dormant = [u for u in book.dormant if u.lingers]
 
     def settle(self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False) -> None:
         """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
@@ -230,8 +244,7 @@ class Classifier:
                 upset.outcome = "no_effect" if quiet else "corrected"
             upset.resolved_frame = frame
             self.finished.append(upset)
-            lingers = upset.plan.target in _DORMANT_TARGETS or upset.plan.kind == "stuck"
-            if upset.effect == "masked" and lingers:
+            if upset.lingers:
                 book.dormant.append(upset)
         book.open = []
 
@@ -239,3 +252,9 @@ class Classifier:
         """Upsets whose row is complete since the last call (a dormant one may come again)."""
         out, self.finished = self.finished, []
         return out
+
+
+def _released(upset: Upset, frame: int) -> bool:
+    """A stuck bit whose time is over."""
+    hold = upset.plan.hold_frames
+    return upset.stuck and hold > 0 and frame > upset.plan.frame + hold

@@ -90,7 +90,7 @@ class Policy:
     """How often each rung is tried within the window before the next one; 0 skips it."""
 
     attempts: Mapping[NodeState, int]
-    window_frames: int = 500
+    window_frames: int = 20
     reintegrate_frames: int = 3
 
 

@@ -405,7 +405,7 @@ class Recovery(FrozenModel):
         description="Attempts to switch the board off and on, within the window; 0 skips.",
     )
     window_frames: Annotated[Int, Field(ge=1, le=_FRAMES_MAX)] = Field(
-        default=500, description="Attempts older than this many frames are forgotten."
+        default=20, description="Attempts older than this many frames are forgotten."
     )
     reintegrate_frames: Annotated[Int, Field(ge=1, le=1_000_000)] = Field(
         default=3,
