@@ -374,10 +374,11 @@ class Loop:
                 self._record_notable(frame, verdict)
             return
         frame.executions.append(self._in_order(first))
+        golden = (self.golden.output_digest, self.golden.state_digest)
+        self.classifier.judge_nodes(frame.number, first, golden)
         verdict = self._agreed = self._roll_back_if_needed(frame, verdict)
         self.metrics.count(verdict)
-        golden = (self.golden.output_digest, self.golden.state_digest)
-        self.classifier.frame(verdict, first, golden, rolled_back=frame.rolled_back)
+        self.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
         actions = self._observe(frame, verdict)
         self._record_notable(frame, verdict)
         self.writer.frame(verdict.record)
@@ -485,6 +486,9 @@ class Loop:
         per_frame = self.scenario.recovery.scrub_words
         if before is not None and per_frame:
             frames = -(-words // per_frame) + 1
+            every = self.scenario.recovery.checkpoint_every
+            if every:  # by then the next checkpoint overwrites it
+                frames = min(frames, every - upset.plan.frame % every)
             self._watches[node.name] = _Watch(upset, before.corrected, before.uncorrected, frames)
 
     def _look_at_watches(self, frame: int) -> None:
@@ -507,11 +511,11 @@ class Loop:
         for attempt in range(attempts + 1 if attempts else 0):
             if verdict.delivered and not verdict.flags & STATE_SPLIT:
                 break
-            nodes = [
-                self._by_name[name]
-                for name in self.recovery.in_state(NodeState.VOTING)
-                if results[name].status in (DONE, CRASHED, HUNG, ABSENT)
-            ]
+            voting = self.recovery.in_state(NodeState.VOTING)
+            able = [n for n in voting if results[n].status in (DONE, CRASHED, HUNG, ABSENT)]
+            # An agent that started anew has no checkpoint: it takes part only if nobody has one.
+            kept = [n for n in able if not results[n].rebooted] or able
+            nodes = [self._by_name[name] for name in kept]
             if not nodes:
                 break
             again, how, restarted = self.mechanic.roll_back(

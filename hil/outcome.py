@@ -156,20 +156,14 @@ class Classifier:
     def open_on(self, node: str) -> list[Upset]:
         return list(self._books[node].open)
 
-    def frame(
-        self,
-        verdict: Verdict,
-        results: dict[str, NodeResult],
-        golden: tuple[int, int],
-        *,
-        rolled_back: bool,
+    def judge_nodes(
+        self, frame: int, results: dict[str, NodeResult], golden: tuple[int, int]
     ) -> None:
-        """Judge one frame. `results` are those of the first execution, before any rollback; `golden`
-        the true output and state digests; `verdict` the final one."""
+        """What a frame shows of its nodes. `results` are those of the first execution, before any
+        rollback; `golden` the true output and state digests."""
         for node, result in results.items():
             if result.status != EXCLUDED:
-                self._judge_node(verdict.frame, node, result, golden)
-        self._judge_system(verdict, rolled_back)
+                self._judge_node(frame, node, result, golden)
 
     def _judge_node(
         self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
@@ -206,7 +200,8 @@ class Classifier:
         upset.resolved_frame = None
         book.open.append(upset)
 
-    def _judge_system(self, verdict: Verdict, rolled_back: bool) -> None:
+    def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
+        """What left the system in the frame; `verdict` is the final one."""
         opened = [u for book in self._books.values() for u in book.open]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, "sdc_escaped")

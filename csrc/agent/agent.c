@@ -63,12 +63,19 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
   }
 }
 
+/* Start anew as soon as the answer has left, or the link will not take it. */
+static uint32_t poll_reset(agent_t *a) {
+  const uint64_t now_us = a->port.now_us(a->port.context);
+  if (agent_tx_pending(a) && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
+  a->port.reset(a->port.context);
+  return UINT32_MAX;
+}
+
 uint32_t agent_poll(agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (a->running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
-  if (a->resetting && !agent_tx_pending(a)) a->port.reset(a->port.context);
-  return wait_us;
+  return a->resetting ? poll_reset(a) : wait_us;
 }
 
 int agent_tx_pending(const agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

@@ -20,6 +20,9 @@
 enum {
   AGENT_UPSETS_MAX = 64,                /* armed upsets and reports kept */
   AGENT_STUCK_MAX = 16,                 /* stuck bits held at once */
+  AGENT_ADVANCE_MAX = 1000000,          /* [instruction] behind a tick: the agent hears nothing while it
+                                           counts them (seconds on a slow board) */
+  AGENT_RESET_PATIENCE_US = 500000,     /* [us] for the link to take the answer to RESET */
   AGENT_TX_CAP = 8 * WIRE_FRAME_MAX,    /* [byte] answers waiting for the link */
   AGENT_CHECKPOINT_BYTES = 1u << 21     /* [byte] largest state that can be checkpointed */
 };
@@ -29,14 +32,17 @@ typedef struct {
   arm_t arm;
   report_t report;
   uint8_t used;
+  uint8_t settled; /* its frame has told of it */
 } agent_upset_t;
 
 /* A cell that no longer holds what is written to it. */
 typedef struct {
   uint8_t used;
   uint8_t target;        /* target_t */
-  uint64_t until_frame;  /* last frame it lasts; all ones: until the agent starts anew */
-  upset_window_t window;
+  uint64_t until_frame;  /* last frame it lasts; all ones: until LOAD */
+  uint64_t from_end;     /* [byte] from the window's begin to the target's end, which does not move when
+                            the stack grows */
+  upset_window_t window; /* offset as it was when hit */
 } agent_stuck_t;
 
 /* Opaque but visible so that callers own it. Do not rely on the contents. */
@@ -71,9 +77,10 @@ typedef struct {
   uint8_t running;      /* a step is under way */
   uint8_t runaway;      /* its tick count passed the budget */
   uint8_t resetting;
+  uint64_t reset_by_us; /* give up on the link and start anew */
   uint16_t step_seq;
   uint64_t step_frame;
-  uint8_t last_reply[512];
+  uint8_t last_reply[512]; /* of done_frame, while last_reply_len is not 0 */
   size_t last_reply_len;
 
   agent_upset_t upsets[AGENT_UPSETS_MAX];
@@ -102,9 +109,13 @@ int agent_tx_pending(const agent_t *a);
 /* The port calls this when the worker stands still at |tick|. Non-zero: abandon the step. */
 int agent_on_tick(agent_t *a, uint32_t tick);
 
+/* Could agent_step_quiet run |frame|? HIL_OK, or HIL_ERR_STATE. */
+int agent_quiet_ready(const agent_t *a, uint64_t frame);
+
 /* One fault-free step without any message, for a host in the same process that runs quiet stretches in
  * one go: as MSG_STEP with the input already in place. Returns the worker_status_t, and the digests of
- * output and state; HIL_ERR_STATE if an upset is armed, a stuck bit held, or |frame| is not the next. */
+ * output and state (zero unless WORKER_DONE); HIL_ERR_STATE, with nothing done, if there is no worker at
+ * rest, an upset is armed, a stuck bit held, or |frame| is not the next. */
 int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
 
 #endif

@@ -40,7 +40,10 @@ uint64_t agent_region_digest(const agent_t *a, region_t region);
 int agent_upset_arm(agent_t *a, const arm_t *arm);
 agent_upset_t *agent_upset_find(agent_t *a, uint32_t id);
 void agent_upsets_clear(agent_t *a);
-/* Inject everything of the running frame that is due at |tick|. */
+/* The host has set done_frame: what is armed for frames up to it can only be missed. */
+void agent_upsets_skip(agent_t *a);
+int agent_upsets_armed(const agent_t *a);
+/* Inject everything of the running frame that is due at |tick|, in the order of their instructions. */
 void agent_upsets_at_tick(agent_t *a, uint32_t tick);
 /* The next tick at which the worker must stand still; 0 if none. */
 uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick);
@@ -48,7 +51,7 @@ uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick);
 uint32_t agent_upsets_next_us(const agent_t *a);
 void agent_upsets_at_us(agent_t *a, uint32_t us);
 /* The frame is over: what was not hit is missed; note which changes persisted. Returns how many upsets
- * belonged to it. */
+ * belonged to it (those of an earlier execution of the same frame have been told then). */
 uint8_t agent_upsets_settle(agent_t *a);
 /* Make stuck cells hold their value again; |frame| lets old ones expire. */
 void agent_stuck_apply(agent_t *a, uint64_t frame);

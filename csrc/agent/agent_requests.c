@@ -66,6 +66,7 @@ static void load(agent_t *a, const request_t *q) {
   }
   a->workload = NULL;
   a->worker_alive = 0;
+  a->streaming = 0; /* a READ of memory that goes away now */
   agent_upsets_clear(a);
   a->checkpoint.valid = 0;
   a->last_reply_len = 0;
@@ -214,6 +215,7 @@ static void sync_frame(agent_t *a, const request_t *q) {
   }
   a->done_frame = m.frame;
   a->last_reply_len = 0;
+  agent_upsets_skip(a);
   done(a, q, m.frame);
 }
 
@@ -239,6 +241,7 @@ static void restore(agent_t *a, const request_t *q) {
   agent_stuck_apply(a, AGENT_NO_FRAME);
   a->done_frame = a->checkpoint.frame;
   a->last_reply_len = 0;
+  agent_upsets_skip(a);
   answer_sync(a, q);
 }
 
@@ -304,9 +307,19 @@ static void dispatch(agent_t *a, const request_t *q) {
   }
 }
 
+/* Requests without a payload must have none. */
+static int takes_nothing(uint8_t type) {
+  return type == MSG_HELLO || type == MSG_CHECKPOINT || type == MSG_RESTORE || type == MSG_RESTART ||
+         type == MSG_RESET || type == MSG_HEALTH;
+}
+
 void agent_request(agent_t *a, const wire_frame_t *frame) {
   const request_t q = {frame->type, frame->seq, frame->payload, frame->len};
   if (q.type & MSG_ANSWER) return; /* our own echo, or another agent: not for us */
+  if (takes_nothing(q.type) && q.len) {
+    refuse(a, &q, HIL_ERR_PAYLOAD);
+    return;
+  }
   switch (q.type) {
     case MSG_HELLO: /* never from the cache: a new host may count its seq from the same start */
       a->answer_valid = 0;
@@ -316,8 +329,10 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
       health(a, &q);
       return;
     case MSG_RESET:
+      a->streaming = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
       a->resetting = 1;
+      a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;
     default:
       break;

@@ -30,6 +30,11 @@ static uint32_t next_stop(const agent_t *a, uint32_t tick) {
   return next && (!limit || next < limit) ? next : limit;
 }
 
+/* Stepping on by instructions cleared the stop, and may have passed further ticks. */
+static void set_next_stop(agent_t *a) {
+  a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
+}
+
 static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_t *reply) {
   a->running = 0;
   a->steps++;
@@ -57,8 +62,11 @@ static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_
 }
 
 static void answer_step(agent_t *a, const reply_t *reply) {
-  if (reply_pack(reply, a->last_reply, sizeof a->last_reply, &a->last_reply_len) == HIL_OK) {
-    agent_answer(a, MSG_STEP, a->step_seq, a->last_reply, a->last_reply_len);
+  a->last_reply_len = 0;
+  size_t len;
+  if (reply_pack(reply, a->last_reply, sizeof a->last_reply, &len) == HIL_OK) {
+    agent_answer(a, MSG_STEP, a->step_seq, a->last_reply, len);
+    if (reply->status == WORKER_DONE) a->last_reply_len = len; /* else it is not done_frame's */
   }
 }
 
@@ -78,7 +86,7 @@ static int launch(agent_t *a, uint64_t frame) {
   a->running = 1;
   agent_upsets_at_tick(a, 0);
   if (a->resetting) return HIL_ERR_STATE;
-  a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
+  set_next_stop(a);
   const int status = a->port.step(a->port.context);
   if (status != HIL_OK) a->running = 0;
   return status;
@@ -118,8 +126,7 @@ int agent_on_tick(agent_t *a, uint32_t tick) {
   agent_stuck_apply(a, a->step_frame);
   agent_upsets_at_tick(a, tick);
   if (a->resetting) return 1;
-  /* Stepping on by instructions may have passed further ticks. */
-  a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
+  set_next_stop(a);
   return 0;
 }
 
@@ -131,7 +138,9 @@ static uint32_t poll_us_trigger(agent_t *a) {
   if (used < at) return at - used > 2000u ? (uint32_t)(at - used) - 1000u : 0;
   if (a->port.interrupt(a->port.context) == HIL_OK) {
     agent_upsets_at_us(a, (uint32_t)used);
-    if (!a->resetting) (void)a->port.resume(a->port.context);
+    if (a->resetting) return 0;
+    set_next_stop(a);
+    (void)a->port.resume(a->port.context);
   }
   return 0;
 }
@@ -159,14 +168,16 @@ uint32_t agent_step_poll(agent_t *a) {
   return left_us < trigger_us ? (uint32_t)left_us : trigger_us;
 }
 
+int agent_quiet_ready(const agent_t *a, uint64_t frame) {
+  const int at_rest = a->workload && a->worker_alive && !a->running && !a->resetting;
+  return at_rest && frame == a->done_frame + 1u && !agent_stuck_held(a) && !agent_upsets_armed(a)
+             ? HIL_OK
+             : HIL_ERR_STATE;
+}
+
 int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {
-  if (!a->workload || !a->worker_alive || a->running || frame != a->done_frame + 1u ||
-      agent_stuck_held(a)) {
-    return HIL_ERR_STATE;
-  }
-  for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    if (a->upsets[i].used && a->upsets[i].report.state == UPSET_ARMED) return HIL_ERR_STATE;
-  }
+  *out_output = *out_state = 0;
+  if (agent_quiet_ready(a, frame) != HIL_OK) return HIL_ERR_STATE;
   if (launch(a, frame) != HIL_OK) return HIL_ERR_STATE;
   uint8_t signal = 0;
   reply_t reply;

@@ -1,10 +1,14 @@
 /* Upsets: arming, hitting the live worker, reading back. SPDX-License-Identifier: Apache-2.0
  *
+ * A position is a tick at which the worker stood still, and the instructions it was then taken further;
+ * several upsets behind one tick share one way, so that each position is that of a run with it alone.
+ *
  * Invariants:
  *   1. An upset is INJECTED only if the target was read, written and read again at the position told.
  *   2. Registers and memory are changed through the port; regions are read back through the agent's own
  *      mapping, so that a write that went astray shows.
- *   3. Each armed upset of a frame is settled when the frame ends: INJECTED, MISSED or FAILED. */
+ *   3. Each armed upset of a frame is settled once, when the frame ends or is passed over:
+ *      INJECTED, MISSED or FAILED. */
 #include <string.h>
 
 #include "agent_parts.h"
@@ -42,18 +46,30 @@ static int target_write(agent_t *a, uint8_t target, uint64_t offset, const uint8
   return a->port.target_write(a->port.context, (target_t)target, offset, bytes, len);
 }
 
+static int is_armed(const agent_upset_t *u) {
+  return u->used && u->report.state == UPSET_ARMED;
+}
+
+/* The next slot that waits for nothing: the oldest report gives way. */
+static agent_upset_t *free_slot(agent_t *a) {
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
+    agent_upset_t *u = &a->upsets[a->upset_next++ % AGENT_UPSETS_MAX];
+    if (!is_armed(u)) return u;
+  }
+  return NULL;
+}
+
 int agent_upset_arm(agent_t *a, const arm_t *arm) {
   if (!a->workload || (a->done_frame != AGENT_NO_FRAME && arm->frame <= a->done_frame)) {
     return HIL_ERR_STATE;
   }
-  if (arm->target == TARGET_LINK || (arm->kind == UPSET_STUCK && is_register(arm->target))) {
+  if (arm->target == TARGET_LINK || (arm->kind == UPSET_STUCK && is_register(arm->target)) ||
+      arm->steps > AGENT_ADVANCE_MAX) {
     return HIL_ERR_ARG;
   }
   agent_upset_t *u = agent_upset_find(a, arm->id);
-  if (!u) {
-    u = &a->upsets[a->upset_next++ % AGENT_UPSETS_MAX];
-    if (u->used && u->report.state == UPSET_ARMED) return HIL_ERR_EXHAUSTED;
-  }
+  if (!u) u = free_slot(a);
+  if (!u) return HIL_ERR_EXHAUSTED;
   *u = (agent_upset_t){.arm = *arm, .used = 1};
   u->report.id = arm->id;
   u->report.frame = arm->frame;
@@ -73,7 +89,14 @@ void agent_upsets_clear(agent_t *a) {
 }
 
 static int armed_now(const agent_t *a, const agent_upset_t *u) {
-  return u->used && u->report.state == UPSET_ARMED && u->arm.frame == a->step_frame;
+  return is_armed(u) && u->arm.frame == a->step_frame;
+}
+
+int agent_upsets_armed(const agent_t *a) {
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
+    if (is_armed(&a->upsets[i])) return 1;
+  }
+  return 0;
 }
 
 static void fail(agent_upset_t *u, int status) {
@@ -81,14 +104,19 @@ static void fail(agent_upset_t *u, int status) {
   u->report.detail = (int8_t)status;
 }
 
-static void hold_stuck(agent_t *a, const agent_upset_t *u, const upset_window_t *window) {
-  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
-    if (a->stuck[i].used) continue;
-    a->stuck[i] = (agent_stuck_t){
-        .used = 1, .target = u->arm.target, .window = *window,
-        .until_frame = u->arm.hold_frames ? u->arm.frame + u->arm.hold_frames - 1u : UINT64_MAX};
-    return;
+void agent_upsets_skip(agent_t *a) {
+  if (a->done_frame == AGENT_NO_FRAME) return;
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
+    agent_upset_t *u = &a->upsets[i];
+    if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
+}
+
+static agent_stuck_t *free_stuck(agent_t *a) {
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
+    if (!a->stuck[i].used) return &a->stuck[i];
+  }
+  return NULL;
 }
 
 /* Read, change, write, read back. */
@@ -102,6 +130,8 @@ static int hit(agent_t *a, agent_upset_t *u) {
   const upset_pattern_t pattern = {u->arm.kind, u->arm.width, u->arm.bit % (len * 8u), u->arm.value};
   status = upset_window(&pattern, len, &window);
   if (status != HIL_OK) return status;
+  agent_stuck_t *held = u->arm.kind == UPSET_STUCK ? free_stuck(a) : NULL;
+  if (u->arm.kind == UPSET_STUCK && !held) return HIL_ERR_EXHAUSTED;
   r->space = len * 8u;
   r->bit = pattern.bit;
   r->len = window.len;
@@ -115,7 +145,12 @@ static int hit(agent_t *a, agent_upset_t *u) {
   if (status != HIL_OK) return status;
   r->verified = !memcmp(r->after, wanted, window.len);
   r->changed = memcmp(r->after, r->before, window.len) != 0;
-  if (u->arm.kind == UPSET_STUCK) hold_stuck(a, u, &window);
+  if (held) {
+    const uint64_t last = u->arm.frame + u->arm.hold_frames - 1u;
+    *held = (agent_stuck_t){.used = 1, .target = u->arm.target, .window = window,
+                            .from_end = len - window.offset,
+                            .until_frame = u->arm.hold_frames ? last : UINT64_MAX};
+  }
   return HIL_OK;
 }
 
@@ -134,15 +169,20 @@ static int hit_cpu(agent_t *a, agent_upset_t *u) {
   return HIL_OK;
 }
 
-static void inject(agent_t *a, agent_upset_t *u) {
+/* With the worker |*taken| instructions behind |tick|, in a step that has |begun|. */
+static void inject(agent_t *a, agent_upset_t *u, int begun, uint32_t tick, uint32_t *taken) {
   report_t *r = &u->report;
   int status = HIL_OK;
-  if (u->arm.steps) {
+  if (u->arm.steps > *taken) {
+    uint32_t more = 0;
     a->memory.progress->stop_tick = 0;
-    status = a->port.advance(a->port.context, u->arm.steps, &r->steps);
+    status = a->port.advance(a->port.context, u->arm.steps - *taken, &more);
+    *taken += more;
   }
-  r->tick = a->memory.progress->tick;
-  const uint64_t cpu_us = a->port.cpu_us(a->port.context);
+  r->tick = tick;
+  r->steps = *taken;
+  /* Before a step begins the port still tells of the last one. */
+  const uint64_t cpu_us = begun || *taken ? a->port.cpu_us(a->port.context) : 0;
   r->at_us = cpu_us < UINT32_MAX ? (uint32_t)cpu_us : UINT32_MAX;
   if (status == HIL_OK) {
     r->pc_offset = a->port.pc_offset(a->port.context);
@@ -155,22 +195,33 @@ static void inject(agent_t *a, agent_upset_t *u) {
   }
 }
 
+static int due_at_tick(const agent_t *a, const agent_upset_t *u, uint32_t tick) {
+  if (u->arm.trigger == TRIGGER_TICK) return u->arm.at <= tick;
+  /* Without an interrupt the first tick after the moment is as near as it gets. */
+  return !a->port.interrupt && tick && u->arm.at <= a->port.cpu_us(a->port.context);
+}
+
 void agent_upsets_at_tick(agent_t *a, uint32_t tick) {
-  for (uint32_t i = 0; i < AGENT_UPSETS_MAX && !a->resetting; i++) {
-    agent_upset_t *u = &a->upsets[i];
-    if (!armed_now(a, u)) continue;
-    const int by_tick = u->arm.trigger == TRIGGER_TICK && u->arm.at <= tick;
-    /* Without an interrupt the first tick after the moment is as near as it gets. */
-    const int by_us = u->arm.trigger == TRIGGER_US && !a->port.interrupt && tick &&
-                      u->arm.at <= a->port.cpu_us(a->port.context);
-    if (by_tick || by_us) inject(a, u);
+  uint32_t taken = 0;
+  for (uint32_t turn = 0; turn < AGENT_UPSETS_MAX && !a->resetting; turn++) {
+    agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
+    for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
+      agent_upset_t *u = &a->upsets[i];
+      if (!armed_now(a, u) || !due_at_tick(a, u, tick)) continue;
+      if (!next || u->arm.steps < next->arm.steps) next = u;
+    }
+    if (!next) return;
+    inject(a, next, tick != 0, tick, &taken);
   }
 }
 
 void agent_upsets_at_us(agent_t *a, uint32_t us) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX && !a->resetting; i++) {
     agent_upset_t *u = &a->upsets[i];
-    if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at <= us) inject(a, u);
+    uint32_t taken = 0;
+    if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at <= us) {
+      inject(a, u, 1, a->memory.progress->tick, &taken);
+    }
   }
 }
 
@@ -219,12 +270,23 @@ uint8_t agent_upsets_settle(agent_t *a) {
   uint8_t count = 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     agent_upset_t *u = &a->upsets[i];
-    if (!u->used || u->arm.frame != a->step_frame) continue;
+    if (!u->used || u->settled || u->arm.frame != a->step_frame) continue;
+    u->settled = 1;
     if (u->report.state == UPSET_ARMED) fail(u, HIL_ERR_STATE);
     if (u->report.state == UPSET_INJECTED) u->report.persisted = persisted(a, u);
     count++;
   }
   return count;
+}
+
+/* Where a stuck cell lies in its target now. Zero if nowhere: the stack has shrunk past it. */
+static int find_stuck(agent_t *a, const agent_stuck_t *s, uint64_t *out_offset) {
+  uint64_t len = 0;
+  *out_offset = s->window.offset;
+  if (s->target != TARGET_STACK) return 1;
+  if (target_len(a, s->target, &len) != HIL_OK || len < s->from_end) return 0;
+  *out_offset = len - s->from_end;
+  return 1;
 }
 
 void agent_stuck_apply(agent_t *a, uint64_t frame) {
@@ -236,13 +298,15 @@ void agent_stuck_apply(agent_t *a, uint64_t frame) {
       continue;
     }
     uint8_t bytes[UPSET_WINDOW_MAX], held[UPSET_WINDOW_MAX];
-    if (target_read(a, s->target, s->window.offset, bytes, s->window.len) != HIL_OK) continue;
+    uint64_t offset;
+    if (!find_stuck(a, s, &offset)) continue;
+    if (target_read(a, s->target, offset, bytes, s->window.len) != HIL_OK) continue;
     upset_apply(&s->window, bytes, held);
     if (!memcmp(bytes, held, s->window.len)) continue;
     if (is_region(s->target)) { /* also when no worker lives to write through */
-      memcpy(a->memory.region[s->target] + s->window.offset, held, s->window.len);
+      memcpy(a->memory.region[s->target] + offset, held, s->window.len);
     } else {
-      (void)target_write(a, s->target, s->window.offset, held, s->window.len);
+      (void)target_write(a, s->target, offset, held, s->window.len);
     }
   }
 }

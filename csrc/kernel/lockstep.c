@@ -11,6 +11,10 @@
 
 #include "bytes.h"
 
+enum {
+  FLAGS = LOCKSTEP_DELIVERED | LOCKSTEP_CORRECT | LOCKSTEP_RE_EXECUTED | LOCKSTEP_STATE_SPLIT
+};
+
 static uint32_t heard_mask(const lockstep_frame_t *f) {
   uint32_t mask = 0;
   for (uint32_t i = 0; i < f->nodes; i++) {
@@ -70,7 +74,7 @@ int lockstep_vote(lockstep_frame_t *f) {
   f->flags |= LOCKSTEP_DELIVERED;
   status = vote_states(f, heard, states);
   if (status != HIL_OK) return status;
-  const int complete = counted == f->voters && !f->dissent && !f->latent &&
+  const int complete = counted == f->voters && !((f->dissent | f->latent) & f->voters) &&
                        !(f->flags & LOCKSTEP_STATE_SPLIT);
   const int alone = !(counted & (counted - 1u));
   f->verdict = alone ? VERDICT_SIMPLEX : complete ? VERDICT_UNANIMOUS : VERDICT_MAJORITY;
@@ -79,7 +83,7 @@ int lockstep_vote(lockstep_frame_t *f) {
 
 int lockstep_pack(const lockstep_frame_t *f, uint8_t *out, size_t cap) {
   const size_t len = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
-  if (f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
+  if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
   store_u64le(out, f->frame);
   const uint8_t small[8] = {f->verdict, f->nodes, f->voters, f->flags,
                             f->agree, f->dissent, f->latent, 0};
@@ -103,8 +107,10 @@ int lockstep_unpack(lockstep_frame_t *f, const uint8_t *data, size_t len) {
                           .dissent = data[13], .latent = data[14],
                           .output = load_u64le(data + 16), .state = load_u64le(data + 24)};
   const size_t need = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
-  if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes || len < need ||
-      f->verdict < VERDICT_UNANIMOUS || f->verdict > VERDICT_NO_QUORUM) {
+  const int masks = f->voters | f->agree | f->dissent | f->latent;
+  if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || masks >> f->nodes || len < need ||
+      f->verdict < VERDICT_UNANIMOUS || f->verdict > VERDICT_NO_QUORUM || f->flags & ~FLAGS ||
+      data[15]) {
     return HIL_ERR_PAYLOAD;
   }
   for (uint32_t i = 0; i < f->nodes; i++) {

@@ -1,7 +1,8 @@
 /* Messages: every layout, both ways, and nothing else accepted. SPDX-License-Identifier: Apache-2.0
  *
  * The fill functions and the table of lengths and ranges are written by hand from SPEC.md, not taken
- * from message.c: a field that its table forgets or misplaces fails here. */
+ * from message.c: a field that its tables forget fails here. That each stands in its place is checked
+ * by tests/wire/test_spec.py. */
 #include <stdint.h>
 
 #include "message.h"
@@ -270,15 +271,17 @@ WRAP(health, m)
 
 typedef struct {
   const char *name;
-  size_t fixed;      /* [byte] without the variable part */
+  size_t size;       /* [byte] of the struct */
+  size_t fixed;      /* [byte] of the payload without the variable part */
   size_t entry, max; /* [byte] and number of its entries */
   void (*fill)(void *any, unsigned size);
   int (*pack)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
   int (*unpack)(void *m, const uint8_t *data, size_t len);
 } layout_t;
 
-#define LAYOUT(name, fixed, entry, max) \
-  { #name, fixed, entry, max, name##_fill, name##_pack_any, name##_unpack_any }
+#define LAYOUT(name, fixed, entry, max)                             \
+  { #name, sizeof(((any_t *)0)->name), fixed, entry, max, name##_fill, \
+    name##_pack_any, name##_unpack_any }
 
 static const layout_t layouts[] = {
     LAYOUT(hello, 152, 0, 0), LAYOUT(load, 24, 0, 0),         LAYOUT(loaded, 32, 0, 0),
@@ -315,21 +318,12 @@ static void test_every_field_comes_back(void) {
   for (size_t i = 0; i < LAYOUTS; i++) {
     for (unsigned round = 0; round < ROUNDS; round++) {
       prepare(&layouts[i], round);
-      memset(&second, round % 2 ? 0xFF : 0, sizeof second);
+      /* What stood in the struct before must not matter, nor what stands behind it be touched. */
+      memset(&second, round % 2 ? 0xFF : 0x55, sizeof second);
       CHECK_EQ(layouts[i].unpack(&second, packed, packed_len), HIL_OK);
-      if (round % 2) { /* bytes of the union behind the message itself are not its business */
-        any_t zero_filled;
-        memset(&zero_filled, 0, sizeof zero_filled);
-        CHECK_EQ(layouts[i].unpack(&zero_filled, packed, packed_len), HIL_OK);
-        CHECK(memcmp(&first, &zero_filled, sizeof first) == 0);
-        uint8_t again[WIRE_PAYLOAD_MAX];
-        size_t again_len = 0;
-        CHECK_EQ(layouts[i].pack(&second, again, sizeof again, &again_len), HIL_OK);
-        CHECK_EQ(again_len, packed_len);
-        CHECK(memcmp(again, packed, packed_len) == 0);
-      } else {
-        CHECK(memcmp(&first, &second, sizeof first) == 0);
-      }
+      CHECK(memcmp(&first, &second, layouts[i].size) == 0);
+      const uint8_t *behind = (const uint8_t *)&second + layouts[i].size;
+      CHECK(layouts[i].size == sizeof second || *behind == (round % 2 ? 0xFF : 0x55));
     }
   }
 }

@@ -46,12 +46,12 @@ int cobs_encode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_
   for (;;) { /* each turn consumes a byte of |data| or is the last */
     if (to == cap) { return HIL_ERR_EXHAUSTED; }
     const size_t most = smaller(len - from, BLOCK_MAX);
-    const size_t room = cap - to - 1;
+    const size_t room = cap - to - 1; /* a block that this cuts short ends at cap: seen next turn */
     const size_t n = copy_nonzero(out + to + 1, data + from, smaller(most, room));
     out[to] = (uint8_t)(n + 1);
     to += n + 1;
     from += n;
-    if (from == len) { break; } /* never so if the room cut the block short: next turn, to == cap */
+    if (from == len) { break; }
     if (n < BLOCK_MAX) { from++; } /* the zero that the block stands for */
   }
   *out_len = to;

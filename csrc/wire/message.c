@@ -72,8 +72,12 @@ static const field_t loaded_fields[] = {
     INT(loaded_t, state_digest),
 };
 
-static const field_t budget_fields[] = {INT(budget_t, cpu_us), INT(budget_t, max_ticks),
-                                        INT(budget_t, checkpoint_every), INT(budget_t, scrub_words)};
+static const field_t budget_fields[] = {
+    INT(budget_t, cpu_us),
+    INT(budget_t, max_ticks),
+    INT(budget_t, checkpoint_every),
+    INT(budget_t, scrub_words),
+};
 
 static const field_t step_fields[] = {
     INT(step_t, frame),
@@ -384,8 +388,9 @@ PACK(arm)
 
 int arm_unpack(arm_t *m, const uint8_t *data, size_t len) {
   const int status = unpack(arm_fields, COUNT_OF(arm_fields), m, sizeof *m, data, len);
-  if (status == HIL_OK && m->target == TARGET_CPU && m->kind > SEFI_RESET) { return HIL_ERR_PAYLOAD; }
-  return status;
+  if (status != HIL_OK) { return status; }
+  if (m->target == TARGET_CPU && m->kind > SEFI_RESET) { return HIL_ERR_PAYLOAD; }
+  return HIL_OK;
 }
 
 int id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len) {

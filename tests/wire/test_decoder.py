@@ -28,7 +28,8 @@ REASONS = {
 
 def encode(type_: int, seq: int, payload: bytes, version: int = 1) -> bytes:
     raw = struct.pack("<BBH", version, type_, seq) + payload
-    return cobs.encode(raw + struct.pack("<I", google_crc32c.value(raw))) + b"\0"
+    raw += struct.pack("<I", google_crc32c.value(raw))
+    return bytes(cobs.encode(raw)) + b"\0"
 
 
 def judge(run: bytes) -> Outcome:
@@ -152,7 +153,7 @@ def test_damaged_streams_decode_as_the_specification_says(seed: int) -> None:
 def test_up_to_three_flipped_bits_never_make_a_wrong_frame(flips: int) -> None:
     rng = random.Random(200 + flips)
     for _ in range(4000):
-        frame, coded = random_frame(rng)
+        _, coded = random_frame(rng)
         damaged = bytearray(coded)
         for bit in rng.sample(range(8 * (len(coded) - 1)), flips):
             damaged[bit // 8] ^= 1 << bit % 8

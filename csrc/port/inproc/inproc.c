@@ -281,16 +281,21 @@ static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, loc
   if (status != HIL_OK) return status;
   const int correct = f->output == golden->output_digest && f->state == golden->state_digest;
   if (f->output == golden->output_digest) f->flags |= LOCKSTEP_CORRECT;
-  return f->verdict == VERDICT_UNANIMOUS && correct;
+  for (int i = 0; i < nodes; i++) { /* those that do not vote, too */
+    if (f->node[i].status != NODE_DONE) return 0;
+  }
+  return f->verdict == VERDICT_UNANIMOUS && correct && !f->dissent && !f->latent;
 }
 
 int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
                  uint32_t count, uint8_t *records, size_t cap) {
-  if (!boards || nodes < 1 || nodes > VOTE_MAX_NODES || !golden || !records) return HIL_ERR_ARG;
-  for (int i = 0; i < nodes; i++) {
+  if (!boards || nodes < 1 || nodes > VOTE_MAX_NODES || voters >> nodes || !golden || !records) {
+    return HIL_ERR_ARG;
+  }
+  for (int i = 0; i < nodes; i++) { /* all of it before the first board moves */
     const agent_t *a = boards[i] ? &boards[i]->agent : NULL;
-    if (!a || !boards[i]->powered || a->workload != golden->workload || !a->worker_alive ||
-        a->running || a->done_frame + 1u != golden->next_frame) {
+    if (!a || !boards[i]->powered || boards[i]->reset_due || a->workload != golden->workload ||
+        agent_quiet_ready(a, golden->next_frame) != HIL_OK) {
       return HIL_ERR_STATE;
     }
   }

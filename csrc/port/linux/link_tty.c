@@ -29,6 +29,8 @@ static speed_t speed_of(int baud) {
   return B0;
 }
 
+int tty_knows_baud(int baud) { return speed_of(baud) != B0; }
+
 /* Raw, 8N1, no flow control; no modem lines that could reset the other side on close. */
 static int make_raw(int fd, int baud) {
   struct termios t;
@@ -92,19 +94,24 @@ void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_f
   if (strcmp(spec, "pty") != 0) t->path = spec;
 }
 
+static void go_down(tty_t *t) {
+  if (t->path) (void)close(t->rx_fd);
+  t->rx_fd = t->tx_fd = -1;
+}
+
 ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap) {
   if (t->rx_fd < 0) return 0;
   const ssize_t got = read(t->rx_fd, out, cap);
   if (got > 0) return got;
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-  if (t->path) (void)close(t->rx_fd);
-  t->rx_fd = t->tx_fd = -1;
+  go_down(t);
   return -1;
 }
 
 size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len) {
   if (t->tx_fd < 0) return 0;
   const ssize_t put = write(t->tx_fd, bytes, len);
+  if (put < 0 && errno != EAGAIN && errno != EINTR) go_down(t); /* nobody reads any more */
   return put > 0 ? (size_t)put : 0;
 }
 

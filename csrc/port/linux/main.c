@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@ typedef struct {
   agent_t agent;
   tty_t tty;
   worker_t worker;
+  int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
   char **argv;
@@ -96,7 +99,7 @@ static void reset(void *context) {
   worker_kill(&b->worker);
   char fds[48];
   (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, b->tty.hold_fd);
-  if (b->tty.rx_fd >= 0 && b->tty.rx_fd != STDIN_FILENO) {
+  if (b->tty.rx_fd >= 0 && strcmp(b->port_spec, "-") != 0) {
     (void)fcntl(b->tty.rx_fd, F_SETFD, 0);
     (void)setenv("HIL_AGENT_INHERIT", fds, 1);
   }
@@ -141,6 +144,16 @@ static void fix_addresses(char **argv) {
   (void)execv("/proc/self/exe", argv);
 }
 
+/* The parent process, not the thread of it that started us: PDEATHSIG, for old kernels, cannot tell. */
+static int watch_parent(void) {
+#ifdef SYS_pidfd_open
+  const long fd = syscall(SYS_pidfd_open, getppid(), 0);
+  if (fd >= 0) return (int)fd;
+#endif
+  (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+  return -1;
+}
+
 static void on_child(int signal) { (void)signal; }
 
 static void on_signals(sigset_t *out_wait_mask) {
@@ -156,6 +169,13 @@ static void on_signals(sigset_t *out_wait_mask) {
   sigdelset(out_wait_mask, SIGCHLD);
 }
 
+/* A whole positive number, or 0. */
+static int number(const char *from) {
+  char *end;
+  const long value = strtol(from, &end, 10);
+  return *end || value < 0 || value > INT_MAX ? 0 : (int)value;
+}
+
 static int open_link(board_t *b, int baud) {
   const char *inherited = getenv("HIL_AGENT_INHERIT");
   int master, hold;
@@ -166,7 +186,7 @@ static int open_link(board_t *b, int baud) {
   }
   if (tty_open(&b->tty, b->port_spec, baud) != 0) {
     (void)fprintf(stderr, "hil-agent: cannot open port %s: %s%s\n", b->port_spec, strerror(errno),
-                  errno == EINVAL ? " (unsupported baud rate?)" : "");
+                  errno == EINVAL ? " (can it run at this baud rate?)" : "");
     return -1;
   }
   if (b->tty.pty_path[0]) {
@@ -176,18 +196,21 @@ static int open_link(board_t *b, int baud) {
   return 0;
 }
 
-/* Wait for bytes, for room to send, or for the worker; then let the agent proceed. */
+/* Wait for bytes, for room to send, for the worker, or for the parent's end; then let the agent
+ * proceed. */
 static int serve(board_t *b, const sigset_t *wait_mask) {
   for (;;) {
     uint32_t wait_us = agent_poll(&b->agent);
     const int down = b->tty.rx_fd < 0;
     if (down && !b->tty.path) return 0; /* standard input ended */
     if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
-    struct pollfd fds[2] = {{b->tty.rx_fd, POLLIN, 0}, {b->tty.tx_fd, POLLOUT, 0}};
+    struct pollfd fds[3] = {
+        {b->tty.rx_fd, POLLIN, 0}, {b->parent_fd, POLLIN, 0}, {b->tty.tx_fd, POLLOUT, 0}};
     const struct timespec timeout = {wait_us / 1000000u, (long)(wait_us % 1000000u) * 1000};
-    const nfds_t count = agent_tx_pending(&b->agent) ? 2 : 1;
+    const nfds_t count = agent_tx_pending(&b->agent) ? 3 : 2;
     const int ready = ppoll(fds, count, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
+    if (ready > 0 && fds[1].revents) return 0;
     if (down) tty_reopen(&b->tty);
     if (ready > 0 && fds[0].revents) {
       uint8_t bytes[4096];
@@ -209,17 +232,23 @@ int main(int argc, char **argv) {
   board_t *b = &board;
   int baud = 115200, option;
   b->sys_root = "";
+  b->parent_fd = -1;
   b->argv = argv;
   while ((option = getopt_long(argc, argv, "p:b:h", options, NULL)) != -1) {
     switch (option) {
       case 'p': b->port_spec = optarg; break;
-      case 'b': baud = atoi(optarg); break;
+      case 'b': baud = number(optarg); break;
       case 'r': b->sys_root = optarg; break;
-      case 'x': (void)prctl(PR_SET_PDEATHSIG, SIGTERM); break;
+      case 'x': b->parent_fd = watch_parent(); break;
       case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
       case 'h': usage(stdout); return 0;
       default: usage(stderr); return EXIT_USAGE;
     }
+  }
+  if (!tty_knows_baud(baud)) {
+    (void)fputs("hil-agent: not a known baud rate\n", stderr);
+    usage(stderr);
+    return EXIT_USAGE;
   }
   if (!b->port_spec || optind != argc) {
     usage(stderr);

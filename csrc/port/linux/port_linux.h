@@ -27,6 +27,8 @@ void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_f
 /* Read what is there. Returns the count, 0 if nothing, -1 if the link went down (then closed). */
 ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap);
 size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len);
+/* Can a line run at |baud|? */
+int tty_knows_baud(int baud);
 /* Try to open a device again that went down. */
 void tty_reopen(tty_t *t);
 
@@ -42,7 +44,8 @@ typedef struct {
   uint8_t standing;    /* stopped within a step */
   uint8_t has_status;  /* |status| waits for poll */
   int status;          /* as from waitpid */
-  uint64_t cpu_base_us;
+  uint64_t cpu_base_us; /* CPU time of the worker when the step began */
+  uint64_t used_us;     /* by the step since, as last seen */
   uint32_t last_errno;
 } worker_t;
 
@@ -54,7 +57,7 @@ int worker_interrupt(worker_t *w);
 int worker_resume(worker_t *w);
 int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken);
 void worker_kill(worker_t *w);
-uint64_t worker_cpu_us(const worker_t *w);
+uint64_t worker_cpu_us(worker_t *w);
 
 /* --- inject.c: memory and registers of a worker that stands still ------------------------------ */
 

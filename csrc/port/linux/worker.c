@@ -103,6 +103,7 @@ static int worker_main(void *unused) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
   (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_DFL); /* what the agent ignores would not kill */
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   for (int fd = 0; fd < 64; fd++) (void)close(fd); /* the link must end when the agent does */
@@ -197,9 +198,10 @@ static uint64_t clock_us(const worker_t *w) {
   return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-uint64_t worker_cpu_us(const worker_t *w) {
+uint64_t worker_cpu_us(worker_t *w) {
   const uint64_t now = clock_us(w);
-  return now > w->cpu_base_us ? now - w->cpu_base_us : 0;
+  if (w->pid) w->used_us = now > w->cpu_base_us ? now - w->cpu_base_us : 0;
+  return w->used_us; /* of a worker that is gone: as last seen */
 }
 
 static void begin(worker_t *w) {
@@ -207,12 +209,14 @@ static void begin(worker_t *w) {
   w->begun = 1;
   w->standing = 1;
   w->cpu_base_us = clock_us(w);
+  w->used_us = 0;
 }
 
 int worker_resume(worker_t *w) {
   if (!w->pid) return HIL_ERR_STATE;
   if (w->has_status || !w->standing) return HIL_OK; /* ended meanwhile: poll tells */
-  if (ptrace(PTRACE_CONT, w->pid, NULL, NULL) != 0) return refused(w);
+  /* ESRCH: somebody killed it as it stood; poll tells. */
+  if (ptrace(PTRACE_CONT, w->pid, NULL, NULL) != 0 && errno != ESRCH) return refused(w);
   w->standing = 0;
   return HIL_OK;
 }
@@ -231,6 +235,7 @@ static int harmless(int signal) {
 /* Let it die of the signal it got. */
 static port_event_t die(worker_t *w, int signal, uint8_t *out_signal) {
   int status = 0;
+  (void)worker_cpu_us(w);
   (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
   const int gone = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
   *out_signal = (uint8_t)(gone && WIFSIGNALED(status) ? WTERMSIG(status) : signal);
@@ -290,10 +295,10 @@ int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken) {
   if (!w->pid || w->has_status) return HIL_ERR_STATE;
   begin(w);
   if (!w->standing) return HIL_ERR_STATE;
-  for (uint32_t i = 0; i < steps; i++) {
+  while (*out_taken < steps) {
     arch_regs_t regs;
     if (registers(w, &regs) != HIL_OK) return HIL_ERR_IO;
-    if (i && (uintptr_t)ARCH_PC(regs) == (uintptr_t)worker_trap_rest) return HIL_ERR_STATE;
+    if (*out_taken && (uintptr_t)ARCH_PC(regs) == (uintptr_t)worker_trap_rest) return HIL_ERR_STATE;
     if (ptrace(PTRACE_SINGLESTEP, w->pid, NULL, NULL) != 0) return refused(w);
     int status = 0;
     if (!wait_for(w, 0, &status)) return HIL_ERR_STATE;
@@ -303,7 +308,7 @@ int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken) {
       w->has_status = 1;
       return HIL_ERR_STATE;
     }
-    *out_taken = i + 1u;
+    ++*out_taken;
   }
   return HIL_OK;
 }
