@@ -161,18 +161,32 @@ class Injector:
         """Upsets that fell due and still wait for the rig to settle."""
         return len(self._held)
 
+    @property
+    def numbered(self) -> int:
+        """How many upsets fell due so far."""
+        return self._count
+
+    def skip(self, frame: int, numbered: int) -> None:
+        """Take up a run again before `frame`, of whose upsets `numbered` fell due."""
+        self._take_up_to(frame - 1)
+        self._held = self._held[numbered:]
+        self._count = numbered
+
     def due(self, frame: int, settled: bool) -> list[Planned]:
         """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
-        while self._heap and self._heap[0][0] <= frame:
-            _, order, plan = heapq.heappop(self._heap)
-            self._held.append(plan)
-            if order in self._sources:
-                self._refill(order)
+        self._take_up_to(frame)
         if not self._held or (self._one_at_a_time and not settled):
             return []
         count = 1 if self._one_at_a_time else len(self._held)
         chosen, self._held = self._held[:count], self._held[count:]
         return [self._number(plan, frame) for plan in chosen]
+
+    def _take_up_to(self, frame: int) -> None:
+        while self._heap and self._heap[0][0] <= frame:
+            _, order, plan = heapq.heappop(self._heap)
+            self._held.append(plan)
+            if order in self._sources:
+                self._refill(order)
 
     def _number(self, plan: Planned, frame: int) -> Planned:
         self._count += 1

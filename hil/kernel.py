@@ -171,6 +171,14 @@ class Golden:
         """Compute the next frame."""
         check(lib.golden_step(self.handle), "golden_step")
 
+    def resume(self, next_frame: int, state: bytes) -> None:
+        """Go on with frame `next_frame` from the state that a run had before it."""
+        if len(state) != self.workload.state_len:
+            raise KernelError(int(lib.HIL_ERR_ARG), f"state of {len(state)} bytes")
+        ffi.memmove(self.handle.state, state, len(state))
+        self.handle.next_frame = next_frame
+        self.handle.state_digest = digest64(state)
+
     @property
     def next_frame(self) -> int:
         return int(self.handle.next_frame)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from hil import kernel, run_folder
+from hil import kernel, resume, run_folder
 from hil.errors import SetupError
 from hil.injector import Injector, Planned, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
@@ -37,6 +37,7 @@ from hil.rig.node import (
     Node,
     NodeResult,
 )
+from hil.rig.resync import write_state
 from hil.rig.rig import Calibration, Rig
 from hil.scenario import ExpectationResult, Scenario
 from hil.voter import (
@@ -52,6 +53,7 @@ from hil.voter import (
 _BATCH_MAX: Final = 8192
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
+_SNAPSHOT_US: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class _Frame:
 class Loop:
     """Runs `scenario`, writing into the fresh folder `run_dir`.
 
-    `stop` is asked between frames: true ends the run as aborted. `batch=False` makes in-process boards
+    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked between
+    frames: true ends the run as aborted. `batch=False` makes in-process boards
     go frame by frame like all others (the record is the same).
     """
 
@@ -145,6 +148,7 @@ class Loop:
         scenario: Scenario,
         run_dir: Path,
         *,
+        resume_run: bool = False,
         batch: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
@@ -152,6 +156,8 @@ class Loop:
         self.scenario = scenario
         self.run_dir = run_dir
         self._batch = batch
+        self._resume_run = resume_run
+        self._snapshot_at_us = 0
         self._on_progress = on_progress
         self._stop = stop
         self._progress_at_us = 0
@@ -194,10 +200,19 @@ class Loop:
             calibration = self.rig.calibrate(
                 timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
             )
-            self._writer = Writer(self.run_dir / "run.db", self._meta(calibration))
+            snapshot = resume.read_snapshot(self.run_dir) if self._resume_run else None
+            if snapshot is not None:
+                self._writer = Writer.resume(self.run_dir / "run.db", snapshot.frame)
+            elif self._resume_run:  # it ended before its first snapshot: from the beginning
+                self._writer = Writer.resume(self.run_dir / "run.db", 0)
+            else:
+                self._writer = Writer.create(self.run_dir / "run.db", self._meta(calibration))
             stack.callback(self._writer.close)
+            if snapshot is not None:
+                self._take_up(snapshot)
             self._record_nodes()
             self._health_at_us = now_us()
+            self._snapshot_at_us = now_us() + _SNAPSHOT_US
             aborted = self._all_frames()
             return self._finish(calibration, aborted)
 
@@ -233,13 +248,53 @@ class Loop:
                 self._tell("running", self.golden.next_frame)
             if now >= self._health_at_us:
                 self._sample_health()
+            if now >= self._snapshot_at_us and self._settled:
+                self._take_snapshot()
         return False
+
+    def _take_snapshot(self) -> None:
+        """Let the run be taken up again from here."""
+        self._snapshot_at_us = now_us() + _SNAPSHOT_US
+        self.writer.snapshot(
+            self.golden.next_frame,
+            self.golden.state,
+            {
+                "numbered": self.injector.numbered,
+                "metrics": resume.metrics_memory(self.metrics),
+                "recovery": self.recovery.memory(),
+                "powered": {n.name: n.powered for n in self.nodes},
+                "returning": self._returning,
+                "permanent": resume.arm_memory(self._permanent),
+            },
+        )
+
+    def _take_up(self, snapshot: resume.Snapshot) -> None:
+        """Bring everything to where the run was at the snapshot."""
+        engine = snapshot.engine
+        initial = self.golden.state
+        self.golden.resume(snapshot.frame, snapshot.state)
+        self.injector.skip(snapshot.frame, engine["numbered"])
+        self.recovery.recall(engine["recovery"])
+        resume.recall_metrics(self.metrics, engine["metrics"])
+        self.classifier.upsets.extend(snapshot.upsets)
+        self._returning = [(at, name) for at, name in engine["returning"]]
+        self._permanent = resume.recall_arms(engine["permanent"])
+        for node in self.nodes:
+            if not engine["powered"][node.name]:
+                node.board.power_off()
+                node.link.detach("no power")
+                node.powered = False
+            elif self.recovery.state(node.name) is not NodeState.ISOLATED:
+                write_state(self.rig, node, initial, snapshot.state)
+                self.rig.sync(node, snapshot.frame - 1, self.golden.state_digest)
+                self._rearm_permanent([node], snapshot.frame)
 
     def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
         last = self.golden.next_frame - 1
         for node in self.nodes:
             self.classifier.settle(last, node.name, at_end=True)
         self._record_outcomes()
+        self._record_transitions()
         self.metrics.held_back = self.injector.held_back
         self.metrics.isolated = len(self.recovery.in_state(NodeState.ISOLATED))
         self.metrics.unexplained = len(self.classifier.anomalies)
@@ -330,11 +385,20 @@ class Loop:
         self.golden.step()
         asked = [n for n in self.nodes if self.recovery.state(n.name) is not NodeState.ISOLATED]
         frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing(number))
+        self._explain_silence(frame.results)
         if frame.upsets:
             for upset in frame.upsets:
                 self._collect(upset, frame.results)
                 self.classifier.injected(upset)
         self._conclude(frame)
+
+    def _explain_silence(self, results: dict[str, NodeResult]) -> None:
+        """Say what the board's process came to, where the link alone cannot know."""
+        for name, result in results.items():
+            if result.status == SILENT:
+                told = self._by_name[name].board.condition()
+                ended = result.disconnected and told is not None
+                results[name] = replace(result, reason=told or result.reason, ended=ended)
 
     def _frame_timing(self, number: int) -> Timing | None:
         """In a paced run the frame's end is the deadline."""
@@ -547,6 +611,7 @@ class Loop:
             seen = self._observation(frame.number, node, result, verdict)
             if seen is not None:
                 actions += self.recovery.observe(frame.number, node.name, seen)
+        self._record_transitions()
         return actions
 
     def _observation(
@@ -612,6 +677,7 @@ class Loop:
                 self.metrics.recoveries += 1
                 self.classifier.healed(verdict.frame, node.name, action.rung.value)
             actions += self.recovery.result(verdict.frame, action, how.ok)
+            self._record_transitions()
 
     def _rearm_permanent(self, nodes: list[Node], frame: int) -> None:
         """A damaged cell is still damaged after the board started anew."""
@@ -678,6 +744,8 @@ class Loop:
         for anomaly in self.classifier.anomalies[self.metrics.unexplained :]:
             self.writer.anomaly(anomaly)
             self.metrics.unexplained += 1
+
+    def _record_transitions(self) -> None:
         for transition in self.recovery.transitions[self._transitions_done :]:
             self.writer.transition(transition)
         self._transitions_done = len(self.recovery.transitions)

@@ -119,7 +119,7 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
         return "masked" if result.state_digest == golden_state else "latent"
     if result.rebooted:
         return "reboot"
-    return "crash" if result.status == CRASHED or result.disconnected else "hang"
+    return "crash" if result.status == CRASHED or result.ended else "hang"
 
 
 @dataclass(slots=True)

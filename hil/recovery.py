@@ -45,6 +45,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class NodeState(enum.Enum):
@@ -145,6 +146,23 @@ class Recovery:
         return all(
             m.state in (NodeState.VOTING, NodeState.ISOLATED) for m in self._machines.values()
         )
+
+    def memory(self) -> dict[str, Any]:
+        """What must be kept to go on later: states, and attempts by rung, as plain data."""
+        return {
+            name: {
+                "state": m.state.value,
+                "tried": {rung.value: frames for rung, frames in m.tried.items()},
+            }
+            for name, m in self._machines.items()
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
+        for name, kept in memory.items():
+            machine = self._machines[name]
+            machine.state = NodeState(kept["state"])
+            machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
 
     def _go(self, frame: int, node: str, state: NodeState, cause: str) -> None:
         machine = self._machines[node]

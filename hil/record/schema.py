@@ -3,7 +3,8 @@
 `blocks` has every frame, packed (csrc/kernel/lockstep.h): 32 bytes, then 18 per node, little-endian:
 frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent u8, zero u8, agreed
 output digest u64, agreed state digest u64; per node status u8, signal u8, output digest u64, state
-digest u64. `frames` and `replies` repeat the frames that are not plain agreement, readable with any SQL
+digest u64. `snapshot` is where a run can be taken up again: all nodes held `state` after the frame before
+`frame`, and `engine` is what the loop knew. `frames` and `replies` repeat the frames that are not plain agreement, readable with any SQL
 tool and with the outputs themselves. Digests are hex text. Simulated times are integer microseconds;
 `*_wall_us` are real ones, and no part of the run digest.
 """
@@ -81,6 +82,10 @@ CREATE TABLE links (
 );
 CREATE TABLE notes (
   id INTEGER PRIMARY KEY, frame INTEGER, wall_us INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE snapshot (
+  one INTEGER PRIMARY KEY CHECK (one = 1), frame INTEGER NOT NULL, state BLOB NOT NULL,
+  engine TEXT NOT NULL
 );
 CREATE VIEW verdict_counts AS SELECT verdict, count(*) AS frames FROM frames GROUP BY verdict;
 """

@@ -36,9 +36,9 @@ def hex64(value: int) -> str:
 
 
 class Writer:
-    """The record of one run. `path` must not exist. Raises RecordError from every method."""
+    """The record of one run: `create` or `resume` one. Raises RecordError from every method."""
 
-    def __init__(self, path: Path, meta: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._frames_hash = hashlib.sha256()
         self._block = bytearray()
@@ -48,16 +48,47 @@ class Writer:
         self._commit_at_s = self._began_s
         self._transitions = 0
         self._anomalies = 0
-        with self._guard("create"):
+        with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(TABLES)
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            self._db.execute("BEGIN")
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, Any]) -> Writer:
+        """Begin a record; `path` must not exist."""
+        writer = cls(path)
+        with writer._guard("create"):
+            writer._db.executescript(TABLES)
+            writer._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            writer._db.execute("BEGIN")
         for key, value in meta.items():
-            self.meta(key, value)
-        self.commit()
+            writer.meta(key, value)
+        writer.commit()
+        return writer
+
+    @classmethod
+    def resume(cls, path: Path, frame: int) -> Writer:
+        """Go on with a record from its snapshot at `frame`; what was recorded after it is dropped."""
+        writer = cls(path)
+        with writer._guard("resume"):
+            db = writer._db
+            db.execute("BEGIN")
+            db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
+            for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
+                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+            for table in ("repairs", "health", "notes"):
+                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+            db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
+            for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
+                writer._block_first += row[0]
+                writer._frames_hash.update(row[1])
+            writer._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
+            writer._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
+        if writer._block_first != frame:
+            raise RecordError(f"{path} has {writer._block_first} frames before its snapshot {frame}")
+        writer.note(frame, "resumed")
+        writer.commit()
+        return writer
 
     @contextmanager
     def _guard(self, doing: str) -> Iterator[None]:
@@ -205,6 +236,11 @@ class Writer:
     def note(self, frame: int | None, text: str) -> None:
         """Something a reader of the run should know."""
         self._insert("notes", (None, frame, self.wall_us, text))
+
+    def snapshot(self, frame: int, state: bytes, engine: Mapping[str, Any]) -> None:
+        """The run can be taken up again before `frame`."""
+        self._flush_block()
+        self._insert("snapshot", (1, frame, state, json.dumps(engine)))
 
     # --- keeping it ------------------------------------------------------------------------------
 

@@ -64,6 +64,10 @@ class InprocBoard:
     def close(self) -> None:
         """Nothing to close: the board lives as long as this object."""
 
+    def condition(self) -> str | None:
+        """What happened to the board; None if it has power."""
+        return None if self._powered else "no power"
+
     def power_off(self) -> None:
         self._powered = False
         lib.inproc_power(self.handle, 0)

@@ -30,6 +30,9 @@ class Board(Protocol):
     def connect(self) -> Transport:
         """A fresh transport to it. SetupError if it cannot be reached."""
 
+    def condition(self) -> str | None:
+        """What is known to have happened to the board; None if it seems to be alive."""
+
     def power_off(self) -> None:
         """Cut its power. SetupError if that is not possible here."""
 
@@ -42,7 +45,11 @@ class Board(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What came of one node in one frame. Digests are 0 and output empty unless status is DONE."""
+    """What came of one node in one frame. Digests are 0 and output empty unless status is DONE.
+
+    `disconnected`: the link itself is gone; `ended`: and the board is known to have stopped, `reason`
+    tells of what.
+    """
 
     status: int
     signal: int = 0
@@ -56,6 +63,7 @@ class NodeResult:
     rebooted: bool = False
     disconnected: bool = False
     out_of_step: bool = False
+    ended: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)

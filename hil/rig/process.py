@@ -15,6 +15,7 @@ from hil.errors import SetupError
 from hil.rig.transport import SerialTransport
 
 _START_TIMEOUT_S = 20.0
+_ENDING_TIMEOUT_S = 0.2
 
 
 def find_agent() -> Path:
@@ -100,10 +101,13 @@ class ProcessBoard:
             remedy="run `hil doctor`",
         )
 
-    def how_it_ended(self) -> str | None:
+    def condition(self) -> str | None:
         """How the agent process ended, in words; None while it lives."""
-        code = self._process.poll() if self._process else None
-        if code is None:
+        if self._process is None:
+            return "no power"
+        try:  # its link falls silent a moment before the process is gone
+            code = self._process.wait(_ENDING_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
             return None
         if code < 0:
             return f"agent process killed by {signal.Signals(-code).name}"

@@ -21,6 +21,10 @@ class SerialBoard:
         """Open the port. SetupError if it is missing, in use, or not permitted."""
         return SerialTransport(self.port, self._baud)
 
+    def condition(self) -> str | None:
+        """Nothing is known of a board but what its link says."""
+        return None
+
     def power_off(self) -> None:
         raise SetupError(f"node {self.name}: the power of a serial board cannot be switched here")
 

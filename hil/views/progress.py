@@ -1,0 +1,202 @@
+"""How a run is getting on, for whoever waits for it.
+
+On a terminal two lines that move; anywhere else (CI, a log file) a plain line every few seconds,
+ever more seldom, and never a control code. It draws in a thread of its own from the newest snapshot,
+so that the run never waits for a terminal that does.
+
+Knows nothing of the engine: `Snapshot` is what it needs to be given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from types import TracebackType
+from typing import Final, Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from hil.views.style import (
+    BAD,
+    DIM,
+    GOOD,
+    Glyphs,
+    console_for,
+    duration,
+    glyphs_for,
+    is_live,
+    state_text,
+)
+
+__all__ = ["Progress", "Snapshot"]
+
+_LIVE_S: Final = 0.125
+_PLAIN_FIRST_S: Final = 3.0
+_PLAIN_LAST_S: Final = 60.0
+_PLAIN_GROWTH: Final = 1.3
+_GOODBYE_S: Final = 1.0
+_RATE_WINDOW_S: Final = 3.0
+
+
+class Snapshot(Protocol):
+    """What is shown; the loop's own progress values have it."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def frame(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def upsets(self) -> int: ...
+    @property
+    def recoveries(self) -> int: ...
+    @property
+    def wrong(self) -> int: ...
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]: ...
+
+
+class Progress:
+    """Shows what `update` is told, on `stream`, while it is entered as a context.
+
+    `say` prints a line above it. Neither ever waits, nor fails because the stream is gone.
+    """
+
+    def __init__(self, title: str, stream: TextIO) -> None:
+        self._title = title
+        self._stream = stream
+        self._glyphs = glyphs_for(stream)
+        self._live = is_live(stream)
+        self._newest: Snapshot | None = None
+        self._said: deque[str] = deque()
+        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._rate = _Rate()
+        target = self._draw_live if self._live else self._draw_lines
+        self._thread = threading.Thread(target=target, name="hil-progress", daemon=True)
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Show this from now on."""
+        self._newest = snapshot
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._said.append(text)
+        self._wake.set()
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._wake.set()
+        self._thread.join(_GOODBYE_S)  # a terminal that takes nothing must not keep the run
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; whether to go on."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+        return not self._ended.is_set()
+
+    # --- a terminal ---------------------------------------------------------------------------
+
+    def _draw_live(self) -> None:
+        console = console_for(self._stream)
+        with contextlib.suppress(OSError), Live(
+            console=console, auto_refresh=False, transient=True, redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:  # fmt: skip
+            going = True
+            while going:
+                going = self._pause(_LIVE_S)
+                while self._said:
+                    console.print(self._said.popleft())
+                if going and self._newest is not None:
+                    live.update(self._two_lines(self._newest, console), refresh=True)
+
+    def _two_lines(self, now: Snapshot, console: Console) -> Group:
+        width = console.width
+        if now.phase != "running":
+            return Group(Text(f" {self._title}: {now.phase} ...", style=DIM))
+        rate = self._rate.add(now.frame)
+        share = now.frame / now.frames if now.frames else 1.0
+        left = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
+        tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {left}"
+        head = f" {self._title} "
+        room = max(8, width - len(head) - len(tail) - 1)
+        done = round(share * room)
+        bar = Text.assemble(
+            (head, "bold"),
+            (self._glyphs.bar * done, GOOD),
+            (self._glyphs.rest * (room - done), DIM),
+            tail,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        return Group(bar, self._state_line(now))
+
+    def _state_line(self, now: Snapshot) -> Text:
+        nodes = Text("  ").join(state_text(name, state, self._glyphs) for name, state in now.states)
+        wrong = Text(f"   wrong {now.wrong:,}", style=BAD if now.wrong else "")
+        counts = f"    upsets {now.upsets:,}   recoveries {now.recoveries:,}"
+        line = Text.assemble(" ", nodes, counts, wrong)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return line
+
+    # --- lines --------------------------------------------------------------------------------
+
+    def _draw_lines(self) -> None:
+        every_s = _PLAIN_FIRST_S
+        due_s = time.monotonic() + every_s
+        going = True
+        with contextlib.suppress(OSError, ValueError):
+            while going:
+                going = self._pause(min(0.5, max(0.0, due_s - time.monotonic())))
+                while self._said:
+                    print(self._said.popleft(), file=self._stream, flush=True)
+                now = self._newest
+                if going and now is not None and time.monotonic() >= due_s:
+                    print(self._line(now), file=self._stream, flush=True)
+                    every_s = min(_PLAIN_LAST_S, every_s * _PLAIN_GROWTH)
+                    due_s = time.monotonic() + every_s
+
+    def _line(self, now: Snapshot) -> str:
+        if now.phase != "running":
+            return f"{self._title}: {now.phase}"
+        rate = self._rate.add(now.frame)
+        share = now.frame / now.frames if now.frames else 1.0
+        by_state: dict[str, list[str]] = {}
+        for name, state in now.states:
+            by_state.setdefault(state, []).append(name)
+        nodes = ", ".join(f"{' '.join(names)} {state}" for state, names in by_state.items())
+        return (
+            f"{self._title}: frame {now.frame} of {now.frames} ({share:.0%}), {rate:.0f} frames/s; "
+            f"{nodes}; upsets {now.upsets}, recoveries {now.recoveries}, wrong {now.wrong}"
+        )
+
+
+class _Rate:
+    """Frames per second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, frame: int) -> float:
+        """The rate now that `frame` is reached; 0 while it cannot be told."""
+        now_s = time.monotonic()
+        self._seen.append((now_s, frame))
+        while len(self._seen) > 2 and now_s - self._seen[1][0] > _RATE_WINDOW_S:
+            self._seen.popleft()
+        since_s, first = self._seen[0]
+        return (frame - first) / (now_s - since_s) if now_s > since_s else 0.0

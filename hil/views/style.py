@@ -1,0 +1,110 @@
+"""Glyphs, colours and consoles, the same in all views.
+
+A state is always told three times: by its glyph, its word and its colour, so that it survives
+NO_COLOR, a log file, and eyes that do not tell red from green. Output that is no terminal never gets
+control codes; a stream that cannot encode the glyphs gets ASCII ones.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["Glyphs", "console_for", "duration", "flight_time", "glyphs_for", "is_live", "plural"]
+
+GOOD: Final = "green"
+BAD: Final = "bold red"
+WARN: Final = "yellow"
+DIM: Final = "dim"
+HEAD: Final = "bold"
+
+_WIDTH_MIN: Final = 40
+_WIDTH_MAX: Final = 100
+_WIDTH_UNKNOWN: Final = 80
+
+
+class Glyphs:
+    """The marks of one stream, as its encoding allows."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        self.ok, self.bad, self.warn = ("+", "x", "!") if ascii_only else ("✔", "✘", "▲")
+        self.none, self.dot, self.arrow = ("-", "-", "->") if ascii_only else ("·", "·", "→")
+        self.full, self.half, self.empty = ("#", "~", "o") if ascii_only else ("●", "◐", "○")
+        self.bar, self.rest = ("=", "-") if ascii_only else ("━", "─")
+
+
+def glyphs_for(stream: TextIO) -> Glyphs:
+    """The glyphs that `stream` can show."""
+    try:
+        "✔✘▲·→●◐○━─".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return Glyphs(ascii_only=True)
+    return Glyphs(ascii_only=False)
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether a display may move on `stream`: a terminal that understands it, and no CI job."""
+    if os.environ.get("CI", "") not in ("", "0", "false"):
+        return False
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console for text on `stream`: coloured only on a terminal, at most 100 columns wide."""
+    terminal = stream.isatty()
+    console = Console(
+        file=stream,
+        force_terminal=terminal,
+        no_color=None if terminal else True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+    width = console.width if terminal or "COLUMNS" in os.environ else _WIDTH_UNKNOWN
+    console.width = max(_WIDTH_MIN, min(width, _WIDTH_MAX))
+    return console
+
+
+def plural(number: int, what: str) -> str:
+    """`1 node`, `2 nodes`, `12,000 frames`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def duration(us: float) -> str:
+    """Microseconds as people read them: 940 us, 3.2 ms, 14.5 s, 2 h 05 min."""
+    if us < 1000:
+        return f"{us:.0f} us"
+    if us < 1e6:
+        return f"{us / 1e3:.3g} ms" if us < 999.5e3 else "1 s"
+    seconds = us / 1e6
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def flight_time(us: int) -> str:
+    """A moment of simulated time: 12.340 s, or h:mm:ss.mmm from a minute on."""
+    seconds, rest = divmod(us, 1_000_000)
+    if seconds < 60:
+        return f"{seconds}.{rest // 1000:03} s"
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest // 1000:03}"
+
+
+def state_text(name: str, state: str, glyphs: Glyphs) -> Text:
+    """One node: full = it votes, half = it is on its way back, empty = it is out."""
+    if state == "voting":
+        return Text(f"{glyphs.full} {name}", style=GOOD)
+    if state == "isolated":
+        return Text(f"{glyphs.empty} {name} {state}", style=BAD)
+    return Text(f"{glyphs.half} {name} {state}", style=WARN)

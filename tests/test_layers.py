@@ -1,0 +1,256 @@
+"""The one-way flow of design: who may import whom, in Python and in C.
+
+    scenario <- rig <- voter, recovery, injector, outcome, metrics <- record <- views
+
+`hil.repair` and `hil.loop` compose; `hil.cli` is above everything, and nothing imports it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hil"
+CSRC = ROOT / "csrc"
+
+# --- Python -----------------------------------------------------------------------------------------
+
+# Whom the modules of a layer may import besides their own layer. A module belongs to the longest
+# prefix of its name; one that has none fails, until somebody decides where it belongs.
+ANY = {"hil"}
+LEAVES = {"hil.errors", "hil.exits"}
+KERNEL = LEAVES | {"hil.kernel", "hil._kernel"}
+SCENARIO = LEAVES | {"hil.scenario", "hil.shipped"}
+ALLOWED: dict[str, set[str]] = {
+    "hil.exits": set(),
+    "hil.errors": {"hil.exits"},
+    "hil.shipped": LEAVES,
+    "hil.kernel": KERNEL,
+    "hil.draws": KERNEL,
+    "hil.scenario": SCENARIO,
+    "hil.rig": KERNEL | SCENARIO,
+    "hil.voter": KERNEL,
+    "hil.recovery": set(),
+    "hil.injector": KERNEL | SCENARIO | {"hil.draws"},
+    "hil.outcome": KERNEL | {"hil.injector", "hil.voter", "hil.rig"},
+    "hil.metrics": SCENARIO | {"hil.outcome", "hil.voter"},
+    "hil.record": LEAVES | {"hil.kernel", "hil.outcome", "hil.recovery", "hil.rig", "hil.voter"},
+    "hil.views": LEAVES | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
+    "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
+    "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema"},
+    "hil.loop": ANY,
+    "hil.perf": ANY,
+    "hil.cli": ANY,
+    "hil.__main__": {"hil.cli"},
+}
+
+# Below the rig's own layer only its values are known: nothing that opens, sends or waits.
+RIG_VALUES = {
+    "hil.rig.link": {"LinkStatistics"},
+    "hil.rig.messages": {"Health", "Hello", "Rail", "Reply", "Report", "Sync"},
+    "hil.rig.node": {
+        "ABSENT", "CRASHED", "DONE", "EXCLUDED", "EXCLUDED_RESULT", "HUNG", "SILENT", "NodeResult",
+    },
+    "hil.rig.resync": {"Damage", "Resync"},
+}  # fmt: skip
+VALUES_ONLY = {"hil.outcome", "hil.record"}
+
+# What is imported for the type checker alone is no dependency, but is listed all the same.
+TYPES_ONLY = {
+    ("hil.run_folder", "hil.loop"),
+    ("hil.record.writer", "hil.rig.link"),
+    ("hil.record.writer", "hil.rig.messages"),
+    ("hil.record.writer", "hil.rig.node"),
+    ("hil.record.writer", "hil.rig.resync"),
+    ("hil.record.writer", "hil.outcome"),
+    ("hil.record.writer", "hil.recovery"),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str
+    target: str
+    name: str  # what is imported from it; empty for the module itself
+    line: int
+    for_types: bool
+
+    def __str__(self) -> str:
+        what = f"{self.name} of {self.target}" if self.name else self.target
+        return f"{self.importer}:{self.line} imports {what}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def statements(tree: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+    """All import statements, wherever they stand, and whether only a type checker sees them."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, for_types
+        elif isinstance(node, ast.If) and is_type_checking(node.test):
+            for inner in node.body:
+                yield from statements(ast.Module([inner], []), True)
+        else:
+            yield from statements(node, for_types)
+
+
+def imports(module: str) -> Iterator[Import]:
+    """What a module imports of this package."""
+    for node, for_types in statements(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, "", node.lineno, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: imports are absolute here"
+            for alias in node.names:
+                target, name = node.module or "", alias.name
+                if f"{target}.{name}" in MODULES or f"{target}.{name}" == "hil._kernel":
+                    target, name = f"{target}.{name}", ""
+                yield Import(module, target, name, node.lineno, for_types)
+
+
+def within(module: str, prefix: str) -> bool:
+    return module == prefix or module.startswith(prefix + ".")
+
+
+def layer_of(module: str) -> str:
+    return max((layer for layer in ALLOWED if within(module, layer)), key=len, default="")
+
+
+ALL = [
+    imported
+    for module in MODULES
+    for imported in imports(module)
+    if within(imported.target, "hil")
+]
+
+
+def test_there_is_something_to_scan() -> None:
+    assert len(ALL) > 50
+    assert {"hil.loop", "hil.rig.rig", "hil.record.writer"} <= set(MODULES)
+
+
+def test_every_module_has_a_layer() -> None:
+    homeless = [module for module in MODULES if module != "hil" and not layer_of(module)]
+    assert not homeless, "add them to ALLOWED"
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [
+        str(i)
+        for i in ALL
+        if i.target != "hil"  # the version
+        and i.importer != "hil"
+        and not within(i.target, layer_of(i.importer))
+        and not any(within(i.target, allowed) for allowed in ALLOWED[layer_of(i.importer)])
+        and not (i.for_types and (i.importer, i.target) in TYPES_ONLY)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_below_the_rig_only_its_values_are_known() -> None:
+    wrong = [
+        str(i)
+        for i in ALL
+        if within(i.target, "hil.rig")
+        and any(within(i.importer, layer) for layer in VALUES_ONLY)
+        and i.name not in RIG_VALUES.get(i.target, set())
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_the_command_line() -> None:
+    wrong = [str(i) for i in ALL if within(i.target, "hil.cli") and i.importer != "hil.__main__"]
+    assert [w for w in wrong if not w.startswith("hil.cli")] == []
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    assert [str(i) for i in ALL if i.importer == "hil"] == []
+
+
+HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
+ENGINE = ("serial", "hil.loop", "hil.repair", "hil.rig.rig", "hil.rig.calls")
+TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("hil", HEAVY),
+        ("hil.errors", HEAVY),
+        ("hil.record.reader", ENGINE + TEXTUAL + ("pydantic",)),
+        ("hil.record.writer", TEXTUAL),
+        ("hil.loop", TEXTUAL),
+        *((m, ENGINE) for m in MODULES if within(m, "hil.views")),
+    ],
+)
+def test_importing_loads_nothing_unwanted(module: str, unwanted: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print(*(m for m in {unwanted!r} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [], f"import {module} loads them"
+
+
+# --- C ----------------------------------------------------------------------------------------------
+
+C_LAYERS = ("kernel", "wire", "agent", "port")
+"""Each sees only those before it."""
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+# The C library that layers below port may use: nothing that does input or output, or allocates.
+FREESTANDING = {
+    "limits.h", "stddef.h", "stdint.h", "string.h",
+    "immintrin.h", "nmmintrin.h", "arm_acle.h",  # the compiler's own
+}  # fmt: skip
+
+
+def c_layer(path: Path) -> str:
+    return path.relative_to(CSRC).parts[0]
+
+
+C_FILES = sorted(p for layer in C_LAYERS for p in (CSRC / layer).rglob("*.[ch]"))
+C_HEADERS = {path.name: path for path in C_FILES if path.suffix == ".h"}
+
+
+def c_includes(path: Path) -> Iterator[tuple[str, bool]]:
+    """What a C file includes, and whether it is ours."""
+    for own, system in INCLUDE.findall(path.read_text(encoding="utf-8")):
+        yield own or system, bool(own)
+
+
+def test_c_headers_have_unique_names() -> None:
+    headers = [path.name for path in C_FILES if path.suffix == ".h"]
+    assert len(headers) == len(set(headers)) > 10
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=lambda p: str(p.relative_to(CSRC)))
+def test_c_includes_go_one_way(path: Path) -> None:
+    rank = C_LAYERS.index(c_layer(path))
+    for name, ours in c_includes(path):
+        if not ours:
+            assert rank == 3 or name in FREESTANDING, f"<{name}> below the port layer"
+            continue
+        target = C_HEADERS[name]
+        assert C_LAYERS.index(c_layer(target)) <= rank, f"{name} is of a layer above"
+        if rank == 3 and c_layer(target) == "port":
+            assert target.parent == path.parent, f"{name} belongs to another port"
