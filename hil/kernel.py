@@ -207,7 +207,7 @@ class Golden:
         """The input of any frame, as its sensors delivered it."""
         buffer = ffi.new("uint8_t[]", max(1, self.workload.input_len))
         self._input_of(buffer, self.seed, frame)
-        return ffi.buffer(buffer, self.workload.input_len)[:]
+        return bytes(ffi.buffer(buffer, self.workload.input_len))
 
 
 # --- wire -----------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VE
         version, type_, seq, ffi.from_buffer(payload), len(payload), out, _FRAME_MAX, n
     )
     check(status, "wire_encode")
-    return ffi.buffer(out, n[0])[:]
+    return bytes(ffi.buffer(out, n[0]))
 
 
 def decode_reason(status: int) -> str:
@@ -303,7 +303,7 @@ def pack(kind: str, m: Any) -> bytes:
     out = ffi.new("uint8_t[]", PAYLOAD_MAX)
     n = ffi.new("size_t *")
     check(getattr(lib, f"{kind}_pack")(m, out, PAYLOAD_MAX, n), f"{kind}_pack")
-    return ffi.buffer(out, n[0])[:]
+    return bytes(ffi.buffer(out, n[0]))
 
 
 def unpack(kind: str, payload: bytes) -> Any:

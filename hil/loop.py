@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil import kernel, resume, run_folder
+from hil.delivery import Delivery
 from hil.errors import SetupError
-from hil.injector import Injector, Planned, needed_targets
+from hil.injector import Injector, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
 from hil.outcome import Classifier, Upset
+from hil.record.writer import Writer
 from hil.recovery import RUNGS, Action, NodeState, Observation, Policy, Recovery
 from hil.repair import Mechanic, Repaired
-from hil.record.writer import Writer
+from hil.result import Progress, RunResult
 from hil.rig.calls import Timing
 from hil.rig.clock import Pacer, now_us
 from hil.rig.fleet import build_nodes
 from hil.rig.inproc import InprocBoard, run_batch
-from hil.rig.link import Noise
-from hil.rig.messages import Arm
 from hil.rig.node import (
     ABSENT,
     CRASHED,
@@ -39,7 +39,7 @@ from hil.rig.node import (
 )
 from hil.rig.resync import write_state
 from hil.rig.rig import Calibration, Rig
-from hil.scenario import ExpectationResult, Scenario
+from hil.scenario import Scenario
 from hil.voter import (
     STATE_SPLIT,
     Ballot,
@@ -54,74 +54,6 @@ _BATCH_MAX: Final = 8192
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a progress display needs; `phase` is opening, calibrating, running or closing."""
-
-    phase: str
-    frame: int
-    frames: int
-    upsets: int
-    recoveries: int
-    wrong: int
-    states: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """A finished run. `outcome` is pass, fail or aborted (error is an exception)."""
-
-    outcome: str
-    run_dir: Path
-    run_digest: str
-    reproducible: bool
-    seed: int
-    frames: int
-    verdicts: dict[str, int]
-    upsets: dict[str, Any]
-    recoveries: int
-    availability: float
-    slips: int
-    expectations: tuple[ExpectationResult, ...]
-    metrics: dict[str, float]
-    unexplained: int
-    held_back: int
-    calibration: Calibration
-    accel: float
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "outcome": self.outcome,
-            "run_dir": str(self.run_dir),
-            "run_digest": self.run_digest,
-            "reproducible": self.reproducible,
-            "seed": self.seed,
-            "frames": self.frames,
-            "verdicts": self.verdicts,
-            "upsets": self.upsets,
-            "recoveries": self.recoveries,
-            "availability": self.availability,
-            "slips": self.slips,
-            "unexplained": self.unexplained,
-            "held_back": self.held_back,
-            "accel": self.accel,
-            "expectations": [
-                {"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok}
-                for e in self.expectations
-            ],
-        }
-
-
-@dataclass(slots=True)
-class _Watch:
-    """A checkpoint upset that waits for the scrubber: until it was corrected, or overwritten."""
-
-    upset: Upset
-    corrected: int
-    uncorrected: int
-    frames_left: int
 
 
 @dataclass(slots=True)
@@ -176,9 +108,7 @@ class Loop:
         self.injector = Injector(scenario, self.golden.workload)
         self.classifier = Classifier(names)
         self.metrics = Metrics()
-        self._permanent: dict[str, list[Arm]] = {name: [] for name in names}
-        self._returning: list[tuple[int, str]] = []
-        self._watches: dict[str, _Watch] = {}
+        self.delivery = Delivery(self.rig, self.golden.workload.state_len)
         self._heard_at_us: dict[str, int] = {}
         self._transitions_done = 0
         self._agreed: Verdict | None = None
@@ -263,8 +193,8 @@ class Loop:
                 "metrics": resume.metrics_memory(self.metrics),
                 "recovery": self.recovery.memory(),
                 "powered": {n.name: n.powered for n in self.nodes},
-                "returning": self._returning,
-                "permanent": resume.arm_memory(self._permanent),
+                "returning": self.delivery.returning,
+                "permanent": resume.arm_memory(self.delivery.permanent),
             },
         )
 
@@ -277,8 +207,8 @@ class Loop:
         self.recovery.recall(engine["recovery"])
         resume.recall_metrics(self.metrics, engine["metrics"])
         self.classifier.upsets.extend(snapshot.upsets)
-        self._returning = [(at, name) for at, name in engine["returning"]]
-        self._permanent = resume.recall_arms(engine["permanent"])
+        self.delivery.returning = [(at, name) for at, name in engine["returning"]]
+        self.delivery.permanent = resume.recall_arms(engine["permanent"])
         for node in self.nodes:
             if not engine["powered"][node.name]:
                 node.board.power_off()
@@ -287,7 +217,7 @@ class Loop:
             elif self.recovery.state(node.name) is not NodeState.ISOLATED:
                 write_state(self.rig, node, initial, snapshot.state)
                 self.rig.sync(node, snapshot.frame - 1, self.golden.state_digest)
-                self._rearm_permanent([node], snapshot.frame)
+                self.delivery.rearm_permanent([node], snapshot.frame)
 
     def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
         last = self.golden.next_frame - 1
@@ -343,12 +273,12 @@ class Loop:
 
     def _quiet_stretch(self, frame: int, end: int) -> int:
         """How many frames can go in one batch from `frame` on."""
-        if not self._batch or self._pacer.paced or not self._settled or self._returning:
+        if not self._batch or self._pacer.paced or not self._settled or self.delivery.returning:
             return 0
         if len(self.recovery.in_state(NodeState.VOTING)) < len(self.nodes):
             return 0
         if not all(isinstance(n.board, InprocBoard) for n in self.nodes) or any(
-            self._permanent.values()
+            self.delivery.permanent.values()
         ):
             return 0
         upset = self.injector.next_frame
@@ -378,19 +308,26 @@ class Loop:
         late_us = self._pacer.wait_for(number)
         if late_us > self.scenario.frame_us:
             self._slip(number, None, late_us, "the frame began late")
-        self._return_power(number)
+        self._bring_back(number)
         frame = _Frame(number)
         for plan in self.injector.due(number, self._settled):
-            frame.upsets.append(self._prepare(plan))
+            in_service = self.recovery.state(plan.node) is not NodeState.ISOLATED
+            frame.upsets.append(self.delivery.prepare(plan, in_service=in_service))
         self.golden.step()
         asked = [n for n in self.nodes if self.recovery.state(n.name) is not NodeState.ISOLATED]
         frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing(number))
         self._explain_silence(frame.results)
         if frame.upsets:
             for upset in frame.upsets:
-                self._collect(upset, frame.results)
+                self.delivery.collect(upset, frame.results)
                 self.classifier.injected(upset)
         self._conclude(frame)
+
+    def _bring_back(self, frame: int) -> None:
+        """Repair the boards whose power has returned."""
+        for name in self.delivery.power_due(frame):
+            if self._agreed is not None:
+                self._repair_all(self.recovery.power_returned(frame, name), self._agreed)
 
     def _explain_silence(self, results: dict[str, NodeResult]) -> None:
         """Say what the board's process came to, where the link alone cannot know."""
@@ -448,124 +385,16 @@ class Loop:
         self.writer.frame(verdict.record)
         self._repair_all(actions, verdict)
         self._refresh_if_alone(frame, verdict)
-        self._look_at_watches(frame.number)
+        self.delivery.look_at_watches(frame.number)
         self._settle(frame)
         self._record_outcomes()
 
     @property
     def _settled(self) -> bool:
-        return self.recovery.settled and not self.classifier.open and not self._watches
+        return self.recovery.settled and not self.classifier.open and not self.delivery.watches
 
     def _in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
         return [results.get(node.name, EXCLUDED_RESULT) for node in self.nodes]
-
-    # --- upsets -----------------------------------------------------------------------------------
-
-    def _prepare(self, plan: Planned) -> Upset:
-        """Make ready what the frame shall suffer."""
-        upset = Upset(plan)
-        node = self._by_name[plan.node]
-        if self.recovery.state(plan.node) is NodeState.ISOLATED and plan.target != "board":
-            upset.state, upset.detail = "refused", "the node is isolated"
-        elif plan.target == "link":
-            node.link.noise = Noise(plan.kind, plan.direction, plan.bit)
-        elif plan.target == "board":
-            self._cut_power(node, upset)
-        else:
-            self._arm(node, upset)
-        return upset
-
-    def _arm(self, node: Node, upset: Upset) -> None:
-        plan = upset.plan
-        if plan.target == "checkpoint":
-            self._watch_checkpoint(node, upset)
-        arm = Arm(
-            id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
-            steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
-            hold_frames=plan.hold_frames,
-        )  # fmt: skip
-        refused = self.rig.arm(node, arm)
-        if refused is not None:
-            upset.state, upset.detail = "refused", refused
-        elif plan.permanent:
-            self._permanent[node.name].append(arm)
-
-    def _cut_power(self, node: Node, upset: Upset) -> None:
-        plan = upset.plan
-        try:
-            node.board.power_off()
-        except SetupError as error:
-            upset.state, upset.detail = "refused", error.message
-            return
-        node.powered = False
-        node.link.detach("no power")
-        upset.state, upset.verified, upset.changed = "injected", True, True
-        if plan.returns_after_frames is not None:
-            self._returning.append((plan.frame + plan.returns_after_frames, node.name))
-
-    def _return_power(self, frame: int) -> None:
-        due = [name for at, name in self._returning if at <= frame]
-        self._returning = [(at, name) for at, name in self._returning if at > frame]
-        for name in due:
-            self._by_name[name].powered = True
-            if self._agreed is not None:
-                self._repair_all(self.recovery.power_returned(frame, name), self._agreed)
-
-    def _collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
-        """What became of an upset, as the board tells it."""
-        plan = upset.plan
-        node = self._by_name[plan.node]
-        if upset.state != "armed":
-            return
-        if plan.target == "link":
-            self._collect_noise(node, upset)
-            return
-        result = results[plan.node]
-        if plan.target == "cpu" and plan.kind == "reset":
-            upset.state = "injected" if result.rebooted else "missed"
-            upset.verified = upset.changed = result.rebooted
-            return
-        report = self.rig.report(node, plan.id) if node.link.connected else None
-        if report is None:
-            upset.state, upset.detail = "failed", "the board fell silent before it reported"
-        else:
-            upset.take(report)
-        if upset.state != "injected":
-            self._watches.pop(plan.node, None)
-
-    def _collect_noise(self, node: Node, upset: Upset) -> None:
-        noise, node.link.noise = node.link.noise, None
-        if noise is None or not noise.done:
-            upset.state = "missed"
-            return
-        upset.state, upset.verified, upset.changed = "injected", True, True
-        upset.bit, upset.space = noise.position, noise.space
-        upset.before, upset.after = noise.before, noise.after
-        if noise.kind != "duplicate":  # the protocol takes a frame that comes twice as one
-            upset.effect, upset.detected_frame = "detected", upset.plan.frame
-
-    def _watch_checkpoint(self, node: Node, upset: Upset) -> None:
-        before = self.rig.health([node]).get(node.name)
-        words = -(-self.golden.workload.state_len // 8)
-        per_frame = self.scenario.recovery.scrub_words
-        if before is not None and per_frame:
-            frames = -(-words // per_frame) + 1
-            every = self.scenario.recovery.checkpoint_every
-            if every:  # by then the next checkpoint overwrites it
-                frames = min(frames, every - upset.plan.frame % every)
-            self._watches[node.name] = _Watch(upset, before.corrected, before.uncorrected, frames)
-
-    def _look_at_watches(self, frame: int) -> None:
-        for name, watch in list(self._watches.items()):
-            health = self.rig.health([self._by_name[name]]).get(name)
-            watch.frames_left -= 1
-            caught = health is not None and (
-                health.corrected > watch.corrected or health.uncorrected > watch.uncorrected
-            )
-            if caught and watch.upset.effect in ("", "masked"):
-                watch.upset.effect, watch.upset.detected_frame = "detected", frame
-            if caught or health is None or watch.frames_left <= 0:
-                del self._watches[name]
 
     # --- going back, and forward -----------------------------------------------------------------------
 
@@ -586,7 +415,7 @@ class Loop:
                 nodes, results, frame.number, restart=attempt > 0
             )
             frame.rolled_back = True
-            self._rearm_permanent([self._by_name[n] for n in restarted], frame.number + 1)
+            self.delivery.rearm_permanent([self._by_name[n] for n in restarted], frame.number + 1)
             results = {**results, **again}
             frame.executions.append(self._in_order(results))
             verdict = self._vote(frame, results)
@@ -669,7 +498,7 @@ class Loop:
             node = self._by_name[action.node]
             how = self.mechanic.repair(action, node, verdict, self._sources(verdict, node))
             if action.rung is not NodeState.RESYNC:
-                self._rearm_permanent([node], verdict.frame + 1)
+                self.delivery.rearm_permanent([node], verdict.frame + 1)
             self._record_repair(
                 verdict.frame, node.name, action.rung.value, action.cause, how, ok=how.ok
             )
@@ -678,13 +507,6 @@ class Loop:
                 self.classifier.healed(verdict.frame, node.name, action.rung.value)
             actions += self.recovery.result(verdict.frame, action, how.ok)
             self._record_transitions()
-
-    def _rearm_permanent(self, nodes: list[Node], frame: int) -> None:
-        """A damaged cell is still damaged after the board started anew."""
-        for node in nodes:
-            for arm in self._permanent[node.name]:
-                if node.link.connected:
-                    self.rig.arm(node, _moved(arm, frame))
 
     def _refresh_if_alone(self, frame: _Frame, verdict: Verdict) -> None:
         """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
@@ -710,7 +532,7 @@ class Loop:
             state = self.recovery.state(node.name)
             if state is NodeState.ISOLATED:
                 self.classifier.settle(frame.number, node.name, isolated=True)
-            elif state is NodeState.VOTING and node.name not in self._watches:
+            elif state is NodeState.VOTING and node.name not in self.delivery.watches:
                 if len(self.nodes) > 1 or self._is_clean(frame, node):
                     self.classifier.settle(frame.number, node.name)
 
@@ -835,8 +657,3 @@ def _policy(scenario: Scenario) -> Policy:
     r = scenario.recovery
     attempts = dict(zip(RUNGS, (r.resyncs, r.restarts, r.resets, r.power_cycles), strict=True))
     return Policy(attempts, r.window_frames, r.reintegrate_frames)
-
-
-def _moved(arm: Arm, frame: int) -> Arm:
-    return replace(arm, frame=frame, tick=0, steps=0, us=None)
-

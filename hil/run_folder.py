@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 from hil import __version__
 from hil.errors import RecordError
 from hil.kernel import WIRE_VERSION
 from hil.record.schema import SCHEMA_VERSION
+from hil.result import RunResult
 from hil.scenario import Scenario
-
-if TYPE_CHECKING:
-    from hil.loop import RunResult
 
 
 @contextmanager

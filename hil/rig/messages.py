@@ -177,7 +177,7 @@ class Sync:
 
 
 def _text(c: Any) -> str:
-    return ffi.string(c).decode("utf-8", "replace")
+    return str(ffi.string(c).decode("utf-8", "replace"))
 
 
 _TARGET_BITS = sorted(TARGETS.items(), key=lambda item: item[1])
@@ -302,7 +302,7 @@ def id_request(id_: int) -> bytes:
     out = ffi.new("uint8_t[]", 8)
     n = ffi.new("size_t *")
     lib.id_pack(id_, out, 8, n)
-    return ffi.buffer(out, n[0])[:]
+    return bytes(ffi.buffer(out, n[0]))
 
 
 def spans_request(region: Region, span: int, first: int, count: int) -> bytes:

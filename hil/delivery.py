@@ -1,0 +1,162 @@
+"""Delivery: carrying out planned upsets on the rig, and collecting what the boards say of them.
+
+Arms upsets on agents, disturbs links, cuts power, arms damaged cells again after a board started anew,
+and watches the memory code catch what hit a checkpoint. Whether an upset was injected is what the board
+read back, never what was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hil.errors import SetupError
+from hil.injector import Planned
+from hil.outcome import Upset
+from hil.rig.link import Noise
+from hil.rig.messages import Arm
+from hil.rig.node import Node, NodeResult
+from hil.rig.rig import Rig
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A checkpoint upset that waits for the scrubber: until it was corrected, or overwritten."""
+
+    upset: Upset
+    corrected: int
+    uncorrected: int
+    frames_left: int
+
+
+class Delivery:
+    """Upsets of one run on one rig.
+
+    `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power back;
+    `watches`: checkpoint upsets that nothing is known of yet, by node.
+    """
+
+    def __init__(self, rig: Rig, state_len: int) -> None:
+        self._rig = rig
+        self._state_len = state_len
+        self._by_name = {node.name: node for node in rig.nodes}
+        self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
+        self.returning: list[tuple[int, str]] = []
+        self.watches: dict[str, _Watch] = {}
+
+    def prepare(self, plan: Planned, *, in_service: bool) -> Upset:
+        """Make ready what the frame shall suffer; `in_service`: the node is not isolated."""
+        upset = Upset(plan)
+        node = self._by_name[plan.node]
+        if not in_service and plan.target != "board":
+            upset.state, upset.detail = "refused", "the node is isolated"
+        elif plan.target == "link":
+            node.link.noise = Noise(plan.kind, plan.direction, plan.bit)
+        elif plan.target == "board":
+            self._cut_power(node, upset)
+        else:
+            self._arm(node, upset)
+        return upset
+
+    def _arm(self, node: Node, upset: Upset) -> None:
+        plan = upset.plan
+        if plan.target == "checkpoint":
+            self._watch_checkpoint(node, upset)
+        arm = Arm(
+            id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
+            steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
+            hold_frames=plan.hold_frames,
+        )  # fmt: skip
+        refused = self._rig.arm(node, arm)
+        if refused is not None:
+            upset.state, upset.detail = "refused", refused
+        elif plan.permanent:
+            self.permanent[node.name].append(arm)
+
+    def _cut_power(self, node: Node, upset: Upset) -> None:
+        plan = upset.plan
+        try:
+            node.board.power_off()
+        except SetupError as error:
+            upset.state, upset.detail = "refused", error.message
+            return
+        node.powered = False
+        node.link.detach("no power")
+        upset.state, upset.verified, upset.changed = "injected", True, True
+        if plan.returns_after_frames is not None:
+            self.returning.append((plan.frame + plan.returns_after_frames, node.name))
+
+    def collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
+        """What became of an upset, as the board tells it."""
+        plan = upset.plan
+        node = self._by_name[plan.node]
+        if upset.state != "armed":
+            return
+        if plan.target == "link":
+            self._collect_noise(node, upset)
+            return
+        result = results[plan.node]
+        if plan.target == "cpu" and plan.kind == "reset":
+            upset.state = "injected" if result.rebooted else "missed"
+            upset.verified = upset.changed = result.rebooted
+            return
+        report = self._rig.report(node, plan.id) if node.link.connected else None
+        if report is None:
+            upset.state, upset.detail = "failed", "the board fell silent before it reported"
+        else:
+            upset.take(report)
+        if upset.state != "injected":
+            self.watches.pop(plan.node, None)
+
+    def _collect_noise(self, node: Node, upset: Upset) -> None:
+        noise, node.link.noise = node.link.noise, None
+        if noise is None or not noise.done:
+            upset.state = "missed"
+            return
+        upset.state, upset.verified, upset.changed = "injected", True, True
+        upset.bit, upset.space = noise.position, noise.space
+        upset.before, upset.after = noise.before, noise.after
+        if noise.kind != "duplicate":  # the protocol takes a frame that comes twice as one
+            upset.effect, upset.detected_frame = "detected", upset.plan.frame
+
+    def _watch_checkpoint(self, node: Node, upset: Upset) -> None:
+        before = self._rig.health([node]).get(node.name)
+        words = -(-self._state_len // 8)
+        per_frame = self._rig.scrub_words
+        if before is not None and per_frame:
+            frames = -(-words // per_frame) + 1
+            every = self._rig.checkpoint_every
+            if every:  # by then the next checkpoint overwrites it
+                frames = min(frames, every - upset.plan.frame % every)
+            self.watches[node.name] = _Watch(upset, before.corrected, before.uncorrected, frames)
+
+    def look_at_watches(self, frame: int) -> None:
+        for name, watch in list(self.watches.items()):
+            health = self._rig.health([self._by_name[name]]).get(name)
+            watch.frames_left -= 1
+            caught = health is not None and (
+                health.corrected > watch.corrected or health.uncorrected > watch.uncorrected
+            )
+            if caught and watch.upset.effect in ("", "masked"):
+                watch.upset.effect, watch.upset.detected_frame = "detected", frame
+            if caught or health is None or watch.frames_left <= 0:
+                del self.watches[name]
+
+    def power_due(self, frame: int) -> list[str]:
+        """Nodes whose power comes back before `frame`; they have it from now on."""
+        due = [name for at, name in self.returning if at <= frame]
+        self.returning = [(at, name) for at, name in self.returning if at > frame]
+        for name in due:
+            self._by_name[name].powered = True
+        return due
+
+    def rearm_permanent(self, nodes: list[Node], frame: int) -> None:
+        """A damaged cell is still damaged after the board started anew."""
+        for node in nodes:
+            for arm in self.permanent[node.name]:
+                if node.link.connected:
+                    self._rig.arm(node, _moved(arm, frame))
+
+
+def _moved(arm: Arm, frame: int) -> Arm:
+    return replace(arm, frame=frame, tick=0, steps=0, us=None)
+

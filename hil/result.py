@@ -1,0 +1,68 @@
+"""What a run tells its caller: progress on the way, and the result at the end. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.rig.rig import Calibration
+from hil.scenario import ExpectationResult
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress display needs; `phase` is opening, calibrating, running or closing."""
+
+    phase: str
+    frame: int
+    frames: int
+    upsets: int
+    recoveries: int
+    wrong: int
+    states: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run. `outcome` is pass, fail or aborted (error is an exception)."""
+
+    outcome: str
+    run_dir: Path
+    run_digest: str
+    reproducible: bool
+    seed: int
+    frames: int
+    verdicts: dict[str, int]
+    upsets: dict[str, Any]
+    recoveries: int
+    availability: float
+    slips: int
+    expectations: tuple[ExpectationResult, ...]
+    metrics: dict[str, float]
+    unexplained: int
+    held_back: int
+    calibration: Calibration
+    accel: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "run_dir": str(self.run_dir),
+            "run_digest": self.run_digest,
+            "reproducible": self.reproducible,
+            "seed": self.seed,
+            "frames": self.frames,
+            "verdicts": self.verdicts,
+            "upsets": self.upsets,
+            "recoveries": self.recoveries,
+            "availability": self.availability,
+            "slips": self.slips,
+            "unexplained": self.unexplained,
+            "held_back": self.held_back,
+            "accel": self.accel,
+            "expectations": [
+                {"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok}
+                for e in self.expectations
+            ],
+        }

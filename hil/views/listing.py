@@ -1,0 +1,218 @@
+"""A run frame by frame, as text: the frames that were more than plain agreement.
+
+One line each: when, the verdict, who was of another opinion, the upset that did it, what was repaired.
+"""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.record.reader import Reader
+from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
+
+__all__ = ["Moment", "describe", "moments", "table"]
+
+DELIVERING: Final = frozenset({"unanimous", "majority", "simplex"})
+_WORDS: Final = {
+    "unanimous": "unanimous",
+    "majority": "majority",
+    "simplex": "simplex",
+    "no_majority": "no majority",
+    "no_quorum": "no quorum",
+}
+_ALL: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One notable frame. `dissent` has a text per node that was not with the others; `upsets`,
+    `repairs` and `unexplained` what the record says of causes and cures."""
+
+    frame: int
+    t_us: int
+    verdict: str
+    delivered: bool
+    correct: bool
+    executions: int
+    dissent: tuple[str, ...]
+    upsets: tuple[str, ...]
+    repairs: tuple[str, ...]
+    unexplained: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment]:
+    """The notable frames from `first` to `last`, both included. RecordError."""
+    names = reader.node_names
+    span = (first, last)
+    replies = _by_frame(reader.rows(
+        "SELECT frame, node, execution, status, signal, reason FROM replies "
+        "WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node", *span))  # fmt: skip
+    hits = _by_frame(reader.rows(
+        "SELECT * FROM upsets WHERE frame BETWEEN ? AND ? ORDER BY id", *span))  # fmt: skip
+    found = _by_frame(reader.rows(
+        "SELECT * FROM upsets WHERE detected_frame BETWEEN ? AND ? AND detected_frame > frame "
+        "ORDER BY id", *span), "detected_frame")  # fmt: skip
+    repairs = _by_frame(reader.rows(
+        "SELECT * FROM repairs WHERE frame BETWEEN ? AND ? ORDER BY id", *span))  # fmt: skip
+    edges = _by_frame(reader.rows(
+        "SELECT frame, node, after, cause FROM transitions WHERE frame BETWEEN ? AND ? "
+        "AND after IN ('voting', 'isolated') ORDER BY id", *span))  # fmt: skip
+    odd = _by_frame(reader.rows(
+        "SELECT frame, node, effect, reason FROM anomalies WHERE frame BETWEEN ? AND ? ORDER BY id",
+        *span))  # fmt: skip
+    for row in reader.rows(
+        "SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame", *span
+    ):
+        frame = row["frame"]
+        delivered = row["verdict"] in DELIVERING
+        told = replies[frame]
+        yield Moment(
+            frame=frame,
+            t_us=row["t_us"],
+            verdict=row["verdict"],
+            delivered=delivered,
+            correct=delivered and row["output"] == row["golden_output"],
+            executions=1 + max((r["execution"] for r in told), default=0),
+            dissent=tuple(_dissent(row, told, names)),
+            upsets=(
+                *(upset_text(u) for u in hits[frame]),
+                *(f"of {upset_text(u)} in frame {u['frame']}" for u in found[frame]),
+            ),
+            repairs=(
+                *(_repair_text(r) for r in repairs[frame]),
+                *_edge_texts(edges[frame], repairs[frame]),
+            ),
+            unexplained=tuple(anomaly_text(a) for a in odd[frame]),
+        )
+
+
+def _by_frame(
+    rows: Iterable[sqlite3.Row], column: str = "frame"
+) -> defaultdict[int, list[sqlite3.Row]]:
+    out: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+    for row in rows:
+        out[row[column]].append(row)
+    return out
+
+
+def signal_name(number: int) -> str:
+    """SIGSEGV for 11; the number for one that has no name here."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
+    """What was different with each node, as its first execution shows it; then the final masks."""
+    first = {r["node"]: r for r in told if r["execution"] == 0}
+    for index, name in enumerate(names):
+        reply = first.get(index)
+        status = reply["status"] if reply is not None else "done"
+        if status == "crashed" and reply is not None:
+            died = f" ({signal_name(reply['signal'])})" if reply["signal"] else ""
+            yield f"{name} crashed{died}"
+        elif status not in ("done", "excluded"):
+            yield f"{name} {status}"
+        elif row["dissent"] >> index & 1:
+            yield f"{name} dissents"
+        elif row["latent"] >> index & 1:
+            yield f"{name} latent"
+
+
+def upset_text(u: sqlite3.Row) -> str:
+    """`#3 c output bit: sdc, corrected`."""
+    what = f"#{u['id']} {u['node']} {u['target']} {u['kind'].replace('_', ' ')}"
+    if u["state"] != "injected":
+        why = f" ({u['detail']})" if u["detail"] else ""
+        return f"{what}: {u['state']}{why}"
+    if not u["verified"]:
+        return f"{what}: not verified"
+    effect = u["effect"] or "masked"
+    if u["signal"]:
+        effect += f" {signal_name(u['signal'])}"
+    outcome = u["outcome"].replace("_", " ")
+    return f"{what}: {effect}, {outcome}" if outcome else f"{what}: {effect}"
+
+
+def _repair_text(r: sqlite3.Row) -> str:
+    what = f"{r['action'].replace('_', ' ')} {r['node']}"
+    if not r["ok"]:
+        return f"{what} failed: {r['detail']}"
+    return f"{what} {duration(r['duration_wall_us'])}"
+
+
+def _edge_texts(edges: list[sqlite3.Row], repairs: list[sqlite3.Row]) -> Iterator[str]:
+    resynced = {r["node"] for r in repairs if r["ok"] and r["action"] == "resync"}
+    for edge in edges:
+        if edge["after"] == "isolated":
+            yield f"{edge['node']} isolated ({edge['cause']})"
+        elif edge["node"] not in resynced:
+            yield f"{edge['node']} votes again"
+
+
+def anomaly_text(a: sqlite3.Row) -> str:
+    """`c: crash, unexplained (its agent said ...)`."""
+    return f"{a['node']}: {a['effect']}" + (f" ({a['reason']})" if a["reason"] else "")
+
+
+def _verdict_text(moment: Moment, glyphs: Glyphs) -> Text:
+    word = _WORDS.get(moment.verdict, moment.verdict)
+    if not moment.delivered:
+        return Text(f"{glyphs.bad} {word}", style=BAD)
+    if not moment.correct:
+        return Text(f"{glyphs.bad} {word}, WRONG", style=BAD)
+    again = ", redone" if moment.executions > 1 else ""
+    if moment.dissent or again:
+        return Text(f"{glyphs.warn} {word}{again}", style=WARN)
+    return Text(f"{glyphs.ok} {word}", style=GOOD)
+
+
+def describe(moment: Moment) -> str:
+    """One moment in a sentence."""
+    parts = [_WORDS.get(moment.verdict, moment.verdict)]
+    if moment.delivered and not moment.correct:
+        parts = ["a wrong output left the system"]
+    parts += moment.dissent
+    text = ", ".join(parts)
+    causes = [*moment.upsets, *(f"unexplained: {text}" for text in moment.unexplained)]
+    return f"{text}; {'; '.join(causes)}" if causes else text
+
+
+def table(found: Iterable[Moment], glyphs: Glyphs) -> RenderableType:
+    """All moments as a table."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+    out.add_column("frame", justify="right", no_wrap=True)
+    out.add_column("time", justify="right", no_wrap=True)
+    out.add_column("verdict", no_wrap=True)
+    out.add_column("nodes", min_width=9)
+    out.add_column("upsets", ratio=3)
+    out.add_column("repairs", ratio=2)
+    for moment in found:
+        causes = Text("; ".join(moment.upsets))
+        if moment.unexplained:
+            causes = Text("; ").join(
+                [*([causes] if moment.upsets else []),
+                 *(Text(f"UNEXPLAINED {text}", style=BAD) for text in moment.unexplained)]
+            )  # fmt: skip
+        out.add_row(
+            f"{moment.frame}",
+            flight_time(moment.t_us),
+            _verdict_text(moment, glyphs),
+            ", ".join(moment.dissent),
+            causes,
+            "; ".join(moment.repairs),
+        )
+    return out

@@ -1,0 +1,519 @@
+"""The end of a run on one page, made from its record: the outcome first, then why.
+
+Works for every finished run without the engine. Of a run that is not finished it is given what the
+record tells so far.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hil.record.reader import Reader
+from hil.views.listing import anomaly_text, describe, moments, upset_text
+from hil.views.style import (
+    BAD,
+    DIM,
+    GOOD,
+    HEAD,
+    WARN,
+    Glyphs,
+    duration,
+    flight_time,
+    plural,
+    state_text,
+)
+
+__all__ = ["outcome_line", "render"]
+
+_EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected")
+_VERDICTS: Final = ("unanimous", "majority", "simplex", "no_majority", "no_quorum")
+_ACTIONS: Final = ("rollback", "resync", "restart", "reset", "power_cycle", "refresh")
+_OUTCOMES: Final = (
+    "no_effect",
+    "corrected",
+    "recovered",
+    "degraded",
+    "detected_unresolved",
+    "unavailable",
+    "sdc_escaped",
+)
+_BAD_OUTCOMES: Final = frozenset({"detected_unresolved", "unavailable", "sdc_escaped"})
+NBSP: Final = "\u00a0"
+_SHOWN: Final = 4
+_AROUND: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Something that went wrong, and where to look at it."""
+
+    frame: int
+    text: str
+
+
+def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
+    """The outcome: glyph, word, colour."""
+    outcome = str(result["outcome"])
+    style, glyph, word = {
+        "pass": ("bold black on green", glyphs.ok, "PASS"),
+        "fail": ("bold white on red", glyphs.bad, "FAIL"),
+        "aborted": ("bold black on yellow", glyphs.warn, "ABORTED"),
+        "error": ("bold white on red", glyphs.bad, "ERROR"),
+    }.get(outcome, ("bold black on yellow", glyphs.warn, "UNFINISHED"))
+    return Text(f" {glyph} {word} ", style=style)
+
+
+def render(
+    reader: Reader, result: Mapping[str, Any], glyphs: Glyphs, *, steps: tuple[tuple[str, str], ...]
+) -> RenderableType:
+    """The summary of the run in `reader`. `result` is its result (or what is known of it); `steps` are
+    commands to try next, each with what it shows. RecordError if the record cannot be read."""
+    page = _Page(reader, result, glyphs)
+    parts = [
+        page.head(),
+        page.facts(),
+        page.troubles(),
+        page.expectations(),
+        page.upsets(),
+        page.repairs(),
+        page.nodes(),
+        page.foot(),
+        page.next_steps(steps),
+    ]
+    return Group(*(part for part in parts if part is not None))
+
+
+def _grid() -> Table:
+    return Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _columns() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+
+
+def _section(title: str, *content: RenderableType) -> RenderableType:
+    return Group(Text(f"\n {title}", style=HEAD), *(Padding(c, (0, 0, 0, 3)) for c in content))
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "not measured"
+    return f"{int(value)}" if float(value).is_integer() else f"{value:.6g}"
+
+
+def _bytes(count: int) -> str:
+    if count < 10_000:
+        return f"{count} B"
+    if count < 10_000_000:
+        return f"{count / 1024:.0f} KiB"
+    return f"{count / 1024**2:.0f} MiB"
+
+
+class _Page:
+    """One summary under construction."""
+
+    def __init__(self, reader: Reader, result: Mapping[str, Any], glyphs: Glyphs) -> None:
+        self._reader = reader
+        self._result = result
+        self._glyphs = glyphs
+        self._scenario: Mapping[str, Any] = reader.meta_json("scenario") or {}
+        self._frame_us = round(float(self._scenario.get("frame_ms", 10.0)) * 1000)
+        self._run = str(result.get("run_dir") or reader.path.parent)
+
+    # --- what came out -------------------------------------------------------------------------
+
+    def head(self) -> RenderableType:
+        name = self._scenario.get("name", self.path_name)
+        line = Text.assemble(" ", outcome_line(self._result, self._glyphs), f"  {name}", style="")
+        line.append(f"  {self._scenario.get('summary', '')}", style=DIM)
+        return line
+
+    @property
+    def path_name(self) -> str:
+        return Path(self._run).name
+
+    def facts(self) -> RenderableType:
+        r = self._result
+        frames = int(r.get("frames") or 0)
+        grid = _grid()
+        grid.add_column(style=DIM, no_wrap=True)
+        grid.add_column()
+        grid.add_row("frames", self._frames_text(frames))
+        grid.add_row("verdicts", self._verdicts_text(r.get("verdicts") or {}))
+        availability = r.get("availability")
+        if availability is not None and frames:
+            share = f"{100 * availability:.6g} %"
+            style = GOOD if availability == 1 else WARN
+            what = " of the frames delivered the right output"
+            grid.add_row("availability", Text.assemble((share, style), what))
+        grid.add_row("upsets", self._upsets_text())
+        grid.add_row("recoveries", self._recoveries_text())
+        slips = self._slips_text(int(r.get("slips") or 0))
+        if slips is not None:
+            grid.add_row("slips", slips)
+        return Padding(grid, (1, 0, 0, 3))
+
+    def _frames_text(self, frames: int) -> str:
+        planned = self._planned_frames
+        of = f" of {planned:,}" if planned not in (None, frames) else ""
+        text = f"{frames:,}{of}, {duration(frames * self._frame_us)} of flight"
+        wall_us = self._wall_us
+        if wall_us and frames:
+            text += f" in {duration(wall_us)} ({frames / wall_us * 1e6:,.0f} frames/s)"
+        return text
+
+    @property
+    def _planned_frames(self) -> int | None:
+        frames = self._scenario.get("frames")
+        return frames if isinstance(frames, int) else None
+
+    @property
+    def _wall_us(self) -> int:
+        rows = self._reader.rows("SELECT max(wall_us) FROM health")
+        return int(rows[0][0] or 0)
+
+    def _verdicts_text(self, verdicts: Mapping[str, int]) -> Text:
+        text = Text()
+        for name in _VERDICTS:
+            if verdicts.get(name):
+                bad = name in ("no_majority", "no_quorum")
+                text.append(f"{name.replace('_', ' ')} ", style=BAD if bad else "")
+                text.append(f"{verdicts[name]:,}   ", style=BAD if bad else "")
+        return text if text else Text("none")
+
+    def _upsets_text(self) -> Text:
+        u = self._result.get("upsets") or {}
+        injected, missed = int(u.get("injected") or 0), int(u.get("not_injected") or 0)
+        text = Text(f"{injected:,} injected and read back")
+        if missed:
+            text.append(f", {missed:,} not injected", style=WARN)
+        held = int(self._result.get("held_back") or 0)
+        if held:
+            text.append(f", {held:,} held back until the end, never injected", style=WARN)
+        frames = int(self._result.get("frames") or 0)
+        accel = float(self._result.get("accel") or 1)
+        if injected and frames:
+            rate = injected / (frames * self._frame_us / 1e6)
+            text.append(f"; {rate:.3g} per second of flight")
+        if accel != 1:
+            text.append(f", ACCELERATED {accel:g}x", style=WARN)
+        return text
+
+    def _recoveries_text(self) -> Text:
+        text = Text(f"{int(self._result.get('recoveries') or 0):,} repairs that succeeded")
+        failed = self._reader.rows("SELECT count(*) FROM repairs WHERE NOT ok")[0][0]
+        if failed:
+            text.append(f", {failed:,} that failed", style=WARN)
+        return text
+
+    def _slips_text(self, slips: int) -> Text | None:
+        if not slips:
+            return None
+        row = self._reader.rows(
+            "SELECT frame, node, late_wall_us, detail FROM slips ORDER BY late_wall_us DESC LIMIT 1"
+        )
+        text = Text(plural(slips, "deadline") + " missed", style=WARN)
+        if row:
+            worst = row[0]
+            who = f"{worst['node']}: " if worst["node"] else ""
+            late = duration(worst["late_wall_us"])
+            text.append(f"; worst {late} in frame {worst['frame']} ({who}{worst['detail']})")
+        return text
+
+    # --- what failed ---------------------------------------------------------------------------
+
+    def troubles(self) -> RenderableType | None:
+        """What failed first, and everything that no upset explains."""
+        parts: list[RenderableType] = []
+        found = list(dict.fromkeys(self._troubles()))[:_SHOWN]
+        if found:
+            parts.append(_section("What failed first", *(self._trouble(t) for t in found)))
+            first = min(t.frame for t in found)
+            span = f"{max(0, first - _AROUND)}:{first + _AROUND}"
+            parts.append(
+                Text(
+                    f"   {self._glyphs.arrow} hil replay {self._run} --frames {span}",
+                    no_wrap=True,
+                    overflow="ignore",
+                )
+            )
+        odd = self._reader.rows("SELECT frame, node, effect, reason FROM anomalies ORDER BY id")
+        if odd:
+            parts.append(
+                Text(f"\n {self._glyphs.bad} Unexplained anomalies: {len(odd):,}", style=BAD)
+            )
+            parts.append(self._anomalies(odd))
+        for note in self._reader.rows("SELECT frame, text FROM notes ORDER BY id LIMIT 5"):
+            where = "" if note["frame"] is None else f"frame {note['frame']}: "
+            parts.append(Text(f"\n {self._glyphs.warn} {where}{note['text']}", style=WARN))
+        return Group(*parts) if parts else None
+
+    def _trouble(self, trouble: _Trouble) -> Text:
+        when = flight_time(trouble.frame * self._frame_us)
+        return Text.assemble((f"frame {trouble.frame} ({when})", BAD), f"  {trouble.text}")
+
+    def _anomalies(self, odd: list[sqlite3.Row]) -> RenderableType:
+        lines = [
+            Text(f"frame {a['frame']}  {anomaly_text(a)}", style=BAD) for a in odd[:_SHOWN]
+        ]
+        if len(odd) > _SHOWN:
+            lines.append(Text(f"and {len(odd) - _SHOWN} more"))
+        lines.append(Text("Nothing that was injected did this: look there first.", style=DIM))
+        return Padding(Group(*lines), (0, 0, 0, 3))
+
+    def _troubles(self) -> Iterator[_Trouble]:
+        failed = [e for e in self._result.get("expectations") or () if not e["ok"]]
+        for e in failed:
+            trouble = self._evidence(e["metric"])
+            if trouble is not None:
+                yield trouble
+        if not failed and self._result["outcome"] not in ("pass", "aborted"):
+            trouble = self._evidence("availability")
+            if trouble is not None:
+                yield trouble
+
+    def _evidence(self, metric: str) -> _Trouble | None:
+        """The first frame that shows why `metric` is what it is; None if nothing can be shown."""
+        group, _, name = metric.rpartition(".")
+        wrong = "verdict IN ('unanimous','majority','simplex') AND output != golden_output"
+        silent = "verdict IN ('no_majority','no_quorum')"
+        if metric in ("sdc_escaped", "by_system_outcome.sdc_escaped"):
+            return self._first_frame(wrong)
+        if metric in ("availability", "unresolved"):
+            return self._first_frame(f"({wrong}) OR {silent}")
+        if group == "verdicts":
+            return self._first_frame(f"verdict {'!=' if name == 'unanimous' else '='} ?", name)
+        if metric == "isolated":
+            return self._first_row(
+                "SELECT frame, node || ' was isolated: ' || cause FROM transitions "
+                "WHERE after='isolated'"
+            )
+        if metric == "slips":
+            return self._first_row(
+                "SELECT frame, coalesce(node || ': ', '') || detail FROM slips"
+            )
+        if metric == "recoveries":
+            return self._first_row(
+                "SELECT frame, action || ' of ' || node || ': ' || cause FROM repairs"
+            )
+        if group in ("by_node_effect", "by_system_outcome"):
+            column = "effect" if group == "by_node_effect" else "outcome"
+            return self._first_upset(f"state='injected' AND {column}=?", name)
+        if group in ("upsets", "by_target"):
+            return self._first_upset("NOT (state='injected' AND verified)")
+        return None
+
+    def _first_frame(self, where: str, *values: Any) -> _Trouble | None:
+        rows = self._reader.rows(f"SELECT min(frame) FROM frames WHERE {where}", *values)
+        if not rows or rows[0][0] is None:
+            return None
+        frame = rows[0][0]
+        found = next(moments(self._reader, frame, frame), None)
+        return None if found is None else _Trouble(frame, describe(found))
+
+    def _first_row(self, sql: str) -> _Trouble | None:
+        rows = self._reader.rows(f"{sql} ORDER BY frame LIMIT 1")
+        return _Trouble(rows[0][0], rows[0][1]) if rows else None
+
+    def _first_upset(self, where: str, *values: Any) -> _Trouble | None:
+        rows = self._reader.rows(
+            f"SELECT * FROM upsets WHERE {where} ORDER BY frame, id LIMIT 1", *values
+        )
+        return _Trouble(rows[0]["frame"], f"upset {upset_text(rows[0])}") if rows else None
+
+    def expectations(self) -> RenderableType | None:
+        expectations = self._result.get("expectations")
+        if expectations is None:
+            return None
+        if not expectations:
+            return _section("Expectations", Text("none: the scenario expects nothing", style=WARN))
+        grid = _grid()
+        for _ in range(4):
+            grid.add_column(no_wrap=True)
+        for e in expectations:
+            ok, style = (self._glyphs.ok, GOOD) if e["ok"] else (self._glyphs.bad, BAD)
+            grid.add_row(
+                Text(f"{ok} {'ok' if e['ok'] else 'failed'}", style=style),
+                e["metric"],
+                Text(e["wanted"], style=DIM),
+                Text(f"measured {_number(e['measured'])}", style="" if e["ok"] else BAD),
+            )
+        return _section("Expectations", grid)
+
+    # --- upsets and repairs -----------------------------------------------------------------------
+
+    def upsets(self) -> RenderableType | None:
+        rows = self._reader.rows(
+            "SELECT target, CASE WHEN effect='' THEN 'masked' ELSE effect END AS effect, "
+            "count(*) AS n FROM upsets WHERE state='injected' AND verified GROUP BY 1, 2"
+        )
+        missed = Counter(
+            {r[0]: r[1] for r in self._reader.rows(
+                "SELECT target, count(*) FROM upsets WHERE NOT (state='injected' AND verified) "
+                "GROUP BY 1")}
+        )  # fmt: skip
+        if not rows and not missed:
+            return None
+        counts: dict[str, Counter[str]] = {}
+        for row in rows:
+            counts.setdefault(row["target"], Counter())[row["effect"]] = row["n"]
+        out = _columns()
+        out.add_column("target", no_wrap=True)
+        columns = ["injected", *_EFFECTS, *(["missed"] if missed else [])]
+        for name in columns:
+            out.add_column(name, justify="right", no_wrap=True)
+        for target in sorted({*counts, *missed}):
+            effects = counts.get(target, Counter())
+            values = [effects.total(), *(effects[e] for e in _EFFECTS)]
+            out.add_row(target, *map(self._cell, values), *self._missed(missed, target))
+        total: Counter[str] = sum(counts.values(), Counter())
+        if len({*counts, *missed}) > 1:
+            values = [total.total(), *(total[e] for e in _EFFECTS)]
+            all_missed = [self._cell(missed.total())] if missed else []
+            out.add_row("all", *map(self._cell, values), *all_missed, style=HEAD)
+        why = self._why_missed() if missed else []
+        return Group(
+            _section("Upsets: what they hit, and what they did to the node", out),
+            *why,
+            _section("What the system made of them", self._outcomes()),
+        )
+
+    def _cell(self, value: int) -> Text:
+        return Text(f"{value:,}") if value else Text(self._glyphs.none, style=DIM)
+
+    def _missed(self, missed: Counter[str], target: str) -> list[Text]:
+        return [self._cell(missed[target])] if missed else []
+
+    def _why_missed(self) -> list[RenderableType]:
+        rows = self._reader.rows(
+            "SELECT state, detail, count(*) FROM upsets WHERE NOT (state='injected' AND verified) "
+            "GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 3"
+        )
+        parts = [
+            f"{n} {'not verified' if state == 'injected' else state}{f' ({why})' if why else ''}"
+            for state, why, n in rows
+        ]
+        return [Padding(Text(f"missed: {'; '.join(parts)}", style=WARN), (0, 0, 0, 3))]
+
+    def _outcomes(self) -> RenderableType:
+        found = dict(
+            (row[0], row[1])
+            for row in self._reader.rows(
+                "SELECT CASE WHEN outcome='' THEN 'no_effect' ELSE outcome END, count(*) "
+                "FROM upsets WHERE state='injected' AND verified GROUP BY 1"
+            )
+        )
+        text = Text()
+        for name in _OUTCOMES:
+            count = found.get(name, 0)
+            bad = count and name in _BAD_OUTCOMES
+            style = BAD if bad else WARN if count and name == "degraded" else "" if count else DIM
+            if text:
+                text.append(" " * 3)
+            text.append(f"{name.replace('_', NBSP)}{NBSP}{count:,}", style=style)
+        return text
+
+    def repairs(self) -> RenderableType | None:
+        rows = self._reader.rows("SELECT action, ok, bytes_moved, duration_wall_us FROM repairs")
+        if not rows:
+            return None
+        kinds: dict[str, list[sqlite3.Row]] = {}
+        for row in rows:
+            kinds.setdefault(row["action"], []).append(row)
+        out = _columns()
+        out.add_column("repair", no_wrap=True)
+        for name in ("times", "failed", "median", "worst", "moved"):
+            out.add_column(name, justify="right", no_wrap=True)
+        order = {name: i for i, name in enumerate(_ACTIONS)}
+        for action in sorted(kinds, key=lambda a: order.get(a, 99)):
+            done = kinds[action]
+            spent = [r["duration_wall_us"] for r in done]
+            failed = sum(not r["ok"] for r in done)
+            out.add_row(
+                action.replace("_", " "),
+                f"{len(done):,}",
+                Text(f"{failed:,}", style=BAD) if failed else self._cell(0),
+                duration(statistics.median(spent)),
+                duration(max(spent)),
+                _bytes(sum(r["bytes_moved"] for r in done)),
+            )
+        return _section("Recovery", out)
+
+    # --- nodes, and how to go on ----------------------------------------------------------------------
+
+    def nodes(self) -> RenderableType:
+        ends = {r["node"]: r["after"] for r in self._reader.rows(
+            "SELECT node, after FROM transitions ORDER BY id")}  # fmt: skip
+        links = {r["node"]: r for r in self._reader.rows("SELECT * FROM links")}
+        out = _columns()
+        out.add_column("node", no_wrap=True)
+        out.add_column("board", no_wrap=True)
+        for name in ("sent", "received", "errors", "naks", "retries", "reconnects"):
+            out.add_column(name, justify="right", no_wrap=True)
+        for node in self._reader.rows("SELECT * FROM nodes ORDER BY idx"):
+            link = links.get(node["idx"])
+            state = state_text(node["name"], ends.get(node["name"], "voting"), self._glyphs)
+            cells: list[RenderableType] = [state, _board_text(node)]
+            if link is not None:
+                cells += [_bytes(link["tx_bytes"]), _bytes(link["rx_bytes"])]
+                for column in ("rx_errors", "naks", "retries", "reconnects"):
+                    cells.append(self._cell(link[column]))
+            out.add_row(*cells)
+        return _section("Nodes and links", out)
+
+    def foot(self) -> RenderableType:
+        grid = _grid()
+        grid.add_column(style=DIM, no_wrap=True)
+        grid.add_column(overflow="fold")
+        c = self._reader.meta_json("calibration")
+        if c:
+            grid.add_row(
+                "calibration",
+                f"a step takes {duration(c['cpu_us_median'])} of CPU time (worst "
+                f"{duration(c['cpu_us_worst'])} in {c['frames']} frames);\n"
+                f"it counts as hung after {duration(c['budget_cpu_us'])}",
+            )
+        grid.add_row("seed", str(self._result.get("seed", self._reader.meta.get("seed", "?"))))
+        if self._result.get("run_digest"):
+            grid.add_row("run digest", str(self._result["run_digest"]))
+        why = self._not_reproducible()
+        if why:
+            grid.add_row("", Text(f"not reproducible: {why}", style=WARN))
+        grid.add_row("run folder", self._run)
+        return Padding(grid, (1, 0, 0, 3))
+
+    def _not_reproducible(self) -> str:
+        if self._result.get("reproducible", True):
+            return ""
+        if self._scenario.get("pace", "free") != "free":
+            return "a paced run depends on real time (--pace free does not)"
+        return "upsets with `us:` hit by real time (`tick:` does not)"
+
+    def next_steps(self, steps: tuple[tuple[str, str], ...]) -> RenderableType | None:
+        if not steps:
+            return None
+        lines: list[RenderableType] = []
+        width = max(len(command) for command, _ in steps)
+        for command, shows in steps:
+            line = Text.assemble(f"{command:{width}}  ", (f"# {shows}", DIM))
+            line.no_wrap, line.overflow = True, "ignore"
+            lines.append(line)
+        return _section("Next", *lines)
+
+
+def _board_text(node: sqlite3.Row) -> str:
+    kind = node["board"]
+    if kind == "serial":
+        return f"{node['model'] or 'serial'} at {node['port']}"
+    return str(kind)
