@@ -85,6 +85,7 @@ typedef struct {
 
   agent_upset_t upsets[AGENT_UPSETS_MAX];
   uint32_t upset_next;
+  uint8_t disturbed; /* an upset may be armed or a stuck bit held; zero spares looking for one */
   agent_stuck_t stuck[AGENT_STUCK_MAX];
 
   checkpoint_t checkpoint;

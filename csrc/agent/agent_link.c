@@ -3,11 +3,13 @@
  * The queue is one linear buffer; it is compacted when its tail is reached.
  * Invariants:
  *   1. Bytes leave in the order in which frames were queued; a frame is queued whole or not at all.
- *   2. A READ stream only uses room that is left: it never makes an answer be dropped. */
+ *   2. A READ stream leaves most of the queue free: it never makes an answer be dropped. */
 #include <string.h>
 
 #include "agent_parts.h"
 #include "bytes.h"
+
+enum { STREAM_FILL = 3 * WIRE_FRAME_MAX };
 
 static size_t queue_room(agent_t *a) {
   if (a->tx_head) {
@@ -82,9 +84,9 @@ int agent_answer_again(agent_t *a, uint8_t type, uint16_t seq) {
   return 1;
 }
 
-/* Queue as much of a READ as there is room for. */
+/* Queue the next of a READ, never more than STREAM_FILL ahead of the link. */
 static void stream_pump(agent_t *a) {
-  while (a->streaming && queue_room(a) >= WIRE_FRAME_MAX) {
+  while (a->streaming && a->tx_fill - a->tx_head + WIRE_FRAME_MAX <= STREAM_FILL) {
     data_t data = {.region = a->stream.region, .offset = a->stream.offset};
     const uint32_t part = a->stream.len < MESSAGE_DATA_MAX ? a->stream.len : MESSAGE_DATA_MAX;
     data.len = (uint16_t)part;

@@ -170,7 +170,7 @@ uint32_t agent_step_poll(agent_t *a) {
 
 int agent_quiet_ready(const agent_t *a, uint64_t frame) {
   const int at_rest = a->workload && a->worker_alive && !a->running && !a->resetting;
-  return at_rest && frame == a->done_frame + 1u && !agent_stuck_held(a) && !agent_upsets_armed(a)
+  return at_rest && frame == a->done_frame + 1u && !a->disturbed
              ? HIL_OK
              : HIL_ERR_STATE;
 }

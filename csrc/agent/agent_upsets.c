@@ -70,6 +70,7 @@ int agent_upset_arm(agent_t *a, const arm_t *arm) {
   agent_upset_t *u = agent_upset_find(a, arm->id);
   if (!u) u = free_slot(a);
   if (!u) return HIL_ERR_EXHAUSTED;
+  a->disturbed = 1;
   *u = (agent_upset_t){.arm = *arm, .used = 1};
   u->report.id = arm->id;
   u->report.frame = arm->frame;
@@ -86,6 +87,7 @@ agent_upset_t *agent_upset_find(agent_t *a, uint32_t id) {
 void agent_upsets_clear(agent_t *a) {
   memset(a->upsets, 0, sizeof a->upsets);
   memset(a->stuck, 0, sizeof a->stuck);
+  a->disturbed = 0;
 }
 
 static int armed_now(const agent_t *a, const agent_upset_t *u) {
@@ -93,6 +95,7 @@ static int armed_now(const agent_t *a, const agent_upset_t *u) {
 }
 
 int agent_upsets_armed(const agent_t *a) {
+  if (!a->disturbed) return 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     if (is_armed(&a->upsets[i])) return 1;
   }
@@ -110,6 +113,7 @@ void agent_upsets_skip(agent_t *a) {
     agent_upset_t *u = &a->upsets[i];
     if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
+  a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
 }
 
 static agent_stuck_t *free_stuck(agent_t *a) {
@@ -156,9 +160,9 @@ static int hit(agent_t *a, agent_upset_t *u) {
 
 static int hit_cpu(agent_t *a, agent_upset_t *u) {
   if (u->arm.kind == SEFI_RESET) {
-    a->resetting = 1;
+    a->resetting = 1; /* the next agent_poll does it */
+    a->streaming = 0;
     a->tx_fill = a->tx_head = 0; /* a board that resets says nothing more */
-    a->port.reset(a->port.context);
     return HIL_OK;
   }
   report_t *r = &u->report;
@@ -202,6 +206,7 @@ static int due_at_tick(const agent_t *a, const agent_upset_t *u, uint32_t tick) 
 }
 
 void agent_upsets_at_tick(agent_t *a, uint32_t tick) {
+  if (!a->disturbed) return;
   uint32_t taken = 0;
   for (uint32_t turn = 0; turn < AGENT_UPSETS_MAX && !a->resetting; turn++) {
     agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
@@ -226,6 +231,7 @@ void agent_upsets_at_us(agent_t *a, uint32_t us) {
 }
 
 uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick) {
+  if (!a->disturbed) return 0;
   if (agent_stuck_held(a)) return tick + 1u;
   uint32_t next = 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
@@ -244,6 +250,7 @@ uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick) {
 
 uint32_t agent_upsets_next_us(const agent_t *a) {
   uint32_t next = UINT32_MAX;
+  if (!a->disturbed) return next;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     const agent_upset_t *u = &a->upsets[i];
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at < next) next = u->arm.at;
@@ -268,6 +275,7 @@ static uint8_t persisted(agent_t *a, const agent_upset_t *u) {
 
 uint8_t agent_upsets_settle(agent_t *a) {
   uint8_t count = 0;
+  if (!a->disturbed) return count;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     agent_upset_t *u = &a->upsets[i];
     if (!u->used || u->settled || u->arm.frame != a->step_frame) continue;
@@ -276,6 +284,7 @@ uint8_t agent_upsets_settle(agent_t *a) {
     if (u->report.state == UPSET_INJECTED) u->report.persisted = persisted(a, u);
     count++;
   }
+  a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
   return count;
 }
 
@@ -290,6 +299,7 @@ static int find_stuck(agent_t *a, const agent_stuck_t *s, uint64_t *out_offset) 
 }
 
 void agent_stuck_apply(agent_t *a, uint64_t frame) {
+  if (!a->disturbed) return;
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
     agent_stuck_t *s = &a->stuck[i];
     if (!s->used) continue;

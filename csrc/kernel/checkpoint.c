@@ -17,15 +17,22 @@
 
 int checkpoint_init(checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t count) {
   memset(c, 0, sizeof *c);
+  c->capacity = count;
   return secded_init(&c->memory, words, checks, count);
 }
 
 int checkpoint_take(checkpoint_t *c, const uint8_t *region, size_t len, uint64_t frame) {
-  const int was_valid = c->valid;
+  const size_t count = len / sizeof(uint64_t) + (len % sizeof(uint64_t) != 0);
+  if (count > c->capacity) {
+    return HIL_ERR_EXHAUSTED;
+  }
   c->valid = 0; /* should this be cut short half way, a torn copy must not be restored */
+  c->memory.count = count;
+  if (c->memory.cursor >= count) {
+    c->memory.cursor = 0;
+  }
   const int status = secded_write(&c->memory, region, len);
-  if (status != HIL_OK) { /* refused before anything was written */
-    c->valid = was_valid;
+  if (status != HIL_OK) {
     return status;
   }
   c->frame = frame;

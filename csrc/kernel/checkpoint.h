@@ -10,7 +10,8 @@
 
 /* cffi:begin */
 typedef struct {
-  secded_memory_t memory;
+  secded_memory_t memory; /* spans the words in use: those are what a scrub has to visit */
+  size_t capacity;        /* [word] */
   uint64_t frame;  /* frame after which it was taken */
   uint64_t digest; /* digest64 of the region as it was */
   size_t len;      /* [byte] */

@@ -229,6 +229,7 @@ int main(int argc, char **argv) {
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
   fix_addresses(argv);
+  (void)prctl(PR_SET_NAME, "hil-agent"); /* not "exe", after that */
   board_t *b = &board;
   int baud = 115200, option;
   b->sys_root = "";

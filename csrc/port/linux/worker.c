@@ -100,6 +100,7 @@ static int worker_main(void *unused) {
   (void)unused;
   const struct rlimit no_core = {0, 0};
   sigset_t none;
+  (void)prctl(PR_SET_NAME, "hil-worker");
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
   (void)signal(SIGCHLD, SIG_DFL);

@@ -1,0 +1,1602 @@
+/* The agent on a port that a test scripts. SPDX-License-Identifier: Apache-2.0
+ *
+ * The stub port runs real workloads inside poll, on a clock set by hand; its steps can be told to hang,
+ * to die or to take a while, its link to take few bytes, and its Nth callback to fail. A small host
+ * speaks to the agent in real frames, and sees only what comes back. */
+#include <stdint.h>
+
+#include "agent.h"
+#include "digest.h"
+#include "golden.h"
+#include "message.h"
+#include "unit.h"
+
+enum {
+  TICK_US = 10,
+  SENT_CAP = 2 << 20,
+  ANSWERS_MAX = 4096,
+  TURNS_MAX = 100000,
+  MEMORY_LEN = 1200 << 10,
+  STACK_LEN = 512,
+  TEXT_LEN = 256,
+  SIGNAL_KILL = 9,
+  SIGNAL_FAULT = 11
+};
+
+/* --- the stub port -------------------------------------------------------------------------------- */
+
+typedef enum { STEP_RUNS, STEP_HANGS, STEP_DIES, STEP_WAITS } step_kind_t;
+
+static struct {
+  agent_t agent;
+  uint64_t clock_us;
+  const workload_t *workload;
+  workload_io_t io;
+  progress_t progress;
+  step_kind_t kind;
+  int worker, begun, frozen, crashed, in_step;
+  uint64_t cpu_us;
+  uint32_t instructions; /* counted in this step by advance */
+  uint32_t instructions_max; /* the step ends behind so many */
+  uint64_t stack_len; /* as deep as the stack is now */
+  uint8_t stack[STACK_LEN], text[TEXT_LEN];
+  size_t link_takes; /* bytes per call */
+  int link_down;
+  unsigned calls, fail_at;
+  unsigned kills, starts, loads, steps, resets, advances;
+  int resetted;
+  uint8_t sent[SENT_CAP];
+  size_t sent_len;
+  uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
+  uint8_t checks[AGENT_CHECKPOINT_BYTES / 8];
+  _Alignas(64) uint8_t memory[MEMORY_LEN];
+} s;
+
+/* Is it this call's turn to fail? */
+static int fails(void) { return ++s.calls == s.fail_at; }
+
+static size_t stub_tx(void *context, const uint8_t *bytes, size_t len) {
+  (void)context;
+  if (fails() || s.link_down) return 0;
+  const size_t room = SENT_CAP - s.sent_len;
+  size_t take = len < s.link_takes ? len : s.link_takes;
+  if (take > room) take = room;
+  memcpy(s.sent + s.sent_len, bytes, take);
+  s.sent_len += take;
+  return take;
+}
+
+static uint64_t stub_now_us(void *context) {
+  (void)context;
+  return s.clock_us;
+}
+
+static int on_stop(void *context, uint32_t tick) {
+  (void)context;
+  return agent_on_tick(&s.agent, tick) || s.frozen || s.crashed;
+}
+
+static size_t rounded(size_t len) { return (len + 63u) / 64u * 64u; }
+
+static int stub_load(void *context, const workload_t *w, port_memory_t *out) {
+  (void)context;
+  s.loads++;
+  s.worker = s.begun = 0;
+  memset(s.memory, 0xEE, sizeof s.memory); /* the memory of before is gone */
+  if (fails()) return HIL_ERR_IO;
+  uint8_t *p = s.memory;
+  uint8_t *const state = p, *const in = state + rounded(w->state_len);
+  uint8_t *const output = in + rounded(w->input_len), *const scratch = output + rounded(w->output_len);
+  memset(s.memory, 0, rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len));
+  s.workload = w;
+  s.io = (workload_io_t){state, in, output, scratch};
+  *out = (port_memory_t){{state, in, output}, &s.progress};
+  return HIL_OK;
+}
+
+static int stub_start(void *context) {
+  (void)context;
+  s.starts++;
+  if (fails()) return HIL_ERR_IO;
+  s.progress = (progress_t){0, 0, on_stop, NULL};
+  s.worker = 1;
+  s.begun = s.frozen = s.crashed = 0;
+  memset(s.stack, 0, sizeof s.stack);
+  memset(s.text, 0, sizeof s.text);
+  return HIL_OK;
+}
+
+static int stub_step(void *context) {
+  (void)context;
+  CHECK(s.worker);
+  if (fails()) return HIL_ERR_IO;
+  s.steps++;
+  s.begun = 1;
+  s.cpu_us = 0;
+  return HIL_OK;
+}
+
+static port_event_t stub_poll(void *context, uint8_t *out_signal) {
+  (void)context;
+  *out_signal = 0;
+  if (fails() || !s.worker) {
+    s.worker = 0;
+    *out_signal = SIGNAL_KILL;
+    return PORT_CRASHED;
+  }
+  s.cpu_us += 100;
+  s.clock_us += 100;
+  if (!s.begun || s.kind == STEP_HANGS || s.kind == STEP_WAITS || s.frozen) return PORT_RUNNING;
+  s.begun = 0;
+  int status = s.crashed || s.kind == STEP_DIES ? HIL_ERR_STATE : s.workload->step(&s.io, &s.progress);
+  s.cpu_us = (uint64_t)s.progress.tick * TICK_US;
+  if (s.crashed || s.kind == STEP_DIES) {
+    s.worker = 0;
+    *out_signal = SIGNAL_FAULT;
+    return PORT_CRASHED;
+  }
+  return status == HIL_OK ? PORT_DONE : PORT_RUNNING;
+}
+
+static int stub_interrupt(void *context) {
+  (void)context;
+  return fails() ? HIL_ERR_IO : HIL_OK;
+}
+
+static int stub_resume(void *context) {
+  (void)context;
+  return fails() ? HIL_ERR_IO : HIL_OK;
+}
+
+static int stub_advance(void *context, uint32_t steps, uint32_t *out_taken) {
+  (void)context;
+  s.advances++;
+  *out_taken = 0;
+  if (fails()) return HIL_ERR_IO;
+  while (*out_taken < steps) {
+    if (s.instructions >= s.instructions_max) return HIL_ERR_STATE;
+    s.instructions++;
+    ++*out_taken;
+  }
+  return HIL_OK;
+}
+
+static void stub_kill(void *context) {
+  (void)context;
+  s.kills++;
+  s.worker = s.begun = s.frozen = s.crashed = 0;
+}
+
+static uint64_t stub_cpu_us(void *context) {
+  (void)context;
+  return s.frozen ? UINT64_MAX : s.cpu_us;
+}
+
+static int locate(target_t target, uint8_t **out_base, uint64_t *out_len) {
+  switch (target) {
+    case TARGET_STATE: *out_base = s.io.state; *out_len = s.workload->state_len; return HIL_OK;
+    case TARGET_INPUT: *out_base = s.memory + (s.io.input - s.memory); *out_len = s.workload->input_len; return HIL_OK;
+    case TARGET_OUTPUT: *out_base = s.io.output; *out_len = s.workload->output_len; return HIL_OK;
+    case TARGET_TEXT: *out_base = s.text; *out_len = TEXT_LEN; return HIL_OK;
+    case TARGET_STACK: *out_base = s.stack + STACK_LEN - s.stack_len; *out_len = s.stack_len; return HIL_OK;
+    default: return HIL_ERR_NOSYS;
+  }
+}
+
+static int stub_target_len(void *context, target_t target, uint64_t *out_len) {
+  (void)context;
+  uint8_t *base;
+  return fails() ? HIL_ERR_IO : locate(target, &base, out_len);
+}
+
+static int stub_target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+  (void)context;
+  uint8_t *base;
+  uint64_t size;
+  if (fails()) return HIL_ERR_IO;
+  const int status = locate(target, &base, &size);
+  if (status != HIL_OK) return status;
+  CHECK(offset + len <= size);
+  memcpy(out, base + offset, len);
+  return HIL_OK;
+}
+
+static int stub_target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+                             size_t len) {
+  (void)context;
+  uint8_t *base;
+  uint64_t size;
+  if (fails()) return HIL_ERR_IO;
+  const int status = locate(target, &base, &size);
+  if (status != HIL_OK) return status;
+  CHECK(offset + len <= size);
+  memcpy(base + offset, bytes, len);
+  return HIL_OK;
+}
+
+static int stub_sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+                     uint8_t *out_len) {
+  (void)context;
+  if (fails()) return HIL_ERR_IO;
+  before[0] = 0;
+  after[0] = (uint8_t)kind;
+  *out_len = 1;
+  s.frozen = kind == SEFI_HANG;
+  s.crashed = kind == SEFI_CRASH;
+  return HIL_OK;
+}
+
+static uint64_t stub_pc_offset(void *context) {
+  (void)context;
+  return s.instructions;
+}
+
+static void stub_reset(void *context) {
+  (void)context;
+  s.resets++;
+  s.resetted = 1;
+}
+
+static void stub_identify(void *context, hello_t *out) {
+  (void)context;
+  out->targets |= 1u << TARGET_CPU | 1u << TARGET_TEXT | 1u << TARGET_STACK;
+  memcpy(out->port, "stub", 5);
+}
+
+static void stub_health(void *context, health_t *out) {
+  (void)context;
+  out->cpu_temp_mc = 42000;
+}
+
+static uint32_t stub_last_error(void *context) {
+  (void)context;
+  return 5;
+}
+
+static const port_t stub_port = {
+    .tx = stub_tx, .now_us = stub_now_us, .load = stub_load, .start = stub_start, .step = stub_step,
+    .poll = stub_poll, .interrupt = stub_interrupt, .resume = stub_resume, .advance = stub_advance,
+    .kill = stub_kill, .cpu_us = stub_cpu_us, .target_len = stub_target_len,
+    .target_read = stub_target_read, .target_write = stub_target_write, .sefi = stub_sefi,
+    .pc_offset = stub_pc_offset, .reset = stub_reset, .identify = stub_identify,
+    .health = stub_health, .last_error = stub_last_error};
+
+/* --- the host -------------------------------------------------------------------------------------- */
+
+typedef struct {
+  uint8_t type;
+  uint16_t seq, len;
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+} answer_t;
+
+static answer_t answers[ANSWERS_MAX];
+static int answer_count;
+static wire_decoder_t host_decoder;
+static uint16_t next_seq;
+
+static const uint64_t SEED = 7;
+
+/* Let the agent go on until it waits for the host; collect what it says. */
+static void hear(void) {
+  size_t at = 0, used;
+  wire_frame_t frame;
+  answer_count = 0;
+  while (at < s.sent_len) {
+    const int status = wire_decoder_push(&host_decoder, s.sent + at, s.sent_len - at, &used, &frame);
+    at += used;
+    CHECK(status >= 0);
+    if (status != 1 || answer_count == ANSWERS_MAX) continue;
+    answer_t *a = &answers[answer_count++];
+    a->type = frame.type;
+    a->seq = frame.seq;
+    a->len = frame.len;
+    if (frame.len) memcpy(a->payload, frame.payload, frame.len);
+  }
+  s.sent_len = 0;
+}
+
+static void settle(void) {
+  for (int turn = 0; turn < TURNS_MAX; turn++) {
+    const size_t before = s.sent_len;
+    const uint32_t wait_us = agent_poll(&s.agent);
+    if (s.resetted) break;
+    if (s.kind == STEP_WAITS && s.sent_len == before) break;
+    if (wait_us != UINT32_MAX) s.clock_us += wait_us < 1000 ? wait_us : 1000;
+    if (!s.agent.running && !agent_tx_pending(&s.agent)) break;
+    if (!s.agent.running && s.sent_len == before && (s.link_down || !s.link_takes)) break;
+  }
+  hear();
+}
+
+static void give(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  uint8_t frame[WIRE_FRAME_MAX];
+  size_t frame_len;
+  CHECK_EQ(wire_encode(type, seq, payload, len, frame, sizeof frame, &frame_len), HIL_OK);
+  agent_receive(&s.agent, frame, frame_len);
+}
+
+static void say(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  give(type, seq, payload, len);
+  settle();
+}
+
+static void boot(void) {
+  memset(&s, 0, sizeof s);
+  s.link_takes = SIZE_MAX;
+  s.stack_len = 128;
+  s.instructions_max = UINT32_MAX;
+  next_seq = 0;
+  wire_decoder_init(&host_decoder);
+  CHECK_EQ(agent_init(&s.agent, &stub_port, 99, s.words, s.checks, AGENT_CHECKPOINT_BYTES / 8), HIL_OK);
+  settle();
+}
+
+/* The one answer to the last request, or null (and a failed check). */
+static const answer_t *only(uint8_t type) {
+  CHECK_EQ(answer_count, 1);
+  if (answer_count != 1) return NULL;
+  CHECK_EQ(answers[0].type, type);
+  return answers[0].type == type ? &answers[0] : NULL;
+}
+
+static void expect_done(uint8_t request) {
+  done_t m = {0, 0};
+  const answer_t *a = only((uint8_t)(request | MSG_ANSWER));
+  CHECK(a && done_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.request, request);
+}
+
+static void expect_refusal(uint8_t request, int status) {
+  refusal_t m = {0, 0, 0};
+  const answer_t *a = only(MSG_ERROR);
+  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.request, request);
+  CHECK_EQ(m.status, status);
+}
+
+static uint8_t payload[WIRE_PAYLOAD_MAX];
+static size_t payload_len;
+static uint8_t last_type;
+
+/* One request with a fresh seq and the payload that was just packed. */
+static void ask(uint8_t type) {
+  last_type = type;
+  say(type, ++next_seq, payload, payload_len);
+}
+
+static void ask_empty(uint8_t type) {
+  payload_len = 0;
+  ask(type);
+}
+
+static void pack_load(const char *name) {
+  load_t m;
+  memset(&m, 0, sizeof m);
+  strncpy(m.workload, name, sizeof m.workload - 1);
+  m.seed = SEED;
+  CHECK_EQ(load_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+}
+
+static void load(const char *name) {
+  pack_load(name);
+  ask(MSG_LOAD);
+  CHECK(only(MSG_LOAD | MSG_ANSWER) != NULL);
+}
+
+static void budget(budget_t m) {
+  CHECK_EQ(budget_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_BUDGET);
+  expect_done(MSG_BUDGET);
+}
+
+static uint8_t golden_memory_bytes[MEMORY_LEN];
+static golden_t golden;
+
+static void golden_begin(const char *name) {
+  CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_memory_bytes, sizeof golden_memory_bytes),
+           HIL_OK);
+}
+
+static void pack_step(uint64_t frame) {
+  step_t m;
+  memset(&m, 0, sizeof m);
+  m.frame = frame;
+  m.len = (uint16_t)golden.workload->input_len;
+  golden.workload->input(m.input, SEED, frame);
+  CHECK_EQ(step_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+}
+
+static reply_t reply;
+
+static int read_reply(void) {
+  const answer_t *a = only(MSG_STEP | MSG_ANSWER);
+  memset(&reply, 0, sizeof reply);
+  CHECK(a && reply_unpack(&reply, a->payload, a->len) == HIL_OK);
+  return a != NULL;
+}
+
+/* One STEP; the reply is in |reply|. */
+static void step(uint64_t frame) {
+  pack_step(frame);
+  ask(MSG_STEP);
+  if (read_reply()) CHECK_EQ(reply.frame, frame);
+}
+
+/* One STEP of the next frame, which must be golden. */
+static void golden_frame(uint64_t frame) {
+  CHECK_EQ(golden.next_frame, frame);
+  CHECK_EQ(golden_step(&golden), HIL_OK);
+  step(frame);
+  CHECK_EQ(reply.status, WORKER_DONE);
+  CHECK_EQ(reply.output_digest, golden.output_digest);
+  CHECK_EQ(reply.state_digest, golden.state_digest);
+  CHECK_EQ(reply.len, golden.workload->output_len);
+  CHECK(memcmp(reply.output, golden.output, reply.len) == 0);
+}
+
+static void begin(const char *name) {
+  boot();
+  load(name);
+  golden_begin(name);
+}
+
+static arm_t flip(uint32_t id, uint64_t frame, uint8_t target, uint32_t tick, uint64_t bit) {
+  return (arm_t){.id = id, .frame = frame, .target = target, .at = tick, .kind = UPSET_BIT, .bit = bit};
+}
+
+static void ask_arm(const arm_t *m) {
+  CHECK_EQ(arm_pack(m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_ARM);
+}
+
+static void arm(const arm_t *m) {
+  ask_arm(m);
+  expect_done(MSG_ARM);
+}
+
+static report_t report(uint32_t id) {
+  report_t r;
+  memset(&r, 0, sizeof r);
+  CHECK_EQ(id_pack(id, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_REPORT);
+  const answer_t *a = only(MSG_REPORT | MSG_ANSWER);
+  CHECK(a && report_unpack(&r, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(r.id, id);
+  return r;
+}
+
+static void ask_sync(uint64_t frame, uint64_t digest) {
+  const sync_t m = {frame, digest};
+  CHECK_EQ(sync_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_SYNC);
+}
+
+static void ask_read(uint8_t region, uint32_t offset, uint32_t len) {
+  const range_t m = {region, offset, len};
+  CHECK_EQ(range_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_READ);
+}
+
+static data_t content;
+
+static void ask_write(uint8_t region, uint32_t offset, const uint8_t *bytes, uint16_t len) {
+  memset(&content, 0, sizeof content);
+  content.region = region;
+  content.offset = offset;
+  content.len = len;
+  memcpy(content.bytes, bytes, len);
+  CHECK_EQ(data_pack(&content, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_WRITE);
+}
+
+static health_t health(void) {
+  health_t m;
+  memset(&m, 0, sizeof m);
+  ask_empty(MSG_HEALTH);
+  const answer_t *a = only(MSG_HEALTH | MSG_ANSWER);
+  CHECK(a && health_unpack(&m, a->payload, a->len) == HIL_OK);
+  return m;
+}
+
+/* --- every request in every state ------------------------------------------------------------------ */
+
+typedef enum { EMPTY, READY, RUNNING, NO_WORKER, STATES } state_t;
+
+static void come_to(state_t state) {
+  boot();
+  golden_begin("sha256");
+  if (state == EMPTY) return;
+  load("sha256");
+  budget((budget_t){.cpu_us = 100000, .max_ticks = 1000});
+  if (state == RUNNING) {
+    s.kind = STEP_WAITS;
+    pack_step(0);
+    give(MSG_STEP, 500, payload, payload_len);
+    (void)agent_poll(&s.agent);
+    CHECK(s.agent.running);
+  }
+  if (state == NO_WORKER) {
+    s.kind = STEP_DIES;
+    step(0);
+    CHECK_EQ(reply.status, WORKER_CRASHED);
+    CHECK_EQ(reply.signal, SIGNAL_FAULT);
+    s.kind = STEP_RUNS;
+  }
+}
+
+/* A well-formed request of each type. */
+static void pack_request(uint8_t type) {
+  const arm_t a = flip(1, 0, TARGET_STATE, 3, 5);
+  const budget_t b = {.cpu_us = 1000};
+  const spans_query_t q = {REGION_STATE, 16, 0, 2};
+  const range_t r = {REGION_STATE, 0, 8};
+  const sync_t y = {3, digest64(s.memory, golden.workload->state_len, 0)};
+  payload_len = 0;
+  memset(&content, 0, sizeof content);
+  content.len = 4;
+  memcpy(content.bytes, s.memory, 4);
+  switch (type) {
+    case MSG_LOAD: pack_load("sha256"); break;
+    case MSG_BUDGET: (void)budget_pack(&b, payload, sizeof payload, &payload_len); break;
+    case MSG_STEP: pack_step(0); break;
+    case MSG_ARM: (void)arm_pack(&a, payload, sizeof payload, &payload_len); break;
+    case MSG_REPORT: (void)id_pack(1, payload, sizeof payload, &payload_len); break;
+    case MSG_SPANS: (void)spans_query_pack(&q, payload, sizeof payload, &payload_len); break;
+    case MSG_READ: (void)range_pack(&r, payload, sizeof payload, &payload_len); break;
+    case MSG_WRITE: (void)data_pack(&content, payload, sizeof payload, &payload_len); break;
+    case MSG_SYNC: (void)sync_pack(&y, payload, sizeof payload, &payload_len); break;
+    default: break;
+  }
+}
+
+enum { OK = 0 };
+
+static const struct {
+  uint8_t type;
+  int want[STATES]; /* OK: the right answer; else the refusal */
+} expected[] = {
+    {MSG_HELLO, {OK, OK, OK, OK}},
+    {MSG_LOAD, {OK, OK, HIL_ERR_STATE, OK}},
+    {MSG_BUDGET, {OK, OK, HIL_ERR_STATE, OK}},
+    {MSG_STEP, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_ARM, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_REPORT, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
+    {MSG_SPANS, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_READ, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_WRITE, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_SYNC, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_CHECKPOINT, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_RESTORE, {HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE}},
+    {MSG_RESTART, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+    {MSG_RESET, {OK, OK, OK, OK}},
+    {MSG_HEALTH, {OK, OK, OK, OK}},
+    {0x00, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+    {0x10, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+    {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
+enum { EXPECTED = sizeof expected / sizeof expected[0] };
+
+static void it_announces_itself(void) {
+  boot();
+  const answer_t *a = only(MSG_HELLO | MSG_ANSWER);
+  hello_t m;
+  CHECK(a && a->seq == 0 && hello_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.boot_id, 99);
+  CHECK_EQ(m.wire_version, WIRE_VERSION);
+  CHECK(strcmp(m.port, "stub") == 0);
+  CHECK(m.targets >> TARGET_TEXT & 1u);
+  CHECK(!(m.targets >> TARGET_LINK & 1u));
+}
+
+static void every_request_in_every_state_has_exactly_one_answer(void) {
+  for (size_t i = 0; i < EXPECTED; i++) {
+    for (int state = EMPTY; state < STATES; state++) {
+      come_to((state_t)state);
+      pack_request(expected[i].type);
+      ask(expected[i].type);
+      if (expected[i].want[state] != OK) {
+        expect_refusal(expected[i].type, expected[i].want[state]);
+      } else {
+        CHECK(only((uint8_t)(expected[i].type | MSG_ANSWER)) != NULL);
+      }
+      CHECK_EQ(answers[0].seq, next_seq);
+      CHECK_EQ(s.resets, expected[i].type == MSG_RESET);
+      if (state == RUNNING && expected[i].type != MSG_RESET) CHECK(s.agent.running);
+    }
+  }
+}
+
+static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
+  static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,  MSG_ARM, MSG_REPORT,
+                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC};
+  for (size_t i = 0; i < sizeof types; i++) {
+    come_to(READY);
+    for (int longer = 0; longer < 2; longer++) {
+      pack_request(types[i]);
+      payload[payload_len] = 0;
+      payload_len = longer ? payload_len + 1 : payload_len - 1;
+      ask(types[i]);
+      expect_refusal(types[i], HIL_ERR_PAYLOAD);
+    }
+    golden_frame(0);
+  }
+}
+
+static void answers_and_echoes_are_not_requests(void) {
+  come_to(READY);
+  for (unsigned type = 0x80; type < 0x100; type++) {
+    say((uint8_t)type, 9, NULL, 0);
+    CHECK_EQ(answer_count, 0);
+  }
+}
+
+static void arguments_out_of_range_are_refused(void) {
+  come_to(READY);
+  const uint32_t len = golden.workload->state_len;
+  ask_read(REGION_STATE, len, 1);
+  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  ask_read(REGION_STATE, 0, len + 1);
+  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  ask_read(REGION_STATE, UINT32_MAX, UINT32_MAX);
+  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  ask_read(REGION_STATE, 0, 0);
+  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  const uint8_t bytes[2] = {1, 2};
+  ask_write(REGION_OUTPUT, golden.workload->output_len - 1, bytes, 2);
+  expect_refusal(MSG_WRITE, HIL_ERR_ARG);
+  const spans_query_t beyond = {REGION_INPUT, 16, 100, 1};
+  (void)spans_query_pack(&beyond, payload, sizeof payload, &payload_len);
+  ask(MSG_SPANS);
+  expect_refusal(MSG_SPANS, HIL_ERR_ARG);
+  const budget_t none = {.cpu_us = 0};
+  (void)budget_pack(&none, payload, sizeof payload, &payload_len);
+  ask(MSG_BUDGET);
+  expect_refusal(MSG_BUDGET, HIL_ERR_PAYLOAD);
+  pack_load("no such thing");
+  ask(MSG_LOAD);
+  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  golden_frame(0); /* and what was loaded is so still */
+  pack_step(2);
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+}
+
+/* --- repetition ------------------------------------------------------------------------------------- */
+
+static void a_repeated_request_is_done_once_and_answered_alike(void) {
+  static const uint8_t types[] = {MSG_LOAD, MSG_BUDGET, MSG_STEP, MSG_ARM, MSG_SPANS,
+                                  MSG_WRITE, MSG_SYNC, MSG_CHECKPOINT, MSG_RESTART};
+  for (size_t i = 0; i < sizeof types; i++) {
+    come_to(READY);
+    pack_request(types[i]);
+    const unsigned loads = s.loads, steps = s.steps, starts = s.starts;
+    ask(types[i]);
+    CHECK_EQ(answer_count, 1);
+    const answer_t first = answers[0];
+    const unsigned done = s.loads - loads + s.steps - steps + s.starts - starts;
+    for (int again = 0; again < 3; again++) {
+      say(types[i], next_seq, payload, payload_len);
+      CHECK_EQ(answer_count, 1);
+      CHECK(memcmp(&answers[0], &first, sizeof first - WIRE_PAYLOAD_MAX + first.len) == 0);
+    }
+    CHECK_EQ(s.loads - loads + s.steps - steps + s.starts - starts, done);
+    CHECK_EQ(s.agent.duplicates, 3);
+  }
+}
+
+static void a_step_that_runs_is_busy_for_its_own_seq_only(void) {
+  come_to(RUNNING);
+  pack_step(0);
+  refusal_t m;
+  for (int again = 0; again < 3; again++) {
+    say(MSG_STEP, 500, payload, payload_len);
+    const answer_t *a = only(MSG_ERROR);
+    CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+    CHECK_EQ(m.status, HIL_ERR_STATE);
+    CHECK_EQ(m.detail, 1);
+  }
+  say(MSG_STEP, 501, payload, payload_len);
+  const answer_t *a = only(MSG_ERROR);
+  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.detail, 0);
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK(read_reply());
+  CHECK_EQ(answers[0].seq, 500);
+  CHECK_EQ(reply.status, WORKER_DONE);
+  CHECK_EQ(s.steps, 1);
+}
+
+static void the_last_frame_may_be_asked_for_again_with_a_new_seq(void) {
+  begin("sha256");
+  golden_frame(0);
+  golden_frame(1);
+  const reply_t first = reply;
+  step(1);
+  CHECK(memcmp(&first, &reply, sizeof reply) == 0);
+  CHECK_EQ(s.steps, 2);
+  pack_step(0); /* but not the one before it */
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+}
+
+static void a_frame_that_failed_never_answers_for_the_one_before(void) {
+  begin("sha256");
+  golden_frame(0);
+  const reply_t good = reply;
+  s.kind = STEP_DIES;
+  step(1);
+  CHECK_EQ(reply.status, WORKER_CRASHED);
+  s.kind = STEP_RUNS;
+  step(1);
+  CHECK_EQ(reply.status, WORKER_ABSENT);
+  pack_step(0);
+  ask(MSG_STEP);
+  if (answer_count == 1 && answers[0].type == (MSG_STEP | MSG_ANSWER)) {
+    CHECK(read_reply());
+    CHECK_EQ(reply.frame, 0);
+    CHECK_EQ(reply.status == WORKER_ABSENT || reply.output_digest == good.output_digest, 1);
+  }
+  ask_empty(MSG_RESTART);
+  expect_done(MSG_RESTART);
+  golden_frame(1);
+}
+
+static void hello_is_never_answered_from_the_cache(void) {
+  come_to(READY);
+  const uint16_t seq = ++next_seq;
+  pack_request(MSG_CHECKPOINT);
+  say(MSG_CHECKPOINT, seq, NULL, 0);
+  say(MSG_HELLO, 1, NULL, 0);
+  CHECK(only(MSG_HELLO | MSG_ANSWER) != NULL);
+  golden_frame(0);
+  say(MSG_CHECKPOINT, seq, NULL, 0); /* a new host, whose seq begins anew: it must be done again */
+  sync_t m;
+  const answer_t *a = only(MSG_CHECKPOINT | MSG_ANSWER);
+  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.frame, 0);
+}
+
+/* --- steps ------------------------------------------------------------------------------------------- */
+
+static void every_workload_equals_the_golden_run(void) {
+  for (int i = 0; workload_at(i); i++) {
+    begin(workload_at(i)->name);
+    for (uint64_t frame = 0; frame < 20; frame++) golden_frame(frame);
+    CHECK_EQ(reply.ticks, workload_at(i)->ticks);
+  }
+}
+
+static void a_step_that_uses_up_its_budget_is_hung(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 5000});
+  golden_frame(0);
+  s.kind = STEP_HANGS;
+  const unsigned kills = s.kills;
+  step(1);
+  CHECK_EQ(reply.status, WORKER_HUNG);
+  CHECK(reply.cpu_us >= 5000 && reply.cpu_us < 6000);
+  CHECK_EQ(reply.output_digest, 0);
+  CHECK_EQ(reply.len, 0);
+  CHECK_EQ(s.kills, kills + 1);
+  s.kind = STEP_RUNS;
+  step(1);
+  CHECK_EQ(reply.status, WORKER_ABSENT);
+  ask_empty(MSG_RESTART);
+  expect_done(MSG_RESTART);
+  golden_frame(1);
+  const health_t h = health();
+  CHECK_EQ(h.hangs, 1);
+  CHECK_EQ(h.crashes, 0);
+  CHECK_EQ(h.restarts, 1);
+  CHECK_EQ(h.steps, 3);
+  CHECK_EQ(h.cpu_temp_mc, 42000);
+}
+
+static void ticks_beyond_the_budget_are_a_hang_too(void) {
+  begin("sha256");
+  const uint32_t ticks = golden.workload->ticks;
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = ticks});
+  golden_frame(0);
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = ticks - 1});
+  step(1);
+  CHECK_EQ(reply.status, WORKER_HUNG);
+  CHECK_EQ(reply.ticks, ticks);
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX}); /* no limit that could wrap */
+  load("sha256");
+  golden_begin("sha256");
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX});
+  golden_frame(0);
+}
+
+static void the_agent_says_when_it_wants_to_be_called_again(void) {
+  come_to(RUNNING);
+  const uint32_t wait_us = agent_poll(&s.agent);
+  CHECK(wait_us > 0 && wait_us <= 100000);
+  come_to(READY);
+  CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
+}
+
+static void a_restart_keeps_the_state(void) {
+  begin("matmul");
+  golden_frame(0);
+  ask_empty(MSG_RESTART);
+  expect_done(MSG_RESTART);
+  golden_frame(1);
+}
+
+/* --- state transfer ---------------------------------------------------------------------------------- */
+
+static void sync_adopts_a_frame_only_with_the_right_digest(void) {
+  begin("sha256");
+  golden_frame(0);
+  const uint64_t digest = golden.state_digest;
+  ask_sync(41, digest ^ 1);
+  expect_refusal(MSG_SYNC, HIL_ERR_DAMAGED);
+  pack_step(42);
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  ask_sync(41, digest);
+  expect_done(MSG_SYNC);
+  pack_step(41); /* was never computed here */
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  step(42);
+  CHECK_EQ(reply.status, WORKER_DONE);
+}
+
+static void a_read_streams_over_a_link_that_takes_little_at_a_time(void) {
+  static const size_t takes[] = {1, 7, 100, 1038, 5000, SIZE_MAX};
+  static uint8_t got[20000];
+  for (size_t i = 0; i < sizeof takes / sizeof takes[0]; i++) {
+    begin("matmul");
+    const uint32_t len = golden.workload->state_len;
+    s.link_takes = takes[i];
+    ask_read(REGION_STATE, 3, len - 5);
+    memset(got, UNIT_GUARD, sizeof got);
+    uint32_t at = 3;
+    for (int k = 0; k < answer_count; k++) {
+      data_t d;
+      CHECK_EQ(answers[k].type, MSG_READ | MSG_ANSWER);
+      CHECK_EQ(answers[k].seq, next_seq);
+      CHECK_EQ(data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
+      CHECK_EQ(d.offset, at);
+      memcpy(got + d.offset, d.bytes, d.len);
+      at += d.len;
+    }
+    CHECK_EQ(at, len - 2);
+    CHECK(memcmp(got + 3, s.io.state + 3, len - 5) == 0);
+    CHECK_EQ(got[len - 2], UNIT_GUARD);
+  }
+}
+
+static void a_slow_link_does_not_keep_requests_from_being_answered(void) {
+  begin("archive");
+  s.link_down = 1;
+  ask_read(REGION_STATE, 0, golden.workload->state_len);
+  CHECK(agent_tx_pending(&s.agent));
+  payload_len = 0;
+  give(MSG_HELLO, 900, NULL, 0); /* queued among the data */
+  s.link_down = 0;
+  settle();
+  int hellos = 0;
+  uint64_t bytes = 0;
+  for (int k = 0; k < answer_count; k++) {
+    if (answers[k].type == (MSG_HELLO | MSG_ANSWER)) hellos++;
+    if (answers[k].type == (MSG_READ | MSG_ANSWER)) bytes += answers[k].len - 7u;
+  }
+  CHECK_EQ(hellos, 1);
+  CHECK_EQ(bytes, golden.workload->state_len);
+}
+
+static void a_read_ends_when_its_memory_goes_away(void) {
+  begin("archive");
+  s.link_down = 1;
+  ask_read(REGION_STATE, 0, golden.workload->state_len);
+  pack_load("attitude");
+  give(MSG_LOAD, 800, payload, payload_len);
+  s.link_down = 0;
+  settle();
+  const uint32_t len = workload_find("attitude")->state_len;
+  int after = 0;
+  for (int k = 0; k < answer_count; k++) {
+    if (answers[k].type == (MSG_LOAD | MSG_ANSWER)) after = 1;
+    if (after && answers[k].type == (MSG_READ | MSG_ANSWER)) {
+      data_t d;
+      CHECK_EQ(data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
+      CHECK(d.offset + d.len <= len);
+    }
+  }
+  CHECK(after);
+}
+
+static void a_reset_waits_for_its_answer_but_not_for_ever(void) {
+  begin("archive");
+  s.link_takes = 100; /* a READ of a megabyte is under way */
+  ask_read(REGION_STATE, 0, golden.workload->state_len);
+  s.link_down = 1;
+  ask_read(REGION_STATE, 0, golden.workload->state_len);
+  s.link_down = 0;
+  s.link_takes = SIZE_MAX;
+  ask_empty(MSG_RESET);
+  CHECK_EQ(s.resets, 1);
+  CHECK_EQ(answers[answer_count - 1].type, MSG_RESET | MSG_ANSWER);
+  CHECK(answer_count < 20);
+
+  begin("sha256");
+  s.link_down = 1;
+  give(MSG_RESET, 5, NULL, 0);
+  const uint32_t wait_us = agent_poll(&s.agent);
+  CHECK_EQ(s.resets, 0);
+  CHECK(wait_us > 0 && wait_us <= AGENT_RESET_PATIENCE_US);
+  s.clock_us += wait_us;
+  (void)agent_poll(&s.agent);
+  CHECK_EQ(s.resets, 1);
+}
+
+static void span_digests_are_those_of_the_region(void) {
+  begin("matmul");
+  golden_frame(0);
+  for (uint8_t region = 0; region < 3; region++) {
+    const uint32_t len = region == 0 ? 9216 : 64;
+    const uint8_t *base = region == 0 ? golden.state : region == 1 ? golden.input : golden.output;
+    const spans_query_t q = {region, 48, 0, (uint16_t)(region == 0 ? 64 : 2)};
+    (void)spans_query_pack(&q, payload, sizeof payload, &payload_len);
+    ask(MSG_SPANS);
+    spans_t m;
+    const answer_t *a = only(MSG_SPANS | MSG_ANSWER);
+    CHECK(a && spans_unpack(&m, a->payload, a->len) == HIL_OK);
+    for (uint32_t i = 0; i < q.count; i++) {
+      const uint32_t part = len - i * 48 < 48 ? len - i * 48 : 48;
+      CHECK_EQ(m.digests[i], digest64(base + i * 48, part, 0));
+    }
+  }
+}
+
+/* --- checkpoints -------------------------------------------------------------------------------------- */
+
+static void checkpoints_are_taken_by_themselves_and_restored(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 1000000, .checkpoint_every = 4});
+  uint64_t at_8 = 0;
+  for (uint64_t frame = 0; frame < 10; frame++) {
+    golden_frame(frame);
+    if (frame == 7) at_8 = golden.state_digest;
+  }
+  ask_empty(MSG_RESTORE);
+  sync_t m;
+  const answer_t *a = only(MSG_RESTORE | MSG_ANSWER);
+  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.frame, 7);
+  CHECK_EQ(m.state_digest, at_8);
+  golden_begin("sha256");
+  for (uint64_t frame = 0; frame < 8; frame++) CHECK_EQ(golden_step(&golden), HIL_OK);
+  golden_frame(8);
+  golden_frame(9);
+}
+
+static void a_checkpoint_before_the_first_frame_goes_back_to_none(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 1000000, .checkpoint_every = 1000});
+  golden_frame(0);
+  ask_empty(MSG_RESTORE);
+  sync_t m;
+  const answer_t *a = only(MSG_RESTORE | MSG_ANSWER);
+  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.frame, UINT64_MAX);
+  golden_begin("sha256");
+  golden_frame(0);
+}
+
+static void a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing(void) {
+  begin("sha256");
+  const uint32_t words = golden.workload->state_len / 8;
+  budget((budget_t){.cpu_us = 1000000, .scrub_words = 8});
+  golden_frame(0);
+  const uint64_t digest = golden.state_digest;
+  ask_empty(MSG_CHECKPOINT);
+  const arm_t a = flip(5, 1, TARGET_CHECKPOINT, 2, 77);
+  arm(&a);
+  golden_frame(1);
+  const report_t r = report(5);
+  CHECK_EQ(r.state, UPSET_INJECTED);
+  CHECK_EQ(r.verified, 1);
+  CHECK_EQ(r.bit, 77);
+  CHECK_EQ(r.space, golden.workload->state_len * 8);
+  for (uint64_t frame = 2; frame < 2 + words; frame++) golden_frame(frame);
+  const health_t h = health();
+  CHECK_EQ(h.corrected, 1);
+  CHECK_EQ(h.uncorrected, 0);
+  ask_empty(MSG_RESTORE);
+  sync_t m;
+  const answer_t *answer = only(MSG_RESTORE | MSG_ANSWER);
+  CHECK(answer && sync_unpack(&m, answer->payload, answer->len) == HIL_OK);
+  CHECK_EQ(m.state_digest, digest);
+}
+
+static void two_flipped_bits_of_a_checkpoint_word_are_not_restored(void) {
+  begin("sha256");
+  golden_frame(0);
+  ask_empty(MSG_CHECKPOINT);
+  const arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64), second = flip(2, 1, TARGET_CHECKPOINT, 0, 90);
+  arm(&first);
+  arm(&second);
+  golden_frame(1);
+  CHECK_EQ(report(2).verified, 1);
+  ask_empty(MSG_RESTORE);
+  expect_refusal(MSG_RESTORE, HIL_ERR_DAMAGED);
+  CHECK_EQ(health().uncorrected, 1);
+}
+
+static void without_a_checkpoint_its_upset_is_missed(void) {
+  begin("sha256");
+  const arm_t a = flip(5, 0, TARGET_CHECKPOINT, 2, 77);
+  arm(&a);
+  golden_frame(0);
+  CHECK_EQ(report(5).state, UPSET_MISSED);
+}
+
+/* --- upsets -------------------------------------------------------------------------------------------- */
+
+static void an_upset_hits_where_and_when_it_was_told(void) {
+  static const uint8_t targets[] = {TARGET_STATE, TARGET_INPUT, TARGET_OUTPUT};
+  for (size_t t = 0; t < sizeof targets; t++) {
+    for (uint32_t tick = 0; tick <= 16; tick++) {
+      begin("sha256");
+      golden_frame(0);
+      const uint64_t bit = tick * 131u + 17u;
+      const arm_t a = flip(40 + tick, 1, targets[t], tick, bit);
+      arm(&a);
+      CHECK_EQ(report(40 + tick).state, UPSET_ARMED);
+      step(1);
+      CHECK_EQ(reply.pending, 1);
+      const report_t r = report(40 + tick);
+      CHECK_EQ(r.state, UPSET_INJECTED);
+      CHECK_EQ(r.verified, 1);
+      CHECK_EQ(r.changed, 1);
+      CHECK_EQ(r.frame, 1);
+      CHECK_EQ(r.tick, tick);
+      CHECK_EQ(r.steps, 0);
+      CHECK_EQ(r.bit, bit % r.space);
+      CHECK_EQ(r.len, 1);
+      CHECK_EQ(r.before[0] ^ r.after[0], 1u << r.bit % 8);
+      if (tick == 0) CHECK_EQ(r.at_us, 0); /* nothing of this step has run yet */
+    }
+  }
+}
+
+static void a_position_that_is_not_reached_is_missed(void) {
+  begin("sha256");
+  const arm_t late = flip(1, 0, TARGET_STATE, 17, 3), never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
+  arm(&late);
+  arm(&never);
+  golden_frame(0);
+  CHECK_EQ(reply.pending, 2);
+  for (uint32_t id = 1; id <= 2; id++) {
+    const report_t r = report(id);
+    CHECK_EQ(r.state, UPSET_MISSED);
+    CHECK_EQ(r.verified, 0);
+    CHECK_EQ(r.detail, HIL_ERR_STATE);
+  }
+}
+
+static void a_step_that_dies_misses_the_upsets_behind(void) {
+  begin("sha256");
+  const arm_t crash = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_CRASH};
+  const arm_t behind = flip(2, 0, TARGET_STATE, 6, 3);
+  arm(&crash);
+  arm(&behind);
+  step(0);
+  CHECK_EQ(reply.status, WORKER_CRASHED);
+  CHECK_EQ(reply.ticks, 5);
+  CHECK_EQ(report(1).state, UPSET_INJECTED);
+  CHECK_EQ(report(1).verified, 1);
+  CHECK_EQ(report(2).state, UPSET_MISSED);
+}
+
+static void a_frozen_processor_is_hung(void) {
+  begin("sha256");
+  const arm_t hang = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_HANG};
+  arm(&hang);
+  step(0);
+  CHECK_EQ(reply.status, WORKER_HUNG);
+  CHECK_EQ(report(1).state, UPSET_INJECTED);
+}
+
+static void a_board_that_resets_says_nothing_more(void) {
+  for (uint32_t tick = 0; tick < 8; tick += 7) {
+    begin("sha256");
+    const arm_t reset = {.id = 1, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
+    arm(&reset);
+    pack_step(0);
+    ask(MSG_STEP);
+    CHECK_EQ(answer_count, 0);
+    CHECK_EQ(s.resets, 1);
+  }
+}
+
+static void instructions_are_counted_from_the_tick_for_each_upset_alone(void) {
+  begin("sha256");
+  arm_t a = flip(1, 0, TARGET_STATE, 3, 8), b = flip(2, 0, TARGET_STATE, 3, 9), c = flip(3, 0, TARGET_STATE, 3, 10);
+  a.steps = 50;
+  b.steps = 20;
+  c.steps = 50;
+  arm(&a);
+  arm(&b);
+  arm(&c);
+  step(0);
+  CHECK_EQ(s.instructions, 50);
+  CHECK_EQ(report(1).steps, 50);
+  CHECK_EQ(report(1).pc_offset, 50);
+  CHECK_EQ(report(2).steps, 20);
+  CHECK_EQ(report(2).pc_offset, 20);
+  CHECK_EQ(report(3).pc_offset, 50);
+  CHECK_EQ(report(3).tick, 3);
+}
+
+static void a_step_that_ends_while_instructions_are_counted_misses(void) {
+  begin("sha256");
+  s.instructions_max = 30;
+  arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
+  a.steps = 50;
+  arm(&a);
+  step(0);
+  const report_t r = report(1);
+  CHECK_EQ(r.state, UPSET_MISSED);
+  CHECK_EQ(r.steps, 30);
+}
+
+static void more_instructions_than_can_be_waited_for_are_refused(void) {
+  begin("sha256");
+  arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
+  a.steps = AGENT_ADVANCE_MAX + 1;
+  ask_arm(&a);
+  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  a.steps = UINT32_MAX;
+  ask_arm(&a);
+  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+}
+
+static void what_cannot_be_armed_is_refused(void) {
+  begin("sha256");
+  golden_frame(0);
+  arm_t a = flip(1, 0, TARGET_STATE, 3, 8); /* that frame is over */
+  ask_arm(&a);
+  expect_refusal(MSG_ARM, HIL_ERR_STATE);
+  a = flip(1, 1, TARGET_LINK, 3, 8);
+  ask_arm(&a);
+  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  a = flip(1, 1, TARGET_GPR, 3, 8);
+  a.kind = UPSET_STUCK;
+  ask_arm(&a);
+  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  a = flip(9, 1, TARGET_GPR, 3, 8); /* this port has no registers: told in the report */
+  arm(&a);
+  golden_frame(1);
+  CHECK_EQ(report(9).state, UPSET_FAILED);
+  CHECK_EQ(report(9).detail, HIL_ERR_NOSYS);
+}
+
+static void the_table_of_upsets_is_full_only_with_armed_ones(void) {
+  begin("sha256");
+  arm_t a = flip(1, 1000, TARGET_STATE, 0, 0); /* waits for long */
+  arm(&a);
+  for (uint64_t frame = 0; frame < 10; frame++) { /* many come and go meanwhile */
+    for (uint32_t i = 0; i < 20; i++) {
+      a = flip((uint32_t)(100 + frame * 20 + i), frame, TARGET_OUTPUT, 0, i);
+      arm(&a);
+    }
+    golden_frame(frame);
+    CHECK_EQ(reply.pending, 20);
+  }
+  CHECK_EQ(report(1).state, UPSET_ARMED);
+  CHECK_EQ(report(299).state, UPSET_INJECTED); /* the newest reports are kept */
+  CHECK_EQ(report(280).state, UPSET_INJECTED);
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX - 1; i++) {
+    a = flip(1000 + i, 1000, TARGET_STATE, 0, i);
+    arm(&a);
+  }
+  a = flip(5000, 1000, TARGET_STATE, 0, 0);
+  for (int again = 0; again < 3; again++) {
+    ask_arm(&a);
+    expect_refusal(MSG_ARM, HIL_ERR_EXHAUSTED);
+  }
+  a = flip(1000, 10, TARGET_OUTPUT, 0, 0); /* the same id: in its place */
+  arm(&a);
+  golden_frame(10);
+  a = flip(5000, 1000, TARGET_STATE, 0, 0);
+  arm(&a);
+}
+
+static void frames_that_are_passed_over_miss_their_upsets(void) {
+  begin("sha256");
+  golden_frame(0);
+  const arm_t a = flip(1, 5, TARGET_STATE, 0, 0), later = flip(2, 11, TARGET_STATE, 0, 0);
+  arm(&a);
+  arm(&later);
+  ask_sync(10, golden.state_digest);
+  expect_done(MSG_SYNC);
+  CHECK_EQ(report(1).state, UPSET_MISSED);
+  CHECK_EQ(report(2).state, UPSET_ARMED);
+  step(11);
+  CHECK_EQ(reply.pending, 1);
+  CHECK_EQ(agent_quiet_ready(&s.agent, 12), HIL_OK);
+}
+
+static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
+  begin("sha256");
+  golden_frame(0);
+  ask_empty(MSG_CHECKPOINT);
+  const arm_t a = flip(1, 1, TARGET_STATE, 20, 0), b = flip(2, 1, TARGET_STATE, 16, 8 * 200);
+  arm(&a);
+  arm(&b);
+  step(1);
+  CHECK_EQ(reply.pending, 2);
+  const report_t first = report(2);
+  CHECK_EQ(first.state, UPSET_INJECTED);
+  CHECK_EQ(first.persisted, 1);
+  ask_empty(MSG_RESTORE);
+  golden_frame(1); /* it does not strike twice */
+  CHECK_EQ(reply.pending, 0);
+  const report_t again = report(2);
+  CHECK(memcmp(&first, &again, sizeof first) == 0);
+  CHECK_EQ(report(1).state, UPSET_MISSED);
+}
+
+/* --- stuck cells ------------------------------------------------------------------------------------- */
+
+static arm_t stick(uint32_t id, uint64_t frame, uint8_t target, uint64_t bit, uint64_t value, uint32_t hold) {
+  arm_t a = flip(id, frame, target, 0, bit);
+  a.kind = UPSET_STUCK;
+  a.value = value;
+  a.hold_frames = hold;
+  return a;
+}
+
+static void a_stuck_cell_holds_against_writes_and_steps_until_released(void) {
+  begin("sha256");
+  golden_frame(0);
+  const uint64_t bit = 8 * 50 + 2; /* of the links, which steps overwrite */
+  const uint8_t was = s.io.state[50] >> 2 & 1u;
+  const arm_t a = stick(1, 1, TARGET_STATE, bit, !was, 3);
+  arm(&a);
+  for (uint64_t frame = 1; frame <= 3; frame++) {
+    step(frame);
+    CHECK_EQ(s.io.state[50] >> 2 & 1u, !was);
+    const uint8_t zero = 0, ones = 0xff;
+    ask_write(REGION_STATE, 50, was ? &ones : &zero, 1);
+    expect_done(MSG_WRITE);
+    CHECK_EQ(s.io.state[50] >> 2 & 1u, !was);
+  }
+  CHECK_EQ(report(1).verified, 1);
+  step(4); /* released before it */
+  const uint8_t zero = 0, ones = 0xff;
+  ask_write(REGION_STATE, 50, was ? &ones : &zero, 1);
+  CHECK_EQ(s.io.state[50] >> 2 & 1u, was);
+}
+
+static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
+  begin("sha256");
+  golden_frame(0);
+  const uint8_t was = s.io.state[60] & 1u;
+  const arm_t a = stick(1, 1, TARGET_STATE, 8 * 60, !was, 0);
+  arm(&a);
+  CHECK_EQ(golden_step(&golden), HIL_OK);
+  step(1);
+  for (uint32_t at = 0; at < golden.workload->state_len; at += 8) {
+    ask_write(REGION_STATE, at, golden.state + at, 8);
+    expect_done(MSG_WRITE);
+  }
+  ask_sync(1, golden.state_digest);
+  expect_refusal(MSG_SYNC, HIL_ERR_DAMAGED);
+  ask_empty(MSG_RESTART);
+  ask_write(REGION_STATE, 60, golden.state + 60, 1);
+  CHECK_EQ(s.io.state[60] & 1u, !was);
+  ask_empty(MSG_CHECKPOINT);
+  load("sha256"); /* memory made anew is sound */
+  golden_begin("sha256");
+  golden_frame(0);
+}
+
+static void a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves(void) {
+  begin("sha256");
+  const arm_t a = stick(1, 0, TARGET_STACK, 8 * 10, 1, 0); /* 10 above the top of 128: fixed place 394 */
+  arm(&a);
+  step(0);
+  CHECK_EQ(s.stack[STACK_LEN - 128 + 10], 1);
+  memset(s.stack, 0, sizeof s.stack);
+  s.stack_len = 200;
+  step(1);
+  CHECK_EQ(s.stack[STACK_LEN - 128 + 10], 1);
+  CHECK_EQ(s.stack[STACK_LEN - 200 + 10], 0);
+  memset(s.stack, 0, sizeof s.stack);
+  s.stack_len = 16; /* shrunk past it: out of reach */
+  step(2);
+  CHECK_EQ(s.stack[STACK_LEN - 128 + 10], 0);
+  CHECK_EQ(s.stack[STACK_LEN - 16 + 10], 0);
+}
+
+static void more_stuck_cells_than_can_be_held_are_told(void) {
+  begin("sha256");
+  for (uint32_t i = 0; i <= AGENT_STUCK_MAX; i++) {
+    const arm_t a = stick(i + 1, 0, TARGET_INPUT, 8 * i, 1, 0);
+    arm(&a);
+  }
+  step(0);
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) CHECK_EQ(report(i + 1).state, UPSET_INJECTED);
+  CHECK_EQ(report(AGENT_STUCK_MAX + 1).state, UPSET_FAILED);
+  CHECK_EQ(report(AGENT_STUCK_MAX + 1).detail, HIL_ERR_EXHAUSTED);
+}
+
+/* --- wall-clock triggers -------------------------------------------------------------------------------- */
+
+static void a_wall_clock_trigger_does_not_lift_the_other_stops(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = 10});
+  arm_t a = flip(1, 0, TARGET_STATE, 250, 3);
+  a.trigger = TRIGGER_US;
+  a.steps = 5;
+  arm(&a);
+  s.kind = STEP_WAITS; /* until the trigger has struck */
+  pack_step(0);
+  give(MSG_STEP, 300, payload, payload_len);
+  for (int turn = 0; turn < 20; turn++) (void)agent_poll(&s.agent);
+  CHECK_EQ(s.advances, 1);
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK(read_reply());
+  CHECK_EQ(reply.status, WORKER_HUNG); /* the runaway is still found */
+  const report_t r = report(1);
+  CHECK_EQ(r.state, UPSET_INJECTED);
+  CHECK(r.at_us >= 250 && r.at_us < 1000);
+}
+
+static void a_wall_clock_trigger_after_the_end_is_missed(void) {
+  begin("sha256");
+  arm_t a = flip(1, 0, TARGET_STATE, 900000, 3);
+  a.trigger = TRIGGER_US;
+  arm(&a);
+  golden_frame(0);
+  CHECK_EQ(report(1).state, UPSET_MISSED);
+}
+
+/* --- noise, and hostile bytes ----------------------------------------------------------------------------- */
+
+static uint64_t random_state;
+
+static uint32_t random_u32(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return (uint32_t)((random_state * 0x2545F4914F6CDD1DU) >> 32);
+}
+
+static void noise_is_complained_of_once_a_burst(void) {
+  begin("sha256");
+  uint8_t burst[300];
+  for (size_t i = 0; i < sizeof burst; i++) burst[i] = (uint8_t)(i % 5 ? 0x55 : 0);
+  agent_receive(&s.agent, burst, sizeof burst);
+  settle();
+  nak_t m;
+  const answer_t *a = only(MSG_NAK);
+  CHECK(a && a->seq == 0 && nak_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.reason, HIL_ERR_PAYLOAD);
+  const uint8_t zero = 0;
+  agent_receive(&s.agent, &zero, 1);
+  settle();
+  CHECK(health().rx_errors > 10);
+  golden_frame(0);
+}
+
+/* Random bytes of a random request, often almost right. */
+static void hostile_request(void) {
+  const uint8_t type = (uint8_t)(random_u32() % 8 ? 1 + random_u32() % 15 : random_u32());
+  pack_request(type == MSG_RESET ? MSG_HEALTH : type);
+  if (type == MSG_ARM) {
+    arm_t a = {.id = random_u32() % 100, .frame = s.agent.done_frame + 1 + random_u32() % 3,
+               .trigger = (uint8_t)(random_u32() % 2), .target = (uint8_t)(random_u32() % 11),
+               .at = random_u32() % 24, .steps = random_u32() % 3 ? 0 : random_u32() % 100,
+               .hold_frames = random_u32() % 3, .kind = (uint8_t)(1 + random_u32() % 5),
+               .width = (uint8_t)(random_u32() % 2 ? 32 : random_u32()),
+               .bit = (uint64_t)random_u32() << 32 | random_u32(), .value = random_u32()};
+    if (a.target == TARGET_CPU) a.kind = (uint8_t)(1 + random_u32() % 2);
+    (void)arm_pack(&a, payload, sizeof payload, &payload_len);
+  }
+  if (type == MSG_STEP) pack_step(s.agent.done_frame + random_u32() % 3);
+  if (type == MSG_READ) {
+    const range_t r = {(uint8_t)(random_u32() % 3), random_u32() % 400, random_u32() % 400};
+    (void)range_pack(&r, payload, sizeof payload, &payload_len);
+  }
+  if (type == MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
+  if (random_u32() % 3 == 0 && payload_len && type != MSG_BUDGET) { /* no budget for ever */
+    for (uint32_t k = random_u32() % 4; k-- > 0;) payload[random_u32() % payload_len] = (uint8_t)random_u32();
+  }
+  if (random_u32() % 16 == 0) payload_len = random_u32() % 100;
+  /* A stray RESET or an upset that resets would end the life of this agent. */
+  const uint8_t sent = type == MSG_RESET ? MSG_HEALTH : type;
+  static const step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS, STEP_RUNS, STEP_DIES, STEP_HANGS};
+  s.kind = kinds[random_u32() % 6];
+  ask(sent);
+  int direct = 0;
+  for (int k = 0; k < answer_count; k++) {
+    CHECK_EQ(answers[k].seq, next_seq);
+    CHECK(answers[k].type & MSG_ANSWER);
+    direct += answers[k].type != (MSG_READ | MSG_ANSWER);
+  }
+  CHECK(direct <= 1);
+  CHECK(answer_count >= 1 || (sent & MSG_ANSWER) || s.resetted);
+  CHECK(!s.agent.running || s.resetted);
+}
+
+static void random_requests_are_each_answered_and_do_no_harm(void) {
+  random_state = 20250401;
+  come_to(READY);
+  for (int round = 0; round < 20000; round++) {
+    hostile_request();
+    if (s.resetted) come_to(READY);
+  }
+  s.kind = STEP_RUNS;
+  load("matmul");
+  golden_begin("matmul");
+  golden_frame(0);
+}
+
+static void random_bytes_do_no_harm(void) {
+  random_state = 20250402;
+  come_to(READY);
+  uint8_t bytes[600];
+  for (int round = 0; round < 2000; round++) {
+    const size_t len = random_u32() % sizeof bytes;
+    for (size_t i = 0; i < len; i++) bytes[i] = (uint8_t)(random_u32() % 3 ? random_u32() : 0);
+    agent_receive(&s.agent, bytes, len);
+    settle();
+    CHECK(answer_count <= 1);
+  }
+  const uint8_t zero = 0;
+  agent_receive(&s.agent, &zero, 1);
+  settle();
+  golden_frame(0);
+}
+
+/* --- fail the Nth callback -------------------------------------------------------------------------------- */
+
+/* Each request gets an answer, good or bad; false: it wedged. */
+static int answered(void) {
+  const int got = answer_count >= 1 && answers[answer_count - 1].seq == next_seq;
+  CHECK(got);
+  CHECK(!s.agent.running);
+  return got;
+}
+
+static void scenario(void) {
+  arm_t arms[4] = {flip(1, 1, TARGET_STATE, 3, 100), flip(2, 1, TARGET_TEXT, 4, 5),
+                   {.id = 3, .frame = 2, .target = TARGET_CPU, .at = 6, .kind = SEFI_CRASH},
+                   stick(4, 1, TARGET_TEXT, 9, 1, 1)};
+  arms[1].steps = 7;
+  pack_load("sha256");
+  ask(MSG_LOAD);
+  (void)answered();
+  for (int i = 0; i < 4; i++) {
+    ask_arm(&arms[i]);
+    (void)answered();
+  }
+  for (uint64_t frame = 0; frame < 3; frame++) {
+    pack_step(frame);
+    ask(MSG_STEP);
+    (void)answered();
+    ask_empty(MSG_RESTART);
+    (void)answered();
+  }
+  ask_empty(MSG_CHECKPOINT);
+  (void)answered();
+  ask_empty(MSG_RESTORE);
+  (void)answered();
+  ask_read(REGION_STATE, 0, 296);
+  (void)answered();
+  ask_empty(MSG_HEALTH);
+  (void)answered();
+}
+
+static void whichever_callback_fails_the_agent_answers_and_recovers(void) {
+  unsigned n = 0, made;
+  do {
+    boot();
+    golden_begin("sha256");
+    s.fail_at = ++n + s.calls;
+    scenario();
+    made = s.calls;
+    s.fail_at = 0;
+    load("sha256");
+    golden_begin("sha256");
+    golden_frame(0);
+    golden_frame(1);
+  } while (s.agent.boot_id && n < made && n < 1000);
+  printf("n %u made %u\n", n, made);
+  CHECK(n > 60 && n < 1000);
+}
+
+/* --- start ------------------------------------------------------------------------------------------------- */
+
+static void null_pointers_are_the_callers_fault(void) {
+  boot();
+  CHECK_EQ(agent_init(NULL, &stub_port, 1, s.words, s.checks, 8), HIL_ERR_ARG);
+  CHECK_EQ(agent_init(&s.agent, NULL, 1, s.words, s.checks, 8), HIL_ERR_ARG);
+  CHECK_EQ(agent_init(&s.agent, &stub_port, 1, NULL, s.checks, 8), HIL_ERR_ARG);
+  CHECK_EQ(agent_init(&s.agent, &stub_port, 1, s.words, NULL, 8), HIL_ERR_ARG);
+}
+
+static void a_quiet_step_wants_a_quiet_board(void) {
+  begin("sha256");
+  uint64_t output, state;
+  golden_frame(0);
+  CHECK_EQ(agent_step_quiet(&s.agent, 0, &output, &state), HIL_ERR_STATE);
+  CHECK_EQ(agent_step_quiet(&s.agent, 2, &output, &state), HIL_ERR_STATE);
+  const arm_t a = flip(1, 50, TARGET_STATE, 0, 0);
+  arm(&a);
+  CHECK_EQ(agent_step_quiet(&s.agent, 1, &output, &state), HIL_ERR_STATE);
+  ask_sync(60, golden.state_digest);
+  expect_done(MSG_SYNC);
+  CHECK_EQ(agent_quiet_ready(&s.agent, 61), HIL_OK);
+  golden.workload->input(s.memory + (s.io.input - s.memory), SEED, 1);
+  CHECK_EQ(golden_step(&golden), HIL_OK);
+  CHECK_EQ(agent_step_quiet(&s.agent, 61, &output, &state), WORKER_DONE);
+  CHECK_EQ(output, golden.output_digest);
+  CHECK_EQ(state, golden.state_digest);
+  s.kind = STEP_DIES;
+  CHECK_EQ(agent_step_quiet(&s.agent, 62, &output, &state), WORKER_CRASHED);
+  CHECK_EQ(output | state, 0);
+  CHECK_EQ(agent_step_quiet(&s.agent, 62, &output, &state), HIL_ERR_STATE);
+}
+
+int main(void) {
+  RUN(it_announces_itself);
+  RUN(every_request_in_every_state_has_exactly_one_answer);
+  RUN(a_payload_of_the_wrong_length_is_refused_and_changes_nothing);
+  RUN(answers_and_echoes_are_not_requests);
+  RUN(arguments_out_of_range_are_refused);
+  RUN(a_repeated_request_is_done_once_and_answered_alike);
+  RUN(a_step_that_runs_is_busy_for_its_own_seq_only);
+  RUN(the_last_frame_may_be_asked_for_again_with_a_new_seq);
+  RUN(a_frame_that_failed_never_answers_for_the_one_before);
+  RUN(hello_is_never_answered_from_the_cache);
+  RUN(every_workload_equals_the_golden_run);
+  RUN(a_step_that_uses_up_its_budget_is_hung);
+  RUN(ticks_beyond_the_budget_are_a_hang_too);
+  RUN(the_agent_says_when_it_wants_to_be_called_again);
+  RUN(a_restart_keeps_the_state);
+  RUN(sync_adopts_a_frame_only_with_the_right_digest);
+  RUN(a_read_streams_over_a_link_that_takes_little_at_a_time);
+  RUN(a_slow_link_does_not_keep_requests_from_being_answered);
+  RUN(a_read_ends_when_its_memory_goes_away);
+  RUN(a_reset_waits_for_its_answer_but_not_for_ever);
+  RUN(span_digests_are_those_of_the_region);
+  RUN(checkpoints_are_taken_by_themselves_and_restored);
+  RUN(a_checkpoint_before_the_first_frame_goes_back_to_none);
+  RUN(a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing);
+  RUN(two_flipped_bits_of_a_checkpoint_word_are_not_restored);
+  RUN(without_a_checkpoint_its_upset_is_missed);
+  RUN(an_upset_hits_where_and_when_it_was_told);
+  RUN(a_position_that_is_not_reached_is_missed);
+  RUN(a_step_that_dies_misses_the_upsets_behind);
+  RUN(a_frozen_processor_is_hung);
+  RUN(a_board_that_resets_says_nothing_more);
+  RUN(instructions_are_counted_from_the_tick_for_each_upset_alone);
+  RUN(a_step_that_ends_while_instructions_are_counted_misses);
+  RUN(more_instructions_than_can_be_waited_for_are_refused);
+  RUN(what_cannot_be_armed_is_refused);
+  RUN(the_table_of_upsets_is_full_only_with_armed_ones);
+  RUN(frames_that_are_passed_over_miss_their_upsets);
+  RUN(a_frame_done_again_does_not_tell_of_its_upsets_again);
+  RUN(a_stuck_cell_holds_against_writes_and_steps_until_released);
+  RUN(a_stuck_cell_makes_sync_refuse_and_outlives_a_restart);
+  RUN(a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves);
+  RUN(more_stuck_cells_than_can_be_held_are_told);
+  RUN(a_wall_clock_trigger_does_not_lift_the_other_stops);
+  RUN(a_wall_clock_trigger_after_the_end_is_missed);
+  RUN(noise_is_complained_of_once_a_burst);
+  RUN(random_requests_are_each_answered_and_do_no_harm);
+  RUN(random_bytes_do_no_harm);
+  RUN(whichever_callback_fails_the_agent_answers_and_recovers);
+  RUN(null_pointers_are_the_callers_fault);
+  RUN(a_quiet_step_wants_a_quiet_board);
+  return UNIT_RESULT();
+}

@@ -1,0 +1,521 @@
+"""The command line: what every `hil ...` does, says, and exits with.
+
+The only module that knows both the engine and the views. Results go to stdout, everything else to
+stderr; with --json stdout is exactly one JSON object, whatever happens. Heavy modules are imported by
+the command that needs them. No traceback reaches a user: it is saved, and named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
+
+import typer
+
+from hil import __version__
+from hil.errors import ConfigError, HilError, UsageError
+from hil.exits import Exit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hil.record.reader import Reader
+    from hil.scenario import Scenario
+    from hil.views.style import Glyphs
+
+__all__ = ["main"]
+
+RUN_KEYS: Final = (
+    "outcome", "run_dir", "run_digest", "reproducible", "seed", "frames", "verdicts", "upsets",
+    "recoveries", "availability", "slips", "unexplained", "held_back", "accel", "expectations",
+)  # fmt: skip
+"""Keys that the JSON of `hil run` always has; null where nothing is known."""
+
+# typer brings click along, bundled or as a package: reach its base class through what typer exports.
+_CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="hil",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Hardware-in-the-loop flight computer emulator: redundant nodes, upsets, votes, recovery.",
+)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the command under way has found out, for the answer when it fails."""
+
+    command: str = ""
+    json: bool = False
+    run_dir: Path | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+
+
+_session = _Session()
+
+
+# --- output -----------------------------------------------------------------------------------------
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Text to stdout or stderr. A reader who has gone is no failure, a full disk behind stdout is."""
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _to_nowhere(stream)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """From now on nobody reads `stream`; also keeps the interpreter from complaining at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _out(text: str) -> None:
+    _write(sys.stdout, text + "\n")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        _write(sys.stderr, text + "\n")
+
+
+def _show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) -> None:
+    """Print a view on stdout: coloured on a terminal, plain text anywhere else."""
+    from hil.views.style import console_for, glyphs_for
+
+    console = console_for(sys.stdout)
+    if width is not None and not console.is_terminal:
+        console.width = width
+    with console.capture() as shown:
+        console.print(make(glyphs_for(sys.stdout)))
+    lines = [line.rstrip(" ") for line in shown.get().rstrip("\n").split("\n")]
+    _out("\n".join(lines))
+
+
+def _answer(content: Mapping[str, Any]) -> None:
+    """The one JSON object."""
+    _out(json.dumps(content, allow_nan=False))
+
+
+# --- from exceptions to exit codes ------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line `argv` (None: of this process), and exit."""
+    global _session
+    words = list(sys.argv[1:] if argv is None else argv)
+    _session = _Session(json="--json" in words)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    code = _guarded(words)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            _write(stream, "")
+    sys.exit(int(code))
+
+
+def _guarded(words: list[str]) -> int:
+    try:
+        result = app(args=words, prog_name="hil", standalone_mode=False)
+        return int(result) if isinstance(result, int) else Exit.PASS
+    except HilError as error:
+        return _failed(str(error), error.exit_code, error)
+    except _CommandLineError as error:
+        return _failed(_usage_text(error), Exit.USAGE, error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted", Exit.INTERRUPTED, None)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except BrokenPipeError:
+        return Exit.PASS
+    except Exception as error:
+        return _failed(_internal_text(error), Exit.ENVIRONMENT, error)
+
+
+def _usage_text(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if context is None:
+        return message
+    return f"{message}\n  try: {context.command_path} --help"
+
+
+def _failed(text: str, code: Exit, error: Exception | None) -> int:
+    """Say what failed, on stderr and, if asked for, as JSON; returns the exit code."""
+    _say(f"hil: {text}")
+    if not _session.json:
+        return code
+    content: dict[str, Any] = {}
+    if _session.command == "run":
+        content = {key: None for key in RUN_KEYS} | _session.known | _recorded(_session.run_dir)
+    interrupted = code is Exit.INTERRUPTED
+    content["outcome"] = "aborted" if interrupted else "error"
+    content["error"] = text
+    content["error_kind"] = "Interrupted" if error is None else type(error).__name__
+    if isinstance(error, ConfigError):
+        content["problems"] = [_problem_json(p) for p in error.problems]
+    with contextlib.suppress(OSError):
+        _answer(content)
+    return code
+
+
+def _problem_json(problem: Any) -> dict[str, Any]:
+    return {
+        name: getattr(problem, name)
+        for name in ("file", "line", "column", "path", "message", "remedy")
+    }
+
+
+def _recorded(run_dir: Path | None) -> dict[str, Any]:
+    """What the record of a run that failed tells; nothing if there is none that can be read."""
+    if run_dir is None or not (run_dir / "run.db").is_file():
+        return {}
+    from hil.record.reader import Reader
+    from hil.replay import result_of
+
+    try:
+        reader = Reader(run_dir)
+        try:
+            found = result_of(reader)
+        finally:
+            reader.close()
+    except HilError:
+        return {}
+    return {key: value for key, value in found.items() if key in RUN_KEYS}
+
+
+def _internal_text(error: Exception) -> str:
+    """An unexpected exception in a line; its traceback goes to a file."""
+    what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
+    text = (
+        f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n"
+        + "".join(traceback.format_exception(error))
+    )
+    saved = None
+    folders = [_session.run_dir, Path(tempfile.gettempdir())]
+    for folder in [f for f in folders if f is not None and f.is_dir()]:
+        with contextlib.suppress(OSError):
+            number, path = tempfile.mkstemp(".txt", "hil-internal-error-", folder)
+            with open(number, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            saved = path
+            break
+    if saved is None:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{what}; please report it ({Path(last.filename).name}:{last.lineno})"
+    return f"{what}; please report it with the file {saved}"
+
+
+# --- options that several commands have -------------------------------------------------------------
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        _out(f"hil {__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        raise UsageError(f"which command?\n\n{context.get_help()}")
+    _session.command = context.invoked_subcommand
+
+
+# --- hil run ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one."),
+    ] = None,
+    boards: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Put every node on this kind of board: inproc, process."),
+    ] = None,
+    bench: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put the nodes on the boards of this bench.")
+    ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, 5mr or 7mr.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Everything random is drawn from it.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(metavar="N", help="Length in frames.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Length in simulated time: 90s, 2h, 7d.")
+    ] = None,
+    pace: Annotated[str | None, typer.Option(metavar="P", help="realtime, 60x or free.")] = None,
+    accel: Annotated[
+        float | None, typer.Option(metavar="X", help="Multiply all upset rates by this.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/TIME-NAME.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
+    no_tui: Annotated[
+        bool, typer.Option("--no-tui", help="No screen, only a progress display.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, no notices; the outcome in a line.")
+    ] = False,
+) -> int:
+    """Run a scenario: compute, hit, vote, heal, record; exit 0 if all it expects was measured.
+
+    Exit codes: 0 pass, 1 an expectation failed, 2 wrong command line or file, 3 boards or
+    environment missing or lost, 130 interrupted (Ctrl-C ends after the frame, a second one at once).
+    """
+    from hil.scenario import Overrides
+
+    overrides = Overrides(
+        scheme=scheme, board=boards, bench=bench, seed=seed, frames=frames, duration=duration,
+        pace=pace, accel=accel,
+    )  # fmt: skip
+    with _signals() as stop:
+        prepared = (
+            _resumed(resume, scenario, overrides, out)
+            if resume is not None
+            else _fresh(scenario, overrides, out, quiet=quiet)
+        )
+        return _run(prepared, stop, as_json=as_json, quiet=quiet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    scenario: Scenario
+    run_dir: Path
+    resume: bool
+    made: bool
+
+
+def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> _Prepared:
+    """A new run of a scenario, with its folder."""
+    from hil import run_folder
+    from hil.scenario import load
+
+    if source is None:
+        raise UsageError("which scenario?", remedy="hil run quickstart")
+    loaded = load(source, overrides)
+    _session.known.update(
+        seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0
+    )
+    existed = out is not None and out.exists()
+    run_dir = run_folder.create(loaded.scenario, out)
+    _session.run_dir = run_dir
+    _session.known["run_dir"] = str(run_dir)
+    if not quiet:
+        for notice in loaded.notices:
+            _say(f"note: {notice}")
+    return _Prepared(loaded.scenario, run_dir, resume=False, made=not existed)
+
+
+def _resumed(
+    run_dir: Path, source: str | None, overrides: Any, out: Path | None
+) -> _Prepared:
+    """A run that was interrupted; it says itself what it runs."""
+    if source is not None or out is not None or overrides != type(overrides)():
+        raise UsageError(
+            "--resume takes everything from the run: no scenario and no other option goes with it",
+            remedy=f"hil run --resume {run_dir}",
+        )
+    try:
+        from hil.resume import open_run
+    except ImportError:
+        raise UsageError("--resume is not available in this version of hil") from None
+    scenario, folder = open_run(run_dir)
+    _session.run_dir = folder
+    _session.known.update(
+        seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder)
+    )
+    return _Prepared(scenario, folder, resume=True, made=False)
+
+
+def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int:
+    from hil.loop import Loop
+    from hil.views.progress import Progress
+
+    scenario, run_dir = prepared.scenario, prepared.run_dir
+    if not quiet:
+        _say(_what_will_run(scenario, run_dir, resume=prepared.resume))
+    display = Progress(scenario.name, sys.stderr)
+    more = {"resume": True} if prepared.resume else {}
+    with _tidied(prepared), display if not quiet else contextlib.nullcontext():
+        stop.say = _say if quiet else display.say
+        loop = Loop(
+            scenario, run_dir, on_progress=None if quiet else display.update, stop=stop.asked,
+            **more,
+        )  # fmt: skip
+        result = loop.run()
+    content = result.as_json()
+    if as_json:
+        _answer({key: None for key in RUN_KEYS} | content)
+    else:
+        _print_summary(run_dir, content, quiet=quiet)
+    return {"pass": Exit.PASS, "fail": Exit.FAIL, "aborted": Exit.INTERRUPTED}[result.outcome]
+
+
+@contextlib.contextmanager
+def _tidied(prepared: _Prepared) -> Iterator[None]:
+    """Leave no empty folder behind if the run does not even begin."""
+    try:
+        yield
+    except BaseException:
+        if prepared.made:
+            with contextlib.suppress(OSError):
+                prepared.run_dir.rmdir()
+                _session.run_dir = None
+                _session.known["run_dir"] = None
+        raise
+
+
+def _print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> None:
+    from hil.record.reader import Reader
+    from hil.views import summary
+
+    if quiet:
+        digest = result.get("run_digest") or ""
+        _out(f"{str(result['outcome']).upper()} {run_dir} {digest}")
+        return
+    reader = Reader(run_dir)
+    try:
+        _show(lambda glyphs: summary.render(reader, result, glyphs, steps=_steps(run_dir, result)))
+    finally:
+        reader.close()
+
+
+def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What to try after a run."""
+    where = _quoted(run_dir)
+    steps = [
+        (f"hil replay {where}", "frame by frame: who dissented, why"),
+        (f"hil replay {where} --verify", "vote again from the record"),
+    ]
+    if result["outcome"] == "aborted" and _has_resume():
+        steps.insert(0, (f"hil run --resume {where}", "go on with it"))
+    elif result["outcome"] == "fail":
+        steps.append(("hil doctor", "is this computer fit for it?"))
+    else:
+        steps.append(("hil run seu-storm", "a harder scenario"))
+    return tuple(steps[:3])
+
+
+def _has_resume() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("hil.resume") is not None
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
+    """The run in a few lines, before it begins."""
+    from hil.views.style import duration
+
+    count, upsets = scenario.frame_count, scenario.upsets
+    flight = duration(count * scenario.frame_us)
+    pace = {"free": "as fast as the boards can", "realtime": "in real time"}.get(
+        scenario.pace, f"{scenario.pace} real time"
+    )
+    verb = "resuming" if resume else "running"
+    lines = [
+        f"{verb} {scenario.name}" + (f": {scenario.summary}" if scenario.summary else ""),
+        f"  workload  {scenario.workload}, seed {scenario.seed}",
+        f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
+        f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
+        f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",
+        f"  record    {run_dir}",
+    ]
+    if upsets.accel != 1:
+        lines[-2] += f"; ACCELERATED: all rates are multiplied by {upsets.accel:g}"
+    return "\n".join(lines)
+
+
+def _boards_text(scenario: Scenario) -> str:
+    kinds: dict[str, list[str]] = {}
+    for node in scenario.rig.nodes:
+        where = f"{node.name} ({node.port})" if node.port else node.name
+        kinds.setdefault(str(node.board), []).append(where)
+    words = {
+        "inproc": "on SOFTWARE boards: the agent inside this process, no hardware",
+        "process": "on SOFTWARE boards: the agent in processes of this computer, no hardware",
+        "serial": "on real boards",
+    }
+    return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())
+
+
+# --- signals ----------------------------------------------------------------------------------------
+
+
+class _Stop:
+    """The user's wish to end: the first signal lets the frame finish, the second does not.
+
+    Before frames run there is nothing to finish, and the first one ends at once, too.
+    """
+
+    def __init__(self) -> None:
+        self.wished = False
+        self.running = False
+        self.say: Callable[[str], None] = _say
+
+    def asked(self) -> bool:
+        """Whether to stop; asked by the loop between frames."""
+        self.running = True
+        return self.wished
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        if self.wished or not self.running:
+            raise KeyboardInterrupt
+        self.wished = True
+        self.say("stopping after this frame; once more stops at once")
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[_Stop]:
+    """Ctrl-C, SIGTERM and a terminal that hangs up are wishes to end, while this is entered."""
+    stop = _Stop()
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        old = signal.getsignal(number)
+        if old is not signal.SIG_IGN:  # nohup
+            before[number] = old
+            signal.signal(number, stop.take)
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,114 @@
+"""A serial line that is not there: transports that deliver bytes at a baud rate.
+
+Each direction of a line carries one byte at a time: bytes put on it arrive when all before them and they
+themselves have travelled, ten bit times each (8N1). `Lines` moves all lines of a rig together, in real
+time; near the moment it spins, so that the measuring does not measure its own sleep. No thread: a read
+waits, and moves all lines meanwhile.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from typing import Final
+
+from hil.rig.transport import Transport
+
+BITS_PER_BYTE: Final = 10
+_SPIN_S: Final = 0.002
+_IDLE_S: Final = 2.0
+
+
+class _Direction:
+    """One direction of a line: what is under way, and when the line is free again."""
+
+    def __init__(self, byte_s: float) -> None:
+        self._byte_s = byte_s
+        self._free_at = 0.0
+        self.under_way: deque[tuple[float, bytes]] = deque()
+        self.bytes = 0
+
+    def put(self, data: bytes, now: float) -> None:
+        self._free_at = max(now, self._free_at) + len(data) * self._byte_s
+        self.under_way.append((self._free_at, data))
+        self.bytes += len(data)
+
+    def take(self, now: float) -> bytes:
+        out = b""
+        while self.under_way and self.under_way[0][0] <= now:
+            out += self.under_way.popleft()[1]
+        return out
+
+    @property
+    def next_at(self) -> float:
+        return self.under_way[0][0] if self.under_way else float("inf")
+
+
+class PacedTransport:
+    """A transport in front of another one, as slow as a line of `baud`.
+
+    `fd` is None: what a read does not deliver within seconds will never come.
+    """
+
+    def __init__(self, lines: Lines, inner: Transport, baud: int) -> None:
+        assert inner.fd is not None, "only boards behind a descriptor can be paced"
+        self.fd: int | None = None
+        self.inner = inner
+        self.inner_fd = inner.fd
+        self.to_board = _Direction(BITS_PER_BYTE / baud)
+        self.to_host = _Direction(BITS_PER_BYTE / baud)
+        self._lines = lines
+
+    def write(self, data: bytes) -> None:
+        self.to_board.put(data, time.perf_counter())
+
+    def read(self) -> bytes:
+        return self._lines.wait_for(self)
+
+    def close(self) -> None:
+        self._lines.remove(self)
+        self.inner.close()
+
+
+class Lines:
+    """All lines of one rig."""
+
+    def __init__(self) -> None:
+        self._all: list[PacedTransport] = []
+
+    def add(self, inner: Transport, baud: int) -> PacedTransport:
+        """A line in front of `inner`."""
+        line = PacedTransport(self, inner, baud)
+        self._all.append(line)
+        return line
+
+    def remove(self, line: PacedTransport) -> None:
+        if line in self._all:
+            self._all.remove(line)
+
+    def wait_for(self, line: PacedTransport) -> bytes:
+        """What arrives at the host on `line` next; nothing if it stays idle for seconds."""
+        give_up_at = time.perf_counter() + _IDLE_S
+        while True:
+            now = time.perf_counter()
+            for other in self._all:
+                if other.to_board.next_at <= now:
+                    other.inner.write(other.to_board.take(now))
+            self._hear(0)
+            arrived = line.to_host.take(time.perf_counter())
+            if arrived:
+                return arrived
+            at = min(min(o.to_board.next_at, o.to_host.next_at) for o in self._all)
+            if at == float("inf") and now > give_up_at:
+                return b""
+            self._hear(min(at, give_up_at) - time.perf_counter() - _SPIN_S)
+
+    def _hear(self, wait_s: float) -> None:
+        """Put what the boards say on their lines; wait for it at most `wait_s`."""
+        fds = [line.inner_fd for line in self._all]
+        ready = select.select(fds, [], [], max(0.0, wait_s))[0]
+        now = time.perf_counter()
+        for line in self._all:
+            if line.inner_fd in ready:
+                line.to_host.put(line.inner.read(), now)

@@ -1,0 +1,393 @@
+"""Replay: votes a recorded run again, from its ballots, and compares everything that follows.
+
+Pure on the record: no boards, no golden run. `verify` says whether the record still says what
+happened; `tally` counts what a run that has not (yet) ended has come to.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from hil.errors import KernelError, RecordError
+from hil.kernel import digest64
+from hil.record.reader import Reader
+from hil.record.writer import hex64
+from hil.voter import (
+    CORRECT,
+    DELIVERED,
+    NodeStatus,
+    Verdict,
+    VerdictKind,
+    record_length,
+    unpack,
+    vote_again,
+)
+
+__all__ = ["Difference", "Verification", "result_of", "tally", "verify"]
+
+FINISHED: Final = frozenset({"pass", "fail", "aborted"})
+_KEPT: Final = 20
+_VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_FLAGS_AT: Final = 11
+_PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was recorded. `frame` is None where the whole run is meant."""
+
+    frame: int | None
+    what: str
+    recorded: str
+    now: str
+
+    def __str__(self) -> str:
+        where = "the run" if self.frame is None else f"frame {self.frame}"
+        return f"{where}: {self.what}: recorded {self.recorded}, now {self.now}"
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was voted again, and what differs: the first `_KEPT` differences, and how many in all.
+
+    `complete` is false for a run that is not finished: it was verified as far as it goes.
+    """
+
+    complete: bool
+    outcome: str
+    frames: int = 0
+    notable: int = 0
+    outputs: int = 0
+    run_digest: str = ""
+    differences: list[Difference] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.count == 0
+
+    def differs(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        self.count += 1
+        if len(self.differences) < _KEPT:
+            self.differences.append(Difference(frame, what, str(recorded), str(now)))
+
+    def compare(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        if recorded != now:
+            self.differs(frame, what, recorded, now)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verified": self.ok,
+            "complete": self.complete,
+            "outcome": self.outcome,
+            "frames": self.frames,
+            "notable_frames": self.notable,
+            "outputs": self.outputs,
+            "run_digest": self.run_digest,
+            "differences": self.count,
+            "first_differences": [
+                {"frame": d.frame, "what": d.what, "recorded": d.recorded, "now": d.now}
+                for d in self.differences
+            ],
+        }
+
+
+# --- counting ---------------------------------------------------------------------------------------
+
+
+def tally(reader: Reader) -> dict[str, Any]:
+    """What the record says of a run, in the shape of its result: frames, verdicts, availability,
+    upsets, recoveries, slips. RecordError if a block is damaged."""
+    size = record_length(len(reader.node_names))
+    verdicts: Counter[int] = Counter()
+    frames = available = wrong = 0
+    for first, count, data in reader.blocks():
+        if len(data) != count * size:
+            raise RecordError(f"{reader.path} is damaged: the block of frame {first} has a wrong size")
+        packed = np.frombuffer(data, np.uint8).reshape(count, size)
+        kinds, counts = np.unique(packed[:, _VERDICT_AT], return_counts=True)
+        verdicts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
+        flags = packed[:, _FLAGS_AT]
+        delivered, correct = (flags & DELIVERED) != 0, (flags & CORRECT) != 0
+        frames += count
+        available += int((delivered & correct).sum())
+        wrong += int((delivered & ~correct).sum())
+    return {
+        "frames": frames,
+        "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
+        "upsets": _upset_tally(reader),
+        "recoveries": reader.rows(
+            "SELECT count(*) FROM repairs WHERE ok AND action NOT IN ('refresh', 'rollback')"
+        )[0][0]
+        + reader.rows(
+            "SELECT count(DISTINCT frame) FROM repairs WHERE ok AND action='rollback'"
+        )[0][0],
+        "availability": available / frames if frames else 0.0,
+        "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
+        "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
+        "sdc_frames": wrong,
+    }
+
+
+def _upset_tally(reader: Reader) -> dict[str, Any]:
+    good = "state='injected' AND verified"
+    injected, total = reader.rows(f"SELECT coalesce(sum({good}), 0), count(*) FROM upsets")[0]
+
+    def by(column: str, default: str) -> dict[str, int]:
+        found = reader.rows(
+            f"SELECT CASE WHEN {column}='' THEN ? ELSE {column} END, count(*) FROM upsets "
+            f"WHERE {good} GROUP BY 1 ORDER BY 1",
+            default,
+        )
+        return {row[0]: row[1] for row in found}
+
+    return {
+        "injected": injected,
+        "verified": injected,
+        "not_injected": total - injected,
+        "by_target": by("target", ""),
+        "by_node_effect": by("effect", "masked"),
+        "by_system_outcome": by("outcome", "no_effect"),
+    }
+
+
+def result_of(reader: Reader) -> dict[str, Any]:
+    """The recorded result of a finished run, else what there is of an unfinished one (then its
+    `outcome` is error: it did not end properly, or still runs)."""
+    result = reader.meta_json("result")
+    if isinstance(result, dict) and reader.meta.get("outcome") in FINISHED:
+        return {**result, "run_dir": str(reader.path.parent)}
+    scenario = reader.meta_json("scenario") or {}
+    return {
+        "outcome": "error",
+        "run_dir": str(reader.path.parent),
+        "run_digest": None,
+        "seed": scenario.get("seed"),
+        "expectations": None,
+        "accel": scenario.get("upsets", {}).get("accel", 1.0),
+        **tally(reader),
+    }
+
+
+# --- verifying --------------------------------------------------------------------------------------
+
+
+def verify(
+    reader: Reader, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Verification:
+    """Vote every recorded frame again, and compare. `on_progress` is told frames done and in all.
+
+    RecordError if the database itself cannot be read; contents that make no sense are differences.
+    """
+    outcome = reader.meta.get("outcome", "unknown")
+    out = Verification(complete=outcome in FINISHED, outcome=outcome)
+    rows = _Rows(reader)
+    total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
+    size = record_length(rows.nodes)
+    next_frame = 0
+    for first, count, data in reader.blocks():
+        out.compare(next_frame, "first frame of the block", first, next_frame)
+        out.compare(first, "size of the block in bytes", len(data), count * size)
+        for index in range(min(count, len(data) // size)):
+            _one_frame(out, rows, first + index, data[index * size : (index + 1) * size])
+            out.frames += 1
+        next_frame = first + count
+        on_progress(out.frames, total)
+    # The frame in which an unfinished run was cut off may have its row and not yet its block.
+    for frame in rows.left_over(next_frame if out.complete else next_frame + 1):
+        out.differs(frame, "row of a frame that is not in the blocks", "there", "not expected")
+    out.run_digest = reader.run_digest()
+    if out.complete:
+        _whole_run(out, reader)
+    return out
+
+
+def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes) -> None:
+    try:
+        recorded = unpack(packed)
+        again = vote_again(recorded)
+    except KernelError as error:
+        out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")
+        return
+    out.compare(number, "frame number", recorded.frame, number)
+    if again.record != packed:
+        _name_difference(out, number, recorded, again, rows.names)
+    row = rows.frame(number)
+    if row is not None:
+        out.notable += 1
+        _notable(out, rows, row, recorded)
+    elif recorded.kind not in _PLAIN or recorded.dissent or recorded.latent or not recorded.correct:
+        out.differs(number, "its row in `frames`", "missing", recorded.kind.name.lower())
+
+
+def _name_difference(
+    out: Verification, number: int, recorded: Verdict, again: Verdict, names: list[str]
+) -> None:
+    pairs: list[tuple[str, object, object]] = [
+        ("verdict", recorded.kind.name.lower(), again.kind.name.lower()),
+        ("voters", _mask(recorded.voters, names), _mask(again.voters, names)),
+        ("agreeing nodes", _mask(recorded.agree, names), _mask(again.agree, names)),
+        ("dissenting nodes", _mask(recorded.dissent, names), _mask(again.dissent, names)),
+        ("latent nodes", _mask(recorded.latent, names), _mask(again.latent, names)),
+        ("agreed output digest", hex64(recorded.output), hex64(again.output)),
+        ("agreed state digest", hex64(recorded.state), hex64(again.state)),
+        ("flags", recorded.flags, again.flags),
+    ]
+    for what, old, new in pairs:
+        if old != new:
+            out.differs(number, what, old, new)
+            return
+    out.differs(number, "packed frame", recorded.record.hex(), again.record.hex())
+
+
+def _mask(mask: int, names: list[str]) -> str:
+    return " ".join(name for i, name in enumerate(names) if mask >> i & 1) or "none"
+
+
+def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict) -> None:
+    """The readable rows of a frame against its packed form, and outputs against their digests."""
+    k = verdict.frame
+    for what, now in (
+        ("verdict", verdict.kind.name.lower()),
+        ("voters", verdict.voters),
+        ("agree", verdict.agree),
+        ("dissent", verdict.dissent),
+        ("latent", verdict.latent),
+        ("flags", verdict.flags),
+        ("output", hex64(verdict.output)),
+        ("state", hex64(verdict.state)),
+        ("t_us", k * rows.frame_us),
+    ):
+        out.compare(k, f"`{what}` of its row in `frames`", row[what], now)
+    if verdict.delivered:
+        right = verdict.output == int(row["golden_output"], 16)
+        out.compare(k, "output is the golden one", verdict.correct, right)
+    if row["value"]:
+        out.outputs += 1
+        now = hex64(digest64(row["value"]))
+        out.compare(k, "digest of the delivered output", hex64(verdict.output), now)
+    replies = rows.replies(k)
+    last = max((r["execution"] for r in replies), default=-1)
+    if [r["node"] for r in replies if r["execution"] == last] != list(range(rows.nodes)):
+        out.differs(k, "rows in `replies`", len(replies), f"one for each of {rows.nodes} nodes")
+    for r in replies:
+        if r["execution"] == last and 0 <= r["node"] < rows.nodes:
+            _same_ballot(out, rows, k, r, verdict)
+        if r["status"] == "done" and r["output"]:
+            out.outputs += 1
+            now = hex64(digest64(r["output"]))
+            name = rows.name(r["node"])
+            out.compare(k, f"digest of the output of node {name}", r["output_digest"], now)
+
+
+def _same_ballot(
+    out: Verification, rows: _Rows, frame: int, reply: sqlite3.Row, verdict: Verdict
+) -> None:
+    ballot = verdict.ballots[reply["node"]]
+    name = rows.name(reply["node"])
+    for what, now in (
+        ("status", NodeStatus(ballot.status).name.lower()),
+        ("signal", ballot.signal),
+        ("output_digest", hex64(ballot.output_digest)),
+        ("state_digest", hex64(ballot.state_digest)),
+    ):
+        out.compare(frame, f"`{what}` of node {name} in `replies`", reply[what], now)
+
+
+def _whole_run(out: Verification, reader: Reader) -> None:
+    """The result in the record and in manifest.json against what the record adds up to."""
+    result = reader.meta_json("result")
+    if not isinstance(result, dict):
+        out.differs(None, "result", "missing", "a finished run has one")
+        return
+    try:
+        counted = tally(reader)
+    except RecordError as error:
+        out.differs(None, "blocks", "whole", error.message)
+        return
+    _same_result(out, "", result, counted)
+    out.compare(None, "outcome", result.get("outcome"), out.outcome)
+    out.compare(None, "run digest", result.get("run_digest"), out.run_digest)
+    manifest = reader.path.parent / "manifest.json"
+    try:
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return  # the record alone was copied
+    except (OSError, ValueError) as error:
+        out.differs(None, "manifest.json", "readable", error)
+        return
+    if not isinstance(told, dict):
+        out.differs(None, "manifest.json", "an object", type(told).__name__)
+        return
+    for key in ("outcome", "run_digest", "seed"):
+        out.compare(None, f"`{key}` in manifest.json", told.get(key), result.get(key))
+    _same_result(out, " in manifest.json", told, counted)
+
+
+def _same_result(
+    out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
+) -> None:
+    for key in ("frames", "verdicts", "availability", "slips"):
+        out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
+    upsets = told.get("upsets")
+    for key, now in counted["upsets"].items():
+        old = upsets.get(key) if isinstance(upsets, dict) else None
+        if isinstance(old, dict):
+            old = {name: count for name, count in old.items() if count}
+        out.compare(None, f"`upsets.{key}`{where}", old, now)
+
+
+class _Rows:
+    """Rows of `frames` and `replies`, fetched a window of frames at a time."""
+
+    _WINDOW: Final = 4096
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.names = reader.node_names
+        self.nodes = len(self.names)
+        scenario = reader.meta_json("scenario") or {}
+        self.frame_us = round(float(scenario.get("frame_ms", 10.0)) * 1000)
+        self._from = self._to = 0
+        self._frames: dict[int, sqlite3.Row] = {}
+        self._replies: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+
+    def name(self, index: int) -> str:
+        return self.names[index] if 0 <= index < self.nodes else f"number {index}"
+
+    def _fetch(self, frame: int) -> None:
+        if self._from <= frame < self._to:
+            return
+        self._from, self._to = frame, frame + self._WINDOW
+        span = (self._from, self._to)
+        rows = self._reader.rows("SELECT * FROM frames WHERE frame >= ? AND frame < ?", *span)
+        self._frames = {row["frame"]: row for row in rows}
+        self._replies.clear()
+        for row in self._reader.rows(
+            "SELECT * FROM replies WHERE frame >= ? AND frame < ? "
+            "ORDER BY frame, execution, node", *span
+        ):  # fmt: skip
+            self._replies[row["frame"]].append(row)
+
+    def frame(self, number: int) -> sqlite3.Row | None:
+        self._fetch(number)
+        return self._frames.get(number)
+
+    def replies(self, number: int) -> list[sqlite3.Row]:
+        self._fetch(number)
+        return self._replies[number]
+
+    def left_over(self, end: int) -> Iterator[int]:
+        """Frames with rows, but behind the last packed one."""
+        for row in self._reader.rows(
+            "SELECT frame FROM frames WHERE frame >= ? UNION SELECT frame FROM replies "
+            "WHERE frame >= ? ORDER BY 1", end, end
+        ):  # fmt: skip
+            yield row[0]
