@@ -39,7 +39,7 @@ from hil.rig.node import (
 )
 from hil.rig.resync import write_state
 from hil.rig.rig import Calibration, Rig
-from hil.scenario import Scenario
+from hil.scenario import BoardKind, Scenario
 from hil.voter import (
     STATE_SPLIT,
     Ballot,
@@ -87,7 +87,7 @@ class Loop:
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
-        self._batch = batch
+        self._batch = batch and all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
         self._resume_run = resume_run
         self._snapshot_at_us = 0
         self._on_progress = on_progress
@@ -275,9 +275,7 @@ class Loop:
         """How many frames can go in one batch from `frame` on."""
         if not self._batch or self._pacer.paced or not self._settled or self.delivery.returning:
             return 0
-        if len(self.recovery.in_state(NodeState.VOTING)) < len(self.nodes):
-            return 0
-        if not all(isinstance(n.board, InprocBoard) for n in self.nodes) or any(
+        if self.recovery.voters != (1 << len(self.nodes)) - 1 or any(
             self.delivery.permanent.values()
         ):
             return 0
@@ -314,9 +312,10 @@ class Loop:
             in_service = self.recovery.state(plan.node) is not NodeState.ISOLATED
             frame.upsets.append(self.delivery.prepare(plan, in_service=in_service))
         self.golden.step()
-        asked = [n for n in self.nodes if self.recovery.state(n.name) is not NodeState.ISOLATED]
+        asked = [self._by_name[name] for name in self.recovery.in_service]
         frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing(number))
-        self._explain_silence(frame.results)
+        if any(r.status == SILENT for r in frame.results.values()):
+            self._explain_silence(frame.results)
         if frame.upsets:
             for upset in frame.upsets:
                 self.delivery.collect(upset, frame.results)
@@ -352,13 +351,10 @@ class Loop:
         return out
 
     def _vote(self, frame: _Frame, results: dict[str, NodeResult]) -> Verdict:
-        voters = 0
-        for name in self.recovery.in_state(NodeState.VOTING):
-            voters |= self._by_name[name].mask
         return vote(
             frame.number,
             self._ballots(results),
-            voters,
+            self.recovery.voters,
             self.golden.output_digest,
             re_executed=frame.rolled_back,
         )

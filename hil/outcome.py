@@ -138,9 +138,11 @@ class Classifier:
         self.upsets: list[Upset] = []
         self.anomalies: list[Anomaly] = []
         self.finished: list[Upset] = []
+        self._any_upset = False
 
     def injected(self, upset: Upset) -> None:
         """An upset fell due; it was injected, or not."""
+        self._any_upset = True
         self.upsets.append(upset)
         upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER
         if upset.injected:
@@ -151,7 +153,7 @@ class Classifier:
     @property
     def open(self) -> bool:
         """Some upset still waits for its outcome."""
-        return any(book.open for book in self._books.values())
+        return self._any_upset and any(book.open for book in self._books.values())
 
     def open_on(self, node: str) -> list[Upset]:
         return list(self._books[node].open)

@@ -126,12 +126,17 @@ class _Machine:
 
 
 class Recovery:
-    """The machines of all nodes. Every edge is appended to `transitions`."""
+    """The machines of all nodes. Every edge is appended to `transitions`.
+
+    `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count, bit i
+    for node i. `in_service`: names of the nodes that are not isolated.
+    """
 
     def __init__(self, nodes: list[str], policy: Policy) -> None:
         self.policy = policy
         self._machines = {name: _Machine() for name in nodes}
         self.transitions: list[Transition] = []
+        self._count()
 
     def state(self, node: str) -> NodeState:
         return self._machines[node].state
@@ -140,11 +145,13 @@ class Recovery:
         """Names of the nodes in any of `states`, in rig order."""
         return [name for name, m in self._machines.items() if m.state in states]
 
-    @property
-    def settled(self) -> bool:
-        """No node is being repaired or re-integrated."""
-        return all(
-            m.state in (NodeState.VOTING, NodeState.ISOLATED) for m in self._machines.values()
+    def _count(self) -> None:
+        """What is asked every frame is counted only when a state changes."""
+        states = [m.state for m in self._machines.values()]
+        self.settled = all(s in (NodeState.VOTING, NodeState.ISOLATED) for s in states)
+        self.voters = sum(1 << i for i, s in enumerate(states) if s is NodeState.VOTING)
+        self.in_service = tuple(
+            name for name, m in self._machines.items() if m.state is not NodeState.ISOLATED
         )
 
     def memory(self) -> dict[str, Any]:
@@ -163,12 +170,14 @@ class Recovery:
             machine = self._machines[name]
             machine.state = NodeState(kept["state"])
             machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
+        self._count()
 
     def _go(self, frame: int, node: str, state: NodeState, cause: str) -> None:
         machine = self._machines[node]
         if machine.state is not state:
             self.transitions.append(Transition(frame, node, machine.state, state, cause))
             machine.state = state
+            self._count()
 
     def _climb(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
         """Order the lowest rung from `first` on that has an attempt left, else isolate."""

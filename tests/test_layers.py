@@ -136,10 +136,7 @@ def layer_of(module: str) -> str:
 
 
 ALL = [
-    imported
-    for module in MODULES
-    for imported in imports(module)
-    if within(imported.target, "hil")
+    imported for module in MODULES for imported in imports(module) if within(imported.target, "hil")
 ]
 
 

@@ -42,7 +42,9 @@ def vote(quick: bool) -> Iterator[PerfRow]:
         def voting(pa: Any = pa, pb: Any = pb, pc: Any = pc, out: Any = out, n: int = size) -> None:
             lib.vote_bitwise3(pa, pb, pc, out, n, where)
 
-        def copying(pa: Any = pa, pb: Any = pb, pc: Any = pc, out: Any = out, n: int = size) -> None:
+        def copying(
+            pa: Any = pa, pb: Any = pb, pc: Any = pc, out: Any = out, n: int = size
+        ) -> None:
             ffi.memmove(out, pa, n)
             ffi.memmove(out, pb, n)
             ffi.memmove(out, pc, n)

@@ -238,16 +238,13 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     for call in calls:
         call.begin()
         waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
-    while waits:
-        waits = [w for w in waits if not _settled(w, timing)]
-        if waits:
-            _proceed(waits)
+    while waits := [w for w in waits if w.call.result is None and not _given_up(w, timing)]:
+        _proceed(waits)
 
 
-def _settled(wait: _Wait, timing: Timing) -> bool:
+def _given_up(wait: _Wait, timing: Timing) -> bool:
+    """Nothing more is to be expected of a call; its result then is a Silence."""
     call = wait.call
-    if call.result is not None:
-        return True
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
     elif now_us() - wait.alive_at_us > timing.lost_after_us or wait.tries > 10_000:

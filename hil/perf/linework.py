@@ -1,0 +1,160 @@
+"""What the wire costs: bytes around a message, bulk transfer, frame latency, resync on a paced line."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from hil.kernel import PAYLOAD_MAX, Golden, encode
+from hil.perf.pacing import BITS_PER_BYTE, Lines, PacedTransport
+from hil.perf.row import PerfRow
+from hil.rig import messages
+from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
+from hil.rig.messages import Msg, Region
+from hil.rig.node import DONE, Node
+from hil.rig.process import ProcessBoard, find_agent
+from hil.rig.resync import delta_resync
+from hil.rig.rig import Rig
+
+_SEED: Final = 1
+_PATIENT: Final = Timing(retry_us=60_000_000, lost_after_us=120_000_000)
+
+
+class PacedBoard(ProcessBoard):
+    """A process board at the end of a paced line."""
+
+    def __init__(self, name: str, lines: Lines, baud: int) -> None:
+        super().__init__(name, find_agent())
+        self._lines = lines
+        self._baud = baud
+        self.line: PacedTransport | None = None
+
+    def connect(self) -> PacedTransport:  # type: ignore[override]  # a transport like any other
+        self.line = self._lines.add(super().connect(), self._baud)
+        return self.line
+
+
+@contextlib.contextmanager
+def _paced_rig(count: int, baud: int, workload: str) -> Iterator[tuple[Rig, list[PacedBoard]]]:
+    """A rig of process boards behind lines of `baud`, loaded."""
+    lines = Lines()
+    boards = [PacedBoard(f"n{i}", lines, baud) for i in range(count)]
+    rig = Rig([Node(b.name, i, b) for i, b in enumerate(boards)], workload, _SEED, _PATIENT)
+    try:
+        rig.open()
+        for node in rig.nodes:
+            rig.load(node)
+        yield rig, boards
+    finally:
+        rig.close()
+
+
+def overhead(_quick: bool) -> Iterator[PerfRow]:
+    """The most that any message adds to its payload, from real encodings of every length."""
+    noise = random.Random(_SEED)
+    most = at = 0
+    for length in range(PAYLOAD_MAX + 1):
+        for payload in (b"\x01" * length, b"\xff" * length, bytes(length), noise.randbytes(length)):
+            for seq in (0x0101, 0x0100, 0):  # with and without zeros that end a COBS block
+                extra = len(encode(0x7D, seq, payload)) - length
+                if extra > most:
+                    most, at = extra, length
+    yield PerfRow(
+        "wire overhead, worst message", most, "byte", "no framing at all", None, None,
+        "<= 16 byte", most <= 16, f"payloads of 0 to {PAYLOAD_MAX} bytes; first at {at}",
+    )  # fmt: skip
+
+
+def bulk(quick: bool) -> Iterator[PerfRow]:
+    """Region bytes per second of real READ and WRITE transfers, as a share of the line rate."""
+    for baud, size in ((115_200, 16 if quick else 64), (3_000_000, 256 if quick else 1024)):
+        size <<= 10
+        rate = baud / BITS_PER_BYTE
+        with _paced_rig(1, baud, "archive") as (rig, boards):
+            node, line = rig.nodes[0], boards[0].line
+            assert line is not None
+            for name in ("READ", "WRITE"):
+                before = (line.to_board.bytes, line.to_host.bytes)
+                call: Call = (
+                    ReadCall(node.link, rig.next_seq(), Region.STATE, 0, size)
+                    if name == "READ"
+                    else WriteCall(
+                        node.link, rig.reserve_seqs(size // 500), Region.STATE, 0, content
+                    )
+                )
+                began = time.perf_counter()
+                run_calls([call], rig.timing)
+                took = time.perf_counter() - began
+                content = rig.expect(node, call) or content
+                there = line.to_board.bytes - before[0]
+                back = line.to_host.bytes - before[1]
+                value = size / took
+                yield PerfRow(
+                    f"bulk {name} at {baud} baud", value, "byte/s", "line rate, 10 bits a byte", rate,
+                    value / rate, ">= 0.95 x line rate", value / rate >= 0.95,
+                    f"{size >> 10} KiB: {there} bytes to the board, {back} back",
+                )  # fmt: skip
+
+
+def latency(quick: bool) -> Iterator[PerfRow]:
+    """One lock-step frame of three nodes: what it takes beyond the time of its bytes on the line."""
+    for baud, frames in ((115_200, 150 if quick else 500), (3_000_000, 1000 if quick else 4000)):
+        with _paced_rig(3, baud, "attitude") as (rig, boards):
+            golden = Golden(rig.workload, rig.seed)
+            extra_us: list[float] = []
+            wire_us = 0.0
+            for frame in range(frames):
+                golden.step()
+                lines = [b.line for b in boards if b.line]
+                before = [line.to_board.bytes + line.to_host.bytes for line in lines]
+                began = time.perf_counter()
+                results = rig.step(rig.nodes, frame, golden.input)
+                took_us = (time.perf_counter() - began) * 1e6
+                assert all(r.status == DONE for r in results.values()), "a fault-free frame"
+                moved = [
+                    line.to_board.bytes + line.to_host.bytes - b
+                    for line, b in zip(lines, before, strict=True)
+                ]
+                wire_us = max(moved) * BITS_PER_BYTE / baud * 1e6
+                extra_us.append(took_us - wire_us)
+            extra_us.sort()
+            p99 = extra_us[int(len(extra_us) * 0.99)] / 1e3
+            median = statistics.median(extra_us) / 1e3
+            yield PerfRow(
+                f"frame latency at {baud} baud beyond wire time, p99", p99, "ms",
+                "wire time of one frame", wire_us / 1e3, p99 / (wire_us / 1e3), "<= 0.3 ms", p99 <= 0.3,
+                f"{frames} frames, 3 nodes; median {median:.3f} ms, worst {extra_us[-1] / 1e3:.3f} ms; "
+                "includes the computing itself",
+            )  # fmt: skip
+
+
+def resync(_quick: bool) -> Iterator[PerfRow]:
+    """Healing 1 MiB of state with one flipped bit, three nodes at 115200 baud."""
+    baud = 115_200
+    with _paced_rig(3, baud, "archive") as (rig, boards):
+        golden = Golden(rig.workload, rig.seed)
+        golden.step()
+        results = rig.step(rig.nodes, 0, golden.input)
+        assert all(r.state_digest == golden.state_digest for r in results.values())
+        size = golden.workload.state_len
+        target, sources = rig.nodes[0], rig.nodes[1:]
+        offset = size * 2 // 3
+        wrong = bytes([golden.state[offset] ^ 0x10])
+        flip = messages.write_request(Region.STATE, offset, wrong)
+        rig.ask(target, Msg.WRITE, flip)
+        before = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line)
+        began = time.perf_counter()
+        done = delta_resync(rig, target, sources, 0, golden.state_digest, size)
+        took = time.perf_counter() - began
+        moved = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line) - before
+        assert [d.diff_bits for d in done.damage] == [1], "the flipped bit was found"
+        full = size * BITS_PER_BYTE / baud
+        yield PerfRow(
+            "delta resync, 1 MiB, one flipped bit, 115200 baud", took, "s",
+            "full copy, bytes over line rate", full, took / full, "< 0.5 s", took < 0.5,
+            f"{done.chunks} chunk healed, {moved} bytes on three lines; the board confirms the digest",
+        )  # fmt: skip

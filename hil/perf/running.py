@@ -1,0 +1,296 @@
+"""Whole runs through hil.loop: frames per second, experiments per second, memory and record."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import resource
+import select
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tty
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hil.kernel import Golden
+from hil.loop import Loop, RunResult
+from hil.perf.row import PerfRow, in_turns, seconds
+from hil.record.writer import Writer
+from hil.rig.messages import Health
+from hil.scenario import parse_scenario
+
+_FRAME_SCENARIO: Final = """\
+schema: 1
+workload: attitude
+frames: {frames}
+rig: {{scheme: tmr, board: {board}}}
+"""
+
+_EXPERIMENTS: Final = """\
+schema: 1
+workload: attitude
+frames: {frames}
+rig: {{scheme: simplex, board: {board}}}
+upsets:
+  one_at_a_time: true
+  rates:
+    - {{targets: [state, input, output], per_s: 1000}}
+"""
+
+_STORM: Final = """\
+schema: 1
+workload: attitude
+frames: {frames}
+rig: {{scheme: tmr, board: inproc}}
+recovery: {{resyncs: 1000000, restarts: 1000000}}
+upsets:
+  one_at_a_time: true
+  rates:
+    - {{targets: [state, output], per_s: 1}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run, and its frames alone: without opening, calibrating and closing."""
+
+    result: RunResult
+    frames: int
+    wall_s: float
+    cpu_s: float
+    record_bytes: int
+    rss: tuple[tuple[int, int], ...]
+    """Samples of (frame, resident bytes)."""
+
+
+def _cpu_s() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
+    scenario = parse_scenario(text)
+    first: list[tuple[int, float]] = []
+    last = (0, 0.0)
+    rss: list[tuple[int, int]] = []
+    sample_at = 0.0
+
+    def between_frames() -> bool:
+        nonlocal last, sample_at
+        now = time.perf_counter()
+        last = (loop.golden.next_frame, now)
+        if not first:
+            first.append(last)
+        if sample_s is not None and now >= sample_at:
+            sample_at = now + sample_s
+            rss.append((last[0], _resident()))
+        return False
+
+    with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
+        cpu = _cpu_s()
+        loop = Loop(scenario, Path(folder), batch=batch, stop=between_frames)
+        result = loop.run()
+        cpu = _cpu_s() - cpu
+        size = (Path(folder) / "run.db").stat().st_size
+    frames, wall = last[0] - first[0][0], last[1] - first[0][1]
+    return _Measured(result, frames, wall, cpu, size, tuple(rss))
+
+
+# --- lock-step frames -------------------------------------------------------------------------------
+
+
+def _golden_rate(steps: int) -> float:
+    golden = Golden("attitude", 1)
+    return steps / seconds(golden.step, steps)
+
+
+_ECHO: Final = """
+import os, sys
+fd = int(sys.argv[1])
+while True:
+    data = os.read(fd, 4096)
+    if not data:
+        break
+    os.write(fd, data)
+"""
+
+
+@contextlib.contextmanager
+def _echoes(count: int) -> Iterator[list[int]]:
+    """Descriptors of ptys, a process behind each that sends back what it gets."""
+    hosts: list[int] = []
+    programs: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(count):
+            board, host = pty.openpty()
+            tty.setraw(host)
+            hosts.append(host)
+            command = [sys.executable, "-S", "-c", _ECHO, str(board)]
+            programs.append(subprocess.Popen(command, pass_fds=[board]))
+            os.close(board)
+        yield hosts
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+        for host in hosts:
+            os.close(host)
+
+
+def _ping_pong_rate(rounds: int, nodes: int = 3, size: int = 100) -> float:
+    """Rounds per second of the same bytes to all echoes at once and back."""
+    data = b"\x55" * size
+
+    with _echoes(nodes) as fds:
+
+        def round_trip() -> None:
+            missing = dict.fromkeys(fds, size)
+            for fd in fds:
+                os.write(fd, data)
+            while missing:
+                for fd in select.select(list(missing), [], [])[0]:
+                    missing[fd] -= len(os.read(fd, 4096))
+                    if not missing[fd]:
+                        del missing[fd]
+
+        seconds(round_trip, 50)  # the interpreters behind the ptys start
+        return rounds / seconds(round_trip, rounds)
+
+
+def frames(quick: bool) -> Iterator[PerfRow]:
+    """Lock-step frames of three nodes, attitude, with the record being written."""
+    share = 4 if quick else 1
+    rounds = 2 if quick else 5
+    for name, board, batch, count, target in (
+        ("inproc, frame by frame", "inproc", False, 20_000 // share, 20_000),
+        ("inproc, in batches", "inproc", True, 1_600_000 // share, 500_000),
+        ("process boards, over ptys", "process", True, 6_000 // share, 3_000),
+    ):
+        text = _FRAME_SCENARIO.format(board=board, frames=count)
+
+        def running(text: str = text, batch: bool = batch) -> float:
+            run = _run(text, batch=batch)
+            assert run.result.outcome == "pass", "a quiet run passes"
+            return run.frames / run.wall_s
+
+        def other(board: str = board) -> float:
+            return _ping_pong_rate(2000) if board == "process" else _golden_rate(50_000)
+
+        rates, references = in_turns(rounds, running, other)
+        value, reference = max(rates), max(references)
+        what = "three pty echoes at once" if board == "process" else "golden steps from Python"
+        yield PerfRow(
+            f"frames/s, {name}", value, "1/s", what, reference, value / reference,
+            f">= {target}/s", value >= target,
+            f"best of {rounds} runs of {count} frames; median {statistics.median(rates):.0f}/s",
+        )  # fmt: skip
+
+
+# --- injection campaign -----------------------------------------------------------------------------
+
+
+def campaign(quick: bool) -> Iterator[PerfRow]:
+    """Complete experiments: planned, armed, stepped, reported, judged, healed, recorded."""
+    rounds = 2 if quick else 4
+    for board, count, target in (
+        ("inproc", 1000 if quick else 4000, 20_000),
+        ("process", 500 if quick else 2000, 2_000),
+    ):
+        text = _EXPERIMENTS.format(board=board, frames=count)
+        runs: list[_Measured] = []
+
+        def running(text: str = text, runs: list[_Measured] = runs) -> float:
+            run = _run(text)
+            runs.append(run)
+            return int(run.result.upsets["injected"]) / run.wall_s
+
+        rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
+        best = max(runs, key=lambda r: int(r.result.upsets["injected"]) / r.wall_s)
+        cores = max(1.0, best.cpu_s / best.wall_s)
+        value, reference = max(rates) / cores, max(references)
+        counts = best.result.upsets
+        yield PerfRow(
+            f"injection campaign, {board}", value, "1/s/core", "golden steps from Python", reference,
+            value / reference, f">= {target}/s/core", value >= target,
+            f"{counts['injected']} of {best.frames} frames hit and verified; "
+            f"{best.cpu_s / best.wall_s:.2f} cores busy, {max(rates):.0f}/s in all",
+        )  # fmt: skip
+
+
+# --- long runs --------------------------------------------------------------------------------------
+
+
+def _growth(run: _Measured) -> tuple[int, int]:
+    """Resident bytes gained, and frames, from a quarter of the run on."""
+    later = [s for s in run.rss if s[0] >= run.frames // 4] or list(run.rss)
+    return later[-1][1] - later[0][1], later[-1][0] - later[0][0]
+
+
+def soak(quick: bool) -> Iterator[PerfRow]:
+    """Memory of long runs, and the size of the record of a slow one."""
+    day = 864_000  # frames of a day at 10 frames/s
+    count = day // 2 if quick else 10 * day
+    run = _run(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
+    grown, over = _growth(run)
+    yield PerfRow(
+        "memory growth, quiet run", grown / 1024, "KiB", "resident at its end", run.rss[-1][1] / 1024,
+        grown / run.rss[-1][1], "no growth", grown <= 256 * 1024,
+        f"over the last {over} of {run.frames} frames ({run.frames / day:.1f} days at 10 frames/s); "
+        "256 KiB are taken as noise of the allocator",
+    )  # fmt: skip
+    count = 20_000 if quick else 200_000
+    run = _run(_STORM.format(frames=count), sample_s=0.1)
+    grown, over = _growth(run)
+    upsets = int(run.result.upsets["injected"])
+    yield PerfRow(
+        "memory growth, run with upsets", grown / 1024, "KiB", "resident at its end",
+        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= 256 * 1024,
+        f"over the last {over} of {run.frames} frames, {upsets} upsets in all",
+    )  # fmt: skip
+    yield _record_per_day(600 if quick else 3600)
+
+
+_HEALTH: Final = Health(
+    uptime_us=10**11, cpu_temp_mc=48_312, clock_khz=1_200_000, throttled=0, rss_kib=3120,
+    free_mib=611, steps=10**6, crashes=0, hangs=0, restarts=0, corrected=0, uncorrected=0,
+    rx_bytes=10**9, rx_frames=10**6, rx_errors=0, tx_bytes=10**9, tx_frames=10**6, duplicates=0,
+    rails=(),
+)  # fmt: skip
+
+
+def _record_per_day(sim_s: int) -> PerfRow:
+    """What the writer is given by a quiet run of three nodes at 10 frames/s, without the waiting."""
+    frame = bytes(32 + 3 * 18)
+    with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
+        path = Path(folder) / "run.db"
+        writer = Writer(path, {})
+        sizes: list[int] = []
+        for second in range(sim_s + 1):
+            if second in (sim_s // 4, sim_s):
+                sizes.append(path.stat().st_size + Path(f"{path}-wal").stat().st_size)
+            for number in range(10):
+                writer.frame(frame)
+                if number % 5 in (2, 4):  # a commit every quarter of a second
+                    writer.commit()
+            for node in range(3):
+                writer.health(10 * second, node, _HEALTH)
+        writer.close()
+    per_day = (sizes[1] - sizes[0]) / (sim_s - sim_s // 4) * 86_400 / 1e6
+    plain = 864_000 * len(frame) / 1e6
+    return PerfRow(
+        "record of a quiet day at 10 frames/s", per_day, "MB", "the packed frames alone", plain,
+        per_day / plain, "<= 100 MB", per_day <= 100,
+        f"computed from {sim_s} s worth of frames and health rows of three nodes",
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Which measurements there are, and running them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from hil.errors import UsageError
+from hil.perf import computing, linework, running
+from hil.perf.row import PerfRow
+
+GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
+    "vote": computing.vote,
+    "digest": computing.digest,
+    "codec": computing.codec,
+    "overhead": linework.overhead,
+    "bulk": linework.bulk,
+    "frames": running.frames,
+    "latency": linework.latency,
+    "resync": linework.resync,
+    "campaign": running.campaign,
+    "soak": running.soak,
+}
+"""The measurements by name. Each is given whether to be quick, and yields its rows."""
+
+
+def run_perf(
+    quick: bool = False,
+    rows: Sequence[str] | None = None,
+    on_row: Callable[[PerfRow], None] = lambda row: None,
+) -> list[PerfRow]:
+    """Measure. `rows` names groups (None: all of `GROUPS`); `quick` takes seconds instead of minutes and
+    is less exact. `on_row` is told each row as soon as it is there.
+
+    Raises UsageError for a group that does not exist, SetupError if hil-agent is missing.
+    """
+    wanted = list(GROUPS) if rows is None else list(rows)
+    for name in wanted:
+        if name not in GROUPS:
+            raise UsageError(
+                f"there is no measurement `{name}`", remedy=f"choose from {', '.join(GROUPS)}"
+            )
+    out: list[PerfRow] = []
+    for name in wanted:
+        for row in GROUPS[name](quick):
+            out.append(row)
+            on_row(row)
+    return out
