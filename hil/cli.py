@@ -8,6 +8,7 @@ the command that needs them. No traceback reaches a user: it is saved, and named
 from __future__ import annotations
 
 import contextlib
+import enum
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
@@ -476,6 +477,194 @@ def _boards_text(scenario: Scenario) -> str:
         "serial": "on real boards",
     }
     return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())
+
+
+# --- hil replay -------------------------------------------------------------------------------------
+
+
+@app.command()
+def replay(
+    run_folder: RunFolder,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Vote every frame again, and compare everything.")
+    ] = False,
+    frames: Annotated[
+        str | None, typer.Option(metavar="A:B", help="Only these frames, both ends included.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Look at a recorded run: the frames that were more than agreement; or verify it.
+
+    With --verify every frame is voted again from the recorded ballots, and everything in the record
+    is compared with it: exit 0 if nothing differs, 1 if something does.
+    """
+    if verify and frames is not None:
+        raise UsageError("--verify looks at all frames; --frames does not go with it")
+    span = _span(frames)
+    with _opened(run_folder) as reader:
+        if verify:
+            return _verify(reader, as_json=as_json)
+        return _list(reader, span, as_json=as_json)
+
+
+def _span(text: str | None) -> tuple[int, int]:
+    """`100:200`, `100:`, `:200` or `100` as first and last frame."""
+    if text is None:
+        return 0, 2**62
+    first, colon, last = text.partition(":")
+    try:
+        low = int(first) if first else 0
+        high = int(last) if last else 2**62 if colon else low
+    except ValueError:
+        low, high = 1, 0
+    if not 0 <= low <= high <= 2**62:
+        raise UsageError(f"`{text}` is no range of frames", remedy="--frames 100:200")
+    return low, high
+
+
+@contextlib.contextmanager
+def _opened(run: Path) -> Iterator[Reader]:
+    """The record of a run, as it was at this moment."""
+    from hil.record.reader import Reader
+
+    if not (run / "run.db" if run.is_dir() else run).is_file():
+        raise UsageError(
+            f"there is no run at {run}",
+            remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
+        )
+    reader = Reader(run)
+    try:
+        reader.rows("BEGIN")
+        yield reader
+    finally:
+        reader.close()
+
+
+def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
+    from hil.replay import result_of
+    from hil.views import listing
+    from hil.views.style import plural
+
+    found = list(listing.moments(reader, *span))
+    if as_json:
+        _answer(
+            {
+                "run_dir": str(reader.path.parent),
+                "outcome": reader.meta.get("outcome"),
+                "frames": [moment.as_json() for moment in found],
+            }
+        )
+        return Exit.PASS
+    if found:
+        _show(lambda glyphs: listing.table(found, glyphs), width=200)
+    result = result_of(reader)
+    _say(f"{plural(len(found), 'notable frame')} of {result['frames']:,}; all others agreed")
+    return Exit.PASS
+
+
+def _verify(reader: Reader, *, as_json: bool) -> int:
+    from hil.replay import verify
+    from hil.views import tables
+
+    verification = verify(reader)
+    if as_json:
+        _answer({"run_dir": str(reader.path.parent), **verification.as_json()})
+    else:
+        name = str(reader.path.parent)
+        _show(lambda glyphs: tables.verification(verification, name, glyphs))
+    return Exit.PASS if verification.ok else Exit.FAIL
+
+
+# --- hil check, schema, doctor, perf ----------------------------------------------------------------
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Scenario or bench files, or names.")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Check scenario and bench files without running them: all problems of all files."""
+    from hil.check import check_all
+    from hil.views import tables
+
+    found = check_all(files)
+    bad = [file for file in found if not file.ok]
+    if as_json:
+        _answer({"ok": not bad, "files": [file.as_json() for file in found]})
+    elif len(bad) < len(found):
+        good = [file for file in found if file.ok]
+        _show(lambda glyphs: tables.check_lines(good, glyphs), width=200)
+    for file in bad:
+        for problem in file.problems:
+            _say(str(problem))
+    if bad:
+        count = sum(len(file.problems) for file in bad)
+        _say(f"hil: {count} problem{'s'[: count > 1]} in {len(bad)} of {len(found)} files")
+    return Exit.USAGE if bad else Exit.PASS
+
+
+class _SchemaOf(str, enum.Enum):
+    scenario = "scenario"
+    bench = "bench"
+
+
+@app.command()
+def schema(
+    kind: Annotated[_SchemaOf, typer.Argument(help="Of which file.")] = _SchemaOf.scenario,
+) -> int:
+    """Print the JSON Schema of scenario or bench files, for completion in editors."""
+    from hil.scenario import bench_schema, scenario_schema
+
+    content = bench_schema() if kind is _SchemaOf.bench else scenario_schema()
+    _out(json.dumps(content, indent=2))
+    return Exit.PASS
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Find out whether this computer can run scenarios, by making known faults and looking for them."""
+    from hil.doctor import Check, examine, possible
+    from hil.views import tables
+
+    checks: list[Check] = []
+    for found in examine():
+        checks.append(found)
+        if not as_json:
+            _show(lambda glyphs, found=found: tables.doctor_line(found, glyphs))
+    able = possible(checks)
+    if as_json:
+        _answer({"ok": able, "checks": [c.as_json() for c in checks]})
+    else:
+        _show(lambda glyphs: tables.doctor_verdict(checks, able, glyphs))
+    return Exit.PASS if able else Exit.ENVIRONMENT
+
+
+@app.command()
+def perf(
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", metavar="NAME", help="Only these; repeat it.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure what this computer does, beside what it is compared with, and the targets.
+
+    Exit 0 if every target is met, 1 if one is missed.
+    """
+    try:
+        from hil.perf import run_perf
+    except ImportError as error:
+        raise UsageError(f"`hil perf` is not available in this installation: {error}") from None
+    from hil.views import tables
+
+    found = run_perf(quick, rows or None)
+    if as_json:
+        _answer({"ok": all(r.ok is not False for r in found), "rows": [asdict(r) for r in found]})
+    else:
+        _show(lambda glyphs: tables.perf_table(found, glyphs))
+    return Exit.FAIL if any(r.ok is False for r in found) else Exit.PASS
 
 
 # --- signals ----------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 SHA-256 over two parts: the packed frames in order (every node's status and digests, every verdict), and
 a canonical line for each upset and each transition. Real times, process ids and link counters are no
 part of it. What a portable upset read before and after is; for registers and machine code it is not,
-because a dead register may hold anything.
+because a dead register may hold anything. Nodes are told by position, so that boards of a bench may have
+other names.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import Any, Final
 
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
 
-UPSET_COLUMNS: Final = (
-    "id", "frame", "node", "target", "kind", "state", "verified", "tick", "bit", "space", "before",
+_UPSET_COLUMNS: Final = (
+    "id", "frame", "idx", "target", "kind", "state", "verified", "tick", "bit", "space", "before",
     "after", "effect", "signal", "outcome", "detected_frame", "resolved_frame",
 )  # fmt: skip
 _POSITION: Final = frozenset({"bit", "space", "before", "after"})
 
 
 def upset_line(row: dict[str, Any]) -> str:
-    """The canonical line of one upset."""
+    """The canonical line of one upset; `idx` is its node's position."""
     portable = row["target"] in _PORTABLE
     parts: list[str] = []
-    for name in UPSET_COLUMNS:
+    for name in _UPSET_COLUMNS:
         value = row[name]
         if name in _POSITION and not portable:
             continue
@@ -35,7 +36,7 @@ def upset_line(row: dict[str, Any]) -> str:
 
 def transition_line(row: dict[str, Any]) -> str:
     """The canonical line of one recovery transition."""
-    return " ".join(["transition", *(str(row[c]) for c in ("frame", "node", "before", "after"))])
+    return " ".join(["transition", *(str(row[c]) for c in ("frame", "idx", "before", "after"))])
 
 
 def combine(frames: Any, lines: Iterable[str]) -> str:

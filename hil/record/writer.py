@@ -282,7 +282,9 @@ class Writer:
 def canonical_lines(db: sqlite3.Connection) -> Iterator[str]:
     """Canonical lines of a record's upsets and transitions, in order."""
     for table, line in (("upsets", upset_line), ("transitions", transition_line)):
-        cursor = db.execute(f"SELECT * FROM {table} ORDER BY id")
+        cursor = db.execute(
+            f"SELECT t.*, nodes.idx FROM {table} t JOIN nodes ON nodes.name = t.node ORDER BY t.id"
+        )
         names = [column[0] for column in cursor.description]
         for row in cursor:
             yield line(dict(zip(names, row, strict=True)))
