@@ -1,13 +1,13 @@
 """Check: whether scenario and bench files are right, without running anything.
 
-A file with a `boards:` key is a bench file, any other a scenario. All problems of all files are found.
+A file with a `boards:` key is a bench file, any other a scenario. All problems are found, of all
+files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from hil.errors import ConfigError, HilError, Problem

@@ -1,9 +1,11 @@
 """The command line: what every `hil ...` does, says, and exits with.
 
 The only module that knows both the engine and the views. Results go to stdout, everything else to
-stderr; with --json stdout is exactly one JSON object, whatever happens. Heavy modules are imported by
-the command that needs them. No traceback reaches a user: it is saved, and named.
+stderr; with --json stdout is exactly one JSON object, whatever happens. Heavy modules are imported
+by the command that needs them. No traceback reaches a user: it is saved, and named.
 """
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
@@ -42,7 +45,9 @@ RUN_KEYS: Final = (
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 
-# typer brings click along, bundled or as a package: reach its base class through what typer exports.
+_ALL_FRAMES: Final = (0, 2**62)
+
+# typer brings click along, bundled or as a package; what typer exports leads to its base class.
 _CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
@@ -64,14 +69,20 @@ class _Session:
     known: dict[str, Any] = field(default_factory=dict)
 
 
+    def begin(self, words: Sequence[str]) -> None:
+        """A new command line."""
+        self.command, self.json = "", "--json" in words
+        self.run_dir, self.known = None, {}
+
+
 _session = _Session()
 
 
-# --- output -----------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Text to stdout or stderr. A reader who has gone is no failure, a full disk behind stdout is."""
+    """Text to stdout or stderr. That nobody reads it is no failure; a full disk behind it is."""
     if stream is None:
         return
     try:
@@ -106,7 +117,7 @@ def _show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None)
     if width is not None and not console.is_terminal:
         console.width = width
     with console.capture() as shown:
-        console.print(make(glyphs_for(sys.stdout)))
+        console.print(make(glyphs_for(sys.stdout)), crop=False)
     lines = [line.rstrip(" ") for line in shown.get().rstrip("\n").split("\n")]
     _out("\n".join(lines))
 
@@ -116,18 +127,17 @@ def _answer(content: Mapping[str, Any]) -> None:
     _out(json.dumps(content, allow_nan=False))
 
 
-# --- from exceptions to exit codes ------------------------------------------------------------------
+# --- from exceptions to exit codes ----------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `argv` (None: of this process), and exit."""
-    global _session
     words = list(sys.argv[1:] if argv is None else argv)
-    _session = _Session(json="--json" in words)
+    _session.begin(words)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     code = _guarded(words)
@@ -151,7 +161,16 @@ def _guarded(words: list[str]) -> int:
         return int(done.exit_code)
     except BrokenPipeError:
         return Exit.PASS
-    except Exception as error:
+    except ImportError as error:
+        if error.name is None or not error.name.startswith("hil."):
+            return _failed(_internal_text(error), Exit.ENVIRONMENT, error)
+        return _failed(
+            f"this installation lacks {error.name}\n  try: install it again with pip (it compiles "
+            "the C kernel)",
+            Exit.ENVIRONMENT,
+            error,
+        )
+    except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
         return _failed(_internal_text(error), Exit.ENVIRONMENT, error)
 
 
@@ -170,7 +189,7 @@ def _failed(text: str, code: Exit, error: Exception | None) -> int:
         return code
     content: dict[str, Any] = {}
     if _session.command == "run":
-        content = {key: None for key in RUN_KEYS} | _session.known | _recorded(_session.run_dir)
+        content = dict.fromkeys(RUN_KEYS) | _session.known | _recorded(_session.run_dir)
     interrupted = code is Exit.INTERRUPTED
     content["outcome"] = "aborted" if interrupted else "error"
     content["error"] = text
@@ -210,16 +229,15 @@ def _recorded(run_dir: Path | None) -> dict[str, Any]:
 def _internal_text(error: Exception) -> str:
     """An unexpected exception in a line; its traceback goes to a file."""
     what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
-    text = (
-        f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n"
-        + "".join(traceback.format_exception(error))
+    text = f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n" + "".join(
+        traceback.format_exception(error)
     )
     saved = None
     folders = [_session.run_dir, Path(tempfile.gettempdir())]
     for folder in [f for f in folders if f is not None and f.is_dir()]:
         with contextlib.suppress(OSError):
             number, path = tempfile.mkstemp(".txt", "hil-internal-error-", folder)
-            with open(number, "w", encoding="utf-8", errors="replace") as file:
+            with os.fdopen(number, "w", encoding="utf-8", errors="replace") as file:
                 file.write(text)
             saved = path
             break
@@ -229,7 +247,7 @@ def _internal_text(error: Exception) -> str:
     return f"{what}; please report it with the file {saved}"
 
 
-# --- options that several commands have -------------------------------------------------------------
+# --- options that several commands have -----------------------------------------------------------
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
@@ -242,17 +260,24 @@ def _top(
 ) -> None:
     if version:
         _out(f"hil {__version__}")
-        raise typer.Exit()
+        raise typer.Exit
     if context.invoked_subcommand is None:
         raise UsageError(f"which command?\n\n{context.get_help()}")
     _session.command = context.invoked_subcommand
 
 
-# --- hil run ----------------------------------------------------------------------------------------
+# --- hil run --------------------------------------------------------------------------------------
+
+_RUN_HELP: Final = (
+    "Run a scenario: compute, hit, vote, heal, record.\n\n"
+    "Exit codes: 0 everything it expects was measured, 1 something was not, 2 wrong command line "
+    "or file, 3 boards or environment missing or lost, 130 interrupted (Ctrl-C ends after the "
+    "frame, a second one at once)."
+)
 
 
-@app.command()
-def run(
+@app.command(help=_RUN_HELP)
+def run(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario: Annotated[
         str | None,
         typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one."),
@@ -292,17 +317,13 @@ def run(
         bool, typer.Option("--quiet", "-q", help="No progress, no notices; the outcome in a line.")
     ] = False,
 ) -> int:
-    """Run a scenario: compute, hit, vote, heal, record; exit 0 if all it expects was measured.
-
-    Exit codes: 0 pass, 1 an expectation failed, 2 wrong command line or file, 3 boards or
-    environment missing or lost, 130 interrupted (Ctrl-C ends after the frame, a second one at once).
-    """
     from hil.scenario import Overrides
 
     overrides = Overrides(
         scheme=scheme, board=boards, bench=bench, seed=seed, frames=frames, duration=duration,
         pace=pace, accel=accel,
     )  # fmt: skip
+    del no_tui  # there is no screen yet
     with _signals() as stop:
         prepared = (
             _resumed(resume, scenario, overrides, out)
@@ -328,9 +349,7 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
     loaded = load(source, overrides)
-    _session.known.update(
-        seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0
-    )
+    _session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
     existed = out is not None and out.exists()
     run_dir = run_folder.create(loaded.scenario, out)
     _session.run_dir = run_dir
@@ -341,9 +360,7 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     return _Prepared(loaded.scenario, run_dir, resume=False, made=not existed)
 
 
-def _resumed(
-    run_dir: Path, source: str | None, overrides: Any, out: Path | None
-) -> _Prepared:
+def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> _Prepared:
     """A run that was interrupted; it says itself what it runs."""
     if source is not None or out is not None or overrides != type(overrides)():
         raise UsageError(
@@ -356,9 +373,7 @@ def _resumed(
         raise UsageError("--resume is not available in this version of hil") from None
     scenario, folder = open_run(run_dir)
     _session.run_dir = folder
-    _session.known.update(
-        seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder)
-    )
+    _session.known.update(seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder))
     return _Prepared(scenario, folder, resume=True, made=False)
 
 
@@ -380,7 +395,7 @@ def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int
         result = loop.run()
     content = result.as_json()
     if as_json:
-        _answer({key: None for key in RUN_KEYS} | content)
+        _answer(dict.fromkeys(RUN_KEYS) | content)
     else:
         _print_summary(run_dir, content, quiet=quiet)
     return {"pass": Exit.PASS, "fail": Exit.FAIL, "aborted": Exit.INTERRUPTED}[result.outcome]
@@ -402,7 +417,6 @@ def _tidied(prepared: _Prepared) -> Iterator[None]:
 
 def _print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> None:
     from hil.record.reader import Reader
-    from hil.views import summary
 
     if quiet:
         digest = result.get("run_digest") or ""
@@ -410,22 +424,29 @@ def _print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> 
         return
     reader = Reader(run_dir)
     try:
-        _show(lambda glyphs: summary.render(reader, result, glyphs, steps=_steps(run_dir, result)))
+        _show_summary(reader, result)
     finally:
         reader.close()
+
+
+def _show_summary(reader: Reader, result: Mapping[str, Any]) -> None:
+    from hil.views import summary
+
+    steps = _steps(reader.path.parent, result)
+    _show(lambda glyphs: summary.render(reader, result, glyphs, steps=steps))
 
 
 def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What to try after a run."""
     where = _quoted(run_dir)
     steps = [
-        (f"hil replay {where}", "frame by frame: who dissented, why"),
-        (f"hil replay {where} --verify", "vote again from the record"),
+        (f"hil replay {where}", "frame by frame"),
+        (f"hil replay {where} --verify", "vote again"),
     ]
     if result["outcome"] == "aborted" and _has_resume():
         steps.insert(0, (f"hil run --resume {where}", "go on with it"))
     elif result["outcome"] == "fail":
-        steps.append(("hil doctor", "is this computer fit for it?"))
+        steps.append(("hil doctor", "check the computer"))
     else:
         steps.append(("hil run seu-storm", "a harder scenario"))
     return tuple(steps[:3])
@@ -454,7 +475,8 @@ def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     )
     verb = "resuming" if resume else "running"
     lines = [
-        f"{verb} {scenario.name}" + (f": {scenario.summary}" if scenario.summary else ""),
+        f"{verb} {scenario.name}",
+        *([f"  {scenario.summary}"] if scenario.summary else []),
         f"  workload  {scenario.workload}, seed {scenario.seed}",
         f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
         f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
@@ -462,7 +484,7 @@ def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  record    {run_dir}",
     ]
     if upsets.accel != 1:
-        lines[-2] += f"; ACCELERATED: all rates are multiplied by {upsets.accel:g}"
+        lines[-2] += f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
     return "\n".join(lines)
 
 
@@ -472,17 +494,23 @@ def _boards_text(scenario: Scenario) -> str:
         where = f"{node.name} ({node.port})" if node.port else node.name
         kinds.setdefault(str(node.board), []).append(where)
     words = {
-        "inproc": "on SOFTWARE boards: the agent inside this process, no hardware",
-        "process": "on SOFTWARE boards: the agent in processes of this computer, no hardware",
+        "inproc": "on SOFTWARE boards inside this process, no hardware",
+        "process": "on SOFTWARE boards (hil-agent processes), no hardware",
         "serial": "on real boards",
     }
     return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())
 
 
-# --- hil replay -------------------------------------------------------------------------------------
+# --- hil replay -----------------------------------------------------------------------------------
+
+_REPLAY_HELP: Final = (
+    "Look at a recorded run: the frames that were more than agreement, or verify it.\n\n"
+    "With --verify every frame is voted again from the recorded ballots, and everything in the "
+    "record is compared with it: exit 0 if nothing differs, 1 if something does."
+)
 
 
-@app.command()
+@app.command(help=_REPLAY_HELP)
 def replay(
     run_folder: RunFolder,
     verify: Annotated[
@@ -491,17 +519,17 @@ def replay(
     frames: Annotated[
         str | None, typer.Option(metavar="A:B", help="Only these frames, both ends included.")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="The page that was shown at its end.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Look at a recorded run: the frames that were more than agreement; or verify it.
-
-    With --verify every frame is voted again from the recorded ballots, and everything in the record
-    is compared with it: exit 0 if nothing differs, 1 if something does.
-    """
-    if verify and frames is not None:
-        raise UsageError("--verify looks at all frames; --frames does not go with it")
+    if verify + summary + (frames is not None) > 1:
+        raise UsageError("--verify, --summary and --frames exclude each other")
     span = _span(frames)
     with _opened(run_folder) as reader:
+        if summary:
+            return _again(reader, as_json=as_json)
         if verify:
             return _verify(reader, as_json=as_json)
         return _list(reader, span, as_json=as_json)
@@ -510,14 +538,14 @@ def replay(
 def _span(text: str | None) -> tuple[int, int]:
     """`100:200`, `100:`, `:200` or `100` as first and last frame."""
     if text is None:
-        return 0, 2**62
+        return _ALL_FRAMES
     first, colon, last = text.partition(":")
     try:
         low = int(first) if first else 0
-        high = int(last) if last else 2**62 if colon else low
+        high = int(last) if last else _ALL_FRAMES[1] if colon else low
     except ValueError:
         low, high = 1, 0
-    if not 0 <= low <= high <= 2**62:
+    if not 0 <= low <= high <= _ALL_FRAMES[1]:
         raise UsageError(f"`{text}` is no range of frames", remedy="--frames 100:200")
     return low, high
 
@@ -540,8 +568,18 @@ def _opened(run: Path) -> Iterator[Reader]:
         reader.close()
 
 
-def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
+def _again(reader: Reader, *, as_json: bool) -> int:
     from hil.replay import result_of
+
+    result = result_of(reader)
+    if as_json:
+        _answer(dict.fromkeys(RUN_KEYS) | result)
+    else:
+        _show_summary(reader, result)
+    return Exit.PASS
+
+
+def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     from hil.views import listing
     from hil.views.style import plural
 
@@ -557,8 +595,9 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
         return Exit.PASS
     if found:
         _show(lambda glyphs: listing.table(found, glyphs), width=200)
-    result = result_of(reader)
-    _say(f"{plural(len(found), 'notable frame')} of {result['frames']:,}; all others agreed")
+    total = reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0]
+    where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
+    _say(f"{plural(len(found), 'notable frame')} {where}; in all others all nodes agreed")
     return Exit.PASS
 
 
@@ -575,7 +614,7 @@ def _verify(reader: Reader, *, as_json: bool) -> int:
     return Exit.PASS if verification.ok else Exit.FAIL
 
 
-# --- hil check, schema, doctor, perf ----------------------------------------------------------------
+# --- hil check, schema, doctor, perf --------------------------------------------------------------
 
 
 @app.command()
@@ -624,7 +663,7 @@ def schema(
 
 @app.command()
 def doctor(as_json: Json = False) -> int:
-    """Find out whether this computer can run scenarios, by making known faults and looking for them."""
+    """Find out whether this computer can run scenarios: make known faults, and look for them."""
     from hil.doctor import Check, examine, possible
     from hil.views import tables
 
@@ -632,7 +671,7 @@ def doctor(as_json: Json = False) -> int:
     for found in examine():
         checks.append(found)
         if not as_json:
-            _show(lambda glyphs, found=found: tables.doctor_line(found, glyphs))
+            _show(partial(tables.doctor_line, found))
     able = possible(checks)
     if as_json:
         _answer({"ok": able, "checks": [c.as_json() for c in checks]})
@@ -667,7 +706,7 @@ def perf(
     return Exit.FAIL if any(r.ok is False for r in found) else Exit.PASS
 
 
-# --- signals ----------------------------------------------------------------------------------------
+# --- signals --------------------------------------------------------------------------------------
 
 
 class _Stop:
@@ -686,7 +725,8 @@ class _Stop:
         self.running = True
         return self.wished
 
-    def take(self, number: int, frame: FrameType | None) -> None:
+    def take(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of a signal."""
         if self.wished or not self.running:
             raise KeyboardInterrupt
         self.wished = True
@@ -697,7 +737,7 @@ class _Stop:
 def _signals() -> Iterator[_Stop]:
     """Ctrl-C, SIGTERM and a terminal that hangs up are wishes to end, while this is entered."""
     stop = _Stop()
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         old = signal.getsignal(number)
         if old is not signal.SIG_IGN:  # nohup

@@ -1,9 +1,8 @@
 """Delivery: carrying out planned upsets on the rig, and collecting what the boards say of them.
 
-Arms upsets on agents, disturbs links, cuts power, arms damaged cells again after a board started anew,
-and watches the memory code catch what hit a checkpoint. Whether an upset was injected is what the board
-read back, never what was asked for.
-"""
+Arms upsets on agents, disturbs links, cuts power, arms damaged cells again after a board started
+anew, and watches the memory code catch what hit a checkpoint. Whether an upset was injected is
+what the board read back, never what was asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from hil.injector import Planned
 from hil.outcome import Upset
 from hil.rig.link import Noise
 from hil.rig.messages import Arm
-from hil.rig.node import Node, NodeResult
+from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
 from hil.rig.rig import Rig
 
 
@@ -31,9 +30,8 @@ class _Watch:
 class Delivery:
     """Upsets of one run on one rig.
 
-    `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power back;
-    `watches`: checkpoint upsets that nothing is known of yet, by node.
-    """
+    `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
+    back; `watches`: checkpoint upsets that nothing is known of yet, by node."""
 
     def __init__(self, rig: Rig, state_len: int) -> None:
         self._rig = rig
@@ -86,7 +84,8 @@ class Delivery:
             self.returning.append((plan.frame + plan.returns_after_frames, node.name))
 
     def collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
-        """What became of an upset, as the board tells it."""
+        """What became of an upset, as the board tells it. Still `armed` afterwards: the board was
+        late, ask again in the next frame."""
         plan = upset.plan
         node = self._by_name[plan.node]
         if upset.state != "armed":
@@ -94,7 +93,9 @@ class Delivery:
         if plan.target == "link":
             self._collect_noise(node, upset)
             return
-        result = results[plan.node]
+        result = results.get(plan.node, EXCLUDED_RESULT)
+        if result.late:
+            return
         if plan.target == "cpu" and plan.kind == "reset":
             upset.state = "injected" if result.rebooted else "missed"
             upset.verified = upset.changed = result.rebooted
@@ -159,4 +160,3 @@ class Delivery:
 
 def _moved(arm: Arm, frame: int) -> Arm:
     return replace(arm, frame=frame, tick=0, steps=0, us=None)
-

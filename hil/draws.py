@@ -1,9 +1,8 @@
 """Random draws that repeat on every machine and with every library version.
 
-Only the raw bits of the kernel's Philox streams and transforms of our own are used. Exponential gaps
-are computed in decimal arithmetic, which is exact to the last digit everywhere, unlike a C library's
-logarithm.
-"""
+Only the raw bits of the kernel's Philox streams and transforms of our own are used. Exponential
+gaps are computed in decimal arithmetic, which is exact to the last digit everywhere, unlike a C
+library's logarithm."""
 
 from __future__ import annotations
 

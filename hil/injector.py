@@ -1,11 +1,10 @@
 """The injector: which upsets happen in which frame. Pure: it plans, the loop carries out.
 
-Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream of its
-own, named after the rate's and the node's position, so that adding one rate does not move the upsets of
-another and boards may have other names on a bench. With
-`one_at_a_time` an upset that falls due while the rig still recovers is held back until it has; what is
-held back at the end of the run was not injected, and is counted.
-"""
+Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream
+of its own, named after the rate's and the node's position, so that adding one rate does not move
+the upsets of another and boards may have other names on a bench. With `one_at_a_time` an upset
+that falls due while the rig still recovers is held back until it has; what is held back at the end
+of the run was not injected, and is counted."""
 
 from __future__ import annotations
 
@@ -21,11 +20,11 @@ from hil.scenario import PROCESS_TARGETS, Event, PatternKind, Rate, Scenario, Ta
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board action.
+    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
+    action.
 
-    `bit` is reduced modulo the target's size by the board. `source` says where it comes from. `id` is
-    given when it falls due (1, 2, ... in order), 0 before.
-    """
+    `bit` is reduced modulo the target's size by the board. `source` says where it comes from. `id`
+    is given when it falls due (1, 2, ... in order), 0 before."""
 
     frame: int
     node: str
@@ -204,5 +203,3 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
     for targets in needed.values():
         targets -= {"link", "board"}  # made by the host
     return needed
-
-

@@ -57,7 +57,9 @@ def digest64(data: bytes | memoryview) -> int:
 def spans(data: bytes, span: int, first: int, count: int) -> list[int]:
     """Digests of `count` consecutive spans of `span` bytes from span number `first` on."""
     out = ffi.new("uint64_t[]", count)
-    check(lib.digest_spans(ffi.from_buffer(data), len(data), span, first, count, out), "digest_spans")
+    check(
+        lib.digest_spans(ffi.from_buffer(data), len(data), span, first, count, out), "digest_spans"
+    )
     return list(out)
 
 
@@ -154,8 +156,8 @@ def workload(name: str) -> Workload:
 class Golden:
     """The fault-free run, computed here by the same kernel.
 
-    After `step()`: `input`, `output`, `output_digest`, `state_digest` belong to frame `next_frame - 1`.
-    """
+    After `step()`: `input`, `output`, `output_digest`, `state_digest` belong to frame `next_frame
+    - 1`."""
 
     def __init__(self, name: str, seed: int) -> None:
         self.workload = workload(name)
@@ -210,7 +212,7 @@ class Golden:
         return bytes(ffi.buffer(buffer, self.workload.input_len))
 
 
-# --- wire -----------------------------------------------------------------------------------------
+# --- wire ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,8 @@ class Decoder:
         lib.wire_decoder_init(self._d)
 
     def push(self, data: bytes) -> tuple[list[Frame], int]:
-        """Decode what `data` completes: the good frames, and the status of the last bad one (or 0)."""
+        """Decode what `data` completes: the good frames, and the status of the last bad one (or
+        0)."""
         frames: list[Frame] = []
         bad = 0
         buffer = ffi.from_buffer(data)
@@ -299,7 +302,8 @@ class Decoder:
 
 
 def pack(kind: str, m: Any) -> bytes:
-    """Bytes of a message struct: `kind` is its C name without _t. KernelError if it is out of range."""
+    """Bytes of a message struct: `kind` is its C name without _t. KernelError if it is out of
+    range."""
     out = ffi.new("uint8_t[]", PAYLOAD_MAX)
     n = ffi.new("size_t *")
     check(getattr(lib, f"{kind}_pack")(m, out, PAYLOAD_MAX, n), f"{kind}_pack")
@@ -309,5 +313,7 @@ def pack(kind: str, m: Any) -> bytes:
 def unpack(kind: str, payload: bytes) -> Any:
     """A new message struct from bytes. KernelError if they are not exactly one such message."""
     m = ffi.new(f"{kind}_t *")
-    check(getattr(lib, f"{kind}_unpack")(m, ffi.from_buffer(payload), len(payload)), f"{kind}_unpack")
+    check(
+        getattr(lib, f"{kind}_unpack")(m, ffi.from_buffer(payload), len(payload)), f"{kind}_unpack"
+    )
     return m

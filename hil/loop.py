@@ -1,9 +1,8 @@
 """The loop: one scenario from the first greeting to the run digest.
 
-The only engine module that knows all others. Per frame: plan upsets -> golden step -> arm -> step all
-nodes -> collect reports -> vote -> (roll back, vote again) -> judge outcomes -> recovery orders ->
-repairs -> record. It never waits for a viewer.
-"""
+The only engine module that knows all others. Per frame: plan upsets -> golden step -> arm -> step
+all nodes -> collect reports -> vote -> (roll back, vote again) -> judge outcomes -> recovery
+orders -> repairs -> record. It never waits for a viewer."""
 
 from __future__ import annotations
 
@@ -18,9 +17,10 @@ from hil.delivery import Delivery
 from hil.errors import SetupError
 from hil.injector import Injector, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
+from hil.observation import observation
 from hil.outcome import Classifier, Upset
 from hil.record.writer import Writer
-from hil.recovery import RUNGS, Action, NodeState, Observation, Policy, Recovery
+from hil.recovery import RUNGS, Action, NodeState, Policy, Recovery
 from hil.repair import Mechanic, Repaired
 from hil.result import Progress, RunResult
 from hil.rig.calls import Timing
@@ -54,6 +54,8 @@ _BATCH_MAX: Final = 8192
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
+_LEAST_WAIT_US: Final = 1_000
+_HEALTH_WAIT_US: Final = 250_000
 
 
 @dataclass(slots=True)
@@ -70,10 +72,9 @@ class _Frame:
 class Loop:
     """Runs `scenario`, writing into the fresh folder `run_dir`.
 
-    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked between
-    frames: true ends the run as aborted. `batch=False` makes in-process boards
-    go frame by frame like all others (the record is the same).
-    """
+    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
+    between frames: true ends the run as aborted. `batch=False` makes in-process boards go frame by
+    frame like all others (the record is the same)."""
 
     def __init__(
         self,
@@ -112,14 +113,15 @@ class Loop:
         self._heard_at_us: dict[str, int] = {}
         self._transitions_done = 0
         self._agreed: Verdict | None = None
+        self._uncollected: list[Upset] = []
         self._pacer = Pacer(scenario.frame_us, scenario.pace_factor)
         self._writer: Writer | None = None
 
-    # --- the whole run ----------------------------------------------------------------------------
+    # --- the whole run ------------------------------------------------------------------------
 
     def run(self) -> RunResult:
-        """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and links
-        are closed, and what was recorded is kept, in every case."""
+        """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
+        links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.rig.close)
             self._tell("opening", 0)
@@ -221,6 +223,9 @@ class Loop:
 
     def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
         last = self.golden.next_frame - 1
+        for upset in self._uncollected:
+            upset.state, upset.detail = "failed", "the run ended before the board reported"
+            self.classifier.injected(upset)
         for node in self.nodes:
             self.classifier.settle(last, node.name, at_end=True)
         self._record_outcomes()
@@ -269,7 +274,7 @@ class Loop:
         virtual = all(isinstance(n.board, InprocBoard) for n in self.nodes)
         return not self._pacer.paced and (virtual or not real_time)
 
-    # --- frames -----------------------------------------------------------------------------------
+    # --- frames -------------------------------------------------------------------------------
 
     def _quiet_stretch(self, frame: int, end: int) -> int:
         """How many frames can go in one batch from `frame` on."""
@@ -303,8 +308,8 @@ class Loop:
             self._conclude(_Frame(last.frame, results=results))
 
     def _run_frame(self, number: int) -> None:
-        late_us = self._pacer.wait_for(number)
-        if late_us > self.scenario.frame_us:
+        late_us = self._pacer.wait()
+        if late_us:
             self._slip(number, None, late_us, "the frame began late")
         self._bring_back(number)
         frame = _Frame(number)
@@ -313,14 +318,21 @@ class Loop:
             frame.upsets.append(self.delivery.prepare(plan, in_service=in_service))
         self.golden.step()
         asked = [self._by_name[name] for name in self.recovery.in_service]
-        frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing(number))
+        frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing())
         if any(r.status == SILENT for r in frame.results.values()):
             self._explain_silence(frame.results)
-        if frame.upsets:
-            for upset in frame.upsets:
-                self.delivery.collect(upset, frame.results)
-                self.classifier.injected(upset)
+        self._collect(frame)
         self._conclude(frame)
+
+    def _collect(self, frame: _Frame) -> None:
+        """Take the reports of this frame's upsets, and of those whose board was late before."""
+        waiting, self._uncollected = self._uncollected + frame.upsets, []
+        for upset in waiting:
+            self.delivery.collect(upset, frame.results)
+            if upset.state == "armed":
+                self._uncollected.append(upset)
+            else:
+                self.classifier.injected(upset)
 
     def _bring_back(self, frame: int) -> None:
         """Repair the boards whose power has returned."""
@@ -329,18 +341,25 @@ class Loop:
                 self._repair_all(self.recovery.power_returned(frame, name), self._agreed)
 
     def _explain_silence(self, results: dict[str, NodeResult]) -> None:
-        """Say what the board's process came to, where the link alone cannot know."""
+        """Say what the board's process came to, where the link alone cannot know; and in a paced
+        run, what is only late."""
         for name, result in results.items():
-            if result.status == SILENT:
-                told = self._by_name[name].board.condition()
-                ended = result.disconnected and told is not None
-                results[name] = replace(result, reason=told or result.reason, ended=ended)
+            if result.status != SILENT:
+                self._heard_at_us[name] = now_us()
+                continue
+            lost = result.disconnected
+            told = self._by_name[name].board.condition(disconnected=lost)
+            since_us = now_us() - self._heard_at_us.setdefault(name, now_us())
+            late = self._pacer.paced and not lost and since_us < self.rig.timing.lost_after_us
+            results[name] = replace(
+                result, reason=told or result.reason, ended=lost and told is not None, late=late
+            )
 
-    def _frame_timing(self, number: int) -> Timing | None:
-        """In a paced run the frame's end is the deadline."""
+    def _frame_timing(self) -> Timing | None:
+        """In a paced run the frame's end is the deadline (with a moment for what is on its way)."""
         if not self._pacer.paced:
             return None
-        left_us = max(1_000, self.scenario.frame_us - self._pacer.late_by(number - 1))
+        left_us = max(_LEAST_WAIT_US, self._pacer.left_us())
         return Timing(self.rig.timing.retry_us, min(left_us, self.rig.timing.lost_after_us))
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
@@ -380,19 +399,24 @@ class Loop:
         self._record_notable(frame, verdict)
         self.writer.frame(verdict.record)
         self._repair_all(actions, verdict)
-        self._refresh_if_alone(frame, verdict)
+        self._refresh_if_alone(frame)
         self.delivery.look_at_watches(frame.number)
         self._settle(frame)
         self._record_outcomes()
 
     @property
     def _settled(self) -> bool:
-        return self.recovery.settled and not self.classifier.open and not self.delivery.watches
+        return (
+            self.recovery.settled
+            and not self.classifier.open
+            and not self.delivery.watches
+            and not self._uncollected
+        )
 
     def _in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
         return [results.get(node.name, EXCLUDED_RESULT) for node in self.nodes]
 
-    # --- going back, and forward -----------------------------------------------------------------------
+    # --- going back, and forward --------------------------------------------------------------
 
     def _roll_back_if_needed(self, frame: _Frame, verdict: Verdict) -> Verdict:
         attempts = self.scenario.recovery.rollbacks
@@ -423,7 +447,7 @@ class Loop:
             if ok:
                 self.metrics.recoveries += 1
                 for name in restarted:
-                    self.classifier.healed(frame.number, name, "restart")
+                    self.classifier.healed(name, "restart")
         frame.results = results
         return verdict
 
@@ -433,47 +457,13 @@ class Loop:
             result = frame.results.get(node.name)
             if result is None:
                 continue
-            seen = self._observation(frame.number, node, result, verdict)
+            if result.late:  # a slip, until it lasts
+                self._slip(frame.number, node.name, 0, "no answer by the end of the frame")
+            seen = observation(result, verdict)
             if seen is not None:
                 actions += self.recovery.observe(frame.number, node.name, seen)
         self._record_transitions()
         return actions
-
-    def _observation(
-        self, frame: int, node: Node, result: NodeResult, verdict: Verdict
-    ) -> Observation | None:
-        """What the frame says of a node; None if nothing can be said."""
-        if result.status == SILENT:
-            return self._silence(frame, node, result)
-        self._heard_at_us[node.name] = now_us()
-        if result.rebooted:
-            return Observation.REBOOTED
-        if result.out_of_step:
-            return Observation.LATENT
-        if result.status != DONE:
-            return {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG}.get(
-                result.status, Observation.ABSENT
-            )
-        if not verdict.delivered:
-            return None
-        if result.output_digest != verdict.output:
-            return Observation.DISSENT
-        if verdict.state and result.state_digest != verdict.state:
-            return Observation.LATENT
-        return Observation.AGREED
-
-    def _silence(self, frame: int, node: Node, result: NodeResult) -> Observation | None:
-        """Silence in a paced run is a slip until it lasts."""
-        since = self._heard_at_us.setdefault(node.name, now_us())
-        silent_us = now_us() - since
-        if (
-            self._pacer.paced
-            and not result.disconnected
-            and silent_us < self.scenario.timeouts.lost_after_ms * 1000
-        ):
-            self._slip(frame, node.name, silent_us, "no answer by the end of the frame")
-            return None
-        return Observation.SILENT
 
     def _sources(self, verdict: Verdict, target: Node) -> list[Node]:
         """The voters whose state after this frame is the agreed one."""
@@ -500,11 +490,11 @@ class Loop:
             )
             if how.ok:
                 self.metrics.recoveries += 1
-                self.classifier.healed(verdict.frame, node.name, action.rung.value)
+                self.classifier.healed(node.name, action.rung.value)
             actions += self.recovery.result(verdict.frame, action, how.ok)
             self._record_transitions()
 
-    def _refresh_if_alone(self, frame: _Frame, verdict: Verdict) -> None:
+    def _refresh_if_alone(self, frame: _Frame) -> None:
         """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
         if len(self.nodes) > 1 or not self.scenario.upsets.one_at_a_time:
             return
@@ -540,12 +530,16 @@ class Loop:
             and result.state_digest == self.golden.state_digest
         )
 
-    # --- the record -------------------------------------------------------------------------------------
+    # --- the record ---------------------------------------------------------------------------
 
     def _record_notable(self, frame: _Frame, verdict: Verdict) -> None:
         value = None
         for node, ballot in zip(self.nodes, verdict.ballots, strict=True):
-            if verdict.delivered and ballot.status == DONE and ballot.output_digest == verdict.output:
+            if (
+                verdict.delivered
+                and ballot.status == DONE
+                and ballot.output_digest == verdict.output
+            ):
                 value = frame.results[node.name].output
                 break
         self.writer.notable(
@@ -592,7 +586,8 @@ class Loop:
         self._health_at_us = now_us() + _HEALTH_US
         able = [n for n in self.nodes if n.link.connected]
         frame = max(0, self.golden.next_frame - 1)
-        for name, health in self.rig.health(able).items():
+        timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
+        for name, health in self.rig.health(able, timing).items():
             self.writer.health(frame, self._by_name[name].index, health)
 
     def _tell(self, phase: str, frame: int) -> None:

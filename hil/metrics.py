@@ -14,7 +14,8 @@ from hil.voter import Verdict, VerdictKind
 
 @dataclass(slots=True)
 class Metrics:
-    """Counters that the loop advances. Availability counts frames with a delivered, correct output."""
+    """Counters that the loop advances. Availability counts frames with a delivered, correct
+    output."""
 
     frames: int = 0
     available: int = 0
@@ -49,11 +50,12 @@ class Metrics:
 
 
 def upset_counts(upsets: Iterable[Upset]) -> dict[str, Any]:
-    """Injected upsets by target, node effect and system outcome; only verified ones are injected."""
+    """Injected upsets by target, node effect and system outcome; only verified ones are
+    injected."""
     injected = verified = missed = 0
     targets: Counter[str] = Counter()
-    effects: Counter[str] = Counter({name: 0 for name in EFFECTS})
-    outcomes: Counter[str] = Counter({name: 0 for name in OUTCOMES})
+    effects: Counter[str] = Counter(dict.fromkeys(EFFECTS, 0))
+    outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
     for upset in upsets:
         if not upset.injected or not upset.verified:
             missed += 1

@@ -21,10 +21,9 @@ System outcome (what left the system, and what it cost):
     unavailable          no output: no node was heard
 
 An anomaly of a node without an open upset belongs to one that may still lie in it: a stuck cell or
-changed machine code first, then the last hit of stack, heap or registers since the worker was started. If
-there is none the anomaly is unexplained, and said so. Upsets that hit one node in one frame share what
-followed.
-"""
+changed machine code first, then the last hit of stack, heap or registers since the worker was
+started. If there is none the anomaly is unexplained, and said so. Upsets that hit one node in one
+frame share what followed."""
 
 from __future__ import annotations
 
@@ -164,7 +163,7 @@ class Classifier:
         """What a frame shows of its nodes. `results` are those of the first execution, before any
         rollback; `golden` the true output and state digests."""
         for node, result in results.items():
-            if result.status != EXCLUDED:
+            if result.status != EXCLUDED and not result.late:
                 self._judge_node(frame, node, result, golden)
 
     def _judge_node(
@@ -188,7 +187,8 @@ class Classifier:
             upset.shared = upset.shared or len(fresh) > 1
 
     def _wake(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
-        """An anomaly without an open cause: it comes from what still lies in the node, or from nowhere."""
+        """An anomaly without an open cause: it comes from what still lies in the node, or from
+        nowhere."""
         book = self._books[node]
         book.dormant = [u for u in book.dormant if not _released(u, frame)]
         if not book.dormant:
@@ -218,7 +218,7 @@ class Classifier:
             if _WORSE[outcome] > _WORSE[upset.outcome]:
                 upset.outcome = outcome
 
-    def healed(self, frame: int, node: str, rung: str) -> None:
+    def healed(self, node: str, rung: str) -> None:
         """A repair of `node` succeeded."""
         self._worst(self._books[node].open, _RUNG_OUTCOME.get(rung, "recovered"))
         if rung == "resync":
@@ -230,7 +230,9 @@ class Classifier:
             upset.lingers = upset.stuck and (upset.plan.permanent or not board)
         book.dormant = [u for u in book.dormant if u.lingers]
 
-    def settle(self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False) -> None:
+    def settle(
+        self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False
+    ) -> None:
         """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
         book = self._books[node]
         for upset in book.open:

@@ -3,18 +3,18 @@
 `observe` is told what became of the node in each frame, `result` how the last ordered action went;
 both return the actions to carry out before the next frame. Nothing here does anything itself.
 
-                       bad frame                  action ordered                action ok
-        +--------+                +---------+                    +-------------+
-        | VOTING |--------------->| SUSPECT |------------------->| one rung of |----> VOTING (RESYNC)
-        +--------+                +---------+                    | the ladder  |----> REINTEGRATING
-            ^                                                    +-------------+         |
-            |                                 action failed: next rung |   ^             |
-            |                                 no rung left             v   | power back  |
-            |                                                    +----------+            |
-            |                                                    | ISOLATED |            |
-            |   agreed `reintegrate_frames` times in a row       +----------+            |
-            +-----------------------------------------------------------------------------+
-                                                bad frame while REINTEGRATING: next rung
+                   bad frame                  action ordered                action ok
+    +--------+                +---------+                    +-------------+
+    | VOTING |--------------->| SUSPECT |------------------->| one rung of |----> VOTING (RESYNC)
+    +--------+                +---------+                    | the ladder  |----> REINTEGRATING
+        ^                                                    +-------------+         |
+        |                                 action failed: next rung |   ^             |
+        |                                 no rung left             v   | power back  |
+        |                                                    +----------+            |
+        |                                                    | ISOLATED |            |
+        |   agreed `reintegrate_frames` times in a row       +----------+            |
+        +-----------------------------------------------------------------------------+
+                                            bad frame while REINTEGRATING: next rung
 
 The ladder, each rung tried as often as the policy says within `window_frames`:
 
@@ -32,13 +32,12 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     RESYNC..CYCLE   next rung       result not ok                         result
     REINTEGRATING   VOTING          enough AGREED in a row                observe
     REINTEGRATING   next rung       any observation but AGREED            observe
-    any rung        ISOLATED        no attempt left                       _climb
+    any but VOTING  ISOLATED        no attempt left                       _climb
     ISOLATED        POWER_CYCLE     power_returned                        power_returned
 
-Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING is
-stepped and compared but does not count; ISOLATED is not asked. Nodes that cannot be judged because
-there was no majority are not observed at all.
-"""
+Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
+is stepped and compared but does not count; ISOLATED is not asked. Nodes that cannot be judged
+because there was no majority are not observed at all."""
 
 from __future__ import annotations
 
@@ -128,9 +127,8 @@ class _Machine:
 class Recovery:
     """The machines of all nodes. Every edge is appended to `transitions`.
 
-    `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count, bit i
-    for node i. `in_service`: names of the nodes that are not isolated.
-    """
+    `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,
+    bit i for node i. `in_service`: names of the nodes that are not isolated."""
 
     def __init__(self, nodes: list[str], policy: Policy) -> None:
         self.policy = policy
@@ -159,6 +157,7 @@ class Recovery:
         return {
             name: {
                 "state": m.state.value,
+                "agreed": m.agreed,
                 "tried": {rung.value: frames for rung, frames in m.tried.items()},
             }
             for name, m in self._machines.items()
@@ -169,6 +168,7 @@ class Recovery:
         for name, kept in memory.items():
             machine = self._machines[name]
             machine.state = NodeState(kept["state"])
+            machine.agreed = kept["agreed"]
             machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
         self._count()
 
@@ -213,9 +213,7 @@ class Recovery:
         """Take how an action went; returns what to do instead if it failed."""
         machine = self._machines[action.node]
         if ok:
-            after = (
-                NodeState.VOTING if action.rung is NodeState.RESYNC else NodeState.REINTEGRATING
-            )
+            after = NodeState.VOTING if action.rung is NodeState.RESYNC else NodeState.REINTEGRATING
             machine.agreed = 0
             self._go(frame, action.node, after, f"{action.rung.value} done")
             return []

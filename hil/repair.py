@@ -38,8 +38,8 @@ class Repaired:
 
 
 class Mechanic:
-    """Repairs nodes of one rig. `golden` gives the inputs of past frames (as a flight computer's log of
-    its sensors would) and nothing else: no repair ever takes state from the golden run."""
+    """Repairs nodes of one rig. `golden` gives the inputs of past frames (as a flight computer's
+    log of its sensors would) and nothing else: no repair ever takes state from the golden run."""
 
     def __init__(self, rig: Rig, golden: Golden) -> None:
         self._rig = rig
@@ -57,9 +57,11 @@ class Mechanic:
         how = "full copy" if done.full else "delta"
         return Repaired(True, how, done.chunks, done.bytes_moved, spent, done.damage)
 
-    def repair(self, action: Action, node: Node, verdict: Verdict, sources: Sequence[Node]) -> Repaired:
-        """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes from
-        `sources` (who agreed), or without any from its own checkpoint."""
+    def repair(
+        self, action: Action, node: Node, verdict: Verdict, sources: Sequence[Node]
+    ) -> Repaired:
+        """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes
+        from `sources` (who agreed), or without any from its own checkpoint."""
 
         def work() -> Resync | str:
             self._revive(action, node)
@@ -103,13 +105,16 @@ class Mechanic:
     def _replay(
         self, nodes: Sequence[Node], start: dict[str, int], frame: int
     ) -> dict[str, NodeResult]:
-        """Compute each node from its start frame up to and including `frame`; what came of the last."""
+        """Compute each node from its start frame up to and including `frame`; what came of the
+        last."""
         first = min(start.values())
         if frame - first > RE_EXECUTION_MAX:
             raise NodeError(f"{frame - first} frames would have to be computed again")
         last: dict[str, NodeResult] = {}
         for k in range(first, frame + 1):
-            due = [n for n in nodes if start[n.name] <= k and last.get(n.name, _FRESH).status == DONE]
+            due = [
+                n for n in nodes if start[n.name] <= k and last.get(n.name, _FRESH).status == DONE
+            ]
             last.update(self._rig.step(due, k, self._golden.input_of(k)))
         if len(nodes) == 1 and last[nodes[0].name].status != DONE:
             raise NodeError(f"node {nodes[0].name} failed again while it caught up")
@@ -120,9 +125,8 @@ class Mechanic:
     ) -> tuple[dict[str, NodeResult], Repaired, list[str]]:
         """Take `nodes` back to their checkpoints and compute up to `frame` again.
 
-        Workers that died are started again, with `restart` all are. Returns the new results of `frame`
-        (of the nodes that could go back), how it went, and whose worker was restarted.
-        """
+        Workers that died are started again, with `restart` all are. Returns the new results of
+        `frame` (of the nodes that could go back), how it went, and whose worker was restarted."""
         began = now_us()
         start: dict[str, int] = {}
         restarted: list[str] = []

@@ -99,7 +99,7 @@ class Verification:
         }
 
 
-# --- counting ---------------------------------------------------------------------------------------
+# --- counting -------------------------------------------------------------------------------------
 
 
 def tally(reader: Reader) -> dict[str, Any]:
@@ -110,7 +110,9 @@ def tally(reader: Reader) -> dict[str, Any]:
     frames = available = wrong = 0
     for first, count, data in reader.blocks():
         if len(data) != count * size:
-            raise RecordError(f"{reader.path} is damaged: the block of frame {first} has a wrong size")
+            raise RecordError(
+                f"{reader.path} is damaged: the block of frame {first} has a wrong size"
+            )
         packed = np.frombuffer(data, np.uint8).reshape(count, size)
         kinds, counts = np.unique(packed[:, _VERDICT_AT], return_counts=True)
         verdicts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
@@ -126,9 +128,9 @@ def tally(reader: Reader) -> dict[str, Any]:
         "recoveries": reader.rows(
             "SELECT count(*) FROM repairs WHERE ok AND action NOT IN ('refresh', 'rollback')"
         )[0][0]
-        + reader.rows(
-            "SELECT count(DISTINCT frame) FROM repairs WHERE ok AND action='rollback'"
-        )[0][0],
+        + reader.rows("SELECT count(DISTINCT frame) FROM repairs WHERE ok AND action='rollback'")[
+            0
+        ][0],
         "availability": available / frames if frames else 0.0,
         "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
         "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
@@ -176,12 +178,10 @@ def result_of(reader: Reader) -> dict[str, Any]:
     }
 
 
-# --- verifying --------------------------------------------------------------------------------------
+# --- verifying ------------------------------------------------------------------------------------
 
 
-def verify(
-    reader: Reader, on_progress: Callable[[int, int], None] = lambda done, total: None
-) -> Verification:
+def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None) -> Verification:
     """Vote every recorded frame again, and compare. `on_progress` is told frames done and in all.
 
     RecordError if the database itself cannot be read; contents that make no sense are differences.
@@ -199,7 +199,8 @@ def verify(
             _one_frame(out, rows, first + index, data[index * size : (index + 1) * size])
             out.frames += 1
         next_frame = first + count
-        on_progress(out.frames, total)
+        if on_progress is not None:
+            on_progress(out.frames, total)
     # The frame in which an unfinished run was cut off may have its row and not yet its block.
     for frame in rows.left_over(next_frame if out.complete else next_frame + 1):
         out.differs(frame, "row of a frame that is not in the blocks", "there", "not expected")

@@ -1,9 +1,8 @@
 """Taking up a run again from its last snapshot, after a kill, a power cut or an abort.
 
 A snapshot is made every few seconds, when no upset is open and no node is being repaired. What was
-recorded after it is dropped and computed again, so that a resumed run ends with the run digest of an
-undisturbed one (except for faults that lay dormant in worker processes: those are new).
-"""
+recorded after it is dropped and computed again, so that a resumed run ends with the run digest of
+an undisturbed one (except for faults that lay dormant in worker processes: those are new)."""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ def write_manifest(scenario: Scenario, result: RunResult, nodes: list[dict[str, 
 
 
 def write_junit(scenario: Scenario, result: RunResult) -> None:
-    """`junit.xml`: one test case per expectation, and one that frames were run at all. RecordError."""
+    """`junit.xml`: one test case per expectation, and one that frames were run at all.
+    RecordError."""
     failures = [e for e in result.expectations if not e.ok]
     suite = ElementTree.Element(
         "testsuite",

@@ -1,9 +1,8 @@
 """The voter: what came of each node in one frame, and the verdict on it. Pure.
 
-The decision itself is C (`lockstep_vote` in csrc/kernel/lockstep.c), the same for single frames, for
-batches and for recordings that are voted again; this module gives it Python values. Packed frames are
-what the record stores and what the run digest is made of.
-"""
+The decision itself is C (`lockstep_vote` in csrc/kernel/lockstep.c), the same for single frames,
+for batches and for recordings that are voted again; this module gives it Python values. Packed
+frames are what the record stores and what the run digest is made of."""
 
 from __future__ import annotations
 
@@ -105,8 +104,8 @@ def vote(
     *,
     re_executed: bool = False,
 ) -> Verdict:
-    """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only marks
-    a delivered output as correct; it never decides. KernelError for more than 7 nodes."""
+    """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
+    marks a delivered output as correct; it never decides. KernelError for more than 7 nodes."""
     f = _FRAME
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = RE_EXECUTED if re_executed else 0
@@ -124,9 +123,7 @@ def vote(
 def unpack(record: bytes | memoryview) -> Verdict:
     """A verdict from its packed frame. KernelError if the bytes are none."""
     f = _FRAME
-    length = check(
-        lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack"
-    )
+    length = check(lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack")
     ballots = [
         Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]
     ]
@@ -143,11 +140,10 @@ def unpack_all(block: bytes, nodes: int) -> Iterator[Verdict]:
 def vote_again(recorded: Verdict) -> Verdict:
     """The verdict that the recorded ballots give now. The CORRECT flag, which no vote can know, is
     taken over."""
-    again = vote(
+    return vote(
         recorded.frame,
         recorded.ballots,
         recorded.voters,
         recorded.output if recorded.correct else None,
         re_executed=bool(recorded.flags & RE_EXECUTED),
     )
-    return again

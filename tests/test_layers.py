@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hil"
 CSRC = ROOT / "csrc"
 
-# --- Python -----------------------------------------------------------------------------------------
+# --- Python -------------------------------------------------------------------------------------
 
 # Whom the modules of a layer may import besides their own layer. A module belongs to the longest
 # prefix of its name; one that has none fails, until somebody decides where it belongs.
@@ -207,7 +207,7 @@ def test_importing_loads_nothing_unwanted(module: str, unwanted: tuple[str, ...]
     assert done.stdout.split() == [], f"import {module} loads them"
 
 
-# --- C ----------------------------------------------------------------------------------------------
+# --- C ------------------------------------------------------------------------------------------
 
 C_LAYERS = ("kernel", "wire", "agent", "port")
 """Each sees only those before it."""

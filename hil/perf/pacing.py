@@ -1,9 +1,9 @@
 """A serial line that is not there: transports that deliver bytes at a baud rate.
 
-Each direction of a line carries one byte at a time: bytes put on it arrive when all before them and they
-themselves have travelled, ten bit times each (8N1). `Lines` moves all lines of a rig together, in real
-time; near the moment it spins, so that the measuring does not measure its own sleep. No thread: a read
-waits, and moves all lines meanwhile.
+Each direction of a line carries one byte at a time: bytes put on it arrive when all before them and
+they themselves have travelled, ten bit times each (8N1). `Lines` moves all lines of a rig together,
+in real time; near the moment it spins, so that the measuring does not measure its own sleep. No
+thread: a read waits, and moves all lines meanwhile.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class PacedTransport:
         assert inner.fd is not None, "only boards behind a descriptor can be paced"
         self.fd: int | None = None
         self.inner = inner
+        self.baud = baud
         self.inner_fd = inner.fd
         self.to_board = _Direction(BITS_PER_BYTE / baud)
         self.to_host = _Direction(BITS_PER_BYTE / baud)

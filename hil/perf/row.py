@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class PerfRow:
     """One measured number beside its reference and its target.
 
-    `ratio` is value over reference where both have the same unit, else None. `ok` is None where there
-    is no target, or where this run was too short to judge.
+    `ratio` is value over reference, None where there is no reference. `ok` is None where there is
+    no target.
     """
 
     name: str

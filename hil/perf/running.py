@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import resource
-import select
+import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hil.kernel import Golden
-from hil.loop import Loop, RunResult
+from hil.loop import Loop
+from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, in_turns, seconds
 from hil.record.writer import Writer
+from hil.result import RunResult
 from hil.rig.messages import Health
 from hil.scenario import parse_scenario
 
@@ -108,7 +106,7 @@ def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Me
     return _Measured(result, frames, wall, cpu, size, tuple(rss))
 
 
-# --- lock-step frames -------------------------------------------------------------------------------
+# --- lock-step frames ---------------------------------------------------------------------------
 
 
 def _golden_rate(steps: int) -> float:
@@ -116,57 +114,10 @@ def _golden_rate(steps: int) -> float:
     return steps / seconds(golden.step, steps)
 
 
-_ECHO: Final = """
-import os, sys
-fd = int(sys.argv[1])
-while True:
-    data = os.read(fd, 4096)
-    if not data:
-        break
-    os.write(fd, data)
-"""
-
-
-@contextlib.contextmanager
-def _echoes(count: int) -> Iterator[list[int]]:
-    """Descriptors of ptys, a process behind each that sends back what it gets."""
-    hosts: list[int] = []
-    programs: list[subprocess.Popen[bytes]] = []
-    try:
-        for _ in range(count):
-            board, host = pty.openpty()
-            tty.setraw(host)
-            hosts.append(host)
-            command = [sys.executable, "-S", "-c", _ECHO, str(board)]
-            programs.append(subprocess.Popen(command, pass_fds=[board]))
-            os.close(board)
-        yield hosts
-    finally:
-        for program in programs:
-            program.kill()
-            program.wait()
-        for host in hosts:
-            os.close(host)
-
-
-def _ping_pong_rate(rounds: int, nodes: int = 3, size: int = 100) -> float:
-    """Rounds per second of the same bytes to all echoes at once and back."""
-    data = b"\x55" * size
-
-    with _echoes(nodes) as fds:
-
-        def round_trip() -> None:
-            missing = dict.fromkeys(fds, size)
-            for fd in fds:
-                os.write(fd, data)
-            while missing:
-                for fd in select.select(list(missing), [], [])[0]:
-                    missing[fd] -= len(os.read(fd, 4096))
-                    if not missing[fd]:
-                        del missing[fd]
-
-        seconds(round_trip, 50)  # the interpreters behind the ptys start
-        return rounds / seconds(round_trip, rounds)
+def _ping_pong_rate(rounds: int) -> float:
+    """Rounds per second of as many bytes as a frame has, to three bare echoes and back."""
+    with echoes(3) as some:
+        return rounds / seconds(lambda: ping_pong(some, 90), rounds)
 
 
 def frames(quick: bool) -> Iterator[PerfRow]:
@@ -198,7 +149,12 @@ def frames(quick: bool) -> Iterator[PerfRow]:
         )  # fmt: skip
 
 
-# --- injection campaign -----------------------------------------------------------------------------
+# --- injection campaign -------------------------------------------------------------------------
+
+
+def _experiments(run: _Measured) -> float:
+    """Verified upsets of the frames that were timed."""
+    return int(run.result.upsets["injected"]) * run.frames / run.result.frames
 
 
 def campaign(quick: bool) -> Iterator[PerfRow]:
@@ -214,22 +170,25 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         def running(text: str = text, runs: list[_Measured] = runs) -> float:
             run = _run(text)
             runs.append(run)
-            return int(run.result.upsets["injected"]) / run.wall_s
+            return _experiments(run) / run.wall_s
 
         rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
-        best = max(runs, key=lambda r: int(r.result.upsets["injected"]) / r.wall_s)
+        best = max(runs, key=lambda r: _experiments(r) / r.wall_s)
         cores = max(1.0, best.cpu_s / best.wall_s)
         value, reference = max(rates) / cores, max(references)
         counts = best.result.upsets
         yield PerfRow(
-            f"injection campaign, {board}", value, "1/s/core", "golden steps from Python", reference,
-            value / reference, f">= {target}/s/core", value >= target,
-            f"{counts['injected']} of {best.frames} frames hit and verified; "
+            f"injection campaign, {board}", value, "1/s/core", "golden steps from Python",
+            reference, value / reference, f">= {target}/s/core", value >= target,
+            f"{counts['injected']} of {best.result.frames} frames hit and verified; "
             f"{best.cpu_s / best.wall_s:.2f} cores busy, {max(rates):.0f}/s in all",
         )  # fmt: skip
 
 
-# --- long runs --------------------------------------------------------------------------------------
+# --- long runs ----------------------------------------------------------------------------------
+
+
+_NOISE_BYTES: Final = 512 << 10
 
 
 def _growth(run: _Measured) -> tuple[int, int]:
@@ -245,10 +204,10 @@ def soak(quick: bool) -> Iterator[PerfRow]:
     run = _run(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
     grown, over = _growth(run)
     yield PerfRow(
-        "memory growth, quiet run", grown / 1024, "KiB", "resident at its end", run.rss[-1][1] / 1024,
-        grown / run.rss[-1][1], "no growth", grown <= 256 * 1024,
-        f"over the last {over} of {run.frames} frames ({run.frames / day:.1f} days at 10 frames/s); "
-        "256 KiB are taken as noise of the allocator",
+        "memory growth, quiet run", grown / 1024, "KiB", "resident at its end",
+        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= _NOISE_BYTES,
+        f"over the last {over} of {run.frames} frames ({run.frames / day:.1f} days at 10 "
+        f"frames/s); {_NOISE_BYTES >> 10} KiB are taken as noise of the allocator",
     )  # fmt: skip
     count = 20_000 if quick else 200_000
     run = _run(_STORM.format(frames=count), sample_s=0.1)
@@ -256,7 +215,7 @@ def soak(quick: bool) -> Iterator[PerfRow]:
     upsets = int(run.result.upsets["injected"])
     yield PerfRow(
         "memory growth, run with upsets", grown / 1024, "KiB", "resident at its end",
-        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= 256 * 1024,
+        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= _NOISE_BYTES,
         f"over the last {over} of {run.frames} frames, {upsets} upsets in all",
     )  # fmt: skip
     yield _record_per_day(600 if quick else 3600)
@@ -271,15 +230,18 @@ _HEALTH: Final = Health(
 
 
 def _record_per_day(sim_s: int) -> PerfRow:
-    """What the writer is given by a quiet run of three nodes at 10 frames/s, without the waiting."""
+    """What a quiet run of three nodes at 10 frames/s gives the writer, without the waiting."""
     frame = bytes(32 + 3 * 18)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         path = Path(folder) / "run.db"
-        writer = Writer(path, {})
+        writer = Writer.create(path, {})
         sizes: list[int] = []
         for second in range(sim_s + 1):
             if second in (sim_s // 4, sim_s):
-                sizes.append(path.stat().st_size + Path(f"{path}-wal").stat().st_size)
+                writer.commit()
+                with contextlib.closing(sqlite3.connect(path)) as viewer:
+                    viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                sizes.append(path.stat().st_size)
             for number in range(10):
                 writer.frame(frame)
                 if number % 5 in (2, 4):  # a commit every quarter of a second

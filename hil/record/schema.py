@@ -1,13 +1,13 @@
 """Tables of `run.db`, and what stands in them.
 
-`blocks` has every frame, packed (csrc/kernel/lockstep.h): 32 bytes, then 18 per node, little-endian:
-frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent u8, zero u8, agreed
-output digest u64, agreed state digest u64; per node status u8, signal u8, output digest u64, state
-digest u64. `snapshot` is where a run can be taken up again: all nodes held `state` after the frame before
-`frame`, and `engine` is what the loop knew. `frames` and `replies` repeat the frames that are not plain agreement, readable with any SQL
-tool and with the outputs themselves. Digests are hex text. Simulated times are integer microseconds;
-`*_wall_us` are real ones, and no part of the run digest.
-"""
+`blocks` has every frame, packed (csrc/kernel/lockstep.h): 32 bytes, then 18 per node,
+little-endian: frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent
+u8, zero u8, agreed output digest u64, agreed state digest u64; per node status u8, signal u8,
+output digest u64, state digest u64. `snapshot` is where a run can be taken up again: all nodes
+held `state` after the frame before `frame`, and `engine` is what the loop knew. `frames` and
+`replies` repeat the frames that are not plain agreement, readable with any SQL tool and with the
+outputs themselves. Digests are hex text. Simulated times are integer microseconds; `*_wall_us` are
+real ones, and no part of the run digest."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CREATE TABLE nodes (
 );
 CREATE TABLE blocks (first_frame INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE frames (
-  frame INTEGER PRIMARY KEY, t_us INTEGER NOT NULL, verdict TEXT NOT NULL, voters INTEGER NOT NULL,
-  agree INTEGER NOT NULL, dissent INTEGER NOT NULL, latent INTEGER NOT NULL, flags INTEGER NOT NULL,
+  frame INTEGER PRIMARY KEY, t_us INTEGER NOT NULL, verdict TEXT NOT NULL,
+  voters INTEGER NOT NULL, agree INTEGER NOT NULL, dissent INTEGER NOT NULL, latent INTEGER NOT NULL, flags INTEGER NOT NULL,
   output TEXT NOT NULL, state TEXT NOT NULL, golden_output TEXT NOT NULL, golden_state TEXT NOT NULL,
   value BLOB
 );

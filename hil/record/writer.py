@@ -1,8 +1,8 @@
 """Writing a run's record: rows as they happen, committed a few times a second.
 
-WAL mode: viewers read while this writes, and what was committed survives a kill. Every failure of the
-database (a full disk first of all) becomes RecordError; what was committed before stays readable.
-"""
+WAL mode: viewers read while this writes, and what was committed survives a kill. Every failure of
+the database (a full disk first of all) becomes RecordError; what was committed before stays
+readable."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class Writer:
 
     @classmethod
     def resume(cls, path: Path, frame: int) -> Writer:
-        """Go on with a record from its snapshot at `frame`; what was recorded after it is dropped."""
+        """Go on with a record from its snapshot at `frame`; what was recorded after it is
+        dropped."""
         writer = cls(path)
         with writer._guard("resume"):
             db = writer._db
@@ -85,7 +86,9 @@ class Writer:
             writer._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
             writer._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
         if writer._block_first != frame:
-            raise RecordError(f"{path} has {writer._block_first} frames before its snapshot {frame}")
+            raise RecordError(
+                f"{path} has {writer._block_first} frames before its snapshot {frame}"
+            )
         writer.note(frame, "resumed")
         writer.commit()
         return writer
@@ -115,7 +118,7 @@ class Writer:
         """Real microseconds since the record was opened."""
         return int((time.monotonic() - self._began_s) * 1e6)
 
-    # --- what happens --------------------------------------------------------------------------
+    # --- what happens -------------------------------------------------------------------------
 
     def meta(self, key: str, value: Any) -> None:
         self._insert("meta", (key, value if isinstance(value, str) else json.dumps(value)))
@@ -242,7 +245,7 @@ class Writer:
         self._flush_block()
         self._insert("snapshot", (1, frame, state, json.dumps(engine)))
 
-    # --- keeping it ------------------------------------------------------------------------------
+    # --- keeping it ---------------------------------------------------------------------------
 
     def _flush_block(self) -> None:
         if not self._block_count:

@@ -40,9 +40,8 @@ _IMMEDIATE_TRIES: Final = 4
 class Timing:
     """How long to wait, from the golden run's own timing.
 
-    The first repetition comes after `retry_us`, later ones twice as long each, at most a second apart;
-    after `lost_after_us` without any sign of life the board is silent.
-    """
+    The first repetition comes after `retry_us`, later ones twice as long each, at most a second
+    apart; after `lost_after_us` without any sign of life the board is silent."""
 
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
@@ -185,6 +184,8 @@ class _Wait:
     retry_us: int
     alive_at_us: int
     tries: int = 0
+    silent: int = 0
+    """Tries in a row that an immediate transport left without a word."""
 
 
 def check_version(link: Link, bad: int) -> None:
@@ -239,7 +240,7 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
         call.begin()
         waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
     while waits := [w for w in waits if w.call.result is None and not _given_up(w, timing)]:
-        _proceed(waits)
+        _proceed(waits, timing)
 
 
 def _given_up(wait: _Wait, timing: Timing) -> bool:
@@ -253,7 +254,7 @@ def _given_up(wait: _Wait, timing: Timing) -> bool:
     return call.result is not None
 
 
-def _proceed(waits: list[_Wait]) -> None:
+def _proceed(waits: list[_Wait], timing: Timing) -> None:
     by_fd: dict[int, _Wait] = {}
     for wait in waits:
         transport = wait.call.link.transport
@@ -264,16 +265,19 @@ def _proceed(waits: list[_Wait]) -> None:
             continue
         # What an immediate transport has not said yet it will never say.
         if not _take(wait, now_us()) and wait.call.result is None:
-            if wait.tries >= _IMMEDIATE_TRIES:
+            wait.silent += 1
+            if wait.silent > _IMMEDIATE_TRIES:
                 wait.call.result = Silence("no answer", disconnected=False)
             else:
                 _again(wait, 0)
-        elif wait.call.result is None and wait.retry_at_us <= now_us():
+            continue
+        wait.silent = 0
+        if wait.call.result is None and wait.retry_at_us <= now_us():
             _again(wait, now_us())
     if not by_fd:
         return
     now = now_us()
-    until = min(w.retry_at_us for w in by_fd.values())
+    until = min(min(w.retry_at_us, w.alive_at_us + timing.lost_after_us) for w in by_fd.values())
     ready, _, _ = select.select(list(by_fd), [], [], max(0, until - now) / 1e6)
     now = now_us()
     for fd in ready:

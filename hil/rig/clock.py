@@ -11,33 +11,37 @@ def now_us() -> int:
 
 
 class Pacer:
-    """Holds frames to their times. `factor` is sim time over real time; None: as fast as it goes."""
+    """Holds frames to their times. `factor` is sim time over real time; None: as fast as it goes.
+
+    A frame that begins late by more than its length moves the schedule: what was lost is not made
+    up for by a burst of frames."""
 
     def __init__(self, frame_us: int, factor: float | None) -> None:
-        self._period_us = None if factor is None else frame_us / factor
-        self._began_us = now_us()
-        self._first: int | None = None
+        self.period_us = None if factor is None else frame_us / factor
+        self._due_us: float | None = None
 
     @property
     def paced(self) -> bool:
-        return self._period_us is not None
+        return self.period_us is not None
 
-    def wait_for(self, frame: int) -> int:
-        """Sleep until the frame is due; returns by how many us it begins late (0: in time)."""
-        if self._period_us is None:
+    def wait(self) -> int:
+        """Sleep until the next frame is due; returns by how many us the schedule had to move, 0 if
+        the frame begins in time."""
+        if self.period_us is None:
             return 0
-        if self._first is None:
-            self._first, self._began_us = frame, now_us()
-        due_us = self._began_us + int((frame - self._first) * self._period_us)
-        early_us = due_us - now_us()
+        now = now_us()
+        if self._due_us is None:
+            self._due_us = now
+        early_us = self._due_us - now
+        moved_us = 0
         if early_us > 0:
             time.sleep(early_us / 1e6)
-            return 0
-        return -early_us
+        elif -early_us > self.period_us:
+            moved_us = int(-early_us)
+            self._due_us = now
+        self._due_us += self.period_us
+        return moved_us
 
-    def late_by(self, frame: int) -> int:
-        """By how many us the end of a frame was missed; 0 if it was kept."""
-        if self._period_us is None or self._first is None:
-            return 0
-        end_us = self._began_us + int((frame + 1 - self._first) * self._period_us)
-        return max(0, now_us() - end_us)
+    def left_us(self) -> int:
+        """Real time left in the frame that was begun last; at least 0."""
+        return max(0, int((self._due_us or 0) - now_us()))

@@ -22,6 +22,5 @@ def _board(spec: NodeSpec, index: int) -> Board:
 def build_nodes(scenario: Scenario) -> list[Node]:
     """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
     return [
-        Node(spec.name, index, _board(spec, index))
-        for index, spec in enumerate(scenario.rig.nodes)
+        Node(spec.name, index, _board(spec, index)) for index, spec in enumerate(scenario.rig.nodes)
     ]

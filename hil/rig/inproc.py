@@ -64,7 +64,7 @@ class InprocBoard:
     def close(self) -> None:
         """Nothing to close: the board lives as long as this object."""
 
-    def condition(self) -> str | None:
+    def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
         """What happened to the board; None if it has power."""
         return None if self._powered else "no power"
 

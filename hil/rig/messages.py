@@ -1,4 +1,5 @@
-"""The agent's messages as Python values. Layouts: csrc/wire/message.h and csrc/SPEC.md, only there."""
+"""The agent's messages as Python values. Layouts: csrc/wire/message.h and csrc/SPEC.md, only
+there."""
 
 from __future__ import annotations
 
@@ -265,7 +266,7 @@ def data(payload: bytes) -> tuple[int, bytes]:
     return m.offset, ffi.buffer(m.bytes, m.len)[:]
 
 
-# --- requests --------------------------------------------------------------------------------------
+# --- requests ----------------------------------------------------------------------------------
 
 
 def _new(message: str, /, **fields: Any) -> bytes:
@@ -282,9 +283,7 @@ def load_request(workload: str, seed: int) -> bytes:
     return _new("load", workload=workload.encode(), seed=seed)
 
 
-def budget_request(
-    cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_words: int
-) -> bytes:
+def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_words: int) -> bytes:
     return _new(
         "budget",
         cpu_us=cpu_us,

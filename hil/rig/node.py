@@ -1,4 +1,5 @@
-"""Nodes: one member of the redundancy group each, with its board, its link and what it said last."""
+"""Nodes: one member of the redundancy group each, with its board, its link and what it said
+last."""
 
 from __future__ import annotations
 
@@ -30,8 +31,9 @@ class Board(Protocol):
     def connect(self) -> Transport:
         """A fresh transport to it. SetupError if it cannot be reached."""
 
-    def condition(self) -> str | None:
-        """What is known to have happened to the board; None if it seems to be alive."""
+    def condition(self, *, disconnected: bool) -> str | None:
+        """What is known to have happened to the board; None if it seems to be alive.
+        `disconnected`: its link is gone."""
 
     def power_off(self) -> None:
         """Cut its power. SetupError if that is not possible here."""
@@ -47,9 +49,8 @@ class Board(Protocol):
 class NodeResult:
     """What came of one node in one frame. Digests are 0 and output empty unless status is DONE.
 
-    `disconnected`: the link itself is gone; `ended`: and the board is known to have stopped, `reason`
-    tells of what.
-    """
+    `disconnected`: the link itself is gone; `ended`: and the board is known to have stopped,
+    `reason` tells of what; `late`: it missed a paced frame's end, and may answer yet."""
 
     status: int
     signal: int = 0
@@ -64,6 +65,7 @@ class NodeResult:
     disconnected: bool = False
     out_of_step: bool = False
     ended: bool = False
+    late: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)

@@ -44,7 +44,8 @@ def find_agent() -> Path:
 
 
 class ProcessBoard:
-    """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new process."""
+    """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new
+    process."""
 
     kind = "process"
     can_cycle = True
@@ -61,7 +62,8 @@ class ProcessBoard:
         return self._process.pid if self._process else None
 
     def connect(self) -> SerialTransport:
-        """Open the board's port, starting the board if it does not run. SetupError if that fails."""
+        """Open the board's port, starting the board if it does not run. SetupError if that
+        fails."""
         if self._process is None or self._process.poll() is not None:
             self._start()
         return SerialTransport(self.port)
@@ -82,7 +84,9 @@ class ProcessBoard:
 
     def _announced_port(self) -> str:
         process = self._process
-        assert process is not None and process.stdout is not None and process.stderr is not None
+        assert process is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         line = b""
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not line.endswith(b"\n"):
@@ -101,12 +105,13 @@ class ProcessBoard:
             remedy="run `hil doctor`",
         )
 
-    def condition(self) -> str | None:
-        """How the agent process ended, in words; None while it lives."""
+    def condition(self, *, disconnected: bool) -> str | None:
+        """How the agent process ended, in words; None while it lives. Its link may be gone a moment
+        before it is."""
         if self._process is None:
             return "no power"
-        try:  # its link falls silent a moment before the process is gone
-            code = self._process.wait(_ENDING_TIMEOUT_S)
+        try:
+            code = self._process.wait(_ENDING_TIMEOUT_S if disconnected else 0)
         except subprocess.TimeoutExpired:
             return None
         if code < 0:

@@ -1,8 +1,8 @@
 """Delta resync: find where a node's state differs, vote those chunks bit by bit, send only them.
 
 Differences are located by bisection over span digests (DIGEST_FANOUT a level, down to DIGEST_CHUNK
-bytes), so that one flipped bit in 1 MiB costs a few hundred bytes on the wire instead of a megabyte.
-"""
+bytes), so that one flipped bit in 1 MiB costs a few hundred bytes on the wire instead of a
+megabyte."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The rig: all nodes, asked in lock-step, and the actions that repair one of them.
 
-Order of life: `open` (connect, HELLO), `load` (initial state on every node), `calibrate`, then `step`
-once a frame. Every method that talks to several nodes talks to them side by side.
-"""
+Order of life: `open` (connect, HELLO), `load` (initial state on every node), `calibrate`, then
+`step` once a frame. Every method that talks to several nodes talks to them side by side."""
 
 from __future__ import annotations
 
@@ -69,7 +68,7 @@ class Rig:
         self.scrub_words = 0
         self._seq = 0
 
-    # --- asking ------------------------------------------------------------------------------
+    # --- asking -------------------------------------------------------------------------------
 
     def next_seq(self) -> int:
         """A fresh sequence number; STEP has its own, from the frame, so that the same frame has the
@@ -83,7 +82,8 @@ class Rig:
         return first
 
     def ask(self, node: Node, type_: int, payload: bytes = b"") -> bytes:
-        """One request, answered. Raises LinkTimeout (silence, or a reboot) or NodeError (refused)."""
+        """One request, answered. Raises LinkTimeout (silence, or a reboot) or NodeError
+        (refused)."""
         call = Call(node.link, self.next_seq(), type_, payload)
         run_calls([call], self.timing)
         return self.expect(node, call)
@@ -105,7 +105,7 @@ class Rig:
             remedy="is hil-agent running on the board, at this baud rate, with RX and TX crossed?",
         )
 
-    # --- bringing up ---------------------------------------------------------------------------
+    # --- bringing up --------------------------------------------------------------------------
 
     def open(self) -> None:
         """Connect every node and hear who it is. SetupError, LinkTimeout, VersionMismatch."""
@@ -136,9 +136,8 @@ class Rig:
     def calibrate(self, frames: int, cpu_factor: float, cpu_floor_us: int) -> Calibration:
         """Run golden frames on all nodes, learn how long they take, and set budget and timing.
 
-        Leaves every node loaded in its initial state. SetupError if a node does not compute what the
-        golden run computes: then no vote could be trusted.
-        """
+        Leaves every node loaded in its initial state. SetupError if a node does not compute what
+        the golden run computes: then no vote could be trusted."""
         golden = Golden(self.workload, self.seed)
         for node in self.nodes:
             digest = self.load(node)
@@ -164,7 +163,8 @@ class Rig:
         cpu_us.sort()
         ticks = golden.workload.ticks
         self.budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
-        # A repetition is harmless, so the first may come soon: ten times the slowest golden round trip.
+        # A repetition is harmless, so the first may come soon: ten times the slowest golden round
+        # trip.
         self.timing = Timing(
             min(self.timing.retry_us, max(20_000, 10 * worst_round_trip)), self.timing.lost_after_us
         )
@@ -188,7 +188,7 @@ class Rig:
             node.link.detach("the run is over")
             node.board.shut_down()
 
-    # --- one frame -------------------------------------------------------------------------------
+    # --- one frame ----------------------------------------------------------------------------
 
     def step(
         self, nodes: Sequence[Node], frame: int, input_: bytes, timing: Timing | None = None
@@ -229,17 +229,17 @@ class Rig:
         run_calls([call], self.timing)
         return messages.report(call.result) if isinstance(call.result, bytes) else None
 
-    def health(self, nodes: Sequence[Node]) -> Mapping[str, Health]:
-        """Health of the nodes that answer."""
+    def health(self, nodes: Sequence[Node], timing: Timing | None = None) -> Mapping[str, Health]:
+        """Health of the nodes that answer (within `timing`, else the rig's own)."""
         calls = {n.name: Call(n.link, self.next_seq(), Msg.HEALTH) for n in nodes}
-        run_calls(list(calls.values()), self.timing)
+        run_calls(list(calls.values()), timing or self.timing)
         return {
             name: messages.health(call.result)
             for name, call in calls.items()
             if isinstance(call.result, bytes)
         }
 
-    # --- repairing ---------------------------------------------------------------------------------
+    # --- repairing ----------------------------------------------------------------------------
 
     def restart(self, node: Node) -> None:
         """A new worker process. LinkTimeout, NodeError."""

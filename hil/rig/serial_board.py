@@ -21,7 +21,7 @@ class SerialBoard:
         """Open the port. SetupError if it is missing, in use, or not permitted."""
         return SerialTransport(self.port, self._baud)
 
-    def condition(self) -> str | None:
+    def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
         """Nothing is known of a board but what its link says."""
         return None
 

@@ -1,8 +1,7 @@
 """Bytes to and from one board: pyserial behind one small class.
 
-A transport never blocks on reading. When the other end is gone it raises TransportLost, once and from
-then on; whoever owns it decides whether to open it again.
-"""
+A transport never blocks on reading. When the other end is gone it raises TransportLost, once and
+from then on; whoever owns it decides whether to open it again."""
 
 from __future__ import annotations
 
@@ -29,7 +28,8 @@ class Transport(Protocol):
     fd: int | None
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`. TransportLost if the other end is gone or takes nothing for seconds."""
+        """Send all of `data`. TransportLost if the other end is gone or takes nothing for
+        seconds."""
 
     def read(self) -> bytes:
         """What has arrived, possibly nothing. TransportLost if the other end is gone."""

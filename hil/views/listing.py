@@ -1,6 +1,7 @@
 """A run frame by frame, as text: the frames that were more than plain agreement.
 
-One line each: when, the verdict, who was of another opinion, the upset that did it, what was repaired.
+One line each: when, the verdict, who was of another opinion, the upset that did it, what was
+repaired.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ class Moment:
     upsets: tuple[str, ...]
     repairs: tuple[str, ...]
     unexplained: tuple[str, ...]
+
+    @property
+    def dull(self) -> bool:
+        """Nothing but agreement after all: the frames in which a node is on its way back."""
+        events = self.dissent or self.upsets or self.repairs or self.unexplained
+        return self.correct and self.executions == 1 and not events
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -122,8 +129,7 @@ def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Ite
         reply = first.get(index)
         status = reply["status"] if reply is not None else "done"
         if status == "crashed" and reply is not None:
-            died = f" ({signal_name(reply['signal'])})" if reply["signal"] else ""
-            yield f"{name} crashed{died}"
+            yield f"{name} {signal_name(reply['signal']) if reply['signal'] else 'crashed'}"
         elif status not in ("done", "excluded"):
             yield f"{name} {status}"
         elif row["dissent"] >> index & 1:
@@ -192,27 +198,48 @@ def describe(moment: Moment) -> str:
 
 
 def table(found: Iterable[Moment], glyphs: Glyphs) -> RenderableType:
-    """All moments as a table."""
+    """All moments as a table; frames in a row in which nothing was remarkable share a line."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
     out.add_column("frame", justify="right", no_wrap=True)
     out.add_column("time", justify="right", no_wrap=True)
     out.add_column("verdict", no_wrap=True)
-    out.add_column("nodes", min_width=9)
-    out.add_column("upsets", ratio=3)
-    out.add_column("repairs", ratio=2)
-    for moment in found:
-        causes = Text("; ".join(moment.upsets))
-        if moment.unexplained:
-            causes = Text("; ").join(
-                [*([causes] if moment.upsets else []),
-                 *(Text(f"UNEXPLAINED {text}", style=BAD) for text in moment.unexplained)]
-            )  # fmt: skip
+    out.add_column("nodes", min_width=10)
+    out.add_column("what happened, and what was done")
+    for group in _grouped(found):
+        first, last = group[0], group[-1]
         out.add_row(
-            f"{moment.frame}",
-            flight_time(moment.t_us),
-            _verdict_text(moment, glyphs),
-            ", ".join(moment.dissent),
-            causes,
-            "; ".join(moment.repairs),
+            f"{first.frame}" if len(group) == 1 else f"{first.frame}-{last.frame}",
+            flight_time(first.t_us),
+            _verdict_text(first, glyphs),
+            ", ".join(first.dissent),
+            _events_text(first, glyphs),
+            style=DIM if first.dull else "",
         )
     return out
+
+
+def _grouped(found: Iterable[Moment]) -> Iterator[list[Moment]]:
+    group: list[Moment] = []
+    for moment in found:
+        alike = (
+            group
+            and moment.dull
+            and group[-1].dull
+            and moment.frame == group[-1].frame + 1
+            and moment.verdict == group[-1].verdict
+        )
+        if group and not alike:
+            yield group
+            group = []
+        group.append(moment)
+    if group:
+        yield group
+
+
+def _events_text(moment: Moment, glyphs: Glyphs) -> Text:
+    parts = [
+        *(Text(text) for text in moment.upsets),
+        *(Text(f"{glyphs.bad} UNEXPLAINED {text}", style=BAD) for text in moment.unexplained),
+        *(Text(f"{glyphs.arrow} {text}") for text in moment.repairs),
+    ]
+    return Text("  ").join(parts)

@@ -1,8 +1,8 @@
 """How a run is getting on, for whoever waits for it.
 
 On a terminal two lines that move; anywhere else (CI, a log file) a plain line every few seconds,
-ever more seldom, and never a control code. It draws in a thread of its own from the newest snapshot,
-so that the run never waits for a terminal that does.
+ever more seldom, and never a control code. It draws in a thread of its own from the newest
+snapshot, so that the run never waits for a terminal that does.
 
 Knows nothing of the engine: `Snapshot` is what it needs to be given.
 """
@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from types import TracebackType
-from typing import Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,13 +24,15 @@ from hil.views.style import (
     BAD,
     DIM,
     GOOD,
-    Glyphs,
     console_for,
     duration,
     glyphs_for,
     is_live,
     state_text,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Progress", "Snapshot"]
 
@@ -76,7 +78,8 @@ class Progress:
         self._said: deque[str] = deque()
         self._ended = threading.Event()
         self._wake = threading.Event()
-        self._rate = _Rate()
+        self._rates = _Rate()
+        self._rate = 0.0
         target = self._draw_live if self._live else self._draw_lines
         self._thread = threading.Thread(target=target, name="hil-progress", daemon=True)
 
@@ -89,7 +92,7 @@ class Progress:
         self._said.append(text)
         self._wake.set()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -104,12 +107,14 @@ class Progress:
         self._thread.join(_GOODBYE_S)  # a terminal that takes nothing must not keep the run
 
     def _pause(self, seconds: float) -> bool:
-        """Wait; whether to go on."""
+        """Wait, and measure the rate; whether to go on."""
         self._wake.wait(seconds)
         self._wake.clear()
+        if self._newest is not None and self._newest.phase == "running":
+            self._rate = self._rates.add(self._newest.frame)
         return not self._ended.is_set()
 
-    # --- a terminal ---------------------------------------------------------------------------
+    # --- a terminal -------------------------------------------------------------------------------
 
     def _draw_live(self) -> None:
         console = console_for(self._stream)
@@ -129,7 +134,7 @@ class Progress:
         width = console.width
         if now.phase != "running":
             return Group(Text(f" {self._title}: {now.phase} ...", style=DIM))
-        rate = self._rate.add(now.frame)
+        rate = self._rate
         share = now.frame / now.frames if now.frames else 1.0
         left = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
         tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {left}"
@@ -154,7 +159,7 @@ class Progress:
         line.no_wrap, line.overflow = True, "ellipsis"
         return line
 
-    # --- lines --------------------------------------------------------------------------------
+    # --- lines ------------------------------------------------------------------------------------
 
     def _draw_lines(self) -> None:
         every_s = _PLAIN_FIRST_S
@@ -174,15 +179,14 @@ class Progress:
     def _line(self, now: Snapshot) -> str:
         if now.phase != "running":
             return f"{self._title}: {now.phase}"
-        rate = self._rate.add(now.frame)
         share = now.frame / now.frames if now.frames else 1.0
         by_state: dict[str, list[str]] = {}
         for name, state in now.states:
             by_state.setdefault(state, []).append(name)
         nodes = ", ".join(f"{' '.join(names)} {state}" for state, names in by_state.items())
         return (
-            f"{self._title}: frame {now.frame} of {now.frames} ({share:.0%}), {rate:.0f} frames/s; "
-            f"{nodes}; upsets {now.upsets}, recoveries {now.recoveries}, wrong {now.wrong}"
+            f"{self._title}: frame {now.frame} of {now.frames} ({share:.0%}), "
+            f"{self._rate:.0f} frames/s; {nodes}; upsets {now.upsets}, recoveries {now.recoveries}, wrong {now.wrong}"
         )
 
 

@@ -1,8 +1,8 @@
 """Glyphs, colours and consoles, the same in all views.
 
 A state is always told three times: by its glyph, its word and its colour, so that it survives
-NO_COLOR, a log file, and eyes that do not tell red from green. Output that is no terminal never gets
-control codes; a stream that cannot encode the glyphs gets ASCII ones.
+NO_COLOR, a log file, and eyes that do not tell red from green. Output that is no terminal never
+gets control codes; a stream that cannot encode the glyphs gets ASCII ones.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ record tells so far.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import statistics
 from collections import Counter
@@ -49,7 +50,7 @@ _OUTCOMES: Final = (
     "sdc_escaped",
 )
 _BAD_OUTCOMES: Final = frozenset({"detected_unresolved", "unavailable", "sdc_escaped"})
-NBSP: Final = "\u00a0"
+_OUTCOMES_PER_LINE: Final = 4
 _SHOWN: Final = 4
 _AROUND: Final = 3
 
@@ -77,8 +78,11 @@ def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
 def render(
     reader: Reader, result: Mapping[str, Any], glyphs: Glyphs, *, steps: tuple[tuple[str, str], ...]
 ) -> RenderableType:
-    """The summary of the run in `reader`. `result` is its result (or what is known of it); `steps` are
-    commands to try next, each with what it shows. RecordError if the record cannot be read."""
+    """The summary of the run in `reader`.
+
+    `result` is its result, or what is known of it; `steps` are commands to try next, each with what
+    it shows. RecordError if the record cannot be read.
+    """
     page = _Page(reader, result, glyphs)
     parts = [
         page.head(),
@@ -90,6 +94,7 @@ def render(
         page.nodes(),
         page.foot(),
         page.next_steps(steps),
+        page.last_line(),
     ]
     return Group(*(part for part in parts if part is not None))
 
@@ -106,10 +111,28 @@ def _section(title: str, *content: RenderableType) -> RenderableType:
     return Group(Text(f"\n {title}", style=HEAD), *(Padding(c, (0, 0, 0, 3)) for c in content))
 
 
+def _whole(line: Text) -> Text:
+    """A line that is to be copied: never wrapped, never cut."""
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "not measured"
     return f"{int(value)}" if float(value).is_integer() else f"{value:.6g}"
+
+
+def _short(count: int) -> str:
+    """A count in five characters at most: 999, 12k, 3.4M."""
+    if count < 10_000:
+        return str(count)
+    for unit in "kMG":
+        count_of = count / 1000
+        if count_of < 999.5 or unit == "G":
+            return f"{count_of:.1f}{unit}" if count_of < 9.95 else f"{count_of:.0f}{unit}"
+        count = round(count_of)
+    raise AssertionError
 
 
 def _bytes(count: int) -> str:
@@ -131,13 +154,13 @@ class _Page:
         self._frame_us = round(float(self._scenario.get("frame_ms", 10.0)) * 1000)
         self._run = str(result.get("run_dir") or reader.path.parent)
 
-    # --- what came out -------------------------------------------------------------------------
+    # --- what came out ----------------------------------------------------------------------------
 
     def head(self) -> RenderableType:
         name = self._scenario.get("name", self.path_name)
-        line = Text.assemble(" ", outcome_line(self._result, self._glyphs), f"  {name}", style="")
-        line.append(f"  {self._scenario.get('summary', '')}", style=DIM)
-        return line
+        line = Text.assemble(" ", outcome_line(self._result, self._glyphs), (f"  {name}", HEAD))
+        about = str(self._scenario.get("summary", ""))
+        return Group(line, Padding(Text(about, style=DIM), (0, 0, 0, 3))) if about else line
 
     @property
     def path_name(self) -> str:
@@ -153,16 +176,21 @@ class _Page:
         grid.add_row("verdicts", self._verdicts_text(r.get("verdicts") or {}))
         availability = r.get("availability")
         if availability is not None and frames:
-            share = f"{100 * availability:.6g} %"
-            style = GOOD if availability == 1 else WARN
-            what = " of the frames delivered the right output"
-            grid.add_row("availability", Text.assemble((share, style), what))
+            grid.add_row("availability", self._availability_text(float(availability), frames))
         grid.add_row("upsets", self._upsets_text())
         grid.add_row("recoveries", self._recoveries_text())
         slips = self._slips_text(int(r.get("slips") or 0))
         if slips is not None:
             grid.add_row("slips", slips)
         return Padding(grid, (1, 0, 0, 3))
+
+    def _availability_text(self, availability: float, frames: int) -> Text:
+        without = round(frames * (1 - availability))
+        if not without:
+            return Text.assemble(("100 %", GOOD), " of the frames delivered the right output")
+        # Never rounded up: what is not 100 % must not read 100 %.
+        share = f"{math.floor(availability * 1e7) / 1e5:.5g} %"
+        return Text.assemble((share, WARN), f"; {plural(without, 'frame')} without a right output")
 
     def _frames_text(self, frames: int) -> str:
         planned = self._planned_frames
@@ -231,22 +259,24 @@ class _Page:
             text.append(f"; worst {late} in frame {worst['frame']} ({who}{worst['detail']})")
         return text
 
-    # --- what failed ---------------------------------------------------------------------------
+    # --- what failed ------------------------------------------------------------------------------
 
     def troubles(self) -> RenderableType | None:
         """What failed first, and everything that no upset explains."""
         parts: list[RenderableType] = []
-        found = list(dict.fromkeys(self._troubles()))[:_SHOWN]
+        found = sorted(dict.fromkeys(self._troubles()), key=lambda t: t.frame)[:_SHOWN]
         if found:
-            parts.append(_section("What failed first", *(self._trouble(t) for t in found)))
-            first = min(t.frame for t in found)
+            out = _grid()
+            out.add_column(style=BAD, justify="right", no_wrap=True)
+            out.add_column()
+            for trouble in found:
+                out.add_row(f"frame {trouble.frame}", trouble.text)
+            when = flight_time(found[0].frame * self._frame_us)
+            parts.append(_section(f"What failed first, {when} into the flight", out))
+            first = found[0].frame
             span = f"{max(0, first - _AROUND)}:{first + _AROUND}"
             parts.append(
-                Text(
-                    f"   {self._glyphs.arrow} hil replay {self._run} --frames {span}",
-                    no_wrap=True,
-                    overflow="ignore",
-                )
+                _whole(Text(f"   {self._glyphs.arrow} hil replay {self._run} --frames {span}"))
             )
         odd = self._reader.rows("SELECT frame, node, effect, reason FROM anomalies ORDER BY id")
         if odd:
@@ -259,14 +289,8 @@ class _Page:
             parts.append(Text(f"\n {self._glyphs.warn} {where}{note['text']}", style=WARN))
         return Group(*parts) if parts else None
 
-    def _trouble(self, trouble: _Trouble) -> Text:
-        when = flight_time(trouble.frame * self._frame_us)
-        return Text.assemble((f"frame {trouble.frame} ({when})", BAD), f"  {trouble.text}")
-
     def _anomalies(self, odd: list[sqlite3.Row]) -> RenderableType:
-        lines = [
-            Text(f"frame {a['frame']}  {anomaly_text(a)}", style=BAD) for a in odd[:_SHOWN]
-        ]
+        lines = [Text(f"frame {a['frame']}  {anomaly_text(a)}", style=BAD) for a in odd[:_SHOWN]]
         if len(odd) > _SHOWN:
             lines.append(Text(f"and {len(odd) - _SHOWN} more"))
         lines.append(Text("Nothing that was injected did this: look there first.", style=DIM))
@@ -300,9 +324,7 @@ class _Page:
                 "WHERE after='isolated'"
             )
         if metric == "slips":
-            return self._first_row(
-                "SELECT frame, coalesce(node || ': ', '') || detail FROM slips"
-            )
+            return self._first_row("SELECT frame, coalesce(node || ': ', '') || detail FROM slips")
         if metric == "recoveries":
             return self._first_row(
                 "SELECT frame, action || ' of ' || node || ': ' || cause FROM repairs"
@@ -358,71 +380,64 @@ class _Page:
             "SELECT target, CASE WHEN effect='' THEN 'masked' ELSE effect END AS effect, "
             "count(*) AS n FROM upsets WHERE state='injected' AND verified GROUP BY 1, 2"
         )
-        missed = Counter(
-            {r[0]: r[1] for r in self._reader.rows(
-                "SELECT target, count(*) FROM upsets WHERE NOT (state='injected' AND verified) "
-                "GROUP BY 1")}
-        )  # fmt: skip
-        if not rows and not missed:
-            return None
+        if not rows:
+            return Group(Text(""), *self._missed()) if self._missed() else None
         counts: dict[str, Counter[str]] = {}
         for row in rows:
             counts.setdefault(row["target"], Counter())[row["effect"]] = row["n"]
         out = _columns()
         out.add_column("target", no_wrap=True)
-        columns = ["injected", *_EFFECTS, *(["missed"] if missed else [])]
-        for name in columns:
+        for name in ("hits", *_EFFECTS):
             out.add_column(name, justify="right", no_wrap=True)
-        for target in sorted({*counts, *missed}):
-            effects = counts.get(target, Counter())
+        for target in sorted(counts):
+            effects = counts[target]
             values = [effects.total(), *(effects[e] for e in _EFFECTS)]
-            out.add_row(target, *map(self._cell, values), *self._missed(missed, target))
-        total: Counter[str] = sum(counts.values(), Counter())
-        if len({*counts, *missed}) > 1:
+            out.add_row(target, *map(self._cell, values))
+        if len(counts) > 1:
+            total: Counter[str] = sum(counts.values(), Counter())
             values = [total.total(), *(total[e] for e in _EFFECTS)]
-            all_missed = [self._cell(missed.total())] if missed else []
-            out.add_row("all", *map(self._cell, values), *all_missed, style=HEAD)
-        why = self._why_missed() if missed else []
+            out.add_row("all", *map(self._cell, values), style=HEAD)
         return Group(
             _section("Upsets: what they hit, and what they did to the node", out),
-            *why,
+            *self._missed(),
             _section("What the system made of them", self._outcomes()),
         )
 
     def _cell(self, value: int) -> Text:
         return Text(f"{value:,}") if value else Text(self._glyphs.none, style=DIM)
 
-    def _missed(self, missed: Counter[str], target: str) -> list[Text]:
-        return [self._cell(missed[target])] if missed else []
-
-    def _why_missed(self) -> list[RenderableType]:
+    def _missed(self) -> list[RenderableType]:
+        """Upsets that were not made, and why."""
         rows = self._reader.rows(
-            "SELECT state, detail, count(*) FROM upsets WHERE NOT (state='injected' AND verified) "
-            "GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 3"
+            "SELECT CASE WHEN state='injected' THEN 'not verified' ELSE state END, detail, "
+            "group_concat(DISTINCT target), count(*) FROM upsets "
+            "WHERE NOT (state='injected' AND verified) GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 3"
         )
-        parts = [
-            f"{n} {'not verified' if state == 'injected' else state}{f' ({why})' if why else ''}"
-            for state, why, n in rows
-        ]
-        return [Padding(Text(f"missed: {'; '.join(parts)}", style=WARN), (0, 0, 0, 3))]
+        lines: list[RenderableType] = []
+        for state, detail, targets, count in rows:
+            why = detail or {"missed": "their position was not reached"}.get(state, "")
+            text = f"{count:,} {state}{f': {why}' if why else ''} ({targets.replace(',', ', ')})"
+            lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
+        return lines
 
     def _outcomes(self) -> RenderableType:
-        found = dict(
-            (row[0], row[1])
-            for row in self._reader.rows(
-                "SELECT CASE WHEN outcome='' THEN 'no_effect' ELSE outcome END, count(*) "
-                "FROM upsets WHERE state='injected' AND verified GROUP BY 1"
-            )
+        rows = self._reader.rows(
+            "SELECT CASE WHEN outcome='' THEN 'no_effect' ELSE outcome END, count(*) "
+            "FROM upsets WHERE state='injected' AND verified GROUP BY 1"
         )
-        text = Text()
+        found = {row[0]: row[1] for row in rows}
+        out = _grid()
+        for _ in range(_OUTCOMES_PER_LINE):
+            out.add_column(no_wrap=True)
+        cells: list[Text] = []
         for name in _OUTCOMES:
             count = found.get(name, 0)
-            bad = count and name in _BAD_OUTCOMES
-            style = BAD if bad else WARN if count and name == "degraded" else "" if count else DIM
-            if text:
-                text.append(" " * 3)
-            text.append(f"{name.replace('_', NBSP)}{NBSP}{count:,}", style=style)
-        return text
+            bad = BAD if name in _BAD_OUTCOMES else WARN if name == "degraded" else ""
+            words = name.replace("_", " ")
+            cells.append(Text(f"{words} {count:,}", style=bad if count else DIM))
+        for at in range(0, len(cells), _OUTCOMES_PER_LINE):
+            out.add_row(*cells[at : at + _OUTCOMES_PER_LINE])
+        return out
 
     def repairs(self) -> RenderableType | None:
         rows = self._reader.rows("SELECT action, ok, bytes_moved, duration_wall_us FROM repairs")
@@ -450,7 +465,7 @@ class _Page:
             )
         return _section("Recovery", out)
 
-    # --- nodes, and how to go on ----------------------------------------------------------------------
+    # --- nodes, and how to go on ------------------------------------------------------------------
 
     def nodes(self) -> RenderableType:
         ends = {r["node"]: r["after"] for r in self._reader.rows(
@@ -459,18 +474,19 @@ class _Page:
         out = _columns()
         out.add_column("node", no_wrap=True)
         out.add_column("board", no_wrap=True)
-        for name in ("sent", "received", "errors", "naks", "retries", "reconnects"):
+        for name in ("sent", "received", "errors", "naks", "retries", "reconn."):
             out.add_column(name, justify="right", no_wrap=True)
         for node in self._reader.rows("SELECT * FROM nodes ORDER BY idx"):
             link = links.get(node["idx"])
             state = state_text(node["name"], ends.get(node["name"], "voting"), self._glyphs)
             cells: list[RenderableType] = [state, _board_text(node)]
             if link is not None:
-                cells += [_bytes(link["tx_bytes"]), _bytes(link["rx_bytes"])]
+                for way in ("tx", "rx"):
+                    cells.append(f"{_short(link[f'{way}_frames'])}/{_short(link[f'{way}_bytes'])}")
                 for column in ("rx_errors", "naks", "retries", "reconnects"):
                     cells.append(self._cell(link[column]))
             out.add_row(*cells)
-        return _section("Nodes and links", out)
+        return _section("Nodes, and frames/bytes on their links", out)
 
     def foot(self) -> RenderableType:
         grid = _grid()
@@ -490,8 +506,8 @@ class _Page:
         why = self._not_reproducible()
         if why:
             grid.add_row("", Text(f"not reproducible: {why}", style=WARN))
-        grid.add_row("run folder", self._run)
-        return Padding(grid, (1, 0, 0, 3))
+        folder = Text.assemble(("   run folder   ", DIM), self._run)
+        return Group(Padding(grid, (1, 0, 0, 3)), _whole(folder))
 
     def _not_reproducible(self) -> str:
         if self._result.get("reproducible", True):
@@ -503,13 +519,22 @@ class _Page:
     def next_steps(self, steps: tuple[tuple[str, str], ...]) -> RenderableType | None:
         if not steps:
             return None
-        lines: list[RenderableType] = []
-        width = max(len(command) for command, _ in steps)
+        lines = [Text("\n Next", style=HEAD)]
+        width = max(len(shows) for _, shows in steps)
         for command, shows in steps:
-            line = Text.assemble(f"{command:{width}}  ", (f"# {shows}", DIM))
-            line.no_wrap, line.overflow = True, "ignore"
-            lines.append(line)
-        return _section("Next", *lines)
+            lines.append(_whole(Text.assemble((f"   {shows:{width}}  ", DIM), command)))
+        return Group(*lines)
+
+    def last_line(self) -> RenderableType:
+        """The outcome once more: on a small terminal the first line has scrolled away."""
+        why = ""
+        failed = [e for e in self._result.get("expectations") or () if not e["ok"]]
+        if failed:
+            first = failed[0]
+            why = f"  {first['metric']} {first['wanted']}: measured {_number(first['measured'])}"
+            if len(failed) > 1:
+                why += f", and {len(failed) - 1} more"
+        return Text.assemble("\n ", outcome_line(self._result, self._glyphs), (why, BAD))
 
 
 def _board_text(node: sqlite3.Row) -> str:

@@ -1,0 +1,184 @@
+"""What `hil check`, `hil doctor`, `hil perf` and `hil replay --verify` print.
+
+Each takes plain values by what they have, not by their class: the engine's modules are not known
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
+
+__all__ = ["check_lines", "doctor_line", "doctor_verdict", "perf_table", "verification"]
+
+
+class _Checked(Protocol):
+    @property
+    def file(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def summary(self) -> str: ...
+
+
+class _Finding(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def found(self) -> str: ...
+    @property
+    def means(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+
+
+class _PerfRow(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def reference_value(self) -> float | None: ...
+    @property
+    def ratio(self) -> float | None: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def ok(self) -> bool | None: ...
+    @property
+    def note(self) -> str: ...
+
+
+class _Verified(Protocol):
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def notable(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def run_digest(self) -> str: ...
+    @property
+    def differences(self) -> Sequence[object]: ...
+    @property
+    def count(self) -> int: ...
+
+
+def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
+    """A line for each file that is right."""
+    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    out.add_column(no_wrap=True)
+    out.add_column(overflow="fold")
+    out.add_column(style=DIM)
+    for file in files:
+        out.add_row(Text(f"{glyphs.ok} ok", style=GOOD), file.file, file.summary)
+    return out
+
+
+_STATES = {"ok": ("ok", GOOD), "warn": ("warn", WARN), "missing": ("MISSING", BAD)}
+
+
+def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
+    """One finding, with what it means and what to do where it is not well."""
+    word, style = _STATES[check.state]
+    glyph = {"ok": glyphs.ok, "warn": glyphs.warn}.get(check.state, glyphs.bad)
+    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    out.add_column(width=10, no_wrap=True)
+    out.add_column(width=15, no_wrap=True)
+    out.add_column(overflow="fold")
+    found = Text(check.found)
+    if check.state != "ok":
+        found.append(f"\nneeded so that {check.means}", style=DIM)
+        if check.remedy:
+            found.append(f"\ntry: {check.remedy}", style=HEAD)
+    out.add_row(Text(f" {glyph} {word}", style=style), Text(check.name), found)
+    return out
+
+
+def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -> RenderableType:
+    """Whether scenarios can be run here."""
+    if not possible:
+        return Text(f"\n {glyphs.bad} scenarios cannot be run here yet", style=BAD)
+    rest = sum(check.state != "ok" for check in checks)
+    but = f", with {plural(rest, 'limitation')}" if rest else ""
+    style = WARN if rest else GOOD
+    return Text.assemble(
+        (f"\n {glyphs.ok} scenarios can be run here on software boards{but}", style),
+        ("\n   hil run quickstart", ""),
+    )
+
+
+def perf_table(rows: Sequence[_PerfRow], glyphs: Glyphs) -> RenderableType:
+    """All measurements, with what they are compared with and what they should be."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
+    out.add_column("", no_wrap=True)
+    out.add_column("what", overflow="fold")
+    out.add_column("measured", justify="right", no_wrap=True)
+    out.add_column("reference", overflow="fold")
+    out.add_column("ratio", justify="right", no_wrap=True)
+    out.add_column("target", overflow="fold")
+    notes: list[RenderableType] = []
+    for row in rows:
+        mark = Text("")
+        if row.ok is not None:
+            mark = Text(glyphs.ok, style=GOOD) if row.ok else Text(glyphs.bad, style=BAD)
+        reference = Text(row.reference)
+        if row.reference_value is not None:
+            reference.append(f" {_amount(row.reference_value)} {row.unit}", style=DIM)
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
+        measured = f"{_amount(row.value)} {row.unit}"
+        out.add_row(mark, row.name, measured, reference, ratio, row.target)
+        if row.note:
+            notes.append(Text(f"{row.name}: {row.note}", style=DIM))
+    missed = [row for row in rows if row.ok is False]
+    end = Text(f"\n{glyphs.ok} every target is met", style=GOOD)
+    if missed:
+        end = Text(f"\n{glyphs.bad} {plural(len(missed), 'target')} missed", style=BAD)
+    return Group(out, *([Text("")] if notes else []), *notes, end)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
+    """Whether the record says what happened, and the first difference where not."""
+    extent = f"{plural(v.frames, 'frame')} voted again"
+    details = Text(
+        f"   {extent}; {plural(v.notable, 'notable frame')} and {plural(v.outputs, 'output')} "
+        "compared",
+        style=DIM,
+    )
+    parts: list[RenderableType] = []
+    if v.ok:
+        parts.append(Text(f" {glyphs.ok} verified: {what}", style=GOOD))
+    else:
+        parts.append(Text(f" {glyphs.bad} DIFFERS: {what}", style=BAD))
+        parts.append(Text(f"   first: {v.differences[0]}"))
+        rest = list(v.differences[1:4])
+        parts += [Text(f"   then:  {difference}") for difference in rest]
+        if v.count > 1 + len(rest):
+            parts.append(Text(f"   and {v.count - 1 - len(rest):,} more"))
+    parts.append(details)
+    parts.append(Text(f"   run digest {v.run_digest}", style=DIM, no_wrap=True))
+    if not v.complete:
+        parts.append(
+            Text(f" {glyphs.warn} the run is not finished: verified as far as it goes", style=WARN)
+        )
+    return Group(*parts)

@@ -1,0 +1,516 @@
+"""What every kind of board must do, whatever it is made of: subclass, say how to make one, run.
+
+All of it goes through `hil.rig.rig.Rig`, as in a run. Truth comes from `oracle` and from the golden run.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hil.errors import LinkTimeout, NodeError
+from hil.kernel import CHUNK, Golden, workload, workloads
+from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
+from hil.rig.link import Noise
+from hil.rig.messages import (
+    NO_FRAME,
+    Arm,
+    Msg,
+    Region,
+    Report,
+    sync,
+    sync_request,
+)
+from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult
+from hil.rig.resync import delta_resync, locate, read_state, write_state
+from hil.rig.rig import Budget, Rig
+
+from .faulty import FAULTS, FaultyTransport
+from .oracle import Memory, digest, place, random_arm, run
+
+SEED = 20250404
+TIMING = Timing(retry_us=20_000, lost_after_us=5_000_000)
+
+MakeRig = Callable[..., Rig]
+
+
+def region(rig: Rig, node: Node, which: Region, length: int) -> bytes:
+    """A whole region, read over the wire."""
+    call = ReadCall(node.link, rig.next_seq(), which, 0, length)
+    run_calls([call], rig.timing)
+    return rig.expect(node, call)
+
+
+def write(rig: Rig, node: Node, offset: int, content: bytes) -> None:
+    """Bytes of the state, over the wire."""
+    call = WriteCall(node.link, rig.reserve_seqs(100), Region.STATE, offset, content)
+    run_calls([call], rig.timing)
+    rig.expect(node, call)
+
+
+def one(rig: Rig, frame: int, input_: bytes, node: Node | None = None) -> NodeResult:
+    """One frame on one node."""
+    node = node or rig.nodes[0]
+    return rig.step([node], frame, input_)[node.name]
+
+
+def is_golden(result: NodeResult, golden: Golden) -> bool:
+    """The very result of the golden run's last step."""
+    return (
+        result.status == DONE
+        and result.output_digest == golden.output_digest
+        and result.state_digest == golden.state_digest
+        and result.output == golden.output
+    )
+
+
+def report_of(rig: Rig, node: Node, id_: int) -> Report:
+    report = rig.report(node, id_)
+    assert report is not None
+    return report
+
+
+class NodeContract:
+    """Subclasses say how a board is made; `crash_signals` are those a SEFI crash may be told of."""
+
+    crash_signals = frozenset({4})
+
+    def make_board(self, name: str, index: int) -> Board:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def make_rig(self) -> Iterator[MakeRig]:
+        """Makes rigs of `nodes` boards with `name` loaded; closes them."""
+        made: list[Rig] = []
+
+        def make(name: str, nodes: int = 1, timing: Timing = TIMING) -> Rig:
+            members = [Node(f"n{i}", i, self.make_board(f"n{i}", i)) for i in range(nodes)]
+            rig = Rig(members, name, SEED, timing)
+            made.append(rig)
+            rig.budget = Budget(100_000, 4 * workload(name).ticks + 64)
+            rig.open()
+            for node in rig.nodes:
+                rig.load(node)
+            return rig
+
+        yield make
+        for rig in made:
+            rig.close()
+
+    # --- who it is, what it computes ---------------------------------------------------------------
+
+    def test_a_board_says_who_it_is(self, make_rig: MakeRig) -> None:
+        rig = make_rig("attitude")
+        hello = rig.nodes[0].hello
+        assert hello is not None
+        assert {"state", "input", "output", "checkpoint", "cpu"} <= hello.targets
+        assert "link" not in hello.targets
+        assert hello.port and hello.arch and hello.version
+        again = rig.connect(rig.nodes[0]) if rig.nodes[0].board.kind == "inproc" else hello
+        assert again.boot_id == hello.boot_id
+
+    @pytest.mark.parametrize("name", [w.name for w in workloads()])
+    def test_every_frame_of_every_workload_is_golden(self, make_rig: MakeRig, name: str) -> None:
+        rig = make_rig(name, nodes=2)
+        golden = Golden(name, SEED)
+        for node in rig.nodes:
+            assert rig.load(node) == golden.state_digest
+        for frame in range(60):
+            golden.step()
+            results = rig.step(rig.nodes, frame, golden.input)
+            assert all(is_golden(r, golden) for r in results.values()), frame
+            assert {r.ticks for r in results.values()} == {golden.workload.ticks}
+        for node in rig.nodes:
+            assert read_state(rig, node, golden.workload.state_len) == golden.state
+            assert region(rig, node, Region.INPUT, golden.workload.input_len) == golden.input
+            assert region(rig, node, Region.OUTPUT, golden.workload.output_len) == golden.output
+
+    def test_calibration_leaves_the_initial_state(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256", nodes=2)
+        calibration = rig.calibrate(10, 10.0, 20_000)
+        assert calibration.budget.cpu_us >= 20_000
+        golden = Golden("sha256", SEED)
+        golden.step()
+        results = rig.step(rig.nodes, 0, golden.input)
+        assert all(is_golden(r, golden) for r in results.values())
+
+    def test_a_frame_that_was_done_may_be_asked_for_again(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        golden.step()
+        first = one(rig, 0, golden.input)
+        assert one(rig, 0, golden.input) == first
+        rig.health(rig.nodes)
+        assert one(rig, 0, golden.input) == first
+        assert rig.health(rig.nodes)["n0"].steps == 1
+
+    # --- upsets --------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("name", ["matmul", "sha256"])
+    def test_random_upsets_do_what_the_oracle_says(self, make_rig: MakeRig, name: str) -> None:
+        """200 upsets of all portable targets and patterns, each in the state that the last one left."""
+        rng = random.Random(f"{SEED} {name}")
+        rig = make_rig(name)
+        golden = Golden(name, SEED)
+        node, w = rig.nodes[0], golden.workload
+        m = Memory(bytearray(golden.state), output=bytearray(w.output_len))
+        effects = 0
+        for frame in range(200):
+            m.input[:] = golden.input_of(frame)
+            clean = Memory(bytearray(m.state), bytearray(m.input), bytearray(m.output))
+            run(name, clean, None)
+            arm = random_arm(rng, 1000 + frame, frame, w.ticks, ("state", "state", "input", "output"))
+            assert rig.arm(node, arm) is None
+            result = one(rig, frame, bytes(m.input))
+            hit = run(name, m, arm)
+            assert hit is not None
+            report = report_of(rig, node, arm.id)
+            where = f"frame {frame}: {arm} -> {report}"
+            assert (report.state, report.verified, report.frame) == ("injected", True, frame), where
+            assert (report.tick, report.steps) == (arm.tick, 0), where
+            assert (report.bit, report.space) == (hit.bit, hit.space), where
+            assert (report.before, report.after) == (hit.before, hit.after), where
+            assert report.changed == (hit.before != hit.after), where
+            offset, length, _ = place(arm, len(m.of(arm.target)))
+            now = bytes(m.of(arm.target)[offset : offset + length])
+            held = all(
+                (n ^ a) & (b ^ a) == 0
+                for n, a, b in zip(now, hit.after, hit.before, strict=True)
+            )
+            assert report.persisted == (report.changed and held), where
+            assert result.status == DONE and result.pending == 1, where
+            assert result.output == bytes(m.output), where
+            assert result.output_digest == digest(m.output), where
+            assert result.state_digest == digest(m.state), where
+            effects += bytes(m.output) != bytes(clean.output) or m.state != clean.state
+        assert 50 < effects < 200
+
+    def test_an_upset_at_the_last_tick_is_what_is_read_back(self, make_rig: MakeRig) -> None:
+        rig = make_rig("matmul")
+        golden = Golden("matmul", SEED)
+        node, w = rig.nodes[0], golden.workload
+        for frame, target in enumerate(("state", "input", "output")):
+            golden.step()
+            arm = Arm(7 + frame, frame, target, "bit", tick=w.ticks, bit=1234567)
+            assert rig.arm(node, arm) is None
+            one(rig, frame, golden.input)
+            want = {"state": golden.state, "input": golden.input, "output": golden.output}[target]
+            got = region(rig, node, Region[target.upper()], len(want))
+            difference = int.from_bytes(got, "little") ^ int.from_bytes(want, "little")
+            assert difference == 1 << 1234567 % (8 * len(want))
+            report = report_of(rig, node, arm.id)
+            assert report.persisted and report.bit == 1234567 % (8 * len(want))
+            if target == "state":
+                write_state(rig, node, got, want)
+                rig.ask(node, Msg.SYNC, sync_request(frame, golden.state_digest))
+
+    def test_positions_behind_the_end_are_missed(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        ticks = golden.workload.ticks
+        golden.step()
+        assert rig.arm(rig.nodes[0], Arm(1, 0, "state", "bit", tick=ticks + 1)) is None
+        assert is_golden(one(rig, 0, golden.input), golden)
+        report = report_of(rig, rig.nodes[0], 1)
+        assert (report.state, report.verified, report.changed) == ("missed", False, False)
+
+    def test_what_a_board_cannot_do_it_refuses(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        assert rig.arm(node, Arm(1, 0, "link", "bit")) == "argument out of range"
+        assert rig.report(node, 99) is None
+        golden = Golden("sha256", SEED)
+        golden.step()
+        one(rig, 0, golden.input)
+        assert rig.arm(node, Arm(1, 0, "state", "bit")) == "not possible in its present state"
+        with pytest.raises(NodeError, match="RESTORE"):
+            rig.restore(node)
+
+    # --- functional interrupts, deaths, repairs ----------------------------------------------------------
+
+    def test_a_hang_is_found_and_a_restart_keeps_the_state(self, make_rig: MakeRig) -> None:
+        rig = make_rig("matmul")
+        golden = Golden("matmul", SEED)
+        node = rig.nodes[0]
+        golden.step()
+        assert is_golden(one(rig, 0, golden.input), golden)
+        after_0 = golden.state
+        golden.step()
+        for tick in (0, 7):
+            assert rig.arm(node, Arm(10 + tick, 1, "cpu", "hang", tick=tick)) is None
+            result = one(rig, 1, golden.input)
+            assert (result.status, result.output, result.output_digest) == (HUNG, b"", 0)
+            assert one(rig, 1, golden.input) == result  # the same request: the same answer
+            report = report_of(rig, node, 10 + tick)
+            assert (report.state, report.verified, report.tick) == ("injected", True, tick)
+            assert one(rig, 1, golden.input).status == ABSENT
+            rig.restart(node)
+            assert read_state(rig, node, len(after_0)) == after_0  # its rows are read, folded at the end
+        assert is_golden(one(rig, 1, golden.input), golden)
+        health = rig.health([node])["n0"]
+        assert (health.hangs, health.crashes, health.restarts) == (2, 0, 2)
+
+    def test_a_crash_tells_its_signal(self, make_rig: MakeRig) -> None:
+        rig = make_rig("matmul", nodes=2)
+        golden = Golden("matmul", SEED)
+        node = rig.nodes[0]
+        golden.step()
+        for tick in (0, 20):
+            assert rig.arm(node, Arm(10 + tick, 0, "cpu", "crash", tick=tick)) is None
+            result = one(rig, 0, golden.input)
+            assert result.status == CRASHED
+            assert result.signal in self.crash_signals
+            assert report_of(rig, node, 10 + tick).state == "injected"
+            rig.restart(node)
+        results = rig.step(rig.nodes, 0, golden.input)
+        assert all(is_golden(r, golden) for r in results.values())
+        assert rig.health([node])["n0"].crashes == 2
+
+    @pytest.mark.parametrize("tick", [0, 5])
+    def test_a_board_that_resets_is_a_new_one(self, make_rig: MakeRig, tick: int) -> None:
+        rig = make_rig("sha256", nodes=2)
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        assert node.hello is not None
+        before = node.hello.boot_id
+        golden.step()
+        assert rig.arm(node, Arm(1, 0, "cpu", "reset", tick=tick)) is None
+        results = rig.step(rig.nodes, 0, golden.input)
+        assert results["n0"].status == ABSENT and results["n0"].rebooted
+        assert is_golden(results["n1"], golden)
+        rig.reload(node)
+        assert node.hello.boot_id != before
+        assert rig.report(node, 1) is None
+        assert is_golden(one(rig, 0, golden.input), golden)
+
+    def test_reset_and_power_cycle_begin_anew(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        golden = Golden("sha256", SEED)
+        golden.step()
+        seen = {node.hello.boot_id if node.hello else 0}
+        for repair in (rig.reset, rig.power_cycle, rig.reset, rig.power_cycle):
+            assert is_golden(one(rig, 0, golden.input), golden)
+            repair(node)
+            assert node.hello is not None
+            seen.add(node.hello.boot_id)
+        assert is_golden(one(rig, 0, golden.input), golden)
+        assert len(seen) == 5
+
+    def test_a_board_without_power_is_silent(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256", nodes=2)
+        golden = Golden("sha256", SEED)
+        golden.step()
+        rig.nodes[0].board.power_off()
+        results = rig.step(rig.nodes, 0, golden.input)
+        assert results["n0"].status == SILENT and results["n0"].disconnected
+        assert is_golden(results["n1"], golden)
+        rig.power_cycle(rig.nodes[0])
+        assert is_golden(one(rig, 0, golden.input), golden)
+
+    # --- state transfer ------------------------------------------------------------------------------------
+
+    def test_one_flipped_bit_of_a_megabyte_moves_a_few_chunks(self, make_rig: MakeRig) -> None:
+        rig = make_rig("archive", nodes=3)
+        golden = Golden("archive", SEED)
+        target, *sources = rig.nodes
+        length = golden.workload.state_len
+        for frame in range(3):
+            golden.step()
+            bit = (length // 2 + 4097 * frame) * 8 + 3
+            assert rig.arm(target, Arm(frame, frame, "state", "bit", tick=10, bit=bit)) is None
+            results = rig.step(rig.nodes, frame, golden.input)
+            assert results["n0"].state_digest != golden.state_digest
+            assert all(is_golden(results[n.name], golden) for n in sources)
+            assert locate(rig, target, sources[0], length) == [bit // 8 // CHUNK]
+            moved = [n.link.statistics.rx_bytes + n.link.statistics.tx_bytes for n in rig.nodes]
+            resync = delta_resync(rig, target, sources, frame, golden.state_digest, length)
+            assert (resync.chunks, resync.bytes_moved, resync.full) == (1, CHUNK, False)
+            (damage,) = resync.damage
+            assert damage.offset == bit // 8 // CHUNK * CHUNK
+            assert damage.diff_bits == 1
+            assert damage.voted == golden.state[damage.offset : damage.offset + CHUNK]
+            for n, before in zip(rig.nodes, moved, strict=True):
+                assert n.link.statistics.rx_bytes + n.link.statistics.tx_bytes - before < 6000
+        golden.step()
+        assert all(is_golden(r, golden) for r in rig.step(rig.nodes, 3, golden.input).values())
+
+    @pytest.mark.parametrize("sources", [1, 2])
+    def test_a_state_that_differs_all_over_is_copied(self, make_rig: MakeRig, sources: int) -> None:
+        rig = make_rig("matmul", nodes=1 + sources)
+        golden = Golden("matmul", SEED)
+        target = rig.nodes[0]
+        golden.step()
+        assert rig.arm(target, Arm(1, 0, "input", "zero_word", tick=0, width=64)) is None
+        rig.step(rig.nodes, 0, golden.input)
+        length = golden.workload.state_len
+        resync = delta_resync(rig, target, rig.nodes[1:], 0, golden.state_digest, length)
+        assert resync.full and resync.bytes_moved == length
+        golden.step()
+        assert all(is_golden(r, golden) for r in rig.step(rig.nodes, 1, golden.input).values())
+
+    def test_a_node_that_was_away_catches_up(self, make_rig: MakeRig) -> None:
+        rig = make_rig("attitude", nodes=3)
+        golden = Golden("attitude", SEED)
+        for frame in range(5):
+            golden.step()
+            rig.step(rig.nodes[1:] if frame else rig.nodes, frame, golden.input)
+        late, *sources = rig.nodes
+        delta_resync(rig, late, sources, 4, golden.state_digest, golden.workload.state_len)
+        golden.step()
+        assert all(is_golden(r, golden) for r in rig.step(rig.nodes, 5, golden.input).values())
+
+    def test_a_stuck_cell_makes_a_resync_fail(self, make_rig: MakeRig) -> None:
+        rig = make_rig("archive", nodes=3)
+        golden = Golden("archive", SEED)
+        length = golden.workload.state_len
+        golden.step()
+        at = length - 1000
+        value = 1 - (golden.state[at] >> 5 & 1)
+        target, *sources = rig.nodes
+        arm = Arm(1, 0, "state", "stuck", tick=2, bit=8 * at + 5, value=value)
+        assert rig.arm(target, arm) is None
+        rig.step(rig.nodes, 0, golden.input)
+        for _ in range(2):
+            with pytest.raises(NodeError, match="SYNC.*damaged"):
+                delta_resync(rig, target, sources, 0, golden.state_digest, length)
+        rig.restart(target)
+        with pytest.raises(NodeError, match="SYNC.*damaged"):
+            delta_resync(rig, target, sources, 0, golden.state_digest, length)
+
+    def test_a_resync_without_sources_is_refused(self, make_rig: MakeRig) -> None:
+        rig = make_rig("attitude")
+        with pytest.raises(NodeError, match="nobody is left"):
+            delta_resync(rig, rig.nodes[0], [], 0, 0, 64)
+
+    def test_checkpoints_bring_back_a_frame(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        rig.checkpoint_every, rig.scrub_words = 4, 64
+        golden = Golden("sha256", SEED)
+        rig.load(node)
+        kept = {NO_FRAME: golden.state_digest}
+        for frame in range(10):
+            golden.step()
+            kept[frame] = golden.state_digest
+            if frame == 9:  # a flipped bit of the copy is put right
+                assert rig.arm(node, Arm(1, 9, "checkpoint", "bit", tick=3, bit=777)) is None
+            assert is_golden(one(rig, frame, golden.input), golden)
+        assert report_of(rig, node, 1).verified
+        assert rig.health([node])["n0"].corrected == 1
+        restored = rig.restore(node)
+        assert (restored.frame, restored.state_digest) == (7, kept[7])
+        for frame in (8, 9):
+            result = one(rig, frame, golden.input_of(frame))
+            assert result.state_digest == kept[frame]
+        assert sync(rig.ask(node, Msg.CHECKPOINT)).frame == 9
+
+    # --- a bad line ------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("direction", ["to_board", "to_host"])
+    @pytest.mark.parametrize("kind", ["corrupt", "drop", "duplicate", "truncate"])
+    def test_link_noise_costs_time_but_no_result(
+        self, make_rig: MakeRig, kind: str, direction: str
+    ) -> None:
+        rig = make_rig("sha256", nodes=2)
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        rng = random.Random(f"{kind} {direction}")
+        for frame in range(25):
+            golden.step()
+            noise = Noise(kind, direction, rng.getrandbits(63))
+            node.link.noise = noise
+            results = rig.step(rig.nodes, frame, golden.input)
+            assert noise.done
+            assert noise.position == noise.bit % noise.space
+            if kind == "corrupt":
+                assert (noise.before[0] ^ noise.after[0]).bit_count() == 1
+            assert all(is_golden(r, golden) for r in results.values()), noise
+        statistics = node.link.statistics
+        assert statistics.retries >= (0 if kind == "duplicate" else 25)
+        assert rig.nodes[1].link.statistics.retries == 0
+        assert rig.health([node])["n0"].steps == 25
+
+    def test_one_byte_in_a_hundred_wrong_gives_no_wrong_result(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256", timing=Timing(retry_us=3_000, lost_after_us=20_000_000))
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        rng = random.Random(SEED)
+        assert node.link.transport is not None
+        node.link.transport = FaultyTransport(node.link.transport, rng, byte_error=0.01)
+        for frame in range(300):
+            golden.step()
+            assert is_golden(one(rig, frame, golden.input), golden), frame
+        assert read_state(rig, node, golden.workload.state_len) == golden.state
+        assert node.link.statistics.rx_errors > 50
+        health = rig.health([node])["n0"]
+        assert health.steps == 300
+        assert health.rx_errors > 50
+
+    def _exercise(self, rig: Rig, golden: Golden) -> None:
+        """A bit of everything; raises AssertionError for any wrong result."""
+        node = rig.nodes[0]
+        length = golden.workload.state_len
+        assert rig.load(node) == golden.state_digest
+        for frame in range(2):
+            golden.step()
+            arm = Arm(frame, frame, "output", "bit", tick=golden.workload.ticks, bit=frame)
+            assert rig.arm(node, arm) is None
+            result = one(rig, frame, golden.input)
+            assert (result.status, result.state_digest) == (DONE, golden.state_digest)
+            report = rig.report(node, frame)
+            assert report is not None and report.state == "injected" and report.bit == frame
+        assert read_state(rig, node, length) == golden.state
+        write(rig, node, 0, bytes(length))
+        assert read_state(rig, node, length) == bytes(length)
+        write(rig, node, 0, golden.state)
+        rig.ask(node, Msg.SYNC, sync_request(1, golden.state_digest))
+        rig.restart(node)
+        golden.step()
+        assert is_golden(one(rig, 2, golden.input), golden)
+        health = rig.health([node]).get("n0")
+        assert health is not None and health.steps >= 3
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_whichever_operation_fails_all_comes_right(self, make_rig: MakeRig, fault: str) -> None:
+        """Fail the Nth operation, for N = 1, 2, ... until none fails."""
+        rig = make_rig("matmul", timing=Timing(retry_us=4_000, lost_after_us=5_000_000))
+        node = rig.nodes[0]
+        inner = node.link.transport
+        assert inner is not None
+        n = 0
+        failed = True
+        while failed:
+            n += 1
+            assert n < 500
+            faulty = FaultyTransport(
+                inner, random.Random(n), fail_at=n, fault=fault
+            )
+            node.link.transport = faulty
+            try:
+                self._exercise(rig, Golden("matmul", SEED))
+                assert fault != "lost" or not faulty.failed
+            except LinkTimeout as error:
+                assert fault == "lost", error
+            except AssertionError:
+                if fault != "lost" or node.link.connected:
+                    raise
+            failed = faulty.failed
+            if not node.link.connected:
+                rig.connect(node)
+                inner = node.link.transport
+        assert n > 30
+
+    def test_answers_to_an_earlier_request_are_passed_over(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        golden.step()
+        stale = node.link.statistics.stale
+        calls = [Call(node.link, rig.next_seq(), Msg.HEALTH) for _ in range(5)]
+        for call in calls:
+            call.begin()  # asked, and nobody waits
+        assert is_golden(one(rig, 0, golden.input), golden)
+        assert node.link.statistics.stale == stale + 5
