@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import io
 import json
 import os
 import signal
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from hil import __version__
-from hil.errors import ConfigError, HilError, UsageError
+from hil.errors import ConfigError, HilError, SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from hil.record.reader import Reader
     from hil.scenario import Scenario
+    from hil.views.progress import Progress
     from hil.views.style import Glyphs
 
 __all__ = ["main"]
@@ -68,7 +70,6 @@ class _Session:
     run_dir: Path | None = None
     known: dict[str, Any] = field(default_factory=dict)
 
-
     def begin(self, words: Sequence[str]) -> None:
         """A new command line."""
         self.command, self.json = "", "--json" in words
@@ -90,6 +91,12 @@ def _write(stream: TextIO | None, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         _to_nowhere(stream)
+    except OSError as error:
+        _to_nowhere(stream)
+        raise SetupError(
+            f"cannot write to {stream.name.strip('<>')}: {error.strerror}",
+            remedy="free disk space there",
+        ) from error
 
 
 def _to_nowhere(stream: TextIO) -> None:
@@ -105,7 +112,7 @@ def _out(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(SetupError, ValueError):
         _write(sys.stderr, text + "\n")
 
 
@@ -113,12 +120,12 @@ def _show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None)
     """Print a view on stdout: coloured on a terminal, plain text anywhere else."""
     from hil.views.style import console_for, glyphs_for
 
-    console = console_for(sys.stdout)
+    text = io.StringIO()
+    console = console_for(sys.stdout, text)
     if width is not None and not console.is_terminal:
         console.width = width
-    with console.capture() as shown:
-        console.print(make(glyphs_for(sys.stdout)), crop=False)
-    lines = [line.rstrip(" ") for line in shown.get().rstrip("\n").split("\n")]
+    console.print(make(glyphs_for(sys.stdout)), crop=False)
+    lines = [line.rstrip(" ") for line in text.getvalue().rstrip("\n").split("\n")]
     _out("\n".join(lines))
 
 
@@ -137,12 +144,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w")))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     code = _guarded(words)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(SetupError, ValueError):
             _write(stream, "")
     sys.exit(int(code))
 
@@ -151,27 +158,25 @@ def _guarded(words: list[str]) -> int:
     try:
         result = app(args=words, prog_name="hil", standalone_mode=False)
         return int(result) if isinstance(result, int) else Exit.PASS
-    except HilError as error:
-        return _failed(str(error), error.exit_code, error)
-    except _CommandLineError as error:
-        return _failed(_usage_text(error), Exit.USAGE, error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted", Exit.INTERRUPTED, None)
     except typer.Exit as done:
         return int(done.exit_code)
-    except BrokenPipeError:
-        return Exit.PASS
-    except ImportError as error:
-        if error.name is None or not error.name.startswith("hil."):
-            return _failed(_internal_text(error), Exit.ENVIRONMENT, error)
-        return _failed(
-            f"this installation lacks {error.name}\n  try: install it again with pip (it compiles "
-            "the C kernel)",
-            Exit.ENVIRONMENT,
-            error,
-        )
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted", Exit.INTERRUPTED, None)
     except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
-        return _failed(_internal_text(error), Exit.ENVIRONMENT, error)
+        text, code = _explained(error)
+        return _failed(text, code, error)
+
+
+def _explained(error: Exception) -> tuple[str, Exit]:
+    """What to say of an exception, and what to exit with."""
+    if isinstance(error, HilError):
+        return str(error), error.exit_code
+    if isinstance(error, _CommandLineError):
+        return _usage_text(error), Exit.USAGE
+    if isinstance(error, ImportError) and (error.name or "").startswith("hil."):
+        remedy = "install it again with pip, which compiles the C kernel"
+        return f"this installation lacks {error.name}\n  try: {remedy}", Exit.ENVIRONMENT
+    return _internal_text(error), Exit.ENVIRONMENT
 
 
 def _usage_text(error: Exception) -> str:
@@ -185,18 +190,21 @@ def _usage_text(error: Exception) -> str:
 def _failed(text: str, code: Exit, error: Exception | None) -> int:
     """Say what failed, on stderr and, if asked for, as JSON; returns the exit code."""
     _say(f"hil: {text}")
+    recorded = _recorded(_session.run_dir)
+    if recorded and _session.run_dir is not None:
+        _say(f"  what was recorded: hil replay {_quoted(_session.run_dir)} --summary")
     if not _session.json:
         return code
     content: dict[str, Any] = {}
     if _session.command == "run":
-        content = dict.fromkeys(RUN_KEYS) | _session.known | _recorded(_session.run_dir)
+        content = dict.fromkeys(RUN_KEYS) | _session.known | recorded
     interrupted = code is Exit.INTERRUPTED
     content["outcome"] = "aborted" if interrupted else "error"
     content["error"] = text
     content["error_kind"] = "Interrupted" if error is None else type(error).__name__
     if isinstance(error, ConfigError):
         content["problems"] = [_problem_json(p) for p in error.problems]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(SetupError):
         _answer(content)
     return code
 
@@ -262,7 +270,7 @@ def _top(
         _out(f"hil {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise UsageError(f"which command?\n\n{context.get_help()}")
+        raise UsageError("which command?", remedy="hil run quickstart, or hil --help")
     _session.command = context.invoked_subcommand
 
 
@@ -367,10 +375,9 @@ def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None
             "--resume takes everything from the run: no scenario and no other option goes with it",
             remedy=f"hil run --resume {run_dir}",
         )
-    try:
-        from hil.resume import open_run
-    except ImportError:
-        raise UsageError("--resume is not available in this version of hil") from None
+    from hil.resume import open_run
+
+    _must_be_run(run_dir)
     scenario, folder = open_run(run_dir)
     _session.run_dir = folder
     _session.known.update(seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder))
@@ -379,20 +386,20 @@ def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None
 
 def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int:
     from hil.loop import Loop
-    from hil.views.progress import Progress
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
     if not quiet:
         _say(_what_will_run(scenario, run_dir, resume=prepared.resume))
-    display = Progress(scenario.name, sys.stderr)
-    more = {"resume": True} if prepared.resume else {}
-    with _tidied(prepared), display if not quiet else contextlib.nullcontext():
-        stop.say = _say if quiet else display.say
+    display = None if quiet else _display(scenario)
+    more = {"resume_run": True} if prepared.resume else {}
+    with _tidied(prepared), display or contextlib.nullcontext():
+        stop.say = display.say if display else _say
         loop = Loop(
-            scenario, run_dir, on_progress=None if quiet else display.update, stop=stop.asked,
+            scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
             **more,
         )  # fmt: skip
         result = loop.run()
+    stop.running = False
     content = result.as_json()
     if as_json:
         _answer(dict.fromkeys(RUN_KEYS) | content)
@@ -401,12 +408,18 @@ def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int
     return {"pass": Exit.PASS, "fail": Exit.FAIL, "aborted": Exit.INTERRUPTED}[result.outcome]
 
 
+def _display(scenario: Scenario) -> Progress:
+    from hil.views.progress import Progress
+
+    return Progress(scenario.name, sys.stderr)
+
+
 @contextlib.contextmanager
 def _tidied(prepared: _Prepared) -> Iterator[None]:
-    """Leave no empty folder behind if the run does not even begin."""
+    """Leave no empty folder behind if the run cannot even begin."""
     try:
         yield
-    except BaseException:
+    except (HilError, KeyboardInterrupt):
         if prepared.made:
             with contextlib.suppress(OSError):
                 prepared.run_dir.rmdir()
@@ -443,19 +456,13 @@ def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], .
         (f"hil replay {where}", "frame by frame"),
         (f"hil replay {where} --verify", "vote again"),
     ]
-    if result["outcome"] == "aborted" and _has_resume():
+    if result["outcome"] == "aborted":
         steps.insert(0, (f"hil run --resume {where}", "go on with it"))
     elif result["outcome"] == "fail":
         steps.append(("hil doctor", "check the computer"))
     else:
         steps.append(("hil run seu-storm", "a harder scenario"))
     return tuple(steps[:3])
-
-
-def _has_resume() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("hil.resume") is not None
 
 
 def _quoted(path: Path) -> str:
@@ -485,7 +492,16 @@ def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     ]
     if upsets.accel != 1:
         lines[-2] += f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
-    return "\n".join(lines)
+    return "\n".join(_wrapped(line) for line in lines)
+
+
+def _wrapped(line: str) -> str:
+    """A line of at most 80 columns, gone on under its second word; paths stay whole."""
+    import textwrap
+
+    return textwrap.fill(
+        line, 80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _boards_text(scenario: Scenario) -> str:
@@ -550,16 +566,20 @@ def _span(text: str | None) -> tuple[int, int]:
     return low, high
 
 
-@contextlib.contextmanager
-def _opened(run: Path) -> Iterator[Reader]:
-    """The record of a run, as it was at this moment."""
-    from hil.record.reader import Reader
-
+def _must_be_run(run: Path) -> None:
     if not (run / "run.db" if run.is_dir() else run).is_file():
         raise UsageError(
             f"there is no run at {run}",
             remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
         )
+
+
+@contextlib.contextmanager
+def _opened(run: Path) -> Iterator[Reader]:
+    """The record of a run, as it was at this moment."""
+    from hil.record.reader import Reader
+
+    _must_be_run(run)
     reader = Reader(run)
     try:
         reader.rows("BEGIN")
@@ -692,18 +712,20 @@ def perf(
 
     Exit 0 if every target is met, 1 if one is missed.
     """
-    try:
-        from hil.perf import run_perf
-    except ImportError as error:
-        raise UsageError(f"`hil perf` is not available in this installation: {error}") from None
+    from hil.perf import PerfRow, run_perf
     from hil.views import tables
 
-    found = run_perf(quick, rows or None)
+    def show(row: PerfRow) -> None:
+        if not as_json:
+            _show(partial(tables.perf_row, row))
+
+    found = run_perf(quick, rows or None, show)
+    missed = any(row.ok is False for row in found)
     if as_json:
-        _answer({"ok": all(r.ok is not False for r in found), "rows": [asdict(r) for r in found]})
+        _answer({"ok": not missed, "rows": [asdict(row) for row in found]})
     else:
-        _show(lambda glyphs: tables.perf_table(found, glyphs))
-    return Exit.FAIL if any(r.ok is False for r in found) else Exit.PASS
+        _show(partial(tables.perf_verdict, found))
+    return Exit.FAIL if missed else Exit.PASS
 
 
 # --- signals --------------------------------------------------------------------------------------

@@ -22,10 +22,10 @@ def stream(seed: int, name: str) -> Random:
 
 
 def exponential_us(random: Random, rate_per_s: Decimal) -> int:
-    """A gap in whole microseconds, exponentially distributed with the given rate."""
+    """A gap, exponentially distributed with the given rate, rounded to whole microseconds."""
     u = (Decimal(random.bits64()) + Decimal("0.5")) / Decimal(2**64)
     gap_s = _CONTEXT.divide(-_CONTEXT.ln(u), rate_per_s)
-    return int(_CONTEXT.multiply(gap_s, Decimal(1_000_000)))
+    return round(_CONTEXT.multiply(gap_s, Decimal(1_000_000)))
 
 
 def choose(random: Random, weights: Mapping[T, float]) -> T:

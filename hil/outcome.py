@@ -123,10 +123,12 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
 
 @dataclass(slots=True)
 class _NodeBook:
-    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike."""
+    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike. `shown`: the effect
+    that the node showed in this frame."""
 
     open: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
+    shown: str = "masked"
 
 
 class Classifier:
@@ -162,6 +164,8 @@ class Classifier:
     ) -> None:
         """What a frame shows of its nodes. `results` are those of the first execution, before any
         rollback; `golden` the true output and state digests."""
+        for book in self._books.values():
+            book.shown = "masked"
         for node, result in results.items():
             if result.status != EXCLUDED and not result.late:
                 self._judge_node(frame, node, result, golden)
@@ -170,7 +174,7 @@ class Classifier:
         self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
     ) -> None:
         book = self._books[node]
-        effect = effect_of(result, *golden)
+        effect = book.shown = effect_of(result, *golden)
         fresh = [u for u in book.open if u.plan.frame == frame]
         if effect != "masked" and not book.open:
             self._wake(frame, node, effect, result)
@@ -184,7 +188,7 @@ class Classifier:
                 upset.signal = result.signal
             if effect != "masked" and upset.detected_frame is None:
                 upset.detected_frame = frame
-            upset.shared = upset.shared or len(fresh) > 1
+            upset.shared = upset.shared or (len(fresh) > 1 and upset.plan.frame == frame)
 
     def _wake(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
         """An anomaly without an open cause: it comes from what still lies in the node, or from
@@ -203,15 +207,16 @@ class Classifier:
         book.open.append(upset)
 
     def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
-        """What left the system in the frame; `verdict` is the final one."""
-        opened = [u for book in self._books.values() for u in book.open]
+        """What left the system in the frame; `verdict` is the final one. Only nodes that showed something
+        have had a part in it."""
+        opened = [u for book in self._books.values() if book.shown != "masked" for u in book.open]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, "sdc_escaped")
         elif not verdict.delivered:
             none_heard = verdict.kind is VerdictKind.NO_QUORUM
             self._worst(opened, "unavailable" if none_heard else "detected_unresolved")
         elif rolled_back:
-            self._worst([u for u in opened if u.effect != "masked"], "recovered")
+            self._worst(opened, "recovered")
 
     def _worst(self, upsets: list[Upset], outcome: str) -> None:
         for upset in upsets:

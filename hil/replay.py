@@ -161,14 +161,17 @@ def _upset_tally(reader: Reader) -> dict[str, Any]:
 
 
 def result_of(reader: Reader) -> dict[str, Any]:
-    """The recorded result of a finished run, else what there is of an unfinished one (then its
-    `outcome` is error: it did not end properly, or still runs)."""
+    """The recorded result of a finished run.
+
+    Of one that still runs, or did not end properly, what there is; `outcome` is then what the
+    record says, such as `running`.
+    """
     result = reader.meta_json("result")
     if isinstance(result, dict) and reader.meta.get("outcome") in FINISHED:
         return {**result, "run_dir": str(reader.path.parent)}
     scenario = reader.meta_json("scenario") or {}
     return {
-        "outcome": "error",
+        "outcome": reader.meta.get("outcome", "unknown"),
         "run_dir": str(reader.path.parent),
         "run_digest": None,
         "seed": scenario.get("seed"),

@@ -80,6 +80,7 @@ typedef struct {
   uint64_t reset_by_us; /* give up on the link and start anew */
   uint16_t step_seq;
   uint64_t step_frame;
+  uint64_t step_began_us;
   uint8_t last_reply[512]; /* of done_frame, while last_reply_len is not 0 */
   size_t last_reply_len;
 

@@ -6,7 +6,7 @@
 
 #define AGENT_NO_FRAME UINT64_MAX
 
-/* Detail of a refused STEP that is under way already (not a failure). */
+/* Detail of a request refused because a step is under way (not a failure). */
 enum { AGENT_BUSY = 1 };
 
 /* --- agent_link.c: answers to the host ------------------------------------------------------- */
@@ -15,8 +15,8 @@ enum { AGENT_BUSY = 1 };
 void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
 void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status);
-/* The step that is asked for again is still under way. */
-void agent_answer_busy(agent_t *a, uint16_t seq);
+/* A step is under way: a sign of life, and an invitation to ask again. */
+void agent_answer_busy(agent_t *a, uint8_t request, uint16_t seq);
 /* Send without keeping. Dropped if the queue is full: the host asks again. */
 void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 /* Repeat the kept answer if it answers (type, seq). */

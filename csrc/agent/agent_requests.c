@@ -338,11 +338,8 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
       break;
   }
   if (a->running) {
-    if (q.type == MSG_STEP && q.seq == a->step_seq) {
-      agent_answer_busy(a, q.seq); /* the answer is on its way: only a sign of life */
-    } else {
-      refuse(a, &q, HIL_ERR_STATE);
-    }
+    if (q.type == MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
+    agent_answer_busy(a, q.type, q.seq);
     return;
   }
   if (!agent_answer_again(a, q.type, q.seq)) dispatch(a, &q);

@@ -87,6 +87,7 @@ static int launch(agent_t *a, uint64_t frame) {
   agent_upsets_at_tick(a, 0);
   if (a->resetting) return HIL_ERR_STATE;
   set_next_stop(a);
+  a->step_began_us = a->port.now_us(a->port.context);
   const int status = a->port.step(a->port.context);
   if (status != HIL_OK) a->running = 0;
   return status;
@@ -130,14 +131,15 @@ int agent_on_tick(agent_t *a, uint32_t tick) {
   return 0;
 }
 
-/* Wall-clock triggers: sleep while far away, then watch closely and stop the worker. */
+/* Wall-clock triggers: sleep while far away, then watch closely and stop the worker. By the clock, not by
+ * the worker's CPU time, which the system only knows exactly while the worker stands still. */
 static uint32_t poll_us_trigger(agent_t *a) {
   const uint32_t at = agent_upsets_next_us(a);
   if (at == UINT32_MAX || !a->port.interrupt) return UINT32_MAX;
-  const uint64_t used = a->port.cpu_us(a->port.context);
-  if (used < at) return at - used > 2000u ? (uint32_t)(at - used) - 1000u : 0;
+  const uint64_t passed = a->port.now_us(a->port.context) - a->step_began_us;
+  if (passed < at) return at - passed > 2000u ? (uint32_t)(at - passed) - 1000u : 0;
   if (a->port.interrupt(a->port.context) == HIL_OK) {
-    agent_upsets_at_us(a, (uint32_t)used);
+    agent_upsets_at_us(a, passed < UINT32_MAX ? (uint32_t)passed : UINT32_MAX);
     if (a->resetting) return 0;
     set_next_stop(a);
     (void)a->port.resume(a->port.context);

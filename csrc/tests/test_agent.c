@@ -683,7 +683,7 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
   }
 }
 
-static void a_step_that_runs_is_busy_for_its_own_seq_only(void) {
+static void while_a_step_runs_every_other_request_is_told_to_come_again(void) {
   come_to(RUNNING);
   pack_step(0);
   refusal_t m;
@@ -697,7 +697,8 @@ static void a_step_that_runs_is_busy_for_its_own_seq_only(void) {
   say(MSG_STEP, 501, payload, payload_len);
   const answer_t *a = only(MSG_ERROR);
   CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
-  CHECK_EQ(m.detail, 0);
+  CHECK_EQ(m.detail, 1);
+  CHECK_EQ(s.agent.duplicates, 3); /* another seq is no repeat */
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -1553,7 +1554,7 @@ int main(void) {
   RUN(answers_and_echoes_are_not_requests);
   RUN(arguments_out_of_range_are_refused);
   RUN(a_repeated_request_is_done_once_and_answered_alike);
-  RUN(a_step_that_runs_is_busy_for_its_own_seq_only);
+  RUN(while_a_step_runs_every_other_request_is_told_to_come_again);
   RUN(the_last_frame_may_be_asked_for_again_with_a_new_seq);
   RUN(a_frame_that_failed_never_answers_for_the_one_before);
   RUN(hello_is_never_answered_from_the_cache);

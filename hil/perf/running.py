@@ -38,7 +38,7 @@ rig: {{scheme: simplex, board: {board}}}
 upsets:
   one_at_a_time: true
   rates:
-    - {{targets: [state, input, output], per_s: 1000}}
+    - {{targets: [state, input, output], per_s: 110}}
 """
 
 _STORM: Final = """\
@@ -152,13 +152,11 @@ def frames(quick: bool) -> Iterator[PerfRow]:
 # --- injection campaign -------------------------------------------------------------------------
 
 
-def _experiments(run: _Measured) -> float:
-    """Verified upsets of the frames that were timed."""
-    return int(run.result.upsets["injected"]) * run.frames / run.result.frames
-
-
 def campaign(quick: bool) -> Iterator[PerfRow]:
-    """Complete experiments: planned, armed, stepped, reported, judged, healed, recorded."""
+    """Complete experiments: planned, armed, stepped, reported, judged, healed, recorded.
+
+    Per core means per second of CPU time, of host and boards together.
+    """
     rounds = 2 if quick else 4
     for board, count, target in (
         ("inproc", 1000 if quick else 4000, 20_000),
@@ -170,18 +168,17 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         def running(text: str = text, runs: list[_Measured] = runs) -> float:
             run = _run(text)
             runs.append(run)
-            return _experiments(run) / run.wall_s
+            return int(run.result.upsets["injected"]) / run.cpu_s
 
         rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
-        best = max(runs, key=lambda r: _experiments(r) / r.wall_s)
-        cores = max(1.0, best.cpu_s / best.wall_s)
-        value, reference = max(rates) / cores, max(references)
-        counts = best.result.upsets
+        value, reference = max(rates), max(references)
+        counts = runs[0].result.upsets
+        walls = [r.frames / r.wall_s for r in runs]
         yield PerfRow(
             f"injection campaign, {board}", value, "1/s/core", "golden steps from Python",
             reference, value / reference, f">= {target}/s/core", value >= target,
-            f"{counts['injected']} of {best.result.frames} frames hit and verified; "
-            f"{best.cpu_s / best.wall_s:.2f} cores busy, {max(rates):.0f}/s in all",
+            f"{counts['injected']} of {runs[0].result.frames} frames hit and verified; "
+            f"at best {max(walls):.0f}/s of real time",
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from hil.rig.messages import (
     Refusal,
     Region,
     data,
+    done_value,
     hello,
     read_request,
     refusal,
@@ -32,6 +33,7 @@ from hil.rig.messages import (
 
 _HIL_ERR_VERSION: Final = -5
 _HIL_ERR_STATE: Final = -2
+_BUSY: Final = 1
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
 
@@ -60,6 +62,11 @@ class Rebooted:
     """Instead of an answer the board announced a new start."""
 
     hello: Hello
+
+
+def _is_busy(told: Refusal) -> bool:
+    """A step is under way on the board: not a refusal, ask again."""
+    return told.status == _HIL_ERR_STATE and told.detail == _BUSY
 
 
 class Call:
@@ -96,7 +103,7 @@ class Call:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
             if told.request == self.type:
-                if not (self.type == Msg.STEP and told.status == _HIL_ERR_STATE and told.detail):
+                if not _is_busy(told):
                     self.result = told
                 return True
         return False
@@ -164,11 +171,13 @@ class WriteCall(Call):
     def accept(self, frame: Frame) -> bool:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
-            if told.request == Msg.WRITE and frame.seq in self._waiting:
+            if told.request == Msg.WRITE and frame.seq in self._waiting and not _is_busy(told):
                 self.result = told
             return True
         if frame.type != Msg.WRITE | ANSWER or frame.seq not in self._waiting:
             return False
+        if done_value(frame.payload) != self._waiting[frame.seq]:
+            return False  # of an earlier call: sequence numbers come again
         self._todo.pop(self._waiting.pop(frame.seq), None)
         if not self._todo:
             self.result = b""

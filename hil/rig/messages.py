@@ -251,6 +251,10 @@ def sync(payload: bytes) -> Sync:
     return Sync(m.frame, m.state_digest)
 
 
+def done_value(payload: bytes) -> int:
+    return int(unpack("done", payload).value)
+
+
 def state_digest_of_loaded(payload: bytes) -> int:
     return int(unpack("loaded", payload).state_digest)
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
+import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import serial
 
 from hil.errors import SetupError
 
 _WRITE_TIMEOUT_S = 2.0
+_READER_TIMEOUT_S = 0.1
 
 
 class TransportLost(Exception):
@@ -39,15 +42,13 @@ class Transport(Protocol):
 
 
 def _owners(port: str) -> list[str]:
-    """Other processes that have the port open, as `name (pid N)`, as far as /proc shows them."""
+    """Processes that have the port open, as `name (pid N)`, as far as /proc shows them."""
     found: list[str] = []
     try:
         device = os.stat(port).st_rdev
     except OSError:
         return found
     for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
         try:
             for fd in (process / "fd").iterdir():
                 if os.stat(fd).st_rdev == device and str(fd.readlink()) == os.path.realpath(port):
@@ -82,6 +83,40 @@ def _open_error(port: str, error: Exception) -> SetupError:
     return SetupError(f"port {port} cannot be opened: {error}", remedy="check its name and cable")
 
 
+class _Reader:
+    """Makes a port without a descriptor selectable: a thread moves what it reads into a socket."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self._out, self._in = socket.socketpair()
+        self._out.setblocking(False)
+        self._thread = threading.Thread(target=self._move, name="hil port reader", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self._out.fileno()
+
+    def _move(self) -> None:
+        try:
+            while True:
+                if data := self._port.read(max(1, self._port.in_waiting)):
+                    self._in.sendall(data)
+        except (OSError, serial.SerialException, TypeError, AttributeError):
+            pass  # the port is gone, or being closed: pyserial then fails in all these ways
+        finally:
+            self._in.close()
+
+    def close(self) -> None:
+        """After the port was closed."""
+        self._out.close()
+        self._thread.join(10 * _READER_TIMEOUT_S)
+
+
+def _selectable(port: Any) -> bool:
+    own = [c for c in type(port).__mro__ if issubclass(c, serial.SerialBase)]
+    return any("fileno" in vars(c) for c in own)
+
+
 class SerialTransport:
     """Any pyserial port or URL, opened exclusively, raw, without touching the board's reset lines.
 
@@ -94,16 +129,17 @@ class SerialTransport:
             self._serial = serial.serial_for_url(
                 port, baudrate=baud, timeout=0, do_not_open=True, exclusive=True
             )
+            if not _selectable(self._serial):
+                self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
         except (serial.SerialException, OSError, ValueError) as error:
             raise _open_error(port, error) from error
         # The posix class is a plain descriptor: read and write it directly, without pyserial's
-        # select in between. Sockets and RFC 2217 go through pyserial.
+        # select in between. Sockets go through pyserial; RFC 2217 and the like have a thread
+        # that reads.
         self._plain = isinstance(self._serial, serial.Serial)
-        try:
-            self.fd: int | None = self._serial.fileno()
-        except (AttributeError, OSError):
-            self.fd = None
+        self._reader = None if _selectable(self._serial) else _Reader(self._serial)
+        self.fd: int | None = (self._reader or self._serial).fileno()
         self._lost: str | None = None
 
     def _lose(self, reason: str) -> TransportLost:
@@ -132,10 +168,14 @@ class SerialTransport:
         if self._lost is not None:
             raise TransportLost(self._lost)
         try:
-            if not self._plain:
-                return bytes(self._serial.read(max(1, self._serial.in_waiting)))
+            if not self._plain and not self._reader:
+                return bytes(self._serial.read(65536))
             assert self.fd is not None
             data = os.read(self.fd, 65536)
+            if not data:  # nothing there, or hung up: then it calls itself ready all the same
+                if not select.select([self.fd], [], [], 0)[0]:
+                    return b""
+                data = os.read(self.fd, 65536)
         except BlockingIOError:
             return b""
         except (OSError, serial.SerialException) as error:
@@ -152,3 +192,6 @@ class SerialTransport:
             self._serial.close()
         except OSError:
             pass  # a port that is gone cannot be closed better
+        if self._reader:
+            self._reader.close()
+            self._reader = None

@@ -1,6 +1,6 @@
 """How a run is getting on, for whoever waits for it.
 
-On a terminal two lines that move; anywhere else (CI, a log file) a plain line every few seconds,
+On a terminal a few lines that move; anywhere else (CI, a log file) a plain line every few seconds,
 ever more seldom, and never a control code. It draws in a thread of its own from the newest
 snapshot, so that the run never waits for a terminal that does.
 
@@ -42,6 +42,8 @@ _PLAIN_LAST_S: Final = 60.0
 _PLAIN_GROWTH: Final = 1.3
 _GOODBYE_S: Final = 1.0
 _RATE_WINDOW_S: Final = 3.0
+_BAR_MIN: Final = 8
+_TITLE_MIN: Final = 8
 
 
 class Snapshot(Protocol):
@@ -128,9 +130,9 @@ class Progress:
                 while self._said:
                     console.print(self._said.popleft())
                 if going and self._newest is not None:
-                    live.update(self._two_lines(self._newest, console), refresh=True)
+                    live.update(self._picture(self._newest, console), refresh=True)
 
-    def _two_lines(self, now: Snapshot, console: Console) -> Group:
+    def _picture(self, now: Snapshot, console: Console) -> Group:
         width = console.width
         if now.phase != "running":
             return Group(Text(f" {self._title}: {now.phase} ...", style=DIM))
@@ -138,26 +140,30 @@ class Progress:
         share = now.frame / now.frames if now.frames else 1.0
         left = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
         tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {left}"
-        head = f" {self._title} "
-        room = max(8, width - len(head) - len(tail) - 1)
+        title = self._title[: max(_TITLE_MIN, width - len(tail) - _BAR_MIN - 3)]
+        room = max(_BAR_MIN, width - len(title) - len(tail) - 3)
         done = round(share * room)
         bar = Text.assemble(
-            (head, "bold"),
+            (f" {title} ", "bold"),
             (self._glyphs.bar * done, GOOD),
             (self._glyphs.rest * (room - done), DIM),
             tail,
             no_wrap=True,
-            overflow="ellipsis",
+            overflow="crop",
         )
-        return Group(bar, self._state_line(now))
+        return Group(bar, *self._state_lines(now, width))
 
-    def _state_line(self, now: Snapshot) -> Text:
-        nodes = Text("  ").join(state_text(name, state, self._glyphs) for name, state in now.states)
-        wrong = Text(f"   wrong {now.wrong:,}", style=BAD if now.wrong else "")
-        counts = f"    upsets {now.upsets:,}   recoveries {now.recoveries:,}"
-        line = Text.assemble(" ", nodes, counts, wrong)
-        line.no_wrap, line.overflow = True, "ellipsis"
-        return line
+    def _state_lines(self, now: Snapshot, width: int) -> list[Text]:
+        """Nodes and counts: on one line if they fit."""
+        parts = [state_text(name, state, self._glyphs) for name, state in now.states]
+        nodes = Text.assemble(" ", Text("  ").join(parts))
+        counts = Text(f" upsets {now.upsets:,}   recoveries {now.recoveries:,}")
+        counts.append(f"   wrong {now.wrong:,}", style=BAD if now.wrong else "")
+        together = Text.assemble(nodes, "   ", counts)
+        lines = [together] if together.cell_len < width else [nodes, counts]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "crop"
+        return lines
 
     # --- lines ------------------------------------------------------------------------------------
 
@@ -186,7 +192,8 @@ class Progress:
         nodes = ", ".join(f"{' '.join(names)} {state}" for state, names in by_state.items())
         return (
             f"{self._title}: frame {now.frame} of {now.frames} ({share:.0%}), "
-            f"{self._rate:.0f} frames/s; {nodes}; upsets {now.upsets}, recoveries {now.recoveries}, wrong {now.wrong}"
+            f"{self._rate:.0f} frames/s; {nodes}; "
+            f"upsets {now.upsets}, recoveries {now.recoveries}, wrong {now.wrong}"
         )
 
 

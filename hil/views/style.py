@@ -21,9 +21,8 @@ WARN: Final = "yellow"
 DIM: Final = "dim"
 HEAD: Final = "bold"
 
-_WIDTH_MIN: Final = 40
+_WIDTH_MIN: Final = 80
 _WIDTH_MAX: Final = 100
-_WIDTH_UNKNOWN: Final = 80
 
 
 class Glyphs:
@@ -52,11 +51,14 @@ def is_live(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-def console_for(stream: TextIO) -> Console:
-    """A console for text on `stream`: coloured only on a terminal, at most 100 columns wide."""
+def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
+    """A console for text on `stream`: coloured only on a terminal; 80 to 100 columns wide.
+
+    With `file` it writes there what is meant for `stream`.
+    """
     terminal = stream.isatty()
     console = Console(
-        file=stream,
+        file=file or stream,
         force_terminal=terminal,
         no_color=None if terminal else True,
         highlight=False,
@@ -64,8 +66,7 @@ def console_for(stream: TextIO) -> Console:
         emoji=False,
         soft_wrap=False,
     )
-    width = console.width if terminal or "COLUMNS" in os.environ else _WIDTH_UNKNOWN
-    console.width = max(_WIDTH_MIN, min(width, _WIDTH_MAX))
+    console.width = max(_WIDTH_MIN, min(console.width, _WIDTH_MAX)) if terminal else _WIDTH_MIN
     return console
 
 

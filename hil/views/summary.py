@@ -11,7 +11,6 @@ import sqlite3
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.record.reader import Reader
-from hil.views.listing import anomaly_text, describe, moments, upset_text
+from hil.views.evidence import Trouble, evidence
+from hil.views.listing import anomaly_text
 from hil.views.style import (
     BAD,
     DIM,
@@ -53,14 +53,6 @@ _BAD_OUTCOMES: Final = frozenset({"detected_unresolved", "unavailable", "sdc_esc
 _OUTCOMES_PER_LINE: Final = 4
 _SHOWN: Final = 4
 _AROUND: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Something that went wrong, and where to look at it."""
-
-    frame: int
-    text: str
 
 
 def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
@@ -218,7 +210,7 @@ class _Page:
                 bad = name in ("no_majority", "no_quorum")
                 text.append(f"{name.replace('_', ' ')} ", style=BAD if bad else "")
                 text.append(f"{verdicts[name]:,}   ", style=BAD if bad else "")
-        return text if text else Text("none")
+        return text or Text("none")
 
     def _upsets_text(self) -> Text:
         u = self._result.get("upsets") or {}
@@ -296,63 +288,16 @@ class _Page:
         lines.append(Text("Nothing that was injected did this: look there first.", style=DIM))
         return Padding(Group(*lines), (0, 0, 0, 3))
 
-    def _troubles(self) -> Iterator[_Trouble]:
+    def _troubles(self) -> Iterator[Trouble]:
         failed = [e for e in self._result.get("expectations") or () if not e["ok"]]
         for e in failed:
-            trouble = self._evidence(e["metric"])
+            trouble = evidence(self._reader, e["metric"])
             if trouble is not None:
                 yield trouble
         if not failed and self._result["outcome"] not in ("pass", "aborted"):
-            trouble = self._evidence("availability")
+            trouble = evidence(self._reader, "availability")
             if trouble is not None:
                 yield trouble
-
-    def _evidence(self, metric: str) -> _Trouble | None:
-        """The first frame that shows why `metric` is what it is; None if nothing can be shown."""
-        group, _, name = metric.rpartition(".")
-        wrong = "verdict IN ('unanimous','majority','simplex') AND output != golden_output"
-        silent = "verdict IN ('no_majority','no_quorum')"
-        if metric in ("sdc_escaped", "by_system_outcome.sdc_escaped"):
-            return self._first_frame(wrong)
-        if metric in ("availability", "unresolved"):
-            return self._first_frame(f"({wrong}) OR {silent}")
-        if group == "verdicts":
-            return self._first_frame(f"verdict {'!=' if name == 'unanimous' else '='} ?", name)
-        if metric == "isolated":
-            return self._first_row(
-                "SELECT frame, node || ' was isolated: ' || cause FROM transitions "
-                "WHERE after='isolated'"
-            )
-        if metric == "slips":
-            return self._first_row("SELECT frame, coalesce(node || ': ', '') || detail FROM slips")
-        if metric == "recoveries":
-            return self._first_row(
-                "SELECT frame, action || ' of ' || node || ': ' || cause FROM repairs"
-            )
-        if group in ("by_node_effect", "by_system_outcome"):
-            column = "effect" if group == "by_node_effect" else "outcome"
-            return self._first_upset(f"state='injected' AND {column}=?", name)
-        if group in ("upsets", "by_target"):
-            return self._first_upset("NOT (state='injected' AND verified)")
-        return None
-
-    def _first_frame(self, where: str, *values: Any) -> _Trouble | None:
-        rows = self._reader.rows(f"SELECT min(frame) FROM frames WHERE {where}", *values)
-        if not rows or rows[0][0] is None:
-            return None
-        frame = rows[0][0]
-        found = next(moments(self._reader, frame, frame), None)
-        return None if found is None else _Trouble(frame, describe(found))
-
-    def _first_row(self, sql: str) -> _Trouble | None:
-        rows = self._reader.rows(f"{sql} ORDER BY frame LIMIT 1")
-        return _Trouble(rows[0][0], rows[0][1]) if rows else None
-
-    def _first_upset(self, where: str, *values: Any) -> _Trouble | None:
-        rows = self._reader.rows(
-            f"SELECT * FROM upsets WHERE {where} ORDER BY frame, id LIMIT 1", *values
-        )
-        return _Trouble(rows[0]["frame"], f"upset {upset_text(rows[0])}") if rows else None
 
     def expectations(self) -> RenderableType | None:
         expectations = self._result.get("expectations")
@@ -481,10 +426,11 @@ class _Page:
             state = state_text(node["name"], ends.get(node["name"], "voting"), self._glyphs)
             cells: list[RenderableType] = [state, _board_text(node)]
             if link is not None:
-                for way in ("tx", "rx"):
-                    cells.append(f"{_short(link[f'{way}_frames'])}/{_short(link[f'{way}_bytes'])}")
-                for column in ("rx_errors", "naks", "retries", "reconnects"):
-                    cells.append(self._cell(link[column]))
+                cells += [
+                    f"{_short(link['tx_frames'])}/{_short(link['tx_bytes'])}",
+                    f"{_short(link['rx_frames'])}/{_short(link['rx_bytes'])}",
+                    *(self._cell(link[c]) for c in ("rx_errors", "naks", "retries", "reconnects")),
+                ]
             out.add_row(*cells)
         return _section("Nodes, and frames/bytes on their links", out)
 

@@ -10,12 +10,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
-__all__ = ["check_lines", "doctor_line", "doctor_verdict", "perf_table", "verification"]
+__all__ = [
+    "check_lines",
+    "doctor_line",
+    "doctor_verdict",
+    "perf_row",
+    "perf_verdict",
+    "verification",
+]
 
 
 class _Checked(Protocol):
@@ -124,37 +132,45 @@ def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -
     )
 
 
-def perf_table(rows: Sequence[_PerfRow], glyphs: Glyphs) -> RenderableType:
-    """All measurements, with what they are compared with and what they should be."""
-    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
-    out.add_column("", no_wrap=True)
-    out.add_column("what", overflow="fold")
-    out.add_column("measured", justify="right", no_wrap=True)
-    out.add_column("reference", overflow="fold")
-    out.add_column("ratio", justify="right", no_wrap=True)
-    out.add_column("target", overflow="fold")
-    notes: list[RenderableType] = []
-    for row in rows:
-        mark = Text("")
-        if row.ok is not None:
-            mark = Text(glyphs.ok, style=GOOD) if row.ok else Text(glyphs.bad, style=BAD)
-        reference = Text(row.reference)
-        if row.reference_value is not None:
-            reference.append(f" {_amount(row.reference_value)} {row.unit}", style=DIM)
-        ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
-        measured = f"{_amount(row.value)} {row.unit}"
-        out.add_row(mark, row.name, measured, reference, ratio, row.target)
-        if row.note:
-            notes.append(Text(f"{row.name}: {row.note}", style=DIM))
-    missed = [row for row in rows if row.ok is False]
-    end = Text(f"\n{glyphs.ok} every target is met", style=GOOD)
+def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
+    """One measurement: what it should be, and beneath it what it is compared with."""
+    out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0), width=80)
+    out.add_column(width=2, no_wrap=True)
+    out.add_column(ratio=1)
+    out.add_column(width=16, justify="right", no_wrap=True)
+    out.add_column(width=22)
+    mark = Text(f" {glyphs.none}", style=DIM)
+    if row.ok is not None:
+        good = row.ok
+        mark = Text(f" {glyphs.ok if good else glyphs.bad}", style=GOOD if good else BAD)
+    out.add_row(mark, row.name, f"{_amount(row.value)} {row.unit}", row.target)
+    if row.reference:
+        reference = "" if row.reference_value is None else _amount(row.reference_value)
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}x that"
+        unit = f" {row.unit}" if reference else ""
+        out.add_row("", f"  {row.reference}", f"{reference}{unit}", ratio, style=DIM)
+    if not row.note:
+        return out
+    return Group(out, Padding(Text(row.note, style=DIM), (0, 0, 0, 5)))
+
+
+def perf_verdict(rows: Sequence[_PerfRow], glyphs: Glyphs) -> RenderableType:
+    """Whether the targets are met."""
+    missed = sum(row.ok is False for row in rows)
+    judged = sum(row.ok is not None for row in rows)
     if missed:
-        end = Text(f"\n{glyphs.bad} {plural(len(missed), 'target')} missed", style=BAD)
-    return Group(out, *([Text("")] if notes else []), *notes, end)
+        text = f"{missed} of {plural(judged, 'target')} missed"
+        return Text(f"\n {glyphs.bad} {text} on this computer", style=BAD)
+    return Text(f"\n {glyphs.ok} all {plural(judged, 'target')} met on this computer", style=GOOD)
 
 
 def _amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _whole(text: str) -> Text:
+    """A line that is neither wrapped nor cut."""
+    return Text(text, no_wrap=True, overflow="ignore")
 
 
 def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
@@ -170,9 +186,9 @@ def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
         parts.append(Text(f" {glyphs.ok} verified: {what}", style=GOOD))
     else:
         parts.append(Text(f" {glyphs.bad} DIFFERS: {what}", style=BAD))
-        parts.append(Text(f"   first: {v.differences[0]}"))
+        parts.append(_whole(f"   first: {v.differences[0]}"))
         rest = list(v.differences[1:4])
-        parts += [Text(f"   then:  {difference}") for difference in rest]
+        parts += [_whole(f"   then:  {difference}") for difference in rest]
         if v.count > 1 + len(rest):
             parts.append(Text(f"   and {v.count - 1 - len(rest):,} more"))
     parts.append(details)

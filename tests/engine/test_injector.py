@@ -35,14 +35,12 @@ def rated(*rates: dict[str, Any], **changes: Any) -> Scenario:
 WORK: Workload = workload("infer")
 
 
-def plan(s: Scenario, settled: bool = True) -> list[Planned]:
-    """Every upset of a run of which each frame is asked for."""
+def plan(s: Scenario) -> list[Planned]:
+    """Every upset of a run."""
     injector = Injector(s, workload(s.workload))
     out: list[Planned] = []
-    for frame in range(s.frame_count):
-        due = injector.next_frame
-        if due is not None and due <= frame:
-            out += injector.due(frame, settled)
+    while (frame := injector.next_frame) is not None:
+        out += injector.due(frame, settled=True)
     return out
 
 
@@ -79,10 +77,10 @@ def test_gaps_between_upsets_are_exponential() -> None:
     jitter = [rng.random() * FRAME_MS / 1000 for _ in frames]
     smooth = [g + b - a for g, a, b in zip(gaps_s, jitter, jitter[1:], strict=False)]
     assert stats.kstest(smooth, "expon", args=(0, 0.5)).pvalue > 1e-3
-    assert stats.kstest(smooth, "expon", args=(0, 0.55)).pvalue < 1e-3
+    assert stats.kstest(smooth, "expon", args=(0, 0.6)).pvalue < 1e-3
 
 
-@pytest.mark.parametrize("accel", [0.25, 1.0, 8.0])
+@pytest.mark.parametrize("accel", [0.25, 1.0, 3.0])
 def test_acceleration_multiplies_every_rate(accel: float) -> None:
     stats = pytest.importorskip("scipy.stats")
     plans = plan(
@@ -181,12 +179,13 @@ def test_steps_are_only_for_what_runs_in_a_process() -> None:
 
 
 RATE = {"targets": ["state", "output"], "per_s": 1.0}
-OTHER = {"targets": ["input", "link"], "per_s": 5.0}
+OTHER = {"targets": ["input", "link"], "per_s": 2.0}
 
 
 def test_the_same_seed_is_the_same_plan_and_another_seed_another() -> None:
-    assert plan(rated(RATE, OTHER)) == plan(rated(RATE, OTHER))
-    assert plan(rated(RATE, OTHER)) != plan(rated(RATE, OTHER, seed=2))
+    short = rated(RATE, OTHER, frames=10_000)
+    assert plan(short) == plan(rated(RATE, OTHER, frames=10_000))
+    assert plan(short) != plan(rated(RATE, OTHER, frames=10_000, seed=2))
 
 
 def test_another_rate_moves_nothing() -> None:
@@ -327,10 +326,16 @@ def test_what_never_got_its_turn_is_counted_as_held_back() -> None:
 
 
 def test_an_upset_that_is_held_back_may_fall_due_in_every_next_frame() -> None:
-    injector = Injector(one_at_a_time(), WORK)
+    events = [{"frame": 3, "node": n, "target": "state"} for n in "ab"]
+    s = scenario(upsets={"events": events, "one_at_a_time": True})
+    injector = Injector(s, WORK)
+    assert injector.next_frame == 3
     assert injector.due(3, settled=False) == []
     assert injector.next_frame == 3
-    assert len(injector.due(4, settled=True)) == 1
+    assert [p.node for p in injector.due(40, settled=True)] == ["a"]
+    assert injector.next_frame == 3
+    assert [(p.node, p.frame) for p in injector.due(41, settled=True)] == [("b", 41)]
+    assert injector.next_frame is None
 
 
 @pytest.mark.parametrize("at", [1, 4, 137, 1999])

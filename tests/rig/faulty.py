@@ -1,4 +1,4 @@
-"""A transport that fails: seeded byte errors all the time, or one named fault at the Nth operation."""
+"""A transport that fails: seeded byte errors all the time, or one named fault at one operation."""
 
 from __future__ import annotations
 

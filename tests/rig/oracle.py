@@ -1,7 +1,7 @@
 """What upset steps compute, without the kernel: numpy, hashlib, xxhash and Python's own integers.
 
-A target is one number, bit i its bit i. A step is a generator that yields where the kernel's workload
-calls its progress hook; whoever drives it changes the buffers there.
+A target is one number, bit i its bit i. A step is a generator that yields where the kernel's
+workload calls its progress hook; whoever drives it changes the buffers there.
 """
 
 from __future__ import annotations
@@ -117,12 +117,15 @@ def strike(arm: Arm, target: bytearray) -> Hit:
         number = number & ~(mask << start) | value << start
     target[:] = number.to_bytes(len(target), "little")
     return Hit(
-        arm.bit % (8 * len(target)), 8 * len(target), before, bytes(target[offset : offset + length])
+        arm.bit % (8 * len(target)),
+        8 * len(target),
+        before,
+        bytes(target[offset : offset + length]),
     )
 
 
 def run(workload: str, m: Memory, arm: Arm | None) -> Hit | None:
-    """One step on `m`, in place, with `arm` striking at its tick; a stuck cell strikes from there on."""
+    """One step on `m`, in place, with `arm` striking at its tick; a stuck cell from there on."""
     step = STEPS[workload](m)
     hit: Hit | None = None
     tick = 0
@@ -141,7 +144,9 @@ def run(workload: str, m: Memory, arm: Arm | None) -> Hit | None:
     return hit
 
 
-def random_arm(rng: random.Random, id_: int, frame: int, ticks: int, targets: tuple[str, ...]) -> Arm:
+def random_arm(
+    rng: random.Random, id_: int, frame: int, ticks: int, targets: tuple[str, ...]
+) -> Arm:
     """Any portable upset of any pattern."""
     kind = rng.choice(("bit", "bit", "adjacent", "stuck", "zero_word", "random_word"))
     width = {"adjacent": rng.randrange(2, 65), "zero_word": rng.choice(WORD_WIDTHS),

@@ -50,7 +50,9 @@ def test_both_kinds_do_and_tell_the_same(mixed: Rig, name: str) -> None:
     for frame in range(80):
         golden.step()
         arms = [
-            random_arm(rng, 10 * frame + i, frame, golden.workload.ticks, ("state", "input", "output"))
+            random_arm(
+                rng, 10 * frame + i, frame, golden.workload.ticks, ("state", "input", "output")
+            )
             for i in range(rng.randrange(4))
         ]
         for node in mixed.nodes:

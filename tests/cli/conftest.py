@@ -1,0 +1,96 @@
+"""The installed `hil`, run as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HIL = Path(sys.executable).parent / "hil"
+TIMEOUT_S = 60
+UNWANTED = ("CI", "NO_COLOR", "FORCE_COLOR", "HIL_AGENT", "COLUMNS", "PYTHONIOENCODING")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object that stdout is."""
+        lines = self.out.splitlines()
+        assert len(lines) == 1, f"stdout is not one object: {self.out!r}"
+        content = json.loads(lines[0])
+        assert isinstance(content, dict)
+        return content
+
+
+def clean_env(**more: str) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in UNWANTED} | more
+
+
+@dataclass(frozen=True)
+class Hil:
+    """`hil` in a folder of its own."""
+
+    cwd: Path
+
+    def __call__(
+        self,
+        *words: object,
+        env: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> Done:
+        done = subprocess.run(
+            [HIL, *map(str, words)], cwd=self.cwd, env=clean_env(**(env or {})), text=True,
+            capture_output=True, timeout=TIMEOUT_S, preexec_fn=before, check=False,
+        )  # fmt: skip
+        result = Done(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in result.out + result.err
+        return result
+
+    def start(self, *words: object, **more: Any) -> subprocess.Popen[str]:
+        """One that goes on running."""
+        return subprocess.Popen(
+            [HIL, *map(str, words)], cwd=self.cwd, env=clean_env(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
+        )  # fmt: skip
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.cwd / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def hil(tmp_path: Path) -> Hil:
+    return Hil(tmp_path)
+
+
+def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None:
+    """Until `sql` has a row whose first column is true in the record of a run that is under way."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            db = sqlite3.connect(f"file:{run_db}?mode=ro", uri=True)
+            row = db.execute(sql).fetchone()
+            db.close()
+        except sqlite3.Error:
+            continue
+        if row is not None and row[0]:
+            return
+    raise AssertionError(f"{sql} never became true")

@@ -1,0 +1,167 @@
+"""`hil check`, `hil schema`, `hil doctor`, and what `hil` alone says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from hil import __version__, shipped
+from hil.doctor import Check, possible
+
+from .conftest import Hil
+
+BENCH = "schema: 1\nboards:\n  - {name: a, port: /dev/ttyUSB0}\n"
+SHIPPED = sorted(shipped.scenarios_dir().glob("*.yaml"))
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_every_shipped_scenario_is_right(hil: Hil, path: Path) -> None:
+    for source in (path, path.stem):
+        done = hil("check", source)
+        assert done.code == 0, done.err
+        assert done.out.startswith("✔ ok")
+        assert done.err == ""
+
+
+def test_what_a_file_is_is_told_by_its_content(hil: Hil) -> None:
+    hil.write("some.yaml", BENCH)
+    done = hil("check", "some.yaml", "quickstart", "--json")
+    assert done.code == 0
+    assert [f["kind"] for f in done.json["files"]] == ["bench", "scenario"]
+
+
+def test_all_problems_of_all_files_are_told(hil: Hil) -> None:
+    hil.write("one.yaml", "workload: infer\nframes: -1\ncolour: red\n")
+    hil.write("two.yaml", BENCH.replace("name", "nome") + "extra: 1\n")
+    done = hil("check", "one.yaml", "quickstart", "two.yaml", "nowhere", "./gone.yaml")
+    assert done.code == 2
+    assert done.out.count("ok") == 1
+    for place in ("one.yaml:2:", "one.yaml:3:", "two.yaml:3:", "two.yaml:4:", "nowhere", "gone"):
+        assert place in done.err
+    assert "in 4 of 5 files" in done.err
+    as_json = hil("check", "one.yaml", "quickstart", "--json")
+    assert as_json.code == 2
+    assert as_json.json["ok"] is False
+    assert [f["ok"] for f in as_json.json["files"]] == [False, True]
+    assert {p["line"] for p in as_json.json["files"][0]["problems"]} == {2, 3}
+
+
+def test_check_of_nothing_exits_2(hil: Hil) -> None:
+    assert hil("check").code == 2
+
+
+# --- schema ---------------------------------------------------------------------------------------
+
+
+def test_shipped_scenarios_follow_the_schema(hil: Hil) -> None:
+    schema = json.loads(hil("schema").out)
+    assert schema == json.loads(hil("schema", "scenario").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for path in SHIPPED:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
+
+
+def test_a_bench_follows_its_schema(hil: Hil) -> None:
+    schema = json.loads(hil("schema", "bench").out)
+    jsonschema.validate(yaml.safe_load(BENCH), schema, jsonschema.Draft202012Validator)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"boards": [{}]}, schema, jsonschema.Draft202012Validator)
+
+
+def test_a_schema_of_something_else_exits_2(hil: Hil) -> None:
+    assert hil("schema", "house").code == 2
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_this_computer_fit(hil: Hil) -> None:
+    done = hil("doctor", "--json")
+    assert done.code == 0, done.out
+    assert done.json["ok"] is True
+    states = {c["name"]: c["state"] for c in done.json["checks"]}
+    needed = ("python", "kernel", "agent", "pty", "faults, process", "faults, inproc", "no faults")
+    assert [states[name] for name in needed] == ["ok"] * len(needed)
+
+
+def test_the_doctor_speaks_plainly(hil: Hil) -> None:
+    done = hil("doctor")
+    assert done.code == 0
+    assert "scenarios can be run here" in done.out
+    assert done.err == ""
+
+
+def test_without_an_agent_the_doctor_exits_3_and_says_what_to_do(hil: Hil) -> None:
+    done = hil("doctor", env={"HIL_AGENT": "/nonexistent"})
+    assert done.code == 3
+    assert "MISSING agent" in done.out
+    assert "try: correct or unset HIL_AGENT" in done.out
+    assert "✔ ok      faults, inproc" in done.out
+
+
+def test_what_is_not_needed_does_not_forbid_runs() -> None:
+    good = Check("a", "ok", "", "")
+    assert possible([good, Check("b", "warn", "", ""), Check("c", "missing", "", "", needed=False)])
+    assert not possible([good, Check("c", "missing", "", "")])
+
+
+# --- hil alone ------------------------------------------------------------------------------------
+
+
+def test_no_command_exits_2_with_help(hil: Hil) -> None:
+    done = hil()
+    assert done.code == 2
+    assert done.out == ""
+    assert "quickstart" in done.err
+
+
+def test_help_and_version_exit_0(hil: Hil) -> None:
+    assert hil("--version").out == f"hil {__version__}\n"
+    for words in ((), ("run",), ("replay",), ("check",), ("doctor",), ("schema",), ("perf",)):
+        done = hil(*words, "--help")
+        assert done.code == 0
+        assert "Usage: hil" in done.out
+        assert done.err == ""
+
+
+def test_an_unknown_command_exits_2(hil: Hil) -> None:
+    done = hil("rum")
+    assert done.code == 2
+    assert done.out == ""
+    assert "rum" in done.err
+
+
+def test_help_loads_no_engine(hil: Hil) -> None:
+    code = "import hil.cli, sys; print(*(m for m in sys.modules if m.startswith('hil.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert set(done.stdout.split()) <= {"hil.cli", "hil.errors", "hil.exits"}
+
+
+# --- perf -----------------------------------------------------------------------------------------
+
+
+def test_one_measurement_can_be_asked_for(hil: Hil) -> None:
+    done = hil("perf", "--quick", "--row", "overhead", "--json")
+    assert done.code == 0
+    (row,) = done.json["rows"]
+    assert row["ok"] is True
+    assert row["value"] <= 16
+    assert "wire overhead" in hil("perf", "--quick", "--row", "overhead").out
+
+
+def test_an_unknown_measurement_exits_2(hil: Hil) -> None:
+    done = hil("perf", "--row", "nothing")
+    assert done.code == 2
+    assert "overhead" in done.err

@@ -1,0 +1,493 @@
+"""`hil run`: exit codes, what goes to stdout and what to stderr, and the JSON contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import serial
+
+from hil.kernel import WIRE_VERSION, Decoder, encode
+
+from .conftest import HIL, Hil, clean_env, wait_for_row
+
+KEYS = {
+    "outcome", "run_dir", "run_digest", "seed", "frames", "verdicts", "upsets", "recoveries",
+    "availability", "slips", "expectations",
+}  # fmt: skip
+UPSET_KEYS = {"injected", "verified", "by_target", "by_node_effect", "by_system_outcome"}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")  # all but tab and newline
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+TINY = "schema: 1\nworkload: infer\nframes: 20\nrig: {board: inproc}\n"
+
+
+# --- how a run can end ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("boards", ["inproc", "process"])
+def test_a_pass_exits_0_with_the_contract_as_json(hil: Hil, boards: str) -> None:
+    done = hil("run", "memory-storm", "--frames", 300, "--boards", boards, "--json", "--out", "r")
+    answer = done.json
+    assert answer.keys() >= KEYS
+    assert answer["upsets"].keys() >= UPSET_KEYS
+    # So short a storm need not bring the 60 upsets that the scenario expects.
+    assert [done.code, answer["outcome"]] in ([0, "pass"], [1, "fail"])
+    assert answer["frames"] == 300
+    assert answer["seed"] == 20
+    assert re.fullmatch("[0-9a-f]{64}", answer["run_digest"])
+    assert all(e.keys() == {"metric", "wanted", "measured", "ok"} for e in answer["expectations"])
+    assert {p.name for p in (hil.cwd / "r").iterdir()} >= {"run.db", "manifest.json", "junit.xml"}
+
+
+def test_the_same_seed_is_the_same_digest_on_every_board(hil: Hil) -> None:
+    digests = {
+        hil("run", "memory-storm", "--frames", 200, "--boards", b, "--json").json["run_digest"]
+        for b in ("inproc", "inproc", "process")
+    }
+    assert len(digests) == 1
+
+
+def test_nominal_passes_and_says_so_on_stdout_alone(hil: Hil) -> None:
+    done = hil("run", "nominal", "--frames", 40, "--boards", "inproc")
+    assert done.code == 0
+    assert "PASS" in done.out
+    assert "unanimous 40" in done.out
+    assert "PASS" not in done.err
+    assert "SOFTWARE boards" in done.err
+    assert "no hardware" in done.err
+
+
+def test_a_failed_expectation_exits_1_and_shows_what_failed_first(hil: Hil) -> None:
+    done = hil("run", "two-faults", "--frames", 240, "--boards", "inproc", "--out", "r")
+    assert done.code == 1
+    assert "FAIL" in done.out.splitlines()[0]
+    assert "What failed first, 2.000 s into the flight" in done.out
+    assert "frame 200  a wrong output left the system" in done.out
+    assert "hil replay r --frames 197:203" in done.out
+    assert re.search(r"sdc_escaped == 0: measured \d+", done.out.splitlines()[-1])
+
+
+def test_acceleration_is_said_wherever_rates_are(hil: Hil) -> None:
+    done = hil("run", "memory-storm", "--frames", 50, "--boards", "inproc", "--accel", 4)
+    assert "ACCELERATED 4x" in done.err
+    assert "ACCELERATED 4x" in done.out
+
+
+def test_quiet_is_one_line(hil: Hil) -> None:
+    done = hil("run", "nominal", "--frames", 20, "--boards", "inproc", "-q", "--out", "r")
+    assert done.err == ""
+    assert re.fullmatch("PASS r [0-9a-f]{64}\n", done.out)
+
+
+def test_runs_are_numbered_below_runs(hil: Hil) -> None:
+    answers = [
+        hil("run", "nominal", "--frames", 5, "--boards", "inproc", "--json").json for _ in range(2)
+    ]
+    folders = {answer["run_dir"] for answer in answers}
+    assert len(folders) == 2
+    assert all(re.fullmatch(r"runs/\d{8}T\d{6}Z-nominal(-\d)?", f) for f in folders)
+
+
+# --- wrong command lines and files ----------------------------------------------------------------
+
+
+BAD_FILES = {
+    "not YAML": "workload: [infer\n",
+    "a list": "- infer\n",
+    "empty": "",
+    "unknown key": TINY + "colour: red\n",
+    "unknown workload": TINY.replace("infer", "inferr"),
+    "impossible value": TINY.replace("frames: 20", "frames: -3"),
+    "newer schema": TINY.replace("schema: 1", "schema: 99"),
+    "upset of no node": TINY + "upsets: {events: [{frame: 1, node: z, target: state}]}\n",
+    "serial without port": TINY.replace("inproc", "serial"),
+    "duplicate key": TINY + "frames: 30\n",
+    "binary": "\x00\x01\x02",
+}
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_a_wrong_scenario_exits_2_and_names_the_place(hil: Hil, what: str) -> None:
+    hil.write("bad.yaml", BAD_FILES[what])
+    done = hil("run", "bad.yaml", "--json")
+    assert done.code == 2
+    answer = done.json
+    assert answer["outcome"] == "error"
+    assert answer.keys() >= KEYS
+    assert answer["problems"]
+    assert done.err.startswith("hil: ")
+    assert "bad.yaml" in done.err
+    assert not (hil.cwd / "runs").exists()
+
+
+WRONG_WORDS = {
+    "no scenario": (),
+    "unknown scenario": ("quickstrat",),
+    "missing file": ("./nowhere.yaml",),
+    "a folder": ("./",),
+    "unknown option": ("nominal", "--frobnicate"),
+    "no number": ("nominal", "--frames", "many"),
+    "bad scheme": ("nominal", "--scheme", "quad"),
+    "bad board": ("nominal", "--boards", "cardboard"),
+    "bad pace": ("nominal", "--pace", "slow"),
+    "bad duration": ("nominal", "--duration", "90"),
+    "two lengths": ("nominal", "--duration", "1s", "--frames", "5"),
+    "two kinds of boards": ("nominal", "--boards", "inproc", "--bench", "b.yaml"),
+    "missing bench": ("nominal", "--bench", "b.yaml"),
+    "no acceleration": ("nominal", "--accel", "0"),
+    "negative seed": ("nominal", "--seed", "-1"),
+    "two scenarios": ("nominal", "hang"),
+    "resume with a scenario": ("nominal", "--resume", "r"),
+    "resume of nothing": ("--resume", "r"),
+    "zero byte": ("nomi\nnal",),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_WORDS)
+def test_a_wrong_command_line_exits_2(hil: Hil, what: str) -> None:
+    done = hil("run", *WRONG_WORDS[what], "--json")
+    assert done.code == 2
+    assert done.err == f"hil: {done.json['error']}\n"
+    assert done.json["outcome"] == "error"
+    assert not (hil.cwd / "runs").exists()
+
+
+def test_without_json_stdout_stays_empty_when_nothing_was_run(hil: Hil) -> None:
+    for words in (("run", "nope"), ("run", "--nope"), ("nope",), ()):
+        done = hil(*words)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("hil: ")
+
+
+def test_a_name_that_is_nearly_right_gets_a_hint(hil: Hil) -> None:
+    assert "`quickstart`" in hil("run", "quickstrat").err
+
+
+# --- environment ----------------------------------------------------------------------------------
+
+
+def bench_of(hil: Hil, *ports: str) -> None:
+    boards = [f"  - {{name: n{i}, port: '{port}'}}\n" for i, port in enumerate(ports)]
+    hil.write("bench.yaml", "schema: 1\nboards:\n" + "".join(boards))
+
+
+def test_a_missing_agent_exits_3_and_leaves_nothing_behind(hil: Hil) -> None:
+    done = hil("run", "nominal", "--out", "r", "--json", env={"HIL_AGENT": "/nonexistent/agent"})
+    assert done.code == 3
+    assert "/nonexistent/agent" in done.json["error"]
+    assert done.json["run_dir"] is None
+    assert not (hil.cwd / "r").exists()
+
+
+def test_an_agent_that_is_another_program_exits_3(hil: Hil) -> None:
+    done = hil("run", "nominal", "--json", env={"HIL_AGENT": "/bin/true"})
+    assert done.code == 3
+    assert "did not come up" in done.json["error"]
+
+
+def test_a_port_that_does_not_exist_exits_3(hil: Hil) -> None:
+    bench_of(hil, "/dev/ttyNOPE0")
+    done = hil("run", "nominal", "--scheme", "simplex", "--bench", "bench.yaml")
+    assert done.code == 3
+    assert "/dev/ttyNOPE0 does not exist" in done.err
+    assert "try: " in done.err
+
+
+def test_a_bench_with_too_few_boards_exits_2(hil: Hil) -> None:
+    bench_of(hil, "/dev/ttyNOPE0")
+    done = hil("run", "nominal", "--bench", "bench.yaml")
+    assert done.code == 2
+    assert "needs 3" in done.err
+
+
+@contextmanager
+def pty_pair() -> Iterator[tuple[int, str]]:
+    ours, theirs = pty.openpty()
+    try:
+        yield ours, os.ttyname(theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_port_in_use_exits_3_and_names_the_user(hil: Hil) -> None:
+    with pty_pair() as (_, port), serial.Serial(port, exclusive=True):
+        bench_of(hil, port)
+        done = hil("run", "nominal", "--scheme", "simplex", "--bench", "bench.yaml")
+    assert done.code == 3
+    assert f"port {port} is in use" in done.err
+    assert f"(pid {os.getpid()})" in done.err
+
+
+def test_a_port_with_nobody_behind_it_exits_3(hil: Hil) -> None:
+    with pty_pair() as (_, port):
+        bench_of(hil, port)
+        hil.write("s.yaml", TINY + "timeouts: {lost_after_ms: 300, retry_ms: 100}\n")
+        done = hil("run", "s.yaml", "--scheme", "simplex", "--bench", "bench.yaml")
+    assert done.code == 3
+    assert "does not answer" in done.err
+
+
+def answer_in_version(fd: int, version: int, stop: threading.Event) -> None:
+    """An agent of another release: it says HELLO in its own wire version."""
+    decoder = Decoder()
+    while not stop.is_set():
+        if select.select([fd], [], [], 0.05)[0]:
+            for frame in decoder.push(os.read(fd, 4096))[0]:
+                os.write(fd, encode(frame.type | 0x80, frame.seq, b"", version=version))
+
+
+def test_an_agent_of_another_wire_version_exits_3(hil: Hil) -> None:
+    stop = threading.Event()
+    with pty_pair() as (ours, port):
+        other = threading.Thread(target=answer_in_version, args=(ours, WIRE_VERSION + 1, stop))
+        other.start()
+        try:
+            bench_of(hil, port)
+            done = hil("run", "nominal", "--scheme", "simplex", "--bench", "bench.yaml", "--json")
+        finally:
+            stop.set()
+            other.join()
+    assert done.code == 3
+    assert f"wire version {WIRE_VERSION + 1}" in done.json["error"]
+    assert done.json["error_kind"] == "VersionMismatch"
+
+
+# --- the record cannot be written -----------------------------------------------------------------
+
+
+def test_out_that_holds_a_record_is_not_overwritten(hil: Hil) -> None:
+    hil.write("s.yaml", TINY)
+    assert hil("run", "s.yaml", "--out", "r", "-q").code == 0
+    before = (hil.cwd / "r" / "run.db").read_bytes()
+    done = hil("run", "s.yaml", "--out", "r")
+    assert done.code in (2, 3)
+    assert "already holds the record" in done.err
+    assert (hil.cwd / "r" / "run.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "/proc/nowhere"])
+def test_out_that_cannot_be_made_exits_3(hil: Hil, out: str) -> None:
+    hil.write("file", "in the way")
+    hil.write("s.yaml", TINY)
+    done = hil("run", "s.yaml", "--out", out, "--json")
+    assert done.code == 3
+    assert out in done.json["error"]
+
+
+def test_a_disk_that_becomes_full_exits_3_and_keeps_what_was_written(hil: Hil) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    done = hil(
+        "run", "memory-storm", "--frames", 200_000, "--boards", "process", "--out", "r", "--json",
+        before=small_files,
+    )  # fmt: skip
+    assert done.code == 3
+    assert done.json["outcome"] == "error"
+    assert done.err.count("hil: ") == 1
+    assert "free disk space" in done.err
+    assert done.json["frames"] > 0
+    assert 0 < done.json["availability"] <= 1
+    again = hil("replay", "r", "--verify", "--json")
+    assert again.code == 0, again.out
+    assert again.json["complete"] is False
+    assert again.json["frames"] == done.json["frames"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_stdout_that_takes_nothing_exits_3(hil: Hil) -> None:
+    hil.write("s.yaml", TINY)
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [HIL, "run", "s.yaml"], cwd=hil.cwd, env=clean_env(), stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert "cannot write to stdout" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("run", "s.yaml"), ("run", "s.yaml", "--json"), ("schema",)])
+def test_a_reader_who_leaves_is_no_error(hil: Hil, words: tuple[str, ...]) -> None:
+    hil.write("s.yaml", TINY)
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [HIL, *words], cwd=hil.cwd, env=clean_env(), stdout=write, stderr=subprocess.PIPE,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 0
+    assert "roken" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+# --- signals --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_ends_after_the_frame(hil: Hil, number: signal.Signals) -> None:
+    words = ("--pace", "realtime", "--duration", "1h", "--boards", "inproc", "--out", "r")
+    process = hil.start("run", "nominal", *words, "--json")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    answer = json.loads(out)
+    assert answer["outcome"] == "aborted"
+    assert answer["frames"] > 0
+    assert "Traceback" not in err
+    assert "stopping after this frame" in err
+    again = hil("replay", "r", "--verify", "--json")
+    assert again.code == 0
+    assert again.json["frames"] == answer["frames"]
+    assert again.json["run_digest"] == answer["run_digest"]
+
+
+def test_the_second_signal_ends_at_once(hil: Hil) -> None:
+    hil.write("slow.yaml", TINY + "frame_ms: 60000\npace: realtime\n")
+    process = hil.start("run", "slow.yaml", "--out", "r")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM nodes", process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "stopping" in line or "interrupted" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)  # the frame would take a minute
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert hil("replay", "r", "--summary").code == 0
+
+
+def test_an_interrupted_run_can_be_resumed_to_the_same_digest(hil: Hil) -> None:
+    words = ("memory-storm", "--duration", "10s", "--boards", "inproc")
+    whole = hil("run", *words, "--json").json
+    process = hil.start("run", *words, "--pace", "5x", "--out", "r", "--json")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    done = hil("run", "--resume", "r", "--json")
+    assert done.code in (0, 1), done.err
+    assert done.json["frames"] == whole["frames"]
+    assert done.json["run_digest"] == whole["run_digest"]
+
+
+# --- what is shown where --------------------------------------------------------------------------
+
+
+def test_without_a_terminal_there_are_no_control_codes(hil: Hil) -> None:
+    for env in ({}, {"FORCE_COLOR": "1"}, {"CI": "true"}):
+        done = hil("run", "memory-storm", "--frames", 200, "--boards", "inproc", env=env)
+        assert not CONTROL.search(done.out + done.err)
+        assert max(map(len, done.out.splitlines())) <= 90  # a run digest and its label
+
+
+@pytest.mark.parametrize("env", [{}, {"COLUMNS": "20"}])
+def test_ascii_streams_get_ascii(hil: Hil, env: dict[str, str]) -> None:
+    ascii_only = {"PYTHONIOENCODING": "ascii", **env}
+    done = hil("run", "two-faults", "--frames", 240, "--boards", "inproc", env=ascii_only)
+    assert done.code == 1
+    assert (done.out + done.err).isascii()
+    assert "x FAIL" in done.out
+    assert "?" not in done.out
+
+
+def on_terminal(hil: Hil, *words: object, **env: str) -> tuple[int, str]:
+    """Run with a terminal of 80 columns; exit code and everything that was shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [HIL, *map(str, words)], cwd=hil.cwd, env=clean_env(TERM="xterm", COLUMNS="80", **env),
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the last one has closed it
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    return process.wait(timeout=30), shown.decode()
+
+
+def test_a_terminal_gets_colours_and_a_moving_bar(hil: Hil) -> None:
+    code, shown = on_terminal(hil, "run", "memory-storm", "--boards", "process", "--frames", 1500)
+    assert code in (0, 1)
+    assert COLOUR.search(shown)
+    assert "frames/s" in shown
+    assert "\x1b[?25h" in shown  # the cursor is given back
+
+
+def test_no_color_means_none_on_a_terminal(hil: Hil) -> None:
+    code, shown = on_terminal(
+        hil, "run", "two-faults", "--frames", 240, "--boards", "process", NO_COLOR="1"
+    )
+    assert code == 1
+    assert not re.search(r"\x1b\[[0-9;]*(3|4)[0-9][0-9;]*m", shown)
+    assert "FAIL" in shown
+
+
+def test_ci_with_a_terminal_gets_plain_lines(hil: Hil) -> None:
+    _, shown = on_terminal(hil, "run", "nominal", "--frames", 200, CI="1", NO_COLOR="1")
+    assert "\x1b[?25" not in shown
+    assert "\x1b[1A" not in shown
+
+
+# --- defects --------------------------------------------------------------------------------------
+
+
+def test_an_internal_error_is_a_line_and_a_file(hil: Hil) -> None:
+    hil.write("s.yaml", TINY)
+    code = (
+        "import hil.loop\n"
+        "def broken(self): raise ZeroDivisionError('of all things')\n"
+        "hil.loop.Loop.run = broken\n"
+        "from hil.cli import main\n"
+        "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "internal error: ZeroDivisionError: of all things; please report it" in done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["outcome"] == "error"
+    assert answer["run_dir"] == "r"
+    (saved,) = (hil.cwd / "r").glob("hil-internal-error-*.txt")
+    assert "Traceback" in saved.read_text(encoding="utf-8")
+
+
+def test_the_record_of_an_aborted_run_says_aborted(hil: Hil) -> None:
+    process = hil.start("run", "nominal", "--pace", "realtime", "--duration", "1h", "--out", "r")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "ABORTED" in out
+    db = sqlite3.connect(hil.cwd / "r" / "run.db")
+    assert db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone() == ("aborted",)
+    db.close()
+    manifest = json.loads((hil.cwd / "r" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["outcome"] == "aborted"

@@ -1,0 +1,283 @@
+"""Faults that nobody planned: real processes are killed, stopped and cut off while a run goes on.
+
+They are made from the loop's own `stop` hook, between two frames, so that each run meets them at the
+same frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.record.reader import Reader
+from hil.result import RunResult
+from hil.rig.process import ProcessBoard, find_agent
+from hil.scenario import Scenario
+
+TIOCVHANGUP = 0x5437
+DEADLINE_S = 20
+
+
+def scenario(**data: Any) -> Scenario:
+    scheme = data.pop("scheme", "tmr")
+    return Scenario.model_validate(
+        {
+            "workload": "infer",
+            "frames": 200,
+            "timeouts": {"lost_after_ms": 200, "retry_ms": 50, "cpu_floor_ms": 10},
+            "recovery": {"restarts": 50, "resets": 50, "power_cycles": 50},
+            "rig": {"scheme": scheme, "board": "process"},
+            **data,
+        }
+    )
+
+
+def rows(out: Path, sql: str) -> list[dict[str, Any]]:
+    reader = Reader(out)
+    try:
+        return [dict(row) for row in reader.rows(sql)]
+    finally:
+        reader.close()
+
+
+def alive(pid: int) -> bool:
+    """It exists, and is no zombie."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+class Saboteur:
+    """Calls each of `acts` before its frame; remembers every process it saw, and open descriptors."""
+
+    def __init__(self, acts: dict[int, tuple[Callable[[Saboteur, int], None], int]]) -> None:
+        self.acts = acts
+        self.frame = -1
+        self.seen: set[int] = set()
+        self.descriptors: dict[int, int] = {}
+        self.loop: Loop | None = None
+
+    def __call__(self) -> bool:
+        self.frame += 1
+        if self.frame in self.acts:
+            act, node = self.acts[self.frame]
+            self.descriptors[self.frame] = len(os.listdir("/proc/self/fd"))
+            for index in range(len(self.loop.nodes) if self.loop else 0):
+                self.seen |= {self.agent(index), *children(self.agent(index))}
+            act(self, node)
+        return False
+
+    def board(self, node: int) -> ProcessBoard:
+        assert self.loop is not None
+        board = self.loop.nodes[node].board
+        assert isinstance(board, ProcessBoard)
+        return board
+
+    def agent(self, node: int) -> int:
+        pid = self.board(node).pid
+        assert pid is not None
+        return pid
+
+    def worker(self, node: int) -> int:
+        (pid,) = children(self.agent(node))
+        return pid
+
+
+def kill_agent(s: Saboteur, node: int) -> None:
+    pid = s.agent(node)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
+
+
+def stop_agent(s: Saboteur, node: int) -> None:
+    os.kill(s.agent(node), signal.SIGSTOP)
+
+
+def kill_worker(s: Saboteur, node: int) -> None:
+    os.kill(s.worker(node), signal.SIGKILL)
+
+
+def stop_worker(s: Saboteur, node: int) -> None:
+    os.kill(s.worker(node), signal.SIGSTOP)
+
+
+def hang_up(s: Saboteur, node: int) -> None:
+    fd = os.open(s.board(node).port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(fd, TIOCVHANGUP)
+    except PermissionError:
+        pytest.skip("hanging up a terminal needs CAP_SYS_TTY_CONFIG")
+    finally:
+        os.close(fd)
+
+
+def run(s: Scenario, out: Path, saboteur: Saboteur) -> RunResult:
+    saboteur.loop = Loop(s, out, stop=saboteur)
+    return saboteur.loop.run()
+
+
+# fault, effect of the anomaly, what its reason says, first repair
+FAULTS: list[tuple[Callable[[Saboteur, int], None], str, str, str]] = [
+    (kill_agent, "crash", "SIGKILL", "power_cycle"),
+    (hang_up, "hang", "", "power_cycle"),
+    (stop_agent, "hang", "no answer for 0.2 s", "power_cycle"),
+    (kill_worker, "crash", "", "restart"),
+]
+
+
+@pytest.mark.parametrize(("act", "effect", "reason", "action"), FAULTS, ids=lambda v: getattr(v, "__name__", ""))  # fmt: skip
+def test_a_fault_is_found_healed_and_recorded_as_what_it_was(
+    tmp_path: Path, act: Callable[[Saboteur, int], None], effect: str, reason: str, action: str
+) -> None:
+    saboteur = Saboteur({50: (act, 1), 120: (act, 2)})
+    result = run(scenario(), tmp_path, saboteur)
+    assert result.availability == 1 and result.metrics["sdc_escaped"] == 0
+    assert result.frames == 200 and result.metrics["isolated"] == 0
+    anomalies = rows(tmp_path, "SELECT frame, node, effect, reason FROM anomalies")
+    assert [(a["frame"], a["node"], a["effect"]) for a in anomalies] == [
+        (50, "b", effect), (120, "c", effect),
+    ]  # fmt: skip
+    assert all(reason in a["reason"] for a in anomalies), anomalies
+    assert result.unexplained == 2
+    repairs = rows(tmp_path, "SELECT frame, node, action, ok FROM repairs")
+    assert [(r["frame"], r["node"], r["action"], r["ok"]) for r in repairs] == [
+        (50, "b", action, 1), (120, "c", action, 1),
+    ]  # fmt: skip
+    after = rows(tmp_path, "SELECT node, after FROM transitions")
+    way = ["suspect", action, "reintegrating", "voting"]
+    assert [(t["node"], t["after"]) for t in after] == [("b", w) for w in way] + [
+        ("c", w) for w in way
+    ]
+    wait_for(lambda: not [pid for pid in saboteur.seen if alive(pid)])
+
+
+def test_the_signal_of_a_killed_worker_is_in_the_record(tmp_path: Path) -> None:
+    run(scenario(), tmp_path, Saboteur({50: (kill_worker, 1)}))
+    (reply,) = rows(tmp_path, "SELECT * FROM replies WHERE frame=50 AND node=1")
+    assert (reply["status"], reply["signal"]) == ("crashed", signal.SIGKILL)
+
+
+def test_a_worker_that_is_stopped_between_steps_goes_on(tmp_path: Path) -> None:
+    """Stop signals are not upsets: the agent, which traces the worker, passes over them."""
+    result = run(scenario(), tmp_path, Saboteur({f: (stop_worker, f % 3) for f in range(10, 60, 7)}))
+    assert result.verdicts["unanimous"] == 200 and result.unexplained == 0
+
+
+@pytest.mark.parametrize("act", [kill_agent, stop_agent])
+def test_a_single_node_comes_back_too(
+    tmp_path: Path, act: Callable[[Saboteur, int], None]
+) -> None:
+    result = run(scenario(scheme="simplex"), tmp_path, Saboteur({50: (act, 0)}))
+    assert result.metrics["sdc_escaped"] == 0
+    assert result.availability >= 0.99
+
+
+def test_all_agents_killed_at_once_come_back(tmp_path: Path) -> None:
+    def kill_all(s: Saboteur, _: int) -> None:
+        for node in range(3):
+            kill_agent(s, node)
+
+    result = run(scenario(), tmp_path, Saboteur({50: (kill_all, 0)}))
+    assert result.availability >= 0.99 and result.metrics["sdc_escaped"] == 0
+    assert result.verdicts["unanimous"] >= 190
+
+
+def test_thirty_faults_leave_no_process_and_no_descriptor_behind(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    kinds = [act for act, *_ in FAULTS] + [stop_worker]
+    acts = {10 + 12 * n: (kinds[n % len(kinds)], n % 3) for n in range(30)}
+    saboteur = Saboteur(acts)
+    result = run(scenario(frames=380), tmp_path, saboteur)
+    assert result.frames == 380 and result.availability == 1
+    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    assert result.unexplained == result.recoveries == 24
+    assert len(set(saboteur.descriptors.values())) == 1, "open while it runs"
+    assert len(os.listdir("/proc/self/fd")) == before, "open after it"
+    assert len(saboteur.seen) >= 6 + 24
+    wait_for(lambda: not [pid for pid in saboteur.seen if alive(pid)])
+    assert children(os.getpid()) == []
+
+
+def test_a_node_that_dies_too_often_is_isolated_and_the_rest_go_on(tmp_path: Path) -> None:
+    s = scenario(recovery={"power_cycles": 1, "window_frames": 100})
+    result = run(s, tmp_path, Saboteur({50: (kill_agent, 1), 70: (kill_agent, 1)}))
+    assert result.metrics["isolated"] == 1 and result.availability == 1
+    last = rows(tmp_path, "SELECT * FROM transitions ORDER BY id DESC LIMIT 1")[0]
+    assert (last["frame"], last["node"], last["after"]) == (70, "b", "isolated")
+
+
+# --- boards whose power is not ours ------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def agents(count: int) -> Iterator[list[tuple[int, str]]]:
+    """Agents that run on their own: (process id, port)."""
+    command = [str(find_agent()), "--port", "pty", "--exit-with-parent"]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        for _ in range(count)
+    ]
+    try:
+        ports = []
+        for process in started:
+            assert process.stdout is not None
+            ports.append(process.stdout.readline().decode().split()[1])
+        yield [(p.pid, port) for p, port in zip(started, ports, strict=True)]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
+    tmp_path: Path,
+) -> None:
+    with agents(3) as boards:
+        nodes = [
+            {"name": n, "board": "serial", "port": port}
+            for n, (_, port) in zip("abc", boards, strict=True)
+        ]
+        s = scenario(
+            frames=350, pace="realtime", rig={"scheme": "tmr", "nodes": nodes},
+            recovery={"power_cycles": 1},
+        )  # fmt: skip
+        frame = -1
+
+        def stop() -> bool:
+            nonlocal frame
+            frame += 1
+            if frame == 30:
+                os.kill(boards[1][0], signal.SIGSTOP)
+            return False
+
+        result = Loop(s, tmp_path, stop=stop).run()
+    (isolated,) = rows(tmp_path, "SELECT frame FROM transitions WHERE after='isolated'")
+    assert isolated["frame"] < 100
+    late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")
+    assert [slip for slip in late if slip["late_wall_us"] > 150_000] == []
+    assert result.availability == 1 and result.metrics["sdc_escaped"] == 0

@@ -1,0 +1,461 @@
+"""What upsets came to, through the pure classifier with frames made by hand.
+
+Each story is a list of frames: what every node showed, what the voter said, what was healed. Digests are
+small numbers; GOOD is what the golden run computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from hil.injector import Planned
+from hil.outcome import EFFECTS, OUTCOMES, Anomaly, Classifier, Upset, effect_of
+from hil.rig.messages import Report
+from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, HUNG, SILENT, NodeResult
+from hil.voter import Ballot, vote
+
+GOOD = 1
+FINE = NodeResult(DONE, 0, GOOD, GOOD)
+LATENT = NodeResult(DONE, 0, GOOD, 2)
+WRONG = NodeResult(DONE, 0, 2, 2)
+WRONG_TOO = NodeResult(DONE, 0, 3, 3)
+ONLY_OUTPUT = NodeResult(DONE, 0, 2, GOOD)
+CRASH = NodeResult(CRASHED, 11)
+HANG = NodeResult(HUNG)
+REBOOT = NodeResult(ABSENT, rebooted=True)
+GONE = NodeResult(SILENT, reason="killed", disconnected=True, ended=True)
+MUTE = NodeResult(SILENT, reason="no answer")
+OUT = NodeResult(EXCLUDED)
+
+
+@pytest.mark.parametrize(
+    ("result", "effect"),
+    [
+        (FINE, "masked"),
+        (LATENT, "latent"),
+        (WRONG, "sdc"),
+        (ONLY_OUTPUT, "sdc"),
+        (CRASH, "crash"),
+        (GONE, "crash"),
+        (HANG, "hang"),
+        (MUTE, "hang"),
+        (REBOOT, "reboot"),
+    ],
+)
+def test_a_result_shows_the_effect(result: NodeResult, effect: str) -> None:
+    assert effect_of(result, GOOD, GOOD) == effect
+
+
+# --- telling stories ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Story:
+    """A rig of `nodes`, frame by frame, as the loop drives the classifier."""
+
+    nodes: str = "abc"
+    frame: int = 0
+    count: int = 0
+    c: Classifier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.c = Classifier(list(self.nodes))
+
+    def hit(
+        self,
+        node: str = "a",
+        target: str = "state",
+        kind: str = "bit",
+        *,
+        hold: int = 0,
+        permanent: bool = False,
+        effect: str = "",
+        state: str = "injected",
+    ) -> Upset:
+        """An upset in the coming frame."""
+        self.count += 1
+        plan = Planned(
+            self.frame, node, target, kind, "story", self.count, hold_frames=hold,
+            permanent=permanent,
+        )  # fmt: skip
+        upset = Upset(plan, state=state, verified=True, changed=True, effect=effect)
+        self.c.injected(upset)
+        return upset
+
+    def run(
+        self,
+        shown: dict[str, NodeResult] | None = None,
+        *,
+        voters: str | None = None,
+        again: dict[str, NodeResult] | None = None,
+        healed: dict[str, str] | None = None,
+        settle: str | None = None,
+    ) -> None:
+        """One frame: other results than FINE in `shown`; `again` those after a rollback."""
+        first = {n: FINE for n in self.nodes} | (shown or {})
+        self.c.judge_nodes(self.frame, first, (GOOD, GOOD))
+        last = first | (again or {})
+        mask = sum(1 << self.nodes.index(n) for n in voters or self.nodes)
+        ballots = [
+            Ballot(r.status, r.signal, r.output_digest, r.state_digest)
+            for r in (last[n] for n in self.nodes)
+        ]
+        verdict = vote(self.frame, ballots, mask, GOOD, re_executed=again is not None)
+        self.c.judge_system(verdict, rolled_back=again is not None)
+        for node, rung in (healed or {}).items():
+            self.c.healed(node, rung)
+        for node in self.nodes if settle is None else settle:
+            self.c.settle(self.frame, node)
+        self.frame += 1
+
+
+def came_of(upset: Upset) -> tuple[str, str]:
+    return upset.effect, upset.outcome
+
+
+def masked() -> Upset:
+    s = Story()
+    u = s.hit()
+    s.run()
+    return u
+
+
+def latent_resynced() -> Upset:
+    s = Story()
+    u = s.hit()
+    s.run({"a": LATENT}, healed={"a": "resync"})
+    return u
+
+
+def outvoted() -> Upset:
+    s = Story()
+    u = s.hit(target="output")
+    s.run({"a": WRONG}, healed={"a": "resync"})
+    return u
+
+
+def crashed() -> Upset:
+    s = Story()
+    u = s.hit(target="gpr")
+    s.run({"a": CRASH}, healed={"a": "restart"}, settle="bc")
+    s.run(voters="bc", settle="bc")
+    s.run()
+    assert (u.signal, u.detected_frame, u.resolved_frame) == (11, 0, 2)
+    return u
+
+
+def hung() -> Upset:
+    s = Story()
+    u = s.hit(target="cpu", kind="hang")
+    s.run({"a": HANG}, healed={"a": "restart"})
+    return u
+
+
+def rebooted() -> Upset:
+    s = Story()
+    u = s.hit(target="cpu", kind="reset")
+    s.run({"a": REBOOT}, healed={"a": "reset"})
+    return u
+
+
+def noise_caught() -> Upset:
+    s = Story()
+    u = s.hit(target="link", kind="corrupt", effect="detected")
+    s.run()
+    return u
+
+
+def isolated() -> Upset:
+    s = Story()
+    u = s.hit(target="board", kind="power_loss")
+    s.run({"a": GONE}, settle="bc")
+    s.c.settle(0, "a", isolated=True)
+    return u
+
+
+def no_majority() -> Upset:
+    s = Story("ab")
+    u = s.hit()
+    s.run({"a": WRONG})
+    return u
+
+
+def nobody_heard() -> Upset:
+    s = Story("a")
+    u = s.hit(target="cpu", kind="crash")
+    s.run({"a": CRASH})
+    return u
+
+
+def escaped() -> Upset:
+    s = Story("a")
+    u = s.hit()
+    s.run({"a": WRONG})
+    return u
+
+
+def gone_back() -> Upset:
+    s = Story("ab")
+    u = s.hit(target="output")
+    s.run({"a": WRONG}, again={"a": FINE})
+    return u
+
+
+TABLE = [
+    (masked, "masked", "no_effect"),
+    (latent_resynced, "latent", "corrected"),
+    (outvoted, "sdc", "corrected"),
+    (crashed, "crash", "recovered"),
+    (hung, "hang", "recovered"),
+    (rebooted, "reboot", "recovered"),
+    (noise_caught, "detected", "corrected"),
+    (isolated, "crash", "degraded"),
+    (no_majority, "sdc", "detected_unresolved"),
+    (nobody_heard, "crash", "unavailable"),
+    (escaped, "sdc", "sdc_escaped"),
+    (gone_back, "sdc", "recovered"),
+]
+
+
+@pytest.mark.parametrize(("story", "effect", "outcome"), TABLE, ids=lambda v: getattr(v, "__name__", v))
+def test_a_story_ends_with_its_effect_and_outcome(story, effect: str, outcome: str) -> None:  # type: ignore[no-untyped-def]
+    assert came_of(story()) == (effect, outcome)
+
+
+def test_the_stories_reach_every_effect_and_every_outcome() -> None:
+    assert {effect for _, effect, _ in TABLE} == set(EFFECTS)
+    assert {outcome for _, _, outcome in TABLE} == set(OUTCOMES)
+
+
+# --- what is not injected -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["missed", "failed", "refused"])
+def test_what_was_not_injected_explains_nothing(state: str) -> None:
+    s = Story()
+    u = s.hit(state=state)
+    assert s.c.take_finished() == [u] and not s.c.open
+    s.run({"a": WRONG})
+    assert came_of(u) == ("", "")
+    assert s.c.anomalies == [Anomaly(0, "a", "sdc", "")]
+
+
+def test_an_anomaly_without_any_upset_is_unexplained_and_says_why() -> None:
+    s = Story()
+    s.run({"b": GONE})
+    s.run({"c": CRASH})
+    s.run({"a": OUT})
+    assert s.c.anomalies == [Anomaly(0, "b", "crash", "killed"), Anomaly(1, "c", "crash", "")]
+
+
+def test_an_upset_of_another_node_explains_nothing() -> None:
+    s = Story()
+    u = s.hit("a")
+    s.run({"b": WRONG}, healed={"b": "resync"})
+    assert came_of(u) == ("masked", "no_effect")
+    assert [a.node for a in s.c.anomalies] == ["b"]
+
+
+def test_a_memory_upset_that_was_masked_and_settled_explains_nothing_later() -> None:
+    s = Story()
+    u = s.hit(target="state")
+    s.run()
+    s.run({"a": WRONG})
+    assert came_of(u) == ("masked", "no_effect")
+    assert len(s.c.anomalies) == 1
+
+
+# --- sleeping faults ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["stack", "heap", "text", "gpr", "vector"])
+def test_what_lies_in_the_worker_may_strike_later(target: str) -> None:
+    s = Story()
+    u = s.hit(target=target)
+    s.run()
+    assert came_of(u) == ("masked", "no_effect") and not u.dormant
+    assert s.c.take_finished() == [u]
+    s.run()
+    s.run({"a": CRASH}, healed={"a": "restart"}, settle="abc")
+    assert came_of(u) == ("crash", "recovered") and u.dormant
+    assert (u.detected_frame, u.resolved_frame) == (2, 2)
+    assert s.c.take_finished() == [u], "its row is written again"
+    assert s.c.anomalies == []
+
+
+@pytest.mark.parametrize("rung", ["restart", "reset", "power_cycle"])
+def test_a_new_worker_has_no_old_faults(rung: str) -> None:
+    s = Story()
+    s.hit(target="heap")
+    s.run()
+    s.run(healed={"a": rung})
+    s.run({"a": CRASH})
+    assert [a.frame for a in s.c.anomalies] == [2]
+
+
+def test_a_resync_leaves_faults_of_the_worker_where_they_are() -> None:
+    s = Story()
+    u = s.hit(target="text")
+    s.run({"a": WRONG}, healed={"a": "resync"})
+    s.run({"a": WRONG}, healed={"a": "resync"})
+    s.run({"a": CRASH}, healed={"a": "restart"})
+    assert s.c.anomalies == []
+    assert came_of(u) == ("sdc", "recovered")
+    s.run({"a": WRONG})
+    assert len(s.c.anomalies) == 1, "the new worker has sound code"
+
+
+def test_machine_code_and_stuck_cells_are_suspected_before_registers() -> None:
+    for target, kind in (("text", "bit"), ("state", "stuck")):
+        s = Story()
+        firm = s.hit(target=target, kind=kind)
+        s.run()
+        soft = s.hit(target="gpr")
+        s.run()
+        s.run({"a": WRONG}, healed={"a": "resync"})
+        assert came_of(firm) == ("sdc", "corrected") and firm.dormant
+        assert came_of(soft) == ("masked", "no_effect") and not soft.dormant
+
+
+def test_the_last_hit_is_suspected_before_older_ones() -> None:
+    s = Story()
+    older = s.hit(target="heap")
+    s.run()
+    newer = s.hit(target="stack")
+    s.run()
+    s.run({"a": CRASH}, healed={"a": "restart"})
+    assert came_of(newer) == ("crash", "recovered")
+    assert came_of(older) == ("masked", "no_effect")
+
+
+@pytest.mark.parametrize(
+    ("rung", "permanent", "explains"),
+    [
+        ("resync", False, True),
+        ("restart", False, True),
+        ("reset", False, False),
+        ("power_cycle", False, False),
+        ("reset", True, True),
+        ("power_cycle", True, True),
+    ],
+)
+def test_a_stuck_bit_lets_go_when_the_board_starts_anew_unless_the_cell_is_damaged(
+    rung: str, permanent: bool, explains: bool
+) -> None:
+    s = Story()
+    u = s.hit(target="output", kind="stuck", permanent=permanent)
+    s.run({"a": ONLY_OUTPUT}, healed={"a": rung})
+    s.run({"a": ONLY_OUTPUT}, healed={"a": "resync"})
+    assert (s.c.anomalies == []) == explains
+    assert u.effect == "sdc"
+
+
+def test_a_stuck_bit_whose_time_is_over_explains_nothing() -> None:
+    s = Story()
+    s.hit(target="output", kind="stuck", hold=2)
+    s.run({"a": ONLY_OUTPUT}, healed={"a": "resync"})
+    s.run({"a": ONLY_OUTPUT}, healed={"a": "resync"})
+    assert s.c.anomalies == []
+    for _ in range(3):
+        s.run()
+    s.run({"a": ONLY_OUTPUT})
+    assert [a.frame for a in s.c.anomalies] == [5]
+
+
+# --- several at once ---------------------------------------------------------------------------------
+
+
+def test_upsets_that_hit_one_node_in_one_frame_share_what_followed() -> None:
+    s = Story()
+    one, two = s.hit("a"), s.hit("a", "output")
+    elsewhere = s.hit("b")
+    s.run({"a": WRONG}, healed={"a": "resync"})
+    assert came_of(one) == came_of(two) == ("sdc", "corrected")
+    assert one.shared and two.shared and not elsewhere.shared
+    assert came_of(elsewhere) == ("masked", "no_effect")
+
+
+def test_an_upset_that_is_still_open_does_not_share_with_two_newer_ones() -> None:
+    s = Story()
+    first = s.hit("a", "gpr")
+    s.run({"a": CRASH}, healed={"a": "restart"}, settle="bc")
+    assert not first.shared
+    two, three = s.hit("a"), s.hit("a", "output")
+    s.run(settle="bc", voters="bc")
+    assert two.shared and three.shared and not first.shared
+
+
+def test_the_worst_outcome_stays() -> None:
+    s = Story("ab")
+    u = s.hit(target="text")
+    s.run({"a": WRONG}, settle="b")  # no majority
+    s.run({"a": CRASH}, healed={"a": "restart"})
+    assert u.outcome == "detected_unresolved"
+    s = Story()
+    u = s.hit(target="text")
+    v = s.hit("b", target="text")
+    s.run({"a": WRONG, "b": WRONG})
+    assert u.outcome == v.outcome == "sdc_escaped"
+    s.run({"a": CRASH}, healed={"a": "restart"})
+    assert u.outcome == "sdc_escaped"
+
+
+def test_a_wrong_majority_is_not_blamed_on_an_upset_that_was_masked() -> None:
+    s = Story()
+    harmless = s.hit("c")
+    guilty = [s.hit("a"), s.hit("b")]
+    s.run({"a": WRONG, "b": WRONG})
+    assert [u.outcome for u in guilty] == ["sdc_escaped"] * 2
+    assert came_of(harmless) == ("masked", "no_effect")
+
+
+def test_a_missing_majority_is_not_blamed_on_noise_that_the_link_caught() -> None:
+    s = Story()
+    noise = s.hit("c", "link", "corrupt", effect="detected")
+    guilty = [s.hit("a"), s.hit("b")]
+    s.run({"a": WRONG, "b": WRONG_TOO})
+    assert [u.outcome for u in guilty] == ["detected_unresolved"] * 2
+    assert came_of(noise) == ("detected", "corrected")
+
+
+def test_a_masked_upset_of_a_rolled_back_frame_had_no_effect() -> None:
+    s = Story("ab")
+    guilty, harmless = s.hit("a"), s.hit("b")
+    s.run({"a": WRONG}, again={"a": FINE})
+    assert came_of(guilty) == ("sdc", "recovered")
+    assert came_of(harmless) == ("masked", "no_effect")
+
+
+def test_the_first_effect_that_is_not_masked_or_latent_stays() -> None:
+    s = Story()
+    u = s.hit()
+    s.run({"a": LATENT}, settle="bc")
+    assert u.effect == "latent"
+    s.run({"a": WRONG}, settle="bc")
+    assert u.effect == "sdc"
+    s.run({"a": CRASH}, settle="bc")
+    assert u.effect == "sdc" and u.detected_frame == 0
+
+
+def test_a_node_that_still_does_not_vote_at_the_end_is_degraded() -> None:
+    s = Story()
+    lost, quiet = s.hit("a"), s.hit("b")
+    s.run({"a": CRASH}, settle="c")
+    for node in "abc":
+        s.c.settle(s.frame, node, at_end=True)
+    assert came_of(lost) == ("crash", "degraded")
+    assert came_of(quiet) == ("masked", "no_effect")
+    assert not s.c.open
+
+
+def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
+    report = Report(
+        id=1, state="failed", verified=False, changed=False, persisted=False, detail=-9, frame=4,
+        tick=3, steps=2, at_us=17, pc_offset=None, bit=5, space=64, before=b"\0", after=b"\0",
+    )  # fmt: skip
+    u = Upset(Planned(4, "a", "state", "bit", "story", 1))
+    u.take(report)
+    assert (u.state, u.detail, u.injected) == ("failed", "status -9", False)
+    assert (u.tick, u.steps, u.at_us, u.bit, u.space, u.before) == (3, 2, 17, 5, 64, b"\0")

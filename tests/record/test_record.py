@@ -1,0 +1,639 @@
+"""The record: what it holds, who can read it when, and what it survives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from hil import loop as loop_module
+from hil import resume, run_folder
+from hil.errors import RecordError, UsageError
+from hil.loop import Loop
+from hil.record import writer as writer_module
+from hil.record.reader import Reader
+from hil.record.schema import SCHEMA_VERSION
+from hil.record.writer import Writer
+from hil.result import RunResult
+from hil.scenario import Scenario
+from hil.voter import VerdictKind, record_length, unpack_all, vote_again
+
+DEADLINE_S = 60
+
+
+def scenario(**data: Any) -> Scenario:
+    """Everything that fills a table: upsets, repairs, a lost board."""
+    return Scenario.model_validate(
+        {
+            "name": "record",
+            "workload": "infer",
+            "seed": 4,
+            "frames": 400,
+            "rig": {"scheme": "tmr", "board": "inproc"},
+            "recovery": {"resyncs": 50, "restarts": 50, "resets": 50},
+            "upsets": {
+                "one_at_a_time": True,
+                "events": [
+                    {"frame": 30, "node": "a", "target": "output", "tick": 14},
+                    {"frame": 60, "node": "b", "target": "cpu", "sefi": "crash"},
+                    {"frame": 90, "node": "c", "target": "link", "noise": "drop"},
+                ],
+                "rates": [{"targets": ["state", "input", "output"], "per_s": 2}],
+            },
+            "expect": {"sdc_escaped": 0, "upsets.injected": ">= 5", "availability": 1},
+            **data,
+        }
+    )
+
+
+def run(s: Scenario, out: Path) -> RunResult:
+    out.mkdir(exist_ok=True)
+    return Loop(s, out).run()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return run(scenario(), tmp_path_factory.mktemp("finished"))
+
+
+def copy_of(result: RunResult, to: Path) -> sqlite3.Connection:
+    """A copy of a finished record that may be damaged."""
+    source = sqlite3.connect(result.run_dir / "run.db")
+    target = sqlite3.connect(to / "run.db")
+    source.backup(target)
+    source.close()
+    return target
+
+
+# --- what it holds ----------------------------------------------------------------------------------
+
+
+def test_blocks_hold_every_frame_and_rows_repeat_the_notable_ones(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    verdicts = list(reader.verdicts())
+    assert [v.frame for v in verdicts] == list(range(400))
+    counts = {k.name.lower(): sum(v.kind is k for v in verdicts) for k in VerdictKind}
+    assert counts == finished.verdicts
+    assert [vote_again(v) for v in verdicts] == verdicts
+    notable = reader.rows("SELECT * FROM frames ORDER BY frame")
+    assert len(notable) > 5
+    for row in notable:
+        v = verdicts[row["frame"]]
+        assert (row["verdict"], row["voters"], row["agree"], row["dissent"], row["latent"],
+                row["flags"]) == (
+            v.kind.name.lower(), v.voters, v.agree, v.dissent, v.latent, v.flags,
+        )  # fmt: skip
+        assert (row["output"], row["state"]) == (f"{v.output:016x}", f"{v.state:016x}")
+        assert row["t_us"] == row["frame"] * 10_000
+        assert (row["output"] == row["golden_output"]) == v.correct
+        replies = reader.rows("SELECT * FROM replies WHERE frame=? AND execution=0", row["frame"])
+        assert len(replies) == 3
+        for reply, ballot in zip(replies, v.ballots, strict=True):
+            assert reply["output_digest"] == f"{ballot.output_digest:016x}"
+            assert reply["signal"] == ballot.signal
+    loud = {v.frame for v in verdicts if v.kind is not VerdictKind.UNANIMOUS}
+    assert loud <= {row["frame"] for row in notable}
+    reader.close()
+
+
+def test_blocks_are_as_long_as_they_say(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    expected_first = 0
+    for first, count, data in reader.blocks():
+        assert first == expected_first and len(data) == count * record_length(3)
+        assert [v.frame for v in unpack_all(data, 3)] == list(range(first, first + count))
+        expected_first += count
+    assert expected_first == 400
+    reader.close()
+
+
+def test_upsets_repairs_and_transitions_agree_with_the_result(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    upsets = reader.rows("SELECT * FROM upsets ORDER BY id")
+    assert [u["id"] for u in upsets] == list(range(1, len(upsets) + 1))
+    injected = [u for u in upsets if u["state"] == "injected" and u["verified"]]
+    assert len(injected) == finished.upsets["injected"] >= 5
+    for column, counts in (
+        ("target", finished.upsets["by_target"]),
+        ("effect", finished.upsets["by_node_effect"]),
+        ("outcome", finished.upsets["by_system_outcome"]),
+    ):
+        assert {k: n for k, n in counts.items() if n} == {
+            k: sum(u[column] == k for u in injected) for k in {u[column] for u in injected}
+        }
+    assert all(u["resolved_frame"] >= u["frame"] for u in injected)
+    repairs = reader.rows("SELECT * FROM repairs")
+    assert sum(r["ok"] for r in repairs) == finished.recoveries == len(repairs)
+    for row in reader.rows("SELECT * FROM damage"):
+        xor = int.from_bytes(row["found"], "little") ^ int.from_bytes(row["voted"], "little")
+        assert row["diff_bits"] == xor.bit_count() > 0
+    states = dict.fromkeys("abc", "voting")
+    for t in reader.rows("SELECT * FROM transitions ORDER BY id"):
+        assert states[t["node"]] == t["before"]
+        states[t["node"]] = t["after"]
+    assert set(states.values()) == {"voting"}
+    reader.close()
+
+
+def test_every_node_has_a_row_a_link_and_its_health(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    assert reader.node_names == ["a", "b", "c"]
+    for row in reader.rows("SELECT * FROM links"):
+        assert row["tx_frames"] > 50 and row["rx_frames"] > 50
+    (noisy,) = reader.rows("SELECT retries FROM links WHERE node=2")
+    assert noisy["retries"] >= 1
+    assert {r["node"] for r in reader.rows("SELECT node FROM health")} == {0, 1, 2}
+    reader.close()
+
+
+# --- manifest and JUnit -------------------------------------------------------------------------------
+
+
+def test_the_manifest_identifies_and_summarises_the_run(finished: RunResult) -> None:
+    manifest = json.loads((finished.run_dir / "manifest.json").read_text())
+    s = scenario()
+    assert manifest["outcome"] == "pass" == finished.outcome
+    assert manifest["run_digest"] == finished.run_digest
+    assert re.fullmatch(r"[0-9a-f]{64}", manifest["run_digest"])
+    assert manifest["seed"] == 4 and manifest["frames"] == 400
+    assert Scenario.model_validate(manifest["scenario"]) == s
+    text = json.dumps(manifest["scenario"], sort_keys=True, separators=(",", ":"))
+    assert manifest["config_hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert [n["name"] for n in manifest["nodes"]] == ["a", "b", "c"]
+    assert {n["board"] for n in manifest["nodes"]} == {"inproc"}
+    for key in ("hil_version", "python", "system", "finished_utc", "verdicts", "upsets",
+                "recoveries", "availability", "slips", "expectations", "accel"):  # fmt: skip
+        assert key in manifest
+    assert {e["metric"]: e["ok"] for e in manifest["expectations"]} == {
+        "sdc_escaped": True, "upsets.injected": True, "availability": True,
+    }  # fmt: skip
+
+
+def test_the_result_in_the_record_is_that_of_the_run(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    assert reader.meta["outcome"] == "pass"
+    assert reader.meta_json("result") == json.loads(json.dumps(finished.as_json()))
+    assert Scenario.model_validate(reader.meta_json("scenario")) == scenario()
+    assert reader.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+    reader.close()
+
+
+def test_junit_has_a_case_for_each_expectation_and_says_what_was_measured(tmp_path: Path) -> None:
+    result = run(scenario(expect={"sdc_escaped": 0, "recoveries": 77}), tmp_path)
+    assert result.outcome == "fail"
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "0")
+    cases = {case.get("name"): case.find("failure") for case in suite.iter("testcase")}
+    assert list(cases) == ["frames were run", "sdc_escaped == 0", "recoveries == 77"]
+    failed = cases.pop("recoveries == 77")
+    assert failed is not None and failed.get("message") == f"measured {result.recoveries}"
+    assert set(cases.values()) == {None}
+    properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
+    assert properties["run_digest"] == result.run_digest and properties["seed"] == "4"
+
+
+# --- the run digest -----------------------------------------------------------------------------------
+
+
+def test_the_reader_computes_the_same_digest_as_the_run(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    assert reader.run_digest() == finished.run_digest
+    reader.close()
+
+
+def test_a_changed_bit_anywhere_in_a_block_changes_the_digest(
+    finished: RunResult, tmp_path: Path
+) -> None:
+    db = copy_of(finished, tmp_path)
+    first, data = db.execute("SELECT first_frame, data FROM blocks ORDER BY first_frame").fetchone()
+    digests = {finished.run_digest}
+    for bit in range(0, len(data) * 8, len(data) * 8 // 23):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        db.execute("UPDATE blocks SET data=? WHERE first_frame=?", (bytes(changed), first))
+        db.commit()
+        reader = Reader(tmp_path)
+        digests.add(reader.run_digest())
+        reader.close()
+    assert len(digests) >= 24
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "matters"),
+    [
+        ("UPDATE upsets SET outcome='no_effect' WHERE id=1", True),
+        ("UPDATE upsets SET bit=bit+1 WHERE target='output' AND id=1", True),
+        ("DELETE FROM upsets WHERE id=2", True),
+        ("UPDATE transitions SET after='isolated' WHERE id=1", True),
+        ("UPDATE transitions SET wall_us=wall_us+1", False),
+        ("UPDATE upsets SET at_us=at_us+1", False),
+        ("UPDATE health SET uptime_us=0", False),
+        ("UPDATE repairs SET duration_wall_us=0", False),
+        ("INSERT INTO notes VALUES (NULL, 1, 1, 'a word')", False),
+    ],
+)
+def test_what_happened_is_in_the_digest_and_real_time_is_not(
+    finished: RunResult, tmp_path: Path, sql: str, matters: bool
+) -> None:
+    db = copy_of(finished, tmp_path)
+    assert db.execute(sql).rowcount > 0
+    db.commit()
+    db.close()
+    reader = Reader(tmp_path)
+    assert (reader.run_digest() != finished.run_digest) == matters
+    reader.close()
+
+
+# --- reading what is no record -----------------------------------------------------------------------------
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no record"):
+        Reader(tmp_path)
+    (tmp_path / "run.db").write_text("this is no database, not at all, whatever its name says")
+    with pytest.raises(RecordError, match="no record of hil"):
+        Reader(tmp_path)
+
+
+def test_a_record_of_a_newer_version_is_refused(finished: RunResult, tmp_path: Path) -> None:
+    db = copy_of(finished, tmp_path)
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    db.commit()
+    db.close()
+    with pytest.raises(RecordError, match="newer"):
+        Reader(tmp_path)
+
+
+def test_a_reader_never_writes(finished: RunResult) -> None:
+    reader = Reader(finished.run_dir)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.db.execute("DELETE FROM blocks")
+    reader.close()
+
+
+def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -> None:
+    with pytest.raises(RecordError, match="already"):
+        run_folder.create(scenario(), finished.run_dir)
+
+
+# --- readers while it is written -----------------------------------------------------------------------
+
+
+def test_several_readers_follow_a_run_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.005)
+    errors: list[BaseException] = []
+    seen: list[set[int]] = [set() for _ in range(4)]
+    over = threading.Event()
+
+    def follow(mine: set[int]) -> None:
+        try:
+            while not over.is_set():
+                if not (tmp_path / "run.db").exists():
+                    continue
+                try:
+                    reader = Reader(tmp_path)
+                except RecordError:
+                    assert not mine, "it was a record already"
+                    continue
+                verdicts = list(reader.verdicts())
+                assert [v.frame for v in verdicts] == list(range(len(verdicts)))
+                assert len(verdicts) >= max(mine, default=0), "what was committed stays"
+                mine.add(len(verdicts))
+                reader.close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=follow, args=(mine,)) for mine in seen]
+    for thread in threads:
+        thread.start()
+    try:
+        s = scenario(rig={"scheme": "tmr", "board": "process"}, frames=1500)
+        result = run(s, tmp_path)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+    assert errors == []
+    assert all(len(mine) > 3 for mine in seen), "each reader saw the record grow"
+    assert result.outcome == "pass"
+
+
+# --- kill -9, and going on ---------------------------------------------------------------------------------
+
+HOST = """
+import json, sys
+from pathlib import Path
+from hil import loop, resume
+from hil.record import writer
+from hil.scenario import Scenario
+out, again = Path(sys.argv[1]), sys.argv[2] == "resume"
+loop._SNAPSHOT_US = 100_000
+writer._COMMIT_S = 0.02
+s = resume.open_run(out)[0] if again else Scenario.model_validate(json.loads(sys.argv[3]))
+print(loop.Loop(s, out, resume_run=again).run().run_digest)
+"""
+
+
+def host(out: Path, s: Scenario) -> subprocess.Popen[bytes]:
+    out.mkdir()
+    given = json.dumps(s.model_dump(mode="json", by_alias=True))
+    command = [sys.executable, "-c", HOST, str(out), "new", given]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def recorded(out: Path) -> tuple[int, int]:
+    """Frames on disk, and the frame of the snapshot (0: none)."""
+    try:
+        reader = Reader(out)
+    except RecordError:
+        return 0, 0
+    try:
+        frames = reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0]
+        snapshots = reader.rows("SELECT frame FROM snapshot")
+        return frames, snapshots[0][0] if snapshots else 0
+    except RecordError:
+        return 0, 0
+    finally:
+        reader.close()
+
+
+def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    try:
+        while not ready():
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def long_scenario(board: str) -> Scenario:
+    return scenario(
+        frames=8000,
+        frame_ms=1,
+        rig={"scheme": "tmr", "board": board},
+        workload="attitude",
+        upsets={
+            "one_at_a_time": True,
+            "events": [
+                {"frame": f, "node": "abc"[f % 3], "target": "cpu", "sefi": "crash"}
+                for f in range(200, 8000, 400)
+            ],
+            "rates": [{"targets": ["state", "input", "output", "link"], "per_s": 30}],
+        },
+        expect={},
+    )
+
+
+@pytest.mark.parametrize("moment", [1, 3])
+def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
+    tmp_path: Path, moment: int
+) -> None:
+    s = long_scenario("process")
+    out = tmp_path / "killed"
+    snapshots: set[int] = set()
+
+    def ready() -> bool:
+        frames, snapshot = recorded(out)
+        snapshots.add(snapshot)
+        return len(snapshots - {0}) >= moment and frames > snapshot
+
+    kill_when(host(out, s), ready)
+    reader = Reader(out)
+    verdicts = list(reader.verdicts())
+    assert 100 < len(verdicts) < 8000
+    assert [v.frame for v in verdicts] == list(range(len(verdicts)))
+    assert [vote_again(v) for v in verdicts] == verdicts
+    assert reader.meta["outcome"] == "running"
+    reader.close()
+
+    again, folder = resume.open_run(out)
+    assert (again, folder) == (s, out)
+    snapshot = resume.read_snapshot(out)
+    assert snapshot is not None and 0 < snapshot.frame <= len(verdicts)
+    resumed = Loop(again, out, resume_run=True).run()
+    whole = run(s, tmp_path / "whole")
+    assert resumed.run_digest == whole.run_digest
+    assert resumed.frames == whole.frames and resumed.verdicts == whole.verdicts
+    assert resumed.upsets == whole.upsets and resumed.recoveries == whole.recoveries
+    reader = Reader(out)
+    assert reader.run_digest() == whole.run_digest
+    assert [v.frame for v in reader.verdicts()] == list(range(8000))
+    assert [r["text"] for r in reader.rows("SELECT text FROM notes")] == ["resumed"]
+    assert json.loads((out / "manifest.json").read_text())["run_digest"] == whole.run_digest
+    reader.close()
+
+
+def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = scenario(frames=3000, rig={"scheme": "tmr", "board": "process"})
+    out = tmp_path / "killed"
+    out.mkdir()
+
+    class Cut(Exception):
+        """The power fails."""
+
+    def stop() -> bool:
+        if loop.golden.next_frame == 700:
+            raise Cut
+        return False
+
+    loop = Loop(s, out, stop=stop)
+    with pytest.raises(Cut):
+        loop.run()
+    assert resume.read_snapshot(out) is None
+    assert Loop(s, out, resume_run=True).run().run_digest == run(s, tmp_path / "b").run_digest
+
+
+@pytest.mark.parametrize("at", [150, 500, 1234, 1999])
+def test_an_aborted_run_resumes_to_the_same_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
+    s = scenario(
+        frames=2000, upsets={
+            "events": [{"frame": 120, "node": "b", "target": "board", "returns_after_frames": 1200},
+                       {"frame": 300, "node": "a", "target": "output", "bit": 5, "permanent": True,
+                        "pattern": "stuck"}],
+            "rates": [{"targets": ["state", "input", "output"], "per_s": 3}, ],
+        },
+    )  # fmt: skip
+    out = tmp_path / "aborted"
+    out.mkdir()
+    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == at)
+    assert loop.run().outcome == "aborted"
+    assert resume.open_run(out)[0] == s
+    resumed = Loop(s, out, resume_run=True).run()
+    whole = run(s, tmp_path / "whole")
+    assert resumed.run_digest == whole.run_digest
+    assert {**resumed.as_json(), "run_dir": ""} == {**whole.as_json(), "run_dir": ""}
+
+
+def test_unexplained_anomalies_before_and_after_the_snapshot_are_all_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody pulls the power behind the rig's back, before and after an abort."""
+    monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
+    s = scenario(frames=300, upsets={}, recovery={"power_cycles": 9}, expect={})
+
+    def runner(frames: set[int], end: int, *, again: bool) -> RunResult:
+        def stop() -> bool:
+            frame = loop.golden.next_frame
+            if frame in frames:
+                loop.nodes[1].board.power_off()
+            return frame == end
+
+        loop = Loop(s, tmp_path, batch=False, resume_run=again, stop=stop)
+        return loop.run()
+
+    first = runner({20, 60}, 150, again=False)
+    assert (first.outcome, first.unexplained) == ("aborted", 2)
+    second = runner({200, 230, 260}, 300, again=True)
+    assert second.unexplained == 5
+    reader = Reader(tmp_path)
+    anomalies = reader.rows("SELECT id, frame FROM anomalies ORDER BY id")
+    assert [(a["id"], a["frame"]) for a in anomalies] == [
+        (1, 20), (2, 60), (3, 200), (4, 230), (5, 260),
+    ]  # fmt: skip
+    reader.close()
+
+
+def test_a_complete_run_is_not_resumed(finished: RunResult) -> None:
+    with pytest.raises(UsageError, match="complete"):
+        resume.open_run(finished.run_dir)
+
+
+# --- a full disk -------------------------------------------------------------------------------------------
+
+
+def pages_of(path: Path) -> int:
+    db = sqlite3.connect(path)
+    try:
+        return int(db.execute("PRAGMA page_count").fetchone()[0])
+    finally:
+        db.close()
+
+
+def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite is told that no more than N pages fit, for N from few to as many as are needed."""
+    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.0)
+    s = scenario(frames=120)
+    whole = run(s, tmp_path / "whole")
+    needed = pages_of(whole.run_dir / "run.db")
+    connect = sqlite3.connect
+    committed: list[int] = []
+    ends = 0
+    for pages in [*range(2, needed, max(1, needed // 25)), needed + 5]:
+        out = tmp_path / str(pages)
+
+        class Small(sqlite3.Connection):
+            limit = pages
+
+            def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+                cursor = super().execute(sql, *args)
+                if sql.startswith("PRAGMA synchronous"):
+                    super().execute(f"PRAGMA max_page_count={self.limit}")
+                return cursor
+
+        monkeypatch.setattr(
+            sqlite3, "connect",
+            lambda *a, factory=Small, **k: connect(*a, **k) if k.get("uri")
+            else connect(*a, factory=factory, **k),
+        )  # fmt: skip
+        try:
+            result = run(s, out)
+        except RecordError as error:
+            assert "full" in str(error) and error.remedy
+        else:
+            assert result.run_digest == whole.run_digest
+            ends += 1
+        finally:
+            monkeypatch.setattr(sqlite3, "connect", connect)
+        try:
+            reader = Reader(out)
+        except RecordError:
+            assert pages < needed / 2, "so small that not even its tables fit"
+            continue
+        try:
+            verdicts = list(reader.verdicts())
+        except RecordError:
+            assert not committed
+            continue
+        assert [v.frame for v in verdicts] == list(range(len(verdicts)))
+        assert [vote_again(v) for v in verdicts] == verdicts
+        committed.append(len(verdicts))
+        reader.close()
+    assert ends == 1, "only where all of it fits"
+    assert committed == sorted(committed) and committed[-1] == 120
+    assert len([c for c in committed if 0 < c < 120]) >= 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_file_system_that_is_really_full_is_an_error_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True
+    )
+    if done.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with pytest.raises(RecordError) as caught:
+            run(scenario(frames=200_000, upsets={}, expect={}), tmp_path)
+        assert caught.value.remedy and "disk" in caught.value.remedy
+        reader = Reader(tmp_path)
+        verdicts = list(reader.verdicts())
+        assert [v.frame for v in verdicts] == list(range(len(verdicts)))
+        reader.close()
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_record_cannot_be_begun_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="cannot"):
+        Writer.create(tmp_path / "missing" / "run.db", {})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError):
+        run_folder.create(scenario(), tmp_path / "file" / "below")
+
+
+def test_a_killed_host_leaves_no_agents_behind(tmp_path: Path) -> None:
+    process = host(tmp_path / "run", long_scenario("process"))
+
+    def agents() -> list[int]:
+        text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        return [int(pid) for pid in text.split()]
+
+    mine: list[int] = []
+
+    def ready() -> bool:
+        mine[:] = agents()
+        return len(mine) == 3 and recorded(tmp_path / "run")[0] > 100
+
+    kill_when(process, ready)
+    deadline = time.monotonic() + DEADLINE_S
+    while [pid for pid in mine if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert process.returncode == -signal.SIGKILL

@@ -1,0 +1,319 @@
+"""Ports: what is said when they cannot be opened, and what travels over every kind of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import serial
+from serial import rfc2217
+
+from hil.errors import LinkTimeout, SetupError, VersionMismatch
+from hil.kernel import Decoder, Golden, encode
+from hil.rig import transport as transport_module
+from hil.rig.calls import Timing
+from hil.rig.link import Link
+from hil.rig.messages import ANSWER, Msg
+from hil.rig.node import Node
+from hil.rig.process import ProcessBoard, find_agent
+from hil.rig.resync import read_state
+from hil.rig.rig import Rig
+from hil.rig.serial_board import SerialBoard
+from hil.rig.transport import SerialTransport, TransportLost
+
+from .contract import SEED, TIMING, is_golden, one
+
+PORT_HOLDER = """
+import sys, serial
+port = serial.Serial(sys.argv[1], exclusive=True)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, str]]:
+    """A raw pty: the board's end as a descriptor, the host's end as a path."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    for fd in (slave, master):
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def test_a_missing_port_is_named_with_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(SetupError) as caught:
+        SerialTransport(str(tmp_path / "ttyUSB7"))
+    assert str(tmp_path / "ttyUSB7") in caught.value.message
+    assert "does not exist" in caught.value.message
+    assert "/dev/serial/by-id" in (caught.value.remedy or "")
+
+
+def test_a_port_in_use_names_who_uses_it(pty: tuple[int, str]) -> None:
+    _, path = pty
+    holder = subprocess.Popen(
+        [sys.executable, "-c", PORT_HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(
+            SetupError, match=rf"{path} is in use by .*python.* \(pid {holder.pid}\)"
+        ):
+            SerialTransport(path)
+        holder.kill()
+
+
+def test_a_board_in_use_names_the_host_and_not_its_agent() -> None:
+    board = ProcessBoard("n0")
+    first = board.connect()
+    with pytest.raises(SetupError) as caught:
+        board.connect()
+    assert f"(pid {os.getpid()})" in caught.value.message
+    assert f"(pid {board.pid})" not in caught.value.message
+    first.close()
+    board.connect().close()
+    board.shut_down()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_a_port_without_permission_tells_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "ttyS0"
+    path.touch(mode=0o000)
+    with pytest.raises(SetupError, match="permission denied") as caught:
+        SerialTransport(str(path))
+    assert "dialout" in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize("port", ["no-such-scheme://x", "socket://127.0.0.1:1", "socket://nowhere"])
+def test_a_url_that_leads_nowhere_is_a_setup_error(port: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        SerialTransport(port)
+    assert port in caught.value.message
+
+
+def test_what_is_no_terminal_is_a_setup_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match="cannot be opened"):
+        SerialTransport(str(tmp_path / "file"))
+
+
+# --- life of a port -----------------------------------------------------------------------------
+
+
+def test_bytes_travel_both_ways_and_reading_never_waits(pty: tuple[int, str]) -> None:
+    master, path = pty
+    transport = SerialTransport(path)
+    assert transport.read() == b""
+    sent = bytes(range(256)) * 8
+    transport.write(sent)
+    got = b""
+    while len(got) < len(sent):
+        got += os.read(master, 4096)
+    assert got == sent
+    os.write(master, sent)
+    got = b""
+    while len(got) < len(sent):
+        assert select.select([transport.fd], [], [], 5)[0]
+        got += transport.read()
+    assert got == sent
+    transport.close()
+    transport.close()
+    with pytest.raises(TransportLost, match="closed"):
+        transport.read()
+
+
+def test_an_end_that_is_gone_is_told_from_then_on(pty: tuple[int, str]) -> None:
+    master, path = pty
+    transport = SerialTransport(path)
+    os.close(master)
+    for _ in range(3):
+        with pytest.raises(TransportLost):
+            transport.read()
+        with pytest.raises(TransportLost):
+            transport.write(b"x")
+    link = Link("n0", transport)
+    link.receive()
+    assert not link.connected
+    assert path in link.lost_reason
+    os.dup2(os.open(os.devnull, os.O_RDWR), master)  # so that the fixture may close it
+
+
+def test_an_end_that_takes_nothing_is_lost(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_WRITE_TIMEOUT_S", 0.05)
+    transport = SerialTransport(pty[1])
+    with pytest.raises(TransportLost, match="takes no bytes"):
+        transport.write(bytes(1 << 20))
+    transport.close()
+
+
+# --- agents that are not ours -------------------------------------------------------------------
+
+
+class FakeAgent(threading.Thread):
+    """Answers every request with what `answer` makes of it, on the board's end of a pty."""
+
+    def __init__(self, master: int, version: int) -> None:
+        super().__init__(daemon=True)
+        self.master = master
+        self.version = version
+        self.asked = 0
+
+    def run(self) -> None:
+        decoder = Decoder()
+        while True:
+            try:
+                frames, _ = decoder.push(os.read(self.master, 4096))
+            except OSError:
+                return
+            for frame in frames:
+                self.asked += 1
+                answer = encode(frame.type | ANSWER, frame.seq, bytes(80), version=self.version)
+                os.write(self.master, answer)
+
+
+def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
+    master, path = pty
+    agent = FakeAgent(master, version=2)
+    agent.start()
+    rig = Rig([Node("left", 0, SerialBoard("left", path, 115200))], "sha256", SEED, TIMING)
+    with pytest.raises(VersionMismatch) as caught:
+        rig.open()
+    rig.close()
+    assert caught.value.message == ("node left: its agent speaks wire version 2, this hil speaks 1")
+    assert "same release" in (caught.value.remedy or "")
+    assert agent.asked == 1
+
+
+def test_nobody_behind_a_port_is_a_timeout_with_advice(pty: tuple[int, str]) -> None:
+    timing = Timing(retry_us=2_000, lost_after_us=60_000)
+    rig = Rig([Node("left", 0, SerialBoard("left", pty[1], 115200))], "sha256", SEED, timing)
+    began = time.monotonic()
+    with pytest.raises(LinkTimeout, match="node left does not answer") as caught:
+        rig.open()
+    assert 0.05 < time.monotonic() - began < 10
+    assert "hil-agent" in (caught.value.remedy or "")
+    assert rig.nodes[0].link.statistics.retries > 2
+    rig.close()
+
+
+# --- every kind of port -------------------------------------------------------------------------
+
+
+def bridge(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Bytes between a socket and the agent's pipes, until one of them ends."""
+    assert process.stdin is not None and process.stdout is not None
+    with connection:
+        while True:
+            for ready in select.select([connection, process.stdout], [], [])[0]:
+                data = (
+                    connection.recv(4096) if ready is connection else os.read(ready.fileno(), 4096)
+                )
+                if not data:
+                    return
+                if ready is connection:
+                    process.stdin.write(data)
+                    process.stdin.flush()
+                else:
+                    connection.sendall(data)
+
+
+@pytest.fixture
+def tcp_port() -> Iterator[str]:
+    """A pyserial URL of an agent behind a plain TCP server."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        subprocess.Popen(
+            [str(find_agent()), "--port", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process,
+    ):
+        server.settimeout(20)
+        thread = threading.Thread(target=lambda: bridge(server.accept()[0], process))
+        thread.start()
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+        process.kill()
+        thread.join(20)
+
+
+class WithoutModemLines(serial.Serial):
+    """A pty has none, and the server asks for them."""
+
+    cts = dsr = ri = cd = False
+
+    def _update_rts_state(self) -> None: ...
+
+    def _update_dtr_state(self) -> None: ...
+
+
+def serve_rfc2217(connection: socket.socket, path: str) -> None:
+    """A minimal RFC 2217 server between a socket and a serial port, until the socket ends."""
+
+    class Telnet:
+        def write(self, data: bytes) -> None:
+            connection.sendall(data)
+
+    with connection, WithoutModemLines(path, timeout=0) as port:
+        manager = rfc2217.PortManager(port, Telnet())
+        while True:
+            for ready in select.select([connection, port], [], [])[0]:
+                if ready is port:
+                    connection.sendall(b"".join(manager.escape(port.read(4096))))
+                elif data := connection.recv(4096):
+                    port.write(b"".join(manager.filter(data)))
+                else:
+                    return
+
+
+@pytest.fixture
+def rfc2217_port() -> Iterator[str]:
+    """A pyserial URL of an agent's pty behind an RFC 2217 server."""
+    board = ProcessBoard("far")
+    board.connect().close()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        thread = threading.Thread(target=lambda: serve_rfc2217(server.accept()[0], board.port))
+        thread.start()
+        yield f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(20)
+    board.shut_down()
+
+
+@pytest.mark.filterwarnings("ignore:set(Name|Daemon):DeprecationWarning")  # pyserial's
+@pytest.mark.parametrize("kind", ["tcp_port", "rfc2217_port"])
+def test_a_board_works_behind_every_kind_of_url(kind: str, request: pytest.FixtureRequest) -> None:
+    url: str = request.getfixturevalue(kind)
+    timing = Timing(retry_us=500_000, lost_after_us=10_000_000)
+    rig = Rig([Node("n0", 0, SerialBoard("n0", url, 115200))], "matmul", SEED, timing)
+    rig.open()
+    rig.load(rig.nodes[0])
+    golden = Golden("matmul", SEED)
+    for frame in range(20):
+        golden.step()
+        assert is_golden(one(rig, frame, golden.input), golden)
+    assert read_state(rig, rig.nodes[0], golden.workload.state_len) == golden.state
+    assert rig.nodes[0].link.statistics.retries == 0
+    rig.ask(rig.nodes[0], Msg.HEALTH)
+    rig.close()
+
+
+def test_a_far_end_that_hangs_up_is_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        transport = SerialTransport(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        server.accept()[0].close()
+        assert select.select([transport.fd], [], [], 5)[0]
+        with pytest.raises(TransportLost):
+            transport.read()
+        transport.close()
