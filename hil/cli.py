@@ -364,7 +364,7 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     _session.known["run_dir"] = str(run_dir)
     if not quiet:
         for notice in loaded.notices:
-            _say(f"note: {notice}")
+            _say(_wrapped(f"note: {notice}"))
     return _Prepared(loaded.scenario, run_dir, resume=False, made=not existed)
 
 

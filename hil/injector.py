@@ -70,7 +70,7 @@ class _Source:
         if target is Target.LINK:
             kind = str(choose(random, rate.noises))
             return replace(plan, kind=kind, direction=("to_board", "to_host")[random.below(2)])
-        tick = random.below(self._ticks)
+        tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
         if target is Target.CPU:
             return replace(plan, kind=str(choose(random, rate.sefis)), tick=tick)
         kind_ = choose(random, rate.patterns)

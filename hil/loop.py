@@ -7,14 +7,14 @@ orders -> repairs -> record. It never waits for a viewer."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hil import kernel, resume, run_folder
 from hil.delivery import Delivery
-from hil.errors import SetupError
+from hil.errors import HilError, SetupError
 from hil.injector import Injector, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
 from hil.observation import observation
@@ -110,6 +110,8 @@ class Loop:
         self.classifier = Classifier(names)
         self.metrics = Metrics()
         self.delivery = Delivery(self.rig, self.golden.workload.state_len)
+        alone = len(self.nodes) == 1
+        self._usual_kind = VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
         self._heard_at_us: dict[str, int] = {}
         self._transitions_done = 0
         self._agreed: Verdict | None = None
@@ -124,6 +126,7 @@ class Loop:
         links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.rig.close)
+            stack.enter_context(self._failure_recorded())
             self._tell("opening", 0)
             self.rig.open()
             self._check_targets()
@@ -139,7 +142,6 @@ class Loop:
                 self._writer = Writer.resume(self.run_dir / "run.db", 0)
             else:
                 self._writer = Writer.create(self.run_dir / "run.db", self._meta(calibration))
-            stack.callback(self._writer.close)
             if snapshot is not None:
                 self._take_up(snapshot)
             self._record_nodes()
@@ -147,6 +149,22 @@ class Loop:
             self._snapshot_at_us = now_us() + _SNAPSHOT_US
             aborted = self._all_frames()
             return self._finish(calibration, aborted)
+
+    @contextlib.contextmanager
+    def _failure_recorded(self) -> Iterator[None]:
+        """Close the record in every case; if the rig fails, say so in it, as far as that is possible."""
+        try:
+            yield
+        except BaseException as error:
+            if self._writer is not None:
+                with contextlib.suppress(HilError):
+                    self._writer.note(self.golden.next_frame, f"failed: {error}")
+                    self._writer.meta("outcome", "error")
+            raise
+        finally:
+            if self._writer is not None:
+                with contextlib.suppress(HilError):
+                    self._writer.close()
 
     @property
     def writer(self) -> Writer:
@@ -292,13 +310,12 @@ class Loop:
         size = record_length(len(self.nodes))
         records = run_batch(boards, (1 << len(boards)) - 1, self.golden, count, size)
         last = unpack(records[-size:])
-        usual = VerdictKind.SIMPLEX if len(boards) == 1 else VerdictKind.UNANIMOUS
         quiet = len(records) // size
-        loud = last.kind is not usual or not last.correct or last.latent
+        loud = last.kind is not self._usual_kind or not last.correct or last.latent
         if loud:
             quiet -= 1
         if quiet:
-            self.metrics.count_quiet(quiet, usual)
+            self.metrics.count_quiet(quiet, self._usual_kind)
             self.writer.frames(records[: quiet * size], quiet)
         if loud:
             results = {
@@ -308,7 +325,7 @@ class Loop:
             self._conclude(_Frame(last.frame, results=results))
 
     def _run_frame(self, number: int) -> None:
-        late_us = self._pacer.wait()
+        late_us = self._pacer.wait(self._stop)
         if late_us:
             self._slip(number, None, late_us, "the frame began late")
         self._bring_back(number)
@@ -383,7 +400,7 @@ class Loop:
         first = frame.results
         verdict = self._vote(frame, first)
         self._agreed = verdict
-        if verdict.kind is VerdictKind.UNANIMOUS and not frame.upsets and self._settled:
+        if verdict.kind is self._usual_kind and not frame.upsets and self._settled:
             self.metrics.count(verdict)
             self.writer.frame(verdict.record)
             if not verdict.correct:

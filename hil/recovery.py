@@ -147,7 +147,8 @@ class Recovery:
         """What is asked every frame is counted only when a state changes."""
         states = [m.state for m in self._machines.values()]
         self.settled = all(s in (NodeState.VOTING, NodeState.ISOLATED) for s in states)
-        self.voters = sum(1 << i for i, s in enumerate(states) if s is NodeState.VOTING)
+        counting = NodeState.VOTING if NodeState.VOTING in states else NodeState.REINTEGRATING
+        self.voters = sum(1 << i for i, s in enumerate(states) if s is counting)
         self.in_service = tuple(
             name for name, m in self._machines.items() if m.state is not NodeState.ISOLATED
         )

@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from hil import __version__
-from hil.errors import RecordError
+from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.record.schema import SCHEMA_VERSION
 from hil.result import RunResult
@@ -38,12 +38,13 @@ def _writing(path: Path) -> Iterator[None]:
 def create(scenario: Scenario, out: Path | None) -> Path:
     """A fresh folder for a run: `out`, or a new one below `runs/`.
 
-    RecordError if it cannot be made, or `out` already holds a record.
+    RecordError if it cannot be made, UsageError if `out` already holds a record.
     """
     if out is not None:
         if (out / "run.db").exists():
-            raise RecordError(
-                f"{out} already holds the record of a run", remedy="choose a new folder with --out"
+            raise UsageError(
+                f"{out} already holds the record of a run",
+                remedy="choose a new folder with --out, or go on with that run with --resume",
             )
         with _writing(out):
             out.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,8 @@ that boards of a bench may have other names."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
@@ -42,3 +43,19 @@ def combine(frames: Any, lines: Iterable[str]) -> str:
     """The run digest from the hash object of all blocks and the canonical lines in order."""
     events = hashlib.sha256("\n".join(lines).encode())
     return hashlib.sha256(frames.digest() + events.digest()).hexdigest()
+
+
+def hex64(value: int) -> str:
+    """A digest as text."""
+    return f"{value:016x}"
+
+
+def canonical_lines(db: sqlite3.Connection) -> Iterator[str]:
+    """Canonical lines of a record's upsets and transitions, in order."""
+    for table, line in (("upsets", upset_line), ("transitions", transition_line)):
+        cursor = db.execute(
+            f"SELECT t.*, nodes.idx FROM {table} t JOIN nodes ON nodes.name = t.node ORDER BY t.id"
+        )
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield line(dict(zip(names, row, strict=True)))

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import RecordError
-from hil.record.digest import combine
+from hil.record.digest import canonical_lines, combine
 from hil.record.schema import SCHEMA_VERSION
-from hil.record.writer import canonical_lines
 from hil.voter import Verdict, unpack_all
 
 

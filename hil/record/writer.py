@@ -13,26 +13,23 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hil.errors import RecordError
-from hil.outcome import Anomaly, Upset
-from hil.record.digest import combine, transition_line, upset_line
+from hil.record.digest import canonical_lines, combine, hex64
 from hil.record.schema import SCHEMA_VERSION, TABLES
-from hil.recovery import Transition
-from hil.rig.link import LinkStatistics
-from hil.rig.messages import Health
-from hil.rig.node import NodeResult
-from hil.rig.resync import Damage
 from hil.voter import NodeStatus, Verdict
+
+if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
+    from hil.outcome import Anomaly, Upset
+    from hil.recovery import Transition
+    from hil.rig.link import LinkStatistics
+    from hil.rig.messages import Health
+    from hil.rig.node import NodeResult
+    from hil.rig.resync import Damage
 
 _COMMIT_S = 0.25
 _BLOCK_FRAMES = 4096
-
-
-def hex64(value: int) -> str:
-    """A digest as text."""
-    return f"{value:016x}"
 
 
 class Writer:
@@ -98,13 +95,13 @@ class Writer:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            full = "full" in str(error) or "disk I/O" in str(error)
+            remedy = "choose another place with --out"
+            if "full" in str(error) or "disk I/O" in str(error):
+                remedy = f"free disk space, or {remedy}"
+            if doing in {"write", "commit"}:
+                remedy += "; what was recorded so far is complete and readable"
             raise RecordError(
-                f"cannot {doing} the record {self.path}: {error}",
-                remedy="free disk space, or choose another place with --out; "
-                "what was recorded so far is complete and readable"
-                if full
-                else "choose another place with --out",
+                f"cannot {doing} the record {self.path}: {error}", remedy=remedy
             ) from error
 
     def _insert(self, table: str, values: tuple[Any, ...]) -> int:
@@ -280,14 +277,3 @@ class Writer:
                     self._db.execute("COMMIT")
             finally:
                 self._db.close()
-
-
-def canonical_lines(db: sqlite3.Connection) -> Iterator[str]:
-    """Canonical lines of a record's upsets and transitions, in order."""
-    for table, line in (("upsets", upset_line), ("transitions", transition_line)):
-        cursor = db.execute(
-            f"SELECT t.*, nodes.idx FROM {table} t JOIN nodes ON nodes.name = t.node ORDER BY t.id"
-        )
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield line(dict(zip(names, row, strict=True)))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Final
+
+_NAP_US: Final = 200_000
 
 
 def now_us() -> int:
@@ -35,7 +38,9 @@ class Pacer:
         early_us = self._due_us - now
         moved_us = 0
         if early_us > 0:
-            time.sleep(early_us / 1e6)
+            while early_us > 0 and not stop():
+                time.sleep(min(early_us, _NAP_US) / 1e6)
+                early_us = self._due_us - now_us()
         elif -early_us > self.period_us:
             moved_us = int(-early_us)
             self._due_us = now

@@ -417,14 +417,18 @@ class _Page:
             "SELECT node, after FROM transitions ORDER BY id")}  # fmt: skip
         links = {r["node"]: r for r in self._reader.rows("SELECT * FROM links")}
         out = _columns()
-        out.add_column("node", no_wrap=True)
+        out.add_column("node", min_width=12)
         out.add_column("board", no_wrap=True)
         for name in ("sent", "received", "errors", "naks", "retries", "reconn."):
             out.add_column(name, justify="right", no_wrap=True)
+        where: list[RenderableType] = []
         for node in self._reader.rows("SELECT * FROM nodes ORDER BY idx"):
+            if node["board"] == "serial":
+                known = (node["name"] + ":", node["model"], node["serial"], "at", node["port"])
+                where.append(_whole(Text("   " + " ".join(filter(None, known)), style=DIM)))
             link = links.get(node["idx"])
             state = state_text(node["name"], ends.get(node["name"], "voting"), self._glyphs)
-            cells: list[RenderableType] = [state, _board_text(node)]
+            cells: list[RenderableType] = [state, node["board"]]
             if link is not None:
                 cells += [
                     f"{_short(link['tx_frames'])}/{_short(link['tx_bytes'])}",
@@ -432,7 +436,7 @@ class _Page:
                     *(self._cell(link[c]) for c in ("rx_errors", "naks", "retries", "reconnects")),
                 ]
             out.add_row(*cells)
-        return _section("Nodes, and frames/bytes on their links", out)
+        return Group(_section("Nodes, and frames/bytes on their links", out), *where)
 
     def foot(self) -> RenderableType:
         grid = _grid()
@@ -481,10 +485,3 @@ class _Page:
             if len(failed) > 1:
                 why += f", and {len(failed) - 1} more"
         return Text.assemble("\n ", outcome_line(self._result, self._glyphs), (why, BAD))
-
-
-def _board_text(node: sqlite3.Row) -> str:
-    kind = node["board"]
-    if kind == "serial":
-        return f"{node['model'] or 'serial'} at {node['port']}"
-    return str(kind)

@@ -30,7 +30,7 @@ enum {
   LANES_AT = RECORD_AT + RECORD_LEN,
   SCRATCH_LEN = LANES_AT + LANES * 8,
 
-  TICKS = 2 + READS /* record derived, record written, each record read */
+  TICKS = 2 + READS /* record derived + 1, record written, each record read */
 };
 #define STREAM UINT64_C(0x776c2e6172636869) /* "wl.archi" */
 #define M1 UINT64_C(0x9e3779b97f4a7c15)
@@ -127,7 +127,7 @@ WORKLOAD_TEXT(archive) static int step(const workload_io_t *io, progress_t *prog
   }
   store_u64le(io->state, steps + 1u);
   memcpy(io->output, lanes, LANES * 8);
-  return HIL_OK;
+  return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
 extern const workload_t workload_archive;

@@ -27,7 +27,7 @@ enum {
   SCHEDULE_AT = HASH_AT + HASH_LEN,
   SCRATCH_LEN = SCHEDULE_AT + 64 * 4,
 
-  TICKS = ROUNDS * BLOCKS /* each compressed block */
+  TICKS = ROUNDS * BLOCKS /* each compressed block */ + 1
 };
 #define STREAM UINT64_C(0x776c2e7368613235) /* "wl.sha25" */
 
@@ -149,7 +149,7 @@ WORKLOAD_TEXT(sha256) static int step(const workload_io_t *io, progress_t *progr
   memcpy(old, io->state, HASH_LEN);
   store_u64le(io->state + STEPS_AT, steps + 1u);
   memcpy(io->output, io->state, HASH_LEN);
-  return HIL_OK;
+  return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
 extern const workload_t workload_sha256;
