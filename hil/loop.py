@@ -152,7 +152,7 @@ class Loop:
 
     @contextlib.contextmanager
     def _failure_recorded(self) -> Iterator[None]:
-        """Close the record in every case; if the rig fails, say so in it, as far as that is possible."""
+        """Close the record in every case; if the rig fails, say so in it as far as possible."""
         try:
             yield
         except BaseException as error:

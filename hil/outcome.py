@@ -123,8 +123,8 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
 
 @dataclass(slots=True)
 class _NodeBook:
-    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike. `shown`: the effect
-    that the node showed in this frame."""
+    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike. `shown`: the
+    effect that the node showed in this frame."""
 
     open: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
@@ -207,8 +207,8 @@ class Classifier:
         book.open.append(upset)
 
     def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
-        """What left the system in the frame; `verdict` is the final one. Only nodes that showed something
-        have had a part in it."""
+        """What left the system in the frame; `verdict` is the final one. Only nodes that showed
+        something have had a part in it."""
         opened = [u for book in self._books.values() if book.shown != "masked" for u in book.open]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, "sdc_escaped")

@@ -17,8 +17,8 @@ import numpy as np
 
 from hil.errors import KernelError, RecordError
 from hil.kernel import digest64
+from hil.record.digest import hex64
 from hil.record.reader import Reader
-from hil.record.writer import hex64
 from hil.voter import (
     CORRECT,
     DELIVERED,

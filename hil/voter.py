@@ -85,9 +85,6 @@ def record_length(nodes: int) -> int:
     return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
 
 
-_FRAME: Any = ffi.new("lockstep_frame_t *")
-_PACKED: Any = ffi.new("uint8_t[]", record_length(MAX_NODES))
-
 
 def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
     return Verdict(
@@ -106,7 +103,7 @@ def vote(
 ) -> Verdict:
     """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
     marks a delivered output as correct; it never decides. KernelError for more than 7 nodes."""
-    f = _FRAME
+    f = ffi.new("lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = RE_EXECUTED if re_executed else 0
     for i, b in enumerate(ballots):
@@ -116,13 +113,14 @@ def vote(
     check(lib.lockstep_vote(f), "lockstep_vote")
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
         f.flags |= CORRECT
-    length = check(lib.lockstep_pack(f, _PACKED, len(_PACKED)), "lockstep_pack")
-    return _verdict(f, ballots, ffi.buffer(_PACKED, length)[:])
+    packed = ffi.new("uint8_t[]", record_length(len(ballots)))
+    length = check(lib.lockstep_pack(f, packed, len(packed)), "lockstep_pack")
+    return _verdict(f, ballots, ffi.buffer(packed, length)[:])
 
 
 def unpack(record: bytes | memoryview) -> Verdict:
     """A verdict from its packed frame. KernelError if the bytes are none."""
-    f = _FRAME
+    f = ffi.new("lockstep_frame_t *")
     length = check(lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack")
     ballots = [
         Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]

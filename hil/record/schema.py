@@ -26,8 +26,8 @@ CREATE TABLE frames (
   frame INTEGER PRIMARY KEY, t_us INTEGER NOT NULL, verdict TEXT NOT NULL,
   voters INTEGER NOT NULL, agree INTEGER NOT NULL, dissent INTEGER NOT NULL,
   latent INTEGER NOT NULL, flags INTEGER NOT NULL,
-  output TEXT NOT NULL, state TEXT NOT NULL, golden_output TEXT NOT NULL, golden_state TEXT NOT NULL,
-  value BLOB
+  output TEXT NOT NULL, state TEXT NOT NULL,
+  golden_output TEXT NOT NULL, golden_state TEXT NOT NULL, value BLOB
 );
 CREATE TABLE replies (
   frame INTEGER NOT NULL, node INTEGER NOT NULL, execution INTEGER NOT NULL, status TEXT NOT NULL,

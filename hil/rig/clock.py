@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Final
+
+_NAP_US: Final = 200_000
 from typing import Final
 
 _NAP_US: Final = 200_000
@@ -27,9 +31,11 @@ class Pacer:
     def paced(self) -> bool:
         return self.period_us is not None
 
-    def wait(self) -> int:
-        """Sleep until the next frame is due; returns by how many us the schedule had to move, 0 if
-        the frame begins in time."""
+    def wait(self, stop: Callable[[], bool]) -> int:
+        """Sleep until the next frame is due, or `stop` says so.
+
+        Returns by how many us the schedule had to move, 0 if the frame begins in time.
+        """
         if self.period_us is None:
             return 0
         now = now_us()

@@ -1,5 +1,5 @@
-"""Positive and negative controls: what is forced is seen for what it is, every time; what is not there
-is never seen.
+"""Positive and negative controls: what is forced is seen for what it is, every time; what is not
+there is never seen.
 
 The truth about an upset of the state is the golden kernel itself, computed with the flipped bit.
 """
@@ -48,7 +48,7 @@ def count(reader: Reader, table: str) -> int:
     return int(reader.rows(f"SELECT count(*) FROM {table}")[0][0])
 
 
-# --- nothing happens ------------------------------------------------------------------------------------
+# --- nothing happens ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -74,7 +74,7 @@ def test_without_upsets_other_schemes_are_as_quiet(tmp_path: Path, board: str, s
         assert count(reader, table) == 0, table
 
 
-# --- upsets of the state, against the golden kernel -------------------------------------------------------
+# --- upsets of the state, against the golden kernel ---------------------------------------------
 
 
 def predicted(name: str, hits: dict[int, int]) -> dict[int, str]:
@@ -132,11 +132,11 @@ def test_predictions_are_of_both_kinds() -> None:
     assert kinds == {"latent", "sdc"}
 
 
-# --- forced results -------------------------------------------------------------------------------------
+# --- forced results -----------------------------------------------------------------------------
 
 
 def falsifying_events(name: str, frames: range, nodes: str) -> list[dict[str, Any]]:
-    """Cells of the output that do not hold the right value: certain to falsify, whatever is computed."""
+    """Cells of the output that do not hold the right value: certain to falsify."""
     rng = random.Random(f"{name} output")
     golden = Golden(name, 1)
     out: list[dict[str, Any]] = []
@@ -183,7 +183,8 @@ def test_a_falsified_result_of_a_single_node_escapes_every_time(
 
 
 @pytest.mark.parametrize(
-    ("sefi", "effect", "signal"), [("crash", "crash", 4), ("hang", "hang", 0), ("reset", "reboot", 0)]
+    ("sefi", "effect", "signal"),
+    [("crash", "crash", 4), ("hang", "hang", 0), ("reset", "reboot", 0)],
 )
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", ["infer", "attitude"])

@@ -1,7 +1,7 @@
 """Random draws against the distributions that they claim, with the tests of scipy.
 
-All seeds are fixed: a test fails always or never. Thresholds are p > 1e-3 of a two-sided test; each test
-also shows that it can fail, with a distribution that is a few percent off.
+All seeds are fixed: a test fails always or never. Thresholds are p > 1e-3 of a two-sided test;
+where it matters a test also shows that it can fail, with a distribution that is a few percent off.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def test_streams_repeat_and_differ_by_name_and_by_seed() -> None:
         return [random.bits64() for _ in range(8)]
 
     assert first(1, "a") == first(1, "a")
-    pairs = [first(seed, name) for seed in (0, 1, 2**63 - 1) for name in ("a", "b", "rate 0/node 1")]
+    names = ("a", "b", "rate 0/node 1")
+    pairs = [first(seed, name) for seed in (0, 1, 2**63 - 1) for name in names]
     for one, other in itertools.combinations(pairs, 2):
         assert not set(one) & set(other)
 

@@ -1,7 +1,7 @@
 """Faults that nobody planned: real processes are killed, stopped and cut off while a run goes on.
 
-They are made from the loop's own `stop` hook, between two frames, so that each run meets them at the
-same frames.
+They are made from the loop's own `stop` hook, between two frames, so that each run meets them at
+the same frames.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ def children(pid: int) -> list[int]:
     return []
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def wait_for(what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not what():
@@ -71,9 +75,9 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 class Saboteur:
-    """Calls each of `acts` before its frame; remembers every process it saw, and open descriptors."""
+    """Calls each of `acts` before its frame; remembers processes and open descriptors."""
 
-    def __init__(self, acts: dict[int, tuple[Callable[[Saboteur, int], None], int]]) -> None:
+    def __init__(self, acts: Mapping[int, tuple[Callable[[Saboteur, int], None], int]]) -> None:
         self.acts = acts
         self.frame = -1
         self.seen: set[int] = set()
@@ -84,7 +88,7 @@ class Saboteur:
         self.frame += 1
         if self.frame in self.acts:
             act, node = self.acts[self.frame]
-            self.descriptors[self.frame] = len(os.listdir("/proc/self/fd"))
+            self.descriptors[self.frame] = open_descriptors()
             for index in range(len(self.loop.nodes) if self.loop else 0):
                 self.seen |= {self.agent(index), *children(self.agent(index))}
             act(self, node)
@@ -148,7 +152,9 @@ FAULTS: list[tuple[Callable[[Saboteur, int], None], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("act", "effect", "reason", "action"), FAULTS, ids=lambda v: getattr(v, "__name__", ""))  # fmt: skip
+@pytest.mark.parametrize(
+    ("act", "effect", "reason", "action"), FAULTS, ids=[act.__name__ for act, *_ in FAULTS]
+)
 def test_a_fault_is_found_healed_and_recorded_as_what_it_was(
     tmp_path: Path, act: Callable[[Saboteur, int], None], effect: str, reason: str, action: str
 ) -> None:
@@ -182,14 +188,13 @@ def test_the_signal_of_a_killed_worker_is_in_the_record(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_stopped_between_steps_goes_on(tmp_path: Path) -> None:
     """Stop signals are not upsets: the agent, which traces the worker, passes over them."""
-    result = run(scenario(), tmp_path, Saboteur({f: (stop_worker, f % 3) for f in range(10, 60, 7)}))
+    acts = {f: (stop_worker, f % 3) for f in range(10, 60, 7)}
+    result = run(scenario(), tmp_path, Saboteur(acts))
     assert result.verdicts["unanimous"] == 200 and result.unexplained == 0
 
 
 @pytest.mark.parametrize("act", [kill_agent, stop_agent])
-def test_a_single_node_comes_back_too(
-    tmp_path: Path, act: Callable[[Saboteur, int], None]
-) -> None:
+def test_a_single_node_comes_back_too(tmp_path: Path, act: Callable[[Saboteur, int], None]) -> None:
     result = run(scenario(scheme="simplex"), tmp_path, Saboteur({50: (act, 0)}))
     assert result.metrics["sdc_escaped"] == 0
     assert result.availability >= 0.99
@@ -206,7 +211,7 @@ def test_all_agents_killed_at_once_come_back(tmp_path: Path) -> None:
 
 
 def test_thirty_faults_leave_no_process_and_no_descriptor_behind(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     kinds = [act for act, *_ in FAULTS] + [stop_worker]
     acts = {10 + 12 * n: (kinds[n % len(kinds)], n % 3) for n in range(30)}
     saboteur = Saboteur(acts)
@@ -215,7 +220,7 @@ def test_thirty_faults_leave_no_process_and_no_descriptor_behind(tmp_path: Path)
     assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
     assert result.unexplained == result.recoveries == 24
     assert len(set(saboteur.descriptors.values())) == 1, "open while it runs"
-    assert len(os.listdir("/proc/self/fd")) == before, "open after it"
+    assert open_descriptors() == before, "open after it"
     assert len(saboteur.seen) >= 6 + 24
     wait_for(lambda: not [pid for pid in saboteur.seen if alive(pid)])
     assert children(os.getpid()) == []
@@ -229,7 +234,7 @@ def test_a_node_that_dies_too_often_is_isolated_and_the_rest_go_on(tmp_path: Pat
     assert (last["frame"], last["node"], last["after"]) == (70, "b", "isolated")
 
 
-# --- boards whose power is not ours ------------------------------------------------------------------
+# --- boards whose power is not ours -------------------------------------------------------------
 
 
 @contextlib.contextmanager

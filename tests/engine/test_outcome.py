@@ -1,11 +1,12 @@
 """What upsets came to, through the pure classifier with frames made by hand.
 
-Each story is a list of frames: what every node showed, what the voter said, what was healed. Digests are
-small numbers; GOOD is what the golden run computed.
+Each story is a list of frames: what every node showed, what the voter said, what was healed.
+Digests are small numbers; GOOD is what the golden run computed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_result_shows_the_effect(result: NodeResult, effect: str) -> None:
     assert effect_of(result, GOOD, GOOD) == effect
 
 
-# --- telling stories ------------------------------------------------------------------------------------
+# --- telling stories ----------------------------------------------------------------------------
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Story:
         settle: str | None = None,
     ) -> None:
         """One frame: other results than FINE in `shown`; `again` those after a rollback."""
-        first = {n: FINE for n in self.nodes} | (shown or {})
+        first = dict.fromkeys(self.nodes, FINE) | (shown or {})
         self.c.judge_nodes(self.frame, first, (GOOD, GOOD))
         last = first | (again or {})
         mask = sum(1 << self.nodes.index(n) for n in voters or self.nodes)
@@ -219,8 +220,12 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("story", "effect", "outcome"), TABLE, ids=lambda v: getattr(v, "__name__", v))
-def test_a_story_ends_with_its_effect_and_outcome(story, effect: str, outcome: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("story", "effect", "outcome"), TABLE, ids=[story.__name__ for story, *_ in TABLE]
+)
+def test_a_story_ends_with_its_effect_and_outcome(
+    story: Callable[[], Upset], effect: str, outcome: str
+) -> None:
     assert came_of(story()) == (effect, outcome)
 
 
@@ -229,7 +234,7 @@ def test_the_stories_reach_every_effect_and_every_outcome() -> None:
     assert {outcome for _, _, outcome in TABLE} == set(OUTCOMES)
 
 
-# --- what is not injected -----------------------------------------------------------------------------
+# --- what is not injected -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", ["missed", "failed", "refused"])
@@ -267,7 +272,7 @@ def test_a_memory_upset_that_was_masked_and_settled_explains_nothing_later() -> 
     assert len(s.c.anomalies) == 1
 
 
-# --- sleeping faults ------------------------------------------------------------------------------------
+# --- sleeping faults ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ["stack", "heap", "text", "gpr", "vector"])
@@ -275,11 +280,11 @@ def test_what_lies_in_the_worker_may_strike_later(target: str) -> None:
     s = Story()
     u = s.hit(target=target)
     s.run()
-    assert came_of(u) == ("masked", "no_effect") and not u.dormant
+    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
     assert s.c.take_finished() == [u]
     s.run()
     s.run({"a": CRASH}, healed={"a": "restart"}, settle="abc")
-    assert came_of(u) == ("crash", "recovered") and u.dormant
+    assert (*came_of(u), u.dormant) == ("crash", "recovered", True)
     assert (u.detected_frame, u.resolved_frame) == (2, 2)
     assert s.c.take_finished() == [u], "its row is written again"
     assert s.c.anomalies == []
@@ -364,7 +369,7 @@ def test_a_stuck_bit_whose_time_is_over_explains_nothing() -> None:
     assert [a.frame for a in s.c.anomalies] == [5]
 
 
-# --- several at once ---------------------------------------------------------------------------------
+# --- several at once ----------------------------------------------------------------------------
 
 
 def test_upsets_that_hit_one_node_in_one_frame_share_what_followed() -> None:

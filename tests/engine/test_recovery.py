@@ -1,7 +1,7 @@
 """The recovery machine: its drawn table, edge by edge, and long random walks.
 
-The table in the module's docstring is the specification: it is parsed here, and must name exactly the
-edges that the machine takes.
+The table in the module's docstring is the specification: it is parsed here, and must name exactly
+the edges that the machine takes.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def test_nodes_do_not_share_attempts() -> None:
     assert r.in_state(S.VOTING) == ["b"]
 
 
-# --- walks ----------------------------------------------------------------------------------------
+# --- walks --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def test_what_is_remembered_and_recalled_goes_on_in_the_same_way(seed: int) -> N
     assert twin.r.memory() == walk.r.memory()
 
 
-# --- the table ------------------------------------------------------------------------------------
+# --- the table ----------------------------------------------------------------------------------
 
 
 def table() -> list[tuple[str, str, str]]:
@@ -297,11 +297,12 @@ def table() -> list[tuple[str, str, str]]:
     head = next(n for n, line in enumerate(lines) if line.split() == ["from", "to", "on", "by"])
     starts = [lines[head].index(f" {word} ") + 1 for word in ("from", "to", "on")]
     starts.append(lines[head].index(" by") + 1)
+    ends: list[int | None] = [*starts[1:], None]
     rows = []
     for line in lines[head + 1 :]:
         if not line.strip():
             break
-        cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        cells = [line[a:b].strip() for a, b in zip(starts, ends, strict=True)]
         assert hasattr(Recovery, cells[3]), f"{cells[3]} makes no edges"
         rows.append((cells[0], cells[1], cells[2]))
     return rows
@@ -312,14 +313,15 @@ def states(cell: str, before: NodeState | None = None) -> set[NodeState]:
     if cell == "any rung":
         return set(RUNGS)
     if cell == "next rung":
-        return set(RUNGS[RUNGS.index(before) :]) if before in RUNGS else set(RUNGS)
+        at = RUNGS.index(before) if before is not None and before in RUNGS else 0
+        return set(RUNGS[at:])
     if cell == "any but VOTING":
         return set(NodeState) - {S.VOTING, S.ISOLATED}
     if ".." in cell:
         first, _, last = cell.partition("..")
-        end = RUNGS[-1] if last in ("", "CYCLE") else S[last]
-        return set(RUNGS[RUNGS.index(S[first]) : RUNGS.index(end) + 1])
-    return {S[cell]}
+        end = RUNGS[-1] if last in ("", "CYCLE") else NodeState[last]
+        return set(RUNGS[RUNGS.index(NodeState[first]) : RUNGS.index(end) + 1])
+    return {NodeState[cell]}
 
 
 ON = {

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
@@ -250,6 +252,26 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
     for at, value in ((8, 0), (8, 6), (9, 0), (9, 8), (10, 8), (11, 16), (15, 1), (32, 6)):
         with pytest.raises(KernelError):
             unpack(good[:at] + bytes([value]) + good[at + 1 :])
+
+
+def test_several_threads_may_vote_and_read_at_the_same_time() -> None:
+    """A viewer reads a record in a thread of the process that writes it."""
+    cases = [(b, mask_of(v), vote(n, b, mask_of(v))) for n, (b, v) in enumerate(CASES[:500])]
+
+    def work(_: int) -> int:
+        wrong = 0
+        for n, (ballots, voters, verdict) in enumerate(cases * 6):
+            wrong += vote(n % len(cases), ballots, voters) != verdict
+            wrong += unpack(verdict.record) != verdict
+        return wrong
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(work, range(4))) == 0
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_delivered_is_a_flag_of_the_record() -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from hil import loop as loop_module
 from hil import resume, run_folder
-from hil.errors import RecordError, UsageError
+from hil.errors import HilError, RecordError, UsageError
 from hil.loop import Loop
 from hil.record import writer as writer_module
 from hil.record.reader import Reader
@@ -78,7 +78,7 @@ def copy_of(result: RunResult, to: Path) -> sqlite3.Connection:
     return target
 
 
-# --- what it holds ----------------------------------------------------------------------------------
+# --- what it holds ------------------------------------------------------------------------------
 
 
 def test_blocks_hold_every_frame_and_rows_repeat_the_notable_ones(finished: RunResult) -> None:
@@ -159,7 +159,7 @@ def test_every_node_has_a_row_a_link_and_its_health(finished: RunResult) -> None
     reader.close()
 
 
-# --- manifest and JUnit -------------------------------------------------------------------------------
+# --- manifest and JUnit -------------------------------------------------------------------------
 
 
 def test_the_manifest_identifies_and_summarises_the_run(finished: RunResult) -> None:
@@ -205,7 +205,7 @@ def test_junit_has_a_case_for_each_expectation_and_says_what_was_measured(tmp_pa
     assert properties["run_digest"] == result.run_digest and properties["seed"] == "4"
 
 
-# --- the run digest -----------------------------------------------------------------------------------
+# --- the run digest -----------------------------------------------------------------------------
 
 
 def test_the_reader_computes_the_same_digest_as_the_run(finished: RunResult) -> None:
@@ -236,7 +236,7 @@ def test_a_changed_bit_anywhere_in_a_block_changes_the_digest(
     ("sql", "matters"),
     [
         ("UPDATE upsets SET outcome='no_effect' WHERE id=1", True),
-        ("UPDATE upsets SET bit=bit+1 WHERE target='output' AND id=1", True),
+        ("UPDATE upsets SET bit=bit+1 WHERE target='output'", True),
         ("DELETE FROM upsets WHERE id=2", True),
         ("UPDATE transitions SET after='isolated' WHERE id=1", True),
         ("UPDATE transitions SET wall_us=wall_us+1", False),
@@ -258,7 +258,7 @@ def test_what_happened_is_in_the_digest_and_real_time_is_not(
     reader.close()
 
 
-# --- reading what is no record -----------------------------------------------------------------------------
+# --- reading what is no record ------------------------------------------------------------------
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
@@ -290,21 +290,21 @@ def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -
         run_folder.create(scenario(), finished.run_dir)
 
 
-# --- readers while it is written -----------------------------------------------------------------------
+# --- readers while it is written ----------------------------------------------------------------
 
 
 def test_several_readers_follow_a_run_that_is_being_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.005)
-    errors: list[BaseException] = []
+    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.02)
+    errors: list[Exception] = []
     seen: list[set[int]] = [set() for _ in range(4)]
     over = threading.Event()
 
     def follow(mine: set[int]) -> None:
         try:
             while not over.is_set():
-                if not (tmp_path / "run.db").exists():
+                if over.wait(0.01) or not (tmp_path / "run.db").exists():
                     continue
                 try:
                     reader = Reader(tmp_path)
@@ -316,7 +316,7 @@ def test_several_readers_follow_a_run_that_is_being_written(
                 assert len(verdicts) >= max(mine, default=0), "what was committed stays"
                 mine.add(len(verdicts))
                 reader.close()
-        except BaseException as error:
+        except (AssertionError, HilError, sqlite3.Error) as error:
             errors.append(error)
 
     threads = [threading.Thread(target=follow, args=(mine,)) for mine in seen]
@@ -334,7 +334,7 @@ def test_several_readers_follow_a_run_that_is_being_written(
     assert result.outcome == "pass"
 
 
-# --- kill -9, and going on ---------------------------------------------------------------------------------
+# --- kill -9, and going on ----------------------------------------------------------------------
 
 HOST = """
 import json, sys
@@ -389,7 +389,7 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> No
 
 def long_scenario(board: str) -> Scenario:
     return scenario(
-        frames=8000,
+        frames=4000,
         frame_ms=1,
         rig={"scheme": "tmr", "board": board},
         workload="attitude",
@@ -397,7 +397,7 @@ def long_scenario(board: str) -> Scenario:
             "one_at_a_time": True,
             "events": [
                 {"frame": f, "node": "abc"[f % 3], "target": "cpu", "sefi": "crash"}
-                for f in range(200, 8000, 400)
+                for f in range(200, 4000, 400)
             ],
             "rates": [{"targets": ["state", "input", "output", "link"], "per_s": 30}],
         },
@@ -421,7 +421,7 @@ def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     kill_when(host(out, s), ready)
     reader = Reader(out)
     verdicts = list(reader.verdicts())
-    assert 100 < len(verdicts) < 8000
+    assert 100 < len(verdicts) < 4000
     assert [v.frame for v in verdicts] == list(range(len(verdicts)))
     assert [vote_again(v) for v in verdicts] == verdicts
     assert reader.meta["outcome"] == "running"
@@ -438,7 +438,7 @@ def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     assert resumed.upsets == whole.upsets and resumed.recoveries == whole.recoveries
     reader = Reader(out)
     assert reader.run_digest() == whole.run_digest
-    assert [v.frame for v in reader.verdicts()] == list(range(8000))
+    assert [v.frame for v in reader.verdicts()] == list(range(4000))
     assert [r["text"] for r in reader.rows("SELECT text FROM notes")] == ["resumed"]
     assert json.loads((out / "manifest.json").read_text())["run_digest"] == whole.run_digest
     reader.close()
@@ -447,7 +447,7 @@ def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
 def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s = scenario(frames=3000, rig={"scheme": "tmr", "board": "process"})
+    s = scenario(frames=1200, rig={"scheme": "tmr", "board": "process"})
     out = tmp_path / "killed"
     out.mkdir()
 
@@ -466,17 +466,17 @@ def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginni
     assert Loop(s, out, resume_run=True).run().run_digest == run(s, tmp_path / "b").run_digest
 
 
-@pytest.mark.parametrize("at", [150, 500, 1234, 1999])
+@pytest.mark.parametrize("at", [150, 450, 510])
 def test_an_aborted_run_resumes_to_the_same_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
     s = scenario(
-        frames=2000, upsets={
-            "events": [{"frame": 120, "node": "b", "target": "board", "returns_after_frames": 1200},
-                       {"frame": 300, "node": "a", "target": "output", "bit": 5, "permanent": True,
+        frames=600, upsets={
+            "events": [{"frame": 120, "node": "b", "target": "board", "returns_after_frames": 280},
+                       {"frame": 420, "node": "a", "target": "output", "bit": 5, "permanent": True,
                         "pattern": "stuck"}],
-            "rates": [{"targets": ["state", "input", "output"], "per_s": 3}, ],
+            "rates": [{"targets": ["state", "input", "output"], "per_s": 3}],
         },
     )  # fmt: skip
     out = tmp_path / "aborted"
@@ -488,6 +488,23 @@ def test_an_aborted_run_resumes_to_the_same_digest(
     whole = run(s, tmp_path / "whole")
     assert resumed.run_digest == whole.run_digest
     assert {**resumed.as_json(), "run_dir": ""} == {**whole.as_json(), "run_dir": ""}
+
+
+def test_power_that_returns_just_after_the_snapshot_returns_in_the_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
+    event = {"frame": 50, "node": "b", "target": "board", "returns_after_frames": 100}
+    s = scenario(frames=200, upsets={"events": [event]}, expect={})
+    out = tmp_path / "aborted"
+    out.mkdir()
+    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 150)
+    loop.run()
+    snapshot = resume.read_snapshot(out)
+    assert snapshot is not None and snapshot.frame == 150
+    resumed = Loop(s, out, resume_run=True).run()
+    assert resumed.metrics["isolated"] == 0
+    assert resumed.run_digest == run(s, tmp_path / "whole").run_digest
 
 
 def test_unexplained_anomalies_before_and_after_the_snapshot_are_all_recorded(
@@ -524,7 +541,7 @@ def test_a_complete_run_is_not_resumed(finished: RunResult) -> None:
         resume.open_run(finished.run_dir)
 
 
-# --- a full disk -------------------------------------------------------------------------------------------
+# --- a full disk --------------------------------------------------------------------------------
 
 
 def pages_of(path: Path) -> int:
@@ -563,25 +580,21 @@ def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
             lambda *a, factory=Small, **k: connect(*a, **k) if k.get("uri")
             else connect(*a, factory=factory, **k),
         )  # fmt: skip
+        told: RecordError | None = None
         try:
-            result = run(s, out)
-        except RecordError as error:
-            assert "full" in str(error) and error.remedy
-        else:
-            assert result.run_digest == whole.run_digest
+            assert run(s, out).run_digest == whole.run_digest
             ends += 1
+        except RecordError as error:
+            told = error
         finally:
             monkeypatch.setattr(sqlite3, "connect", connect)
+        assert told is None or ("full" in str(told) and told.remedy)
         try:
             reader = Reader(out)
         except RecordError:
-            assert pages < needed / 2, "so small that not even its tables fit"
+            assert not committed, "so small that not even its tables fit"
             continue
-        try:
-            verdicts = list(reader.verdicts())
-        except RecordError:
-            assert not committed
-            continue
+        verdicts = list(reader.verdicts())
         assert [v.frame for v in verdicts] == list(range(len(verdicts)))
         assert [vote_again(v) for v in verdicts] == verdicts
         committed.append(len(verdicts))
@@ -594,7 +607,9 @@ def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_file_system_that_is_really_full_is_an_error_too(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)],
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         pytest.skip("mounting is not allowed here")

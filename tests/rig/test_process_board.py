@@ -224,6 +224,15 @@ def test_a_position_in_instructions_is_the_one_that_is_told(make_rig: Callable[.
     assert crashed == inside
 
 
+def test_counting_instructions_does_not_use_up_the_budget(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig("sha256", cpu_us=10_000)
+    golden = Golden("sha256", SEED)
+    arm = Arm(1, 0, "heap", "zero_word", tick=0, steps=30_000, width=8)
+    done = experiment(rig, golden, arm)
+    assert (done.report.state, done.report.steps) == ("injected", 30_000)
+    assert done.result.status == DONE
+
+
 def test_two_positions_behind_one_tick_are_each_as_if_alone(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig("sha256")
     node = rig.nodes[0]

@@ -30,7 +30,7 @@ enum {
   LANES_AT = RECORD_AT + RECORD_LEN,
   SCRATCH_LEN = LANES_AT + LANES * 8,
 
-  TICKS = 2 + READS /* record derived + 1, record written, each record read */
+  TICKS = 2 + READS + 1 /* record derived, record written, each record read, the result */
 };
 #define STREAM UINT64_C(0x776c2e6172636869) /* "wl.archi" */
 #define M1 UINT64_C(0x9e3779b97f4a7c15)

@@ -27,7 +27,7 @@ enum {
   SCHEDULE_AT = HASH_AT + HASH_LEN,
   SCRATCH_LEN = SCHEDULE_AT + 64 * 4,
 
-  TICKS = ROUNDS * BLOCKS /* each compressed block */ + 1
+  TICKS = ROUNDS * BLOCKS + 1 /* each compressed block, and the result */
 };
 #define STREAM UINT64_C(0x776c2e7368613235) /* "wl.sha25" */
 
