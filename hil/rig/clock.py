@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 _NAP_US: Final = 200_000
-from typing import Final
-
-_NAP_US: Final = 200_000
 
 
 def now_us() -> int:
