@@ -31,7 +31,7 @@ class Delivery:
     """Upsets of one run on one rig.
 
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
-    back; `watches`: checkpoint upsets that nothing is known of yet, by node."""
+    back; `watches`: checkpoint upsets that nothing is known of yet, by id."""
 
     def __init__(self, rig: Rig, state_len: int) -> None:
         self._rig = rig
@@ -39,7 +39,9 @@ class Delivery:
         self._by_name = {node.name: node for node in rig.nodes}
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
         self.returning: list[tuple[int, str]] = []
-        self.watches: dict[str, _Watch] = {}
+        self.watches: dict[int, _Watch] = {}
+        self._noises: dict[int, Noise] = {}
+        self._loads = {node.name: node.loads for node in rig.nodes}
 
     def prepare(self, plan: Planned, *, in_service: bool) -> Upset:
         """Make ready what the frame shall suffer; `in_service`: the node is not isolated."""
@@ -48,7 +50,8 @@ class Delivery:
         if not in_service and plan.target != "board":
             upset.state, upset.detail = "refused", "the node is isolated"
         elif plan.target == "link":
-            node.link.noise = Noise(plan.kind, plan.direction, plan.bit)
+            noise = self._noises[plan.id] = Noise(plan.kind, plan.direction, plan.bit)
+            node.link.noises.append(noise)
         elif plan.target == "board":
             self._cut_power(node, upset)
         else:
@@ -106,11 +109,12 @@ class Delivery:
         else:
             upset.take(report)
         if upset.state != "injected":
-            self.watches.pop(plan.node, None)
+            self.watches.pop(plan.id, None)
 
     def _collect_noise(self, node: Node, upset: Upset) -> None:
-        noise, node.link.noise = node.link.noise, None
-        if noise is None or not noise.done:
+        noise = self._noises.pop(upset.plan.id)
+        node.link.noises.remove(noise)
+        if not noise.done:
             upset.state = "missed"
             return
         upset.state, upset.verified, upset.changed = "injected", True, True
@@ -128,19 +132,30 @@ class Delivery:
             every = self._rig.checkpoint_every
             if every:  # by then the next checkpoint overwrites it
                 frames = min(frames, every - upset.plan.frame % every)
-            self.watches[node.name] = _Watch(upset, before.corrected, before.uncorrected, frames)
+            self.watches[upset.plan.id] = _Watch(
+                upset, before.corrected, before.uncorrected, frames
+            )
 
     def look_at_watches(self, frame: int) -> None:
-        for name, watch in list(self.watches.items()):
-            health = self._rig.health([self._by_name[name]]).get(name)
+        """Has the memory code met what hit the checkpoints?"""
+        if not self.watches:
+            return
+        names = {watch.upset.plan.node for watch in self.watches.values()}
+        told = {name: self._rig.health([self._by_name[name]]).get(name) for name in names}
+        for id_, watch in list(self.watches.items()):
+            health = told[watch.upset.plan.node]
             watch.frames_left -= 1
             caught = health is not None and (
                 health.corrected > watch.corrected or health.uncorrected > watch.uncorrected
             )
-            if caught and watch.upset.effect in ("", "masked"):
+            if caught and watch.upset.effect in {"", "masked"}:
                 watch.upset.effect, watch.upset.detected_frame = "detected", frame
             if caught or health is None or watch.frames_left <= 0:
-                del self.watches[name]
+                del self.watches[id_]
+
+    def is_watched(self, node: str) -> bool:
+        """Something that hit this node's checkpoint may still be found."""
+        return any(watch.upset.plan.node == node for watch in self.watches.values())
 
     def power_due(self, frame: int) -> list[str]:
         """Nodes whose power comes back before `frame`; they have it from now on."""
@@ -151,11 +166,13 @@ class Delivery:
         return due
 
     def rearm_permanent(self, nodes: list[Node], frame: int) -> None:
-        """A damaged cell is still damaged after the board started anew."""
+        """A damaged cell is still damaged after the board started anew (and forgot that it is)."""
         for node in nodes:
+            if node.loads == self._loads[node.name] or not node.link.connected:
+                continue
+            self._loads[node.name] = node.loads
             for arm in self.permanent[node.name]:
-                if node.link.connected:
-                    self._rig.arm(node, _moved(arm, frame))
+                self._rig.arm(node, _moved(arm, frame))
 
 
 def _moved(arm: Arm, frame: int) -> Arm:

@@ -51,6 +51,7 @@ from hil.voter import (
 )
 
 _BATCH_MAX: Final = 8192
+_LEAST_BATCH: Final = 2
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
@@ -67,6 +68,7 @@ class _Frame:
     results: dict[str, NodeResult] = field(default_factory=dict)
     executions: list[list[NodeResult]] = field(default_factory=list)
     rolled_back: bool = False
+    healed: set[str] = field(default_factory=set)
 
 
 class Loop:
@@ -114,6 +116,7 @@ class Loop:
         self._usual_kind = VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
         self._heard_at_us: dict[str, int] = {}
         self._transitions_done = 0
+        self._anomalies_done = 0
         self._agreed: Verdict | None = None
         self._uncollected: list[Upset] = []
         self._pacer = Pacer(scenario.frame_us, scenario.pace_factor)
@@ -189,9 +192,7 @@ class Loop:
                 return True
             frame = self.golden.next_frame
             quiet = self._quiet_stretch(frame, end)
-            if quiet > 1:
-                self._run_quiet(quiet)
-            else:
+            if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
                 self._run_frame(frame)
             now = now_us()
             if now >= self._progress_at_us:
@@ -215,6 +216,7 @@ class Loop:
                 "powered": {n.name: n.powered for n in self.nodes},
                 "returning": self.delivery.returning,
                 "permanent": resume.arm_memory(self.delivery.permanent),
+                "agreed": self._agreed.record.hex() if self._agreed else "",
             },
         )
 
@@ -226,6 +228,7 @@ class Loop:
         self.injector.skip(snapshot.frame, engine["numbered"])
         self.recovery.recall(engine["recovery"])
         resume.recall_metrics(self.metrics, engine["metrics"])
+        self._agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
         self.classifier.upsets.extend(snapshot.upsets)
         self.delivery.returning = [(at, name) for at, name in engine["returning"]]
         self.delivery.permanent = resume.recall_arms(engine["permanent"])
@@ -250,7 +253,6 @@ class Loop:
         self._record_transitions()
         self.metrics.held_back = self.injector.held_back
         self.metrics.isolated = len(self.recovery.in_state(NodeState.ISOLATED))
-        self.metrics.unexplained = len(self.classifier.anomalies)
         self._sample_health()
         for node in self.nodes:
             self.writer.link(node.index, node.link.statistics)
@@ -305,11 +307,14 @@ class Loop:
         upset = self.injector.next_frame
         return min(end if upset is None else upset, end, frame + _BATCH_MAX) - frame
 
-    def _run_quiet(self, count: int) -> None:
+    def _run_quiet(self, count: int) -> bool:
+        """Run up to `count` frames as a batch; False if the boards cannot do that now."""
         boards = [n.board for n in self.nodes if isinstance(n.board, InprocBoard)]
         size = record_length(len(self.nodes))
         records = run_batch(boards, (1 << len(boards)) - 1, self.golden, count, size)
-        last = unpack(records[-size:])
+        if not records:
+            return False
+        last = self._agreed = unpack(records[-size:])
         quiet = len(records) // size
         loud = last.kind is not self._usual_kind or not last.correct or last.latent
         if loud:
@@ -323,6 +328,7 @@ class Loop:
                 for n, b in zip(self.nodes, last.ballots, strict=True)
             }
             self._conclude(_Frame(last.frame, results=results))
+        return True
 
     def _run_frame(self, number: int) -> None:
         late_us = self._pacer.wait(self._stop)
@@ -355,7 +361,7 @@ class Loop:
         """Repair the boards whose power has returned."""
         for name in self.delivery.power_due(frame):
             if self._agreed is not None:
-                self._repair_all(self.recovery.power_returned(frame, name), self._agreed)
+                self._repair_all(self.recovery.power_returned(frame - 1, name), self._agreed)
 
     def _explain_silence(self, results: dict[str, NodeResult]) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced
@@ -415,7 +421,7 @@ class Loop:
         actions = self._observe(frame, verdict)
         self._record_notable(frame, verdict)
         self.writer.frame(verdict.record)
-        self._repair_all(actions, verdict)
+        frame.healed |= self._repair_all(actions, verdict)
         self._refresh_if_alone(frame)
         self.delivery.look_at_watches(frame.number)
         self._settle(frame)
@@ -452,7 +458,7 @@ class Loop:
                 nodes, results, frame.number, restart=attempt > 0
             )
             frame.rolled_back = True
-            self.delivery.rearm_permanent([self._by_name[n] for n in restarted], frame.number + 1)
+            self.delivery.rearm_permanent(nodes, frame.number + 1)
             results = {**results, **again}
             frame.executions.append(self._in_order(results))
             verdict = self._vote(frame, results)
@@ -495,21 +501,25 @@ class Loop:
             and verdict.ballots[n.index].state_digest == verdict.state
         ]
 
-    def _repair_all(self, actions: list[Action], verdict: Verdict) -> None:
+    def _repair_all(self, actions: list[Action], verdict: Verdict) -> set[str]:
+        """Carry out actions, and what is ordered instead of those that fail; who was healed."""
+        healed: set[str] = set()
         while actions:
             action = actions.pop(0)
             node = self._by_name[action.node]
             how = self.mechanic.repair(action, node, verdict, self._sources(verdict, node))
-            if action.rung is not NodeState.RESYNC:
-                self.delivery.rearm_permanent([node], verdict.frame + 1)
+            self.delivery.rearm_permanent([node], verdict.frame + 1)
             self._record_repair(
                 verdict.frame, node.name, action.rung.value, action.cause, how, ok=how.ok
             )
             if how.ok:
                 self.metrics.recoveries += 1
                 self.classifier.healed(node.name, action.rung.value)
+                self.classifier.contaminated(node.name, verdict.state != self.golden.state_digest)
+                healed.add(node.name)
             actions += self.recovery.result(verdict.frame, action, how.ok)
             self._record_transitions()
+        return healed
 
     def _refresh_if_alone(self, frame: _Frame) -> None:
         """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
@@ -535,8 +545,8 @@ class Loop:
             state = self.recovery.state(node.name)
             if state is NodeState.ISOLATED:
                 self.classifier.settle(frame.number, node.name, isolated=True)
-            elif state is NodeState.VOTING and node.name not in self.delivery.watches:
-                if len(self.nodes) > 1 or self._is_clean(frame, node):
+            elif state is NodeState.VOTING and not self.delivery.is_watched(node.name):
+                if node.name in frame.healed or self._is_clean(frame, node):
                     self.classifier.settle(frame.number, node.name)
 
     def _is_clean(self, frame: _Frame, node: Node) -> bool:
@@ -570,9 +580,10 @@ class Loop:
     def _record_outcomes(self) -> None:
         for upset in self.classifier.take_finished():
             self.writer.upset(upset)
-        for anomaly in self.classifier.anomalies[self.metrics.unexplained :]:
+        for anomaly in self.classifier.anomalies[self._anomalies_done :]:
             self.writer.anomaly(anomaly)
             self.metrics.unexplained += 1
+        self._anomalies_done = len(self.classifier.anomalies)
 
     def _record_transitions(self) -> None:
         for transition in self.recovery.transitions[self._transitions_done :]:

@@ -140,6 +140,7 @@ class Classifier:
         self.anomalies: list[Anomaly] = []
         self.finished: list[Upset] = []
         self._any_upset = False
+        self._contaminated: set[str] = set()
 
     def injected(self, upset: Upset) -> None:
         """An upset fell due; it was injected, or not."""
@@ -159,6 +160,14 @@ class Classifier:
     def open_on(self, node: str) -> list[Upset]:
         return list(self._books[node].open)
 
+    def contaminated(self, node: str, wrong: bool) -> None:
+        """The node was healed with what the majority held, `wrong` if that was not the golden
+        state: what it does wrong from then on is part of that, not an anomaly of its own."""
+        if wrong:
+            self._contaminated.add(node)
+        else:
+            self._contaminated.discard(node)
+
     def judge_nodes(
         self, frame: int, results: dict[str, NodeResult], golden: tuple[int, int]
     ) -> None:
@@ -176,7 +185,9 @@ class Classifier:
         book = self._books[node]
         effect = book.shown = effect_of(result, *golden)
         fresh = [u for u in book.open if u.plan.frame == frame]
-        if effect != "masked" and not book.open:
+        if effect == "masked":
+            self._contaminated.discard(node)
+        elif not book.open and node not in self._contaminated:
             self._wake(frame, node, effect, result)
         for upset in book.open:
             if upset.plan.target == "link" and upset.effect == "detected" and effect == "masked":

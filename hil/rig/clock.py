@@ -41,9 +41,9 @@ class Pacer:
         early_us = self._due_us - now
         moved_us = 0
         if early_us > 0:
-            while early_us > 0 and not stop():
+            time.sleep(min(early_us, _NAP_US) / 1e6)
+            while (early_us := self._due_us - now_us()) > 0 and not stop():
                 time.sleep(min(early_us, _NAP_US) / 1e6)
-                early_us = self._due_us - now_us()
         elif -early_us > self.period_us:
             moved_us = int(-early_us)
             self._due_us = now

@@ -6,10 +6,14 @@ Noise works on the encoded bytes that really travel; what it did is told as befo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from hil.kernel import Decoder, Frame, encode
-from hil.rig.messages import Msg
+from hil.rig.messages import ANSWER, Msg
 from hil.rig.transport import Transport, TransportLost
+
+_FRAMING: Final = 10
+"""Header, CRC, the first COBS code and the delimiter: a short answer's length on the wire."""
 
 
 @dataclass(slots=True)
@@ -33,10 +37,12 @@ class Noise:
     def apply(self, frame: bytes, nominal_len: int) -> bytes:
         """What travels instead of `frame`. The position depends on the nominal length only, so that
         it is the same on every board."""
-        self.done = True
         self.space = nominal_len * 8
         self.position = self.bit % self.space
         at = self.position // 8
+        if at >= len(frame):  # another noise has cut it off
+            return frame
+        self.done = True
         self.before = frame[at : at + 1]
         if self.kind == "corrupt":
             changed = frame[at] ^ (1 << self.position % 8)
@@ -73,7 +79,7 @@ class Link:
     transport: Transport | None = None
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
     decoder: Decoder = field(default_factory=Decoder)
-    noise: Noise | None = None
+    noises: list[Noise] = field(default_factory=list)
     lost_reason: str = "not connected"
     _held: bytes = b""
 
@@ -98,9 +104,10 @@ class Link:
         """Send one encoded frame; a lost transport is detached, and nothing raised."""
         if self.transport is None:
             return
-        noise = self.noise
-        if noise and not noise.done and noise.direction == "to_board" and type_ == Msg.STEP:
-            data = noise.apply(data, len(data))
+        if self.noises and type_ == Msg.STEP:
+            nominal_len = len(data)
+            for noise in self._waiting("to_board"):
+                data = noise.apply(data, nominal_len)
         self.statistics.tx_frames += 1
         self.statistics.tx_bytes += len(data)
         try:
@@ -128,7 +135,7 @@ class Link:
         if not data:
             return [], 0
         self.statistics.rx_bytes += len(data)
-        if self.noise and not self.noise.done and self.noise.direction == "to_host":
+        if self.noises and self._waiting("to_host"):
             data = self._disturb(data)
         frames, bad = self.decoder.push(data)
         self.statistics.rx_frames += len(frames)
@@ -138,17 +145,21 @@ class Link:
 
     def _disturb(self, data: bytes) -> bytes:
         """Hold bytes back until a whole STEP answer is there, then let the noise have it."""
-        assert self.noise is not None
         self._held += data
         out = b""
-        while (end := self._held.find(b"\0")) >= 0 and not self.noise.done:
+        while (end := self._held.find(b"\0")) >= 0:
             frame, self._held = self._held[: end + 1], self._held[end + 1 :]
             good, _ = Decoder().push(frame)
-            answer = any(f.type == Msg.STEP | 0x80 for f in good)
-            out += self.noise.apply(frame, len(good[0].payload) + 9) if answer else frame
-        if self.noise.done:
-            out, self._held = out + self._held, b""
+            if any(f.type == Msg.STEP | ANSWER for f in good):
+                for noise in self._waiting("to_host"):
+                    frame = noise.apply(frame, len(good[0].payload) + _FRAMING)
+                out, self._held = out + frame + self._held, b""
+                break
+            out += frame
         return out
+
+    def _waiting(self, direction: str) -> list[Noise]:
+        return [n for n in self.noises if n.direction == direction and not n.done]
 
 
 def request_bytes(type_: int, seq: int, payload: bytes = b"") -> bytes:

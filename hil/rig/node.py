@@ -99,6 +99,7 @@ class Node:
         self.board = board
         self.link = Link(name)
         self.hello: Hello | None = None
+        self.loads = 0  # how often the workload was put on it
         self.powered = True
 
     @property

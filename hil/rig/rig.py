@@ -120,6 +120,7 @@ class Rig:
 
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state; returns the state digest."""
+        node.loads += 1
         answer = self.ask(node, Msg.LOAD, messages.load_request(self.workload, self.seed))
         self.ask(
             node,

@@ -266,3 +266,19 @@ def test_a_flipped_bit_of_a_checkpoint_is_corrected_or_overwritten(
     # The scrubber goes through 64 words a frame; a checkpoint of 1 MiB is overwritten long before.
     assert any(u["effect"] == "detected" for u in seen) == (name == "infer")
     assert result.verdicts["unanimous"] == 410 and result.unexplained == 0
+
+
+def test_the_way_to_a_position_is_no_computing_time_of_the_worker(tmp_path: Path) -> None:
+    """Going instruction by instruction takes a hundred times as long as running: not the worker's
+    fault, and no hang."""
+    events = [
+        {"frame": f, "node": "abc"[f % 3], "target": "vector", "bit": 0, "tick": 3, "steps": 4000}
+        for f in range(10, 60, 7)
+    ]
+    result, reader = run(
+        tmp_path, "process", events, workload="matmul", frames=70,
+        timeouts={"cpu_floor_ms": 5, "cpu_factor": 2},
+    )  # fmt: skip
+    seen = upsets(reader)
+    assert {(u["state"], u["steps"]) for u in seen} == {("injected", 4000)}
+    assert result.upsets["by_node_effect"]["hang"] == 0

@@ -424,7 +424,7 @@ class NodeContract:
         for frame in range(25):
             golden.step()
             noise = Noise(kind, direction, rng.getrandbits(63))
-            node.link.noise = noise
+            node.link.noises = [noise]
             results = rig.step(rig.nodes, frame, golden.input)
             assert noise.done
             assert noise.position == noise.bit % noise.space
