@@ -406,11 +406,10 @@ class Loop:
         first = frame.results
         verdict = self._vote(frame, first)
         self._agreed = verdict
-        if verdict.kind is self._usual_kind and not frame.upsets and self._settled:
+        quiet = verdict.kind is self._usual_kind and verdict.correct
+        if quiet and not frame.upsets and self._settled:
             self.metrics.count(verdict)
             self.writer.frame(verdict.record)
-            if not verdict.correct:
-                self._record_notable(frame, verdict)
             return
         frame.executions.append(self._in_order(first))
         golden = (self.golden.output_digest, self.golden.state_digest)
@@ -449,9 +448,7 @@ class Loop:
                 break
             voting = self.recovery.in_state(NodeState.VOTING)
             able = [n for n in voting if results[n].status in (DONE, CRASHED, HUNG, ABSENT)]
-            # An agent that started anew has no checkpoint: it takes part only if nobody has one.
-            kept = [n for n in able if not results[n].rebooted] or able
-            nodes = [self._by_name[name] for name in kept]
+            nodes = [self._by_name[name] for name in able]
             if not nodes:
                 break
             again, how, restarted = self.mechanic.roll_back(

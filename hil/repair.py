@@ -6,6 +6,7 @@ exception.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from hil.kernel import Golden
 from hil.recovery import Action, NodeState
 from hil.rig.clock import now_us
 from hil.rig.messages import NO_FRAME
-from hil.rig.node import DONE, SILENT, Node, NodeResult
+from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.resync import Damage, Resync, delta_resync, read_state, write_state
 from hil.rig.rig import Rig
 from hil.voter import Verdict
@@ -96,11 +97,14 @@ class Mechanic:
     def _go_back(self, node: Node) -> int:
         """Restore the checkpoint, else the initial state; returns the next frame of the node."""
         try:
-            at = self._rig.restore(node).frame
+            return self._next_after(self._rig.restore(node).frame)
         except NodeError:
             self._rig.load(node)
-            at = NO_FRAME
-        return 0 if at == NO_FRAME else at + 1
+            return 0
+
+    @staticmethod
+    def _next_after(frame: int) -> int:
+        return 0 if frame == NO_FRAME else frame + 1
 
     def _replay(
         self, nodes: Sequence[Node], start: dict[str, int], frame: int
@@ -130,17 +134,24 @@ class Mechanic:
         began = now_us()
         start: dict[str, int] = {}
         restarted: list[str] = []
+        bare: list[Node] = []  # alive, but without a checkpoint
         for node in nodes:
-            try:
+            with contextlib.suppress(*_BOARD_FAILURES):
                 if results[node.name].rebooted:
                     self._rig.reload(node)
                     restarted.append(node.name)
                 elif restart or results[node.name].status != DONE:
                     self._rig.restart(node)
                     restarted.append(node.name)
-                start[node.name] = self._go_back(node)
-            except _BOARD_FAILURES:
-                continue
+                try:
+                    start[node.name] = self._next_after(self._rig.restore(node).frame)
+                except NodeError:
+                    bare.append(node)
+        if not start:  # nobody has one: all from the beginning
+            for node in bare:
+                with contextlib.suppress(*_BOARD_FAILURES):
+                    self._rig.load(node)
+                    start[node.name] = 0
         able = [n for n in nodes if n.name in start]
         if not able:
             return {}, Repaired(False, "no node could go back"), restarted
@@ -167,8 +178,3 @@ class Mechanic:
 
 
 _FRESH = NodeResult(DONE)
-
-
-def silent(result: NodeResult) -> bool:
-    """Nothing at all was heard of the node in the frame."""
-    return result.status == SILENT

@@ -1067,7 +1067,7 @@ static void an_upset_hits_where_and_when_it_was_told(void) {
 
 static void a_position_that_is_not_reached_is_missed(void) {
   begin("sha256");
-  const arm_t late = flip(1, 0, TARGET_STATE, 17, 3), never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
+  const arm_t late = flip(1, 0, TARGET_STATE, golden.workload->ticks + 1, 3), never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
   arm(&late);
   arm(&never);
   golden_frame(0);

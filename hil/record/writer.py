@@ -55,8 +55,8 @@ class Writer:
         """Begin a record; `path` must not exist."""
         writer = cls(path)
         with writer._guard("create"):
-            writer._db.executescript(TABLES)
-            writer._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            # All tables or none: what a full disk leaves is then plainly no record.
+            writer._db.executescript(f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
             writer._db.execute("BEGIN")
         for key, value in meta.items():
             writer.meta(key, value)

@@ -78,17 +78,16 @@ class Saboteur:
     """Calls each of `acts` before its frame; remembers processes and open descriptors."""
 
     def __init__(self, acts: Mapping[int, tuple[Callable[[Saboteur, int], None], int]]) -> None:
-        self.acts = acts
-        self.frame = -1
+        self.acts = dict(acts)
         self.seen: set[int] = set()
         self.descriptors: dict[int, int] = {}
         self.loop: Loop | None = None
 
     def __call__(self) -> bool:
-        self.frame += 1
-        if self.frame in self.acts:
-            act, node = self.acts[self.frame]
-            self.descriptors[self.frame] = open_descriptors()
+        frame = self.loop.golden.next_frame if self.loop else 0
+        if frame in self.acts:
+            act, node = self.acts.pop(frame)
+            self.descriptors[frame] = open_descriptors()
             for index in range(len(self.loop.nodes) if self.loop else 0):
                 self.seen |= {self.agent(index), *children(self.agent(index))}
             act(self, node)
@@ -271,16 +270,14 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
             frames=350, pace="realtime", rig={"scheme": "tmr", "nodes": nodes},
             recovery={"power_cycles": 1},
         )  # fmt: skip
-        frame = -1
 
         def stop() -> bool:
-            nonlocal frame
-            frame += 1
-            if frame == 30:
+            if loop.golden.next_frame == 30:
                 os.kill(boards[1][0], signal.SIGSTOP)
             return False
 
-        result = Loop(s, tmp_path, stop=stop).run()
+        loop = Loop(s, tmp_path, stop=stop)
+        result = loop.run()
     (isolated,) = rows(tmp_path, "SELECT frame FROM transitions WHERE after='isolated'")
     assert isolated["frame"] < 100
     late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")

@@ -447,7 +447,7 @@ def test_frames_of_a_paced_run_keep_their_pace(tmp_path: Path) -> None:
     spent = time.monotonic() - began
     assert not result.reproducible
     assert result.frames == 100 and spent >= 0.495
-    assert result.verdicts["unanimous"] + result.slips >= 100
+    assert result.verdicts["unanimous"] == 100 or result.slips > 0
 
 
 def test_a_paced_run_is_faster_by_its_factor(tmp_path: Path) -> None:
@@ -461,20 +461,18 @@ class Stopper:
     """Stops the agent of one node at a frame, and lets it go on later, from the loop's own hook."""
 
     def __init__(self, at: int, until: int) -> None:
-        self.at, self.until, self.frame = at, until, -1
+        self.signals = {at: signal.SIGSTOP, until: signal.SIGCONT}
         self.loop: Loop | None = None
-        self.times: list[float] = []
+        self.times: dict[int, float] = {}
 
     def __call__(self) -> bool:
         assert self.loop is not None
-        self.frame += 1
-        self.times.append(time.monotonic())
+        frame = self.loop.golden.next_frame
+        self.times.setdefault(frame, time.monotonic())
         board = self.loop.nodes[1].board
         assert isinstance(board, ProcessBoard) and board.pid
-        if self.frame == self.at:
-            os.kill(board.pid, signal.SIGSTOP)
-        if self.frame == self.until:
-            os.kill(board.pid, signal.SIGCONT)
+        if frame in self.signals:
+            os.kill(board.pid, self.signals.pop(frame))
         return False
 
 
@@ -499,12 +497,9 @@ def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path:
 
 def test_progress_is_told_and_a_stop_is_heard_between_frames(tmp_path: Path) -> None:
     told: list[Progress] = []
-    asked = 0
 
     def stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 100
+        return loop.golden.next_frame == 100
 
     loop = Loop(scenario(), tmp_path, batch=False, on_progress=told.append, stop=stop)
     result = loop.run()

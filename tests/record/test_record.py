@@ -286,7 +286,7 @@ def test_a_reader_never_writes(finished: RunResult) -> None:
 
 
 def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -> None:
-    with pytest.raises(RecordError, match="already"):
+    with pytest.raises(HilError, match="already"):
         run_folder.create(scenario(), finished.run_dir)
 
 

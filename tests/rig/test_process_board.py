@@ -371,7 +371,7 @@ def test_a_wall_clock_trigger_tells_where_it_hit_or_that_it_did_not(
     rig.load(rig.nodes[0])
     typical_us = max(20, one(rig, 0, golden.input).cpu_us)
     states: Counter[str] = Counter()
-    ticks = set()
+    inside = 0
     rng = random.Random(5)
     for i in range(100):
         us = rng.randrange(typical_us) if i % 5 else 500_000  # long behind the end
@@ -387,13 +387,13 @@ def test_a_wall_clock_trigger_tells_where_it_hit_or_that_it_did_not(
             assert report.at_us <= result.cpu_us
             assert 0 <= report.tick <= golden.workload.ticks
             assert report.pc_offset is None or report.pc_offset < golden.workload.text_len
-            ticks.add(report.tick)
+            inside += report.pc_offset is not None
         else:
             assert report.state == "missed"
             assert is_golden(result, golden)
     assert states["injected"] > 10, states
     assert states["missed"] > 5, states
-    assert len(ticks) > 3
+    assert inside > 0
 
 
 def test_a_wall_clock_trigger_does_not_shift_a_later_position(make_rig: Callable[..., Rig]) -> None:

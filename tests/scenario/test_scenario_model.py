@@ -61,7 +61,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert all(node.port is None and node.baud == 115200 for node in scenario.rig.nodes)
     recovery = scenario.recovery
     assert (recovery.resyncs, recovery.restarts, recovery.resets) == (2, 2, 1)
-    assert (recovery.power_cycles, recovery.window_frames) == (1, 500)
+    assert (recovery.power_cycles, recovery.window_frames) == (1, 20)
     assert (recovery.reintegrate_frames, recovery.checkpoint_every) == (3, 16)
     assert (recovery.rollbacks, recovery.scrub_words) == (1, 64)
     timeouts = scenario.timeouts

@@ -1,0 +1,101 @@
+"""A storm: more than ten thousand single upsets on real processes, every one accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.outcome import EFFECTS
+from hil.record.reader import Reader
+from hil.result import RunResult
+from hil.scenario import WORKLOADS, Scenario
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+FRAMES = 16_000
+UPSETS_MIN = 10_000
+PATTERNS = {"bit": 0.8, "adjacent": 0.1, "zero_word": 0.05, "random_word": 0.05}
+MEMORY = ["state", "input", "output", "checkpoint", "stack", "heap", "text", "gpr", "vector"]
+NOISES = {"corrupt": 1, "drop": 1, "duplicate": 1, "truncate": 1}
+# Damaged code or data in a worker lasts until it is restarted, which must come before the next upset
+# elsewhere makes two faults of one; nobody is isolated in a storm.
+PATIENT = {"resyncs": 1, "restarts": 10**6, "window_frames": 4}
+
+
+def storm(name: str, scheme: str, frames: int, out: Path) -> tuple[RunResult, list[dict[str, Any]]]:
+    out.mkdir()
+    scenario = Scenario.model_validate(
+        {
+            "workload": name,
+            "seed": 11,
+            "frames": frames,
+            "rig": {"scheme": scheme, "board": "process"},
+            "recovery": PATIENT,
+            "timeouts": {"lost_after_ms": 5000},
+            "upsets": {
+                "one_at_a_time": True,
+                "rates": [
+                    {"targets": MEMORY, "per_s": 6, "steps_max": 400, "patterns": PATTERNS},
+                    {"targets": "link", "per_s": 0.3, "noises": NOISES},
+                    {"targets": "cpu", "per_s": 0.3},
+                ],
+            },
+        }
+    )
+    result = Loop(scenario, out).run()
+    reader = Reader(out)
+    upsets = [dict(row) for row in reader.rows("SELECT * FROM upsets ORDER BY id")]
+    assert reader.run_digest() == result.run_digest
+    reader.close()
+    return result, upsets
+
+
+def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path) -> None:
+    total = 0
+    targets: Counter[str] = Counter()
+    effects: Counter[str] = Counter()
+    for name in WORKLOADS:
+        result, upsets = storm(name, "tmr", FRAMES, tmp_path / name)
+        assert result.frames == FRAMES
+        assert result.metrics["sdc_escaped"] == 0, name
+        assert result.unexplained == 0, name
+        assert result.metrics["isolated"] == 0 and result.availability == 1, name
+        injected = [u for u in upsets if u["state"] == "injected"]
+        for u in injected:
+            assert u["verified"], u
+            assert u["effect"] in EFFECTS and u["outcome"] in (
+                "no_effect", "corrected", "recovered",
+            ), u  # fmt: skip
+        # What was not injected says so: the position was never reached, or the board went first.
+        missed = [u for u in upsets if u["state"] != "injected"]
+        assert {u["state"] for u in missed} <= {"missed", "failed"}
+        assert all(u["effect"] == u["outcome"] == "" for u in missed)
+        assert len(missed) < 0.1 * len(upsets), name
+        assert result.upsets["injected"] == result.upsets["verified"] == len(injected)
+        total += len(injected)
+        targets.update(u["target"] for u in injected)
+        effects.update(u["effect"] for u in injected)
+    assert total >= UPSETS_MIN
+    assert set(targets) == {*MEMORY, "link", "cpu"} and min(targets.values()) > 100
+    assert set(effects) == set(EFFECTS)
+
+
+def test_a_single_node_shows_what_the_others_would_have_hidden(tmp_path: Path) -> None:
+    effects: Counter[str] = Counter()
+    escaped = 0
+    for name in WORKLOADS:
+        result, upsets = storm(name, "simplex", FRAMES // 8, tmp_path / name)
+        injected = [u for u in upsets if u["state"] == "injected"]
+        assert len(injected) > 50, name
+        assert all(u["verified"] for u in injected)
+        assert result.unexplained == 0, name
+        effects.update(u["effect"] for u in injected)
+        escaped += int(result.metrics["sdc_escaped"])
+        by_outcome = Counter(u["outcome"] for u in injected)
+        assert (by_outcome["sdc_escaped"] > 0) == (result.metrics["sdc_escaped"] > 0), name
+    assert escaped > 50
+    assert effects["sdc"] > 50 and effects["crash"] > 50 and effects["hang"] > 5
