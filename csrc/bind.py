@@ -24,6 +24,8 @@ HEADERS = [
     "kernel/workload.h",
     "kernel/golden.h",
     "kernel/lockstep.h",
+    "kernel/thermal.h",
+    "kernel/power.h",
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",

@@ -37,7 +37,7 @@ from hil.rig.node import (
     Node,
     NodeResult,
 )
-from hil.rig.resync import write_state
+from hil.rig.resync import write_output, write_state
 from hil.rig.rig import Calibration, Rig
 from hil.scenario import BoardKind, Scenario
 from hil.voter import (
@@ -211,6 +211,7 @@ class Loop:
             self.golden.state,
             {
                 "numbered": self.injector.numbered,
+                "output": self.golden.output.hex(),
                 "metrics": resume.metrics_memory(self.metrics),
                 "recovery": self.recovery.memory(),
                 "powered": {n.name: n.powered for n in self.nodes},
@@ -239,6 +240,7 @@ class Loop:
                 node.powered = False
             elif self.recovery.state(node.name) is not NodeState.ISOLATED:
                 write_state(self.rig, node, initial, snapshot.state)
+                write_output(self.rig, node, bytes.fromhex(engine["output"]))
                 self.rig.sync(node, snapshot.frame - 1, self.golden.state_digest)
                 self.delivery.rearm_permanent([node], snapshot.frame)
 

@@ -84,9 +84,11 @@ def _read(rig: Rig, nodes: Sequence[Node], offset: int, length: int) -> list[byt
     return [rig.expect(n, c) for n, c in zip(nodes, calls, strict=True)]
 
 
-def _write(rig: Rig, node: Node, offset: int, content: bytes) -> None:
+def _write(
+    rig: Rig, node: Node, offset: int, content: bytes, region: Region = Region.STATE
+) -> None:
     first = rig.reserve_seqs(2 + 2 * (len(content) // DATA_MAX + 1))
-    call = WriteCall(node.link, first, Region.STATE, offset, content)
+    call = WriteCall(node.link, first, region, offset, content)
     run_calls([call], rig.timing)
     rig.expect(node, call)
 
@@ -100,6 +102,11 @@ def write_state(rig: Rig, node: Node, current: bytes, wanted: bytes) -> int:
             _write(rig, node, offset, part)
             moved += len(part)
     return moved
+
+
+def write_output(rig: Rig, node: Node, content: bytes) -> None:
+    """Put the output of an earlier frame in place: an upset may hit it before it is overwritten."""
+    _write(rig, node, 0, content, Region.OUTPUT)
 
 
 def read_state(rig: Rig, node: Node, state_len: int) -> bytes:
