@@ -230,9 +230,10 @@ class Loop:
         self.recovery.recall(engine["recovery"])
         resume.recall_metrics(self.metrics, engine["metrics"])
         self._agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
-        self.classifier.upsets.extend(snapshot.upsets)
         self.delivery.returning = [(at, name) for at, name in engine["returning"]]
         self.delivery.permanent = resume.recall_arms(engine["permanent"])
+        damaged = {arm.id for arms in self.delivery.permanent.values() for arm in arms}
+        self.classifier.recall(snapshot.upsets, damaged)
         for node in self.nodes:
             if not engine["powered"][node.name]:
                 node.board.power_off()
@@ -611,7 +612,8 @@ class Loop:
 
     def _sample_health(self) -> None:
         self._health_at_us = now_us() + _HEALTH_US
-        able = [n for n in self.nodes if n.link.connected]
+        serving = [self._by_name[name] for name in self.recovery.in_service]
+        able = [node for node in serving if node.link.connected]
         frame = max(0, self.golden.next_frame - 1)
         timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
         for name, health in self.rig.health(able, timing).items():

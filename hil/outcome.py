@@ -27,7 +27,8 @@ frame share what followed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hil.injector import Planned
@@ -151,6 +152,17 @@ class Classifier:
             self._books[upset.plan.node].open.append(upset)
         else:
             self.finished.append(upset)
+
+    def recall(self, upsets: Sequence[Upset], damaged: Set[int]) -> None:
+        """Take up the upsets of a run that is resumed. Workers are new, so that only damaged cells
+        (their ids) still lie in the nodes."""
+        self.upsets.extend(upsets)
+        self._any_upset = self._any_upset or bool(upsets)
+        for upset in upsets:
+            if upset.plan.id in damaged:
+                upset.plan = replace(upset.plan, permanent=True)
+                upset.lingers = True
+                self._books[upset.plan.node].dormant.append(upset)
 
     @property
     def open(self) -> bool:

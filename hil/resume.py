@@ -71,16 +71,24 @@ def read_snapshot(run_dir: Path) -> Snapshot | None:
 
 
 def _upset(row: dict[str, Any]) -> Upset:
-    """What counting needs of a recorded upset."""
-    plan = Planned(row["frame"], row["node"], row["target"], row["kind"], row["source"], row["id"])
-    return Upset(
-        plan,
-        state=row["state"],
-        detail=row["detail"],
-        verified=bool(row["verified"]),
-        effect=row["effect"],
-        outcome=row["outcome"],
+    """An upset as it was recorded. What was planned beyond its position is not known any more."""
+    plan = Planned(
+        row["frame"],
+        row["node"],
+        row["target"],
+        row["kind"],
+        row["source"],
+        row["id"],
+        tick=row["planned_tick"],
+        steps=row["planned_steps"],
+        us=row["planned_us"],
     )
+    kept = (
+        "state", "detail", "verified", "changed", "persisted", "tick", "steps", "at_us",
+        "pc_offset", "bit", "space", "before", "after", "effect", "signal", "outcome", "shared",
+        "dormant", "detected_frame", "resolved_frame",
+    )  # fmt: skip
+    return Upset(plan, **{name: row[name] for name in kept})
 
 
 def metrics_memory(metrics: Metrics) -> dict[str, Any]:

@@ -95,8 +95,14 @@ static int failing_step(const workload_io_t *io, progress_t *progress) {
 }
 
 static void a_step_that_fails_is_told_and_is_not_counted(void) {
-  const workload_t w = {.name = "x", .state_len = 1, .input_len = 1, .output_len = 1, .scratch_len = 0,
-                        .init = no_init, .input = no_input, .step = failing_step};
+  const workload_t w = {.name = "x",
+                        .state_len = 1,
+                        .input_len = 1,
+                        .output_len = 1,
+                        .scratch_len = 0,
+                        .init = no_init,
+                        .input = no_input,
+                        .step = failing_step};
   static uint8_t memory[1024];
   golden_t g;
   CHECK_EQ(golden_init(&g, &w, 9, memory, sizeof memory), HIL_OK);

@@ -11,7 +11,9 @@ enum { STATUSES = 6, GUARDED = 256 };
 
 static int is_heard(const lockstep_frame_t *f, int i) { return f->node[i].status == NODE_DONE; }
 
-static int votes(const lockstep_frame_t *f, int i) { return is_heard(f, i) && (f->voters >> i & 1); }
+static int votes(const lockstep_frame_t *f, int i) {
+  return is_heard(f, i) && (f->voters >> i & 1);
+}
 
 /* The value that more than half of the |asked| nodes hold; 0 if none (digests here are not 0). */
 static uint64_t most(const uint64_t *values, const int *asked, int n) {
@@ -62,7 +64,7 @@ static lockstep_frame_t judged(const lockstep_frame_t *in) {
     f.latent = (uint8_t)(f.latent | 1 << i);
     if (votes(&f, i)) content = 0;
   }
-  f.verdict = counted == 1                                           ? VERDICT_SIMPLEX
+  f.verdict = counted == 1                              ? VERDICT_SIMPLEX
               : counted == voters && content && f.state ? VERDICT_UNANIMOUS
                                                         : VERDICT_MAJORITY;
   return f;
@@ -149,10 +151,17 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
     for (unsigned i = 0; i < n; i++) cases *= SAYINGS;
     for (unsigned c = 0; c < cases; c++) {
       for (unsigned voters = 0; voters < 1u << n; voters++) {
-        lockstep_frame_t f = {.frame = c, .nodes = (uint8_t)n, .voters = (uint8_t)voters,
-                              .flags = kept[c % 3], .agree = 0xff, .latent = 0xff, .dissent = 0xff,
-                              .output = 9, .state = 9};
-        for (unsigned i = 0, rest = c; i < n; i++, rest /= SAYINGS) f.node[i] = saying(rest % SAYINGS);
+        lockstep_frame_t f = {.frame = c,
+                              .nodes = (uint8_t)n,
+                              .voters = (uint8_t)voters,
+                              .flags = kept[c % 3],
+                              .agree = 0xff,
+                              .latent = 0xff,
+                              .dissent = 0xff,
+                              .output = 9,
+                              .state = 9};
+        for (unsigned i = 0, rest = c; i < n; i++, rest /= SAYINGS)
+          f.node[i] = saying(rest % SAYINGS);
         const lockstep_frame_t want = judged(&f);
         CHECK_EQ(lockstep_vote(&f), HIL_OK);
         check_same(&f, &want);
@@ -162,7 +171,8 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
       }
     }
   }
-  for (int verdict = VERDICT_UNANIMOUS; verdict <= VERDICT_NO_QUORUM; verdict++) CHECK(seen[verdict] > 100);
+  for (int verdict = VERDICT_UNANIMOUS; verdict <= VERDICT_NO_QUORUM; verdict++)
+    CHECK(seen[verdict] > 100);
 }
 
 static uint64_t random_state = 20250403;
@@ -176,7 +186,8 @@ static uint32_t random_u32(void) {
 
 static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
   for (int round = 0; round < 100000; round++) {
-    lockstep_frame_t f = {.frame = random_u32(), .nodes = (uint8_t)(1 + random_u32() % VOTE_MAX_NODES)};
+    lockstep_frame_t f = {.frame = random_u32(),
+                          .nodes = (uint8_t)(1 + random_u32() % VOTE_MAX_NODES)};
     f.voters = (uint8_t)(random_u32() & ((1u << f.nodes) - 1u));
     if (random_u32() % 2) f.voters = (uint8_t)((1u << f.nodes) - 1u);
     for (unsigned i = 0; i < f.nodes; i++) {
@@ -193,7 +204,8 @@ static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
 
 static void a_spare_that_differs_does_not_spoil_unanimity(void) {
   lockstep_frame_t f = {.nodes = 4, .voters = 7};
-  for (int i = 0; i < 4; i++) f.node[i] = (lockstep_node_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
+  for (int i = 0; i < 4; i++)
+    f.node[i] = (lockstep_node_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
   CHECK_EQ(lockstep_vote(&f), HIL_OK);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
   CHECK_EQ(f.dissent, 8);
@@ -221,7 +233,8 @@ static void malformed_records_are_refused(void) {
   CHECK_EQ(lockstep_vote(&f), HIL_OK);
   const int len = lockstep_pack(&f, bytes, sizeof bytes);
   CHECK(len > 0);
-  for (int cut = 0; cut < len; cut++) CHECK_EQ(lockstep_unpack(&back, bytes, (size_t)cut), HIL_ERR_PAYLOAD);
+  for (int cut = 0; cut < len; cut++)
+    CHECK_EQ(lockstep_unpack(&back, bytes, (size_t)cut), HIL_ERR_PAYLOAD);
   static const struct {
     size_t at;
     int low, high; /* inclusive */

@@ -21,8 +21,8 @@ UPSETS_MIN = 10_000
 PATTERNS = {"bit": 0.8, "adjacent": 0.1, "zero_word": 0.05, "random_word": 0.05}
 MEMORY = ["state", "input", "output", "checkpoint", "stack", "heap", "text", "gpr", "vector"]
 NOISES = {"corrupt": 1, "drop": 1, "duplicate": 1, "truncate": 1}
-# Damaged code or data in a worker lasts until it is restarted, which must come before the next upset
-# elsewhere makes two faults of one; nobody is isolated in a storm.
+# Damaged code or data in a worker lasts until it is restarted: that must come before an upset
+# elsewhere makes two faults of one. Nobody is isolated in a storm.
 PATIENT = {"resyncs": 1, "restarts": 10**6, "window_frames": 4}
 
 

@@ -421,7 +421,7 @@ def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     kill_when(host(out, s), ready)
     reader = Reader(out)
     verdicts = list(reader.verdicts())
-    assert 100 < len(verdicts) < 4000
+    assert 0 < len(verdicts) < 4000
     assert [v.frame for v in verdicts] == list(range(len(verdicts)))
     assert [vote_again(v) for v in verdicts] == verdicts
     assert reader.meta["outcome"] == "running"
