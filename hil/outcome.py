@@ -27,7 +27,8 @@ frame share what followed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -153,7 +154,7 @@ class Classifier:
         else:
             self.finished.append(upset)
 
-    def recall(self, upsets: Sequence[Upset], damaged: Set[int]) -> None:
+    def recall(self, upsets: Sequence[Upset], damaged: AbstractSet[int]) -> None:
         """Take up the upsets of a run that is resumed. Workers are new, so that only damaged cells
         (their ids) still lie in the nodes."""
         self.upsets.extend(upsets)
