@@ -90,7 +90,8 @@ class Loop:
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
-        self._batch = batch and all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
+        self._virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
+        self._batch = batch and self._virtual
         self._resume_run = resume_run
         self._snapshot_at_us = 0
         self._on_progress = on_progress
@@ -120,6 +121,7 @@ class Loop:
         self._agreed: Verdict | None = None
         self._uncollected: list[Upset] = []
         self._pacer = Pacer(scenario.frame_us, scenario.pace_factor)
+        self._deadlines = self._pacer.paced and not self._virtual
         self._writer: Writer | None = None
 
     # --- the whole run ------------------------------------------------------------------------
@@ -294,8 +296,7 @@ class Loop:
     def _reproducible(self) -> bool:
         """Equal seeds give equal digests: not when real time decides what is hit or missed."""
         real_time = any(e.us is not None for e in self.scenario.upsets.events)
-        virtual = all(isinstance(n.board, InprocBoard) for n in self.nodes)
-        return not self._pacer.paced and (virtual or not real_time)
+        return not self._deadlines and (self._virtual or not real_time)
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -376,14 +377,15 @@ class Loop:
             lost = result.disconnected
             told = self._by_name[name].board.condition(disconnected=lost)
             since_us = now_us() - self._heard_at_us.setdefault(name, now_us())
-            late = self._pacer.paced and not lost and since_us < self.rig.timing.lost_after_us
+            late = self._deadlines and not lost and since_us < self.rig.timing.lost_after_us
             results[name] = replace(
                 result, reason=told or result.reason, ended=lost and told is not None, late=late
             )
 
     def _frame_timing(self) -> Timing | None:
-        """In a paced run the frame's end is the deadline (with a moment for what is on its way)."""
-        if not self._pacer.paced:
+        """In a paced run the frame's end is the deadline (with a moment for what is on its way),
+        but for boards whose time is virtual."""
+        if not self._deadlines:
             return None
         left_us = max(_LEAST_WAIT_US, self._pacer.left_us())
         return Timing(self.rig.timing.retry_us, min(left_us, self.rig.timing.lost_after_us))

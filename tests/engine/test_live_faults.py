@@ -278,7 +278,9 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
 
         loop = Loop(s, tmp_path, stop=stop)
         result = loop.run()
-    (isolated,) = rows(tmp_path, "SELECT frame FROM transitions WHERE after='isolated' AND node='b'")
+    (isolated,) = rows(
+        tmp_path, "SELECT frame FROM transitions WHERE after='isolated' AND node='b'"
+    )
     assert isolated["frame"] < 100
     late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")
     assert [slip for slip in late if slip["late_wall_us"] > 150_000] == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hil.kernel import workload
 from hil.loop import Loop
 from hil.outcome import EFFECTS
 from hil.record.reader import Reader
@@ -50,6 +51,11 @@ def storm(name: str, scheme: str, frames: int, out: Path) -> tuple[RunResult, li
     reader = Reader(out)
     upsets = [dict(row) for row in reader.rows("SELECT * FROM upsets ORDER BY id")]
     assert reader.run_digest() == result.run_digest
+    # A worker whose damaged code counts ticks wrongly can no longer be hit where it should be: it
+    # passed the budget of ticks, and so it hangs.
+    most = 4 * workload(name).ticks + 64
+    over = reader.rows("SELECT frame FROM replies WHERE status='done' AND ticks > ?", most)
+    assert over == [], f"{name}: done with far too many ticks in {len(over)} frames"
     reader.close()
     return result, upsets
 
@@ -74,7 +80,8 @@ def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path
         missed = [u for u in upsets if u["state"] != "injected"]
         assert {u["state"] for u in missed} <= {"missed", "failed"}
         assert all(u["effect"] == u["outcome"] == "" for u in missed)
-        assert len(missed) < 0.1 * len(upsets), name
+        # (Damaged code that no longer stops at ticks, but computes rightly, hides until its restart.)
+        assert len(missed) < 0.25 * len(upsets), name
         assert result.upsets["injected"] == result.upsets["verified"] == len(injected)
         total += len(injected)
         targets.update(u["target"] for u in injected)
