@@ -35,11 +35,10 @@ REGION = re.compile(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", re.DOTALL)
 
 
 def main(out: str) -> None:
-    headers = [h for h in HEADERS if (HERE / h).exists()]
-    regions = [r for h in headers for r in REGION.findall((HERE / h).read_text(encoding="utf-8"))]
+    regions = [r for h in HEADERS for r in REGION.findall((HERE / h).read_text(encoding="utf-8"))]
     ffi = cffi.FFI()
     ffi.cdef("\n".join(regions))
-    includes = "\n".join(f'#include "{Path(h).name}"' for h in headers)
+    includes = "\n".join(f'#include "{Path(h).name}"' for h in HEADERS)
     ffi.set_source("hil._kernel", includes, py_limited_api=True)
     ffi.emit_c_code(out)
 

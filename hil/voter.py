@@ -85,7 +85,6 @@ def record_length(nodes: int) -> int:
     return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
 
 
-
 def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
     return Verdict(
         f.frame, VerdictKind(f.verdict), f.voters, f.flags, f.agree, f.dissent, f.latent,

@@ -56,7 +56,9 @@ class Writer:
         writer = cls(path)
         with writer._guard("create"):
             # All tables or none: what a full disk leaves is then plainly no record.
-            writer._db.executescript(f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+            writer._db.executescript(
+                f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+            )
             writer._db.execute("BEGIN")
         for key, value in meta.items():
             writer.meta(key, value)

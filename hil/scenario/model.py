@@ -785,7 +785,7 @@ class Scenario(FrozenModel):
     pace: str = Field(
         default="free", description="free (as fast as possible), realtime, or a factor such as 60x."
     )
-    rig: Rig = Field(default_factory=lambda: Rig(), description="Nodes and redundancy.")
+    rig: Rig = Field(default_factory=Rig, description="Nodes and redundancy.")
     recovery: Recovery = Field(default=Recovery(), description="How faulty nodes are healed.")
     timeouts: Timeouts = Field(
         default=Timeouts(), description="When a step hangs and a node is lost."

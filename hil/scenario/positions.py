@@ -477,7 +477,7 @@ class _Builder:
         text = node.value
         kind = node.tag.removeprefix(_CORE)
         try:
-            if kind == "str" or kind == "merge":
+            if kind in {"str", "merge"}:
                 return text
             if kind == "null":
                 return None

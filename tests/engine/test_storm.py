@@ -80,7 +80,8 @@ def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path
         missed = [u for u in upsets if u["state"] != "injected"]
         assert {u["state"] for u in missed} <= {"missed", "failed"}
         assert all(u["effect"] == u["outcome"] == "" for u in missed)
-        # (Damaged code that no longer stops at ticks, but computes rightly, hides until its restart.)
+        # (Damaged code that no longer stops at ticks, but computes rightly, hides until its
+        # restart.)
         assert len(missed) < 0.25 * len(upsets), name
         assert result.upsets["injected"] == result.upsets["verified"] == len(injected)
         total += len(injected)

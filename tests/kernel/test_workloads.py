@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xxhash
-from hil._kernel import ffi, lib
 from numpy.typing import NDArray
+
+from hil._kernel import ffi, lib
 
 HERE = Path(__file__).resolve().parent
 TRAIN_INFER = HERE.parents[1] / "csrc" / "kernel" / "workloads" / "train_infer.py"

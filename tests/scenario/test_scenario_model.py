@@ -387,7 +387,7 @@ def test_a_wrong_event_is_reported_at_the_key(event: str, key: str, words: str) 
     assert words in f"{problem.message}; {problem.remedy}"
     assert problem.path == f"$.upsets.events[0].{key}"
     assert problem.line == 5
-    written = f"{key.split('.')[-1]}: "
+    written = f"{key.rsplit('.', maxsplit=1)[-1]}: "
     text = f"  - {{{event}}}"
     if problem.column != 5 and "pattern: {" not in text:
         start = text.index(written) if written in text else -1

@@ -205,15 +205,15 @@ def test_an_anchor_that_contains_itself_is_refused() -> None:
 
 def test_a_billion_laughs_are_not_laughed() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for n in range(1, 12):
-        lines.append(f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]")
+    lines += [f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 12)]
     assert "expands to more than" in only_problem("\n".join(lines)).message
 
 
 def test_a_billion_laughs_through_merge_keys_are_not_laughed_either() -> None:
     lines = ["m0: &m0 {x: 1}"]
-    for n in range(1, 25):
-        lines.append(f"m{n}: &m{n} {{k: [{', '.join([f'*m{n - 1}'] * 8)}], <<: *m{n - 1}}}")
+    lines += [
+        f"m{n}: &m{n} {{k: [{', '.join([f'*m{n - 1}'] * 8)}], <<: *m{n - 1}}}" for n in range(1, 25)
+    ]
     assert "expands to more than" in only_problem("\n".join(lines)).message
 
 

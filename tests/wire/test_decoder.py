@@ -1,7 +1,7 @@
 """The streaming decoder on damaged streams.
 
-The truth is a decoder of ten lines over PyPI `cobs` and `google_crc32c`, which sees the whole stream at once.
-"""
+The truth is a decoder of ten lines over PyPI `cobs` and `google_crc32c`, which sees the whole
+stream at once."""
 
 from __future__ import annotations
 

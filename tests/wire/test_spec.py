@@ -1,9 +1,8 @@
 """csrc/SPEC.md against the C code, and against a second implementation in Python.
 
-The layout tables and the worked bytes are read from the document. Each worked frame is checked four ways:
-made and taken apart by the C code, made and taken apart by `struct`, PyPI `cobs` and `google_crc32c`,
-which know nothing of the C code but the document's tables.
-"""
+The layout tables and the worked bytes are read from the document. Each worked frame is checked
+four ways: made and taken apart by the C code, made and taken apart by `struct`, PyPI `cobs` and
+`google_crc32c`, which know nothing of the C code but the document's tables."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ RAIL = struct.Struct("<8sii")
 Value = Any
 
 
-# --- the document -------------------------------------------------------------------------------
+# --- the document -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name
 each_layout = pytest.mark.parametrize("layout", [n for n in LAYOUTS if n != "rail_t"])
 
 
-# --- the implementation in Python -----------------------------------------------------------------
+# --- the implementation in Python ---------------------------------------------------------------
 
 
 def python_pack(layout: str, fields: dict[str, Value]) -> bytes:
@@ -182,7 +181,7 @@ def python_unpack(layout: str, payload: bytes) -> dict[str, Value]:
     return out
 
 
-# --- the implementation in C ------------------------------------------------------------------------
+# --- the implementation in C --------------------------------------------------------------------
 
 
 def c_pack(layout: str, fields: dict[str, Value]) -> bytes:
@@ -243,7 +242,7 @@ def c_encode(version: int, type_: int, seq: int, payload: bytes) -> bytes:
     return bytes(ffi.buffer(out, n[0]))
 
 
-# --- tests ----------------------------------------------------------------------------------------------
+# --- tests -----------------------------------------------------------------------
 
 
 def test_the_document_was_understood() -> None:
@@ -356,7 +355,8 @@ def test_c_takes_the_worked_bytes_apart(example: Example) -> None:
 
 
 def smallest(layout: str, **given: int) -> bytes:
-    """A payload with the given values, the least legal ones elsewhere, and as many entries as it says."""
+    """A payload with the given values, the least legal ones elsewhere, and as many entries as it
+    says."""
     fields: dict[str, Value] = {}
     for row in LAYOUTS[layout]:
         if row.type == "text":

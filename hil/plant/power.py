@@ -1,0 +1,660 @@
+"""Power and heat together: arrays, battery and loads on a bus, in a thermal network.
+
+`PowerModel` describes it, `PowerSystem` runs it: blocks of steps at once, in the C kernel
+(csrc/kernel/power.c), because what is shed, throttled or browned out is decided in every step.
+Knows loads with levels, not nodes of a rig: whoever runs both translates `PowerBlock.level` into
+power modes and switches, and what boards report into `PowerSystem.set_power`.
+
+The shedding ladder. Every load is given up level by level, from its highest down to its `keep`
+level: one rung for each. Rungs are ordered by priority, the largest number (least important)
+first: `load-by-load` empties one load before the next; `level-by-level` lowers all loads once
+before any twice. The states of charge at which they are applied are spread evenly from
+`shed_from_soc` down to `shed_to_soc`; each is undone `hysteresis_soc` higher, the last one first,
+and only while the arrays carry the present loads: after sunrise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from hil._kernel import ffi, lib
+from hil.errors import UsageError
+from hil.kernel import check
+from hil.plant.battery import BatteryModel
+from hil.plant.board_profile import BoardProfile
+from hil.plant.solar_array import SolarArrayModel
+from hil.plant.thermal import (
+    SPACE,
+    ZERO_C_K,
+    Celsius,
+    Conductor,
+    Fraction,
+    HeatAccount,
+    Name,
+    ThermalModel,
+    ThermalNetwork,
+    ThermalNode,
+    heat_account,
+    pointer,
+)
+from hil.scenario.model import Float, FrozenModel, Int
+from hil.scenario.problems import Findings, did_you_mean, wrong_at
+
+__all__ = [
+    "BROWNED_OUT",
+    "BoardParts",
+    "BusModel",
+    "LevelModel",
+    "LoadModel",
+    "PowerAccount",
+    "PowerBlock",
+    "PowerModel",
+    "PowerSnapshot",
+    "PowerState",
+    "PowerSystem",
+    "ShedOrder",
+    "board_parts",
+]
+
+Array = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+
+BROWNED_OUT: Final = 255
+"""The stage of a bus that has broken down."""
+
+NonNegative = Annotated[Float, Field(ge=0)]
+Efficiency = Annotated[Float, Field(gt=0, le=1)]
+
+
+# Models -------------------------------------------------------------------------------------------
+
+
+class LevelModel(FrozenModel):
+    """What a load draws at one of its levels."""
+
+    name: Name = Field(description="Name, as off, suspend, capped, full.")
+    idle_w: NonNegative = Field(description="Power when idle.")
+    busy_w: NonNegative = Field(description="Power when busy.")
+
+
+class LoadModel(FrozenModel):
+    """A load: a board, a radio, a heater. Its first level is off."""
+
+    name: Name = Field(description="Unique name.")
+    priority: Annotated[Int, Field(ge=0, le=1000)] = Field(
+        description="0 is the most important; the largest is shed first."
+    )
+    levels: tuple[LevelModel, ...] = Field(description="From off upwards.")
+    keep: Name = Field(default="off", description="The lowest level that shedding leads to.")
+    node: Name = Field(description="The thermal node that it heats: its junction.")
+    rest_node: Name | None = Field(
+        default=None, description="The node that the rest of its heat goes to."
+    )
+    node_share: Fraction = Field(default=1.0, description="The share of its heat for `node`.")
+    throttle_c: Celsius = Field(default=1700.0, description="Throttled at or above.")
+    throttle_clear_c: Celsius = Field(default=1700.0, description="Throttled less below.")
+    throttle_steps: tuple[Fraction, ...] = Field(
+        default=(), description="Share of the power above idle that remains at each step."
+    )
+    throttle_poll_s: NonNegative = Field(default=1.0, description="Time between two steps.")
+    shutdown_c: Celsius = Field(
+        default=1700.0, description="Goes off here, until its power was cut and returned."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LoadModel:
+        found = Findings()
+        names = [level.name for level in self.levels]
+        if not 2 <= len(names) <= lib.POWER_MAX_LEVELS:
+            found.add(
+                "levels", f"{len(names)} levels; expected 2 to {int(lib.POWER_MAX_LEVELS)}"
+            )  # fmt: skip
+        if names and names[0] != "off":
+            found.add(("levels", 0, "name"), f"`{names[0]}`; expected `off` as the first level")
+        for index, level in enumerate(self.levels):
+            if level.name in names[:index]:
+                found.add(("levels", index, "name"), f"the level `{level.name}` is there twice")
+            if level.busy_w < level.idle_w:
+                found.add(("levels", index, "busy_w"), "busy takes less than idle")
+            if index and level.busy_w < self.levels[index - 1].busy_w:
+                found.add(
+                    ("levels", index, "busy_w"), "this level takes less than the one below it"
+                )
+        if self.keep not in names:
+            found.add("keep", f"there is no level `{self.keep}`", did_you_mean(self.keep, names))
+        if self.node_share < 1 and self.rest_node is None:
+            found.add("rest_node", "where does the rest of the heat go?", "add `rest_node:`")
+        if self.throttle_clear_c > self.throttle_c:
+            found.add("throttle_clear_c", "it is above `throttle_c`")
+        if len(self.throttle_steps) >= lib.POWER_MAX_THROTTLE:
+            found.add(
+                "throttle_steps",
+                f"{len(self.throttle_steps)} steps; at most {lib.POWER_MAX_THROTTLE - 1}",
+            )
+        wrong_at("LoadModel", found)
+        return self
+
+    def level(self, name: str) -> int:
+        """The index of a level. UsageError if there is none of that name."""
+        names = [level.name for level in self.levels]
+        if name not in names:
+            raise UsageError(
+                f"the load `{self.name}` has no level `{name}`; it has {', '.join(names)}",
+                remedy=did_you_mean(name, names) or None,
+            )
+        return names.index(name)
+
+
+class ShedOrder(str, Enum):
+    """In which order loads are given up."""
+
+    LOAD_BY_LOAD = "load-by-load"
+    LEVEL_BY_LEVEL = "level-by-level"
+
+
+class BusModel(FrozenModel):
+    """The bus: converters, and when loads are shed. Defaults are assumptions [A]."""
+
+    converter_node: Name = Field(description="The thermal node of the converters.")
+    converter_efficiency: Efficiency = Field(
+        default=0.92, description="Load power over power drawn from the bus."
+    )
+    shed_from_soc: Fraction = Field(default=0.60, description="The first rung is applied here.")
+    shed_to_soc: Fraction = Field(default=0.30, description="The last rung is applied here.")
+    hysteresis_soc: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=0.08, description="A rung is undone so much higher."
+    )
+    order: ShedOrder = Field(
+        default=ShedOrder.LOAD_BY_LOAD, description="load-by-load or level-by-level."
+    )
+    shed_v: NonNegative = Field(default=0.0, description="Below this bus voltage, one more rung.")
+    restore_v: NonNegative = Field(default=0.0, description="Below it, no rung is undone.")
+    shed_dwell_s: NonNegative = Field(
+        default=5.0, description="Time between two rungs for low voltage."
+    )
+    restore_dwell_s: NonNegative = Field(default=60.0, description="Time before a rung is undone.")
+    restart_soc: Fraction = Field(
+        default=0.15, description="After a brown-out, power returns at this state of charge."
+    )
+    restart_dwell_s: NonNegative = Field(default=60.0, description="And not sooner than this.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BusModel:
+        found = Findings()
+        if self.shed_to_soc > self.shed_from_soc:
+            found.add("shed_to_soc", "it is above `shed_from_soc`; shedding goes downwards")
+        if self.shed_from_soc + self.hysteresis_soc > 1:
+            found.add("hysteresis_soc", "the first rung could only be undone above full charge")
+        if self.restore_v < self.shed_v:
+            found.add("restore_v", "it is below `shed_v`")
+        wrong_at("BusModel", found)
+        return self
+
+
+class PowerModel(FrozenModel):
+    """All of a satellite's power system. Node names are those of a ThermalModel."""
+
+    bus: BusModel = Field(description="The bus.")
+    battery: BatteryModel = Field(description="The battery.")
+    arrays: tuple[SolarArrayModel, ...] = Field(description="The solar arrays.")
+    loads: tuple[LoadModel, ...] = Field(description="The loads.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PowerModel:
+        found = Findings()
+        for key, most in (("arrays", lib.POWER_MAX_ARRAYS), ("loads", lib.POWER_MAX_LOADS)):
+            items = getattr(self, key)
+            if len(items) > most:
+                found.add(key, f"{len(items)} {key}; at most {int(most)} are possible")
+            names = [item.name for item in items]
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    found.add((key, index, "name"), f"the name `{name}` is there twice")
+        wrong_at("PowerModel", found)
+        return self
+
+    def check_nodes(self, thermal: ThermalModel) -> Findings:
+        """What does not fit to the thermal network: one finding for each unknown node."""
+        found = Findings()
+        known = [node.name for node in thermal.all_nodes if node.name != SPACE]
+        wanted: list[tuple[tuple[str | int, ...], str]] = [
+            (("bus", "converter_node"), self.bus.converter_node),
+            (("battery", "node"), self.battery.node),
+        ]
+        wanted += [(("arrays", i, "node"), array.node) for i, array in enumerate(self.arrays)]
+        for i, load in enumerate(self.loads):
+            wanted.append((("loads", i, "node"), load.node))
+            if load.rest_node is not None:
+                wanted.append((("loads", i, "rest_node"), load.rest_node))
+        for path, name in wanted:
+            if name not in known:
+                found.add(
+                    path, f"there is no thermal node `{name}`", did_you_mean(name, known)
+                )  # fmt: skip
+        return found
+
+    @property
+    def ladder(self) -> tuple[tuple[str, str, float, float], ...]:
+        """The rungs in the order in which they are applied: load, the level that it may then have
+        at most, and the states of charge at which the rung is applied and undone."""
+        rungs = [
+            (-load.priority, index, depth, load, len(load.levels) - 2 - depth)
+            for index, load in enumerate(self.loads)
+            for depth in range(len(load.levels) - 1 - load.level(load.keep))
+        ]
+        if self.bus.order is ShedOrder.LOAD_BY_LOAD:
+            rungs.sort(key=lambda r: (r[0], r[1], r[2]))
+        else:
+            rungs.sort(key=lambda r: (r[2], r[0], r[1]))
+        first, last = self.bus.shed_from_soc, self.bus.shed_to_soc
+        result = []
+        for n, (_, _, _, load, level) in enumerate(rungs):
+            enter = first if len(rungs) == 1 else first - (first - last) * n / (len(rungs) - 1)
+            leave = min(1.0, enter + self.bus.hysteresis_soc)
+            result.append((load.name, load.levels[level].name, enter, leave))
+        return tuple(result)
+
+
+# From a board profile -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BoardParts:
+    """What a board adds to a satellite: a load, its two thermal nodes, and their conductors."""
+
+    load: LoadModel
+    nodes: tuple[ThermalNode, ThermalNode]
+    conductors: tuple[Conductor, Conductor]
+
+
+def board_parts(
+    profile: BoardProfile,
+    name: str,
+    *,
+    mount: str,
+    priority: int,
+    keep: str = "off",
+    start_c: float = 20.0,
+) -> BoardParts:
+    """The board `name` of a kind, bolted to the thermal node `mount`.
+
+    Its nodes are `NAME.junction` and `NAME.board`, its levels off, suspend (if it can), capped and
+    full.
+    """
+    heat, power = profile.thermal, profile.power
+    junction, board = f"{name}.junction", f"{name}.board"
+    levels = [LevelModel(name="off", idle_w=power.off_w.value, busy_w=power.off_w.value)]
+    if power.suspend_w is not None:
+        watts = max(power.suspend_w.value, power.off_w.value)
+        levels.append(LevelModel(name="suspend", idle_w=watts, busy_w=watts))
+    for level, mode in (("capped", power.capped), ("full", power.full)):
+        chosen = power.mode(mode)
+        levels.append(
+            LevelModel(name=level, idle_w=chosen.idle_w.value, busy_w=chosen.full_w.value)
+        )
+    return BoardParts(
+        LoadModel(
+            name=name,
+            priority=priority,
+            levels=tuple(levels),
+            keep=keep,
+            node=junction,
+            rest_node=board,
+            node_share=heat.junction_share.value,
+            throttle_c=heat.throttle_c.value,
+            throttle_clear_c=heat.throttle_clear_c.value,
+            throttle_steps=tuple(step.value for step in heat.throttle_steps),
+            throttle_poll_s=heat.throttle_poll_s.value,
+            shutdown_c=heat.shutdown_c.value,
+        ),
+        (
+            ThermalNode(
+                name=junction, capacity_j_per_k=heat.junction_j_per_k.value, start_c=start_c
+            ),
+            ThermalNode(name=board, capacity_j_per_k=heat.board_j_per_k.value, start_c=start_c),
+        ),
+        (
+            Conductor(between=(junction, board), w_per_k=1 / heat.junction_to_board_k_per_w.value),
+            Conductor(between=(board, mount), w_per_k=1 / heat.board_to_mount_k_per_w.value),
+        ),
+    )
+
+
+# What comes out -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PowerAccount:
+    """Where energy went during a block, in joules.
+
+    `array_j` = `transfer_loss_j` + `converter_loss_j` + `load_j` + `battery_loss_j` + `stored_j`.
+    `available_j` is what the arrays could have given. `heat` is the account of the network: its
+    loads are all of the above that became heat, less `array_j`, and what came from outside.
+    """
+
+    available_j: float
+    array_j: float
+    transfer_loss_j: float
+    converter_loss_j: float
+    load_j: float
+    battery_loss_j: float
+    stored_j: float
+    heat: HeatAccount
+
+    @property
+    def throughput_j(self) -> float:
+        """The energy that passed: the larger of what was drawn and what was used."""
+        return max(self.array_j, self.load_j, abs(self.stored_j), 1e-300)
+
+    @property
+    def residual(self) -> float:
+        """What is missing in the electrical sum, relative to the throughput."""
+        used = self.transfer_loss_j + self.converter_loss_j + self.load_j + self.battery_loss_j
+        return (self.array_j - used - self.stored_j) / self.throughput_j
+
+
+@dataclass(frozen=True, slots=True)
+class PowerState:
+    """A power system at one moment. `stage` is the number of rungs applied; `level`, `throttle`
+    and `tripped` have an entry for each load."""
+
+    soc: float
+    bus_v: float
+    battery_a: float
+    stage: int
+    browned_out: bool
+    charged: bool
+    tripped: tuple[bool, ...]
+    throttle: tuple[int, ...]
+    brownouts: int
+    sheds: int
+    restores: int
+    trips: int
+
+
+@dataclass(frozen=True)
+class PowerBlock:
+    """What came of a block of steps; all arrays are read-only, a row for every `every`-th step.
+
+    (N,): `soc`, `bus_v`, `battery_a` (charging is positive), `array_w` (drawn), `available_w`,
+    `load_w`, `stage` (rungs applied, or BROWNED_OUT). (N, loads): `board_w`, `level`, `throttle`.
+    (N, nodes): `temperature_k`.
+    """
+
+    account: PowerAccount
+    soc: Array = field(repr=False)
+    bus_v: Array = field(repr=False)
+    battery_a: Array = field(repr=False)
+    array_w: Array = field(repr=False)
+    available_w: Array = field(repr=False)
+    load_w: Array = field(repr=False)
+    stage: Bytes = field(repr=False)
+    board_w: Array = field(repr=False)
+    level: Bytes = field(repr=False)
+    throttle: Bytes = field(repr=False)
+    temperature_k: Array = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSnapshot:
+    """All that a PowerSystem remembers, to go on from later with the same model."""
+
+    state: bytes
+    temperature_k: tuple[float, ...]
+
+
+# The system ---------------------------------------------------------------------------------------
+
+
+class PowerSystem:
+    """A satellite's power and heat, stepped in blocks. Not safe for several threads.
+
+    Raises UsageError if the model names thermal nodes that the network does not have.
+    """
+
+    def __init__(self, model: PowerModel, network: ThermalNetwork) -> None:
+        found = model.check_nodes(network.model)
+        if found:
+            path, message, remedy = found[0]
+            where = ".".join(map(str, path))
+            raise UsageError(f"power.{where}: {message}", remedy=remedy or None)
+        self.model = model
+        self.network = network
+        self._keep: list[Any] = []
+        self._loads = ffi.new("power_load_t[]", max(1, len(model.loads)))
+        self._system = self._build()
+        self._state = ffi.new("power_state_t *")
+        check(lib.power_init(self._system, model.battery.start_soc, self._state), "power_init")
+        self._temperature: Array = np.array(network.start_k)
+
+    def _build(self) -> Any:
+        model, node = self.model, self.network.node
+        arrays = ffi.new("power_array_t[]", max(1, len(model.arrays)))
+        for index, array in enumerate(model.arrays):
+            array.fill(arrays[index], node(array.node))
+        for index, load in enumerate(model.loads):
+            self._fill_load(self._loads[index], load)
+        ladder = model.ladder
+        rungs = ffi.new("power_rung_t[]", max(1, len(ladder)))
+        by_name = {load.name: (index, load) for index, load in enumerate(model.loads)}
+        for number, (name, level, enter, leave) in enumerate(ladder):
+            index, load = by_name[name]
+            rungs[number].load, rungs[number].level = index, load.level(level)
+            rungs[number].enter_soc, rungs[number].leave_soc = enter, leave
+        battery, tables = model.battery.build(node(model.battery.node))
+        self._keep = [arrays, rungs, battery, tables]
+        bus = model.bus
+        system = ffi.new("power_system_t *")
+        system.net = self.network.handle
+        system.arrays, system.array = len(model.arrays), arrays
+        system.loads, system.load = len(model.loads), self._loads
+        system.rungs, system.rung = len(ladder), rungs
+        system.battery = battery
+        system.converter_node = node(bus.converter_node)
+        system.converter_efficiency = bus.converter_efficiency
+        system.shed_V, system.restore_V = bus.shed_v, bus.restore_v
+        system.shed_dwell_s, system.restore_dwell_s = bus.shed_dwell_s, bus.restore_dwell_s
+        system.restart_soc, system.restart_dwell_s = bus.restart_soc, bus.restart_dwell_s
+        return system
+
+    def _fill_load(self, raw: Any, load: LoadModel) -> None:
+        raw.levels = len(load.levels)
+        for index, level in enumerate(load.levels):
+            raw.idle_W[index], raw.busy_W[index] = level.idle_w, level.busy_w
+        raw.node = self.network.node(load.node)
+        raw.rest_node = raw.node if load.rest_node is None else self.network.node(load.rest_node)
+        raw.node_share = load.node_share
+        raw.throttle_steps = len(load.throttle_steps)
+        for index, step in enumerate(load.throttle_steps):
+            raw.throttle[index] = step
+        raw.throttle_K = load.throttle_c + ZERO_C_K
+        raw.clear_K = load.throttle_clear_c + ZERO_C_K
+        raw.throttle_poll_s = load.throttle_poll_s
+        raw.shutdown_K = load.shutdown_c + ZERO_C_K
+
+    # --- state
+
+    @property
+    def state(self) -> PowerState:
+        """The present state."""
+        raw, loads = self._state, range(len(self.model.loads))
+        return PowerState(
+            float(raw.soc), float(raw.bus_V), float(raw.battery_A), int(raw.stage),
+            bool(raw.browned_out), bool(raw.charged),
+            tuple(bool(raw.tripped[i]) for i in loads),
+            tuple(int(raw.throttle[i]) for i in loads),
+            int(raw.brownouts), int(raw.sheds), int(raw.restores), int(raw.trips),
+        )  # fmt: skip
+
+    @property
+    def temperature_k(self) -> Array:
+        """The present temperatures (nodes,): a copy."""
+        return np.array(self._temperature)
+
+    def temperature_c(self, node: str) -> float:
+        """The present temperature of one node. UsageError if there is none of that name."""
+        return float(self._temperature[self.network.node(node)]) - ZERO_C_K
+
+    def set_temperature_c(self, node: str, value_c: float) -> None:
+        """Correct the temperature of a node by one that was measured."""
+        self._temperature[self.network.node(node)] = value_c + ZERO_C_K
+
+    def set_power(self, load: str, level: str, idle_w: float, busy_w: float) -> None:
+        """From now on `load` takes this at `level`: as its board reports. UsageError if there is
+        no such load or level, or busy takes less than idle."""
+        index = self._load(load)
+        if not 0 <= idle_w <= busy_w:
+            raise UsageError(f"{idle_w:g} W idle and {busy_w:g} W busy; expected 0 <= idle <= busy")
+        number = self.model.loads[index].level(level)
+        self._loads[index].idle_W[number] = idle_w
+        self._loads[index].busy_W[number] = busy_w
+
+    def snapshot(self) -> PowerSnapshot:
+        """The present state, whole. Powers changed by `set_power` are not part of it."""
+        return PowerSnapshot(
+            bytes(ffi.buffer(self._state)), tuple(float(t) for t in self._temperature)
+        )
+
+    def restore(self, snapshot: PowerSnapshot) -> None:
+        """Go on from `snapshot`. UsageError if it is of another model or version."""
+        nodes = len(self._temperature)
+        if (
+            len(snapshot.state) != ffi.sizeof("power_state_t")
+            or len(snapshot.temperature_k) != nodes
+        ):
+            raise UsageError("the snapshot is that of another satellite, or of another version")
+        ffi.memmove(self._state, snapshot.state, len(snapshot.state))
+        self._temperature = np.array(snapshot.temperature_k)
+
+    def _load(self, name: str) -> int:
+        names = [load.name for load in self.model.loads]
+        if name not in names:
+            raise UsageError(
+                f"there is no load `{name}`", remedy=did_you_mean(name, names) or None
+            )  # fmt: skip
+        return names.index(name)
+
+    # --- steps
+
+    def array_power_w(
+        self, illumination: Array, incidence_cos: Array, solar_w_per_m2: float | Array | None = None
+    ) -> Array:
+        """Power (N, arrays) of all arrays at their reference temperatures, for `run`.
+
+        `incidence_cos` (N, arrays) or (arrays,): cosine of each array's normal against the sun.
+        `solar_w_per_m2`: a number, or (N,); None: that of the network's case.
+        """
+        arrays, n = self.model.arrays, len(illumination)
+        if incidence_cos.shape not in ((n, len(arrays)), (len(arrays),)):
+            raise UsageError(
+                f"`incidence_cos` has the shape {incidence_cos.shape}; expected "
+                f"{(n, len(arrays))} or {(len(arrays),)}"
+            )
+        solar = self.network.case.solar_w_per_m2 if solar_w_per_m2 is None else solar_w_per_m2
+        power = np.empty((n, len(arrays)))
+        for column, array in enumerate(arrays):
+            power[:, column] = array.reference_power_w(
+                illumination, solar, incidence_cos[..., column]
+            )
+        return power
+
+    def run(
+        self,
+        dt_s: float,
+        steps: int,
+        *,
+        heat_w: Array | None = None,
+        array_w: Array | None = None,
+        activity: Array | None = None,
+        command: Mapping[str, str] | None = None,
+        every: int = 1,
+    ) -> PowerBlock:
+        """Advance by `steps` steps of `dt_s`.
+
+        `heat_w` (N, nodes): heat from outside, as of `ThermalNetwork.absorbed_w`. `array_w`
+        (N, arrays): as of `array_power_w`; None: dark. `activity` (N, loads) or (loads,): 0 idle
+        to 1 busy; None: busy. `command`: the level that is asked for, by load; others: the
+        highest. Raises UsageError if a shape does not fit, a value is out of range, or a step is
+        not stable; after the last two this object must not be used any more.
+        """
+        if steps < 1 or every < 1 or not dt_s > 0:
+            raise UsageError(
+                f"{steps} steps of {dt_s:g} s, every {every}th noted; expected at least 1, above 0"
+            )
+        nodes, loads = len(self.network.names), len(self.model.loads)
+        heat = _rows(heat_w, steps, nodes, "heat_w")
+        light = _rows(array_w, steps, len(self.model.arrays), "array_w")
+        active = _rows(activity, steps, loads, "activity")
+        level = np.array([len(load.levels) - 1 for load in self.model.loads], dtype=np.uint8)
+        for name, word in (command or {}).items():
+            index = self._load(name)
+            level[index] = self.model.loads[index].level(word)
+        block = ffi.new("power_block_t *")
+        block.steps, block.dt_s = steps, dt_s
+        block.heat_W = ffi.NULL if heat is None else pointer(heat)
+        block.array_W = ffi.NULL if light is None else pointer(light)
+        block.activity = ffi.NULL if active is None else pointer(active)
+        block.level = pointer(level, "uint8_t *")
+        trace, columns = _trace(steps // every, every, loads, nodes)
+        account, fault = ffi.new("power_account_t *"), ffi.new("thermal_fault_t *")
+        status = lib.power_run(
+            self._system, block, self._state, pointer(self._temperature), trace, account, fault
+        )
+        if status == lib.HIL_ERR_ARG and fault.node == nodes and fault.dt_s == 0:
+            raise UsageError(
+                f"step {fault.step}: a value of `array_w` or `activity` is out of range",
+                remedy="array power is not negative, activity from 0 to 1",
+            )
+        self.network.check_step(status, "power_run", dt_s, fault)
+        for column in columns.values():
+            column.flags.writeable = False
+        return PowerBlock(_account(account), **columns)
+
+
+def _rows(values: Array | None, steps: int, width: int, what: str) -> Array | None:
+    if values is None:
+        return None
+    if values.shape not in ((steps, width), (width,)):
+        raise UsageError(
+            f"`{what}` has the shape {values.shape}; expected {(steps, width)} or {(width,)}"
+        )
+    return np.ascontiguousarray(np.broadcast_to(values, (steps, width)), dtype=np.float64)
+
+
+_COLUMNS: Final = {
+    "soc": "soc", "bus_v": "bus_V", "battery_a": "battery_A", "array_w": "array_W",
+    "available_w": "available_W", "load_w": "load_W", "stage": "stage", "board_w": "board_W",
+    "level": "level", "throttle": "throttle", "temperature_k": "T_K",
+}  # fmt: skip
+
+
+def _trace(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str, Any]]:
+    """The kernel's trace, and the arrays that it fills."""
+    shapes: dict[str, Iterable[int]] = {
+        "board_w": (rows, loads), "level": (rows, loads), "throttle": (rows, loads),
+        "temperature_k": (rows, nodes),
+    }  # fmt: skip
+    trace = ffi.new("power_trace_t *")
+    trace.every = every
+    columns: dict[str, Any] = {}
+    for name, field_name in _COLUMNS.items():
+        small = name in ("stage", "level", "throttle")
+        kind: type[np.uint8 | np.float64] = np.uint8 if small else np.float64
+        columns[name] = np.zeros(tuple(shapes.get(name, (rows,))), dtype=kind)
+        setattr(trace, field_name, pointer(columns[name], "uint8_t *" if small else "double *"))
+    return trace, columns
+
+
+def _account(raw: Any) -> PowerAccount:
+    return PowerAccount(
+        float(raw.available_J), float(raw.array_J), float(raw.transfer_loss_J),
+        float(raw.converter_loss_J), float(raw.load_J), float(raw.battery_loss_J),
+        float(raw.stored_J), heat_account(raw.heat),
+    )  # fmt: skip

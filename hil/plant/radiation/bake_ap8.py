@@ -1,0 +1,109 @@
+"""Bakes ap8.npz, the table of AP8 that ships with this package. Run it only to change the table:
+
+    pip install aep8 && python -m hil.plant.radiation.bake_ap8 [FILE]
+
+AP8MIN and AP8MAX (Sawyer and Vette, NSSDC/WDC-A-R&S 76-06, 1976) are functions of energy, L and
+B/B0 and must be used with the field models that they were made with: Jensen and Cain 1960 for
+MIN, GSFC 12/66 extrapolated to 1970 for MAX. With the field of today the anomaly would be three
+to five times too strong. So the map is fixed to the Earth and depends on no date.
+
+The code is IRBEM's, as wrapped by `aep8`, called below its public interface: that scales positions
+by 6378.1 km where IRBEM expects Earth radii of 6371.2 km, and comes out 7 to 9 % low (an altitude
+bias of 7 km). Checked: 45 W, 30 S, 500 km, > 20 MeV gives 915.62 (MIN) and 846.73 /cm2/s (MAX), as
+SpacePy's IRBEM does.
+
+The table depends on nothing but that code: the same build of it gives the same file. It takes
+about five minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.plant.radiation import ap8_table
+
+__all__ = ["PHASES", "bake", "field_coordinates", "flux"]
+
+Floats = npt.NDArray[np.float64]
+
+IRBEM_EARTH_RADIUS_KM: Final = 6371.2
+EQUATORIAL_RADIUS_KM: Final = 6378.137
+FLATTENING: Final = 1.0 / 298.257223563
+
+PHASES: Final = {"min": ("geomag3", "flux3"), "max": ("geomag4", "flux4")}
+"""Functions of aep8._irbem: field model and table of AP8MIN and AP8MAX."""
+
+_MAX_L: Final = 1000.0  # beyond, and where it fails near the poles, IRBEM's L means nothing
+
+
+def ecef_km(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> list[Floats]:
+    """The coordinates x, y, z of geodetic positions of any shape."""
+    e2 = FLATTENING * (2.0 - FLATTENING)
+    lat, lon = np.radians(latitude_deg), np.radians(longitude_deg)
+    normal = EQUATORIAL_RADIUS_KM / np.sqrt(1.0 - e2 * np.sin(lat) ** 2)
+    across = (normal + altitude_km) * np.cos(lat)
+    return [
+        across * np.cos(lon),
+        across * np.sin(lon),
+        (normal * (1.0 - e2) + altitude_km) * np.sin(lat),
+    ]
+
+
+def field_coordinates(
+    phase: str, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats
+) -> tuple[Floats, Floats]:
+    """L and B/B0 in the field of that phase; L is infinite where IRBEM finds none.
+
+    ModuleNotFoundError without aep8."""
+    import aep8._irbem as irbem  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    xyz = [c / IRBEM_EARTH_RADIUS_KM for c in ecef_km(latitude_deg, longitude_deg, altitude_km)]
+    b_ratio, l_shell = getattr(irbem, PHASES[phase][0])(0, *xyz)
+    none = ~((l_shell > 0.0) & (l_shell < _MAX_L) & (b_ratio > 0.0))
+    return np.where(none, np.inf, l_shell), np.where(none, 1.0, b_ratio)
+
+
+def flux(phase: str, energy_mev: float, l_shell: Floats, b_ratio: Floats) -> Floats:
+    """Integral omnidirectional proton flux above `energy_mev`, /cm2/s; 0 without an L."""
+    import aep8._irbem as irbem  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    known = np.isfinite(l_shell)
+    table: Any = getattr(irbem, PHASES[phase][1])
+    with np.errstate(all="ignore"):
+        values = table(energy_mev, np.where(known, l_shell, 2.0), b_ratio)
+    return np.where(known, values, 0.0)
+
+
+def bake() -> dict[str, npt.NDArray[Any]]:
+    """Everything that the file has."""
+    grid = np.meshgrid(
+        np.array(ap8_table.ALTITUDES_KM, dtype=np.float64),
+        np.array(ap8_table.LATITUDES_DEG, dtype=np.float64),
+        np.array(ap8_table.LONGITUDES_DEG, dtype=np.float64),
+        indexing="ij",
+    )
+    altitude_km, latitude_deg, longitude_deg = grid
+    out: dict[str, npt.NDArray[Any]] = {"format": np.array(ap8_table.FORMAT)}
+    for phase in PHASES:
+        l_shell, b_ratio = field_coordinates(phase, latitude_deg, longitude_deg, altitude_km)
+        fluxes = [flux(phase, energy, l_shell, b_ratio) for energy in ap8_table.ENERGIES_MEV]
+        out |= ap8_table.encode(phase, np.sqrt(np.stack(fluxes)), ap8_table.SQRT_FLUX_STEP)
+        if phase == "max":  # the later of the two fields
+            out |= ap8_table.encode("inverse_l", 1.0 / l_shell, ap8_table.INVERSE_L_STEP)
+    return out
+
+
+def main(arguments: list[str]) -> None:
+    """Write the table to the given path, or over the shipped one."""
+    path = Path(arguments[0]) if arguments else Path(__file__).with_name("ap8.npz")
+    arrays: dict[str, Any] = bake()
+    np.savez_compressed(path, **arrays)
+    sys.stdout.write(f"{path}: {path.stat().st_size} bytes\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

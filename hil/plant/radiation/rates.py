@@ -1,0 +1,167 @@
+"""Upset rates along a track: the radiation there, times the cross-sections of a board.
+
+The wall slows protons down before they meet the part (`shielding`); a part's curve is folded with
+what is left of the spectrum. Protons come from the belt, from the galaxy and from the Sun; heavy
+ions from the galaxy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.plant.orbit import Track
+from hil.plant.radiation import ap8, gcr
+from hil.plant.radiation.crosssection import KINDS, Curve, Plateau, Section, fold
+from hil.plant.radiation.environment import Environment
+from hil.plant.radiation.shielding import outside_energy_mev, residual_energy_mev
+
+__all__ = ["cutoff_gv", "proton_flux", "section_rate", "upset_rates"]
+
+Floats = npt.NDArray[np.float64]
+
+_BELT_POINTS = 17
+_LETS = np.exp(np.linspace(np.log(gcr.LET_RANGE[0]), np.log(gcr.LET_RANGE[1]), 57))
+_CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
+
+
+def upset_rates(
+    track: Track, environment: Environment, sections: Sequence[Section]
+) -> dict[str, Floats]:
+    """Events per second (N,) of each of `KINDS`, acceleration included; 0 without a section.
+
+    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`. ValueError above 2000 km."""
+    rates = {kind: np.zeros(len(track)) for kind in KINDS}
+    sources = _Sources(track, environment)
+    for section in sections:
+        rate = sources.rate(section)
+        rates[section.kind] += (1.0 - section.mbu_fraction) * rate
+        if section.mbu_fraction:
+            rates["mbu"] += section.mbu_fraction * rate
+    return rates
+
+
+def section_rate(track: Track, environment: Environment, section: Section) -> Floats:
+    """Events per second (N,) of one section, of all its kinds. ValueError above 2000 km."""
+    return _Sources(track, environment).rate(section)
+
+
+def proton_flux(track: Track, environment: Environment, above_mev: float = 0.0) -> Floats:
+    """Protons /cm2/s (N,) of all sources behind the wall with more than `above_mev` left,
+    acceleration included. Belt protons of less than 10 MeV outside of the wall are not known."""
+    counted = Section("seu", "proton", Plateau(1.0, above_mev), "counts every proton", "M")
+    return section_rate(track, environment, counted)
+
+
+def cutoff_gv(track: Track) -> Floats:
+    """Vertical cut-off rigidity (N,) in GV along the track. ValueError above 2000 km."""
+    return gcr.vertical_cutoff_gv(
+        ap8.mcilwain_l(track.latitude_deg, track.longitude_deg, track.altitude_km)
+    )
+
+
+class _Sources:
+    """The radiation along one track, computed once for all sections that ask for it."""
+
+    def __init__(self, track: Track, environment: Environment) -> None:
+        self._track = track
+        self._environment = environment
+        self._belt: ap8.Trapped | None = None
+        self._cutoff_gv: Floats | None = None
+        self._open_sky: Floats | None = None
+
+    def rate(self, section: Section) -> Floats:
+        out = np.zeros(len(self._track))
+        if section.particle == "heavy-ion":
+            if self._environment.cosmic_rays:
+                out += self._heavy_ions(section.curve)
+        else:
+            if self._environment.trapped:
+                self._add_belt(section.curve, out)
+            if self._environment.cosmic_rays:
+                out += self._galactic_protons(section.curve)
+            if self._environment.events:
+                out += self._solar_protons(section.curve)
+        out *= section.bits * self._environment.accel
+        return out
+
+    # --- what is computed once ---
+
+    def _trapped(self) -> ap8.Trapped:
+        if self._belt is None:
+            self._belt = ap8.trapped(
+                self._track.latitude_deg,
+                self._track.longitude_deg,
+                self._track.altitude_km,
+                phase=self._environment.phase,
+                saa_drift_deg=self._environment.saa_drift_deg,
+            )
+        return self._belt
+
+    def _cutoff(self) -> Floats:
+        if self._cutoff_gv is None:
+            self._cutoff_gv = cutoff_gv(self._track)
+        return self._cutoff_gv
+
+    def _sky(self) -> Floats:
+        if self._open_sky is None:
+            r = self._track.r_teme_km
+            radius = np.sqrt(r[:, 0] ** 2 + r[:, 1] ** 2 + r[:, 2] ** 2)
+            self._open_sky = gcr.earth_shadow(radius)
+        return self._open_sky
+
+    # --- one source, one curve ---
+
+    def _add_belt(self, curve: Curve, out: Floats) -> None:
+        wall = self._environment.shielding_mm_al
+        lowest, highest = ap8.ENERGIES_MEV[0], ap8.ENERGIES_MEV[-1]
+        start = max(lowest, outside_energy_mev(curve.threshold, wall))
+        if start >= highest:
+            return
+        belt = self._trapped()
+        if isinstance(curve, Plateau):
+            grid = np.array([start])
+        else:
+            grid = np.exp(np.linspace(np.log(start), np.log(highest), _BELT_POINTS))
+            grid = np.clip(grid, start, highest)  # not a rounding error beyond
+        out[belt.active] += fold(_sigma(curve, grid, wall), belt.above_active(grid))
+
+    def _galactic_protons(self, curve: Curve) -> Floats:
+        above = gcr.proton_flux_above(self._environment.phase)
+        return self._sky() * self._by_cutoff(curve, above, self._cutoff())
+
+    def _solar_protons(self, curve: Curve) -> Floats:
+        total = np.zeros(len(self._track))
+        for event in self._environment.events:
+            above = event.fluence_above(gcr.PROTON_ENERGIES_MEV)
+            reached = self._by_cutoff(curve, above, event.storm_factor * self._cutoff())
+            total += event.course_per_s(self._track.t_s) * reached
+        return self._sky() * total
+
+    def _by_cutoff(self, curve: Curve, above: Floats, cutoff: Floats) -> Floats:
+        """Rate (N,) from protons of a spectrum `above` that a cut-off (N,) lets through."""
+        grid = gcr.PROTON_ENERGIES_MEV
+        sigma = _sigma(curve, grid, self._environment.shielding_mm_al)
+        pieces = np.append(sigma[:-1] * (above[:-1] - above[1:]), sigma[-1] * above[-1])
+        rate_above = np.cumsum(pieces[::-1])[::-1]
+        rate: Floats = np.interp(cutoff, gcr.rigidity_gv(grid), rate_above)
+        return rate
+
+    def _heavy_ions(self, curve: Curve) -> Floats:
+        # With the threshold as a point of its own, no piece is half below it.
+        lowest, highest = gcr.LET_RANGE
+        lets = np.unique(np.append(_LETS, np.clip(curve.threshold, lowest, highest)))
+        above = gcr.heavy_ions_above(lets, self._environment.phase) * gcr.let_transmission(
+            lets, _CUTOFFS_GV[:, None]
+        )
+        sigma = curve(np.append(np.sqrt(lets[:-1] * lets[1:]), highest))
+        by_cutoff = fold(sigma, above)
+        return self._sky() * np.interp(self._cutoff(), _CUTOFFS_GV, by_cutoff)
+
+
+def _sigma(curve: Curve, outside_mev: Floats, wall_mm: float) -> Floats:
+    """Cross-sections for `fold`: of protons between grid points outside of the wall, of what they
+    have left behind it."""
+    middle = np.append(np.sqrt(outside_mev[:-1] * outside_mev[1:]), outside_mev[-1] * 1.001)
+    return curve(residual_energy_mev(middle, wall_mm))

@@ -1,0 +1,671 @@
+"""The heat of a satellite: a lumped network of nodes, and what sun, Earth and space do to it.
+
+Models (`ThermalModel` and its parts) come from YAML; `ThermalNetwork` is one built, ready for the
+C kernel. Knows no orbit: illumination, angles and view factors come in as arrays, a value a step.
+Knows no boards either, except as nodes with loads.
+
+Conventions (ESATAN/SINDA): linear conductors GL [W/K], radiative couplings GR [m2], heat flows
+positive into a node. External loads of a face of area A, with illumination nu, solar flux S, albedo
+a, Earth's infrared q_E, and view factor F to the Earth:
+
+    sun      alpha A S nu max(0, cos(sun, normal))
+    albedo   alpha A a S F max(0, cos(sun zenith below))        (crude: one angle for all Earth)
+    Earth    epsilon A q_E F
+
+A face radiates epsilon A view sigma T^4 to space, whether Earth is there or not: what Earth sends
+back is a load.
+
+Grades of numbers, as [S] or [R], are those of hil.plant.board_profile; [A] is an assumption.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from hil._kernel import ffi, lib
+from hil.errors import UsageError
+from hil.kernel import check
+from hil.scenario.model import Float, FrozenModel
+from hil.scenario.positions import KeyPath, path_text
+from hil.scenario.problems import Findings, did_you_mean, wrong_at
+
+__all__ = [
+    "CASES",
+    "COLD",
+    "HOT",
+    "NOMINAL",
+    "SIGMA_W_PER_M2_K4",
+    "SPACE",
+    "ZERO_C_K",
+    "Conductor",
+    "Coupling",
+    "Environment",
+    "HeatAccount",
+    "Mli",
+    "RadiatorPanel",
+    "Surface",
+    "ThermalBlock",
+    "ThermalCase",
+    "ThermalModel",
+    "ThermalNetwork",
+    "ThermalNode",
+    "earth_view_factor",
+    "sphere_view_factor",
+]
+
+Array = npt.NDArray[np.float64]
+
+SIGMA_W_PER_M2_K4: Final = 5.670374419e-8
+"""Stefan-Boltzmann constant, exact in the SI of 2019."""
+
+ZERO_C_K: Final = 273.15
+"""0 degrees Celsius."""
+
+SPACE: Final = "space"
+"""The boundary node that every network has."""
+
+EARTH_RADIUS_KM: Final = 6378.137
+"""Equatorial, WGS 84."""
+
+
+# Cases --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalCase:
+    """What the environment is taken to be, and whether coatings are old.
+
+    Hot design cases use the strongest sun and aged coatings, cold ones the weakest and new ones;
+    dissipation and the orbit's beta angle are chosen by the caller.
+    """
+
+    solar_w_per_m2: float
+    albedo: float
+    earth_ir_w_per_m2: float
+    end_of_life: bool
+
+
+NOMINAL: Final = ThermalCase(1361.0, 0.30, 237.0, end_of_life=False)
+"""Solar constant at 1 AU [R]; mean albedo and Earth infrared 0.30 and 237-240 W/m2, as several
+public models have them [S]."""
+
+HOT: Final = ThermalCase(1414.0, 0.35, 258.0, end_of_life=True)
+"""Handbook hot case: solar 1414 W/m2 [R], albedo 0.35, Earth infrared 258 W/m2 [R]."""
+
+COLD: Final = ThermalCase(1322.0, 0.25, 217.0, end_of_life=False)
+"""Handbook cold case: solar 1322 W/m2 [R], albedo 0.25, Earth infrared 217 W/m2 [R]."""
+
+CASES: Final[Mapping[str, ThermalCase]] = {"nominal": NOMINAL, "hot": HOT, "cold": COLD}
+
+
+# View factors -------------------------------------------------------------------------------------
+
+
+def sphere_view_factor(altitude_km: float) -> float:
+    """Fraction of a small sphere's whole surface, in effect, that sees Earth: (1 - cos rho) / 2.
+
+    With sin rho = Re / r.
+    """
+    sine = EARTH_RADIUS_KM / (EARTH_RADIUS_KM + altitude_km)
+    return 0.5 * (1.0 - math.sqrt(1.0 - sine * sine))
+
+
+def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:
+    """View factor of a small plate to Earth; `nadir_cos` is the cosine of normal against nadir.
+
+    (Re/r)^2 cos gamma while the whole disc is in front of the plate, 0 when none is; between them
+    the closed form for a disc cut by the plate's horizon (J. R. Howell, A Catalog of Radiation
+    Heat Transfer Configuration Factors, plane element to sphere) [R]; tests compare it with
+    numerical integration.
+    """
+    h = 1.0 + altitude_km / EARTH_RADIUS_KM
+    cosine = min(1.0, max(-1.0, nadir_cos))
+    if cosine * h >= 1.0:
+        return cosine / (h * h)
+    if cosine * h <= -1.0:
+        return 0.0
+    sine = math.sqrt(1.0 - cosine * cosine)
+    root = math.sqrt(h * h - 1.0)
+    limb = math.sqrt(1.0 - h * h * cosine * cosine)
+    return (
+        0.5
+        - math.asin(min(1.0, root / (h * sine))) / math.pi
+        + (
+            cosine * math.acos(min(1.0, max(-1.0, -root * cosine / sine))) - root * limb
+        ) / (math.pi * h * h)
+    )  # fmt: skip
+
+
+# Models -------------------------------------------------------------------------------------------
+
+Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
+Positive = Annotated[Float, Field(gt=0)]
+Fraction = Annotated[Float, Field(ge=0, le=1)]
+Kelvin = Annotated[Float, Field(ge=0, le=2000)]
+Celsius = Annotated[Float, Field(ge=-ZERO_C_K, le=1700)]
+Pair = tuple[Name, Name]
+
+
+class ThermalNode(FrozenModel):
+    """A part that has one temperature: with a capacity, or held at a fixed temperature."""
+
+    name: Name = Field(description="Unique name.")
+    capacity_j_per_k: Positive | None = Field(
+        default=None, description="Heat capacity: mass times specific heat."
+    )
+    fixed_c: Celsius | None = Field(
+        default=None, description="Instead of a capacity: the temperature that it is held at."
+    )
+    start_c: Celsius = Field(default=20.0, description="Temperature at the beginning.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ThermalNode:
+        found = Findings()
+        if self.capacity_j_per_k is None and self.fixed_c is None:
+            found.add(
+                "capacity_j_per_k",
+                "this node has neither a capacity nor a fixed temperature",
+                "add `capacity_j_per_k:`, or `fixed_c:` for a boundary",
+            )
+        if self.capacity_j_per_k is not None and self.fixed_c is not None:
+            found.add(
+                "fixed_c",
+                "a node of fixed temperature has no use for a capacity",
+                "remove one of them",
+            )
+        wrong_at("ThermalNode", found)
+        return self
+
+
+class Conductor(FrozenModel):
+    """Heat conduction between two nodes: GL."""
+
+    between: Pair = Field(description="Two nodes.")
+    w_per_k: Positive = Field(description="Conductance GL.")
+
+
+class Coupling(FrozenModel):
+    """Radiation between two nodes: GR, the emissivities and view factor included."""
+
+    between: Pair = Field(description="Two nodes.")
+    m2: Positive = Field(description="Radiative coupling GR: eps_i A_i B_ij.")
+
+
+class Mli(FrozenModel):
+    """Multi-layer insulation of a node: it radiates with an effective emittance only.
+
+    What sun and Earth heat its outer layer with is neglected (less than a percent gets through).
+    """
+
+    node: Name = Field(description="The node under the blanket.")
+    towards: Name = Field(default=SPACE, description="What it faces.")
+    area_m2: Positive = Field(description="Area of the blanket.")
+    effective_emittance: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=0.02, description="Effective emittance; 0.005-0.03, design value 0.02 [R]."
+    )
+
+
+class Surface(FrozenModel):
+    """A face that sees space, sun and Earth: radiator, body panel, solar array."""
+
+    name: Name = Field(description="Unique name; environments have a column for each face.")
+    node: Name = Field(description="The node that it is part of.")
+    area_m2: Positive = Field(description="Area.")
+    emissivity: Fraction = Field(description="Infrared emissivity (and absorptivity).")
+    absorptivity: Fraction = Field(description="Solar absorptivity at begin of life.")
+    absorptivity_eol: Fraction | None = Field(
+        default=None, description="The same at end of life; default: unchanged."
+    )
+    view: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Fraction of its half-space that the satellite leaves free."
+    )
+
+
+class RadiatorPanel(FrozenModel):
+    """A deployable radiator that radiates from both sides, on a hinge or heat pipe.
+
+    Becomes a node `NAME`, a conductor, and the faces `NAME.front` and `NAME.back`.
+    """
+
+    name: Name = Field(description="Unique name.")
+    attached_to: Name = Field(description="The node that it cools.")
+    w_per_k: Positive = Field(description="Conductance of hinge or heat pipe.")
+    area_m2: Positive = Field(description="Area of one side.")
+    capacity_j_per_k: Positive = Field(description="Heat capacity.")
+    emissivity: Fraction = Field(description="Infrared emissivity of both sides.")
+    absorptivity: Fraction = Field(description="Solar absorptivity at begin of life.")
+    absorptivity_eol: Fraction | None = Field(
+        default=None, description="The same at end of life; default: unchanged."
+    )
+    view: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Fraction of each side's half-space that is free."
+    )
+    start_c: Celsius = Field(default=20.0, description="Temperature at the beginning.")
+
+    @property
+    def faces(self) -> tuple[Surface, Surface]:
+        """Its two sides."""
+        front, back = (
+            Surface(
+                name=f"{self.name}.{side}", node=self.name, area_m2=self.area_m2,
+                emissivity=self.emissivity, absorptivity=self.absorptivity,
+                absorptivity_eol=self.absorptivity_eol, view=self.view,
+            )
+            for side in ("front", "back")
+        )  # fmt: skip
+        return front, back
+
+
+class ThermalModel(FrozenModel):
+    """A whole network. The node `space` is there without being listed."""
+
+    nodes: tuple[ThermalNode, ...] = Field(description="The parts.")
+    conductors: tuple[Conductor, ...] = Field(default=(), description="Conduction between them.")
+    couplings: tuple[Coupling, ...] = Field(default=(), description="Radiation between them.")
+    surfaces: tuple[Surface, ...] = Field(default=(), description="Faces to space, sun and Earth.")
+    mli: tuple[Mli, ...] = Field(default=(), description="Insulation blankets.")
+    panels: tuple[RadiatorPanel, ...] = Field(default=(), description="Deployable radiators.")
+    space_k: Annotated[Float, Field(ge=0, le=300)] = Field(
+        default=3.0, description="Temperature of the sky: 2.7 K, taken as 3 K [S/R]."
+    )
+
+    @property
+    def all_nodes(self) -> tuple[ThermalNode, ...]:
+        """Listed nodes, then panels, then space."""
+        panels = (
+            ThermalNode(name=p.name, capacity_j_per_k=p.capacity_j_per_k, start_c=p.start_c)
+            for p in self.panels
+        )
+        space = ThermalNode(name=SPACE, fixed_c=self.space_k - ZERO_C_K)
+        return (*self.nodes, *panels, space)
+
+    @property
+    def all_conductors(self) -> tuple[Conductor, ...]:
+        """Listed conductors, then hinges of panels."""
+        hinges = (
+            Conductor(between=(p.attached_to, p.name), w_per_k=p.w_per_k) for p in self.panels
+        )
+        return (*self.conductors, *hinges)
+
+    @property
+    def all_faces(self) -> tuple[Surface, ...]:
+        """Listed surfaces, then front and back of each panel."""
+        return (*self.surfaces, *(face for panel in self.panels for face in panel.faces))
+
+    @property
+    def all_radiators(self) -> tuple[Coupling, ...]:
+        """Every radiative coupling: listed ones, faces to space, blankets."""
+        return (
+            *self.couplings,
+            *(
+                Coupling(between=(f.node, SPACE), m2=f.emissivity * f.area_m2 * f.view)
+                for f in self.all_faces
+                if f.emissivity > 0
+            ),
+            *(
+                Coupling(between=(m.node, m.towards), m2=m.effective_emittance * m.area_m2)
+                for m in self.mli
+            ),
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ThermalModel:
+        found = Findings()
+        names = self._check_names(found)
+        self._check_references(found, names)
+        self._check_duplicates(found)
+        if not found:
+            self._check_sizes(found)
+            self._check_connected(found)
+        wrong_at("ThermalModel", found)
+        return self
+
+    def _check_names(self, found: Findings) -> set[str]:
+        seen = {SPACE}
+        faces: set[str] = set()
+        if not self.nodes:
+            found.add("nodes", "no nodes; expected at least one")
+        named: list[tuple[KeyPath, str]] = [
+            *((("nodes", i, "name"), node.name) for i, node in enumerate(self.nodes)),
+            *((("panels", i, "name"), panel.name) for i, panel in enumerate(self.panels)),
+        ]
+        for path, name in named:
+            if name in seen:
+                what = "is there without being listed" if name == SPACE else "exists"
+                found.add(path, f"a node `{name}` {what}", "choose another name")
+            seen.add(name)
+        for index, face in enumerate(self.all_faces):
+            if face.name in faces:
+                listed = index < len(self.surfaces)
+                found.add(
+                    ("surfaces", index, "name") if listed else "panels",
+                    f"a face `{face.name}` exists",
+                    "choose another name",
+                )
+            faces.add(face.name)
+        return seen
+
+    def _check_references(self, found: Findings, names: set[str]) -> None:
+        def known(path: KeyPath, name: str) -> None:
+            if name not in names:
+                found.add(path, f"there is no node `{name}`", did_you_mean(name, sorted(names)))
+
+        for path, (a, b) in self._listed_links():
+            known((*path, 0), a)
+            known((*path, 1), b)
+            if a == b:
+                found.add(path, "both ends are the same node")
+        for index, surface in enumerate(self.surfaces):
+            known(("surfaces", index, "node"), surface.node)
+        for index, blanket in enumerate(self.mli):
+            known(("mli", index, "node"), blanket.node)
+            known(("mli", index, "towards"), blanket.towards)
+            if blanket.node == blanket.towards:
+                found.add(("mli", index, "towards"), "both ends are the same node")
+        for index, panel in enumerate(self.panels):
+            known(("panels", index, "attached_to"), panel.attached_to)
+            if panel.attached_to == panel.name:
+                found.add(("panels", index, "attached_to"), "a panel cannot be attached to itself")
+
+    def _listed_links(self) -> Iterator[tuple[KeyPath, Pair]]:
+        for index, conductor in enumerate(self.conductors):
+            yield ("conductors", index, "between"), conductor.between
+        for index, coupling in enumerate(self.couplings):
+            yield ("couplings", index, "between"), coupling.between
+
+    def _check_duplicates(self, found: Findings) -> None:
+        seen: dict[tuple[object, frozenset[str]], KeyPath] = {}
+        for path, (a, b) in self._listed_links():
+            link = (path[0], frozenset((a, b)))
+            if link in seen:
+                found.add(
+                    path,
+                    f"`{a}` and `{b}` are linked by `{path_text(seen[link][:2])[2:]}`, too",
+                    "add the two values and keep one entry",
+                )
+            seen.setdefault(link, path)
+
+    def _check_sizes(self, found: Findings) -> None:
+        for key, count, most in (
+            ("nodes", len(self.all_nodes), int(lib.THERMAL_MAX_NODES)),
+            ("conductors", len(self.all_conductors), int(lib.THERMAL_MAX_LINKS)),
+            ("couplings", len(self.all_radiators), int(lib.THERMAL_MAX_LINKS)),
+        ):
+            if count > most:
+                found.add(key, f"the network needs {count}; at most {most} are possible")
+
+    def _check_connected(self, found: Findings) -> None:
+        """Every node needs a way to a boundary: or its temperature would rise without end."""
+        nodes = self.all_nodes
+        reached = {node.name for node in nodes if node.fixed_c is not None}
+        links = [set(conductor.between) for conductor in self.all_conductors]
+        links += [set(coupling.between) for coupling in self.all_radiators]
+        grown = True
+        while grown:
+            touching = set().union(*(ends for ends in links if ends & reached))
+            grown = not touching <= reached
+            reached |= touching
+        for index, node in enumerate(nodes):
+            if node.name not in reached:
+                listed = index < len(self.nodes)
+                found.add(
+                    ("nodes", index, "name") if listed else "panels",
+                    f"no heat can leave the node `{node.name}`: "
+                    "nothing links it to space or to a fixed temperature",
+                    "add a conductor, a coupling, a surface or a blanket",
+                )
+
+
+# Environment --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What shines on a satellite during a block of N steps. F is the number of faces.
+
+    `illumination` (N,): 0 umbra .. 1 full sun. `sun_cos` (N, F) or (F,): cosine of each face's
+    normal against the sun; negative is behind. `earth_view` (N, F) or (F,): view factor of each
+    face to Earth. `sun_zenith_cos` (N,): cosine of the sun's zenith angle below the satellite.
+    `solar_w_per_m2`, `albedo`, `earth_ir_w_per_m2`: a number, or (N,); None: that of the case.
+    """
+
+    illumination: Array
+    sun_cos: Array
+    earth_view: Array
+    sun_zenith_cos: Array
+    solar_w_per_m2: float | Array | None = None
+    albedo: float | Array | None = None
+    earth_ir_w_per_m2: float | Array | None = None
+
+    @property
+    def steps(self) -> int:
+        """N."""
+        return len(self.illumination)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatAccount:
+    """Where heat went during a block, in joules: `load_j` = `boundary_j` + `stored_j`.
+
+    `load_j` and `boundary_j` (space, fixed nodes) are sums of flows; `stored_j` is taken from the
+    temperatures, so `residual` is a real test.
+    """
+
+    load_j: float
+    boundary_j: float
+    stored_j: float
+    throughput_j: float
+
+    @property
+    def residual(self) -> float:
+        """What is missing in the sum, relative to the throughput."""
+        missing = self.load_j - self.boundary_j - self.stored_j
+        return missing / max(self.throughput_j, abs(self.boundary_j), abs(self.stored_j), 1e-300)
+
+
+@dataclass(frozen=True)
+class ThermalBlock:
+    """What came of a block: `temperature_k` (N, nodes) after each step, read-only."""
+
+    temperature_k: Array = field(repr=False)
+    account: HeatAccount
+
+
+def pointer(array: npt.NDArray[Any], kind: str = "double *") -> Any:
+    """The address of an array's first value, for the C kernel; the array must be kept alive."""
+    return ffi.cast(kind, array.ctypes.data)
+
+
+def heat_account(raw: Any) -> HeatAccount:
+    """A HeatAccount of the kernel's struct."""
+    return HeatAccount(
+        float(raw.load_J), float(raw.boundary_J), float(raw.stored_J), float(raw.throughput_J)
+    )
+
+
+# The network --------------------------------------------------------------------------------------
+
+
+class ThermalNetwork:
+    """A thermal model, built for the kernel under one case. It has no state: temperatures go in
+    and come out.
+
+    `names` are its nodes (the columns of loads and temperatures), `faces` its faces (the columns
+    of environments), `start_k` the temperatures at the beginning.
+    """
+
+    def __init__(self, model: ThermalModel, case: ThermalCase = NOMINAL) -> None:
+        self.model = model
+        self.case = case
+        nodes = model.all_nodes
+        self.names = tuple(node.name for node in nodes)
+        self._index = {name: index for index, name in enumerate(self.names)}
+        self.faces = tuple(face.name for face in model.all_faces)
+        self._capacity = np.array([node.capacity_j_per_k or 0.0 for node in nodes])
+        self.start_k = np.array(
+            [(n.start_c if n.fixed_c is None else n.fixed_c) + ZERO_C_K for n in nodes]
+        )
+        self.start_k[-1] = model.space_k
+        self.start_k.flags.writeable = False
+        conductors, radiators = model.all_conductors, model.all_radiators
+        self._conductor_ab = self._ends(conductors)
+        self._conductor = np.array([link.w_per_k for link in conductors])
+        self._radiator_ab = self._ends(radiators)
+        self._radiator = np.array([link.m2 for link in radiators])
+        self.handle = ffi.new("thermal_net_t *")
+        net = self.handle
+        net.nodes, net.capacity_JpK = len(nodes), pointer(self._capacity)
+        net.conductors = len(conductors)
+        net.conductor_ab = pointer(self._conductor_ab, "uint16_t *")
+        net.conductor_WpK = pointer(self._conductor)
+        net.radiators = len(radiators)
+        net.radiator_ab = pointer(self._radiator_ab, "uint16_t *")
+        net.radiator_m2 = pointer(self._radiator)
+
+    def _ends(self, links: tuple[Conductor, ...] | tuple[Coupling, ...]) -> npt.NDArray[np.uint16]:
+        ends = [self._index[name] for link in links for name in link.between]
+        return np.array(ends, dtype=np.uint16)
+
+    def node(self, name: str) -> int:
+        """The column of the node `name`. UsageError if there is none."""
+        index = self._index.get(name)
+        if index is None:
+            raise UsageError(
+                f"the thermal network has no node `{name}`",
+                remedy=did_you_mean(name, self.names) or f"its nodes are {', '.join(self.names)}",
+            )
+        return index
+
+    def stable_dt_s(self, temperature_k: Array | None = None) -> tuple[float, str]:
+        """The longest stable step at `temperature_k` (nodes,), default the start, and the node
+        that limits it; infinity if nothing does."""
+        state = self._state(self.start_k if temperature_k is None else temperature_k)
+        fault = ffi.new("thermal_fault_t *")
+        check(lib.thermal_stable_dt(self.handle, pointer(state), fault), "thermal_stable_dt")
+        if fault.node >= len(self.names):
+            return math.inf, ""
+        return float(fault.dt_s), self.names[fault.node]
+
+    def require_stable(self, dt_s: float, hottest_c: float = 125.0) -> None:
+        """Raise UsageError if steps of `dt_s` are too long while no node is above `hottest_c`."""
+        longest, name = self.stable_dt_s(np.maximum(self.start_k, hottest_c + ZERO_C_K))
+        if dt_s > longest:
+            raise UsageError(
+                f"a step of {dt_s:g} s is too long for the thermal node `{name}`: "
+                f"at {hottest_c:g} °C it is stable up to {longest:.3g} s",
+                remedy="shorten the step, give the node more capacity, or merge it with another",
+            )
+
+    def absorbed_w(self, environment: Environment) -> Array:
+        """Heat (N, nodes) that sun, albedo and Earth put into every node. UsageError for a shape
+        that does not fit."""
+        case = self.case
+        n, faces = environment.steps, self.model.all_faces
+        sun = self._columns(environment.sun_cos, n, "sun_cos")
+        view = self._columns(environment.earth_view, n, "earth_view")
+        solar = _either(environment.solar_w_per_m2, case.solar_w_per_m2)
+        albedo = _either(environment.albedo, case.albedo)
+        earth_ir = _either(environment.earth_ir_w_per_m2, case.earth_ir_w_per_m2)
+        direct = environment.illumination * solar
+        reflected = albedo * solar * np.maximum(environment.sun_zenith_cos, 0.0)
+        scratch = np.empty(n)
+        heat = np.zeros((len(self.names), n))
+        for column, face in enumerate(faces):
+            old = face.absorptivity_eol if case.end_of_life else None
+            alpha = (face.absorptivity if old is None else old) * face.area_m2
+            epsilon = face.emissivity * face.area_m2 * face.view
+            node = heat[self._index[face.node]]
+            np.maximum(sun[..., column], 0.0, out=scratch)
+            scratch *= direct
+            scratch *= alpha
+            node += scratch
+            seen = view[..., column]
+            if seen.ndim or seen > 0.0:
+                np.multiply(reflected, alpha * face.view, out=scratch)
+                scratch += epsilon * earth_ir
+                scratch *= seen
+                node += scratch
+        return np.ascontiguousarray(heat.T)
+
+    def _columns(self, values: Array, n: int, what: str) -> Array:
+        wanted = len(self.faces)
+        if values.shape not in ((n, wanted), (wanted,)):
+            raise UsageError(
+                f"`{what}` has the shape {values.shape}; expected {(n, wanted)} or {(wanted,)}",
+                remedy=f"one column for each of {', '.join(self.faces) or 'no faces'}",
+            )
+        return values
+
+    def run(
+        self,
+        temperature_k: Array,
+        dt_s: float,
+        steps: int,
+        *,
+        dissipation_w: Array | None = None,
+        environment: Environment | None = None,
+    ) -> ThermalBlock:
+        """Advance from `temperature_k` (nodes,) by `steps` steps of `dt_s`.
+
+        `dissipation_w` (N, nodes), or (nodes,) for all steps, is heat from inside.
+        Raises UsageError if a shape does not fit, or a step is not stable, naming the node.
+        """
+        nodes = len(self.names)
+        if steps < 1 or not dt_s > 0:
+            raise UsageError(f"{steps} steps of {dt_s:g} s; expected at least 1, above 0")
+        state = self._state(temperature_k)
+        loads = np.zeros((1, nodes))
+        if dissipation_w is not None:
+            loads = np.atleast_2d(np.asarray(dissipation_w, dtype=np.float64))
+        if environment is not None:
+            if environment.steps != steps:
+                raise UsageError(f"the environment has {environment.steps} steps; expected {steps}")
+            loads = loads + self.absorbed_w(environment)
+        if loads.shape not in ((1, nodes), (steps, nodes)):
+            raise UsageError(f"`dissipation_w` has the shape {loads.shape}; "
+                             f"expected {(steps, nodes)} or {(nodes,)}")  # fmt: skip
+        loads = np.ascontiguousarray(loads)
+        out = np.empty((steps, nodes))
+        account, fault = ffi.new("thermal_account_t *"), ffi.new("thermal_fault_t *")
+        status = lib.thermal_run(
+            self.handle, pointer(state), dt_s, steps, pointer(loads), len(loads), pointer(out),
+            account, fault,
+        )  # fmt: skip
+        self.check_step(status, "thermal_run", dt_s, fault)
+        out.flags.writeable = False
+        return ThermalBlock(out, heat_account(account))
+
+    def check_step(self, status: int, what: str, dt_s: float, fault: Any) -> None:
+        """Raise for a status of the kernel: UsageError with the node for a step not possible."""
+        if status == lib.HIL_ERR_STATE:
+            name, longest = self.names[fault.node], float(fault.dt_s)
+            if longest > 0:
+                raise UsageError(
+                    f"in step {fault.step} a step of {dt_s:g} s is too long for the thermal node "
+                    f"`{name}`: now it is stable up to {longest:.3g} s",
+                    remedy="shorten the step, or give the node more capacity",
+                )
+            raise UsageError(
+                f"in step {fault.step} the temperature or load of the thermal node `{name}` is not "
+                "a valid number",
+                remedy="is a load infinite, or does a negative one cool below absolute zero?",
+            )
+        check(status, what)
+
+    def _state(self, temperature_k: Array) -> Array:
+        state = np.array(temperature_k, dtype=np.float64, order="C")
+        if state.shape != (len(self.names),):
+            raise UsageError(f"there are {state.shape} temperatures; expected {len(self.names)}, "
+                             f"of {', '.join(self.names)}")  # fmt: skip
+        return state
+
+
+def _either(value: float | Array | None, default: float) -> float | Array:
+    return default if value is None else value
