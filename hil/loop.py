@@ -245,6 +245,7 @@ class Loop:
                 write_state(self.rig, node, initial, snapshot.state)
                 write_output(self.rig, node, bytes.fromhex(engine["output"]))
                 self.rig.sync(node, snapshot.frame - 1, self.golden.state_digest)
+                self.rig.checkpoint(node)
                 self.delivery.rearm_permanent([node], snapshot.frame)
 
     def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
@@ -398,10 +399,20 @@ class Loop:
         return out
 
     def _vote(self, frame: _Frame, results: dict[str, NodeResult]) -> Verdict:
+        ballots = self._ballots(results)
+        verdict = self._count_votes(frame, ballots, self.recovery.voters)
+        if verdict.kind is VerdictKind.NO_MAJORITY and self.recovery.returning:
+            # Who comes back was healed to an agreed state: it may break a tie, not make one.
+            every = self.recovery.voters | self.recovery.returning
+            decided = self._count_votes(frame, ballots, every)
+            verdict = decided if decided.delivered else verdict
+        return verdict
+
+    def _count_votes(self, frame: _Frame, ballots: list[Ballot], voters: int) -> Verdict:
         return vote(
             frame.number,
-            self._ballots(results),
-            self.recovery.voters,
+            ballots,
+            voters,
             self.golden.output_digest,
             re_executed=frame.rolled_back,
         )
@@ -411,7 +422,8 @@ class Loop:
         first = frame.results
         verdict = self._vote(frame, first)
         self._agreed = verdict
-        quiet = verdict.kind is self._usual_kind and verdict.correct
+        right = verdict.correct and verdict.state == self.golden.state_digest
+        quiet = verdict.kind is self._usual_kind and right
         if quiet and not frame.upsets and self._settled:
             self.metrics.count(verdict)
             self.writer.frame(verdict.record)

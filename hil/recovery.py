@@ -128,8 +128,8 @@ class Recovery:
     """The machines of all nodes. Every edge is appended to `transitions`.
 
     `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,
-    bit i for node i: those that vote, or if there are none, those that come back. `in_service`:
-    names of the nodes that are not isolated."""
+    bit i for node i: those that vote, or if there are none, those that come back.
+    `returning`: mask of those that come back. `in_service`: names of the nodes that are not isolated."""
 
     def __init__(self, nodes: list[str], policy: Policy) -> None:
         self.policy = policy
@@ -150,6 +150,7 @@ class Recovery:
         self.settled = all(s in (NodeState.VOTING, NodeState.ISOLATED) for s in states)
         counting = NodeState.VOTING if NodeState.VOTING in states else NodeState.REINTEGRATING
         self.voters = sum(1 << i for i, s in enumerate(states) if s is counting)
+        self.returning = sum(1 << i for i, s in enumerate(states) if s is NodeState.REINTEGRATING)
         self.in_service = tuple(
             name for name, m in self._machines.items() if m.state is not NodeState.ISOLATED
         )

@@ -151,7 +151,9 @@ uint32_t agent_step_poll(agent_t *a) {
   uint8_t signal = 0;
   const port_event_t event = a->port.poll(a->port.context, &signal);
   if (a->resetting) return UINT32_MAX;
-  if (event == PORT_DONE) {
+  if (event == PORT_DONE && a->budget.max_ticks && a->memory.progress->tick > a->budget.max_ticks) {
+    a->runaway = 1; /* damaged code can count past every stop */
+  } else if (event == PORT_DONE) {
     end_step(a, WORKER_DONE, 0);
     return UINT32_MAX;
   }

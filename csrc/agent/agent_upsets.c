@@ -113,6 +113,9 @@ void agent_upsets_skip(agent_t *a) {
     agent_upset_t *u = &a->upsets[i];
     if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
+    if (a->stuck[i].until_frame <= a->step_frame) a->stuck[i].used = 0;
+  }
   a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
 }
 
@@ -283,6 +286,9 @@ uint8_t agent_upsets_settle(agent_t *a) {
     if (u->report.state == UPSET_ARMED) fail(u, HIL_ERR_STATE);
     if (u->report.state == UPSET_INJECTED) u->report.persisted = persisted(a, u);
     count++;
+  }
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
+    if (a->stuck[i].until_frame <= a->step_frame) a->stuck[i].used = 0;
   }
   a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
   return count;

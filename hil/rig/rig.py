@@ -276,6 +276,10 @@ class Rig:
         """Tell the node which frame its state belongs to. NodeError if its digest is another."""
         self.ask(node, Msg.SYNC, messages.sync_request(frame, state_digest))
 
+    def checkpoint(self, node: Node) -> Sync:
+        """Let the board keep a copy of its state now. LinkTimeout, NodeError (it does not fit)."""
+        return messages.sync(self.ask(node, Msg.CHECKPOINT))
+
     def restore(self, node: Node) -> Sync:
         """Back to the board's own checkpoint. LinkTimeout, NodeError (there is none, or it is
         damaged)."""
