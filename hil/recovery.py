@@ -129,7 +129,8 @@ class Recovery:
 
     `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,
     bit i for node i: those that vote, or if there are none, those that come back.
-    `returning`: mask of those that come back. `in_service`: names of the nodes that are not isolated."""
+    `returning`: mask of those that come back. `in_service`: names of the nodes that are not
+    isolated."""
 
     def __init__(self, nodes: list[str], policy: Policy) -> None:
         self.policy = policy

@@ -3,6 +3,7 @@ last."""
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,9 +73,23 @@ EXCLUDED_RESULT = NodeResult(EXCLUDED)
 
 
 def result_of_reply(r: Reply) -> NodeResult:
+    reason = "" if r.status == DONE else _why(r)
     return NodeResult(
-        r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us, r.pending
-    )
+        r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us,
+        r.pending, reason,
+    )  # fmt: skip
+
+
+def _why(r: Reply) -> str:
+    """How a step ended that did not end by itself, in words."""
+    if r.status == HUNG:
+        return "the step used up its budget"
+    if r.status == ABSENT:
+        return "there was no worker"
+    try:
+        return f"the worker died of {signal.Signals(r.signal).name}"
+    except ValueError:
+        return f"the worker died of signal {r.signal}"
 
 
 def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
