@@ -248,8 +248,9 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     for call in calls:
         call.begin()
         waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
-    while waits := [w for w in waits if w.call.result is None and not _given_up(w, timing)]:
+    while waits:
         _proceed(waits, timing)
+        waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]
 
 
 def _given_up(wait: _Wait, timing: Timing) -> bool:
