@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -65,9 +66,15 @@ class Hil:
     def start(self, *words: object, **more: Any) -> subprocess.Popen[str]:
         """One that goes on running."""
         return subprocess.Popen(
-            [HIL, *map(str, words)], cwd=self.cwd, env=clean_env(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
-        )  # fmt: skip
+            [HIL, *map(str, words)],
+            cwd=self.cwd,
+            env=clean_env(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=_hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
+            **more,
+        )
 
     def write(self, name: str, text: str) -> Path:
         path = self.cwd / name
@@ -78,6 +85,12 @@ class Hil:
 @pytest.fixture
 def hil(tmp_path: Path) -> Hil:
     return Hil(tmp_path)
+
+
+def _hear_signals() -> None:
+    """As from a terminal: what runs the tests (nohup, a shell's &) may have had signals ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None:
