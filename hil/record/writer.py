@@ -47,7 +47,6 @@ class Writer:
         self._anomalies = 0
         with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA page_size=16384")  # blocks are large: fewer pages to look up
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
 
