@@ -1,7 +1,8 @@
-"""The C kernel, typed: the only module (with `hil.rig.inproc`) that touches the cffi extension.
+"""The C kernel, typed: digests, votes, random numbers, the golden run, frames and messages.
 
-Everything here computes; nothing waits, opens or records. C status codes become exceptions in
-`check()` and nowhere else.
+Beside it only modules that hand whole C structs over touch the cffi extension themselves: the
+voter, the agent's messages, in-process boards, and the plant's heat and power steps. Everything
+here computes; nothing waits, opens or records. C status codes become exceptions in `check()`.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ typedef struct {
   uint8_t target;       /* target_t */
   uint32_t at;          /* [tick] or [us] */
   uint32_t steps;       /* [instruction] after the tick */
-  uint32_t hold_frames; /* STUCK: frames it lasts, 0 = until the agent starts anew */
+  uint32_t hold_frames; /* STUCK: frames it lasts, 0 = until LOAD or a new start */
   uint8_t kind;         /* upset_kind_t, or sefi_t for TARGET_CPU */
   uint8_t width;
   uint64_t bit;         /* reduced modulo the target's size in bits at the moment of the hit */
