@@ -7,7 +7,16 @@ output digest u64, state digest u64. `snapshot` is where a run can be taken up a
 held `state` after the frame before `frame`, and `engine` is what the loop knew. `frames` and
 `replies` repeat the frames that are not plain agreement, readable with any SQL tool and with the
 outputs themselves. Digests are hex text. Simulated times are integer microseconds; `*_wall_us` are
-real ones, and no part of the run digest."""
+real ones, and no part of the run digest.
+
+The plant: `orbit` is known ahead, and always reaches an hour beyond the last frame (contact:
+ground stations in sight, by name, comma between). `plant` is what came of it: battery_w is
+positive when it charges, soc from 0 to 1, stage how many rungs of the shedding ladder are applied
+(255: the bus broke down), temperatures_c a JSON object of all thermal nodes. `plant_nodes`: level
+off, suspend, capped or full; duty the share of its speed that the board is left with; throttle the
+step of its thermal throttle; steps_per_s as the board measured its steps; upsets_per_day a JSON
+object by kind, with acceleration. `limits` is what boards were asked to obey, and what they said
+they did (JSON objects)."""
 
 from __future__ import annotations
 
@@ -80,6 +89,24 @@ CREATE TABLE links (
   rx_frames INTEGER NOT NULL, rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL,
   naks INTEGER NOT NULL, retries INTEGER NOT NULL, stale INTEGER NOT NULL,
   reconnects INTEGER NOT NULL
+);
+CREATE TABLE orbit (
+  t_us INTEGER PRIMARY KEY, latitude_deg REAL, longitude_deg REAL, altitude_km REAL,
+  illumination REAL, beta_deg REAL, flux_per_cm2_s REAL, saa INTEGER, contact TEXT NOT NULL
+);
+CREATE TABLE plant (
+  t_us INTEGER PRIMARY KEY, frame INTEGER NOT NULL, illumination REAL, flux_per_cm2_s REAL,
+  bus_v REAL, array_w REAL, load_w REAL, battery_w REAL, soc REAL, stage INTEGER,
+  temperatures_c TEXT NOT NULL
+);
+CREATE TABLE plant_nodes (
+  t_us INTEGER NOT NULL, node TEXT NOT NULL, level TEXT NOT NULL, duty REAL NOT NULL, power_w REAL,
+  die_c REAL, throttle INTEGER NOT NULL, steps_per_s REAL, upsets_per_day TEXT NOT NULL,
+  PRIMARY KEY (t_us, node)
+) WITHOUT ROWID;
+CREATE TABLE limits (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, cause TEXT NOT NULL,
+  asked TEXT NOT NULL, applied TEXT NOT NULL
 );
 CREATE TABLE notes (
   id INTEGER PRIMARY KEY, frame INTEGER, wall_us INTEGER NOT NULL, text TEXT NOT NULL

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +76,9 @@ class Writer:
             db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
             for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            for table in ("repairs", "health", "notes"):
+            for table in ("repairs", "health", "notes", "plant", "limits"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+            db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
             db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
             for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
                 writer._block_first += row[0]
@@ -234,6 +235,22 @@ class Writer:
             (node, s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
              s.stale, s.reconnects),
         )  # fmt: skip
+
+    def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Where the satellite will be: rows of `orbit`, in time order."""
+        marks = ",".join("?" * 9)
+        with self._guard("write"):
+            self._db.executemany(f"INSERT OR REPLACE INTO orbit VALUES ({marks})", rows)
+
+    def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
+        """What the plant came to: one row of `plant`, and one of `plant_nodes` per node."""
+        self._insert("plant", row)
+        for node in nodes:
+            self._insert("plant_nodes", node)
+
+    def limit(self, frame: int, node: str, cause: str, asked: str, applied: str) -> None:
+        """What a board was asked to obey, and what it said it does."""
+        self._insert("limits", (None, frame, node, cause, asked, applied))
 
     def note(self, frame: int | None, text: str) -> None:
         """Something a reader of the run should know."""
