@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from hil import shipped
 from hil.errors import ConfigError, UsageError
-from hil.scenario.model import Float, FrozenModel, Int
+from hil.scenario.fields import Float, FrozenModel, Int
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import (
     Findings,

@@ -16,7 +16,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
-from hil.scenario.model import PORT_EXAMPLES, Baud, FrozenModel, Int, NodeName, PortName
+from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.model import PORT_EXAMPLES, Baud, NodeName, PortName
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
 

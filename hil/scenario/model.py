@@ -18,12 +18,8 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    FiniteFloat,
-    Strict,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -31,6 +27,7 @@ from pydantic import (
 
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import Expectation, UnknownMetricError, parse_expectation
+from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.positions import KeyPath, describe
 from hil.scenario.problems import Findings, did_you_mean, one_of, wrong, wrong_at
 
@@ -44,7 +41,6 @@ __all__ = [
     "BoardKind",
     "Direction",
     "Event",
-    "FrozenModel",
     "Node",
     "Noise",
     "Pattern",
@@ -246,9 +242,6 @@ def _weight(value: object) -> object:
 
 PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
 
-Int = Annotated[int, Strict()]
-Float = Annotated[FiniteFloat, Strict()]
-Positive = Annotated[Float, Field(gt=0)]
 Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
 U32 = Annotated[Int, Field(ge=0, le=_U32_MAX)]
 NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
@@ -265,12 +258,6 @@ NoiseWord = Annotated[Noise, BeforeValidator(_word(Noise, "link noise"))]
 DirectionWord = Annotated[Direction, BeforeValidator(_word(Direction, "direction"))]
 ActionWord = Annotated[BoardAction, BeforeValidator(_word(BoardAction, "board action"))]
 Weight = Annotated[Float, Field(ge=0), BeforeValidator(_weight)]
-
-
-class FrozenModel(BaseModel):
-    """A mapping of a configuration file: immutable, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # The rig ------------------------------------------------------------------------------------------

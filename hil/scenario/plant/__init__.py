@@ -1,0 +1,3 @@
+"""The plant as a scenario gives it: values and rules.
+
+What they come to, hil.plant computes."""

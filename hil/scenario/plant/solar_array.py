@@ -1,0 +1,130 @@
+"""Solar arrays: how much power light makes, and how it reaches the bus.
+
+Knows cells, not orbits: illumination and incidence come in as arrays. The power at the reference
+temperature is worked out here, for many steps at once; what temperature and bus voltage make of
+it happens step by step in the C kernel (csrc/kernel/power.c), which `power_w` repeats in numpy.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from hil.scenario.fields import Celsius, Efficiency, Float, FrozenModel, PartName, Positive
+from hil.scenario.problems import Findings, wrong_at
+
+__all__ = ["SolarArrayModel", "Transfer", "smad_array_power_w"]
+
+Array = npt.NDArray[np.float64]
+
+
+class Transfer(str, Enum):
+    """How an array is coupled to the bus."""
+
+    MPPT = "mppt"  # a converter keeps it at its maximum power
+    DIRECT = "direct"  # it works at the bus voltage; shunts take what is too much
+
+
+class SolarArrayModel(FrozenModel):
+    """One array. Defaults: triple-junction cells, new, behind a maximum power tracker."""
+
+    name: PartName = Field(description="Unique name.")
+    node: PartName = Field(description="The thermal node of its cells.")
+    area_m2: Positive = Field(description="Area of the panel.")
+    # Spectrolab XTJ: 29.8 % average at begin of life, AM0, 28 C [S].
+    efficiency: Efficiency = Field(
+        default=0.298, description="Of the cells, at the reference temperature."
+    )
+    # 0.85-0.9 [R].
+    packing: Efficiency = Field(default=0.9, description="Share of the area that is cells.")
+    # -0.22 %/K relative [R].
+    power_per_k: Annotated[Float, Field(gt=-0.02, lt=0.02)] = Field(
+        default=-0.0022, description="Relative change of power per kelvin."
+    )
+    reference_c: Celsius = Field(default=28.0, description="The temperature that this refers to.")
+    # XTJ: 0.89 at 5e14, 0.84 at 1e15 1 MeV e/cm2 [S]; 1: new.
+    degradation: Efficiency = Field(default=1.0, description="What age has left of the power.")
+    transfer: Transfer = Field(default=Transfer.MPPT, description="mppt or direct.")
+    # Harness and converter 0.90-0.95 [R].
+    transfer_efficiency: Efficiency = Field(
+        default=0.93, description="Of converter and harness; direct: of the harness."
+    )
+    mp_v: Positive | None = Field(
+        default=None, description="Direct only: voltage of maximum power at the reference."
+    )
+    # Ratios of triple-junction cells: Vmp/Voc 0.89, Imp/Isc 0.96, dVmp/dT -6.2 mV/K of 2.35 V [R].
+    mp_v_per_k: Float | None = Field(
+        default=None, description="Its change per kelvin; default -0.264 % of `mp_v`."
+    )
+    oc_per_mp: Annotated[Float, Field(gt=1, le=2)] = Field(
+        default=1.12, description="Open-circuit voltage over that of maximum power."
+    )
+    sc_per_mp: Annotated[Float, Field(ge=1, le=2)] = Field(
+        default=1.04, description="Short-circuit current over that of maximum power."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SolarArrayModel:
+        found = Findings()
+        if self.transfer is Transfer.DIRECT and self.mp_v is None:
+            found.add("mp_v", "an array coupled directly needs its voltage of maximum power")
+        if self.transfer is Transfer.MPPT and self.mp_v is not None:
+            found.add("mp_v", "with a maximum power tracker the voltage has no effect", "remove it")
+        wrong_at("SolarArrayModel", found)
+        return self
+
+    @property
+    def w_per_flux(self) -> float:
+        """Power at the reference temperature for 1 W/m2 at normal incidence [m2]."""
+        return self.area_m2 * self.packing * self.efficiency * self.degradation
+
+    def reference_power_w(
+        self, illumination: Array, solar_w_per_m2: float | Array, incidence_cos: float | Array
+    ) -> Array:
+        """Maximum power (N,) at the reference temperature; `incidence_cos` behind is negative."""
+        light = illumination * solar_w_per_m2 * np.maximum(incidence_cos, 0.0)
+        power: Array = light * self.w_per_flux
+        return power
+
+    def power_w(
+        self, reference_w: Array, temperature_c: float | Array, bus_v: float | Array = 0.0
+    ) -> Array:
+        """Power at the array's terminals, of that at reference; `bus_v` matters if direct."""
+        dt = np.asarray(temperature_c) - self.reference_c
+        power = reference_w * np.maximum(1.0 + self.power_per_k * dt, 0.0)
+        if self.transfer is Transfer.DIRECT:
+            v = np.asarray(bus_v) / (self.reference_mp_v + self.reference_mp_v_per_k * dt)
+            falling = np.maximum((self.oc_per_mp - v) / (self.oc_per_mp - 1.0), 0.0)
+            current = np.where(v <= 1.0, self.sc_per_mp - (self.sc_per_mp - 1.0) * v, falling)
+            power = power * np.minimum(current * v, 1.0)
+        return np.asarray(power, dtype=np.float64)
+
+    @property
+    def reference_mp_v(self) -> float:
+        return self.mp_v or 1.0
+
+    @property
+    def reference_mp_v_per_k(self) -> float:
+        return -0.00264 * self.reference_mp_v if self.mp_v_per_k is None else self.mp_v_per_k
+
+
+def smad_array_power_w(
+    load_w: float,
+    daylight_s: float,
+    eclipse_s: float,
+    *,
+    daylight_path: float = 0.85,
+    eclipse_path: float = 0.65,
+    eclipse_load_w: float | None = None,
+) -> float:
+    """Array power that carries a load day and night: (Pe Te/Xe + Pd Td/Xd) / Td.
+
+    Space Mission Analysis and Design [R]; Xe/Xd are 0.65/0.85 with direct transfer, 0.60/0.80 with
+    a tracker.
+    """
+    night = load_w if eclipse_load_w is None else eclipse_load_w
+    return (night * eclipse_s / eclipse_path + load_w * daylight_s / daylight_path) / daylight_s
