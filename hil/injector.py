@@ -89,11 +89,11 @@ def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
     return replace(plan, width=1)
 
 
-def _of_event(event: Event, label: str, random: Random) -> Planned:
+def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
     drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
-    plan = Planned(event.frame, event.node, str(event.target), "", label, bit=bit)
+    plan = Planned(frame, event.node, str(event.target), "", label, bit=bit)
     if event.target is Target.LINK:
         return replace(plan, kind=str(event.noise), direction=str(event.direction))
     if event.target is Target.BOARD:
@@ -129,10 +129,11 @@ class Injector:
         alike: Counter[str] = Counter()
         for index, event in enumerate(scenario.upsets.events):
             # Named after what it is, so that leaving out another event does not move its bit.
-            key = f"event {event.frame} {names.index(event.node)} {event.target}"
+            frame = event.frame_at(scenario.frame_us)
+            key = f"event {frame} {names.index(event.node)} {event.target}"
             random = stream(scenario.seed, f"{key} {alike[key]}")
             alike[key] += 1
-            plan = _of_event(event, f"event {index}", random)
+            plan = _of_event(event, frame, f"event {index}", random)
             heapq.heappush(self._heap, (plan.frame, index, plan))
         order = len(scenario.upsets.events)
         for index, rate in enumerate(scenario.upsets.rates):

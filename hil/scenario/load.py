@@ -134,16 +134,18 @@ M = TypeVar("M", bound=BaseModel)
 def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
     data = document.data
     found = Findings()
-    frame_count = None
+    frame_count = frame_us = None
     if not bad_keys & {"frame_ms", "duration", "frames"}:
         frames, duration = data.get("frames"), data.get("duration")
         frame_ms = data.get("frame_ms", Scenario.model_fields["frame_ms"].default)
         found = length_findings(frames, duration, frame_ms)
         if not found:
             part = {"workload": "infer", "frames": frames, "duration": duration}
-            frame_count = Scenario.model_validate({**part, "frame_ms": frame_ms}).frame_count
+            valid = Scenario.model_validate({**part, "frame_ms": frame_ms})
+            frame_count, frame_us = valid.frame_count, valid.frame_us
     found += upset_findings(
         frame_count,
+        frame_us,
         _boards(document, "rig" in bad_keys),
         _valid(Event, document.get(("upsets", "events")), _EVENT_PARTS),
         _valid(Rate, document.get(("upsets", "rates")), _RATE_PARTS),

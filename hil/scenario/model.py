@@ -28,6 +28,8 @@ from pydantic import (
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import Expectation, UnknownMetricError, parse_expectation
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
+from hil.scenario.plant.flight import Plant
+from hil.scenario.plant.radiation import Duration
 from hil.scenario.positions import KeyPath, describe
 from hil.scenario.problems import Findings, did_you_mean, one_of, wrong, wrong_at
 
@@ -43,6 +45,7 @@ __all__ = [
     "Event",
     "Node",
     "Noise",
+    "OrbitUpsets",
     "Pattern",
     "PatternKind",
     "Rate",
@@ -170,6 +173,7 @@ class BoardAction(_Word):
     """What happens to the whole board."""
 
     POWER_LOSS = "power_loss"
+    LATCH_UP = "latch_up"  # over-current until its power is cut; needs a plant
 
 
 # Field types --------------------------------------------------------------------------------------
@@ -274,6 +278,15 @@ class Node(FrozenModel):
         default=None, description=f"Serial boards only, and required there: {PORT_EXAMPLES}."
     )
     baud: Baud = Field(default=115200, description="Baud rate of the port.")
+    profile: str | None = Field(
+        default=None,
+        description="Board profile: what it draws, and what radiation does to it; "
+        "default: `rig.profile`.",
+    )
+    priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="0 is kept longest when power is short; default: the place in the list.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -289,6 +302,10 @@ class Rig(FrozenModel):
     )
     board: BoardWord = Field(
         default=BoardKind.PROCESS, description="What all nodes run on that say nothing else."
+    )
+    profile: str = Field(
+        default="raspberry-pi-4b",
+        description="Board profile of all nodes that say nothing else: a shipped one, or a file.",
     )
     nodes: tuple[Node, ...] = Field(
         default=(), description="As many as the scheme needs; default: a, b, c, ..."
@@ -509,8 +526,11 @@ _BIT = Pattern(kind=PatternKind.BIT)
 class Event(FrozenModel):
     """One upset at a known frame of one node."""
 
-    frame: Annotated[Int, Field(ge=0, lt=_FRAMES_MAX)] = Field(
-        description="Frame in which it happens, from 0."
+    frame: Annotated[Int, Field(ge=0, lt=_FRAMES_MAX)] | None = Field(
+        default=None, description="Frame in which it happens, from 0; either this or `at`."
+    )
+    at: Duration | None = Field(
+        default=None, description="Simulated time at which it happens, as 1h30m."
     )
     node: NodeName = Field(description="Name of the node that is hit.")
     target: TargetWord = Field(
@@ -547,7 +567,7 @@ class Event(FrozenModel):
         default=None, description="link: which way the message goes (to_board)."
     )
     action: ActionWord | None = Field(
-        default=None, description="board: what happens to it (power_loss)."
+        default=None, description="board: what happens to it, power_loss or latch_up (power_loss)."
     )
     returns_after_frames: Annotated[Int, Field(ge=1, le=_FRAMES_MAX)] | None = Field(
         default=None, description="board: has power again after so many frames; never if absent."
@@ -572,8 +592,28 @@ class Event(FrozenModel):
         wrong_at("Event", self._findings())
         return self
 
-    def _findings(self) -> Findings:
+    def frame_at(self, frame_us: int) -> int:
+        """The frame in which it happens, of frames that are `frame_us` long."""
+        if self.frame is not None:
+            return self.frame
+        assert self.at is not None, "validation leaves one of them"
+        return parse_duration_us(self.at) // frame_us
+
+    def _when_findings(self) -> Findings:
         found = Findings()
+        if (self.frame is None) == (self.at is None):
+            what = "neither `frame` nor `at` is given" if self.at is None else "both are given"
+            found.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
+        if self.action is BoardAction.LATCH_UP and self.returns_after_frames is not None:
+            found.add(
+                "returns_after_frames",
+                "a latch-up ends when the power is cut; when it returns, `plant.latch_up` says",
+                "remove it",
+            )
+        return found
+
+    def _findings(self) -> Findings:
+        found = self._when_findings()
 
         def only(key: str, given: bool, *targets: Target) -> None:
             if given and self.target not in targets:
@@ -727,6 +767,44 @@ class Rate(FrozenModel):
         return self
 
 
+class OrbitUpsets(FrozenModel):
+    """How what radiation does to a board is carried out; when and how often, the orbit says.
+
+    An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
+    a latch-up (SEL) draws too much current until the power is cut."""
+
+    targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
+        default=(Target.STATE, Target.INPUT, Target.OUTPUT),
+        description="What SEUs and MBUs hit; each takes one of them by chance.",
+    )
+    sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
+        default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
+        description="Weight of each functional interrupt.",
+    )
+    steps_max: U32 = Field(
+        default=0,
+        description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OrbitUpsets:
+        found = Findings()
+        if not self.targets:
+            found.add("targets", "no target; expected at least one", "name one, or remove it")
+        for index, target in enumerate(self.targets):
+            if target not in MEMORY_TARGETS:
+                found.add(
+                    ("targets", index),
+                    f"{target} has no bits that radiation could flip; "
+                    f"expected {one_of(sorted(MEMORY_TARGETS))}",
+                    "remove it",
+                )
+            elif target in self.targets[:index]:
+                found.add(("targets", index), f"`{target}` is named twice", "remove one")
+        wrong_at("OrbitUpsets", found)
+        return self
+
+
 class Upsets(FrozenModel):
     """What hits the rig."""
 
@@ -739,6 +817,10 @@ class Upsets(FrozenModel):
     )
     events: tuple[Event, ...] = Field(default=(), description="Single upsets at known frames.")
     rates: tuple[Rate, ...] = Field(default=(), description="Upsets that happen at random.")
+    orbit: OrbitUpsets = Field(
+        default_factory=OrbitUpsets,
+        description="With a plant: what the radiation along the orbit does to the boards.",
+    )
 
 
 # The scenario -------------------------------------------------------------------------------------
@@ -778,6 +860,9 @@ class Scenario(FrozenModel):
         default=Timeouts(), description="When a step hangs and a node is lost."
     )
     upsets: Upsets = Field(default=Upsets(), description="What hits the rig.")
+    plant: Plant | None = Field(
+        default=None, description="Orbit, radiation, power and heat that act on the boards."
+    )
     expect: dict[str, int | float | str] = Field(
         default={},
         description='What must be measured to pass: metric and number, ">= 0.999" or 1..5.',
@@ -856,9 +941,40 @@ class Scenario(FrozenModel):
         boards: dict[str, BoardKind | None] = {node.name: node.board for node in self.rig.nodes}
         events = dict(enumerate(self.upsets.events))
         rates = dict(enumerate(self.upsets.rates))
-        found += upset_findings(frame_count, boards, events, rates)
+        found += upset_findings(frame_count, self.frame_us, boards, events, rates)
+        found += self._plant_findings()
         wrong_at("Scenario", found)
         return self
+
+    def _plant_findings(self) -> Findings:
+        """What does not fit between the plant and the rest."""
+        found = Findings()
+        if self.plant is None:
+            for index, event in enumerate(self.upsets.events):
+                if event.action is BoardAction.LATCH_UP:
+                    found.add(
+                        ("upsets", "events", index, "action"),
+                        "a latch-up draws current from a power system, but there is no plant",
+                        "add `plant:`, or use `action: power_loss`",
+                    )
+            return found
+        inproc = [n.name for n in self.rig.nodes if n.board is BoardKind.INPROC]
+        for position, target in enumerate(self.upsets.orbit.targets):
+            if inproc and target in PROCESS_TARGETS:
+                found.add(
+                    ("upsets", "orbit", "targets", position),
+                    f"target {target} needs a worker process, but {', '.join(inproc)} "
+                    "are inproc boards",
+                    "run with --boards process, or remove it",
+                )
+        if self.plant.step_us % self.frame_us and self.frame_us % self.plant.step_us:
+            found.add(
+                ("plant", "step_s"),
+                f"{self.plant.step_s:g} s and frames of {self.frame_ms:g} ms do not fit; expected "
+                "one to be a whole multiple of the other",
+                "change one of them",
+            )
+        return found
 
 
 T = TypeVar("T")
@@ -915,6 +1031,7 @@ def length_findings(frames: int | None, duration: str | None, frame_ms: float) -
 
 def upset_findings(
     frame_count: int | None,
+    frame_us: int | None,
     boards: Mapping[str, BoardKind | None] | None,
     events: Mapping[int, Event],
     rates: Mapping[int, Rate],
@@ -944,13 +1061,8 @@ def upset_findings(
 
     for index, event in events.items():
         at = ("upsets", "events", index)
-        if frame_count is not None and event.frame >= frame_count:
-            found.add(
-                (*at, "frame"),
-                f"frame {event.frame} is behind the end of the run; "
-                f"expected 0 to {frame_count - 1}",
-                "",
-            )
+        if frame_count is not None:
+            found += _too_late(at, event, frame_count, frame_us)
         if boards is not None:
             if event.node not in boards:
                 unknown((*at, "node"), event.node, boards)
@@ -971,3 +1083,16 @@ def upset_findings(
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _too_late(at: KeyPath, event: Event, frame_count: int, frame_us: int | None) -> Findings:
+    """The event at `at` is behind the end of the run."""
+    found = Findings()
+    if event.frame is not None and event.frame >= frame_count:
+        found.add(
+            (*at, "frame"),
+            f"frame {event.frame} is behind the end of the run; expected 0 to {frame_count - 1}",
+        )
+    elif event.frame is None and frame_us is not None and event.frame_at(frame_us) >= frame_count:
+        found.add((*at, "at"), f"{event.at} is behind the end of the run")
+    return found

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario.bench import Bench, load_bench
-from hil.scenario.model import BoardKind, Scheme, default_names, frame_count_of
+from hil.scenario.durations import parse_duration_us
+from hil.scenario.model import BoardKind, Scheme, default_names, frame_count_of, frame_us_of
 from hil.scenario.positions import Document, KeyPath
 
 __all__ = ["Overrides", "apply"]
@@ -222,14 +223,25 @@ def _set_length(
         return
 
     def stays(event: dict[str, object]) -> bool:
-        frame = event.get("frame")
-        if not isinstance(frame, int) or frame < count:
+        frame = _frame_of(event, document)
+        if frame is None or frame < count:
             return True
         return old_count is not None and frame >= old_count  # wrong without the option, too
 
     events = _drop(document, _EVENTS, stays)
     if events:
         notices.append(f"{option} {shown} ends the run at frame {count}{_left_out(events, 0)}")
+
+
+def _frame_of(event: dict[str, object], document: Document) -> int | None:
+    """The frame of an event, whether it is given so or as a time; None if it is not valid."""
+    frame, at = event.get("frame"), event.get("at")
+    if isinstance(at, str):
+        try:
+            return parse_duration_us(at) // frame_us_of(document.data.get("frame_ms", 10.0))
+        except (ValueError, TypeError, ArithmeticError):
+            return None
+    return frame if isinstance(frame, int) else None
 
 
 # Lists --------------------------------------------------------------------------------------------

@@ -231,7 +231,7 @@ def test_folding_a_constant_is_a_product() -> None:
         ({"kind": "mbu"}, "seu, sefi or sel"),
         ({"particle": "neutron"}, "proton or heavy-ion"),
         ({"source": " "}, "no source"),
-        ({"bits": 0}, "at least 1 bit"),
+        ({"bits": 0}, "more than no bits"),
         ({"mbu_fraction": 1.1}, "mbu_fraction"),
         ({"kind": "sefi", "mbu_fraction": 0.1}, "several bits"),
     ],

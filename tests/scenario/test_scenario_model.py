@@ -329,7 +329,7 @@ A = "frame: 0, node: a, "
     [
         ("frame: 100, node: a, target: state", "frame", "behind the end of the run; expected 0"),
         ("frame: -1, node: a, target: state", "frame", "from 0"),
-        ("node: a, target: state", "frame", "missing"),
+        ("node: a, target: state", "frame", "neither `frame` nor `at` is given"),
         ("frame: 0, node: d, target: state", "node", "no node `d`; the rig has a, b, c"),
         ("frame: 0, target: state", "node", "missing"),
         ("frame: 0, node: a", "target", "missing; expected one of state, input"),
@@ -354,7 +354,7 @@ A = "frame: 0, node: a, "
         (A + "target: link, noise: drop, bit: 1", "bit", "no meaning for noise drop"),
         (A + "target: link, direction: up", "direction", "to_board, to_host"),
         (A + "target: board, tick: 1", "tick", "no meaning for target board"),
-        (A + "target: board, action: explode", "action", "expected power_loss"),
+        (A + "target: board, action: explode", "action", "expected one of power_loss, latch_up"),
         (A + "target: board, returns_after_frames: 0", "returns_after_frames", "from 1"),
         (A + "target: state, hold_frames: 2", "hold_frames", "only for pattern stuck"),
         (A + "target: state, permanent: true", "permanent", "only for pattern stuck"),

@@ -125,15 +125,16 @@ class Bendel2:
 class Section:
     """One way in which a part is upset by one kind of particle.
 
-    `bits` is 1 for a curve of the whole device. `mbu_fraction` of the upsets of a `seu` section hit
-    several bits. ValueError if a number makes no sense, or the source is missing."""
+    `bits` is 1 for a curve of the whole device; a share of its bits need not be whole.
+    `mbu_fraction` of the upsets of a `seu` section hit several bits. ValueError if a number makes
+    no sense, or the source is missing."""
 
     kind: Kind
     particle: Particle
     curve: Curve
     source: str
     grade: Grade
-    bits: int = 1
+    bits: float = 1
     mbu_fraction: float = 0.0
 
     def __post_init__(self) -> None:
@@ -143,8 +144,8 @@ class Section:
             raise ValueError(f"a section is for proton or heavy-ion, not {self.particle!r}")
         if not self.source.strip():
             raise ValueError(f"the {self.kind} section has no source")
-        if self.bits < 1:
-            raise ValueError(f"a section is of at least 1 bit, not {self.bits}")
+        if not self.bits > 0:
+            raise ValueError(f"a section is of more than no bits, not {self.bits}")
         if not 0.0 <= self.mbu_fraction <= 1.0:
             raise ValueError(f"mbu_fraction is 0..1, not {self.mbu_fraction}")
         if self.mbu_fraction and self.kind != "seu":

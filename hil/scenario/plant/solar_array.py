@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hil.scenario.fields import Celsius, Efficiency, Float, FrozenModel, PartName, Positive
+from hil.scenario.plant.thermal import Pointing
 from hil.scenario.problems import Findings, wrong_at
 
 __all__ = ["SolarArrayModel", "Transfer", "smad_array_power_w"]
@@ -35,6 +36,7 @@ class SolarArrayModel(FrozenModel):
     name: PartName = Field(description="Unique name.")
     node: PartName = Field(description="The thermal node of its cells.")
     area_m2: Positive = Field(description="Area of the panel.")
+    pointing: Pointing | None = Field(default=None, description="Where its cells look.")
     # Spectrolab XTJ: 29.8 % average at begin of life, AM0, 28 C [S].
     efficiency: Efficiency = Field(
         default=0.298, description="Of the cells, at the reference temperature."

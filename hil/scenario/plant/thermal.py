@@ -7,6 +7,7 @@ numbers, as [S] or [R], are those of board profiles; [A] is an assumption.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import Annotated, Final
 
 from pydantic import Field, model_validator
@@ -23,6 +24,7 @@ __all__ = [
     "Conductor",
     "Coupling",
     "Mli",
+    "Pointing",
     "RadiatorPanel",
     "Surface",
     "ThermalModel",
@@ -40,6 +42,36 @@ MAX_LINKS: Final = 256
 """What the kernel has room for (csrc/kernel/thermal.h)."""
 
 Pair = tuple[PartName, PartName]
+
+
+class Pointing(str, Enum):
+    """Where a face looks. The spacecraft flies with one side down; arrays and `shade` turn."""
+
+    SUN = "sun"
+    ANTI_SUN = "anti-sun"
+    NADIR = "nadir"
+    ZENITH = "zenith"
+    RAM = "ram"  # where it flies to
+    WAKE = "wake"
+    NORTH = "north"  # the orbit's normal
+    SOUTH = "south"
+    SHADE = "shade"  # across the sun and the nadir: its edge to both
+    ANTI_SHADE = "anti-shade"  # the same, the other way
+
+    @property
+    def opposite(self) -> Pointing:
+        """The other way."""
+        return _OPPOSITE[self]
+
+
+_PAIRS = (
+    (Pointing.SUN, Pointing.ANTI_SUN),
+    (Pointing.NADIR, Pointing.ZENITH),
+    (Pointing.RAM, Pointing.WAKE),
+    (Pointing.NORTH, Pointing.SOUTH),
+    (Pointing.SHADE, Pointing.ANTI_SHADE),
+)
+_OPPOSITE = dict(_PAIRS) | {b: a for a, b in _PAIRS}
 
 
 class ThermalNode(FrozenModel):
@@ -115,6 +147,7 @@ class Surface(FrozenModel):
     view: Annotated[Float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Fraction of its half-space that the satellite leaves free."
     )
+    pointing: Pointing | None = Field(default=None, description="Where its normal looks.")
 
 
 class RadiatorPanel(FrozenModel):
@@ -136,6 +169,9 @@ class RadiatorPanel(FrozenModel):
     view: Annotated[Float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Fraction of each side's half-space that is free."
     )
+    pointing: Pointing | None = Field(
+        default=None, description="Where the front looks; the back looks the other way."
+    )
     start_c: Celsius = Field(default=20.0, description="Temperature at the beginning.")
 
     @property
@@ -146,6 +182,8 @@ class RadiatorPanel(FrozenModel):
                 name=f"{self.name}.{side}", node=self.name, area_m2=self.area_m2,
                 emissivity=self.emissivity, absorptivity=self.absorptivity,
                 absorptivity_eol=self.absorptivity_eol, view=self.view,
+                pointing=self.pointing and (self.pointing if side == "front" else
+                                            self.pointing.opposite),
             )
             for side in ("front", "back")
         )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Where the spacecraft's faces look along its track: towards sun, Earth and space.
+
+The spacecraft flies with one side down. `shade` is across the sun and the nadir: a face that has
+its edge to both, as a radiator between a dawn-dusk orbit's sun and the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.plant.eclipse import EARTH_RADIUS_KM
+from hil.plant.orbit import Track
+from hil.scenario.plant.thermal import Pointing
+
+__all__ = ["Faces", "earth_views"]
+
+Floats = npt.NDArray[np.float64]
+
+_TINY: Final = 1e-9
+_SIGN: Final = {
+    Pointing.ANTI_SUN: (Pointing.SUN, -1.0),
+    Pointing.ZENITH: (Pointing.NADIR, -1.0),
+    Pointing.WAKE: (Pointing.RAM, -1.0),
+    Pointing.SOUTH: (Pointing.NORTH, -1.0),
+    Pointing.ANTI_SHADE: (Pointing.SHADE, -1.0),
+}
+
+
+class Faces:
+    """The geometry of one track, worked out once for all faces that ask for it."""
+
+    def __init__(self, track: Track) -> None:
+        r, v, self._sun = track.r_teme_km, track.v_teme_kmps, track.sun_teme
+        self._radius_km = np.sqrt(_dot(r, r))
+        self._up = r / self._radius_km[:, None]
+        self._normal = _unit(_cross(r, v))
+        self.sun_zenith_cos = _dot(self._up, self._sun)
+        self._cosines: dict[Pointing, tuple[Floats, Floats | float]] = {}
+        self._views: dict[Pointing, Floats] = {}
+
+    def sun_cos(self, pointing: Pointing) -> Floats:
+        """Cosine (N,) of the face's normal against the sun; negative is behind."""
+        base, sign = _SIGN.get(pointing, (pointing, 1.0))
+        return sign * self._of(base)[0]
+
+    def earth_view(self, pointing: Pointing) -> Floats:
+        """View factor (N,) of the face to Earth."""
+        if pointing not in self._views:
+            base, sign = _SIGN.get(pointing, (pointing, 1.0))
+            nadir = self._of(base)[1]
+            self._views[pointing] = earth_views(self._radius_km, sign * nadir)
+        return self._views[pointing]
+
+    def columns(self, pointings: Sequence[Pointing]) -> tuple[Floats, Floats]:
+        """`sun_cos` and `earth_view`, each (N, F), for these faces."""
+        shape = (len(self._radius_km), len(pointings))
+        sun, view = np.empty(shape), np.empty(shape)
+        for column, pointing in enumerate(pointings):
+            sun[:, column] = self.sun_cos(pointing)
+            view[:, column] = self.earth_view(pointing)
+        return sun, view
+
+    def _of(self, base: Pointing) -> tuple[Floats, Floats | float]:
+        """Cosines against the sun and against the nadir, of one of the five base directions."""
+        if base not in self._cosines:
+            zenith = self.sun_zenith_cos
+            if base is Pointing.SUN:
+                self._cosines[base] = np.ones(len(zenith)), -zenith
+            elif base is Pointing.NADIR:
+                self._cosines[base] = -zenith, 1.0
+            elif base is Pointing.RAM:
+                ram = _cross(self._normal, self._up)
+                self._cosines[base] = _dot(ram, self._sun), 0.0
+            elif base is Pointing.NORTH:
+                self._cosines[base] = _dot(self._normal, self._sun), 0.0
+            else:
+                self._cosines[base] = np.zeros(len(zenith)), 0.0
+        return self._cosines[base]
+
+
+def earth_views(radius_km: Floats, nadir_cos: Floats | float) -> Floats:
+    """`hil.plant.thermal.earth_view_factor` for many places (N,) at once."""
+    h = np.maximum(radius_km / EARTH_RADIUS_KM, 1.0 + _TINY)
+    if isinstance(nadir_cos, float) and nadir_cos == 1.0:
+        return np.asarray(1.0 / (h * h))
+    if isinstance(nadir_cos, float) and nadir_cos == -1.0:
+        return np.zeros(len(h))
+    cosine = np.broadcast_to(np.clip(nadir_cos, -1.0, 1.0), h.shape)
+    whole = np.maximum(cosine, 0.0) / (h * h)
+    cut = np.abs(cosine * h) < 1.0
+    c, hc = cosine[cut], h[cut]
+    sine = np.sqrt(1.0 - c * c)
+    root = np.sqrt(hc * hc - 1.0)
+    limb = np.sqrt(np.maximum(0.0, 1.0 - hc * hc * c * c))
+    part = (
+        0.5
+        - np.arcsin(np.minimum(1.0, root / (hc * sine))) / np.pi
+        + (c * np.arccos(np.clip(-root * c / sine, -1.0, 1.0)) - root * limb) / (np.pi * hc * hc)
+    )
+    out = np.array(whole)
+    out[cut] = part
+    return out
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    out: Floats = a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+    return out
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    out = np.empty_like(a)
+    out[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    out[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    out[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return out
+
+
+def _unit(a: Floats) -> Floats:
+    out: Floats = a / np.maximum(np.sqrt(_dot(a, a)), _TINY)[:, None]
+    return out

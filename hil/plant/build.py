@@ -1,0 +1,101 @@
+"""From a scenario to its plant: boards, spacecraft, sky and flight, checked before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.errors import ConfigError, Problem, UsageError
+from hil.plant.board_profile import load_board_profile
+from hil.plant.flight import Flight
+from hil.plant.power import PowerSystem
+from hil.plant.profile import read_profile
+from hil.plant.sky import Sky, orbit_of
+from hil.plant.spacecraft import Board, Built, build_spacecraft
+from hil.plant.strikes import Strikes
+from hil.plant.thermal import CASES, ThermalNetwork
+from hil.scenario import Scenario
+
+__all__ = ["BuiltPlant", "boards_of", "build_plant"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPlant:
+    """All of a scenario's plant. `built` None: there is no spacecraft, only a profile."""
+
+    boards: tuple[Board, ...]
+    built: Built | None
+    sky: Sky
+    flight: Flight
+    strikes: Strikes
+
+
+def boards_of(scenario: Scenario) -> tuple[Board, ...]:
+    """The nodes of a scenario as boards of a spacecraft. UsageError, ConfigError for profiles."""
+    profiles = {
+        name: load_board_profile(name)
+        for name in {node.profile or scenario.rig.profile for node in scenario.rig.nodes}
+    }
+    return tuple(
+        Board(
+            node.name,
+            profiles[node.profile or scenario.rig.profile],
+            index if node.priority is None else node.priority,
+        )
+        for index, node in enumerate(scenario.rig.nodes)
+    )
+
+
+def build_plant(scenario: Scenario) -> BuiltPlant:
+    """The plant of a scenario that has one.
+
+    ConfigError for an orbit that is none or does not last, a network that is not stable with its
+    step, a profile that is not usable; UsageError for board profiles that do not exist."""
+    plant = scenario.plant
+    assert plant is not None
+    boards = boards_of(scenario)
+    duration_s = scenario.frame_count * scenario.frame_us / 1e6
+    profile = None if plant.profile is None else read_profile(Path(plant.profile))
+    built = system = None
+    if plant.orbit is not None:
+        orbit = orbit_of(plant.orbit, plant)
+        mean_km = (orbit.perigee_km + orbit.apogee_km) / 2.0
+        built = build_spacecraft(plant.spacecraft, boards, mean_km)
+        system = _system(built, plant.case, plant.step_s)
+    if profile is not None:
+        parts: Sequence[str] = [f"{b.name}.junction" for b in boards]
+        if built is not None:
+            parts = [node.name for node in built.thermal.all_nodes]
+        profile.require(duration_s, [b.name for b in boards], parts)
+    sky = Sky(
+        plant,
+        boards,
+        duration_s=duration_s,
+        accel=scenario.upsets.accel,
+        built=built,
+        system=system,
+        profile=profile,
+    )
+    flight = Flight(
+        sky,
+        boards,
+        step_us=plant.step_us,
+        system=system,
+        profile=profile,
+        activity=plant.activity,
+    )
+    names = [board.name for board in boards]
+    return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
+
+
+def _system(built: Built, case: str, step_s: float) -> PowerSystem:
+    network = ThermalNetwork(built.thermal, CASES[case])
+    try:
+        network.require_stable(step_s)
+        return PowerSystem(built.power, network)
+    except UsageError as error:
+        where = "$.plant.spacecraft"
+        raise ConfigError(
+            [Problem("<scenario>", 0, 0, where, error.message, error.remedy or "")]
+        ) from None

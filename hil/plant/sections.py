@@ -1,0 +1,66 @@
+"""From a board profile's channels to the cross-sections that rates are made of.
+
+A channel names what was seen in the beam; the rig can inject four kinds. `sdc` (a wrong result) is
+counted as `seu`: it begins as a flipped bit, and how many of those show is what the run measures,
+so this errs on the low side. `due` and `crash` are `sefi`: the board needs a restart."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hil.plant.board_profile import BoardProfile, Channel, CrossSectionModel, Effect
+from hil.plant.radiation.crosssection import (
+    Bendel2,
+    Curve,
+    Grade,
+    Kind,
+    Particle,
+    Plateau,
+    Section,
+    Weibull,
+)
+
+__all__ = ["sections_of"]
+
+_KIND: Final[dict[str, Kind]] = {
+    "seu": "seu", "mbu": "seu", "sdc": "seu", "due": "sefi", "sefi": "sefi", "crash": "sefi",
+    "sel": "sel",
+}  # fmt: skip
+
+
+def sections_of(profile: BoardProfile, *, exposed: float = 1.0) -> list[Section]:
+    """The cross-sections of a board; `exposed`: share of upset bits that a workload uses."""
+    mbu = profile.radiation.mbu_fraction.value
+    sections = [_section(channel, mbu, exposed) for channel in profile.radiation.channels]
+    return [section for section in sections if section is not None]
+
+
+def _section(channel: Channel, mbu_fraction: float, exposed: float) -> Section | None:
+    kind = _KIND[channel.effect.value]
+    bits = 1.0 if channel.bits is None else channel.bits.value
+    share = exposed if kind == "seu" else 1.0
+    if bits * share <= 0.0:
+        return None
+    several = {Effect.MBU: 1.0, Effect.SEU: mbu_fraction}.get(channel.effect, 0.0)
+    origin = channel.sigma_cm2 or channel.bendel_a
+    source = origin.origin if origin is not None else channel.name
+    grade: Grade = "A" if origin is None or origin.grade is None else origin.grade.value
+    particle: Particle = "heavy-ion" if channel.particle.value == "heavy_ion" else "proton"
+    return Section(
+        kind, particle, _curve(channel), source, grade, bits=bits * share, mbu_fraction=several
+    )
+
+
+def _curve(channel: Channel) -> Curve:
+    if channel.model is CrossSectionModel.BENDEL:
+        assert channel.bendel_a is not None
+        assert channel.bendel_b is not None
+        return Bendel2(channel.bendel_a.value, channel.bendel_b.value)
+    assert channel.sigma_cm2 is not None
+    assert channel.threshold is not None
+    sigma = channel.sigma_cm2.value
+    if channel.model is CrossSectionModel.WEIBULL:
+        assert channel.width is not None
+        assert channel.shape is not None
+        return Weibull(sigma, channel.threshold.value, channel.width.value, channel.shape.value)
+    return Plateau(sigma, channel.threshold.value)

@@ -1,0 +1,315 @@
+"""What is known ahead: orbit, light, radiation, contacts. In blocks of steps, computed when asked.
+
+Nothing of it depends on what the boards do. Values of a step hold from its beginning to its end.
+Columns of a profile replace what the models say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.errors import ConfigError, Problem, UsageError
+from hil.plant.attitude import Faces
+from hil.plant.board_profile import BoardProfile
+from hil.plant.orbit import Elements, Orbit, Track
+from hil.plant.passes import GroundStation, Pass, find_passes
+from hil.plant.power import PowerSystem
+from hil.plant.profile import Profile
+from hil.plant.radiation.crosssection import KINDS, Section
+from hil.plant.radiation.environment import Environment as Radiation
+from hil.plant.radiation.rates import proton_flux, upset_rates
+from hil.plant.radiation.spe import SolarParticleEvent
+from hil.plant.sections import sections_of
+from hil.plant.spacecraft import Board, Built
+from hil.plant.thermal import Environment as Light
+from hil.plant.thermal import ThermalNetwork
+from hil.scenario import parse_duration_us
+from hil.scenario.plant.flight import Plant
+from hil.scenario.plant.orbit import OrbitModel
+from hil.scenario.plant.radiation import RadiationModel
+
+__all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock", "orbit_of"]
+
+Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+BLOCK_STEPS: Final = 3600
+SAA_FLUX: Final = 1.0
+"""Protons /cm2/s from which on the satellite is said to be in the anomaly (or in an event)."""
+
+_SATURATED_MEV: Final = 200.0
+
+
+def orbit_of(model: OrbitModel, plant: Plant) -> Orbit:
+    """The orbit of a scenario. ConfigError if there is no such orbit."""
+    try:
+        if model.tle is not None:
+            return Orbit.from_tle(*model.tle, start_utc=plant.start_utc)
+        assert model.epoch_utc is not None
+        assert model.inclination_deg is not None
+        elements = Elements(
+            epoch_utc=model.epoch_utc,
+            inclination_deg=model.inclination_deg,
+            altitude_km=model.altitude_km,
+            perigee_km=model.perigee_km,
+            apogee_km=model.apogee_km,
+            eccentricity=model.eccentricity,
+            raan_deg=model.raan_deg,
+            ascending_node_local_time_h=model.ascending_node_local_time_h,
+            argp_deg=model.argp_deg,
+            mean_anomaly_deg=model.mean_anomaly_deg,
+            bstar=model.bstar,
+        )
+        return Orbit.from_elements(elements, start_utc=plant.start_utc)
+    except ValueError as error:
+        raise _no_orbit(str(error)) from None
+
+
+def _no_orbit(why: str) -> ConfigError:
+    return ConfigError([Problem("<scenario>", 0, 0, "$.plant.orbit", why, "")])
+
+
+@dataclass(frozen=True, slots=True)
+class SkyBlock:
+    """N steps from step `first` on; all arrays (N,), but `heat_w` (N, thermal nodes) and `array_w`
+    (N, arrays). `track` None: there is no orbit. `rates`: upsets per second by node and kind."""
+
+    first: int
+    t_s: Floats
+    track: Track | None
+    latitude_deg: Floats
+    longitude_deg: Floats
+    altitude_km: Floats
+    beta_deg: Floats
+    illumination: Floats
+    flux_per_cm2_s: Floats
+    heat_w: Floats | None
+    array_w: Floats | None
+    rates: Mapping[str, Mapping[str, Floats]]
+
+    def __len__(self) -> int:
+        return len(self.t_s)
+
+
+class Sky:
+    """The sky over one run. `system` None: no spacecraft is modelled, only its radiation.
+
+    ConfigError if there is no such orbit, or it ends before the run does."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        boards: Sequence[Board],
+        *,
+        duration_s: float,
+        accel: float,
+        built: Built | None = None,
+        system: PowerSystem | None = None,
+        profile: Profile | None = None,
+    ) -> None:
+        self._plant = plant
+        self._boards = tuple(boards)
+        self.duration_s = duration_s
+        self.accel = accel
+        self._profile = profile
+        self._built = built
+        self._system = system
+        self._network: ThermalNetwork | None = None if system is None else system.network
+        self.orbit = None if plant.orbit is None else orbit_of(plant.orbit, plant)
+        self._radiation = _radiation(plant.radiation, accel)
+        self._sections = {
+            id(b.profile): sections_of(b.profile, exposed=plant.radiation.exposed) for b in boards
+        }
+        self.steps = math.ceil(duration_s / plant.step_s - 1e-9)
+        self.passes = self._passes()
+        self._cache: dict[int, SkyBlock] = {}
+        if self.orbit is not None:  # does it last?
+            self._propagate(np.array([0.0, duration_s]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks for the user."""
+        return () if self.orbit is None else self.orbit.notes
+
+    def _passes(self) -> tuple[Pass, ...]:
+        if self.orbit is None:
+            return ()
+        try:
+            found = [
+                p
+                for s in self._plant.stations
+                for p in find_passes(
+                    self.orbit,
+                    GroundStation(
+                        s.name, s.latitude_deg, s.longitude_deg, s.altitude_km, s.min_elevation_deg
+                    ),
+                    0.0,
+                    self.duration_s,
+                )
+            ]
+        except ValueError as error:
+            raise _no_orbit(str(error)) from None
+        return tuple(sorted(found, key=lambda p: p.rise_s))
+
+    def contact(self, t_s: float) -> str:
+        """The stations that hear the satellite, comma between."""
+        if self._profile is not None and self._profile.family("contact"):
+            heard = self._profile.family("contact").items()
+            at = np.array([t_s])
+            return ",".join(sorted(n for n, c in heard if self._profile.at(c, at)[0] >= 0.5))
+        return ",".join(sorted({p.station for p in self.passes if p.rise_s <= t_s < p.set_s}))
+
+    # --- blocks -------------------------------------------------------------------------------
+
+    def block_of(self, step: int) -> SkyBlock:
+        """The block that `step` lies in; the last two are kept."""
+        number = step // BLOCK_STEPS
+        if number not in self._cache:
+            while len(self._cache) >= 3:
+                del self._cache[next(iter(self._cache))]
+            self._cache[number] = self._compute(number * BLOCK_STEPS, BLOCK_STEPS)
+        return self._cache[number]
+
+    def _propagate(self, t_s: Floats) -> Track:
+        assert self.orbit is not None
+        try:
+            return self.orbit.propagate(t_s)
+        except ValueError as error:
+            raise _no_orbit(str(error)) from None
+
+    def _compute(self, first: int, count: int) -> SkyBlock:
+        # The last block is computed whole, beyond the end of the run: a profile holds there.
+        t_s: Floats = np.arange(first, first + count, dtype=np.float64) * self._plant.step_s
+        track = None
+        if self.orbit is not None:
+            track = self._propagate(np.minimum(t_s, max(self.duration_s, self._plant.step_s)))
+        if track is not None and "illumination" in self._given:
+            track = replace(track, illumination=self._column("illumination", t_s))
+        heat, array = self._light(track, t_s)
+        return SkyBlock(
+            first=first,
+            t_s=t_s,
+            track=track,
+            latitude_deg=self._place("latitude_deg", track, t_s),
+            longitude_deg=self._place("longitude_deg", track, t_s),
+            altitude_km=self._place("altitude_km", track, t_s),
+            beta_deg=self._place("beta_deg", track, t_s),
+            illumination=self._place("illumination", track, t_s),
+            flux_per_cm2_s=self._flux(track, t_s),
+            heat_w=heat,
+            array_w=array,
+            rates=self._rates(track, t_s),
+        )
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        return () if self._profile is None else self._profile.names
+
+    def _column(self, name: str, t_s: Floats) -> Floats:
+        assert self._profile is not None
+        return self._profile.at(name, t_s)
+
+    def _place(self, name: str, track: Track | None, t_s: Floats) -> Floats:
+        if name in self._given:
+            return self._column(name, t_s)
+        if track is None:
+            return np.full(len(t_s), np.nan)
+        values: Floats = getattr(track, name)
+        return values
+
+    def _light(self, track: Track | None, t_s: Floats) -> tuple[Floats | None, Floats | None]:
+        if track is None or self._built is None or self._system is None or self._network is None:
+            return None, None
+        faces = Faces(track)
+        sun, view = faces.columns(self._built.pointings)
+        # Cases are worst ones of sun and distance together; the nominal one follows the distance.
+        solar: float | Floats = self._network.case.solar_w_per_m2
+        if self._plant.case == "nominal":
+            solar = solar / (track.sun_distance_au * track.sun_distance_au)
+        light = Light(track.illumination, sun, view, faces.sun_zenith_cos, solar_w_per_m2=solar)
+        heat = self._network.absorbed_w(light)
+        cosines, _ = faces.columns(self._built.array_pointings)
+        array = self._system.array_power_w(track.illumination, cosines, solar)
+        if "array_w" in self._given:
+            areas = np.array([a.w_per_flux for a in self._built.power.arrays])
+            array = self._column("array_w", t_s)[:, None] * (areas / np.sum(areas))
+        return heat, array
+
+    # --- radiation ----------------------------------------------------------------------------
+
+    def _flux(self, track: Track | None, t_s: Floats) -> Floats:
+        if "flux_per_cm2_s" in self._given:
+            return self._column("flux_per_cm2_s", t_s)
+        if track is None:
+            return np.zeros(len(t_s))
+        return self._guarded(lambda: proton_flux(track, replace(self._radiation, accel=1.0)))
+
+    def _rates(self, track: Track | None, t_s: Floats) -> dict[str, dict[str, Floats]]:
+        by_profile: dict[int, dict[str, Floats]] = {}
+        out: dict[str, dict[str, Floats]] = {}
+        for board in self._boards:
+            key = id(board.profile)
+            if key not in by_profile:
+                by_profile[key] = self._rates_of(board.profile, track, t_s)
+            rates = dict(by_profile[key])
+            for kind in KINDS:
+                column = f"{kind}_per_day.{board.name}"
+                if column in self._given:
+                    rates[kind] = self._column(column, t_s) / 86_400.0
+            out[board.name] = rates
+        return out
+
+    def _rates_of(
+        self, profile: BoardProfile, track: Track | None, t_s: Floats
+    ) -> dict[str, Floats]:
+        sections = self._sections[id(profile)]
+        if "flux_per_cm2_s" in self._given:
+            return _rates_of_flux(self._column("flux_per_cm2_s", t_s), sections, self.accel)
+        if track is None:
+            return {kind: np.zeros(len(t_s)) for kind in KINDS}
+        return self._guarded(lambda: upset_rates(track, self._radiation, sections))
+
+    @staticmethod
+    def _guarded(work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except ValueError as error:
+            raise _no_orbit(str(error)) from None
+
+
+def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[str, Floats]:
+    """Rates of a given flux of protons, all of them with energies where curves are saturated."""
+    rates = {kind: np.zeros(len(flux)) for kind in KINDS}
+    for section in sections:
+        if section.particle != "proton":
+            continue
+        sigma = float(section.curve(np.array([_SATURATED_MEV]))[0]) * section.bits
+        rates[section.kind] += (1.0 - section.mbu_fraction) * sigma * accel * flux
+        rates["mbu"] += section.mbu_fraction * sigma * accel * flux
+    return rates
+
+
+def _radiation(model: RadiationModel, accel: float) -> Radiation:
+    events = tuple(
+        SolarParticleEvent(
+            parse_duration_us(e.onset) / 1e6, e.strength, e.rise_h, e.decay_h, e.storm_factor
+        )
+        for e in model.events
+    )
+    try:
+        return Radiation(
+            model.solar_phase,  # type: ignore[arg-type]
+            model.saa_drift_deg,
+            model.shielding_mm_al,
+            events,
+            accel,
+            model.trapped,
+            model.cosmic_rays,
+        )
+    except ValueError as error:
+        raise UsageError(f"plant.radiation: {error}") from None

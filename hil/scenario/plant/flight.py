@@ -1,0 +1,110 @@
+"""The plant of a scenario: everything that surrounds the boards while they fly."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
+from hil.scenario.plant.orbit import OrbitModel, StationModel, Utc
+from hil.scenario.plant.radiation import RadiationModel
+from hil.scenario.plant.spacecraft import Spacecraft
+from hil.scenario.problems import Findings, wrong_at
+
+__all__ = ["Feedback", "LatchUp", "Plant"]
+
+
+class Feedback(str, Enum):
+    """What the plant takes the boards' power and temperature from."""
+
+    MODEL = "model"  # board profile, and whether the node computes: the same in every run
+    REPORTED = "reported"  # rails and sensors of boards that have them
+
+
+class LatchUp(FrozenModel):
+    """How an over-current is noticed, and what it is."""
+
+    current_factor: Annotated[Float, Field(ge=1, le=20)] = Field(
+        default=2.5, description="Power of a latched board over its full power [A]."
+    )
+    trip_factor: Annotated[Float, Field(ge=1, le=20)] | None = Field(
+        default=1.5, description="Over-current trips above this; null: nobody watches."
+    )
+    off_s: Positive = Field(default=2.0, description="Power stays off so long after a trip.")
+
+    @model_validator(mode="after")
+    def _noticed(self) -> LatchUp:
+        found = Findings()
+        if self.trip_factor is not None and self.trip_factor >= self.current_factor:
+            found.add(
+                "trip_factor",
+                f"a latch-up draws {self.current_factor:g} times full power: this never trips",
+                "lower it, or write null: nobody watches",
+            )
+        wrong_at("LatchUp", found)
+        return self
+
+
+class Plant(FrozenModel):
+    """Orbit, sun, radiation, power and heat."""
+
+    orbit: OrbitModel | None = Field(default=None, description="The orbit.")
+    start_utc: Utc | None = Field(
+        default=None, description="When the run begins; default: the epoch of the orbit."
+    )
+    step_s: Annotated[Float, Field(ge=0.01, le=60)] = Field(
+        default=1.0, description="Step of power and heat; illumination and flux follow it."
+    )
+    case: Literal["nominal", "hot", "cold"] = Field(
+        default="nominal", description="Sun, albedo, Earth infrared and age of coatings."
+    )
+    stations: tuple[StationModel, ...] = Field(default=(), description="Ground stations.")
+    radiation: RadiationModel = Field(
+        default_factory=RadiationModel, description="What hits the boards."
+    )
+    spacecraft: Spacecraft = Field(
+        default_factory=Spacecraft, description="What carries and feeds the boards."
+    )
+    activity: Fraction = Field(
+        default=1.0, description="Share of the time that a healthy board computes [A]."
+    )
+    feedback: Feedback = Field(
+        default=Feedback.MODEL, description="model, or reported: by boards that measure it."
+    )
+    latch_up: LatchUp = Field(default_factory=LatchUp, description="Over-current, and its cure.")
+    profile: str | None = Field(
+        default=None, description="File (csv or npz) whose columns replace the models' values."
+    )
+    skip_quiet: bool = Field(
+        default=False,
+        description="Frames in which nothing can happen are not computed: hours pass in seconds.",
+    )
+    record_every_s: NonNegative = Field(
+        default=10.0, description="Time between two rows of the record; changes always have one."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plant:
+        found = Findings()
+        if self.orbit is None and self.profile is None:
+            found.add(
+                "orbit",
+                "the plant has neither an orbit nor a profile",
+                "add `orbit:`, for example `tle:` or `altitude_km:`, or `profile: FILE`",
+            )
+        names = [station.name for station in self.stations]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                found.add(("stations", index, "name"), f"the station `{name}` is there twice")
+        micro = self.step_s * 1e6
+        if abs(micro - round(micro)) > 1e-3:
+            found.add("step_s", f"{self.step_s} s is no whole number of microseconds")
+        wrong_at("Plant", found)
+        return self
+
+    @property
+    def step_us(self) -> int:
+        """Step of the plant in microseconds."""
+        return round(self.step_s * 1e6)

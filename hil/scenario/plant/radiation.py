@@ -1,0 +1,72 @@
+"""The radiation around the spacecraft, and what of the boards it hits, as a scenario gives it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hil.scenario.durations import parse_duration_us
+from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
+from hil.scenario.problems import Findings, wrong, wrong_at
+
+__all__ = ["MAX_SHIELDING_MM", "Duration", "RadiationModel", "SolarEventModel"]
+
+MAX_SHIELDING_MM = 200.0
+"""The thickest wall that the slowing down of protons was worked out for."""
+
+
+def _duration(text: str) -> str:
+    try:
+        parse_duration_us(text)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""Text such as 90s or 2h."""
+
+
+class SolarEventModel(FrozenModel):
+    """A solar particle event: a burst of protons that comes over the poles."""
+
+    onset: Duration = Field(description="When it begins: time from the start of the run, as 2h.")
+    strength: NonNegative = Field(
+        default=0.1, description="1 is August 1972, the largest known; most are below 0.1."
+    )
+    rise_h: Positive = Field(default=3.0, description="Time constant of its rise [A].")
+    decay_h: Positive = Field(default=18.0, description="Time constant of its decay [A].")
+    storm_factor: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="Multiplies the cut-off rigidity: how far a storm opens the field."
+    )
+
+    @model_validator(mode="after")
+    def _rises_first(self) -> SolarEventModel:
+        found = Findings()
+        if self.rise_h >= self.decay_h:
+            found.add("rise_h", "an event rises faster than it decays", "lower it")
+        wrong_at("SolarEventModel", found)
+        return self
+
+
+class RadiationModel(FrozenModel):
+    """Sources, wall, and how what happens to a chip becomes an upset of a node."""
+
+    solar_phase: Literal["min", "max"] = Field(
+        default="min", description="Of the solar cycle; min has the more protons."
+    )
+    saa_drift_deg: Annotated[Float, Field(ge=-360, le=360)] = Field(
+        default=18.0,
+        description="How far the anomaly has drifted west since AP8's field model (0.3 a year).",
+    )
+    shielding_mm_al: Annotated[Float, Field(ge=0, le=MAX_SHIELDING_MM)] = Field(
+        default=2.54, description="Wall around the boards, as aluminium."
+    )
+    trapped: bool = Field(default=True, description="Protons of the inner belt (AP8).")
+    cosmic_rays: bool = Field(default=True, description="Galactic cosmic rays.")
+    events: tuple[SolarEventModel, ...] = Field(default=(), description="Solar particle events.")
+    exposed: Fraction = Field(
+        default=1.0,
+        description="Share of upset bits that the workload uses; 1: it fills the memory [A].",
+    )

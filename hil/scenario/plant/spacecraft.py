@@ -1,0 +1,97 @@
+"""The spacecraft around the boards, as a scenario gives it: designed part by part, or by a rule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hil.scenario.fields import Celsius, Float, Fraction, FrozenModel, NonNegative, PartName
+from hil.scenario.plant.battery import BatteryModel
+from hil.scenario.plant.power import BusModel, LoadModel
+from hil.scenario.plant.solar_array import SolarArrayModel
+from hil.scenario.plant.thermal import RadiatorPanel, Surface, ThermalModel
+from hil.scenario.positions import KeyPath
+from hil.scenario.problems import Findings, did_you_mean, wrong_at
+
+__all__ = ["Design", "Sizing", "Spacecraft"]
+
+Margin = Annotated[Float, Field(gt=0, le=100)]
+
+
+class Sizing(FrozenModel):
+    """A rule that sizes a spacecraft for its boards; all numbers are assumptions [A]."""
+
+    avionics_w: NonNegative = Field(default=3.0, description="Everything else that is always on.")
+    array_margin: Margin = Field(
+        default=1.3, description="Array power over what full load needs; below 1 it is too small."
+    )
+    depth_of_discharge: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=0.3, description="Share of the battery that the longest eclipse takes."
+    )
+    radiator_c: Annotated[Float, Field(ge=-60, le=90)] = Field(
+        default=15.0, description="Radiator temperature at full load."
+    )
+    radiator_margin: Margin = Field(default=1.1, description="Radiator area over what that needs.")
+    radiator: Literal["body", "deployable"] = Field(
+        default="body", description="One side of the body, or a panel that radiates from both."
+    )
+    degradation: Annotated[Float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="What age has left of the array's power."
+    )
+    start_c: Celsius = Field(default=15.0, description="Temperature of all parts at the start.")
+    start_soc: Fraction = Field(default=1.0, description="State of charge at the start.")
+
+
+class Design(FrozenModel):
+    """A spacecraft part by part. Boards are added to it: a load and two thermal nodes each."""
+
+    thermal: ThermalModel = Field(description="The thermal network, without the boards.")
+    mount: PartName = Field(description="The thermal node that boards are bolted to.")
+    battery: BatteryModel = Field(description="The battery.")
+    arrays: tuple[SolarArrayModel, ...] = Field(description="The solar arrays.")
+    bus: BusModel = Field(description="The bus, and when loads are shed.")
+    loads: tuple[LoadModel, ...] = Field(default=(), description="Loads besides the boards.")
+
+    @model_validator(mode="after")
+    def _pointed(self) -> Design:
+        found = Findings()
+        names = [node.name for node in self.thermal.all_nodes]
+        if self.mount not in names:
+            found.add(
+                "mount", f"there is no thermal node `{self.mount}`", did_you_mean(self.mount, names)
+            )
+        parts: list[tuple[KeyPath, Surface | RadiatorPanel | SolarArrayModel]] = [
+            *((("thermal", "surfaces", i), face) for i, face in enumerate(self.thermal.surfaces)),
+            *((("thermal", "panels", i), panel) for i, panel in enumerate(self.thermal.panels)),
+            *((("arrays", i), array) for i, array in enumerate(self.arrays)),
+        ]
+        for path, part in parts:
+            if part.pointing is None:
+                found.add(
+                    (*path, "pointing"),
+                    f"`{part.name}` does not say where it looks",
+                    "add `pointing: sun`, nadir, zenith, ram, wake, north, south or shade",
+                )
+        wrong_at("Design", found)
+        return self
+
+
+class Spacecraft(FrozenModel):
+    """Either a rule or a design."""
+
+    sizing: Sizing | None = Field(default=None, description="Sized by a rule for its boards.")
+    design: Design | None = Field(default=None, description="Designed part by part.")
+    bus: BusModel | None = Field(
+        default=None, description="With `sizing`: the bus, and when loads are shed."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Spacecraft:
+        found = Findings()
+        if self.sizing is not None and self.design is not None:
+            found.add("design", "both `sizing` and `design` are given", "remove one of them")
+        if self.design is not None and self.bus is not None:
+            found.add("bus", "the design already has a bus", "move it to `design.bus`")
+        wrong_at("Spacecraft", found)
+        return self
