@@ -4,18 +4,24 @@ Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) ha
 of its own, named after the rate's and the node's position, so that adding one rate does not move
 the upsets of another and boards may have other names on a bench. With `one_at_a_time` an upset
 that falls due while the rig still recovers is held back until it has; what is held back at the end
-of the run was not injected, and is counted."""
+of the run was not injected, and is counted.
+
+Radiation along an orbit comes as strikes, block by block: where they hit is drawn here, from a
+stream of the node that they hit. Frames are nominal ones: simulated time over the length of a
+frame, whether all of them are computed or quiet ones are skipped."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hil.draws import choose, exponential_us, stream
 from hil.kernel import Random, Workload
-from hil.scenario import PROCESS_TARGETS, Event, PatternKind, Rate, Scenario, Target
+from hil.plant.strikes import Strike, Strikes
+from hil.scenario import PROCESS_TARGETS, BoardAction, Event, PatternKind, Rate, Scenario, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,9 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
 class Injector:
     """Upsets of one run in frame order: explicit events before drawn ones within a frame."""
 
-    def __init__(self, scenario: Scenario, workload: Workload) -> None:
+    def __init__(
+        self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
+    ) -> None:
         self._one_at_a_time = scenario.upsets.one_at_a_time
         self._heap: list[tuple[int, int, Planned]] = []
         self._sources: dict[int, _Source] = {}
@@ -135,6 +143,7 @@ class Injector:
             alike[key] += 1
             plan = _of_event(event, frame, f"event {index}", random)
             heapq.heappush(self._heap, (plan.frame, index, plan))
+        self._strikes = None if strikes is None else _Struck(scenario, workload, strikes)
         order = len(scenario.upsets.events)
         for index, rate in enumerate(scenario.upsets.rates):
             for node in rate.nodes or names:
@@ -142,6 +151,7 @@ class Injector:
                 self._sources[order] = _Source(rate, f"rate {index}", position, scenario, workload)
                 self._refill(order)
                 order += 1
+        self._struck_order = order
 
     def _refill(self, order: int) -> None:
         plan = self._sources[order].next()
@@ -153,7 +163,11 @@ class Injector:
         """The earliest frame in which an upset may fall due; None if there is none left."""
         if self._held:
             return self._held[0].frame
-        return self._heap[0][0] if self._heap else None
+        known = self._heap[0][0] if self._heap else None
+        if self._strikes is None or self._strikes.known_until >= self._end:
+            return known
+        horizon = self._strikes.known_until
+        return horizon if known is None else min(known, horizon)
 
     @property
     def held_back(self) -> int:
@@ -181,6 +195,11 @@ class Injector:
         return [self._number(plan, frame) for plan in chosen]
 
     def _take_up_to(self, frame: int) -> None:
+        while self._strikes is not None and self._strikes.known_until <= min(frame, self._end - 1):
+            for plan in self._strikes.next_block():
+                if plan.frame < self._end:
+                    heapq.heappush(self._heap, (plan.frame, self._struck_order, plan))
+                    self._struck_order += 1
         while self._heap and self._heap[0][0] <= frame:
             _, order, plan = heapq.heappop(self._heap)
             self._held.append(plan)
@@ -192,6 +211,51 @@ class Injector:
         return replace(plan, id=self._count, frame=frame)
 
 
+_STRUCK_PATTERNS: Mapping[str, PatternKind] = {
+    "seu": PatternKind.BIT,
+    "mbu": PatternKind.ADJACENT,
+}
+
+
+class _Struck:
+    """Strikes as planned upsets."""
+
+    def __init__(self, scenario: Scenario, workload: Workload, strikes: Strikes) -> None:
+        self._how = scenario.upsets.orbit
+        self._names = [node.name for node in scenario.rig.nodes]
+        self._frame_us = scenario.frame_us
+        self._ticks = workload.ticks
+        self._strikes = strikes
+        self._random = [
+            stream(scenario.seed, f"strike/node {position}") for position in range(len(self._names))
+        ]
+
+    @property
+    def known_until(self) -> int:
+        """The first frame of which not all strikes were given out."""
+        return self._strikes.known_until_us // self._frame_us
+
+    def next_block(self) -> Sequence[Planned]:
+        return [self._planned(strike) for strike in self._strikes.next_block()]
+
+    def _planned(self, strike: Strike) -> Planned:
+        random, how = self._random[strike.position], self._how
+        frame, node = strike.t_us // self._frame_us, self._names[strike.position]
+        plan = Planned(frame, node, "", strike.kind, f"orbit {strike.kind}")
+        plan = replace(plan, bit=random.bits64() >> 1)
+        if strike.kind == "sel":
+            return replace(plan, target=str(Target.BOARD), kind=str(BoardAction.LATCH_UP))
+        tick = random.below(self._ticks + 1)
+        if strike.kind == "sefi":
+            kind = str(choose(random, how.sefis))
+            return replace(plan, target=str(Target.CPU), kind=kind, tick=tick)
+        target = how.targets[random.below(len(how.targets))]
+        steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
+        pattern = _STRUCK_PATTERNS[strike.kind]
+        plan = replace(plan, target=str(target), kind=str(pattern), tick=tick, steps=steps)
+        return _shaped(plan, pattern, random)
+
+
 def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
     """For each node, the targets that its board must be able to hit."""
     names = [node.name for node in scenario.rig.nodes]
@@ -201,6 +265,10 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
     for rate in scenario.upsets.rates:
         for node in rate.nodes or names:
             needed[node].update(str(t) for t in rate.targets)
+    if scenario.plant is not None:
+        for targets in needed.values():
+            targets.update(str(t) for t in scenario.upsets.orbit.targets)
+            targets.add(str(Target.CPU))
     for targets in needed.values():
         targets -= {"link", "board"}  # made by the host
     return needed
