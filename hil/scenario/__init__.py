@@ -37,6 +37,7 @@ from hil.scenario.model import (
     Timeouts,
     Upsets,
 )
+from hil.scenario.order import ordered_event
 from hil.scenario.overrides import Overrides
 from hil.scenario.schema import bench_schema, scenario_schema
 
@@ -75,6 +76,7 @@ __all__ = [
     "load",
     "load_bench",
     "load_scenario",
+    "ordered_event",
     "parse_bench",
     "parse_duration_us",
     "parse_expectation",
