@@ -44,10 +44,12 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   VOTING          enough AGREED in a row                observe
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
-    ISOLATED        POWER_CYCLE     power_returned, unless held           power_returned
-    any             ISOLATED, held  operator: isolate                     isolate
-    ISOLATED        RESTART, CYCLE  operator: reintegrate                 reintegrate
-    any but ISOLATED RESTART, RESET operator: restart, reset              order
+    ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
+    VOTING          ISOLATED        the operator isolates it (held)       isolate
+    REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
+    ISOLATED        RESTART..       the operator brings it back           reintegrate
+    VOTING          RESTART..RESET  the operator orders a rung            order
+    REINTEGRATING   RESTART..RESET  the operator orders a rung            order
 
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
 is stepped and compared but does not count; ISOLATED is not asked, and while it is held only the
