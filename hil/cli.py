@@ -28,12 +28,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from hil import __version__
+from hil.control.protocol import COMMANDS
+from hil.control.words import arguments_of, listing
 from hil.errors import ConfigError, HilError, SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from hil.control.inbox import Inbox
     from hil.record.reader import Reader
     from hil.scenario import Scenario
     from hil.views.progress import Progress
@@ -44,6 +47,7 @@ __all__ = ["main"]
 RUN_KEYS: Final = (
     "outcome", "run_dir", "run_digest", "reproducible", "seed", "frames", "verdicts", "upsets",
     "recoveries", "availability", "slips", "unexplained", "held_back", "accel", "expectations",
+    "not_reproducible", "commands", "aborted_by",
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 
@@ -317,6 +321,9 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Take commands from `hil control` and screens.")
+    ] = False,
     no_tui: Annotated[
         bool, typer.Option("--no-tui", help="No screen, only a progress display.")
     ] = False,
@@ -338,7 +345,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             if resume is not None
             else _fresh(scenario, overrides, out, quiet=quiet)
         )
-        return _run(prepared, stop, as_json=as_json, quiet=quiet)
+        return _run(prepared, stop, control=control, as_json=as_json, quiet=quiet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,16 +391,22 @@ def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None
     return _Prepared(scenario, folder, resume=True, made=False)
 
 
-def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int:
+def _run(prepared: _Prepared, stop: _Stop, *, control: bool, as_json: bool, quiet: bool) -> int:
     from hil.loop import Loop
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
     if not quiet:
         _say(_what_will_run(scenario, run_dir, resume=prepared.resume))
     display = None if quiet else _display(scenario)
-    more = {"resume_run": True} if prepared.resume else {}
-    with _tidied(prepared), display or contextlib.nullcontext():
+    more: dict[str, Any] = {"resume_run": True} if prepared.resume else {}
+    with (
+        _tidied(prepared),
+        display or contextlib.nullcontext(),
+        _commands(run_dir, wanted=control) as inbox,
+    ):
         stop.say = display.say if display else _say
+        if inbox is not None:
+            more["inbox"] = inbox
         loop = Loop(
             scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
             **more,
@@ -406,6 +419,18 @@ def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int
     else:
         _print_summary(run_dir, content, quiet=quiet)
     return {"pass": Exit.PASS, "fail": Exit.FAIL, "aborted": Exit.INTERRUPTED}[result.outcome]
+
+
+@contextlib.contextmanager
+def _commands(run_dir: Path, *, wanted: bool) -> Iterator[Inbox | None]:
+    """What an operator sends while the run goes on; None if nobody may."""
+    if not wanted:
+        yield None
+        return
+    from hil.control.server import Server
+
+    with Server(run_dir) as server:
+        yield server.inbox
 
 
 def _display(scenario: Scenario) -> Progress:
@@ -662,6 +687,44 @@ def check(
         count = sum(len(file.problems) for file in bad)
         _say(f"hil: {count} problem{'s'[: count > 1]} in {len(bad)} of {len(found)} files")
     return Exit.USAGE if bad else Exit.PASS
+
+
+_CONTROL_HELP: Final = (
+    "Command a run that was started with --control.\n\n"
+    "Each is carried out between two frames, and recorded with who sent it. Arguments are "
+    "key=value; the first may go without its key. On a terminal, what disturbs the run is asked "
+    "for again.\n\n"
+    "Exit codes: 0 done, 1 the run refused, 2 wrong command line, or the run takes no commands, "
+    "3 it cannot be reached.\n\n\b\n" + listing()
+)
+
+
+@app.command(help=_CONTROL_HELP)
+def control(
+    run_folder: RunFolder,
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="One of those above.")],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> int:
+    from hil.control.client import Client
+
+    command = command.replace("-", "_")
+    arguments = arguments_of(command, words or ())
+    with Client(run_folder) as client:
+        if COMMANDS[command].destructive and not yes and sys.stdin is not None:
+            if sys.stdin.isatty():
+                typer.confirm(f"{command} {' '.join(words or ())}: sure?", abort=True, err=True)
+        answer = client.send(command, arguments)
+    if as_json:
+        _answer(answer.as_json())
+    elif answer.ok:
+        _out(answer.text)
+    else:
+        _say(f"hil: {answer.text}")
+    return Exit.PASS if answer.ok else Exit.FAIL
 
 
 class _SchemaOf(str, enum.Enum):

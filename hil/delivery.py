@@ -165,6 +165,11 @@ class Delivery:
             self._by_name[name].powered = True
         return due
 
+    def power_back(self, name: str) -> None:
+        """A node has power again now, whatever was planned."""
+        self.returning = [(at, other) for at, other in self.returning if other != name]
+        self._by_name[name].powered = True
+
     def rearm_permanent(self, nodes: list[Node], frame: int) -> None:
         """A damaged cell is still damaged after the board started anew (and forgot that it is)."""
         for node in nodes:

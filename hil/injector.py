@@ -4,7 +4,8 @@ Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) ha
 of its own, named after the rate's and the node's position, so that adding one rate does not move
 the upsets of another and boards may have other names on a bench. With `one_at_a_time` an upset
 that falls due while the rig still recovers is held back until it has; what is held back at the end
-of the run was not injected, and is counted.
+of the run was not injected, and is counted. What an operator orders happens in the next frame,
+whatever else is under way.
 
 Radiation along an orbit comes as strikes, block by block: where they hit is drawn here, from a
 stream of the node that they hit. Frames are nominal ones: simulated time over the length of a
@@ -131,7 +132,10 @@ class Injector:
         self._heap: list[tuple[int, int, Planned]] = []
         self._sources: dict[int, _Source] = {}
         self._held: list[Planned] = []
+        self._ordered: list[Planned] = []
         self._count = 0
+        self._count_ordered = 0
+        self._seed = scenario.seed
         self._end = scenario.frame_count
         names = [node.name for node in scenario.rig.nodes]
         alike: Counter[str] = Counter()
@@ -161,6 +165,8 @@ class Injector:
     @property
     def next_frame(self) -> int | None:
         """The earliest frame in which an upset may fall due; None if there is none left."""
+        if self._ordered:
+            return self._ordered[0].frame
         if self._held:
             return self._held[0].frame
         known = self._heap[0][0] if self._heap else None
@@ -179,19 +185,31 @@ class Injector:
         """How many upsets fell due so far."""
         return self._count
 
-    def skip(self, frame: int, numbered: int) -> None:
-        """Take up a run again before `frame`, of whose upsets `numbered` fell due."""
+    @property
+    def ordered(self) -> int:
+        """How many of those an operator ordered."""
+        return self._count_ordered
+
+    def skip(self, frame: int, numbered: int, ordered: int = 0) -> None:
+        """Take up a run again before `frame`, of whose upsets `numbered` fell due, `ordered` of
+        them by an operator."""
         self._take_up_to(frame - 1)
-        self._held = self._held[numbered:]
-        self._count = numbered
+        self._held = self._held[numbered - ordered :]
+        self._count, self._count_ordered = numbered, ordered
+
+    def order(self, event: Event, label: str) -> int:
+        """An operator's upset for the next frame that is run, `event.frame`; returns its id."""
+        self._ordered.append(_of_event(event, label, stream(self._seed, label)))
+        return self._count + len(self._ordered)
 
     def due(self, frame: int, settled: bool) -> list[Planned]:
         """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
         self._take_up_to(frame)
-        if not self._held or (self._one_at_a_time and not settled):
-            return []
-        count = 1 if self._one_at_a_time else len(self._held)
-        chosen, self._held = self._held[:count], self._held[count:]
+        chosen, self._ordered = self._ordered, []
+        self._count_ordered += len(chosen)
+        if self._held and not (self._one_at_a_time and (chosen or not settled)):
+            count = 1 if self._one_at_a_time else len(self._held)
+            chosen, self._held = chosen + self._held[:count], self._held[count:]
         return [self._number(plan, frame) for plan in chosen]
 
     def _take_up_to(self, frame: int) -> None:

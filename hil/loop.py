@@ -7,12 +7,15 @@ orders -> repairs -> record. It never waits for a viewer."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hil import kernel, resume, run_folder
+from hil.commands import Operator, Turn
+from hil.control.inbox import Inbox
+from hil.control.protocol import COMMANDS
 from hil.delivery import Delivery
 from hil.errors import HilError, SetupError
 from hil.injector import Injector, needed_targets
@@ -52,6 +55,9 @@ from hil.voter import (
 
 _BATCH_MAX: Final = 8192
 _LEAST_BATCH: Final = 2
+_FIRST_BATCH: Final = 64
+_BATCH_US: Final = 50_000
+"""A batch shall take no longer: stops and commands are heard between batches."""
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
@@ -75,7 +81,8 @@ class Loop:
     """Runs `scenario`, writing into the fresh folder `run_dir`.
 
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
-    between frames: true ends the run as aborted. `batch=False` makes in-process boards go frame by
+    between frames: true ends the run as aborted; `inbox` has an operator's commands. `batch=False`
+    makes in-process boards go frame by
     frame like all others (the record is the same)."""
 
     def __init__(
@@ -87,6 +94,7 @@ class Loop:
         batch: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        inbox: Inbox | None = None,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
@@ -120,9 +128,11 @@ class Loop:
         self._anomalies_done = 0
         self._agreed: Verdict | None = None
         self._uncollected: list[Upset] = []
-        self._pacer = Pacer(scenario.frame_us, scenario.pace_factor)
-        self._deadlines = self._pacer.paced and not self._virtual
+        self.pacer = Pacer(scenario.frame_us, scenario.pace_factor)
+        self._deadlines = self.pacer.paced and not self._virtual
         self._writer: Writer | None = None
+        self._batch_size = _FIRST_BATCH
+        self._operator = None if inbox is None else Operator(self, inbox)
 
     # --- the whole run ------------------------------------------------------------------------
 
@@ -192,18 +202,44 @@ class Loop:
             if self._stop():
                 self.writer.note(self.golden.next_frame, "aborted by the user")
                 return True
-            frame = self.golden.next_frame
-            quiet = self._quiet_stretch(frame, end)
-            if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
-                self._run_frame(frame)
+            turn = Turn.GO if self._operator is None else self._operator.turn()
+            if turn is Turn.END:
+                return True
+            if turn is Turn.GO:
+                frame = self.golden.next_frame
+                quiet = self._quiet_stretch(frame, end)
+                if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
+                    self._run_frame(frame)
             now = now_us()
             if now >= self._progress_at_us:
-                self._tell("running", self.golden.next_frame)
+                paused = self._operator is not None and self._operator.paused
+                self._tell("paused" if paused else "running", self.golden.next_frame)
             if now >= self._health_at_us:
                 self._sample_health()
-            if now >= self._snapshot_at_us and self._settled:
+            # Not after commands: a snapshot is the end of a frame, with nothing recorded beyond it.
+            if now >= self._snapshot_at_us and turn is Turn.GO and self._settled:
                 self._take_snapshot()
         return False
+
+    # --- what an operator reaches (hil.commands.Engine) ---------------------------------------
+
+    @property
+    def can_repair(self) -> bool:
+        return self._agreed is not None
+
+    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
+        if self._agreed is not None:
+            self._repair_all(list(actions), self._agreed, at=frame)
+        self._record_transitions()
+
+    def change_pace(self, factor: float | None) -> None:
+        self.pacer.change(self.scenario.frame_us, factor)
+        self._deadlines = self.pacer.paced and not self._virtual
+        self.time_was_let_pass()
+
+    def time_was_let_pass(self) -> None:
+        self.pacer.restart()
+        self._heard_at_us.clear()  # boards were not asked: that they said nothing means nothing
 
     def _take_snapshot(self) -> None:
         """Let the run be taken up again from here."""
@@ -213,6 +249,7 @@ class Loop:
             self.golden.state,
             {
                 "numbered": self.injector.numbered,
+                "ordered": self.injector.ordered,
                 "output": self.golden.output.hex(),
                 "metrics": resume.metrics_memory(self.metrics),
                 "recovery": self.recovery.memory(),
@@ -228,7 +265,7 @@ class Loop:
         engine = snapshot.engine
         initial = self.golden.state
         self.golden.resume(snapshot.frame, snapshot.state)
-        self.injector.skip(snapshot.frame, engine["numbered"])
+        self.injector.skip(snapshot.frame, engine["numbered"], engine.get("ordered", 0))
         self.recovery.recall(engine["recovery"])
         resume.recall_metrics(self.metrics, engine["metrics"])
         self._agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
@@ -271,7 +308,7 @@ class Loop:
             outcome=outcome,
             run_dir=self.run_dir,
             run_digest=self.writer.run_digest(),
-            reproducible=self._reproducible,
+            not_reproducible=self._not_reproducible(),
             seed=self.scenario.seed,
             frames=self.metrics.frames,
             verdicts={k.name.lower(): self.metrics.verdicts[k] for k in VerdictKind},
@@ -285,6 +322,8 @@ class Loop:
             held_back=self.metrics.held_back,
             calibration=calibration,
             accel=self.scenario.upsets.accel,
+            commands=self.writer.commands_but(()),
+            aborted_by="" if not aborted else self._operator_ended or "the user",
         )
         self.writer.meta("result", result.as_json())
         self.writer.meta("outcome", outcome)
@@ -294,31 +333,46 @@ class Loop:
         return result
 
     @property
-    def _reproducible(self) -> bool:
-        """Equal seeds give equal digests: not when real time decides what is hit or missed."""
-        real_time = any(e.us is not None for e in self.scenario.upsets.events)
-        return not self._deadlines and (self._virtual or not real_time)
+    def _operator_ended(self) -> str:
+        return "" if self._operator is None else self._operator.ended.removeprefix("ended by ")
+
+    def _not_reproducible(self) -> str:
+        """Why equal seeds need not give equal digests: because somebody steered, or real time
+        decided what was hit or missed. Empty if they do."""
+        count = self.writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])
+        if count:
+            return f"an operator steered it ({count} command{'s'[: count > 1]})"
+        if self._deadlines:
+            return "a paced run depends on real time (--pace free does not)"
+        if not self._virtual and any(e.us is not None for e in self.scenario.upsets.events):
+            return "upsets with `us:` hit by real time (`tick:` does not)"
+        return ""
 
     # --- frames -------------------------------------------------------------------------------
 
     def _quiet_stretch(self, frame: int, end: int) -> int:
         """How many frames can go in one batch from `frame` on."""
-        if not self._batch or self._pacer.paced or not self._settled or self.delivery.returning:
+        if not self._batch or self.pacer.paced or not self._settled or self.delivery.returning:
             return 0
         if self.recovery.voters != (1 << len(self.nodes)) - 1 or any(
             self.delivery.permanent.values()
         ):
             return 0
         upset = self.injector.next_frame
-        return min(end if upset is None else upset, end, frame + _BATCH_MAX) - frame
+        return min(end if upset is None else upset, end, frame + self._batch_size) - frame
 
     def _run_quiet(self, count: int) -> bool:
         """Run up to `count` frames as a batch; False if the boards cannot do that now."""
         boards = [n.board for n in self.nodes if isinstance(n.board, InprocBoard)]
         size = record_length(len(self.nodes))
+        began_us = now_us()
         records = run_batch(boards, (1 << len(boards)) - 1, self.golden, count, size)
         if not records:
             return False
+        if now_us() - began_us > _BATCH_US:
+            self._batch_size = max(_LEAST_BATCH, self._batch_size // 2)
+        elif 4 * (now_us() - began_us) < _BATCH_US:
+            self._batch_size = min(_BATCH_MAX, 2 * self._batch_size)
         last = self._agreed = unpack(records[-size:])
         quiet = len(records) // size
         loud = last.kind is not self._usual_kind or not last.correct or last.latent
@@ -336,7 +390,7 @@ class Loop:
         return True
 
     def _run_frame(self, number: int) -> None:
-        late_us = self._pacer.wait(self._stop)
+        late_us = self.pacer.wait(self._stop)
         if late_us:
             self._slip(number, None, late_us, "the frame began late")
         self._bring_back(number)
@@ -349,6 +403,8 @@ class Loop:
         frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing())
         if any(r.status == SILENT for r in frame.results.values()):
             self._explain_silence(frame.results)
+        else:
+            self._heard_at_us.clear()  # silence counts from when it begins, not from the last one
         self._collect(frame)
         self._conclude(frame)
 
@@ -388,7 +444,7 @@ class Loop:
         but for boards whose time is virtual."""
         if not self._deadlines:
             return None
-        left_us = max(_LEAST_WAIT_US, self._pacer.left_us())
+        left_us = max(_LEAST_WAIT_US, self.pacer.left_us())
         return Timing(self.rig.timing.retry_us, min(left_us, self.rig.timing.lost_after_us))
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
@@ -515,23 +571,25 @@ class Loop:
             and verdict.ballots[n.index].state_digest == verdict.state
         ]
 
-    def _repair_all(self, actions: list[Action], verdict: Verdict) -> set[str]:
-        """Carry out actions, and what is ordered instead of those that fail; who was healed."""
+    def _repair_all(
+        self, actions: list[Action], verdict: Verdict, at: int | None = None
+    ) -> set[str]:
+        """Carry out actions, and what is ordered instead of those that fail; who was healed. They
+        are recorded with the frame of the verdict, or `at`."""
+        frame = verdict.frame if at is None else at
         healed: set[str] = set()
         while actions:
             action = actions.pop(0)
             node = self._by_name[action.node]
             how = self.mechanic.repair(action, node, verdict, self._sources(verdict, node))
             self.delivery.rearm_permanent([node], verdict.frame + 1)
-            self._record_repair(
-                verdict.frame, node.name, action.rung.value, action.cause, how, ok=how.ok
-            )
+            self._record_repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
             if how.ok:
                 self.metrics.recoveries += 1
                 self.classifier.healed(node.name, action.rung.value)
                 self.classifier.contaminated(node.name, verdict.state != self.golden.state_digest)
                 healed.add(node.name)
-            actions += self.recovery.result(verdict.frame, action, how.ok)
+            actions += self.recovery.result(frame, action, how.ok)
             self._record_transitions()
         return healed
 

@@ -16,6 +16,17 @@ both return the actions to carry out before the next frame. Nothing here does an
         +-----------------------------------------------------------------------------+
                                             bad frame while REINTEGRATING: next rung
 
+    An operator's orders, between two frames:
+
+    +----------------+   isolate    +-----------------+  reintegrate  +-------------+
+    | any but        |------------->| ISOLATED, held: |-------------->| RESTART, or |----> ...
+    | ISOLATED       |              | only the opera- |               | POWER_CYCLE |
+    +----------------+              | tor ends it     |               +-------------+
+        |       order   +---------+ +-----------------+
+        +-------------->| RESTART |----> REINTEGRATING, or next rung, as above
+                        | RESET   |
+                        +---------+
+
 The ladder, each rung tried as often as the policy says within `window_frames`:
 
     RESYNC         delta resync of the state from the nodes that agreed
@@ -33,10 +44,16 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   VOTING          enough AGREED in a row                observe
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
-    ISOLATED        POWER_CYCLE     power_returned                        power_returned
+    ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
+    VOTING          ISOLATED        the operator isolates it (held)       isolate
+    REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
+    ISOLATED        RESTART..       the operator brings it back           reintegrate
+    VOTING          RESTART..RESET  the operator orders a rung            order
+    REINTEGRATING   RESTART..RESET  the operator orders a rung            order
 
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
-is stepped and compared but does not count; ISOLATED is not asked. Nodes that cannot be judged
+is stepped and compared but does not count; ISOLATED is not asked, and while it is held only the
+operator brings it back. What an operator orders uses up no attempt. Nodes that cannot be judged
 because there was no majority are not observed at all."""
 
 from __future__ import annotations
@@ -116,10 +133,12 @@ class Action:
 
 @dataclass(slots=True)
 class _Machine:
-    """One node. `tried` has the frames of the attempts of each rung; `rung` the one under way."""
+    """One node. `tried` has the frames of the attempts of each rung; `held`: isolated by the
+    operator, until he brings it back."""
 
     state: NodeState = NodeState.VOTING
     agreed: int = 0
+    held: bool = False
     cause: str = ""
     tried: dict[NodeState, list[int]] = field(default_factory=lambda: {r: [] for r in RUNGS})
 
@@ -140,6 +159,10 @@ class Recovery:
 
     def state(self, node: str) -> NodeState:
         return self._machines[node].state
+
+    def is_held(self, node: str) -> bool:
+        """The operator isolated it."""
+        return self._machines[node].held
 
     def in_state(self, *states: NodeState) -> list[str]:
         """Names of the nodes in any of `states`, in rig order."""
@@ -162,6 +185,7 @@ class Recovery:
             name: {
                 "state": m.state.value,
                 "agreed": m.agreed,
+                "held": m.held,
                 "tried": {rung.value: frames for rung, frames in m.tried.items()},
             }
             for name, m in self._machines.items()
@@ -173,6 +197,7 @@ class Recovery:
             machine = self._machines[name]
             machine.state = NodeState(kept["state"])
             machine.agreed = kept["agreed"]
+            machine.held = kept.get("held", False)
             machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
         self._count()
 
@@ -227,8 +252,39 @@ class Recovery:
     def power_returned(self, frame: int, node: str) -> list[Action]:
         """An isolated node has power again: try once more, with all attempts."""
         machine = self._machines[node]
-        if machine.state is not NodeState.ISOLATED:
+        if machine.state is not NodeState.ISOLATED or machine.held:
             return []
+        self._forgive(machine)
+        return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")
+
+    @staticmethod
+    def _forgive(machine: _Machine) -> None:
+        """All attempts again."""
         for tried in machine.tried.values():
             tried.clear()
-        return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")
+
+    # --- the operator's orders ----------------------------------------------------------------
+
+    def isolate(self, frame: int, node: str, cause: str) -> None:
+        """Take a node out until `reintegrate`; one that is isolated already is now held."""
+        self._machines[node].held = True
+        self._go(frame, node, NodeState.ISOLATED, cause)
+
+    def reintegrate(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
+        """Bring an isolated node back, with all attempts, from the rung `first` on; any other node
+        is left as it is."""
+        machine = self._machines[node]
+        if machine.state is not NodeState.ISOLATED:
+            return []
+        machine.held = False
+        self._forgive(machine)
+        return self._climb(frame, node, first, cause)
+
+    def order(self, frame: int, node: str, rung: NodeState, cause: str) -> list[Action]:
+        """Carry out one rung on a node in service, whatever it shows; an isolated one is left."""
+        machine = self._machines[node]
+        if machine.state is NodeState.ISOLATED:
+            return []
+        machine.agreed = 0
+        self._go(frame, node, rung, cause)
+        return [Action(node, rung, cause)]

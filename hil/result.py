@@ -12,7 +12,8 @@ from hil.scenario import ExpectationResult
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a progress display needs; `phase` is opening, calibrating, running or closing."""
+    """What a progress display needs; `phase` is opening, calibrating, running, paused or
+    closing."""
 
     phase: str
     frame: int
@@ -25,12 +26,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run. `outcome` is pass, fail or aborted (error is an exception)."""
+    """A finished run. `outcome` is pass, fail or aborted (error is an exception), `aborted_by` why.
+
+    `not_reproducible` says why another run with this seed may go otherwise; empty if it may not.
+    `commands`: how many of an operator's commands were carried out."""
 
     outcome: str
     run_dir: Path
     run_digest: str
-    reproducible: bool
+    not_reproducible: str
     seed: int
     frames: int
     verdicts: dict[str, int]
@@ -44,6 +48,13 @@ class RunResult:
     held_back: int
     calibration: Calibration
     accel: float
+    commands: int = 0
+    aborted_by: str = ""
+
+    @property
+    def reproducible(self) -> bool:
+        """Equal seeds give equal digests."""
+        return not self.not_reproducible
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +62,7 @@ class RunResult:
             "run_dir": str(self.run_dir),
             "run_digest": self.run_digest,
             "reproducible": self.reproducible,
+            "not_reproducible": self.not_reproducible,
             "seed": self.seed,
             "frames": self.frames,
             "verdicts": self.verdicts,
@@ -61,6 +73,8 @@ class RunResult:
             "unexplained": self.unexplained,
             "held_back": self.held_back,
             "accel": self.accel,
+            "commands": self.commands,
+            "aborted_by": self.aborted_by,
             "expectations": [
                 {"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok}
                 for e in self.expectations

@@ -46,7 +46,13 @@ ALLOWED: dict[str, set[str]] = {
     "hil.outcome": KERNEL | {"hil.injector", "hil.voter", "hil.rig"},
     "hil.metrics": SCENARIO | {"hil.outcome", "hil.voter"},
     "hil.record": LEAVES | {"hil.kernel", "hil.outcome", "hil.recovery", "hil.rig", "hil.voter"},
-    "hil.views": LEAVES | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
+    "hil.control": LEAVES,
+    "hil.commands": KERNEL
+    | SCENARIO
+    | {"hil.control", "hil.delivery", "hil.injector", "hil.record", "hil.recovery", "hil.rig"},
+    "hil.views": LEAVES
+    | {"hil.control.client", "hil.control.protocol"}
+    | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
     "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
     "hil.check": SCENARIO,
@@ -206,6 +212,8 @@ TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
         ("hil.record.writer", TEXTUAL),
         ("hil.loop", TEXTUAL),
         *((m, ENGINE) for m in MODULES if within(m, "hil.views")),
+        ("hil.control.client", HEAVY),
+        ("hil.control.server", HEAVY),
     ],
 )
 def test_importing_loads_nothing_unwanted(

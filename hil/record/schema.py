@@ -16,7 +16,9 @@ positive when it charges, soc from 0 to 1, stage how many rungs of the shedding 
 off, suspend, capped or full; duty the share of its speed that the board is left with; throttle the
 step of its thermal throttle; steps_per_s as the board measured its steps; upsets_per_day a JSON
 object by kind, with acceleration. `limits` is what boards were asked to obey, and what they said
-they did (JSON objects)."""
+they did (JSON objects). `commands`: what operators asked for, and what they were told; `frame` is
+the one before which it was carried out, `who` the user's name, arguments a JSON object. An upset
+with the source "operator N" was ordered by the command with the id N."""
 
 from __future__ import annotations
 
@@ -107,6 +109,11 @@ CREATE TABLE plant_nodes (
 CREATE TABLE limits (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, cause TEXT NOT NULL,
   asked TEXT NOT NULL, applied TEXT NOT NULL
+);
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, wall_us INTEGER NOT NULL, who TEXT NOT NULL,
+  uid INTEGER NOT NULL, pid INTEGER NOT NULL, command TEXT NOT NULL, arguments TEXT NOT NULL,
+  ok INTEGER NOT NULL, answer TEXT NOT NULL
 );
 CREATE TABLE notes (
   id INTEGER PRIMARY KEY, frame INTEGER, wall_us INTEGER NOT NULL, text TEXT NOT NULL

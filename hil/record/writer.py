@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +76,7 @@ class Writer:
             db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
             for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            for table in ("repairs", "health", "notes", "plant", "limits"):
+            for table in ("repairs", "health", "notes", "plant", "limits", "commands"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
             db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
@@ -251,6 +251,35 @@ class Writer:
     def limit(self, frame: int, node: str, cause: str, asked: str, applied: str) -> None:
         """What a board was asked to obey, and what it said it does."""
         self._insert("limits", (None, frame, node, cause, asked, applied))
+
+    def command(
+        self,
+        frame: int,
+        who: tuple[str, int, int],
+        command: str,
+        arguments: str,
+        *,
+        ok: bool,
+        answer: str,
+    ) -> None:
+        """What an operator asked for; `who` is user name, uid and pid."""
+        self._insert("commands", (None, frame, self.wall_us, *who, command, arguments, ok, answer))
+
+    @property
+    def last_command(self) -> int:
+        """The id of the last command, 0 if there was none."""
+        return int(self._one("SELECT coalesce(max(id), 0) FROM commands"))
+
+    def commands_but(self, names: Sequence[str]) -> int:
+        """How many commands were carried out, without those of these names."""
+        marks = ",".join("?" * len(names))
+        return int(
+            self._one(f"SELECT count(*) FROM commands WHERE ok AND command NOT IN ({marks})", names)
+        )
+
+    def _one(self, sql: str, values: Sequence[str] = ()) -> Any:
+        with self._guard("read"):
+            return self._db.execute(sql, values).fetchone()[0]
 
     def note(self, frame: int | None, text: str) -> None:
         """Something a reader of the run should know."""

@@ -50,6 +50,22 @@ class Pacer:
         self._due_us += self.period_us
         return moved_us
 
+    @property
+    def early_us(self) -> int:
+        """How long until the next frame is due; 0 if it is, or nothing is waited for."""
+        if self.period_us is None or self._due_us is None:
+            return 0
+        return max(0, int(self._due_us - now_us()))
+
+    def restart(self) -> None:
+        """Time was let pass on purpose: the next frame is due at once, and nothing was lost."""
+        self._due_us = None
+
+    def change(self, frame_us: int, factor: float | None) -> None:
+        """Another pace from the next frame on."""
+        self.period_us = None if factor is None else frame_us / factor
+        self.restart()
+
     def left_us(self) -> int:
         """Real time left in the frame that was begun last; at least 0."""
         return max(0, int((self._due_us or 0) - now_us()))

@@ -38,6 +38,7 @@ from hil.scenario.model import (
     Timeouts,
     Upsets,
 )
+from hil.scenario.order import ordered_event
 from hil.scenario.overrides import Overrides
 from hil.scenario.schema import bench_schema, scenario_schema
 
@@ -77,6 +78,7 @@ __all__ = [
     "load",
     "load_bench",
     "load_scenario",
+    "ordered_event",
     "parse_bench",
     "parse_duration_us",
     "parse_expectation",

@@ -462,6 +462,8 @@ class _Page:
     def _not_reproducible(self) -> str:
         if self._result.get("reproducible", True):
             return ""
+        if self._result.get("not_reproducible"):
+            return str(self._result["not_reproducible"])
         if self._scenario.get("pace", "free") != "free":
             return "a paced run depends on real time (--pace free does not)"
         return "upsets with `us:` hit by real time (`tick:` does not)"

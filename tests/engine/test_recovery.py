@@ -152,6 +152,41 @@ def test_nodes_do_not_share_attempts() -> None:
     assert r.in_state(S.VOTING) == ["b"]
 
 
+def test_what_the_operator_isolates_only_he_brings_back() -> None:
+    r = machine(0, 1, 0, 1)
+    r.isolate(5, "a", "operator 1")
+    assert r.state("a") is S.ISOLATED and r.is_held("a") and r.settled and not r.voters
+    assert r.observe(6, "a", O.SILENT) == [] and r.power_returned(7, "a") == []
+    (action,) = r.reintegrate(8, "a", S.RESTART, "operator 2")
+    assert action == Action("a", S.RESTART, "operator 2") and not r.is_held("a")
+    assert r.result(8, action, ok=True) == [] and r.state("a") is S.REINTEGRATING
+    assert [(t.frame, t.before, t.after, t.cause) for t in r.transitions] == [
+        (5, S.VOTING, S.ISOLATED, "operator 1"),
+        (8, S.ISOLATED, S.RESTART, "operator 2"),
+        (8, S.RESTART, S.REINTEGRATING, "restart done"),
+    ]
+
+
+def test_bringing_back_has_all_attempts_and_no_other_node_moves() -> None:
+    r = machine(0, 1, 0, 0)
+    (action,) = r.observe(0, "a", O.CRASHED)
+    r.result(0, action, ok=False)
+    assert r.state("a") is S.ISOLATED and not r.is_held("a")
+    r.isolate(1, "a", "operator 1")
+    assert r.is_held("a") and len(r.transitions) == 3
+    assert r.reintegrate(2, "a", S.RESTART, "operator 2")
+    assert machine(1, 1, 1, 1).reintegrate(2, "a", S.RESTART, "operator 2") == []
+
+
+def test_an_ordered_rung_needs_no_attempt_and_its_failure_climbs() -> None:
+    r = machine(0, 0, 0, 1)
+    (action,) = r.order(3, "a", S.RESET, "operator 1")
+    assert action == Action("a", S.RESET, "operator 1") and r.state("a") is S.RESET
+    assert r.result(3, action, ok=False) == [Action("a", S.POWER_CYCLE, "reset failed")]
+    r.isolate(4, "a", "operator 2")
+    assert r.order(5, "a", S.RESTART, "operator 3") == []
+
+
 # --- walks --------------------------------------------------------------------------------------
 
 
@@ -168,7 +203,8 @@ class Edge:
 class Walk:
     """Rules applied by chance to one machine; invariants are checked after every step.
 
-    `tries` has (frame, rung) of every order since the power last returned.
+    `tries` has (frame, rung) of every attempt since the power last returned, or the operator
+    brought the node back; `held`: he isolated it.
     """
 
     seed: int
@@ -177,6 +213,7 @@ class Walk:
     r: Recovery
     frame: int = 0
     agreed: int = 0
+    held: bool = False
     tries: list[tuple[int, NodeState]] = field(default_factory=list)
     edges: Counter[Edge] = field(default_factory=Counter)
     rules: list[str] = field(default_factory=list)
@@ -186,9 +223,11 @@ class Walk:
         before, seen = self.r.state("a"), len(self.r.transitions)
         self.rules.append(f"{self.frame}: {rule}")
         if rule == "power":
-            if before is S.ISOLATED:
+            if before is S.ISOLATED and not self.held:
                 self.tries.clear()
             actions = self.r.power_returned(self.frame, "a")
+        elif rule in ("isolate", "reintegrate", "order"):
+            actions = self.operate(rule, before)
         elif rule in ("ok", "failed"):
             action = Action("a", before, "")
             actions = self.r.result(self.frame, action, rule == "ok")
@@ -202,18 +241,34 @@ class Walk:
             at = t.after
         assert at is self.r.state("a")
 
+    def operate(self, rule: str, before: NodeState) -> list[Action]:
+        if rule == "isolate":
+            self.held = True
+            self.r.isolate(self.frame, "a", "operator 1")
+            return []
+        if rule == "order":
+            return self.r.order(self.frame, "a", self.rng.choice((S.RESTART, S.RESET)), "operator")
+        if before is S.ISOLATED:
+            self.tries.clear()
+            self.held = False
+        first = self.rng.choice((S.RESTART, S.POWER_CYCLE))
+        return self.r.reintegrate(self.frame, "a", first, "operator 2")
+
     def check(self, rule: str, before: NodeState, actions: list[Action]) -> None:
         now = self.r.state("a")
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            self.tries.append((self.frame, action.rung))
+            if rule != "order":  # uses up no attempt
+                self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule == "power"
-        if before is S.REINTEGRATING:
+            assert rule == "reintegrate" or (rule == "power" and not self.held)
+        assert self.r.is_held("a") == self.held
+        assert not self.held or now is S.ISOLATED
+        if before is S.REINTEGRATING and rule not in ("isolate", "order", "reintegrate"):
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
         if now is S.REINTEGRATING and before is not S.REINTEGRATING:
@@ -230,6 +285,9 @@ class Walk:
             self.call("ok" if ok else "failed", "result ok" if ok else "result not ok")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
+        elif self.rng.random() < 0.1:
+            rule = self.rng.choice(("isolate", "reintegrate", "order"))
+            self.call(rule, rule)
         else:
             good = self.rng.random() < 0.5
             seen = O.AGREED if good else self.rng.choice(BAD)
@@ -251,7 +309,7 @@ def walks() -> Counter[Edge]:
     edges: Counter[Edge] = Counter()
     for seed in range(60):
         walk = walk_of(seed)
-        for _ in range(400):
+        for _ in range(800):
             try:
                 walk.step()
             except AssertionError as error:
@@ -277,6 +335,7 @@ def test_what_is_remembered_and_recalled_goes_on_in_the_same_way(seed: int) -> N
         walk.step()
     twin = walk_of(seed)
     twin.r.recall(json.loads(json.dumps(walk.r.memory())))
+    twin.held = walk.held
     twin.frame, twin.agreed, twin.tries = walk.frame, walk.agreed, list(walk.tries)
     twin.rng.setstate(walk.rng.getstate())
     first = len(walk.r.transitions)
@@ -331,7 +390,10 @@ ON = {
     "result not ok": {"result not ok"},
     "enough AGREED in a row": {"AGREED"},
     "no attempt left": {"bad", "result not ok", "power_returned"},
-    "power_returned": {"power_returned"},
+    "power_returned (not while held)": {"power_returned"},
+    "the operator isolates it (held)": {"isolate"},
+    "the operator brings it back": {"reintegrate"},
+    "the operator orders a rung": {"order"},
 }
 
 

@@ -1,0 +1,171 @@
+"""Sending commands to a running run. For views and `hil control`; knows nothing of the engine.
+
+    with Client(Path("runs/X")) as client:
+        answer = client.send("isolate", node="b")
+
+One request at a time; not to be shared between threads. A call waits for the answer: a screen makes
+it in a worker thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from hil.control.place import address_in, opened, peer_of
+from hil.control.protocol import (
+    COMMANDS,
+    LINE_MAX,
+    SOCKET_NAME,
+    Answer,
+    Request,
+    answer_of,
+    check_arguments,
+    request_line,
+    unknown_command,
+)
+from hil.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Client", "takes_commands"]
+
+TIMEOUT_S: Final = 60.0
+"""A reset of a slow board is carried out within the answer."""
+_ANSWER_MAX: Final = 1 << 20
+
+
+def takes_commands(run_dir: Path) -> bool:
+    """Whether there is a socket in the run folder. The run behind it may have been killed."""
+    return (run_dir / SOCKET_NAME).is_socket()
+
+
+class Client:
+    """A connection to the run in `run_dir`.
+
+    UsageError if that run takes no commands; SetupError if it cannot be reached (any more), or
+    belongs to another user. `timeout_s`: how long to wait for an answer."""
+
+    def __init__(self, run_dir: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self.run_dir = run_dir
+        self._timeout_s = timeout_s
+        self._rest = b""
+        self._count = 0
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connect()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _connect(self) -> None:
+        self._socket.settimeout(self._timeout_s)
+        try:
+            with opened(self.run_dir) as folder:
+                self._socket.connect(address_in(self.run_dir, folder))
+            owner = peer_of(self._socket)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not self.run_dir.is_dir():
+                raise UsageError(
+                    f"there is no run folder {self.run_dir}",
+                    remedy="name the folder of a run, as `hil run` printed it",
+                ) from error
+            raise UsageError(
+                f"the run in {self.run_dir} takes no commands: it has ended, or was started "
+                "without --control",
+                remedy="start runs that shall take commands with `hil run ... --control`",
+            ) from error
+        except ConnectionRefusedError as error:
+            raise SetupError(
+                f"nobody listens at {self.run_dir / SOCKET_NAME}: the run was killed",
+                remedy=f"go on with it: hil run --resume {self.run_dir} --control",
+            ) from error
+        except PermissionError as error:
+            raise SetupError(
+                f"the run in {self.run_dir} belongs to another user; only that one may command it",
+                remedy="be the user who started it",
+            ) from error
+        except OSError as error:
+            raise SetupError(
+                f"cannot reach the run in {self.run_dir}: {error.strerror or error}",
+                remedy="is it still going on? `hil replay RUN --summary` tells",
+            ) from error
+        if owner.uid != os.geteuid():  # somebody else put a socket there
+            raise SetupError(
+                f"{self.run_dir / SOCKET_NAME} is answered by user {owner.name}, not by you",
+                remedy="be the user who started the run",
+            )
+
+    def send(self, command: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Answer:
+        """Send a command, and wait for what the run says. UsageError if it makes no sense in any
+        run, SetupError if the run ends or stays silent."""
+        given = {**(arguments or {}), **more}
+        if command not in COMMANDS:
+            raise UsageError(unknown_command(command), remedy="hil control --help")
+        why = check_arguments(COMMANDS[command], given)
+        if why:
+            raise UsageError(why, remedy=f"for example: hil control RUN {_example(command)}")
+        self._count += 1
+        return self._ask(request_line(Request(command, given, self._count)))
+
+    def _ask(self, line: bytes) -> Answer:
+        if len(line) > LINE_MAX:
+            raise UsageError(f"the command has {len(line)} bytes; at most {LINE_MAX} are taken")
+        deadline_s = time.monotonic() + self._timeout_s
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._socket.sendall(line)  # who is turned away was told so before
+            while True:
+                answer = answer_of(self._line(deadline_s))
+                if answer is None:
+                    raise SetupError(f"what answers in {self.run_dir} is no run of hil")
+                if answer.id == self._count or (answer.id is None and not answer.ok):
+                    return answer  # others are late answers to what timed out before
+        except TimeoutError as error:
+            raise SetupError(
+                f"the run in {self.run_dir} did not answer for {self._timeout_s:g} s; it may carry "
+                "the command out yet",
+                remedy="the table `commands` of run.db tells what was carried out",
+            ) from error
+        except OSError as error:
+            raise SetupError(
+                f"the run in {self.run_dir} ended before it answered",
+                remedy=f"hil replay {self.run_dir} --summary",
+            ) from error
+
+    def _line(self, deadline_s: float) -> bytes:
+        while b"\n" not in self._rest:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left_s)
+            part = self._socket.recv(65536)
+            if not part or len(self._rest) > _ANSWER_MAX:
+                raise ConnectionResetError
+            self._rest += part
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _example(command: str) -> str:
+    return COMMANDS[command].examples[0]

@@ -1,0 +1,40 @@
+"""An upset that an operator orders while a run goes on: an event without its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from hil.errors import ConfigError
+from hil.scenario.model import Event, Scenario, upset_findings
+from hil.scenario.positions import Document
+from hil.scenario.problems import translate
+
+__all__ = ["ordered_event"]
+
+
+def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> Event:
+    """The event with `keys`, as in a scenario, in `frame`. ConfigError with everything that is
+    wrong with it in this scenario."""
+    document = Document("inject", {})
+    if "frame" in keys:
+        problem = document.problem(
+            ("frame",), "an ordered upset happens in the next frame", "remove it", at_key=True
+        )
+        raise ConfigError([problem])
+    for key, value in {**keys, "frame": frame}.items():
+        document.replace((key,), value, "inject")
+    try:
+        event = Event.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(translate(error, Event, document)) from error
+    boards = {node.name: node.board for node in scenario.rig.nodes}
+    problems = [
+        document.problem(path[3:], message, remedy)
+        for path, message, remedy in upset_findings(None, None, boards, {0: event}, {})
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return event
