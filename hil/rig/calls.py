@@ -113,6 +113,22 @@ class Call:
         return True
 
 
+class StepCall(Call):
+    """A step of one frame, whose request is already encoded. Its number wraps every 65536 frames,
+    so the answer's own frame is looked at: that of another frame is none of ours."""
+
+    def __init__(self, link: Link, frame: int, data: bytes) -> None:
+        self.link, self.seq, self.type, self.frame = link, frame & 0xFFFF, Msg.STEP, data
+        self.result = None
+        self._frame_bytes = frame.to_bytes(8, "little")
+
+    def answered(self, payload: bytes) -> bool:
+        if payload[:8] != self._frame_bytes:
+            return False
+        self.result = payload
+        return True
+
+
 class ReadCall(Call):
     """Read part of a region: the board streams it; what got lost is asked for again."""
 
@@ -207,6 +223,14 @@ def check_version(link: Link, bad: int) -> None:
         )
 
 
+def _announced(call: Call, told: Hello) -> None:
+    """The agent says that it has started: anew, or it is old news that was long under way."""
+    if told.boot_id == call.link.boot_id:
+        call.link.statistics.stale += 1
+    else:
+        call.result = Rebooted(told)
+
+
 def _take(wait: _Wait, now_us: int) -> bool:
     """Read what arrived on the call's link. Returns whether anything did."""
     call, link = wait.call, wait.call.link
@@ -221,7 +245,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             wait.alive_at_us = now_us
             wait.retry_at_us = now_us  # the board got noise: say it again
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
-            call.result = Rebooted(hello(frame.payload))
+            _announced(call, hello(frame.payload))
         else:
             link.statistics.stale += 1
     if bad and call.result is None:

@@ -189,6 +189,11 @@ class Walk:
             if before is S.ISOLATED:
                 self.tries.clear()
             actions = self.r.power_returned(self.frame, "a")
+        elif rule == "returned":
+            actions = self.r.returned(self.frame, "a")
+        elif rule == "away":
+            self.r.away(self.frame, Action("a", before, "silent"))
+            actions = []
         elif rule in ("ok", "failed"):
             action = Action("a", before, "")
             actions = self.r.result(self.frame, action, rule == "ok")
@@ -207,12 +212,13 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            self.tries.append((self.frame, action.rung))
+            if rule != "returned":  # that the board is back is no attempt of ours
+                self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule == "power"
+            assert rule in ("power", "returned")
         if before is S.REINTEGRATING:
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
@@ -226,8 +232,13 @@ class Walk:
     def step(self) -> None:
         state = self.r.state("a")
         if state in RUNGS:
+            if self.rng.random() < 0.1:
+                self.call("away", "away")
+                return
             ok = self.rng.random() < 0.6
             self.call("ok" if ok else "failed", "result ok" if ok else "result not ok")
+        elif state is S.ISOLATED and self.rng.random() < 0.2:
+            self.call("returned", "returned")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
         else:
@@ -332,6 +343,8 @@ ON = {
     "enough AGREED in a row": {"AGREED"},
     "no attempt left": {"bad", "result not ok", "power_returned"},
     "power_returned": {"power_returned"},
+    "away: its board is looked for": {"away"},
+    "its board is back": {"returned"},
 }
 
 
