@@ -85,7 +85,7 @@ class Attendant:
         """Begin to look for a board; `first` (its power cycle) is done before, beside the run. One
         that is looked for already is looked for anew."""
         self.forget(node)
-        node.link.detach("away")
+        node.link.detach(node.link.silence)
         self._begin(_Search(node, None, first))
 
     def listen_to(self, node: Node) -> None:

@@ -86,6 +86,8 @@ class Link:
     noises: list[Noise] = field(default_factory=list)
     standing: Standing = field(init=False)
     boot_id: int | None = None
+    silence: str = "not connected"
+    """Why it was last called silent."""
     _held: bytes = b""
 
     def __post_init__(self) -> None:
@@ -147,6 +149,7 @@ class Link:
     def flush_partial(self) -> None:
         """Send a delimiter, so that what is left of a broken frame is not glued to the next."""
         if self.transport is not None:
+            self.statistics.tx_bytes += 1
             try:
                 self.transport.write(b"\0")
             except TransportLost as lost:

@@ -89,8 +89,9 @@ def pull_board_side(board: Board, rng: random.Random) -> Callable[[], None]:
 
 
 def pull_both(board: Board, rng: random.Random) -> Callable[[], None]:
-    undo = [pull_host_side(board, rng), reboot(board, rng), pull_board_side(board, rng)]
-    rng.shuffle(undo)
+    boot = reboot(board, rng)
+    undo = [pull_board_side(board, rng), boot]  # in this order: an agent needs a port to start
+    undo.insert(rng.randrange(3), pull_host_side(board, rng))
 
     def put_back() -> None:
         for step in undo:
