@@ -317,6 +317,10 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
+    capture: Annotated[
+        bool,
+        typer.Option("--capture", help="Write all bytes of all links to RUN/capture.pcapng."),
+    ] = False,
     no_tui: Annotated[
         bool, typer.Option("--no-tui", help="No screen, only a progress display.")
     ] = False,
@@ -338,7 +342,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             if resume is not None
             else _fresh(scenario, overrides, out, quiet=quiet)
         )
-        return _run(prepared, stop, as_json=as_json, quiet=quiet)
+        return _run(prepared, stop, as_json=as_json, quiet=quiet, capture=capture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +388,7 @@ def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None
     return _Prepared(scenario, folder, resume=True, made=False)
 
 
-def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int:
+def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool, capture: bool) -> int:
     from hil.loop import Loop
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
@@ -392,6 +396,8 @@ def _run(prepared: _Prepared, stop: _Stop, *, as_json: bool, quiet: bool) -> int
         _say(_what_will_run(scenario, run_dir, resume=prepared.resume))
     display = None if quiet else _display(scenario)
     more = {"resume_run": True} if prepared.resume else {}
+    if capture:
+        more["capture"] = True
     with _tidied(prepared), display or contextlib.nullcontext():
         stop.say = display.say if display else _say
         loop = Loop(

@@ -24,6 +24,7 @@ from hil.recovery import RUNGS, Action, NodeState, Policy, Recovery
 from hil.repair import Mechanic, Repaired
 from hil.result import Progress, RunResult
 from hil.rig.calls import Timing
+from hil.rig.capture import Capture
 from hil.rig.clock import Pacer, now_us
 from hil.rig.fleet import build_nodes
 from hil.rig.inproc import InprocBoard, run_batch
@@ -77,7 +78,8 @@ class Loop:
 
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
     between frames: true ends the run as aborted. `batch=False` makes in-process boards go frame by
-    frame like all others (the record is the same)."""
+    frame like all others (the record is the same). `capture` writes all bytes of all links to
+    capture.pcapng in the folder."""
 
     def __init__(
         self,
@@ -86,13 +88,16 @@ class Loop:
         *,
         resume_run: bool = False,
         batch: bool = True,
+        capture: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
         self._virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
-        self._batch = batch and self._virtual
+        self._batch = batch and self._virtual and not capture  # batches send nothing
+        self._capture = capture
+        self._tape: Capture | None = None
         self._resume_run = resume_run
         self._snapshot_at_us = 0
         self._on_progress = on_progress
@@ -132,6 +137,9 @@ class Loop:
         """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
         links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
+            if self._capture:
+                self._tape = Capture(run_folder.capture_path(self.run_dir), self.nodes)
+                stack.callback(self._tape.close)
             stack.callback(self.rig.close)
             stack.enter_context(self._failure_recorded())
             self._tell("opening", 0)
@@ -260,6 +268,8 @@ class Loop:
             self.classifier.settle(last, node.name, at_end=True)
         self._record_outcomes()
         self._record_transitions()
+        if self._tape is not None and self._tape.failure is not None:
+            self.writer.note(last, self._tape.failure)
         self.metrics.held_back = self.injector.held_back
         self.metrics.isolated = len(self.recovery.in_state(NodeState.ISOLATED))
         self._sample_health()
