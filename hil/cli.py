@@ -324,6 +324,10 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     control: Annotated[
         bool, typer.Option("--control", help="Take commands from `hil control` and screens.")
     ] = False,
+    capture: Annotated[
+        bool,
+        typer.Option("--capture", help="Write all bytes of all links to RUN/capture.pcapng."),
+    ] = False,
     no_tui: Annotated[
         bool, typer.Option("--no-tui", help="No screen, only a progress display.")
     ] = False,
@@ -345,7 +349,9 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             if resume is not None
             else _fresh(scenario, overrides, out, quiet=quiet)
         )
-        return _run(prepared, stop, control=control, as_json=as_json, quiet=quiet)
+        return _run(
+            prepared, stop, control=control, as_json=as_json, quiet=quiet, capture=capture
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +397,9 @@ def _resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None
     return _Prepared(scenario, folder, resume=True, made=False)
 
 
-def _run(prepared: _Prepared, stop: _Stop, *, control: bool, as_json: bool, quiet: bool) -> int:
+def _run(
+    prepared: _Prepared, stop: _Stop, *, control: bool, as_json: bool, quiet: bool, capture: bool
+) -> int:
     from hil.loop import Loop
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
@@ -399,6 +407,8 @@ def _run(prepared: _Prepared, stop: _Stop, *, control: bool, as_json: bool, quie
         _say(_what_will_run(scenario, run_dir, resume=prepared.resume))
     display = None if quiet else _display(scenario)
     more: dict[str, Any] = {"resume_run": True} if prepared.resume else {}
+    if capture:
+        more["capture"] = True
     with (
         _tidied(prepared),
         display or contextlib.nullcontext(),

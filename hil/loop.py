@@ -27,6 +27,7 @@ from hil.recovery import RUNGS, Action, NodeState, Policy, Recovery
 from hil.repair import Mechanic, Repaired
 from hil.result import Progress, RunResult
 from hil.rig.calls import Timing
+from hil.rig.capture import Capture
 from hil.rig.clock import Pacer, now_us
 from hil.rig.fleet import build_nodes
 from hil.rig.inproc import InprocBoard, run_batch
@@ -39,6 +40,7 @@ from hil.rig.node import (
     SILENT,
     Node,
     NodeResult,
+    may_return,
 )
 from hil.rig.resync import write_output, write_state
 from hil.rig.rig import Calibration, Rig
@@ -82,8 +84,8 @@ class Loop:
 
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
     between frames: true ends the run as aborted; `inbox` has an operator's commands. `batch=False`
-    makes in-process boards go frame by
-    frame like all others (the record is the same)."""
+    makes in-process boards go frame by frame like all others (the record is the same). `capture`
+    writes all bytes of all links to capture.pcapng in the folder."""
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Loop:
         *,
         resume_run: bool = False,
         batch: bool = True,
+        capture: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
         inbox: Inbox | None = None,
@@ -99,7 +102,9 @@ class Loop:
         self.scenario = scenario
         self.run_dir = run_dir
         self._virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
-        self._batch = batch and self._virtual
+        self._batch = batch and self._virtual and not capture  # batches send nothing
+        self._capture = capture
+        self._tape: Capture | None = None
         self._resume_run = resume_run
         self._snapshot_at_us = 0
         self._on_progress = on_progress
@@ -128,6 +133,7 @@ class Loop:
         self._anomalies_done = 0
         self._agreed: Verdict | None = None
         self._uncollected: list[Upset] = []
+        self._waited_in_vain = False
         self.pacer = Pacer(scenario.frame_us, scenario.pace_factor)
         self._deadlines = self.pacer.paced and not self._virtual
         self._writer: Writer | None = None
@@ -140,6 +146,9 @@ class Loop:
         """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
         links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
+            if self._capture:
+                self._tape = Capture(run_folder.capture_path(self.run_dir), self.nodes)
+                stack.callback(self._tape.close)
             stack.callback(self.rig.close)
             stack.enter_context(self._failure_recorded())
             self._tell("opening", 0)
@@ -210,6 +219,7 @@ class Loop:
                 quiet = self._quiet_stretch(frame, end)
                 if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
                     self._run_frame(frame)
+                self._record_link_events()
             now = now_us()
             if now >= self._progress_at_us:
                 paused = self._operator is not None and self._operator.paused
@@ -294,11 +304,11 @@ class Loop:
             self.classifier.settle(last, node.name, at_end=True)
         self._record_outcomes()
         self._record_transitions()
+        if self._tape is not None and self._tape.failure is not None:
+            self.writer.note(last, self._tape.failure)
         self.metrics.held_back = self.injector.held_back
         self.metrics.isolated = len(self.recovery.in_state(NodeState.ISOLATED))
         self._sample_health()
-        for node in self.nodes:
-            self.writer.link(node.index, node.link.statistics)
         upsets = upset_counts(self.classifier.upsets)
         measured = flat(self.metrics, upsets)
         expectations = tuple(e.evaluate(measured) for e in self.scenario.expectations)
@@ -419,10 +429,45 @@ class Loop:
                 self.classifier.injected(upset)
 
     def _bring_back(self, frame: int) -> None:
-        """Repair the boards whose power has returned."""
+        """Repair the boards whose power has returned, or that have come back by themselves."""
+        if self.rig.attendant.looking_for:
+            self._take_in(frame)
         for name in self.delivery.power_due(frame):
             if self._agreed is not None:
                 self._repair_all(self.recovery.power_returned(frame - 1, name), self._agreed)
+
+    def _take_in(self, frame: int) -> None:
+        """Take up the boards that were looked for and are back. Where nobody is left to go on, one
+        is waited for, but not longer than for an answer."""
+        if not self.recovery.in_service and not self._waited_in_vain:
+            self._waited_in_vain = not self._wait_for_a_board()
+        for node in self.rig.returned():
+            self._waited_in_vain = False
+            actions = self.recovery.returned(frame - 1, node.name)
+            self._record_transitions()
+            if self._agreed is not None:
+                self._repair_all(actions, self._agreed)
+
+    def _wait_for_a_board(self) -> bool:
+        end_us = now_us() + self.rig.timing.lost_after_us
+        while (left_us := end_us - now_us()) > 0 and not self._stop():
+            if self.rig.attendant.wait(min(left_us, _PROGRESS_US) / 1e6):
+                return True
+        return False
+
+    def _look_for_isolated(self, results: dict[str, NodeResult]) -> None:
+        """Boards that were given up may come back another way: somebody replaces a cable."""
+        for name in self.recovery.in_state(NodeState.ISOLATED):
+            node = self._by_name[name]
+            result = results.get(name)
+            if not may_return(node.board) or not node.powered:
+                continue
+            if name in self.rig.attendant.looking_for:
+                continue
+            if result is not None and result.status == SILENT:
+                self.rig.send_away(node, cycle=False)
+            else:
+                self.rig.listen_to(node)
 
     def _explain_silence(self, results: dict[str, NodeResult]) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced
@@ -494,6 +539,7 @@ class Loop:
         self._record_notable(frame, verdict)
         self.writer.frame(verdict.record)
         frame.healed |= self._repair_all(actions, verdict)
+        self._look_for_isolated(frame.results)
         self._refresh_if_alone(frame)
         self.delivery.look_at_watches(frame.number)
         self._settle(frame)
@@ -582,6 +628,9 @@ class Loop:
             action = actions.pop(0)
             node = self._by_name[action.node]
             how = self.mechanic.repair(action, node, verdict, self._sources(verdict, node))
+            if how.lost and may_return(node.board):
+                self.rig.send_away(node, cycle=False)
+                how = replace(how, away=True)
             self.delivery.rearm_permanent([node], verdict.frame + 1)
             self._record_repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
             if how.ok:
@@ -589,7 +638,10 @@ class Loop:
                 self.classifier.healed(node.name, action.rung.value)
                 self.classifier.contaminated(node.name, verdict.state != self.golden.state_digest)
                 healed.add(node.name)
-            actions += self.recovery.result(frame, action, how.ok)
+            if how.away:
+                self.recovery.away(frame, action)
+            else:
+                actions += self.recovery.result(frame, action, how.ok)
             self._record_transitions()
         return healed
 
@@ -690,6 +742,14 @@ class Loop:
         timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
         for name, health in self.rig.health(able, timing).items():
             self.writer.health(frame, self._by_name[name].index, health)
+        for node in self.nodes:
+            self.writer.link(node.index, node.link.statistics)
+        self._record_link_events()
+
+    def _record_link_events(self) -> None:
+        for node in self.nodes:
+            for event in node.link.standing.take_events():
+                self.writer.link_event(max(0, self.golden.next_frame - 1), event)
 
     def _tell(self, phase: str, frame: int) -> None:
         self._progress_at_us = now_us() + _PROGRESS_US

@@ -45,6 +45,8 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
     ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
+    RESYNC..CYCLE   ISOLATED        away: its board is looked for         away
+    ISOLATED        RESET           its board is back (not while held)    returned
     VOTING          ISOLATED        the operator isolates it (held)       isolate
     REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
     ISOLATED        RESTART..       the operator brings it back           reintegrate
@@ -90,6 +92,9 @@ class Observation(enum.Enum):
     REBOOTED = "rebooted"
     SILENT = "silent"
 
+
+BOARD_IS_BACK = "its board is back"
+"""Cause of a RESET that has happened already, so to speak."""
 
 _FIRST_RUNG: Mapping[Observation, NodeState] = {
     Observation.DISSENT: NodeState.RESYNC,
@@ -248,6 +253,20 @@ class Recovery:
             return []
         later = RUNGS[RUNGS.index(action.rung) :]
         return self._climb(frame, action.node, later[0], f"{action.rung.value} failed")
+
+    def away(self, frame: int, action: Action) -> None:
+        """The board is gone, or being switched off and on: that is not waited for."""
+        self._go(frame, action.node, NodeState.ISOLATED, f"{action.cause}; its board is looked for")
+
+    def returned(self, frame: int, node: str) -> list[Action]:
+        """The board of an isolated node answers again: load and resync it. What was tried before
+        still counts: one that comes back to fail again is given up like any other."""
+        machine = self._machines[node]
+        if machine.state is not NodeState.ISOLATED or machine.held:
+            return []
+        machine.agreed = 0
+        self._go(frame, node, NodeState.RESET, BOARD_IS_BACK)
+        return [Action(node, NodeState.RESET, BOARD_IS_BACK)]
 
     def power_returned(self, frame: int, node: str) -> list[Action]:
         """An isolated node has power again: try once more, with all attempts."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from hil.errors import HilError, LinkError, NodeError, SetupError
 from hil.kernel import Golden
-from hil.recovery import Action, NodeState
+from hil.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.rig.clock import now_us
 from hil.rig.messages import NO_FRAME
-from hil.rig.node import DONE, Node, NodeResult
+from hil.rig.node import DONE, Node, NodeResult, may_return
 from hil.rig.resync import Damage, Resync, delta_resync, read_state, write_state
 from hil.rig.rig import Rig
 from hil.voter import Verdict
@@ -28,7 +28,8 @@ _BOARD_FAILURES = (LinkError, NodeError, SetupError)
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """How a repair went, and what it moved."""
+    """How a repair went, and what it moved. `away`: it goes on beside the run, until the board is
+    back; `lost`: the board could not be reached."""
 
     ok: bool
     detail: str
@@ -36,6 +37,8 @@ class Repaired:
     bytes_moved: int = 0
     duration_wall_us: int = 0
     damage: tuple[Damage, ...] = ()
+    away: bool = False
+    lost: bool = False
 
 
 class Mechanic:
@@ -51,7 +54,8 @@ class Mechanic:
         try:
             done = work()
         except _BOARD_FAILURES as error:
-            return Repaired(False, error.message, duration_wall_us=now_us() - began)
+            lost = not isinstance(error, NodeError)
+            return Repaired(False, error.message, duration_wall_us=now_us() - began, lost=lost)
         spent = now_us() - began
         if isinstance(done, str):
             return Repaired(True, done, duration_wall_us=spent)
@@ -63,6 +67,10 @@ class Mechanic:
     ) -> Repaired:
         """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes
         from `sources` (who agreed), or without any from its own checkpoint."""
+        if action.rung is NodeState.POWER_CYCLE and may_return(node.board):
+            self._rig.send_away(node, cycle=node.powered)
+            switched = "its power is cycled; " if node.board.can_cycle else ""
+            return Repaired(False, f"{switched}looked for beside the run", away=True)
 
         def work() -> Resync | str:
             self._revive(action, node)
@@ -79,7 +87,9 @@ class Mechanic:
         if action.rung is NodeState.RESTART:
             self._rig.restart(node)
         elif action.rung is NodeState.RESET:
-            if action.cause == "rebooted":
+            if action.cause == BOARD_IS_BACK:
+                self._rig.rejoin(node)
+            elif action.cause == "rebooted":
                 self._rig.reload(node)
             else:
                 self._rig.reset(node)

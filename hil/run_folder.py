@@ -35,6 +35,12 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def capture_path(run_dir: Path) -> Path:
+    """Where the next capture goes: a run that is gone on with keeps the one before."""
+    names = ("capture.pcapng", *(f"capture-{n}.pcapng" for n in range(2, 1000)))
+    return next(p for name in names if not (p := run_dir / name).exists())
+
+
 def create(scenario: Scenario, out: Path | None) -> Path:
     """A fresh folder for a run: `out`, or a new one below `runs/`.
 

@@ -9,6 +9,9 @@ held `state` after the frame before `frame`, and `engine` is what the loop knew.
 outputs themselves. Digests are hex text. Simulated times are integer microseconds; `*_wall_us` are
 real ones, and no part of the run digest.
 
+`links` are the counters of each link up to now, written again every second; `link_events` what
+became of it: absent, connecting, connected, lost.
+
 The plant: `orbit` is known ahead, and always reaches an hour beyond the last frame (contact:
 ground stations in sight, by name, comma between). `plant` is what came of it: battery_w is
 positive when it charges, soc from 0 to 1, stage how many rungs of the shedding ladder are applied
@@ -90,7 +93,11 @@ CREATE TABLE links (
   node INTEGER PRIMARY KEY, tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL,
   rx_frames INTEGER NOT NULL, rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL,
   naks INTEGER NOT NULL, retries INTEGER NOT NULL, stale INTEGER NOT NULL,
-  reconnects INTEGER NOT NULL
+  reconnects INTEGER NOT NULL, chatter_bytes INTEGER NOT NULL
+);
+CREATE TABLE link_events (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,
+  state TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE TABLE orbit (
   t_us INTEGER PRIMARY KEY, latitude_deg REAL, longitude_deg REAL, altitude_km REAL,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.outcome import Anomaly, Upset
     from hil.recovery import Transition
     from hil.rig.link import LinkStatistics
+    from hil.rig.link_state import LinkEvent
     from hil.rig.messages import Health
     from hil.rig.node import NodeResult
     from hil.rig.resync import Damage
@@ -76,7 +77,9 @@ class Writer:
             db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
             for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            for table in ("repairs", "health", "notes", "plant", "limits", "commands"):
+            for table in (
+                "repairs", "health", "notes", "plant", "limits", "commands", "link_events",
+            ):  # fmt: skip
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
             db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
@@ -233,8 +236,13 @@ class Writer:
         self._insert(
             "links",
             (node, s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
-             s.stale, s.reconnects),
+             s.stale, s.reconnects, s.chatter_bytes),
         )  # fmt: skip
+
+    def link_event(self, frame: int, e: LinkEvent) -> None:
+        """What became of a link; its time may lie a little before now."""
+        wall_us = max(0, e.at_us - int(self._began_s * 1e6))
+        self._insert("link_events", (None, frame, e.node, wall_us, e.state.value, e.reason))
 
     def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Where the satellite will be: rows of `orbit`, in time order."""

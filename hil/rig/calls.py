@@ -7,8 +7,9 @@ boards.
 
 from __future__ import annotations
 
+import itertools
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,8 @@ _HIL_ERR_STATE: Final = -2
 _BUSY: Final = 1
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
+_PIECE_MIN: Final = 48
+"""Below this a frame is mostly its own overhead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Timing:
     """How long to wait, from the golden run's own timing.
 
     The first repetition comes after `retry_us`, later ones twice as long each, at most a second
-    apart; after `lost_after_us` without any sign of life the board is silent."""
+    apart, unless it is noise that swallows them; after `lost_after_us` without any sign of life the
+    board is silent."""
 
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
@@ -113,48 +117,90 @@ class Call:
         return True
 
 
+class StepCall(Call):
+    """A step of one frame, whose request is already encoded. Its number wraps every 65536 frames,
+    so the answer's own frame is looked at: that of another frame is none of ours."""
+
+    def __init__(self, link: Link, frame: int, data: bytes) -> None:
+        self.link, self.seq, self.type, self.frame = link, frame & 0xFFFF, Msg.STEP, data
+        self.result = None
+        self._frame_bytes = frame.to_bytes(8, "little")
+
+    def answered(self, payload: bytes) -> bool:
+        if payload[:8] != self._frame_bytes:
+            return False
+        self.result = payload
+        return True
+
+
 class ReadCall(Call):
-    """Read part of a region: the board streams it; what got lost is asked for again."""
+    """Read part of a region: the board streams it; what got lost is asked for again, in pieces
+    that become the smaller the more is lost: on a bad line only short frames arrive whole."""
 
     def __init__(self, link: Link, seq: int, region: Region, offset: int, length: int) -> None:
         super().__init__(link, seq, Msg.READ, read_request(region, offset, length))
         self.region, self.offset, self.length = region, offset, length
-        self._got: dict[int, bytes] = {}
+        self._piece = length
+        self._content = bytearray(length)
+        self._missing = bytearray(b"\1" * length)
+        self._asked_until = length
 
     def answered(self, payload: bytes) -> bool:
         offset, part = data(payload)
-        self._got[offset] = part
-        if sum(map(len, self._got.values())) >= self.length:
-            self.result = b"".join(self._got[o] for o in sorted(self._got))
+        at = offset - self.offset
+        if at < 0 or at + len(part) > self.length:
+            return False  # of an earlier call: sequence numbers come again
+        self._content[at : at + len(part)] = part
+        self._missing[at : at + len(part)] = bytes(len(part))
+        gap = self._missing.find(1)
+        if gap < 0:
+            self.result = bytes(self._content)
+        elif gap >= self._asked_until:
+            self._ask()
         return True
 
+    def _ask(self) -> None:
+        at = self._missing.find(1)
+        known = self._missing.find(0, at)
+        until = min(at + self._piece, self.length if known < 0 else known)
+        self._asked_until = until
+        request = read_request(self.region, self.offset + at, until - at)
+        self.frame = request_bytes(self.type, self.seq, request)
+        self.begin()
+
     def again(self) -> None:
-        at = self.offset
-        while at in self._got:
-            at += len(self._got[at])
-        self.frame = request_bytes(
-            self.type, self.seq, read_request(self.region, at, self.offset + self.length - at)
-        )
-        super().again()
+        self.link.flush_partial()
+        self._piece = max(_PIECE_MIN, min(self._piece, 2 * DATA_MAX) // 2)
+        self._ask()
 
 
 class WriteCall(Call):
-    """Write bytes to a region, with several unacknowledged messages under way."""
+    """Write bytes to a region, with several unacknowledged messages under way. Each has a number of
+    its own, from `numbers` (else counted on from `seq`); what gets lost goes again, in pieces that
+    become smaller."""
 
-    def __init__(self, link: Link, seq: int, region: Region, offset: int, content: bytes) -> None:
+    def __init__(
+        self,
+        link: Link,
+        seq: int,
+        region: Region,
+        offset: int,
+        content: bytes,
+        numbers: Callable[[], int] | None = None,
+    ) -> None:
         super().__init__(link, seq, Msg.WRITE)
         self.region = region
         self._todo = {
             offset + at: content[at : at + DATA_MAX] for at in range(0, len(content), DATA_MAX)
         }
         self._waiting: dict[int, int] = {}
-        self._next_seq = seq
+        self._numbers = numbers or itertools.count(seq).__next__
 
     def _send(self, offset: int) -> None:
         payload = write_request(self.region, offset, self._todo[offset])
-        self.link.send(request_bytes(Msg.WRITE, self._next_seq & 0xFFFF, payload), Msg.WRITE)
-        self._waiting[self._next_seq & 0xFFFF] = offset
-        self._next_seq += 1
+        seq = self._numbers() & 0xFFFF
+        self.link.send(request_bytes(Msg.WRITE, seq, payload), Msg.WRITE)
+        self._waiting[seq] = offset
 
     def begin(self) -> None:
         under_way = set(self._waiting.values())
@@ -166,6 +212,10 @@ class WriteCall(Call):
     def again(self) -> None:
         self.link.flush_partial()
         self._waiting.clear()
+        for offset, part in list(self._todo.items()):
+            half = -(-len(part) // 2)
+            if half >= _PIECE_MIN:
+                self._todo[offset], self._todo[offset + half] = part[:half], part[half:]
         self.begin()
 
     def accept(self, frame: Frame) -> bool:
@@ -192,6 +242,9 @@ class _Wait:
     retry_at_us: int
     retry_us: int
     alive_at_us: int
+    first_us: int = 0
+    noisy: bool = False
+    """Something came that was no frame, or the board said so: it is there, and no slower."""
     tries: int = 0
     silent: int = 0
     """Tries in a row that an immediate transport left without a word."""
@@ -207,6 +260,14 @@ def check_version(link: Link, bad: int) -> None:
         )
 
 
+def _announced(call: Call, told: Hello) -> None:
+    """The agent says that it has started: anew, or it is old news that was long under way."""
+    if told.boot_id == call.link.boot_id:
+        call.link.statistics.stale += 1
+    else:
+        call.result = Rebooted(told)
+
+
 def _take(wait: _Wait, now_us: int) -> bool:
     """Read what arrived on the call's link. Returns whether anything did."""
     call, link = wait.call, wait.call.link
@@ -219,14 +280,14 @@ def _take(wait: _Wait, now_us: int) -> bool:
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
-            wait.retry_at_us = now_us  # the board got noise: say it again
+            wait.retry_at_us, wait.noisy = now_us, True  # the board got noise: say it again
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
-            call.result = Rebooted(hello(frame.payload))
+            _announced(call, hello(frame.payload))
         else:
             link.statistics.stale += 1
     if bad and call.result is None:
         check_version(link, bad)
-        wait.retry_at_us = now_us  # the answer got lost in noise: ask again
+        wait.retry_at_us, wait.noisy = now_us, True  # the answer got lost in noise: ask again
     return bool(frames) or bool(bad)
 
 
@@ -234,7 +295,8 @@ def _again(wait: _Wait, now_us: int) -> None:
     wait.call.link.statistics.retries += 1
     wait.tries += 1
     wait.call.again()
-    wait.retry_us = min(2 * wait.retry_us, 1_000_000)
+    wait.retry_us = wait.first_us if wait.noisy else min(2 * wait.retry_us, 1_000_000)
+    wait.noisy = False
     wait.retry_at_us = now_us + wait.retry_us
 
 
@@ -247,7 +309,7 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     waits: list[_Wait] = []
     for call in calls:
         call.begin()
-        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
+        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now, timing.retry_us))
     while waits:
         _proceed(waits, timing)
         waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]
@@ -261,6 +323,7 @@ def _given_up(wait: _Wait, timing: Timing) -> bool:
     elif now_us() - wait.alive_at_us > timing.lost_after_us or wait.tries > 10_000:
         seconds = timing.lost_after_us / 1e6
         call.result = Silence(f"no answer for {seconds:g} s", disconnected=False)
+        call.link.silence = call.result.reason
     return call.result is not None
 
 

@@ -24,6 +24,7 @@ class InprocBoard:
 
     kind = "inproc"
     can_cycle = True
+    can_return = False
 
     def __init__(self, name: str, index: int) -> None:
         self.name = name

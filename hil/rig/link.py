@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.kernel import Decoder, Frame, encode
-from hil.rig.messages import ANSWER, Msg
+from hil.rig.link_state import LinkState, Standing
+from hil.rig.messages import ANSWER, Hello, Msg
 from hil.rig.transport import Transport, TransportLost
 
 _FRAMING: Final = 10
@@ -69,32 +70,62 @@ class LinkStatistics:
     retries: int = 0
     stale: int = 0
     reconnects: int = 0
+    chatter_bytes: int = 0
+    """Came before the agent said who it is, and was no frame: a board that boots."""
 
 
 @dataclass(slots=True)
 class Link:
-    """Frames to and from one board. `name` is the node's."""
+    """Frames to and from one board. `name` is the node's; `boot_id` that of the agent's last
+    start that we know of, `standing` what has become of the connection."""
 
     name: str
     transport: Transport | None = None
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
     decoder: Decoder = field(default_factory=Decoder)
     noises: list[Noise] = field(default_factory=list)
-    lost_reason: str = "not connected"
+    standing: Standing = field(init=False)
+    boot_id: int | None = None
+    silence: str = "not connected"
+    """Why it was last called silent."""
     _held: bytes = b""
 
-    def attach(self, transport: Transport) -> None:
-        """Use a new transport, with a fresh decoder."""
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.name)
+        if self.transport is not None:
+            self.standing.become(LinkState.CONNECTING, "port open")
+
+    @property
+    def lost_reason(self) -> str:
+        return self.standing.reason
+
+    def attach(self, transport: Transport, decoder: Decoder | None = None) -> None:
+        """Use a new transport, with a fresh decoder or the one that has read from it so far."""
         self.detach("reconnecting")
         self.transport = transport
-        self.decoder = Decoder()
+        self.decoder = decoder or Decoder()
         self._held = b""
+        self.standing.become(LinkState.CONNECTING, "port open")
+
+    def greeted(self, hello: Hello) -> None:
+        """The agent has said who it is."""
+        self.boot_id = hello.boot_id
+        if self.standing.state is not LinkState.CONNECTED:
+            self.statistics.reconnects += self.standing.counts[LinkState.CONNECTED] > 0
+            self.standing.become(LinkState.CONNECTED, f"{hello.board or hello.arch} answers")
 
     def detach(self, reason: str) -> None:
         if self.transport is not None:
             self.transport.close()
+            self.standing.become(LinkState.LOST, reason)
         self.transport = None
-        self.lost_reason = reason
+
+    def release(self, reason: str) -> Transport | None:
+        """Give the transport away, open as it is; None if there is none."""
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            self.standing.become(LinkState.LOST, reason)
+        return transport
 
     @property
     def connected(self) -> bool:
@@ -118,6 +149,7 @@ class Link:
     def flush_partial(self) -> None:
         """Send a delimiter, so that what is left of a broken frame is not glued to the next."""
         if self.transport is not None:
+            self.statistics.tx_bytes += 1
             try:
                 self.transport.write(b"\0")
             except TransportLost as lost:
@@ -139,7 +171,9 @@ class Link:
             data = self._disturb(data)
         frames, bad = self.decoder.push(data)
         self.statistics.rx_frames += len(frames)
-        if bad:
+        if self.standing.state is not LinkState.CONNECTED:
+            self.statistics.chatter_bytes += 0 if frames else len(data)
+        elif bad:
             self.statistics.rx_errors += 1
         return frames, bad
 

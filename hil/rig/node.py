@@ -4,6 +4,7 @@ last."""
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,10 @@ class Board(Protocol):
     name: str
     can_cycle: bool
     """Its power can be switched from here."""
+
+    can_return: bool
+    """It may go away and come back by itself: cable, power and adapter are not ours alone. It is
+    looked for while it is away (hil.rig.attendant), and its power cycle takes a while."""
 
     def connect(self) -> Transport:
         """A fresh transport to it. SetupError if it cannot be reached."""
@@ -105,6 +110,11 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 
+def may_return(board: Board) -> bool:
+    """Whether a board goes and comes by itself; one that says nothing of it does not."""
+    return bool(getattr(board, "can_return", False))
+
+
 class Node:
     """One node as the host sees it."""
 
@@ -115,7 +125,19 @@ class Node:
         self.link = Link(name)
         self.hello: Hello | None = None
         self.loads = 0  # how often the workload was put on it
+        self.loaded_boot: int | None = None  # the agent's start since which it holds it
         self.powered = True
+        self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
+
+    def open(self) -> Transport:
+        """A fresh transport to the board. SetupError if it cannot be reached."""
+        transport = self.board.connect()
+        return transport if self.tap is None else self.tap(transport)
+
+    def met(self, hello: Hello) -> None:
+        """Its agent has said who it is."""
+        self.hello = hello
+        self.link.greeted(hello)
 
     @property
     def mask(self) -> int:

@@ -49,6 +49,7 @@ class ProcessBoard:
 
     kind = "process"
     can_cycle = True
+    can_return = False
 
     def __init__(self, name: str, agent: Path | None = None) -> None:
         self.name = name

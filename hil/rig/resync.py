@@ -13,7 +13,7 @@ from hil.errors import NodeError
 from hil.kernel import CHUNK, FANOUT, vote_bitwise
 from hil.rig import messages
 from hil.rig.calls import Call, ReadCall, WriteCall, run_calls
-from hil.rig.messages import DATA_MAX, SPANS_MAX, Msg, Region
+from hil.rig.messages import SPANS_MAX, Msg, Region
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 
@@ -87,8 +87,7 @@ def _read(rig: Rig, nodes: Sequence[Node], offset: int, length: int) -> list[byt
 def _write(
     rig: Rig, node: Node, offset: int, content: bytes, region: Region = Region.STATE
 ) -> None:
-    first = rig.reserve_seqs(2 + 2 * (len(content) // DATA_MAX + 1))
-    call = WriteCall(node.link, first, region, offset, content)
+    call = WriteCall(node.link, rig.next_seq(), region, offset, content, rig.next_seq)
     run_calls([call], rig.timing)
     rig.expect(node, call)
 

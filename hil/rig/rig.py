@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
 from hil.kernel import Golden
 from hil.rig import messages
-from hil.rig.calls import Call, Rebooted, Silence, Timing, run_calls
+from hil.rig.attendant import Attendant
+from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.clock import now_us
 from hil.rig.link import request_bytes
 from hil.rig.messages import Arm, Health, Hello, Msg, Refusal, Report, Sync
@@ -66,7 +67,9 @@ class Rig:
         self.budget = Budget(5_000_000, 0)
         self.checkpoint_every = 0
         self.scrub_words = 0
-        self._seq = 0
+        self.attendant = Attendant()
+        self._seq = now_us() % 0xFFFF
+        """Not where the last host began: agents repeat the last answer to the last number."""
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -113,14 +116,20 @@ class Rig:
             self.connect(node)
 
     def connect(self, node: Node) -> Hello:
-        """Open the node's port and greet its agent."""
-        node.link.attach(node.board.connect())
-        node.hello = messages.hello(self.ask(node, Msg.HELLO))
-        return node.hello
+        """Open the node's port (anew) and greet its agent."""
+        node.link.detach("reconnecting")  # a port is open once only
+        node.link.attach(node.open())
+        return self._greet(node)
+
+    def _greet(self, node: Node) -> Hello:
+        hello = messages.hello(self.ask(node, Msg.HELLO))
+        node.met(hello)
+        return hello
 
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state; returns the state digest."""
         node.loads += 1
+        node.loaded_boot = node.link.boot_id
         answer = self.ask(node, Msg.LOAD, messages.load_request(self.workload, self.seed))
         self.ask(
             node,
@@ -185,6 +194,7 @@ class Rig:
 
     def close(self) -> None:
         """End all links and software boards. Never fails."""
+        self.attendant.close()
         for node in self.nodes:
             node.link.detach("the run is over")
             node.board.shut_down()
@@ -198,7 +208,7 @@ class Rig:
         that fail; VersionMismatch as everywhere. `timing`: instead of the rig's own."""
         seq = frame & 0xFFFF
         data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
-        calls = [Call.ready(node.link, seq, Msg.STEP, data) for node in nodes]
+        calls = [StepCall(node.link, frame, data) for node in nodes]
         run_calls(calls, timing or self.timing)
         out: dict[str, NodeResult] = {}
         for node, call in zip(nodes, calls, strict=True):
@@ -210,7 +220,7 @@ class Rig:
                     out[node.name] = NodeResult(SILENT, reason="its answer made no sense")
             elif result is not None:
                 if isinstance(result, Rebooted):
-                    node.hello = result.hello
+                    node.met(result.hello)
                 out[node.name] = result_without_reply(result)
         return out
 
@@ -228,7 +238,10 @@ class Rig:
         """What became of an upset; None if the board cannot tell (any more)."""
         call = Call(node.link, self.next_seq(), Msg.REPORT, messages.id_request(id_))
         run_calls([call], self.timing)
-        return messages.report(call.result) if isinstance(call.result, bytes) else None
+        if not isinstance(call.result, bytes):
+            return None
+        told = messages.report(call.result)
+        return told if told.id == id_ else None
 
     def health(self, nodes: Sequence[Node], timing: Timing | None = None) -> Mapping[str, Health]:
         """Health of the nodes that answer (within `timing`, else the rig's own)."""
@@ -252,15 +265,45 @@ class Rig:
         run_calls([call], self.timing)
         if not isinstance(call.result, (bytes, Rebooted)):
             self.expect(node, call)
-        node.hello = messages.hello(self.ask(node, Msg.HELLO))
+        self._greet(node)
         self.load(node)
 
     def reload(self, node: Node) -> None:
         """Load the workload on an agent that started anew by itself. LinkTimeout, NodeError."""
         if not node.link.connected:
             self.connect(node)
-        node.hello = messages.hello(self.ask(node, Msg.HELLO))
+        self._greet(node)
         self.load(node)
+
+    # --- boards that go and come back -----------------------------------------------------------
+
+    def send_away(self, node: Node, *, cycle: bool) -> None:
+        """Look for the board beside the run, from now on; with `cycle` its power is cut and given
+        back first."""
+        wanted = cycle and node.board.can_cycle
+        self.attendant.look_for(node, node.board.power_cycle if wanted else None)
+
+    def listen_to(self, node: Node) -> None:
+        """The node was given up: notice if its board starts anew, or goes away and comes back."""
+        if node.link.connected:
+            self.attendant.listen_to(node)
+        else:
+            self.attendant.look_for(node)
+
+    def returned(self) -> list[Node]:
+        """Nodes whose boards have come back since this was asked last: their links are open."""
+        found = self.attendant.returned()
+        for back in found:
+            back.node.link.attach(back.transport, back.decoder)
+            back.node.met(back.hello)
+        return [back.node for back in found]
+
+    def rejoin(self, node: Node) -> None:
+        """Take up a board that has come back: what it has lost in between is put on it again.
+        LinkTimeout, NodeError."""
+        self._greet(node)
+        if node.loaded_boot != node.link.boot_id:
+            self.load(node)
 
     def power_cycle(self, node: Node) -> None:
         """Power off and on, connect, load. For a board whose power is not ours: connect again.
@@ -268,7 +311,6 @@ class Rig:
         node.link.detach("power cycle")
         if node.board.can_cycle:
             node.board.power_cycle()
-        node.link.statistics.reconnects += 1
         self.connect(node)
         self.load(node)
 

@@ -11,6 +11,7 @@ class SerialBoard:
 
     kind = "serial"
     can_cycle = False
+    can_return = True
 
     def __init__(self, name: str, port: str, baud: int) -> None:
         self.name = name

@@ -228,6 +228,11 @@ class Walk:
             actions = self.r.power_returned(self.frame, "a")
         elif rule in ("isolate", "reintegrate", "order"):
             actions = self.operate(rule, before)
+        elif rule == "returned":
+            actions = self.r.returned(self.frame, "a")
+        elif rule == "away":
+            self.r.away(self.frame, Action("a", before, "silent"))
+            actions = []
         elif rule in ("ok", "failed"):
             action = Action("a", before, "")
             actions = self.r.result(self.frame, action, rule == "ok")
@@ -259,13 +264,13 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            if rule != "order":  # uses up no attempt
+            if rule not in ("order", "returned"):  # use up no attempt
                 self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule == "reintegrate" or (rule == "power" and not self.held)
+            assert rule == "reintegrate" or (rule in ("power", "returned") and not self.held)
         assert self.r.is_held("a") == self.held
         assert not self.held or now is S.ISOLATED
         if before is S.REINTEGRATING and rule not in ("isolate", "order", "reintegrate"):
@@ -281,8 +286,13 @@ class Walk:
     def step(self) -> None:
         state = self.r.state("a")
         if state in RUNGS:
+            if self.rng.random() < 0.1:
+                self.call("away", "away")
+                return
             ok = self.rng.random() < 0.6
             self.call("ok" if ok else "failed", "result ok" if ok else "result not ok")
+        elif state is S.ISOLATED and self.rng.random() < 0.2:
+            self.call("returned", "returned")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
         elif self.rng.random() < 0.1:
@@ -394,6 +404,8 @@ ON = {
     "the operator isolates it (held)": {"isolate"},
     "the operator brings it back": {"reintegrate"},
     "the operator orders a rung": {"order"},
+    "away: its board is looked for": {"away"},
+    "its board is back (not while held)": {"returned"},
 }
 
 

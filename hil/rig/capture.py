@@ -1,0 +1,190 @@
+"""Raw capture: every byte of every link, with its time, as a pcapng file that Wireshark opens.
+
+    SHB, then one IDB per link (if_name: the node's), then an EPB per write or read, and at the
+    end an ISB per link with the number of pieces that were left out, if any (isb_ifdrop).
+
+A packet is the bytes that one write sent or one read brought, frames or not. LINKTYPE_USER0 (147):
+the bytes as they are on the line, without any header. Direction is in epb_flags: outbound (2) from
+host to board, inbound (1) from board to host. Times are UTC in microseconds.
+(draft-ietf-opsawg-pcapng; https://www.tcpdump.org/linktypes.html)
+
+The loop only puts bytes into a queue of bounded size; a thread writes whole blocks, so the file is
+readable up to the last block whatever ends the process. What does not fit in the queue is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+from hil.errors import SetupError
+from hil.rig.node import Node
+from hil.rig.transport import Transport
+
+LINKTYPE_USER0: Final = 147
+INBOUND: Final = 1
+OUTBOUND: Final = 2
+
+_QUEUE_BYTES: Final = 8 << 20
+_BATCH_BYTES: Final = 1 << 18
+_SHB, _IDB, _ISB, _EPB = 0x0A0D0D0A, 1, 5, 6
+_OPT_END, _IF_NAME, _EPB_FLAGS, _ISB_IFDROP, _SHB_USERAPPL = 0, 2, 2, 5, 4
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _option(code: int, value: bytes) -> bytes:
+    return struct.pack("<HH", code, len(value)) + _padded(value)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length
+
+
+def section_header(program: str) -> bytes:
+    body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+    return _block(_SHB, body + _option(_SHB_USERAPPL, program.encode()) + _option(_OPT_END, b""))
+
+
+def interface(name: str) -> bytes:
+    body = struct.pack("<HHI", LINKTYPE_USER0, 0, 0)
+    return _block(_IDB, body + _option(_IF_NAME, name.encode()) + _option(_OPT_END, b""))
+
+
+def packet(index: int, time_us: int, direction: int, data: bytes) -> bytes:
+    head = struct.pack("<5I", index, time_us >> 32, time_us & 0xFFFFFFFF, len(data), len(data))
+    flags = _option(_EPB_FLAGS, struct.pack("<I", direction)) + _option(_OPT_END, b"")
+    return _block(_EPB, head + _padded(data) + flags)
+
+
+def statistics(index: int, time_us: int, dropped: int) -> bytes:
+    head = struct.pack("<3I", index, time_us >> 32, time_us & 0xFFFFFFFF)
+    drop = _option(_ISB_IFDROP, struct.pack("<Q", dropped)) + _option(_OPT_END, b"")
+    return _block(_ISB, head + drop)
+
+
+class Capture:
+    """A capture file under way: `tap` the nodes' links before they are opened."""
+
+    def __init__(self, path: Path, nodes: list[Node], program: str = "hil") -> None:
+        self.path = path
+        self.dropped = [0] * len(nodes)
+        self._nodes = nodes
+        self._queue: deque[tuple[int, int, int, bytes]] = deque()
+        self._queued = 0
+        self._more = threading.Condition(threading.RLock())
+        self._closing = False
+        self._failed: OSError | None = None
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            os.write(self._fd, section_header(program) + b"".join(interface(n.name) for n in nodes))
+        except OSError as error:
+            raise SetupError(
+                f"cannot write the capture {path}: {error.strerror}",
+                remedy="choose another place with --out, or leave --capture out",
+            ) from error
+        for index, node in enumerate(nodes):
+            node.tap = _Tap(self, index)
+        self._thread = threading.Thread(target=self._write, name="hil capture", daemon=True)
+        self._thread.start()
+
+    def take(self, index: int, direction: int, data: bytes) -> None:
+        """Some bytes of a link. Never waits for the disk."""
+        with self._more:
+            if self._queued + len(data) > _QUEUE_BYTES or self._failed is not None:
+                self.dropped[index] += 1
+                return
+            self._queued += len(data)
+            self._queue.append((index, time.time_ns() // 1000, direction, data))
+            self._more.notify()
+
+    def _write(self) -> None:
+        while True:
+            with self._more:
+                while not self._queue and not self._closing:
+                    self._more.wait()
+                batch, size = [], 0
+                while self._queue and size < _BATCH_BYTES:
+                    batch.append(self._queue.popleft())
+                    size += len(batch[-1][3])
+                self._queued -= size
+            if not batch:
+                return
+            try:
+                self._put(b"".join(packet(*piece) for piece in batch))
+            except OSError as error:  # a full disk: the run goes on without its capture
+                self._failed = error
+                return
+
+    def _put(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    @property
+    def failure(self) -> str | None:
+        """Why it could not be written to the end; None if it could."""
+        if self._failed is not None:
+            return f"the capture ended early: {self._failed.strerror}"
+        if any(self.dropped):
+            return f"the capture lacks {sum(self.dropped)} pieces: the disk was too slow"
+        return None
+
+    def close(self) -> None:
+        """Write what is left. Idempotent."""
+        if self._fd < 0:
+            return
+        with self._more:
+            self._closing = True
+            self._more.notify()
+        self._thread.join()
+        for index, dropped in enumerate(self.dropped):
+            if dropped and self._failed is None:
+                self._put(statistics(index, time.time_ns() // 1000, dropped))
+        os.close(self._fd)
+        self._fd = -1
+        for node in self._nodes:
+            node.tap = None
+
+
+class _Tap:
+    """Makes the transports of one node heard."""
+
+    def __init__(self, capture: Capture, index: int) -> None:
+        self._capture = capture
+        self._index = index
+
+    def __call__(self, transport: Transport) -> Transport:
+        return TappedTransport(transport, self._capture, self._index)
+
+
+class TappedTransport:
+    """Another transport whose bytes go into a capture, too."""
+
+    def __init__(self, inner: Transport, capture: Capture, index: int) -> None:
+        self._inner = inner
+        self._capture = capture
+        self._index = index
+        self.fd: int | None = inner.fd
+
+    def write(self, data: bytes) -> None:
+        self._capture.take(self._index, OUTBOUND, bytes(data))
+        self._inner.write(data)
+
+    def read(self) -> bytes:
+        data = self._inner.read()
+        if data:
+            self._capture.take(self._index, INBOUND, data)
+        return data
+
+    def close(self) -> None:
+        self.fd = None
+        self._inner.close()

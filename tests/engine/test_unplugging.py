@@ -1,0 +1,261 @@
+"""Boards that are unplugged, replugged, rebooted, stopped and renumbered while a run goes on.
+
+The boards are agents on cables (tests/rig/cable.py) that the run knows by the names of their
+adapters only; what happens to them happens at random moments, several at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.record.reader import Reader
+from hil.recovery import NodeState
+from hil.result import RunResult
+from hil.rig.link_state import LinkState
+from hil.rig.process import find_agent
+from hil.scenario import Scenario
+from tests.rig.cable import Cable, cables
+
+NAMES = "abc"
+LOST_AFTER_S = 0.15
+CHATTER = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux\r\n" * 3
+
+
+class Board:
+    """An agent on the far end of a cable."""
+
+    def __init__(self, cable: Cable) -> None:
+        self.cable = cable
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = [str(find_agent()), "--port", str(self.cable.board.path), "--exit-with-parent"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@dataclass
+class Event:
+    """Something done to a board, and what is done about it after a while."""
+
+    kind: str
+    board: Board
+    undo: Callable[[], None]
+    until_s: float
+
+
+def reboot(board: Board, rng: random.Random) -> Callable[[], None]:
+    board.kill()
+
+    def boot() -> None:
+        board.cable.say(CHATTER[: rng.randrange(len(CHATTER))])
+        board.start()
+
+    return boot
+
+
+def pull_host_side(board: Board, rng: random.Random) -> Callable[[], None]:
+    board.cable.unplug(board.cable.host)
+    return lambda: board.cable.plug(board.cable.host)
+
+
+def pull_board_side(board: Board, rng: random.Random) -> Callable[[], None]:
+    board.cable.unplug(board.cable.board)
+    return lambda: board.cable.plug(board.cable.board)
+
+
+def pull_both(board: Board, rng: random.Random) -> Callable[[], None]:
+    boot = reboot(board, rng)
+    undo = [pull_board_side(board, rng), boot]  # in this order: an agent needs a port to start
+    undo.insert(rng.randrange(3), pull_host_side(board, rng))
+
+    def put_back() -> None:
+        for step in undo:
+            step()
+
+    return put_back
+
+
+def freeze(board: Board, rng: random.Random) -> Callable[[], None]:
+    board.signal(signal.SIGSTOP)
+    return lambda: board.signal(signal.SIGCONT)
+
+
+def renumber(board: Board, rng: random.Random) -> Callable[[], None]:
+    """The adapter re-enumerates: gone and there again at once, under another number."""
+    board.cable.unplug(board.cable.host)
+    board.cable.plug(board.cable.host)
+    return lambda: None
+
+
+KINDS = (reboot, pull_host_side, pull_board_side, pull_both, freeze, renumber)
+
+
+@dataclass
+class Trouble:
+    """Makes `count` events at random moments from the loop's `stop` hook, then waits until all
+    boards vote again, and ends the run. A board that is in trouble is left alone until it votes."""
+
+    boards: dict[str, Board]
+    rng: random.Random
+    count: int
+    loop: Loop | None = None
+    open: list[Event] = field(default_factory=list)
+    busy: dict[str, str] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    recovered: Counter[str] = field(default_factory=Counter)
+    together: int = 0
+    next_s: float = 0.0
+    descriptors: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    give_up_s: float = field(default_factory=lambda: time.monotonic() + 60)
+
+    def __call__(self) -> bool:
+        if self.loop is None or self.loop.golden.next_frame < 5:
+            return False
+        now = time.monotonic()
+        for event in [e for e in self.open if e.until_s <= now]:
+            self.open.remove(event)
+            event.undo()
+        self._notice()
+        if not self.busy and not self.open:
+            self.descriptors.append(len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+            self.threads.append(threading.active_count())
+        if self.count and now >= self.next_s:
+            self._begin(now)
+        done = not (self.count or self.busy or self.open)
+        assert now < self.give_up_s, f"nothing recovered for long: {self.busy}"
+        return done
+
+    def _notice(self) -> None:
+        assert self.loop is not None
+        troubled = {e.board for e in self.open}
+        for name, kind in list(self.busy.items()):
+            node = self.loop._by_name[name]
+            voting = self.loop.recovery.state(name) is NodeState.VOTING
+            healthy = node.link.standing.state is LinkState.CONNECTED
+            if self.boards[name] not in troubled and voting and healthy:
+                if self.loop.golden.next_frame > self.marks[name] + 4:
+                    del self.busy[name]
+                    self.recovered[kind] += 1
+                    self.give_up_s = time.monotonic() + 60
+            else:
+                self.marks[name] = self.loop.golden.next_frame
+
+    marks: dict[str, int] = field(default_factory=dict)
+
+    def _begin(self, now: float) -> None:
+        free = [n for n in NAMES if n not in self.busy]
+        if len(free) < 2:  # one at least stays, so that there is something to come back to
+            return
+        name = self.rng.choice(free)
+        act = self.rng.choice(KINDS)
+        long = self.rng.random() < 0.4
+        until_s = now + (self.rng.uniform(0.2, 0.6) if long else self.rng.uniform(0, 0.05))
+        self.together += bool(self.busy)
+        self.busy[name] = act.__name__
+        self.kinds[act.__name__] += 1
+        assert self.loop is not None
+        self.marks[name] = self.loop.golden.next_frame + 1
+        self.open.append(
+            Event(act.__name__, self.boards[name], act(self.boards[name], self.rng), until_s)
+        )
+        self.count -= 1
+        self.next_s = now + self.rng.uniform(0, 0.25)
+
+
+@contextlib.contextmanager
+def bench(folder: Path, **bad: float) -> Iterator[dict[str, Board]]:
+    with cables(folder, NAMES, **bad) as lines, contextlib.ExitStack() as stack:
+        boards = {}
+        for name, cable in zip(NAMES, lines, strict=True):
+            boards[name] = Board(cable)
+            stack.callback(boards[name].kill)
+        yield boards
+
+
+def scenario(boards: dict[str, Board], **data: Any) -> Scenario:
+    nodes = [
+        {"name": name, "board": "serial", "port": str(board.cable.host.path)}
+        for name, board in boards.items()
+    ]
+    return Scenario.model_validate(
+        {
+            "workload": "infer",
+            "frames": 10_000_000,
+            "timeouts": {"lost_after_ms": 1000 * LOST_AFTER_S, "retry_ms": 30, "cpu_floor_ms": 10},
+            "rig": {"scheme": "tmr", "nodes": nodes},
+            **data,
+        }
+    )
+
+
+def rows(out: Path, sql: str) -> list[dict[str, Any]]:
+    reader = Reader(out)
+    try:
+        return [dict(row) for row in reader.rows(sql)]
+    finally:
+        reader.close()
+
+
+def trouble(out: Path, seed: int, count: int) -> tuple[Trouble, RunResult]:
+    out.mkdir()
+    with bench(out.parent) as boards:
+        maker = Trouble(boards, random.Random(seed), count)
+        maker.loop = Loop(scenario(boards), out, stop=maker)
+        return maker, maker.loop.run()
+
+
+def check(out: Path, maker: Trouble, result: RunResult, count: int) -> None:
+    assert sum(maker.kinds.values()) == count
+    assert maker.recovered == maker.kinds, "every one recovers"
+    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    assert result.availability == 1.0, "no frame without a right output"
+    assert max(maker.descriptors) == min(maker.descriptors), "descriptors leak"
+    assert max(maker.threads) == min(maker.threads), "threads leak"
+    states = rows(out, "SELECT state, count(*) AS n FROM link_events GROUP BY state")
+    counts = {row["state"]: row["n"] for row in states}
+    assert counts["connected"] <= 3 + 2 * count and counts["lost"] >= count / 3
+    reasons = {row["reason"] for row in rows(out, "SELECT reason FROM link_events")}
+    assert any("does not exist" in reason for reason in reasons), reasons
+    last = rows(out, "SELECT node, state FROM link_events ORDER BY id")
+    assert {row["node"]: row["state"] for row in last} == dict.fromkeys(NAMES, "connected")
+
+
+def test_boards_that_are_unplugged_and_rebooted_at_random_all_come_back(tmp_path: Path) -> None:
+    maker, result = trouble(tmp_path / "run", 7, 25)
+    check(tmp_path / "run", maker, result, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_five_hundred_times(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+    maker, result = trouble(tmp_path / "run", 500, 500)
+    check(tmp_path / "run", maker, result, 500)
+    assert maker.together > 50, "some while another was away"
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before  # noqa: PTH208
