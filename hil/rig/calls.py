@@ -192,6 +192,7 @@ class _Wait:
     retry_at_us: int
     retry_us: int
     alive_at_us: int
+    began_us: int
     tries: int = 0
     silent: int = 0
     """Tries in a row that an immediate transport left without a word."""
@@ -216,6 +217,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.stale += 1
         elif call.accept(frame):
             wait.alive_at_us = now_us
+            link.round_trip_us = now_us - wait.began_us
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
@@ -247,7 +249,7 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     waits: list[_Wait] = []
     for call in calls:
         call.begin()
-        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now))
+        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now, now))
     while waits:
         _proceed(waits, timing)
         waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]

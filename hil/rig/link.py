@@ -73,7 +73,8 @@ class LinkStatistics:
 
 @dataclass(slots=True)
 class Link:
-    """Frames to and from one board. `name` is the node's."""
+    """Frames to and from one board. `name` is the node's; `round_trip_us` what the last answer took
+    from the request to its arrival."""
 
     name: str
     transport: Transport | None = None
@@ -81,6 +82,7 @@ class Link:
     decoder: Decoder = field(default_factory=Decoder)
     noises: list[Noise] = field(default_factory=list)
     lost_reason: str = "not connected"
+    round_trip_us: int | None = None
     _held: bytes = b""
 
     def attach(self, transport: Transport) -> None:
