@@ -702,8 +702,8 @@ class Loop:
         )
 
     def _record_outcomes(self) -> None:
-        for upset in self.classifier.take_finished():
-            self.writer.upset(upset)
+        for upset in [*self.classifier.take_finished(), *self.classifier.take_begun()]:
+            self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
         for anomaly in self.classifier.anomalies[self._anomalies_done :]:
             self.writer.anomaly(anomaly)
             self.metrics.unexplained += 1
@@ -740,8 +740,9 @@ class Loop:
         able = [node for node in serving if node.link.connected]
         frame = max(0, self.golden.next_frame - 1)
         timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
+        steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
         for name, health in self.rig.health(able, timing).items():
-            self.writer.health(frame, self._by_name[name].index, health)
+            self.writer.health(frame, self._by_name[name].index, health, steps[name])
         for node in self.nodes:
             self.writer.link(node.index, node.link.statistics)
         self._record_link_events()

@@ -141,6 +141,7 @@ class Classifier:
         self.upsets: list[Upset] = []
         self.anomalies: list[Anomaly] = []
         self.finished: list[Upset] = []
+        self._begun: list[Upset] = []
         self._any_upset = False
         self._contaminated: set[str] = set()
 
@@ -151,6 +152,7 @@ class Classifier:
         upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
+            self._begun.append(upset)
         else:
             self.finished.append(upset)
 
@@ -229,6 +231,7 @@ class Classifier:
         upset.outcome = "" if upset.outcome == "no_effect" else upset.outcome
         upset.resolved_frame = None
         book.open.append(upset)
+        self._begun.append(upset)
 
     def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
         """What left the system in the frame; `verdict` is the final one. Only nodes that showed
@@ -279,6 +282,11 @@ class Classifier:
     def take_finished(self) -> list[Upset]:
         """Upsets whose row is complete since the last call (a dormant one may come again)."""
         out, self.finished = self.finished, []
+        return out
+
+    def take_begun(self) -> list[Upset]:
+        """Upsets that came up since the last call and still wait for their outcome."""
+        out, self._begun = [u for u in self._begun if u.resolved_frame is None], []
         return out
 
 

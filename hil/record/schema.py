@@ -9,8 +9,11 @@ held `state` after the frame before `frame`, and `engine` is what the loop knew.
 outputs themselves. Digests are hex text. Simulated times are integer microseconds; `*_wall_us` are
 real ones, and no part of the run digest.
 
-`links` are the counters of each link up to now, written again every second; `link_events` what
-became of it: absent, connecting, connected, lost.
+`pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
+old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a
+second and node (round_trip_us: from the last step's request to its answer), `links` the counters
+of the same moment, `link_events` what became of a link: absent, connecting, connected, lost. An
+upset has its row as soon as it was made; its outcome comes later.
 
 The plant: `orbit` is known ahead, and always reaches an hour beyond the last frame (contact:
 ground stations in sight, by name, comma between). `plant` is what came of it: battery_w is
@@ -87,7 +90,7 @@ CREATE TABLE health (
   uptime_us INTEGER NOT NULL, steps INTEGER NOT NULL, crashes INTEGER NOT NULL,
   hangs INTEGER NOT NULL, restarts INTEGER NOT NULL, corrected INTEGER NOT NULL,
   uncorrected INTEGER NOT NULL, rx_errors INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-  rails TEXT NOT NULL
+  rails TEXT NOT NULL, round_trip_us INTEGER
 );
 CREATE TABLE links (
   node INTEGER PRIMARY KEY, tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL,
@@ -121,6 +124,10 @@ CREATE TABLE commands (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, wall_us INTEGER NOT NULL, who TEXT NOT NULL,
   uid INTEGER NOT NULL, pid INTEGER NOT NULL, command TEXT NOT NULL, arguments TEXT NOT NULL,
   ok INTEGER NOT NULL, answer TEXT NOT NULL
+);
+CREATE TABLE pulse (
+  one INTEGER PRIMARY KEY CHECK (one = 1), frame INTEGER NOT NULL, wall_us INTEGER NOT NULL,
+  unix_us INTEGER NOT NULL, pid INTEGER NOT NULL
 );
 CREATE TABLE notes (
   id INTEGER PRIMARY KEY, frame INTEGER, wall_us INTEGER NOT NULL, text TEXT NOT NULL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,7 @@ class Writer:
             raise RecordError(
                 f"{path} has {writer._block_first} frames before its snapshot {frame}"
             )
+        writer.meta("outcome", "running")
         writer.note(frame, "resumed")
         writer.commit()
         return writer
@@ -173,7 +175,7 @@ class Writer:
                 )  # fmt: skip
 
     def upset(self, u: Upset) -> None:
-        """The row of an upset; written again if a dormant one strikes later."""
+        """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
         p = u.plan
         self._insert(
             "upsets",
@@ -221,14 +223,14 @@ class Writer:
     def slip(self, frame: int, node: str | None, late_wall_us: int, detail: str) -> None:
         self._insert("slips", (None, frame, node, late_wall_us, detail))
 
-    def health(self, frame: int, node: int, h: Health) -> None:
+    def health(self, frame: int, node: int, h: Health, round_trip_us: int | None = None) -> None:
         rails = json.dumps([[r.name, r.mv, r.ma] for r in h.rails])
         self._insert(
             "health",
             (
                 None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
                 h.free_mib, h.uptime_us, h.steps, h.crashes, h.hangs, h.restarts, h.corrected,
-                h.uncorrected, h.rx_errors, h.duplicates, rails,
+                h.uncorrected, h.rx_errors, h.duplicates, rails, round_trip_us,
             ),
         )  # fmt: skip
 
@@ -313,6 +315,9 @@ class Writer:
     def commit(self) -> None:
         """Make everything so far durable and visible to viewers."""
         self._flush_block()
+        self._insert(
+            "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
+        )
         with self._guard("commit"):
             self._db.execute("COMMIT")
             self._db.execute("BEGIN")

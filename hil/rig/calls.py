@@ -242,6 +242,7 @@ class _Wait:
     retry_at_us: int
     retry_us: int
     alive_at_us: int
+    began_us: int
     first_us: int = 0
     noisy: bool = False
     """Something came that was no frame, or the board said so: it is there, and no slower."""
@@ -277,6 +278,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.stale += 1
         elif call.accept(frame):
             wait.alive_at_us = now_us
+            link.round_trip_us = now_us - wait.began_us
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
@@ -309,7 +311,8 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     waits: list[_Wait] = []
     for call in calls:
         call.begin()
-        waits.append(_Wait(call, now + timing.retry_us, timing.retry_us, now, timing.retry_us))
+        retry_us = timing.retry_us
+        waits.append(_Wait(call, now + retry_us, retry_us, now, now, retry_us))
     while waits:
         _proceed(waits, timing)
         waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]

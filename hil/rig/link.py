@@ -77,7 +77,8 @@ class LinkStatistics:
 @dataclass(slots=True)
 class Link:
     """Frames to and from one board. `name` is the node's; `boot_id` that of the agent's last
-    start that we know of, `standing` what has become of the connection."""
+    start that we know of, `standing` what has become of the connection, `round_trip_us` what the
+    last answer took from the request to its arrival."""
 
     name: str
     transport: Transport | None = None
@@ -88,6 +89,7 @@ class Link:
     boot_id: int | None = None
     silence: str = "not connected"
     """Why it was last called silent."""
+    round_trip_us: int | None = None
     _held: bytes = b""
 
     def __post_init__(self) -> None:
