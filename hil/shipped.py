@@ -1,4 +1,4 @@
-"""Where the files that ship with the package are: scenarios and board profiles.
+"""Where the files that ship with the package are: scenarios, board profiles, the agent's sources.
 
 An installed package has them inside itself; a checkout has them beside the package.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hil.errors import SetupError
 
-__all__ = ["boards_dir", "list_scenarios", "scenario_path", "scenarios_dir"]
+__all__ = ["boards_dir", "list_scenarios", "scenario_path", "scenarios_dir", "sources_dir"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -32,6 +32,11 @@ def scenarios_dir() -> Path:
 def boards_dir() -> Path:
     """The folder of the shipped board profiles. Raises SetupError if it was not installed."""
     return _find("boards")
+
+
+def sources_dir() -> Path:
+    """The folder of the agent's C sources. Raises SetupError if it was not installed."""
+    return _find("csrc")
 
 
 def list_scenarios() -> tuple[str, ...]:

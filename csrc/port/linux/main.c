@@ -228,6 +228,7 @@ int main(int argc, char **argv) {
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
+  init_system(); /* before anything that needs /proc */
   fix_addresses(argv);
   (void)prctl(PR_SET_NAME, "hil-agent"); /* not "exe", after that */
   board_t *b = &board;

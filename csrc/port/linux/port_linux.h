@@ -73,6 +73,11 @@ uint64_t inject_pc_offset(worker_t *w);
 void sensors_identify(const char *root, hello_t *out);
 void sensors_health(const char *root, health_t *out);
 
+/* --- init.c: the agent as the first process ----------------------------------------------------- */
+
+/* Set up the system if nobody else does, because this is process 1. Does nothing otherwise. */
+void init_system(void);
+
 enum { WORKER_STACK_LEN = 256 * 1024 };
 
 #endif

@@ -1,0 +1,200 @@
+"""The emulated board: power is a QEMU process, the link a socket that is its serial port."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hil._kernel import ffi, lib
+from hil.agent_build import cached_agent, target_named
+from hil.errors import SetupError
+from hil.kernel import check
+from hil.rig.emulated.fetch import BootFiles, boot_files
+from hil.rig.emulated.machine import Machine, find_qemu
+from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
+from hil.rig.transport import TransportLost
+
+__all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
+
+_WRITE_TIMEOUT_S: Final = 5.0
+_ENDING_TIMEOUT_S: Final = 0.5
+_TAIL_BYTES: Final = 4096
+_BOOT_US: Final = 40_000_000
+"""Several times what a boot takes on a computer with nothing else to do (4 to 5 s)."""
+_SLOWEST: Final = 8
+_KINDS: Final = {
+    "bit": lib.UPSET_BIT,
+    "adjacent": lib.UPSET_ADJACENT,
+    "zero_word": lib.UPSET_ZERO_WORD,
+    "random_word": lib.UPSET_RANDOM_WORD,
+}
+_PANIC: Final = re.compile(rb"Kernel panic - not syncing: ([^\r\n]{1,120})")
+
+
+def boot_timeout_us() -> int:
+    """How long to wait for a boot, on this computer as busy as it is now."""
+    load = os.getloadavg()[0] / max(1, len(os.sched_getaffinity(0)))
+    return int(_BOOT_US * min(_SLOWEST, max(1.0, load)))
+
+
+@dataclass(frozen=True, slots=True)
+class RamHit:
+    """One upset of the board's memory, as it was read back."""
+
+    address: int
+    bit: int
+    space: int
+    before: bytes
+    after: bytes
+    wanted: bytes
+
+    @property
+    def verified(self) -> bool:
+        return self.after == self.wanted
+
+
+class _UartTransport:
+    """The serial port of a machine. Closing it leaves the machine's end as it is: a cable that was
+    pulled, not power that was cut."""
+
+    def __init__(self, name: str, uart: socket.socket, tail: bytearray) -> None:
+        self._name = name
+        self._uart: socket.socket | None = uart
+        self._tail = tail
+        uart.setblocking(False)
+        self.fd: int | None = uart.fileno()
+
+    def _lost(self, why: str) -> TransportLost:
+        self._uart = self.fd = None
+        return TransportLost(f"serial port of {self._name}: {why}")
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            if self._uart is None:
+                raise TransportLost(f"serial port of {self._name}: closed")
+            try:
+                view = view[self._uart.send(view) :]
+            except BlockingIOError:
+                if not select.select([], [self._uart], [], _WRITE_TIMEOUT_S)[1]:
+                    raise self._lost("takes no bytes") from None
+            except OSError as error:
+                raise self._lost(str(error.strerror)) from error
+
+    def read(self) -> bytes:
+        if self._uart is None:
+            raise TransportLost(f"serial port of {self._name}: closed")
+        try:
+            data = self._uart.recv(65536)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise self._lost(str(error.strerror)) from error
+        if not data:
+            raise self._lost("hung up")
+        self._tail += data
+        del self._tail[:-_TAIL_BYTES]
+        return data
+
+    def close(self) -> None:
+        self._uart = self.fd = None
+
+
+class EmulatedBoard:
+    """A Raspberry Pi 3 that QEMU emulates, with the agent as its only program.
+
+    SetupError if the emulator, a compiler for the agent or a kernel is missing."""
+
+    kind = "emulated"
+    can_cycle = True
+
+    def __init__(self, name: str, say: Callable[[str], None] = lambda _: None) -> None:
+        self.name = name
+        find_qemu()
+        self._boot: BootFiles = boot_files(say)
+        self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
+        self._kernel = kernel_span(self._boot.kernel)
+        self._machine: Machine | None = None
+        self._tail = bytearray()  # the last that came from the serial port: frames and console
+
+    @property
+    def boot_timeout_us(self) -> int:
+        return boot_timeout_us()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the emulator, None without power."""
+        return self._machine.pid if self._machine else None
+
+    @property
+    def port(self) -> str:
+        return f"QEMU (pid {self.pid})" if self._machine else "no power"
+
+    def connect(self) -> _UartTransport:
+        """A transport to the serial port; the board is switched on if it is not. It takes seconds
+        to boot then: who calls waits for its HELLO."""
+        if self._machine is None or self._machine.ended() is not None:
+            self.power_off()
+            self._tail.clear()
+            self._machine = Machine(self._boot, self._agent)
+        uart = self._machine.uart
+        assert uart is not None
+        return _UartTransport(self.name, uart, self._tail)
+
+    def condition(self, *, disconnected: bool) -> str | None:
+        """How the emulator ended, or what its kernel died of as far as its console told; None if it
+        seems to be alive."""
+        if self._machine is None:
+            return "no power"
+        ended = self._machine.ended(_ENDING_TIMEOUT_S if disconnected else 0)
+        if ended is not None:
+            return ended
+        found = _PANIC.findall(bytes(self._tail))
+        return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
+
+    def power_off(self) -> None:
+        if self._machine is not None:
+            self._machine.power_off()
+            self._machine = None
+
+    def power_cycle(self) -> None:
+        """Power off; `connect` switches it on again, as it does at the beginning."""
+        self.power_off()
+
+    def shut_down(self) -> None:
+        self.power_off()
+
+    # --- memory -----------------------------------------------------------------------------------
+
+    def hit_ram(self, kind: str, bit: int, width: int, value: int, part: str) -> RamHit:
+        """Change bits of the board's memory, whatever lies there, and read them back.
+
+        `part`: `all`, or `kernel` for the operating system's image; `bit` is reduced modulo its
+        size. The board stands still meanwhile. SetupError if it has no power.
+        """
+        machine = self._machine
+        if machine is None:
+            raise SetupError(f"node {self.name} has no power")
+        base, size = (0, GUEST_BYTES) if part == "all" else self._kernel
+        if not size:
+            raise SetupError(
+                "where this kernel lies in memory is not known: it has no arm64 image header"
+            )
+        space = size * 8
+        pattern = ffi.new("upset_pattern_t *", [_KINDS[kind], width, bit % space, value])
+        window = ffi.new("upset_window_t *")
+        check(lib.upset_window(pattern, size, window), "upset_window")
+        at, length = base + window.offset, window.len
+        machine.monitor.execute("stop")
+        before = machine.ram.read(at, length)
+        wanted = ffi.new("uint8_t[]", length)
+        lib.upset_apply(window, before, wanted)
+        machine.write_memory(at, bytes(wanted))
+        after = machine.ram.read(at, length)
+        machine.monitor.execute("cont")
+        return RamHit(at, bit % space, space, before, after, bytes(wanted))

@@ -1,0 +1,210 @@
+"""What an emulated board boots: Debian's arm64 kernel, fetched once with apt into the cache.
+
+apt checks signatures and sums, with lists of its own below the cache: nothing of this computer's
+configuration is touched, nothing installed, and nobody must be root. $HIL_EMULATED_KERNEL and
+$HIL_EMULATED_DTB name a kernel and a device tree instead; $HIL_EMULATED_DRIVERS a folder of modules
+that are loaded at boot."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hil.agent_build import cache_dir
+from hil.errors import SetupError
+
+__all__ = ["BootFiles", "boot_files", "have_boot_files"]
+
+_PACKAGE: Final = "linux-image-arm64"
+# QEMU's raspi3b has the serial port of this device tree; with rpi-3-b.dtb there is no ttyAMA0.
+_DTB: Final = "bcm2837-rpi-cm3-io3.dtb"
+_DRIVER: Final = "bcm2835_wdt.ko"
+"""Restarts the board: without it a kernel that panics stays dead until its power is cut."""
+_UPDATE_TIMEOUT_S: Final = 300
+_DOWNLOAD_TIMEOUT_S: Final = 900
+_REMEDY: Final = (
+    "on Debian, go online and run `hil board emulate raspberry-pi-3b` once; elsewhere set "
+    "HIL_EMULATED_KERNEL and HIL_EMULATED_DTB to an arm64 kernel with an initramfs, PL011 and "
+    f"ptrace, and its {_DTB}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BootFiles:
+    """What QEMU is given. `drivers`: kernel modules, loaded in this order; `version`: for people."""
+
+    kernel: Path
+    dtb: Path
+    drivers: tuple[Path, ...]
+    version: str
+
+
+def _given() -> BootFiles | None:
+    """What the environment names, if it names a kernel. SetupError if something is not there."""
+    kernel = os.environ.get("HIL_EMULATED_KERNEL")
+    if not kernel:
+        return None
+    dtb = os.environ.get("HIL_EMULATED_DTB")
+    if not dtb:
+        raise SetupError(
+            "HIL_EMULATED_KERNEL is set, HIL_EMULATED_DTB is not",
+            remedy=f"set it to that kernel's {_DTB}",
+        )
+    for name, path in (("HIL_EMULATED_KERNEL", kernel), ("HIL_EMULATED_DTB", dtb)):
+        if not os.access(path, os.R_OK):
+            raise SetupError(f"{name} names {path}, which cannot be read", remedy="correct it")
+    folder = os.environ.get("HIL_EMULATED_DRIVERS")
+    drivers = tuple(sorted(Path(folder).glob("*.ko"))) if folder else ()
+    return BootFiles(Path(kernel), Path(dtb), drivers, f"given by the user: {kernel}")
+
+
+def _folder() -> Path:
+    return cache_dir() / "emulated" / "arm64-kernel"
+
+
+def _kept() -> BootFiles | None:
+    folder = _folder()
+    kernel, dtb, version = (folder / name for name in ("vmlinuz", _DTB, "version"))
+    if not all(path.is_file() for path in (kernel, dtb, version)):
+        return None
+    return BootFiles(kernel, dtb, tuple(sorted(folder.glob("*.ko"))), version.read_text().strip())
+
+
+def have_boot_files() -> bool:
+    """Whether an emulated board could boot without fetching anything."""
+    return bool(os.environ.get("HIL_EMULATED_KERNEL")) or _kept() is not None
+
+
+def boot_files(say: Callable[[str], None] = lambda _: None) -> BootFiles:
+    """The kernel to boot, fetched if it is not there yet. SetupError if that is not possible."""
+    given = _given()
+    if given is not None:
+        return given
+    if (kept := _kept()) is not None:
+        return kept
+    with _locked(_folder().parent):  # another hil may be fetching it
+        if (kept := _kept()) is None:
+            _fetch(say)
+            kept = _kept()
+    if kept is None:
+        raise SetupError(f"the kernel did not arrive in {_folder()}", remedy=_REMEDY)
+    return kept
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise SetupError(
+            f"cannot write to {folder}: {error.strerror}", remedy="set XDG_CACHE_HOME"
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- apt ------------------------------------------------------------------------------------------
+
+
+def _fetch(say: Callable[[str], None]) -> None:
+    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise SetupError(f"cannot fetch a kernel: there is no {tool} here", remedy=_REMEDY)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=_folder().parent) as name:
+        work = Path(name)
+        work.chmod(0o755)  # apt gives up its privileges to download
+        apt = _options(work)
+        say("fetching Debian's arm64 kernel with apt (once; about 120 MB)")
+        _run(["apt-get", *apt, "-q", "update"], _UPDATE_TIMEOUT_S, work)
+        package = _kernel_package(_run(["apt-cache", *apt, "depends", _PACKAGE], 60, work))
+        _run(["apt-get", *apt, "-q", "download", package], _DOWNLOAD_TIMEOUT_S, work)
+        found = next(work.glob("*.deb"), None)
+        if found is None:
+            raise SetupError(f"apt did not download {package}", remedy=_REMEDY)
+        say(f"unpacking {found.name}")
+        out = work / "out"
+        out.mkdir()
+        _unpack(found, out)
+        (out / "version").write_text(f"{found.stem}\n")
+        shutil.rmtree(_folder(), ignore_errors=True)
+        out.rename(_folder())
+
+
+def _options(work: Path) -> list[str]:
+    """Options that give apt a state of its own, for another architecture."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (work / name).mkdir(parents=True)
+    (work / "status").touch()
+    settings = (
+        "APT::Architecture=arm64",
+        "APT::Architectures=arm64",
+        f"Dir::State::lists={work / 'lists'}",
+        f"Dir::State::status={work / 'status'}",
+        f"Dir::Cache={work / 'cache'}",
+        "Acquire::Languages=none",
+        "Acquire::Retries=2",
+        "Acquire::http::Timeout=30",
+        *(["APT::Sandbox::User=root"] if os.geteuid() == 0 else []),
+    )
+    return [word for setting in settings for word in ("-o", setting)]
+
+
+def _run(command: list[str], timeout_s: int, cwd: Path) -> str:
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=timeout_s, check=False, env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise SetupError(
+            f"{command[0]} took longer than {timeout_s} s to fetch a kernel", remedy=_REMEDY
+        ) from None
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.split("\n") if line.startswith(("E:", "Err"))]
+        why = lines[0] if lines else done.stderr.strip().split("\n")[-1]
+        raise SetupError(f"{command[0]} cannot fetch an arm64 kernel: {why}", remedy=_REMEDY)
+    return done.stdout
+
+
+def _kernel_package(depends: str) -> str:
+    """The package that the newest kernel's name stands for."""
+    found = re.search(r"Depends: (linux-image-\S+)", depends)
+    if found is None:
+        raise SetupError(f"apt's sources know no {_PACKAGE}", remedy=_REMEDY)
+    return found[1]
+
+
+def _unpack(package: Path, out: Path) -> None:
+    """Take the three files that are needed out of the package."""
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)],  # noqa: S607 (found on the PATH before)
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            for member in archive:
+                name = Path(member.name).name
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
+                    continue
+                if name.startswith("vmlinuz-"):
+                    (out / "vmlinuz").write_bytes(content.read())
+                elif name == _DTB:
+                    (out / _DTB).write_bytes(content.read())
+                elif name == _DRIVER:
+                    (out / _DRIVER).write_bytes(content.read())
+                elif name == f"{_DRIVER}.xz":
+                    (out / _DRIVER).write_bytes(lzma.decompress(content.read()))
