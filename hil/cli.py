@@ -349,9 +349,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             if resume is not None
             else _fresh(scenario, overrides, out, quiet=quiet)
         )
-        return _run(
-            prepared, stop, control=control, as_json=as_json, quiet=quiet, capture=capture
-        )
+        return _run(prepared, stop, control=control, as_json=as_json, quiet=quiet, capture=capture)
 
 
 @dataclass(frozen=True, slots=True)

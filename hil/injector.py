@@ -199,7 +199,9 @@ class Injector:
 
     def order(self, event: Event, label: str) -> int:
         """An operator's upset for the next frame that is run, `event.frame`; returns its id."""
-        self._ordered.append(_of_event(event, label, stream(self._seed, label)))
+        assert event.frame is not None, "an order is for the next frame"
+        random = stream(self._seed, label)
+        self._ordered.append(_of_event(event, event.frame, label, random))
         return self._count + len(self._ordered)
 
     def due(self, frame: int, settled: bool) -> list[Planned]:

@@ -52,10 +52,14 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     ISOLATED        RESTART..       the operator brings it back           reintegrate
     VOTING          RESTART..RESET  the operator orders a rung            order
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
+    VOTING          ISOLATED        the plant takes it out (shed)         shed
+    REINTEGRATING   ISOLATED        the plant takes it out (shed)         shed
+    ISOLATED        RESYNC..        the plant gives it back               restored
 
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
 is stepped and compared but does not count; ISOLATED is not asked, and while it is held only the
-operator brings it back. What an operator orders uses up no attempt. Nodes that cannot be judged
+operator brings it back, while it is shed only the plant (a board without power, suspended, or too
+hot). What operator and plant order uses up no attempt. Nodes that cannot be judged
 because there was no majority are not observed at all."""
 
 from __future__ import annotations
@@ -139,13 +143,18 @@ class Action:
 @dataclass(slots=True)
 class _Machine:
     """One node. `tried` has the frames of the attempts of each rung; `held`: isolated by the
-    operator, until he brings it back."""
+    operator, until he brings it back; `shed`: by the plant, likewise."""
 
     state: NodeState = NodeState.VOTING
     agreed: int = 0
     held: bool = False
+    shed: bool = False
     cause: str = ""
     tried: dict[NodeState, list[int]] = field(default_factory=lambda: {r: [] for r in RUNGS})
+
+    @property
+    def kept_out(self) -> bool:
+        return self.held or self.shed
 
 
 class Recovery:
@@ -169,6 +178,10 @@ class Recovery:
         """The operator isolated it."""
         return self._machines[node].held
 
+    def is_shed(self, node: str) -> bool:
+        """The plant took it out."""
+        return self._machines[node].shed
+
     def in_state(self, *states: NodeState) -> list[str]:
         """Names of the nodes in any of `states`, in rig order."""
         return [name for name, m in self._machines.items() if m.state in states]
@@ -191,6 +204,7 @@ class Recovery:
                 "state": m.state.value,
                 "agreed": m.agreed,
                 "held": m.held,
+                "shed": m.shed,
                 "tried": {rung.value: frames for rung, frames in m.tried.items()},
             }
             for name, m in self._machines.items()
@@ -203,6 +217,7 @@ class Recovery:
             machine.state = NodeState(kept["state"])
             machine.agreed = kept["agreed"]
             machine.held = kept.get("held", False)
+            machine.shed = kept.get("shed", False)
             machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
         self._count()
 
@@ -262,7 +277,7 @@ class Recovery:
         """The board of an isolated node answers again: load and resync it. What was tried before
         still counts: one that comes back to fail again is given up like any other."""
         machine = self._machines[node]
-        if machine.state is not NodeState.ISOLATED or machine.held:
+        if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
         machine.agreed = 0
         self._go(frame, node, NodeState.RESET, BOARD_IS_BACK)
@@ -271,7 +286,7 @@ class Recovery:
     def power_returned(self, frame: int, node: str) -> list[Action]:
         """An isolated node has power again: try once more, with all attempts."""
         machine = self._machines[node]
-        if machine.state is not NodeState.ISOLATED or machine.held:
+        if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
         self._forgive(machine)
         return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")
@@ -281,6 +296,27 @@ class Recovery:
         """All attempts again."""
         for tried in machine.tried.values():
             tried.clear()
+
+    # --- the plant's ----------------------------------------------------------------------------
+
+    def shed(self, frame: int, node: str, cause: str) -> None:
+        """Take a node out until it is `restored`: it has no power, or may not run."""
+        self._machines[node].shed = True
+        self._go(frame, node, NodeState.ISOLATED, cause)
+
+    def restored(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
+        """A node that was shed may run again: heal it by the rung `first`, whether the policy has
+        attempts for it or not; with all attempts from there on."""
+        machine = self._machines[node]
+        if not machine.shed:
+            return []
+        machine.shed = False
+        if machine.held:
+            return []
+        self._forgive(machine)
+        machine.agreed = 0
+        self._go(frame, node, first, cause)
+        return [Action(node, first, cause)]
 
     # --- the operator's orders ----------------------------------------------------------------
 
@@ -296,6 +332,8 @@ class Recovery:
         if machine.state is not NodeState.ISOLATED:
             return []
         machine.held = False
+        if machine.shed:
+            return []
         self._forgive(machine)
         return self._climb(frame, node, first, cause)
 

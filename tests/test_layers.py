@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "hil.rig": KERNEL | SCENARIO,
     "hil.voter": KERNEL,
     "hil.recovery": set(),
-    "hil.injector": KERNEL | SCENARIO | {"hil.draws"},
+    "hil.injector": KERNEL | SCENARIO | {"hil.draws", "hil.plant"},
     "hil.observation": {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.outcome": KERNEL | {"hil.injector", "hil.voter", "hil.rig"},
     "hil.metrics": SCENARIO | {"hil.outcome", "hil.voter"},

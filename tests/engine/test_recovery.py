@@ -214,6 +214,7 @@ class Walk:
     frame: int = 0
     agreed: int = 0
     held: bool = False
+    shed: bool = False
     tries: list[tuple[int, NodeState]] = field(default_factory=list)
     edges: Counter[Edge] = field(default_factory=Counter)
     rules: list[str] = field(default_factory=list)
@@ -223,11 +224,21 @@ class Walk:
         before, seen = self.r.state("a"), len(self.r.transitions)
         self.rules.append(f"{self.frame}: {rule}")
         if rule == "power":
-            if before is S.ISOLATED and not self.held:
+            if before is S.ISOLATED and not self.held and not self.shed:
                 self.tries.clear()
             actions = self.r.power_returned(self.frame, "a")
         elif rule in ("isolate", "reintegrate", "order"):
             actions = self.operate(rule, before)
+        elif rule == "shed":
+            self.shed = True
+            self.r.shed(self.frame, "a", "battery at 40 %")
+            actions = []
+        elif rule == "restored":
+            if self.shed and not self.held:
+                self.tries.clear()
+            self.shed = False
+            first = self.rng.choice((S.RESYNC, S.POWER_CYCLE))
+            actions = self.r.restored(self.frame, "a", first, "power is back")
         elif rule == "returned":
             actions = self.r.returned(self.frame, "a")
         elif rule == "away":
@@ -254,7 +265,8 @@ class Walk:
         if rule == "order":
             return self.r.order(self.frame, "a", self.rng.choice((S.RESTART, S.RESET)), "operator")
         if before is S.ISOLATED:
-            self.tries.clear()
+            if not self.shed:
+                self.tries.clear()
             self.held = False
         first = self.rng.choice((S.RESTART, S.POWER_CYCLE))
         return self.r.reintegrate(self.frame, "a", first, "operator 2")
@@ -264,16 +276,17 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            if rule not in ("order", "returned"):  # use up no attempt
+            if rule not in ("order", "returned", "restored"):  # use up no attempt
                 self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule == "reintegrate" or (rule in ("power", "returned") and not self.held)
-        assert self.r.is_held("a") == self.held
-        assert not self.held or now is S.ISOLATED
-        if before is S.REINTEGRATING and rule not in ("isolate", "order", "reintegrate"):
+            assert rule in ("reintegrate", "restored", "power", "returned")
+        assert self.r.is_held("a") == self.held and self.r.is_shed("a") == self.shed
+        assert not (self.held or self.shed) or now is S.ISOLATED
+        ordered = ("isolate", "order", "reintegrate", "shed", "restored")
+        if before is S.REINTEGRATING and rule not in ordered:
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
         if now is S.REINTEGRATING and before is not S.REINTEGRATING:
@@ -295,8 +308,8 @@ class Walk:
             self.call("returned", "returned")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
-        elif self.rng.random() < 0.1:
-            rule = self.rng.choice(("isolate", "reintegrate", "order"))
+        elif self.rng.random() < 0.15:
+            rule = self.rng.choice(("isolate", "reintegrate", "order", "shed", "restored"))
             self.call(rule, rule)
         else:
             good = self.rng.random() < 0.5
@@ -345,7 +358,7 @@ def test_what_is_remembered_and_recalled_goes_on_in_the_same_way(seed: int) -> N
         walk.step()
     twin = walk_of(seed)
     twin.r.recall(json.loads(json.dumps(walk.r.memory())))
-    twin.held = walk.held
+    twin.held, twin.shed = walk.held, walk.shed
     twin.frame, twin.agreed, twin.tries = walk.frame, walk.agreed, list(walk.tries)
     twin.rng.setstate(walk.rng.getstate())
     first = len(walk.r.transitions)
@@ -406,6 +419,8 @@ ON = {
     "the operator orders a rung": {"order"},
     "away: its board is looked for": {"away"},
     "its board is back (not while held)": {"returned"},
+    "the plant takes it out (shed)": {"shed"},
+    "the plant gives it back": {"restored"},
 }
 
 

@@ -38,7 +38,9 @@ _DIE_WITH_PARENT: Final = (
 
 # maxcpus: with more, QEMU does not always notice that machine code was changed, and upsets of it
 # would have no effect. The other processors stay off altogether: they would spin for ever.
-_COMMAND_LINE: Final = "console=ttyAMA0,115200 maxcpus=1 panic=1 rdinit=/init -- --port /dev/ttyAMA0"
+_COMMAND_LINE: Final = (
+    "console=ttyAMA0,115200 maxcpus=1 panic=1 rdinit=/init -- --port /dev/ttyAMA0"
+)
 
 
 def find_qemu() -> str:

@@ -82,7 +82,7 @@ class Plant(FrozenModel):
         description="Frames in which nothing can happen are not computed: hours pass in seconds.",
     )
     record_every_s: NonNegative = Field(
-        default=10.0, description="Time between two rows of the record; changes always have one."
+        default=30.0, description="Time between two rows of the record; changes always have one."
     )
 
     @model_validator(mode="after")
