@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
 # Below the rig's own layer only its values are known: nothing that opens, sends or waits.
 RIG_VALUES = {
     "hil.rig.link": {"LinkStatistics"},
-    "hil.rig.messages": {"Health", "Hello", "Rail", "Reply", "Report", "Sync"},
+    "hil.rig.messages": {"Health", "Hello", "Limited", "Limits", "Rail", "Reply", "Report", "Sync"},
     "hil.rig.node": {
         "ABSENT", "CRASHED", "DONE", "EXCLUDED", "EXCLUDED_RESULT", "HUNG", "SILENT", "NodeResult",
     },
