@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
 RIG_VALUES = {
     "hil.rig.link": {"LinkStatistics"},
     "hil.rig.link_state": {"LinkEvent"},
-    "hil.rig.messages": {"Health", "Hello", "Rail", "Reply", "Report", "Sync"},
+    "hil.rig.messages": {"Health", "Hello", "Limited", "Limits", "Rail", "Reply", "Report", "Sync"},
     "hil.rig.node": {
         "ABSENT", "CRASHED", "DONE", "EXCLUDED", "EXCLUDED_RESULT", "HUNG", "SILENT", "NodeResult",
     },

@@ -14,10 +14,13 @@
  *   NO WORKER READY      RESTART                agent_requests.c restart
  *   any       EMPTY      RESET                  port->reset
  *
+ * Limits (agent_limits.c) lie across these states: with a duty below 1000 RUNNING lasts longer, when
+ * suspended no step leaves READY, and one that is RUNNING stands still. RESET lifts them.
+ *
  * Invariants:
  *   1. One request is carried out at most once: a repeated seq is answered from the cache.
  *   2. done_frame advances by exactly one, only when a step ended by itself, or is set by SYNC/RESTORE.
- *   3. While RUNNING only HELLO, HEALTH and RESET are carried out.
+ *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
  *   4. Nothing the worker does to its memory makes the agent read or write outside agent_t and the
  *      port's regions: of the shared memory it only digests bytes and reads the tick counter. */
 #include "agent.h"
@@ -34,6 +37,7 @@ int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words
   a->boot_id = boot_id;
   a->booted_us = port->now_us(port->context);
   a->done_frame = AGENT_NO_FRAME;
+  a->duty_permille = 1000;
   wire_decoder_init(&a->decoder);
   const int status = checkpoint_init(&a->checkpoint, words, checks, count);
   if (status != HIL_OK) return status;

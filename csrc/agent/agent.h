@@ -74,15 +74,25 @@ typedef struct {
   uint64_t done_frame; /* last completed frame; all ones: none */
 
   uint8_t worker_alive;
-  uint8_t running;      /* a step is under way */
+  uint8_t running;      /* a step is under way, or its answer withheld */
   uint8_t runaway;      /* its tick count passed the budget */
   uint8_t resetting;
   uint64_t reset_by_us; /* give up on the link and start anew */
   uint16_t step_seq;
   uint64_t step_frame;
-  uint64_t step_began_us;
   uint8_t last_reply[512]; /* of done_frame, while last_reply_len is not 0 */
   size_t last_reply_len;
+
+  /* Limits, and how the time of a step was spent under them. */
+  uint16_t duty_permille;
+  uint8_t suspended;
+  uint8_t held;     /* the step has ended, |reply| waits for its time */
+  uint8_t standing; /* the worker stands still for a limit, or because its step has ended */
+  uint64_t step_began_us;
+  uint64_t stands_since_us, stood_us;         /* now, and before within this step */
+  uint64_t suspended_since_us, suspended_us;
+  uint64_t slice_began_us; /* busy time of the step when the worker last went on */
+  reply_t reply;
 
   agent_upset_t upsets[AGENT_UPSETS_MAX];
   uint32_t upset_next;
@@ -111,13 +121,17 @@ int agent_tx_pending(const agent_t *a);
 /* The port calls this when the worker stands still at |tick|. Non-zero: abandon the step. */
 int agent_on_tick(agent_t *a, uint32_t tick);
 
+/* [us] for which the duty still withholds the answer of the step that ended last. A port with a virtual
+ * clock lets it go on by so much; agent_poll and a quiet step need no more. */
+uint64_t agent_withheld_us(const agent_t *a);
+
 /* Could agent_step_quiet run |frame|? HIL_OK, or HIL_ERR_STATE. */
 int agent_quiet_ready(const agent_t *a, uint64_t frame);
 
 /* One fault-free step without any message, for a host in the same process that runs quiet stretches in
  * one go: as MSG_STEP with the input already in place. Returns the worker_status_t, and the digests of
  * output and state (zero unless WORKER_DONE); HIL_ERR_STATE, with nothing done, if there is no worker at
- * rest, an upset is armed, a stuck bit held, or |frame| is not the next. */
+ * rest, it is suspended, an upset is armed, a stuck bit held, or |frame| is not the next. */
 int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
 
 #endif

@@ -67,11 +67,11 @@ void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status) {
   }
 }
 
-void agent_answer_busy(agent_t *a, uint8_t request, uint16_t seq) {
+void agent_answer_not_now(agent_t *a, uint8_t request, uint16_t seq, uint32_t detail) {
   uint8_t payload[16];
   size_t len;
-  const refusal_t busy = {request, HIL_ERR_STATE, AGENT_BUSY};
-  if (refusal_pack(&busy, payload, sizeof payload, &len) == HIL_OK) {
+  const refusal_t not_now = {request, HIL_ERR_STATE, detail};
+  if (refusal_pack(&not_now, payload, sizeof payload, &len) == HIL_OK) {
     agent_send(a, MSG_ERROR, seq, payload, len);
   }
 }

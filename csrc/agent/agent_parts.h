@@ -6,8 +6,11 @@
 
 #define AGENT_NO_FRAME UINT64_MAX
 
-/* Detail of a request refused because a step is under way (not a failure). */
-enum { AGENT_BUSY = 1 };
+/* Details of a request refused with HIL_ERR_STATE. */
+enum {
+  AGENT_BUSY = 1,     /* a step is under way (not a failure) */
+  AGENT_SUSPENDED = 2 /* a limit forbids to begin one */
+};
 
 /* --- agent_link.c: answers to the host ------------------------------------------------------- */
 
@@ -15,8 +18,8 @@ enum { AGENT_BUSY = 1 };
 void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
 void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status);
-/* A step is under way: a sign of life, and an invitation to ask again. */
-void agent_answer_busy(agent_t *a, uint8_t request, uint16_t seq);
+/* Not now, and why: AGENT_BUSY, a sign of life and an invitation to ask again, or AGENT_SUSPENDED. */
+void agent_answer_not_now(agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
 /* Send without keeping. Dropped if the queue is full: the host asks again. */
 void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 /* Repeat the kept answer if it answers (type, seq). */
@@ -34,6 +37,20 @@ void agent_announce(agent_t *a, uint16_t seq);
 void agent_step_begin(agent_t *a, uint16_t seq, const step_t *step);
 uint32_t agent_step_poll(agent_t *a);
 uint64_t agent_region_digest(const agent_t *a, region_t region);
+
+/* --- agent_limits.c: duty and suspension ------------------------------------------------------- */
+
+/* Obey |limits| from now on; |out| tells what holds. HIL_ERR_STATE if that is not possible now. */
+int agent_limit(agent_t *a, const limits_t *limits, limited_t *out);
+void agent_limits_step_began(agent_t *a);
+void agent_limits_step_ended(agent_t *a);
+/* Make the running worker stand still, or go on, as the limits want it. Returns the time in us after
+ * which they may want something else; UINT32_MAX: no need. */
+uint32_t agent_limits_poll(agent_t *a);
+/* [us] that the step has run so far, without the time in which it stood. */
+uint64_t agent_busy_us(const agent_t *a);
+/* A time to wait, as agent_poll returns it. */
+uint32_t agent_wait_us(uint64_t us);
 
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
 

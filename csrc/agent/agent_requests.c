@@ -289,6 +289,24 @@ static void health(agent_t *a, const request_t *q) {
   }
 }
 
+static void limit(agent_t *a, const request_t *q) {
+  limits_t m;
+  limited_t limited;
+  if (limits_unpack(&m, q->payload, q->len) != HIL_OK) {
+    refuse(a, q, HIL_ERR_PAYLOAD);
+    return;
+  }
+  if (agent_limit(a, &m, &limited) != HIL_OK) {
+    agent_answer_not_now(a, q->type, q->seq, AGENT_BUSY);
+    return;
+  }
+  uint8_t payload[64];
+  size_t len;
+  if (limited_pack(&limited, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_LIMIT, q->seq, payload, len);
+  }
+}
+
 static void dispatch(agent_t *a, const request_t *q) {
   switch (q->type) {
     case MSG_LOAD: load(a, q); break;
@@ -328,6 +346,9 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
     case MSG_HEALTH:
       health(a, &q);
       return;
+    case MSG_LIMIT: /* a step may last for long under a limit that is to be lifted */
+      if (!agent_answer_again(a, q.type, q.seq)) limit(a, &q);
+      return;
     case MSG_RESET:
       a->streaming = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
@@ -339,7 +360,7 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
   }
   if (a->running) {
     if (q.type == MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
-    agent_answer_busy(a, q.type, q.seq);
+    agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);
     return;
   }
   if (!agent_answer_again(a, q.type, q.seq)) dispatch(a, &q);

@@ -1,7 +1,7 @@
-/* One frame: begin, stops on the way, budget, end. SPDX-License-Identifier: Apache-2.0
+/* One frame: begin, stops on the way, budget, end, answer. SPDX-License-Identifier: Apache-2.0
  *
  * A step is called hung when it used up its CPU budget (time in which the machine ran something else
- * does not count, so a loaded machine makes no hangs) or when its ticks passed the budget's. */
+ * does not count, so neither a loaded machine nor a limit makes hangs) or when its ticks passed the budget's. */
 #include <string.h>
 
 #include "agent_parts.h"
@@ -70,10 +70,22 @@ static void answer_step(agent_t *a, const reply_t *reply) {
   }
 }
 
-static void end_step(agent_t *a, worker_status_t status, uint8_t signal) {
-  reply_t reply;
-  finish(a, status, signal, &reply);
-  answer_step(a, &reply);
+/* Answer a step that has ended, as soon as its duty allows. */
+static uint32_t release(agent_t *a) {
+  const uint64_t withheld_us = agent_withheld_us(a);
+  if (withheld_us) return agent_wait_us(withheld_us);
+  a->held = a->running = 0;
+  const uint64_t step_us = a->port.now_us(a->port.context) - a->step_began_us;
+  a->reply.step_us = step_us < UINT32_MAX ? (uint32_t)step_us : UINT32_MAX;
+  answer_step(a, &a->reply);
+  return UINT32_MAX;
+}
+
+static uint32_t end_step(agent_t *a, worker_status_t status, uint8_t signal) {
+  agent_limits_step_ended(a);
+  finish(a, status, signal, &a->reply);
+  a->held = a->running = 1;
+  return release(a);
 }
 
 /* Start the worker on the input that is in place. */
@@ -87,7 +99,7 @@ static int launch(agent_t *a, uint64_t frame) {
   agent_upsets_at_tick(a, 0);
   if (a->resetting) return HIL_ERR_STATE;
   set_next_stop(a);
-  a->step_began_us = a->port.now_us(a->port.context);
+  agent_limits_step_began(a);
   const int status = a->port.step(a->port.context);
   if (status != HIL_OK) a->running = 0;
   return status;
@@ -104,6 +116,10 @@ void agent_step_begin(agent_t *a, uint16_t seq, const step_t *step) {
     return;
   }
   a->step_seq = seq;
+  if (a->suspended) {
+    agent_answer_not_now(a, MSG_STEP, seq, AGENT_SUSPENDED);
+    return;
+  }
   if (!a->worker_alive) {
     const reply_t absent = {.frame = step->frame, .status = WORKER_ABSENT};
     answer_step(a, &absent);
@@ -136,7 +152,7 @@ int agent_on_tick(agent_t *a, uint32_t tick) {
 static uint32_t poll_us_trigger(agent_t *a) {
   const uint32_t at = agent_upsets_next_us(a);
   if (at == UINT32_MAX || !a->port.interrupt) return UINT32_MAX;
-  const uint64_t passed = a->port.now_us(a->port.context) - a->step_began_us;
+  const uint64_t passed = agent_busy_us(a);
   if (passed < at) return at - passed > 2000u ? (uint32_t)(at - passed) - 1000u : 0;
   if (a->port.interrupt(a->port.context) == HIL_OK) {
     agent_upsets_at_us(a, passed < UINT32_MAX ? (uint32_t)passed : UINT32_MAX);
@@ -149,31 +165,31 @@ static uint32_t poll_us_trigger(agent_t *a) {
 
 uint32_t agent_step_poll(agent_t *a) {
   uint8_t signal = 0;
+  if (a->held) return release(a);
   const port_event_t event = a->port.poll(a->port.context, &signal);
   if (a->resetting) return UINT32_MAX;
   if (event == PORT_DONE && a->budget.max_ticks && a->memory.progress->tick > a->budget.max_ticks) {
     a->runaway = 1; /* damaged code can count past every stop */
   } else if (event == PORT_DONE) {
-    end_step(a, WORKER_DONE, 0);
-    return UINT32_MAX;
+    return end_step(a, WORKER_DONE, 0);
   }
-  if (event == PORT_CRASHED) {
-    end_step(a, WORKER_CRASHED, signal);
-    return UINT32_MAX;
-  }
+  if (event == PORT_CRASHED) return end_step(a, WORKER_CRASHED, signal);
   const uint64_t used = a->port.cpu_us(a->port.context);
   if (a->runaway || used >= a->budget.cpu_us) {
     a->port.kill(a->port.context);
-    end_step(a, WORKER_HUNG, 0);
-    return UINT32_MAX;
+    return end_step(a, WORKER_HUNG, 0);
   }
+  const uint32_t limit_us = agent_limits_poll(a);
+  if (a->standing) return limit_us;
   const uint32_t trigger_us = poll_us_trigger(a);
+  const uint32_t next_us = limit_us < trigger_us ? limit_us : trigger_us;
   const uint64_t left_us = a->budget.cpu_us - used; /* CPU time never runs faster than the clock */
-  return left_us < trigger_us ? (uint32_t)left_us : trigger_us;
+  return left_us < next_us ? (uint32_t)left_us : next_us;
 }
 
 int agent_quiet_ready(const agent_t *a, uint64_t frame) {
-  const int at_rest = a->workload && a->worker_alive && !a->running && !a->resetting;
+  const int at_rest =
+      a->workload && a->worker_alive && !a->running && !a->resetting && !a->suspended;
   return at_rest && frame == a->done_frame + 1u && !a->disturbed
              ? HIL_OK
              : HIL_ERR_STATE;
@@ -186,6 +202,7 @@ int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t 
   uint8_t signal = 0;
   reply_t reply;
   const port_event_t event = a->port.poll(a->port.context, &signal);
+  agent_limits_step_ended(a);
   a->last_reply_len = 0;
   if (event != PORT_DONE) {
     a->port.kill(a->port.context);

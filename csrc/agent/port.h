@@ -79,7 +79,12 @@ typedef struct {
   /* Program counter relative to the workload's text, all ones if outside or unknown. */
   uint64_t (*pc_offset)(void *context);
 
-  /* Start the whole agent anew, as after power-on. May not return. */
+  /* Keep the worker to |limits->cores|, and the board to clock_khz and mode; what is 0 or empty is lifted.
+   * Fill cores, clock_khz, mode and detail of |out|, and set its bits of refused and means. The agent
+   * keeps duty and suspend itself. Null: this port has nothing to turn. */
+  void (*limit)(void *context, const limits_t *limits, limited_t *out);
+
+  /* Start the whole agent anew, as after power-on, without limits. May not return. */
   void (*reset)(void *context);
 
   /* Fill what only the system knows; other fields are the agent's. Unknown values stay as they are. */

@@ -75,6 +75,16 @@ static void health_check(const health_t *m) {
   }
 }
 
+static void limits_check(const limits_t *m) {
+  REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
+  REQUIRE(terminated(m->mode, sizeof m->mode));
+}
+static void limited_check(const limited_t *m) {
+  REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
+  REQUIRE(terminated(m->mode, sizeof m->mode));
+  REQUIRE(m->refused < 2 * LIMIT_MODE && m->means < 2 * MEANS_NVPMODEL);
+}
+
 typedef int (*unpack_t)(void *m, const uint8_t *data, size_t len);
 typedef int (*pack_t)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
 
@@ -97,7 +107,7 @@ typedef struct {
 
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
-WRAP(health)
+WRAP(health) WRAP(limits) WRAP(limited)
 
 typedef uint32_t ident_t; /* the one payload that is no struct */
 static int ident_unpack(void *m, const uint8_t *data, size_t len) { return id_unpack(m, data, len); }
@@ -112,7 +122,7 @@ static const layout_t layouts[] = {
     LAYOUT(hello),  LAYOUT(load),    LAYOUT(loaded), LAYOUT(budget),      LAYOUT(step),
     LAYOUT(reply),  LAYOUT(arm),     LAYOUT(report), LAYOUT(ident),       LAYOUT(spans_query),
     LAYOUT(spans),  LAYOUT(range),   LAYOUT(data),   LAYOUT(sync),        LAYOUT(done),
-    LAYOUT(refusal), LAYOUT(nak),    LAYOUT(health),
+    LAYOUT(refusal), LAYOUT(nak),    LAYOUT(health), LAYOUT(limits),     LAYOUT(limited),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -43,7 +43,9 @@ static struct {
   size_t link_takes; /* bytes per call */
   int link_down;
   unsigned calls, fail_at;
-  unsigned kills, starts, loads, steps, resets, advances;
+  unsigned kills, starts, loads, steps, resets, advances, interrupts, resumes, limitings;
+  int stands; /* between interrupt and resume */
+  limits_t limits;
   int resetted;
   uint8_t sent[SENT_CAP];
   size_t sent_len;
@@ -101,7 +103,7 @@ static int stub_start(void *context) {
   if (fails()) return HIL_ERR_IO;
   s.progress = (progress_t){0, 0, on_stop, NULL};
   s.worker = 1;
-  s.begun = s.frozen = s.crashed = 0;
+  s.begun = s.frozen = s.crashed = s.stands = 0;
   memset(s.stack, 0, sizeof s.stack);
   memset(s.text, 0, sizeof s.text);
   return HIL_OK;
@@ -125,8 +127,9 @@ static port_event_t stub_poll(void *context, uint8_t *out_signal) {
     *out_signal = SIGNAL_KILL;
     return PORT_CRASHED;
   }
-  s.cpu_us += 100;
   s.clock_us += 100;
+  if (s.stands) return PORT_RUNNING;
+  s.cpu_us += 100;
   if (!s.begun || s.kind == STEP_HANGS || s.kind == STEP_WAITS || s.frozen) return PORT_RUNNING;
   s.begun = 0;
   int status =
@@ -142,12 +145,34 @@ static port_event_t stub_poll(void *context, uint8_t *out_signal) {
 
 static int stub_interrupt(void *context) {
   (void)context;
-  return fails() ? HIL_ERR_IO : HIL_OK;
+  if (fails()) return HIL_ERR_IO;
+  CHECK(!s.stands);
+  s.interrupts++;
+  s.stands = 1;
+  return HIL_OK;
 }
 
 static int stub_resume(void *context) {
   (void)context;
-  return fails() ? HIL_ERR_IO : HIL_OK;
+  if (fails()) return HIL_ERR_IO;
+  CHECK(s.stands);
+  s.resumes++;
+  s.stands = 0;
+  return HIL_OK;
+}
+
+static void stub_limit(void *context, const limits_t *limits, limited_t *out) {
+  (void)context;
+  s.limitings++;
+  s.limits = *limits;
+  if (fails()) {
+    out->refused |= LIMIT_CORES;
+    out->detail = 5;
+    return;
+  }
+  out->cores = limits->cores ? limits->cores : 4;
+  out->means |= MEANS_AFFINITY;
+  memcpy(out->mode, limits->mode, sizeof out->mode);
 }
 
 static int stub_advance(void *context, uint32_t steps, uint32_t *out_taken) {
@@ -166,7 +191,7 @@ static int stub_advance(void *context, uint32_t steps, uint32_t *out_taken) {
 static void stub_kill(void *context) {
   (void)context;
   s.kills++;
-  s.worker = s.begun = s.frozen = s.crashed = 0;
+  s.worker = s.begun = s.frozen = s.crashed = s.stands = 0;
 }
 
 static uint64_t stub_cpu_us(void *context) {
@@ -287,6 +312,7 @@ static const port_t stub_port = {.tx = stub_tx,
                                  .target_write = stub_target_write,
                                  .sefi = stub_sefi,
                                  .pc_offset = stub_pc_offset,
+                                 .limit = stub_limit,
                                  .reset = stub_reset,
                                  .identify = stub_identify,
                                  .health = stub_health,
@@ -565,6 +591,7 @@ static void pack_request(uint8_t type) {
   const budget_t b = {.cpu_us = 1000};
   const spans_query_t q = {REGION_STATE, 16, 0, 2};
   const range_t r = {REGION_STATE, 0, 8};
+  const limits_t l = {.duty_permille = 1000};
   const sync_t y = {3, digest64(s.memory, golden.workload->state_len, 0)};
   payload_len = 0;
   memset(&content, 0, sizeof content);
@@ -580,6 +607,7 @@ static void pack_request(uint8_t type) {
     case MSG_READ: (void)range_pack(&r, payload, sizeof payload, &payload_len); break;
     case MSG_WRITE: (void)data_pack(&content, payload, sizeof payload, &payload_len); break;
     case MSG_SYNC: (void)sync_pack(&y, payload, sizeof payload, &payload_len); break;
+    case MSG_LIMIT: (void)limits_pack(&l, payload, sizeof payload, &payload_len); break;
     default: break;
   }
 }
@@ -605,7 +633,8 @@ static const struct {
                 {MSG_RESET, {OK, OK, OK, OK}},
                 {MSG_HEALTH, {OK, OK, OK, OK}},
                 {0x00, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
-                {0x10, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {MSG_LIMIT, {OK, OK, OK, OK}},
+                {0x11, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 
@@ -641,7 +670,7 @@ static void every_request_in_every_state_has_exactly_one_answer(void) {
 
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
   static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,  MSG_ARM, MSG_REPORT,
-                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC};
+                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC, MSG_LIMIT};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(READY);
     for (int longer = 0; longer < 2; longer++) {
@@ -698,7 +727,8 @@ static void arguments_out_of_range_are_refused(void) {
 
 static void a_repeated_request_is_done_once_and_answered_alike(void) {
   static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,       MSG_ARM,    MSG_SPANS,
-                                  MSG_WRITE, MSG_SYNC,   MSG_CHECKPOINT, MSG_RESTART};
+                                  MSG_WRITE, MSG_SYNC,   MSG_CHECKPOINT, MSG_RESTART,
+                                  MSG_LIMIT};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(READY);
     pack_request(types[i]);
@@ -713,6 +743,7 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
       CHECK(memcmp(&answers[0], &first, sizeof first - WIRE_PAYLOAD_MAX + first.len) == 0);
     }
     CHECK_EQ(s.loads - loads + s.steps - steps + s.starts - starts, done);
+    CHECK_EQ(s.limitings, types[i] == MSG_LIMIT);
     CHECK_EQ(s.agent.duplicates, 3);
   }
 }
@@ -1396,6 +1427,314 @@ static void a_wall_clock_trigger_after_the_end_is_missed(void) {
   CHECK_EQ(report(1).state, UPSET_MISSED);
 }
 
+/* --- limits ------------------------------------------------------------------------------------------- */
+
+static limited_t limited;
+
+static void ask_limits(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
+  const limits_t m = {.duty_permille = duty_permille, .suspend = suspend, .cores = cores};
+  CHECK_EQ(limits_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_LIMIT);
+}
+
+static void limit(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
+  ask_limits(duty_permille, suspend, cores);
+  const answer_t *a = only(MSG_LIMIT | MSG_ANSWER);
+  memset(&limited, 0, sizeof limited);
+  CHECK(a && limited_unpack(&limited, a->payload, a->len) == HIL_OK);
+}
+
+static void a_limit_tells_what_holds(void) {
+  come_to(EMPTY);
+  limit(1000, 0, 0);
+  CHECK_EQ(limited.duty_permille, 1000);
+  CHECK_EQ(limited.suspend, 0);
+  CHECK_EQ(limited.cores, 4);
+  CHECK_EQ(limited.refused, 0);
+  CHECK_EQ(limited.means, MEANS_AFFINITY);
+  limit(40, 1, 2);
+  CHECK_EQ(limited.duty_permille, 40);
+  CHECK_EQ(limited.suspend, 1);
+  CHECK_EQ(limited.cores, 2);
+  CHECK_EQ(limited.means, MEANS_HOLD | MEANS_SLICE | MEANS_STOP | MEANS_AFFINITY);
+  CHECK_EQ(s.limits.cores, 2);
+  s.fail_at = s.calls + 1;
+  limit(1000, 0, 3);
+  CHECK_EQ(limited.refused, LIMIT_CORES);
+  CHECK_EQ(limited.detail, 5);
+  s.agent.port.limit = NULL; /* a port that has nothing to turn */
+  const limits_t all = {.duty_permille = 7, .cores = 1, .suspend = 0, .clock_khz = 1, .mode = "x"};
+  CHECK_EQ(limits_pack(&all, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_LIMIT);
+  const answer_t *a = only(MSG_LIMIT | MSG_ANSWER);
+  CHECK(a && limited_unpack(&limited, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(limited.refused, LIMIT_CORES | LIMIT_CLOCK | LIMIT_MODE);
+  CHECK_EQ(limited.detail, 0);
+  CHECK_EQ(limited.duty_permille, 7);
+  limit(1000, 0, 0);
+  CHECK_EQ(limited.refused | limited.means, 0);
+}
+
+static void an_answer_is_withheld_for_as_long_as_the_duty_says(void) {
+  static const uint16_t duties[] = {1000, 999, 500, 250, 3, 1};
+  for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
+    begin("sha256");
+    limit(duties[i], 0, 0);
+    for (uint64_t frame = 0; frame < 3; frame++) {
+      CHECK_EQ(golden_step(&golden), HIL_OK);
+      pack_step(frame);
+      give(MSG_STEP, ++next_seq, payload, payload_len);
+      uint32_t wait_us = agent_poll(&s.agent); /* the stub's step takes 100 us, then it is over */
+      const uint64_t due_us = (100u * 1000u + duties[i] - 1u) / duties[i];
+      if (duties[i] < 1000) {
+        hear();
+        CHECK_EQ(answer_count, 0);
+        CHECK_EQ(wait_us, due_us - 100);
+        s.clock_us += wait_us - 1; /* and not a microsecond sooner */
+        CHECK_EQ(agent_poll(&s.agent), 1);
+        hear();
+        CHECK_EQ(answer_count, 0);
+        s.clock_us++;
+        wait_us = agent_poll(&s.agent);
+      }
+      CHECK_EQ(wait_us, UINT32_MAX);
+      hear();
+      CHECK(read_reply());
+      CHECK_EQ(reply.status, WORKER_DONE);
+      CHECK_EQ(reply.step_us, due_us);
+      CHECK_EQ(reply.state_digest, golden.state_digest);
+      CHECK_EQ(s.interrupts, 0); /* it is far shorter than a slice */
+    }
+  }
+}
+
+static void while_an_answer_is_withheld_the_agent_talks(void) {
+  begin("sha256");
+  limit(1, 0, 0);
+  pack_step(0);
+  const uint16_t seq = ++next_seq;
+  give(MSG_STEP, seq, payload, payload_len);
+  CHECK(agent_poll(&s.agent) > 90000);
+  static const uint8_t types[] = {MSG_HELLO, MSG_HEALTH};
+  for (size_t i = 0; i < sizeof types; i++) {
+    payload_len = 0;
+    give(types[i], ++next_seq, payload, payload_len);
+    (void)agent_poll(&s.agent);
+    hear();
+    CHECK(only((uint8_t)(types[i] | MSG_ANSWER)) != NULL);
+  }
+  pack_step(0);
+  give(MSG_STEP, seq, payload, payload_len);
+  (void)agent_poll(&s.agent);
+  hear();
+  refusal_t m;
+  const answer_t *a = only(MSG_ERROR);
+  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.status, HIL_ERR_STATE);
+  CHECK_EQ(m.detail, 1);
+  const limits_t none = {.duty_permille = 1000};
+  CHECK_EQ(limits_pack(&none, payload, sizeof payload, &payload_len), HIL_OK);
+  give(MSG_LIMIT, ++next_seq, payload, payload_len); /* which lets the answer go */
+  CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
+  hear();
+  CHECK_EQ(answer_count, 2);
+  CHECK_EQ(answers[0].type, MSG_LIMIT | MSG_ANSWER);
+  CHECK_EQ(answers[1].type, MSG_STEP | MSG_ANSWER);
+  CHECK_EQ(answers[1].seq, seq);
+  CHECK_EQ(s.steps, 1);
+}
+
+/* A step that goes on for ever, on a clock that only goes on by what agent_poll asks for. */
+static void run_for(uint64_t us) {
+  const uint64_t end_us = s.clock_us + us;
+  while (s.clock_us < end_us) {
+    const uint32_t wait_us = agent_poll(&s.agent);
+    const uint64_t left_us = end_us > s.clock_us ? end_us - s.clock_us : 0;
+    s.clock_us += wait_us < left_us ? wait_us : left_us;
+    if (!s.stands) s.cpu_us += wait_us < left_us ? wait_us : left_us;
+  }
+}
+
+static void a_long_step_runs_in_slices(void) {
+  static const struct {
+    uint16_t duty;
+    unsigned slices; /* in 10 s */
+  } cases[] = {{1000, 0}, {900, 1000}, {500, 1000}, {100, 1000}, {10, 200}, {1, 20}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    begin("sha256");
+    budget((budget_t){.cpu_us = UINT64_MAX, .max_ticks = 1000});
+    limit(cases[i].duty, 0, 0);
+    s.kind = STEP_WAITS;
+    pack_step(0);
+    give(MSG_STEP, 700, payload, payload_len);
+    run_for(10000000);
+    CHECK(s.interrupts + 30 >= cases[i].slices * 9 / 10 && s.interrupts <= cases[i].slices);
+    const uint64_t share_us = 10000u * (uint64_t)cases[i].duty;
+    CHECK(s.cpu_us <= share_us + 10000 && s.cpu_us >= share_us * 8 / 10);
+    s.kind = STEP_RUNS;
+    settle();
+    CHECK(read_reply());
+    CHECK_EQ(reply.status, WORKER_DONE);
+    CHECK(reply.step_us >= 10000000);
+  }
+}
+
+static void no_pause_makes_a_hang_and_none_hides_one(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 100000, .max_ticks = 1000});
+  limit(10, 0, 0);
+  s.kind = STEP_WAITS;
+  pack_step(0);
+  give(MSG_STEP, 700, payload, payload_len);
+  run_for(5000000); /* 50 ms of work */
+  hear();
+  CHECK_EQ(answer_count, 0);
+  CHECK(s.agent.running);
+  for (int turn = 0; turn < 1000 && s.agent.running; turn++) run_for(100000);
+  hear();
+  CHECK(read_reply());
+  CHECK_EQ(reply.status, WORKER_HUNG);
+  CHECK(reply.step_us >= 8000000);
+}
+
+static void a_suspended_board_refuses_steps_and_keeps_its_state(void) {
+  begin("sha256");
+  golden_frame(0);
+  limit(1000, 1, 0);
+  CHECK_EQ(limited.suspend, 1);
+  refusal_t m;
+  pack_step(1);
+  ask(MSG_STEP);
+  const answer_t *a = only(MSG_ERROR);
+  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.status, HIL_ERR_STATE);
+  CHECK_EQ(m.detail, 2);
+  CHECK_EQ(s.steps, 1);
+  step(0); /* what was computed may be asked for */
+  CHECK_EQ(reply.state_digest, golden.state_digest);
+  uint64_t output, state;
+  CHECK_EQ(agent_step_quiet(&s.agent, 1, &output, &state), HIL_ERR_STATE);
+  CHECK_EQ(health().steps, 1);
+  limit(1000, 0, 0);
+  golden_frame(1);
+}
+
+static void a_step_under_way_is_suspended_and_goes_on(void) {
+  begin("sha256");
+  budget((budget_t){.cpu_us = 1000000, .max_ticks = 1000});
+  limit(500, 0, 0);
+  s.kind = STEP_WAITS;
+  CHECK_EQ(golden_step(&golden), HIL_OK);
+  pack_step(0);
+  give(MSG_STEP, 700, payload, payload_len);
+  run_for(2000);
+  const limits_t stop = {.duty_permille = 500, .suspend = 1};
+  CHECK_EQ(limits_pack(&stop, payload, sizeof payload, &payload_len), HIL_OK);
+  give(MSG_LIMIT, 701, payload, payload_len);
+  CHECK(s.stands); /* before the answer tells so */
+  const uint64_t used_us = s.cpu_us;
+  for (int turn = 0; turn < 100; turn++) {
+    CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
+    s.clock_us += 100000;
+  }
+  CHECK(s.stands);
+  CHECK_EQ(s.cpu_us, used_us);
+  hear();
+  CHECK_EQ(answer_count, 1);
+  CHECK_EQ(answers[0].type, MSG_LIMIT | MSG_ANSWER);
+  const limits_t go = {.duty_permille = 500};
+  CHECK_EQ(limits_pack(&go, payload, sizeof payload, &payload_len), HIL_OK);
+  give(MSG_LIMIT, 702, payload, payload_len);
+  const uint64_t lifted_us = s.clock_us;
+  run_for(200000); /* no credit from the suspension: half of the time again */
+  CHECK(s.cpu_us - used_us <= 110000);
+  CHECK(s.cpu_us - used_us >= 70000);
+  CHECK(s.clock_us >= lifted_us + 200000);
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK_EQ(answer_count, 2);
+  CHECK_EQ(reply_unpack(&reply, answers[1].payload, answers[1].len), HIL_OK);
+  CHECK_EQ(reply.status, WORKER_DONE);
+  CHECK_EQ(reply.state_digest, golden.state_digest);
+  CHECK(reply.step_us >= 10000000);
+}
+
+static void positions_are_the_same_under_any_duty(void) {
+  static const uint16_t duties[] = {1000, 700, 20};
+  report_t first[2];
+  memset(first, 0, sizeof first);
+  for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
+    begin("sha256");
+    arm_t at_tick = flip(1, 0, TARGET_STATE, 5, 77), behind = flip(2, 0, TARGET_TEXT, 9, 3);
+    behind.steps = 40;
+    arm(&at_tick);
+    arm(&behind);
+    limit(duties[i], 0, 0);
+    s.kind = STEP_WAITS;
+    pack_step(0);
+    give(MSG_STEP, 700, payload, payload_len);
+    run_for(50000);
+    s.kind = STEP_RUNS;
+    settle();
+    CHECK(read_reply());
+    for (uint32_t id = 1; id <= 2; id++) {
+      report_t r = report(id);
+      CHECK_EQ(r.state, UPSET_INJECTED);
+      r.at_us = 0;
+      if (!i) first[id - 1] = r;
+      CHECK(memcmp(&r, &first[id - 1], sizeof r) == 0);
+    }
+  }
+}
+
+static void a_wall_clock_trigger_counts_the_time_that_ran(void) {
+  begin("sha256");
+  arm_t a = flip(1, 0, TARGET_STATE, 30000, 3);
+  a.trigger = TRIGGER_US;
+  arm(&a);
+  limit(100, 0, 0);
+  s.kind = STEP_WAITS;
+  pack_step(0);
+  give(MSG_STEP, 300, payload, payload_len);
+  run_for(250000);
+  CHECK_EQ(s.agent.upsets[0].report.state, UPSET_ARMED);
+  run_for(150000);
+  CHECK_EQ(s.agent.upsets[0].report.state, UPSET_INJECTED);
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK(read_reply());
+}
+
+static void a_step_that_dies_in_a_pause_is_told(void) {
+  begin("sha256");
+  limit(10, 0, 0);
+  s.kind = STEP_WAITS;
+  pack_step(0);
+  give(MSG_STEP, 300, payload, payload_len);
+  run_for(20000);
+  CHECK(s.stands);
+  s.worker = 0; /* somebody killed it as it stood */
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK(read_reply());
+  CHECK_EQ(reply.status, WORKER_CRASHED);
+  ask_empty(MSG_RESTART);
+  expect_done(MSG_RESTART);
+  golden_frame(0);
+}
+
+static void without_an_interrupt_a_running_step_cannot_be_limited(void) {
+  come_to(RUNNING);
+  s.agent.port.interrupt = NULL;
+  ask_limits(500, 0, 0);
+  expect_refusal(MSG_LIMIT, HIL_ERR_STATE);
+  s.kind = STEP_RUNS;
+  settle();
+  CHECK(read_reply());
+  limit(500, 0, 0);
+  CHECK_EQ(limited.means, MEANS_HOLD | MEANS_AFFINITY);
+}
+
 /* --- noise, and hostile bytes ----------------------------------------------------------------------------- */
 
 static uint64_t random_state;
@@ -1426,7 +1765,7 @@ static void noise_is_complained_of_once_a_burst(void) {
 
 /* Random bytes of a random request, often almost right. */
 static void hostile_request(void) {
-  const uint8_t type = (uint8_t)(random_u32() % 8 ? 1 + random_u32() % 15 : random_u32());
+  const uint8_t type = (uint8_t)(random_u32() % 8 ? 1 + random_u32() % 16 : random_u32());
   pack_request(type == MSG_RESET ? MSG_HEALTH : type);
   if (type == MSG_ARM) {
     arm_t a = {.id = random_u32() % 100,
@@ -1447,6 +1786,13 @@ static void hostile_request(void) {
   if (type == MSG_READ) {
     const range_t r = {(uint8_t)(random_u32() % 3), random_u32() % 400, random_u32() % 400};
     (void)range_pack(&r, payload, sizeof payload, &payload_len);
+  }
+  if (type == MSG_LIMIT) {
+    const uint16_t duty = (uint16_t)(random_u32() % 3 ? 500 + random_u32() % 502 : 0);
+    const limits_t l = {.duty_permille = duty, /* less would make hangs last for hours */
+                        .cores = (uint8_t)random_u32(),
+                        .suspend = random_u32() % 8 == 0};
+    (void)limits_pack(&l, payload, sizeof payload, &payload_len);
   }
   if (type == MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
   if (random_u32() % 3 == 0 && payload_len && type != MSG_BUDGET) { /* no budget for ever */
@@ -1479,6 +1825,7 @@ static void random_requests_are_each_answered_and_do_no_harm(void) {
     if (s.resetted) come_to(READY);
   }
   s.kind = STEP_RUNS;
+  limit(1000, 0, 0);
   load("matmul");
   golden_begin("matmul");
   golden_frame(0);
@@ -1537,6 +1884,13 @@ static void scenario(void) {
   (void)answered();
   ask_read(REGION_STATE, 0, 296);
   (void)answered();
+  ask_limits(500, 0, 2);
+  (void)answered();
+  pack_step(s.agent.done_frame + 1);
+  ask(MSG_STEP);
+  (void)answered();
+  ask_limits(1000, 0, 0);
+  (void)answered();
   ask_empty(MSG_HEALTH);
   (void)answered();
 }
@@ -1577,6 +1931,7 @@ static void a_quiet_step_wants_a_quiet_board(void) {
   const arm_t a = flip(1, 50, TARGET_STATE, 0, 0);
   arm(&a);
   CHECK_EQ(agent_step_quiet(&s.agent, 1, &output, &state), HIL_ERR_STATE);
+  limit(250, 0, 0);
   ask_sync(60, golden.state_digest);
   expect_done(MSG_SYNC);
   CHECK_EQ(agent_quiet_ready(&s.agent, 61), HIL_OK);
@@ -1585,6 +1940,7 @@ static void a_quiet_step_wants_a_quiet_board(void) {
   CHECK_EQ(agent_step_quiet(&s.agent, 61, &output, &state), WORKER_DONE);
   CHECK_EQ(output, golden.output_digest);
   CHECK_EQ(state, golden.state_digest);
+  CHECK_EQ(agent_withheld_us(&s.agent), 300); /* for the port's clock to add */
   s.kind = STEP_DIES;
   CHECK_EQ(agent_step_quiet(&s.agent, 62, &output, &state), WORKER_CRASHED);
   CHECK_EQ(output | state, 0);
@@ -1636,6 +1992,17 @@ int main(void) {
   RUN(more_stuck_cells_than_can_be_held_are_told);
   RUN(a_wall_clock_trigger_does_not_lift_the_other_stops);
   RUN(a_wall_clock_trigger_after_the_end_is_missed);
+  RUN(a_limit_tells_what_holds);
+  RUN(an_answer_is_withheld_for_as_long_as_the_duty_says);
+  RUN(while_an_answer_is_withheld_the_agent_talks);
+  RUN(a_long_step_runs_in_slices);
+  RUN(no_pause_makes_a_hang_and_none_hides_one);
+  RUN(a_suspended_board_refuses_steps_and_keeps_its_state);
+  RUN(a_step_under_way_is_suspended_and_goes_on);
+  RUN(positions_are_the_same_under_any_duty);
+  RUN(a_wall_clock_trigger_counts_the_time_that_ran);
+  RUN(a_step_that_dies_in_a_pause_is_told);
+  RUN(without_an_interrupt_a_running_step_cannot_be_limited);
   RUN(noise_is_complained_of_once_a_burst);
   RUN(random_requests_are_each_answered_and_do_no_harm);
   RUN(random_bytes_do_no_harm);

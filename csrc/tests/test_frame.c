@@ -94,7 +94,7 @@ static size_t build_stream(uint8_t *out, size_t cap) {
     size_t len = random_u32() % 4 == 0 ? random_u32() % (WIRE_PAYLOAD_MAX + 1) : random_u32() % 40;
     size_t n = 0;
     random_bytes(payload, len, 1u << (random_u32() % 10));
-    const uint8_t version = random_u32() % 8 == 0 ? 2 : WIRE_VERSION;
+    const uint8_t version = random_u32() % 8 == 0 ? WIRE_VERSION + 1 : WIRE_VERSION;
     CHECK_EQ(wire_encode_version(version, (uint8_t)random_u32(), (uint16_t)random_u32(), payload, len,
                                  out + at, cap - at, &n), HIL_OK);
     switch (random_u32() % 8) {

@@ -169,6 +169,95 @@ static void a_batch_gives_the_records_of_single_frames(void) {
   }
 }
 
+static limited_t limit(int board, const limits_t *m) {
+  uint8_t payload[64];
+  size_t len;
+  limited_t out;
+  memset(&out, 0, sizeof out);
+  CHECK_EQ(limits_pack(m, payload, sizeof payload, &len), HIL_OK);
+  say(board, MSG_LIMIT, payload, len, OUT_CAP);
+  const heard_t *a = answer_to(MSG_LIMIT);
+  CHECK(a && limited_unpack(&out, a->payload, a->len) == HIL_OK);
+  return out;
+}
+
+static uint64_t uptime_us(int board) {
+  health_t m;
+  memset(&m, 0, sizeof m);
+  say(board, MSG_HEALTH, NULL, 0, OUT_CAP);
+  const heard_t *a = answer_to(MSG_HEALTH);
+  CHECK(a && health_unpack(&m, a->payload, a->len) == HIL_OK);
+  return m.uptime_us;
+}
+
+/* As frame by frame, whatever the duties: records, and the boards' clocks. */
+static void a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames(void) {
+  static const uint16_t duties[BOARDS] = {1000, 250, 3};
+  uint64_t times_us[BOARDS];
+  begin("sha256");
+  for (int k = 0; k < FRAMES; k++) {
+    CHECK_EQ(frame_by_frame(single + k * RECORD_LEN, RECORD_LEN), RECORD_LEN);
+  }
+  const uint64_t free_us = uptime_us(0);
+  for (int way = 0; way < 2; way++) {
+    begin("sha256");
+    for (int i = 0; i < BOARDS; i++) {
+      CHECK_EQ(limit(i, &(limits_t){.duty_permille = duties[i]}).duty_permille, duties[i]);
+    }
+    memset(batch, 0, sizeof batch);
+    if (way) {
+      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, FRAMES, batch, FRAMES * RECORD_LEN), FRAMES);
+    } else {
+      for (int k = 0; k < FRAMES; k++) (void)frame_by_frame(batch + k * RECORD_LEN, RECORD_LEN);
+    }
+    CHECK(memcmp(single, batch, sizeof single) == 0);
+    for (int i = 0; i < BOARDS; i++) {
+      if (!way) times_us[i] = uptime_us(i);
+      CHECK_EQ(uptime_us(i), times_us[i]);
+    }
+  }
+  CHECK_EQ(times_us[0], free_us);
+  CHECK_EQ(times_us[1], 4 * free_us);
+  CHECK(times_us[2] >= 333 * free_us && times_us[2] < 334 * free_us);
+}
+
+static void a_step_tells_how_long_it_took_and_a_reset_lifts_limits(void) {
+  begin("matmul");
+  CHECK_EQ(golden_step(&golden), HIL_OK);
+  reply_t r = step(0, 0, golden.input);
+  CHECK_EQ(r.step_us, r.ticks * INPROC_TICK_US);
+  const limits_t quarter = {.duty_permille = 250, .cores = 1, .clock_khz = 9, .mode = "15W"};
+  limited_t now = limit(1, &quarter);
+  CHECK_EQ(now.refused, LIMIT_CORES | LIMIT_CLOCK | LIMIT_MODE);
+  CHECK_EQ(now.means, MEANS_HOLD);
+  r = step(1, 0, golden.input);
+  CHECK_EQ(r.step_us, 4 * r.ticks * INPROC_TICK_US);
+  CHECK_EQ(r.cpu_us, r.ticks * INPROC_TICK_US);
+  CHECK_EQ(r.state_digest, golden.state_digest);
+  for (int power = 0; power < 2; power++) {
+    (void)limit(1, &quarter);
+    if (power) {
+      inproc_power(boards[1], 0);
+      inproc_power(boards[1], 1);
+    } else {
+      say(1, MSG_RESET, NULL, 0, OUT_CAP);
+    }
+    load(1, "matmul");
+    r = step(1, 0, golden.input);
+    CHECK_EQ(r.step_us, r.ticks * INPROC_TICK_US);
+  }
+}
+
+static void a_suspended_board_keeps_all_from_moving(void) {
+  begin("sha256");
+  (void)frame_by_frame(single, RECORD_LEN);
+  (void)limit(2, &(limits_t){.duty_permille = 1000, .suspend = 1});
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(golden.next_frame, 1);
+  (void)limit(2, &(limits_t){.duty_permille = 1000});
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), 5);
+}
+
 static void a_latent_error_ends_a_batch_with_the_same_record(void) {
   const arm_t hit = {.id = 1,
                      .frame = 3,
@@ -382,6 +471,9 @@ static void null_and_crooked_pointers_are_refused(void) {
 
 int main(void) {
   RUN(a_batch_gives_the_records_of_single_frames);
+  RUN(a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames);
+  RUN(a_step_tells_how_long_it_took_and_a_reset_lifts_limits);
+  RUN(a_suspended_board_keeps_all_from_moving);
   RUN(a_latent_error_ends_a_batch_with_the_same_record);
   RUN(what_is_armed_or_stuck_on_any_board_keeps_all_from_moving);
   RUN(a_spare_that_differs_ends_a_batch);

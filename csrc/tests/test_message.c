@@ -105,6 +105,7 @@ FILL(reply) {
   m->pending = random_u8();
   m->ticks = random_u32();
   m->cpu_us = random_u32();
+  m->step_us = random_u32();
   m->output_digest = random_u64();
   m->state_digest = random_u64();
   m->len = (uint16_t)pick(size, MESSAGE_IO_MAX);
@@ -235,6 +236,27 @@ FILL(health) {
   }
 }
 
+FILL(limits) {
+  SELF(limits_t);
+  m->duty_permille = (uint16_t)(1 + random_u32() % 1000);
+  m->cores = random_u8();
+  m->suspend = between(0, 1);
+  m->clock_khz = random_u32();
+  random_text(m->mode, sizeof m->mode);
+}
+
+FILL(limited) {
+  SELF(limited_t);
+  m->duty_permille = (uint16_t)(1 + random_u32() % 1000);
+  m->cores = random_u8();
+  m->suspend = between(0, 1);
+  m->clock_khz = random_u32();
+  random_text(m->mode, sizeof m->mode);
+  m->refused = between(0, 31);
+  m->means = between(0, 63);
+  m->detail = random_u32();
+}
+
 typedef union {
   hello_t hello;
   load_t load;
@@ -254,6 +276,8 @@ typedef union {
   refusal_t refusal;
   nak_t nak;
   health_t health;
+  limits_t limits;
+  limited_t limited;
 } any_t;
 
 #define WRAP(name, argument)                                                              \
@@ -267,7 +291,7 @@ typedef union {
 WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(reply, m)
 WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m) WRAP(spans, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
-WRAP(health, m)
+WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 
 typedef struct {
   const char *name;
@@ -285,11 +309,12 @@ typedef struct {
 
 static const layout_t layouts[] = {
     LAYOUT(hello, 152, 0, 0), LAYOUT(load, 24, 0, 0),         LAYOUT(loaded, 32, 0, 0),
-    LAYOUT(budget, 20, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 37, 1, 256),
+    LAYOUT(budget, 20, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 41, 1, 256),
     LAYOUT(arm, 44, 0, 0),    LAYOUT(id, 4, 0, 0),            LAYOUT(report, 86, 0, 0),
     LAYOUT(range, 9, 0, 0),   LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
     LAYOUT(data, 7, 1, 1008), LAYOUT(sync, 16, 0, 0),         LAYOUT(done, 9, 0, 0),
     LAYOUT(refusal, 6, 0, 0),   LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 4),
+    LAYOUT(limits, 40, 0, 0), LAYOUT(limited, 46, 0, 0),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -381,6 +406,7 @@ static const range_check_t ranges[] = {
     {"report", 6, 0, 1},  {"report", 7, 0, 1},  {"report", 8, -9, 0}, {"report", 53, 0, 16},
     {"spans", 0, 0, 2},   {"spans_query", 0, 0, 2}, {"range", 0, 0, 2}, {"data", 0, 0, 2},
     {"done", 0, 1, 15},   {"refusal", 1, -9, -1}, {"nak", 0, -9, -1},  {"refusal", 0, -128, 127},
+    {"limits", 3, 0, 1},  {"limited", 3, 0, 1}, {"limited", 40, 0, 31}, {"limited", 41, 0, 63},
 };
 
 static void test_values_outside_an_enumeration_are_refused(void) {
@@ -414,7 +440,7 @@ static void test_the_kinds_of_an_upset_depend_on_its_target(void) {
 static const struct {
   const char *name;
   size_t at, width;
-} lengths[] = {{"step", 8, 2}, {"reply", 35, 2}, {"spans", 9, 2}, {"data", 5, 2}, {"health", 108, 1}};
+} lengths[] = {{"step", 8, 2}, {"reply", 39, 2}, {"spans", 9, 2}, {"data", 5, 2}, {"health", 108, 1}};
 
 static void test_a_length_must_match_the_bytes_that_follow(void) {
   random_state = 20250307;
@@ -444,9 +470,9 @@ static void test_a_length_beyond_the_limit_is_refused_though_the_bytes_are_there
   bytes[9] = 257 >> 8;
   CHECK_EQ(step_unpack(&second.step, bytes, 10 + 257), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
-  bytes[35] = 257 & 0xFF;
-  bytes[36] = 257 >> 8;
-  CHECK_EQ(reply_unpack(&second.reply, bytes, 37 + 257), HIL_ERR_PAYLOAD);
+  bytes[39] = 257 & 0xFF;
+  bytes[40] = 257 >> 8;
+  CHECK_EQ(reply_unpack(&second.reply, bytes, 41 + 257), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
   bytes[9] = 65;
   CHECK_EQ(spans_unpack(&second.spans, bytes, 11 + 65 * 8), HIL_ERR_PAYLOAD);
@@ -483,6 +509,17 @@ static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
   memset(&first, 0, sizeof first);
   first.health.rails = 5;
   CHECK_EQ(health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
+}
+
+static void test_a_duty_outside_its_thousandths_is_refused(void) {
+  random_state = 20250309;
+  prepare(find("limits"), 2);
+  for (unsigned value = 0; value < 65536; value++) {
+    packed[0] = (uint8_t)value;
+    packed[1] = (uint8_t)(value >> 8);
+    CHECK_EQ(limits_unpack(&second.limits, packed, packed_len),
+             value >= 1 && value <= 1000 ? HIL_OK : HIL_ERR_PAYLOAD);
+  }
 }
 
 static void test_texts_come_out_terminated_and_padded_with_zeros(void) {
@@ -547,6 +584,7 @@ static void test_random_bytes_are_accepted_only_if_they_pack_to_themselves(void)
     CHECK_EQ(again_len, len);
     CHECK_EQ(l->unpack(&first, again, again_len), HIL_OK);
     if (l->unpack == load_unpack_any || l->unpack == hello_unpack_any) { continue; } /* texts */
+    if (l->unpack == limits_unpack_any || l->unpack == limited_unpack_any) { continue; }
     CHECK(l->unpack == health_unpack_any || memcmp(again, bytes, len) == 0);
   }
   CHECK(accepted > 3000);
@@ -575,6 +613,7 @@ int main(void) {
   RUN(test_a_length_must_match_the_bytes_that_follow);
   RUN(test_a_length_beyond_the_limit_is_refused_though_the_bytes_are_there);
   RUN(test_packing_a_length_beyond_the_limit_is_the_callers_fault);
+  RUN(test_a_duty_outside_its_thousandths_is_refused);
   RUN(test_texts_come_out_terminated_and_padded_with_zeros);
   RUN(test_integers_are_little_endian_at_the_offsets_of_the_specification);
   RUN(test_random_bytes_are_accepted_only_if_they_pack_to_themselves);

@@ -23,7 +23,7 @@
 /* The tables' vocabulary. */
 typedef enum {
   INTEGER, /* any value */
-  RANGE,   /* an integer of 8 bits, low..high, checked by unpack: enumerations and flags */
+  RANGE,   /* an integer, low..high (signed: of 8 bits), checked by unpack: enumerations and flags */
   LENGTH,  /* an unsigned integer, 0..high, checked both ways; how many entries the tail has */
   TEXT,    /* |size| bytes, zero-padded, the last one zero */
   BYTES,   /* |size| bytes as they are */
@@ -92,6 +92,7 @@ static const field_t reply_fields[] = {
     INT(reply_t, pending),
     INT(reply_t, ticks),
     INT(reply_t, cpu_us),
+    INT(reply_t, step_us),
     INT(reply_t, output_digest),
     INT(reply_t, state_digest),
     LEN(reply_t, len, MESSAGE_IO_MAX),
@@ -201,6 +202,25 @@ static const field_t health_fields[] = {
     INT(health_t, duplicates),
     LEN(health_t, rails, MESSAGE_RAILS_MAX),
     ENTRIES(health_t, rail, rail_fields),
+};
+
+static const field_t limits_fields[] = {
+    ENUM(limits_t, duty_permille, 1, 1000),
+    INT(limits_t, cores),
+    FLAG(limits_t, suspend),
+    INT(limits_t, clock_khz),
+    STR(limits_t, mode),
+};
+
+static const field_t limited_fields[] = {
+    ENUM(limited_t, duty_permille, 1, 1000),
+    INT(limited_t, cores),
+    FLAG(limited_t, suspend),
+    INT(limited_t, clock_khz),
+    STR(limited_t, mode),
+    ENUM(limited_t, refused, 0, 2 * LIMIT_MODE - 1),
+    ENUM(limited_t, means, 0, 2 * MEANS_NVPMODEL - 1),
+    INT(limited_t, detail),
 };
 
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
@@ -383,6 +403,8 @@ PACK(done) UNPACK(done)
 PACK(refusal) UNPACK(refusal)
 PACK(nak) UNPACK(nak)
 PACK(health) UNPACK(health)
+PACK(limits) UNPACK(limits)
+PACK(limited) UNPACK(limited)
 
 PACK(arm)
 

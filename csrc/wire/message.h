@@ -38,6 +38,7 @@ typedef enum {
   MSG_RESTART = 0x0d,    /* - -> done_t: new worker process, state kept */
   MSG_RESET = 0x0e,      /* - -> done_t: the agent starts anew, as after power-on */
   MSG_HEALTH = 0x0f,     /* - -> health_t */
+  MSG_LIMIT = 0x10,      /* limits_t -> limited_t: what the board is left with */
   MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   MSG_ERROR = 0xfe,      /* refusal_t: the request with this seq was refused */
   MSG_NAK = 0xff         /* nak_t: bytes arrived that are no frame (seq 0) */
@@ -86,6 +87,25 @@ typedef enum {
   UPSET_MISSED = 2,   /* the step ended, or died, before the position was reached */
   UPSET_FAILED = 3    /* the system refused (detail) */
 } upset_state_t;
+
+/* What a LIMIT asks for; the bits of limited_t.refused. */
+typedef enum {
+  LIMIT_DUTY = 1,
+  LIMIT_CORES = 2,
+  LIMIT_SUSPEND = 4,
+  LIMIT_CLOCK = 8,
+  LIMIT_MODE = 16
+} limit_bit_t;
+
+/* How a limit is kept; the bits of limited_t.means. */
+typedef enum {
+  MEANS_HOLD = 1,     /* the answer to a STEP is withheld */
+  MEANS_SLICE = 2,    /* a long step is made to stand still in between */
+  MEANS_STOP = 4,     /* the worker stands still, and begins no step */
+  MEANS_AFFINITY = 8, /* the worker is kept to some cores */
+  MEANS_CPUFREQ = 16, /* the system's frequency governor is capped */
+  MEANS_NVPMODEL = 32 /* the power mode of a Jetson was changed */
+} means_bit_t;
 
 typedef struct {
   uint8_t wire_version;
@@ -141,6 +161,7 @@ typedef struct {
   uint8_t pending; /* upsets armed for this frame whose reports wait */
   uint32_t ticks;
   uint32_t cpu_us; /* CPU time of the step */
+  uint32_t step_us; /* from its STEP to this answer by the board's clock, pauses included */
   uint64_t output_digest;
   uint64_t state_digest;
   uint16_t len;
@@ -258,6 +279,27 @@ typedef struct {
   rail_t rail[MESSAGE_RAILS_MAX];
 } health_t;
 
+/* All of it absolute: what was limited before and is not named here is free again. */
+typedef struct {
+  uint16_t duty_permille; /* 1..1000: share of its speed that the board is left with */
+  uint8_t cores;          /* that the worker may use; 0: all */
+  uint8_t suspend;        /* 1: the worker stands still, and begins no step */
+  uint32_t clock_khz;     /* cap; 0: none */
+  char mode[MESSAGE_TEXT_LEN]; /* power mode, as the system names it; empty: as found at the start */
+} limits_t;
+
+/* What holds now, read back where the system can be asked. */
+typedef struct {
+  uint16_t duty_permille;
+  uint8_t cores;       /* that the worker can run on; 0: not known */
+  uint8_t suspend;
+  uint32_t clock_khz;  /* the highest that any core may run at; 0: not known */
+  char mode[MESSAGE_TEXT_LEN]; /* empty: not known */
+  uint8_t refused;     /* limit_bit_t: what was asked and does not hold */
+  uint8_t means;       /* means_bit_t: how limits are kept now */
+  uint32_t detail;     /* errno of the first refusal; 0: none, or this board has no such thing */
+} limited_t;
+
 /* pack: write |m| into |out| (capacity WIRE_PAYLOAD_MAX always suffices). Returns HIL_OK and the
  * length, HIL_ERR_ARG if a length or count field exceeds its maximum, HIL_ERR_EXHAUSTED if cap is
  * too small.
@@ -302,6 +344,10 @@ int nak_pack(const nak_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int nak_unpack(nak_t *m, const uint8_t *data, size_t len);
 int health_pack(const health_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int health_unpack(health_t *m, const uint8_t *data, size_t len);
+int limits_pack(const limits_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int limits_unpack(limits_t *m, const uint8_t *data, size_t len);
+int limited_pack(const limited_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int limited_unpack(limited_t *m, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

@@ -33,8 +33,6 @@ from hil.rig.messages import (
 )
 
 _HIL_ERR_VERSION: Final = -5
-_HIL_ERR_STATE: Final = -2
-_BUSY: Final = 1
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
 _PIECE_MIN: Final = 48
@@ -66,11 +64,6 @@ class Rebooted:
     """Instead of an answer the board announced a new start."""
 
     hello: Hello
-
-
-def _is_busy(told: Refusal) -> bool:
-    """A step is under way on the board: not a refusal, ask again."""
-    return told.status == _HIL_ERR_STATE and told.detail == _BUSY
 
 
 class Call:
@@ -107,7 +100,7 @@ class Call:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
             if told.request == self.type:
-                if not _is_busy(told):
+                if not told.busy:
                     self.result = told
                 return True
         return False
@@ -221,7 +214,7 @@ class WriteCall(Call):
     def accept(self, frame: Frame) -> bool:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
-            if told.request == Msg.WRITE and frame.seq in self._waiting and not _is_busy(told):
+            if told.request == Msg.WRITE and frame.seq in self._waiting and not told.busy:
                 self.result = told
             return True
         if frame.type != Msg.WRITE | ANSWER or frame.seq not in self._waiting:

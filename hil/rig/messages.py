@@ -15,6 +15,7 @@ NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.MSG_ANSWER
+_TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
 
 
 class Msg(enum.IntEnum):
@@ -35,6 +36,7 @@ class Msg(enum.IntEnum):
     RESTART = lib.MSG_RESTART
     RESET = lib.MSG_RESET
     HEALTH = lib.MSG_HEALTH
+    LIMIT = lib.MSG_LIMIT
     ERROR = lib.MSG_ERROR
     NAK = lib.MSG_NAK
 
@@ -72,6 +74,23 @@ SEFIS: Final[dict[str, int]] = {
 }
 
 
+LIMITS: Final[dict[str, int]] = {
+    "duty": lib.LIMIT_DUTY,
+    "cores": lib.LIMIT_CORES,
+    "suspend": lib.LIMIT_SUSPEND,
+    "clock": lib.LIMIT_CLOCK,
+    "mode": lib.LIMIT_MODE,
+}
+MEANS: Final[dict[str, int]] = {
+    "hold": lib.MEANS_HOLD,
+    "slice": lib.MEANS_SLICE,
+    "stop": lib.MEANS_STOP,
+    "affinity": lib.MEANS_AFFINITY,
+    "cpufreq": lib.MEANS_CPUFREQ,
+    "nvpmodel": lib.MEANS_NVPMODEL,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """Who the agent says it is. `boot_id` differs after every start."""
@@ -102,6 +121,7 @@ class Reply:
     pending: int
     ticks: int
     cpu_us: int
+    step_us: int
     output_digest: int
     state_digest: int
     output: bytes
@@ -161,12 +181,65 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a board is left with. All of it absolute: the defaults lift every limit.
+
+    `cores` and `clock_khz` 0: no limit. `mode` is a power mode as the board's system names it;
+    empty: the one that its agent found. ValueError for what no board could obey."""
+
+    duty_permille: int = 1000
+    cores: int = 0
+    suspend: bool = False
+    clock_khz: int = 0
+    mode: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.duty_permille <= 1000:
+            raise ValueError(
+                f"a duty of {self.duty_permille} thousandths; 1 to 1000 can be asked for"
+            )
+        if not 0 <= self.cores <= 255:
+            raise ValueError(f"{self.cores} cores; 0 (all) to 255 can be asked for")
+        if not 0 <= self.clock_khz < 2**32:
+            raise ValueError(f"a clock of {self.clock_khz} kHz; less than 2^32 can be asked for")
+        if len(self.mode.encode()) >= _TEXT_LEN or "\0" in self.mode:
+            raise ValueError(f"a power mode named {self.mode!r}; a name has at most 31 bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What a board says holds now. None, or an empty mode: not known.
+
+    `refused` and `means` are keys of LIMITS and MEANS; `errno` is that of the first refusal, 0 also
+    where the board has no such thing."""
+
+    duty_permille: int
+    cores: int | None
+    suspend: bool
+    clock_khz: int | None
+    mode: str
+    refused: frozenset[str]
+    means: frozenset[str]
+    errno: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The agent's ERROR answer: which request, a hil_status_t, and an errno where there is one."""
 
     request: int
     status: int
     detail: int
+
+    @property
+    def busy(self) -> bool:
+        """A step is under way on the board: not a refusal, ask again."""
+        return self.status == lib.HIL_ERR_STATE and self.detail == 1
+
+    @property
+    def suspended(self) -> bool:
+        """A limit forbids the board to begin a step."""
+        return self.status == lib.HIL_ERR_STATE and self.detail == 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +276,8 @@ def reply(payload: bytes) -> Reply:
     if lib.reply_unpack(m, ffi.from_buffer(payload), len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
     return Reply(
-        m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.output_digest,
-        m.state_digest, ffi.buffer(m.output, m.len)[:],
+        m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
+        m.output_digest, m.state_digest, ffi.buffer(m.output, m.len)[:],
     )  # fmt: skip
 
 
@@ -238,6 +311,15 @@ def health(payload: bytes) -> Health:
         _known(m.throttled, top), _known(m.rss_kib, top), _known(m.free_mib, top), m.steps,
         m.crashes, m.hangs, m.restarts, m.corrected, m.uncorrected, m.rx_bytes, m.rx_frames,
         m.rx_errors, m.tx_bytes, m.tx_frames, m.duplicates, rails,
+    )  # fmt: skip
+
+
+def limited(payload: bytes) -> Limited:
+    m = unpack("limited", payload)
+    return Limited(
+        m.duty_permille, m.cores or None, bool(m.suspend), m.clock_khz or None, _text(m.mode),
+        frozenset(name for name, bit in LIMITS.items() if m.refused & bit),
+        frozenset(name for name, bit in MEANS.items() if m.means & bit), m.detail,
     )  # fmt: skip
 
 
@@ -299,6 +381,17 @@ def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_wor
 
 def step_request(frame: int, input_: bytes) -> bytes:
     return _new("step", frame=frame, len=len(input_), input=input_)
+
+
+def limit_request(limits: Limits) -> bytes:
+    return _new(
+        "limits",
+        duty_permille=limits.duty_permille,
+        cores=limits.cores,
+        suspend=int(limits.suspend),
+        clock_khz=limits.clock_khz,
+        mode=limits.mode.encode(),
+    )
 
 
 def id_request(id_: int) -> bytes:

@@ -55,8 +55,10 @@ class Board(Protocol):
 class NodeResult:
     """What came of one node in one frame. Digests are 0 and output empty unless status is DONE.
 
-    `disconnected`: the link itself is gone; `ended`: and the board is known to have stopped,
-    `reason` tells of what; `late`: it missed a paced frame's end, and may answer yet."""
+    `step_us`: from the request to the answer by the board's own clock, with the time for which
+    limits made it wait. `disconnected`: the link itself is gone; `ended`: and the board is known to
+    have stopped, `reason` tells of what; `late`: it missed a paced frame's end, and may answer yet;
+    `suspended`: a limit forbids it to compute, and it keeps its state."""
 
     status: int
     signal: int = 0
@@ -65,6 +67,7 @@ class NodeResult:
     output: bytes = b""
     ticks: int = 0
     cpu_us: int = 0
+    step_us: int = 0
     pending: int = 0
     reason: str = ""
     rebooted: bool = False
@@ -72,6 +75,7 @@ class NodeResult:
     out_of_step: bool = False
     ended: bool = False
     late: bool = False
+    suspended: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)
@@ -81,7 +85,7 @@ def result_of_reply(r: Reply) -> NodeResult:
     reason = "" if r.status == DONE else _why(r)
     return NodeResult(
         r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us,
-        r.pending, reason,
+        r.step_us, r.pending, reason,
     )  # fmt: skip
 
 
@@ -103,6 +107,8 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
         return NodeResult(ABSENT, reason="the agent started anew", rebooted=True)
     if isinstance(answer, Silence):
         return NodeResult(SILENT, reason=answer.reason, disconnected=answer.disconnected)
+    if answer.suspended:
+        return NodeResult(ABSENT, reason="the board is suspended", suspended=True)
     if answer.status == lib.HIL_ERR_STATE:
         return NodeResult(ABSENT, reason="the agent had lost its workload", rebooted=True)
     if answer.status == lib.HIL_ERR_ARG:

@@ -45,7 +45,9 @@ def find_agent() -> Path:
 
 class ProcessBoard:
     """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new
-    process."""
+    process.
+
+    Its limits bind its worker only: this computer's clock and power mode are not the board's."""
 
     kind = "process"
     can_cycle = True
@@ -73,7 +75,7 @@ class ProcessBoard:
         self.power_off()
         try:
             self._process = subprocess.Popen(
-                [str(self._agent), "--port", "pty", "--exit-with-parent"],
+                [str(self._agent), "--port", "pty", "--knobs", "worker", "--exit-with-parent"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

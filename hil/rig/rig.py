@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from hil._kernel import lib
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
 from hil.kernel import Golden
 from hil.rig import messages
@@ -16,7 +18,7 @@ from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.clock import now_us
 from hil.rig.link import request_bytes
-from hil.rig.messages import Arm, Health, Hello, Msg, Refusal, Report, Sync
+from hil.rig.messages import Arm, Health, Hello, Limited, Limits, Msg, Refusal, Report, Sync
 from hil.rig.node import (
     DONE,
     SILENT,
@@ -25,6 +27,8 @@ from hil.rig.node import (
     result_of_reply,
     result_without_reply,
 )
+
+_LIMIT_LOST_AFTER_US: Final = 15_000_000
 
 _STATUS_TEXT = {
     -1: "argument out of range",
@@ -54,6 +58,11 @@ class Calibration:
     cpu_us_worst: int
     round_trip_us_worst: int
     budget: Budget
+
+
+def _patient(timing: Timing) -> Timing:
+    """For a board that changes its power mode, which takes seconds."""
+    return Timing(timing.retry_us, max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
 
 
 class Rig:
@@ -98,7 +107,9 @@ class Rig:
             return result
         if isinstance(result, Refusal):
             why = _STATUS_TEXT.get(result.status, f"status {result.status}")
-            number = f" (errno {result.detail})" if result.detail else ""
+            if result.suspended:
+                why = "it is suspended"
+            number = f" (errno {result.detail})" if result.status == lib.HIL_ERR_IO else ""
             raise NodeError(f"node {node.name} refused {Msg(call.type).name}: {why}{number}")
         if isinstance(result, Rebooted):
             raise LinkTimeout(f"node {node.name}: its agent started anew")
@@ -252,6 +263,13 @@ class Rig:
             for name, call in calls.items()
             if isinstance(call.result, bytes)
         }
+
+    def limit(self, node: Node, limits: Limits) -> Limited:
+        """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
+        a loss of power lifts all of it. LinkTimeout, NodeError."""
+        call = Call(node.link, self.next_seq(), Msg.LIMIT, messages.limit_request(limits))
+        run_calls([call], _patient(self.timing))
+        return messages.limited(self.expect(node, call))
 
     # --- repairing ----------------------------------------------------------------------------
 

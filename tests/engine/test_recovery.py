@@ -332,7 +332,7 @@ def walks() -> Counter[Edge]:
     edges: Counter[Edge] = Counter()
     for seed in range(60):
         walk = walk_of(seed)
-        for _ in range(800):
+        for _ in range(1000):
             try:
                 walk.step()
             except AssertionError as error:

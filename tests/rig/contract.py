@@ -18,6 +18,7 @@ from hil.rig.link import Noise
 from hil.rig.messages import (
     NO_FRAME,
     Arm,
+    Limits,
     Msg,
     Region,
     Report,
@@ -312,6 +313,80 @@ class NodeContract:
         assert is_golden(results["n1"], golden)
         rig.power_cycle(rig.nodes[0])
         assert is_golden(one(rig, 0, golden.input), golden)
+
+    # --- limits ---------------------------------------------------------------------------------
+
+    def test_a_duty_makes_steps_slow_and_changes_no_result(self, make_rig: MakeRig) -> None:
+        rig = make_rig("matmul", nodes=2)
+        golden = Golden("matmul", SEED)
+        slow = rig.nodes[0]
+        limited = rig.limit(slow, Limits(duty_permille=250))
+        assert (limited.duty_permille, limited.suspend, limited.errno) == (250, False, 0)
+        assert limited.refused == frozenset() and "hold" in limited.means
+        for frame in range(20):
+            golden.step()
+            results = rig.step(rig.nodes, frame, golden.input)
+            assert all(is_golden(r, golden) for r in results.values())
+            assert results["n0"].step_us >= 3 * results["n0"].cpu_us > 0
+            assert results["n1"].step_us > 0
+            assert (
+                one(rig, frame, golden.input, slow) == results["n0"]
+            )  # told again, not done again
+        limited = rig.limit(slow, Limits())
+        assert limited.duty_permille == 1000 and not limited.means & {"hold", "slice", "stop"}
+        golden.step()
+        assert is_golden(one(rig, 20, golden.input, slow), golden)
+        assert rig.health([slow])["n0"].steps == 21
+
+    def test_a_suspended_board_does_not_compute_and_keeps_its_state(
+        self, make_rig: MakeRig
+    ) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        golden.step()
+        before = one(rig, 0, golden.input)
+        for again in range(2):  # limits are absolute: a repetition changes nothing
+            limited = rig.limit(node, Limits(duty_permille=500, suspend=True))
+            assert limited.suspend and "stop" in limited.means, again
+        assert one(rig, 0, golden.input) == before
+        state = golden.state
+        golden.step()
+        for _ in range(3):
+            result = one(rig, 1, golden.input)
+            assert (result.status, result.suspended, result.rebooted) == (ABSENT, True, False)
+            assert "suspended" in result.reason
+        assert rig.health([node])["n0"].steps == 1
+        assert read_state(rig, node, len(state)) == state
+        assert not rig.limit(node, Limits(duty_permille=500)).suspend
+        assert is_golden(one(rig, 1, golden.input), golden)
+
+    def test_what_a_software_board_cannot_limit_it_says(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        limited = rig.limit(node, Limits(duty_permille=700, clock_khz=1000, mode="15W"))
+        assert limited.refused == {"clock", "mode"}
+        assert limited.duty_permille == 700
+        assert not limited.means & {"cpufreq", "nvpmodel"}
+        assert rig.limit(node, Limits(clock_khz=1000)).refused == {"clock"}
+        assert rig.limit(node, Limits()).refused == frozenset()
+        golden.step()
+        assert is_golden(one(rig, 0, golden.input), golden)
+
+    def test_a_reset_and_a_loss_of_power_lift_limits(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        golden = Golden("sha256", SEED)
+        node = rig.nodes[0]
+        golden.step()
+        for repair in (rig.reset, rig.power_cycle):
+            rig.limit(node, Limits(duty_permille=1, suspend=True))
+            rig.restart(node)  # which lifts none
+            assert one(rig, 1, golden.input).suspended
+            repair(node)
+            result = one(rig, 0, golden.input)
+            assert is_golden(result, golden)
+            assert result.step_us < 1000 * max(1, result.cpu_us)
 
     # --- state transfer -------------------------------------------------------------------------
 

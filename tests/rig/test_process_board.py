@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.kernel import Golden, workload
+from hil.kernel import WIRE_VERSION, Golden, workload
 from hil.rig import messages
 from hil.rig.calls import Call, Timing, run_calls
 from hil.rig.link import Link
@@ -135,7 +135,7 @@ def experiment(rig: Rig, golden: Golden, arm: Arm) -> Experiment:
     report = report_of(rig, node, arm.id)
     # Nothing here is the machine's: not the time, not the load.
     return Experiment(
-        arm, dataclasses.replace(result, cpu_us=0), dataclasses.replace(report, at_us=0)
+        arm, dataclasses.replace(result, cpu_us=0, step_us=0), dataclasses.replace(report, at_us=0)
     )
 
 
@@ -747,7 +747,7 @@ def test_help_and_version_are_no_errors() -> None:
     assert "usage: hil-agent" in run_agent("--help").stdout
     version = run_agent("--version")
     assert version.returncode == 0
-    assert "wire version 1" in version.stdout
+    assert f"wire version {WIRE_VERSION}" in version.stdout
 
 
 @pytest.mark.parametrize(

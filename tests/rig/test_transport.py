@@ -19,7 +19,7 @@ import serial
 from serial import rfc2217
 
 from hil.errors import LinkTimeout, SetupError, VersionMismatch
-from hil.kernel import Decoder, Golden, encode
+from hil.kernel import WIRE_VERSION, Decoder, Golden, encode
 from hil.rig import transport as transport_module
 from hil.rig.calls import Timing
 from hil.rig.link import Link
@@ -187,13 +187,14 @@ class FakeAgent(threading.Thread):
 
 def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
     master, path = pty
-    agent = FakeAgent(master, version=2)
+    agent = FakeAgent(master, version=WIRE_VERSION + 1)
     agent.start()
     rig = Rig([Node("left", 0, SerialBoard("left", path, 115200))], "sha256", SEED, TIMING)
     with pytest.raises(VersionMismatch) as caught:
         rig.open()
     rig.close()
-    assert caught.value.message == ("node left: its agent speaks wire version 2, this hil speaks 1")
+    told = f"its agent speaks wire version {WIRE_VERSION + 1}, this hil speaks {WIRE_VERSION}"
+    assert caught.value.message == f"node left: {told}"
     assert "same release" in (caught.value.remedy or "")
     assert agent.asked == 1
 

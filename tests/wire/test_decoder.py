@@ -26,7 +26,7 @@ REASONS = {
 }
 
 
-def encode(type_: int, seq: int, payload: bytes, version: int = 1) -> bytes:
+def encode(type_: int, seq: int, payload: bytes, version: int = lib.WIRE_VERSION) -> bytes:
     raw = struct.pack("<BBH", version, type_, seq) + payload
     raw += struct.pack("<I", google_crc32c.value(raw))
     return bytes(cobs.encode(raw)) + b"\0"
@@ -47,7 +47,7 @@ def judge(run: bytes) -> Outcome:
     if struct.unpack("<I", raw[-4:])[0] != google_crc32c.value(raw[:-4]):
         return "crc_errors"
     version, type_, seq = struct.unpack("<BBH", raw[:4])
-    return (type_, seq, raw[4:-4]) if version == 1 else "version_errors"
+    return (type_, seq, raw[4:-4]) if version == lib.WIRE_VERSION else "version_errors"
 
 
 def expected(stream: bytes) -> list[Outcome]:
@@ -139,7 +139,7 @@ def test_damaged_streams_decode_as_the_specification_says(seed: int) -> None:
         elif kind == 3:
             del piece[rng.randrange(len(piece)) :]
         elif kind == 4:
-            piece = bytearray(encode(*frame, version=rng.choice([0, 2, 255])))
+            piece = bytearray(encode(*frame, version=rng.choice([0, lib.WIRE_VERSION + 1, 255])))
         elif kind == 5 and rng.random() < 0.3:
             piece = bytearray(rng.randint(1, 255) for _ in range(rng.randint(1030, 2500)))
         stream += piece
@@ -196,8 +196,8 @@ def test_what_an_overrun_holds_is_not_decoded() -> None:
 
 
 def test_the_version_of_the_peer_is_known_after_a_frame_of_any_version() -> None:
-    for version in (0, 1, 2, 255):
+    for version in (0, 1, 2, 3, 255):
         decoder = Decoder()
         decoder.push(encode(0x81, 0, b"whatever a later version says", version))
         assert decoder.d.peer_version == version
-        assert decoder.d.counters.version_errors == (version != 1)
+        assert decoder.d.counters.version_errors == (version != lib.WIRE_VERSION)

@@ -2,7 +2,8 @@
  *
  * A step runs to its end inside poll(); at progress stops the agent is called back from within. A
  * processor that a SEFI froze stops at its tick and executes nothing more: the virtual clock then runs
- * past the budget, and the agent finds the hang by deadline as on any board.
+ * past the budget, and the agent finds the hang by deadline as on any board. An answer that a limit
+ * withholds makes the clock run on, too, and costs no real time.
  * Invariants:
  *   1. Only inproc_exchange, inproc_power and inproc_batch let the board proceed.
  *   2. No call depends on real time. */
@@ -214,7 +215,8 @@ static uint32_t last_error(void *context) {
 static void boot(inproc_t *b) {
   const port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
                        NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
-                       target_write, sefi,    pc_offset,   reset,  identify,   health, last_error};
+                       target_write, sefi,    pc_offset,   NULL,   reset,      identify,   health,
+                       last_error};
   b->reset_due = b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
   b->workload = NULL;
@@ -256,7 +258,10 @@ int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out,
       boot(b);
       continue;
     }
-    if (b->agent.running) continue; /* its clock is virtual: no need to wait */
+    if (b->agent.running) { /* its clock is virtual: no need to wait */
+      if (b->agent.held) b->clock_us += wait_us;
+      continue;
+    }
     if (wait_us == UINT32_MAX && (b->out_len == said || !agent_tx_pending(&b->agent))) break;
   }
   *out_len = b->out_len;
@@ -275,6 +280,7 @@ static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, loc
     lockstep_node_t *node = &f->node[i];
     status = agent_step_quiet(&b->agent, f->frame, &node->output_digest, &node->state_digest);
     if (status < 0) return status;
+    b->clock_us += agent_withheld_us(&b->agent);
     node->status = (uint8_t)status;
   }
   status = lockstep_vote(f);

@@ -25,6 +25,7 @@ typedef struct {
   agent_t agent;
   tty_t tty;
   worker_t worker;
+  knobs_t knobs;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
@@ -50,7 +51,12 @@ static int load(void *context, const workload_t *workload, port_memory_t *out) {
   return worker_load(&((board_t *)context)->worker, workload, out);
 }
 
-static int start(void *context) { return worker_start(&((board_t *)context)->worker); }
+static int start(void *context) {
+  board_t *b = context;
+  const int status = worker_start(&b->worker);
+  if (status == HIL_OK) (void)knobs_worker(&b->knobs, b->worker.pid); /* the next LIMIT reads it back */
+  return status;
+}
 
 static int step(void *context) { return worker_step(&((board_t *)context)->worker); }
 
@@ -93,10 +99,16 @@ static uint64_t pc_offset(void *context) {
   return inject_pc_offset(&((board_t *)context)->worker);
 }
 
+static void limit(void *context, const limits_t *limits, limited_t *out) {
+  board_t *b = context;
+  knobs_limit(&b->knobs, b->worker.pid, limits, out);
+}
+
 /* Start anew, as a board does: a new process image that keeps only its link. */
 static void reset(void *context) {
   board_t *b = context;
   worker_kill(&b->worker);
+  knobs_lift(&b->knobs); /* the next life does not know what was found */
   char fds[48];
   (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, b->tty.hold_fd);
   if (b->tty.rx_fd >= 0 && strcmp(b->port_spec, "-") != 0) {
@@ -125,11 +137,18 @@ static uint32_t last_error(void *context) { return ((board_t *)context)->worker.
 
 static void usage(FILE *to) {
   (void)fputs(
-      "usage: hil-agent --port PORT [--baud N] [--sys-root DIR]\n"
+      "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system] [--sys-root DIR]\n"
       "  --port PORT     a serial device (/dev/ttyAMA0), 'pty' (makes one and prints its path),\n"
       "                  or '-' (standard input and output)\n"
       "  --baud N        line rate of a serial device (115200)\n"
-      "  --sys-root DIR  read /proc and /sys of the sensors below DIR\n"
+      "  --knobs WHAT    what a limit from the host may turn (worker):\n"
+      "                    none    nothing but the worker's own time: duty and suspension\n"
+      "                    worker  and the cores that the worker may use\n"
+      "                    system  and the clock (cpufreq) and power mode (nvpmodel) of the whole\n"
+      "                            machine, for boards that serve nothing else; needs root. What was\n"
+      "                            found is given back when the limit is lifted and when the agent ends\n"
+      "                            (unless it is killed with SIGKILL)\n"
+      "  --sys-root DIR  read and write /proc, /sys, /etc and /usr of sensors and knobs below DIR\n"
       "  --exit-with-parent  end when the process that started this one ends\n"
       "  --version       print version and exit\n",
       to);
@@ -154,19 +173,32 @@ static int watch_parent(void) {
   return -1;
 }
 
+static volatile sig_atomic_t ending; /* the signal that ends us */
+
 static void on_child(int signal) { (void)signal; }
+
+static void on_end(int signal) { ending = signal; }
 
 static void on_signals(sigset_t *out_wait_mask) {
   struct sigaction action;
-  sigset_t child;
+  static const int ends[] = {SIGTERM, SIGINT, SIGHUP};
+  sigset_t blocked;
   memset(&action, 0, sizeof action);
   action.sa_handler = on_child;
   (void)sigaction(SIGCHLD, &action, NULL);
   (void)signal(SIGPIPE, SIG_IGN);
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
-  (void)sigprocmask(SIG_BLOCK, &child, out_wait_mask); /* only ppoll lets it through */
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGCHLD);
+  action.sa_handler = on_end;
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    struct sigaction now;
+    if (sigaction(ends[i], NULL, &now) != 0 || now.sa_handler == SIG_IGN) continue; /* nohup */
+    (void)sigaction(ends[i], &action, NULL);
+    sigaddset(&blocked, ends[i]);
+  }
+  (void)sigprocmask(SIG_BLOCK, &blocked, out_wait_mask); /* only ppoll lets them through */
   sigdelset(out_wait_mask, SIGCHLD);
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) sigdelset(out_wait_mask, ends[i]);
 }
 
 /* A whole positive number, or 0. */
@@ -174,6 +206,16 @@ static int number(const char *from) {
   char *end;
   const long value = strtol(from, &end, 10);
   return *end || value < 0 || value > INT_MAX ? 0 : (int)value;
+}
+
+static int knobs_level(const char *name, knobs_level_t *out) {
+  static const char *const names[] = {"none", "worker", "system"};
+  for (int i = KNOBS_NONE; i <= KNOBS_SYSTEM; i++) {
+    if (strcmp(name, names[i]) != 0) continue;
+    *out = (knobs_level_t)i;
+    return 1;
+  }
+  return 0;
 }
 
 static int open_link(board_t *b, int baud) {
@@ -210,6 +252,7 @@ static int serve(board_t *b, const sigset_t *wait_mask) {
     const nfds_t count = agent_tx_pending(&b->agent) ? 3 : 2;
     const int ready = ppoll(fds, count, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
+    if (ending) return 0;
     if (ready > 0 && fds[1].revents) return 0;
     if (down) tty_reopen(&b->tty);
     if (ready > 0 && fds[0].revents) {
@@ -223,6 +266,7 @@ static int serve(board_t *b, const sigset_t *wait_mask) {
 int main(int argc, char **argv) {
   static const struct option options[] = {{"port", required_argument, NULL, 'p'},
                                           {"baud", required_argument, NULL, 'b'},
+                                          {"knobs", required_argument, NULL, 'k'},
                                           {"sys-root", required_argument, NULL, 'r'},
                                           {"exit-with-parent", no_argument, NULL, 'x'},
                                           {"version", no_argument, NULL, 'v'},
@@ -233,6 +277,7 @@ int main(int argc, char **argv) {
   (void)prctl(PR_SET_NAME, "hil-agent"); /* not "exe", after that */
   board_t *b = &board;
   int baud = 115200, option;
+  knobs_level_t level = KNOBS_WORKER;
   b->sys_root = "";
   b->parent_fd = -1;
   b->argv = argv;
@@ -240,6 +285,10 @@ int main(int argc, char **argv) {
     switch (option) {
       case 'p': b->port_spec = optarg; break;
       case 'b': baud = number(optarg); break;
+      case 'k':
+        if (knobs_level(optarg, &level)) break;
+        usage(stderr);
+        return EXIT_USAGE;
       case 'r': b->sys_root = optarg; break;
       case 'x': b->parent_fd = watch_parent(); break;
       case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
@@ -256,6 +305,7 @@ int main(int argc, char **argv) {
     usage(stderr);
     return EXIT_USAGE;
   }
+  knobs_init(&b->knobs, b->sys_root, level);
   if (open_link(b, baud) != 0) return EXIT_ENVIRONMENT;
   sigset_t wait_mask;
   on_signals(&wait_mask);
@@ -263,10 +313,21 @@ int main(int argc, char **argv) {
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = now_us(NULL);
   const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
                        interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
-                       target_write, sefi, pc_offset, reset,    identify,   health, last_error};
+                       target_write, sefi, pc_offset, limit,    reset,      identify,   health,
+                       last_error};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
-  return serve(b, &wait_mask);
+  const int result = serve(b, &wait_mask);
+  worker_kill(&b->worker);
+  knobs_lift(&b->knobs);
+  if (ending) { /* of the signal that was meant to, once all is given back */
+    sigset_t none;
+    sigemptyset(&none);
+    (void)signal(ending, SIG_DFL);
+    (void)raise(ending);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  }
+  return result;
 }

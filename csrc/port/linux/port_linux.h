@@ -78,6 +78,39 @@ void sensors_health(const char *root, health_t *out);
 /* Set up the system if nobody else does, because this is process 1. Does nothing otherwise. */
 void init_system(void);
 
+/* --- knobs.c: what a limit turns ------------------------------------------------------------------ */
+
+typedef enum {
+  KNOBS_NONE = 0,   /* the worker's own time only: duty, suspension */
+  KNOBS_WORKER = 1, /* and the cores that it may use */
+  KNOBS_SYSTEM = 2  /* and the clock and the power mode of the whole machine */
+} knobs_level_t;
+
+enum { KNOBS_POLICIES_MAX = 64 };
+
+typedef struct {
+  const char *root;
+  knobs_level_t level;
+  uint8_t cores;        /* that the worker is kept to; 0: all */
+  uint8_t clock_capped; /* found_khz is to be given back */
+  uint8_t mode_changed; /* found_mode is to be given back */
+  char found_mode[MESSAGE_TEXT_LEN];
+  int policies;
+  struct {
+    uint16_t cpu;
+    uint32_t found_khz;
+  } policy[KNOBS_POLICIES_MAX];
+} knobs_t;
+
+/* |root| stands before every path ("" for the real system). */
+void knobs_init(knobs_t *k, const char *root, knobs_level_t level);
+/* As port->limit. |worker|: its process, or 0. */
+void knobs_limit(knobs_t *k, pid_t worker, const limits_t *limits, limited_t *out);
+/* The limits hold for a new worker, too. Returns 0, or -1 and errno. */
+int knobs_worker(const knobs_t *k, pid_t worker);
+/* Give back what was found. */
+void knobs_lift(knobs_t *k);
+
 enum { WORKER_STACK_LEN = 256 * 1024 };
 
 #endif

@@ -104,7 +104,10 @@ static int worker_main(void *unused) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
   (void)signal(SIGCHLD, SIG_DFL);
-  (void)signal(SIGPIPE, SIG_DFL); /* what the agent ignores would not kill */
+  (void)signal(SIGPIPE, SIG_DFL); /* what the agent ignores, or waits for, would not kill */
+  (void)signal(SIGTERM, SIG_DFL);
+  (void)signal(SIGINT, SIG_DFL);
+  (void)signal(SIGHUP, SIG_DFL);
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   for (int fd = 0; fd < 64; fd++) (void)close(fd); /* the link must end when the agent does */

@@ -1,0 +1,350 @@
+/* What Linux lets an agent turn: cores, clock, power mode. SPDX-License-Identifier: Apache-2.0
+ *
+ * Nothing is taken for granted: what was set is read back, and what does not hold is refused with the
+ * errno of the first failure. Names and numbers of power modes differ between boards and releases, so
+ * they come from the board's own configuration.
+ *
+ * Order: a power mode brings its own clocks, so the clock that was found is given back first, then the
+ * mode is changed, the clock found again, and only then capped.
+ *
+ * Invariants:
+ *   1. Clock and mode belong to the whole machine: they are touched at KNOBS_SYSTEM only, and what was
+ *      found is given back when a limit is lifted, at RESET and at the agent's end.
+ *   2. No program runs for longer than its patience; none gets the agent's link. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port_linux.h"
+
+enum {
+  PATH_CAP = 256,
+  CONF_LINES_MAX = 20000,
+  CHANGE_MODE_MS = 5000, /* it may have to wait for cores to go off line */
+  ASK_MODE_MS = 2000,
+  OPEN_FILES_MAX = 64
+};
+
+static const char cpufreq[] = "/sys/devices/system/cpu/cpufreq";
+static const char nvpmodel[] = "/usr/sbin/nvpmodel";
+static const char nvpmodel_conf[] = "/etc/nvpmodel.conf";
+
+static void refuse(limited_t *out, limit_bit_t bit, int error) {
+  out->refused |= (uint8_t)bit;
+  if (!out->detail) out->detail = (uint32_t)error;
+}
+
+static int full_path(const knobs_t *k, const char *path, char out[PATH_CAP]) {
+  const int n = snprintf(out, PATH_CAP, "%s%s", k->root, path);
+  if (n >= 0 && n < PATH_CAP) return 0;
+  errno = ENAMETOOLONG;
+  return -1;
+}
+
+/* --- cores ------------------------------------------------------------------------------------- */
+
+/* The first |cores| of those that the agent itself may use now; all of them for 0. */
+static int choose(uint8_t cores, cpu_set_t *out) {
+  cpu_set_t mine;
+  if (sched_getaffinity(0, sizeof mine, &mine) != 0) return -1;
+  CPU_ZERO(out);
+  int chosen = 0;
+  for (size_t cpu = 0; cpu < CPU_SETSIZE && (!cores || chosen < cores); cpu++) {
+    if (!CPU_ISSET(cpu, &mine)) continue;
+    CPU_SET(cpu, out);
+    chosen++;
+  }
+  return 0;
+}
+
+int knobs_worker(const knobs_t *k, pid_t worker) {
+  cpu_set_t set;
+  if (!k->cores) return 0;
+  return choose(k->cores, &set) == 0 ? sched_setaffinity(worker, sizeof set, &set) : -1;
+}
+
+static void limit_cores(knobs_t *k, pid_t worker, uint8_t cores, limited_t *out) {
+  cpu_set_t set;
+  int error = 0;
+  if (cores && k->level < KNOBS_WORKER) {
+    error = EPERM;
+  } else if (choose(cores, &set) != 0 ||
+             (worker && (cores || k->cores) && sched_setaffinity(worker, sizeof set, &set) != 0)) {
+    error = errno;
+  } else {
+    k->cores = cores; /* of the next worker, too */
+  }
+  /* Without a worker: what the next one will get. */
+  const int known =
+      worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;
+  const int held = known ? CPU_COUNT(&set) : 0;
+  out->cores = (uint8_t)(held < 255 ? held : 255);
+  if (!error && cores && (!held || held > cores)) error = EIO;
+  if (error) refuse(out, LIMIT_CORES, error);
+  if (k->cores) out->means |= MEANS_AFFINITY;
+}
+
+/* --- clock ------------------------------------------------------------------------------------- */
+
+static int policy_path(const knobs_t *k, uint16_t policy, const char *file, char out[PATH_CAP]) {
+  char path[PATH_CAP];
+  (void)snprintf(path, sizeof path, "%s/policy%u/%s", cpufreq, policy, file);
+  return full_path(k, path, out);
+}
+
+/* 0 if there is none. */
+static uint32_t read_khz(const knobs_t *k, uint16_t policy, const char *file) {
+  char path[PATH_CAP], text[32];
+  if (policy_path(k, policy, file, path) != 0) return 0;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t got = read(fd, text, sizeof text - 1u);
+  const int error = errno;
+  (void)close(fd);
+  errno = error;
+  if (got <= 0) return 0;
+  text[got] = 0;
+  const unsigned long value = strtoul(text, NULL, 10);
+  return value < UINT32_MAX ? (uint32_t)value : 0;
+}
+
+static int write_khz(const knobs_t *k, uint16_t policy, uint32_t khz) {
+  char path[PATH_CAP], text[32];
+  if (policy_path(k, policy, "scaling_max_freq", path) != 0) return -1;
+  const int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const int len = snprintf(text, sizeof text, "%u\n", khz);
+  const ssize_t put = write(fd, text, (size_t)len);
+  const int error = put < 0 ? errno : EIO;
+  (void)close(fd);
+  errno = error;
+  return put == len ? 0 : -1;
+}
+
+static void find_policies(knobs_t *k) {
+  char path[PATH_CAP];
+  k->policies = 0;
+  for (uint16_t cpu = 0; cpu < 1024 && k->policies < KNOBS_POLICIES_MAX; cpu++) {
+    if (policy_path(k, cpu, "scaling_max_freq", path) != 0) return;
+    if (access(path, F_OK) == 0) k->policy[k->policies++].cpu = cpu;
+  }
+}
+
+static void note_clock(knobs_t *k) {
+  for (int i = 0; i < k->policies; i++) {
+    k->policy[i].found_khz = read_khz(k, k->policy[i].cpu, "scaling_max_freq");
+  }
+}
+
+/* Give back the clock that was found. Returns 0, or the first errno. */
+static int free_clock(knobs_t *k) {
+  int error = 0;
+  if (!k->clock_capped) return 0;
+  for (int i = 0; i < k->policies; i++) {
+    if (write_khz(k, k->policy[i].cpu, k->policy[i].found_khz) != 0 && !error) error = errno;
+  }
+  if (!error) k->clock_capped = 0;
+  return error;
+}
+
+/* As near to |khz| as each policy allows, never above what was found. Returns 0, or the first errno. */
+static int cap_clock(knobs_t *k, uint32_t khz) {
+  int error = 0;
+  if (!k->clock_capped) note_clock(k);
+  k->clock_capped = 1;
+  for (int i = 0; i < k->policies; i++) {
+    const uint32_t lowest = read_khz(k, k->policy[i].cpu, "cpuinfo_min_freq");
+    uint32_t want = khz < k->policy[i].found_khz ? khz : k->policy[i].found_khz;
+    if (want < lowest) want = lowest;
+    if (write_khz(k, k->policy[i].cpu, want) != 0 && !error) error = errno;
+  }
+  return error;
+}
+
+static void limit_clock(knobs_t *k, uint32_t khz, limited_t *out) {
+  int error = 0;
+  if (k->level == KNOBS_SYSTEM) {
+    error = khz ? (k->policies ? cap_clock(k, khz) : ENOENT) : free_clock(k);
+  } else if (khz) {
+    error = EPERM;
+  }
+  for (int i = 0; i < k->policies; i++) {
+    const uint32_t now_khz = read_khz(k, k->policy[i].cpu, "scaling_max_freq");
+    if (now_khz > out->clock_khz) out->clock_khz = now_khz;
+  }
+  if (!error && khz && (!out->clock_khz || out->clock_khz > khz)) error = ERANGE;
+  if (error) refuse(out, LIMIT_CLOCK, error);
+  if (k->clock_capped) out->means |= MEANS_CPUFREQ;
+}
+
+/* --- power mode of a Jetson ----------------------------------------------------------------------- */
+
+static uint64_t now_ms(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+static void become(const char *path, const char *const *arguments, int out_fd) {
+  sigset_t none;
+  const int nothing = open("/dev/null", O_RDWR);
+  (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_DFL);
+  (void)signal(SIGTERM, SIG_DFL);
+  (void)signal(SIGINT, SIG_DFL);
+  (void)signal(SIGHUP, SIG_DFL);
+  sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  if (nothing < 0) _exit(127); /* it must never read from the link */
+  (void)setpgid(0, 0);  /* so that it can be ended with all that it starts */
+  (void)dup2(nothing, STDIN_FILENO); /* a question, such as for a reboot, is never answered */
+  (void)dup2(out_fd, STDOUT_FILENO);
+  (void)dup2(nothing, STDERR_FILENO);
+  for (int fd = 3; fd < OPEN_FILES_MAX; fd++) (void)close(fd);
+  (void)execv(path, (char *const *)(uintptr_t)arguments);
+  _exit(127);
+}
+
+/* Run a program without a shell, for |patience_ms| at most, and keep the first of what it says. Returns 0
+ * if it ended well, else -1 and errno. */
+static int run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap) {
+  int fds[2];
+  size_t len = 0;
+  if (pipe(fds) != 0) return -1;
+  (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
+  const pid_t pid = fork();
+  if (pid == 0) become(path, arguments, fds[1]);
+  const int fork_error = errno;
+  (void)close(fds[1]);
+  int status = 0, ended = pid < 0, left_ms = patience_ms;
+  while (!ended && left_ms > 0) {
+    struct pollfd wait = {fds[0], POLLIN, 0};
+    (void)poll(&wait, 1, left_ms < 20 ? left_ms : 20);
+    ended = waitpid(pid, &status, WNOHANG) == pid; /* before reading: then all it said is there */
+    char part[256];
+    ssize_t got;
+    for (int i = 0; i < 64 && (got = read(fds[0], part, sizeof part)) > 0; i++) {
+      const size_t room = cap - 1u - len, take = (size_t)got < room ? (size_t)got : room;
+      memcpy(said + len, part, take);
+      len += take;
+    }
+    const uint64_t now = now_ms();
+    left_ms = now < end_ms ? (int)(end_ms - now) : 0;
+  }
+  said[len] = 0;
+  (void)close(fds[0]);
+  if (pid < 0) {
+    errno = fork_error;
+    return -1;
+  }
+  if (!ended) {
+    (void)kill(-pid, SIGKILL);
+    (void)kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    errno = ETIMEDOUT;
+    return -1;
+  }
+  errno = EIO;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* The number of a mode, by its name in the board's configuration; -1 and errno if it has none. */
+static int mode_id(const knobs_t *k, const char *name) {
+  char path[PATH_CAP], line[256], found[MESSAGE_TEXT_LEN];
+  int id, result = -1;
+  if (full_path(k, nvpmodel_conf, path) != 0) return -1;
+  FILE *f = fopen(path, "re");
+  if (!f) return -1;
+  for (int n = 0; result < 0 && n < CONF_LINES_MAX && fgets(line, sizeof line, f); n++) {
+    if (sscanf(line, " < POWER_MODEL ID = %d NAME = %31[^ \t>\r\n]", &id, found) == 2 && id >= 0 &&
+        strcmp(found, name) == 0) {
+      result = id;
+    }
+  }
+  (void)fclose(f);
+  errno = EINVAL;
+  return result;
+}
+
+/* The name of the mode in force; -1 and errno if the board cannot tell. */
+static int mode_now(const knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
+  char path[PATH_CAP], said[1024];
+  if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
+  const char *const arguments[] = {path, "-q", NULL};
+  if (run(path, arguments, ASK_MODE_MS, said, sizeof said) != 0) return -1;
+  const char *label = strstr(said, "NV Power Mode:");
+  errno = EIO;
+  return label && sscanf(label, "NV Power Mode: %31[^ \t\r\n]", out) == 1 ? 0 : -1;
+}
+
+static int set_mode(const knobs_t *k, const char *name) {
+  char path[PATH_CAP], number[16], said[1024];
+  if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
+  const int id = mode_id(k, name);
+  if (id < 0) return -1;
+  (void)snprintf(number, sizeof number, "%d", id);
+  const char *const arguments[] = {path, "-m", number, NULL};
+  return run(path, arguments, CHANGE_MODE_MS, said, sizeof said);
+}
+
+/* Returns 0, or an errno. */
+static int change_mode(knobs_t *k, const char *wanted, const char *now) {
+  if (strcmp(wanted, now) == 0) return 0;
+  const int error = free_clock(k);
+  if (error) return error;
+  if (set_mode(k, wanted) != 0) return errno;
+  k->mode_changed = strcmp(wanted, k->found_mode) != 0;
+  return 0;
+}
+
+static void limit_mode(knobs_t *k, const char *mode, limited_t *out) {
+  if (k->level < KNOBS_SYSTEM) {
+    if (mode[0]) refuse(out, LIMIT_MODE, EPERM);
+    return;
+  }
+  if (mode_now(k, out->mode) != 0) {
+    if (mode[0] || k->mode_changed) refuse(out, LIMIT_MODE, errno);
+    return;
+  }
+  if (!k->mode_changed) memcpy(k->found_mode, out->mode, sizeof k->found_mode);
+  const char *const wanted = mode[0] ? mode : k->found_mode;
+  int error = change_mode(k, wanted, out->mode);
+  if (strcmp(wanted, out->mode) != 0) { /* was it really changed? Some modes want a reboot */
+    memset(out->mode, 0, sizeof out->mode);
+    if (mode_now(k, out->mode) != 0 && !error) error = errno;
+    if (strcmp(wanted, out->mode) != 0 && !error) error = EIO;
+  }
+  if (error) refuse(out, LIMIT_MODE, error);
+  if (k->mode_changed) out->means |= MEANS_NVPMODEL;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------ */
+
+void knobs_init(knobs_t *k, const char *root, knobs_level_t level) {
+  memset(k, 0, sizeof *k);
+  k->root = root;
+  k->level = level;
+  find_policies(k);
+}
+
+void knobs_limit(knobs_t *k, pid_t worker, const limits_t *limits, limited_t *out) {
+  limit_mode(k, limits->mode, out);
+  limit_cores(k, worker, limits->cores, out);
+  limit_clock(k, limits->clock_khz, out);
+}
+
+void knobs_lift(knobs_t *k) {
+  k->cores = 0;
+  (void)free_clock(k);
+  if (k->mode_changed && set_mode(k, k->found_mode) == 0) k->mode_changed = 0;
+}
