@@ -6,6 +6,7 @@ what the board read back, never what was asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hil.errors import SetupError
@@ -31,7 +32,8 @@ class Delivery:
     """Upsets of one run on one rig.
 
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
-    back; `watches`: checkpoint upsets that nothing is known of yet, by id."""
+    back; `watches`: checkpoint upsets that nothing is known of yet, by id; `latch_up`: who
+    carries out latch-ups (the plant's steward)."""
 
     def __init__(self, rig: Rig, state_len: int) -> None:
         self._rig = rig
@@ -42,6 +44,7 @@ class Delivery:
         self.watches: dict[int, _Watch] = {}
         self._noises: dict[int, Noise] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
+        self.latch_up: Callable[[Upset], None] = _no_latch_up
 
     def prepare(self, plan: Planned, *, in_service: bool) -> Upset:
         """Make ready what the frame shall suffer; `in_service`: the node is not isolated."""
@@ -52,6 +55,8 @@ class Delivery:
         elif plan.target == "link":
             noise = self._noises[plan.id] = Noise(plan.kind, plan.direction, plan.bit)
             node.link.noises.append(noise)
+        elif plan.kind == "latch_up":
+            self.latch_up(upset)
         elif plan.target == "board":
             self._cut_power(node, upset)
         else:
@@ -91,7 +96,7 @@ class Delivery:
         late, ask again in the next frame."""
         plan = upset.plan
         node = self._by_name[plan.node]
-        if upset.state != "armed":
+        if upset.state != "armed" or plan.kind == "latch_up":
             return
         if plan.target == "link":
             self._collect_noise(node, upset)
@@ -178,6 +183,10 @@ class Delivery:
             self._loads[node.name] = node.loads
             for arm in self.permanent[node.name]:
                 self._rig.arm(node, _moved(arm, frame))
+
+
+def _no_latch_up(upset: Upset) -> None:
+    upset.state, upset.detail = "refused", "there is no plant to draw current from"
 
 
 def _moved(arm: Arm, frame: int) -> Arm:

@@ -22,6 +22,7 @@ from hil.injector import Injector, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
 from hil.observation import observation
 from hil.outcome import Classifier, Upset
+from hil.plant.build import build_plant
 from hil.record.writer import Writer
 from hil.recovery import RUNGS, Action, NodeState, Policy, Recovery
 from hil.repair import Mechanic, Repaired
@@ -45,6 +46,7 @@ from hil.rig.node import (
 from hil.rig.resync import write_output, write_state
 from hil.rig.rig import Calibration, Rig
 from hil.scenario import BoardKind, Scenario
+from hil.steward import Steward
 from hil.voter import (
     STATE_SPLIT,
     Ballot,
@@ -57,6 +59,8 @@ from hil.voter import (
 
 _BATCH_MAX: Final = 8192
 _LEAST_BATCH: Final = 2
+_AFTER_SKIP: Final = 2
+_LEAST_SKIP: Final = 8
 _FIRST_BATCH: Final = 64
 _BATCH_US: Final = 50_000
 """A batch shall take no longer: stops and commands are heard between batches."""
@@ -122,12 +126,20 @@ class Loop:
         self.rig.scrub_words = scenario.recovery.scrub_words
         self.mechanic = Mechanic(self.rig, self.golden)
         self.recovery = Recovery(names, _policy(scenario))
-        self.injector = Injector(scenario, self.golden.workload)
+        plant = None if scenario.plant is None else build_plant(scenario)
+        strikes = None if plant is None else plant.strikes
+        self.injector = Injector(scenario, self.golden.workload, strikes)
         self.classifier = Classifier(names)
         self.metrics = Metrics()
-        self.delivery = Delivery(self.rig, self.golden.workload.state_len)
         alone = len(self.nodes) == 1
-        self._usual_kind = VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
+        self._quiet_kind = VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
+        self.delivery = Delivery(self.rig, self.golden.workload.state_len)
+        self.steward = None if plant is None else Steward(self, scenario, plant)
+        if self.steward is not None:
+            self.delivery.latch_up = self.steward.latch_up
+        self._plant_notes = () if plant is None else plant.sky.notes
+        self._skips = plant is not None and scenario.plant is not None and scenario.plant.skip_quiet
+        self._skipped = 0
         self._heard_at_us: dict[str, int] = {}
         self._transitions_done = 0
         self._anomalies_done = 0
@@ -169,6 +181,8 @@ class Loop:
             if snapshot is not None:
                 self._take_up(snapshot)
             self._record_nodes()
+            for note in self._plant_notes:
+                self.writer.note(None, note)
             self._health_at_us = now_us()
             self._snapshot_at_us = now_us() + _SNAPSHOT_US
             aborted = self._all_frames()
@@ -207,7 +221,7 @@ class Loop:
 
     def _all_frames(self) -> bool:
         end = self.scenario.frame_count
-        while self.golden.next_frame < end:
+        while self.golden.next_frame + self._skipped < end:
             if self._stop():
                 self.writer.note(self.golden.next_frame, "aborted by the user")
                 return True
@@ -216,7 +230,11 @@ class Loop:
                 return True
             if turn is Turn.GO:
                 frame = self.golden.next_frame
+                self._fly(frame)
                 quiet = self._quiet_stretch(frame, end)
+                if self._skips and quiet > _LEAST_SKIP:
+                    self._skip(frame, quiet - _AFTER_SKIP)
+                    continue
                 if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
                     self._run_frame(frame)
                 self._record_link_events()
@@ -230,6 +248,25 @@ class Loop:
             if now >= self._snapshot_at_us and turn is Turn.GO and self._settled:
                 self._take_snapshot()
         return False
+
+    # --- the plant ----------------------------------------------------------------------------
+
+    def _t_us(self, frame: int) -> int:
+        """Simulated time at the beginning of a frame that is run now."""
+        return (frame + self._skipped) * self.scenario.frame_us
+
+    def _fly(self, frame: int) -> None:
+        """What the plant orders, at the beginning of each of its steps."""
+        if self.steward is not None:
+            t_us = self._t_us(frame)
+            if frame == 0 or t_us >= self.steward.next_us:
+                self.steward.turn(frame, t_us)
+
+    def _skip(self, frame: int, count: int) -> None:
+        """Let the time of `count` quiet frames pass without computing them."""
+        self._skipped += count
+        self.metrics.skipped += count
+        self.writer.skip(frame, count, self._t_us(frame))
 
     # --- what an operator reaches (hil.commands.Engine) ---------------------------------------
 
@@ -267,6 +304,8 @@ class Loop:
                 "returning": self.delivery.returning,
                 "permanent": resume.arm_memory(self.delivery.permanent),
                 "agreed": self._agreed.record.hex() if self._agreed else "",
+                "skipped": self._skipped,
+                "plant": None if self.steward is None else self.steward.memory(),
             },
         )
 
@@ -275,7 +314,11 @@ class Loop:
         engine = snapshot.engine
         initial = self.golden.state
         self.golden.resume(snapshot.frame, snapshot.state)
-        self.injector.skip(snapshot.frame, engine["numbered"], engine.get("ordered", 0))
+        self._skipped = engine.get("skipped", 0)
+        nominal = snapshot.frame + self._skipped
+        self.injector.skip(nominal, engine["numbered"], engine.get("ordered", 0))
+        if self.steward is not None:
+            self.steward.recall(engine["plant"])
         self.recovery.recall(engine["recovery"])
         resume.recall_metrics(self.metrics, engine["metrics"])
         self._agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
@@ -298,7 +341,11 @@ class Loop:
     def _finish(self, calibration: Calibration, aborted: bool) -> RunResult:
         last = self.golden.next_frame - 1
         for upset in self._uncollected:
-            upset.state, upset.detail = "failed", "the run ended before the board reported"
+            if upset.verified:  # a latch-up that nobody ended
+                upset.state, upset.outcome = "injected", "degraded"
+            else:
+                upset.state = "failed"
+                upset.detail = "the run ended before the board reported"
             self.classifier.injected(upset)
         for node in self.nodes:
             self.classifier.settle(last, node.name, at_end=True)
@@ -311,6 +358,8 @@ class Loop:
         self._sample_health()
         upsets = upset_counts(self.classifier.upsets)
         measured = flat(self.metrics, upsets)
+        if self.steward is not None:
+            measured.update(self.steward.measured())
         expectations = tuple(e.evaluate(measured) for e in self.scenario.expectations)
         passed = self.metrics.frames > 0 and all(e.ok for e in expectations)
         outcome = "aborted" if aborted else "pass" if passed else "fail"
@@ -369,6 +418,12 @@ class Loop:
         ):
             return 0
         upset = self.injector.next_frame
+        end -= self._skipped
+        if upset is not None:
+            upset -= self._skipped
+        if self.steward is not None:
+            until_us = self.steward.quiet_until_us()
+            end = min(end, -(-until_us // self.scenario.frame_us) - self._skipped)
         return min(end if upset is None else upset, end, frame + self._batch_size) - frame
 
     def _run_quiet(self, count: int) -> bool:
@@ -385,11 +440,11 @@ class Loop:
             self._batch_size = min(_BATCH_MAX, 2 * self._batch_size)
         last = self._agreed = unpack(records[-size:])
         quiet = len(records) // size
-        loud = last.kind is not self._usual_kind or not last.correct or last.latent
+        loud = last.kind is not _usual_kind(last) or not last.correct or last.latent
         if loud:
             quiet -= 1
         if quiet:
-            self.metrics.count_quiet(quiet, self._usual_kind)
+            self.metrics.count_quiet(quiet, self._quiet_kind, len(self.nodes))
             self.writer.frames(records[: quiet * size], quiet)
         if loud:
             results = {
@@ -405,7 +460,8 @@ class Loop:
             self._slip(number, None, late_us, "the frame began late")
         self._bring_back(number)
         frame = _Frame(number)
-        for plan in self.injector.due(number, self._settled):
+        for nominal in self.injector.due(number + self._skipped, self._settled):
+            plan = replace(nominal, frame=number)
             in_service = self.recovery.state(plan.node) is not NodeState.ISOLATED
             frame.upsets.append(self.delivery.prepare(plan, in_service=in_service))
         self.golden.step()
@@ -415,6 +471,8 @@ class Loop:
             self._explain_silence(frame.results)
         else:
             self._heard_at_us.clear()  # silence counts from when it begins, not from the last one
+        if self.steward is not None:
+            self.steward.saw(frame.results)
         self._collect(frame)
         self._conclude(frame)
 
@@ -524,7 +582,7 @@ class Loop:
         verdict = self._vote(frame, first)
         self._agreed = verdict
         right = verdict.correct and verdict.state == self.golden.state_digest
-        quiet = verdict.kind is self._usual_kind and right
+        quiet = verdict.kind is _usual_kind(verdict) and right
         if quiet and not frame.upsets and self._settled:
             self.metrics.count(verdict)
             self.writer.frame(verdict.record)
@@ -695,7 +753,7 @@ class Loop:
                 break
         self.writer.notable(
             verdict,
-            verdict.frame * self.scenario.frame_us,
+            self._t_us(verdict.frame),
             (self.golden.output_digest, self.golden.state_digest),
             value,
             frame.executions or [self._in_order(frame.results)],
@@ -743,6 +801,8 @@ class Loop:
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
         for name, health in self.rig.health(able, timing).items():
             self.writer.health(frame, self._by_name[name].index, health, steps[name])
+            if self.steward is not None:
+                self.steward.heard(name, health)
         for node in self.nodes:
             self.writer.link(node.index, node.link.statistics)
         self._record_link_events()
@@ -804,6 +864,13 @@ class Loop:
             },
             "outcome": "running",
         }
+
+
+def _usual_kind(verdict: Verdict) -> VerdictKind:
+    """The verdict when all is well: of the nodes that vote now, which the plant may have made
+    fewer."""
+    alone = verdict.voters.bit_count() == 1
+    return VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
 
 
 def _policy(scenario: Scenario) -> Policy:

@@ -27,19 +27,23 @@ class Metrics:
     isolated: int = 0
     unexplained: int = 0
     held_back: int = 0
+    skipped: int = 0
+    voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
 
     def count(self, verdict: Verdict) -> None:
         self.frames += 1
         self.verdicts[verdict.kind] += 1
+        self.voting[verdict.voters.bit_count()] += 1
         if verdict.delivered:
             self.available += verdict.correct
             self.sdc_frames += not verdict.correct
         else:
             self.unresolved += 1
 
-    def count_quiet(self, count: int, kind: VerdictKind) -> None:
-        """Frames of a batch: all delivered, correct, and of one kind."""
+    def count_quiet(self, count: int, kind: VerdictKind, voters: int) -> None:
+        """Frames of a batch: all delivered, correct, and of one kind, by so many nodes."""
+        self.voting[voters] += count
         self.frames += count
         self.available += count
         self.verdicts[kind] += count
@@ -85,7 +89,10 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any]) -> dict[str, float]:
         "isolated": metrics.isolated,
         "slips": metrics.slips,
         "recoveries": metrics.recoveries,
+        "skipped": metrics.skipped,
     }
+    for voters in range(8):
+        out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.name.lower()}"] = metrics.verdicts[kind]
     for name in ("injected", "verified", "not_injected"):

@@ -101,7 +101,9 @@ def metrics_memory(metrics: Metrics) -> dict[str, Any]:
 def recall_metrics(metrics: Metrics, data: dict[str, Any]) -> None:
     """Take over what `metrics_memory` gave."""
     for name, value in data.items():
-        if name == "verdicts":
+        if name == "voting":
+            metrics.voting.update({int(k): count for k, count in value.items()})
+        elif name == "verdicts":
             metrics.verdicts.update({VerdictKind[k]: count for k, count in value.items()})
         else:
             setattr(metrics, name, value)

@@ -87,9 +87,7 @@ class Steward:
             for node in engine.rig.nodes
         }
         self._end_us = scenario.frame_count * scenario.frame_us
-        self._row_every_us = max(
-            self._plant.step_us, round(self._plant.record_every_s * 1e6), 1
-        )
+        self._row_every_us = max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1)
         self._row_at_us = 0
         self._orbit_until_us = 0
         self._shown: dict[str, tuple[str, int]] = {}
@@ -186,9 +184,7 @@ class Steward:
     def _obey(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
         kept_down = charge.until_us is not None or charge.hot
         if at.level == "off" or kept_down:
-            if not charge.down:
-                self._cut(frame, charge, self._why(at))
-            elif charge.suspended and at.level == "off":
+            if not charge.down or (charge.suspended and at.level == "off"):
                 self._cut(frame, charge, self._why(at))
         elif at.level == "suspend":
             if not charge.down:

@@ -61,6 +61,9 @@ ALLOWED: dict[str, set[str]] = {
     "hil.resume": SCENARIO
     | {"hil.injector", "hil.metrics", "hil.outcome", "hil.record", "hil.rig", "hil.voter"},
     "hil.replay": KERNEL | {"hil.record", "hil.voter"},
+    "hil.steward": KERNEL
+    | SCENARIO
+    | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.rig"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
     "hil.perf": ANY,

@@ -21,7 +21,8 @@ positive when it charges, soc from 0 to 1, stage how many rungs of the shedding 
 (255: the bus broke down), temperatures_c a JSON object of all thermal nodes. `plant_nodes`: level
 off, suspend, capped or full; duty the share of its speed that the board is left with; throttle the
 step of its thermal throttle; steps_per_s as the board measured its steps; upsets_per_day a JSON
-object by kind, with acceleration. `limits` is what boards were asked to obey, and what they said
+object by kind, with acceleration. `skips`: before `frame`, so many quiet ones were not computed, so
+that it began at t_us. `limits` is what boards were asked to obey, and what they said
 they did (JSON objects). `commands`: what operators asked for, and what they were told; `frame` is
 the one before which it was carried out, `who` the user's name, arguments a JSON object. An upset
 with the source "operator N" was ordered by the command with the id N."""
@@ -116,6 +117,9 @@ CREATE TABLE plant_nodes (
   die_c REAL, throttle INTEGER NOT NULL, steps_per_s REAL, upsets_per_day TEXT NOT NULL,
   PRIMARY KEY (t_us, node)
 ) WITHOUT ROWID;
+CREATE TABLE skips (
+  frame INTEGER PRIMARY KEY, frames INTEGER NOT NULL, t_us INTEGER NOT NULL
+);
 CREATE TABLE limits (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, cause TEXT NOT NULL,
   asked TEXT NOT NULL, applied TEXT NOT NULL

@@ -79,7 +79,7 @@ class Writer:
             for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             for table in (
-                "repairs", "health", "notes", "plant", "limits", "commands", "link_events",
+                "repairs", "health", "notes", "plant", "skips", "limits", "commands", "link_events",
             ):  # fmt: skip
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
@@ -257,6 +257,10 @@ class Writer:
         self._insert("plant", row)
         for node in nodes:
             self._insert("plant_nodes", node)
+
+    def skip(self, frame: int, frames: int, t_us: int) -> None:
+        """Quiet frames were not computed before `frame`, which then begins at `t_us`."""
+        self._insert("skips", (frame, frames, t_us))
 
     def limit(self, frame: int, node: str, cause: str, asked: str, applied: str) -> None:
         """What a board was asked to obey, and what it said it does."""

@@ -35,6 +35,12 @@ KNOWN_METRICS: tuple[str, ...] = (
     "isolated",
     "slips",
     "recoveries",
+    "skipped",
+    *(f"voting.{voters}" for voters in range(8)),
+    *(
+        f"plant.{name}"
+        for name in ("min_soc", "max_die_c", "sheds", "latch_ups", "too_hot", "energy_residual")
+    ),
     *(
         f"verdicts.{name}"
         for name in ("unanimous", "majority", "no_majority", "simplex", "no_quorum")
