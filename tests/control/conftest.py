@@ -31,8 +31,9 @@ def scenario(**data: Any) -> Scenario:
     base = {
         "workload": "infer",
         "frames": ENDLESS,
-        "pace": "realtime",
-        "frame_ms": 5,
+        # Virtual boards keep every pace; processes miss short deadlines on a busy computer.
+        "pace": "realtime" if board == "inproc" else "free",
+        "frame_ms": 5 if board == "inproc" else 100,
         "timeouts": {"lost_after_ms": 400, "retry_ms": 50, "cpu_floor_ms": 10},
         "rig": {"scheme": scheme, "board": board},
     }
@@ -132,7 +133,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def work() -> None:
             try:
                 running.results.append(loop.run())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  (told in the test's own thread)
                 running.failures.append(error)
             finally:
                 server.close()

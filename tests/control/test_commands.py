@@ -45,18 +45,19 @@ def test_an_upset_is_injected_read_back_and_judged(start: Start, board: str, pac
 @BOARDS
 def test_power_is_cut_and_comes_back_by_itself(start: Start, board: str) -> None:
     run = start(board=board)
-    run.done("cut_power", node="b", returns_after_frames=60)
+    run.done("cut_power", node="b", returns_after_frames=60 if board == "inproc" else 1000)
     run.wait_state("b", "isolated")
     refused = run.send("cut_power", node="b")
     assert not refused.ok and refused.text == "node b has no power"
     run.wait_state("b", "voting")
+    result = run.end()
     assert run.rows("SELECT target, kind, source, verified FROM upsets") == [
         {"target": "board", "kind": "power_loss", "source": "operator 1", "verified": 1}
     ]
     way = [t["after"] for t in run.rows("SELECT after FROM transitions WHERE node='b'")]
     assert way[-3:] == ["power_cycle", "reintegrating", "voting"] and "isolated" in way
     assert run.rows("SELECT status FROM replies WHERE node=1 AND status='silent'")
-    assert run.end().unexplained == 0
+    assert result.unexplained == 0
 
 
 @BOARDS
@@ -83,6 +84,7 @@ def test_a_node_is_isolated_and_brought_back(start: Start, board: str) -> None:
     back = run.done("reintegrate", node="b")
     assert back.text == "node b is reintegrating"
     run.wait_state("b", "voting")
+    result = run.end()
     steps = run.rows("SELECT frame, before, after, cause FROM transitions ORDER BY id")
     assert [(s["before"], s["after"], s["cause"]) for s in steps] == [
         ("voting", "isolated", f"operator {out.number}"),
@@ -91,7 +93,6 @@ def test_a_node_is_isolated_and_brought_back(start: Start, board: str) -> None:
         ("reintegrating", "voting", "agreed again"),
     ]
     assert [s["frame"] for s in steps[:3]] == [out.frame, back.frame, back.frame]
-    result = run.end()
     assert result.availability == 1 and result.unexplained == 0
     assert verified(run.folder)
 
@@ -129,8 +130,8 @@ def test_a_rung_is_carried_out_on_order(start: Start, board: str, rung: str) -> 
 
 @BOARDS
 def test_a_pause_freezes_frames_and_is_no_slip(start: Start, board: str) -> None:
-    run = start(board=board)
-    run.wait_frames(20)
+    run = start(board=board, pace="realtime")
+    run.wait_frames(3)
     slips = len(run.rows("SELECT 1 FROM slips"))
     frame = run.done("pause").frame
     assert not run.send("pause").ok
@@ -138,11 +139,10 @@ def test_a_pause_freezes_frames_and_is_no_slip(start: Start, board: str) -> None
     assert run.done("status").data["paused"] and run.frame == frame
     run.done("resume")
     assert not run.send("resume").ok
-    run.wait_frames(20)
+    run.wait_frames(5)
     result = run.end()
     late = [s for s in run.rows("SELECT frame FROM slips") if s["frame"] == frame]
     assert not late and result.slips - slips <= 2  # this computer may be busy
-    assert set(run.rows("SELECT DISTINCT status FROM replies")[0:0]) == set()
     assert not run.rows("SELECT 1 FROM replies WHERE status <> 'done'") and not result.unexplained
     assert result.recoveries == 0 and result.availability == 1
     texts = [n["text"] for n in run.rows("SELECT text FROM notes ORDER BY id")]
@@ -232,7 +232,7 @@ def test_remarks_leave_a_run_reproducible_and_steering_does_not(start: Start) ->
         ({"node": "x", "target": "state"}, "there is no node `x`"),
         ({"node": "a", "target": "nowhere"}, "target"),
         ({"node": "a", "target": "state", "bti": 3}, "did you mean `bit`?"),
-        ({"node": "a", "target": "state", "bit": -1}, "bit: -1; expected"),
+        ({"node": "a", "target": "state", "bit": -1}, "bit: the number -1; expected"),
         ({"node": "a", "target": "state", "bit": "7"}, "remove the quotes"),
         ({"node": "a", "target": "state", "frame": 3}, "next frame"),
         ({"node": "a", "target": "gpr"}, "needs a worker process"),
@@ -263,9 +263,10 @@ def test_every_kind_of_upset_can_be_ordered_of_process_boards(start: Start) -> N
     for arguments in ordered:
         run.done("inject", **arguments)
         run.wait_frames(3)
-    run.wait_row(f"SELECT 1 FROM upsets HAVING count(*) = {len(ordered)}")
+    run.wait_row(f"SELECT count(*) AS n FROM upsets HAVING n = {len(ordered)}")
     assert {r["state"] for r in run.rows("SELECT state FROM upsets")} == {"injected"}
-    assert run.end().unexplained == 0
+    result = run.end()
+    assert result.unexplained == 0
 
 
 def test_two_upsets_at_once_are_no_queue(start: Start) -> None:
@@ -273,7 +274,7 @@ def test_two_upsets_at_once_are_no_queue(start: Start) -> None:
     run.done("pause")
     ids = [run.done("inject", node=n, target="output", bit=3).data["upset"] for n in "ab"]
     run.done("resume")
-    run.wait_row("SELECT 1 FROM upsets HAVING count(*) = 2")
+    run.wait_row("SELECT count(*) AS n FROM upsets HAVING n = 2")
     rows = run.rows("SELECT id, frame FROM upsets ORDER BY id")
     assert ids == [r["id"] for r in rows] == [1, 2] and rows[0]["frame"] == rows[1]["frame"]
 

@@ -1,0 +1,444 @@
+"""Hostile, broken, slow and foreign clients: the run goes on, and answers what it understands."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.control.client import Client, takes_commands
+from hil.control.protocol import COMMANDS, LINE_MAX, Answer, Request, parse_request, request_line
+from hil.control.server import Server
+from hil.control.words import arguments_of
+from hil.errors import SetupError, UsageError
+
+from .conftest import Start, raw, wait_for
+
+NOBODY = 65534
+
+
+def answer(line: bytes) -> dict[str, Any]:
+    got = parse_request(line)
+    assert isinstance(got, Answer), got
+    told: dict[str, Any] = json.loads(got.line())
+    assert told["ok"] is False and told["text"] and told["text"].isprintable()
+    return told
+
+
+# --- lines --------------------------------------------------------------------------------------
+
+
+def test_a_request_survives_the_line() -> None:
+    request = Request("inject", {"node": "b", "target": "state", "pattern": {"kind": "bit"}}, 7)
+    assert parse_request(request_line(request).rstrip(b"\n")) == request
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_valid(name: str) -> None:
+    assert COMMANDS[name].examples
+    for example in COMMANDS[name].examples:
+        command, *words = shlex.split(example)
+        assert command == name
+        line = request_line(Request(name, arguments_of(name, words)))
+        assert isinstance(parse_request(line.rstrip(b"\n")), Request)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"", "malformed"),
+        (b"\xff\xfe", "malformed"),
+        (b"[" * 4000, "malformed"),
+        (b"{" * 4000, "malformed"),
+        (b"9" * 5000, "malformed"),
+        (b"null", "malformed"),
+        (b"[1]", "malformed"),
+        (b"{}", "version"),
+        (b'{"hil": true, "command": "pause"}', "version"),
+        (b'{"hil": 2, "command": "pause"}', "version"),
+        (b'{"hil": 1}', "malformed"),
+        (b'{"hil": 1, "command": 3}', "malformed"),
+        (b'{"hil": 1, "command": "puase"}', "unknown"),
+        (b'{"hil": 1, "command": "pause", "sudo": 1}', "malformed"),
+        (b'{"hil": 1, "command": "pause", "arguments": []}', "malformed"),
+        (b'{"hil": 1, "command": "pause", "arguments": {"x": 1}}', "arguments"),
+        (b'{"hil": 1, "command": "pause", "id": [1]}', "malformed"),
+        (b'{"hil": 1, "command": "pause", "id": 1e999}', "malformed"),
+        (b'{"hil": 1, "command": "reset"}', "arguments"),
+        (b'{"hil": 1, "command": "reset", "arguments": {"node": 7}}', "arguments"),
+        (b'{"hil": 1, "command": "reset", "arguments": {"node": " "}}', "arguments"),
+        (b'{"hil": 1, "command": "note", "arguments": {"text": "\\u001b[2J"}}', "arguments"),
+        (b'{"hil": 1, "command": "note", "arguments": {"text": "\\ud800"}}', "arguments"),
+        (b'{"hil": 1, "command": "note", "arguments": {"text": NaN}}', "malformed"),
+        (b'{"hil": 1, "command": "\\u001b]0;x\\u0007"}', "unknown"),
+        (
+            b'{"hil": 1, "command": "cut_power", "arguments": '
+            b'{"node": "a", "returns_after_frames": true}}',
+            "arguments",
+        ),
+        (
+            b'{"hil": 1, "command": "inject", "arguments": '
+            b'{"node": "a", "target": "state", "pattern": {"kind": ["bit"]}}}',
+            "arguments",
+        ),
+    ],
+)
+def test_a_wrong_line_has_one_clear_answer(line: bytes, error: str) -> None:
+    assert answer(line)["error"] == error
+
+
+def test_random_changes_of_valid_lines_are_answered_or_valid() -> None:
+    rng = random.Random(4)
+    lines = [
+        request_line(Request("inject", {"node": "b", "target": "state", "bit": 7}, 1)),
+        request_line(Request("note", {"text": "hello"}, "x")),
+        request_line(Request("pace", {"pace": "10x"})),
+    ]
+    for _ in range(20_000):
+        line = bytearray(rng.choice(lines)[:-1])
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(line))
+            how = rng.randrange(3)
+            if how == 0:
+                line[at] = rng.randrange(256)
+            elif how == 1:
+                del line[at]
+            else:
+                line[at:at] = rng.choice((b'"', b"{", b"}", b"\\u0000", b"[", b"9" * 40, b","))
+        got = parse_request(bytes(line))
+        if isinstance(got, Request):
+            assert got.command in COMMANDS
+            json.dumps(dict(got.arguments)).encode()
+        else:
+            assert got.error and got.text.isprintable() and got.line().endswith(b"\n")
+
+
+# --- a run under attack -------------------------------------------------------------------------
+
+
+def line_of(sock: socket.socket) -> dict[str, Any]:
+    got = b""
+    while not got.endswith(b"\n"):
+        part = sock.recv(1)
+        assert part, f"hung up after {got!r}"
+        got += part
+    told: dict[str, Any] = json.loads(got)
+    return told
+
+
+def test_wrong_lines_are_answered_one_by_one_and_the_right_one_after_them(start: Start) -> None:
+    run = start()
+    with raw(run.folder) as sock:
+        wrong = [b"", b"{]", b'{"hil":1,"command":"x"}', b"\x00\x01"]
+        for line in wrong:
+            sock.sendall(line + b"\n")
+            assert line_of(sock)["ok"] is False
+        sock.sendall(b"\n".join(wrong) + b"\n" + request_line(Request("status", {}, "me")))
+        for _ in wrong:
+            assert line_of(sock)["ok"] is False
+        told = line_of(sock)
+        assert told["ok"] and told["id"] == "me" and told["hil"] == 1
+        sock.sendall(b"x" * (LINE_MAX + 5000))
+        assert "not more" in line_of(sock)["text"]
+        with contextlib.suppress(ConnectionResetError):  # what it sent was not even read
+            assert sock.recv(1) == b""
+    assert run.done("status")
+
+
+def test_noise_neither_ends_nor_delays_a_run(start: Start) -> None:
+    run = start(pace="free", board="process")
+    run.wait_frames(50)
+
+    def rate() -> float:
+        began, first = time.monotonic(), run.frame
+        time.sleep(1)
+        return (run.frame - first) / (time.monotonic() - began)
+
+    quiet = rate()
+    over = threading.Event()
+
+    def shout(seed: int) -> None:
+        rng = random.Random(seed)
+        while not over.is_set():
+            try:
+                with raw(run.folder) as sock:
+                    sock.settimeout(0.2)
+                    for _ in range(200):
+                        sock.sendall(rng.choice((b"\n" * 500, b'{"hil":1}\n', rng.randbytes(900))))
+            except OSError:
+                pass
+
+    threads = [threading.Thread(target=shout, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        loud = rate()  # these four take their share of this very interpreter
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert loud > quiet / 10
+    assert run.end().unexplained == 0
+
+
+def test_clients_that_hang_or_never_read_delay_nobody(start: Start) -> None:
+    run = start()
+    hanging = [raw(run.folder) for _ in range(10)]
+    try:
+        for n, sock in enumerate(hanging):
+            if n % 2:
+                sock.sendall(b'{"hil": 1, "comm')
+            else:
+                sock.settimeout(0.2)
+                try:
+                    for _ in range(3000):  # until nobody takes any more
+                        sock.sendall(request_line(Request("status")) * 20)
+                except TimeoutError:
+                    pass
+        began = time.monotonic()
+        run.done("note", text="still here")
+        assert time.monotonic() - began < 5
+        run.wait_frames(20)
+    finally:
+        for sock in hanging:
+            sock.close()
+    assert run.end().outcome == "aborted"
+
+
+def test_too_many_clients_are_told_so_and_places_become_free(start: Start) -> None:
+    run = start()
+    crowd: list[socket.socket] = []
+    try:
+        for _ in range(31):
+            crowd.append(raw(run.folder))
+            crowd[-1].sendall(request_line(Request("status")))
+            assert line_of(crowd[-1])["ok"]
+        with raw(run.folder) as one_more:
+            assert line_of(one_more)["error"] == "busy"
+        with Client(run.folder) as polite:
+            assert polite.send("status").error == "busy"
+    finally:
+        for sock in crowd:
+            sock.close()
+
+    def free() -> bool:
+        with Client(run.folder) as client:
+            return client.send("status").ok
+
+    wait_for(free)
+
+
+def test_three_clients_at_once_are_all_served_and_recorded(start: Start) -> None:
+    run = start(pace="free")
+    told: dict[int, list[int | None]] = {}
+
+    def work(number: int) -> None:
+        with Client(run.folder) as client:
+            told[number] = [client.send("note", text=f"{number}/{k}").number for k in range(20)]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(n for numbers in told.values() for n in numbers if n) == list(range(1, 61))
+    rows = run.rows("SELECT id, arguments FROM commands")
+    for number, numbers in told.items():
+        mine = [
+            r["id"] for r in rows if json.loads(r["arguments"])["text"].startswith(f"{number}/")
+        ]
+        assert mine == numbers
+
+
+def test_a_client_killed_within_a_line_leaves_nothing(start: Start) -> None:
+    run = start()
+    code = """
+        import socket, sys, time
+        s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+        s.sendall(b'{"hil": 1, "command": "end"'); print("sent", flush=True); time.sleep(60)
+    """
+    victim = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(run.folder / "control.sock")],
+        stdout=subprocess.PIPE,
+    )
+    with victim:
+        assert victim.stdout is not None and victim.stdout.readline() == b"sent\n"
+        victim.send_signal(signal.SIGKILL)
+    run.wait_frames(10)
+    assert run.rows("SELECT 1 FROM commands") == []
+
+
+def test_who_leaves_before_the_answer_is_obeyed_all_the_same(start: Start) -> None:
+    run = start()
+    with raw(run.folder) as sock:
+        sock.sendall(request_line(Request("note", {"text": "bye"})))
+    assert run.wait_row("SELECT command FROM commands")["command"] == "note"
+
+
+def test_what_waits_when_the_run_ends_is_told(start: Start) -> None:
+    run = start()
+    run.done("pause")
+    with raw(run.folder) as sock:
+        sock.sendall(b"".join(request_line(Request(c, {}, c)) for c in ("end", "status")))
+        assert line_of(sock)["ok"]
+        run.result()
+        left = sock.recv(4096)
+        assert left == b"" or json.loads(left)["error"] == "ended"
+
+
+# --- whose socket it is -------------------------------------------------------------------------
+
+
+def test_only_its_user_may_open_it(start: Start) -> None:
+    run = start()
+    found = os.stat(run.folder / "control.sock")
+    assert stat.S_ISSOCK(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o600
+
+
+STRANGER = """
+    import os, socket, sys
+    os.chdir(sys.argv[1])
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect("control.sock")
+    except PermissionError:
+        print("may not connect"); sys.exit()
+    try:
+        s.sendall(b'{"hil": 1, "command": "end", "arguments": {}}\\n')
+    except OSError:
+        pass
+    print(s.recv(4096).decode(), end="")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_is_refused_even_where_the_mode_lets_him_in(start: Start) -> None:
+    run = start()
+
+    def stranger() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(STRANGER), str(run.folder)],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+
+    assert stranger() == "may not connect\n"
+    (run.folder / "control.sock").chmod(0o666)
+    told = json.loads(stranger())
+    assert told["error"] == "denied" and not told["ok"]
+    run.wait_frames(5)
+    assert run.rows("SELECT 1 FROM commands") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_client_does_not_talk_to_a_stranger(tmp_path: Path) -> None:
+    code = """
+        import os, socket, sys
+        os.chdir(sys.argv[1])
+        s = socket.socket(socket.AF_UNIX)
+        os.chmod(".", 0o777)
+        os.setgid(65534); os.setuid(65534)
+        s.bind("control.sock"); s.listen(); print("up", flush=True)
+        sys.stdin.read()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+        stdout=subprocess.PIPE, stdin=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None and other.stdout.readline() == b"up\n"
+        with pytest.raises(SetupError, match="not by you"):
+            Client(tmp_path)
+
+
+def test_a_folder_where_everybody_may_write_is_not_trusted(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(SetupError, match="everybody may write"):
+        Server(tmp_path)
+    assert not takes_commands(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
+    os.chown(tmp_path, NOBODY, NOBODY)
+    with pytest.raises(SetupError, match="another user"):
+        Server(tmp_path)
+
+
+# --- where it is --------------------------------------------------------------------------------
+
+
+def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    with Server(deep), Client(deep) as client:
+        assert takes_commands(deep)
+        client.close()
+    assert not takes_commands(deep) and list(deep.iterdir()) == []
+
+
+def test_without_a_socket_the_sender_hears_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--control"):
+        Client(tmp_path)
+    with pytest.raises(UsageError, match="no run folder"):
+        Client(tmp_path / "nowhere")
+
+
+def test_the_socket_of_a_killed_run_is_named_so_and_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "control.sock"))
+    with pytest.raises(SetupError, match="killed"):
+        Client(tmp_path)
+    with Server(tmp_path), Client(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_socket_of_a_living_run_is_not_taken_over(tmp_path: Path) -> None:
+    with Server(tmp_path):
+        with pytest.raises(UsageError, match="another process"):
+            Server(tmp_path)
+        with Client(tmp_path):
+            pass
+
+
+def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "control.sock").write_text("mine")
+    with pytest.raises(SetupError, match="in the way"):
+        Server(tmp_path)
+    assert (tmp_path / "control.sock").read_text() == "mine"
+
+
+def test_a_server_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before, threads = descriptors(), threading.active_count()
+    for _ in range(20):
+        with Server(tmp_path), Client(tmp_path):
+            pass
+    assert (descriptors(), threading.active_count()) == (before, threads)
+
+
+def test_a_client_refuses_nonsense_before_sending(start: Start) -> None:
+    run = start()
+    for command, arguments in (("explode", {}), ("reset", {}), ("note", {"text": "a\x1b"})):
+        with pytest.raises(UsageError):
+            run.client.send(command, arguments)
+    with pytest.raises(UsageError, match="bytes"):
+        run.client.send(
+            "inject", {"node": "a", "target": "state"} | {f"k{n}": "x" * 499 for n in range(25)}
+        )
