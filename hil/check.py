@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from hil.errors import ConfigError, HilError, Problem
 from hil.scenario import Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
+from hil.scenario.load import placed
 from hil.scenario.positions import read_yaml
 
 __all__ = ["Checked", "check", "check_all"]
@@ -74,7 +76,9 @@ def check(source: str) -> Checked:
             bench = bench_of(document)
             summary = f"bench, {_count(len(bench.boards), 'board')}"
         else:
-            summary = _scenario_text(load(path).scenario)
+            scenario = load(path).scenario
+            summary = _scenario_text(scenario)
+            _check_plant(scenario, path)
     except ConfigError as error:
         problems = error.problems
     except HilError as error:
@@ -82,6 +86,18 @@ def check(source: str) -> Checked:
             raise
         problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
     return Checked(source, file, kind, summary, problems)
+
+
+def _check_plant(scenario: Scenario, path: Path) -> None:
+    """What is only found when a plant is built: an orbit that decays, a profile with gaps."""
+    if scenario.plant is None:
+        return
+    from hil.plant.build import build_plant  # noqa: PLC0415  (heavy; few scenarios need it)
+
+    try:
+        build_plant(scenario)
+    except ConfigError as error:
+        raise placed(error, path) from None
 
 
 def _scenario_text(scenario: Scenario) -> str:

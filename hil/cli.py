@@ -753,6 +753,68 @@ def schema(
 
 
 @app.command()
+def orbit(  # noqa: PLR0917  (every option is one)
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write a profile: .csv or .npz."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time between rows; default: the step.")
+    ] = None,
+    duration: Annotated[str | None, typer.Option(help="As 90s, 2h, 7d.")] = None,
+    accel: Annotated[float | None, typer.Option(metavar="X", help="Multiply upset rates.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Fly a scenario's orbit without boards: sun, radiation, power, heat, rates; keep or draw it.
+
+    The profile that -o writes can be replayed: `plant: {profile: FILE}`.
+    """
+    from hil.plant.profile import write_profile
+    from hil.scenario import Overrides, load
+    from hil.survey import survey
+    from hil.views import orbit as view
+
+    if output is not None and output.suffix.lower() not in (".csv", ".npz"):
+        raise UsageError(f"{output} ends in neither .csv nor .npz", remedy="name it so")
+    loaded = load(scenario, Overrides(duration=duration, accel=accel))
+    with _placed(loaded.file):
+        found = survey(loaded.scenario, every)
+    for note in found.notes:
+        _say(f"note: {note}")
+    columns = {name: column.tolist() for name, column in found.columns.items()}
+    if output is not None:
+        try:
+            write_profile(output, found.columns)
+        except OSError as error:
+            raise SetupError(f"cannot write {output}: {error.strerror}") from error
+    if plot is not None:
+        view.draw(plot, loaded.scenario.name, found.figures, columns)
+    if as_json:
+        _answer(dict(found.figures))
+    else:
+        _show(lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs))
+        for path in (output, plot):
+            if path is not None:
+                _out(f"written: {path}")
+    return Exit.PASS
+
+
+@contextlib.contextmanager
+def _placed(file: Path) -> Iterator[None]:
+    """What only shows when a plant is built is reported where the scenario's file says it."""
+    from hil.scenario.load import placed
+
+    try:
+        yield
+    except ConfigError as error:
+        raise placed(error, file) from None
+
+
+@app.command()
 def doctor(as_json: Json = False) -> int:
     """Find out whether this computer can run scenarios: make known faults, and look for them."""
     from hil.doctor import Check, examine, possible

@@ -55,12 +55,13 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
     "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
-    "hil.check": SCENARIO,
+    "hil.check": SCENARIO | {"hil.plant"},
     "hil.delivery": KERNEL | {"hil.injector", "hil.outcome", "hil.rig"},
     "hil.result": SCENARIO | {"hil.rig"},
     "hil.resume": SCENARIO
     | {"hil.injector", "hil.metrics", "hil.outcome", "hil.record", "hil.rig", "hil.voter"},
     "hil.replay": KERNEL | {"hil.record", "hil.voter"},
+    "hil.survey": KERNEL | SCENARIO | {"hil.plant"},
     "hil.steward": KERNEL
     | SCENARIO
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.rig"},

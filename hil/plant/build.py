@@ -16,6 +16,7 @@ from hil.plant.spacecraft import Board, Built, build_spacecraft
 from hil.plant.strikes import Strikes
 from hil.plant.thermal import CASES, ThermalNetwork
 from hil.scenario import Scenario
+from hil.scenario.load import UNPLACED
 
 __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
@@ -97,5 +98,5 @@ def _system(built: Built, case: str, step_s: float) -> PowerSystem:
     except UsageError as error:
         where = "$.plant.spacecraft"
         raise ConfigError(
-            [Problem("<scenario>", 0, 0, where, error.message, error.remedy or "")]
+            [Problem(UNPLACED, 0, 0, where, error.message, error.remedy or "")]
         ) from None

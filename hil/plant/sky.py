@@ -29,6 +29,7 @@ from hil.plant.spacecraft import Board, Built
 from hil.plant.thermal import Environment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario import parse_duration_us
+from hil.scenario.load import UNPLACED
 from hil.scenario.plant.flight import Plant
 from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.plant.radiation import RadiationModel
@@ -39,8 +40,9 @@ Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 BLOCK_STEPS: Final = 3600
-SAA_FLUX: Final = 1.0
-"""Protons /cm2/s from which on the satellite is said to be in the anomaly (or in an event)."""
+SAA_FLUX: Final = 5.0
+"""Protons /cm2/s from which on the satellite is said to be in the anomaly (or in a solar event):
+cosmic rays alone never give so many (4.9 in free space at solar minimum)."""
 
 _SATURATED_MEV: Final = 200.0
 
@@ -71,7 +73,7 @@ def orbit_of(model: OrbitModel, plant: Plant) -> Orbit:
 
 
 def _no_orbit(why: str) -> ConfigError:
-    return ConfigError([Problem("<scenario>", 0, 0, "$.plant.orbit", why, "")])
+    return ConfigError([Problem(UNPLACED, 0, 0, "$.plant.orbit", why, "")])
 
 
 @dataclass(frozen=True, slots=True)

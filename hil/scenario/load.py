@@ -38,7 +38,18 @@ from hil.scenario.problems import (
     written_path,
 )
 
-__all__ = ["Loaded", "find_scenario", "load", "load_scenario", "parse_scenario"]
+UNPLACED = "<scenario>"
+"""The file that problems name which were found after loading."""
+
+__all__ = [
+    "UNPLACED",
+    "Loaded",
+    "find_scenario",
+    "load",
+    "load_scenario",
+    "parse_scenario",
+    "placed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,19 @@ class Loaded:
     scenario: Scenario
     file: Path
     notices: tuple[str, ...]
+
+
+def placed(error: ConfigError, file: Path) -> ConfigError:
+    """`error`, whose problems name paths in a scenario, with their places in its `file`."""
+    document = read_yaml(file)
+    problems = []
+    for problem in error.problems:
+        if problem.file != UNPLACED:
+            problems.append(problem)
+            continue
+        path = tuple(problem.path.removeprefix("$.").split("."))
+        problems.append(document.problem(path, problem.message, problem.remedy or ""))
+    return ConfigError(problems)
 
 
 def load_scenario(source: str | Path, overrides: Overrides | None = None) -> Scenario:
@@ -64,7 +88,32 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
     """
     path = find_scenario(source)
     scenario, notices = _scenario_of(read_yaml(path), path.stem, overrides)
-    return Loaded(scenario, path, notices)
+    return Loaded(_beside(scenario, path), path, notices)
+
+
+def _beside(scenario: Scenario, path: Path) -> Scenario:
+    """Files that a scenario names are found beside it, wherever it is run from."""
+
+    def found(name: str) -> str:
+        is_path = os.sep in name or name.endswith((".yaml", ".yml", ".csv", ".npz"))
+        return str((path.parent / name).resolve()) if is_path else name
+
+    rig = scenario.rig.model_copy(
+        update={
+            "profile": found(scenario.rig.profile),
+            "nodes": tuple(
+                node.model_copy(update={"profile": found(node.profile)})
+                if node.profile is not None
+                else node
+                for node in scenario.rig.nodes
+            ),
+        }
+    )
+    update: dict[str, object] = {"rig": rig}
+    if scenario.plant is not None and scenario.plant.profile is not None:
+        profile = str((path.parent / scenario.plant.profile).resolve())
+        update["plant"] = scenario.plant.model_copy(update={"profile": profile})
+    return scenario.model_copy(update=update)
 
 
 def parse_scenario(
