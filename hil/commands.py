@@ -23,6 +23,7 @@ from hil.record.writer import Writer
 from hil.recovery import Action, NodeState, Recovery
 from hil.rig.clock import Pacer
 from hil.rig.node import Node
+from hil.rig.rig import Rig
 from hil.scenario import Scenario, ordered_event, parse_pace
 
 __all__ = ["Engine", "Operator", "Turn"]
@@ -45,6 +46,7 @@ class Engine(Protocol):
     injector: Injector
     delivery: Delivery
     pacer: Pacer
+    rig: Rig
 
     @property
     def writer(self) -> Writer: ...
@@ -205,6 +207,7 @@ class Operator:
         engine, node = self._engine, self._node(arguments["node"])
         if node.powered:
             raise _Refused(f"node {node.name} has power")
+        self._must_not_be_shed(node)
         held = engine.recovery.is_held(node.name)
         if held:  # on, but left alone
             try:
@@ -227,7 +230,12 @@ class Operator:
         engine.carry_out(self._frame, engine.recovery.order(self._frame, name, rung, self._cause))
         return self._came_back(node)
 
+    def _must_not_be_shed(self, node: Node) -> None:
+        if self._engine.recovery.is_shed(node.name):
+            raise _Refused(f"the plant took node {node.name} out, and brings it back when it can")
+
     def _must_be_reachable(self, node: Node) -> None:
+        self._must_not_be_shed(node)
         if not node.powered:
             raise _Refused(f"node {node.name} has no power; power_on first")
         if not self._engine.can_repair:
@@ -236,6 +244,8 @@ class Operator:
     def _came_back(self, node: Node) -> Answer:
         state = self._state(node)
         ok = state in _BACK
+        if node.name in self._engine.rig.attendant.looking_for:
+            return Answer(True, f"node {node.name} does not answer yet; it is looked for")
         return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
 
     def _isolate(self, arguments: Mapping[str, Any]) -> Answer:
@@ -252,6 +262,9 @@ class Operator:
         engine, node = self._engine, self._node(arguments["node"])
         if self._state(node) is not NodeState.ISOLATED:
             raise _Refused(f"node {node.name} is not isolated, but {self._state(node).value}")
+        if engine.recovery.is_held(node.name) and engine.recovery.is_shed(node.name):
+            engine.recovery.reintegrate(self._frame, node.name, NodeState.RESTART, self._cause)
+            return Answer(True, f"node {node.name} comes back as soon as the plant lets it")
         self._must_be_reachable(node)
         first = NodeState.RESTART if node.link.connected else NodeState.POWER_CYCLE
         engine.carry_out(
@@ -310,6 +323,7 @@ class Operator:
                 node.name: {
                     "state": self._state(node).value,
                     "held": engine.recovery.is_held(node.name),
+                    "shed": engine.recovery.is_shed(node.name),
                     "powered": node.powered,
                 }
                 for node in engine.nodes

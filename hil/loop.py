@@ -231,11 +231,14 @@ class Loop:
             if turn is Turn.GO:
                 frame = self.golden.next_frame
                 self._fly(frame)
-                quiet = self._quiet_stretch(frame, end)
-                if self._skips and quiet > _LEAST_SKIP:
-                    self._skip(frame, quiet - _AFTER_SKIP)
+                may_batch = self._batch and not self.pacer.paced
+                may_skip = self._skips and not self.pacer.paced
+                until = self._quiet_until(frame, end) if may_batch or may_skip else frame
+                if may_skip and until - frame > _LEAST_SKIP:
+                    self._skip(frame, until - frame - _AFTER_SKIP)
                     continue
-                if quiet < _LEAST_BATCH or not self._run_quiet(quiet):
+                batch = self._batch_of(frame, until)
+                if batch < _LEAST_BATCH or not self._run_quiet(batch):
                     self._run_frame(frame)
                 self._record_link_events()
             now = now_us()
@@ -409,22 +412,25 @@ class Loop:
 
     # --- frames -------------------------------------------------------------------------------
 
-    def _quiet_stretch(self, frame: int, end: int) -> int:
-        """How many frames can go in one batch from `frame` on."""
-        if not self._batch or self.pacer.paced or not self._settled or self.delivery.returning:
-            return 0
-        if self.recovery.voters != (1 << len(self.nodes)) - 1 or any(
-            self.delivery.permanent.values()
-        ):
-            return 0
+    def _quiet_until(self, frame: int, end: int) -> int:
+        """The frame before which nothing can happen: no upset, no order of the plant, no repair.
+        `frame` itself if something may happen now."""
+        if not self._settled or self.delivery.returning or any(self.delivery.permanent.values()):
+            return frame
         upset = self.injector.next_frame
-        end -= self._skipped
-        if upset is not None:
-            upset -= self._skipped
+        until = end if upset is None else min(end, upset)
         if self.steward is not None:
             until_us = self.steward.quiet_until_us()
-            end = min(end, -(-until_us // self.scenario.frame_us) - self._skipped)
-        return min(end if upset is None else upset, end, frame + self._batch_size) - frame
+            until = min(until, -(-until_us // self.scenario.frame_us))
+        return until - self._skipped
+
+    def _batch_of(self, frame: int, quiet_until: int) -> int:
+        """How many frames can go in one batch from `frame` on."""
+        if not self._batch or self.pacer.paced:
+            return 0
+        if self.recovery.voters != (1 << len(self.nodes)) - 1:
+            return 0
+        return min(quiet_until, frame + self._batch_size) - frame
 
     def _run_quiet(self, count: int) -> bool:
         """Run up to `count` frames as a batch; False if the boards cannot do that now."""

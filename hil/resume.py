@@ -94,7 +94,7 @@ def _upset(row: dict[str, Any]) -> Upset:
 def metrics_memory(metrics: Metrics) -> dict[str, Any]:
     """Metrics as plain data."""
     data = asdict(metrics)
-    data["voting"] = dict(metrics.voting)
+    data["voting"] = dict(metrics.voting)  # asdict makes nonsense of a Counter before Python 3.12
     data["verdicts"] = {kind.name: count for kind, count in metrics.verdicts.items()}
     return data
 

@@ -226,6 +226,19 @@ def test_remarks_leave_a_run_reproducible_and_steering_does_not(start: Start) ->
     assert manifest["not_reproducible"] == "an operator steered it (1 command)"
 
 
+def test_what_the_plant_took_out_is_not_the_operators_to_bring_back(start: Start) -> None:
+    run = start()
+    run.done("isolate", node="b")
+    run.done("pause")
+    run.loop.recovery.shed(run.frame, "b", "power is short")  # between frames, as the plant does
+    run.loop.recovery.shed(run.frame, "c", "power is short")
+    assert "the plant took node c out" in run.send("reintegrate", node="c").text
+    assert "the plant took node c out" in run.send("reset", node="c").text
+    assert "as soon as the plant lets it" in run.done("reintegrate", node="b").text
+    told = run.done("status").data["nodes"]["b"]
+    assert (told["state"], told["held"], told["shed"]) == ("isolated", False, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
