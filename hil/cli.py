@@ -47,7 +47,7 @@ __all__ = ["main"]
 RUN_KEYS: Final = (
     "outcome", "run_dir", "run_digest", "reproducible", "seed", "frames", "verdicts", "upsets",
     "recoveries", "availability", "slips", "unexplained", "held_back", "accel", "expectations",
-    "not_reproducible", "commands", "aborted_by",
+    "not_reproducible", "skipped", "plant", "commands", "aborted_by",
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 
@@ -368,6 +368,11 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
     loaded = load(source, overrides)
+    if loaded.scenario.plant is not None:
+        from hil.plant.build import build_plant
+
+        with _placed(loaded.file):
+            build_plant(loaded.scenario)
     _session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
     existed = out is not None and out.exists()
     run_dir = run_folder.create(loaded.scenario, out)
@@ -523,9 +528,35 @@ def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",
         f"  record    {run_dir}",
     ]
+    if scenario.plant is not None:
+        lines[-1:-1] = _plant_text(scenario)
     if upsets.accel != 1:
-        lines[-2] += f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
+        lines[4 + bool(scenario.summary)] += (
+            f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
+        )
     return "\n".join(_wrapped(line) for line in lines)
+
+
+def _plant_text(scenario: Scenario) -> list[str]:
+    """The plant in a line or two."""
+    plant = scenario.plant
+    assert plant is not None
+    orbit = plant.orbit
+    parts = []
+    if orbit is not None and orbit.tle is None:
+        height = f"{orbit.altitude_km or orbit.perigee_km:g} km"
+        plane = orbit.inclination_deg
+        parts.append(f"orbit {height}, {plane}{'°' if isinstance(plane, float) else ''}")
+    elif orbit is not None:
+        parts.append("orbit of a TLE")
+    if plant.profile is not None:
+        parts.append(f"profile {Path(plant.profile).name}")
+    profiles = {node.profile or scenario.rig.profile for node in scenario.rig.nodes}
+    parts.append(f"boards as {', '.join(sorted(Path(p).stem for p in profiles))}")
+    lines = [f"  plant     {'; '.join(parts)}"]
+    if plant.skip_quiet and scenario.pace_factor is None:
+        lines.append("  time      quiet frames are skipped: nothing can happen in them")
+    return lines
 
 
 def _wrapped(line: str) -> str:

@@ -361,8 +361,8 @@ class Loop:
         self._sample_health()
         upsets = upset_counts(self.classifier.upsets)
         measured = flat(self.metrics, upsets)
-        if self.steward is not None:
-            measured.update(self.steward.measured())
+        plant = None if self.steward is None else self.steward.measured()
+        measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
         expectations = tuple(e.evaluate(measured) for e in self.scenario.expectations)
         passed = self.metrics.frames > 0 and all(e.ok for e in expectations)
         outcome = "aborted" if aborted else "pass" if passed else "fail"
@@ -371,6 +371,8 @@ class Loop:
             run_dir=self.run_dir,
             run_digest=self.writer.run_digest(),
             not_reproducible=self._not_reproducible(),
+            skipped=self._skipped,
+            plant=plant,
             seed=self.scenario.seed,
             frames=self.metrics.frames,
             verdicts={k.name.lower(): self.metrics.verdicts[k] for k in VerdictKind},
@@ -408,6 +410,8 @@ class Loop:
             return "a paced run depends on real time (--pace free does not)"
         if not self._virtual and any(e.us is not None for e in self.scenario.upsets.events):
             return "upsets with `us:` hit by real time (`tick:` does not)"
+        if self.steward is not None and self.steward.reported:
+            return "the plant follows what boards measure (`feedback: model` does not)"
         return ""
 
     # --- frames -------------------------------------------------------------------------------

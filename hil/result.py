@@ -35,6 +35,8 @@ class RunResult:
     run_dir: Path
     run_digest: str
     not_reproducible: str
+    skipped: int
+    plant: dict[str, float] | None
     seed: int
     frames: int
     verdicts: dict[str, int]
@@ -63,6 +65,8 @@ class RunResult:
             "run_digest": self.run_digest,
             "reproducible": self.reproducible,
             "not_reproducible": self.not_reproducible,
+            "skipped": self.skipped,
+            "plant": self.plant,
             "seed": self.seed,
             "frames": self.frames,
             "verdicts": self.verdicts,

@@ -13,6 +13,8 @@ power cut here, as a board's supervisor would."""
 from __future__ import annotations
 
 import json
+import statistics
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -35,6 +37,7 @@ __all__ = ["Engine", "Steward"]
 _ORBIT_ROW_US: Final = 30_000_000
 _ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
 _SOFTWARE: Final = frozenset({BoardKind.INPROC, BoardKind.PROCESS})
+_STEPS_KEPT: Final = 256
 _RAISED: Final = 1.2  # power over what was expected, from which on a latch-up is seen
 
 
@@ -68,7 +71,15 @@ class _Charge:
     loads: int = 0
     latched: Upset | None = None
     health: Health | None = None
-    steps_per_s: float | None = None
+    step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
+
+    def steps_per_s(self) -> float | None:
+        """The usual speed of the steps since this was asked last; None if there were none."""
+        if not self.step_us:
+            return None
+        speed = 1e6 / statistics.median(self.step_us)
+        self.step_us.clear()
+        return speed
 
 
 class Steward:
@@ -116,7 +127,7 @@ class Steward:
         """The results of a frame, for how fast boards are."""
         for name, result in results.items():
             if result.step_us:
-                self._charges[name].steps_per_s = 1e6 / result.step_us
+                self._charges[name].step_us.append(result.step_us)
 
     def heard(self, name: str, health: Health) -> None:
         """What a board's sensors say."""
@@ -348,7 +359,7 @@ class Steward:
             [
                 (
                     m.t_us, name, b.level, b.duty, b.power_w, b.die_c, b.throttle,
-                    self._charges[name].steps_per_s,
+                    self._charges[name].steps_per_s(),
                     json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
                 )
                 for name, b in m.boards.items()
@@ -379,15 +390,15 @@ class Steward:
     # --- the end, and going on later --------------------------------------------------------------
 
     def measured(self) -> dict[str, float]:
-        """Figures of the flight under the names that `expect:` uses."""
+        """Figures of the flight, by the names that `expect:` has behind `plant.`."""
         totals = self.flight.finish()
         return {
-            "plant.min_soc": totals.min_soc,
-            "plant.max_die_c": totals.max_die_c,
-            "plant.sheds": self.counts["sheds"],
-            "plant.latch_ups": self.counts["latch_ups"],
-            "plant.too_hot": self.counts["too_hot"],
-            "plant.energy_residual": totals.residual,
+            "min_soc": totals.min_soc,
+            "max_die_c": totals.max_die_c,
+            "sheds": self.counts["sheds"],
+            "latch_ups": self.counts["latch_ups"],
+            "too_hot": self.counts["too_hot"],
+            "energy_residual": totals.residual,
         }
 
     def memory(self) -> dict[str, Any]:

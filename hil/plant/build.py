@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.plant.board_profile import load_board_profile
+from hil.plant.board_profile import BoardProfile, load_board_profile
 from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem
-from hil.plant.profile import read_profile
+from hil.plant.profile import Profile, read_profile
 from hil.plant.sky import Sky, orbit_of
 from hil.plant.spacecraft import Board, Built, build_spacecraft
 from hil.plant.strikes import Strikes
@@ -33,11 +33,16 @@ class BuiltPlant:
 
 
 def boards_of(scenario: Scenario) -> tuple[Board, ...]:
-    """The nodes of a scenario as boards of a spacecraft. UsageError, ConfigError for profiles."""
-    profiles = {
-        name: load_board_profile(name)
-        for name in {node.profile or scenario.rig.profile for node in scenario.rig.nodes}
-    }
+    """The nodes of a scenario as boards of a spacecraft. ConfigError for profiles."""
+    profiles: dict[str, BoardProfile] = {}
+    for index, node in enumerate(scenario.rig.nodes):
+        name = node.profile or scenario.rig.profile
+        if name not in profiles:
+            where = "$.rig.profile" if node.profile is None else f"$.rig.nodes.{index}.profile"
+            try:
+                profiles[name] = load_board_profile(name)
+            except UsageError as error:
+                raise _unplaced(where, error) from None
     return tuple(
         Board(
             node.name,
@@ -52,12 +57,12 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     """The plant of a scenario that has one.
 
     ConfigError for an orbit that is none or does not last, a network that is not stable with its
-    step, a profile that is not usable; UsageError for board profiles that do not exist."""
+    step, a profile that is not usable, board profiles that do not exist."""
     plant = scenario.plant
     assert plant is not None
     boards = boards_of(scenario)
     duration_s = scenario.frame_count * scenario.frame_us / 1e6
-    profile = None if plant.profile is None else read_profile(Path(plant.profile))
+    profile = None if plant.profile is None else _profile(plant.profile)
     built = system = None
     if plant.orbit is not None:
         orbit = orbit_of(plant.orbit, plant)
@@ -90,13 +95,24 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
 
 
+def _profile(name: str) -> Profile:
+    path = Path(name)
+    if not path.is_file():
+        error = UsageError(
+            f"there is no file {name}", remedy="write one: hil orbit SCENARIO -o FILE"
+        )
+        raise _unplaced("$.plant.profile", error)
+    return read_profile(path)
+
+
 def _system(built: Built, case: str, step_s: float) -> PowerSystem:
     network = ThermalNetwork(built.thermal, CASES[case])
     try:
         network.require_stable(step_s)
         return PowerSystem(built.power, network)
     except UsageError as error:
-        where = "$.plant.spacecraft"
-        raise ConfigError(
-            [Problem(UNPLACED, 0, 0, where, error.message, error.remedy or "")]
-        ) from None
+        raise _unplaced("$.plant.spacecraft", error) from None
+
+
+def _unplaced(where: str, error: UsageError) -> ConfigError:
+    return ConfigError([Problem(UNPLACED, 0, 0, where, error.message, error.remedy or "")])

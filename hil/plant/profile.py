@@ -167,9 +167,9 @@ def _csv(path: Path) -> dict[str, Floats]:
 
 def _npz(path: Path) -> dict[str, Floats]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             columns = {name: np.asarray(file[name], dtype=np.float64) for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
         raise _wrong(path, 1, "", f"it is no npz file of numbers: {error}") from None
     lengths = {name: column.shape for name, column in columns.items()}
     if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):

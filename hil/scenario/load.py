@@ -69,7 +69,8 @@ def placed(error: ConfigError, file: Path) -> ConfigError:
         if problem.file != UNPLACED:
             problems.append(problem)
             continue
-        path = tuple(problem.path.removeprefix("$.").split("."))
+        steps = problem.path.removeprefix("$.").split(".")
+        path = tuple(int(step) if step.isdigit() else step for step in steps)
         problems.append(document.problem(path, problem.message, problem.remedy or ""))
     return ConfigError(problems)
 

@@ -169,7 +169,12 @@ class _Page:
         availability = r.get("availability")
         if availability is not None and frames:
             grid.add_row("availability", self._availability_text(float(availability), frames))
+        skipped = int(r.get("skipped") or 0)
+        if skipped:
+            grid.add_row("", f"{skipped:,} quiet frames were skipped: nothing could happen in them")
         grid.add_row("upsets", self._upsets_text())
+        if r.get("plant"):
+            grid.add_row("plant", self._plant_text(r["plant"]))
         grid.add_row("recoveries", self._recoveries_text())
         slips = self._slips_text(int(r.get("slips") or 0))
         if slips is not None:
@@ -186,8 +191,9 @@ class _Page:
 
     def _frames_text(self, frames: int) -> str:
         planned = self._planned_frames
-        of = f" of {planned:,}" if planned not in (None, frames) else ""
-        text = f"{frames:,}{of}, {duration(frames * self._frame_us)} of flight"
+        skipped = int(self._result.get("skipped") or 0)
+        of = f" of {planned:,}" if planned not in (None, frames + skipped) else ""
+        text = f"{frames:,}{of}, {duration((frames + skipped) * self._frame_us)} of flight"
         wall_us = self._wall_us
         if wall_us and frames:
             text += f" in {duration(wall_us)} ({frames / wall_us * 1e6:,.0f} frames/s)"
@@ -224,11 +230,27 @@ class _Page:
         frames = int(self._result.get("frames") or 0)
         accel = float(self._result.get("accel") or 1)
         if injected and frames:
-            rate = injected / (frames * self._frame_us / 1e6)
+            flown = frames + int(self._result.get("skipped") or 0)
+            rate = injected / (flown * self._frame_us / 1e6)
             text.append(f"; {rate:.3g} per second of flight")
         if accel != 1:
             text.append(f", ACCELERATED {accel:g}x", style=WARN)
         return text
+
+    def _plant_text(self, plant: Mapping[str, float]) -> Text:
+        parts = []
+        if plant["max_die_c"] > -200.0:  # power and heat were modelled
+            parts.append(f"battery at least {100 * plant['min_soc']:.0f} %")
+            parts.append(f"chips at most {plant['max_die_c']:.0f} °C")
+        for key, one, many in (
+            ("sheds", "node taken out", "nodes taken out"),
+            ("latch_ups", "latch-up", "latch-ups"),
+            ("too_hot", "chip too hot", "chips too hot"),
+        ):
+            count = int(plant[key])
+            if count:
+                parts.append(f"{count} {one if count == 1 else many}")
+        return Text(", ".join(parts) or "nothing of it was modelled but radiation")
 
     def _recoveries_text(self) -> Text:
         text = Text(f"{int(self._result.get('recoveries') or 0):,} repairs that succeeded")

@@ -1,0 +1,238 @@
+"""Runs with a plant: power, heat and protons act on boards that are really there."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.record.reader import Reader
+from hil.result import RunResult
+from hil.scenario import Scenario, load_scenario
+
+ISS = {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 420.0, "inclination_deg": 51.64}
+SHORT = {  # the battery is short at once, and the sun rises 20 minutes later
+    "orbit": {**ISS, "mean_anomaly_deg": 100.0},
+    "spacecraft": {
+        "sizing": {"array_margin": 1.3, "depth_of_discharge": 0.5, "start_soc": 0.56},
+        "bus": {"converter_node": "structure", "shed_from_soc": 0.55, "shed_to_soc": 0.25,
+                "hysteresis_soc": 0.05, "restore_dwell_s": 5.0},
+    },
+}  # fmt: skip
+
+
+def scenario(plant: dict[str, Any], board: str = "inproc", **more: Any) -> Scenario:
+    base = {
+        "workload": "infer",
+        "frame_ms": 1000.0,
+        "duration": "90m",
+        "timeouts": {"lost_after_ms": 2000.0, "retry_ms": 100.0, "cpu_floor_ms": 10.0},
+        "rig": {"board": board, "profile": "raspberry-pi-4b"},
+        "plant": plant,
+    }
+    return Scenario.model_validate({**base, **more})
+
+
+def run(s: Scenario, out: Path, **more: Any) -> RunResult:
+    out.mkdir(exist_ok=True)
+    return Loop(s, out, **more).run()
+
+
+def rows(out: Path, sql: str) -> list[tuple[Any, ...]]:
+    reader = Reader(out)
+    try:
+        return [tuple(row) for row in reader.rows(sql)]
+    finally:
+        reader.close()
+
+
+@pytest.fixture(scope="module")
+def brown_out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
+    """On real processes."""
+    out = tmp_path_factory.mktemp("brown")
+    return out, run(scenario(SHORT, "process"), out)
+
+
+def test_three_nodes_become_two_and_one_and_come_back(brown_out: tuple[Path, RunResult]) -> None:
+    out, result = brown_out
+    assert result.availability == 1 and not result.unexplained
+    m = result.metrics
+    assert m["voting.3"] > 100 and m["voting.2"] > 10 and m["voting.1"] > 10
+    assert m["voting.0"] == 0 and m["isolated"] == 0
+    edges = rows(out, "SELECT node, after FROM transitions WHERE after IN ('isolated', 'voting')")
+    assert edges == [("c", "isolated"), ("b", "isolated"), ("b", "voting"), ("c", "voting")]
+
+
+def test_workers_really_slow_down_and_recover(brown_out: tuple[Path, RunResult]) -> None:
+    """As the boards measured it themselves, on whatever computer this is."""
+    out, _ = brown_out
+    speeds = rows(
+        out, "SELECT t_us, level, steps_per_s FROM plant_nodes WHERE node='c' ORDER BY t_us"
+    )
+    first_cap = next(t for t, level, _ in speeds if level == "capped")
+
+    def usual(level: str, late: bool) -> float:
+        return statistics.median(
+            s for t, lv, s in speeds if lv == level and s and (t > first_cap) == late
+        )
+
+    before, after = usual("full", False), usual("full", True)
+    capped = usual("capped", True)
+    assert capped < 0.7 * before and capped < 0.7 * after
+    off = [s for t, level, s in speeds if level == "off"]
+    assert len(off) > 10 and off[2:] == [None] * len(off[2:])
+
+
+def test_boards_say_what_they_do(brown_out: tuple[Path, RunResult]) -> None:
+    out, _ = brown_out
+    told = [(n, c, json.loads(a), json.loads(d)) for n, c, a, d in rows(
+        out, "SELECT node, cause, asked, applied FROM limits ORDER BY id")]  # fmt: skip
+    assert told[0][:2] == ("c", "capped")
+    assert told[0][2]["duty_permille"] == told[0][3]["duty_permille"] == 400
+    assert told[0][3]["refused"] == [] and "hold" in told[0][3]["means"]
+    cut = [(n, c) for n, c, _, d in told if d == {"power": "off"}]
+    assert [n for n, _ in cut] == ["c", "b"] and all("battery at" in c for _, c in cut)
+
+
+def test_the_run_is_the_same_on_other_boards(
+    brown_out: tuple[Path, RunResult], tmp_path: Path
+) -> None:
+    _, result = brown_out
+    assert run(scenario(SHORT), tmp_path / "inproc").run_digest == result.run_digest
+    single = run(scenario(SHORT), tmp_path / "single", batch=False)
+    assert single.run_digest == result.run_digest
+
+
+STORM = {"orbit": {**ISS, "altitude_km": 600.0, "inclination_deg": "sun-synchronous",
+                   "ascending_node_local_time_h": 10.5},
+         "radiation": {"events": [{"onset": "5m", "strength": 0.05}]}}  # fmt: skip
+
+
+def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
+    s = scenario(STORM, duration="3h", upsets={"accel": 4.0})
+    result = run(s, tmp_path)
+    upsets = rows(tmp_path, "SELECT source, target, verified, before, after FROM upsets")
+    assert result.upsets["verified"] == len(upsets) > 15
+    assert {u[0] for u in upsets} <= {"orbit seu", "orbit mbu", "orbit sefi"}
+    assert all(u[2] and u[3] != u[4] for u in upsets if u[1] in ("state", "input", "output"))
+    assert result.accel == 4.0 and result.metrics["sdc_escaped"] == 0
+
+
+@pytest.mark.parametrize("board", ["inproc", "process"])
+def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
+    s = scenario({**STORM, "skip_quiet": True}, board, duration="3h", upsets={"accel": 4.0})
+    whole = run(scenario(STORM, duration="3h", upsets={"accel": 4.0}), tmp_path / "whole")
+    result = run(s, tmp_path / "skipped")
+    assert result.skipped > 9_000 and result.frames + result.skipped == 10_800
+    assert result.upsets["injected"] == whole.upsets["injected"]
+    times = "SELECT node, target, bit FROM upsets ORDER BY id"
+    assert rows(tmp_path / "skipped", times) == rows(tmp_path / "whole", times)
+    (last,) = rows(tmp_path / "skipped", "SELECT max(t_us) FROM frames")
+    assert last[0] > 5_400_000_000  # in simulated time, not in frames
+    skips = rows(tmp_path / "skipped", "SELECT sum(frames) FROM skips")
+    assert skips == [(result.skipped,)]
+
+
+def test_skipping_gives_the_same_digest_on_every_kind_of_board(tmp_path: Path) -> None:
+    found = set()
+    for board in ("inproc", "process"):
+        s = scenario({**STORM, "skip_quiet": True}, board, duration="2h", upsets={"accel": 4.0})
+        found.add(run(s, tmp_path / board).run_digest)
+    assert len(found) == 1
+
+
+LATCH = {"orbit": ISS, "latch_up": {"off_s": 3.0}}
+LATCHES = {"events": [{"at": "60s", "node": "b", "target": "board", "action": "latch_up"}]}
+
+
+@pytest.mark.parametrize("board", ["inproc", "process"])
+def test_a_latch_up_is_noticed_cut_and_healed(tmp_path: Path, board: str) -> None:
+    result = run(scenario(LATCH, board, duration="3m", upsets=LATCHES), tmp_path)
+    ((state, verified, effect, outcome, detected),) = rows(
+        tmp_path, "SELECT state, verified, effect, outcome, detected_frame FROM upsets"
+    )
+    assert (state, verified, effect, outcome) == ("injected", 1, "reboot", "recovered")
+    assert 60 <= detected <= 62
+    causes = [c for (c,) in rows(tmp_path, "SELECT cause FROM limits ORDER BY id")]
+    assert causes[0].startswith("over-current: 15.3 W")
+    assert result.availability == 1 and result.metrics["isolated"] == 0
+    assert result.metrics["voting.3"] > 150
+
+
+def test_a_latch_up_that_nobody_watches_ends_when_the_chip_is_too_hot(tmp_path: Path) -> None:
+    plant = {"orbit": ISS, "latch_up": {"trip_factor": None, "current_factor": 8.0}}
+    result = run(scenario(plant, duration="60m", upsets=LATCHES), tmp_path)
+    assert result.metrics["plant.too_hot"] == 1
+    ((effect, outcome),) = rows(tmp_path, "SELECT effect, outcome FROM upsets")
+    assert (effect, outcome) == ("reboot", "recovered")
+    causes = [c for (c,) in rows(tmp_path, "SELECT cause FROM limits ORDER BY id")]
+    assert any("too hot" in c for c in causes)
+
+
+def test_a_latch_up_that_nothing_ends_is_degraded(tmp_path: Path) -> None:
+    plant = {"orbit": ISS, "latch_up": {"trip_factor": None, "current_factor": 1.3}}
+    run(scenario(plant, duration="2m", upsets=LATCHES), tmp_path)
+    assert rows(tmp_path, "SELECT state, outcome FROM upsets") == [("injected", "degraded")]
+
+
+def test_a_latch_up_without_a_plant_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no plant"):
+        Scenario.model_validate({"workload": "infer", "duration": "3m", "upsets": LATCHES})
+
+
+@pytest.mark.parametrize("at", [1500, 2900, 4200])
+def test_a_run_that_is_taken_up_again_ends_the_same(tmp_path: Path, at: int) -> None:
+    s = scenario(SHORT)
+    want = run(s, tmp_path / "whole").run_digest
+    frames = 0
+
+    def stop() -> bool:
+        nonlocal frames
+        frames += 1
+        return frames > at
+
+    loop = Loop(s, _made(tmp_path / "cut"), batch=False, stop=stop)
+    loop._snapshot_at_us = 0
+    original = loop._take_snapshot
+
+    def snapshot() -> None:
+        original()
+        loop._snapshot_at_us = 0  # after every frame
+
+    loop._take_snapshot = snapshot  # type: ignore[method-assign]
+    assert loop.run().outcome == "aborted"
+    again = Loop(s, tmp_path / "cut", resume_run=True).run()
+    assert again.run_digest == want and again.outcome == "pass"
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_the_orbit_stands_in_the_record_an_hour_ahead(tmp_path: Path) -> None:
+    run(scenario({"orbit": ISS, "stations": [{"name": "kourou", "latitude_deg": 5.25,
+         "longitude_deg": -52.8}]}, duration="2h"), tmp_path)  # fmt: skip
+    found = rows(tmp_path, "SELECT t_us, latitude_deg, illumination FROM orbit ORDER BY t_us")
+    assert found[0][0] == 0 and found[-1][0] >= 7200_000_000 - 30_000_000
+    assert all(-52.5 <= latitude <= 52.5 for _, latitude, _ in found)
+    assert {0.0, 1.0} <= {light for _, _, light in found}
+    temps = json.loads(rows(tmp_path, "SELECT temperatures_c FROM plant")[-1][0])
+    assert {"structure", "a.junction", "battery"} <= set(temps)
+
+
+def test_scenarios_of_the_orbit_name_boards_beside_them(tmp_path: Path) -> None:
+    board = Path(__file__).parents[2] / "boards" / "raspberry-pi-3b.yaml"
+    (tmp_path / "raspberry-pi-3b.yaml").write_text(board.read_text())
+    (tmp_path / "p.csv").write_text("t_s,bus_w\n0,30\n100,30\n")
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "workload: infer\nframes: 100\nframe_ms: 1000\n"
+        "rig: {board: inproc, profile: ./raspberry-pi-3b.yaml}\nplant: {profile: p.csv}\n"
+    )
+    result = run(load_scenario(file), tmp_path / "out")
+    assert result.outcome == "pass" and result.plant is not None
