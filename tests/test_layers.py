@@ -66,6 +66,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.rig"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
+    "hil.discover": LEAVES | {"hil.rig", "hil.scenario"},
+    "hil.cli_discover": {"hil.discover", "hil.errors", "hil.exits", "hil.rig.probe", "hil.views"},
     "hil.perf": ANY,
     "hil.cli": ANY,
     "hil.__main__": {"hil.cli"},

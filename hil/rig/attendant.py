@@ -224,6 +224,7 @@ class Attendant:
             for frame in frames:
                 if frame.type == Msg.HELLO | ANSWER:
                     told = hello(frame.payload)
+                    search.node.check(told)
                     if greeting or told.boot_id != search.node.link.boot_id:
                         self._tell(search, LinkState.CONNECTING, "port open", heard)
                         return decoder, told

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hil._kernel import lib
+from hil.errors import SetupError
 from hil.rig.calls import Rebooted, Silence
 from hil.rig.link import Link
 from hil.rig.messages import Hello, Refusal, Reply
@@ -139,6 +140,16 @@ class Node:
         """A fresh transport to the board. SetupError if it cannot be reached."""
         transport = self.board.connect()
         return transport if self.tap is None else self.tap(transport)
+
+    def check(self, hello: Hello) -> None:
+        """SetupError if it is not this node's board that answers: adapters get mixed up."""
+        expected = getattr(self.board, "serial", None) or (self.hello.serial if self.hello else "")
+        if expected and hello.serial and hello.serial != expected:
+            raise SetupError(
+                f"node {self.name}: another board answers, with serial number {hello.serial}; "
+                f"expected {expected}",
+                remedy="plug the right one in, or run `hil discover` again",
+            )
 
     def met(self, hello: Hello) -> None:
         """Its agent has said who it is."""

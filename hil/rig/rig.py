@@ -134,6 +134,7 @@ class Rig:
 
     def _greet(self, node: Node) -> Hello:
         hello = messages.hello(self.ask(node, Msg.HELLO))
+        node.check(hello)
         node.met(hello)
         return hello
 
