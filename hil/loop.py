@@ -800,7 +800,11 @@ class Loop:
         timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
         for name, health in self.rig.health(able, timing).items():
-            self.writer.health(frame, self._by_name[name].index, health, steps[name])
+            node = self._by_name[name]
+            clock = node.clock.estimate
+            self.writer.health(frame, node.index, health, steps[name], clock)
+            if clock is not None:
+                self.writer.clock(frame, name, clock)
             if self.steward is not None:
                 self.steward.heard(name, health)
         for node in self.nodes:

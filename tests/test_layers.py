@@ -75,6 +75,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Below the rig's own layer only its values are known: nothing that opens, sends or waits.
 RIG_VALUES = {
+    "hil.rig.clock_fit": {"ClockEstimate"},
     "hil.rig.link": {"LinkStatistics"},
     "hil.rig.link_state": {"LinkEvent"},
     "hil.rig.messages": {"Health", "Hello", "Limited", "Limits", "Rail", "Reply", "Report", "Sync"},
@@ -87,6 +88,7 @@ VALUES_ONLY = {"hil.observation", "hil.outcome", "hil.record"}
 
 # What is imported for the type checker alone is no dependency, but is listed all the same.
 TYPES_ONLY = {
+    ("hil.record.writer", "hil.rig.clock_fit"),
     ("hil.record.writer", "hil.rig.link"),
     ("hil.record.writer", "hil.rig.link_state"),
     ("hil.record.writer", "hil.rig.messages"),

@@ -133,9 +133,12 @@ class Rig:
         return self._greet(node)
 
     def _greet(self, node: Node) -> Hello:
-        hello = messages.hello(self.ask(node, Msg.HELLO))
+        call = Call(node.link, self.next_seq(), Msg.HELLO)
+        run_calls([call], self.timing)
+        hello = messages.hello(self.expect(node, call))
         node.check(hello)
         node.met(hello)
+        node.timed(call, hello.uptime_us)
         return hello
 
     def load(self, node: Node) -> int:
@@ -259,11 +262,13 @@ class Rig:
         """Health of the nodes that answer (within `timing`, else the rig's own)."""
         calls = {n.name: Call(n.link, self.next_seq(), Msg.HEALTH) for n in nodes}
         run_calls(list(calls.values()), timing or self.timing)
-        return {
-            name: messages.health(call.result)
-            for name, call in calls.items()
-            if isinstance(call.result, bytes)
-        }
+        told: dict[str, Health] = {}
+        for node in nodes:
+            call = calls[node.name]
+            if isinstance(call.result, bytes):
+                told[node.name] = messages.health(call.result)
+                node.timed(call, told[node.name].uptime_us)
+        return told
 
     def limit(self, node: Node, limits: Limits) -> Limited:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
