@@ -82,6 +82,7 @@ RIG_VALUES = {
     "hil.rig.node": {
         "ABSENT", "CRASHED", "DONE", "EXCLUDED", "EXCLUDED_RESULT", "HUNG", "SILENT", "NodeResult",
     },
+    "hil.rig.power.monitor": {"PowerEvent"},
     "hil.rig.resync": {"Damage", "Resync"},
 }  # fmt: skip
 VALUES_ONLY = {"hil.observation", "hil.outcome", "hil.record"}
@@ -93,6 +94,7 @@ TYPES_ONLY = {
     ("hil.record.writer", "hil.rig.link_state"),
     ("hil.record.writer", "hil.rig.messages"),
     ("hil.record.writer", "hil.rig.node"),
+    ("hil.record.writer", "hil.rig.power.monitor"),
     ("hil.record.writer", "hil.rig.resync"),
     ("hil.record.writer", "hil.outcome"),
     ("hil.record.writer", "hil.recovery"),

@@ -15,6 +15,9 @@ second and node (round_trip_us: from the last step's request to its answer), `li
 of the same moment, `link_events` what became of a link: absent, connecting, connected, lost. An
 upset has its row as soon as it was made; its outcome comes later.
 
+`power` is what bench supplies measured; event is empty, `cut: ...` for a latch-up that was cut off,
+or how the instrument failed.
+
 `clocks`: a board's uptime u is the moment offset_wall_us + u * (1 + drift_ppm / 1e6) on the line
 of all wall_us, within uncertainty_us at the time of the row (and drift_ppm_error of the distance
 more, away from it); it begins anew with every start of the board. `health.at_wall_us` is when the
@@ -103,6 +106,10 @@ CREATE TABLE links (
   rx_frames INTEGER NOT NULL, rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL,
   naks INTEGER NOT NULL, retries INTEGER NOT NULL, stale INTEGER NOT NULL,
   reconnects INTEGER NOT NULL, chatter_bytes INTEGER NOT NULL
+);
+CREATE TABLE power (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,
+  volts REAL, amps REAL, event TEXT NOT NULL
 );
 CREATE TABLE clocks (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,

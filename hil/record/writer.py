@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.link_state import LinkEvent
     from hil.rig.messages import Health
     from hil.rig.node import NodeResult
+    from hil.rig.power.monitor import PowerEvent
     from hil.rig.resync import Damage
 
 _COMMIT_S = 0.25
@@ -81,7 +82,7 @@ class Writer:
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             for table in (
                 "repairs", "health", "notes", "plant", "skips", "limits", "commands", "link_events",
-                "clocks",
+                "clocks", "power",
             ):  # fmt: skip
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
@@ -228,6 +229,15 @@ class Writer:
     def _on_wall(self, host_us: float) -> float:
         """A moment of the host's monotonic clock on the record's line."""
         return host_us - self._began_s * 1e6
+
+    def power(self, frame: int, e: PowerEvent) -> None:
+        """What a bench supply measured, or did."""
+        event = e.error
+        if e.cut is not None:
+            event = f"cut: it drew {e.cut.amps:g} A, its limit is {e.cut.limit_a:g} A"
+        wall_us = max(0, int(self._on_wall(e.at_us)))
+        row = (None, frame, e.node, wall_us, e.reading.volts, e.reading.amps, event)
+        self._insert("power", row)
 
     def clock(self, frame: int, node: str, c: ClockEstimate) -> None:
         """Where a board's clock is against this record's real time."""

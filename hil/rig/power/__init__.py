@@ -6,10 +6,11 @@ bench whose supply is switched off can still be looked at.
 
 from __future__ import annotations
 
+from hil.rig.power.monitor import PowerEvent, PowerMonitor
 from hil.rig.power.protocol import OverCurrent, Power, PowerReading
 from hil.scenario.supply import Supply, SupplyKind
 
-__all__ = ["OverCurrent", "Power", "PowerReading", "make"]
+__all__ = ["OverCurrent", "Power", "PowerEvent", "PowerMonitor", "PowerReading", "make"]
 
 
 def make(name: str, supply: Supply) -> Power:

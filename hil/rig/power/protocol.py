@@ -74,9 +74,13 @@ class Power(abc.ABC):
         """Look for a latch-up: a board that draws its current limit is cut off, and told of."""
         return None
 
+    def hurry(self) -> None:
+        """The run ends: a power cycle that is under way gives the power back now."""
+        self._wake.set()
+
     def close(self) -> None:
         """Leave the board as it is, and let go of the instrument. Idempotent."""
-        self._wake.set()
+        self.hurry()
 
     def failed(self, what: str, remedy: str) -> SetupError:
         """An error that names the instrument."""

@@ -15,6 +15,8 @@ from hil.scenario.supply import Supply
 
 _LATCHED: Final = 0.98
 """Share of the current limit from which a board draws it: supplies measure to about a percent."""
+_MEASURED: Final = 2
+"""So often in a row: a latch-up stays, the peak of a disk that starts does not."""
 _CLOSE: Final = 0.02
 
 
@@ -128,7 +130,8 @@ class ScpiPower(Power):
 
     def _switch(self, *, on: bool) -> None:
         self._do("OUTP ON" if on else "OUTP OFF")
-        if (self._number("OUTP?") != 0) != on:
+        (said,) = self._do("OUTP?")
+        if (said.upper() in {"1", "+1", "ON"}) != on:
             raise self.failed(
                 f"its output did not switch {'on' if on else 'off'}",
                 "look at its display: a protection may have tripped, or the panel be locked",
@@ -148,9 +151,11 @@ class ScpiPower(Power):
     def watch(self) -> OverCurrent | None:
         if self._limit_a is None:
             return None
-        amps = self._number("MEAS:CURR?")
-        if amps < _LATCHED * self._limit_a:
-            return None
+        amps = 0.0
+        for _ in range(_MEASURED):
+            amps = self._number("MEAS:CURR?")
+            if amps < _LATCHED * self._limit_a:
+                return None
         self.off()
         return OverCurrent(amps, self._limit_a)
 
