@@ -172,6 +172,25 @@ def test_a_mixed_rig_is_allowed_and_said(hil: Hil, agents: Agents) -> None:
     assert "real" in json.dumps(manifest)
 
 
+def test_a_board_is_known_by_its_own_number_wherever_it_hangs(hil: Hil, tmp_path: Path) -> None:
+    tree = tmp_path / "proc" / "device-tree"
+    tree.mkdir(parents=True)
+    (tree / "serial-number").write_text("d6a1b2c3\0")
+    with subprocess.Popen(
+        [str(find_agent()), "--port", "pty", "--sys-root", str(tmp_path), "--exit-with-parent"],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().decode().split()[1]
+        hil.write("b.yaml", "boards:\n- {name: x, port: /dev/ttyUSB7, serial: d6a1b2c3}  # mine\n")
+        done = hil("discover", port, "-o", "b.yaml", "--json")
+        process.kill()
+    assert [(c["board"], c["kind"]) for c in done.json["changes"]] == [("x", "moved")]
+    assert (hil.cwd / "b.yaml").read_text() == (
+        f"boards:\n- {{name: x, port: {port}, serial: d6a1b2c3}}  # mine\n"
+    )
+
+
 def test_wrong_files_and_options_exit_2(hil: Hil) -> None:
     hil.write("bench.yaml", "boards: 5\n")
     wrong = hil("discover", "/dev/null", "-o", "bench.yaml")

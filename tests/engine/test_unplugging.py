@@ -265,6 +265,31 @@ def test_five_hundred_times(tmp_path: Path) -> None:
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before  # noqa: PTH208
 
 
+def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_path: Path) -> None:
+    """Isolated for a wrong state and nothing left to try, its link intact: a new start counts."""
+    event = {"frame": 20, "node": "b", "target": "state", "tick": 2}
+    none_left = dict.fromkeys(("resyncs", "restarts", "resets", "power_cycles"), 0)
+    with bench(tmp_path) as boards:
+
+        def reboot_b() -> None:
+            assert acts.loop is not None
+            assert acts.loop.recovery.in_state(NodeState.ISOLATED) == ["b"]
+            boards["b"].kill()
+            boards["b"].start()
+
+        acts = Acts({40: reboot_b})
+        (tmp_path / "run").mkdir()
+        acts.loop = Loop(
+            scenario(boards, pace="realtime", upsets={"events": [event]}, recovery=none_left),
+            tmp_path / "run",
+            stop=acts,
+        )
+        result = acts.loop.run()
+    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    causes = [row["cause"] for row in rows(tmp_path / "run", "SELECT cause FROM transitions")]
+    assert "its board is back" in causes and causes[-1] == "agreed again"
+
+
 # --- boards whose power is in our hands -----------------------------------------------------------
 
 

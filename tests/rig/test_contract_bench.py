@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from hil.rig.calls import Timing
 from hil.rig.node import Board
 from hil.rig.power import make
 from hil.rig.serial_board import SerialBoard
@@ -29,6 +30,8 @@ def boards(request: pytest.FixtureRequest) -> list[BenchBoard]:
 
 
 class TestBench(NodeContract):
+    timing = Timing(retry_us=100_000, lost_after_us=5_000_000)
+
     @pytest.fixture(autouse=True)
     def on_this_bench(self, boards: list[BenchBoard]) -> None:
         self.boards = boards
