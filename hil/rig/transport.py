@@ -243,10 +243,15 @@ class SerialTransport:
         self.fd = None
         if self._lost is None:
             self._lost = "closed"
+        # pyserial's sockets shut down before they close, which fails when the far end is gone:
+        # then they are left to the garbage collector.
+        far = getattr(self._serial, "_socket", None)
         try:
             self._serial.close()
         except OSError:
             pass  # a port that is gone cannot be closed better
+        if isinstance(far, socket.socket):
+            far.close()
         if self._reader:
             self._reader.close()
             self._reader = None

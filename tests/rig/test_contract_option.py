@@ -28,7 +28,7 @@ cd {folder}
 @pytest.mark.parametrize(
     ("only", "least"),
     [
-        ("says_who or golden or power or corrupt-to", 11),
+        ("says_who or golden or power or corrupt-to", 10),
         pytest.param("test", 43, marks=pytest.mark.slow),
     ],
     ids=["some", "all"],
