@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
-from hil import __version__
+from hil import __version__, cli_discover
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
 from hil.errors import ConfigError, HilError, SetupError, UsageError
@@ -299,7 +299,11 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
         typer.Option(metavar="KIND", help="Put every node on this kind of board: inproc, process."),
     ] = None,
     bench: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Put the nodes on the boards of this bench.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Put the nodes on the boards of this bench; with --boards, the rest on those.",
+        ),
     ] = None,
     scheme: Annotated[
         str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, 5mr or 7mr.")
@@ -571,7 +575,8 @@ def _wrapped(line: str) -> str:
 def _boards_text(scenario: Scenario) -> str:
     kinds: dict[str, list[str]] = {}
     for node in scenario.rig.nodes:
-        where = f"{node.name} ({node.port})" if node.port else node.name
+        place = node.adapter or node.port
+        where = f"{node.name} ({place})" if place else node.name
         kinds.setdefault(str(node.board), []).append(where)
     words = {
         "inproc": "on SOFTWARE boards inside this process, no hardware",
@@ -890,6 +895,9 @@ def perf(
     else:
         _show(partial(tables.perf_verdict, found))
     return Exit.FAIL if missed else Exit.PASS
+
+
+cli_discover.mount(app, answer=_answer, say=_say, show=_show)
 
 
 # --- signals --------------------------------------------------------------------------------------

@@ -810,7 +810,11 @@ class Loop:
         timing = Timing(self.rig.timing.retry_us, _HEALTH_WAIT_US)
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
         for name, health in self.rig.health(able, timing).items():
-            self.writer.health(frame, self._by_name[name].index, health, steps[name])
+            node = self._by_name[name]
+            clock = node.clock.estimate
+            self.writer.health(frame, node.index, health, steps[name], clock)
+            if clock is not None:
+                self.writer.clock(frame, name, clock)
             if self.steward is not None:
                 self.steward.heard(name, health)
         for node in self.nodes:
@@ -818,9 +822,15 @@ class Loop:
         self._record_link_events()
 
     def _record_link_events(self) -> None:
+        """What has become of links and supplies."""
+        frame = max(0, self.golden.next_frame - 1)
+        for seen in self.rig.power.take():
+            self.writer.power(frame, seen)
+            if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
+                self.rig.cut_off(self._by_name[seen.node], "over-current, cut off by its supply")
         for node in self.nodes:
             for event in node.link.standing.take_events():
-                self.writer.link_event(max(0, self.golden.next_frame - 1), event)
+                self.writer.link_event(frame, event)
 
     def _tell(self, phase: str, frame: int) -> None:
         self._progress_at_us = now_us() + _PROGRESS_US

@@ -9,6 +9,19 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--bench", metavar="FILE", help="run the node contract on the boards of this bench file"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests change the working directory, and workers of xdist may have another one."""
+    given = config.getoption("--bench")
+    if given:
+        config.option.bench = str(Path(given).absolute())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests run in an empty folder. In the checkout `python -c "import hil"` would take the sources

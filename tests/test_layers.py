@@ -67,6 +67,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.rig"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
+    "hil.discover": LEAVES | {"hil.rig", "hil.scenario"},
+    "hil.cli_discover": {"hil.discover", "hil.errors", "hil.exits", "hil.rig.probe", "hil.views"},
     "hil.perf": ANY,
     "hil.cli": ANY,
     "hil.__main__": {"hil.cli"},
@@ -74,22 +76,26 @@ ALLOWED: dict[str, set[str]] = {
 
 # Below the rig's own layer only its values are known: nothing that opens, sends or waits.
 RIG_VALUES = {
+    "hil.rig.clock_fit": {"ClockEstimate"},
     "hil.rig.link": {"LinkStatistics"},
     "hil.rig.link_state": {"LinkEvent"},
     "hil.rig.messages": {"Health", "Hello", "Limited", "Limits", "Rail", "Reply", "Report", "Sync"},
     "hil.rig.node": {
         "ABSENT", "CRASHED", "DONE", "EXCLUDED", "EXCLUDED_RESULT", "HUNG", "SILENT", "NodeResult",
     },
+    "hil.rig.power.monitor": {"PowerEvent"},
     "hil.rig.resync": {"Damage", "Resync"},
 }  # fmt: skip
 VALUES_ONLY = {"hil.observation", "hil.outcome", "hil.record"}
 
 # What is imported for the type checker alone is no dependency, but is listed all the same.
 TYPES_ONLY = {
+    ("hil.record.writer", "hil.rig.clock_fit"),
     ("hil.record.writer", "hil.rig.link"),
     ("hil.record.writer", "hil.rig.link_state"),
     ("hil.record.writer", "hil.rig.messages"),
     ("hil.record.writer", "hil.rig.node"),
+    ("hil.record.writer", "hil.rig.power.monitor"),
     ("hil.record.writer", "hil.rig.resync"),
     ("hil.record.writer", "hil.outcome"),
     ("hil.record.writer", "hil.recovery"),

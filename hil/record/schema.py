@@ -15,6 +15,14 @@ second and node (round_trip_us: from the last step's request to its answer), `li
 of the same moment, `link_events` what became of a link: absent, connecting, connected, lost. An
 upset has its row as soon as it was made; its outcome comes later.
 
+`power` is what bench supplies measured; event is empty, `cut: ...` for a latch-up that was cut off,
+or how the instrument failed.
+
+`clocks`: a board's uptime u is the moment offset_wall_us + u * (1 + drift_ppm / 1e6) on the line
+of all wall_us, within uncertainty_us at the time of the row (and drift_ppm_error of the distance
+more, away from it); it begins anew with every start of the board. `health.at_wall_us` is when the
+board measured, placed so (null: its clock is virtual).
+
 The plant: `orbit` is known ahead, and always reaches an hour beyond the last frame (contact:
 ground stations in sight, by name, comma between). `plant` is what came of it: battery_w is
 positive when it charges, soc from 0 to 1, stage how many rungs of the shedding ladder are applied
@@ -91,13 +99,22 @@ CREATE TABLE health (
   uptime_us INTEGER NOT NULL, steps INTEGER NOT NULL, crashes INTEGER NOT NULL,
   hangs INTEGER NOT NULL, restarts INTEGER NOT NULL, corrected INTEGER NOT NULL,
   uncorrected INTEGER NOT NULL, rx_errors INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-  rails TEXT NOT NULL, round_trip_us INTEGER
+  rails TEXT NOT NULL, round_trip_us INTEGER, at_wall_us INTEGER
 );
 CREATE TABLE links (
   node INTEGER PRIMARY KEY, tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL,
   rx_frames INTEGER NOT NULL, rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL,
   naks INTEGER NOT NULL, retries INTEGER NOT NULL, stale INTEGER NOT NULL,
   reconnects INTEGER NOT NULL, chatter_bytes INTEGER NOT NULL
+);
+CREATE TABLE power (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,
+  volts REAL, amps REAL, event TEXT NOT NULL
+);
+CREATE TABLE clocks (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,
+  offset_wall_us REAL NOT NULL, drift_ppm REAL NOT NULL, drift_ppm_error REAL NOT NULL,
+  uncertainty_us REAL NOT NULL, samples INTEGER NOT NULL
 );
 CREATE TABLE link_events (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,

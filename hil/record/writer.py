@@ -24,10 +24,12 @@ from hil.voter import NodeStatus, Verdict
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.outcome import Anomaly, Upset
     from hil.recovery import Transition
+    from hil.rig.clock_fit import ClockEstimate
     from hil.rig.link import LinkStatistics
     from hil.rig.link_state import LinkEvent
     from hil.rig.messages import Health
     from hil.rig.node import NodeResult
+    from hil.rig.power.monitor import PowerEvent
     from hil.rig.resync import Damage
 
 _COMMIT_S = 0.25
@@ -80,6 +82,7 @@ class Writer:
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             for table in (
                 "repairs", "health", "notes", "plant", "skips", "limits", "commands", "link_events",
+                "clocks", "power",
             ):  # fmt: skip
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
             db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
@@ -223,14 +226,45 @@ class Writer:
     def slip(self, frame: int, node: str | None, late_wall_us: int, detail: str) -> None:
         self._insert("slips", (None, frame, node, late_wall_us, detail))
 
-    def health(self, frame: int, node: int, h: Health, round_trip_us: int | None = None) -> None:
+    def _on_wall(self, host_us: float) -> float:
+        """A moment of the host's monotonic clock on the record's line."""
+        return host_us - self._began_s * 1e6
+
+    def power(self, frame: int, e: PowerEvent) -> None:
+        """What a bench supply measured, or did."""
+        event = e.error
+        if e.cut is not None:
+            event = f"cut: it drew {e.cut.amps:g} A, its limit is {e.cut.limit_a:g} A"
+        wall_us = max(0, int(self._on_wall(e.at_us)))
+        row = (None, frame, e.node, wall_us, e.reading.volts, e.reading.amps, event)
+        self._insert("power", row)
+
+    def clock(self, frame: int, node: str, c: ClockEstimate) -> None:
+        """Where a board's clock is against this record's real time."""
+        self._insert(
+            "clocks",
+            (
+                None, frame, node, self.wall_us, self._on_wall(c.offset_us), c.drift_ppm,
+                c.drift_ppm_error, c.uncertainty_us, c.samples,
+            ),
+        )  # fmt: skip
+
+    def health(
+        self,
+        frame: int,
+        node: int,
+        h: Health,
+        round_trip_us: int | None = None,
+        clock: ClockEstimate | None = None,
+    ) -> None:
+        placed = None if clock is None else int(self._on_wall(clock.to_host_us(h.uptime_us)))
         rails = json.dumps([[r.name, r.mv, r.ma] for r in h.rails])
         self._insert(
             "health",
             (
                 None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
                 h.free_mib, h.uptime_us, h.steps, h.crashes, h.hangs, h.restarts, h.corrected,
-                h.uncorrected, h.rx_errors, h.duplicates, rails, round_trip_us,
+                h.uncorrected, h.rx_errors, h.duplicates, rails, round_trip_us, placed,
             ),
         )  # fmt: skip
 
@@ -243,7 +277,7 @@ class Writer:
 
     def link_event(self, frame: int, e: LinkEvent) -> None:
         """What became of a link; its time may lie a little before now."""
-        wall_us = max(0, e.at_us - int(self._began_s * 1e6))
+        wall_us = max(0, int(self._on_wall(e.at_us)))
         self._insert("link_events", (None, frame, e.node, wall_us, e.state.value, e.reason))
 
     def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -32,6 +32,9 @@ _PAUSE_MAX_S: Final = 1.0
 _HELLO_EVERY_US: Final = 250_000
 _HELLO_EVERY_MAX_US: Final = 2_000_000
 _SLICE_S: Final = 0.1
+_PATIENCE_S: Final = 60.0
+_PATIENCE_MAX_S: Final = 900.0
+"""How long a board may take to boot before its power is cycled again; twice as long each time."""
 _CLOSING_S: Final = 2.0
 
 
@@ -59,11 +62,13 @@ class _News:
 @dataclass(slots=True, eq=False)
 class _Search:
     """A board that is looked for: `listen` is its still open transport, if it is only listened
-    to; `first` what is done to it before."""
+    to; `cycle` its power cycle, `delay_s` how long it rests before."""
 
     node: Node
     listen: Transport | None
-    first: Callable[[], None] | None
+    cycle: Callable[[], None] | None
+    delay_s: float = 0.0
+    cycle_at_us: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -73,6 +78,7 @@ class Attendant:
 
     def __init__(self) -> None:
         self._searches: dict[str, _Search] = {}
+        self._ending: list[_Search] = []
         self._told: SimpleQueue[_News | tuple[_Search, Returned]] = SimpleQueue()
         self._arrived = threading.Event()
 
@@ -81,12 +87,15 @@ class Attendant:
         """Names of the nodes that are looked for."""
         return frozenset(self._searches)
 
-    def look_for(self, node: Node, first: Callable[[], None] | None = None) -> None:
-        """Begin to look for a board; `first` (its power cycle) is done before, beside the run. One
-        that is looked for already is looked for anew."""
+    def look_for(
+        self, node: Node, cycle: Callable[[], None] | None = None, delay_s: float = 0.0
+    ) -> None:
+        """Begin to look for a board. `cycle` (its power cycle) is done before, beside the run,
+        after a rest of `delay_s`; and again if it stays away, ever more seldom. One that is looked
+        for already is looked for anew."""
         self.forget(node)
         node.link.detach(node.link.silence)
-        self._begin(_Search(node, None, first))
+        self._begin(_Search(node, None, cycle, delay_s))
 
     def listen_to(self, node: Node) -> None:
         """Notice when a board that was given up starts anew, or goes and comes back."""
@@ -101,17 +110,13 @@ class Attendant:
         search.thread.start()
 
     def forget(self, node: Node) -> None:
-        """Look for it no longer."""
+        """Look for it no longer. Its thread is not waited for: it may be in a power cycle; what it
+        still finds is closed."""
         search = self._searches.pop(node.name, None)
         if search is not None:
             search.stop.set()
-            if search.thread is not None:
-                search.thread.join(_CLOSING_S)
-            for told in self._drained():  # it may just have come back: its port must be free
-                if isinstance(told, _News) or told[0] is not search:
-                    self._told.put(told)
-                else:
-                    told[1].transport.close()
+            self._ending = [s for s in self._ending if s.thread is not None and s.thread.is_alive()]
+            self._ending.append(search)
 
     def _drained(self) -> list[_News | tuple[_Search, Returned]]:
         told: list[_News | tuple[_Search, Returned]] = []
@@ -149,7 +154,7 @@ class Attendant:
 
     def close(self) -> None:
         """Look for none any more. A thread that hangs in opening a port ends when that fails."""
-        searches = list(self._searches.values())
+        searches = [*self._searches.values(), *self._ending]
         for search in searches:
             search.stop.set()
         for search in searches:
@@ -165,12 +170,19 @@ class Attendant:
     def _tell(self, search: _Search, state: LinkState, reason: str, chatter: int = 0) -> None:
         self._told.put(_News(search, now_us(), state, reason, chatter))
 
+    def _cycle(self, search: _Search) -> None:
+        if search.cycle is None or search.stop.is_set():
+            return
+        try:
+            search.cycle()
+        except HilError as error:
+            self._tell(search, LinkState.LOST, error.message)
+
     def _seek(self, search: _Search) -> None:
-        if search.first is not None:
-            try:
-                search.first()
-            except HilError as error:
-                self._tell(search, LinkState.LOST, error.message)
+        search.stop.wait(search.delay_s)
+        self._cycle(search)
+        patience_s = _PATIENCE_S
+        search.cycle_at_us = now_us() + int(patience_s * 1e6)
         transport, pause_s = search.listen, _FIRST_PAUSE_S
         while not search.stop.is_set():
             greeting = transport is None
@@ -195,6 +207,10 @@ class Attendant:
                 transport = None
             search.stop.wait(pause_s)
             pause_s = min(1.5 * pause_s, _PAUSE_MAX_S)
+            if now_us() >= search.cycle_at_us:
+                self._cycle(search)
+                patience_s = min(2 * patience_s, _PATIENCE_MAX_S)
+                search.cycle_at_us = now_us() + int(patience_s * 1e6)
 
     def _converse(
         self, search: _Search, transport: Transport, *, greeting: bool
@@ -204,6 +220,8 @@ class Attendant:
         ask_at_us, every_us, heard = now_us(), _HELLO_EVERY_US, 0
         while not search.stop.is_set():
             now = now_us()
+            if search.cycle is not None and now >= search.cycle_at_us:
+                raise TransportLost("it did not come up; its power is cycled again")
             if greeting and now >= ask_at_us:
                 # A number that no HELLO had lately: the agent would repeat its old answer.
                 transport.write(b"\0" + encode(Msg.HELLO, now % 0xFFFF + 1))
@@ -224,6 +242,7 @@ class Attendant:
             for frame in frames:
                 if frame.type == Msg.HELLO | ANSWER:
                     told = hello(frame.payload)
+                    search.node.check(told)
                     if greeting or told.boot_id != search.node.link.boot_id:
                         self._tell(search, LinkState.CONNECTING, "port open", heard)
                         return decoder, told

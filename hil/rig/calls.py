@@ -15,6 +15,7 @@ from typing import Final
 
 from hil.errors import VersionMismatch
 from hil.kernel import WIRE_VERSION, Frame
+from hil.rig import clock
 from hil.rig.clock import now_us
 from hil.rig.link import Link, request_bytes
 from hil.rig.messages import (
@@ -35,6 +36,7 @@ from hil.rig.messages import (
 _HIL_ERR_VERSION: Final = -5
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
+_TIMED: Final = frozenset({Msg.HELLO, Msg.HEALTH})
 _PIECE_MIN: Final = 48
 """Below this a frame is mostly its own overhead."""
 
@@ -68,7 +70,11 @@ class Rebooted:
 
 class Call:
     """One request on one link. After `run_calls`: `result` is the answer's payload (bytes), a
-    Refusal, a Rebooted or a Silence."""
+    Refusal, a Rebooted or a Silence. Of a HELLO and a HEALTH also when it was sent and answered on
+    the host's clock; `heard_us` is 0 if that is not known, because it was sent more than once."""
+
+    sent_us = 0
+    heard_us = 0
 
     def __init__(self, link: Link, seq: int, type_: int, payload: bytes = b"") -> None:
         self.link = link
@@ -272,6 +278,8 @@ def _take(wait: _Wait, now_us: int) -> bool:
         elif call.accept(frame):
             wait.alive_at_us = now_us
             link.round_trip_us = now_us - wait.began_us
+            if call.sent_us and not wait.tries:
+                call.heard_us = clock.now_us()
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
@@ -303,6 +311,8 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
     now = now_us()
     waits: list[_Wait] = []
     for call in calls:
+        if call.type in _TIMED:
+            call.sent_us = now_us()
         call.begin()
         retry_us = timing.retry_us
         waits.append(_Wait(call, now + retry_us, retry_us, now, now, retry_us))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hil.rig.inproc import InprocBoard
 from hil.rig.node import Board, Node
+from hil.rig.power import make
 from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.serial_board import SerialBoard
 from hil.scenario import BoardKind, Scenario
@@ -15,8 +16,11 @@ def _board(spec: NodeSpec, index: int) -> Board:
         return InprocBoard(spec.name, index)
     if spec.board is BoardKind.PROCESS:
         return ProcessBoard(spec.name, find_agent())
-    assert spec.port is not None, "the scenario's validation gives every serial node a port"
-    return SerialBoard(spec.name, spec.port, spec.baud)
+    power = None if spec.power is None else make(spec.name, spec.power)
+    return SerialBoard(
+        spec.name, spec.port or "", spec.baud,
+        adapter=spec.adapter, serial=spec.serial, power=power,
+    )  # fmt: skip
 
 
 def build_nodes(scenario: Scenario) -> list[Node]:

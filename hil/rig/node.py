@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hil._kernel import lib
-from hil.rig.calls import Rebooted, Silence
+from hil.errors import SetupError
+from hil.rig.calls import Call, Rebooted, Silence
+from hil.rig.clock_fit import ClockFit
 from hil.rig.link import Link
 from hil.rig.messages import Hello, Refusal, Reply
 from hil.rig.transport import Transport
@@ -133,6 +135,7 @@ class Node:
         self.loads = 0  # how often the workload was put on it
         self.loaded_boot: int | None = None  # the agent's start since which it holds it
         self.powered = True
+        self.clock = ClockFit()
         self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
 
     def open(self) -> Transport:
@@ -140,10 +143,28 @@ class Node:
         transport = self.board.connect()
         return transport if self.tap is None else self.tap(transport)
 
+    def check(self, hello: Hello) -> None:
+        """SetupError if it is not this node's board that answers: adapters get mixed up."""
+        expected = getattr(self.board, "serial", None) or (self.hello.serial if self.hello else "")
+        if expected and hello.serial and hello.serial != expected:
+            raise SetupError(
+                f"node {self.name}: another board answers, with serial number {hello.serial}; "
+                f"expected {expected}",
+                remedy="plug the right one in, or run `hil discover` again",
+            )
+
     def met(self, hello: Hello) -> None:
         """Its agent has said who it is."""
+        if hello.boot_id != self.link.boot_id:
+            self.clock.restart()
         self.hello = hello
         self.link.greeted(hello)
+
+    def timed(self, call: Call, uptime_us: int) -> None:
+        """An answer that tells the board's uptime. Boards inside this process have a virtual
+        clock, which says nothing."""
+        if call.heard_us and self.link.transport is not None and self.link.transport.fd is not None:
+            self.clock.add(call.sent_us, call.heard_us, uptime_us)
 
     @property
     def mask(self) -> int:

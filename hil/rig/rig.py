@@ -24,9 +24,14 @@ from hil.rig.node import (
     SILENT,
     Node,
     NodeResult,
+    may_return,
     result_of_reply,
     result_without_reply,
 )
+from hil.rig.power import Power, PowerMonitor
+
+_REST_MAX_S = 300.0
+_BOOT_MAX_US = 180_000_000
 
 _LIMIT_LOST_AFTER_US: Final = 15_000_000
 
@@ -77,6 +82,9 @@ class Rig:
         self.checkpoint_every = 0
         self.scrub_words = 0
         self.attendant = Attendant()
+        self._cuts: dict[str, int] = {}
+        powers = (getattr(node.board, "power", None) for node in self.nodes)
+        self.power = PowerMonitor([power for power in powers if isinstance(power, Power)])
         self._seq = now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
 
@@ -125,6 +133,7 @@ class Rig:
         """Connect every node and hear who it is. SetupError, LinkTimeout, VersionMismatch."""
         for node in self.nodes:
             self.connect(node)
+        self.power.start()
 
     def connect(self, node: Node) -> Hello:
         """Open the node's port (anew) and greet its agent."""
@@ -133,8 +142,12 @@ class Rig:
         return self._greet(node)
 
     def _greet(self, node: Node) -> Hello:
-        hello = messages.hello(self.ask(node, Msg.HELLO))
+        call = Call(node.link, self.next_seq(), Msg.HELLO)
+        run_calls([call], self.timing)
+        hello = messages.hello(self.expect(node, call))
+        node.check(hello)
         node.met(hello)
+        node.timed(call, hello.uptime_us)
         return hello
 
     def load(self, node: Node) -> int:
@@ -205,6 +218,7 @@ class Rig:
 
     def close(self) -> None:
         """End all links and software boards. Never fails."""
+        self.power.close()
         self.attendant.close()
         for node in self.nodes:
             node.link.detach("the run is over")
@@ -258,11 +272,13 @@ class Rig:
         """Health of the nodes that answer (within `timing`, else the rig's own)."""
         calls = {n.name: Call(n.link, self.next_seq(), Msg.HEALTH) for n in nodes}
         run_calls(list(calls.values()), timing or self.timing)
-        return {
-            name: messages.health(call.result)
-            for name, call in calls.items()
-            if isinstance(call.result, bytes)
-        }
+        told: dict[str, Health] = {}
+        for node in nodes:
+            call = calls[node.name]
+            if isinstance(call.result, bytes):
+                told[node.name] = messages.health(call.result)
+                node.timed(call, told[node.name].uptime_us)
+        return told
 
     def limit(self, node: Node, limits: Limits) -> Limited:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
@@ -301,6 +317,16 @@ class Rig:
         wanted = cycle and node.board.can_cycle
         self.attendant.look_for(node, node.board.power_cycle if wanted else None)
 
+    def cut_off(self, node: Node, reason: str) -> None:
+        """Its supply has cut the board off. The next step finds it silent, and recovery cycles it;
+        one that is cut off again while it comes up rests first, ever longer: there may be a
+        short."""
+        node.link.detach(reason)
+        if node.name in self.attendant.looking_for:
+            rest_s = min(2.0 ** self._cuts.get(node.name, 0), _REST_MAX_S)
+            self._cuts[node.name] = self._cuts.get(node.name, 0) + 1
+            self.attendant.look_for(node, node.board.power_cycle, rest_s)
+
     def listen_to(self, node: Node) -> None:
         """The node was given up: notice if its board starts anew, or goes away and comes back."""
         if node.link.connected:
@@ -312,6 +338,7 @@ class Rig:
         """Nodes whose boards have come back since this was asked last: their links are open."""
         found = self.attendant.returned()
         for back in found:
+            self._cuts.pop(back.node.name, None)
             back.node.link.attach(back.transport, back.decoder)
             back.node.met(back.hello)
         return [back.node for back in found]
@@ -327,9 +354,25 @@ class Rig:
         """Power off and on, connect, load. For a board whose power is not ours: connect again.
         SetupError, LinkTimeout, NodeError."""
         node.link.detach("power cycle")
+        if may_return(node.board) and node.board.can_cycle:
+            self._cycle_and_wait(node)
+            return
         if node.board.can_cycle:
             node.board.power_cycle()
         self.connect(node)
+        self.load(node)
+
+    def _cycle_and_wait(self, node: Node) -> None:
+        """For who has nothing else to do meanwhile: runs let the attendant do it."""
+        self.send_away(node, cycle=True)
+        end_us = now_us() + _BOOT_MAX_US
+        while node not in self.returned():
+            if now_us() > end_us:
+                raise LinkTimeout(
+                    f"node {node.name} did not come up after its power was cycled",
+                    remedy="does hil-agent start with the board?",
+                )
+            self.attendant.wait(0.1)
         self.load(node)
 
     def sync(self, node: Node, frame: int, state_digest: int) -> None:

@@ -6,9 +6,11 @@ from then on; whoever owns it decides whether to open it again."""
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import select
 import socket
+import termios
 import threading
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +18,18 @@ from typing import Any, Protocol
 import serial
 
 from hil.errors import SetupError
+from hil.rig.port_lock import PortInUse, PortLock
 
 _WRITE_TIMEOUT_S = 2.0
 _READER_TIMEOUT_S = 0.1
+
+
+class PortError(SetupError):
+    """A port cannot be opened; `why` is busy, permission, missing or other."""
+
+    def __init__(self, message: str, why: str, *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.why = why
 
 
 class TransportLost(Exception):
@@ -59,28 +70,45 @@ def _owners(port: str) -> list[str]:
     return found
 
 
-def _open_error(port: str, error: Exception) -> SetupError:
+def _in_use(port: str, owners: list[str]) -> PortError:
+    who = f" by {', '.join(owners)}" if owners else ""
+    return PortError(
+        f"port {port} is in use{who}", "busy", remedy="end the other program, or use another port"
+    )
+
+
+def _group_of(port: str) -> str:
+    """Which group may open the port, as far as it can be told."""
+    try:
+        group = grp.getgrgid(os.stat(port).st_gid).gr_name
+    except (OSError, KeyError):
+        return "dialout"
+    return "dialout" if group in {"root", "wheel"} else group
+
+
+def _open_error(port: str, error: Exception) -> PortError:
     number = getattr(error, "errno", None)
     if number is None and isinstance(error.__context__, OSError):
         number = error.__context__.errno
     if "lock" in str(error).lower() or number in (errno.EBUSY, errno.EAGAIN):
-        owners = [o for o in _owners(port) if not o.startswith("hil-agent ")] or _owners(port)
-        who = f" by {', '.join(owners)}" if owners else ""
-        return SetupError(
-            f"port {port} is in use{who}", remedy="end the other program, or use another port"
-        )
+        owners = _owners(port)
+        return _in_use(port, [o for o in owners if not o.startswith("hil-agent ")] or owners)
     if number == errno.ENOENT:
-        return SetupError(
+        return PortError(
             f"port {port} does not exist",
+            "missing",
             remedy="plug the board in, and look at `ls /dev/serial/by-id /dev/tty*` for its name",
         )
     if number in (errno.EACCES, errno.EPERM):
-        return SetupError(
-            f"port {port}: permission denied",
-            remedy="add yourself to the port's group (often `sudo usermod -aG dialout $USER`), "
-            "then log in again",
+        group = _group_of(port)
+        return PortError(
+            f"port {port}: permission denied; it belongs to the group {group}",
+            "permission",
+            remedy=f"add yourself to it (`sudo usermod -aG {group} $USER`), then log in again",
         )
-    return SetupError(f"port {port} cannot be opened: {error}", remedy="check its name and cable")
+    return PortError(
+        f"port {port} cannot be opened: {error}", "other", remedy="check its name and cable"
+    )
 
 
 class _Reader:
@@ -125,6 +153,14 @@ class SerialTransport:
 
     def __init__(self, port: str, baud: int = 115200) -> None:
         self.port = port
+        self._lock: PortLock | None = None
+        if "://" in port:
+            try:
+                self._lock = PortLock(port)
+            except PortInUse as error:
+                raise _in_use(port, [str(error)] if str(error) else []) from None
+            except OSError:
+                pass  # nowhere to put a lock: then it is not locked
         try:
             self._serial = serial.serial_for_url(
                 port, baudrate=baud, timeout=0, do_not_open=True, exclusive=True
@@ -132,7 +168,9 @@ class SerialTransport:
             if not _selectable(self._serial):
                 self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
+            self._keep_modem_lines()
         except (serial.SerialException, OSError, ValueError) as error:
+            self._unlock()
             raise _open_error(port, error) from error
         # The posix class is a plain descriptor: read and write it directly, without pyserial's
         # select in between. Sockets go through pyserial; RFC 2217 and the like have a thread
@@ -141,6 +179,23 @@ class SerialTransport:
         self._reader = None if _selectable(self._serial) else _Reader(self._serial)
         self.fd: int | None = (self._reader or self._serial).fileno()
         self._lost: str | None = None
+
+    def _keep_modem_lines(self) -> None:
+        """Closing the port must not drop DTR: on many boards that is the reset button."""
+        port: Any = self._serial
+        if not isinstance(port, serial.Serial):
+            return
+        try:
+            settings = termios.tcgetattr(port.fileno())
+            settings[2] &= ~termios.HUPCL
+            termios.tcsetattr(port.fileno(), termios.TCSANOW, settings)
+        except termios.error:
+            pass  # it is no terminal after all, or already gone: reading will tell
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _lose(self, reason: str) -> TransportLost:
         self._lost = reason
@@ -188,10 +243,16 @@ class SerialTransport:
         self.fd = None
         if self._lost is None:
             self._lost = "closed"
+        # pyserial's sockets shut down before they close, which fails when the far end is gone:
+        # then they are left to the garbage collector.
+        far = getattr(self._serial, "_socket", None)
         try:
             self._serial.close()
         except OSError:
             pass  # a port that is gone cannot be closed better
+        if isinstance(far, socket.socket):
+            far.close()
         if self._reader:
             self._reader.close()
             self._reader = None
+        self._unlock()

@@ -4,6 +4,10 @@
     boards:
       - {name: pi-left, port: /dev/serial/by-id/usb-FTDI_FT232R_A10K3XYZ-if00-port0}
       - {name: jetson, port: "socket://10.0.0.5:4000", baud: 921600}
+      - name: pi-right
+        adapter: usb-serial:A10K4ABC        # found wherever it is plugged in
+        serial: 10000000d6a1b2c3            # the board's own; another board is refused
+        power: {kind: usbhub, hub: "1-1.4", port: 2}
 
 It belongs to the user and his bench, not to a scenario.
 """
@@ -17,9 +21,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
-from hil.scenario.model import PORT_EXAMPLES, Baud, NodeName, PortName
+from hil.scenario.model import (
+    ADAPTER_EXAMPLES,
+    PORT_EXAMPLES,
+    AdapterName,
+    Baud,
+    NodeName,
+    PortName,
+)
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
+from hil.scenario.supply import Supply
 
 __all__ = ["BENCH_SCHEMA_VERSION", "Bench", "BenchBoard", "load_bench", "parse_bench"]
 
@@ -30,8 +42,25 @@ class BenchBoard(FrozenModel):
     """One physical board."""
 
     name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
-    port: PortName = Field(description=f"Where it is: {PORT_EXAMPLES}.")
+    port: PortName | None = Field(
+        default=None, description=f"Where it is: {PORT_EXAMPLES}. With `adapter`: where it was."
+    )
+    adapter: AdapterName | None = Field(
+        default=None, description=f"The adapter it hangs on, wherever that is: {ADAPTER_EXAMPLES}."
+    )
     baud: Baud = Field(default=115200, description="Baud rate of the port.")
+    serial: str | None = Field(
+        default=None, description="The board's own serial number: another board is refused."
+    )
+    absent: bool = Field(
+        default=False, description="It did not answer `hil discover`; it is taken last."
+    )
+    power: Supply | None = Field(default=None, description="What switches its power.")
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.adapter or self.port or "nowhere"
 
 
 class Bench(FrozenModel):
@@ -47,11 +76,18 @@ class Bench(FrozenModel):
         found = Findings()
         if not self.boards:
             found.add("boards", "no boards; expected at least one", "run `hil discover`")
-        for key in ("name", "port"):
+        for index, board in enumerate(self.boards):
+            if board.port is None and board.adapter is None:
+                found.add(
+                    ("boards", index, "port"),
+                    f"board {board.name} has neither `port:` nor `adapter:`; expected one of them",
+                    f"add `port:`, {PORT_EXAMPLES}",
+                )
+        for key in ("name", "port", "adapter"):
             seen: list[str] = []
             for index, board in enumerate(self.boards):
                 value = getattr(board, key)
-                if value in seen:
+                if value is not None and value in seen:
                     found.add(
                         ("boards", index, key),
                         f"the {key} `{value}` is that of board {seen.index(value) + 1}, too",

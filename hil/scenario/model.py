@@ -32,6 +32,7 @@ from hil.scenario.plant.flight import Plant
 from hil.scenario.plant.radiation import Duration
 from hil.scenario.positions import KeyPath, describe
 from hil.scenario.problems import Findings, did_you_mean, one_of, wrong, wrong_at
+from hil.scenario.supply import Supply
 
 __all__ = [
     "MEMORY_TARGETS",
@@ -237,6 +238,12 @@ def _port(value: str) -> str:
     return value
 
 
+def _adapter(value: str) -> str:
+    if not re.fullmatch(r"usb-(serial:\S+|path:[0-9]+-[0-9.]+(:[0-9]+\.[0-9]+)?)", value):
+        raise wrong(f"{describe(value)} names no adapter; expected {ADAPTER_EXAMPLES}")
+    return value
+
+
 def _weight(value: object) -> object:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (is_number and 0 <= value <= 1e12):  # type: ignore[operator]
@@ -244,6 +251,7 @@ def _weight(value: object) -> object:
     return value
 
 
+ADAPTER_EXAMPLES = "usb-serial:A10K3XYZ (its serial number) or usb-path:1-1.2 (its USB socket)"
 PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
 
 Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
@@ -252,6 +260,7 @@ NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
 PortName = Annotated[str, AfterValidator(_port)]
+AdapterName = Annotated[str, AfterValidator(_adapter)]
 Baud = Annotated[Int, Field(ge=2400, le=4_000_000)]
 SchemeWord = Annotated[Scheme, BeforeValidator(_word(Scheme, "scheme"))]
 BoardWord = Annotated[BoardKind, BeforeValidator(_word(BoardKind, "kind of board"))]
@@ -286,6 +295,17 @@ class Node(FrozenModel):
     priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
         default=None,
         description="0 is kept longest when power is short; default: the place in the list.",
+    )
+    adapter: AdapterName | None = Field(
+        default=None,
+        description=f"Serial boards only: the adapter they hang on, wherever it is now: "
+        f"{ADAPTER_EXAMPLES}.",
+    )
+    serial: str | None = Field(
+        default=None, description="Serial boards only: the board's own serial number."
+    )
+    power: Supply | None = Field(
+        default=None, description="Serial boards only: what switches their power."
     )
 
     @model_validator(mode="before")
@@ -353,7 +373,14 @@ class Rig(FrozenModel):
                     "give every node a name of its own",
                 )
             names.setdefault(node.name, index)
-            if node.board is BoardKind.SERIAL and node.port is None:
+            for key in ("adapter", "serial", "power"):
+                if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
+                    found.add(
+                        (*path, key),
+                        f"node {node.name} has `{key}`, but is a {node.board} board",
+                        f"remove `{key}:`, or add `board: serial`",
+                    )
+            if node.board is BoardKind.SERIAL and node.port is None and node.adapter is None:
                 found.add(
                     (*path, "port"),
                     f"node {node.name} is a serial board without a port; expected {PORT_EXAMPLES}",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.scenario.bench import Bench, load_bench
+from hil.scenario.bench import Bench, BenchBoard, load_bench
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.model import BoardKind, Scheme, default_names, frame_count_of, frame_us_of
 from hil.scenario.positions import Document, KeyPath
@@ -31,7 +31,8 @@ class Overrides:
     """Options of `hil run`; None = as the scenario says.
 
     `board` is --boards (every node on that kind of board), `bench` is --bench (every node on a
-    real board, in the order of that file). Their values are checked with the scenario.
+    real board, in the order of that file). With both, the nodes that the bench has no board for are
+    on that kind of software board. Their values are checked with the scenario.
     """
 
     scheme: str | None = None
@@ -50,8 +51,6 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]
     Raises UsageError if two options contradict each other or the bench file does not exist,
     ConfigError if that file is wrong or has too few boards.
     """
-    if overrides.board is not None and overrides.bench is not None:
-        raise UsageError("--boards and --bench exclude each other", remedy="give only one of them")
     if overrides.frames is not None and overrides.duration is not None:
         raise UsageError("--frames and --duration exclude each other", remedy="give only one")
     document = document.copied()
@@ -63,7 +62,8 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]
     if overrides.board is not None:
         _set_board(document, overrides.board)
     if overrides.bench is not None:
-        _set_bench(document, overrides.bench, load_bench(overrides.bench), notices)
+        bench = load_bench(overrides.bench)
+        _set_bench(document, overrides.bench, bench, overrides.board, notices)
     for path, value in (
         (("seed",), overrides.seed),
         (("pace",), overrides.pace),
@@ -135,44 +135,69 @@ def _set_board(document: Document, word: str) -> None:
     for index, _ in _mappings(document, _NODES):
         document.remove((*_NODES, index, "board"))
         if word != BoardKind.SERIAL:
-            document.remove((*_NODES, index, "port"))
+            for key in ("port", "adapter", "serial", "power"):
+                document.remove((*_NODES, index, key))
 
 
-def _set_bench(document: Document, path: str | Path, bench: Bench, notices: list[str]) -> None:
+def _set_bench(
+    document: Document, path: str | Path, bench: Bench, fill: str | None, notices: list[str]
+) -> None:
     scheme = _scheme(document)
     if scheme is None:
         return
     need, have = scheme.size, len(bench.boards)
-    if have < need:
+    if have < need and fill is None:
         raise ConfigError(
             [
                 Problem(
                     str(path), 0, 0, "$.boards",
                     f"the bench has {_count(have, 'board')}; scheme {scheme} needs {need}",
-                    "add boards (`hil discover`), or choose a smaller --scheme",
+                    "add boards (`hil discover`), choose a smaller --scheme, or put the others on "
+                    "software boards with --boards process",
                 )
             ]
         )  # fmt: skip
-    chosen = bench.boards[:need]
+    chosen = sorted(bench.boards, key=lambda board: board.absent)[:need]
+    chosen.sort(key=bench.boards.index)
     old_names = _names(document)
     new_names = [board.name for board in chosen]
-    nodes = [
-        {"name": board.name, "board": "serial", "port": board.port, "baud": board.baud}
-        for board in chosen
-    ]
+    nodes = [_node_of(board) for board in chosen]
     document.replace(("rig", "board"), "serial", f"--bench {path}")
+    if have < need:
+        software = _software_names(old_names, new_names, need - have)
+        nodes += [{"name": name, "board": fill} for name in software]
+        notices.append(
+            f"MIXED rig: {', '.join(new_names)} on real boards, {', '.join(software)} on software "
+            f"boards ({fill})"
+        )
+        new_names += software
     document.replace(_NODES, nodes, f"--bench {path}")
     if not set(old_names) <= set(new_names):
         # Names of the scenario that the bench does not have: the first board plays the first node.
         _rename(document, dict(zip(old_names, new_names, strict=False)))
         roles = zip(old_names, chosen, strict=False)
-        pairs = ", ".join(f"{old} is {board.name} ({board.port})" for old, board in roles)
+        pairs = ", ".join(f"{old} is {board.name} ({board.place})" for old, board in roles)
         notices.append(f"nodes take the names of the bench's boards: {pairs}")
+    absent = [board.name for board in chosen if board.absent]
+    if absent:
+        notices.append(f"marked absent in the bench, tried all the same: {', '.join(absent)}")
     if have > need:
-        unused = ", ".join(board.name for board in bench.boards[need:])
+        unused = ", ".join(board.name for board in bench.boards if board not in chosen)
         notices.append(
             f"scheme {scheme} needs {_count(need, 'board')}; not used of the bench: {unused}"
         )
+
+
+def _node_of(board: BenchBoard) -> dict[str, object]:
+    """A node on that board, as a scenario would have it."""
+    node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent"})
+    return {"board": "serial", "baud": board.baud, **node}
+
+
+def _software_names(old: Sequence[str], taken: Sequence[str], count: int) -> list[str]:
+    """Names of nodes without a board of the bench: their own, as far as these are free."""
+    own = [name for name in old[len(taken) :] if name and name not in taken][:count]
+    return own + default_names(count - len(own), [*taken, *own])
 
 
 def _rename(document: Document, new_name: dict[str, str]) -> None:

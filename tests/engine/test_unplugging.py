@@ -26,8 +26,12 @@ from hil.record.reader import Reader
 from hil.recovery import NodeState
 from hil.result import RunResult
 from hil.rig.link_state import LinkState
+from hil.rig.power import PowerMonitor
+from hil.rig.power.mock import MockPower
 from hil.rig.process import find_agent
+from hil.rig.serial_board import SerialBoard
 from hil.scenario import Scenario
+from hil.scenario.supply import Supply
 from tests.rig.cable import Cable, cables
 
 NAMES = "abc"
@@ -259,3 +263,132 @@ def test_five_hundred_times(tmp_path: Path) -> None:
     check(tmp_path / "run", maker, result, 500)
     assert maker.together > 50, "some while another was away"
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before  # noqa: PTH208
+
+
+def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_path: Path) -> None:
+    """Isolated for a wrong state and nothing left to try, its link intact: a new start counts."""
+    event = {"frame": 20, "node": "b", "target": "state", "tick": 2}
+    none_left = dict.fromkeys(("resyncs", "restarts", "resets", "power_cycles"), 0)
+    with bench(tmp_path) as boards:
+
+        def reboot_b() -> None:
+            assert acts.loop is not None
+            assert acts.loop.recovery.in_state(NodeState.ISOLATED) == ["b"]
+            boards["b"].kill()
+            boards["b"].start()
+
+        acts = Acts({40: reboot_b})
+        (tmp_path / "run").mkdir()
+        acts.loop = Loop(
+            scenario(boards, pace="realtime", upsets={"events": [event]}, recovery=none_left),
+            tmp_path / "run",
+            stop=acts,
+        )
+        result = acts.loop.run()
+    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    causes = [row["cause"] for row in rows(tmp_path / "run", "SELECT cause FROM transitions")]
+    assert "its board is back" in causes and causes[-1] == "agreed again"
+
+
+# --- boards whose power is in our hands -----------------------------------------------------------
+
+
+class Socket(MockPower):
+    """A switched socket with a board on it: without power there is no agent."""
+
+    def __init__(self, board: Board, supply: Supply) -> None:
+        super().__init__("b", supply)
+        self.board = board
+
+    def off(self) -> None:
+        super().off()
+        self.board.kill()
+
+    def on(self) -> None:
+        if not self.is_on:
+            self.board.start()
+        super().on()
+
+
+@dataclass
+class Acts:
+    """Does each of `acts` before its frame; ends the run when b votes again, a while after."""
+
+    acts: dict[int, Callable[[], None]]
+    loop: Loop | None = None
+    done_at: int = 0
+
+    def __call__(self) -> bool:
+        if self.loop is None:
+            return False
+        frame = self.loop.golden.next_frame
+        for at in [a for a in self.acts if a <= frame]:
+            self.acts.pop(at)()
+            self.done_at = frame
+        voting = len(self.loop.recovery.in_state(NodeState.VOTING)) == 3
+        return not self.acts and voting and frame > self.done_at + 50 and self.loop._settled
+
+
+def powered(boards: dict[str, Board], out: Path, acts: Acts, **data: Any) -> Socket:
+    """Runs a paced scenario in which board b hangs on a switched socket."""
+    supply = Supply.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
+    socket = Socket(boards["b"], supply)
+    out.mkdir()
+    loop = acts.loop = Loop(scenario(boards, pace="realtime", **data), out, stop=acts)
+    board = loop.nodes[1].board
+    assert isinstance(board, SerialBoard)
+    board.power, board.can_cycle = socket, True
+    loop.rig.power = PowerMonitor([socket], period_s=0.01)
+    result = loop.run()
+    # Paced by the clock: on a busy machine a frame may end before anybody has answered.
+    assert result.metrics["sdc_escaped"] == 0 and result.availability > 0.9
+    return socket
+
+
+def test_a_board_that_hangs_is_switched_off_and_on_while_the_others_go_on(tmp_path: Path) -> None:
+    with bench(tmp_path) as boards:
+        acts = Acts({20: lambda: boards["b"].signal(signal.SIGSTOP)})
+        socket = powered(boards, tmp_path / "run", acts)
+    assert socket.cycles == 1
+    repairs = rows(tmp_path / "run", "SELECT node, action, ok, detail FROM repairs")
+    assert repairs[0]["detail"].startswith("its power is cycled") and repairs[-1]["ok"] == 1
+    slips = rows(tmp_path / "run", "SELECT * FROM slips WHERE late_wall_us > 700000")
+    assert slips == [], "nobody waits for it"
+
+
+def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: Path) -> None:
+    with bench(tmp_path) as boards:
+        sockets: list[Socket] = []
+
+        def latch() -> None:
+            assert acts.loop is not None
+            board = acts.loop.nodes[1].board
+            assert isinstance(board, SerialBoard) and isinstance(board.power, Socket)
+            board.power.load_a = 9.0
+            sockets.append(board.power)
+
+        def clear() -> None:
+            sockets[0].load_a = 0.5
+
+        acts = Acts({20: latch, 150: clear})  # by then it was cut off again on its way up
+        socket = powered(boards, tmp_path / "run", acts)
+    assert socket.cycles >= 1 and socket.is_on
+    (cut, *_) = rows(tmp_path / "run", "SELECT * FROM power WHERE event LIKE 'cut%'")
+    assert cut["node"] == "b" and "its limit is 2 A" in cut["event"]
+    measured = rows(tmp_path / "run", "SELECT volts, amps FROM power WHERE event = ''")
+    assert {(5.0, 0.5)} <= {(m["volts"], m["amps"]) for m in measured}
+    lost = rows(tmp_path / "run", "SELECT reason FROM link_events WHERE state='lost' AND node='b'")
+    assert lost, "its link is gone with it"
+
+
+def test_power_loss_as_an_upset_works_on_real_boards_too(tmp_path: Path) -> None:
+    event = {
+        "frame": 20, "node": "b", "target": "board", "action": "power_loss",
+        "returns_after_frames": 20,
+    }  # fmt: skip
+    with bench(tmp_path) as boards:
+        acts = Acts({60: lambda: None})
+        socket = powered(boards, tmp_path / "run", acts, upsets={"events": [event]})
+    assert socket.cycles >= 1
+    (upset,) = rows(tmp_path / "run", "SELECT state, outcome FROM upsets")
+    assert upset["state"] == "injected"

@@ -77,6 +77,7 @@ class End:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.master = -1
+        self.pending = b""  # what its computer has not taken yet
         self._slave = -1  # held open: a pty whose last user closes hangs up
 
     def plug(self) -> None:
@@ -94,6 +95,7 @@ class End:
             if fd >= 0:
                 os.close(fd)
         self.master = self._slave = -1
+        self.pending = b""
 
 
 class Cable:
@@ -143,33 +145,35 @@ class Cable:
         os.close(self._wake_out)
 
     def _relay(self) -> None:
+        ways = ((self.host, self.board, self.to_board), (self.board, self.host, self.to_host))
         while not self._ended:
-            badness = [b for b in (self.to_board, self.to_host) if b is not None]
-            waits = [s for b in badness if (s := b.next_s()) is not None]
-            fds = [fd for fd in (self.host.master, self.board.master) if fd >= 0]
+            waits = [s for _, _, b in ways if b is not None and (s := b.next_s()) is not None]
+            # As a wire with flow control: what the far end does not take is not read.
+            reads = [a.master for a, b, _ in ways if a.master >= 0 and not b.pending]
+            writes = [e.master for e in (self.host, self.board) if e.pending and e.master >= 0]
             try:
-                ready, _, _ = select.select([self._wake_in, *fds], [], [], min(waits, default=None))
+                ready = select.select([self._wake_in, *reads], writes, [], min(waits, default=None))
             except (OSError, ValueError):
                 continue  # an end was unplugged in this moment
-            if self._wake_in in ready:
+            if self._wake_in in ready[0]:
                 os.read(self._wake_in, 4096)
             with self._lock:
-                for source, sink, bad in (
-                    (self.host, self.board, self.to_board),
-                    (self.board, self.host, self.to_host),
-                ):
+                for source, sink, bad in ways:
                     self._carry(source, sink, bad)
 
     def _carry(self, source: End, sink: End, bad: Badness | None) -> None:
         data = b""
-        if source.master >= 0:
+        if source.master >= 0 and not sink.pending:
             with contextlib.suppress(OSError):
                 data = os.read(source.master, 65536)
         if bad is not None:
             data = bad.through(data) + bad.late()
-        if data and sink.master >= 0:
-            with contextlib.suppress(OSError):  # nobody reads: an UART loses it, too
-                os.write(sink.master, data)
+        if sink.master < 0:
+            return
+        sink.pending += data
+        if sink.pending:
+            with contextlib.suppress(BlockingIOError):
+                sink.pending = sink.pending[os.write(sink.master, sink.pending) :]
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tty
@@ -29,7 +30,7 @@ from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.rig.serial_board import SerialBoard
-from hil.rig.transport import SerialTransport, TransportLost
+from hil.rig.transport import PortError, SerialTransport, TransportLost
 
 from .contract import SEED, TIMING, is_golden, one
 
@@ -107,6 +108,77 @@ def test_what_is_no_terminal_is_a_setup_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match="cannot be opened"):
         SerialTransport(str(tmp_path / "file"))
+
+
+def test_a_url_in_use_names_who_uses_it_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        code = (
+            "import sys; from hil.rig.transport import SerialTransport as T; "
+            "t = T(sys.argv[1]); print(flush=True); sys.stdin.read()"
+        )
+        holder = subprocess.Popen(
+            [sys.executable, "-c", code, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            with pytest.raises(
+                SetupError, match=rf"{url} is in use by \S+ \(pid {holder.pid}\)"
+            ) as caught:
+                SerialTransport(url)
+            assert isinstance(caught.value, PortError) and caught.value.why == "busy"
+            holder.kill()
+        SerialTransport(url).close()  # a lock does not outlive its holder
+        first = SerialTransport(url)
+        with pytest.raises(SetupError, match=rf"in use by .*\(pid {os.getpid()}\)"):
+            SerialTransport(url)
+        first.close()
+
+
+def test_closing_a_port_does_not_drop_the_line_that_resets_boards(pty: tuple[int, str]) -> None:
+    fd = os.open(pty[1], os.O_RDWR | os.O_NOCTTY)
+    settings = termios.tcgetattr(fd)
+    settings[2] |= termios.HUPCL
+    termios.tcsetattr(fd, termios.TCSANOW, settings)
+    assert termios.tcgetattr(fd)[2] & termios.HUPCL
+    SerialTransport(pty[1]).close()
+    assert not termios.tcgetattr(fd)[2] & termios.HUPCL
+    os.close(fd)
+
+
+def test_a_node_that_is_open_can_be_connected_again(pty: tuple[int, str]) -> None:
+    board = ProcessBoard("n0")
+    rig = Rig([Node("n0", 0, board)], "sha256", SEED, TIMING)
+    rig.open()
+    first = rig.nodes[0].hello
+    again = rig.connect(rig.nodes[0])
+    assert first is not None and again.boot_id == first.boot_id
+    assert rig.nodes[0].link.statistics.reconnects == 1
+    rig.close()
+
+
+def test_another_board_than_the_expected_is_refused(tmp_path: Path) -> None:
+    tree = tmp_path / "proc" / "device-tree"
+    tree.mkdir(parents=True)
+    (tree / "serial-number").write_text("10000000d6a1b2c3\0")
+    process = subprocess.Popen(
+        [str(find_agent()), "--port", "pty", "--sys-root", str(tmp_path), "--exit-with-parent"],
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        port = process.stdout.readline().decode().split()[1]
+        for expected, right in (("10000000d6a1b2c3", True), ("1000000000000000", False)):
+            board = SerialBoard("left", port, 115200, serial=expected)
+            rig = Rig([Node("left", 0, board)], "sha256", SEED, TIMING)
+            if right:
+                rig.open()
+            else:
+                with pytest.raises(SetupError, match="another board answers, with serial number"):
+                    rig.open()
+            rig.close()
+        process.kill()
 
 
 # --- life of a port -----------------------------------------------------------------------------

@@ -405,8 +405,6 @@ def test_bad_overrides_are_reported_by_option_together_with_the_file() -> None:
 
 
 def test_contradicting_overrides_are_usage_errors(bench: Path) -> None:
-    with pytest.raises(UsageError, match="--boards and --bench"):
-        parse_scenario(SCENARIO, overrides=Overrides(board="inproc", bench=bench))
     with pytest.raises(UsageError, match="--frames and --duration"):
         parse_scenario(SCENARIO, overrides=Overrides(frames=5, duration="5s"))
 
@@ -469,6 +467,30 @@ def test_a_bench_makes_a_serial_scenario_without_ports_valid(file: Path, bench: 
     assert load(file, Overrides(bench=bench)).scenario.rig.nodes[0].port == "/dev/ttyUSB0"
 
 
+def test_software_boards_fill_up_what_the_bench_lacks_and_that_is_said(
+    file: Path, bench: Path
+) -> None:
+    bench.write_text("boards:\n- {name: pi-1, port: /dev/ttyUSB0}\n")
+    loaded = load(file, Overrides(bench=bench, board="process"))
+    nodes = loaded.scenario.rig.nodes
+    assert [str(node.board) for node in nodes] == ["serial", "process", "process"]
+    assert len({node.name for node in nodes}) == 3 and nodes[0].name == "pi-1"
+    assert any(notice.startswith("MIXED rig: pi-1 on real boards") for notice in loaded.notices)
+    with pytest.raises(ConfigError, match="--boards process"):
+        load(file, Overrides(bench=bench))
+
+
+def test_boards_marked_absent_are_taken_last(file: Path, bench: Path) -> None:
+    boards = "".join(
+        f"- {{name: {n}, port: /dev/{n}, absent: {str(n == 'p1').lower()}}}\n"
+        for n in ("p0", "p1", "p2", "p3")
+    )
+    bench.write_text(f"boards:\n{boards}")
+    loaded = load(file, Overrides(bench=bench))
+    assert [node.name for node in loaded.scenario.rig.nodes] == ["p0", "p2", "p3"]
+    assert "not used of the bench: p1" in loaded.notices[-1]
+
+
 def test_the_scheme_decides_how_many_boards_of_the_bench_are_used(file: Path, bench: Path) -> None:
     loaded = load(file, Overrides(bench=bench, scheme="dmr"))
     assert [node.name for node in loaded.scenario.rig.nodes] == ["pi-1", "pi-2"]
@@ -490,7 +512,13 @@ def test_a_missing_or_broken_bench_is_reported_by_its_own_name(file: Path, bench
     [
         ("schema: 1\n", 1, 1, "$.boards", "missing; expected a list"),
         ("boards: []\n", 1, 9, "$.boards", "no boards; expected at least one"),
-        ("boards:\n- {name: a}\n", 2, 3, "$.boards[0].port", "missing; expected text"),
+        (
+            "boards:\n- {name: a}\n",
+            2,
+            3,
+            "$.boards[0].port",
+            "neither `port:` nor `adapter:`; expected one of them",
+        ),
         ("boards:\n- a\n", 2, 3, "$.boards[0]", "the text `a`; expected a mapping"),
         ("boards:\n- {name: A, port: x}\n", 2, 10, "$.boards[0].name", "1 to 16 of a-z"),
         ("boards:\n- {name: a, port: 5}\n", 2, 19, "$.boards[0].port", "put it in quotes"),

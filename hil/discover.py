@@ -1,0 +1,292 @@
+"""Discover: which boards are there, and what a bench file should say of them.
+
+Probes candidate ports, matches what answers with the boards of a bench file, and writes only what
+has changed: ports that moved, boards that came back, are away, or are new. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.errors import RecordError
+from hil.rig.adapters import Adapter, adapters
+from hil.rig.messages import Hello
+from hil.rig.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
+from hil.scenario.bench import Bench, BenchBoard, load_bench
+from hil.scenario.bench_edit import BenchText, fresh_text
+
+__all__ = ["Change", "Discovery", "discover", "merge"]
+
+_GONE = {"missing", "silent", "talks", "version", "other"}
+"""Why a board of the bench is called absent; a busy port, or one we may not open, says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a bench file says anew: kind is new, moved, back, absent or rate."""
+
+    board: str
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Discovery:
+    """What was found: every port that was probed, and the board of the bench behind it."""
+
+    probed: list[Probed]
+    names: dict[str, str] = field(default_factory=dict)
+    """The name in the bench file, by port."""
+    changes: list[Change] = field(default_factory=list)
+    bench: Path | None = None
+
+    @property
+    def answered(self) -> list[Probed]:
+        return [p for p in self.probed if p.hello is not None]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ok": bool(self.answered),
+            "bench": None if self.bench is None else str(self.bench),
+            "boards": [self._board_json(p, p.hello) for p in self.probed if p.hello is not None],
+            "others": [
+                {
+                    "port": p.port, "adapter": p.identity, "why": p.why, "reason": p.reason,
+                    "remedy": p.remedy,
+                }
+                for p in self.probed
+                if p.hello is None
+            ],
+            "changes": [
+                {"board": c.board, "kind": c.kind, "detail": c.detail} for c in self.changes
+            ],
+        }  # fmt: skip
+
+    def _board_json(self, p: Probed, told: Hello) -> dict[str, Any]:
+        return {
+            "name": self.names.get(p.port), "port": p.port, "adapter": p.identity,
+            "baud": p.baud if has_rate(p.port) else None, "board": told.board, "arch": told.arch,
+            "serial": told.serial or None, "agent_version": told.version, "cores": told.cores,
+            "memory_mib": told.memory_mib, "targets": sorted(told.targets),
+        }  # fmt: skip
+
+
+def discover(
+    ports: Sequence[str] = (),
+    bauds: Sequence[int] = USUAL_BAUDS,
+    bench: Path | None = None,
+    wait_s: float = 0.6,
+    on_done: Callable[[Probed], None] = lambda _: None,
+) -> Discovery:
+    """Probe `ports` (none: all that this computer has, and those of the bench file), and write what
+    was found to `bench`. ConfigError if that file is wrong, SetupError if it cannot be merged."""
+    known = load_bench(bench) if bench is not None and bench.exists() else None
+    here = adapters()
+    candidates = _candidates(ports, known, here)
+    found = Discovery(_without_doubles(probe_all(candidates, bauds, wait_s, on_done)), bench=bench)
+    if bench is not None and (known is not None or found.answered):
+        text = merge(found, known, bench, here)
+        _write(bench, text)
+    return found
+
+
+def _write(bench: Path, text: str) -> None:
+    """All of it or nothing: the file may be the only one of its kind."""
+    if bench.exists() and bench.read_text(encoding="utf-8") == text:
+        return
+    beside = bench.with_name(f".{bench.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        if bench.exists():
+            beside.chmod(bench.stat().st_mode & 0o777)
+        beside.replace(bench.resolve())
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise RecordError(
+            f"cannot write {bench}: {error.strerror}", remedy="choose another file with -o"
+        ) from error
+
+
+def _same(first: str, second: str) -> bool:
+    if "://" in first or "://" in second:
+        return first == second
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _adapter_at(port: str, here: Sequence[Adapter]) -> Adapter | None:
+    return next((a for a in here if "://" not in port and _same(a.device, port)), None)
+
+
+def _candidates(
+    ports: Sequence[str], known: Bench | None, here: Sequence[Adapter]
+) -> list[Candidate]:
+    wanted: list[Candidate] = []
+    boards = known.boards if known else ()
+
+    def add(port: str, adapter: Adapter | None, baud: int | None) -> None:
+        if not any(_same(port, candidate.port) for candidate in wanted):
+            wanted.append(Candidate(port, adapter, baud))
+
+    for port in ports:
+        add(port, _adapter_at(port, here), _said_rate(port, boards))
+    if ports:
+        return wanted
+    for board in boards:
+        at = _adapter_of(board, here)
+        if board.adapter is None and board.port is not None:
+            add(board.port, _adapter_at(board.port, here), board.baud)
+        elif at is not None:
+            add(at.stable or at.device, at, board.baud)
+    for adapter in here:
+        add(adapter.stable or adapter.device, adapter, None)
+    return wanted
+
+
+def _said_rate(port: str, boards: Sequence[BenchBoard]) -> int | None:
+    return next((b.baud for b in boards if b.port is not None and _same(b.port, port)), None)
+
+
+def _adapter_of(board: BenchBoard, here: Sequence[Adapter]) -> Adapter | None:
+    if board.adapter is None:
+        return None
+    return next((a for a in here if a.answers_to(board.adapter)), None)
+
+
+def _without_doubles(probed: list[Probed]) -> list[Probed]:
+    """A board that is reached two ways is one board."""
+    first: dict[int, str] = {}
+    out: list[Probed] = []
+    for p in probed:
+        if p.hello is not None and p.hello.boot_id in first:
+            other = first[p.hello.boot_id]
+            out.append(
+                Probed(p.port, p.adapter, why="double", reason=f"the same board as at {other}")
+            )
+            continue
+        if p.hello is not None:
+            first[p.hello.boot_id] = p.port
+        out.append(p)
+    return out
+
+
+# --- the bench file ---------------------------------------------------------------------------
+
+
+def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Adapter]) -> str:
+    """The text of the bench file after what was found; notes names and changes in `found`."""
+    matched = _match(found, known)
+    taken = [board.name for board in known.boards] if known else []
+    new: list[tuple[dict[str, object], str]] = []
+    for p in found.probed:
+        if p.hello is None:
+            continue
+        index = matched.get(p.port)
+        if index is not None and known is not None:
+            found.names[p.port] = known.boards[index].name
+            continue
+        name = _name_for(p.hello, taken)
+        taken.append(name)
+        found.names[p.port] = name
+        found.changes.append(Change(name, "new", p.port))
+        new.append((_entry_of(name, p), _comment_of(p.hello)))
+    if known is None:
+        return fresh_text(new)
+    text = BenchText(bench.read_text(encoding="utf-8"), str(bench))
+    for index, board in enumerate(known.boards):
+        there = next((p for p in found.probed if matched.get(p.port) == index), None)
+        if there is not None:
+            _update(found, text, index, board, there)
+        elif not board.absent and (why := _why_gone(board, found, here)):
+            text.set_key(index, "absent", value=True)
+            found.changes.append(Change(board.name, "absent", why))
+    for entry, comment in new:
+        text.append(entry, comment)
+    return text.finished()
+
+
+def _match(found: Discovery, known: Bench | None) -> dict[str, int]:
+    """Index of the bench's board for each port that answers. The board's own number counts most:
+    it is the board that is meant, wherever it hangs now."""
+    out: dict[str, int] = {}
+    boards = list(enumerate(known.boards)) if known else []
+    for by_serial in (True, False):
+        for p in found.probed:
+            if p.hello is None or p.port in out:
+                continue
+            for index, board in boards:
+                if index in out.values():
+                    continue
+                own = board.serial is not None and board.serial == p.hello.serial
+                if own if by_serial else _hangs_there(board, p):
+                    out[p.port] = index
+                    break
+    return out
+
+
+def _hangs_there(board: BenchBoard, p: Probed) -> bool:
+    told = p.hello
+    if told is not None and board.serial and told.serial and board.serial != told.serial:
+        return False
+    if board.adapter is not None:
+        return p.adapter is not None and p.adapter.answers_to(board.adapter)
+    return board.port is not None and _same(board.port, p.port)
+
+
+def _why_gone(board: BenchBoard, found: Discovery, here: Sequence[Adapter]) -> str:
+    """Why a board of the bench is not there; empty if that is not known."""
+    adapter = _adapter_of(board, here)
+    if board.adapter is not None and adapter is None:
+        return f"{board.adapter} is not plugged in"
+    port = adapter.device if adapter is not None else board.port
+    for p in found.probed:
+        if port is None or not _same(p.port, port):
+            continue
+        if p.hello is not None:
+            return f"another board answers there (serial number {p.hello.serial or 'unknown'})"
+        return p.reason if p.why in _GONE else ""
+    return ""  # it was not looked for
+
+
+def _update(found: Discovery, text: BenchText, index: int, board: BenchBoard, p: Probed) -> None:
+    if board.absent:
+        text.set_key(index, "absent", value=False)
+        found.changes.append(Change(board.name, "back", p.port))
+    if board.adapter is not None and p.adapter is not None:
+        if p.identity is not None and not p.adapter.answers_to(board.adapter):
+            text.set_key(index, "adapter", p.identity)
+            found.changes.append(Change(board.name, "moved", f"to adapter {p.identity}"))
+    if board.port is not None and not _same(board.port, p.port):
+        text.set_key(index, "port", p.port)
+        found.changes.append(Change(board.name, "moved", f"from {board.port} to {p.port}"))
+    if has_rate(p.port) and board.baud != p.baud:
+        text.set_key(index, "baud", p.baud)
+        found.changes.append(Change(board.name, "rate", f"answers at {p.baud}, not {board.baud}"))
+
+
+def _entry_of(name: str, p: Probed) -> dict[str, object]:
+    entry: dict[str, object] = {"name": name, "port": p.port}
+    if p.identity is not None:
+        entry["adapter"] = p.identity
+    if has_rate(p.port) and p.baud != 115200:
+        entry["baud"] = p.baud
+    if p.hello is not None and p.hello.serial:
+        entry["serial"] = p.hello.serial
+    return entry
+
+
+def _comment_of(told: Hello) -> str:
+    what = told.board or told.arch
+    return f"{what}, {told.cores} cores, {told.memory_mib} MiB, agent {told.version}"
+
+
+_SHORT = {"raspberry": "pi", "jetson": "jetson", "nvidia": "jetson"}
+
+
+def _name_for(told: Hello, taken: Sequence[str]) -> str:
+    model = told.board.lower()
+    stem = next((short for word, short in _SHORT.items() if word in model), "board")
+    return next(name for n in range(1, 1000) if (name := f"{stem}-{n}") not in taken)

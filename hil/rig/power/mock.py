@@ -1,0 +1,45 @@
+"""A supply that is not there: it remembers what it was told, and measures what it is given."""
+
+from __future__ import annotations
+
+from hil.rig.power.protocol import OverCurrent, Power, PowerReading
+from hil.scenario.supply import Supply
+
+
+class MockPower(Power):
+    """`is_on`, `volts` and `limit_a` are what it was told; `load_a` is what the board draws."""
+
+    def __init__(self, node: str, supply: Supply) -> None:
+        super().__init__(node, supply)
+        self.is_on = True
+        self.volts = supply.voltage_v or 5.0
+        self.limit_a = supply.current_limit_a
+        self.load_a = 0.5
+        self.cycles = 0
+
+    @property
+    def title(self) -> str:
+        return "mock supply"
+
+    def on(self) -> None:
+        self.cycles += not self.is_on
+        self.is_on = True
+
+    def off(self) -> None:
+        self.is_on = False
+
+    def read(self) -> PowerReading:
+        amps = self.load_a if self.limit_a is None else min(self.load_a, self.limit_a)
+        return PowerReading(self.volts if self.is_on else 0.0, amps if self.is_on else 0.0)
+
+    def limit(self, volts: float | None, amps: float | None) -> bool:
+        self.volts = self.volts if volts is None else volts
+        self.limit_a = self.limit_a if amps is None else amps
+        return True
+
+    def watch(self) -> OverCurrent | None:
+        amps = self.read().amps
+        if self.limit_a is None or amps is None or amps < self.limit_a or not self.is_on:
+            return None
+        self.off()
+        return OverCurrent(amps, self.limit_a)

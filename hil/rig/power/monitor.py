@@ -1,0 +1,107 @@
+"""The power monitor: reads supplies and looks for latch-ups beside the run.
+
+Instruments take milliseconds to seconds to answer, and the loop has none of that: a thread asks
+them in turn, carries out limits that the plant wants, and tells what it saw. A latch-up is cut off
+by the thread at once, before anybody is told: the chip is burning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.errors import HilError
+from hil.rig.clock import now_us
+from hil.rig.power.protocol import OverCurrent, Power, PowerReading
+
+_PERIOD_S: Final = 0.5
+_TOLD_MAX: Final = 1000
+_CLOSING_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PowerEvent:
+    """What was seen of the power of a node, and when, on the host's clock. `cut`: it drew its limit
+    and was cut off; `error`: the instrument failed, and how."""
+
+    node: str
+    at_us: int
+    reading: PowerReading
+    cut: OverCurrent | None = None
+    error: str = ""
+
+
+class PowerMonitor:
+    """Watches the supplies in `powers`, by node. Without any it does nothing, and has no thread."""
+
+    def __init__(self, powers: Sequence[Power], period_s: float = _PERIOD_S) -> None:
+        self._powers = {power.node: power for power in powers}
+        self._period_s = period_s
+        self._told: deque[PowerEvent] = deque(maxlen=_TOLD_MAX)
+        self._wanted: dict[str, tuple[float | None, float | None]] = {}
+        self._guard = threading.Lock()
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._failed: dict[str, str] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        if self._powers and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="hil power", daemon=True)
+            self._thread.start()
+
+    def limit(self, node: str, volts: float | None, amps: float | None) -> None:
+        """Let the supply of `node` give these (None: as it is). Done beside the run; what was
+        wanted before and not done yet is forgotten. Nodes without a supply have no limits."""
+        if node in self._powers:
+            with self._guard:
+                self._wanted[node] = (volts, amps)
+            self._wake.set()
+
+    def take(self) -> list[PowerEvent]:
+        """What was seen since this was asked last."""
+        taken: list[PowerEvent] = []
+        while self._told:
+            taken.append(self._told.popleft())
+        return taken
+
+    def close(self) -> None:
+        """Watch no longer. The supplies stay as they are."""
+        self._ended.set()
+        self._wake.set()
+        for power in self._powers.values():
+            power.hurry()
+        if self._thread is not None:
+            self._thread.join(_CLOSING_S)
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            for node, power in self._powers.items():
+                if self._ended.is_set():
+                    return
+                self._look(node, power)
+            self._wake.wait(self._period_s)
+            self._wake.clear()
+
+    def _look(self, node: str, power: Power) -> None:
+        try:
+            with self._guard:
+                wanted = self._wanted.pop(node, None)
+            if wanted is not None:
+                power.limit(*wanted)
+            cut = power.watch()
+            reading = power.read()
+        except HilError as error:
+            if self._failed.get(node) != error.message:  # once, not twice a second
+                self._failed[node] = error.message
+                nothing = PowerReading(None, None)
+                self._told.append(PowerEvent(node, now_us(), nothing, error=error.message))
+            return
+        self._failed.pop(node, None)
+        if cut is not None or reading.volts is not None or reading.amps is not None:
+            self._told.append(PowerEvent(node, now_us(), reading, cut))

@@ -1,0 +1,179 @@
+"""Power by other programs: uhubctl for USB hubs, gpioset for relays, the user's own for others."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from hil.rig.power.protocol import Power, PowerReading
+from hil.scenario.supply import Supply, SupplyKind
+
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+
+
+def program_power(name: str, supply: Supply) -> Power:
+    """The one of the three that the bench file asks for."""
+    if supply.kind is SupplyKind.USBHUB:
+        return HubPower(name, supply)
+    if supply.kind is SupplyKind.RELAY:
+        return RelayPower(name, supply)
+    return CommandPower(name, supply)
+
+
+class ProgramPower(Power):
+    """Runs programs, and says what they said when they fail."""
+
+    install = "is it installed, and on the PATH?"
+
+    def run(self, words: Sequence[str]) -> str:
+        """What the program printed. SetupError if it is missing, fails, or does not end."""
+        shown = shlex.join(words)
+        with self.lock:
+            try:
+                done = subprocess.run(
+                    list(words),
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    stdin=subprocess.DEVNULL,
+                    timeout=self.supply.timeout_s,
+                    check=False,
+                )
+            except FileNotFoundError:
+                raise self.failed(f"there is no program {words[0]}", self.install) from None
+            except OSError as error:
+                raise self.failed(f"`{shown}`: {error.strerror}", self.install) from error
+            except subprocess.TimeoutExpired:
+                raise self.failed(
+                    f"`{shown}` did not end within {self.supply.timeout_s:g} s",
+                    "try it in a terminal; raise `timeout_s` in the bench file if it is that slow",
+                ) from None
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[0]
+            raise self.failed(
+                f"`{shown}` ended with code {done.returncode}: {said}", "try it in a terminal"
+            )
+        return done.stdout
+
+
+class HubPower(ProgramPower):
+    """A port of a USB hub that switches its ports one by one (few do; uhubctl lists which)."""
+
+    install = "install it (`sudo apt-get install uhubctl`)"
+
+    @property
+    def title(self) -> str:
+        return f"USB hub {self.supply.hub} port {self.supply.port}"
+
+    def _switch(self, action: str) -> None:
+        hub, port = str(self.supply.hub), str(self.supply.port)
+        out = self.run(["uhubctl", "-l", hub, "-p", port, "-a", action])
+        after = [line for line in out.splitlines() if line.strip().startswith(f"Port {port}:")]
+        # It ends with 0 for a hub that only pretends; the last state it prints tells.
+        if after and ("power" in after[-1].split(":", 1)[1].split()) != (action == "on"):
+            raise self.failed(
+                f"uhubctl says `{after[-1].strip()}` after it was switched {action}",
+                "use a hub that uhubctl lists as switching its ports",
+            )
+
+    def on(self) -> None:
+        self._switch("on")
+
+    def off(self) -> None:
+        self._switch("off")
+
+
+class RelayPower(ProgramPower):
+    """A relay at a GPIO line of this computer. libgpiod holds a line only as long as somebody has
+    it open, so a gpioset stays running for the state that it was given last."""
+
+    install = "install libgpiod's tools (`sudo apt-get install gpiod`)"
+
+    def __init__(self, node: str, supply: Supply) -> None:
+        super().__init__(node, supply)
+        self._holder: subprocess.Popen[bytes] | None = None
+
+    @property
+    def title(self) -> str:
+        return f"relay at {self.supply.chip} line {self.supply.line}"
+
+    def _set(self, *, on: bool) -> None:
+        level = int(on != self.supply.active_low)
+        program = shutil.which("gpioset")
+        if program is None:
+            raise self.failed("there is no program gpioset", self.install)
+        chip, line = self.supply.chip, f"{self.supply.line}={level}"
+        new_tools = "v2" in self.run([program, "--version"]).splitlines()[0]
+        words = ["-c", chip, line] if new_tools else ["--mode=signal", chip, line]
+        with self.lock:
+            self._let_go()
+            self._holder = subprocess.Popen(
+                [program, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            try:
+                self._holder.wait(0.2)
+            except subprocess.TimeoutExpired:
+                return  # it holds the line, as it should
+            assert self._holder.stderr is not None
+            said = self._holder.stderr.read().decode(errors="replace").strip()
+            self._let_go()
+        raise self.failed(
+            f"gpioset ended: {said or 'it said nothing'}",
+            "look at `gpioinfo`; may this user open the chip (group gpio)?",
+        )
+
+    def _let_go(self) -> None:
+        if self._holder is None:
+            return
+        if self._holder.poll() is None:
+            self._holder.send_signal(signal.SIGTERM)
+        self._holder.wait()
+        if self._holder.stderr is not None:
+            self._holder.stderr.close()
+        self._holder = None
+
+    def on(self) -> None:
+        self._set(on=True)
+
+    def off(self) -> None:
+        self._set(on=False)
+
+    def close(self) -> None:
+        super().close()
+        with self.lock:
+            self._let_go()
+
+
+class CommandPower(ProgramPower):
+    """The user's own programs: smart plugs, switched sockets, anything with a command line."""
+
+    @property
+    def title(self) -> str:
+        return "power by command"
+
+    def on(self) -> None:
+        self.run(self.supply.on or ())
+
+    def off(self) -> None:
+        self.run(self.supply.off or ())
+
+    def read(self) -> PowerReading:
+        if self.supply.read is None:
+            return PowerReading(None, None)
+        said = self.run(self.supply.read)
+        numbers = [float(n) for n in _NUMBER.findall(said)]
+        if len(numbers) < 2:
+            raise self.failed(
+                f"`{shlex.join(self.supply.read)}` printed {said.strip()[:60]!r}; "
+                "expected volts and amperes",
+                "let it print two numbers",
+            )
+        return PowerReading(numbers[0], numbers[1])

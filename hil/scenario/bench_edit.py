@@ -1,0 +1,169 @@
+"""Editing a bench file as a careful person would: what is not changed stays as it was written, with
+its comments, order, quotes and spaces.
+
+YAML libraries write a file anew from what they understood of it. Here only the changed places are
+written into the text, at the positions where PyYAML says that values stand; afterwards the text is
+read again, and must say exactly what was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from hil.errors import SetupError
+from hil.scenario.bench import BENCH_SCHEMA_VERSION, parse_bench
+
+__all__ = ["BenchText", "fresh_text"]
+
+_PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
+_WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+def _scalar(value: object) -> str:
+    """A value in YAML, in quotes where it needs them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    return text if plain else json.dumps(text)
+
+
+@dataclass(slots=True)
+class BenchText:
+    """The text of a bench file. `set_key` and `append` change it; SetupError if that cannot be done
+    without harm: then the file is for its owner to edit."""
+
+    text: str
+    file: str
+
+    def _boards(self) -> SequenceNode:
+        root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        if isinstance(root, MappingNode):
+            for key, value in root.value:
+                if key.value == "boards" and isinstance(value, SequenceNode):
+                    return value
+        raise self._refuse("it has no list `boards:`")
+
+    def _refuse(self, why: str) -> SetupError:
+        return SetupError(
+            f"{self.file} cannot be changed safely: {why}",
+            remedy="write what was found into it by hand, or choose another file with -o",
+        )
+
+    def set_key(self, index: int, key: str, value: object) -> None:
+        """Set a key of board `index` (from 0), where it stands or as a new one behind the name."""
+        board = self._boards().value[index]
+        if not isinstance(board, MappingNode) or not board.value:
+            raise self._refuse(f"board {index + 1} is no mapping")
+        for found, old in board.value:
+            if found.value == key:
+                if not isinstance(old, ScalarNode) or old.style in {"|", ">"}:
+                    raise self._refuse(f"`{key}` of board {index + 1} is no simple value")
+                start, end = old.start_mark.index, old.end_mark.index
+                shown = _scalar(value)
+                if start == end:  # `key:` with nothing behind it
+                    shown = " " + shown
+                self._commit(self.text[:start] + shown + self.text[end:], index, key, value)
+                return
+        self._insert(board, index, key, value)
+
+    def _insert(self, board: MappingNode, index: int, key: str, value: object) -> None:
+        first, name = board.value[0]
+        for candidate, content in board.value:
+            if candidate.value == "name":
+                first, name = candidate, content
+        if not isinstance(name, ScalarNode):
+            raise self._refuse(f"the name of board {index + 1} is no simple value")
+        at = name.end_mark.index
+        if board.flow_style:
+            changed = f"{self.text[:at]}, {key}: {_scalar(value)}{self.text[at:]}"
+        else:
+            at = self._line_end(at)
+            line = f"\n{' ' * first.start_mark.column}{key}: {_scalar(value)}"
+            changed = self.text[:at] + line + self.text[at:]
+        self._commit(changed, index, key, value)
+
+    def _line_end(self, at: int) -> int:
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end
+
+    def _commit(self, changed: str, index: int, key: str, value: object) -> None:
+        """Take over a changed text if it says what it should, and nothing else."""
+        before, after = _plain(self.text), _plain(changed)
+        if before is not None:
+            before["boards"][index][key] = value
+        if before is None or before != after:
+            raise self._refuse(f"setting `{key}` of board {index + 1} would change more than that")
+        self.text = changed
+
+    def append(self, board: Mapping[str, object], comment: str = "") -> None:
+        """A new board, behind the others."""
+        boards = self._boards()
+        before = _plain(self.text)
+        if boards.flow_style:
+            at = boards.end_mark.index - 1
+            gap = ", " if boards.value else ""
+            pairs = ", ".join(f"{key}: {_scalar(value)}" for key, value in board.items())
+            changed = f"{self.text[:at].rstrip()}{gap}{{{pairs}}}{self.text[at:]}"
+        else:
+            at = self._line_end(_last(boards).end_mark.index)
+            entry = _entry(board, " " * boards.start_mark.column, comment)
+            changed = self.text[:at] + "\n" + entry.rstrip("\n") + self.text[at:]
+        after = _plain(changed)
+        if before is not None:
+            before["boards"].append(dict(board))
+        if before is None or before != after:
+            raise self._refuse("a new board would change more than that")
+        self.text = changed
+
+    def finished(self) -> str:
+        """The text, checked as a bench file. ConfigError."""
+        parse_bench(self.text, file=self.file)
+        return self.text
+
+
+def _plain(text: str) -> Any:
+    """What a text says, as plain values by YAML's older rules: only to be compared."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+
+
+def _last(node: Node) -> Node:
+    """The last thing that is written of a node: a block ends before the comments behind it."""
+    if isinstance(node, MappingNode) and not node.flow_style and node.value:
+        return _last(node.value[-1][1])
+    if isinstance(node, SequenceNode) and not node.flow_style and node.value:
+        return _last(node.value[-1])
+    return node
+
+
+def _entry(board: Mapping[str, object], indent: str, comment: str) -> str:
+    lines = [f"{key}: {_scalar(value)}" for key, value in board.items()]
+    if comment:
+        lines[0] += f"  # {comment}"
+    return "".join(f"{indent}{'  ' if n else '- '}{line}\n" for n, line in enumerate(lines))
+
+
+_HEAD: Final = """\
+# The boards of this bench, in the order in which a rig takes them. Written by `hil discover`, which
+# keeps what you change here; every key is explained in boards/README.md.
+schema: {schema}
+boards:
+"""
+
+
+def fresh_text(boards: Sequence[tuple[Mapping[str, object], str]]) -> str:
+    """A new bench file: boards, each with a comment."""
+    text = _HEAD.format(schema=BENCH_SCHEMA_VERSION)
+    return text + "".join(_entry(board, "  ", comment) for board, comment in boards)

@@ -1,0 +1,335 @@
+"""Power of real boards: every kind of instrument, each against something that behaves like one."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.errors import ConfigError, SetupError
+from hil.rig.power import Power, PowerEvent, PowerMonitor, make
+from hil.rig.power.mock import MockPower
+from hil.rig.serial_board import SerialBoard
+from hil.scenario.bench import parse_bench
+from hil.scenario.supply import Supply
+
+SUPPLY = """\
+spec: "1.1"
+devices:
+  psu:
+    eom:
+      TCPIP INSTR: {q: "\\n", r: "\\n"}
+    error: ERROR
+    dialogues:
+      - {q: "*IDN?", r: "ACME,PSU-3,42,1.0"}
+      - {q: "INST:NSEL 2"}
+    properties:
+      voltage:
+        default: 0.0
+        getter: {q: "VOLT?", r: "{:.3f}"}
+        setter: {q: "VOLT {:.4f}"}
+        specs: {min: 0, max: 6, type: float}
+      current:
+        default: 1.0
+        getter: {q: "CURR?", r: "{:.3f}"}
+        setter: {q: "CURR {:.4f}"}
+        specs: {min: 0, max: 5, type: float}
+      output:
+        default: "OFF"
+        getter: {q: "OUTP?", r: "{}"}
+        setter: {q: "OUTP {}"}
+        specs: {valid: ["ON", "OFF"], type: str}
+      volts:
+        default: 5.02
+        getter: {q: "MEAS:VOLT?", r: "{}"}
+      load:
+        default: 0.7
+        getter: {q: "MEAS:CURR?", r: "{:.3f}"}
+        setter: {q: "TEST:LOAD {:.3f}"}
+        specs: {min: 0, max: 100, type: float}
+resources:
+  TCPIP::supply::INSTR: {device: psu}
+"""
+
+
+def supply(**data: Any) -> Supply:
+    return Supply.model_validate(data)
+
+
+@pytest.fixture
+def scpi(tmp_path: Path) -> Callable[..., Any]:
+    pytest.importorskip("pyvisa_sim", reason="pyvisa-sim is not installed")
+    (tmp_path / "psu.yaml").write_text(SUPPLY)
+
+    def make_scpi(**data: Any) -> Any:
+        given = {
+            "kind": "scpi", "resource": "TCPIP::supply::INSTR", "channel": 2, "off_s": 0.01,
+            "backend": f"{tmp_path / 'psu.yaml'}@sim", **data,
+        }  # fmt: skip
+        return make("left", supply(**given))
+
+    return make_scpi
+
+
+def test_a_bench_supply_is_set_read_back_and_switched(scpi: Callable[..., Any]) -> None:
+    power = scpi(voltage_v=5.1, current_limit_a=2.5)
+    power.on()
+    assert power._do("VOLT?", "CURR?", "OUTP?") == ["5.100", "2.500", "ON"]
+    assert (power.read().volts, power.read().amps) == (5.02, 0.7)
+    assert power.read().watts == pytest.approx(3.514)
+    assert power.limit(4.8, 1.5)
+    assert power._do("VOLT?", "CURR?") == ["4.800", "1.500"]
+    power.off()
+    assert power._do("OUTP?") == ["OFF"]
+    power.cycle()
+    assert power._do("OUTP?") == ["ON"]
+    power.close()
+    power.close()
+    assert power.read().amps == 0.7, "and it can be opened again"
+    power.close()
+
+
+def test_a_board_that_draws_its_limit_is_cut_off(scpi: Callable[..., Any]) -> None:
+    power = scpi(voltage_v=5.0, current_limit_a=2.0)
+    power.on()
+    assert power.watch() is None
+    power._do("TEST:LOAD 1.990")
+    cut = power.watch()
+    assert cut is not None and (cut.amps, cut.limit_a) == (1.99, 2.0)
+    assert power._do("OUTP?") == ["OFF"]
+    power.close()
+
+
+def test_a_value_that_the_supply_did_not_take_is_an_error(scpi: Callable[..., Any]) -> None:
+    power = scpi(voltage_v=12.0)
+    with pytest.raises(SetupError, match=r"node left: supply TCPIP::supply::INSTR .*output 2"):
+        power.on()
+    power.close()
+
+
+def test_a_supply_that_is_not_there_is_named_with_what_to_try(scpi: Callable[..., Any]) -> None:
+    power = scpi(resource="TCPIP::other::INSTR")
+    with pytest.raises(SetupError, match="TCPIP::other::INSTR output 2: does not answer") as caught:
+        power.off()
+    assert "remote interface" in (caught.value.remedy or "")
+
+
+def test_without_pyvisa_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def no_visa(name: str, *args: Any, **more: Any) -> Any:
+        if name == "pyvisa":
+            raise ImportError(name)
+        return real(name, *args, **more)
+
+    monkeypatch.setattr(builtins, "__import__", no_visa)
+    with pytest.raises(SetupError, match="PyVISA, which is not installed") as caught:
+        make("left", supply(kind="scpi", resource="x")).on()
+    assert "hil-flight[visa]" in (caught.value.remedy or "")
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+UHUBCTL = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in *"-a off"*) s="0000 off";; *) s="0503 power highspeed";; esac
+[ -e {stuck} ] && s="0503 power highspeed"
+echo "Current status for hub 1-1"; echo "  Port 2: 0503 power"
+echo "New status for hub 1-1"; echo "  Port 2: $s"
+"""
+GPIOSET = """#!/bin/sh
+[ "$1" = --version ] && echo "gpioset (libgpiod) v2.1" && exit 0
+echo "$@" >> {log}
+[ -e {stuck} ] && echo "gpioset: error: permission denied" >&2 && exit 1
+exec sleep 60
+"""
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the PATH with programs that only say what they were asked."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in (("uhubctl", UHUBCTL), ("gpioset", GPIOSET)):
+        path = folder / name
+        path.write_text(text.format(log=tmp_path / "log", stuck=tmp_path / "stuck"))
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return tmp_path
+
+
+def asked(tools: Path) -> list[str]:
+    return (tools / "log").read_text().splitlines()
+
+
+def test_a_hub_port_is_switched_and_a_hub_that_pretends_is_found_out(tools: Path) -> None:
+    power = make("left", supply(kind="usbhub", hub="1-1", port=2, off_s=0))
+    power.cycle()
+    assert asked(tools) == ["-l 1-1 -p 2 -a off", "-l 1-1 -p 2 -a on"]
+    (tools / "stuck").touch()
+    with pytest.raises(SetupError, match=r"USB hub 1-1 port 2: uhubctl says .* switched off"):
+        power.off()
+
+
+def test_a_relay_line_is_held_and_let_go(tools: Path) -> None:
+    power: Any = make("left", supply(kind="relay", line=17, active_low=True))
+    power.on()
+    holder = power._holder
+    assert holder.poll() is None
+    power.off()
+    assert holder.poll() is not None, "one holds the line at a time"
+    assert asked(tools) == ["-c /dev/gpiochip0 17=0", "-c /dev/gpiochip0 17=1"]
+    last = power._holder
+    power.close()
+    assert last.poll() is not None
+    (tools / "stuck").touch()
+    with pytest.raises(SetupError, match=r"relay at /dev/gpiochip0 line 17: .*permission denied"):
+        power.on()
+
+
+def test_a_missing_program_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for data, package in (
+        ({"kind": "usbhub", "hub": "1-1", "port": 1}, "uhubctl"),
+        ({"kind": "relay", "line": 1}, "gpiod"),
+    ):
+        with pytest.raises(SetupError, match="there is no program") as caught:
+            make("left", supply(**data)).on()
+        assert package in (caught.value.remedy or "")
+
+
+def test_the_user_s_own_programs_switch_and_read(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    power = make(
+        "left",
+        supply(
+            kind="command", off_s=0, on=f"cp /dev/null {state}", off=["rm", str(state)],
+            read=["echo", "5.01 V, 0.42 A"],
+        ),
+    )  # fmt: skip
+    power.on()
+    assert state.exists()
+    power.cycle()
+    assert state.exists()
+    power.off()
+    assert not state.exists()
+    assert (power.read().volts, power.read().amps) == (5.01, 0.42)
+    with pytest.raises(SetupError, match=r"node left: power by command: `rm .*ended with code 1"):
+        power.off()
+
+
+def test_a_program_that_hangs_or_says_nothing_useful_is_told(tmp_path: Path) -> None:
+    power = make(
+        "left",
+        supply(kind="command", on="sleep 60", off="true", read="echo off", timeout_s=0.05),
+    )
+    with pytest.raises(SetupError, match=r"did not end within 0\.05 s"):
+        power.on()
+    with pytest.raises(SetupError, match="expected volts and amperes"):
+        power.read()
+
+
+def test_nobody_at_the_terminal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SetupError, match="nobody can be asked"):
+        make("left", supply(kind="manual")).off()
+
+
+# --- boards, and the monitor ----------------------------------------------------------------------
+
+
+def test_a_serial_board_without_a_supply_says_what_to_write() -> None:
+    board = SerialBoard("left", "/dev/null", 115200)
+    assert not board.can_cycle
+    with pytest.raises(SetupError, match="nothing is known that switches its power") as caught:
+        board.power_cycle()
+    assert "power:" in (caught.value.remedy or "")
+
+
+def test_a_serial_board_with_one_is_switched_by_it() -> None:
+    power = MockPower("left", supply(kind="mock", off_s=0))
+    board = SerialBoard("left", "/dev/null", 115200, power=power)
+    assert board.can_cycle
+    board.power_off()
+    assert not power.is_on
+    board.power_cycle()
+    assert power.is_on and power.cycles == 1
+
+
+def events_until(monitor: PowerMonitor, what: Callable[[PowerEvent], bool]) -> list[PowerEvent]:
+    seen: list[PowerEvent] = []
+    deadline = time.monotonic() + 20
+    while not any(what(event) for event in seen):
+        assert time.monotonic() < deadline, seen
+        seen += monitor.take()
+        time.sleep(0.005)
+    return seen
+
+
+def test_the_monitor_reads_limits_and_cuts() -> None:
+    power = MockPower("left", supply(kind="mock", current_limit_a=2.0))
+    monitor = PowerMonitor([power], period_s=0.005)
+    monitor.start()
+    first = events_until(monitor, lambda e: e.reading.amps == 0.5)
+    assert all(e.cut is None and not e.error for e in first)
+    monitor.limit("left", 4.5, 1.0)
+    events_until(monitor, lambda e: e.reading.volts == 4.5)
+    assert power.limit_a == 1.0
+    power.load_a = 3.0
+    seen = events_until(monitor, lambda e: e.cut is not None)
+    monitor.close()
+    cuts = [e.cut for e in seen if e.cut is not None]
+    assert not power.is_on and [c.limit_a for c in cuts] == [1.0]
+    assert "hil power" not in {t.name for t in threading.enumerate()}
+
+
+def test_an_instrument_that_fails_is_told_of_once() -> None:
+    class Broken(MockPower):
+        def read(self) -> Any:
+            raise self.failed("no answer", "plug it in")
+
+    monitor = PowerMonitor([Broken("left", supply(kind="mock"))], period_s=0.001)
+    monitor.start()
+    seen = events_until(monitor, lambda e: bool(e.error))
+    deadline = time.monotonic() + 0.1
+    while time.monotonic() < deadline:
+        seen += monitor.take()
+    monitor.close()
+    assert [e.error for e in seen] == ["node left: mock supply: no answer"]
+
+
+def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
+    monitor = PowerMonitor([])
+    monitor.start()
+    assert monitor._thread is None
+    monitor.limit("nobody", 5.0, 1.0)
+    assert isinstance(MockPower("x", supply(kind="mock")), Power)
+
+
+# --- the bench file -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("power", "words"),
+    [
+        ("{kind: scpi}", "a scpi supply needs it"),
+        ("{kind: usbhub, hub: 1-1}", "a usbhub supply needs it"),
+        ("{kind: relay}", "a relay supply needs it"),
+        ("{kind: command, on: x}", "a command supply needs it"),
+        ("{kind: mock, hub: 1-1}", "only usbhub supplies have it"),
+        ("{kind: plug}", "expected one of scpi, usbhub"),
+        ("{kind: mock, voltage_v: -1}", "expected a number above 0"),
+        ("{kind: mock, volts: 5}", "unknown key"),
+        ("5", "expected a mapping"),
+    ],
+)
+def test_a_wrong_supply_is_told_where_it_stands(power: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_bench(f"boards:\n- name: a\n  port: x\n  power: {power}\n")
+    assert words in str(caught.value) and ":4:" in str(caught.value)
