@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
     "hil.check": SCENARIO,
+    "hil.background": set(),
     "hil.delivery": KERNEL | {"hil.injector", "hil.outcome", "hil.rig"},
     "hil.result": SCENARIO | {"hil.rig"},
     "hil.resume": SCENARIO
