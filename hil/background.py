@@ -1,7 +1,7 @@
 """A run in a process of its own, so that the screen in front of it may come and go.
 
-Its session is its own, too: a terminal that hangs up, a Ctrl-C, a screen that is killed do not reach
-it. What it says goes to a file that nobody has to read, and that leaves no trace.
+Its session is its own, too: a terminal that hangs up, a Ctrl-C, a screen that is killed do not
+reach it. What it says goes to a file that nobody has to read, and that leaves no trace.
 """
 
 from __future__ import annotations

@@ -663,7 +663,7 @@ _REPLAY_HELP: Final = (
 
 
 @app.command(help=_REPLAY_HELP)
-def replay(
+def replay(  # noqa: PLR0917  (every option is one)
     run_folder: RunFolder,
     verify: Annotated[
         bool, typer.Option("--verify", help="Vote every frame again, and compare everything.")

@@ -1,7 +1,7 @@
 """The screen itself: Textual, keys, and the clock that makes it look at the record.
 
 Reading and painting go on in a thread, one at a time, so that a slow disk does not make keys slow;
-the widgets only draw what has changed. Nothing here reaches the run: it may be killed at any moment.
+the widgets only draw what has changed. Nothing here reaches the run: it may be killed at any time.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Watching(App[str]):
     ModalScreen Input { border: none; height: 1; margin: 1 0 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "view('overview')", "Overview", key_display="1"),
+        Binding("1", "view('overview')", "Main"),
         Binding("2", "view('node')", "Node"),
         Binding("3", "view('decision')", "Frame"),
         Binding("4", "view('events')", "Events"),
@@ -203,6 +203,11 @@ class Watching(App[str]):
         if now != self._footer_is:
             self._footer_is = now
             self.refresh_bindings()
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Short, since a footer has 80 columns; and in ASCII if need be."""
+        short = {"space": "sp", "escape": "esc", "enter": "ret" if self.marks.ascii_only else "⏎"}
+        return binding.key_display or short.get(binding.key) or super().get_key_display(binding)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now."""
@@ -349,7 +354,7 @@ class Watching(App[str]):
 
     # --- commands -----------------------------------------------------------------------------
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, _screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key by its name; and what the run can be told, if it can be told anything."""
         for binding in self.BINDINGS:
             if isinstance(binding, Binding) and self._offered(binding):

@@ -93,7 +93,7 @@ def decision(source: Source, frame: int) -> Decision:
     replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
     first = {r["node"]: r for r in replies if r["execution"] == 0}
     value = bytes(row["value"] or b"") if row else b""
-    found = _in_output(source.names, first, value, verdict) + _in_state(source, frame)
+    found = _in_output(source.names, first, value) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     return Decision(
         frame,
@@ -141,7 +141,7 @@ def _answers(
 
 
 def _in_output(
-    names: tuple[str, ...], first: dict[int, sqlite3.Row], value: bytes, verdict: Verdict
+    names: tuple[str, ...], first: dict[int, sqlite3.Row], value: bytes
 ) -> list[Difference]:
     """Pieces of the outputs that differ from the agreed one; without one, from the first."""
     outputs = {i: bytes(r["output"]) for i, r in first.items()
@@ -175,22 +175,23 @@ def _in_state(source: Source, frame: int) -> list[Difference]:
 
 
 def _causes(source: Source, frame: int) -> list[str]:
-    out: list[str] = []
-    for row in source.rows(
+    upsets = source.rows(
         "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
-        "ORDER BY id", frame, frame, frame - 100_000, frame,
-    ):  # fmt: skip
-        out.append(cause_text(row, frame))
-    for row in source.rows(
+        "ORDER BY id",
+        frame, frame, frame - 100_000, frame,
+    )  # fmt: skip
+    anomalies = source.rows(
         "SELECT * FROM anomalies WHERE id > ? AND id <= ? AND frame = ?",
         source.position("anomalies", frame - 1), source.position("anomalies", frame), frame,
-    ):  # fmt: skip
-        out.append(f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}")
-    return out
+    )  # fmt: skip
+    return [
+        *(cause_text(row, frame) for row in upsets),
+        *(f"{a['node']}: {a['effect']}, explained by no upset. {a['reason']}" for a in anomalies),
+    ]
 
 
 def _suspects(source: Source, frame: int, verdict: Verdict) -> list[str]:
-    """Nothing was made in this frame: what had hit the differing nodes last may still lie in them."""
+    """Nothing was made in this frame: what hit the differing nodes last may still lie in them."""
     odd = verdict.dissent | verdict.latent
     out: list[str] = []
     for index, name in enumerate(source.names):

@@ -100,7 +100,7 @@ class Desk:
         self.scene = self.gather.scene(
             head, cells=cells, zoom=ZOOMS[self.zoom], events=max(12, height)
         )
-        if self.source.state not in (State.WAITING,) and head >= 0:
+        if self.source.state is not State.WAITING and head >= 0:
             self.alarms = self._watch.follow(head)
 
     @property
@@ -111,7 +111,7 @@ class Desk:
     @property
     def moving(self) -> bool:
         """The page changes with time, without anything new in the record."""
-        return self.player.playing and self.head < self.source.last
+        return (self.player.playing and self.head < self.source.last) or self._watch.behind
 
     def page(self) -> list[Text]:
         """The status line, and the page below it."""
@@ -140,8 +140,10 @@ class Desk:
             assert isinstance(found, decisions.Decision)
             return decision_page(found, width, marks)
         if self.view is View.EVENTS:
-            return events_page(scene, self.alarms, self._watch.watched_from, self._all_events(),
-                               self.filter, self.event, width, height, marks)  # fmt: skip
+            return events_page(
+                scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
+                self.event, width=width, height=height, marks=marks,
+            )  # fmt: skip
         if self.view is View.MAP:
             shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
                                lambda: sky(self.source, scene.head))  # fmt: skip
@@ -157,15 +159,23 @@ class Desk:
         node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
         points, every = max(10, width - 48), _HISTORY[self.history_zoom]
         newest = node.reading.frame if node.reading else -1
-        past = self._keep("history", (node.index, newest, points, every),
-                          lambda: history(self.source, node.index, self.scene.head, points, every))  # fmt: skip
+        past = self._keep(
+            "history",
+            (node.index, newest, points, every),
+            lambda: history(self.source, node.index, self.scene.head, points, every),
+        )
         assert isinstance(past, History)
         events = [event for event in self._all_events() if event.node == node.name]
-        return node_page(self.scene, node, past, events, width, height, self.marks)
+        return node_page(
+            self.scene, node, past, events, width=width, height=height, marks=self.marks
+        )
 
     def _all_events(self) -> list[Event]:
-        found = self._keep("events", (self.scene.head, self.source.changed),
-                           lambda: list(newest_events(self.source, self.scene.head, _EVENTS)))  # fmt: skip
+        found = self._keep(
+            "events",
+            (self.scene.head, self.source.changed),
+            lambda: list(newest_events(self.source, self.scene.head, _EVENTS)),
+        )
         assert isinstance(found, list)
         self._events = found
         return self._events
@@ -302,9 +312,8 @@ class Desk:
     def pause(self) -> None:
         """Pause, or go on: following a run that goes on, playing one that has ended."""
         now, head = self._clock(), self.head
-        if self.player.following and self.source.state is State.RUNNING:
-            self.player = self.player.pause(head, now)
-        elif self.player.playing and head < self.source.last:
+        follows = self.player.following and self.source.state is State.RUNNING
+        if follows or (self.player.playing and head < self.source.last):
             self.player = self.player.pause(head, now)
         else:
             self.player = self.player.play(head, self.source.last, now)

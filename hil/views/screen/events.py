@@ -1,4 +1,4 @@
-"""What happened, newest first, from all tables that say so: for the ticker and the list of events."""
+"""What happened, newest first, from all tables that say so."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ def newest_events(source: Source, head: int, count: int) -> tuple[Event, ...]:
                 event = make(row, kind)
                 if event is not None:
                     found.append(event)
-    for row in source.rows(
+    upsets = source.rows(
         "SELECT * FROM upsets WHERE frame <= ? ORDER BY frame DESC, id DESC LIMIT ?", head, count
-    ):
-        found.append(_upset(row))
-    for row in source.rows(
+    )
+    found.extend(_upset(row) for row in upsets)
+    lost = source.rows(
         "SELECT frame, verdict FROM frames WHERE frame BETWEEN ? AND ? AND "
         "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
-        "ORDER BY frame DESC LIMIT ?", head - _WINDOW, head, count,
-    ):  # fmt: skip
-        found.append(_frame(row))
+        "ORDER BY frame DESC LIMIT ?",
+        head - _WINDOW, head, count,
+    )  # fmt: skip
+    found.extend(_frame(row) for row in lost)
     found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
     return tuple(_merged(found))[:count]
 

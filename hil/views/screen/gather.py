@@ -68,6 +68,7 @@ class Gather:
         source, run = self.source, self.run
         verdict = source.verdict(head)
         upsets, recoveries, slips = self._counted(head)
+        plant = self._plant(head)
         newest = head >= source.last
         return Scene(
             run=run,
@@ -88,7 +89,7 @@ class Gather:
             strip=self.ledger.strip(head, cells, zoom),
             zoom=zoom,
             events=newest_events(source, head, events),
-            plant=self._plant(head),
+            plant=plant,
             places=self._orbit(head),
             plants=self._plants[1],
             expectations=self._expectations(),
@@ -158,7 +159,7 @@ class Gather:
             status=status, signal=ballot.signal if ballot else 0, heard_frame=heard,
             reading=readings[0] if readings else None,
             earlier=readings[1] if len(readings) > 1 else None,
-            link=_link(link), plant=self._plant_node(name, head), **told,
+            link=_link(link), plant=self._plant_node(name), **told,
         )  # fmt: skip
 
     def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
@@ -241,7 +242,7 @@ class Gather:
         every = max(1, len(rows) // _PLACES)
         return tuple(_plant_of(row) for row in rows[::every])
 
-    def _plant_node(self, name: str, head: int) -> PlantNode | None:
+    def _plant_node(self, name: str) -> PlantNode | None:
         if not self._plants[1]:
             return None
         row = self.source.one("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?",
@@ -294,14 +295,16 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
 
 def reading_of(row: sqlite3.Row) -> Reading:
     """A row of `health`."""
-    rails = _json(row["rails"])
-    power = sum(mv * ma for _, mv, ma in rails if mv is not None and ma is not None) / 1e6 \
-        if isinstance(rails, list) and rails else None  # fmt: skip
-    round_trip = row["round_trip_us"] if "round_trip_us" in row.keys() else None  # noqa: SIM118
+    rails = _json(row["rails"]) if row["rails"] != "[]" else []
+    power = sum(mv * ma for _, mv, ma in rails if mv is not None and ma is not None) / 1e6
+    try:
+        round_trip = row["round_trip_us"]
+    except IndexError:  # a record of before there was one
+        round_trip = None
     return Reading(
         row["frame"], row["wall_us"], row["steps"],
         temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
-        throttled=row["throttled"], power_w=power, rss_mib=_scaled(row["rss_kib"], 1024),
+        throttled=row["throttled"], power_w=power if rails else None, rss_mib=_scaled(row["rss_kib"], 1024),
         free_mib=row["free_mib"], uptime_s=row["uptime_us"] / 1e6, crashes=row["crashes"],
         hangs=row["hangs"], restarts=row["restarts"], corrected=row["corrected"],
         uncorrected=row["uncorrected"], rx_errors=row["rx_errors"],

@@ -6,9 +6,9 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.views.screen.facts import Level
 from hil.views.screen.ledger import Mark
 from hil.views.screen.paint import MARK_STYLES, MARK_WORDS, STYLES, Marks, line
-from hil.views.screen.facts import Level
 from hil.views.style import HEAD
 
 __all__ = ["help_lines"]
@@ -18,8 +18,8 @@ _KEYS: Final = (
     ("left right  h l", "along the strip; next node; next frame"),
     ("up down  k j", "choose a node or an event; scroll"),
     ("enter, escape", "open what is chosen; go back"),
-    ("[ ]", "previous, next frame that was more than agreement"),
-    ("+ -", "more, fewer frames in a cell (or seconds in a point)"),
+    ("[ ]", "previous, next frame of more than agreement"),
+    ("+ -", "more, fewer frames in a cell of the strip"),
     ("space", "pause; go on"),
     (", .", "a frame back, a frame on"),
     ("< >", "play slower, faster"),
@@ -37,11 +37,13 @@ _KEYS: Final = (
 def help_lines(marks: Marks) -> list[Text]:
     """The page."""
     out = [line((" KEYS", HEAD))]
-    out += [line(f"   {keys:<20}{what}") for keys, what in _KEYS]
+    out += [line(f"   {keys:<19}{what}") for keys, what in _KEYS]
     out += [line(""), line((" THE STRIP", HEAD), "  the worst of a frame, or of several")]
     parts = [line("   ")]
-    for mark in list(Mark)[2:]:
-        parts.append(line((marks.strip[mark], MARK_STYLES[mark]), f" {MARK_WORDS[mark]}   "))
+    parts += [
+        line((marks.strip[mark], MARK_STYLES[mark]), f" {MARK_WORDS[mark]}  ")
+        for mark in list(Mark)[2:]
+    ]
     out.append(line(*parts))
     out += [line((" SEVERITY", HEAD)), line("   ", *(
         line((f"{marks.levels[level]} {word}", STYLES[level]), "   ")

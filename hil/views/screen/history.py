@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hil.views.screen.facts import Event, Reading
 from hil.views.screen.gather import reading_of
@@ -74,7 +75,7 @@ def history(source: Source, node: int, head: int, points: int, every: int = 1) -
 
 def _rates(readings: list[Reading]) -> tuple[float | None, ...]:
     out: list[float | None] = [None]
-    for then, now in zip(readings, readings[1:], strict=False):
+    for then, now in pairwise(readings):
         spent = now.wall_us - then.wall_us
         out.append((now.steps - then.steps) / spent * 1e6
                    if spent > 0 and now.steps >= then.steps else None)  # fmt: skip

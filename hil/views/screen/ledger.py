@@ -36,7 +36,7 @@ class Mark(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Frames `first` to `last`; `frame` is the first of the worst ones, `notable` how many were more
+    """Frames `first` to `last`; `frame` is the first of the worst, `notable` how many were more
     than agreement."""
 
     first: int

@@ -1,7 +1,7 @@
 """How everything on the screen looks: marks, words, styles, and lines of a given width. Pure.
 
-A severity is always told three times, by glyph, word and colour, so that it survives ASCII, NO_COLOR
-and eyes that do not tell red from green. What is normal has no colour.
+A severity is always told three times, by glyph, word and colour, so that it survives ASCII,
+NO_COLOR and eyes that do not tell red from green. What is normal has no colour.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Marks(Glyphs):
         )
         self.here, self.track, self.upset = ("@", "o", "*") if ascii_only else ("◉", "•", "✸")
         self.dash = "-" if ascii_only else "—"
-        self.box = "|-+^<>" if ascii_only else "│─┘▲◄►"
+        self.box = "|-^<>" if ascii_only else "│─▲◄►"
         self.more = "..." if ascii_only else "…"
 
 

@@ -52,7 +52,7 @@ def filtered(events: Sequence[Event], by: Filter) -> list[Event]:
 
 def events_page(
     scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[Event], by: Filter,
-    cursor: int, width: int, height: int, marks: Marks,
+    cursor: int, *, width: int, height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
     """The whole page; the event under the cursor is always on it."""
     out = _alarms(scene, alarms, watched_from, width, marks)
@@ -88,8 +88,7 @@ def _alarms(
     if not alarms:
         text = f"{marks.ok} none" + (f"; {since}" if since and waiting else "")
         return [*out, line(" ", (text, ""))]
-    for alarm in alarms[:_ALARMS_MAX]:
-        out.append(_alarm_line(scene, alarm, width, marks))
+    out += [_alarm_line(scene, alarm, width, marks) for alarm in alarms[:_ALARMS_MAX]]
     if len(alarms) > _ALARMS_MAX:
         text = f"{plural(len(alarms) - _ALARMS_MAX, 'more alarm')} not shown"
         out.append(line("   ", (text, WARN)))

@@ -1,4 +1,4 @@
-"""The ground track on a map of the world, in characters: where it goes, where upsets happened. Pure.
+"""The ground track on a map of the world in characters, and where upsets happened. Pure.
 
 Every character is a cell of the map; land is drawn in quarters of one where the terminal can.
 Later layers cover earlier ones: land, anomaly, track, upsets, the satellite.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from rich.text import Text
@@ -45,9 +46,7 @@ def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> l
         return [
             *out,
             line(""),
-            line(
-                "   This run has no orbit: upsets come at the rates of its scenario, wherever it is."
-            ),
+            line("   This run has no orbit: upsets come at the rates of its scenario."),
             *world(Sky(), None, 0, width, height - 4, marks),
         ]
     out += world(sky, here, scene.t_us, width, height - 2, marks)
@@ -80,8 +79,8 @@ def world(
     """The map alone: `height` lines of `width` characters."""
     if height < 1 or width < 4:
         return []
-    cells = [[(_land(x, y, width, height, marks), DIM) for x in range(width)]
-             for y in range(height)]  # fmt: skip
+    land = _lands(width, height, ascii_only=marks.ascii_only)
+    cells = [[(char, DIM) for char in row] for row in land]
     for x, y in _outline(sky, width, height):
         cells[y][x] = (marks.saa, WARN)
     for place in sky.track:
@@ -120,8 +119,17 @@ def _longitude(x: float, width: int) -> float:
     return (x + 0.5) * 360.0 / width - 180.0
 
 
-def _land(x: int, y: int, width: int, height: int, marks: Marks) -> str:
-    if marks.ascii_only:
+@lru_cache(maxsize=4)
+def _lands(width: int, height: int, *, ascii_only: bool) -> tuple[str, ...]:
+    """Lines of land alone; the same until the terminal gets another size."""
+    return tuple(
+        "".join(_land(x, y, width, height, ascii_only=ascii_only) for x in range(width))
+        for y in range(height)
+    )
+
+
+def _land(x: int, y: int, width: int, height: int, *, ascii_only: bool) -> str:
+    if ascii_only:
         return ":" if is_land(_latitude(y, height), _longitude(x, width)) else " "
     bits = 0
     for index, (dx, dy) in enumerate(((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))):

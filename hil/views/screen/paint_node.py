@@ -20,8 +20,8 @@ _ROW: Final = ("voting", "suspect", "resync", "restart", "reset", "power_cycle",
 
 
 def node_page(
-    scene: Scene, node: NodeFacts, past: History, events: Sequence[Event], width: int, height: int,
-    marks: Marks,
+    scene: Scene, node: NodeFacts, past: History, events: Sequence[Event], *, width: int,
+    height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
     """The whole page."""
     out = _headline(scene, node, width, marks)
@@ -56,7 +56,7 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
 
 def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
     """The recovery machine as hil/recovery.py draws it, the present state lit."""
-    down, across, _corner, up, left, right = marks.box
+    down, across, up, left, right = (marks.box[k] for k in range(5))
     corner, tee, end = ("+", "+", "+") if marks.ascii_only else ("└", "┴", "┘")
     branch = "+" if marks.ascii_only else "├"
     arrow = f"{across}{right}"

@@ -48,7 +48,7 @@ def overview(
     node: int | None = None,
     cell: int | None = None,
 ) -> list[Text]:
-    """The whole page. `node` and `cell` (from the newest backwards) are under the cursor."""  # fmt: skip
+    """The whole page. `node` and `cell` (from the newest backwards) are under the cursor."""
     out = [*banner(scene, alarms, width, marks)]
     if not scene.nodes:
         return out
@@ -156,7 +156,7 @@ def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
 def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     if node.status == "silent":
         return "silent", BAD
-    if node.link is None:
+    if node.link is None or node.status == "excluded":
         return marks.dash, ""
     bad = node.link.rx_errors + node.link.naks
     now, then = node.reading, node.earlier
@@ -434,7 +434,7 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
         curve = spark(temps, marks, min(known), max(known)) if known else ""
         coldest = min(plant.temperatures_c.items(), key=lambda item: item[1])
         out.append(line(f" {'heat':<9}", curve[:now].ljust(now), (marks.pipe, HEAD),
-                        f" {name} {hottest[1]:.1f} C, {coldest[0]} {coldest[1]:.1f} C"))  # fmt: skip
+                        f" {name} {hottest[1]:.1f}, {coldest[0]} {coldest[1]:.1f} C"))  # fmt: skip
     return out
 
 

@@ -17,8 +17,8 @@ SPEEDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1000.0,
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """`following`: the newest frame is on view. Else `at` was reached at `since_s`, and goes on from
-    there if `playing`."""
+    """`following`: the newest frame is on view. Else `at` was reached at `since_s`, and goes on
+    from there if `playing`."""
 
     following: bool = True
     playing: bool = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Group
+from rich.text import Text
 
 from hil.views.screen.app import Command, Send, Watching
 from hil.views.screen.desk import Desk
@@ -41,7 +41,7 @@ def show(
     return result or "left"
 
 
-def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> Group:
+def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> Text:
     """The overview of each run, as text."""
     pages = []
     for run in runs:
@@ -49,4 +49,4 @@ def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> 
         desk.refresh(width, height)
         pages += desk.page()
         desk.source.close()
-    return Group(*pages)
+    return Text("\n").join(pages)

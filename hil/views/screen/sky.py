@@ -1,4 +1,4 @@
-"""What the map shows, from the record: the track, where the anomaly was met, where upsets happened."""
+"""What the map shows, from the record: track, anomaly, upsets."""
 
 from __future__ import annotations
 

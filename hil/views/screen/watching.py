@@ -1,4 +1,4 @@
-"""Feeds the alarms of a record: every row that has come since the last time, up to the frame on view.
+"""Feeds the alarms of a record: all that has come since the last time, up to the frame on view.
 
 A record that is opened late, or sought in, is watched from `REACH` rows before: `watched_from` says
 since when, because alarms before it are not known here.
@@ -7,6 +7,7 @@ since when, because alarms before it are not known here.
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Final
 
 from hil.views.screen.alarms import Alarm, Book, limits_of
@@ -16,7 +17,8 @@ from hil.views.screen.source import Source
 
 __all__ = ["Watch"]
 
-REACH: Final = 2000
+REACH: Final = 600
+_BUDGET_S: Final = 0.04
 
 
 class Watch:
@@ -38,9 +40,16 @@ class Watch:
         self._frame = -1
         self._plant_us = -1
         self._last_bad: dict[str, int] = {}
+        self._behind = False
+        self._phase_of = (-1, "")
+
+    @property
+    def behind(self) -> bool:
+        """There was too much for one look: look again soon."""
+        return self._behind
 
     def follow(self, head: int) -> tuple[Alarm, ...]:
-        """All alarms as of frame `head`."""
+        """All alarms as of frame `head`, or as far as there was time to come."""
         source = self._source
         if id(source.meta) != self._meta or head < self._head:
             self._meta = id(source.meta)
@@ -50,7 +59,7 @@ class Watch:
         if ends["health"] - self._at["health"] > REACH * nodes:
             self._skip(ends, nodes)
         self._conditions(ends, head)
-        self._readings(ends["health"])
+        ends["health"] = self._readings(ends["health"])
         self._plant(head)
         self._at, self._head = ends, head
         for alarm in self.book.alarms:  # what was acknowledged before a seek stays so
@@ -74,7 +83,7 @@ class Watch:
         self._plant_us = self.watched_from * self._source.frame_us
         for table in ("transitions", "anomalies"):
             # Who is isolated was isolated at some time; the newest transitions tell.
-            self._at[table] = max(0, ends[table] - REACH)
+            self._at[table] = max(0, ends[table] - 2000)
 
     def _conditions(self, ends: dict[str, int], head: int) -> None:
         """What is no quantity: isolation, lost and wrong outputs, anomalies."""
@@ -93,8 +102,7 @@ class Watch:
             "ORDER BY frame LIMIT ?", self._frame, head, REACH,
         ):  # fmt: skip
             self._output(row)
-        if head > self._frame:
-            self._frame = head
+        self._frame = max(self._frame, head)
         for key in ("wrong output", "no output"):
             alarm = next((a for a in book.alarms if a.key == (key, "")), None)
             if alarm is not None and self._last_bad.get(key, -1) < head:
@@ -114,13 +122,20 @@ class Watch:
         self._last_bad[key] = row["frame"]
         self.book.condition(row["frame"], key, "", Level.BAD, text)
 
-    def _readings(self, end: int) -> None:
-        names = self._source.names
-        for row in self._source.rows(
-            "SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", self._at["health"], end
-        ):
-            if row["node"] < len(names):
-                self._reading(names[row["node"]], row["node"], reading_of(row))
+    def _readings(self, end: int) -> int:
+        """Take the rows up to `end`; returns how far the time sufficed."""
+        names, at = self._source.names, self._at["health"]
+        until = time.monotonic() + _BUDGET_S
+        while at < end and time.monotonic() < until:
+            upto = min(end, at + 200)
+            for row in self._source.rows(
+                "SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", at, upto
+            ):
+                if row["node"] < len(names):
+                    self._reading(names[row["node"]], row["node"], reading_of(row))
+            at = upto
+        self._behind = at < end
+        return at
 
     def _reading(self, name: str, index: int, now: Reading) -> None:
         values = {
@@ -141,6 +156,12 @@ class Watch:
 
     def _phase(self, frame: int) -> str:
         """Whether the satellite is in sunlight; empty where nothing is said of it."""
+        if frame == self._phase_of[0]:
+            return self._phase_of[1]
+        self._phase_of = (frame, self._light(frame))
+        return self._phase_of[1]
+
+    def _light(self, frame: int) -> str:
         row = self._source.one(
             "SELECT illumination FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
             frame * self._source.frame_us,
