@@ -290,7 +290,7 @@ class Watching(App[str]):
 
     def action_go_to(self) -> None:
         async def found(text: str | None) -> None:
-            frame = frame_of(text or "", self.desk.source.frame_us)
+            frame = frame_of(text or "", self.desk.source.time)
             if frame is not None:
                 await self._do(lambda: self.desk.seek(frame))
             elif text:

@@ -11,6 +11,7 @@ from hil.views.listing import signal_name, upset_text
 from hil.views.screen.facts import Vote
 from hil.views.screen.gather import vote_of
 from hil.views.screen.source import Source
+from hil.views.screen.timeline import Timeline
 from hil.views.style import duration
 from hil.voter import NodeStatus, Verdict
 
@@ -85,7 +86,7 @@ class Decision:
 
 def decision(source: Source, frame: int) -> Decision:
     """Everything that the record has on a frame."""
-    at_us = max(0, frame) * source.frame_us
+    at_us = source.time.t_us(frame)
     verdict = source.verdict(frame)
     if verdict is None:
         return Decision(frame, at_us)
@@ -239,7 +240,7 @@ def _cures(source: Source, frame: int) -> tuple[tuple[Cure, ...], str]:
         for r in repairs
         if r["frame"] == frame or r["node"] in left
     )
-    texts = [_outage(name, row, back.get(name), source.frame_us) for name, row in left.items()]
+    texts = [_outage(name, row, back.get(name), source.time) for name, row in left.items()]
     return cures, "; ".join(texts)
 
 
@@ -251,15 +252,16 @@ def _repair_text(row: sqlite3.Row) -> str:
     return f"{what} ({row['cause']}): done in {duration(row['duration_wall_us'])}{moved}"
 
 
-def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, frame_us: int) -> str:
+def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, time: Timeline) -> str:
     if back is None:
         return f"{name} left the vote ({left['cause']}) and is not back yet"
     frames = back["frame"] - left["frame"]
     real = duration(back["wall_us"] - left["wall_us"])
     end = "was isolated" if back["after"] == "isolated" else "voted again"
+    flight = time.t_us(back["frame"]) - time.t_us(left["frame"])
     if not frames:
         return f"{name} {end} before the next frame, after {real}"
-    return f"{name} {end} after {frames} frames: {duration(frames * frame_us)} of flight, {real}"
+    return f"{name} {end} after {frames} frames: {duration(flight)} of flight, {real}"
 
 
 def neighbour(source: Source, frame: int, step: int) -> int | None:

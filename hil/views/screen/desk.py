@@ -165,7 +165,7 @@ class Desk:
             lambda: history(self.source, node.index, self.scene.head, points, every),
         )
         assert isinstance(past, History)
-        events = [event for event in self._all_events() if event.node == node.name]
+        events = [e for e in self._all_events() if node.name in e.node.split(",")]
         return node_page(
             self.scene, node, past, events, width=width, height=height, marks=self.marks
         )
@@ -246,7 +246,7 @@ class Desk:
                 self.go(View.DECISION)
         elif self.view is View.NODE:
             mine = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)].name
-            events = [event for event in self._events if event.node == mine]
+            events = [event for event in self._events if mine in event.node.split(",")]
             self.frame = events[0].frame if events else self.scene.head
             self.go(View.DECISION)
         elif self.view is View.OVERVIEW and self.scene.head >= 0:

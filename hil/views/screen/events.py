@@ -49,10 +49,14 @@ def newest_events(source: Source, head: int, count: int) -> tuple[Event, ...]:
 
 
 def _merged(events: Iterable[Event]) -> list[Event]:
-    """The same one after the other, counted."""
+    """The same one after the other, counted; the same of several nodes in a frame, as one."""
     out: list[Event] = []
     for event in events:
-        if out and (out[-1].kind, out[-1].node, out[-1].text) == (event.kind, event.node,
+        last = out[-1] if out else event
+        if out and (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
+                last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
+            out[-1] = replace(last, node=f"{event.node},{last.node}")
+        elif out and (out[-1].kind, out[-1].node, out[-1].text) == (event.kind, event.node,
                                                                   event.text):  # fmt: skip
             out[-1] = replace(out[-1], count=out[-1].count + 1)
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hil.views.screen.ledger import Cell, Totals
 from hil.views.screen.source import State
+from hil.views.screen.timeline import Timeline
 
 __all__ = ["Event", "Level", "LinkCounts", "NodeFacts", "Place", "Plant", "PlantNode", "Reading",
            "Run", "Scene", "Vote"]  # fmt: skip
@@ -37,6 +38,7 @@ class Run:
     pace: str = "free"
     accel: float = 1.0
     frame_us: int = 10_000
+    time: Timeline = field(default_factory=Timeline)
     frames: int = 0
     path: str = ""
 
@@ -204,7 +206,7 @@ class Scene:
 
     @property
     def t_us(self) -> int:
-        return max(0, self.head) * self.run.frame_us
+        return self.run.time.t_us(self.head)
 
     @property
     def newest(self) -> bool:

@@ -24,6 +24,7 @@ from hil.views.screen.facts import (
 )
 from hil.views.screen.ledger import Ledger, Totals
 from hil.views.screen.source import Source, State
+from hil.views.screen.timeline import Timeline
 from hil.views.screen.when import duration_us
 from hil.voter import RE_EXECUTED, NodeStatus, Verdict
 
@@ -44,7 +45,7 @@ class Gather:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.ledger = Ledger(source)
-        self._run: tuple[int, Run] | None = None
+        self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()
         self._states: dict[str, tuple[int, dict[str, Any]]] = {}
         self._readings: tuple[int, dict[int, list[Reading]]] = (-1, {})
@@ -99,8 +100,9 @@ class Gather:
     def run(self) -> Run:
         """What does not change; read anew when the meta values were."""
         meta = self.source.meta
-        if self._run is None or self._run[0] != id(meta):
-            self._run = (id(meta), _run(meta, str(self.source.run)))
+        key = (id(meta), id(self.source.time))
+        if self._run is None or self._run[0] != key:
+            self._run = (key, _run(meta, str(self.source.run), self.source.time))
         return self._run[1]
 
     def _expectations(self) -> tuple[tuple[str, str, str, bool], ...]:
@@ -225,7 +227,7 @@ class Gather:
     # --- the plant ----------------------------------------------------------------------------
 
     def _plant(self, head: int) -> Plant | None:
-        now_us = max(0, head) * self.run.frame_us
+        now_us = self.source.time.t_us(head)
         row = self.source.one("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
                               now_us)  # fmt: skip
         if row is None:
@@ -256,7 +258,7 @@ class Gather:
 
     def _orbit(self, head: int) -> tuple[Place, ...]:
         """The orbit from half an hour ago to an hour ahead."""
-        now_us = max(0, head) * self.run.frame_us
+        now_us = self.source.time.t_us(head)
         step = now_us // 10_000_000
         key = step * 2 + (self.source.state is State.RUNNING and not self._places[1])
         if key != self._places[0]:
@@ -269,7 +271,7 @@ class Gather:
         return self._places[1]
 
 
-def _run(meta: dict[str, Any], path: str) -> Run:
+def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
     told = meta.get("scenario")
     s: dict[str, Any] = told if isinstance(told, dict) else {}
     rig = s.get("rig") or {}
@@ -280,7 +282,7 @@ def _run(meta: dict[str, Any], path: str) -> Run:
     return Run(
         str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
         str(s.get("workload", "")), int(meta.get("seed", 0) or 0), str(s.get("pace", "free")),
-        float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, int(frames or 0), path,
+        float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
     )  # fmt: skip
 
 
@@ -304,7 +306,8 @@ def reading_of(row: sqlite3.Row) -> Reading:
     return Reading(
         row["frame"], row["wall_us"], row["steps"],
         temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
-        throttled=row["throttled"], power_w=power if rails else None, rss_mib=_scaled(row["rss_kib"], 1024),
+        throttled=row["throttled"], power_w=power if rails else None,
+        rss_mib=_scaled(row["rss_kib"], 1024),
         free_mib=row["free_mib"], uptime_s=row["uptime_us"] / 1e6, crashes=row["crashes"],
         hangs=row["hangs"], restarts=row["restarts"], corrected=row["corrected"],
         uncorrected=row["uncorrected"], rx_errors=row["rx_errors"],

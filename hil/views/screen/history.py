@@ -95,7 +95,7 @@ def _virtual(
         row = source.one(
             "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
             "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
-            reading.frame * source.frame_us, name,
+            source.time.t_us(reading.frame), name,
         )  # fmt: skip
         temperatures.append(row["die_c"] if row else None)
         powers.append(row["power_w"] if row else None)

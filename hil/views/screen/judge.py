@@ -85,7 +85,7 @@ def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
     """Simulated time since the node last said anything."""
     if node.heard_frame is None:
         return None
-    return max(0, scene.head - node.heard_frame) * scene.run.frame_us
+    return max(0, scene.t_us - scene.run.time.t_us(node.heard_frame))
 
 
 def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
@@ -153,7 +153,7 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
     first = min(red, key=lambda alarm: alarm.since_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""
     return Health("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
-                  first.since_frame * scene.run.frame_us)  # fmt: skip
+                  scene.run.time.t_us(first.since_frame))  # fmt: skip
 
 
 def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
@@ -163,12 +163,12 @@ def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
         worst = max(out, key=lambda n: (node_level(n, scene), -(n.began_frame or scene.head)))
         since = worst.began_frame if worst.began_frame is not None else scene.head
         return Health("DEGRADED", max(node_level(n, scene) for n in out),
-                      _why(worst, len(out)), since * scene.run.frame_us)  # fmt: skip
+                      _why(worst, len(out)), scene.run.time.t_us(since))  # fmt: skip
     if active:
         worst_alarm = max(active, key=lambda a: (a.level, -a.since_frame))
         word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
         return Health(word, worst_alarm.level, worst_alarm.text,
-                      worst_alarm.since_frame * scene.run.frame_us)  # fmt: skip
+                      scene.run.time.t_us(worst_alarm.since_frame))  # fmt: skip
     count = len(scene.nodes)
     why = "the only node answers" if count == 1 else f"all {count} nodes vote and agree"
     return Health("HEALTHY", Level.GOOD, why)

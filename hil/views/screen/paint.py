@@ -22,6 +22,8 @@ STYLES: Final = {Level.GOOD: "", Level.NOTE: "", Level.WARN: WARN, Level.BAD: BA
 WORDS: Final = {Level.GOOD: "ok", Level.NOTE: "note", Level.WARN: "yellow", Level.BAD: "RED"}
 STALE: Final = "dim italic"
 CURSOR: Final = "reverse"
+LAND: Final = "grey30"
+BAND: Final = "on grey15"
 
 MARK_WORDS: Final = {
     Mark.NONE: "nothing", Mark.UNREAD: "not read yet", Mark.AGREED: "agreed", Mark.HIT: "hit",

@@ -71,7 +71,7 @@ def events_page(
     cursor = max(0, min(cursor, len(shown) - 1))
     top = max(0, min(cursor - room // 2, len(shown) - room))
     for index, event in enumerate(shown[top : top + room], top):
-        row = event_line(event, scene.run.frame_us, width, marks)
+        row = event_line(event, scene.run, width, marks)
         if index == cursor:
             row.stylize(CURSOR, 0, len(row))
         out.append(row)
@@ -99,7 +99,7 @@ def _alarm_line(scene: Scene, alarm: Alarm, width: int, marks: Marks) -> Text:
     level = alarm.level if alarm.level > Level.GOOD else alarm.latched
     over = alarm.level is Level.GOOD
     state = "over" if over else "acknowledged" if alarm.acknowledged else "ACTIVE"
-    when = flight_time(alarm.since_frame * scene.run.frame_us)
+    when = flight_time(scene.run.time.t_us(alarm.since_frame))
     worst = ""
     if alarm.worst is not None and alarm.value is not None and alarm.worst != alarm.value:
         worst = f", now {alarm.value:.4g}"

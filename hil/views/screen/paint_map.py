@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hil.views.screen.facts import Place, Scene
 from hil.views.screen.land import is_land
-from hil.views.screen.paint import Marks, fit, line, rule
+from hil.views.screen.paint import LAND, Marks, fit, line, rule
 from hil.views.style import BAD, DIM, HEAD, WARN
 
 __all__ = ["Sky", "map_page", "world"]
@@ -28,8 +28,8 @@ _QUARTERS: Final = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """What is drawn: the track of an orbit behind and an hour ahead, places where the anomaly was
-    met, and where upsets happened with how many."""
+    """What is drawn: the track of an orbit behind and an hour ahead, the anomaly in cells of
+    `step_deg`, and where upsets happened with how many."""
 
     track: tuple[Place, ...] = ()
     anomaly: frozenset[tuple[int, int]] = frozenset()
@@ -80,7 +80,7 @@ def world(
     if height < 1 or width < 4:
         return []
     land = _lands(width, height, ascii_only=marks.ascii_only)
-    cells = [[(char, DIM) for char in row] for row in land]
+    cells = [[(char, LAND) for char in row] for row in land]
     for x, y in _outline(sky, width, height):
         cells[y][x] = (marks.saa, WARN)
     for place in sky.track:

@@ -32,7 +32,7 @@ def node_page(
     room = max(1, height - len(out))
     if not events:
         out.append(line("   ", ("nothing has happened to it yet", DIM)))
-    out += [event_line(event, scene.run.frame_us, width, marks) for event in events[:room]]
+    out += [event_line(event, scene.run, width, marks) for event in events[:room]]
     return out
 
 
@@ -40,7 +40,7 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
     level = judge.node_level(node, scene)
     style = STYLES[level] or GOOD
     since = judge.since_text(
-        None if node.began_frame is None else node.began_frame * scene.run.frame_us, scene.t_us
+        None if node.began_frame is None else scene.run.time.t_us(node.began_frame), scene.t_us
     )
     why = ", ".join(part for part in (node.began_cause, node.upset, since) if part)
     word = node.state.replace("_", " ").upper()
@@ -103,8 +103,8 @@ def curves(scene: Scene, past: History, width: int, marks: Marks, *, tall: bool)
     """A line for each quantity that the board tells: now, and how it went."""
     shown = [curve for curve in past.curves if curve.known]
     first, last = past.frames
-    span = duration((last - first) * scene.run.frame_us)
-    right = f"{span} of flight, until {flight_time(last * scene.run.frame_us)}" if shown else ""
+    span = duration(scene.run.time.t_us(last) - scene.run.time.t_us(first))
+    right = f"{span} of flight, until {flight_time(scene.run.time.t_us(last))}" if shown else ""
     out = [rule("HISTORY", width, marks, right)]
     if not shown:
         return [*out, line("   ", ("the board has told nothing of itself yet", DIM))]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hil.views.screen import judge
 from hil.views.screen.alarms import Alarm
-from hil.views.screen.facts import Event, Level, NodeFacts, Place, Plant, Scene
+from hil.views.screen.facts import Event, Level, NodeFacts, Place, Plant, Run, Scene
 from hil.views.screen.ledger import Cell
 from hil.views.screen.letters import big
 from hil.views.screen.paint import (
@@ -55,7 +55,7 @@ def overview(
     out += nodes_table(scene, width, marks, node)
     out += verdicts(scene, width, marks, cell)
     out += orbit(scene, width, marks)
-    out += ticker(scene.events, scene.run.frame_us, width, max(2, height - len(out)), marks)
+    out += ticker(scene.events, scene.run, width, max(2, height - len(out)), marks)
     return out
 
 
@@ -321,7 +321,8 @@ def verdicts(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list
     out.append(strip)
     first = next((cell for cell in cells if cell.first >= 0), None)
     if first is not None and cells:
-        span = (cells[-1].last + 1 - first.first) * scene.run.frame_us
+        time = scene.run.time
+        span = time.t_us(cells[-1].last + 1) - time.t_us(first.first)
         legend = "  ".join(f"{marks.strip[m]} {MARK_WORDS[m]}" for m in list(MARK_WORDS)[2:])
         left = f"{duration(span)} before"
         room = width - 2 - len(left) - 4
@@ -441,21 +442,19 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
 # --- ticker ---------------------------------------------------------------------------------------
 
 
-def ticker(
-    events: Sequence[Event], frame_us: int, width: int, height: int, marks: Marks
-) -> list[Text]:
+def ticker(events: Sequence[Event], run: Run, width: int, height: int, marks: Marks) -> list[Text]:
     """What happened last."""
     out = [rule("LAST EVENTS", width, marks)]
     if not events:
         return [*out, line("   ", ("nothing has happened yet", DIM))]
-    out += [event_line(event, frame_us, width, marks) for event in events[: height - 1]]
+    out += [event_line(event, run, width, marks) for event in events[: height - 1]]
     return out
 
 
-def event_line(event: Event, frame_us: int, width: int, marks: Marks) -> Text:
+def event_line(event: Event, run: Run, width: int, marks: Marks) -> Text:
     """One event: how bad, when, where, what."""
     times = f" (x{event.count})" if event.count > 1 else ""
-    head = f"{event.frame:>9,} {flight_time(event.frame * frame_us):>12}  "
+    head = f"{event.frame:>9,} {flight_time(run.time.t_us(event.frame)):>12}  "
     name = f"{event.node:<3} " if event.node else ""
     text = fit(name + event.text + times, max(0, width - len(head) - 4), marks)
     style = STYLES[event.level]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hil.views.screen import judge
 from hil.views.screen.facts import Level, Scene
-from hil.views.screen.paint import STYLES, Marks, Part, fit, line
+from hil.views.screen.paint import BAND, STYLES, Marks, Part, fit, line
 from hil.views.screen.player import Player
 from hil.views.screen.source import State
 from hil.views.style import BAD, DIM, HEAD, WARN, duration, flight_time
@@ -22,7 +22,7 @@ def source_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
         lost = scene.state is State.LOST
         return (f"{marks.bad} LOST", BAD) if lost else (f"{marks.paused} WAITING", WARN)
     if not player.following and not scene.newest:
-        behind = duration((scene.last - scene.head) * scene.run.frame_us)
+        behind = duration(scene.run.time.t_us(scene.last) - scene.t_us)
         if player.playing:
             return f"{marks.playing} REPLAY {player.speed:g}x", HEAD
         return f"{marks.paused} PAUSED, {behind} behind", WARN
@@ -43,8 +43,9 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
     """Everything that fits, the most important first."""
     run = scene.run
     words, style = source_words(scene, player, marks)
-    whole = f"/{run.frames:,}" if run.frames else ""
-    share = f" {scene.head / run.frames:.0%}" if run.frames and scene.head >= 0 else ""
+    whole = f"/{run.frames:,}" if run.frames and not run.time.known else ""
+    flight = (run.frames - 1) * run.frame_us
+    share = f" {scene.t_us / flight:.0%}" if flight > 0 else ""
     wanted: list[tuple[str, str]] = [
         (words, style),
         (run.name, HEAD),
@@ -66,7 +67,7 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
         used += len(text) + 2
     out = line(*parts)
     out.pad_right(max(0, width - used))
-    out.stylize("on grey15", 0, len(out))
+    out.stylize(BAND, 0, len(out))
     return out
 
 

@@ -1,4 +1,4 @@
-"""What the map shows, from the record: track, anomaly, upsets."""
+"""What the map shows, from the record: the track, the anomaly at its height, upsets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,19 @@ _BEHIND_US = 5_700_000_000
 _AHEAD_US = 3_600_000_000
 _STEP_DEG = 3
 _UPSETS = 400
-_KNOWN = 100_000
 
 
 def sky(source: Source, head: int) -> Sky:
     """The map as of frame `head`."""
-    now_us = max(0, head) * source.frame_us
+    now_us = source.time.t_us(head)
     rows = source.rows(
         "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
         now_us - _BEHIND_US, now_us + _AHEAD_US,
     )  # fmt: skip
     track = tuple(place_of(row) for row in rows)
-    met = source.rows(
-        "SELECT latitude_deg, longitude_deg FROM orbit WHERE saa AND latitude_deg IS NOT NULL "
-        f"LIMIT {_KNOWN}"
-    )
-    anomaly = {(int(lat // _STEP_DEG), int(lon // _STEP_DEG)) for lat, lon in met}
-    told = source.meta.get("saa_outline")
-    if isinstance(told, list):  # all of it, where the run has said so
-        anomaly |= {(int(lat // _STEP_DEG), int(lon // _STEP_DEG)) for lat, lon in told}
+    told = source.meta.get("anomaly")
+    cells = told if isinstance(told, list) else []
+    anomaly = {(int(lat // _STEP_DEG), int(lon // _STEP_DEG)) for lat, lon in cells}
     return Sky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
 
 
@@ -45,7 +39,7 @@ def _upsets(source: Source, head: int) -> tuple[tuple[float, float, int], ...]:
         place = source.one(
             "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
             "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",
-            row["frame"] * source.frame_us,
+            source.time.t_us(row["frame"]),
         )
         if place is not None:
             spots[round(place[0], 1), round(place[1], 1)] += 1

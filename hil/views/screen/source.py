@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from hil.errors import KernelError
 from hil.record.schema import SCHEMA_VERSION
+from hil.views.screen.timeline import Timeline
 from hil.voter import Verdict, record_length, unpack
 
 __all__ = ["Pulse", "Source", "State", "newest_run"]
@@ -64,6 +65,7 @@ class Source:
         self.nodes: tuple[sqlite3.Row, ...] = ()
         self.pulse: Pulse | None = None
         self.last = -1
+        self.time = Timeline()
         self.changed = 0
         self._db: sqlite3.Connection | None = None
         self._version = -1
@@ -156,9 +158,19 @@ class Source:
             "SELECT first_frame + count - 1 FROM blocks ORDER BY first_frame DESC LIMIT 1"
         ).fetchone()
         self.last = row[0] if row else -1
+        self._skips(db)
         with contextlib.suppress(sqlite3.OperationalError):  # a record of before there was one
             row = db.execute("SELECT frame, wall_us, unix_us, pid FROM pulse").fetchone()
             self.pulse = Pulse(*row) if row else None
+
+    def _skips(self, db: sqlite3.Connection) -> None:
+        if self.frame_us != self.time.frame_us or self.last < self.time.known:
+            self.time = Timeline(self.frame_us)
+        with contextlib.suppress(sqlite3.OperationalError):
+            for frame, t_us in db.execute(
+                "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
+            ):
+                self.time.skip(frame, t_us)
 
     def writer_is_gone(self) -> bool:
         """The process that wrote it has ended without a word. False where that cannot be known."""

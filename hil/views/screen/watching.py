@@ -80,7 +80,7 @@ class Watch:
         row = self._source.one("SELECT frame FROM health WHERE id > ? ORDER BY id LIMIT 1",
                                self._at["health"])  # fmt: skip
         self.watched_from = self._frame = row["frame"] if row else 0
-        self._plant_us = self.watched_from * self._source.frame_us
+        self._plant_us = self._source.time.t_us(self.watched_from)
         for table in ("transitions", "anomalies"):
             # Who is isolated was isolated at some time; the newest transitions tell.
             self._at[table] = max(0, ends[table] - 2000)
@@ -164,22 +164,21 @@ class Watch:
     def _light(self, frame: int) -> str:
         row = self._source.one(
             "SELECT illumination FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
-            frame * self._source.frame_us,
+            self._source.time.t_us(frame),
         )
         if row is None or row[0] is None:
             return ""
         return "sun" if row[0] >= 0.5 else "eclipse"
 
     def _plant(self, head: int) -> None:
-        frame_us = self._source.frame_us
         rows = self._source.rows(
             "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us DESC LIMIT ?",
-            self._plant_us, max(0, head) * frame_us, REACH,
+            self._plant_us, self._source.time.t_us(head), REACH,
         )  # fmt: skip
         for row in reversed(rows):
             phase = "" if row["illumination"] is None else \
                 "sun" if row["illumination"] >= 0.5 else "eclipse"  # fmt: skip
-            frame = row["t_us"] // frame_us
+            frame = self._source.time.frame_at(row["t_us"])
             for quantity in ("soc", "bus_v"):
                 if row[quantity] is not None:
                     self.book.sample(frame, quantity, "", row[quantity], phase)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hil.views.screen.timeline import Timeline
+
 __all__ = ["frame_of"]
 
 _UNIT_US: Final = {"ms": 1e3, "s": 1e6, "m": 6e7, "min": 6e7, "h": 3.6e9, "d": 8.64e10}
@@ -18,7 +20,7 @@ def duration_us(text: str) -> int | None:
     return round(sum(float(n) * _UNIT_US[unit] for n, unit in _PART.findall(text)))
 
 
-def frame_of(text: str, frame_us: int) -> int | None:
+def frame_of(text: str, time: Timeline) -> int | None:
     """The frame that `text` means; None if it means none."""
     plain = text.replace(",", "").strip()
     if plain.isdigit():
@@ -29,4 +31,4 @@ def frame_of(text: str, frame_us: int) -> int | None:
         for part in plain.split(":"):
             seconds = seconds * 60 + float(part)
         time_us = round(seconds * 1e6)
-    return None if time_us is None else time_us // frame_us
+    return None if time_us is None else time.frame_at(time_us)
