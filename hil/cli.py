@@ -377,6 +377,7 @@ def _run_on_screen(
     """The run in a process of its own, which nothing that happens to this terminal can end; and
     the screen before it."""
     from hil.background import BackgroundRun
+    from hil.views.screen.sending import Socket
     from hil.views.screen.show import show
 
     if resume is not None:
@@ -390,7 +391,7 @@ def _run_on_screen(
     background = BackgroundRun(words)
     try:
         left = show([run_dir], ascii_only=_ascii(ascii_only), end_run=background.interrupt,
-                    over=lambda: not background.running)  # fmt: skip
+                    over=lambda: not background.running, control=Socket())  # fmt: skip
     except Exception:
         if background.running:
             _say(_goes_on(run_dir))
@@ -642,13 +643,14 @@ def watch(
 
 
 def _watch(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
+    from hil.views.screen.sending import Socket
     from hil.views.screen.show import once, show
 
     if not _has_screen():
         _show(lambda glyphs: once(runs, 100, 30, ascii_only=ascii_only or glyphs.ok == "+"),
               width=100)  # fmt: skip
         return Exit.PASS
-    show(runs, replay=replay, ascii_only=_ascii(ascii_only))
+    show(runs, replay=replay, ascii_only=_ascii(ascii_only), control=Socket())
     return Exit.PASS
 
 

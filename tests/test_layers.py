@@ -51,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     | SCENARIO
     | {"hil.control", "hil.delivery", "hil.injector", "hil.record", "hil.recovery", "hil.rig"},
     "hil.views": LEAVES
-    | {"hil.control.client", "hil.control.protocol"}
+    | {"hil.control.client", "hil.control.protocol", "hil.control.words"}
     | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
     "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},

@@ -21,13 +21,13 @@ def anomaly_cells(
     altitude_km: float, phase: SolarPhase, saa_drift_deg: float
 ) -> list[tuple[int, int]]:
     """South and west edges, in degrees, of the cells of `STEP_DEG`. Empty above the table."""
-    latitudes = np.arange(_SOUTHERNMOST, _NORTHERNMOST, STEP_DEG)
-    longitudes = np.arange(-180, 180, STEP_DEG)
+    latitudes = np.arange(_SOUTHERNMOST, _NORTHERNMOST, STEP_DEG, dtype=np.float64)
+    longitudes = np.arange(-180, 180, STEP_DEG, dtype=np.float64)
     lat, lon = (a.ravel() for a in np.meshgrid(latitudes, longitudes, indexing="ij"))
-    half = STEP_DEG / 2
+    middle = np.float64(STEP_DEG / 2)
     try:
         found = trapped(
-            lat + half, lon + half, np.full(lat.shape, altitude_km), phase=phase,
+            lat + middle, lon + middle, np.full(lat.shape, altitude_km, np.float64), phase=phase,
             saa_drift_deg=saa_drift_deg,
         )  # fmt: skip
     except ValueError:

@@ -7,11 +7,12 @@ the widgets only draw what has changed. Nothing here reaches the run: it may be 
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
@@ -28,28 +29,38 @@ from hil.views.screen.player import Player
 from hil.views.screen.source import State
 from hil.views.screen.when import frame_of
 
-__all__ = ["Command", "Send", "Watching"]
+__all__ = ["Command", "Control", "Watching"]
 
 _TICK_S: Final = 0.1
 _AGES_S: Final = 1.0
 """What only gets older is drawn this often."""
 
-Send = Callable[[str, dict[str, Any]], str]
-"""Sends a command to the run, and returns what it said."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something that can be sent to the run; `node` if it is for the chosen one."""
+    """Something that a run can be told. `node`: it is for the chosen one; `more`: what else to ask
+    for, as `key=value`; `sure`: it is asked for again."""
 
     name: str
-    title: str
+    help: str
     node: bool = False
+    more: str = ""
+    sure: bool = True
+
+
+class Control(Protocol):
+    """The way to runs that take commands; what is told them is recorded with who told it."""
+
+    def commands(self, run: Path) -> Sequence[Command]:
+        """What `run` can be told now; nothing if it takes no commands."""
+
+    def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
+        """Tell it; whether it did so, and what it said. Waits; never raises."""
 
 
 class Watching(App[str]):
-    """Watches `runs`. `player`: how it begins. `send` and `commands`: what the run can be told, if
-    it can. `end_run`: asked for when the user wants the run to end; None if it is not ours. `over`:
+    """Watches `runs`. `player`: how it begins. `control`: the way to tell them something.
+    `end_run`: asked for when the user wants the run to end; None if it is not ours. `over`:
     whether the process of the run has ended."""
 
     TITLE = "hil"
@@ -107,8 +118,7 @@ class Watching(App[str]):
         *,
         player: Player | None = None,
         ascii_only: bool = False,
-        send: Send | None = None,
-        commands: Sequence[Command] = (),
+        control: Control | None = None,
         end_run: Callable[[], None] | None = None,
         over: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -120,8 +130,7 @@ class Watching(App[str]):
         self.desks = [Desk(run, self.marks, begin, clock) for run in runs]
         self.current = 0
         self.lines = Lines()
-        self.commands = tuple(commands) if send else ()
-        self._send = send
+        self._control = control
         self._end_run = end_run
         self._over = over
         self.failure: Exception | None = None
@@ -248,7 +257,14 @@ class Watching(App[str]):
         await self._do(self.desk.pause)
 
     async def action_acknowledge(self) -> None:
+        """Take note of all alarms; in the record, too, if the run takes commands."""
+        waiting = [alarm for alarm in self.desk.alarms if not alarm.acknowledged]
         await self._do(self.desk.acknowledge)
+        if self._control is not None and self._control.commands(self.desk.source.run):
+            for alarm in waiting:
+                name = ".".join(part for part in alarm.key if part)
+                words = [f"alarm={name}"]
+                self.run_worker(self._tell("acknowledge", words), exit_on_error=False)
 
     async def action_filter(self) -> None:
         await self._do(self.desk.next_filter)
@@ -362,9 +378,10 @@ class Watching(App[str]):
                 keys = binding.key_display or binding.key
                 yield SystemCommand(binding.description, f"key {keys}",
                                     lambda action=action: self.run_action(action))  # fmt: skip
-        for command in self.commands:
-            yield SystemCommand(command.title, "sent to the run, after asking",
-                                lambda command=command: self.tell(command))  # fmt: skip
+        if self._control is not None:
+            for command in self._control.commands(self.desk.source.run):
+                yield SystemCommand(f"run: {command.name.replace('_', ' ')}", command.help,
+                                    lambda command=command: self.tell(command))  # fmt: skip
 
     def _offered(self, binding: Binding) -> bool:
         name, _, rest = binding.action.partition("(")
@@ -372,16 +389,35 @@ class Watching(App[str]):
         return name != "interrupt" and bool(self.check_action(name, parameters))
 
     def tell(self, command: Command) -> None:
-        """Send a command to the run, once it was confirmed."""
-        told: dict[str, Any] = {}
+        """Tell the run something: ask for what is missing, and whether it is meant."""
+        words: list[str] = []
         if command.node and self.desk.scene.nodes:
             chosen = (self.desk.node or 0) % len(self.desk.scene.nodes)
-            told["node"] = self.desk.scene.nodes[chosen].name
-        where = f" {told['node']}" if "node" in told else ""
+            words.append(f"node={self.desk.scene.nodes[chosen].name}")
+        if not command.more:
+            self._confirm(command, words)
+            return
 
+        def found(text: str | None) -> None:
+            if text:
+                self._confirm(command, shlex.split(text))
+
+        value = " ".join([*words, *([command.more] if command.node else [])])
+        self.push_screen(Ask(f"{command.name}: {command.more}", value), found)
+
+    def _confirm(self, command: Command, words: Sequence[str]) -> None:
         def answered(yes: bool | None) -> None:
-            if yes and self._send is not None:
-                self.notify(self._send(command.name, told))
+            if yes:
+                self.run_worker(self._tell(command.name, words), exit_on_error=False)
 
-        self.push_screen(Confirm(f"{command.title}{where}?", "It is recorded, with your name."),
-                         answered)  # fmt: skip
+        if command.sure:
+            what = " ".join([command.name, *words])
+            self.push_screen(Confirm(f"{what}?", "It is recorded, with your name."), answered)
+        else:
+            answered(True)
+
+    async def _tell(self, name: str, words: Sequence[str]) -> None:
+        assert self._control is not None
+        run = self.desk.source.run
+        ok, text = await asyncio.to_thread(self._control.send, run, name, words)
+        self.notify(text, severity="information" if ok else "error")

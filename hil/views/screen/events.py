@@ -12,9 +12,8 @@ from hil.views.screen.facts import Event, Level
 from hil.views.screen.source import Source
 from hil.views.style import duration
 
-__all__ = ["KINDS", "newest_events"]
+__all__ = ["newest_events"]
 
-KINDS: Final = ("frame", "state", "upset", "repair", "anomaly", "slip", "limit", "note")
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _WINDOW: Final = 200_000
 """Frames in which lost and wrong outputs are looked for."""
@@ -65,7 +64,7 @@ def _merged(events: Iterable[Event]) -> list[Event]:
 
 
 _ORDER: Final = {"note": 0, "state": 1, "repair": 2, "frame": 3, "anomaly": 4, "upset": 5,
-                 "slip": 6, "limit": 7}  # fmt: skip
+                 "slip": 6, "limit": 7, "link": 8, "command": 9}  # fmt: skip
 
 
 def _state(row: sqlite3.Row, kind: str) -> Event | None:
@@ -121,6 +120,20 @@ def _limit(row: sqlite3.Row, kind: str) -> Event:
                  f"{row['cause']}: asked {row['asked']}, applied {row['applied']}")  # fmt: skip
 
 
+def _command(row: sqlite3.Row, kind: str) -> Event:
+    said = "" if row["ok"] else f": {row['answer']}"
+    told = row["arguments"] if row["arguments"] != "{}" else ""
+    text = f"{row['who']}: {row['command'].replace('_', ' ')} {told}".rstrip() + said
+    return Event(row["frame"], Level.NOTE, kind, "", text)
+
+
+def _link(row: sqlite3.Row, kind: str) -> Event | None:
+    if row["state"] not in ("lost", "absent"):
+        return None
+    why = f": {row['reason']}" if row["reason"] else ""
+    return Event(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
+
+
 def _note(row: sqlite3.Row, kind: str) -> Event:
     return Event(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
 
@@ -132,5 +145,7 @@ _BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (
     ("anomalies", "anomaly", _anomaly),
     ("slips", "slip", _slip),
     ("limits", "limit", _limit),
+    ("link_events", "link", _link),
+    ("commands", "command", _command),
     ("notes", "note", _note),
 )

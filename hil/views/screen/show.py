@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hil.views.screen.app import Command, Send, Watching
+from hil.views.screen.app import Control, Watching
 from hil.views.screen.desk import Desk
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
@@ -21,8 +21,7 @@ def show(
     *,
     replay: bool = False,
     ascii_only: bool = False,
-    send: Send | None = None,
-    commands: Sequence[Command] = (),
+    control: Control | None = None,
     end_run: Callable[[], None] | None = None,
     over: Callable[[], bool] = lambda: False,
 ) -> str:
@@ -32,8 +31,7 @@ def show(
     its process has. Raises whatever went wrong in the screen."""
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
     app = Watching(
-        runs, player=player, ascii_only=ascii_only, send=send, commands=commands, end_run=end_run,
-        over=over,
+        runs, player=player, ascii_only=ascii_only, control=control, end_run=end_run, over=over,
     )  # fmt: skip
     result = app.run()
     if app.failure is not None:
