@@ -83,10 +83,11 @@ class Watching(App[str]):
         Binding("4", "view('events')", "Events"),
         Binding("5", "view('map')", "Map"),
         Binding("enter", "open", "Open", priority=True),
-        Binding("escape", "back", "Back"),
+        Binding("escape", "back", "Back", show=False),
         Binding("space", "pause", "Pause"),
+        Binding("p", "hold", "Pause", show=False),
         Binding("a", "acknowledge", "Ack"),
-        Binding("f", "filter", "Filter"),
+        Binding("f", "filter", "Level"),
         Binding("slash", "search", "Find", key_display="/"),
         Binding("left_square_bracket", "mark(-1)", "Previous mark", key_display="[", show=False),
         Binding("right_square_bracket", "mark(1)", "Next mark", key_display="]", show=False),
@@ -231,6 +232,7 @@ class Watching(App[str]):
             "open": lists and bool(desk.target),
             "back": view is not View.OVERVIEW or desk.cell is not None or desk.node is not None,
             "acknowledge": any(not alarm.acknowledged for alarm in desk.alarms),
+            "pause": view not in (View.EVENTS, View.DECISION),  # p does it there, too
             "filter": view is View.EVENTS,
             "search": view is View.EVENTS,
             "run": len(self.desks) > 1,
@@ -254,6 +256,9 @@ class Watching(App[str]):
         await self._do(self.desk.back)
 
     async def action_pause(self) -> None:
+        await self._do(self.desk.pause)
+
+    async def action_hold(self) -> None:
         await self._do(self.desk.pause)
 
     async def action_acknowledge(self) -> None:

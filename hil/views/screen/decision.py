@@ -64,7 +64,8 @@ class Cure:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One frame. `notable` is false if it was plain agreement: then no more than digests is
-    kept. `golden_*` is what the fault-free run computed."""
+    kept. `golden_*` is what the fault-free run computed; `reference` the node that others are
+    compared with where nothing was agreed on."""
 
     frame: int
     t_us: int
@@ -79,6 +80,7 @@ class Decision:
     answers: tuple[Answer, ...] = ()
     differences: tuple[Difference, ...] = ()
     hidden: int = 0
+    reference: str = ""
     causes: tuple[str, ...] = ()
     cures: tuple[Cure, ...] = ()
     outage: str = ""
@@ -94,6 +96,8 @@ def decision(source: Source, frame: int) -> Decision:
     replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
     first = {r["node"]: r for r in replies if r["execution"] == 0}
     value = bytes(row["value"] or b"") if row else b""
+    spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
+    reference = source.names[spoke[0]] if spoke and not value else ""
     found = _in_output(source.names, first, value) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     return Decision(
@@ -109,6 +113,7 @@ def decision(source: Source, frame: int) -> Decision:
         value=value,
         answers=tuple(_answers(source.names, verdict, first)),
         differences=tuple(found[:_DIFFERENCES_KEPT]),
+        reference=reference,
         hidden=max(0, len(found) - _DIFFERENCES_KEPT),
         causes=tuple(_causes(source, frame) or _suspects(source, frame, verdict)),
         cures=cures,

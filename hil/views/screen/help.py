@@ -20,7 +20,7 @@ _KEYS: Final = (
     ("enter, escape", "open what is chosen; go back"),
     ("[ ]", "previous, next frame of more than agreement"),
     ("+ -", "more, fewer frames in a cell of the strip"),
-    ("space", "pause; go on"),
+    ("space, p", "pause; go on"),
     (", .", "a frame back, a frame on"),
     ("< >", "play slower, faster"),
     ("page up, page down", "a screen back, on"),

@@ -118,7 +118,7 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
 def _ended(scene: Scene) -> Health:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
-    failed = [f"{metric} {wanted}: {got}" for metric, wanted, got, ok in scene.expectations
+    failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
               if not ok]  # fmt: skip
     level = {"pass": Level.GOOD, "aborted": Level.WARN}.get(scene.outcome, Level.BAD)
     parts = [scene.outcome.upper(), *([what] if what else []), *failed[:1]]
@@ -148,7 +148,8 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
     """What is over, but was bad, and nobody has acknowledged."""
     red = [alarm for alarm in alarms if alarm.latched is Level.BAD and not alarm.acknowledged
            and alarm.level is not Level.BAD]  # fmt: skip
-    if not red or any(node.state != "voting" for node in scene.nodes):
+    active = any(alarm.level is Level.BAD for alarm in alarms)
+    if not red or active or any(node.state != "voting" for node in scene.nodes):
         return None
     first = min(red, key=lambda alarm: alarm.since_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""

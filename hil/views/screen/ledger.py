@@ -97,22 +97,13 @@ class Ledger:
                 worst, at = Mark(mark), frame
         return Cell(first, last, worst, at, sum(counts)), tuple(counts)
 
-    def _stretch(self, index: int, last: int) -> _Summary:
-        kept = self._kept.get(index)
-        if kept is None:
-            end = (index + 1) * STRETCH - 1
-            kept = self._summed(index * STRETCH, min(end, last))
-            if end <= last:
-                self._kept[index] = kept
-        return kept
-
     def read_on(self, budget_s: float) -> bool:
         """Sum up some stretches that are complete, newest first; whether all are."""
         until = time.monotonic() + budget_s
         last = self._source.last
         for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
             if index not in self._kept:
-                self._stretch(index, last)
+                self._kept[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
                 if time.monotonic() > until:
                     return False
         while self._done in self._kept:
@@ -156,7 +147,7 @@ class Ledger:
         if zoom == STRETCH and end == last:
             kept = self._kept.get(index)
             return kept[0] if kept else Cell(first, last, Mark.UNREAD, first)
-        cell = self._cells.get((zoom, index))
+        cell = self._cells.get((zoom, index)) if end == last else None
         if cell is None:
             cell = self._summed(first, end)[0]
             if end == last:
@@ -168,11 +159,12 @@ class Ledger:
     def _coarse(self, first: int, last: int) -> Cell:
         parts: list[Cell] = []
         for index in range(first // STRETCH, last // STRETCH + 1):
+            end = (index + 1) * STRETCH - 1
             kept = self._kept.get(index)
-            if kept is not None:
+            if end > last:  # of the newest, only what is before the frame on view
+                parts.append(self._summed(index * STRETCH, last)[0])
+            elif kept is not None:
                 parts.append(kept[0])
-            elif (index + 1) * STRETCH - 1 > last:
-                parts.append(self._stretch(index, last)[0])
             else:
                 return Cell(first, last, Mark.UNREAD, first)
         worst = max(parts, key=lambda cell: (cell.mark, -cell.frame))

@@ -86,18 +86,18 @@ def fit(text: str, width: int, marks: Glyphs | None = None) -> str:
 
 def rule(title: str, width: int, marks: Marks, right: str = "") -> Text:
     """The head of a part: its name, a line, and what is to be said on the right."""
-    title = fit(title, width - 2)
+    title = fit(title, width - 2, marks)
     right = fit(right, max(0, width - len(title) - 6), marks) if right else ""
     room = width - len(title) - len(right) - 3 - bool(right)
     tail = f" {right}" if right else ""
     return line(" ", (title, HEAD), " ", (marks.rest * max(0, room), DIM), (tail, DIM))
 
 
-def columns(cells: Sequence[tuple[str, int, str]]) -> Text:
+def columns(cells: Sequence[tuple[str, int, str]], marks: Glyphs) -> Text:
     """Cells of (text, width, style); a negative width aligns to the right."""
     parts: list[Part] = []
     for text, width, style in cells:
-        shown = fit(text, abs(width))
+        shown = fit(text, abs(width), marks)
         room = " " * (abs(width) - cell_len(shown))
         parts += [room, (shown, style)] if width < 0 else [(shown, style), room]
         parts.append(" ")

@@ -70,7 +70,7 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
     right = "" if found.executions == 1 else "the first of its executions"
     out = [rule("ANSWERS", width, marks, right)]
     head = [("node", 7), ("counts", 7), ("answer", 10), ("output digest", 17), ("state digest", 17)]
-    out.append(line("   ", columns([(t, w, DIM) for t, w in head]), ("says", DIM)))
+    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("says", DIM)))
     for answer in found.answers:
         level = _level(answer)
         style = STYLES[level]
@@ -80,8 +80,10 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
             (answer.output_digest or marks.dash, 17, "" if answer.agrees else style),
             (answer.state_digest or marks.dash, 17, style if answer.latent else ""),
         ]  # fmt: skip
-        text = fit(_says(answer), width - 66)
-        out.append(line(" ", (marks.levels[level], style), " ", columns(cells), (text, style)))
+        text = fit(_says(answer), width - 66, marks)
+        out.append(
+            line(" ", (marks.levels[level], style), " ", columns(cells, marks), (text, style))
+        )
     return out
 
 
@@ -112,8 +114,8 @@ def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
     right = f"{plural(bits, 'bit')} in {plural(len(found.differences), 'piece')}"
     out = [rule("DIFFERENCES", width, marks, right + (f" of {found.hidden + len(found.differences)}"
                                                       if found.hidden else ""))]  # fmt: skip
-    head = [("node", 7), ("where", 14), ("agreed", 23), ("found", 23)]
-    out.append(line("   ", columns([(t, w, DIM) for t, w in head]), ("bits", DIM)))
+    head = [("node", 7), ("where", 14), (found.reference or "agreed", 23), ("found", 23)]
+    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("bits", DIM)))
     last = None
     for item in found.differences:
         again = last is not None and last.node == item.node and last.where == item.where
@@ -133,7 +135,7 @@ def _difference(item: Difference, width: int, marks: Marks, *, again: bool) -> T
     pad = " " * (3 * (8 - min(8, len(item.agreed))))
     where = f"{item.where} {item.offset:#06x}"
     return line(
-        "   ", columns([("" if again else item.node, 7, HEAD), (where, 14, "")]),
+        "   ", columns([("" if again else item.node, 7, HEAD), (where, 14, "")], marks),
         agreed, pad, there, pad, fit(_bits(item), max(0, width - 75), marks),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from hil.views.screen.facts import Place, Scene
 from hil.views.screen.land import is_land
 from hil.views.screen.paint import LAND, Marks, fit, line, rule
-from hil.views.style import BAD, DIM, HEAD, WARN
+from hil.views.style import BAD, DIM, HEAD, WARN, plural
 
 __all__ = ["Sky", "map_page", "world"]
 
@@ -53,7 +53,7 @@ def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> l
     hits = sum(count for *_, count in sky.upsets)
     legend = (
         f" {marks.here} here   {marks.track} an orbit behind   {marks.none} an hour ahead   "
-        f"{marks.saa} anomaly   {marks.upset} {hits:,} upsets"
+        f"{marks.saa} anomaly   {marks.upset} {plural(hits, 'upset')}"
     )
     out.append(line((fit(legend, width, marks), DIM)))
     return out

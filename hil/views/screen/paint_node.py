@@ -48,7 +48,7 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
         word += f", {node.status}"
     what = "  ".join(part for part in (node.board, node.model, node.port) if part)
     head = line(" ", (f"NODE {node.name}", HEAD), f"  {node.index + 1} of {len(scene.nodes)}  ",
-                (fit(what, width - 24), DIM))  # fmt: skip
+                (fit(what, width - 24, marks), DIM))  # fmt: skip
     state = line(" ", (f"{marks.levels[level]} {word}", style), "  ",
                  fit(why, width - len(word) - 6, marks))  # fmt: skip
     return [head, state]

@@ -6,7 +6,7 @@ Within 24 lines of 80 columns; wider ones add columns, higher ones give the tick
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.text import Text
@@ -52,9 +52,14 @@ def overview(
     out = [*banner(scene, alarms, width, marks)]
     if not scene.nodes:
         return out
-    out += nodes_table(scene, width, marks, node)
-    out += verdicts(scene, width, marks, cell)
-    out += orbit(scene, width, marks)
+    gap = [line("")] if height >= 34 else []
+    for part in (
+        nodes_table(scene, width, marks, node),
+        verdicts(scene, width, marks, cell),
+        orbit(scene, width, marks),
+    ):
+        out += [*gap, *part] if part else []
+    out += gap
     out += ticker(scene.events, scene.run, width, max(2, height - len(out)), marks)
     return out
 
@@ -76,7 +81,7 @@ def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> l
         rest.append(_redundancy_line(scene, since, width - room, marks))
         rest.append(_totals_line(scene, alarms, width - room, marks))
     else:
-        rest += [line((fit(scene.run.path, width - room), DIM)), line("")]
+        rest += [line((fit(scene.run.path, width - room, marks), DIM)), line("")]
     return [
         line(" ", (text.ljust(room - 1), style), right)
         for text, right in zip(letters, rest, strict=True)
@@ -186,7 +191,8 @@ def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     throttled = bool(reading and reading.throttled) or bool(node.plant and node.plant.throttle)
     capped = node.plant.level if node.plant and node.plant.level != "full" else ""
     if throttled or capped:
-        return f"{text} {capped or 'hot'}", WARN
+        word = "" if text != marks.dash else capped or "hot"
+        return f"{word or text}{marks.warn}", WARN
     return text, ""
 
 
@@ -234,39 +240,43 @@ def _board(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 
 def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
     age = judge.heard_age_us(node, scene)
+    if judge.is_stale(scene) and age is not None:
+        return f"({duration((scene.age_s or 0) * 1e6)})", STALE
     if age is None:
         return marks.dash, BAD
     if age <= scene.run.frame_us:
         return "now", ""
-    return f"{duration(age)} ago", WARN if age < 100 * scene.run.frame_us else BAD
+    words = duration(age).split(" ")  # of `18 h 27 min` the first part is enough here
+    return " ".join(words[:2]), WARN if age < 100 * scene.run.frame_us else BAD
 
 
 _COLUMNS: Final = (
-    _Column("node", 7, _name),
+    _Column("node", 5, _name),
     _Column("state", 13, _state),
     _Column("answer", 8, _answer, 120),
     _Column("link", 7, _link),
     _Column("temp C", -6, _temperature, told=True),
     _Column("virt C", -6, _die),
-    _Column("power W", -7, _power, told=True),
-    _Column("clock MHz", -9, _clock, told=True),
-    _Column("steps/s", -8, _rate, told=True),
-    _Column("ecc", -5, _corrected, told=True),
+    _Column("W", -6, _power, told=True),
+    _Column("MHz", -6, _clock, told=True),
+    _Column("steps/s", -7, _rate, told=True),
+    _Column("ecc", -4, _corrected, told=True),
     _Column("trip ms", -7, _round_trip, 120, told=True),
     _Column("starts", -6, _starts, 120, told=True),
     _Column("upsets/d", -8, _upsets_per_day, 140),
     _Column("mem MiB", -7, _memory, 140, told=True),
     _Column("up", -9, _uptime, 160, told=True),
     _Column("sent/again", -12, _sent, 160),
-    _Column("heard", -10, _heard),
-    _Column("board", 12, _board, 120),
+    _Column("heard", -7, _heard),
+    _Column("board", 14, _board, 120),
 )
 
 
 def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list[Text]:
     """One line a node. Columns that nobody could fill are left out."""
     shown: list[_Column] = []
-    used = 3
+    widest = max([len(node.name) for node in scene.nodes], default=0)
+    used = 3 + max(0, min(widest, 16) - 5)
     wanted = sorted(_COLUMNS, key=lambda c: c.least)  # the narrow screen's columns come first
     for column in wanted:
         if width < column.least or used + abs(column.width) + 1 > width:
@@ -277,7 +287,9 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
         shown.append(column)
         used += abs(column.width) + 1
     shown.sort(key=_COLUMNS.index)
-    head = columns([(c.title, c.width, DIM) for c in shown])
+    if widest > shown[0].width:
+        shown[0] = replace(shown[0], width=min(widest, 16))
+    head = columns([(c.title, c.width, DIM) for c in shown], marks)
     out = [line("   ", head)]
     for node in scene.nodes:
         level = judge.node_level(node, scene)
@@ -289,7 +301,7 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
             if old and column.told and text != marks.dash:
                 text, style = f"({text})", STALE
             cells.append((text, column.width, style))
-        row = line(" ", (marks.levels[level], STYLES[level]), " ", columns(cells))
+        row = line(" ", (marks.levels[level], STYLES[level]), " ", columns(cells, marks))
         if cursor == node.index:
             row.stylize(CURSOR, 1, 3 + abs(shown[0].width))
         out.append(row)
