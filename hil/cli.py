@@ -70,13 +70,14 @@ class _Session:
     """What the command under way has found out, for the answer when it fails."""
 
     command: str = ""
+    words: list[str] = field(default_factory=list)
     json: bool = False
     run_dir: Path | None = None
     known: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, words: Sequence[str]) -> None:
         """A new command line."""
-        self.command, self.json = "", "--json" in words
+        self.command, self.words, self.json = "", list(words), "--json" in words
         self.run_dir, self.known = None, {}
 
 
@@ -262,6 +263,7 @@ def _internal_text(error: Exception) -> str:
 # --- options that several commands have -----------------------------------------------------------
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="The screen in ASCII.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
 
@@ -335,6 +337,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     no_tui: Annotated[
         bool, typer.Option("--no-tui", help="No screen, only a progress display.")
     ] = False,
+    ascii_only: Ascii = False,
     as_json: Json = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, no notices; the outcome in a line.")
@@ -346,7 +349,8 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
         scheme=scheme, board=boards, bench=bench, seed=seed, frames=frames, duration=duration,
         pace=pace, accel=accel,
     )  # fmt: skip
-    del no_tui  # there is no screen yet
+    if not (no_tui or as_json or quiet) and _has_screen():
+        return _run_on_screen(scenario, overrides, out, resume, ascii_only=ascii_only)
     with _signals() as stop:
         prepared = (
             _resumed(resume, scenario, overrides, out)
@@ -354,6 +358,67 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             else _fresh(scenario, overrides, out, quiet=quiet)
         )
         return _run(prepared, stop, control=control, as_json=as_json, quiet=quiet, capture=capture)
+
+
+def _has_screen() -> bool:
+    """Whether there is a terminal that a screen can be shown on."""
+    from hil.views.style import is_live
+
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams) and is_live(sys.stdout)
+
+
+def _ascii(asked: bool) -> bool:
+    """Whether the screen keeps to ASCII: asked for, or all that the terminal takes."""
+    from hil.views.style import glyphs_for
+
+    return asked or glyphs_for(sys.stdout).ok == "+"
+
+
+def _run_on_screen(
+    source: str | None, overrides: Any, out: Path | None, resume: Path | None, *, ascii_only: bool
+) -> int:
+    """The run in a process of its own, which nothing that happens to this terminal can end; and
+    the screen before it."""
+    from hil.background import BackgroundRun
+    from hil.views.screen.sending import Socket
+    from hil.views.screen.show import show
+
+    if resume is not None:
+        prepared = _resumed(resume, source, overrides, out)
+        words = [*_session.words, "--no-tui", "--quiet"]
+    else:
+        prepared = _fresh(source, overrides, out, quiet=False)
+        words = [*_session.words, "--no-tui", "--quiet", "--out", str(prepared.run_dir)]
+    run_dir = prepared.run_dir
+    _say(_what_will_run(prepared.scenario, run_dir, resume=prepared.resume))
+    background = BackgroundRun(words)
+    try:
+        left = show([run_dir], ascii_only=_ascii(ascii_only), end_run=background.interrupt,
+                    over=lambda: not background.running, control=Socket())  # fmt: skip
+    except Exception:
+        if background.running:
+            _say(_goes_on(run_dir))
+            background.let_go()
+        raise
+    if left == "detached" and background.running:
+        _say(_goes_on(run_dir))
+        background.let_go()
+        return Exit.INTERRUPTED
+    code, said = background.finish()
+    if said:
+        _say(said)
+    recorded = _recorded(run_dir)
+    if recorded and code in (Exit.PASS, Exit.FAIL, Exit.INTERRUPTED):
+        _print_summary(run_dir, recorded, quiet=False)
+    elif prepared.made:
+        with contextlib.suppress(OSError):  # nothing was recorded: leave no empty folder
+            run_dir.rmdir()
+    return code
+
+
+def _goes_on(run_dir: Path) -> str:
+    return f"the run goes on in the background; attach again with: hil watch {_quoted(run_dir)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,17 +651,57 @@ def _boards_text(scenario: Scenario) -> str:
     return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())
 
 
+# --- hil watch ------------------------------------------------------------------------------------
+
+
+@app.command()
+def watch(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="Folders of runs; default: the newest in runs/."),
+    ] = None,
+    ascii_only: Ascii = False,
+) -> int:
+    """Watch runs on a screen, while they go on or afterwards. It never slows or ends them.
+
+    Where stdout is no terminal, it prints the first page once.
+    """
+    from hil.views.screen.source import newest_run
+
+    newest = [] if runs else [newest_run()]
+    wanted = list(runs or []) or [run for run in newest if run is not None]
+    if not wanted:
+        raise UsageError("there is no run in runs/", remedy="hil run quickstart, or name a folder")
+    for run in wanted:
+        if not run.exists():
+            _must_be_run(run)
+    return _watch(wanted, replay=False, ascii_only=ascii_only)
+
+
+def _watch(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
+    from hil.views.screen.sending import Socket
+    from hil.views.screen.show import once, show
+
+    if not _has_screen():
+        _show(lambda glyphs: once(runs, 100, 30, ascii_only=ascii_only or glyphs.ok == "+"),
+              width=100)  # fmt: skip
+        return Exit.PASS
+    show(runs, replay=replay, ascii_only=_ascii(ascii_only), control=Socket())
+    return Exit.PASS
+
+
 # --- hil replay -----------------------------------------------------------------------------------
 
 _REPLAY_HELP: Final = (
-    "Look at a recorded run: the frames that were more than agreement, or verify it.\n\n"
+    "Look at a recorded run: play it on the screen, list the frames that were more than agreement, "
+    "or verify it.\n\n"
     "With --verify every frame is voted again from the recorded ballots, and everything in the "
     "record is compared with it: exit 0 if nothing differs, 1 if something does."
 )
 
 
 @app.command(help=_REPLAY_HELP)
-def replay(
+def replay(  # noqa: PLR0917  (every option is one)
     run_folder: RunFolder,
     verify: Annotated[
         bool, typer.Option("--verify", help="Vote every frame again, and compare everything.")
@@ -607,11 +712,16 @@ def replay(
     summary: Annotated[
         bool, typer.Option("--summary", help="The page that was shown at its end.")
     ] = False,
+    no_tui: Annotated[bool, typer.Option("--no-tui", help="A list instead of the player.")] = False,
+    ascii_only: Ascii = False,
     as_json: Json = False,
 ) -> int:
     if verify + summary + (frames is not None) > 1:
         raise UsageError("--verify, --summary and --frames exclude each other")
     span = _span(frames)
+    if not (verify or summary or no_tui or as_json or frames is not None) and _has_screen():
+        _must_be_run(run_folder)
+        return _watch([run_folder], replay=True, ascii_only=ascii_only)
     with _opened(run_folder) as reader:
         if summary:
             return _again(reader, as_json=as_json)

@@ -137,7 +137,7 @@ class Loop:
         self.steward = None if plant is None else Steward(self, scenario, plant)
         if self.steward is not None:
             self.delivery.latch_up = self.steward.latch_up
-        self._plant_notes = () if plant is None else plant.sky.notes
+        self._sky = None if plant is None else plant.sky
         self._skips = plant is not None and scenario.plant is not None and scenario.plant.skip_quiet
         self._skipped = 0
         self._heard_at_us: dict[str, int] = {}
@@ -181,7 +181,7 @@ class Loop:
             if snapshot is not None:
                 self._take_up(snapshot)
             self._record_nodes()
-            for note in self._plant_notes:
+            for note in () if self._sky is None else self._sky.notes:
                 self.writer.note(None, note)
             self._health_at_us = now_us()
             self._snapshot_at_us = now_us() + _SNAPSHOT_US
@@ -882,6 +882,7 @@ class Loop:
                 "budget_cpu_us": calibration.budget.cpu_us,
                 "budget_max_ticks": calibration.budget.max_ticks,
             },
+            **({} if self._sky is None else {"anomaly": self._sky.anomaly()}),
             "outcome": "running",
         }
 

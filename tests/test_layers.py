@@ -51,11 +51,12 @@ ALLOWED: dict[str, set[str]] = {
     | SCENARIO
     | {"hil.control", "hil.delivery", "hil.injector", "hil.record", "hil.recovery", "hil.rig"},
     "hil.views": LEAVES
-    | {"hil.control.client", "hil.control.protocol"}
+    | {"hil.control.client", "hil.control.protocol", "hil.control.words"}
     | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
     "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
     "hil.check": SCENARIO | {"hil.plant"},
+    "hil.background": set(),
     "hil.delivery": KERNEL | {"hil.injector", "hil.outcome", "hil.rig"},
     "hil.result": SCENARIO | {"hil.rig"},
     "hil.resume": SCENARIO

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.errors import ConfigError, Problem, UsageError
+from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
 from hil.plant.board_profile import BoardProfile
 from hil.plant.orbit import Elements, Orbit, Track
@@ -137,6 +138,13 @@ class Sky:
     def notes(self) -> tuple[str, ...]:
         """Remarks for the user."""
         return () if self.orbit is None else self.orbit.notes
+
+    def anomaly(self) -> list[tuple[int, int]]:
+        """Cells of the South Atlantic Anomaly at the height of the orbit (see `anomaly_cells`)."""
+        if self.orbit is None or not self._radiation.trapped:
+            return []
+        height = float(np.mean(self.block_of(0).altitude_km))
+        return anomaly_cells(height, self._radiation.phase, self._radiation.saa_drift_deg)
 
     def _passes(self) -> tuple[Pass, ...]:
         if self.orbit is None:

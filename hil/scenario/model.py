@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from hil.scenario.alarms import Alarms
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import Expectation, UnknownMetricError, parse_expectation
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
@@ -889,6 +890,9 @@ class Scenario(FrozenModel):
     upsets: Upsets = Field(default=Upsets(), description="What hits the rig.")
     plant: Plant | None = Field(
         default=None, description="Orbit, radiation, power and heat that act on the boards."
+    )
+    alarms: Alarms | None = Field(
+        default=None, description="Limits beyond which a screen raises an alarm."
     )
     expect: dict[str, int | float | str] = Field(
         default={},

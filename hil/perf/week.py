@@ -1,0 +1,114 @@
+"""A record like that of a long run, written by the real writer without running anything: for
+measuring what reads records.
+
+Frames that agree; now and then one that does not, with its upset, repair and transitions; health
+every second."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Final
+
+from hil.injector import Planned
+from hil.outcome import Upset
+from hil.record.writer import Writer
+from hil.recovery import NodeState, Transition
+from hil.rig.messages import Health
+from hil.rig.node import DONE, NodeResult
+from hil.rig.resync import Damage
+from hil.voter import Ballot, Verdict, vote
+
+__all__ = ["FRAMES_PER_S", "write_record"]
+
+FRAMES_PER_S: Final = 10
+_STATE: Final = 0x5EED_5EED_5EED_5EED
+_OUTPUT: Final = 0x0DD5_0DD5_0DD5_0DD5
+_BLOCK: Final = 4096
+
+
+def _verdict(frame: int, nodes: int, wrong: int | None = None) -> Verdict:
+    ballots = [
+        Ballot(DONE, 0, _OUTPUT ^ (index == wrong), _STATE ^ (index == wrong))
+        for index in range(nodes)
+    ]
+    return vote(frame, ballots, (1 << nodes) - 1, _OUTPUT)
+
+
+def write_record(
+    path: Path, seconds: int, *, nodes: int = 3, upset_every: int = 600, often: bool = False
+) -> int:
+    """Write `seconds` of a run at 10 frames/s; every `upset_every`th frame one node is outvoted.
+    `often` commits four times a second, as a paced run does: small blocks. How many frames."""
+    names = [chr(ord("a") + index) for index in range(nodes)]
+    frames = seconds * FRAMES_PER_S
+    writer = Writer.create(
+        path,
+        {
+            "scenario": {
+                "name": "soak", "workload": "attitude", "frames": frames, "pace": "realtime",
+                "frame_ms": 1000 / FRAMES_PER_S, "rig": {"scheme": f"{nodes}mr"},
+                "upsets": {"accel": 1.0},
+            },
+            "seed": 1,
+            "outcome": "running",
+        },
+    )  # fmt: skip
+    for index, name in enumerate(names):
+        writer.node(index, {"name": name, "board": "process"})
+    plain = _verdict(0, nodes).record[8:]
+    pack = struct.Struct("<Q").pack
+    waiting: list[bytes] = []
+    for frame in range(frames):
+        if upset_every and frame % upset_every == upset_every - 1:
+            _outvoted(writer, frame, names, frame // upset_every)
+            waiting.append(_verdict(frame, nodes, frame // upset_every % nodes).record)
+        else:
+            waiting.append(pack(frame) + plain)
+        if len(waiting) == _BLOCK or (often and frame % 5 in (2, 4)):
+            writer.frames(b"".join(waiting), len(waiting))
+            waiting.clear()
+            if often:
+                writer.commit()
+        if frame % FRAMES_PER_S == 0:
+            for index in range(nodes):
+                writer.health(frame, index, _health(frame, index), 900 + frame % 200)
+    writer.frames(b"".join(waiting), len(waiting))
+    writer.meta("outcome", "pass")
+    writer.close()
+    return frames
+
+
+def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
+    wrong = count % len(names)
+    name = names[wrong]
+    verdict = _verdict(frame, len(names), wrong)
+    output = bytes(range(48))
+    results = [
+        NodeResult(DONE, 0, ballot.output_digest, ballot.state_digest,
+                   output if index != wrong else b"\x01" + output[1:], 14, 20)
+        for index, ballot in enumerate(verdict.ballots)
+    ]  # fmt: skip
+    writer.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
+    plan = Planned(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
+    writer.upset(Upset(
+        plan, "injected", verified=True, changed=True, tick=14, bit=0, space=384, before=b"\0",
+        after=b"\1", effect="sdc", outcome="corrected", detected_frame=frame, resolved_frame=frame,
+    ))  # fmt: skip
+    voting, suspect, resync = NodeState.VOTING, NodeState.SUSPECT, NodeState.RESYNC
+    for before, after, cause in (
+        (voting, suspect, "dissent"), (suspect, resync, "dissent"), (resync, voting, "resync done"),
+    ):  # fmt: skip
+        writer.transition(Transition(frame, name, before, after, cause))
+    damage = (Damage(256, b"\1" + bytes(255), bytes(256), 1),)
+    writer.repair(frame, name, "resync", "dissent", ok=True, detail="", chunks=1, bytes_moved=256,
+                  duration_wall_us=1800, damage=damage)  # fmt: skip
+
+
+def _health(frame: int, index: int) -> Health:
+    return Health(
+        uptime_us=frame * 100_000, cpu_temp_mc=48_000 + frame // 10 % 4000 + 500 * index,
+        clock_khz=1_200_000, throttled=0, rss_kib=3120, free_mib=611, steps=frame, crashes=0,
+        hangs=0, restarts=0, corrected=0, uncorrected=0, rx_bytes=0, rx_frames=0, rx_errors=0,
+        tx_bytes=0, tx_frames=0, duplicates=0, rails=(),
+    )  # fmt: skip

@@ -1,0 +1,369 @@
+"""What one run looks like to its operator: which page, which frame, what is under the cursor.
+
+Knows no terminal: keys come in as calls, the page goes out as lines. All of it is called from one
+thread at a time, the one that reads the record.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from hil.views.screen import decision as decisions
+from hil.views.screen import judge
+from hil.views.screen.alarms import Alarm
+from hil.views.screen.events import newest_events
+from hil.views.screen.facts import Event, Level, Run, Scene
+from hil.views.screen.gather import Gather
+from hil.views.screen.history import History, history
+from hil.views.screen.ledger import ZOOMS
+from hil.views.screen.paint import Marks, line
+from hil.views.screen.paint_decision import decision_page
+from hil.views.screen.paint_events import LEVELS, Filter, events_page, filtered
+from hil.views.screen.paint_map import Sky, map_page
+from hil.views.screen.paint_node import node_page
+from hil.views.screen.paint_overview import banner, overview
+from hil.views.screen.paint_status import status_line
+from hil.views.screen.player import Player
+from hil.views.screen.sky import sky
+from hil.views.screen.source import Source, State
+from hil.views.screen.watching import Watch
+
+__all__ = ["Desk", "View"]
+
+_EVENTS: Final = 400
+_HISTORY: Final = (1, 10, 60, 600)
+"""Accounts (seconds) per point of a node's curves."""
+
+
+class View(enum.Enum):
+    """The pages."""
+
+    OVERVIEW = "overview"
+    NODE = "node"
+    DECISION = "decision"
+    EVENTS = "events"
+    MAP = "map"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Something that was asked of the record, and for what."""
+
+    key: tuple[object, ...] = ()
+    value: object = None
+
+
+class Desk:
+    """The desk of one run. `clock` is real time in seconds."""
+
+    def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
+        self.source = Source(run)
+        self.marks = marks
+        self.player = player
+        self.view = View.OVERVIEW
+        self.zoom = 0
+        self.node: int | None = None
+        self.cell: int | None = None
+        self.frame: int | None = None
+        self.filter = Filter()
+        self.event = 0
+        self.scroll = 0
+        self.history_zoom = 0
+        self.scene = Scene(self._gather_run())
+        self.alarms: tuple[Alarm, ...] = ()
+        self.lines = 0
+        self._clock = clock
+        self._back: list[View] = []
+        self._watch = Watch(self.source)
+        self._kept: dict[str, _Kept] = {}
+        self._events: list[Event] = []
+        self._size = (80, 24)
+
+    def _gather_run(self) -> Run:
+        self.gather = Gather(self.source)
+        return self.gather.run
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def refresh(self, width: int, height: int) -> None:
+        """Read what is new, for a page of this size."""
+        self._size = (width, height)
+        self.source.poll()
+        head = self.head
+        cells = max(10, width - 2)
+        self.scene = self.gather.scene(
+            head, cells=cells, zoom=ZOOMS[self.zoom], events=max(12, height)
+        )
+        if self.source.state is not State.WAITING and head >= 0:
+            self.alarms = self._watch.follow(head)
+
+    @property
+    def head(self) -> int:
+        """The frame on view."""
+        return self.player.head(self.source.last, self._clock(), self.source.frame_us)
+
+    @property
+    def moving(self) -> bool:
+        """The page changes with time, without anything new in the record."""
+        return (self.player.playing and self.head < self.source.last) or self._watch.behind
+
+    def page(self) -> list[Text]:
+        """The status line, and the page below it."""
+        width, height = self._size
+        room = height - 1
+        body = self._body(width, room)
+        self.lines = len(body)
+        self.scroll = max(0, min(self.scroll, len(body) - room))
+        shown = body[self.scroll : self.scroll + room]
+        if self.scroll + room < len(body):
+            more = f" {self.marks.more} {len(body) - self.scroll - room + 1} more lines below"
+            shown[-1] = line((more, "reverse"))
+        status = status_line(self.scene, self.player, self.view.value, width, self.marks)
+        return [status, *shown]
+
+    def _body(self, width: int, height: int) -> list[Text]:
+        scene, marks = self.scene, self.marks
+        if not scene.nodes:
+            return banner(scene, self.alarms, width, marks)
+        if self.view is View.NODE:
+            return self._node_page(width, height)
+        if self.view is View.DECISION:
+            frame = scene.head if self.frame is None else self.frame
+            found = self._keep("decision", (frame, self._stamp(frame)),
+                               lambda: decisions.decision(self.source, frame))  # fmt: skip
+            assert isinstance(found, decisions.Decision)
+            return decision_page(found, width, marks)
+        if self.view is View.EVENTS:
+            return events_page(
+                scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
+                self.event, width=width, height=height, marks=marks,
+            )  # fmt: skip
+        if self.view is View.MAP:
+            shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
+                               lambda: sky(self.source, scene.head))  # fmt: skip
+            assert isinstance(shown, Sky)
+            return map_page(scene, shown, width, height, marks)
+        return overview(scene, self.alarms, width, height, marks, node=self.node, cell=self.cell)
+
+    def _stamp(self, frame: int) -> int:
+        """What happens after a frame still belongs to its story."""
+        return self.source.changed if frame > self.source.last - 1000 else 0
+
+    def _node_page(self, width: int, height: int) -> list[Text]:
+        node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
+        points, every = max(10, width - 48), _HISTORY[self.history_zoom]
+        newest = node.reading.frame if node.reading else -1
+        past = self._keep(
+            "history",
+            (node.index, newest, points, every),
+            lambda: history(self.source, node.index, self.scene.head, points, every),
+        )
+        assert isinstance(past, History)
+        events = [e for e in self._all_events() if node.name in e.node.split(",")]
+        return node_page(
+            self.scene, node, past, events, width=width, height=height, marks=self.marks
+        )
+
+    def _all_events(self) -> list[Event]:
+        found = self._keep(
+            "events",
+            (self.scene.head, self.source.changed),
+            lambda: list(newest_events(self.source, self.scene.head, _EVENTS)),
+        )
+        assert isinstance(found, list)
+        self._events = found
+        return self._events
+
+    def _keep(self, what: str, key: tuple[object, ...], ask: Callable[[], object]) -> object:
+        """What was asked for already, unless something that it depends on has changed."""
+        kept = self._kept.setdefault(what, _Kept())
+        if kept.key != key or kept.value is None:
+            kept.key, kept.value = key, ask()
+        return kept.value
+
+    def summary(self) -> tuple[str, Level]:
+        """The run in a word, for the list of runs."""
+        found = judge.health(self.scene, self.alarms)
+        return found.word, found.level
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def go(self, view: View) -> None:
+        """Another page."""
+        if view is self.view:
+            return
+        self._back.append(self.view)
+        del self._back[:-10]
+        if view is View.DECISION and self.frame is None:
+            self.frame = self._picked_frame()
+        self._turn(view)
+
+    def back(self) -> None:
+        """The page before."""
+        if self.view is View.OVERVIEW and (self.cell is not None or self.node is not None):
+            self.cell = self.node = None
+        else:
+            self._turn(self._back.pop() if self._back else View.OVERVIEW)
+
+    def _turn(self, view: View) -> None:
+        if view is not View.DECISION:
+            self.frame = None
+        self.view, self.scroll = view, 0
+
+    def _picked_frame(self) -> int:
+        strip = self.scene.strip
+        if self.cell is not None and self.cell < len(strip):
+            return max(0, strip[-1 - self.cell].frame)
+        return self.scene.head
+
+    @property
+    def target(self) -> str:
+        """What Enter opens; empty if nothing."""
+        if self.view is View.EVENTS:
+            return "its frame"
+        if self.view is View.OVERVIEW and self.scene.nodes:
+            if self.node is not None:
+                return f"node {self.scene.nodes[self.node % len(self.scene.nodes)].name}"
+            return "frame" if self.scene.head >= 0 else ""
+        if self.view is View.NODE:
+            return "frame"
+        return ""
+
+    def enter(self) -> None:
+        """Open what is under the cursor."""
+        if self.view is View.OVERVIEW and self.node is not None:
+            self.go(View.NODE)
+        elif self.view is View.EVENTS:
+            shown = filtered(self._events, self.filter)
+            if shown:
+                self.frame = shown[max(0, min(self.event, len(shown) - 1))].frame
+                self.go(View.DECISION)
+        elif self.view is View.NODE:
+            mine = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)].name
+            events = [event for event in self._events if mine in event.node.split(",")]
+            self.frame = events[0].frame if events else self.scene.head
+            self.go(View.DECISION)
+        elif self.view is View.OVERVIEW and self.scene.head >= 0:
+            self.go(View.DECISION)
+
+    def vertical(self, step: int) -> None:
+        """Up (-1) or down (1)."""
+        if self.view is View.OVERVIEW and self.scene.nodes:
+            count = len(self.scene.nodes)
+            start = -1 if step > 0 else 0
+            self.node = ((start if self.node is None else self.node) + step) % count
+            self.cell = None
+        elif self.view is View.EVENTS:
+            count = len(filtered(self._events, self.filter))
+            self.event = max(0, min(self.event + step, count - 1))
+        else:
+            self.scroll = max(0, self.scroll + step)
+
+    def horizontal(self, step: int) -> None:
+        """Left (-1) or right (1)."""
+        if self.view is View.OVERVIEW:
+            count = len([cell for cell in self.scene.strip if cell.first >= 0])
+            cell = (-1 if self.cell is None else self.cell) - step
+            self.cell = max(0, min(cell, max(0, count - 1)))
+            self.node = None
+        elif self.view is View.NODE and self.scene.nodes:
+            self.node = ((self.node or 0) + step) % len(self.scene.nodes)
+        elif self.view is View.DECISION:
+            here = self.scene.head if self.frame is None else self.frame
+            self.frame = max(0, min(here + step, self.source.last))
+            self.scroll = 0
+
+    def mark(self, step: int) -> None:
+        """To the next (1) or previous (-1) frame that was more than agreement."""
+        here = self.frame if self.view is View.DECISION else self._picked_frame()
+        found = decisions.neighbour(self.source, self.scene.head if here is None else here, step)
+        if found is None:
+            return
+        if self.view is View.DECISION:
+            self.frame, self.scroll = found, 0
+            return
+        zoom = ZOOMS[self.zoom]
+        newest = self.scene.head // zoom
+        count = len(self.scene.strip)
+        if found > self.scene.head or newest - found // zoom >= count:
+            self.seek(found)
+            self.cell = 0
+        else:
+            self.cell = newest - found // zoom
+        self.node = None
+
+    def change_zoom(self, step: int) -> None:
+        """More (1) or fewer (-1) frames in a cell, or seconds in a point."""
+        if self.view is View.NODE:
+            self.history_zoom = max(0, min(self.history_zoom + step, len(_HISTORY) - 1))
+            return
+        picked = None if self.cell is None else self._picked_frame()
+        self.zoom = max(0, min(self.zoom + step, len(ZOOMS) - 1))
+        if picked is not None:
+            zoom = ZOOMS[self.zoom]
+            self.cell = min(self.scene.head // zoom - picked // zoom, len(self.scene.strip) - 1)
+
+    def pause(self) -> None:
+        """Pause, or go on: following a run that goes on, playing one that has ended."""
+        now, head = self._clock(), self.head
+        follows = self.player.following and self.source.state is State.RUNNING
+        if follows or (self.player.playing and head < self.source.last):
+            self.player = self.player.pause(head, now)
+        else:
+            self.player = self.player.play(head, self.source.last, now)
+
+    def step(self, frames: int) -> None:
+        """Some frames on or back, and stay there."""
+        paused = self.player.pause(self.head, self._clock())
+        self.player = paused.seek(self.head + frames, self.source.last, self._clock())
+
+    def seek(self, frame: int) -> None:
+        """Look at a frame; in a decision, at that one's."""
+        if self.view is View.DECISION:
+            self.frame, self.scroll = max(0, min(frame, self.source.last)), 0
+            return
+        self.player = self.player.seek(frame, self.source.last, self._clock())
+
+    def page_by(self, screens: int) -> None:
+        """A screen down or up; on the overview, along the strip through the run."""
+        if self.view is View.OVERVIEW:
+            self.step(-screens * ZOOMS[self.zoom] * max(1, len(self.scene.strip)))
+        elif self.view is View.EVENTS:
+            self.vertical(screens * max(1, self._size[1] - 8))
+        else:
+            self.scroll = max(0, self.scroll + screens * (self._size[1] - 3))
+
+    def first(self) -> None:
+        """The beginning of the run."""
+        self.seek(0)
+
+    def newest(self) -> None:
+        """The newest frame, and stay with it."""
+        self.frame = self.source.last if self.view is View.DECISION else None
+        self.player = self.player.follow()
+        self.cell = None
+
+    def faster(self, steps: int) -> None:
+        """Another speed of playing."""
+        self.player = self.player.faster(steps, self.head, self._clock())
+
+    def acknowledge(self) -> int:
+        """Take note of all alarms; how many."""
+        count = self._watch.acknowledge()
+        self.alarms = self._watch.book.alarms
+        return count
+
+    def next_filter(self) -> None:
+        """Only what is bad enough: all, yellow and red, red."""
+        index = (LEVELS.index(self.filter.least) + 1) % len(LEVELS)
+        self.filter, self.event = replace(self.filter, least=LEVELS[index]), 0
+
+    def search(self, text: str) -> None:
+        """Only events with this text."""
+        self.filter, self.event = replace(self.filter, text=text), 0

@@ -1,0 +1,151 @@
+"""What happened, newest first, from all tables that say so."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from hil.views.listing import anomaly_text, upset_text
+from hil.views.screen.facts import Event, Level
+from hil.views.screen.source import Source
+from hil.views.style import duration
+
+__all__ = ["newest_events"]
+
+_SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
+_WINDOW: Final = 200_000
+"""Frames in which lost and wrong outputs are looked for."""
+
+
+def newest_events(source: Source, head: int, count: int) -> tuple[Event, ...]:
+    """The newest `count` events up to frame `head`, newest first; the same in a row are one."""
+    found: list[Event] = []
+    for table, kind, make in _BY_ID:
+        position = source.position(table, head)
+        if position:
+            for row in source.rows(
+                f"SELECT * FROM {table} WHERE id <= ? ORDER BY id DESC LIMIT ?",
+                position, 2 * count,
+            ):  # fmt: skip
+                event = make(row, kind)
+                if event is not None:
+                    found.append(event)
+    upsets = source.rows(
+        "SELECT * FROM upsets WHERE frame <= ? ORDER BY frame DESC, id DESC LIMIT ?", head, count
+    )
+    found.extend(_upset(row) for row in upsets)
+    lost = source.rows(
+        "SELECT frame, verdict FROM frames WHERE frame BETWEEN ? AND ? AND "
+        "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
+        "ORDER BY frame DESC LIMIT ?",
+        head - _WINDOW, head, count,
+    )  # fmt: skip
+    found.extend(_frame(row) for row in lost)
+    found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
+    return tuple(_merged(found))[:count]
+
+
+def _merged(events: Iterable[Event]) -> list[Event]:
+    """The same one after the other, counted; the same of several nodes in a frame, as one."""
+    out: list[Event] = []
+    for event in events:
+        last = out[-1] if out else event
+        if out and (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
+                last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
+            out[-1] = replace(last, node=f"{event.node},{last.node}")
+        elif out and (out[-1].kind, out[-1].node, out[-1].text) == (event.kind, event.node,
+                                                                  event.text):  # fmt: skip
+            out[-1] = replace(out[-1], count=out[-1].count + 1)
+        else:
+            out.append(event)
+    return out
+
+
+_ORDER: Final = {"note": 0, "state": 1, "repair": 2, "frame": 3, "anomaly": 4, "upset": 5,
+                 "slip": 6, "limit": 7, "link": 8, "command": 9}  # fmt: skip
+
+
+def _state(row: sqlite3.Row, kind: str) -> Event | None:
+    after, cause = row["after"], row["cause"]
+    if after == "voting" and row["before"] != "resync":  # that one is over before the next frame
+        return Event(row["frame"], Level.GOOD, kind, row["node"], "votes again")
+    if after == "isolated":
+        return Event(row["frame"], Level.BAD, kind, row["node"], f"ISOLATED: {cause}")
+    return None  # of what lies between, the repairs tell
+
+
+def _repair(row: sqlite3.Row, kind: str) -> Event:
+    what = row["action"].replace("_", " ")
+    if not row["ok"]:
+        return Event(row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}")
+    why = row["cause"]
+    moved = f", {row['bytes_moved']} B moved" if row["bytes_moved"] else ""
+    spent = duration(row["duration_wall_us"])
+    text = f"{why}: {what} done in {spent}{moved}"
+    return Event(row["frame"], Level.WARN, kind, row["node"], text)
+
+
+def _upset(row: sqlite3.Row) -> Event:
+    text = upset_text(row).replace(f" {row['node']} ", " ", 1)
+    if row["state"] == "injected" and not row["outcome"]:
+        text += ", not settled yet"
+    level = Level.NOTE
+    if row["outcome"] in _SEVERE:
+        level = Level.BAD
+    elif row["outcome"] not in ("", "no_effect", "corrected", "recovered"):
+        level = Level.WARN
+    return Event(row["frame"], level, "upset", row["node"], text)
+
+
+def _frame(row: sqlite3.Row) -> Event:
+    text = {"no_majority": "NO OUTPUT: no majority", "no_quorum": "NO OUTPUT: no node was heard"}
+    return Event(row["frame"], Level.BAD, "frame", "",
+                 text.get(row["verdict"], "A WRONG OUTPUT LEFT THE SYSTEM"))  # fmt: skip
+
+
+def _anomaly(row: sqlite3.Row, kind: str) -> Event:
+    text = anomaly_text(row).removeprefix(f"{row['node']}: ")
+    return Event(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
+
+
+def _slip(row: sqlite3.Row, kind: str) -> Event:
+    late = f" by {duration(row['late_wall_us'])}" if row["late_wall_us"] else ""
+    return Event(row["frame"], Level.WARN, kind, row["node"] or "", f"slip: {row['detail']}{late}")
+
+
+def _limit(row: sqlite3.Row, kind: str) -> Event:
+    return Event(row["frame"], Level.NOTE, kind, row["node"],
+                 f"{row['cause']}: asked {row['asked']}, applied {row['applied']}")  # fmt: skip
+
+
+def _command(row: sqlite3.Row, kind: str) -> Event:
+    said = "" if row["ok"] else f": {row['answer']}"
+    told = row["arguments"] if row["arguments"] != "{}" else ""
+    text = f"{row['who']}: {row['command'].replace('_', ' ')} {told}".rstrip() + said
+    return Event(row["frame"], Level.NOTE, kind, "", text)
+
+
+def _link(row: sqlite3.Row, kind: str) -> Event | None:
+    if row["state"] not in ("lost", "absent"):
+        return None
+    why = f": {row['reason']}" if row["reason"] else ""
+    return Event(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
+
+
+def _note(row: sqlite3.Row, kind: str) -> Event:
+    return Event(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
+
+
+_Make = Callable[[sqlite3.Row, str], "Event | None"]
+_BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (
+    ("transitions", "state", _state),
+    ("repairs", "repair", _repair),
+    ("anomalies", "anomaly", _anomaly),
+    ("slips", "slip", _slip),
+    ("limits", "limit", _limit),
+    ("link_events", "link", _link),
+    ("commands", "command", _command),
+    ("notes", "note", _note),
+)

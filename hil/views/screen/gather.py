@@ -1,0 +1,347 @@
+"""From a record to a Scene: everything around one frame, asked for with a few small queries.
+
+What cannot have changed is not asked for again; what is long is not asked for at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from typing import Any, Final
+
+from hil.views.screen.events import newest_events
+from hil.views.screen.facts import (
+    LinkCounts,
+    NodeFacts,
+    Place,
+    Plant,
+    PlantNode,
+    Reading,
+    Run,
+    Scene,
+    Vote,
+)
+from hil.views.screen.ledger import Ledger, Totals
+from hil.views.screen.source import Source, State
+from hil.views.screen.timeline import Timeline
+from hil.views.screen.when import duration_us
+from hil.voter import RE_EXECUTED, NodeStatus, Verdict
+
+__all__ = ["Gather", "place_of", "reading_of", "vote_of"]
+
+_READ_ON_S: Final = 0.02
+_RATE_WINDOW_S: Final = 5.0
+_LOOK_BACK: Final = 5000
+"""Rows of health or transitions that are searched for a node that has none among the newest."""
+_AHEAD_US: Final = 3_600_000_000
+_BEHIND_US: Final = 1_800_000_000
+_PLACES: Final = 240
+
+
+class Gather:
+    """Scenes of one record."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.ledger = Ledger(source)
+        self._run: tuple[tuple[int, int], Run] | None = None
+        self._rates: deque[tuple[int, int]] = deque()
+        self._states: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._readings: tuple[int, dict[int, list[Reading]]] = (-1, {})
+        self._heard: dict[int, int] = {}
+        self._counts: tuple[tuple[int, int], tuple[int, int, int]] = ((-1, -1), (0, 0, 0))
+        self._places: tuple[int, tuple[Place, ...]] = (-1, ())
+        self._plants: tuple[int, tuple[Plant, ...]] = (-1, ())
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def scene(self, head: int, *, cells: int = 60, zoom: int = 1, events: int = 12) -> Scene:
+        """Everything around frame `head`."""
+        source = self.source
+        if source.state is State.WAITING:
+            return Scene(Run(path=str(source.run)), source.state, source.reason)
+        self.ledger.read_on(_READ_ON_S)
+        with source.moment():
+            return self._scene(head, cells, zoom, events)
+
+    def _scene(self, head: int, cells: int, zoom: int, events: int) -> Scene:
+        source, run = self.source, self.run
+        verdict = source.verdict(head)
+        upsets, recoveries, slips = self._counted(head)
+        plant = self._plant(head)
+        newest = head >= source.last
+        return Scene(
+            run=run,
+            state=source.state,
+            reason=source.reason,
+            outcome=source.outcome,
+            gone=newest and source.writer_is_gone(),
+            age_s=source.age_s(),
+            rate=self._rate() if newest and source.state is State.RUNNING else None,
+            head=head,
+            last=source.last,
+            vote=vote_of(verdict),
+            nodes=tuple(self._node(row, head, verdict) for row in source.nodes),
+            upsets=upsets,
+            recoveries=recoveries,
+            slips=slips,
+            totals=self.ledger.totals(head) if head >= 0 else Totals(),
+            strip=self.ledger.strip(head, cells, zoom),
+            zoom=zoom,
+            events=newest_events(source, head, events),
+            plant=plant,
+            places=self._orbit(head),
+            plants=self._plants[1],
+            expectations=self._expectations(),
+        )
+
+    @property
+    def run(self) -> Run:
+        """What does not change; read anew when the meta values were."""
+        meta = self.source.meta
+        key = (id(meta), id(self.source.time))
+        if self._run is None or self._run[0] != key:
+            self._run = (key, _run(meta, str(self.source.run), self.source.time))
+        return self._run[1]
+
+    def _expectations(self) -> tuple[tuple[str, str, str, bool], ...]:
+        result = self.source.meta.get("result")
+        if self.source.state is not State.ENDED or not isinstance(result, dict):
+            return ()
+        return tuple(
+            (e["metric"], e["wanted"],
+             "not measured" if e["measured"] is None else f"{e['measured']:g}", bool(e["ok"]))
+            for e in result.get("expectations", [])
+        )  # fmt: skip
+
+    def _rate(self) -> float | None:
+        """Frames per real second, of the last seconds."""
+        pulse = self.source.pulse
+        if pulse is None:
+            return None
+        if not self._rates or self._rates[-1][0] != pulse.unix_us:
+            if self._rates and pulse.frame < self._rates[-1][1]:
+                self._rates.clear()
+            self._rates.append((pulse.unix_us, pulse.frame))
+        while len(self._rates) > 2 and pulse.unix_us - self._rates[1][0] > _RATE_WINDOW_S * 1e6:
+            self._rates.popleft()
+        (then, first), (now, last) = self._rates[0], self._rates[-1]
+        return (last - first) / (now - then) * 1e6 if now - then > 400_000 else None
+
+    def _counted(self, head: int) -> tuple[int, int, int]:
+        """Upsets, recoveries and slips up to `head`."""
+        source = self.source
+        key = (head if head < source.last else -2, source.changed)
+        if key != self._counts[0]:
+            upsets = source.one("SELECT count(*) FROM upsets WHERE frame <= ?", head)
+            recoveries = source.position("repairs", head)
+            slips = source.position("slips", head)
+            self._counts = (key, (upsets[0] if upsets else 0, recoveries, slips))
+        return self._counts[1]
+
+    # --- nodes --------------------------------------------------------------------------------
+
+    def _node(self, row: sqlite3.Row, head: int, verdict: Verdict | None) -> NodeFacts:
+        index, name = row["idx"], row["name"]
+        ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
+        status = NodeStatus(ballot.status).name.lower() if ballot else "done"
+        told = self._state(name, head, isolated=status == "excluded")
+        readings = self._reading(index, head)
+        link = self.source.one("SELECT * FROM links WHERE node = ?", index)
+        heard = self.source.last_answer(head, index)
+        if heard is None and self._heard.get(index, head + 1) <= head:
+            heard = self._heard[index]
+        if heard is None and told["began_frame"] is not None:
+            heard = told["began_frame"] - 1
+        if heard is not None:
+            self._heard[index] = heard
+        return NodeFacts(
+            index, name, row["board"], row["model"] or "", row["port"] or "",
+            status=status, signal=ballot.signal if ballot else 0, heard_frame=heard,
+            reading=readings[0] if readings else None,
+            earlier=readings[1] if len(readings) > 1 else None,
+            link=_link(link), plant=self._plant_node(name), **told,
+        )  # fmt: skip
+
+    def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
+        """The recovery state of a node, since when, and how it left the vote."""
+        position = self.source.position("transitions", head)
+        kept = self._states.get(name)
+        if kept is not None and kept[0] == position:
+            return kept[1]
+        rows = self.source.rows(
+            "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? "
+            "ORDER BY id DESC LIMIT 40",
+            position, position - _LOOK_BACK, name,
+        )  # fmt: skip
+        told: dict[str, Any] = {
+            "state": rows[0]["after"] if rows else "isolated" if isolated else "voting",
+            "state_frame": rows[0]["frame"] if rows else None,
+            "began_frame": None, "began_cause": "", "upset": "",
+        }  # fmt: skip
+        if told["state"] != "voting":
+            began = next((row for row in rows if row["before"] == "voting"), None)
+            if began is not None:
+                told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
+                told["upset"] = self._upset_behind(name, began["frame"])
+        self._states[name] = (position, told)
+        return told
+
+    def _upset_behind(self, name: str, frame: int) -> str:
+        """What hit a node when it left the vote, if that is known."""
+        row = self.source.one(
+            "SELECT id, target, kind FROM upsets WHERE node = ? AND frame BETWEEN ? AND ? "
+            "AND state = 'injected' ORDER BY frame DESC, id DESC LIMIT 1",
+            name, frame - 1000, frame,
+        )  # fmt: skip
+        if row is None:
+            return ""
+        return f"upset #{row['id']} {row['target']} {row['kind'].replace('_', ' ')}"
+
+    def _reading(self, index: int, head: int) -> list[Reading]:
+        position = self.source.position("health", head)
+        if position != self._readings[0]:
+            found: dict[int, list[Reading]] = {}
+            for row in self.source.rows(
+                "SELECT * FROM health WHERE id <= ? AND id > ? ORDER BY id DESC",
+                position, position - 2 * len(self.source.nodes),
+            ):  # fmt: skip
+                found.setdefault(row["node"], []).append(reading_of(row))
+            for node in range(len(self.source.nodes)):
+                if node not in found:
+                    found[node] = self._older_reading(node, position)
+            self._readings = (position, found)
+        return self._readings[1].get(index, [])
+
+    def _older_reading(self, node: int, position: int) -> list[Reading]:
+        kept = self._readings[1].get(node)
+        if kept and self._readings[0] <= position:
+            return kept[:1]
+        row = self.source.one(
+            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+            position, position - _LOOK_BACK, node,
+        )  # fmt: skip
+        return [reading_of(row)] if row else []
+
+    # --- the plant ----------------------------------------------------------------------------
+
+    def _plant(self, head: int) -> Plant | None:
+        now_us = self.source.time.t_us(head)
+        row = self.source.one("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
+                              now_us)  # fmt: skip
+        if row is None:
+            return None
+        if row["t_us"] != self._plants[0]:
+            self._plants = (row["t_us"], self._plant_rows(now_us))
+        return _plant_of(row)
+
+    def _plant_rows(self, now_us: int) -> tuple[Plant, ...]:
+        rows = self.source.rows(
+            "SELECT * FROM plant WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
+            now_us - _BEHIND_US, now_us,
+        )  # fmt: skip
+        every = max(1, len(rows) // _PLACES)
+        return tuple(_plant_of(row) for row in rows[::every])
+
+    def _plant_node(self, name: str) -> PlantNode | None:
+        if not self._plants[1]:
+            return None
+        row = self.source.one("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?",
+                              self._plants[0], name)  # fmt: skip
+        if row is None:
+            return None
+        rates = _json(row["upsets_per_day"])
+        total = sum(v for v in rates.values() if isinstance(v, (int, float))) if rates else None
+        return PlantNode(row["level"], row["duty"], row["power_w"], row["die_c"], row["throttle"],
+                         total)  # fmt: skip
+
+    def _orbit(self, head: int) -> tuple[Place, ...]:
+        """The orbit from half an hour ago to an hour ahead."""
+        now_us = self.source.time.t_us(head)
+        step = now_us // 10_000_000
+        key = step * 2 + (self.source.state is State.RUNNING and not self._places[1])
+        if key != self._places[0]:
+            rows = self.source.rows(
+                "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
+                now_us - _BEHIND_US, now_us + _AHEAD_US,
+            )  # fmt: skip
+            every = max(1, len(rows) // (3 * _PLACES))
+            self._places = (key, tuple(place_of(row) for row in rows[::every]))
+        return self._places[1]
+
+
+def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
+    told = meta.get("scenario")
+    s: dict[str, Any] = told if isinstance(told, dict) else {}
+    rig = s.get("rig") or {}
+    frame_us = round(float(s.get("frame_ms", 10.0)) * 1000)
+    frames = s.get("frames")
+    if frames is None and s.get("duration"):
+        frames = (duration_us(str(s["duration"])) or 0) // frame_us
+    return Run(
+        str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
+        str(s.get("workload", "")), int(meta.get("seed", 0) or 0), str(s.get("pace", "free")),
+        float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
+    )  # fmt: skip
+
+
+def vote_of(verdict: Verdict | None) -> Vote | None:
+    """The verdict of a frame, as it is shown."""
+    if verdict is None:
+        return None
+    return Vote(verdict.kind.name.lower(), verdict.delivered, verdict.correct, verdict.voters,
+                verdict.agree, verdict.dissent, verdict.latent,
+                bool(verdict.flags & RE_EXECUTED))  # fmt: skip
+
+
+def reading_of(row: sqlite3.Row) -> Reading:
+    """A row of `health`."""
+    rails = _json(row["rails"]) if row["rails"] != "[]" else []
+    power = sum(mv * ma for _, mv, ma in rails if mv is not None and ma is not None) / 1e6
+    try:
+        round_trip = row["round_trip_us"]
+    except IndexError:  # a record of before there was one
+        round_trip = None
+    return Reading(
+        row["frame"], row["wall_us"], row["steps"],
+        temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
+        throttled=row["throttled"], power_w=power if rails else None,
+        rss_mib=_scaled(row["rss_kib"], 1024),
+        free_mib=row["free_mib"], uptime_s=row["uptime_us"] / 1e6, crashes=row["crashes"],
+        hangs=row["hangs"], restarts=row["restarts"], corrected=row["corrected"],
+        uncorrected=row["uncorrected"], rx_errors=row["rx_errors"],
+        round_trip_ms=_scaled(round_trip, 1e3),
+    )  # fmt: skip
+
+
+def _scaled(value: int | None, by: float) -> float | None:
+    return None if value is None else value / by
+
+
+def _link(row: sqlite3.Row | None) -> LinkCounts | None:
+    if row is None:
+        return None
+    return LinkCounts(row["tx_frames"], row["rx_frames"], row["rx_errors"], row["naks"],
+                      row["retries"], row["reconnects"])  # fmt: skip
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else {}
+    except ValueError:
+        return {}
+
+
+def place_of(row: sqlite3.Row) -> Place:
+    """A row of `orbit`."""
+    return Place(row["t_us"], row["latitude_deg"], row["longitude_deg"], row["altitude_km"],
+                 row["illumination"], row["flux_per_cm2_s"], bool(row["saa"]),
+                 row["contact"])  # fmt: skip
+
+
+def _plant_of(row: sqlite3.Row) -> Plant:
+    told = _json(row["temperatures_c"])
+    return Plant(row["t_us"], row["illumination"], row["bus_v"], row["array_w"], row["load_w"],
+                 row["battery_w"], row["soc"], row["stage"],
+                 told if isinstance(told, dict) else {})  # fmt: skip

@@ -1,0 +1,196 @@
+"""What the facts mean: is it healthy, what can still fail, which value is out of order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.views.screen.alarms import Alarm
+from hil.views.screen.facts import Level, NodeFacts, Scene
+from hil.views.screen.source import State
+from hil.views.style import duration, flight_time, plural
+
+__all__ = ["STALE_S", "Health", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
+           "reading_age_s", "redundancy"]  # fmt: skip
+
+STALE_S: Final = 3.0
+"""Boards tell of themselves once a second, and the record is committed four times a second."""
+
+_WORDS: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX", 0: "NONE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer to "is it healthy?": a word, how bad, since when, and why."""
+
+    word: str
+    level: Level
+    why: str
+    since_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """How many vote, and what one more fault would do."""
+
+    mode: str
+    voting: int
+    of: int
+    margin: int
+    level: Level
+    text: str
+
+
+def redundancy(scene: Scene) -> Redundancy:
+    """The mode that the rig is in now."""
+    total = len(scene.nodes)
+    voting = sum(node.state == "voting" for node in scene.nodes)
+    margin = max(0, (voting - 1) // 2)
+    mode = _WORDS.get(voting, f"{voting}MR")
+    if margin:
+        text = f"{plural(margin, 'more fault')} can be outvoted"
+    elif voting == 2:
+        text = "a fault would be seen, not outvoted"
+    elif voting == 1:
+        text = "a fault would not be noticed"
+    else:
+        text = "nobody votes"
+    level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
+    return Redundancy(mode, voting, total, margin, level, text)
+
+
+def is_stale(scene: Scene) -> bool:
+    """What is shown as now is older than it should be."""
+    return (
+        scene.state is State.RUNNING
+        and scene.newest
+        and scene.age_s is not None
+        and scene.age_s > STALE_S
+    )
+
+
+def node_level(node: NodeFacts, scene: Scene) -> Level:
+    """How bad the state of a node is."""
+    if node.state == "isolated":
+        return Level.BAD
+    bit = 1 << node.index
+    differs = scene.vote is not None and (scene.vote.dissent | scene.vote.latent) & bit
+    if node.state != "voting" or differs or node.status != "done":
+        return Level.WARN
+    return Level.GOOD
+
+
+def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
+    """Simulated time since the node last said anything."""
+    if node.heard_frame is None:
+        return None
+    return max(0, scene.t_us - scene.run.time.t_us(node.heard_frame))
+
+
+def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
+    """Real time since the node last told of itself, as of the frame on view."""
+    if node.reading is None:
+        return None
+    newest = max((n.reading.wall_us for n in scene.nodes if n.reading), default=0)
+    behind = (newest - node.reading.wall_us) / 1e6
+    if scene.state is State.RUNNING and scene.newest and scene.age_s is not None:
+        behind += scene.age_s if scene.age_s > STALE_S else 0.0
+    return behind
+
+
+def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
+    """The state of the whole, the worst first."""
+    if scene.state is State.WAITING:
+        return Health("WAITING", Level.NOTE, scene.reason)
+    if scene.state is State.LOST:
+        return Health("LOST", Level.BAD, scene.reason)
+    if scene.gone and scene.newest:
+        return Health("STOPPED", Level.BAD, "the process that ran it has ended without a word; "
+                      "go on with hil run --resume", scene.t_us)  # fmt: skip
+    if scene.at_end:
+        return _ended(scene)
+    if scene.head < 0 or not scene.nodes:
+        return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
+    return _bad(scene) or _late(scene) or _unseen(alarms, scene) or _weak(scene, alarms)
+
+
+def _ended(scene: Scene) -> Health:
+    met = sum(ok for *_, ok in scene.expectations)
+    what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
+    failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
+              if not ok]  # fmt: skip
+    level = {"pass": Level.GOOD, "aborted": Level.WARN}.get(scene.outcome, Level.BAD)
+    parts = [scene.outcome.upper(), *([what] if what else []), *failed[:1]]
+    return Health("ENDED", level, ": ".join(parts), None)
+
+
+def _bad(scene: Scene) -> Health | None:
+    vote = scene.vote
+    if vote is None:
+        return None
+    if vote.delivered and not vote.correct:
+        return Health("FAILING", Level.BAD, "a wrong output leaves the system", scene.t_us)
+    if not vote.delivered:
+        why = "no node is heard" if vote.kind == "no_quorum" else "no majority"
+        return Health("FAILING", Level.BAD, f"no output: {why}", scene.t_us)
+    return None
+
+
+def _late(scene: Scene) -> Health | None:
+    if not is_stale(scene):
+        return None
+    return Health("STALE", Level.WARN,
+                  f"nothing was recorded for {duration((scene.age_s or 0) * 1e6)}")  # fmt: skip
+
+
+def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+    """What is over, but was bad, and nobody has acknowledged."""
+    red = [alarm for alarm in alarms if alarm.latched is Level.BAD and not alarm.acknowledged
+           and alarm.level is not Level.BAD]  # fmt: skip
+    active = any(alarm.level is Level.BAD for alarm in alarms)
+    if not red or active or any(node.state != "voting" for node in scene.nodes):
+        return None
+    first = min(red, key=lambda alarm: alarm.since_frame)
+    more = f", and {len(red) - 1} more" if len(red) > 1 else ""
+    return Health("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
+                  scene.run.time.t_us(first.since_frame))  # fmt: skip
+
+
+def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
+    out = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
+    active = [alarm for alarm in alarms if alarm.level > Level.NOTE]
+    if out:
+        worst = max(out, key=lambda n: (node_level(n, scene), -(n.began_frame or scene.head)))
+        since = worst.began_frame if worst.began_frame is not None else scene.head
+        return Health("DEGRADED", max(node_level(n, scene) for n in out),
+                      _why(worst, len(out)), scene.run.time.t_us(since))  # fmt: skip
+    if active:
+        worst_alarm = max(active, key=lambda a: (a.level, -a.since_frame))
+        word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
+        return Health(word, worst_alarm.level, worst_alarm.text,
+                      scene.run.time.t_us(worst_alarm.since_frame))  # fmt: skip
+    count = len(scene.nodes)
+    why = "the only node answers" if count == 1 else f"all {count} nodes vote and agree"
+    return Health("HEALTHY", Level.GOOD, why)
+
+
+def _why(node: NodeFacts, count: int) -> str:
+    state = node.state.replace("_", " ")
+    if state == "voting":
+        state = {"done": "dissents"}.get(node.status, node.status)
+    parts = [f"{node.name} {state}"]
+    if node.began_cause:
+        parts.append(node.began_cause)
+    if node.upset:
+        parts.append(node.upset)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return ": ".join(parts[:2]) + (f", {parts[2]}" if len(parts) > 2 else "") + more
+
+
+def since_text(since_us: int | None, now_us: int) -> str:
+    """`since 5.010 s, 2 min ago`; empty if there is no since."""
+    if since_us is None:
+        return ""
+    ago = now_us - since_us
+    return f"since {flight_time(since_us)}" + (f", {duration(ago)} ago" if ago > 0 else "")

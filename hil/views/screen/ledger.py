@@ -1,0 +1,171 @@
+"""What became of every stretch of frames: summed up once, lazily, and kept.
+
+Frames that are plain agreement have no row in `frames`, so a stretch is summed up by looking at the
+others. Stretches of `STRETCH` frames that are complete never change and are kept; long runs are
+read a few at a time, newest first, within a budget, so that nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from hil.views.screen.source import Source
+
+__all__ = ["STRETCH", "ZOOMS", "Cell", "Ledger", "Mark", "Totals"]
+
+STRETCH: Final = 4096
+ZOOMS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144)
+"""Frames per cell of the strip."""
+
+
+class Mark(enum.IntEnum):
+    """The worst that happened in a cell, from good to bad."""
+
+    NONE = 0  # not recorded: before the beginning, after the end
+    UNREAD = 1  # not summed up yet
+    AGREED = 2
+    HIT = 3  # something happened, and all agreed nevertheless
+    OUTVOTED = 4
+    REDONE = 5  # rolled back and computed again
+    NO_OUTPUT = 6
+    WRONG = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Frames `first` to `last`; `frame` is the first of the worst, `notable` how many were more
+    than agreement."""
+
+    first: int
+    last: int
+    mark: Mark
+    frame: int
+    notable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Frames up to the one on view. `complete` is false while older ones are still being read."""
+
+    frames: int = 0
+    outvoted: int = 0
+    redone: int = 0
+    no_output: int = 0
+    wrong: int = 0
+    complete: bool = True
+
+    @property
+    def availability(self) -> float:
+        return 1 - (self.no_output + self.wrong) / self.frames if self.frames else 0.0
+
+
+_MARK_SQL: Final = (
+    "CASE WHEN verdict IN ('no_majority', 'no_quorum') THEN 6 WHEN output != golden_output THEN 7 "
+    "WHEN flags & 4 THEN 5 WHEN verdict = 'majority' THEN 4 ELSE 3 END"
+)
+_Summary = tuple[Cell, tuple[int, ...]]
+
+
+class Ledger:
+    """The sums of one record."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kept: dict[int, _Summary] = {}
+        self._cells: dict[tuple[int, int], Cell] = {}
+        self._done = 0  # stretches below are all kept, and added up in _sum
+        self._sum = [0] * len(Mark)
+
+    def forget(self, frame: int) -> None:
+        """The run was taken up again from `frame`: what stood behind it is no more."""
+        self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
+        self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
+        self._done, self._sum = 0, [0] * len(Mark)
+
+    def _summed(self, first: int, last: int) -> _Summary:
+        counts = [0] * len(Mark)
+        worst, at = Mark.AGREED, first
+        for mark, count, frame in self._source.rows(
+            f"SELECT {_MARK_SQL} AS mark, count(*), min(frame) FROM frames "
+            "WHERE frame BETWEEN ? AND ? GROUP BY mark", first, last
+        ):  # fmt: skip
+            counts[mark] = count
+            if mark > worst:
+                worst, at = Mark(mark), frame
+        return Cell(first, last, worst, at, sum(counts)), tuple(counts)
+
+    def read_on(self, budget_s: float) -> bool:
+        """Sum up some stretches that are complete, newest first; whether all are."""
+        until = time.monotonic() + budget_s
+        last = self._source.last
+        for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
+            if index not in self._kept:
+                self._kept[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
+                if time.monotonic() > until:
+                    return False
+        while self._done in self._kept:
+            for mark, count in enumerate(self._kept[self._done][1]):
+                self._sum[mark] += count
+            self._done += 1
+        return True
+
+    def totals(self, frame: int) -> Totals:
+        """What the frames up to `frame` have come to."""
+        counts = list(self._sum)
+        index = (frame + 1) // STRETCH
+        complete = True
+        if index < self._done:
+            counts = [0] * len(Mark)
+            for k in range(index):
+                counts = [a + b for a, b in zip(counts, self._kept[k][1], strict=True)]
+        else:
+            for k in range(self._done, index):
+                kept = self._kept.get(k)
+                complete = complete and kept is not None
+                if kept is not None:
+                    counts = [a + b for a, b in zip(counts, kept[1], strict=True)]
+        rest = self._summed(index * STRETCH, frame)[1] if frame >= index * STRETCH else counts[:0]
+        counts = [a + b for a, b in zip(counts, rest, strict=True)] if rest else counts
+        return Totals(frame + 1, counts[Mark.OUTVOTED], counts[Mark.REDONE], counts[Mark.NO_OUTPUT],
+                      counts[Mark.WRONG], complete)  # fmt: skip
+
+    def strip(self, head: int, cells: int, zoom: int) -> tuple[Cell, ...]:
+        """`cells` cells of `zoom` frames, the last one with `head` in it."""
+        newest = head // zoom
+        return tuple(self._cell(k, zoom, head) for k in range(newest - cells + 1, newest + 1))
+
+    def _cell(self, index: int, zoom: int, head: int) -> Cell:
+        first, last = index * zoom, (index + 1) * zoom - 1
+        if first < 0 or head < 0:
+            return Cell(first, last, Mark.NONE, first)
+        end = min(last, head)
+        if zoom > STRETCH:
+            return self._coarse(first, end)
+        if zoom == STRETCH and end == last:
+            kept = self._kept.get(index)
+            return kept[0] if kept else Cell(first, last, Mark.UNREAD, first)
+        cell = self._cells.get((zoom, index)) if end == last else None
+        if cell is None:
+            cell = self._summed(first, end)[0]
+            if end == last:
+                if len(self._cells) > 4096:  # some hundred are on view
+                    self._cells.clear()
+                self._cells[zoom, index] = cell
+        return cell
+
+    def _coarse(self, first: int, last: int) -> Cell:
+        parts: list[Cell] = []
+        for index in range(first // STRETCH, last // STRETCH + 1):
+            end = (index + 1) * STRETCH - 1
+            kept = self._kept.get(index)
+            if end > last:  # of the newest, only what is before the frame on view
+                parts.append(self._summed(index * STRETCH, last)[0])
+            elif kept is not None:
+                parts.append(kept[0])
+            else:
+                return Cell(first, last, Mark.UNREAD, first)
+        worst = max(parts, key=lambda cell: (cell.mark, -cell.frame))
+        return Cell(first, last, worst.mark, worst.frame, sum(cell.notable for cell in parts))

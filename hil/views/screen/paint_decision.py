@@ -1,0 +1,185 @@
+"""One frame's vote, down to the bits. Pure."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from hil.views.screen.decision import Answer, Decision, Difference
+from hil.views.screen.facts import Level
+from hil.views.screen.paint import STYLES, Marks, columns, fit, line, rule
+from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
+
+__all__ = ["decision_page"]
+
+
+def decision_page(found: Decision, width: int, marks: Marks) -> list[Text]:
+    """The whole page; it may be longer than the screen."""
+    out = [_headline(found, marks)]
+    if found.vote is None:
+        return [*out, line("   ", ("this frame is not in the record", DIM))]
+    out += _agreed(found, width, marks)
+    out += _answers(found, width, marks)
+    out += _differences(found, width, marks)
+    out += _story(found, width, marks)
+    return out
+
+
+def verdict_words(found: Decision) -> tuple[Level, str]:
+    """How bad the verdict is, and what it was."""
+    vote = found.vote
+    if vote is None:
+        return Level.NOTE, "not recorded"
+    word = vote.kind.replace("_", " ")
+    if not vote.delivered:
+        return Level.BAD, f"{word}: NO OUTPUT"
+    if not vote.correct:
+        return Level.BAD, f"{word}: A WRONG OUTPUT LEFT THE SYSTEM"
+    again = f", computed {found.executions} times" if found.executions > 1 else ""
+    differing = any(not a.agrees or a.latent for a in found.answers if a.part != "out")
+    return (Level.WARN if differing or again else Level.GOOD), f"{word}{again}: right output"
+
+
+def _headline(found: Decision, marks: Marks) -> Text:
+    level, words = verdict_words(found)
+    style = STYLES[level] or (GOOD if found.vote else DIM)
+    return line(" ", (f"FRAME {found.frame:,}", HEAD), f"  {flight_time(found.t_us)}   ",
+                (f"{marks.levels[level]} {words}", style))  # fmt: skip
+
+
+def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
+    none = marks.dash * 4
+    out = [line("   agreed   output ", (found.output or none, HEAD), "   state ",
+                (found.state or none, HEAD))]  # fmt: skip
+    if found.notable:
+        wrong = found.output and found.output != found.golden_output
+        out.append(line("   golden   output ", (found.golden_output, BAD if wrong else ""),
+                        "   state ", found.golden_state,
+                        ("   known to the bench only" if width >= 100 else "", DIM)))  # fmt: skip
+    if found.value:
+        shown = found.value[: max(8, (width - 12) // 3 // 4 * 4)]
+        more = f" {marks.more}" if len(shown) < len(found.value) else ""
+        out.append(line("   value    ", _hex(shown), (more, DIM)))
+    return out
+
+
+def _hex(value: bytes) -> str:
+    return value.hex(" ", 4)
+
+
+def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
+    right = "" if found.executions == 1 else "the first of its executions"
+    out = [rule("ANSWERS", width, marks, right)]
+    head = [("node", 7), ("counts", 7), ("answer", 10), ("output digest", 17), ("state digest", 17)]
+    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("says", DIM)))
+    for answer in found.answers:
+        level = _level(answer)
+        style = STYLES[level]
+        cells = [
+            (answer.node, 7, HEAD), (answer.part, 7, DIM if answer.part != "voter" else ""),
+            (answer.status, 10, style),
+            (answer.output_digest or marks.dash, 17, "" if answer.agrees else style),
+            (answer.state_digest or marks.dash, 17, style if answer.latent else ""),
+        ]  # fmt: skip
+        text = fit(_says(answer), width - 66, marks)
+        out.append(
+            line(" ", (marks.levels[level], style), " ", columns(cells, marks), (text, style))
+        )
+    return out
+
+
+def _level(answer: Answer) -> Level:
+    if answer.part == "out":
+        return Level.NOTE
+    return Level.GOOD if answer.agrees and not answer.latent else Level.WARN
+
+
+def _says(answer: Answer) -> str:
+    if answer.status != "done":
+        return answer.reason or answer.status
+    if not answer.agrees:
+        return "another output"
+    return "another state" if answer.latent else "agrees"
+
+
+def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
+    if not found.differences:
+        if not found.notable or not any(a.status == "done" and (not a.agrees or a.latent)
+                                        for a in found.answers):  # fmt: skip
+            return []
+        return [
+            rule("DIFFERENCES", width, marks),
+            line("   ", ("the record has digests, but no bytes, of what differed", DIM)),
+        ]
+    bits = sum(d.bits for d in found.differences)
+    right = f"{plural(bits, 'bit')} in {plural(len(found.differences), 'piece')}"
+    out = [rule("DIFFERENCES", width, marks, right + (f" of {found.hidden + len(found.differences)}"
+                                                      if found.hidden else ""))]  # fmt: skip
+    head = [("node", 7), ("where", 14), (found.reference or "agreed", 23), ("found", 23)]
+    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("bits", DIM)))
+    last = None
+    for item in found.differences:
+        again = last is not None and last.node == item.node and last.where == item.where
+        out.append(_difference(item, width, marks, again=again))
+        last = item
+    return out
+
+
+def _difference(item: Difference, width: int, marks: Marks, *, again: bool) -> Text:
+    agreed, there = line(), line()
+    for a, b in zip(item.agreed, item.found, strict=False):
+        style = "" if a == b else "bold underline"
+        agreed.append(f"{a:02x}", style=style or None)
+        agreed.append(" ")
+        there.append(f"{b:02x}", style=f"{WARN} {style}" if style else None)
+        there.append(" ")
+    pad = " " * (3 * (8 - min(8, len(item.agreed))))
+    where = f"{item.where} {item.offset:#06x}"
+    return line(
+        "   ", columns([("" if again else item.node, 7, HEAD), (where, 14, "")], marks),
+        agreed, pad, there, pad, fit(_bits(item), max(0, width - 75), marks),
+    )  # fmt: skip
+
+
+def _bits(item: Difference) -> str:
+    """`1: byte 3 bit 5`, or how many."""
+    found = [
+        (at, bit)
+        for at, (a, b) in enumerate(zip(item.agreed, item.found, strict=False))
+        for bit in range(8)
+        if (a ^ b) >> bit & 1
+    ]
+    if len(found) == 1:
+        return f"1: byte {item.offset + found[0][0]} bit {found[0][1]}"
+    return f"{len(found)}"
+
+
+def _story(found: Decision, width: int, marks: Marks) -> list[Text]:
+    out: list[Text] = []
+    if found.causes:
+        out.append(rule("CAUSE", width, marks))
+        for cause in found.causes:
+            out += _wrapped(cause, width, "")
+    elif found.notable and verdict_words(found)[0] > Level.GOOD:
+        out += [rule("CAUSE", width, marks), line("   ", ("no upset of this frame", DIM))]
+    if found.cures or found.outage:
+        out.append(rule("RECOVERY", width, marks))
+        for cure in found.cures:
+            glyph = marks.arrow if cure.ok else marks.bad
+            text = f"{glyph} frame {cure.frame:,}  {cure.node} {cure.text}"
+            out += _wrapped(text, width, "" if cure.ok else BAD)
+        if found.outage:
+            out += _wrapped(found.outage, width, HEAD)
+    if not found.notable:
+        out.append(line("   ", ("plain agreement: of such frames the record keeps digests", DIM)))
+    return out
+
+
+def _wrapped(text: str, width: int, style: str) -> list[Text]:
+    lines, current = [], ""
+    for word in text.split(" "):
+        if current and len(current) + len(word) + 1 > width - 6:
+            lines.append(current)
+            current = "  " + word
+        else:
+            current = f"{current} {word}" if current else word
+    return [line("   ", (part, style)) for part in [*lines, current]]

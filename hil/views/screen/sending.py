@@ -1,0 +1,48 @@
+"""The way from the screen to runs that take commands: `hil.control`, in the screen's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hil.control.client import Client, takes_commands
+from hil.control.protocol import COMMANDS
+from hil.control.words import arguments_of
+from hil.errors import HilError
+from hil.views.screen.app import Command
+
+__all__ = ["Socket"]
+
+_MORE: Final = {
+    "inject": "target=state bit=7",
+    "pace": "pace=realtime",
+    "note": 'text="what to remember"',
+}
+_HIDDEN: Final = frozenset({"status", "acknowledge"})
+
+
+class Socket:
+    """The sockets in the folders of runs."""
+
+    def commands(self, run: Path) -> Sequence[Command]:
+        """What `run` can be told now."""
+        if not takes_commands(run):
+            return ()
+        return [
+            Command(
+                c.name, c.help, node=any(a.name == "node" for a in c.arguments),
+                more=_MORE.get(c.name, ""), sure=c.destructive,
+            )
+            for c in COMMANDS.values()
+            if c.name not in _HIDDEN
+        ]  # fmt: skip
+
+    def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
+        """Tell it, and wait for what it says."""
+        try:
+            with Client(run) as client:
+                answer = client.send(command, arguments_of(command, words))
+        except HilError as error:
+            return False, error.message
+        return answer.ok, answer.text

@@ -1,0 +1,50 @@
+"""Puts the screen on the terminal; or prints what it would show, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from hil.views.screen.app import Control, Watching
+from hil.views.screen.desk import Desk
+from hil.views.screen.paint import Marks
+from hil.views.screen.player import Player
+
+__all__ = ["once", "show"]
+
+
+def show(
+    runs: Sequence[Path],
+    *,
+    replay: bool = False,
+    ascii_only: bool = False,
+    control: Control | None = None,
+    end_run: Callable[[], None] | None = None,
+    over: Callable[[], bool] = lambda: False,
+) -> str:
+    """Watch `runs` until the user leaves; how that came: left, detached, interrupted, over.
+
+    `replay` begins at the first frame, playing. `end_run` lets the (one) run end, `over` tells that
+    its process has. Raises whatever went wrong in the screen."""
+    player = Player(following=not replay, playing=replay, since_s=time.monotonic())
+    app = Watching(
+        runs, player=player, ascii_only=ascii_only, control=control, end_run=end_run, over=over,
+    )  # fmt: skip
+    result = app.run()
+    if app.failure is not None:
+        raise app.failure
+    return result or "left"
+
+
+def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> Text:
+    """The overview of each run, as text."""
+    pages = []
+    for run in runs:
+        desk = Desk(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
+        desk.refresh(width, height)
+        pages += desk.page()
+        desk.source.close()
+    return Text("\n").join(pages)

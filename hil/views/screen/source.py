@@ -1,0 +1,295 @@
+"""A record as the screen reads it: now and then, a few rows at a time, and only what is new.
+
+The run may not have begun, may be writing, may have ended, may be deleted under our eyes. Nothing
+here raises for any of that: it is a state. Readers of a WAL database do not wait for its writer,
+and the writer does not wait for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hil.errors import KernelError
+from hil.record.schema import SCHEMA_VERSION
+from hil.views.screen.timeline import Timeline
+from hil.voter import Verdict, record_length, unpack
+
+__all__ = ["Pulse", "Source", "State", "newest_run"]
+
+_BUSY_MS: Final = 50
+_ANSWERED: Final = (0, 1, 2, 3)  # node_status_t: done, crashed, hung, absent
+_STATUS_AT: Final = 32  # bytes of a packed frame (hil.record.schema)
+_NODE_LEN: Final = 18
+
+
+class State(enum.Enum):
+    """What a record is at this moment."""
+
+    WAITING = "waiting"  # there is none yet
+    RUNNING = "running"
+    ENDED = "ended"
+    LOST = "lost"  # it was there, and is gone or cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When the writer was last heard of."""
+
+    frame: int
+    wall_us: int
+    unix_us: int
+    pid: int
+
+
+class Source:
+    """The record of the run in `run` (its folder, or the run.db itself).
+
+    `changed` counts what poll has found new; `state`, `reason`, `meta`, `names`, `pulse` and `last`
+    (the newest frame, -1 without one) are as of the last poll."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.state = State.WAITING
+        self.reason = "the run has not begun"
+        self.meta: dict[str, Any] = {}
+        self.nodes: tuple[sqlite3.Row, ...] = ()
+        self.pulse: Pulse | None = None
+        self.last = -1
+        self.time = Timeline()
+        self.changed = 0
+        self._db: sqlite3.Connection | None = None
+        self._version = -1
+        self._identity: tuple[int, int] | None = None
+        self._block: tuple[int, int, bytes] = (0, 0, b"")
+
+    @property
+    def path(self) -> Path:
+        return self.run / "run.db" if self.run.is_dir() or not self.run.suffix else self.run
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(row["name"] for row in self.nodes)
+
+    @property
+    def frame_us(self) -> int:
+        scenario = self.meta.get("scenario")
+        ms = scenario.get("frame_ms", 10.0) if isinstance(scenario, dict) else 10.0
+        return round(float(ms) * 1000)
+
+    @property
+    def outcome(self) -> str:
+        return str(self.meta.get("outcome", ""))
+
+    # --- keeping up ---------------------------------------------------------------------------
+
+    def poll(self) -> bool:
+        """Look whether there is anything new. Returns whether there is."""
+        try:
+            found = self._looked()
+        except (sqlite3.Error, OSError, ValueError) as error:
+            found = self._gone(f"it cannot be read: {error}")
+        self.changed += found
+        return found
+
+    def _looked(self) -> bool:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return self._gone("its record is gone") if self._identity else False
+        identity = (status.st_dev, status.st_ino)
+        if self._db is None or identity != self._identity:
+            return self._opened(identity)
+        version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        if version == self._version:
+            return False
+        self._version = version
+        with self.moment():
+            self._refresh(self._db)
+        return True
+
+    def _opened(self, identity: tuple[int, int]) -> bool:
+        self.close()
+        where = self.path.resolve().as_uri()
+        db = sqlite3.connect(f"{where}?mode=ro", uri=True, check_same_thread=False,
+                             isolation_level=None)  # fmt: skip
+        db.row_factory = sqlite3.Row
+        db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:  # its tables are made in one go, in a moment
+            db.close()
+            return False
+        if version > SCHEMA_VERSION:
+            db.close()
+            raise ValueError("it was written by a newer hil")
+        self._db, self._identity = db, identity
+        self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
+        self._block = (0, 0, b"")
+        with self.moment():
+            self._refresh(db)
+        return True
+
+    def _gone(self, reason: str) -> bool:
+        news = self.state is not State.LOST or self.reason != reason
+        if self.state is not State.WAITING or "gone" not in reason:
+            self.state, self.reason = State.LOST, reason
+        return news
+
+    def _refresh(self, db: sqlite3.Connection) -> None:
+        outcome = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
+        told = outcome[0] if outcome else "running"
+        if told != self.meta.get("outcome"):
+            self.meta = {row[0]: _value(row[1]) for row in db.execute("SELECT * FROM meta")}
+            self.meta.setdefault("outcome", told)
+        self.state = State.RUNNING if told == "running" else State.ENDED
+        self.reason = ""
+        if not self.nodes:
+            self.nodes = tuple(db.execute("SELECT * FROM nodes ORDER BY idx"))
+        row = db.execute(
+            "SELECT first_frame + count - 1 FROM blocks ORDER BY first_frame DESC LIMIT 1"
+        ).fetchone()
+        self.last = row[0] if row else -1
+        self._skips(db)
+        with contextlib.suppress(sqlite3.OperationalError):  # a record of before there was one
+            row = db.execute("SELECT frame, wall_us, unix_us, pid FROM pulse").fetchone()
+            self.pulse = Pulse(*row) if row else None
+
+    def _skips(self, db: sqlite3.Connection) -> None:
+        if self.frame_us != self.time.frame_us or self.last < self.time.known:
+            self.time = Timeline(self.frame_us)
+        with contextlib.suppress(sqlite3.OperationalError):
+            for frame, t_us in db.execute(
+                "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
+            ):
+                self.time.skip(frame, t_us)
+
+    def writer_is_gone(self) -> bool:
+        """The process that wrote it has ended without a word. False where that cannot be known."""
+        if self.state is not State.RUNNING or self.pulse is None:
+            return False
+        try:
+            os.kill(self.pulse.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def age_s(self) -> float | None:
+        """Real seconds since the writer's last commit; None where it said none."""
+        return None if self.pulse is None else max(0.0, time.time() - self.pulse.unix_us / 1e6)
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._db = None
+
+    # --- asking -------------------------------------------------------------------------------
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that is asked within is of one moment. Kept short: it holds back the checkpoint."""
+        if self._db is None:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """All rows of a query; none if there is no record (any more), or an older one that lacks
+        the table."""
+        if self._db is None:
+            return []
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                self._gone(f"it cannot be read: {error}")
+        except sqlite3.Error as error:
+            self._gone(f"it cannot be read: {error}")
+        return []
+
+    def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        found = self.rows(sql, *values)
+        return found[0] if found else None
+
+    def position(self, table: str, frame: int) -> int:
+        """The last id in `table` whose frame is not after `frame`; 0 without one. Ids grow with
+        frames, so that halving finds it without an index."""
+        newest = self.one(f"SELECT id, frame FROM {table} ORDER BY id DESC LIMIT 1")
+        if newest is None:
+            return 0
+        if newest["frame"] is None or newest["frame"] <= frame:
+            return int(newest["id"])
+        low, high = 0, int(newest["id"])
+        while high - low > 1:
+            middle = (low + high) // 2
+            row = self.one(
+                f"SELECT id, frame FROM {table} WHERE id <= ? AND frame IS NOT NULL "
+                "ORDER BY id DESC LIMIT 1",
+                middle,
+            )
+            if row is None or row["frame"] <= frame:
+                low = middle
+            else:
+                high = min(int(row["id"]), middle)
+        return low
+
+    def _block_of(self, frame: int) -> tuple[int, int, bytes]:
+        first, count, _ = self._block
+        if not first <= frame < first + count:
+            row = self.one(
+                "SELECT first_frame, count, data FROM blocks WHERE first_frame <= ? "
+                "ORDER BY first_frame DESC LIMIT 1",
+                frame,
+            )
+            self._block = (row[0], row[1], row[2]) if row else (0, 0, b"")
+        return self._block
+
+    def verdict(self, frame: int) -> Verdict | None:
+        """The recorded verdict of a frame; None if there is none that can be read."""
+        if frame < 0 or not self.nodes:
+            return None
+        first, count, data = self._block_of(frame)
+        size = record_length(len(self.nodes))
+        if not first <= frame < first + count:
+            return None
+        try:
+            return unpack(data[(frame - first) * size : (frame - first + 1) * size])
+        except KernelError:
+            return None
+
+    def last_answer(self, frame: int, node: int) -> int | None:
+        """The last frame up to `frame`, of those in its block, in which a node said anything."""
+        first, count, data = self._block_of(frame)
+        if not first <= frame < first + count:
+            return None
+        said = data[_STATUS_AT + _NODE_LEN * node :: record_length(len(self.nodes))]
+        at = max(said.rfind(bytes([status]), 0, frame - first + 1) for status in _ANSWERED)
+        return first + at if at >= 0 else None
+
+
+def _value(text: str) -> Any:
+    """A meta value as it was before it was written."""
+    if text[:1] in "{[":
+        with contextlib.suppress(ValueError):
+            return json.loads(text)
+    return text
+
+
+def newest_run(folder: Path = Path("runs")) -> Path | None:
+    """The run below `folder` that was begun last; None if there is none."""
+    found = [path for path in folder.glob("*") if path.is_dir()]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

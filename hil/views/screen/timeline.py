@@ -1,0 +1,39 @@
+"""When a frame began, in simulated time: frames follow each other evenly, but quiet ones may have
+been skipped (the record's `skips`)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+__all__ = ["Timeline"]
+
+
+class Timeline:
+    """The times of a run whose frames take `frame_us`."""
+
+    def __init__(self, frame_us: int = 10_000) -> None:
+        self.frame_us = frame_us
+        self._frames: list[int] = [0]
+        self._times: list[int] = [0]
+
+    @property
+    def known(self) -> int:
+        """The frame of the last skip; 0 without one."""
+        return self._frames[-1]
+
+    def skip(self, frame: int, t_us: int) -> None:
+        """Frame `frame` began at `t_us` only. To be told in order."""
+        self._frames.append(frame)
+        self._times.append(t_us)
+
+    def t_us(self, frame: int) -> int:
+        """When a frame began."""
+        frame = max(0, frame)
+        at = bisect_right(self._frames, frame) - 1
+        return self._times[at] + (frame - self._frames[at]) * self.frame_us
+
+    def frame_at(self, t_us: int) -> int:
+        """The frame of a moment; if it was skipped, the first one after it."""
+        at = max(0, bisect_right(self._times, t_us) - 1)
+        frame = self._frames[at] + max(0, t_us - self._times[at]) // self.frame_us
+        return min(frame, self._frames[at + 1]) if at + 1 < len(self._frames) else frame

@@ -1,0 +1,150 @@
+"""Is it healthy, and what can still fail: pure functions on plain values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hil.views.screen import judge
+from hil.views.screen.alarms import Alarm
+from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene, Vote
+from hil.views.screen.source import State
+
+AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
+
+
+def node(index: int, state: str = "voting", **more: object) -> NodeFacts:
+    return replace(NodeFacts(index, "abcdefg"[index], state=state, heard_frame=100), **more)
+
+
+def scene(*nodes: NodeFacts, **more: object) -> Scene:
+    found = nodes or (node(0), node(1), node(2))
+    return replace(Scene(Run("r"), head=100, last=100, vote=AGREED, nodes=found, age_s=0.1), **more)
+
+
+def alarm(level: Level, latched: Level, *, acknowledged: bool = False) -> Alarm:
+    return Alarm("soc", "", level, latched, 40, "battery charge 0.1 < 0.2",
+                 acknowledged=acknowledged)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("voting", "of", "mode", "margin", "level"),
+    [
+        (7, 7, "7MR", 3, Level.GOOD), (5, 7, "5MR", 2, Level.WARN), (4, 7, "4MR", 1, Level.WARN),
+        (3, 3, "TMR", 1, Level.GOOD), (2, 3, "DMR", 0, Level.WARN),
+        (1, 3, "SIMPLEX", 0, Level.WARN), (0, 3, "NONE", 0, Level.BAD), (1, 1, "SIMPLEX", 0, Level.GOOD),
+    ],
+)  # fmt: skip
+def test_redundancy(voting: int, of: int, mode: str, margin: int, level: Level) -> None:
+    nodes = [node(i, "voting" if i < voting else "isolated") for i in range(of)]
+    found = judge.redundancy(scene(*nodes))
+    assert (found.mode, found.margin, found.level) == (mode, margin, level)
+    assert (found.voting, found.of) == (voting, of)
+
+
+def word(of: Scene, *alarms: Alarm) -> tuple[str, Level]:
+    found = judge.health(of, alarms)
+    return found.word, found.level
+
+
+def test_all_is_well() -> None:
+    assert word(scene()) == ("HEALTHY", Level.GOOD)
+    assert judge.health(scene()).why == "all 3 nodes vote and agree"
+
+
+def test_a_wrong_output_is_worse_than_everything_else() -> None:
+    wrong = replace(AGREED, correct=False)
+    found = judge.health(scene(node(0), node(1, "isolated"), vote=wrong, age_s=99.0))
+    assert (found.word, found.level) == ("FAILING", Level.BAD)
+    assert "wrong output" in found.why
+
+
+@pytest.mark.parametrize(("kind", "why"), [("no_majority", "no majority"),
+                                           ("no_quorum", "no node is heard")])  # fmt: skip
+def test_no_output_is_failing(kind: str, why: str) -> None:
+    found = judge.health(scene(vote=replace(AGREED, kind=kind, delivered=False, correct=False)))
+    assert found.word == "FAILING" and why in found.why
+
+
+def test_a_node_that_is_out_degrades_and_says_since_when_and_why() -> None:
+    out = node(1, "isolated", began_frame=40, began_cause="silent", upset="upset #3 board")
+    found = judge.health(scene(node(0), out, node(2)))
+    assert (found.word, found.level) == ("DEGRADED", Level.BAD)
+    assert found.since_us == 400_000
+    assert found.why == "b isolated: silent, upset #3 board"
+
+
+def test_one_that_comes_back_is_yellow_only() -> None:
+    assert word(scene(node(0), node(1, "reintegrating"))) == ("DEGRADED", Level.WARN)
+
+
+def test_the_worst_and_oldest_of_several_is_named() -> None:
+    nodes = (node(0, "restart", began_frame=90), node(1, "isolated", began_frame=80),
+             node(2, "isolated", began_frame=20))  # fmt: skip
+    found = judge.health(scene(*nodes))
+    assert found.why.startswith("c isolated") and found.why.endswith("(and 2 more)")
+
+
+def test_a_voter_that_dissents_now_degrades() -> None:
+    found = judge.health(scene(vote=replace(AGREED, kind="majority", dissent=2, agree=5)))
+    assert (found.word, found.level) == ("DEGRADED", Level.WARN)
+
+
+def test_silence_of_the_writer_is_stale_only_while_the_newest_is_on_view() -> None:
+    assert word(scene(age_s=judge.STALE_S + 0.1))[0] == "STALE"
+    assert word(scene(age_s=judge.STALE_S - 0.1))[0] == "HEALTHY"
+    assert word(scene(age_s=99.0, head=50))[0] == "HEALTHY"
+
+
+def test_a_writer_that_is_gone_is_told() -> None:
+    found = judge.health(scene(gone=True))
+    assert found.word == "STOPPED" and "--resume" in found.why
+
+
+@pytest.mark.parametrize(("state", "expected"), [(State.WAITING, "WAITING"), (State.LOST, "LOST")])
+def test_no_record_is_a_state(state: State, expected: str) -> None:
+    assert word(scene(state=state))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [("pass", Level.GOOD), ("fail", Level.BAD), ("aborted", Level.WARN), ("error", Level.BAD)],
+)
+def test_the_end_has_the_outcome(outcome: str, level: Level) -> None:
+    over = scene(state=State.ENDED, outcome=outcome)
+    found = judge.health(over)
+    assert (found.word, found.level) == ("ENDED", level)
+    assert outcome.upper() in found.why
+    # Looking back into it is looking at the run, not at its end.
+    assert word(replace(over, head=50))[0] == "HEALTHY"
+
+
+def test_what_is_over_but_was_red_waits_for_somebody() -> None:
+    over = alarm(Level.GOOD, Level.BAD)
+    assert word(scene(), over) == ("ALARM", Level.BAD)
+    assert word(scene(), replace(over, acknowledged=True)) == ("HEALTHY", Level.GOOD)
+    assert word(scene(), replace(over, latched=Level.WARN)) == ("HEALTHY", Level.GOOD)
+
+
+def test_what_is_red_now_comes_before_what_was() -> None:
+    now = replace(alarm(Level.BAD, Level.BAD), quantity="cpu_temp_c", text="hot")
+    assert judge.health(scene(), [alarm(Level.GOOD, Level.BAD), now]).why == "hot"
+
+
+def test_yellow_is_a_caution() -> None:
+    assert word(scene(), alarm(Level.WARN, Level.WARN)) == ("CAUTION", Level.WARN)
+
+
+def test_ages() -> None:
+    reading = Reading(90, 5_000_000)
+    quiet = node(1, heard_frame=40, reading=replace(reading, wall_us=1_000_000))
+    of = scene(node(0, reading=reading), quiet)
+    assert judge.heard_age_us(quiet, of) == 60 * of.run.frame_us
+    assert judge.reading_age_s(quiet, of) == pytest.approx(4.0)
+    assert judge.heard_age_us(replace(quiet, heard_frame=None), of) is None
+
+
+def test_since_says_when_and_how_long_ago() -> None:
+    assert judge.since_text(5_010_000, 125_010_000) == "since 5.010 s, 2 min ago"
+    assert judge.since_text(None, 5) == ""

@@ -1,0 +1,350 @@
+"""Source, ledger, watch and decision, on records that the real writer wrote."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from hil.perf.week import write_record
+from hil.views.screen.decision import decision, neighbour
+from hil.views.screen.desk import Desk
+from hil.views.screen.events import newest_events
+from hil.views.screen.facts import Level
+from hil.views.screen.gather import Gather
+from hil.views.screen.ledger import STRETCH, ZOOMS, Ledger, Mark
+from hil.views.screen.paint import Marks
+from hil.views.screen.player import Player
+from hil.views.screen.source import Source, State, newest_run
+from hil.views.screen.watching import Watch
+from tests.views.story import Story
+
+
+def opened(path: Path) -> Source:
+    source = Source(path)
+    source.poll()
+    return source
+
+
+# --- the record as it comes and goes --------------------------------------------------------------
+
+
+def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
+    source = Source(tmp_path)
+    assert not source.poll() and source.state is State.WAITING
+    (tmp_path / "run.db").touch()  # the file is there before its tables are
+    source.poll()
+    assert source.state is State.WAITING
+    (tmp_path / "run.db").unlink()
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5)
+        story.commit()
+        assert source.poll() and source.state is State.RUNNING
+        assert (source.last, source.names) == (4, ("a", "b", "c"))
+
+
+def test_only_what_is_new_is_news(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5).commit()
+        source = opened(tmp_path)
+        assert not source.poll()
+        story.agree(3).commit()
+        assert source.poll() and source.last == 7
+        story.end("aborted").commit()
+        assert source.poll() and source.state is State.ENDED and source.outcome == "aborted"
+
+
+def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path: Path) -> None:
+    with Story(tmp_path / "run" / "run.db") as story:
+        story.agree(5)
+    source = opened(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    assert source.poll() and source.state is State.LOST and "gone" in source.reason
+    assert not source.poll()
+    with Story(tmp_path / "run" / "run.db") as story:
+        story.agree(9)
+    assert source.poll() and (source.state, source.last) == (State.RUNNING, 8)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all " * 100, b"SQLite format 3\0" + bytes(84)]
+)
+def test_what_is_no_record_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.db").write_bytes(content)
+    source = Source(tmp_path)
+    source.poll()
+    assert source.state in (State.LOST, State.WAITING)
+    assert source.rows("SELECT * FROM frames") == []
+
+
+def test_a_reader_does_not_hold_the_writer_up(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(50).commit()
+        source = opened(tmp_path)
+        with source.moment():
+            source.rows("SELECT * FROM blocks")
+            before = time.monotonic()
+            story.agree(50).commit()
+            assert time.monotonic() - before < 2
+            assert source.rows("SELECT max(first_frame) FROM blocks")[0][0] < 50
+        assert source.poll() and source.last == 99
+
+
+def test_a_writer_that_was_killed_is_noticed(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5)
+    source = opened(tmp_path)
+    assert not source.writer_is_gone()
+    db = sqlite3.connect(tmp_path / "run.db")
+    db.execute("UPDATE pulse SET pid = ?", (_dead_pid(),))
+    db.commit()
+    db.close()
+    source.poll()
+    assert source.writer_is_gone()
+
+
+def _dead_pid() -> int:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def test_records_of_before_the_pulse_are_read(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5)
+    db = sqlite3.connect(tmp_path / "run.db")
+    for table in ("pulse", "skips", "commands", "link_events", "plant", "orbit", "plant_nodes"):
+        db.execute(f"DROP TABLE {table}")
+    db.commit()
+    db.close()
+    source = opened(tmp_path)
+    assert source.state is State.RUNNING and source.age_s() is None
+    assert Gather(source).scene(source.last).nodes
+
+
+def test_the_newest_run_is_found(tmp_path: Path) -> None:
+    assert newest_run(tmp_path) is None
+    for k, name in enumerate(("one", "two", "three")):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1000 + k % 2, 1000 + k % 2))
+    assert newest_run(tmp_path) == tmp_path / "two"
+
+
+# --- positions and sums ---------------------------------------------------------------------------
+
+
+def test_positions_are_those_of_a_plain_search(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        for k in range(30):
+            story.agree(k % 4).outvoted("abc"[k % 3])
+    source = opened(tmp_path)
+    for table in ("transitions", "repairs", "health"):
+        rows = source.rows(f"SELECT id, frame FROM {table}")
+        for frame in range(-1, source.last + 2):
+            expected = max((r["id"] for r in rows if r["frame"] <= frame), default=0)
+            assert source.position(table, frame) == expected
+
+
+@pytest.mark.parametrize("zoom", ZOOMS)
+def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None:
+    frames = write_record(tmp_path / "run.db", 2000, upset_every=700)
+    source = opened(tmp_path)
+    ledger = Ledger(source)
+    while not ledger.read_on(1.0):
+        pass
+    bad = set(range(699, frames, 700))
+    for head in (0, 698, 699, 5000, STRETCH - 1, STRETCH, frames - 1):
+        for cell in ledger.strip(head, 20, zoom):
+            inside = sorted(f for f in bad if cell.first <= f <= min(cell.last, head))
+            if cell.last < 0 or cell.first < 0:
+                assert cell.mark is Mark.NONE
+            elif inside:
+                assert (cell.mark, cell.frame, cell.notable) == (
+                    Mark.OUTVOTED, inside[0], len(inside))  # fmt: skip
+            else:
+                assert cell.mark is Mark.AGREED
+        totals = ledger.totals(head)
+        assert totals.outvoted == len([f for f in bad if f <= head])
+        assert totals.frames == head + 1 and totals.complete
+
+
+def test_what_was_not_read_yet_says_so(tmp_path: Path) -> None:
+    frames = write_record(tmp_path / "run.db", 3000)
+    ledger = Ledger(opened(tmp_path))
+    assert not ledger.totals(frames - 1).complete
+    assert Mark.UNREAD in {cell.mark for cell in ledger.strip(frames - 1, 6, STRETCH)}
+    ledger.read_on(60.0)
+    assert ledger.totals(frames - 1).complete
+
+
+def test_each_kind_of_trouble_has_its_mark(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(2).outvoted("a").wrong().differ(a=1, b=2, c=3).agree(1)
+    found = [cell.mark.name for cell in Ledger(opened(tmp_path)).strip(5, 6, 1)]
+    assert found == ["AGREED", "AGREED", "OUTVOTED", "WRONG", "NO_OUTPUT", "AGREED"]
+
+
+# --- scenes ---------------------------------------------------------------------------------------
+
+
+def test_the_past_is_shown_as_it_was(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(30).isolate("b").agree(40)
+        story.move("b", "isolated", "power_cycle", "reintegrating", cause="power is back")
+        story.agree(5).move("b", "reintegrating", "voting", cause="agreed again").agree(20)
+    gather = Gather(opened(tmp_path))
+    states = {frame: gather.scene(frame).nodes[1].state for frame in (29, 30, 69, 72, 80)}
+    assert states == {29: "voting", 30: "isolated", 69: "isolated", 72: "reintegrating",
+                      80: "voting"}  # fmt: skip
+    then = gather.scene(60).nodes[1]
+    assert (then.began_frame, then.began_cause, then.heard_frame) == (30, "silent", 29)
+    assert then.upset == "upset #1 board power loss"
+    assert gather.scene(60).upsets == 1 and gather.scene(29).upsets == 0
+
+
+def test_rates_come_from_two_accounts(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(41)
+    node = Gather(opened(tmp_path)).scene(40).nodes[0]
+    assert node.steps_per_s == pytest.approx(10.0)
+
+
+def test_events_are_newest_first_and_the_same_in_a_row_are_one(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(3).outvoted("a")
+        for _ in range(4):
+            story.wrong()
+    events = newest_events(opened(tmp_path), 99, 50)
+    assert (events[0].level, events[0].frame, events[0].count) == (Level.BAD, 7, 4)
+    assert [event.kind for event in events[1:]] == ["repair", "upset"]
+    assert newest_events(opened(tmp_path), 2, 50) == ()
+
+
+# --- alarms ---------------------------------------------------------------------------------------
+
+
+def all_of(watch: Watch, head: int) -> dict[tuple[str, str], Level]:
+    watch.follow(head)
+    while watch.behind:
+        watch.follow(head)
+    return {alarm.key: alarm.level for alarm in watch.book.alarms}
+
+
+def test_alarms_follow_the_record(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(20)
+        story.temperatures["b"] = 90.0
+        story.agree(60)
+        story.temperatures["b"] = 50.0
+        story.agree(20).isolate("c").wrong().agree(5)
+    source = opened(tmp_path)
+    watch = Watch(source)
+    hot = ("cpu_temp_c", "b")
+    assert all_of(watch, 30) == {}  # not persistent yet
+    assert all_of(watch, 70) == {hot: Level.BAD}
+    later = all_of(watch, source.last)
+    assert later == {hot: Level.GOOD, ("isolated", "c"): Level.BAD,
+                     ("wrong output", ""): Level.GOOD}  # fmt: skip
+    assert watch.acknowledge() == 3
+    assert all_of(watch, source.last) == {("isolated", "c"): Level.BAD}
+    # Looking back and forth again does not undo it.
+    all_of(watch, 10)
+    assert [a.acknowledged for a in watch.follow(source.last)] == [True]
+
+
+def test_limits_of_the_scenario_hold(tmp_path: Path) -> None:
+    alarms = {"cpu_temp_c": {"yellow_high": 40, "persistence": 1}}
+    with Story(tmp_path / "run.db", alarms=alarms) as story:
+        story.agree(15)
+    watch = Watch(opened(tmp_path))
+    assert set(all_of(watch, 14)) == {("cpu_temp_c", name) for name in "abc"}
+
+
+def test_a_late_beginning_says_since_when_it_watches(tmp_path: Path) -> None:
+    frames = write_record(tmp_path / "run.db", 1500)
+    watch = Watch(opened(tmp_path))
+    all_of(watch, frames - 1)
+    assert 0 < watch.watched_from < frames
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def test_a_decision_down_to_the_bit(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(7).outvoted("b").agree(4)
+    found = decision(opened(tmp_path), 7)
+    assert found.notable and found.vote is not None and found.vote.kind == "majority"
+    assert [(a.node, a.agrees, a.part) for a in found.answers] == [
+        ("a", True, "voter"), ("b", False, "voter"), ("c", True, "voter")]  # fmt: skip
+    output, state = found.differences
+    assert (output.node, output.where, output.offset, output.bits) == ("b", "output", 0, 1)
+    assert (output.agreed[0], output.found[0]) == (0, 1)
+    assert (state.where, state.offset, state.bits) == ("state", 256, 1)
+    assert found.causes[0].startswith("#1 b output bit: sdc, corrected; at tick 14, bit 3 of 384")
+    assert [cure.text for cure in found.cures] == [
+        "resync (dissent): done in 1.8 ms, 1 chunks, 256 B moved"]  # fmt: skip
+    assert found.outage == "b voted again before the next frame, after 1 ms"
+
+
+def test_an_outage_is_told_with_its_length(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(10).isolate("c").agree(50)
+        story.move("c", "isolated", "power_cycle", "reintegrating").agree(3)
+        story.move("c", "reintegrating", "voting")
+    found = decision(opened(tmp_path), 10)
+    assert found.outage == "c was isolated before the next frame, after 1 ms"
+    assert any("power cycle FAILED" in cure.text for cure in found.cures)
+
+
+def test_plain_agreement_has_digests_only(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(9)
+    found = decision(opened(tmp_path), 4)
+    assert not found.notable and found.differences == () and found.output
+    assert decision(opened(tmp_path), 99).vote is None
+
+
+def test_neighbours_are_the_notable_frames(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5).outvoted("a").agree(5).outvoted("b").agree(5)
+    source = opened(tmp_path)
+    assert [neighbour(source, 5, 1), neighbour(source, 11, -1)] == [11, 5]
+    assert [neighbour(source, 11, 1), neighbour(source, 5, -1)] == [None, None]
+
+
+# --- long records ---------------------------------------------------------------------------------
+
+
+def test_opening_and_seeking_do_not_read_the_whole_record(tmp_path: Path) -> None:
+    """What a look asks for does not grow with the record: it is counted, not timed."""
+    asked = {}
+    for name, seconds in (("short", 1500), ("long", 9000)):
+        (tmp_path / name).mkdir()
+        frames = write_record(tmp_path / name / "run.db", seconds, upset_every=100)
+        now = 0.0
+        desk = Desk(tmp_path / name, Marks(), Player(), lambda: 0.0)
+        desk.refresh(140, 40)
+        while not desk.gather.ledger.read_on(1.0) or desk.moving:
+            desk.refresh(140, 40)
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        assert desk.source._db is not None
+        desk.source._db.set_progress_handler(count, 1000)
+        for at in (frames // 2, frames // 3, frames - 5):
+            desk.player = desk.player.seek(at, frames, now)
+            desk.refresh(140, 40)
+            desk.page()
+        asked[name] = steps
+    assert asked["long"] < 1.5 * asked["short"] + 20

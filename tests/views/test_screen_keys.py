@@ -1,0 +1,417 @@
+"""The screen with its keys, as somebody uses it: Textual's Pilot on records that were written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.views.screen.app import Command, Watching
+from hil.views.screen.asking import Ask, Confirm, Help
+from hil.views.screen.desk import View
+from hil.views.screen.facts import Level
+from hil.views.screen.player import Player
+from tests.views.picture import text_of
+from tests.views.story import Story
+
+pytestmark = pytest.mark.usefixtures("fresh")
+
+
+class Bench:
+    """A screen, its pilot, and a clock that is turned by hand."""
+
+    def __init__(self, app: Watching, pilot: Any, times: list[float]) -> None:
+        self.app, self.pilot, self._times = app, pilot, times
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def wait(self, seconds: float) -> None:
+        """Let time go on, and look."""
+        self._times[0] += seconds
+        await self.app.look()
+        await self.pilot.pause()
+
+    @property
+    def text(self) -> str:
+        return text_of(self.app.export_screenshot(), *self.app.size)
+
+    @property
+    def desk(self) -> Any:
+        return self.app.desk
+
+
+def drive(
+    runs: Sequence[Path], flow: Callable[[Bench], Awaitable[None]], *, size: tuple[int, int] = (80, 24),
+    **more: Any,
+) -> str | None:  # fmt: skip
+    """Run `flow` on a screen of these runs; what the screen ended with."""
+
+    async def go() -> str | None:
+        times = [0.0]
+        app = Watching(runs, clock=lambda: times[0], **more)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await flow(Bench(app, pilot, times))
+        if app.failure is not None:
+            raise app.failure
+        return app.return_value
+
+    return asyncio.run(go())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Frames 20 and 60 were outvoted, node c is isolated since 100; it ended."""
+    with Story(tmp_path / "run" / "run.db") as story:
+        story.agree(20).outvoted("a").agree(39).outvoted("b").agree(39).isolate("c").agree(30)
+        story.end()
+    return tmp_path / "run"
+
+
+def test_from_a_mark_in_the_strip_to_the_bits_and_back(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("left_square_bracket")  # the mark before the newest frame
+        assert "frame 100 ▲ outvoted" in b.text
+        await b.press("left_square_bracket", "enter")
+        assert b.desk.view is View.DECISION
+        assert "FRAME 60" in b.text and "DIFFERENCES" in b.text
+        assert "01 01 02 03 04 05 06 07 1: byte 0 bit 0" in b.text
+        await b.press("left_square_bracket")
+        assert "FRAME 20" in b.text
+        await b.press("right")
+        assert "FRAME 21" in b.text and "plain agreement" in b.text
+        await b.press("escape")
+        assert b.desk.view is View.OVERVIEW
+
+    drive([run], flow)
+
+
+@pytest.mark.parametrize(("keys", "node"), [(("down",), "a"), (("j", "j"), "b"), (("up",), "c"),
+                                            (("k", "k"), "b")])  # fmt: skip
+def test_nodes_are_chosen_with_arrows_or_hjkl(run: Path, keys: tuple[str, ...], node: str) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press(*keys)
+        assert b.desk.target == f"node {node}"
+        await b.press("enter")
+        assert f"NODE {node}" in b.text
+        await b.press("right")
+        assert f"NODE {'abca'['abc'.index(node) + 1]}" in b.text
+
+    drive([run], flow)
+
+
+def test_an_event_leads_to_its_frame(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("4", "down", "down", "down", "enter")
+        assert b.desk.view is View.DECISION and "FRAME 60" in b.text
+        await b.press("escape")
+        assert b.desk.view is View.EVENTS
+
+    drive([run], flow)
+
+
+def test_a_filter_says_what_it_hides(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("4")
+        assert "hidden" not in b.text
+        await b.press("f")
+        assert "only yellow and red: 2 events hidden" in b.text
+        await b.press("f")
+        assert b.desk.filter.least is Level.BAD and "only red only" not in b.text
+        await b.press("f", "slash")
+        assert isinstance(b.app.screen, Ask)
+        await b.press(*"isolated", "enter")
+        assert "with `isolated`" in b.text and "ISOLATED" in b.text
+
+    drive([run], flow)
+
+
+def test_acknowledging_takes_alarms_off_once_they_are_over(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("4")
+        assert "1 not acknowledged" in b.text and "ACTIVE" in b.text
+        await b.press("a")
+        assert "not acknowledged" not in b.text and "acknowledged" in b.text
+
+    drive([run], flow)
+
+
+def test_the_footer_shows_what_works_now(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        footer = b.text.splitlines()[-1]
+        assert "a Ack" in footer and "Level" not in footer and "2 Node" in footer
+        assert "1 Main" not in footer  # it is on view
+        await b.press("4", "a")
+        footer = b.text.splitlines()[-1]
+        assert "f Level" in footer and "a Ack" not in footer and "4 Events" not in footer
+
+    drive([run], flow)
+
+
+def test_a_recording_is_played_paused_stepped_and_sought(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        assert b.desk.head == 0 and "REPLAY 1x" in b.text
+        await b.wait(3.0)
+        assert b.desk.head == 30
+        await b.press("greater_than_sign")
+        await b.wait(2.0)
+        assert b.desk.head == 70 and "REPLAY 2x" in b.text
+        await b.press("space")
+        await b.wait(50.0)
+        assert b.desk.head == 70 and "PAUSED, 6.1 s behind" in b.text
+        await b.press("full_stop", "full_stop", "comma")
+        assert b.desk.head == 71
+        await b.press("g", *"10.5s", "enter")
+        assert b.desk.head == 105 and "c isolated: silent" in b.text
+        await b.press("g", *"50", "enter")
+        assert b.desk.head == 50 and "isolated" not in b.text
+        await b.press("g", *"nonsense", "enter")
+        assert b.desk.head == 50
+        await b.press("home")
+        assert b.desk.head == 0
+        await b.press("end")
+        assert b.desk.player.following and "ENDED pass" in b.text
+        await b.press("space")  # from the end it begins again
+        assert b.desk.head == 0 and b.desk.player.playing
+
+    drive([run], flow, player=Player(False, True))
+
+
+def test_a_live_run_is_followed_paused_and_followed_again(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(50).commit()
+
+        async def flow(b: Bench) -> None:
+            assert "LIVE" in b.text and b.desk.head == 49
+            story.agree(10).commit()
+            await b.wait(0.1)
+            assert b.desk.head == 59
+            await b.press("space")
+            story.agree(10).commit()
+            await b.wait(0.1)
+            assert b.desk.head == 59 and "PAUSED, 1 s behind" in b.text
+            await b.press("end")
+            assert b.desk.head == 69 and "LIVE" in b.text
+            story.end("fail", met=False).commit()
+            await b.wait(0.1)
+            assert "ENDED fail" in b.text and "sdc_escaped == 0, measured 2" in b.text
+            await b.press("2")  # and still usable
+            assert "NODE a" in b.text
+
+        drive([tmp_path], flow)
+
+
+def test_a_run_that_begins_later_and_one_that_vanishes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    async def flow(b: Bench) -> None:
+        assert "has not begun" in b.text
+        with Story(folder / "run.db") as story:
+            story.agree(12)
+        await b.wait(0.1)
+        assert "all 3 nodes vote and agree" in b.text
+        for path in folder.iterdir():
+            path.unlink()
+        await b.wait(0.1)
+        assert "its record is gone" in b.text
+        await b.press("2", "3", "4", "5", "1")
+
+    drive([folder], flow)
+
+
+def test_several_runs_at_once(run: Path, tmp_path: Path) -> None:
+    with Story(tmp_path / "other" / "run.db", name="other") as story:
+        story.agree(12)
+
+    async def flow(b: Bench) -> None:
+        await b.wait(2.0)
+        bar = b.text.splitlines()[1]
+        assert "story ENDED" in bar and "other HEALTHY" in bar
+        assert "story" in b.text.splitlines()[0]
+        await b.press("tab")
+        assert "other" in b.text.splitlines()[0]
+        await b.press("tab")
+        assert "story" in b.text.splitlines()[0]
+
+    drive([run, tmp_path / "other"], flow, size=(100, 30))
+
+
+def test_help_lists_every_key_and_goes_away(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("question_mark")
+        assert isinstance(b.app.screen, Help) and "acknowledge all alarms" in b.text
+        await b.press("2")  # keys of the page below do nothing
+        assert isinstance(b.app.screen, Help)
+        await b.press("escape")
+        assert not isinstance(b.app.screen, Help) and b.desk.view is View.OVERVIEW
+
+    drive([run], flow)
+
+
+def test_the_palette_has_every_key_by_name(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        titles = {command.title for command in b.app.get_system_commands(b.app.screen)}
+        assert {"Node", "Events", "Map", "Pause", "Go to", "Help", "Quit", "Next mark"} <= titles
+        assert "Main" not in titles
+
+    drive([run], flow)
+
+
+def test_zooming_keeps_what_is_under_the_cursor(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("left_square_bracket", "left_square_bracket")
+        assert "frame 60 ▲" in b.text
+        await b.press("plus")
+        assert "frames 60-63 ▲ outvoted, 1 notable" in b.text
+        await b.press("plus", "enter")
+        assert "FRAME 60" in b.text
+
+    drive([run], flow)
+
+
+@pytest.mark.parametrize("size", [(20, 6), (60, 15), (80, 24), (119, 30), (160, 50), (250, 80)])
+def test_every_size_works_on_every_page(run: Path, size: tuple[int, int]) -> None:
+    async def flow(b: Bench) -> None:
+        for key in "12345":
+            await b.press(key)
+        await b.pilot.resize_terminal(80, 24)
+        await b.press("1")
+        assert "VERDICTS" in b.text
+
+    drive([run], flow, size=size)
+
+
+def test_more_columns_on_wider_screens(run: Path) -> None:
+    heads = {}
+    for width in (80, 120, 160):
+
+        async def flow(b: Bench, width: int = width) -> None:
+            heads[width] = next(row for row in b.text.splitlines() if "state" in row).split()
+
+        drive([run], flow, size=(width, 40))
+    assert set(heads[80]) < set(heads[120]) < set(heads[160])
+    assert {"node", "state", "link", "heard"} <= set(heads[80])
+
+
+# --- a run of one's own ---------------------------------------------------------------------------
+
+
+def test_quitting_a_run_that_goes_on_asks_and_leaves_it_alone(tmp_path: Path) -> None:
+    ended: list[str] = []
+    with Story(tmp_path / "run.db") as story:
+        story.agree(12).commit()
+
+        async def stay(b: Bench) -> None:
+            await b.press("q")
+            assert isinstance(b.app.screen, Confirm) and "hil watch" in b.text
+            await b.press("n")
+            assert not isinstance(b.app.screen, Confirm)
+
+        async def leave(b: Bench) -> None:
+            await b.press("q", "y")
+
+        end = {"end_run": lambda: ended.append("end")}
+        assert drive([tmp_path], stay, **end) is None
+        assert drive([tmp_path], leave, **end) == "detached"
+        assert ended == []
+
+
+def test_ctrl_c_ends_a_run_of_ones_own_after_asking(tmp_path: Path) -> None:
+    ended: list[str] = []
+    with Story(tmp_path / "run.db") as story:
+        story.agree(12).commit()
+
+        async def flow(b: Bench) -> None:
+            await b.press("ctrl+c")
+            assert isinstance(b.app.screen, Confirm) and "End the run?" in b.text
+            await b.press("y")
+            assert ended == ["end"]
+            story.end("aborted").commit()
+            await b.wait(0.1)
+            assert "ENDED aborted" in b.text
+            await b.press("q")
+
+        assert drive([tmp_path], flow, end_run=lambda: ended.append("end")) == "left"
+
+
+def test_quitting_what_is_only_watched_asks_nothing(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("q")
+
+    assert drive([run], flow) == "left"
+
+
+def test_a_run_that_ended_before_it_began_closes_the_screen(tmp_path: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.pilot.pause(0.3)
+
+    assert drive([tmp_path], flow, over=lambda: True) == "over"
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+class Remote:
+    """Takes commands, and remembers them."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, list[str]]] = []
+
+    def commands(self, run: Path) -> Sequence[Command]:
+        return [Command("isolate", "take a node out", node=True),
+                Command("note", "a remark", more="text=", sure=False)]  # fmt: skip
+
+    def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
+        self.told.append((command, list(words)))
+        return True, "done"
+
+
+def test_commands_are_sent_only_after_asking(run: Path) -> None:
+    remote = Remote()
+
+    async def flow(b: Bench) -> None:
+        await b.press("down", "down")
+        isolate, note = remote.commands(run)
+        b.app.tell(isolate)
+        await b.pilot.pause()
+        assert isinstance(b.app.screen, Confirm) and "isolate node=b?" in b.text
+        await b.press("n")
+        assert remote.told == []
+        b.app.tell(isolate)
+        await b.pilot.pause()
+        await b.press("y")
+        await b.app.workers.wait_for_complete()
+        assert remote.told == [("isolate", ["node=b"])]
+        b.app.tell(note)
+        await b.pilot.pause()
+        await b.press("end", *"hello", "enter")
+        await b.app.workers.wait_for_complete()
+        assert remote.told[1][0] == "note"
+
+    drive([run], flow, control=remote)
+
+
+def test_acknowledging_is_recorded_where_commands_are_taken(run: Path) -> None:
+    remote = Remote()
+
+    async def flow(b: Bench) -> None:
+        await b.press("a")
+        await b.app.workers.wait_for_complete()
+
+    drive([run], flow, control=remote)
+    assert remote.told == [("acknowledge", ["alarm=isolated.c"])]
+
+
+def test_a_defect_of_the_screen_is_raised_to_the_caller(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        b.desk.refresh = lambda *_: 1 / 0
+        await b.wait(5.0)
+
+    with pytest.raises(ZeroDivisionError):
+        drive([run], flow)

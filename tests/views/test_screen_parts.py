@@ -1,0 +1,146 @@
+"""The small pure parts: the player, times, letters, the map, sparks."""
+
+from __future__ import annotations
+
+import pytest
+
+from hil.recovery import NodeState
+from hil.views.screen.facts import Place, Run, Scene
+from hil.views.screen.land import is_land
+from hil.views.screen.letters import big
+from hil.views.screen.paint import Marks, fit, rule, spark
+from hil.views.screen.paint_map import Sky, world
+from hil.views.screen.paint_node import state_machine
+from hil.views.screen.player import SPEEDS, Player
+from hil.views.screen.timeline import Timeline
+from hil.views.screen.when import frame_of
+
+MARKS = Marks()
+LAST, FRAME_US = 1000, 100_000
+
+
+def test_following_shows_the_newest() -> None:
+    assert Player().head(7, 99.0, FRAME_US) == 7
+    assert Player().head(-1, 0.0, FRAME_US) == -1
+
+
+def test_playing_goes_with_the_time() -> None:
+    player = Player(False, True, 10.0, at=100, since_s=50.0)
+    assert player.head(LAST, 50.0, FRAME_US) == 100
+    assert player.head(LAST, 51.0, FRAME_US) == 200
+    assert player.head(LAST, 5000.0, FRAME_US) == LAST
+
+
+def test_pausing_stays_and_playing_goes_on_from_there() -> None:
+    paused = Player(False, True, 1.0, at=0, since_s=0.0).pause(40, 4.0)
+    assert paused.head(LAST, 1e6, FRAME_US) == 40
+    on = paused.play(40, LAST, 10.0)
+    assert on.head(LAST, 11.0, FRAME_US) == 50
+    assert paused.play(LAST, LAST, 0.0).head(LAST, 0.0, FRAME_US) == 0
+
+
+def test_another_speed_changes_what_comes_not_what_was() -> None:
+    player = Player(False, True, 1.0, at=0, since_s=0.0)
+    faster = player.faster(1, player.head(LAST, 10.0, FRAME_US), 10.0)
+    assert faster.speed == SPEEDS[SPEEDS.index(1.0) + 1]
+    assert faster.head(LAST, 10.0, FRAME_US) == 100
+    assert player.faster(99, 0, 0.0).speed == SPEEDS[-1]
+    assert player.faster(-99, 0, 0.0).speed == SPEEDS[0]
+
+
+@pytest.mark.parametrize(("frame", "expected"), [(-5, 0), (17, 17), (10**9, LAST)])
+def test_seeking_stays_within_the_run(frame: int, expected: int) -> None:
+    assert Player().seek(frame, LAST, 0.0).head(LAST, 0.0, FRAME_US) == expected
+
+
+def test_times_of_a_run_that_skipped() -> None:
+    time = Timeline(100)
+    time.skip(10, 5000)
+    time.skip(20, 9000)
+    assert [time.t_us(frame) for frame in (0, 9, 10, 19, 20, 25)] == [
+        0,
+        900,
+        5000,
+        5900,
+        9000,
+        9500,
+    ]
+    for frame in (0, 9, 10, 19, 20, 25):
+        assert time.frame_at(time.t_us(frame)) == frame
+    assert time.frame_at(3000) == 10  # it was skipped: the first one after
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [("1234", 1234), ("1,234", 1234), ("12.5s", 125), ("1m", 600), ("1h30m", 54_000),
+     ("2:00", 1200), ("1:00:00", 36_000), ("", None), ("soon", None), ("12 parsecs", None)],
+)  # fmt: skip
+def test_where_to_go(text: str, frame: int | None) -> None:
+    assert frame_of(text, Timeline(100_000)) == frame
+
+
+def test_big_letters_are_three_lines_of_one_width() -> None:
+    for word in ("HEALTHY", "DEGRADED", "FAILING", "ENDED", "STALE", "STOPPED", "WAITING", "LOST",
+                 "ALARM", "CAUTION", "STARTING"):  # fmt: skip
+        lines = big(word, ascii_only=False)
+        assert len(lines) == 3 and max(map(len, lines)) <= 36
+        assert all("█" in text or "▀" in text or "▄" in text for text in lines)
+        assert word in big(word, ascii_only=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "land"),
+    [(48.2, 16.4, True), (-23.5, 133.0, True), (-15.0, -50.0, True), (-85.0, 0.0, True),
+     (0.0, -150.0, False), (-30.0, -20.0, False), (35.0, -40.0, False), (0.0, 180.0, False),
+     (90.0, 0.0, False), (-90.0, 179.99, True)],
+)  # fmt: skip
+def test_land_is_where_it_is(lat: float, lon: float, land: bool) -> None:
+    assert is_land(lat, lon) is land
+
+
+def test_the_map_puts_things_where_they_are() -> None:
+    here = Place(0, 0.0, 0.0)
+    sky = Sky(
+        (here, Place(1, 0.0, 90.0)),
+        frozenset({(k, -30) for k in range(-1, 3)}),
+        ((42.0, -90.0, 1),),
+    )
+    lines = [row.plain for row in world(sky, here, 0, 72, 28, MARKS)]
+    assert {len(text) for text in lines} == {72}
+    assert lines[14][36] == MARKS.here
+    assert lines[14][54] == MARKS.none  # ahead
+    assert lines[7][18] == MARKS.upset
+    assert MARKS.saa in lines[13]
+
+
+def test_sparks_reach_from_bottom_to_top() -> None:
+    assert spark([0, 7, None, 3.5], MARKS, 0, 7) == "▁█ ▅"
+    assert spark([5, 5], MARKS, 5, 5) == "▁▁"
+
+
+@pytest.mark.parametrize("width", [30, 80, 140])
+def test_rules_fill_the_line_exactly(width: int) -> None:
+    assert rule("TITLE", width, MARKS, "right").cell_len == width - 1
+    assert rule("TITLE", width, MARKS).cell_len == width - 1
+    assert rule("T" * 200, width, MARKS, "x" * 200).cell_len <= width
+
+
+def test_what_does_not_fit_leaves_a_mark() -> None:
+    assert fit("abcdef", 4) == "abc…"
+    assert fit("abcdef", 4, Marks(ascii_only=True)) == "a..."
+    assert fit("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize("state", [state.value for state in NodeState])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_the_state_machine_lights_exactly_one_state(state: str, ascii_only: bool) -> None:
+    rows = state_machine(state, 80, Marks(ascii_only=ascii_only))
+    text = "\n".join(row.plain for row in rows)
+    lit = [f"[{s.value.replace('_', ' ').upper()}]" for s in NodeState]
+    assert [word for word in lit if word in text] == [f"[{state.replace('_', ' ').upper()}]"]
+    assert max(row.cell_len for row in rows) <= 80
+    assert not ascii_only or text.isascii()
+
+
+def test_an_empty_scene_has_no_time() -> None:
+    assert Scene(Run()).t_us == 0
