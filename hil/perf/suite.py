@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hil.errors import UsageError
-from hil.perf import computing, linework, running, screening
+from hil.perf import computing, flying, linework, running, screening
 from hil.perf.row import PerfRow
 
 GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
@@ -20,6 +20,7 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "resync": linework.resync,
     "campaign": running.campaign,
     "soak": running.soak,
+    "plant": flying.plant,
     "screen": screening.screen,
 }
 """The measurements by name. Each is given whether to be quick, and yields its rows."""
