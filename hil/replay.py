@@ -267,7 +267,7 @@ def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict)
         ("flags", verdict.flags),
         ("output", hex64(verdict.output)),
         ("state", hex64(verdict.state)),
-        ("t_us", k * rows.frame_us),
+        ("t_us", rows.t_us(k)),
     ):
         out.compare(k, f"`{what}` of its row in `frames`", row[what], now)
     if verdict.delivered:
@@ -357,8 +357,7 @@ class _Rows:
         self._reader = reader
         self.names = reader.node_names
         self.nodes = len(self.names)
-        scenario = reader.meta_json("scenario") or {}
-        self.frame_us = round(float(scenario.get("frame_ms", 10.0)) * 1000)
+        self.t_us = reader.t_us
         self._from = self._to = 0
         self._frames: dict[int, sqlite3.Row] = {}
         self._replies: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)

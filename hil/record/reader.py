@@ -58,6 +58,17 @@ class Reader:
     def node_names(self) -> list[str]:
         return [row["name"] for row in self.rows("SELECT name FROM nodes ORDER BY idx")]
 
+    @property
+    def frame_us(self) -> int:
+        """Simulated time from one frame to the next."""
+        scenario = self.meta_json("scenario") or {}
+        return round(float(scenario.get("frame_ms", 10.0)) * 1000)
+
+    def t_us(self, frame: int) -> int:
+        """Simulated time at the beginning of a frame, quiet ones that were skipped included."""
+        row = self.rows("SELECT sum(frames) FROM skips WHERE frame <= ?", frame)[0]
+        return (frame + int(row[0] or 0)) * self.frame_us
+
     def blocks(self) -> Iterator[tuple[int, int, bytes]]:
         """First frame, count and packed bytes of each block, in order."""
         for row in self.rows("SELECT first_frame, count FROM blocks ORDER BY first_frame"):

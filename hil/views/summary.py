@@ -143,7 +143,7 @@ class _Page:
         self._result = result
         self._glyphs = glyphs
         self._scenario: Mapping[str, Any] = reader.meta_json("scenario") or {}
-        self._frame_us = round(float(self._scenario.get("frame_ms", 10.0)) * 1000)
+        self._frame_us = reader.frame_us
         self._run = str(result.get("run_dir") or reader.path.parent)
 
     # --- what came out ----------------------------------------------------------------------------
@@ -285,7 +285,7 @@ class _Page:
             out.add_column()
             for trouble in found:
                 out.add_row(f"frame {trouble.frame}", trouble.text)
-            when = flight_time(found[0].frame * self._frame_us)
+            when = flight_time(self._reader.t_us(found[0].frame))
             parts.append(_section(f"What failed first, {when} into the flight", out))
             first = found[0].frame
             span = f"{max(0, first - _AROUND)}:{first + _AROUND}"
