@@ -14,6 +14,8 @@ from hil.record.reader import Reader
 from hil.result import RunResult
 from hil.scenario import Scenario, load_scenario
 
+from .test_live_faults import agents
+
 ISS = {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 420.0, "inclination_deg": 51.64}
 SHORT = {  # the battery is short at once, and the sun rises 20 minutes later
     "orbit": {**ISS, "mean_anomaly_deg": 100.0},
@@ -236,3 +238,22 @@ def test_scenarios_of_the_orbit_name_boards_beside_them(tmp_path: Path) -> None:
     )
     result = run(load_scenario(file), tmp_path / "out")
     assert result.outcome == "pass" and result.plant is not None
+
+
+def test_boards_whose_power_is_not_ours_are_asked_for_clock_and_mode(tmp_path: Path) -> None:
+    """Agents on ports, as on a bench: they refuse what they may not turn, and pause instead."""
+    with agents(3) as boards:
+        nodes = [{"name": n, "port": port} for n, (_, port) in zip("abc", boards, strict=True)]
+        rig = {"board": "serial", "profile": "jetson-orin-nano", "nodes": nodes}
+        result = run(scenario(SHORT, rig=rig), tmp_path)
+    assert result.availability == 1 and result.metrics["voting.1"] > 10
+    told = [(n, c, json.loads(a), json.loads(d)) for n, c, a, d in rows(
+        tmp_path, "SELECT node, cause, asked, applied FROM limits ORDER BY id")]  # fmt: skip
+    node, cause, asked, done = told[0]
+    assert (node, cause) == ("c", "capped") and asked["mode"] == "7W"
+    assert {"clock", "mode"} & set(done["instead of"])
+    assert done["duty_permille"] < 1000  # by pauses, and said so
+    off = next(d for n, c, a, d in told if n == "c" and c.endswith(", off"))
+    assert off["power"].startswith("not ours") and off["suspend"] is True
+    last = [d for n, _, _, d in told if n == "c"][-1]
+    assert last["suspend"] is False and last["duty_permille"] == 1000
