@@ -109,6 +109,9 @@ def _system(built: Built, case: str, step_s: float) -> PowerSystem:
     network = ThermalNetwork(built.thermal, CASES[case])
     try:
         network.require_stable(step_s)
+    except UsageError as error:
+        raise _unplaced("$.plant.step_s", error) from None
+    try:
         return PowerSystem(built.power, network)
     except UsageError as error:
         raise _unplaced("$.plant.spacecraft", error) from None

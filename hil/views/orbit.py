@@ -18,6 +18,8 @@ __all__ = ["draw", "summary"]
 _SPARKS: Final = " ▁▂▃▄▅▆▇█"
 _ASCII_SPARKS: Final = " .:-=+*#@"
 _WIDTH: Final = 44
+_LEVELS: Final = "level of boards"
+_SUNLIGHT: Final = "sunlight"
 _STRIPS: Final = (
     ("sunlight", "illumination", ""),
     ("flux", "flux_per_cm2_s", "/cm²/s"),
@@ -157,12 +159,12 @@ def draw(
     hours = [t / 3600.0 for t in columns["t_s"]]
     chips = [c for c in columns if c.startswith("temperature_c.")]
     panels: list[tuple[str, list[str]]] = [
-        ("sunlight", ["illumination"]),
+        (_SUNLIGHT, ["illumination"]),
         ("protons /cm²/s", ["flux_per_cm2_s"]),
         ("battery charge", ["soc"]),
         ("power W", ["load_w", "battery_w"]),
         ("temperature °C", chips),
-        ("level of boards", [c for c in columns if c.startswith("level.")]),
+        (_LEVELS, [c for c in columns if c.startswith("level.")]),
     ]
     panels = [(label, [c for c in names if c in columns]) for label, names in panels]
     panels = [(label, names) for label, names in panels if names]
@@ -175,8 +177,12 @@ def draw(
         axis.set_ylabel(label, fontsize=8)
         axis.grid(alpha=0.3)
         if len(names) > 1:
-            axis.legend(fontsize=6, loc="upper right", ncols=2)
-    axes[0, 0].set_yticks([0, 1])
+            axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        if label == _LEVELS:
+            axis.set_yticks(range(4), ["off", "suspend", "capped", "full"], fontsize=7)
+            axis.set_ylim(-0.3, 3.3)
+        if label == _SUNLIGHT:
+            axis.set_yticks([0, 1])
     accel = "" if figures["accel"] == 1 else f", upset rates accelerated {figures['accel']:g}x"
     axes[0, 0].set_title(f"{name}{accel}", fontsize=10)
     axes[-1, 0].set_xlabel("hours")
