@@ -82,7 +82,8 @@ def test_a_bad_plant_is_reported_at_its_line_before_anything_runs(
     (hil.cwd / "bad.yaml").write_text(PLANT.replace(old, new))
     for command in (
         ("run", "bad.yaml", "--out", "o"),
-        ("check", "bad.yaml"),
+    commands = (("run", "bad.yaml", "--out", "o"), ("check", "bad.yaml"), ("orbit", "bad.yaml"))
+    for command in commands:
         ("orbit", "bad.yaml"),
     ):
         done = hil(*command)
