@@ -291,7 +291,12 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
         acts = Acts({40: reboot_b})
         (tmp_path / "run").mkdir()
         acts.loop = Loop(
-            scenario(boards, pace="realtime", upsets={"events": [event]}, recovery=none_left),
+            scenario(
+                boards,
+                upsets={"events": [event]},
+                recovery=none_left,
+                timeouts={"lost_after_ms": 10_000},  # none is to be lost for being slow
+            ),
             tmp_path / "run",
             stop=acts,
         )
@@ -310,9 +315,11 @@ class Socket(MockPower):
     def __init__(self, board: Board, supply: Supply) -> None:
         super().__init__("b", supply)
         self.board = board
+        self.offs = 0
 
     def off(self) -> None:
         super().off()
+        self.offs += 1
         self.board.kill()
 
     def on(self) -> None:
@@ -328,6 +335,7 @@ class Acts:
     acts: dict[int, Callable[[], None]]
     loop: Loop | None = None
     done_at: int = 0
+    until: Callable[[], bool] = lambda: True
 
     def __call__(self) -> bool:
         if self.loop is None:
@@ -337,21 +345,22 @@ class Acts:
             self.acts.pop(at)()
             self.done_at = frame
         voting = len(self.loop.recovery.in_state(NodeState.VOTING)) == 3
-        return not self.acts and voting and frame > self.done_at + 50 and self.loop._settled
+        if self.acts or not self.until():
+            return False
+        return voting and frame > self.done_at + 50 and self.loop._settled
 
 
 def powered(boards: dict[str, Board], out: Path, acts: Acts, **data: Any) -> Socket:
-    """Runs a paced scenario in which board b hangs on a switched socket."""
+    """Runs a scenario in which board b hangs on a switched socket."""
     supply = Supply.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
     socket = Socket(boards["b"], supply)
     out.mkdir()
-    loop = acts.loop = Loop(scenario(boards, pace="realtime", **data), out, stop=acts)
+    loop = acts.loop = Loop(scenario(boards, **data), out, stop=acts)
     board = loop.nodes[1].board
     assert isinstance(board, SerialBoard)
     board.power, board.can_cycle = socket, True
     loop.rig.power = PowerMonitor([socket], period_s=0.01)
     result = loop.run()
-    # Paced by the clock: on a busy machine a frame may end before anybody has answered.
     assert result.metrics["sdc_escaped"] == 0 and result.availability > 0.9
     return socket
 
@@ -360,11 +369,15 @@ def test_a_board_that_hangs_is_switched_off_and_on_while_the_others_go_on(tmp_pa
     with bench(tmp_path) as boards:
         acts = Acts({20: lambda: boards["b"].signal(signal.SIGSTOP)})
         socket = powered(boards, tmp_path / "run", acts)
-    assert socket.cycles == 1
+    assert socket.cycles >= 1
     repairs = rows(tmp_path / "run", "SELECT node, action, ok, detail FROM repairs")
     assert repairs[0]["detail"].startswith("its power is cycled") and repairs[-1]["ok"] == 1
-    slips = rows(tmp_path / "run", "SELECT * FROM slips WHERE late_wall_us > 700000")
-    assert slips == [], "nobody waits for it"
+    (gone, back) = rows(
+        tmp_path / "run",
+        "SELECT min(frame) AS frame FROM transitions WHERE node='b' AND after IN "
+        "('isolated', 'reset') GROUP BY after",
+    )
+    assert back["frame"] > gone["frame"] + 20, "nobody waits for it"
 
 
 def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: Path) -> None:
@@ -378,10 +391,12 @@ def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: P
             board.power.load_a = 9.0
             sockets.append(board.power)
 
-        def clear() -> None:
-            sockets[0].load_a = 0.5
+        def cleared() -> bool:
+            if sockets[0].offs >= 3:  # cut, cycled, and cut off again on its way up
+                sockets[0].load_a = 0.5
+            return sockets[0].load_a < 1
 
-        acts = Acts({20: latch, 150: clear})  # by then it was cut off again on its way up
+        acts = Acts({20: latch}, until=cleared)
         socket = powered(boards, tmp_path / "run", acts)
     assert socket.cycles >= 1 and socket.is_on
     (cut, *_) = rows(tmp_path / "run", "SELECT * FROM power WHERE event LIKE 'cut%'")
