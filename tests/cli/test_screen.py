@@ -39,8 +39,8 @@ class Terminal:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.process = subprocess.Popen(
-            [HIL, *words], cwd=hil.cwd, env=clean_env(**{"TERM": "xterm-256color", **env}), stdin=theirs,
-            stdout=theirs, stderr=theirs, preexec_fn=_lead,  # noqa: PLW1509 (no threads here)
+            [HIL, *words], cwd=hil.cwd, env=clean_env(**{"TERM": "xterm-256color", **env}),
+            stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_lead,  # noqa: PLW1509 (no threads here)
         )  # fmt: skip
         os.close(theirs)
         self.fd = ours
