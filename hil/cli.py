@@ -660,6 +660,10 @@ def watch(
         list[Path] | None,
         typer.Argument(metavar="[RUN]...", help="Folders of runs; default: the newest in runs/."),
     ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this computer, to look only.")
+    ] = False,
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="For --web.")] = 8000,
     ascii_only: Ascii = False,
 ) -> int:
     """Watch runs on a screen, while they go on or afterwards. It never slows or ends them.
@@ -675,18 +679,25 @@ def watch(
     for run in wanted:
         if not run.exists():
             _must_be_run(run)
+    if web:
+        from hil.views.screen.web import serve
+
+        serve(wanted, port, _say, *(["--ascii"] if ascii_only else []))
+        return Exit.PASS
     return _watch(wanted, replay=False, ascii_only=ascii_only)
 
 
 def _watch(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
     from hil.views.screen.sending import Socket
     from hil.views.screen.show import once, show
+    from hil.views.screen.web import is_served
 
-    if not _has_screen():
+    if not (_has_screen() or is_served()):
         _show(lambda glyphs: once(runs, 100, 30, ascii_only=ascii_only or glyphs.ok == "+"),
               width=100)  # fmt: skip
         return Exit.PASS
-    show(runs, replay=replay, ascii_only=_ascii(ascii_only), control=Socket())
+    control = None if is_served() else Socket()
+    show(runs, replay=replay, ascii_only=_ascii(ascii_only), control=control)
     return Exit.PASS
 
 

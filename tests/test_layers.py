@@ -224,6 +224,7 @@ TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
         ("hil.record.reader", ENGINE + TEXTUAL + ("pydantic",)),
         ("hil.record.writer", TEXTUAL),
         ("hil.loop", TEXTUAL),
+        ("hil.cli", ("textual", "numpy", "pydantic", "hil._kernel", "hil.views", "hil.loop")),
         *((m, ENGINE) for m in MODULES if within(m, "hil.views")),
         ("hil.control.client", HEAVY),
         ("hil.control.server", HEAVY),

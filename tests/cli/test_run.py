@@ -431,7 +431,9 @@ def on_terminal(hil: Hil, *words: object, **env: str) -> tuple[int, str]:
 
 
 def test_a_terminal_gets_colours_and_a_moving_bar(hil: Hil) -> None:
-    code, shown = on_terminal(hil, "run", "memory-storm", "--boards", "process", "--frames", 1500)
+    code, shown = on_terminal(
+        hil, "run", "memory-storm", "--boards", "process", "--frames", 1500, "--no-tui"
+    )
     assert code in (0, 1)
     assert COLOUR.search(shown)
     assert "frames/s" in shown
@@ -440,7 +442,7 @@ def test_a_terminal_gets_colours_and_a_moving_bar(hil: Hil) -> None:
 
 def test_no_color_means_none_on_a_terminal(hil: Hil) -> None:
     code, shown = on_terminal(
-        hil, "run", "two-faults", "--frames", 240, "--boards", "process", NO_COLOR="1"
+        hil, "run", "two-faults", "--frames", 240, "--boards", "process", "--no-tui", NO_COLOR="1"
     )
     assert code == 1
     assert not re.search(r"\x1b\[[0-9;]*(3|4)[0-9][0-9;]*m", shown)

@@ -33,7 +33,8 @@ def alarm(level: Level, latched: Level, *, acknowledged: bool = False) -> Alarm:
     [
         (7, 7, "7MR", 3, Level.GOOD), (5, 7, "5MR", 2, Level.WARN), (4, 7, "4MR", 1, Level.WARN),
         (3, 3, "TMR", 1, Level.GOOD), (2, 3, "DMR", 0, Level.WARN),
-        (1, 3, "SIMPLEX", 0, Level.WARN), (0, 3, "NONE", 0, Level.BAD), (1, 1, "SIMPLEX", 0, Level.GOOD),
+        (1, 3, "SIMPLEX", 0, Level.WARN), (0, 3, "NONE", 0, Level.BAD),
+        (1, 1, "SIMPLEX", 0, Level.GOOD),
     ],
 )  # fmt: skip
 def test_redundancy(voting: int, of: int, mode: str, margin: int, level: Level) -> None:

@@ -100,11 +100,8 @@ def test_land_is_where_it_is(lat: float, lon: float, land: bool) -> None:
 
 def test_the_map_puts_things_where_they_are() -> None:
     here = Place(0, 0.0, 0.0)
-    sky = Sky(
-        (here, Place(1, 0.0, 90.0)),
-        frozenset({(k, -30) for k in range(-1, 3)}),
-        ((42.0, -90.0, 1),),
-    )
+    cells = frozenset({(k, -30) for k in range(-1, 3)})
+    sky = Sky((here, Place(1, 0.0, 90.0)), cells, ((42.0, -90.0, 1),))
     lines = [row.plain for row in world(sky, here, 0, 72, 28, MARKS)]
     assert {len(text) for text in lines} == {72}
     assert lines[14][36] == MARKS.here

@@ -18,7 +18,10 @@ from tests.views.story import Story
 
 SCREENS = Path(__file__).parent / "screens"
 SIZES = ((80, 24), (140, 40))
-PAGES = {"overview": "1", "node": "2", "decision": "3", "events": "4", "map": "5"}
+BACK = "left_square_bracket"
+PAGES = {"overview": ["1"], "node": ["2", "left"], "decision": ["3", BACK], "events": ["4"],
+         "map": ["5"]}  # fmt: skip
+"""The keys to each page: the last node, the last frame that was more than agreement."""
 
 
 def good(s: Story) -> None:
@@ -65,8 +68,10 @@ async def pictures(run: Path, *, ascii_only: bool = False) -> dict[str, str]:
     for width, height in SIZES:
         app = Watching([run], ascii_only=ascii_only, clock=lambda: 0.0)
         async with app.run_test(size=(width, height)) as pilot:
-            for page, key in PAGES.items():
-                await pilot.press(key)
+            await app.look()
+            for page, keys in PAGES.items():
+                for key in keys:
+                    await pilot.press(key)
                 await app.look()
                 await pilot.pause()
                 picture = text_of(app.export_screenshot(), width, height)

@@ -152,7 +152,7 @@ class Watching(App[str]):
 
     async def on_mount(self) -> None:
         self.theme = "textual-ansi" if self.ansi_color else "textual-dark"
-        await self.look()
+        self.call_after_refresh(self.look)
         self.set_interval(_TICK_S, self.tick)
 
     async def on_resize(self) -> None:
@@ -208,7 +208,8 @@ class Watching(App[str]):
     def _renew_footer(self) -> None:
         """The footer shows what works now, and is made anew only when that has changed."""
         desk = self.desk
-        now = (desk.view, desk.target, bool(desk.alarms), desk.moving, desk.player.following,
+        waiting = any(not alarm.acknowledged for alarm in desk.alarms)
+        now = (desk.view, desk.target, waiting, desk.moving, desk.player.following,
                desk.source.state, len(self.screen_stack))  # fmt: skip
         if now != self._footer_is:
             self._footer_is = now

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.facts import Event, Level
@@ -116,8 +117,23 @@ def _slip(row: sqlite3.Row, kind: str) -> Event:
 
 
 def _limit(row: sqlite3.Row, kind: str) -> Event:
-    return Event(row["frame"], Level.NOTE, kind, row["node"],
-                 f"{row['cause']}: asked {row['asked']}, applied {row['applied']}")  # fmt: skip
+    asked, applied = (json.loads(row[column] or "{}") for column in ("asked", "applied"))
+    refused = f", refused {', '.join(applied['refused'])}" if applied.get("refused") else ""
+    text = f"{row['cause']}: {_limit_words(asked)}{refused}"
+    level = Level.WARN if refused else Level.NOTE
+    return Event(row["frame"], level, kind, row["node"], text)
+
+
+def _limit_words(asked: Mapping[str, Any]) -> str:
+    """What a board was asked to obey: `30 % of its speed`."""
+    parts = ["suspended"] if asked.get("suspend") else []
+    duty = asked.get("duty_permille")
+    if duty is not None and not parts:
+        parts.append("full speed" if duty >= 1000 else f"{duty / 10:g} % of its speed")
+    parts += [f"{asked['cores']} cores"] if asked.get("cores") else []
+    parts += [f"{asked['clock_khz'] / 1000:g} MHz"] if asked.get("clock_khz") else []
+    parts += [f"mode {asked['mode']}"] if asked.get("mode") else []
+    return ", ".join(parts) or "no limit"
 
 
 def _command(row: sqlite3.Row, kind: str) -> Event:

@@ -121,7 +121,7 @@ def _ended(scene: Scene) -> Health:
     failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
               if not ok]  # fmt: skip
     level = {"pass": Level.GOOD, "aborted": Level.WARN}.get(scene.outcome, Level.BAD)
-    parts = [scene.outcome.upper(), *([what] if what else []), *failed[:1]]
+    parts = [scene.outcome.upper(), *failed[:1], *([what] if what else [])]
     return Health("ENDED", level, ": ".join(parts), None)
 
 

@@ -114,8 +114,8 @@ def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
     right = f"{plural(bits, 'bit')} in {plural(len(found.differences), 'piece')}"
     out = [rule("DIFFERENCES", width, marks, right + (f" of {found.hidden + len(found.differences)}"
                                                       if found.hidden else ""))]  # fmt: skip
-    head = [("node", 7), ("where", 14), (found.reference or "agreed", 23), ("found", 23)]
-    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("bits", DIM)))
+    head = [("node", 5), ("where", 13), (found.reference or "agreed", 23), ("found", 23)]
+    out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("byte.bit", DIM)))
     last = None
     for item in found.differences:
         again = last is not None and last.node == item.node and last.where == item.where
@@ -135,22 +135,20 @@ def _difference(item: Difference, width: int, marks: Marks, *, again: bool) -> T
     pad = " " * (3 * (8 - min(8, len(item.agreed))))
     where = f"{item.where} {item.offset:#06x}"
     return line(
-        "   ", columns([("" if again else item.node, 7, HEAD), (where, 14, "")], marks),
-        agreed, pad, there, pad, fit(_bits(item), max(0, width - 75), marks),
+        "   ", columns([("" if again else item.node, 5, HEAD), (where, 13, "")], marks),
+        agreed, pad, there, pad, fit(_bits(item), max(0, width - 71), marks),
     )  # fmt: skip
 
 
 def _bits(item: Difference) -> str:
-    """`1: byte 3 bit 5`, or how many."""
+    """Which bits differ: `256.4`; or how many, if there are more than a few."""
     found = [
-        (at, bit)
+        f"{item.offset + at}.{bit}"
         for at, (a, b) in enumerate(zip(item.agreed, item.found, strict=False))
         for bit in range(8)
         if (a ^ b) >> bit & 1
     ]
-    if len(found) == 1:
-        return f"1: byte {item.offset + found[0][0]} bit {found[0][1]}"
-    return f"{len(found)}"
+    return f"{len(found)} bits" if len(found) > 3 else " ".join(found)
 
 
 def _story(found: Decision, width: int, marks: Marks) -> list[Text]:

@@ -17,7 +17,7 @@ from hil.views.style import DIM, WARN, flight_time, plural
 __all__ = ["LEVELS", "Filter", "events_page", "filtered"]
 
 LEVELS: Final = (Level.GOOD, Level.WARN, Level.BAD)
-_LEVEL_WORDS: Final = {Level.GOOD: "all", Level.WARN: "yellow and red", Level.BAD: "red only"}
+_LEVEL_WORDS: Final = {Level.GOOD: "all", Level.WARN: "yellow and red", Level.BAD: "red"}
 _ALARMS_MAX: Final = 8
 
 

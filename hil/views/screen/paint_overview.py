@@ -282,7 +282,7 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
         if width < column.least or used + abs(column.width) + 1 > width:
             continue
         texts = [column.text(node, scene, marks)[0] for node in scene.nodes]
-        if width < 160 and all(text == marks.dash for text in texts) and column.width < 0:
+        if all(text == marks.dash for text in texts) and column.width < 0:
             continue
         shown.append(column)
         used += abs(column.width) + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +31,8 @@ def show(
 
     `replay` begins at the first frame, playing. `end_run` lets the (one) run end, `over` tells that
     its process has. Raises whatever went wrong in the screen."""
+    with contextlib.suppress(OSError):
+        os.nice(10)  # where both want the processor, the run is to have it
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
     app = Watching(
         runs, player=player, ascii_only=ascii_only, control=control, end_run=end_run, over=over,

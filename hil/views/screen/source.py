@@ -71,6 +71,8 @@ class Source:
         self._version = -1
         self._identity: tuple[int, int] | None = None
         self._block: tuple[int, int, bytes] = (0, 0, b"")
+        self._positions: dict[str, tuple[int, int, int]] = {}
+        """By table: at which `changed`, of which frame, where."""
 
     @property
     def path(self) -> Path:
@@ -134,6 +136,7 @@ class Source:
         self._db, self._identity = db, identity
         self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
         self._block = (0, 0, b"")
+        self._positions.clear()
         with self.moment():
             self._refresh(db)
         return True
@@ -228,24 +231,42 @@ class Source:
     def position(self, table: str, frame: int) -> int:
         """The last id in `table` whose frame is not after `frame`; 0 without one. Ids grow with
         frames, so that halving finds it without an index."""
+        kept = self._positions.get(table)
+        if kept is not None and kept[:2] == (self.changed, frame):
+            return kept[2]
+        found = self._searched(table, frame, kept)
+        self._positions[table] = (self.changed, frame, found)
+        return found
+
+    def _searched(self, table: str, frame: int, kept: tuple[int, int, int] | None) -> int:
         newest = self.one(f"SELECT id, frame FROM {table} ORDER BY id DESC LIMIT 1")
         if newest is None:
             return 0
+        last = int(newest["id"])
         if newest["frame"] is None or newest["frame"] <= frame:
-            return int(newest["id"])
-        low, high = 0, int(newest["id"])
+            return last
+        low, high = 0, last
+        if kept is not None and kept[1] <= frame and kept[2] < last:  # mostly not far from here
+            low, step = kept[2], 16
+            while low + step < last and self._is_by(table, low + step, frame):
+                low, step = low + step, 2 * step
+            high = min(last, low + step)
         while high - low > 1:
             middle = (low + high) // 2
-            row = self.one(
-                f"SELECT id, frame FROM {table} WHERE id <= ? AND frame IS NOT NULL "
-                "ORDER BY id DESC LIMIT 1",
-                middle,
-            )
-            if row is None or row["frame"] <= frame:
+            if self._is_by(table, middle, frame):
                 low = middle
             else:
-                high = min(int(row["id"]), middle)
+                high = middle
         return low
+
+    def _is_by(self, table: str, at: int, frame: int) -> bool:
+        """Whether the row `at`, or the last one before it that tells a frame, is not after it."""
+        row = self.one(
+            f"SELECT frame FROM {table} WHERE id <= ? AND frame IS NOT NULL "
+            "ORDER BY id DESC LIMIT 1",
+            at,
+        )
+        return row is None or bool(row["frame"] <= frame)
 
     def _block_of(self, frame: int) -> tuple[int, int, bytes]:
         first, count, _ = self._block

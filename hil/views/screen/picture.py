@@ -1,0 +1,50 @@
+"""A picture of the screen, without a terminal: for documents.
+
+python -m hil.views.screen.picture RUN FILE.svg [--size 100x30] [--frame N] [--keys "down enter"]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from hil.views.screen.app import Watching
+from hil.views.screen.player import Player
+
+__all__ = ["picture"]
+
+
+async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Sequence[str]) -> str:
+    """What the screen shows of `run` at `frame` (None: the newest) after these keys, as SVG."""
+    player = Player() if frame is None else Player(following=False, at=frame)
+    app = Watching([run], player=player, clock=lambda: 0.0)
+    async with app.run_test(size=size) as pilot:
+        await app.look()
+        for key in keys:
+            await pilot.press(key)
+        while app.desk.moving or not app.desk.gather.ledger.read_on(1.0):
+            await app.look()
+        app.desk.refresh(*app.lines.size)
+        app.lines.show(app.desk.page())
+        await pilot.pause()
+        return app.export_screenshot(title=f"hil watch {run}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="A picture of the screen of a run.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--size", default="100x30")
+    parser.add_argument("--frame", type=int)
+    parser.add_argument("--keys", default="")
+    told = parser.parse_args()
+    width, height = (int(number) for number in told.size.split("x"))
+    svg = asyncio.run(picture(told.run, (width, height), told.frame, told.keys.split()))
+    told.file.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The same screen in a browser, by textual-serve: on this computer only, and only to look at.
+
+Whoever can reach the port sees the screen. So it listens on the loopback alone, and the screens
+that it starts send no commands: other users of this computer are not asked who they are."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from hil.errors import SetupError
+
+__all__ = ["HOST", "is_served", "serve"]
+
+HOST: Final = "127.0.0.1"
+
+
+def is_served() -> bool:
+    """Whether this process draws for a browser."""
+    return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
+def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: str) -> None:
+    """Serve a screen of `runs` until Ctrl-C; each visitor gets a process of its own.
+
+    SetupError if textual-serve is missing, or the port taken."""
+    try:
+        from textual_serve.server import Server  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        raise SetupError(
+            "the screen in a browser needs textual-serve", remedy="pip install 'hil-flight[web]'"
+        ) from error
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise SetupError(
+                f"port {port} cannot be had: {error.strerror}", remedy="choose another: --port 8001"
+            ) from error
+    words = [sys.executable, "-m", "hil", "watch", *more, *(str(run.resolve()) for run in runs)]
+    say(f"the screen is at http://{HOST}:{port}/ ; Ctrl-C ends it, not the run")
+    Server(shlex.join(words), host=HOST, port=port, title="hil").serve()
