@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -136,6 +137,8 @@ class EmulatedBoard:
     ) -> None:
         self.name = name
         self.can_return = can_return
+        self._lock = threading.RLock()  # it is looked for, and its power cycled, beside the run
+        self._over = False
         find_qemu()
         self._boot: BootFiles = boot_files(say)
         self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
@@ -159,11 +162,14 @@ class EmulatedBoard:
     def connect(self) -> _UartTransport:
         """A transport to the serial port; the board is switched on if it is not. It takes seconds
         to boot then: who calls waits for its HELLO."""
-        if self._machine is None or self._machine.ended() is not None:
-            self.power_off()
-            self._tail.clear()
-            self._machine = Machine(self._boot, self._agent)
-        return _UartTransport(self.name, self._machine, self._tail)
+        with self._lock:
+            if self._over:  # who still looks for it would leave a machine behind
+                raise SetupError(f"the run of node {self.name} is over")
+            if self._machine is None or self._machine.ended() is not None:
+                self.power_off()
+                self._tail.clear()
+                self._machine = Machine(self._boot, self._agent)
+            return _UartTransport(self.name, self._machine, self._tail)
 
     def condition(self, *, disconnected: bool) -> str | None:
         """How the emulator ended, or what its kernel died of as far as its console told; None if it
@@ -177,16 +183,19 @@ class EmulatedBoard:
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
 
     def power_off(self) -> None:
-        if self._machine is not None:
-            self._machine.power_off()
-            self._machine = None
+        with self._lock:
+            if self._machine is not None:
+                self._machine.power_off()
+                self._machine = None
 
     def power_cycle(self) -> None:
         """Power off; `connect` switches it on again, as it does at the beginning."""
         self.power_off()
 
     def shut_down(self) -> None:
-        self.power_off()
+        with self._lock:
+            self._over = True
+            self.power_off()
 
     # --- memory -----------------------------------------------------------------------------------
 
@@ -196,9 +205,14 @@ class EmulatedBoard:
         `part`: `all`, or `kernel` for the operating system's image; `bit` is reduced modulo its
         size. The board stands still meanwhile. SetupError if it has no power.
         """
-        machine = self._machine
-        if machine is None:
-            raise SetupError(f"node {self.name} has no power")
+        with self._lock:
+            if self._machine is None:
+                raise SetupError(f"node {self.name} has no power")
+            return self._hit(self._machine, kind, bit, width, value, part)
+
+    def _hit(
+        self, machine: Machine, kind: str, bit: int, width: int, value: int, part: str
+    ) -> RamHit:
         base, size = (0, GUEST_BYTES) if part == "all" else self._kernel
         if not size:
             raise SetupError(

@@ -37,6 +37,8 @@ class Monitor:
     def execute(self, command: str, *, timeout_s: float = _TIMEOUT_S, **arguments: Any) -> Any:
         """Carry out a command; what it returns. SetupError if QEMU refuses, is gone, or does not
         answer."""
+        if self._socket.fileno() < 0:
+            raise SetupError("QEMU is gone")
         self._asked += 1
         request = {"execute": command, "id": self._asked, "arguments": arguments}
         try:
