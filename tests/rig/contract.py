@@ -583,7 +583,7 @@ class NodeContract:
         failed = True
         while failed:
             n += self.stride
-            assert n < 500
+            assert n < 500 * self.stride
             faulty = FaultyTransport(inner, random.Random(n), fail_at=n, fault=fault)
             node.link.transport = faulty
             try:

@@ -25,7 +25,7 @@ def pool() -> Iterator[None]:
 
 class TestEmulated(NodeContract):
     slowness = 10  # every byte is an interrupt of a guest that shares a core with others
-    stride = 41
+    stride = 301  # its bytes come in small pieces: thousands of operations
 
     def make_board(self, name: str, index: int) -> Board:
         return _POOL.board(name)
