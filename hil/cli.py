@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from hil import __version__, cli_discover
+from hil.board_cli import Output, board_app
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
 from hil.errors import ConfigError, HilError, SetupError, UsageError
@@ -298,7 +299,9 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     ] = None,
     boards: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="Put every node on this kind of board: inproc, process."),
+        typer.Option(
+            metavar="KIND", help="Put every node on this kind of board: inproc, process, emulated."
+        ),
     ] = None,
     bench: Annotated[
         Path | None,
@@ -646,6 +649,7 @@ def _boards_text(scenario: Scenario) -> str:
     words = {
         "inproc": "on SOFTWARE boards inside this process, no hardware",
         "process": "on SOFTWARE boards (hil-agent processes), no hardware",
+        "emulated": "on EMULATED boards (Raspberry Pis in QEMU), no hardware",
         "serial": "on real boards",
     }
     return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())
@@ -1019,6 +1023,7 @@ def perf(
 
 
 cli_discover.mount(app, answer=_answer, say=_say, show=_show)
+app.add_typer(board_app(Output(_out, _say, _answer, partial(_show, width=110))), name="board")
 
 
 # --- signals --------------------------------------------------------------------------------------

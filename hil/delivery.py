@@ -6,12 +6,14 @@ what the board read back, never what was asked for."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hil.errors import SetupError
 from hil.injector import Planned
 from hil.outcome import Upset
+from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.link import Noise
 from hil.rig.messages import Arm
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
@@ -43,6 +45,7 @@ class Delivery:
         self.returning: list[tuple[int, str]] = []
         self.watches: dict[int, _Watch] = {}
         self._noises: dict[int, Noise] = {}
+        self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
         self.latch_up: Callable[[Upset], None] = _no_latch_up
 
@@ -51,7 +54,7 @@ class Delivery:
         upset = Upset(plan)
         node = self._by_name[plan.node]
         if not in_service and plan.target != "board":
-            upset.state, upset.detail = "refused", "the node is isolated"
+            upset.state, upset.detail = "refused", "the node is isolated, or boots"
         elif plan.target == "link":
             noise = self._noises[plan.id] = Noise(plan.kind, plan.direction, plan.bit)
             node.link.noises.append(noise)
@@ -59,6 +62,8 @@ class Delivery:
             self.latch_up(upset)
         elif plan.target == "board":
             self._cut_power(node, upset)
+        elif plan.target == "board-ram":
+            self._hit_ram(node, upset)
         else:
             self._arm(node, upset)
         return upset
@@ -78,6 +83,16 @@ class Delivery:
         elif plan.permanent:
             self.permanent[node.name].append(arm)
 
+    def _hit_ram(self, node: Node, upset: Upset) -> None:
+        """Now, or (`us`) while the board computes: then `collect` waits for it."""
+        if upset.plan.us is None:
+            hit_ram(node, upset)
+            return
+        timer = threading.Timer(upset.plan.us / 1e6, hit_ram, (node, upset))
+        timer.daemon = True
+        timer.start()
+        self._timers[upset.plan.id] = timer
+
     def _cut_power(self, node: Node, upset: Upset) -> None:
         plan = upset.plan
         try:
@@ -96,6 +111,8 @@ class Delivery:
         late, ask again in the next frame."""
         plan = upset.plan
         node = self._by_name[plan.node]
+        if timer := self._timers.pop(plan.id, None):
+            timer.join()
         if upset.state != "armed" or plan.kind == "latch_up":
             return
         if plan.target == "link":
@@ -187,6 +204,26 @@ class Delivery:
 
 def _no_latch_up(upset: Upset) -> None:
     upset.state, upset.detail = "refused", "there is no plant to draw current from"
+
+
+def hit_ram(node: Node, upset: Upset) -> None:
+    """Flip bits of the memory of an emulated board, from outside."""
+    plan = upset.plan
+    board = node.board
+    if not isinstance(board, EmulatedBoard):
+        upset.state, upset.detail = "refused", f"it is a {board.kind} board"
+        return
+    try:
+        hit = board.hit_ram(plan.kind, plan.bit, plan.width, plan.value, plan.part)
+    except SetupError as error:
+        upset.state, upset.detail = "failed", error.message
+        return
+    upset.detail = f"physical address {hit.address:#x}"
+    upset.verified, upset.changed = hit.verified, hit.before != hit.after
+    upset.bit, upset.space = hit.bit, hit.space
+    upset.before, upset.after = hit.before, hit.after
+    upset.at_us = plan.us or 0
+    upset.state = "injected"
 
 
 def _moved(arm: Arm, frame: int) -> Arm:

@@ -49,6 +49,7 @@ class Planned:
     permanent: bool = False
     direction: str = ""
     returns_after_frames: int | None = None
+    part: str = ""
 
 
 class _Source:
@@ -77,6 +78,9 @@ class _Source:
         if target is Target.LINK:
             kind = str(choose(random, rate.noises))
             return replace(plan, kind=kind, direction=("to_board", "to_host")[random.below(2)])
+        if target is Target.BOARD_RAM:
+            kind_ = choose(random, rate.patterns)
+            return _shaped(replace(plan, kind=str(kind_), part=str(rate.part)), kind_, random)
         tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
         if target is Target.CPU:
             return replace(plan, kind=str(choose(random, rate.sefis)), tick=tick)
@@ -119,6 +123,7 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
         value=value,
         hold_frames=event.hold_frames,
         permanent=event.permanent,
+        part=str(event.part or ""),
     )
 
 
@@ -290,5 +295,5 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
             targets.update(str(t) for t in scenario.upsets.orbit.targets)
             targets.add(str(Target.CPU))
     for targets in needed.values():
-        targets -= {"link", "board"}  # made by the host
+        targets -= {"link", "board", "board-ram"}  # made by the host
     return needed

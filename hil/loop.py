@@ -140,7 +140,7 @@ class Loop:
         self._sky = None if plant is None else plant.sky
         self._skips = plant is not None and scenario.plant is not None and scenario.plant.skip_quiet
         self._skipped = 0
-        self._heard_at_us: dict[str, int] = {}
+        self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._transitions_done = 0
         self._anomalies_done = 0
         self._agreed: Verdict | None = None
@@ -289,7 +289,7 @@ class Loop:
 
     def time_was_let_pass(self) -> None:
         self.pacer.restart()
-        self._heard_at_us.clear()  # boards were not asked: that they said nothing means nothing
+        self._unheard_us.clear()  # boards were not asked: that they said nothing means nothing
 
     def _take_snapshot(self) -> None:
         """Let the run be taken up again from here."""
@@ -408,6 +408,12 @@ class Loop:
             return f"an operator steered it ({count} command{'s'[: count > 1]})"
         if self._deadlines:
             return "a paced run depends on real time (--pace free does not)"
+        if any(
+            getattr(node.board, "can_return", False)
+            for node in self.nodes
+            if node.board.kind == "emulated"
+        ):
+            return "what an operating system does next depends on real time"
         if not self._virtual and any(e.us is not None for e in self.scenario.upsets.events):
             return "upsets with `us:` hit by real time (`tick:` does not)"
         if self.steward is not None and self.steward.reported:
@@ -476,11 +482,12 @@ class Loop:
             frame.upsets.append(self.delivery.prepare(plan, in_service=in_service))
         self.golden.step()
         asked = [self._by_name[name] for name in self.recovery.in_service]
+        asked_us = now_us()
         frame.results = self.rig.step(asked, number, self.golden.input, self._frame_timing())
         if any(r.status == SILENT for r in frame.results.values()):
-            self._explain_silence(frame.results)
+            self._explain_silence(frame.results, now_us() - asked_us)
         else:
-            self._heard_at_us.clear()  # silence counts from when it begins, not from the last one
+            self._unheard_us.clear()  # silence counts from when it begins, not from the last one
         if self.steward is not None:
             self.steward.saw(frame.results)
         self._collect(frame)
@@ -537,17 +544,18 @@ class Loop:
             else:
                 self.rig.listen_to(node)
 
-    def _explain_silence(self, results: dict[str, NodeResult]) -> None:
+    def _explain_silence(self, results: dict[str, NodeResult], waited_us: int) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced
-        run, what is only late."""
+        run, what is only late. Only time in which a node was waited for is silence of its own:
+        while the host repaired or hit another one nobody asked it."""
         for name, result in results.items():
             if result.status != SILENT:
-                self._heard_at_us[name] = now_us()
+                self._unheard_us.pop(name, None)
                 continue
             lost = result.disconnected
             told = self._by_name[name].board.condition(disconnected=lost)
-            since_us = now_us() - self._heard_at_us.setdefault(name, now_us())
-            late = self._deadlines and not lost and since_us < self.rig.timing.lost_after_us
+            silent_us = self._unheard_us[name] = self._unheard_us.get(name, 0) + waited_us
+            late = self._deadlines and not lost and silent_us < self.rig.timing.lost_after_us
             results[name] = replace(
                 result, reason=told or result.reason, ended=lost and told is not None, late=late
             )

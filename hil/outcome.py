@@ -149,7 +149,7 @@ class Classifier:
         """An upset fell due; it was injected, or not."""
         self._any_upset = True
         self.upsets.append(upset)
-        upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER
+        upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER or _in_system(upset)
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
             self._begun.append(upset)
@@ -259,7 +259,10 @@ class Classifier:
         book = self._books[node]
         for upset in [*book.open, *book.dormant]:
             # A damaged cell stays damaged; any other stuck bit lets go when the board starts anew.
-            upset.lingers = upset.stuck and (upset.plan.permanent or not board)
+            # What lies in the memory of its system is gone for certain only without power.
+            upset.lingers = (upset.stuck and (upset.plan.permanent or not board)) or (
+                _in_system(upset) and rung != "power_cycle"
+            )
         book.dormant = [u for u in book.dormant if u.lingers]
 
     def settle(
@@ -288,6 +291,11 @@ class Classifier:
         """Upsets that came up since the last call and still wait for their outcome."""
         out, self._begun = [u for u in self._begun if u.resolved_frame is None], []
         return out
+
+
+def _in_system(upset: Upset) -> bool:
+    """It lies in the memory of the whole board, where its operating system may meet it any time."""
+    return upset.plan.target == "board-ram" and upset.changed
 
 
 def _released(upset: Upset, frame: int) -> bool:

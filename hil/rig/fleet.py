@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.inproc import InprocBoard
 from hil.rig.node import Board, Node
 from hil.rig.power import make
 from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.serial_board import SerialBoard
-from hil.scenario import BoardKind, Scenario
+from hil.scenario import BoardKind, Scenario, Target
 from hil.scenario import Node as NodeSpec
 
 
-def _board(spec: NodeSpec, index: int) -> Board:
+def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
     if spec.board is BoardKind.INPROC:
         return InprocBoard(spec.name, index)
     if spec.board is BoardKind.PROCESS:
         return ProcessBoard(spec.name, find_agent())
+    if spec.board is BoardKind.EMULATED:
+        return EmulatedBoard(spec.name, can_return=beside)
     power = None if spec.power is None else make(spec.name, spec.power)
     return SerialBoard(
         spec.name, spec.port or "", spec.baud,
@@ -25,6 +28,17 @@ def _board(spec: NodeSpec, index: int) -> Board:
 
 def build_nodes(scenario: Scenario) -> list[Node]:
     """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
+    upsets = scenario.upsets
+    # What depends on real time anyway goes on while an emulated board boots; a run that shall be
+    # the same every time waits for it.
+    beside = scenario.pace_factor is not None or any(
+        target is Target.BOARD_RAM
+        for target in (
+            *(event.target for event in upsets.events),
+            *(target for rate in upsets.rates for target in rate.targets),
+        )
+    )
     return [
-        Node(spec.name, index, _board(spec, index)) for index, spec in enumerate(scenario.rig.nodes)
+        Node(spec.name, index, _board(spec, index, beside=beside))
+        for index, spec in enumerate(scenario.rig.nodes)
     ]

@@ -118,6 +118,11 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 
+def boot_timeout_us(board: Board) -> int:
+    """How long a board may take from power-on to its first answer; 0: it answers at once."""
+    return int(getattr(board, "boot_timeout_us", 0))
+
+
 def may_return(board: Board) -> bool:
     """Whether a board goes and comes by itself; one that says nothing of it does not."""
     return bool(getattr(board, "can_return", False))

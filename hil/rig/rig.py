@@ -24,6 +24,7 @@ from hil.rig.node import (
     SILENT,
     Node,
     NodeResult,
+    boot_timeout_us,
     may_return,
     result_of_reply,
     result_without_reply,
@@ -130,20 +131,33 @@ class Rig:
     # --- bringing up --------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Connect every node and hear who it is. SetupError, LinkTimeout, VersionMismatch."""
+        """Connect every node and hear who it is; boards that have to boot do so side by side.
+        SetupError, LinkTimeout, VersionMismatch."""
         for node in self.nodes:
-            self.connect(node)
+            self._attach(node)
+        for node in self.nodes:
+            self._greet(node)
         self.power.start()
 
     def connect(self, node: Node) -> Hello:
         """Open the node's port (anew) and greet its agent."""
+        self._attach(node)
+        return self._greet(node)
+
+    def _attach(self, node: Node) -> None:
         node.link.detach("reconnecting")  # a port is open once only
         node.link.attach(node.open())
-        return self._greet(node)
 
     def _greet(self, node: Node) -> Hello:
         call = Call(node.link, self.next_seq(), Msg.HELLO)
-        run_calls([call], self.timing)
+        boot_us = boot_timeout_us(node.board)
+        run_calls([call], Timing(self.timing.retry_us, max(self.timing.lost_after_us, boot_us)))
+        if boot_us and isinstance(call.result, Silence):
+            told = node.board.condition(disconnected=not node.link.connected) or call.result.reason
+            raise LinkTimeout(
+                f"the {node.board.kind} board of node {node.name} did not come up: {told}",
+                remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
+            )
         hello = messages.hello(self.expect(node, call))
         node.check(hello)
         node.met(hello)

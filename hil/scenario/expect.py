@@ -77,6 +77,7 @@ KNOWN_METRICS: tuple[str, ...] = (
             "gpr",
             "vector",
             "board",
+            "board-ram",
         )
     ),
 )

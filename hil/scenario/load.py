@@ -17,6 +17,7 @@ from hil import shipped
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import overrides as override
 from hil.scenario.model import (
+    BOARD_ALIASES,
     SCHEMA_VERSION,
     BoardKind,
     Event,
@@ -256,5 +257,7 @@ def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None]
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             return None
         word = entry.get("board", raw.get("board", BoardKind.PROCESS))
-        boards[entry["name"]] = next((kind for kind in BoardKind if kind == word), None)
+        known = BOARD_ALIASES.get(word) if isinstance(word, str) else None
+        kinds = (kind for kind in BoardKind if kind == word)
+        boards[entry["name"]] = known or next(kinds, None)
     return boards

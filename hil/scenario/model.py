@@ -36,6 +36,7 @@ from hil.scenario.problems import Findings, did_you_mean, one_of, wrong, wrong_a
 from hil.scenario.supply import Supply
 
 __all__ = [
+    "BOARD_ALIASES",
     "MEMORY_TARGETS",
     "PORTABLE_TARGETS",
     "PROCESS_TARGETS",
@@ -50,6 +51,7 @@ __all__ = [
     "OrbitUpsets",
     "Pattern",
     "PatternKind",
+    "RamPart",
     "Rate",
     "Recovery",
     "Rig",
@@ -104,6 +106,7 @@ class BoardKind(_Word):
 
     INPROC = "inproc"  # the agent inside this process, with a virtual clock
     PROCESS = "process"  # the hil-agent executable on a pty
+    EMULATED = "emulated"  # a Raspberry Pi 3 in QEMU, the agent as its /init
     SERIAL = "serial"  # a real board on a port
 
 
@@ -122,19 +125,26 @@ class Target(_Word):
     GPR = "gpr"
     VECTOR = "vector"
     BOARD = "board"
+    BOARD_RAM = "board-ram"
 
 
 PORTABLE_TARGETS = frozenset({Target.STATE, Target.INPUT, Target.OUTPUT, Target.LINK})
 """The same bits are hit on every kind of board."""
 
 PROCESS_TARGETS = frozenset({Target.STACK, Target.HEAP, Target.TEXT, Target.GPR, Target.VECTOR})
-"""Need a worker process of their own: process and serial boards."""
+"""Need a worker process of their own: all boards but inproc."""
 
 MEMORY_TARGETS = frozenset(Target) - {Target.LINK, Target.CPU, Target.BOARD}
 """Hit by bit patterns."""
 
+AGENT_TARGETS = MEMORY_TARGETS - {Target.BOARD_RAM}
+"""Hit by the agent on the board, at a progress tick; board-ram is hit from outside."""
+
 REGISTER_TARGETS = frozenset({Target.GPR, Target.VECTOR})
 """Written all the time, so a stuck bit has no meaning; agents refuse it."""
+
+NEVER_STUCK = REGISTER_TARGETS | {Target.BOARD_RAM}
+"""Targets whose bits are flipped, but not held."""
 
 
 class PatternKind(_Word):
@@ -171,6 +181,13 @@ class Direction(_Word):
     TO_HOST = "to_host"
 
 
+class RamPart(_Word):
+    """Which part of an emulated board's memory is hit."""
+
+    ALL = "all"  # all that its system has
+    KERNEL = "kernel"  # the image of its operating system: code and data
+
+
 class BoardAction(_Word):
     """What happens to the whole board."""
 
@@ -182,6 +199,9 @@ class BoardAction(_Word):
 
 W = TypeVar("W", bound=_Word)
 
+BOARD_ALIASES = {"emulated-rpi3": BoardKind.EMULATED}
+"""Other words for a kind of board; there may be several emulated ones some day."""
+
 _SOUND_ALIKE = {"register": "gpr", "registers": "gpr", "memory": "state", "code": "text"}
 
 
@@ -189,16 +209,12 @@ def _word(kind: type[W], what: str) -> Callable[[object], object]:
     words = [str(word) for word in kind]
 
     def check(value: object) -> object:
+        if kind is BoardKind and isinstance(value, str) and value in BOARD_ALIASES:
+            return BOARD_ALIASES[value]
         if isinstance(value, str) and value in words:
             return kind(value)
         if value is None or not isinstance(value, str):
             raise wrong(f"{describe(value)}; expected {one_of(words)}")
-        if kind is BoardKind and value == "emulated":
-            raise wrong(
-                "boards of kind `emulated` are not available in this version of hil; "
-                f"expected {one_of(words)}",
-                "use `process`: the same agent as a process on this computer",
-            )
         hint = did_you_mean(_SOUND_ALIKE.get(value, value), words)
         raise wrong(f"{describe(value)} is no {what}; expected {one_of(words)}", hint)
 
@@ -270,6 +286,7 @@ KindWord = Annotated[PatternKind, BeforeValidator(_word(PatternKind, "pattern"))
 SefiWord = Annotated[Sefi, BeforeValidator(_word(Sefi, "functional interrupt"))]
 NoiseWord = Annotated[Noise, BeforeValidator(_word(Noise, "link noise"))]
 DirectionWord = Annotated[Direction, BeforeValidator(_word(Direction, "direction"))]
+PartWord = Annotated[RamPart, BeforeValidator(_word(RamPart, "part of a board's memory"))]
 ActionWord = Annotated[BoardAction, BeforeValidator(_word(BoardAction, "board action"))]
 Weight = Annotated[Float, Field(ge=0), BeforeValidator(_weight)]
 
@@ -347,7 +364,7 @@ class Rig(FrozenModel):
         if "nodes" not in data and data.get("scheme", "tmr") in list(Scheme):
             data["nodes"] = default_names(Scheme(data.get("scheme", "tmr")).size)
         nodes = data.get("nodes")
-        if isinstance(nodes, (list, tuple)) and board in list(BoardKind):
+        if isinstance(nodes, (list, tuple)) and board in [*BoardKind, *BOARD_ALIASES]:
             data["nodes"] = [
                 {"board": board, **({"name": node} if isinstance(node, str) else node)}
                 if isinstance(node, (str, dict))
@@ -562,7 +579,8 @@ class Event(FrozenModel):
     )
     node: NodeName = Field(description="Name of the node that is hit.")
     target: TargetWord = Field(
-        description="What is hit. stack, heap, text, gpr and vector need process or serial boards."
+        description="What is hit. stack, heap, text, gpr, vector: not on inproc boards; board-ram: "
+        "only on emulated ones."
     )
     tick: U32 | None = Field(
         default=None, description="When in the step: at this progress tick (0: before it starts)."
@@ -594,6 +612,9 @@ class Event(FrozenModel):
     direction: DirectionWord | None = Field(
         default=None, description="link: which way the message goes (to_board)."
     )
+    part: PartWord | None = Field(
+        default=None, description="board-ram: which part of the memory, all or kernel (all)."
+    )
     action: ActionWord | None = Field(
         default=None, description="board: what happens to it, power_loss or latch_up (power_loss)."
     )
@@ -611,6 +632,8 @@ class Event(FrozenModel):
             return {"noise": Noise.CORRUPT, "direction": Direction.TO_BOARD, **data}
         if target == "board":
             return {"action": BoardAction.POWER_LOSS, **data}
+        if target == "board-ram":
+            return {"part": RamPart.ALL, **data}
         if data.get("us") is None and data.get("tick") is None:
             return {**data, "tick": 0}
         return data
@@ -655,9 +678,10 @@ class Event(FrozenModel):
         only("sefi", self.sefi is not None, Target.CPU)
         only("noise", self.noise is not None, Target.LINK)
         only("direction", self.direction is not None, Target.LINK)
+        only("part", self.part is not None, Target.BOARD_RAM)
         only("action", self.action is not None, Target.BOARD)
         only("returns_after_frames", self.returns_after_frames is not None, Target.BOARD)
-        only("tick", self.tick is not None, *MEMORY_TARGETS, Target.CPU)
+        only("tick", self.tick is not None, *AGENT_TARGETS, Target.CPU)
         only("us", self.us is not None, *MEMORY_TARGETS, Target.CPU)
         only("steps", self.steps > 0, *PROCESS_TARGETS)
         only("pattern", self.pattern != _BIT, *MEMORY_TARGETS)
@@ -685,7 +709,7 @@ class Event(FrozenModel):
                         f"`{key}` is only for pattern stuck, not {self.pattern.kind}",
                         "add `pattern: stuck`, or remove it",
                     )
-        elif self.target in REGISTER_TARGETS:
+        elif self.target in NEVER_STUCK:
             found.add("pattern", f"target {self.target} cannot be stuck", "use a memory target")
         elif self.permanent and self.hold_frames > 0:
             found.add(
@@ -733,6 +757,9 @@ class Rate(FrozenModel):
         default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
         description="cpu: weight of each functional interrupt.",
     )
+    part: PartWord = Field(
+        default=RamPart.ALL, description="board-ram: which part of the memory, all or kernel."
+    )
     steps_max: U32 = Field(
         default=0,
         description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
@@ -764,7 +791,7 @@ class Rate(FrozenModel):
                 )
             elif target in self.targets[:index]:
                 found.add(("targets", index), f"`{target}` is named twice", "remove one")
-        registers = [target for target in self.targets if target in REGISTER_TARGETS]
+        registers = [target for target in self.targets if target in NEVER_STUCK]
         if registers and self.patterns.get(PatternKind.STUCK, 0) > 0:
             found.add(
                 ("patterns", "stuck"),
@@ -781,6 +808,7 @@ class Rate(FrozenModel):
             ("patterns", MEMORY_TARGETS),
             ("noises", frozenset({Target.LINK})),
             ("sefis", frozenset({Target.CPU})),
+            ("part", frozenset({Target.BOARD_RAM})),
             ("steps_max", PROCESS_TARGETS),
         ):
             default = type(self).model_fields[key].default
@@ -1071,7 +1099,7 @@ def upset_findings(
 
     `boards` is the kind of board of each node; events and rates go by their position in the file.
     """
-    found = Findings()
+    found = _board_ram_findings(boards or {}, events, rates)
 
     def unknown(path: KeyPath, name: str, names: Mapping[str, object]) -> None:
         found.add(
@@ -1109,6 +1137,38 @@ def upset_findings(
         for position, target in enumerate(rate.targets):
             if inproc and target in PROCESS_TARGETS:
                 unreachable((*at, "targets", position), target, inproc)
+    return found
+
+
+def _board_ram_findings(
+    boards: Mapping[str, BoardKind | None], events: Mapping[int, Event], rates: Mapping[int, Rate]
+) -> Findings:
+    """What is wrong with upsets of whole boards' memory: only emulated ones can be hit there."""
+    found = Findings()
+    hit: list[tuple[KeyPath, Sequence[str]]] = [
+        (("upsets", "events", index, "target"), [event.node])
+        for index, event in events.items()
+        if event.target is Target.BOARD_RAM
+    ]
+    hit += [
+        (("upsets", "rates", index, "targets", position), rate.nodes or list(boards))
+        for index, rate in rates.items()
+        for position, target in enumerate(rate.targets)
+        if target is Target.BOARD_RAM
+    ]
+    for path, nodes in hit:
+        others = [
+            n for n in nodes if (boards.get(n) or BoardKind.EMULATED) is not BoardKind.EMULATED
+        ]
+        if others:
+            many = len(others) > 1
+            found.add(
+                path,
+                "target board-ram is the whole memory of an emulated board, but "
+                f"{'nodes' if many else 'node'} {', '.join(others)} "
+                f"{'are no such boards' if many else 'is no such board'}",
+                "run with --boards emulated, or remove it",
+            )
     return found
 
 

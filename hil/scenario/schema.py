@@ -12,7 +12,12 @@ from typing import Any
 
 from hil.scenario.bench import Bench
 from hil.scenario.expect import KNOWN_METRICS
-from hil.scenario.model import NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN, Scenario
+from hil.scenario.model import (
+    BOARD_ALIASES,
+    NODE_NAME_PATTERN,
+    SCENARIO_NAME_PATTERN,
+    Scenario,
+)
 
 __all__ = ["bench_schema", "scenario_schema"]
 
@@ -30,6 +35,7 @@ def scenario_schema() -> dict[str, Any]:
     schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
     _name_is_enough(parts, "Node", {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
     _name_is_enough(parts, "Pattern", {"$ref": "#/$defs/PatternKind"})
+    parts["BoardKind"]["enum"] += BOARD_ALIASES
     rate = parts["Rate"]
     targets = rate["properties"]["targets"]
     rate["properties"]["targets"] = {

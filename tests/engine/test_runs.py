@@ -75,9 +75,17 @@ def shipped_scenario(name: str) -> Scenario:
 # --- shipped scenarios --------------------------------------------------------------------------
 
 MEANT_TO_FAIL = {"two-faults"}
+ON_EMULATED_BOARDS = [
+    name
+    for name in shipped.list_scenarios()
+    if any(node.board is BoardKind.EMULATED for node in shipped_scenario(name).rig.nodes)
+]
+"""They take seconds to boot: test_emulated_runs.py."""
 
 
-@pytest.mark.parametrize("name", shipped.list_scenarios())
+@pytest.mark.parametrize(
+    "name", [name for name in shipped.list_scenarios() if name not in ON_EMULATED_BOARDS]
+)
 def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
     s = shipped_scenario(name)
     result = run(s, tmp_path)

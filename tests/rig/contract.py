@@ -83,10 +83,14 @@ def report_of(rig: Rig, node: Node, id_: int) -> Report:
 
 class NodeContract:
     """Subclasses say how a board is made; `crash_signals` are those a SEFI crash may be told of,
-    `timing` is for boards whose line is slow."""
+    `timing` is for boards whose line is slow.
+    `slowness`: how many times longer than usual it may take to answer; `stride`: where every
+    operation is made to fail once, every which one."""
 
     crash_signals = frozenset({4})
     timing = TIMING
+    slowness = 1
+    stride = 1
 
     def make_board(self, name: str, index: int) -> Board:
         raise NotImplementedError
@@ -97,8 +101,10 @@ class NodeContract:
         made: list[Rig] = []
 
         def make(name: str, nodes: int = 1, timing: Timing | None = None) -> Rig:
+            timing = timing or self.timing
+            timing = Timing(timing.retry_us * self.slowness, timing.lost_after_us)
             members = [Node(f"n{i}", i, self.make_board(f"n{i}", i)) for i in range(nodes)]
-            rig = Rig(members, name, SEED, timing or self.timing)
+            rig = Rig(members, name, SEED, timing)
             made.append(rig)
             rig.budget = Budget(100_000, 4 * workload(name).ticks + 64)
             rig.open()
@@ -576,8 +582,8 @@ class NodeContract:
         n = 0
         failed = True
         while failed:
-            n += 1
-            assert n < 500
+            n += self.stride
+            assert n < 500 * self.stride
             faulty = FaultyTransport(inner, random.Random(n), fail_at=n, fault=fault)
             node.link.transport = faulty
             try:

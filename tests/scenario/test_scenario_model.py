@@ -234,7 +234,7 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "rig:", 3, 5, "$.rig", "no value; expected a mapping"),
         (MINIMAL + "rig: {scheme: nmr}", 3, 15, "$.rig.scheme", "5mr, 7mr; did you mean"),
         (MINIMAL + "rig: {scheme: 3}", 3, 15, "$.rig.scheme", "the number 3; expected one of"),
-        (MINIMAL + "rig: {board: emulated}", 3, 14, "$.rig.board", "not available in this version"),
+        (MINIMAL + "rig: {board: emulatd}", 3, 14, "$.rig.board", "did you mean `emulated`?"),
         (MINIMAL + "rig: {board: proces}", 3, 14, "$.rig.board", "did you mean `process`?"),
         (MINIMAL + "rig: {nodes: 3}", 3, 14, "$.rig.nodes", "the number 3; expected a list"),
         (MINIMAL + "rig: {nodes: [a, b]}", 3, 14, "$.rig.nodes", "2 nodes; scheme tmr needs"),
@@ -398,7 +398,7 @@ def test_a_wrong_event_is_reported_at_the_key(event: str, key: str, words: str) 
     ("rate", "key", "words"),
     [
         ("target: state", "per_s", "missing; expected a number above 0"),
-        ("per_s: 1", "targets", "board, or a list of them"),
+        ("per_s: 1", "targets", "board-ram, or a list of them"),
         ("target: state, per_s: 0", "per_s", "above 0 up to 1000000"),
         ("target: state, per_s: fast", "per_s", "the text `fast`; expected a number"),
         ("target: state, targets: [input], per_s: 1", "target", "both `target` and `targets`"),
@@ -451,13 +451,43 @@ def test_targets_that_inproc_nodes_lack_are_refused_by_node_and_target(target: T
     assert "nodes b, c are inproc boards" in problem.message
 
 
-@pytest.mark.parametrize("target", sorted(set(Target) - PROCESS_TARGETS))
+@pytest.mark.parametrize("target", sorted(set(Target) - PROCESS_TARGETS - {"board-ram"}))
 def test_all_other_targets_exist_on_inproc_nodes(target: Target) -> None:
     sefi = ", sefi: hang" if target == "cpu" else ""
     scenario = parse_scenario(
         with_event(f"{{frame: 0, node: a, target: {target}{sefi}}}", "rig: {board: inproc}\n")
     )
     assert scenario.upsets.events[0].target == target
+
+
+@pytest.mark.parametrize("board", ["inproc", "process"])
+def test_only_emulated_boards_are_hit_all_over_their_memory(board: str) -> None:
+    event = "{frame: 0, node: a, target: board-ram, part: kernel, pattern: adjacent}"
+    problem = only_problem(with_event(event, f"rig: {{board: {board}}}\n"))
+    assert problem.path == "$.upsets.events[0].target"
+    assert problem.remedy == "run with --boards emulated, or remove it"
+    for word in ("emulated", "emulated-rpi3"):
+        scenario = parse_scenario(with_event(event, f"rig: {{board: {word}}}\n"))
+        assert {node.board for node in scenario.rig.nodes} == {BoardKind.EMULATED}
+        hit = scenario.upsets.events[0]
+        assert (hit.part, hit.tick) == ("kernel", None)
+        assert Scenario.model_validate(scenario.model_dump(by_alias=True)) == scenario
+    mixed = f"rig: {{board: emulated, nodes: [a, b, {{name: c, board: {board}}}]}}\n"
+    parse_scenario(with_event(event, mixed))
+    problem = only_problem(with_rate("{target: board-ram, per_s: 1}", mixed))
+    assert "node c is no such board" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [("tick: 3", "tick"), ("steps: 3", "steps"), ("pattern: stuck", "pattern"),
+     ("permanent: true", "permanent"), ("sefi: hang", "sefi")],
+)  # fmt: skip
+def test_what_has_no_meaning_for_board_memory_is_refused(more: str, key: str) -> None:
+    text = with_event(
+        f"{{frame: 0, node: a, target: board-ram, {more}}}", "rig: {board: emulated}\n"
+    )
+    assert only_problem(text).path == f"$.upsets.events[0].{key}"
 
 
 def test_yes_and_no_are_understood_as_true_and_false() -> None:

@@ -6,4 +6,5 @@ qmp       QEMU's monitor: power, and standing still
 ram       the guest's memory, seen and hit from outside
 machine   one QEMU process
 board     the Board that a rig uses
+outlet    its serial port as a pty, for whoever wants to open it
 """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
-import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ __all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
 
 _WRITE_TIMEOUT_S: Final = 5.0
 _ENDING_TIMEOUT_S: Final = 0.5
+_STAND_STILL_S: Final = 0.5
 _TAIL_BYTES: Final = 4096
 _BOOT_US: Final = 40_000_000
 """Several times what a boot takes on a computer with nothing else to do (4 to 5 s)."""
@@ -60,21 +62,31 @@ class RamHit:
 
 class _UartTransport:
     """The serial port of a machine. Closing it leaves the machine's end as it is: a cable that was
-    pulled, not power that was cut."""
+    pulled, not power that was cut.
 
-    def __init__(self, name: str, uart: socket.socket, tail: bytearray) -> None:
+    What is sent while the board boots is lost, as on a real line; only that QEMU would keep it, and
+    its UART raises no interrupt ever again if the FIFO was full when the driver came. The board
+    has booted when it sent its first frame: no console text has the byte that ends one."""
+
+    def __init__(self, name: str, machine: Machine, tail: bytearray) -> None:
         self._name = name
-        self._uart: socket.socket | None = uart
+        self._machine = machine
+        self._uart = machine.uart
         self._tail = tail
-        uart.setblocking(False)
-        self.fd: int | None = uart.fileno()
+        assert self._uart is not None, "made without a pty"
+        self._uart.setblocking(False)
+        self.fd: int | None = self._uart.fileno()
 
     def _lost(self, why: str) -> TransportLost:
         self._uart = self.fd = None
         return TransportLost(f"serial port of {self._name}: {why}")
 
     def write(self, data: bytes) -> None:
-        view = memoryview(data)
+        try:
+            self._machine.restart_if_wanted()
+        except SetupError as error:
+            raise self._lost(error.message) from error
+        view = memoryview(data if self._machine.listens else b"")
         while view:
             if self._uart is None:
                 raise TransportLost(f"serial port of {self._name}: closed")
@@ -97,6 +109,8 @@ class _UartTransport:
             raise self._lost(str(error.strerror)) from error
         if not data:
             raise self._lost("hung up")
+        self._machine.listens = self._machine.listens or b"\0" in data
+        self._machine.stuck = False
         self._tail += data
         del self._tail[:-_TAIL_BYTES]
         return data
@@ -108,13 +122,23 @@ class _UartTransport:
 class EmulatedBoard:
     """A Raspberry Pi 3 that QEMU emulates, with the agent as its only program.
 
+    `can_return`: nobody waits while it boots after a power cycle, it is looked for beside the run.
     SetupError if the emulator, a compiler for the agent or a kernel is missing."""
 
     kind = "emulated"
     can_cycle = True
 
-    def __init__(self, name: str, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        can_return: bool = False,
+    ) -> None:
         self.name = name
+        self.can_return = can_return
+        self._lock = threading.RLock()  # it is looked for, and its power cycled, beside the run
+        self._over = False
         find_qemu()
         self._boot: BootFiles = boot_files(say)
         self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
@@ -138,13 +162,14 @@ class EmulatedBoard:
     def connect(self) -> _UartTransport:
         """A transport to the serial port; the board is switched on if it is not. It takes seconds
         to boot then: who calls waits for its HELLO."""
-        if self._machine is None or self._machine.ended() is not None:
-            self.power_off()
-            self._tail.clear()
-            self._machine = Machine(self._boot, self._agent)
-        uart = self._machine.uart
-        assert uart is not None
-        return _UartTransport(self.name, uart, self._tail)
+        with self._lock:
+            if self._over:  # who still looks for it would leave a machine behind
+                raise SetupError(f"the run of node {self.name} is over")
+            if self._machine is None or self._machine.ended() is not None:
+                self.power_off()
+                self._tail.clear()
+                self._machine = Machine(self._boot, self._agent)
+            return _UartTransport(self.name, self._machine, self._tail)
 
     def condition(self, *, disconnected: bool) -> str | None:
         """How the emulator ended, or what its kernel died of as far as its console told; None if it
@@ -158,16 +183,19 @@ class EmulatedBoard:
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
 
     def power_off(self) -> None:
-        if self._machine is not None:
-            self._machine.power_off()
-            self._machine = None
+        with self._lock:
+            if self._machine is not None:
+                self._machine.power_off()
+                self._machine = None
 
     def power_cycle(self) -> None:
         """Power off; `connect` switches it on again, as it does at the beginning."""
         self.power_off()
 
     def shut_down(self) -> None:
-        self.power_off()
+        with self._lock:
+            self._over = True
+            self.power_off()
 
     # --- memory -----------------------------------------------------------------------------------
 
@@ -177,9 +205,14 @@ class EmulatedBoard:
         `part`: `all`, or `kernel` for the operating system's image; `bit` is reduced modulo its
         size. The board stands still meanwhile. SetupError if it has no power.
         """
-        machine = self._machine
-        if machine is None:
-            raise SetupError(f"node {self.name} has no power")
+        with self._lock:
+            if self._machine is None:
+                raise SetupError(f"node {self.name} has no power")
+            return self._hit(self._machine, kind, bit, width, value, part)
+
+    def _hit(
+        self, machine: Machine, kind: str, bit: int, width: int, value: int, part: str
+    ) -> RamHit:
         base, size = (0, GUEST_BYTES) if part == "all" else self._kernel
         if not size:
             raise SetupError(
@@ -190,11 +223,16 @@ class EmulatedBoard:
         window = ffi.new("upset_window_t *")
         check(lib.upset_window(pattern, size, window), "upset_window")
         at, length = base + window.offset, window.len
-        machine.monitor.execute("stop")
+        if machine.stuck:
+            raise SetupError("the board does not stand still, and has said nothing since")
+        machine.stuck = True  # a guest that only takes exceptions leaves QEMU no time: wait once
+        machine.monitor.execute("stop", timeout_s=_STAND_STILL_S)
+        machine.stuck = False
         before = machine.ram.read(at, length)
         wanted = ffi.new("uint8_t[]", length)
         lib.upset_apply(window, before, wanted)
         machine.write_memory(at, bytes(wanted))
         after = machine.ram.read(at, length)
-        machine.monitor.execute("cont")
+        with contextlib.suppress(SetupError):  # it is hit all the same, and its silence will tell
+            machine.monitor.execute("cont")
         return RamHit(at, bit % space, space, before, after, bytes(wanted))

@@ -1,7 +1,7 @@
 """Archives in the `newc` form of cpio, which the Linux kernel unpacks as its first file system.
 
-Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel. Written here because
-no library has it, and the program `cpio` could not make a device node without being root."""
+Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel. Written here
+because no library has it, and the program `cpio` makes no device node without being root."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _padded(data: bytes) -> bytes:
 def _member(number: int, entry: Entry) -> bytes:
     name = entry.name.encode() + b"\0"
     links = 2 if stat.S_ISDIR(entry.mode) else 1
-    # inode, mode, uid, gid, links, time, size, device of the file system (2), own device (2), name's
-    # length, checksum
+    # inode, mode, uid, gid, links, time, size, device of the file system (2), own device (2),
+    # length of the name, checksum
     fields = (
         number, entry.mode, 0, 0, links, 0, len(entry.content), 0, 0, entry.major, entry.minor,
         len(name), 0,

@@ -42,7 +42,7 @@ _REMEDY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BootFiles:
-    """What QEMU is given. `drivers`: kernel modules, loaded in this order; `version`: for people."""
+    """What QEMU is given. `drivers`: kernel modules to load; `version`: for people."""
 
     kernel: Path
     dtb: Path

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from hil.errors import SetupError
@@ -22,13 +23,20 @@ from hil.rig.emulated.ram import RAM_BYTES, Ram
 
 __all__ = ["Machine", "find_qemu"]
 
-_QUIT_TIMEOUT_S: Final = 2.0
+_QUIT_TIMEOUT_S: Final = 1.0
+_START_TIMEOUT_S: Final = 60.0
 _QTEST_TIMEOUT_S: Final = 5.0
 _SEED_BYTES: Final = 32
 _MODEL: Final = "raspi3b"
+_UART: Final = 0x3F201000
+_UART_FIFO: Final = 16
+_UART_AFTER_RESET: Final = ((0x38, 0), (0x44, 0x7FF), (0x30, 0x300))  # IMSC, ICR, CR of the PL011
 
-# Runs before QEMU in its process: die with the process (thread) that started this one. In a program
-# of its own, because between fork and exec a Python with threads must not run anything.
+# Linux ends a child with the *thread* that started it: this one lives as long as the process.
+_LAUNCHER: Final = ThreadPoolExecutor(1, "hil starts emulators")
+
+# Runs before QEMU in its process: die with who started this one. In a program of its own, because
+# between fork and exec a Python with threads must not run anything.
 _DIE_WITH_PARENT: Final = (
     "import ctypes, os, signal, sys\n"
     "ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
@@ -67,12 +75,15 @@ def _first_files(agent: bytes, boot: BootFiles) -> bytes:
 
 
 class Machine:
-    """A running one. `uart`: our end of its serial port; None with `pty`, then `pty_path` tells.
+    """A running one. `uart`: our end of its serial port, None when its power was cut.
+    `listens`: the guest's program has spoken since it booted; `stuck`: QEMU did not answer when
+    it was to stand still, and nothing came from the guest since (both kept by who uses it).
 
     Raises SetupError if QEMU cannot be started."""
 
-    def __init__(self, boot: BootFiles, agent: bytes, *, pty: bool = False) -> None:
-        self.pty_path = ""
+    def __init__(self, boot: BootFiles, agent: bytes) -> None:
+        self.listens = False
+        self.stuck = False
         self.uart: socket.socket | None = None
         qemu = find_qemu()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by power_off)
@@ -83,15 +94,16 @@ class Machine:
             with os.fdopen(files, "wb", closefd=False) as file:
                 file.write(_first_files(agent, boot))
             given = {name: pair[1].fileno() for name, pair in pairs.items()}
-            command = _command(qemu, boot, files, self.ram.fd, given, pty=pty)
-            self._process = subprocess.Popen(
+            command = _command(qemu, boot, files, self.ram.fd, given)
+            self._process = _LAUNCHER.submit(
+                subprocess.Popen,
                 [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
                 pass_fds=[files, self.ram.fd, *given.values()],
                 start_new_session=True,  # the terminal's Ctrl-C is for the host alone
-            )
+            ).result()
         except OSError as error:
             self._release([pair[0] for pair in pairs.values()])
             raise SetupError(f"cannot start {qemu}: {error.strerror or error}") from error
@@ -102,20 +114,12 @@ class Machine:
         self.monitor = Monitor(pairs["qmp"][0])
         self._qtest = pairs["qtest"][0]
         self._qtest.settimeout(_QTEST_TIMEOUT_S)
-        if pty:
-            pairs["uart"][0].close()
-        else:
-            self.uart = pairs["uart"][0]
-        self._begin(pty=pty)
+        self.uart = pairs["uart"][0]
+        self._begin()
 
-    def _begin(self, *, pty: bool) -> None:
+    def _begin(self) -> None:
         try:
-            self.monitor.greet()
-            if pty:
-                found = self.monitor.execute("query-chardev")
-                self.pty_path = next(
-                    c["filename"].removeprefix("pty:") for c in found if c["label"] == "uart"
-                )
+            self.monitor.greet(_START_TIMEOUT_S)
         except SetupError as error:
             said = self.said()
             self.power_off()
@@ -145,23 +149,44 @@ class Machine:
         said = self.said()
         return f"QEMU ended with code {code}" + (f": {said}" if said else "")
 
+    def restart_if_wanted(self) -> bool:
+        """Restart the machine if its guest asks for it, as after a panic; whether it did.
+
+        QEMU stands still until then, because its UART forgets to reset itself: with a byte left in
+        it, its interrupt would stop the next kernel for good."""
+        if not self.monitor.has_happened("SHUTDOWN"):
+            return False
+        for _ in range(_UART_FIFO):
+            self._device(f"readl {_UART:#x}")
+        for register, value in _UART_AFTER_RESET:
+            self._device(f"writel {_UART + register:#x} {value:#x}")
+        self.monitor.execute("set-action", reboot="reset")  # else ours would be put off, too
+        self.monitor.execute("system_reset")
+        self.monitor.wait_for("RESET")
+        self.monitor.execute("set-action", reboot="shutdown")
+        self.monitor.execute("cont")
+        self.listens = False
+        return True
+
+    def _device(self, request: str) -> None:
+        try:
+            self._qtest.sendall(f"{request}\n".encode())
+            if not self._qtest.recv(256).startswith(b"OK"):
+                raise SetupError(f"QEMU refused `{request}`")
+        except OSError as error:
+            raise SetupError(f"QEMU is gone: {error.strerror or 'no answer'}") from error
+
     def write_memory(self, address: int, content: bytes) -> None:
         """Put bytes into the guest's memory so that QEMU notices: what it had translated of them is
         translated anew. SetupError if QEMU is gone."""
         self.ram.write(address, content)
-        request = f"write {address:#x} {len(content):#x} 0x{content.hex()}\n"
-        try:
-            self._qtest.sendall(request.encode())
-            if not self._qtest.recv(64).startswith(b"OK"):
-                raise SetupError("QEMU refused to write to the board's memory")
-        except OSError as error:
-            raise SetupError(f"QEMU is gone: {error.strerror or 'no answer'}") from error
+        self._device(f"write {address:#x} {len(content):#x} 0x{content.hex()}")
 
     def power_off(self) -> None:
         """Cut the power: no program of the guest hears of it. Idempotent."""
         try:
             if self._process.poll() is None:
-                self.monitor.execute("quit")
+                self.monitor.execute("quit", timeout_s=_QUIT_TIMEOUT_S)
             self._process.wait(_QUIT_TIMEOUT_S)
         except (SetupError, subprocess.TimeoutExpired):
             self._process.kill()
@@ -178,19 +203,16 @@ class Machine:
         self._said.close()
 
 
-def _command(
-    qemu: str, boot: BootFiles, files: int, ram: int, fds: dict[str, int], *, pty: bool
-) -> list[str]:
+def _command(qemu: str, boot: BootFiles, files: int, ram: int, fds: dict[str, int]) -> list[str]:
     """QEMU's command line. `files`, `ram`, `fds`: descriptors that it inherits."""
-    uart = "pty,id=uart" if pty else f"socket,id=uart,fd={fds['uart']}"
     memory = f"memory-backend-file,id=ram0,size={RAM_BYTES},share=on,mem-path=/proc/self/fd/{ram}"
     return [
-        qemu, "-nodefaults", "-display", "none",
+        qemu, "-nodefaults", "-display", "none", "-action", "reboot=shutdown,shutdown=pause",
         "-machine", f"{_MODEL},memory-backend=ram0", "-object", memory,
         "-global", "bcm2837.enabled-cpus=1",
         "-kernel", str(boot.kernel), "-dtb", str(boot.dtb), "-initrd", f"/proc/self/fd/{files}",
         "-append", _COMMAND_LINE,
-        "-chardev", uart, "-serial", "chardev:uart",
+        "-chardev", f"socket,id=uart,fd={fds['uart']}", "-serial", "chardev:uart",
         "-chardev", f"socket,id=qmp,fd={fds['qmp']}", "-mon", "chardev=qmp,mode=control",
         "-chardev", f"socket,id=qtest,fd={fds['qtest']}", "-qtest", "chardev:qtest",
         "-qtest-log", "none",

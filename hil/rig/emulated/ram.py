@@ -1,7 +1,7 @@
 """The memory of an emulated board, as a file that the guest and this process share.
 
-A fresh one is all zero and takes room only where the guest wrote. It has no name in any folder: when
-nobody has it open any more it is gone, whatever happened."""
+A fresh one is all zero and takes room only where the guest wrote. It has no name in any folder:
+when nobody has it open any more it is gone, whatever happened."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""The serial port of an emulated board as a pty: any program can open it like a real one."""
+
+from __future__ import annotations
+
+import os
+import select
+import tty
+from collections.abc import Callable
+from typing import Final
+
+from hil.rig.clock import now_us
+from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.transport import TransportLost
+
+__all__ = ["serve"]
+
+_LOOK_S: Final = 0.5
+_FRAME_END: Final = b"\0"
+"""No console text has it; every frame of the agent ends with it."""
+
+
+def serve(board: EmulatedBoard, up: Callable[[str, float], None]) -> str:
+    """Switch `board` on and connect its serial port to a pty; `up(path, seconds)` is called when it
+    has booted. Runs until the board is gone; returns why. SetupError if it cannot be started."""
+    ours, theirs = os.openpty()
+    try:
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        return _relay(board, ours, os.ttyname(theirs), up)
+    finally:
+        os.close(ours)
+        os.close(theirs)  # held open until now, so that programs may come and go
+        board.shut_down()
+
+
+def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float], None]) -> str:
+    began_us = now_us()
+    transport = board.connect()
+    told = False
+    while transport.fd is not None:
+        ready, _, _ = select.select([transport.fd, ours], [], [], _LOOK_S)
+        try:
+            if ours in ready:
+                transport.write(os.read(ours, 4096))
+            elif not ready:
+                transport.write(b"")  # has its kernel asked for a restart?
+            if transport.fd in ready:
+                data = transport.read()
+                _pass_on(ours, data)
+                if not told and _FRAME_END in data:
+                    told = True
+                    up(path, (now_us() - began_us) / 1e6)
+        except TransportLost as lost:
+            return board.condition(disconnected=True) or str(lost)
+    return "its port was closed"
+
+
+def _pass_on(ours: int, data: bytes) -> None:
+    """As on a real line, what nobody reads is lost."""
+    try:
+        os.write(ours, data)
+    except BlockingIOError:
+        pass

@@ -1,0 +1,167 @@
+"""`hil board`: profiles, the agent for a board, installing without a board."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hil.agent_build import TARGETS, elf_problem, native, target_named
+from hil.board_install import make_plan
+from hil.errors import UsageError
+
+
+def hil(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "hil", "board", *words],
+        cwd=cwd, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_profiles_are_listed_and_shown_with_their_sources(tmp_path: Path) -> None:
+    listed = hil("list", cwd=tmp_path).stdout
+    assert "raspberry-pi-4b" in listed and "jetson-orin-nano" in listed
+    rows = json.loads(hil("list", "--json", cwd=tmp_path).stdout)["boards"]
+    assert {r["name"]: r["target"] for r in rows}["raspberry-pi-3b"] == "aarch64"
+    shown = hil("show", "raspberry-pi-3b", cwd=tmp_path).stdout
+    assert "assumed" in shown and "raspberrypi.com" in shown
+    assert json.loads(hil("show", "raspberry-pi-3b", "--json", cwd=tmp_path).stdout)["soc"]
+    assert "there is no board profile" in hil("show", "no-pi", cwd=tmp_path, code=2).stderr
+
+
+def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
+    target = native()
+    if target is None or target.unported:
+        pytest.skip("the agent does not run on this kind of computer")
+    made = json.loads(
+        hil("build", "--target", target.name, "-o", "agent", "--json", cwd=tmp_path).stdout
+    )
+    content = (tmp_path / "agent").read_bytes()
+    assert made["static"] and made["bytes"] == len(content) and made["compiler"]
+    assert elf_problem(content, target) == ""
+    other = next(t for t in TARGETS if t != target)
+    assert "machine" in elf_problem(content, other)
+    version = subprocess.run(
+        [tmp_path / "agent", "--version"], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert version.stdout.startswith("hil-agent ")
+    dynamic = Path(sys.executable).resolve().read_bytes()
+    assert elf_problem(dynamic, target) == "it needs an interpreter: not static"
+    assert elf_problem(b"#!/bin/sh\n" * 10, target) == "no ELF file"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("build", "--target", "armv7"), 3, "does not run on armv7"),
+        (("build", "--target", "riscv64-linux-gnu"), 3, "does not run on riscv64"),
+        (("build", "--target", "z80"), 2, "there is no target `z80`"),
+        (("build", "google-tpu-v6e"), 2, "does not run on"),
+        (("build", "raspberry-pi-4b", "--target", "aarch64"), 2, "exclude each other"),
+        (("build", "--compiler", "no-such-cc"), 3, "cannot be started"),
+        (("emulate", "jetson-tx2"), 2, "cannot be emulated"),
+        (("install", "pi@pi"), 2, "on which serial device"),
+        (("install", "pi@pi", "--device", "ttyAMA0"), 2, "no serial device"),
+        (("install", "-oProxyCommand=x", "--device", "/dev/ttyS0"), 2, ""),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    assert said in hil(*words, cwd=tmp_path, code=code).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compiler_that_is_missing_is_named_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "x86-64" if native() == target_named("aarch64") else "aarch64"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code = (
+        "import importlib.util as u, sys\nfind = u.find_spec\n"
+        "u.find_spec = lambda n, p=None: None if n == 'ziglang' else find(n, p)\n"
+        f"sys.argv = ['hil', 'board', 'build', '--target', '{other}']\n"
+        "from hil.cli import main\nmain()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "there is no compiler for" in done.stderr and "hil-flight[cross]" in done.stderr
+
+
+def test_installing_shows_what_it_would_do(tmp_path: Path) -> None:
+    said = hil(
+        "install", "pi@10.0.0.7", "--profile", "raspberry-pi-4b", "--dry-run", cwd=tmp_path
+    ).stdout
+    for words in (
+        "ExecStart=/usr/local/bin/hil-agent --port /dev/ttyAMA0 --baud 115200",
+        "Restart=always", "RuntimeWatchdogSec=14", 'KERNEL=="ttyAMA0"',
+        "systemctl mask --now serial-getty@ttyAMA0.service", "dtoverlay=disable-bt",
+        "scp -q hil-agent", "ssh -t pi@10.0.0.7",
+    ):  # fmt: skip
+        assert words in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "board", "device", "has", "lacks"),
+    [
+        ("raspberry-pi", "raspberry-pi-5", "/dev/ttyAMA0", "dtparam=uart0=on", "disable-bt"),
+        ("raspberry-pi", "raspberry-pi-5", "/dev/ttyAMA10", "enable_uart=1", "uart0=on"),
+        ("jetson", "jetson-tx2", "/dev/ttyTHS2", "nvgetty", "cmdline.txt"),
+        ("", "", "/dev/ttyS0", "serial-getty@ttyS0", "cmdline.txt"),
+    ],
+)
+def test_each_family_has_its_own_way_to_free_the_port(
+    tmp_path: Path, family: str, board: str, device: str, has: str, lacks: str
+) -> None:
+    plan = make_plan("pi@pi", device, 115200, family, board)
+    script = plan.files["install.sh"]
+    assert has in script and lacks not in script
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True, timeout=20)
+
+
+def test_the_console_line_of_a_pi_is_taken_out_and_kept(tmp_path: Path) -> None:
+    boot = tmp_path / "boot"
+    boot.mkdir()
+    line = "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootwait\n"
+    (boot / "cmdline.txt").write_text(line)
+    (boot / "config.txt").write_text("arm_64bit=1\nenable_uart=1\n")
+    script = make_plan("p@p", "/dev/ttyAMA0", 115200, "raspberry-pi").files["install.sh"]
+    part = script[script.index("for boot in") : script.index("systemctl daemon-reload")]
+    part = part.replace("/boot/firmware /boot", str(boot))
+    for _ in range(2):  # twice is as once
+        subprocess.run(["sh", "-eu"], input=part, text=True, check=True, timeout=20)
+    assert (boot / "cmdline.txt").read_text() == "console=tty1 root=PARTUUID=1-02 rootwait\n"
+    assert (boot / "cmdline.txt.hil").read_text() == line
+    config = "arm_64bit=1\nenable_uart=1\ndtoverlay=disable-bt\n"
+    assert (boot / "config.txt").read_text() == config
+
+
+def test_a_host_that_is_an_option_is_refused() -> None:
+    with pytest.raises(UsageError, match="no host"):
+        make_plan("-oProxyCommand=x", "/dev/ttyS0", 115200)
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze here")
+    plan = make_plan("pi@pi", "/dev/ttyAMA0", 115200, "raspberry-pi")
+    unit = tmp_path / "hil-agent.service"
+    unit.write_text(
+        plan.files["hil-agent.service"].replace("/usr/local/bin/hil-agent", "/bin/true")
+    )
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert "hil-agent.service" not in done.stderr, done.stderr

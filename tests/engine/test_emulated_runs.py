@@ -1,0 +1,161 @@
+"""Whole runs on emulated boards: the same digest as elsewhere, and storms in their memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil import shipped
+from hil.loop import Loop
+from hil.record.reader import Reader
+from hil.replay import verify
+from hil.result import RunResult
+from hil.scenario import Scenario, load_scenario
+
+from ..emulated import machines, possible
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("possible")]
+__all__ = ["possible"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    assert machines() == []
+    yield
+    assert machines() == [], "an emulator was left running"
+
+
+def on(s: Scenario, board: str, **changes: Any) -> Scenario:
+    """The same scenario on another kind of board."""
+    data = s.model_dump(by_alias=True)
+    names = [node.name for node in s.rig.nodes]
+    data["rig"] = {"scheme": s.rig.scheme, "board": board, "nodes": names}
+    return Scenario.model_validate({**data, **changes})
+
+
+def run(s: Scenario, out: Path) -> RunResult:
+    out.mkdir()
+    return Loop(s, out).run()
+
+
+def rows(out: Path, sql: str) -> list[dict[str, Any]]:
+    reader = Reader(out)
+    try:
+        return [dict(row) for row in reader.rows(sql)]
+    finally:
+        reader.close()
+
+
+def shipped_scenario(name: str) -> Scenario:
+    path = shipped.scenario_path(name)
+    assert path is not None
+    return load_scenario(path)
+
+
+@pytest.mark.parametrize("name", ["emulated-rpi", "memory-storm", "one-node-lies"])
+def test_the_run_digest_is_that_of_every_other_board(tmp_path: Path, name: str) -> None:
+    s = shipped_scenario(name)
+    frames = min(s.frame_count, 600)
+    events = [e for e in s.model_dump(by_alias=True)["upsets"]["events"] if e["frame"] < frames]
+    upsets = {**s.model_dump(by_alias=True)["upsets"], "events": events}
+    got = {
+        board: run(
+            on(s, board, frames=frames, duration=None, upsets=upsets, expect={}), tmp_path / board
+        )
+        for board in ("inproc", "process", "emulated")
+    }
+    assert {r.outcome for r in got.values()} == {"pass"}
+    assert got["emulated"].upsets["injected"] == got["inproc"].upsets["injected"] > 0
+    assert len({r.run_digest for r in got.values()}) == 1
+    assert all(r.reproducible for r in got.values())
+    assert verify_ok(tmp_path / "emulated")
+
+
+def verify_ok(out: Path) -> bool:
+    reader = Reader(out)
+    try:
+        return verify(reader).ok
+    finally:
+        reader.close()
+
+
+def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> None:
+    s = shipped_scenario("board-ram-storm")
+    result = run(s, tmp_path / "storm")
+    out = tmp_path / "storm"
+    assert not result.reproducible
+    assert result.metrics["sdc_escaped"] == 0
+    cycles = rows(out, "SELECT * FROM repairs WHERE action IN ('power_cycle', 'reset')")
+    back = [r for r in cycles if r["ok"]]
+    assert len(back) >= 2, "guests died for real, and came back"
+    assert result.outcome == "pass", [e for e in result.expectations if not e.ok]
+    undelivered = rows(
+        out,
+        "SELECT f.frame, count(r.node) AS live FROM frames f LEFT JOIN replies r "
+        "ON r.frame = f.frame AND r.execution = 0 AND r.status = 'done' "
+        "AND r.output_digest = f.golden_output AND (f.voters >> r.node) & 1 "
+        "WHERE f.output != f.golden_output GROUP BY f.frame",
+    )
+    assert all(f["live"] < 2 for f in undelivered), "two that live are enough"
+    hits = rows(out, "SELECT * FROM upsets WHERE target='board-ram' AND state='injected'")
+    assert len(hits) > 100
+    assert all(h["verified"] and h["detail"].startswith("physical address 0x") for h in hits)
+    assert {h["effect"] for h in hits} & {"hang", "reboot", "crash"}
+    assert verify_ok(out)
+
+
+def test_who_loses_power_is_really_gone_and_boots_again_while_the_others_vote(
+    tmp_path: Path,
+) -> None:
+    event = {"frame": 20, "node": "b", "target": "board", "returns_after_frames": 10}
+    s = Scenario.model_validate(
+        {
+            "workload": "sha256",
+            "frames": 400,
+            "frame_ms": 50,
+            "pace": "realtime",
+            "rig": {"scheme": "tmr", "board": "emulated-rpi3"},
+            "timeouts": {"lost_after_ms": 1000},
+            "upsets": {"events": [event]},
+        }
+    )
+    result = run(s, tmp_path / "power")
+    assert result.metrics["sdc_escaped"] == 0
+    assert result.availability >= 0.97
+    back = rows(tmp_path / "power", "SELECT * FROM repairs WHERE ok AND node='b' ORDER BY frame")
+    assert back[0]["frame"] > 30, "it took seconds to boot, and frames went on"
+    states = rows(tmp_path / "power", "SELECT * FROM transitions WHERE node='b' ORDER BY frame")
+    assert states[-1]["after"] == "voting"
+
+
+class Killer:
+    """Kills the emulator of one node at a frame, as a crash of the host's own would."""
+
+    def __init__(self) -> None:
+        self.loop: Loop | None = None
+        self.done = False
+
+    def __call__(self) -> bool:
+        assert self.loop is not None
+        if self.loop.golden.next_frame == 30 and not self.done:
+            self.done = True
+            pid = self.loop.nodes[2].board.pid  # type: ignore[attr-defined]
+            os.kill(pid, signal.SIGKILL)
+        return False
+
+
+def test_an_emulator_that_dies_is_replaced(tmp_path: Path) -> None:
+    s = Scenario.model_validate(
+        {"workload": "infer", "frames": 80, "rig": {"scheme": "tmr", "board": "emulated"}}
+    )
+    killer = Killer()
+    loop = killer.loop = Loop(s, tmp_path, stop=killer)
+    result = loop.run()
+    assert killer.done and result.outcome == "pass" and result.metrics["sdc_escaped"] == 0
+    (repair,) = rows(tmp_path, "SELECT * FROM repairs WHERE action='power_cycle'")
+    assert repair["ok"] and repair["node"] == "c"

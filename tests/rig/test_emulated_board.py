@@ -1,0 +1,177 @@
+"""What an emulated board is made of, without switching one on; and its power, with one."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hil.errors import SetupError
+from hil.kernel import Random
+from hil.rig.emulated import cpio, fetch
+from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.emulated.ram import RAM_BYTES, Ram, kernel_span
+from hil.rig.transport import TransportLost
+
+from ..emulated import machines, possible
+
+__all__ = ["possible"]
+
+
+def test_an_archive_holds_what_was_put_in() -> None:
+    made = cpio.archive(
+        [cpio.directory("dev"), cpio.device("dev/console", 5, 1), cpio.program("init", b"12345")]
+    )
+    assert made == cpio.archive(
+        [cpio.directory("dev"), cpio.device("dev/console", 5, 1), cpio.program("init", b"12345")]
+    )
+    assert len(made) % 4 == 0
+    if shutil.which("cpio"):
+        listed = subprocess.run(
+            ["cpio", "-tv"], input=made, capture_output=True, check=True, timeout=20
+        ).stdout.decode()
+        assert listed.count("\n") == 3 and "5,   1" in listed and "-rwxr-xr-x" in listed
+    at, found = 0, []
+    while at < len(made):  # the format, read independently
+        fields = [int(made[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
+        assert made[at : at + 6] == b"070701"
+        name_at = at + 110
+        name = made[name_at : name_at + fields[11] - 1].decode()
+        content_at = name_at + fields[11] + -(name_at + fields[11]) % 4
+        found.append((name, fields[1], made[content_at : content_at + fields[6]], fields[9:11]))
+        at = content_at + fields[6] + -fields[6] % 4
+    assert found == [
+        ("dev", 0o40755, b"", [0, 0]),
+        ("dev/console", 0o20600, b"", [5, 1]),
+        ("init", 0o100755, b"12345", [0, 0]),
+        ("TRAILER!!!", 0, b"", [0, 0]),
+    ]
+
+
+def test_the_kernel_is_where_its_header_puts_it(tmp_path: Path) -> None:
+    image = tmp_path / "Image"
+    for offset, where in ((0, 2 << 20), (0x80000, 0x80000)):
+        image.write_bytes(struct.pack("<8xQQQ24xI", offset, 5 << 20, 10, 0x644D5241) + bytes(9))
+        assert kernel_span(image) == (where, 5 << 20)
+    image.write_bytes(b"\x1f\x8b" + bytes(100))
+    assert kernel_span(image) == (0, 0)
+
+
+def test_memory_is_zero_takes_no_room_and_vanishes() -> None:
+    ram = Ram()
+    assert ram.read(RAM_BYTES - 8, 8) == bytes(8)
+    ram.write(12345, b"abc")
+    assert ram.read(12344, 5) == b"\0abc\0"
+    assert os.fstat(ram.fd).st_blocks * 512 < 1 << 20
+    ram.close()
+    ram.close()
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [("apt-get", "there is no apt-get here"), ("qemu", "qemu-system-aarch64 is missing")],
+)
+def test_what_is_missing_is_named_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, words: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("HIL_EMULATED_KERNEL", "HIL_EMULATED_DTB"):
+        monkeypatch.delenv(name, raising=False)
+    if tool == "qemu":
+        monkeypatch.setenv("HIL_QEMU", str(tmp_path / "none"))
+        make = lambda: EmulatedBoard("a")  # noqa: E731
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        make = fetch.boot_files  # type: ignore[assignment]
+    with pytest.raises(SetupError, match=words) as caught:
+        make()
+    assert caught.value.remedy
+
+
+def test_a_kernel_of_ones_own_needs_its_device_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, dtb = tmp_path / "Image", tmp_path / "a.dtb"
+    kernel.touch()
+    monkeypatch.setenv("HIL_EMULATED_KERNEL", str(kernel))
+    monkeypatch.delenv("HIL_EMULATED_DTB", raising=False)
+    with pytest.raises(SetupError, match="HIL_EMULATED_DTB is not"):
+        fetch.boot_files()
+    monkeypatch.setenv("HIL_EMULATED_DTB", str(dtb))
+    with pytest.raises(SetupError, match="cannot be read"):
+        fetch.boot_files()
+    dtb.touch()
+    assert fetch.boot_files().kernel == kernel
+
+
+# --- with a machine -------------------------------------------------------------------------------
+
+
+def hear(board: EmulatedBoard, seconds: float = 100) -> bytes:
+    """What the board says until its agent does."""
+    transport = board.connect()
+    got = b""
+    while b"\0" not in got and transport.fd is not None:
+        if not select.select([transport.fd], [], [], seconds)[0]:
+            break
+        got += transport.read()
+    return got
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("possible")
+def test_power_and_memory_of_a_real_machine() -> None:
+    board = EmulatedBoard("a")
+    try:
+        assert board.condition(disconnected=False) == "no power"
+        assert b"Linux version" in hear(board), "the console's chatter comes first"
+        transport, first = board.connect(), board.pid
+        random = Random(1, 1)
+        for kind, width in (("bit", 1), ("adjacent", 3), ("zero_word", 32), ("random_word", 64)):
+            for part in ("all", "kernel"):
+                hit = board.hit_ram(kind, random.bits64() >> 1, width, random.bits64(), part)
+                assert hit.verified and hit.after == hit.wanted
+                assert hit.address < 960 << 20
+        hit = board.hit_ram("bit", 8 * ((900 << 20) + 77) + 3, 1, 0, "all")
+        assert hit.address == (900 << 20) + 77 and hit.space == 8 * 960 << 20
+        assert hit.before[0] ^ hit.after[0] == 1 << 3
+        board.power_off()
+        assert machines() == []
+        with pytest.raises(TransportLost):
+            transport.read()
+        with pytest.raises(SetupError, match="no power"):
+            board.hit_ram("bit", 1, 1, 0, "all")
+        board.power_cycle()
+        assert b"Linux version" in hear(board)
+        assert board.pid != first and len(machines()) == 1
+    finally:
+        board.shut_down()
+    board.shut_down()
+    assert machines() == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("possible")
+def test_an_emulator_dies_with_hil(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom hil.rig.emulated.board import EmulatedBoard\n"
+        "b = EmulatedBoard('a'); b.connect(); print(b.pid, flush=True)\nsys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        fd = os.pidfd_open(pid)
+        process.kill()
+        assert select.select([fd], [], [], 20)[0], "it outlived the process that started it"
+        os.close(fd)
