@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from hil import __version__, cli_discover
-from hil.board_cli import Output, board_app
+from hil.cli_board import Output, board_app
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
 from hil.errors import ConfigError, HilError, SetupError, UsageError

@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "hil.plant": KERNEL | SCENARIO | {"hil.draws"},
     "hil.agent_build": LEAVES | {"hil.shipped"},
     "hil.board_install": LEAVES,
-    "hil.board_cli": ANY,
+    "hil.cli_board": ANY,
     "hil.rig": KERNEL | SCENARIO | {"hil.agent_build"},
     "hil.voter": KERNEL,
     "hil.recovery": set(),

@@ -182,10 +182,14 @@ def test_unknown_metrics_come_with_the_nearest_name() -> None:
 
 
 def test_known_metrics_are_the_documented_ones() -> None:
-    assert len(KNOWN_METRICS) == len(set(KNOWN_METRICS)) == 7 + 5 + 3 + 7 + 7 + 13
-    assert {"frames", "verdicts.no_quorum", "upsets.not_injected", "by_target.board"} <= set(
-        KNOWN_METRICS
-    )
+    assert len(KNOWN_METRICS) == len(set(KNOWN_METRICS)) == 8 + 8 + 6 + 5 + 3 + 7 + 7 + 13
+    assert {
+        "frames",
+        "verdicts.no_quorum",
+        "upsets.not_injected",
+        "by_target.board",
+        "plant.min_soc",
+    } <= set(KNOWN_METRICS)
 
 
 def test_nearest_is_none_if_nothing_is_near() -> None:
