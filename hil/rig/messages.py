@@ -16,6 +16,8 @@ DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
+_INPUT_RAILS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_"})
+"""Inputs of Jetson modules, as far as a name fits: Xavier NX and Orin NX/Nano, Thor, Nano."""
 
 
 class Msg(enum.IntEnum):
@@ -178,6 +180,15 @@ class Health:
     tx_frames: int
     duplicates: int
     rails: tuple[Rail, ...]
+
+    @property
+    def power_mw(self) -> int | None:
+        """What the whole board draws, as its rails tell: the input where one is measured (the
+        others hang behind it), else the sum of all. None without rails."""
+        known = [r for r in self.rails if -(2**31) not in (r.mv, r.ma)]
+        inputs = [r for r in known if r.name in _INPUT_RAILS]
+        drawn = inputs[:1] or known
+        return sum(r.mv * r.ma for r in drawn) // 1000 if drawn else None
 
 
 @dataclass(frozen=True, slots=True)

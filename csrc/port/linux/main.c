@@ -26,6 +26,7 @@ typedef struct {
   tty_t tty;
   worker_t worker;
   knobs_t knobs;
+  sensors_t sensors;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
@@ -120,7 +121,7 @@ static void reset(void *context) {
 }
 
 static void identify(void *context, hello_t *out) {
-  sensors_identify(((board_t *)context)->sys_root, out);
+  sensors_identify(&((board_t *)context)->sensors, out);
   out->gpr_count = ARCH_GPR_COUNT;
   out->vector_bytes = ARCH_VECTOR_BYTES;
   out->targets |= 1u << TARGET_CPU | 1u << TARGET_STACK | 1u << TARGET_HEAP | 1u << TARGET_TEXT |
@@ -128,7 +129,7 @@ static void identify(void *context, hello_t *out) {
 }
 
 static void health(void *context, health_t *out) {
-  sensors_health(((board_t *)context)->sys_root, out);
+  sensors_health(&((board_t *)context)->sensors, out);
 }
 
 static uint32_t last_error(void *context) { return ((board_t *)context)->worker.last_errno; }
@@ -306,6 +307,7 @@ int main(int argc, char **argv) {
     return EXIT_USAGE;
   }
   knobs_init(&b->knobs, b->sys_root, level);
+  sensors_init(&b->sensors, b->sys_root);
   if (open_link(b, baud) != 0) return EXIT_ENVIRONMENT;
   sigset_t wait_mask;
   on_signals(&wait_mask);

@@ -69,9 +69,25 @@ uint64_t inject_pc_offset(worker_t *w);
 
 /* --- sensors.c: what the system tells about itself ---------------------------------------------- */
 
+typedef struct {
+  const char *root;
+  uint8_t vcgencmd_failed; /* it is not tried again */
+} sensors_t;
+
 /* |root| stands before every path ("" for the real system). */
-void sensors_identify(const char *root, hello_t *out);
-void sensors_health(const char *root, health_t *out);
+void sensors_init(sensors_t *s, const char *root);
+void sensors_identify(const sensors_t *s, hello_t *out);
+void sensors_health(sensors_t *s, health_t *out);
+
+/* --- program.c: programs that the agent starts ------------------------------------------------------ */
+
+/* In a new process: become the program at |path|, with |in_fd| (-1: nothing) and |out_fd| as standard
+ * input and output and no other descriptor. Does not return. */
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd)
+    __attribute__((noreturn));
+/* Run a program for |patience_ms| at most, and keep the first of what it says, zero-terminated. Returns 0
+ * if it ended well, else -1 and errno (ETIMEDOUT: it was killed). */
+int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
 
