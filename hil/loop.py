@@ -825,6 +825,8 @@ class Loop:
                 self.writer.clock(frame, name, clock)
             if self.steward is not None:
                 self.steward.heard(name, health)
+        for node in able:
+            self.rig.rates.tend(node)
         for node in self.nodes:
             self.writer.link(node.index, node.link.statistics)
         self._record_link_events()

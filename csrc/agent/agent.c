@@ -53,6 +53,7 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
     const int status = wire_decoder_push(&a->decoder, bytes, len, &used, &frame);
     bytes += used;
     len -= used;
+    agent_baud_heard(a, used, status == 1);
     if (status == 1) {
       agent_request(a, &frame);
     } else if (status < 0 && !complained) {
@@ -79,6 +80,8 @@ uint32_t agent_poll(agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (a->running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
+  const uint32_t baud_us = agent_baud_poll(a);
+  if (baud_us < wait_us) wait_us = baud_us;
   return a->resetting ? poll_reset(a) : wait_us;
 }
 

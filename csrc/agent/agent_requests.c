@@ -358,6 +358,10 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
     default:
       break;
   }
+  if (q.type == MSG_BAUD && !a->running) { /* never from the cache: the answer is to be followed by the deed */
+    agent_baud_request(a, q.seq, q.payload, q.len);
+    return;
+  }
   if (a->running) {
     if (q.type == MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
     agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);

@@ -93,6 +93,11 @@ typedef struct {
 
   /* errno-like number of the last HIL_ERR_IO. */
   uint32_t (*last_error)(void *context);
+
+  /* Run the link at |baud|, 0: as it was before anybody asked. |now| 0: only tell whether that could be.
+   * HIL_ERR_STATE if bytes still wait to leave at the old rate: it is called again. HIL_ERR_ARG for a
+   * rate that the line does not know. Null: this link has no rate. */
+  int (*set_baud)(void *context, uint32_t baud, int now);
 } port_t;
 
 #endif

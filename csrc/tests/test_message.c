@@ -257,6 +257,11 @@ FILL(limited) {
   m->detail = random_u32();
 }
 
+FILL(baud) {
+  SELF(baud_t);
+  m->baud = random_u32();
+}
+
 typedef union {
   hello_t hello;
   load_t load;
@@ -278,6 +283,7 @@ typedef union {
   health_t health;
   limits_t limits;
   limited_t limited;
+  baud_t baud;
 } any_t;
 
 #define WRAP(name, argument)                                                              \
@@ -292,6 +298,7 @@ WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(
 WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m) WRAP(spans, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
+WRAP(baud, m)
 
 typedef struct {
   const char *name;
@@ -315,6 +322,7 @@ static const layout_t layouts[] = {
     LAYOUT(data, 7, 1, 1008), LAYOUT(sync, 16, 0, 0),         LAYOUT(done, 9, 0, 0),
     LAYOUT(refusal, 6, 0, 0),   LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 4),
     LAYOUT(limits, 40, 0, 0), LAYOUT(limited, 46, 0, 0),
+    LAYOUT(baud, 4, 0, 0),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

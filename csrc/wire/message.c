@@ -223,6 +223,8 @@ static const field_t limited_fields[] = {
     INT(limited_t, detail),
 };
 
+static const field_t baud_fields[] = {INT(baud_t, baud)};
+
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
 static uint64_t load_native(const uint8_t *p, size_t size) {
   uint16_t v16;
@@ -405,6 +407,7 @@ PACK(nak) UNPACK(nak)
 PACK(health) UNPACK(health)
 PACK(limits) UNPACK(limits)
 PACK(limited) UNPACK(limited)
+PACK(baud) UNPACK(baud)
 
 PACK(arm)
 

@@ -39,6 +39,7 @@ class Msg(enum.IntEnum):
     RESET = lib.MSG_RESET
     HEALTH = lib.MSG_HEALTH
     LIMIT = lib.MSG_LIMIT
+    BAUD = lib.MSG_BAUD
     ERROR = lib.MSG_ERROR
     NAK = lib.MSG_NAK
 
@@ -334,6 +335,10 @@ def limited(payload: bytes) -> Limited:
     )  # fmt: skip
 
 
+def baud(payload: bytes) -> int:
+    return int(unpack("baud", payload).baud)
+
+
 def refusal(payload: bytes) -> Refusal:
     m = unpack("refusal", payload)
     return Refusal(m.request, m.status, m.detail)
@@ -403,6 +408,10 @@ def limit_request(limits: Limits) -> bytes:
         clock_khz=limits.clock_khz,
         mode=limits.mode.encode(),
     )
+
+
+def baud_request(baud: int) -> bytes:
+    return _new("baud", baud=baud)
 
 
 def id_request(id_: int) -> bytes:

@@ -17,6 +17,7 @@ from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.clock import now_us
+from hil.rig.line_rate import LineRates
 from hil.rig.link import request_bytes
 from hil.rig.messages import Arm, Health, Hello, Limited, Limits, Msg, Refusal, Report, Sync
 from hil.rig.node import (
@@ -35,6 +36,8 @@ _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000
 
 _LIMIT_LOST_AFTER_US: Final = 15_000_000
+_LOST_AFTER_US: Final = 500_000
+"""A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
 _STATUS_TEXT = {
     -1: "argument out of range",
@@ -88,6 +91,7 @@ class Rig:
         self.power = PowerMonitor([power for power in powers if isinstance(power, Power)])
         self._seq = now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
+        self.rates = LineRates(self.next_seq)
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -122,6 +126,7 @@ class Rig:
             raise NodeError(f"node {node.name} refused {Msg(call.type).name}: {why}{number}")
         if isinstance(result, Rebooted):
             raise LinkTimeout(f"node {node.name}: its agent started anew")
+        self.rates.lost(node)
         reason = result.reason if isinstance(result, Silence) else "no answer"
         raise LinkTimeout(
             f"node {node.name} does not answer: {reason}",
@@ -162,6 +167,7 @@ class Rig:
         node.check(hello)
         node.met(hello)
         node.timed(call, hello.uptime_us)
+        self.rates.raise_rate(node)
         return hello
 
     def load(self, node: Node) -> int:
@@ -235,6 +241,7 @@ class Rig:
         self.power.close()
         self.attendant.close()
         for node in self.nodes:
+            self.rates.leave(node)
             node.link.detach("the run is over")
             node.board.shut_down()
 
@@ -248,7 +255,8 @@ class Rig:
         seq = frame & 0xFFFF
         data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
         calls = [StepCall(node.link, frame, data) for node in nodes]
-        run_calls(calls, timing or self.timing)
+        patience = timing or self.timing
+        run_calls(calls, patience)
         out: dict[str, NodeResult] = {}
         for node, call in zip(nodes, calls, strict=True):
             result = call.result
@@ -260,6 +268,8 @@ class Rig:
             elif result is not None:
                 if isinstance(result, Rebooted):
                     node.met(result.hello)
+                elif isinstance(result, Silence) and patience.lost_after_us >= _LOST_AFTER_US:
+                    self.rates.lost(node)
                 out[node.name] = result_without_reply(result)
         return out
 
@@ -313,6 +323,7 @@ class Rig:
         run_calls([call], self.timing)
         if not isinstance(call.result, (bytes, Rebooted)):
             self.expect(node, call)
+        self.rates.begin_anew(node)
         self._greet(node)
         self.load(node)
 
@@ -344,6 +355,7 @@ class Rig:
     def listen_to(self, node: Node) -> None:
         """The node was given up: notice if its board starts anew, or goes away and comes back."""
         if node.link.connected:
+            self.rates.begin_anew(node)  # where a new start would be announced
             self.attendant.listen_to(node)
         else:
             self.attendant.look_for(node)

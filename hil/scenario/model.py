@@ -304,7 +304,13 @@ class Node(FrozenModel):
     port: PortName | None = Field(
         default=None, description=f"Serial boards only, and required there: {PORT_EXAMPLES}."
     )
-    baud: Baud = Field(default=115200, description="Baud rate of the port.")
+    baud: Baud = Field(
+        default=115200, description="Baud rate of the port, with which the agent was started."
+    )
+    fast_baud: Baud | None = Field(
+        default=None,
+        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+    )
     profile: str | None = Field(
         default=None,
         description="Board profile: what it draws, and what radiation does to it; "

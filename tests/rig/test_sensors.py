@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ __all__ = ["piped"]  # a fixture
 
 MakePiped = Callable[..., tuple[Rig, Pipes]]
 OFF = "\0off"
-"""A zone that is switched off: reading it fails (a folder stands for it; reading that fails, too)."""
+"""A zone that is switched off: reading it fails, as reading a folder does, which stands for it."""
 CPUFREQ = "sys/devices/system/cpu/cpufreq"
 
 
@@ -113,7 +113,8 @@ AGX_ORIN = {
     "proc/meminfo": "MemTotal:       31264972 kB\nMemAvailable:   30000000 kB\n",
     **zones(("CPU-therm", "47500"), ("GPU-therm", "-256000"), ("tj-therm", "47900"),
             ("tdiode_tmp451", "44250")),
-    **ina3221(3, ("VDD_GPU_SOC", 19904, 160), ("VDD_CPU_CV", 19904, 40), ("VIN_SYS_5V0", 4992, 672)),
+    **ina3221(3, ("VDD_GPU_SOC", 19904, 160), ("VDD_CPU_CV", 19904, 40),
+              ("VIN_SYS_5V0", 4992, 672)),
     **ina3221(4, ("NC", 0, 0), ("VDDQ_VDD2_1V8AO", 4992, 160), ("NC", 0, 0)),
     f"{CPUFREQ}/policy0/scaling_cur_freq": "2201600\n",
     f"{CPUFREQ}/policy4/scaling_cur_freq": "729600\n",
@@ -160,12 +161,14 @@ Read = Callable[[Mapping[str, str]], tuple[Hello, Health]]
 @pytest.mark.parametrize(
     ("files", "model", "serial", "memory_mib", "temp_mc", "clock_khz", "throttled"),
     [
-        (PI_3B, "Raspberry Pi 3 Model B Rev 1.2", "00000000a1b2c3d4", 923, 48312, 1_200_000, 0x50005),
+        (PI_3B, "Raspberry Pi 3 Model B Rev 1.2", "00000000a1b2c3d4", 923, 48312, 1_200_000,
+         0x50005),
         (PI_4B, "Raspberry Pi 4 Model B Rev 1.4", "10000000abcdef01", 3793, 61835, 1_500_000, None),
         (PI_5, "Raspberry Pi 5 Model B Rev 1.0", "7e4b3a2c91d05f18", 8063, 52900, 2_400_000, 0),
         (ORIN_NANO, "NVIDIA Jetson Orin Nano Enginee", "1421023012345", 7619, 49281, 729_600, None),
         (ORIN_NX, "NVIDIA Jetson Orin NX Engineeri", "1421023012345", 7619, 49343, 729_600, None),
-        (AGX_ORIN, "NVIDIA Jetson AGX Orin Develope", "1424822073211", 30532, 47500, 2_201_600, None),
+        (AGX_ORIN, "NVIDIA Jetson AGX Orin Develope", "1424822073211", 30532, 47500, 2_201_600,
+         None),
         (PC_INTEL, "OptiPlex 7090", "", 15883, 56000, 4_400_211, None),
         (PC_AMD, "X570 AORUS", "SN-4711", 0, 44375, None, None),
     ],
@@ -353,13 +356,13 @@ class Vcgencmd:
 
 
 @pytest.fixture
-def vcgencmd(tmp_path: Path, piped: MakePiped) -> Iterator[Callable[[str], tuple[Rig, Vcgencmd]]]:
+def vcgencmd(tmp_path: Path, piped: MakePiped) -> Callable[[str], tuple[Rig, Vcgencmd]]:
     def make(body: str) -> tuple[Rig, Vcgencmd]:
         script = Vcgencmd(tmp_path, body)
         rig, _ = piped("--sys-root", plant(tmp_path, PI_4B))
         return rig, script
 
-    yield make
+    return make
 
 
 def test_vcgencmd_is_asked_where_nothing_else_tells(

@@ -27,6 +27,7 @@ typedef struct {
   worker_t worker;
   knobs_t knobs;
   sensors_t sensors;
+  watchdog_t watchdog;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
@@ -132,16 +133,23 @@ static void health(void *context, health_t *out) {
   sensors_health(&((board_t *)context)->sensors, out);
 }
 
+static int set_baud(void *context, uint32_t baud, int now) {
+  tty_t *t = &((board_t *)context)->tty;
+  return now ? tty_set_baud(t, baud) : tty_can_baud(t, baud);
+}
+
 static uint32_t last_error(void *context) { return ((board_t *)context)->worker.last_errno; }
 
 /* --- start-up ------------------------------------------------------------------------------------ */
 
 static void usage(FILE *to) {
   (void)fputs(
-      "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system] [--sys-root DIR]\n"
+      "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system]\n"
+      "                 [--watchdog DEVICE[:SECONDS]] [--sys-root DIR]\n"
       "  --port PORT     a serial device (/dev/ttyAMA0), 'pty' (makes one and prints its path),\n"
       "                  or '-' (standard input and output)\n"
-      "  --baud N        line rate of a serial device (115200)\n"
+      "  --baud N        line rate of a serial device to begin with (115200): one that is safe, the host may\n"
+      "                  ask for a higher one\n"
       "  --knobs WHAT    what a limit from the host may turn (worker):\n"
       "                    none    nothing but the worker's own time: duty and suspension\n"
       "                    worker  and the cores that the worker may use\n"
@@ -149,6 +157,9 @@ static void usage(FILE *to) {
       "                            machine, for boards that serve nothing else; needs root. What was\n"
       "                            found is given back when the limit is lifted and when the agent ends\n"
       "                            (unless it is killed with SIGKILL)\n"
+      "  --watchdog DEVICE[:SECONDS]  kick this hardware watchdog (/dev/watchdog; 15 s), so that the board\n"
+      "                  starts anew if the agent hangs or is killed. 10 s is the least if a limit may change\n"
+      "                  its power mode. An orderly end disarms it\n"
       "  --sys-root DIR  read and write /proc, /sys, /etc and /usr of sensors and knobs below DIR\n"
       "  --exit-with-parent  end when the process that started this one ends\n"
       "  --version       print version and exit\n",
@@ -244,6 +255,8 @@ static int open_link(board_t *b, int baud) {
 static int serve(board_t *b, const sigset_t *wait_mask) {
   for (;;) {
     uint32_t wait_us = agent_poll(&b->agent);
+    const uint32_t kick_us = watchdog_kick(&b->watchdog, now_us(NULL));
+    if (kick_us < wait_us) wait_us = kick_us;
     const int down = b->tty.rx_fd < 0;
     if (down && !b->tty.path) return 0; /* standard input ended */
     if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
@@ -269,6 +282,7 @@ int main(int argc, char **argv) {
                                           {"baud", required_argument, NULL, 'b'},
                                           {"knobs", required_argument, NULL, 'k'},
                                           {"sys-root", required_argument, NULL, 'r'},
+                                          {"watchdog", required_argument, NULL, 'w'},
                                           {"exit-with-parent", no_argument, NULL, 'x'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
@@ -280,7 +294,7 @@ int main(int argc, char **argv) {
   int baud = 115200, option;
   knobs_level_t level = KNOBS_WORKER;
   b->sys_root = "";
-  b->parent_fd = -1;
+  b->parent_fd = b->watchdog.fd = -1;
   b->argv = argv;
   while ((option = getopt_long(argc, argv, "p:b:h", options, NULL)) != -1) {
     switch (option) {
@@ -291,6 +305,11 @@ int main(int argc, char **argv) {
         usage(stderr);
         return EXIT_USAGE;
       case 'r': b->sys_root = optarg; break;
+      case 'w':
+        if (watchdog_parse(&b->watchdog, optarg) == 0) break;
+        (void)fprintf(stderr, "hil-agent: %s is no watchdog\n", optarg);
+        usage(stderr);
+        return EXIT_USAGE;
       case 'x': b->parent_fd = watch_parent(); break;
       case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
       case 'h': usage(stdout); return 0;
@@ -316,14 +335,16 @@ int main(int argc, char **argv) {
   const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
                        interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
                        target_write, sefi, pc_offset, limit,    reset,      identify,   health,
-                       last_error};
+                       last_error, set_baud};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
+  watchdog_open(&b->watchdog);
   const int result = serve(b, &wait_mask);
   worker_kill(&b->worker);
   knobs_lift(&b->knobs);
+  watchdog_close(&b->watchdog);
   if (ending) { /* of the signal that was meant to, once all is given back */
     sigset_t none;
     sigemptyset(&none);

@@ -14,7 +14,7 @@
 typedef struct {
   int rx_fd, tx_fd;  /* -1: the link is down */
   int hold_fd;       /* the pty's other end, held open so that its settings stay */
-  int baud;
+  int baud;          /* that the line was started with: it begins with this after every hang-up */
   const char *path;  /* of a device to open again after a hang-up; null for pty and stdio */
   char pty_path[64];
 } tty_t;
@@ -29,6 +29,11 @@ ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap);
 size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len);
 /* Can a line run at |baud|? */
 int tty_knows_baud(int baud);
+/* Run the line at |baud|, 0: as it was started. Nothing may wait to be sent: then HIL_ERR_STATE, try again.
+ * HIL_ERR_NOSYS if this is no serial line, HIL_ERR_ARG for a rate that it cannot run at, HIL_ERR_IO. */
+int tty_set_baud(tty_t *t, uint32_t baud);
+/* Could tty_set_baud run the line at |baud|, as far as can be known before? As above. */
+int tty_can_baud(const tty_t *t, uint32_t baud);
 /* Try to open a device again that went down. */
 void tty_reopen(tty_t *t);
 
@@ -88,6 +93,28 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
 /* Run a program for |patience_ms| at most, and keep the first of what it says, zero-terminated. Returns 0
  * if it ended well, else -1 and errno (ETIMEDOUT: it was killed). */
 int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap);
+
+/* --- watchdog.c: the board starts anew if this program does not go on ------------------------------- */
+
+enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
+
+typedef struct {
+  char path[256]; /* empty: none is wanted */
+  int fd;        /* -1: none */
+  int seconds;
+  uint64_t period_us, next_us;
+  uint8_t complained;
+} watchdog_t;
+
+/* Read "/dev/watchdog" or "/dev/watchdog:SECONDS". Returns 0, or -1 if it is neither. */
+int watchdog_parse(watchdog_t *w, const char *spec);
+/* Arm it. If that fails it says so on standard error, and the agent does without: a board with less is
+ * better than none. */
+void watchdog_open(watchdog_t *w);
+/* Kick it if that is due. Returns the time in us after which it is again; UINT32_MAX: there is none. */
+uint32_t watchdog_kick(watchdog_t *w, uint64_t now_us);
+/* Disarm it: an orderly end. */
+void watchdog_close(watchdog_t *w);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
 
