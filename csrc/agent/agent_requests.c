@@ -60,7 +60,7 @@ static void load(agent_t *a, const request_t *q) {
     return;
   }
   const workload_t *w = workload_find(m.workload);
-  if (!w) {
+  if (!w && (!a->port.find || strncmp(m.workload, "exec:", 5) != 0)) {
     refuse(a, q, HIL_ERR_NOSYS);
     return;
   }
@@ -72,7 +72,8 @@ static void load(agent_t *a, const request_t *q) {
   a->last_reply_len = 0;
   a->done_frame = AGENT_NO_FRAME;
   a->budget = (budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
-  int status = a->port.load(a->port.context, w, &a->memory);
+  int status = w ? HIL_OK : a->port.find(a->port.context, m.workload, m.seed, &w);
+  if (status == HIL_OK) status = a->port.load(a->port.context, w, &a->memory);
   if (status == HIL_OK) {
     w->init(a->memory.region[REGION_STATE], m.seed);
     status = a->port.start(a->port.context);

@@ -12,7 +12,6 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
-from hil.kernel import Golden
 from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
@@ -31,6 +30,7 @@ from hil.rig.node import (
     result_without_reply,
 )
 from hil.rig.power import Power, PowerMonitor
+from hil.rig.program import PREFIX, golden_run
 
 _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000
@@ -39,6 +39,7 @@ _LIMIT_LOST_AFTER_US: Final = 15_000_000
 _LOST_AFTER_US: Final = 500_000
 """A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
+_NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _STATUS_TEXT = {
     -1: "argument out of range",
     -2: "not possible in its present state",
@@ -70,7 +71,7 @@ class Calibration:
 
 
 def _patient(timing: Timing) -> Timing:
-    """For a board that changes its power mode, which takes seconds."""
+    """For a board that changes its power mode, or starts a program: that takes seconds."""
     return Timing(timing.retry_us, max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
 
 
@@ -174,7 +175,21 @@ class Rig:
         """Put the workload on a node in its initial state; returns the state digest."""
         node.loads += 1
         node.loaded_boot = node.link.boot_id
-        answer = self.ask(node, Msg.LOAD, messages.load_request(self.workload, self.seed))
+        call = Call(
+            node.link,
+            self.next_seq(),
+            Msg.LOAD,
+            messages.load_request(self.workload, self.seed),
+        )
+        is_program = self.workload.startswith(PREFIX)
+        run_calls([call], _patient(self.timing) if is_program else self.timing)
+        if is_program and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
+            name = self.workload.removeprefix(PREFIX)
+            raise NodeError(
+                f"node {node.name}: its agent does not allow a program `{name}`",
+                remedy=f"start it with --exec {name}=/path; process boards take it of $HIL_EXEC",
+            )
+        answer = self.expect(node, call)
         self.ask(
             node,
             Msg.BUDGET,
@@ -192,7 +207,7 @@ class Rig:
 
         Leaves every node loaded in its initial state. SetupError if a node does not compute what
         the golden run computes: then no vote could be trusted."""
-        golden = Golden(self.workload, self.seed)
+        golden = golden_run(self.workload, self.seed)
         for node in self.nodes:
             digest = self.load(node)
             self._must_match(node, digest, golden.state_digest, "the initial state")
@@ -315,7 +330,10 @@ class Rig:
 
     def restart(self, node: Node) -> None:
         """A new worker process. LinkTimeout, NodeError."""
-        self.ask(node, Msg.RESTART)
+        call = Call(node.link, self.next_seq(), Msg.RESTART)
+        is_program = self.workload.startswith(PREFIX)
+        run_calls([call], _patient(self.timing) if is_program else self.timing)
+        self.expect(node, call)
 
     def reset(self, node: Node) -> None:
         """The agent starts anew; the workload is loaded again. LinkTimeout, NodeError."""

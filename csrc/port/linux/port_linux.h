@@ -87,12 +87,77 @@ void sensors_health(sensors_t *s, health_t *out);
 /* --- program.c: programs that the agent starts ------------------------------------------------------ */
 
 /* In a new process: become the program at |path|, with |in_fd| (-1: nothing) and |out_fd| as standard
- * input and output and no other descriptor. Does not return. */
-void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd)
+ * input and output and no other descriptor, to be killed when |agent| ends. Does not return. */
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd, pid_t agent)
     __attribute__((noreturn));
 /* Run a program for |patience_ms| at most, and keep the first of what it says, zero-terminated. Returns 0
  * if it ended well, else -1 and errno (ETIMEDOUT: it was killed). */
 int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap);
+
+/* --- exec.c: a worker that is any program ------------------------------------------------------------ */
+
+#define EXEC_PREFIX "exec:" /* of the names of such workloads */
+
+enum {
+  EXEC_PROGRAMS_MAX = 8,
+  EXEC_ARGUMENTS_MAX = 15,
+  EXEC_NAME_MAX = 10,       /* [byte] behind the prefix */
+  EXEC_STATE_MAX = 1 << 20  /* [byte] */
+};
+
+typedef struct {
+  char name[EXEC_NAME_MAX + 1];
+  char text[512];
+  const char *argument[EXEC_ARGUMENTS_MAX + 1]; /* into text; the first is the path */
+} exec_program_t;
+
+typedef struct {
+  int count;
+  exec_program_t program[EXEC_PROGRAMS_MAX];
+} exec_list_t;
+
+typedef struct {
+  const exec_program_t *program;
+  uint64_t seed;
+  workload_t workload;
+  port_memory_t memory;  /* the agent's; the port fills it in */
+  uint8_t keeps_state;   /* the program has none to tell */
+  pid_t pid;             /* 0: none */
+  int in_fd, out_fd;
+  uint8_t fresh;         /* it has answered INIT and nothing else */
+  uint8_t begun;         /* a step is under way */
+  uint8_t spoilt;        /* and something had been said before it */
+  uint8_t standing;      /* for a limit */
+  uint8_t frozen;        /* by an upset: for good */
+  uint8_t ended;         /* |status| is its end */
+  int status;
+  uint64_t frame;
+  size_t tx_len, tx_at, rx_at;
+  uint64_t began_us, stands_since_us, stood_us, used_us;
+  uint32_t last_errno;
+} exec_t;
+
+/* Add "NAME=/path[,argument...]" to the list. Returns 0, or -1: not of that form, or too many, or twice. */
+int exec_allow(exec_list_t *list, const char *spec);
+void exec_init(exec_t *x);
+/* Start the program called |name| (without the prefix), for |seed|; |out| is the workload that it makes.
+ * HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
+int exec_find(exec_t *x, const exec_list_t *list, const char *name, uint64_t seed,
+              const workload_t **out);
+/* The others are as the callbacks of port_t. */
+int exec_start(exec_t *x);
+int exec_step(exec_t *x, uint64_t frame);
+port_event_t exec_poll(exec_t *x, agent_t *agent, uint8_t *out_signal);
+void exec_kill(exec_t *x);
+uint64_t exec_busy_us(const exec_t *x);
+/* Descriptors that the step waits for, -1: none. Returns whether there is such a step. */
+int exec_wants(const exec_t *x, int *out_read_fd, int *out_write_fd);
+int exec_interrupt(exec_t *x);
+int exec_resume(exec_t *x);
+int exec_target_len(const exec_t *x, target_t which, uint64_t *out_len);
+int exec_read(const exec_t *x, target_t which, uint64_t offset, uint8_t *out, size_t len);
+int exec_write(exec_t *x, target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
+int exec_sefi(exec_t *x, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
 /* --- watchdog.c: the board starts anew if this program does not go on ------------------------------- */
 

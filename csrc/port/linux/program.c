@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ static uint64_t now_ms(void) {
   return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd) {
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd,
+                    pid_t agent) {
   sigset_t none;
   const int nothing = open("/dev/null", O_RDWR);
   static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
@@ -31,6 +33,8 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
   }
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != agent) _exit(127); /* it ended before it could be noticed */
   if (nothing < 0) _exit(127); /* it must never read from the link */
   (void)setpgid(0, 0);
   /* Out of the way first: any of them may be 0, 1 or 2 if the agent was started with these closed. */
@@ -54,8 +58,8 @@ int program_run(const char *path, const char *const *arguments, int patience_ms,
   if (pipe(fds) != 0) return -1;
   (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
   const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
-  const pid_t pid = fork();
-  if (pid == 0) program_become(path, arguments, -1, fds[1]); /* a question is never answered */
+  const pid_t agent = getpid(), pid = fork();
+  if (pid == 0) program_become(path, arguments, -1, fds[1], agent); /* a question is never answered */
   const int fork_error = errno;
   (void)close(fds[1]);
   int status = 0, ended = pid < 0, left_ms = patience_ms;
