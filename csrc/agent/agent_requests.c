@@ -290,6 +290,17 @@ static void health(agent_t *a, const request_t *q) {
   }
 }
 
+static void sensors(agent_t *a, const request_t *q) {
+  sensors_t m;
+  memset(&m, 0, sizeof m);
+  if (a->port.sensors) a->port.sensors(a->port.context, &m);
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len;
+  if (sensors_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_SENSORS, q->seq, payload, len);
+  }
+}
+
 static void limit(agent_t *a, const request_t *q) {
   limits_t m;
   limited_t limited;
@@ -322,6 +333,7 @@ static void dispatch(agent_t *a, const request_t *q) {
     case MSG_CHECKPOINT: checkpoint(a, q); break;
     case MSG_RESTORE: restore(a, q); break;
     case MSG_RESTART: restart(a, q); break;
+    case MSG_SENSORS: sensors(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
   }
 }
@@ -329,7 +341,7 @@ static void dispatch(agent_t *a, const request_t *q) {
 /* Requests without a payload must have none. */
 static int takes_nothing(uint8_t type) {
   return type == MSG_HELLO || type == MSG_CHECKPOINT || type == MSG_RESTORE || type == MSG_RESTART ||
-         type == MSG_RESET || type == MSG_HEALTH;
+         type == MSG_RESET || type == MSG_HEALTH || type == MSG_SENSORS;
 }
 
 void agent_request(agent_t *a, const wire_frame_t *frame) {

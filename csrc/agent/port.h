@@ -103,6 +103,9 @@ typedef struct {
    * |seed|; what was loaded before is gone. HIL_ERR_NOSYS if there is none of that name. Valid until the
    * next call. Null: there are none. */
   int (*find)(void *context, const char *name, uint64_t seed, const workload_t **out);
+
+  /* Fill in what can be read; |out| is empty. Null: nothing can. */
+  void (*sensors)(void *context, sensors_t *out);
 } port_t;
 
 #endif

@@ -653,7 +653,8 @@ static const struct {
                 {0x00, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {MSG_LIMIT, {OK, OK, OK, OK}},
                 {MSG_BAUD, {OK, OK, HIL_ERR_STATE, OK}},
-                {0x12, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {MSG_SENSORS, {OK, OK, HIL_ERR_STATE, OK}},
+                {0x13, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 

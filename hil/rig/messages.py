@@ -40,6 +40,7 @@ class Msg(enum.IntEnum):
     HEALTH = lib.MSG_HEALTH
     LIMIT = lib.MSG_LIMIT
     BAUD = lib.MSG_BAUD
+    SENSORS = lib.MSG_SENSORS
     ERROR = lib.MSG_ERROR
     NAK = lib.MSG_NAK
 
@@ -192,6 +193,30 @@ class Health:
         return sum(r.mv * r.ma for r in drawn) // 1000 if drawn else None
 
 
+READINGS: Final[dict[int, str]] = {
+    lib.READING_TEMPERATURE: "temperature_mc",
+    lib.READING_FAN_SPEED: "fan_rpm",
+    lib.READING_FAN_DRIVE: "fan_permille",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sensor: `kind` is a value of READINGS and says the unit, `name` is the board's own."""
+
+    kind: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sensors:
+    """What HEALTH has no room for: the power mode (empty: not known), and all that can be read."""
+
+    mode: str
+    readings: tuple[Reading, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a board is left with. All of it absolute: the defaults lift every limit.
@@ -324,6 +349,15 @@ def health(payload: bytes) -> Health:
         m.crashes, m.hangs, m.restarts, m.corrected, m.uncorrected, m.rx_bytes, m.rx_frames,
         m.rx_errors, m.tx_bytes, m.tx_frames, m.duplicates, rails,
     )  # fmt: skip
+
+
+def sensors(payload: bytes) -> Sensors:
+    m = unpack("sensors", payload)
+    readings = m.reading[0 : m.readings]
+    return Sensors(
+        _text(m.mode),
+        tuple(Reading(READINGS[r.kind], _text(r.name), r.value) for r in readings),
+    )
 
 
 def limited(payload: bytes) -> Limited:

@@ -18,7 +18,18 @@ from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.clock import now_us
 from hil.rig.line_rate import LineRates
 from hil.rig.link import request_bytes
-from hil.rig.messages import Arm, Health, Hello, Limited, Limits, Msg, Refusal, Report, Sync
+from hil.rig.messages import (
+    Arm,
+    Health,
+    Hello,
+    Limited,
+    Limits,
+    Msg,
+    Refusal,
+    Report,
+    Sensors,
+    Sync,
+)
 from hil.rig.node import (
     DONE,
     SILENT,
@@ -318,6 +329,11 @@ class Rig:
                 told[node.name] = messages.health(call.result)
                 node.timed(call, told[node.name].uptime_us)
         return told
+
+    def sensors(self, node: Node) -> Sensors:
+        """Power mode, fans and all temperatures of a board. LinkTimeout, NodeError (its agent is
+        older than this request, or a step is under way for too long)."""
+        return messages.sensors(self.ask(node, Msg.SENSORS))
 
     def limit(self, node: Node, limits: Limits) -> Limited:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.rig.messages import Health, Hello, Rail
+from hil.rig.messages import Health, Hello, Rail, Reading, Sensors
 from hil.rig.rig import Rig
 
 from .test_process_board import Pipes, piped, tree
@@ -258,6 +258,67 @@ def test_a_rail_that_cannot_be_read_is_left_out(read: Read, broken: dict[str, st
 def test_a_board_without_rails_has_no_power(read: Read) -> None:
     _, health = read(PI_5)  # an ADC has voltages without currents
     assert (health.rails, health.power_mw) == ((), None)
+
+
+# --- what HEALTH has no room for ----------------------------------------------------------------
+
+
+@pytest.fixture
+def sensors(tmp_path: Path, piped: MakePiped) -> Callable[[Mapping[str, str]], Sensors]:
+    def sensors(files: Mapping[str, str]) -> Sensors:
+        rig, _ = piped("--sys-root", plant(tmp_path, files))
+        return rig.sensors(rig.nodes[0])
+
+    return sensors
+
+
+ReadAll = Callable[[Mapping[str, str]], Sensors]
+
+
+def test_an_orin_tells_its_mode_its_fan_and_all_zones_that_are_on(sensors: ReadAll) -> None:
+    told = sensors(ORIN_NANO)
+    assert told.mode == "25W"
+    assert told.readings == (
+        Reading("fan_rpm", "pwm_tach", 1724),
+        Reading("fan_permille", "pwmfan", 345),
+        Reading("temperature_mc", "cpu-thermal", 49281),
+        Reading("temperature_mc", "soc0-thermal", 47812),
+        Reading("temperature_mc", "soc1-thermal", 48375),
+        Reading("temperature_mc", "soc2-thermal", 47031),
+        Reading("temperature_mc", "tj-thermal", 49343),
+    )
+
+
+def test_a_pi_5_tells_its_fan(sensors: ReadAll) -> None:
+    told = sensors(PI_5)
+    assert told.mode == ""
+    assert [(r.kind, r.value) for r in told.readings] == [
+        ("fan_rpm", 2988),
+        ("fan_permille", 294),
+        ("temperature_mc", 52900),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "mode"),
+    [("pmode:0002\n", "MAXN_SUPER"), ("pmode:0009\n", ""), ("fmode:quiet\n", ""), ("", "")],
+)
+def test_a_mode_has_the_name_that_the_board_gives_it(
+    sensors: ReadAll, status: str, mode: str
+) -> None:
+    assert sensors({**ORIN_NANO, "var/lib/nvpmodel/status": status}).mode == mode
+
+
+def test_more_zones_than_there_is_room_for(sensors: ReadAll) -> None:
+    many = [(f"zone-with-a-long-name-{i}", str(i)) for i in range(40)]
+    told = sensors({**PI_5, **zones(*many)})
+    assert len(told.readings) == 24
+    assert told.readings[0].kind == "fan_rpm"
+    assert told.readings[2] == Reading("temperature_mc", "zone-with-a-lon", 0)
+
+
+def test_a_machine_without_sensors_has_no_readings(sensors: ReadAll) -> None:
+    assert sensors({}) == Sensors("", ())
 
 
 # --- throttling ---------------------------------------------------------------------------------

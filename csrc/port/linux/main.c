@@ -29,7 +29,7 @@ typedef struct {
   exec_t exec;
   int is_exec; /* the loaded workload is a program */
   knobs_t knobs;
-  sensors_t sensors;
+  probe_t sensors;
   watchdog_t watchdog;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
@@ -169,7 +169,7 @@ static void reset(void *context) {
 }
 
 static void identify(void *context, hello_t *out) {
-  sensors_identify(&((board_t *)context)->sensors, out);
+  probe_identify(&((board_t *)context)->sensors, out);
   out->gpr_count = ARCH_GPR_COUNT;
   out->vector_bytes = ARCH_VECTOR_BYTES;
   out->targets |= 1u << TARGET_CPU | 1u << TARGET_STACK | 1u << TARGET_HEAP | 1u << TARGET_TEXT |
@@ -177,7 +177,11 @@ static void identify(void *context, hello_t *out) {
 }
 
 static void health(void *context, health_t *out) {
-  sensors_health(&((board_t *)context)->sensors, out);
+  probe_health(&((board_t *)context)->sensors, out);
+}
+
+static void sensors(void *context, sensors_t *out) {
+  probe_all(&((board_t *)context)->sensors, out);
 }
 
 static int set_baud(void *context, uint32_t baud, int now) {
@@ -389,7 +393,7 @@ int main(int argc, char **argv) {
     return EXIT_USAGE;
   }
   knobs_init(&b->knobs, b->sys_root, level);
-  sensors_init(&b->sensors, b->sys_root);
+  probe_init(&b->sensors, b->sys_root);
   if (open_link(b, baud) != 0) return EXIT_ENVIRONMENT;
   sigset_t wait_mask;
   on_signals(&wait_mask);
@@ -398,7 +402,7 @@ int main(int argc, char **argv) {
   const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
                        interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
                        target_write, sefi, pc_offset, limit,    reset,      identify,   health,
-                       last_error, set_baud, find};
+                       last_error, set_baud, find, sensors};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;

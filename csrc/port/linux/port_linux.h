@@ -77,12 +77,13 @@ uint64_t inject_pc_offset(worker_t *w);
 typedef struct {
   const char *root;
   uint8_t vcgencmd_failed; /* it is not tried again */
-} sensors_t;
+} probe_t;
 
 /* |root| stands before every path ("" for the real system). */
-void sensors_init(sensors_t *s, const char *root);
-void sensors_identify(const sensors_t *s, hello_t *out);
-void sensors_health(sensors_t *s, health_t *out);
+void probe_init(probe_t *s, const char *root);
+void probe_identify(const probe_t *s, hello_t *out);
+void probe_health(probe_t *s, health_t *out);
+void probe_all(const probe_t *s, sensors_t *out);
 
 /* --- program.c: programs that the agent starts ------------------------------------------------------ */
 

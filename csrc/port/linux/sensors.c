@@ -29,6 +29,7 @@ enum {
   POLICIES_MAX = 64,
   COLDEST_MC = -100000, /* below, and above the next, no chip runs: such a value stands for "off" */
   HOTTEST_MC = 200000,
+  CONF_LINES_MAX = 20000,
   VCGENCMD_MS = 300     /* it takes some 10; the worker waits meanwhile */
 };
 
@@ -104,9 +105,9 @@ static int placeholder(const char *serial) {
   return 0;
 }
 
-void sensors_init(sensors_t *s, const char *root) { *s = (sensors_t){.root = root}; }
+void probe_init(probe_t *s, const char *root) { *s = (probe_t){.root = root}; }
 
-void sensors_identify(const sensors_t *s, hello_t *out) {
+void probe_identify(const probe_t *s, hello_t *out) {
   static const char *const models[] = {"/proc/device-tree/model",
                                        "/sys/firmware/devicetree/base/model",
                                        "/sys/class/dmi/id/product_name"};
@@ -154,7 +155,7 @@ static int zone_rank(const char *type) {
   return 0;
 }
 
-static int zone_temperature(const sensors_t *s, long long *out_mc) {
+static int zone_temperature(const probe_t *s, long long *out_mc) {
   char path[PATH_CAP], type[64];
   int best = 0, zones = 0, unnamed = 0;
   long long value, unnamed_mc = 0;
@@ -180,7 +181,7 @@ static int zone_temperature(const sensors_t *s, long long *out_mc) {
   return best;
 }
 
-static int hwmon_temperature(const sensors_t *s, long long *out_mc) {
+static int hwmon_temperature(const probe_t *s, long long *out_mc) {
   static const char *const drivers[] = {"coretemp", "k10temp", "zenpower", "cpu_thermal"};
   char path[PATH_CAP], name[64];
   for (int h = 0; h < HWMON_MAX; h++) {
@@ -195,7 +196,7 @@ static int hwmon_temperature(const sensors_t *s, long long *out_mc) {
   return 0;
 }
 
-static void cpu_temperature(const sensors_t *s, health_t *out) {
+static void cpu_temperature(const probe_t *s, health_t *out) {
   long long zone_mc = 0, hwmon_mc = 0;
   const int rank = zone_temperature(s, &zone_mc);
   if (rank < 4 && hwmon_temperature(s, &hwmon_mc)) {
@@ -208,7 +209,7 @@ static void cpu_temperature(const sensors_t *s, health_t *out) {
 /* --- clock ---------------------------------------------------------------------------------------- */
 
 /* Of core 0, or of the first cluster that tells: core 0 has no folder of its own on some kernels. */
-static void cpu_clock(const sensors_t *s, health_t *out) {
+static void cpu_clock(const probe_t *s, health_t *out) {
   char path[PATH_CAP];
   long long khz;
   int found = read_number(s->root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &khz);
@@ -223,7 +224,7 @@ static void cpu_clock(const sensors_t *s, health_t *out) {
 
 /* The firmware's property mailbox: one tag, GET_THROTTLED. The value sent with it names the "has
  * occurred" bits to clear: none, they are not ours to forget. */
-static int mailbox_throttled(const sensors_t *s, uint32_t *out) {
+static int mailbox_throttled(const probe_t *s, uint32_t *out) {
   enum { TAG_GET_THROTTLED = 0x00030046, REQUEST = 0, WORDS = 7 };
   static const uint32_t answered = 0x80000000u;
   char path[PATH_CAP];
@@ -238,7 +239,7 @@ static int mailbox_throttled(const sensors_t *s, uint32_t *out) {
   return 1;
 }
 
-static int vcgencmd_throttled(sensors_t *s, uint32_t *out) {
+static int vcgencmd_throttled(probe_t *s, uint32_t *out) {
   char path[PATH_CAP], said[128];
   unsigned value;
   if (s->vcgencmd_failed) return 0; /* one that hangs must not cost us its patience every second */
@@ -254,7 +255,7 @@ static int vcgencmd_throttled(sensors_t *s, uint32_t *out) {
   return 1;
 }
 
-static void throttling(sensors_t *s, health_t *out) {
+static void throttling(probe_t *s, health_t *out) {
   static const char *const shown[] = {"/sys/devices/platform/soc/soc:firmware/get_throttled",
                                       "/sys/devices/platform/axi/axi:firmware/get_throttled"};
   long long value;
@@ -272,7 +273,7 @@ static void throttling(sensors_t *s, health_t *out) {
 static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 
 /* inN_label, inN_input [mV], currN_input [mA]. */
-static int read_rail(const sensors_t *s, int hwmon, int channel, rail_t *out) {
+static int read_rail(const probe_t *s, int hwmon, int channel, rail_t *out) {
   char path[PATH_CAP], label[64];
   long long mv, ma;
   (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_label", hwmon, channel);
@@ -291,7 +292,7 @@ static int read_rail(const sensors_t *s, int hwmon, int channel, rail_t *out) {
   return 1;
 }
 
-static void power_rails(const sensors_t *s, health_t *out) {
+static void power_rails(const probe_t *s, health_t *out) {
   for (int h = 0; h < HWMON_MAX; h++) {
     for (int n = 1; n <= CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
       out->rails = (uint8_t)(out->rails + read_rail(s, h, n, &out->rail[out->rails]));
@@ -299,7 +300,7 @@ static void power_rails(const sensors_t *s, health_t *out) {
   }
 }
 
-void sensors_health(sensors_t *s, health_t *out) {
+void probe_health(probe_t *s, health_t *out) {
   cpu_temperature(s, out);
   cpu_clock(s, out);
   throttling(s, out);
@@ -313,4 +314,70 @@ void sensors_health(sensors_t *s, health_t *out) {
   }
   const long long free_kib = meminfo_kib(s->root, "MemAvailable");
   if (free_kib >= 0) out->free_mib = (uint32_t)(free_kib / 1024);
+}
+
+/* --- what HEALTH has no room for ------------------------------------------------------------------------ */
+
+static void add(sensors_t *out, reading_kind_t kind, const char *name, long long value) {
+  if (out->readings == MESSAGE_READINGS_MAX || !within_i32(value)) return;
+  reading_t *r = &out->reading[out->readings++];
+  r->kind = (uint8_t)kind;
+  (void)snprintf(r->name, sizeof r->name, "%.15s", name);
+  r->value = (int32_t)value;
+}
+
+static void all_temperatures(const probe_t *s, sensors_t *out) {
+  char path[PATH_CAP], type[64];
+  long long value;
+  for (int i = 0; i < ZONES_MAX; i++) {
+    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/type", i);
+    if (read_line(s->root, path, type, sizeof type) <= 0) continue;
+    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
+    if (!read_number(s->root, path, 10, &value) || !plausible(value)) continue;
+    add(out, READING_TEMPERATURE, type, value);
+  }
+}
+
+/* pwm1 from 0 to 255, fan1_input; a Jetson has its tachometer apart, with a file of its own name. */
+static void fans(const probe_t *s, sensors_t *out) {
+  static const char *const speeds[] = {"fan1_input", "rpm"};
+  char path[PATH_CAP], name[64];
+  long long value;
+  for (int h = 0; h < HWMON_MAX; h++) {
+    (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/name", h);
+    if (read_line(s->root, path, name, sizeof name) <= 0) continue;
+    for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++) {
+      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/%s", h, speeds[i]);
+      if (read_number(s->root, path, 10, &value)) add(out, READING_FAN_SPEED, name, value);
+    }
+    (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/pwm1", h);
+    if (read_number(s->root, path, 10, &value) && value >= 0 && value <= 255) {
+      add(out, READING_FAN_DRIVE, name, (value * 1000 + 127) / 255);
+    }
+  }
+}
+
+/* The mode that a Jetson was last set to, without asking nvpmodel: its number, named by the board's own
+ * configuration. */
+static void power_mode(const probe_t *s, sensors_t *out) {
+  char line[256], path[PATH_CAP], name[MESSAGE_TEXT_LEN];
+  int now, id;
+  if (read_line(s->root, "/var/lib/nvpmodel/status", line, sizeof line) <= 0 ||
+      sscanf(line, "pmode:%d", &now) != 1) {
+    return;
+  }
+  const int n = snprintf(path, sizeof path, "%s/etc/nvpmodel.conf", s->root);
+  FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
+  for (int i = 0; f && i < CONF_LINES_MAX && !out->mode[0] && fgets(line, sizeof line, f); i++) {
+    if (sscanf(line, " < POWER_MODEL ID = %d NAME = %31[^ \t>\r\n]", &id, name) == 2 && id == now) {
+      copy_text(out->mode, name);
+    }
+  }
+  if (f) (void)fclose(f);
+}
+
+void probe_all(const probe_t *s, sensors_t *out) {
+  power_mode(s, out);
+  fans(s, out); /* first: the zones of a big board could take all the room */
+  all_temperatures(s, out);
 }
