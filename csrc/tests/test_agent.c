@@ -47,6 +47,7 @@ static struct {
   int stands; /* between interrupt and resume */
   limits_t limits;
   int resetted;
+  unsigned finds;
   uint32_t baud;       /* 0: as at the start */
   int bauds_busy;      /* so often bytes wait to leave */
   int baud_breaks;     /* the line refuses a rate that it said it knows */
@@ -312,6 +313,24 @@ static int stub_set_baud(void *context, uint32_t baud, int now) {
   return HIL_OK;
 }
 
+/* A program of the board, called "exec:echo"; another one does not come up. */
+static int stub_find(void *context, const char *name, uint64_t seed, const workload_t **out) {
+  (void)context;
+  static workload_t made;
+  s.finds++;
+  if (strcmp(name, "exec:echo") != 0) return strcmp(name, "exec:bad") ? HIL_ERR_NOSYS : HIL_ERR_IO;
+  CHECK_EQ(seed, 7);
+  made = *workload_find("sha256");
+  made.name = "echo";
+  *out = &made;
+  return HIL_OK;
+}
+
+static void stub_sensors(void *context, sensors_t *out) {
+  (void)context;
+  memcpy(out->mode, "15W", 4);
+}
+
 static const port_t stub_port = {.tx = stub_tx,
                                  .now_us = stub_now_us,
                                  .load = stub_load,
@@ -333,7 +352,9 @@ static const port_t stub_port = {.tx = stub_tx,
                                  .identify = stub_identify,
                                  .health = stub_health,
                                  .last_error = stub_last_error,
-                                 .set_baud = stub_set_baud};
+                                 .set_baud = stub_set_baud,
+                                 .find = stub_find,
+                                 .sensors = stub_sensors};
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
@@ -2030,6 +2051,53 @@ static void a_link_without_a_rate_says_so(void) {
   pass_us(2000000);
 }
 
+/* --- workloads of the port ---------------------------------------------------------------------------------- */
+
+static void a_workload_of_the_port_is_loaded_like_any(void) {
+  begin("sha256");
+  load("exec:echo");
+  golden_begin("sha256");
+  golden_frame(0);
+  golden_frame(1);
+  CHECK_EQ(s.finds, 1);
+}
+
+static void a_name_without_the_prefix_is_not_looked_for(void) {
+  begin("sha256");
+  pack_load("echo");
+  ask(MSG_LOAD);
+  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  CHECK_EQ(s.finds, 0);
+  golden_frame(0); /* nothing was unloaded */
+}
+
+static void a_program_that_does_not_come_up_is_waited_for_once(void) {
+  begin("sha256");
+  pack_load("exec:bad");
+  for (int again = 0; again < 4; again++) {
+    say(MSG_LOAD, 900, payload, payload_len);
+    expect_refusal(MSG_LOAD, HIL_ERR_IO);
+    CHECK_EQ(s.finds, 1);
+  }
+  say(MSG_LOAD, 901, payload, payload_len);
+  CHECK_EQ(s.finds, 2);
+  pack_step(0);
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_STATE); /* what was loaded before is gone */
+  load("sha256");
+  golden_begin("sha256");
+  golden_frame(0);
+}
+
+static void without_such_workloads_they_are_unknown(void) {
+  begin("sha256");
+  s.agent.port.find = NULL;
+  pack_load("exec:echo");
+  ask(MSG_LOAD);
+  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  golden_frame(0);
+}
+
 /* --- fail the Nth callback -------------------------------------------------------------------------------- */
 
 /* Each request gets an answer, good or bad; false: it wedged. */
@@ -2194,6 +2262,10 @@ int main(void) {
   RUN(a_baud_request_that_comes_again_is_carried_out_again);
   RUN(a_rate_that_cannot_be_is_refused_or_given_up);
   RUN(a_link_without_a_rate_says_so);
+  RUN(a_workload_of_the_port_is_loaded_like_any);
+  RUN(a_name_without_the_prefix_is_not_looked_for);
+  RUN(a_program_that_does_not_come_up_is_waited_for_once);
+  RUN(without_such_workloads_they_are_unknown);
   RUN(whichever_callback_fails_the_agent_answers_and_recovers);
   RUN(null_pointers_are_the_callers_fault);
   RUN(a_quiet_step_wants_a_quiet_board);
