@@ -37,7 +37,8 @@ class Bench:
     """A cable with an agent on its far end, and rigs on its near one."""
 
     def __init__(self, folder: Path) -> None:
-        self.cable = Cable(folder, "line")
+        self.noise = Badness(random.Random(1))
+        self.cable = Cable(folder, "line", to_host=self.noise)
         self.cable.limit = termios.B4000000
         self.agent: subprocess.Popen[bytes] | None = None
         self.start_agent()
@@ -138,8 +139,7 @@ def test_broken_frames_lower_the_rate_for_good(bench: Bench) -> None:
     rig = bench.rig()
     rig.open()
     works(rig)
-    bad = Badness(random.Random(1), corrupt=0.004)
-    bench.cable.to_host = bad
+    bench.noise.corrupt = 0.004
     golden = Golden("sha256", SEED)
     rig.load(rig.nodes[0])
     for frame in range(400):
@@ -152,7 +152,7 @@ def test_broken_frames_lower_the_rate_for_good(bench: Bench) -> None:
     assert now(rig) == 460800
     assert bench.rates() == (termios.B460800, termios.B460800)
     assert "frames broken" in told(rig)[-1]
-    bench.cable.to_host = None
+    bench.noise.corrupt = 0.0
     for frame in range(golden.next_frame, golden.next_frame + 400):
         golden.step()
         assert is_golden(one(rig, frame, golden.input), golden)
