@@ -68,10 +68,11 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
   }
 }
 
-/* Start anew as soon as the answer has left, or the link will not take it. */
+/* Start anew as soon as the answer has left at the line's rate, or the link will not take it. */
 static uint32_t poll_reset(agent_t *a) {
   const uint64_t now_us = a->port.now_us(a->port.context);
-  if (agent_tx_pending(a) && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
+  const int wants_time = agent_tx_pending(a) || agent_baud_is_leaving(a);
+  if (wants_time && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
   a->port.reset(a->port.context);
   return UINT32_MAX;
 }
@@ -82,7 +83,9 @@ uint32_t agent_poll(agent_t *a) {
   agent_link_pump(a);
   const uint32_t baud_us = agent_baud_poll(a);
   if (baud_us < wait_us) wait_us = baud_us;
-  return a->resetting ? poll_reset(a) : wait_us;
+  if (!a->resetting) return wait_us;
+  const uint32_t reset_us = poll_reset(a);
+  return baud_us < reset_us ? baud_us : reset_us;
 }
 
 int agent_tx_pending(const agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

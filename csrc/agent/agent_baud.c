@@ -7,7 +7,7 @@
  *     +--------------------------+-------------------------------+-----------------------+ garbage
  *
  *   from     to       on                                         by
- *   any      LEAVING  BAUD                                       agent_baud_request
+ *   any      LEAVING  BAUD, RESET                                agent_baud_request, agent_baud_leave
  *   LEAVING  TRIAL    the switch                                 leave
  *   LEAVING  STEADY   the switch to the rate of the start, or it failed      leave
  *   TRIAL    RAISED   the first good frame (the host's HELLO)    agent_baud_heard
@@ -37,6 +37,13 @@ enum {
 
 static uint64_t now_us(const agent_t *a) { return a->port.now_us(a->port.context); }
 
+static void leave_for(agent_t *a, uint32_t baud) {
+  a->baud_next = baud;
+  a->baud_state = LEAVING;
+  a->baud_at_us = now_us(a) + LEAVE_US;
+  a->baud_left_us = 0;
+}
+
 void agent_baud_request(agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
   baud_t m;
   int status = baud_unpack(&m, payload, len);
@@ -53,11 +60,14 @@ void agent_baud_request(agent_t *a, uint16_t seq, const uint8_t *payload, size_t
   a->streaming = 0; /* or the switch would wait for all of a READ */
   agent_answer(a, MSG_BAUD, seq, answer, answer_len);
   a->answer_valid = 0;
-  a->baud_next = m.baud;
-  a->baud_state = LEAVING;
-  a->baud_at_us = now_us(a) + LEAVE_US;
-  a->baud_left_us = 0;
+  leave_for(a, m.baud);
 }
+
+void agent_baud_leave(agent_t *a) {
+  if (a->baud_state != STEADY) leave_for(a, 0);
+}
+
+int agent_baud_is_leaving(const agent_t *a) { return a->baud_state == LEAVING; }
 
 void agent_baud_heard(agent_t *a, size_t bytes, int good) {
   if (a->baud_state != TRIAL && a->baud_state != RAISED) return;

@@ -365,6 +365,7 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
     case MSG_RESET:
       a->streaming = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
+      agent_baud_leave(a); /* the answer is still heard at this rate, and the next life begins at its own */
       a->resetting = 1;
       a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;

@@ -2042,6 +2042,25 @@ static void a_rate_that_cannot_be_is_refused_or_given_up(void) {
   expect_refusal(MSG_BAUD, HIL_ERR_STATE);
 }
 
+static void a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one(void) {
+  boot();
+  ask_baud(921600);
+  pass_us(30000);
+  ask_empty(MSG_HELLO);
+  payload_len = 0;
+  give(MSG_RESET, ++next_seq, payload, 0);
+  pass_us(15000);
+  expect_done(MSG_RESET);
+  CHECK_EQ(s.baud, 921600);
+  CHECK_EQ(s.resets, 0);
+  for (int turn = 0; turn < 100 && !s.resetted; turn++) {
+    (void)agent_poll(&s.agent);
+    s.clock_us += 1000;
+  }
+  CHECK_EQ(s.baud, 0);
+  CHECK_EQ(s.resets, 1);
+}
+
 static void a_link_without_a_rate_says_so(void) {
   boot();
   s.agent.port.set_baud = NULL;
@@ -2261,6 +2280,7 @@ int main(void) {
   RUN(garbage_at_a_raised_rate_ends_it);
   RUN(a_baud_request_that_comes_again_is_carried_out_again);
   RUN(a_rate_that_cannot_be_is_refused_or_given_up);
+  RUN(a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one);
   RUN(a_link_without_a_rate_says_so);
   RUN(a_workload_of_the_port_is_loaded_like_any);
   RUN(a_name_without_the_prefix_is_not_looked_for);

@@ -33,7 +33,7 @@ static speed_t speed_of(int baud) {
 int tty_knows_baud(int baud) { return speed_of(baud) != B0; }
 
 /* Raw, 8N1, no flow control; no modem lines that could reset the other side on close. */
-static int make_raw(int fd, int baud) {
+static int make_raw(int fd, int baud, int when) {
   struct termios t;
   const speed_t speed = speed_of(baud);
   if (speed == B0) {
@@ -45,7 +45,7 @@ static int make_raw(int fd, int baud) {
   t.c_cflag |= CLOCAL | CREAD;
   t.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
   if (cfsetispeed(&t, speed) != 0 || cfsetospeed(&t, speed) != 0) return -1;
-  return tcsetattr(fd, TCSANOW, &t);
+  return tcsetattr(fd, when, &t);
 }
 
 int tty_can_baud(const tty_t *t, uint32_t baud) {
@@ -78,7 +78,7 @@ static int open_pty(tty_t *t) {
     return -1;
   }
   t->hold_fd = open(t->pty_path, O_RDWR | O_NOCTTY);
-  if (t->hold_fd < 0 || make_raw(t->hold_fd, t->baud) != 0 || nonblocking(master) != 0) {
+  if (t->hold_fd < 0 || make_raw(t->hold_fd, t->baud, TCSANOW) != 0 || nonblocking(master) != 0) {
     (void)close(master);
     return -1;
   }
@@ -89,7 +89,7 @@ static int open_pty(tty_t *t) {
 static int open_device(tty_t *t) {
   const int fd = open(t->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -1;
-  if (make_raw(fd, t->baud) != 0) {
+  if (make_raw(fd, t->baud, TCSANOW) != 0) {
     const int saved = errno;
     (void)close(fd);
     errno = saved;
@@ -114,7 +114,7 @@ int tty_open(tty_t *t, const char *spec, int baud) {
 void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_fd) {
   *t = (tty_t){.rx_fd = master_fd, .tx_fd = master_fd, .hold_fd = hold_fd, .baud = baud};
   if (strcmp(spec, "pty") != 0) t->path = spec;
-  (void)make_raw(master_fd, baud); /* a negotiated rate ends with the life that negotiated it */
+  (void)make_raw(master_fd, baud, TCSADRAIN); /* a negotiated rate ends with the life that negotiated it */
 }
 
 static void go_down(tty_t *t) {
