@@ -257,7 +257,6 @@ def misbehaving(make_rig: MakeRig, kind: str, budget_us: int = BUDGET_US) -> tup
     ("kind", "status", "signal_"),
     [
         *((kind, CRASHED, signal.SIGKILL) for kind in KILLED),
-        ("later", CRASHED, signal.SIGKILL),
         ("segv", CRASHED, signal.SIGSEGV),
         ("exit0", CRASHED, 0),
         ("exit3", CRASHED, 0),
@@ -285,6 +284,22 @@ def test_what_a_program_does_is_data(
     again = golden_run("exec:c", SEED)
     again.step()
     assert is_golden(one(rig, 0, again.input), again)
+
+
+def test_who_speaks_unasked_between_two_steps_is_killed(make_rig: MakeRig) -> None:
+    """At the end of the one step or at the beginning of the next: when it is noticed is chance."""
+    rig = make_rig("bad", bad=python(HOSTILE, "later", "2"))
+    golden = golden_run("exec:c", SEED)
+    statuses = []
+    for frame in range(3):
+        golden.step()
+        result = one(rig, frame, golden.input)
+        assert is_golden(result, golden) or result.status != DONE
+        statuses.append((result.status, result.signal))
+        if result.status != DONE:
+            break
+    assert len(statuses) in (2, 3)
+    assert statuses[-1] == (CRASHED, signal.SIGKILL)
 
 
 def golden_at(frames: int) -> bytes:
