@@ -103,7 +103,7 @@ def _check_plant(scenario: Scenario, path: Path) -> None:
 def _scenario_text(scenario: Scenario) -> str:
     upsets = scenario.upsets
     return (
-        f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload}, "
+        f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "
         f"{_count(scenario.frame_count, 'frame')}, {_count(len(upsets.events), 'upset')} and "
         f"{_count(len(upsets.rates), 'rate')}, {_count(len(scenario.expect), 'expectation')}"
     )

@@ -594,7 +594,7 @@ def _what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     lines = [
         f"{verb} {scenario.name}",
         *([f"  {scenario.summary}"] if scenario.summary else []),
-        f"  workload  {scenario.workload}, seed {scenario.seed}",
+        f"  workload  {scenario.workload_name}, seed {scenario.seed}",
         f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
         f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
         f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",

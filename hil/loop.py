@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from hil import kernel, resume, run_folder
+from hil import resume, run_folder
 from hil.commands import Operator, Turn
 from hil.control.inbox import Inbox
 from hil.control.protocol import COMMANDS
@@ -43,6 +43,7 @@ from hil.rig.node import (
     NodeResult,
     may_return,
 )
+from hil.rig.program import golden_run
 from hil.rig.resync import write_output, write_state
 from hil.rig.rig import Calibration, Rig
 from hil.scenario import BoardKind, Scenario
@@ -119,9 +120,9 @@ class Loop:
         self.nodes = build_nodes(scenario)
         self._by_name = {node.name: node for node in self.nodes}
         names = [node.name for node in self.nodes]
-        self.golden = kernel.Golden(scenario.workload, scenario.seed)
+        self.golden = golden_run(scenario.workload_name, scenario.seed)
         timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
-        self.rig = Rig(self.nodes, scenario.workload, scenario.seed, timing)
+        self.rig = Rig(self.nodes, scenario.workload_name, scenario.seed, timing)
         self.rig.checkpoint_every = scenario.recovery.checkpoint_every
         self.rig.scrub_words = scenario.recovery.scrub_words
         self.mechanic = Mechanic(self.rig, self.golden)
@@ -825,6 +826,8 @@ class Loop:
                 self.writer.clock(frame, name, clock)
             if self.steward is not None:
                 self.steward.heard(name, health)
+        for node in able:
+            self.rig.rates.tend(node)
         for node in self.nodes:
             self.writer.link(node.index, node.link.statistics)
         self._record_link_events()

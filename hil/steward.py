@@ -330,8 +330,8 @@ class Steward:
         idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
         measured_w = measured_c = None
         if self.reported and charge.health is not None:
-            rails = charge.health.rails
-            measured_w = sum(r.mv * r.ma for r in rails) / 1e6 if rails else None
+            power_mw = charge.health.power_mw
+            measured_w = None if power_mw is None else power_mw / 1000.0
             if charge.health.cpu_temp_mc is not None:
                 measured_c = charge.health.cpu_temp_mc / 1000.0
         before = self.flight.draw(node.name)

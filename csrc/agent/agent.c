@@ -53,6 +53,7 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
     const int status = wire_decoder_push(&a->decoder, bytes, len, &used, &frame);
     bytes += used;
     len -= used;
+    agent_baud_heard(a, used, status == 1);
     if (status == 1) {
       agent_request(a, &frame);
     } else if (status < 0 && !complained) {
@@ -67,10 +68,11 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
   }
 }
 
-/* Start anew as soon as the answer has left, or the link will not take it. */
+/* Start anew as soon as the answer has left at the line's rate, or the link will not take it. */
 static uint32_t poll_reset(agent_t *a) {
   const uint64_t now_us = a->port.now_us(a->port.context);
-  if (agent_tx_pending(a) && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
+  const int wants_time = agent_tx_pending(a) || agent_baud_is_leaving(a);
+  if (wants_time && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
   a->port.reset(a->port.context);
   return UINT32_MAX;
 }
@@ -79,7 +81,11 @@ uint32_t agent_poll(agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (a->running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
-  return a->resetting ? poll_reset(a) : wait_us;
+  const uint32_t baud_us = agent_baud_poll(a);
+  if (baud_us < wait_us) wait_us = baud_us;
+  if (!a->resetting) return wait_us;
+  const uint32_t reset_us = poll_reset(a);
+  return baud_us < reset_us ? baud_us : reset_us;
 }
 
 int agent_tx_pending(const agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

@@ -94,6 +94,14 @@ typedef struct {
   uint64_t slice_began_us; /* busy time of the step when the worker last went on */
   reply_t reply;
 
+  /* The line's rate (agent_baud.c). */
+  uint8_t baud_state;
+  uint32_t baud_next;
+  uint64_t baud_at_us;      /* when the state ends by itself */
+  uint64_t baud_left_us;    /* when the last byte had left for the line; 0: not yet */
+  uint32_t garbage_bytes;   /* arrived since the last good frame, */
+  uint64_t garbage_since_us; /* the first of them at this time */
+
   agent_upset_t upsets[AGENT_UPSETS_MAX];
   uint32_t upset_next;
   uint8_t disturbed; /* an upset may be armed or a stuck bit held; zero spares looking for one */

@@ -36,16 +36,21 @@ void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, 
   }
 }
 
-void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+/* Send a frame, and keep it as the answer to |request| with that seq. */
+static void send_and_keep(agent_t *a, uint8_t request, uint8_t type, uint16_t seq,
+                          const uint8_t *payload, size_t len) {
   size_t frame_len;
-  const int status = wire_encode((uint8_t)(type | MSG_ANSWER), seq, payload, len, a->answer,
-                                 sizeof a->answer, &frame_len);
+  const int status = wire_encode(type, seq, payload, len, a->answer, sizeof a->answer, &frame_len);
   a->answer_valid = status == HIL_OK;
   if (!a->answer_valid) return;
-  a->answered_type = type;
+  a->answered_type = request;
   a->answered_seq = seq;
   a->answer_len = (uint16_t)frame_len;
   queue(a, a->answer, frame_len);
+}
+
+void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  send_and_keep(a, type, (uint8_t)(type | MSG_ANSWER), seq, payload, len);
 }
 
 void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value) {
@@ -62,7 +67,10 @@ void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status) {
   size_t len;
   const refusal_t error = {request, (int8_t)status,
                          status == HIL_ERR_IO ? a->port.last_error(a->port.context) : 0};
-  if (refusal_pack(&error, payload, sizeof payload, &len) == HIL_OK) {
+  if (refusal_pack(&error, payload, sizeof payload, &len) != HIL_OK) return;
+  if (status == HIL_ERR_IO && (request == MSG_LOAD || request == MSG_RESTART)) {
+    send_and_keep(a, request, MSG_ERROR, seq, payload, len); /* a program may have been waited for */
+  } else {
     agent_send(a, MSG_ERROR, seq, payload, len);
   }
 }

@@ -52,6 +52,17 @@ uint64_t agent_busy_us(const agent_t *a);
 /* A time to wait, as agent_poll returns it. */
 uint32_t agent_wait_us(uint64_t us);
 
+/* --- agent_baud.c: the line's rate ------------------------------------------------------------ */
+
+void agent_baud_request(agent_t *a, uint16_t seq, const uint8_t *payload, size_t len);
+/* |bytes| have arrived, and were (or ended) a good frame or not. */
+void agent_baud_heard(agent_t *a, size_t bytes, int good);
+/* Back to the rate of the start, when all that is queued has left. */
+void agent_baud_leave(agent_t *a);
+int agent_baud_is_leaving(const agent_t *a);
+/* Returns the time in us after which it wants to be called again. */
+uint32_t agent_baud_poll(agent_t *a);
+
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
 
 int agent_upset_arm(agent_t *a, const arm_t *arm);

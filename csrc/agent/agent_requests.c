@@ -60,7 +60,7 @@ static void load(agent_t *a, const request_t *q) {
     return;
   }
   const workload_t *w = workload_find(m.workload);
-  if (!w) {
+  if (!w && (!a->port.find || strncmp(m.workload, "exec:", 5) != 0)) {
     refuse(a, q, HIL_ERR_NOSYS);
     return;
   }
@@ -72,7 +72,8 @@ static void load(agent_t *a, const request_t *q) {
   a->last_reply_len = 0;
   a->done_frame = AGENT_NO_FRAME;
   a->budget = (budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
-  int status = a->port.load(a->port.context, w, &a->memory);
+  int status = w ? HIL_OK : a->port.find(a->port.context, m.workload, m.seed, &w);
+  if (status == HIL_OK) status = a->port.load(a->port.context, w, &a->memory);
   if (status == HIL_OK) {
     w->init(a->memory.region[REGION_STATE], m.seed);
     status = a->port.start(a->port.context);
@@ -289,6 +290,17 @@ static void health(agent_t *a, const request_t *q) {
   }
 }
 
+static void sensors(agent_t *a, const request_t *q) {
+  sensors_t m;
+  memset(&m, 0, sizeof m);
+  if (a->port.sensors) a->port.sensors(a->port.context, &m);
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len;
+  if (sensors_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, MSG_SENSORS, q->seq, payload, len);
+  }
+}
+
 static void limit(agent_t *a, const request_t *q) {
   limits_t m;
   limited_t limited;
@@ -321,6 +333,7 @@ static void dispatch(agent_t *a, const request_t *q) {
     case MSG_CHECKPOINT: checkpoint(a, q); break;
     case MSG_RESTORE: restore(a, q); break;
     case MSG_RESTART: restart(a, q); break;
+    case MSG_SENSORS: sensors(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
   }
 }
@@ -328,7 +341,7 @@ static void dispatch(agent_t *a, const request_t *q) {
 /* Requests without a payload must have none. */
 static int takes_nothing(uint8_t type) {
   return type == MSG_HELLO || type == MSG_CHECKPOINT || type == MSG_RESTORE || type == MSG_RESTART ||
-         type == MSG_RESET || type == MSG_HEALTH;
+         type == MSG_RESET || type == MSG_HEALTH || type == MSG_SENSORS;
 }
 
 void agent_request(agent_t *a, const wire_frame_t *frame) {
@@ -352,11 +365,16 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
     case MSG_RESET:
       a->streaming = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
+      agent_baud_leave(a); /* the answer is still heard at this rate, and the next life begins at its own */
       a->resetting = 1;
       a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;
     default:
       break;
+  }
+  if (q.type == MSG_BAUD && !a->running) { /* never from the cache: the answer is to be followed by the deed */
+    agent_baud_request(a, q.seq, q.payload, q.len);
+    return;
   }
   if (a->running) {
     if (q.type == MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */

@@ -93,6 +93,19 @@ typedef struct {
 
   /* errno-like number of the last HIL_ERR_IO. */
   uint32_t (*last_error)(void *context);
+
+  /* Run the link at |baud|, 0: as it was before anybody asked. |now| 0: only tell whether that could be.
+   * HIL_ERR_STATE if bytes still wait to leave at the old rate: it is called again. HIL_ERR_ARG for a
+   * rate that the line does not know. Null: this link has no rate. */
+  int (*set_baud)(void *context, uint32_t baud, int now);
+
+  /* A workload that the kernel does not have, such as a program on this board, with its initial state for
+   * |seed|; what was loaded before is gone. HIL_ERR_NOSYS if there is none of that name. Valid until the
+   * next call. Null: there are none. */
+  int (*find)(void *context, const char *name, uint64_t seed, const workload_t **out);
+
+  /* Fill in what can be read; |out| is empty. Null: nothing can. */
+  void (*sensors)(void *context, sensors_t *out);
 } port_t;
 
 #endif

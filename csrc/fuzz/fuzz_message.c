@@ -79,6 +79,17 @@ static void limits_check(const limits_t *m) {
   REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
   REQUIRE(terminated(m->mode, sizeof m->mode));
 }
+static void sensors_check(const sensors_t *m) {
+  REQUIRE(m->readings <= MESSAGE_READINGS_MAX);
+  REQUIRE(m->mode[MESSAGE_TEXT_LEN - 1] == 0);
+  for (int i = 0; i < m->readings; i++) {
+    REQUIRE(m->reading[i].kind >= 1 && m->reading[i].kind <= 3);
+    REQUIRE(m->reading[i].name[MESSAGE_NAME_LEN - 1] == 0);
+  }
+}
+
+static void baud_check(const baud_t *m) { (void)m; }
+
 static void limited_check(const limited_t *m) {
   REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
   REQUIRE(terminated(m->mode, sizeof m->mode));
@@ -107,7 +118,7 @@ typedef struct {
 
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
-WRAP(health) WRAP(limits) WRAP(limited)
+WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors)
 
 typedef uint32_t ident_t; /* the one payload that is no struct */
 static int ident_unpack(void *m, const uint8_t *data, size_t len) { return id_unpack(m, data, len); }
@@ -123,6 +134,7 @@ static const layout_t layouts[] = {
     LAYOUT(reply),  LAYOUT(arm),     LAYOUT(report), LAYOUT(ident),       LAYOUT(spans_query),
     LAYOUT(spans),  LAYOUT(range),   LAYOUT(data),   LAYOUT(sync),        LAYOUT(done),
     LAYOUT(refusal), LAYOUT(nak),    LAYOUT(health), LAYOUT(limits),     LAYOUT(limited),
+    LAYOUT(baud),   LAYOUT(sensors),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -47,6 +47,10 @@ static struct {
   int stands; /* between interrupt and resume */
   limits_t limits;
   int resetted;
+  unsigned finds;
+  uint32_t baud;       /* 0: as at the start */
+  int bauds_busy;      /* so often bytes wait to leave */
+  int baud_breaks;     /* the line refuses a rate that it said it knows */
   uint8_t sent[SENT_CAP];
   size_t sent_len;
   uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
@@ -296,6 +300,37 @@ static uint32_t stub_last_error(void *context) {
   return 5;
 }
 
+static int stub_set_baud(void *context, uint32_t baud, int now) {
+  (void)context;
+  if (baud && baud != 460800 && baud != 921600) return HIL_ERR_ARG;
+  if (!now) return HIL_OK;
+  if (s.bauds_busy) {
+    s.bauds_busy--;
+    return HIL_ERR_STATE;
+  }
+  if (baud && s.baud_breaks) return HIL_ERR_IO;
+  s.baud = baud;
+  return HIL_OK;
+}
+
+/* A program of the board, called "exec:echo"; another one does not come up. */
+static int stub_find(void *context, const char *name, uint64_t seed, const workload_t **out) {
+  (void)context;
+  static workload_t made;
+  s.finds++;
+  if (strcmp(name, "exec:echo") != 0) return strcmp(name, "exec:bad") ? HIL_ERR_NOSYS : HIL_ERR_IO;
+  CHECK_EQ(seed, 7);
+  made = *workload_find("sha256");
+  made.name = "echo";
+  *out = &made;
+  return HIL_OK;
+}
+
+static void stub_sensors(void *context, sensors_t *out) {
+  (void)context;
+  memcpy(out->mode, "15W", 4);
+}
+
 static const port_t stub_port = {.tx = stub_tx,
                                  .now_us = stub_now_us,
                                  .load = stub_load,
@@ -316,7 +351,10 @@ static const port_t stub_port = {.tx = stub_tx,
                                  .reset = stub_reset,
                                  .identify = stub_identify,
                                  .health = stub_health,
-                                 .last_error = stub_last_error};
+                                 .last_error = stub_last_error,
+                                 .set_baud = stub_set_baud,
+                                 .find = stub_find,
+                                 .sensors = stub_sensors};
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
@@ -608,6 +646,7 @@ static void pack_request(uint8_t type) {
     case MSG_WRITE: (void)data_pack(&content, payload, sizeof payload, &payload_len); break;
     case MSG_SYNC: (void)sync_pack(&y, payload, sizeof payload, &payload_len); break;
     case MSG_LIMIT: (void)limits_pack(&l, payload, sizeof payload, &payload_len); break;
+    case MSG_BAUD: (void)baud_pack(&(baud_t){460800}, payload, sizeof payload, &payload_len); break;
     default: break;
   }
 }
@@ -634,7 +673,9 @@ static const struct {
                 {MSG_HEALTH, {OK, OK, OK, OK}},
                 {0x00, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {MSG_LIMIT, {OK, OK, OK, OK}},
-                {0x11, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {MSG_BAUD, {OK, OK, HIL_ERR_STATE, OK}},
+                {MSG_SENSORS, {OK, OK, HIL_ERR_STATE, OK}},
+                {0x13, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 
@@ -670,7 +711,8 @@ static void every_request_in_every_state_has_exactly_one_answer(void) {
 
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
   static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,  MSG_ARM, MSG_REPORT,
-                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC, MSG_LIMIT};
+                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC, MSG_LIMIT,
+                                  MSG_BAUD};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(READY);
     for (int longer = 0; longer < 2; longer++) {
@@ -1848,6 +1890,233 @@ static void random_bytes_do_no_harm(void) {
   golden_frame(0);
 }
 
+/* --- the line's rate --------------------------------------------------------------------------------------- */
+
+static void pack_baud(uint32_t baud) {
+  const baud_t m = {baud};
+  CHECK_EQ(baud_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+}
+
+/* Let |us| pass, as a port does: it calls when the agent wants it. */
+static void pass_us(uint64_t us) {
+  const uint64_t end_us = s.clock_us + us;
+  for (int turn = 0; turn < TURNS_MAX && s.clock_us < end_us; turn++) {
+    const uint32_t wait_us = agent_poll(&s.agent);
+    CHECK(wait_us > 0);
+    s.clock_us = wait_us < end_us - s.clock_us ? s.clock_us + wait_us : end_us;
+  }
+  (void)agent_poll(&s.agent);
+  hear();
+}
+
+static void ask_baud(uint32_t baud) {
+  baud_t m = {1};
+  pack_baud(baud);
+  ask(MSG_BAUD);
+  const answer_t *a = only(MSG_BAUD | MSG_ANSWER);
+  CHECK(a && baud_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.baud, baud);
+}
+
+static void garble(size_t len) {
+  const uint8_t noise = 0x3C;
+  for (size_t i = 0; i < len; i++) agent_receive(&s.agent, &noise, 1);
+}
+
+/* What a host sends before it repeats a request. */
+static void delimit(void) {
+  const uint8_t zero = 0;
+  agent_receive(&s.agent, &zero, 1);
+  settle();
+}
+
+static void a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes(void) {
+  boot();
+  ask_baud(921600);
+  CHECK_EQ(s.baud, 0); /* the answer needs its time on the line */
+  pass_us(19000);
+  CHECK_EQ(s.baud, 0);
+  pass_us(11000);
+  CHECK_EQ(s.baud, 921600);
+  ask_empty(MSG_HELLO);
+  pass_us(3600ull * 1000000u); /* silence is no reason to go back */
+  CHECK_EQ(s.baud, 921600);
+  ask_baud(0);
+  pass_us(30000);
+  CHECK_EQ(s.baud, 0);
+  pass_us(2000000);
+  CHECK_EQ(s.baud, 0);
+}
+
+static void a_rate_at_which_nobody_speaks_is_given_up(void) {
+  boot();
+  ask_baud(460800);
+  pass_us(900000);
+  CHECK_EQ(s.baud, 460800);
+  garble(100); /* noise is no frame */
+  pass_us(200000);
+  CHECK_EQ(s.baud, 0);
+  delimit();
+  ask_empty(MSG_HELLO);
+  CHECK(only(MSG_HELLO | MSG_ANSWER) != NULL);
+}
+
+static void garbage_at_a_raised_rate_ends_it(void) {
+  boot();
+  for (int round = 0; round < 3; round++) {
+    ask_baud(921600);
+    pass_us(30000);
+    ask_empty(MSG_HELLO);
+    garble(22); /* a glitch, too short to tell */
+    pass_us(5000000);
+    CHECK_EQ(s.baud, 921600);
+    delimit();
+    ask_empty(MSG_HEALTH); /* ends the count */
+    garble(40);
+    pass_us(600000);
+    CHECK_EQ(s.baud, 921600);
+    delimit();
+    ask_empty(MSG_HEALTH); /* a noisy line, but a line */
+    garble(12);
+    pass_us(600000);
+    garble(12);
+    pass_us(90000);
+    CHECK_EQ(s.baud, 921600);
+    pass_us(20000);
+    CHECK_EQ(s.baud, 0);
+    delimit();
+  }
+}
+
+static void a_baud_request_that_comes_again_is_carried_out_again(void) {
+  boot();
+  pack_baud(921600);
+  say(MSG_BAUD, 7, payload, payload_len);
+  say(MSG_BAUD, 7, payload, payload_len); /* the answer was lost */
+  CHECK(only(MSG_BAUD | MSG_ANSWER) != NULL);
+  pass_us(30000);
+  CHECK_EQ(s.baud, 921600);
+  pass_us(1100000);
+  CHECK_EQ(s.baud, 0);
+  say(MSG_BAUD, 7, payload, payload_len);
+  CHECK(only(MSG_BAUD | MSG_ANSWER) != NULL);
+  pass_us(30000);
+  CHECK_EQ(s.baud, 921600);
+}
+
+static void a_rate_that_cannot_be_is_refused_or_given_up(void) {
+  begin("sha256");
+  pack_baud(12345);
+  ask(MSG_BAUD);
+  expect_refusal(MSG_BAUD, HIL_ERR_ARG);
+  payload_len = 3;
+  ask(MSG_BAUD);
+  expect_refusal(MSG_BAUD, HIL_ERR_PAYLOAD);
+
+  s.baud_breaks = 1; /* the line knows it, but the system does not let it */
+  ask_baud(460800);
+  pass_us(2000000);
+  CHECK_EQ(s.baud, 0);
+  s.baud_breaks = 0;
+
+  s.bauds_busy = 10; /* bytes stand in the driver */
+  ask_baud(460800);
+  pass_us(200000);
+  CHECK_EQ(s.baud, 460800);
+  ask_empty(MSG_HELLO);
+
+  s.link_down = 1; /* a line that takes no bytes: the answer never leaves */
+  pack_baud(921600);
+  give(MSG_BAUD, ++next_seq, payload, payload_len);
+  pass_us(1200000);
+  CHECK_EQ(s.baud, 0);
+  s.link_down = 0;
+  settle();
+  golden_frame(0);
+
+  s.kind = STEP_WAITS;
+  pack_step(1);
+  ask(MSG_STEP);
+  pack_baud(921600);
+  ask(MSG_BAUD);
+  expect_refusal(MSG_BAUD, HIL_ERR_STATE);
+}
+
+static void a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one(void) {
+  boot();
+  ask_baud(921600);
+  pass_us(30000);
+  ask_empty(MSG_HELLO);
+  payload_len = 0;
+  give(MSG_RESET, ++next_seq, payload, 0);
+  pass_us(15000);
+  expect_done(MSG_RESET);
+  CHECK_EQ(s.baud, 921600);
+  CHECK_EQ(s.resets, 0);
+  for (int turn = 0; turn < 100 && !s.resetted; turn++) {
+    (void)agent_poll(&s.agent);
+    s.clock_us += 1000;
+  }
+  CHECK_EQ(s.baud, 0);
+  CHECK_EQ(s.resets, 1);
+}
+
+static void a_link_without_a_rate_says_so(void) {
+  boot();
+  s.agent.port.set_baud = NULL;
+  pack_baud(921600);
+  ask(MSG_BAUD);
+  expect_refusal(MSG_BAUD, HIL_ERR_NOSYS);
+  pass_us(2000000);
+}
+
+/* --- workloads of the port ---------------------------------------------------------------------------------- */
+
+static void a_workload_of_the_port_is_loaded_like_any(void) {
+  begin("sha256");
+  load("exec:echo");
+  golden_begin("sha256");
+  golden_frame(0);
+  golden_frame(1);
+  CHECK_EQ(s.finds, 1);
+}
+
+static void a_name_without_the_prefix_is_not_looked_for(void) {
+  begin("sha256");
+  pack_load("echo");
+  ask(MSG_LOAD);
+  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  CHECK_EQ(s.finds, 0);
+  golden_frame(0); /* nothing was unloaded */
+}
+
+static void a_program_that_does_not_come_up_is_waited_for_once(void) {
+  begin("sha256");
+  pack_load("exec:bad");
+  for (int again = 0; again < 4; again++) {
+    say(MSG_LOAD, 900, payload, payload_len);
+    expect_refusal(MSG_LOAD, HIL_ERR_IO);
+    CHECK_EQ(s.finds, 1);
+  }
+  say(MSG_LOAD, 901, payload, payload_len);
+  CHECK_EQ(s.finds, 2);
+  pack_step(0);
+  ask(MSG_STEP);
+  expect_refusal(MSG_STEP, HIL_ERR_STATE); /* what was loaded before is gone */
+  load("sha256");
+  golden_begin("sha256");
+  golden_frame(0);
+}
+
+static void without_such_workloads_they_are_unknown(void) {
+  begin("sha256");
+  s.agent.port.find = NULL;
+  pack_load("exec:echo");
+  ask(MSG_LOAD);
+  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  golden_frame(0);
+}
+
 /* --- fail the Nth callback -------------------------------------------------------------------------------- */
 
 /* Each request gets an answer, good or bad; false: it wedged. */
@@ -2006,6 +2275,17 @@ int main(void) {
   RUN(noise_is_complained_of_once_a_burst);
   RUN(random_requests_are_each_answered_and_do_no_harm);
   RUN(random_bytes_do_no_harm);
+  RUN(a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes);
+  RUN(a_rate_at_which_nobody_speaks_is_given_up);
+  RUN(garbage_at_a_raised_rate_ends_it);
+  RUN(a_baud_request_that_comes_again_is_carried_out_again);
+  RUN(a_rate_that_cannot_be_is_refused_or_given_up);
+  RUN(a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one);
+  RUN(a_link_without_a_rate_says_so);
+  RUN(a_workload_of_the_port_is_loaded_like_any);
+  RUN(a_name_without_the_prefix_is_not_looked_for);
+  RUN(a_program_that_does_not_come_up_is_waited_for_once);
+  RUN(without_such_workloads_they_are_unknown);
   RUN(whichever_callback_fails_the_agent_answers_and_recovers);
   RUN(null_pointers_are_the_callers_fault);
   RUN(a_quiet_step_wants_a_quiet_board);

@@ -223,6 +223,20 @@ static const field_t limited_fields[] = {
     INT(limited_t, detail),
 };
 
+static const field_t baud_fields[] = {INT(baud_t, baud)};
+
+static const field_t reading_fields[] = {
+    ENUM(reading_t, kind, READING_TEMPERATURE, READING_FAN_DRIVE),
+    STR(reading_t, name),
+    INT(reading_t, value),
+};
+
+static const field_t sensors_fields[] = {
+    STR(sensors_t, mode),
+    LEN(sensors_t, readings, MESSAGE_READINGS_MAX),
+    ENTRIES(sensors_t, reading, reading_fields),
+};
+
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
 static uint64_t load_native(const uint8_t *p, size_t size) {
   uint16_t v16;
@@ -405,6 +419,8 @@ PACK(nak) UNPACK(nak)
 PACK(health) UNPACK(health)
 PACK(limits) UNPACK(limits)
 PACK(limited) UNPACK(limited)
+PACK(baud) UNPACK(baud)
+PACK(sensors) UNPACK(sensors)
 
 PACK(arm)
 

@@ -19,7 +19,8 @@ enum {
   MESSAGE_IO_MAX = 256,    /* [byte] largest input and output of a workload */
   MESSAGE_DATA_MAX = 1008, /* [byte] of a region in one message */
   MESSAGE_SPANS_MAX = 64,  /* digests in one message */
-  MESSAGE_RAILS_MAX = 4
+  MESSAGE_RAILS_MAX = 4,
+  MESSAGE_READINGS_MAX = 24
 };
 
 typedef enum {
@@ -39,6 +40,8 @@ typedef enum {
   MSG_RESET = 0x0e,      /* - -> done_t: the agent starts anew, as after power-on */
   MSG_HEALTH = 0x0f,     /* - -> health_t */
   MSG_LIMIT = 0x10,      /* limits_t -> limited_t: what the board is left with */
+  MSG_BAUD = 0x11,       /* baud_t -> baud_t: run the line at another rate from now on */
+  MSG_SENSORS = 0x12,    /* - -> sensors_t: what HEALTH has no room for */
   MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   MSG_ERROR = 0xfe,      /* refusal_t: the request with this seq was refused */
   MSG_NAK = 0xff         /* nak_t: bytes arrived that are no frame (seq 0) */
@@ -300,6 +303,30 @@ typedef struct {
   uint32_t detail;     /* errno of the first refusal; 0: none, or this board has no such thing */
 } limited_t;
 
+typedef struct {
+  uint32_t baud; /* 0: the rate that the agent was started with */
+} baud_t;
+
+/* What a reading is of; its unit. */
+typedef enum {
+  READING_TEMPERATURE = 1, /* [1e-3 degC] */
+  READING_FAN_SPEED = 2,   /* [1/min] */
+  READING_FAN_DRIVE = 3    /* [1e-3] of its full drive */
+} reading_kind_t;
+
+typedef struct {
+  uint8_t kind; /* reading_kind_t */
+  char name[MESSAGE_NAME_LEN]; /* as the system calls it */
+  int32_t value;
+} reading_t;
+
+/* Only what can be read at this moment is there. */
+typedef struct {
+  char mode[MESSAGE_TEXT_LEN]; /* power mode, as the system names it; empty: not known, or no such thing */
+  uint8_t readings;
+  reading_t reading[MESSAGE_READINGS_MAX];
+} sensors_t;
+
 /* pack: write |m| into |out| (capacity WIRE_PAYLOAD_MAX always suffices). Returns HIL_OK and the
  * length, HIL_ERR_ARG if a length or count field exceeds its maximum, HIL_ERR_EXHAUSTED if cap is
  * too small.
@@ -348,6 +375,10 @@ int limits_pack(const limits_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int limits_unpack(limits_t *m, const uint8_t *data, size_t len);
 int limited_pack(const limited_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int limited_unpack(limited_t *m, const uint8_t *data, size_t len);
+int baud_pack(const baud_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int baud_unpack(baud_t *m, const uint8_t *data, size_t len);
+int sensors_pack(const sensors_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int sensors_unpack(sensors_t *m, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

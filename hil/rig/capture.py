@@ -24,7 +24,7 @@ from typing import Final
 
 from hil.errors import SetupError
 from hil.rig.node import Node
-from hil.rig.transport import Transport
+from hil.rig.transport import Rate, Transport, rate_of, set_rate
 
 LINKTYPE_USER0: Final = 147
 INBOUND: Final = 1
@@ -174,6 +174,13 @@ class TappedTransport:
         self._capture = capture
         self._index = index
         self.fd: int | None = inner.fd
+
+    @property
+    def rate(self) -> Rate | None:
+        return rate_of(self._inner)
+
+    def set_rate(self, baud: int) -> None:
+        set_rate(self._inner, baud)
 
     def write(self, data: bytes) -> None:
         self._capture.take(self._index, OUTBOUND, bytes(data))

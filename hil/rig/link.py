@@ -73,6 +73,10 @@ class LinkStatistics:
     chatter_bytes: int = 0
     """Came before the agent said who it is, and was no frame: a board that boots."""
 
+    rate_raises: int = 0
+    rate_falls: int = 0
+    """How often the line's rate was raised, and had to be lowered (hil.rig.line_rate)."""
+
 
 @dataclass(slots=True)
 class Link:

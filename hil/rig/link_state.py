@@ -83,6 +83,10 @@ class Standing:
         self.state, self.reason = state, reason
         self._events.append(LinkEvent(self.node, at_us, state, reason))
 
+    def note(self, what: str) -> None:
+        """Something to tell that changes no state (the line's rate)."""
+        self._events.append(LinkEvent(self.node, now_us(), self.state, what))
+
     def take_events(self) -> list[LinkEvent]:
         """What has changed since this was asked last."""
         if not self._events:

@@ -16,6 +16,8 @@ DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
+_INPUT_RAILS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_"})
+"""Inputs of Jetson modules, as far as a name fits: Xavier NX and Orin NX/Nano, Thor, Nano."""
 
 
 class Msg(enum.IntEnum):
@@ -37,6 +39,8 @@ class Msg(enum.IntEnum):
     RESET = lib.MSG_RESET
     HEALTH = lib.MSG_HEALTH
     LIMIT = lib.MSG_LIMIT
+    BAUD = lib.MSG_BAUD
+    SENSORS = lib.MSG_SENSORS
     ERROR = lib.MSG_ERROR
     NAK = lib.MSG_NAK
 
@@ -179,6 +183,39 @@ class Health:
     duplicates: int
     rails: tuple[Rail, ...]
 
+    @property
+    def power_mw(self) -> int | None:
+        """What the whole board draws, as its rails tell: the input where one is measured (the
+        others hang behind it), else the sum of all. None without rails."""
+        known = [r for r in self.rails if -(2**31) not in (r.mv, r.ma)]
+        inputs = [r for r in known if r.name in _INPUT_RAILS]
+        drawn = inputs[:1] or known
+        return sum(r.mv * r.ma for r in drawn) // 1000 if drawn else None
+
+
+READINGS: Final[dict[int, str]] = {
+    lib.READING_TEMPERATURE: "temperature_mc",
+    lib.READING_FAN_SPEED: "fan_rpm",
+    lib.READING_FAN_DRIVE: "fan_permille",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sensor: `kind` is a value of READINGS and says the unit, `name` is the board's own."""
+
+    kind: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sensors:
+    """What HEALTH has no room for: the power mode (empty: not known), and all that can be read."""
+
+    mode: str
+    readings: tuple[Reading, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -314,6 +351,15 @@ def health(payload: bytes) -> Health:
     )  # fmt: skip
 
 
+def sensors(payload: bytes) -> Sensors:
+    m = unpack("sensors", payload)
+    readings = m.reading[0 : m.readings]
+    return Sensors(
+        _text(m.mode),
+        tuple(Reading(READINGS[r.kind], _text(r.name), r.value) for r in readings),
+    )
+
+
 def limited(payload: bytes) -> Limited:
     m = unpack("limited", payload)
     return Limited(
@@ -321,6 +367,10 @@ def limited(payload: bytes) -> Limited:
         frozenset(name for name, bit in LIMITS.items() if m.refused & bit),
         frozenset(name for name, bit in MEANS.items() if m.means & bit), m.detail,
     )  # fmt: skip
+
+
+def baud(payload: bytes) -> int:
+    return int(unpack("baud", payload).baud)
 
 
 def refusal(payload: bytes) -> Refusal:
@@ -392,6 +442,10 @@ def limit_request(limits: Limits) -> bytes:
         clock_khz=limits.clock_khz,
         mode=limits.mode.encode(),
     )
+
+
+def baud_request(baud: int) -> bytes:
+    return _new("baud", baud=baud)
 
 
 def id_request(id_: int) -> bytes:

@@ -97,6 +97,8 @@ def _why(r: Reply) -> str:
         return "the step used up its budget"
     if r.status == ABSENT:
         return "there was no worker"
+    if not r.signal:
+        return "the worker ended by itself"
     try:
         return f"the worker died of {signal.Signals(r.signal).name}"
     except ValueError:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from hil.errors import SetupError
+from hil.rig.program import agent_options
 from hil.rig.transport import SerialTransport
 
 _START_TIMEOUT_S = 20.0
@@ -75,7 +76,15 @@ class ProcessBoard:
         self.power_off()
         try:
             self._process = subprocess.Popen(
-                [str(self._agent), "--port", "pty", "--knobs", "worker", "--exit-with-parent"],
+                [
+                    str(self._agent),
+                    "--port",
+                    "pty",
+                    "--knobs",
+                    "worker",
+                    "--exit-with-parent",
+                    *agent_options(),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -12,13 +12,24 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
-from hil.kernel import Golden
 from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.clock import now_us
+from hil.rig.line_rate import LineRates
 from hil.rig.link import request_bytes
-from hil.rig.messages import Arm, Health, Hello, Limited, Limits, Msg, Refusal, Report, Sync
+from hil.rig.messages import (
+    Arm,
+    Health,
+    Hello,
+    Limited,
+    Limits,
+    Msg,
+    Refusal,
+    Report,
+    Sensors,
+    Sync,
+)
 from hil.rig.node import (
     DONE,
     SILENT,
@@ -30,12 +41,16 @@ from hil.rig.node import (
     result_without_reply,
 )
 from hil.rig.power import Power, PowerMonitor
+from hil.rig.program import PREFIX, golden_run
 
 _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000
 
 _LIMIT_LOST_AFTER_US: Final = 15_000_000
+_LOST_AFTER_US: Final = 500_000
+"""A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
+_NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _STATUS_TEXT = {
     -1: "argument out of range",
     -2: "not possible in its present state",
@@ -67,7 +82,7 @@ class Calibration:
 
 
 def _patient(timing: Timing) -> Timing:
-    """For a board that changes its power mode, which takes seconds."""
+    """For a board that changes its power mode, or starts a program: that takes seconds."""
     return Timing(timing.retry_us, max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
 
 
@@ -88,6 +103,7 @@ class Rig:
         self.power = PowerMonitor([power for power in powers if isinstance(power, Power)])
         self._seq = now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
+        self.rates = LineRates(self.next_seq)
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -122,6 +138,7 @@ class Rig:
             raise NodeError(f"node {node.name} refused {Msg(call.type).name}: {why}{number}")
         if isinstance(result, Rebooted):
             raise LinkTimeout(f"node {node.name}: its agent started anew")
+        self.rates.lost(node)
         reason = result.reason if isinstance(result, Silence) else "no answer"
         raise LinkTimeout(
             f"node {node.name} does not answer: {reason}",
@@ -162,13 +179,28 @@ class Rig:
         node.check(hello)
         node.met(hello)
         node.timed(call, hello.uptime_us)
+        self.rates.raise_rate(node)
         return hello
 
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state; returns the state digest."""
         node.loads += 1
         node.loaded_boot = node.link.boot_id
-        answer = self.ask(node, Msg.LOAD, messages.load_request(self.workload, self.seed))
+        call = Call(
+            node.link,
+            self.next_seq(),
+            Msg.LOAD,
+            messages.load_request(self.workload, self.seed),
+        )
+        is_program = self.workload.startswith(PREFIX)
+        run_calls([call], _patient(self.timing) if is_program else self.timing)
+        if is_program and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
+            name = self.workload.removeprefix(PREFIX)
+            raise NodeError(
+                f"node {node.name}: its agent does not allow a program `{name}`",
+                remedy=f"start it with --exec {name}=/path; process boards take it of $HIL_EXEC",
+            )
+        answer = self.expect(node, call)
         self.ask(
             node,
             Msg.BUDGET,
@@ -186,7 +218,7 @@ class Rig:
 
         Leaves every node loaded in its initial state. SetupError if a node does not compute what
         the golden run computes: then no vote could be trusted."""
-        golden = Golden(self.workload, self.seed)
+        golden = golden_run(self.workload, self.seed)
         for node in self.nodes:
             digest = self.load(node)
             self._must_match(node, digest, golden.state_digest, "the initial state")
@@ -235,6 +267,7 @@ class Rig:
         self.power.close()
         self.attendant.close()
         for node in self.nodes:
+            self.rates.leave(node)
             node.link.detach("the run is over")
             node.board.shut_down()
 
@@ -248,7 +281,8 @@ class Rig:
         seq = frame & 0xFFFF
         data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
         calls = [StepCall(node.link, frame, data) for node in nodes]
-        run_calls(calls, timing or self.timing)
+        patience = timing or self.timing
+        run_calls(calls, patience)
         out: dict[str, NodeResult] = {}
         for node, call in zip(nodes, calls, strict=True):
             result = call.result
@@ -260,6 +294,8 @@ class Rig:
             elif result is not None:
                 if isinstance(result, Rebooted):
                     node.met(result.hello)
+                elif isinstance(result, Silence) and patience.lost_after_us >= _LOST_AFTER_US:
+                    self.rates.lost(node)
                 out[node.name] = result_without_reply(result)
         return out
 
@@ -294,6 +330,11 @@ class Rig:
                 node.timed(call, told[node.name].uptime_us)
         return told
 
+    def sensors(self, node: Node) -> Sensors:
+        """Power mode, fans and all temperatures of a board. LinkTimeout, NodeError (its agent is
+        older than this request, or a step is under way for too long)."""
+        return messages.sensors(self.ask(node, Msg.SENSORS))
+
     def limit(self, node: Node, limits: Limits) -> Limited:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
         a loss of power lifts all of it. LinkTimeout, NodeError."""
@@ -305,7 +346,10 @@ class Rig:
 
     def restart(self, node: Node) -> None:
         """A new worker process. LinkTimeout, NodeError."""
-        self.ask(node, Msg.RESTART)
+        call = Call(node.link, self.next_seq(), Msg.RESTART)
+        is_program = self.workload.startswith(PREFIX)
+        run_calls([call], _patient(self.timing) if is_program else self.timing)
+        self.expect(node, call)
 
     def reset(self, node: Node) -> None:
         """The agent starts anew; the workload is loaded again. LinkTimeout, NodeError."""
@@ -313,6 +357,7 @@ class Rig:
         run_calls([call], self.timing)
         if not isinstance(call.result, (bytes, Rebooted)):
             self.expect(node, call)
+        self.rates.begin_anew(node)
         self._greet(node)
         self.load(node)
 
@@ -344,6 +389,7 @@ class Rig:
     def listen_to(self, node: Node) -> None:
         """The node was given up: notice if its board starts anew, or goes away and comes back."""
         if node.link.connected:
+            self.rates.begin_anew(node)  # where a new start would be announced
             self.attendant.listen_to(node)
         else:
             self.attendant.look_for(node)

@@ -10,6 +10,7 @@ from hil.rig.transport import SerialTransport
 
 class SerialBoard:
     """A board behind any pyserial port or URL, or on an adapter that is found wherever it is.
+    `baud` is the rate that its agent was started with, `fast_baud` the one to raise the line to;
     `serial` is its own serial number, `power` what switches it, if these are known."""
 
     kind = "serial"
@@ -21,12 +22,14 @@ class SerialBoard:
         port: str,
         baud: int,
         *,
+        fast_baud: int | None = None,
         adapter: str | None = None,
         serial: str | None = None,
         power: Power | None = None,
     ) -> None:
         self.name = name
         self.port = port
+        self.fast_baud = fast_baud
         self.adapter = adapter
         self.serial = serial
         self.power = power

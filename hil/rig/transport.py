@@ -12,6 +12,7 @@ import select
 import socket
 import termios
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +51,26 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Bits per second of a line: now, and when the port was opened."""
+
+    now: int
+    safe: int
+
+
+def rate_of(transport: Transport | None) -> Rate | None:
+    """The rate of a transport that has one and can change it, else None."""
+    rate = getattr(transport, "rate", None)
+    return rate if isinstance(rate, Rate) else None
+
+
+def set_rate(transport: Transport, baud: int) -> None:
+    """Run a transport that has a rate at another one. TransportLost; OSError or ValueError if its
+    port cannot run at it."""
+    transport.set_rate(baud)  # type: ignore[attr-defined]
 
 
 def _owners(port: str) -> list[str]:
@@ -145,6 +166,11 @@ def _selectable(port: Any) -> bool:
     return any("fileno" in vars(c) for c in own)
 
 
+def port_is_rfc2217(port: str) -> bool:
+    """A port server that sets its line's rate when it is told to."""
+    return port.lower().startswith("rfc2217:")
+
+
 class SerialTransport:
     """Any pyserial port or URL, opened exclusively, raw, without touching the board's reset lines.
 
@@ -179,6 +205,23 @@ class SerialTransport:
         self._reader = None if _selectable(self._serial) else _Reader(self._serial)
         self.fd: int | None = (self._reader or self._serial).fileno()
         self._lost: str | None = None
+        self._safe_baud = baud
+
+    @property
+    def rate(self) -> Rate | None:
+        """Its line's rate; None where it has none, or it is not ours to set (a socket)."""
+        if not self._plain and not port_is_rfc2217(self.port):
+            return None
+        return Rate(int(self._serial.baudrate), self._safe_baud)
+
+    def set_rate(self, baud: int) -> None:
+        """Run at another rate from now on; it ends with this transport. See `set_rate` above."""
+        if self._lost is not None:
+            raise TransportLost(self._lost)
+        try:
+            self._serial.baudrate = baud
+        except serial.SerialException as error:
+            raise self._lose(f"{self.port}: {error}") from error
 
     def _keep_modem_lines(self) -> None:
         """Closing the port must not drop DTR: on many boards that is the reset button."""

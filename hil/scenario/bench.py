@@ -48,7 +48,13 @@ class BenchBoard(FrozenModel):
     adapter: AdapterName | None = Field(
         default=None, description=f"The adapter it hangs on, wherever that is: {ADAPTER_EXAMPLES}."
     )
-    baud: Baud = Field(default=115200, description="Baud rate of the port.")
+    baud: Baud = Field(
+        default=115200, description="Baud rate of the port, with which the agent was started."
+    )
+    fast_baud: Baud | None = Field(
+        default=None,
+        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+    )
     serial: str | None = Field(
         default=None, description="The board's own serial number: another board is refused."
     )

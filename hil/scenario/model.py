@@ -69,6 +69,9 @@ SCHEMA_VERSION = 1
 WORKLOADS: tuple[str, ...] = ("infer", "matmul", "sha256", "attitude", "archive")
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""
 
+EXEC = "exec"
+"""The workload that is a program of the boards (csrc/port/linux/EXEC.md)."""
+
 _U32_MAX = 2**32 - 1
 _I63_MAX = 2**63 - 1
 _FRAMES_MAX = 10**10
@@ -235,16 +238,18 @@ def _name(pattern: str, what: str) -> Callable[[str], str]:
 _NAME_RULES = {
     "scenario": "1 to 64 of a-z, 0-9 and -",
     "node": "1 to 16 of a-z, 0-9, _ and -",
+    "program": "1 to 10 of a-z, 0-9, _ and -",
 }
 NODE_NAME_PATTERN = r"[a-z0-9_-]{1,16}"
 SCENARIO_NAME_PATTERN = r"[a-z0-9-]{1,64}"
 
 
 def _workload(value: str) -> str:
-    if value not in WORKLOADS:
+    known = (*WORKLOADS, EXEC)
+    if value not in known:
         raise wrong(
-            f"there is no workload `{value[:40]}`; expected {one_of(WORKLOADS)}",
-            did_you_mean(value, WORKLOADS),
+            f"there is no workload `{value[:40]}`; expected {one_of(known)}",
+            did_you_mean(value, known),
         )
     return value
 
@@ -275,6 +280,7 @@ Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
 U32 = Annotated[Int, Field(ge=0, le=_U32_MAX)]
 NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
+ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
 PortName = Annotated[str, AfterValidator(_port)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
@@ -304,7 +310,13 @@ class Node(FrozenModel):
     port: PortName | None = Field(
         default=None, description=f"Serial boards only, and required there: {PORT_EXAMPLES}."
     )
-    baud: Baud = Field(default=115200, description="Baud rate of the port.")
+    baud: Baud = Field(
+        default=115200, description="Baud rate of the port, with which the agent was started."
+    )
+    fast_baud: Baud | None = Field(
+        default=None,
+        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+    )
     profile: str | None = Field(
         default=None,
         description="Board profile: what it draws, and what radiation does to it; "
@@ -431,6 +443,15 @@ def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:
     """`count` node names a, b, c, ... that are not `taken`."""
     free = (name for name in "abcdefghijklmnopqrstuvwxyz" if name not in taken)
     return [name for name, _ in zip(free, range(count), strict=False)]
+
+
+class Exec(FrozenModel):
+    """A program that computes the steps."""
+
+    program: ProgramName = Field(
+        description="Its name in the lists of the boards' agents (--exec) and, for process boards "
+        "and the reference, of this computer ($HIL_EXEC)."
+    )
 
 
 # Recovery and timeouts ----------------------------------------------------------------------------
@@ -893,7 +914,10 @@ class Scenario(FrozenModel):
     )
     summary: str = Field(default="", description="What it shows, in a sentence.")
     workload: WorkloadName = Field(
-        description="What every node computes.", json_schema_extra={"enum": list(WORKLOADS)}
+        description="What every node computes.", json_schema_extra={"enum": [*WORKLOADS, EXEC]}
+    )
+    exec: Exec | None = Field(
+        default=None, description="With `workload: exec`, and required there: which program."
     )
     seed: Annotated[Int, Field(ge=0, le=_I63_MAX)] = Field(
         default=1, description="Everything random is drawn from it; the same seed is the same run."
@@ -926,6 +950,11 @@ class Scenario(FrozenModel):
         default={},
         description='What must be measured to pass: metric and number, ">= 0.999" or 1..5.',
     )
+
+    @property
+    def workload_name(self) -> str:
+        """What the boards call the workload."""
+        return self.workload if self.exec is None else f"exec:{self.exec.program}"
 
     @property
     def frame_us(self) -> int:
@@ -1002,8 +1031,46 @@ class Scenario(FrozenModel):
         rates = dict(enumerate(self.upsets.rates))
         found += upset_findings(frame_count, self.frame_us, boards, events, rates)
         found += self._plant_findings()
+        found += self._program_findings()
         wrong_at("Scenario", found)
         return self
+
+    def _program_findings(self) -> Findings:
+        """What does not fit between a program as workload and the rest."""
+        found = Findings()
+        if (self.exec is None) == (self.workload == EXEC):
+            found.add(
+                "exec",
+                "the workload `exec` needs to know which program; expected {program: NAME}"
+                if self.exec is None
+                else f"workload {self.workload} is no program",
+                "" if self.exec is None else "remove `exec:`, or write `workload: exec`",
+            )
+        if self.exec is None:
+            return found
+        for index, node in enumerate(self.rig.nodes):
+            if node.board is BoardKind.INPROC:
+                found.add(
+                    ("rig", "nodes", index, "board"),
+                    f"node {node.name} is an inproc board, which cannot run programs",
+                    "use `process`",
+                )
+        for index, event in enumerate(self.upsets.events):
+            if event.target in PROCESS_TARGETS:
+                found.add(
+                    ("upsets", "events", index, "target"),
+                    f"target {event.target} is inside the program, where nobody can hit it",
+                    "use state, input, output, cpu or link",
+                )
+        for index, rate in enumerate(self.upsets.rates):
+            for position, target in enumerate(rate.targets):
+                if target in PROCESS_TARGETS:
+                    found.add(
+                        ("upsets", "rates", index, "targets", position),
+                        f"target {target} is inside the program, where nobody can hit it",
+                        "use state, input, output or link",
+                    )
+        return found
 
     def _plant_findings(self) -> Findings:
         """What does not fit between the plant and the rest."""

@@ -13,10 +13,11 @@ import contextlib
 import os
 import random
 import select
+import termios
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,10 +98,20 @@ class End:
         self.master = self._slave = -1
         self.pending = b""
 
+    @property
+    def rate(self) -> tuple[int, int]:
+        """Input and output rate that whoever opened it has set."""
+        settings = termios.tcgetattr(self._slave)
+        return settings[4], settings[5]
+
 
 class Cable:
     """`host` and `board` are its ends; `to_board` and `to_host` may do badly to what travels.
-    Unplugging and plugging in wait until the relay lets go of the descriptors."""
+    Unplugging and plugging in wait until the relay lets go of the descriptors.
+
+    `limit`: bytes travel whole only while both ends are set to the same rate, and that is at most
+    this one (a termios speed); otherwise they come out as others. `mute`: asked for every piece of
+    bytes whether it gets lost."""
 
     def __init__(
         self, folder: Path, name: str, to_board: Badness | None = None,
@@ -109,6 +120,10 @@ class Cable:
         self.host = End(folder / f"{name}-host")
         self.board = End(folder / f"{name}-board")
         self.to_board, self.to_host = to_board, to_host
+        self.limit: int | None = None
+        self.mute: Callable[[End, bytes], bool] | None = None
+        self.garbled = 0
+        self._rng = random.Random(name)
         self._lock = threading.Lock()
         self._wake_in, self._wake_out = os.pipe()
         self._ended = False
@@ -161,11 +176,23 @@ class Cable:
                 for source, sink, bad in ways:
                     self._carry(source, sink, bad)
 
+    def _at_rates(self, source: End, sink: End, data: bytes) -> bytes:
+        assert self.limit is not None
+        if sink.master < 0 or (source.rate == sink.rate and source.rate[0] <= self.limit):
+            return data
+        self.garbled += len(data)
+        pieces = (self._rng.randbytes(self._rng.randrange(3)) for _ in data)
+        return b"".join(pieces)
+
     def _carry(self, source: End, sink: End, bad: Badness | None) -> None:
         data = b""
         if source.master >= 0 and not sink.pending:
             with contextlib.suppress(OSError):
                 data = os.read(source.master, 65536)
+        if data and self.limit is not None:
+            data = self._at_rates(source, sink, data)
+        if data and self.mute is not None and self.mute(source, data):
+            data = b""
         if bad is not None:
             data = bad.through(data) + bad.late()
         if sink.master < 0:

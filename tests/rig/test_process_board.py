@@ -38,9 +38,9 @@ INVALID = {"x86_64": (8, 0x06), "aarch64": (32, 0)}  # width, an instruction tha
 SYSCALL = {"x86_64": (16, 0x050F), "aarch64": (32, 0xD4000001)}
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Wait for a condition, not for a time."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         os.sched_yield()

@@ -24,6 +24,7 @@ VERSION = int(SPEC.partition("version ")[2].partition("\n")[0])
 
 INTEGERS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i"}
 RAIL = struct.Struct("<8sii")
+READING = struct.Struct("<B16si")
 
 # A field's value: integer, text, bytes, list of digests, or list of (name, mv, ma).
 Value = Any
@@ -120,6 +121,10 @@ def parse_example(name: str, body: str) -> Example:
             rail = re.fullmatch(r'"(.*)" (-?\d+) (-?\d+)', text)
             assert rail
             example.fields[key].append((rail[1], int(rail[2]), int(rail[3])))
+        elif key == "reading":
+            reading = re.fullmatch(r'(\d) "(.*)" (-?\d+)', text)
+            assert reading
+            example.fields[key].append((int(reading[1]), reading[2], int(reading[3])))
         else:
             row = next(r for r in LAYOUTS[example.layout] if r.name == key)
             if row.type != "bytes" and row.entry:
@@ -139,7 +144,9 @@ TYPES = [
 ]
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
-each_layout = pytest.mark.parametrize("layout", [n for n in LAYOUTS if n != "rail_t"])
+each_layout = pytest.mark.parametrize(
+    "layout", [n for n in LAYOUTS if n not in {"rail_t", "reading_t"}]
+)
 
 
 # --- the implementation in Python ---------------------------------------------------------------
@@ -155,6 +162,8 @@ def python_pack(layout: str, fields: dict[str, Value]) -> bytes:
             out += value
         elif row.type == "rail_t":
             out += b"".join(RAIL.pack(name.encode(), mv, ma) for name, mv, ma in value)
+        elif row.type == "reading_t":
+            out += b"".join(READING.pack(kind, name.encode(), v) for kind, name, v in value)
         elif row.entry:
             out += struct.pack(f"<{len(value)}{INTEGERS[row.type]}", *value)
         else:
@@ -175,6 +184,10 @@ def python_unpack(layout: str, payload: bytes) -> dict[str, Value]:
             out[row.name] = part
         elif row.type == "rail_t":
             out[row.name] = [(n.rstrip(b"\0").decode(), v, a) for n, v, a in RAIL.iter_unpack(part)]
+        elif row.type == "reading_t":
+            out[row.name] = [
+                (kind, n.rstrip(b"\0").decode(), v) for kind, n, v in READING.iter_unpack(part)
+            ]
         elif row.entry:
             out[row.name] = list(struct.unpack(f"<{count}{INTEGERS[row.type]}", part))
         else:
@@ -201,6 +214,9 @@ def c_pack(layout: str, fields: dict[str, Value]) -> bytes:
         elif row.type == "rail_t":
             for i, (name, mv, ma) in enumerate(value):
                 m.rail[i] = {"name": name.encode(), "mv": mv, "ma": ma}
+        elif row.type == "reading_t":
+            for i, (kind, name, v) in enumerate(value):
+                m.reading[i] = {"kind": kind, "name": name.encode(), "value": v}
         else:
             setattr(m, row.name, value)
     assert getattr(lib, layout[:-1] + "pack")(m, out, len(out), n) == lib.HIL_OK
@@ -230,6 +246,8 @@ def c_unpack(layout: str, payload: bytes) -> dict[str, Value]:
             out[row.name] = bytes(ffi.buffer(value, count if row.entry else int(row.size)))
         elif row.type == "rail_t":
             out[row.name] = [(ffi.string(r.name).decode(), r.mv, r.ma) for r in value[0:count]]
+        elif row.type == "reading_t":
+            out[row.name] = [(r.kind, ffi.string(r.name).decode(), r.value) for r in value[0:count]]
         elif row.entry:
             out[row.name] = list(value[0:count])
         else:
@@ -249,8 +267,8 @@ def c_encode(version: int, type_: int, seq: int, payload: bytes) -> bytes:
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 21
-    assert len(TYPES) == 18
+    assert len(LAYOUTS) == 24
+    assert len(TYPES) == 20
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 
@@ -292,7 +310,7 @@ def test_the_numbers_of_types_targets_and_statuses_are_those_of_the_code() -> No
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    limits = [int(value) for _, value in tables("7. Limits")[:7]]
+    limits = [int(value) for _, value in tables("7. Limits")[:8]]
     assert limits == [
         lib.WIRE_PAYLOAD_MAX,
         lib.WIRE_RAW_MAX,
@@ -301,6 +319,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         lib.MESSAGE_DATA_MAX,
         lib.MESSAGE_SPANS_MAX,
         lib.MESSAGE_RAILS_MAX,
+        lib.MESSAGE_READINGS_MAX,
     ]
 
 
@@ -366,6 +385,8 @@ def smallest(layout: str, **given: int) -> bytes:
             fields[row.name] = ""
         elif row.type == "rail_t":
             fields[row.name] = [("", 0, 0)] * fields[row.counted_by]
+        elif row.type == "reading_t":
+            fields[row.name] = [(1, "", 0)] * fields[row.counted_by]
         elif row.type == "bytes":
             fields[row.name] = bytes(fields[row.counted_by] if row.entry else int(row.size))
         elif row.entry:
@@ -424,7 +445,7 @@ def test_the_arithmetic_of_overhead_holds() -> None:
     total = whole * longest(7 + 1008) + longest(7 + rest)
     assert (whole + 1, total) == (1041, 1_070_434)
     assert f"{total:,}".replace(",", " ") in " ".join(SPEC.split())
-    for baud, byte_s, alone, by_read, share in tables("7. Limits")[7:]:
+    for baud, byte_s, alone, by_read, share in tables("7. Limits")[8:]:
         rate = int(baud.replace(" ", "")) / 10
         assert float(byte_s.replace(" ", "")) == rate
         assert float(alone.split()[0]) == pytest.approx(2**20 / rate, abs=0.006)

@@ -216,7 +216,7 @@ static void boot(inproc_t *b) {
   const port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
                        NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
                        target_write, sefi,    pc_offset,   NULL,   reset,      identify,   health,
-                       last_error};
+                       last_error, NULL,    NULL,        NULL};
   b->reset_due = b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
   b->workload = NULL;

@@ -10,17 +10,13 @@
  * Invariants:
  *   1. Clock and mode belong to the whole machine: they are touched at KNOBS_SYSTEM only, and what was
  *      found is given back when a limit is lifted, at RESET and at the agent's end.
- *   2. No program runs for longer than its patience; none gets the agent's link. */
+ *   2. No program runs for longer than its patience (program.c). */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "port_linux.h"
@@ -29,8 +25,7 @@ enum {
   PATH_CAP = 256,
   CONF_LINES_MAX = 20000,
   CHANGE_MODE_MS = 5000, /* it may have to wait for cores to go off line */
-  ASK_MODE_MS = 2000,
-  OPEN_FILES_MAX = 64
+  ASK_MODE_MS = 2000
 };
 
 static const char cpufreq[] = "/sys/devices/system/cpu/cpufreq";
@@ -187,77 +182,6 @@ static void limit_clock(knobs_t *k, uint32_t khz, limited_t *out) {
 
 /* --- power mode of a Jetson ----------------------------------------------------------------------- */
 
-static uint64_t now_ms(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
-static void become(const char *path, const char *const *arguments, int out_fd) {
-  sigset_t none;
-  const int nothing = open("/dev/null", O_RDWR);
-  (void)signal(SIGCHLD, SIG_DFL);
-  (void)signal(SIGPIPE, SIG_DFL);
-  (void)signal(SIGTERM, SIG_DFL);
-  (void)signal(SIGINT, SIG_DFL);
-  (void)signal(SIGHUP, SIG_DFL);
-  sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, NULL);
-  if (nothing < 0) _exit(127); /* it must never read from the link */
-  (void)setpgid(0, 0);  /* so that it can be ended with all that it starts */
-  (void)dup2(nothing, STDIN_FILENO); /* a question, such as for a reboot, is never answered */
-  (void)dup2(out_fd, STDOUT_FILENO);
-  (void)dup2(nothing, STDERR_FILENO);
-  for (int fd = 3; fd < OPEN_FILES_MAX; fd++) (void)close(fd);
-  (void)execv(path, (char *const *)(uintptr_t)arguments);
-  _exit(127);
-}
-
-/* Run a program without a shell, for |patience_ms| at most, and keep the first of what it says. Returns 0
- * if it ended well, else -1 and errno. */
-static int run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap) {
-  int fds[2];
-  size_t len = 0;
-  if (pipe(fds) != 0) return -1;
-  (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-  const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
-  const pid_t pid = fork();
-  if (pid == 0) become(path, arguments, fds[1]);
-  const int fork_error = errno;
-  (void)close(fds[1]);
-  int status = 0, ended = pid < 0, left_ms = patience_ms;
-  while (!ended && left_ms > 0) {
-    struct pollfd wait = {fds[0], POLLIN, 0};
-    (void)poll(&wait, 1, left_ms < 20 ? left_ms : 20);
-    ended = waitpid(pid, &status, WNOHANG) == pid; /* before reading: then all it said is there */
-    char part[256];
-    ssize_t got;
-    for (int i = 0; i < 64 && (got = read(fds[0], part, sizeof part)) > 0; i++) {
-      const size_t room = cap - 1u - len, take = (size_t)got < room ? (size_t)got : room;
-      memcpy(said + len, part, take);
-      len += take;
-    }
-    const uint64_t now = now_ms();
-    left_ms = now < end_ms ? (int)(end_ms - now) : 0;
-  }
-  said[len] = 0;
-  (void)close(fds[0]);
-  if (pid < 0) {
-    errno = fork_error;
-    return -1;
-  }
-  if (!ended) {
-    (void)kill(-pid, SIGKILL);
-    (void)kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    errno = ETIMEDOUT;
-    return -1;
-  }
-  errno = EIO;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
-}
-
 /* The number of a mode, by its name in the board's configuration; -1 and errno if it has none. */
 static int mode_id(const knobs_t *k, const char *name) {
   char path[PATH_CAP], line[256], found[MESSAGE_TEXT_LEN];
@@ -281,7 +205,7 @@ static int mode_now(const knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
   char path[PATH_CAP], said[1024];
   if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
   const char *const arguments[] = {path, "-q", NULL};
-  if (run(path, arguments, ASK_MODE_MS, said, sizeof said) != 0) return -1;
+  if (program_run(path, arguments, ASK_MODE_MS, said, sizeof said) != 0) return -1;
   const char *label = strstr(said, "NV Power Mode:");
   errno = EIO;
   return label && sscanf(label, "NV Power Mode: %31[^ \t\r\n]", out) == 1 ? 0 : -1;
@@ -294,7 +218,7 @@ static int set_mode(const knobs_t *k, const char *name) {
   if (id < 0) return -1;
   (void)snprintf(number, sizeof number, "%d", id);
   const char *const arguments[] = {path, "-m", number, NULL};
-  return run(path, arguments, CHANGE_MODE_MS, said, sizeof said);
+  return program_run(path, arguments, CHANGE_MODE_MS, said, sizeof said);
 }
 
 /* Returns 0, or an errno. */

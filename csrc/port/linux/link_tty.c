@@ -1,6 +1,7 @@
 /* The agent's serial port, pty or standard streams. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static speed_t speed_of(int baud) {
 int tty_knows_baud(int baud) { return speed_of(baud) != B0; }
 
 /* Raw, 8N1, no flow control; no modem lines that could reset the other side on close. */
-static int make_raw(int fd, int baud) {
+static int make_raw(int fd, int baud, int when) {
   struct termios t;
   const speed_t speed = speed_of(baud);
   if (speed == B0) {
@@ -44,7 +45,28 @@ static int make_raw(int fd, int baud) {
   t.c_cflag |= CLOCAL | CREAD;
   t.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
   if (cfsetispeed(&t, speed) != 0 || cfsetospeed(&t, speed) != 0) return -1;
-  return tcsetattr(fd, TCSANOW, &t);
+  return tcsetattr(fd, when, &t);
+}
+
+int tty_can_baud(const tty_t *t, uint32_t baud) {
+  if (t->rx_fd < 0 || !isatty(t->rx_fd)) return HIL_ERR_NOSYS;
+  return !baud || (baud <= INT_MAX && tty_knows_baud((int)baud)) ? HIL_OK : HIL_ERR_ARG;
+}
+
+int tty_set_baud(tty_t *t, uint32_t baud) {
+  const int status = tty_can_baud(t, baud);
+  if (status != HIL_OK) return status;
+  struct termios now;
+  const speed_t speed = speed_of(baud ? (int)baud : t->baud);
+  int waiting = 0;
+  if (ioctl(t->rx_fd, TIOCOUTQ, &waiting) == 0 && waiting > 0) return HIL_ERR_STATE;
+  if (tcgetattr(t->rx_fd, &now) != 0) return HIL_ERR_IO;
+  if (cfsetispeed(&now, speed) != 0 || cfsetospeed(&now, speed) != 0) return HIL_ERR_ARG;
+  /* DRAIN: what has left the queue may still stand in the UART. */
+  if (tcsetattr(t->rx_fd, TCSADRAIN, &now) != 0) return HIL_ERR_IO;
+  /* It succeeds if any of its changes could be made. */
+  if (tcgetattr(t->rx_fd, &now) != 0 || cfgetospeed(&now) != speed) return HIL_ERR_ARG;
+  return HIL_OK;
 }
 
 static int open_pty(tty_t *t) {
@@ -56,7 +78,7 @@ static int open_pty(tty_t *t) {
     return -1;
   }
   t->hold_fd = open(t->pty_path, O_RDWR | O_NOCTTY);
-  if (t->hold_fd < 0 || make_raw(t->hold_fd, t->baud) != 0 || nonblocking(master) != 0) {
+  if (t->hold_fd < 0 || make_raw(t->hold_fd, t->baud, TCSANOW) != 0 || nonblocking(master) != 0) {
     (void)close(master);
     return -1;
   }
@@ -67,7 +89,7 @@ static int open_pty(tty_t *t) {
 static int open_device(tty_t *t) {
   const int fd = open(t->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -1;
-  if (make_raw(fd, t->baud) != 0) {
+  if (make_raw(fd, t->baud, TCSANOW) != 0) {
     const int saved = errno;
     (void)close(fd);
     errno = saved;
@@ -92,6 +114,7 @@ int tty_open(tty_t *t, const char *spec, int baud) {
 void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_fd) {
   *t = (tty_t){.rx_fd = master_fd, .tx_fd = master_fd, .hold_fd = hold_fd, .baud = baud};
   if (strcmp(spec, "pty") != 0) t->path = spec;
+  (void)make_raw(master_fd, baud, TCSADRAIN); /* a negotiated rate ends with the life that negotiated it */
 }
 
 static void go_down(tty_t *t) {

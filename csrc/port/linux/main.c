@@ -25,7 +25,12 @@ typedef struct {
   agent_t agent;
   tty_t tty;
   worker_t worker;
+  exec_list_t programs;
+  exec_t exec;
+  int is_exec; /* the loaded workload is a program */
   knobs_t knobs;
+  probe_t sensors;
+  watchdog_t watchdog;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
@@ -47,67 +52,111 @@ static size_t tx(void *context, const uint8_t *bytes, size_t len) {
   return tty_write(&((board_t *)context)->tty, bytes, len);
 }
 
+static pid_t worker_pid(const board_t *b) { return b->is_exec ? b->exec.pid : b->worker.pid; }
+
+static int find(void *context, const char *name, uint64_t seed, const workload_t **out) {
+  board_t *b = context;
+  const size_t prefix = strlen(EXEC_PREFIX);
+  if (strncmp(name, EXEC_PREFIX, prefix) != 0) return HIL_ERR_NOSYS;
+  b->is_exec = 1; /* whose error is asked for if it fails */
+  return exec_find(&b->exec, &b->programs, name + prefix, seed, out);
+}
+
 static int load(void *context, const workload_t *workload, port_memory_t *out) {
-  return worker_load(&((board_t *)context)->worker, workload, out);
+  board_t *b = context;
+  b->is_exec = workload == &b->exec.workload;
+  if (!b->is_exec) exec_kill(&b->exec);
+  const int status = worker_load(&b->worker, workload, out);
+  if (b->is_exec) b->exec.memory = *out;
+  if (b->is_exec && status != HIL_OK) b->exec.last_errno = b->worker.last_errno;
+  return status;
 }
 
 static int start(void *context) {
   board_t *b = context;
-  const int status = worker_start(&b->worker);
-  if (status == HIL_OK) (void)knobs_worker(&b->knobs, b->worker.pid); /* the next LIMIT reads it back */
+  const int status = b->is_exec ? exec_start(&b->exec) : worker_start(&b->worker);
+  if (status == HIL_OK) (void)knobs_worker(&b->knobs, worker_pid(b)); /* the next LIMIT reads it back */
   return status;
 }
 
-static int step(void *context) { return worker_step(&((board_t *)context)->worker); }
+static int step(void *context) {
+  board_t *b = context;
+  return b->is_exec ? exec_step(&b->exec, b->agent.step_frame) : worker_step(&b->worker);
+}
 
 static port_event_t poll_worker(void *context, uint8_t *out_signal) {
   board_t *b = context;
-  return worker_poll(&b->worker, &b->agent, out_signal);
+  return b->is_exec ? exec_poll(&b->exec, &b->agent, out_signal)
+                    : worker_poll(&b->worker, &b->agent, out_signal);
 }
 
-static int interrupt(void *context) { return worker_interrupt(&((board_t *)context)->worker); }
+static int interrupt(void *context) {
+  board_t *b = context;
+  return b->is_exec ? exec_interrupt(&b->exec) : worker_interrupt(&b->worker);
+}
 
-static int resume(void *context) { return worker_resume(&((board_t *)context)->worker); }
+static int resume(void *context) {
+  board_t *b = context;
+  return b->is_exec ? exec_resume(&b->exec) : worker_resume(&b->worker);
+}
 
 static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
-  return worker_advance(&((board_t *)context)->worker, steps, out_taken);
+  board_t *b = context;
+  *out_taken = 0;
+  return b->is_exec ? HIL_ERR_NOSYS : worker_advance(&b->worker, steps, out_taken);
 }
 
-static void kill_worker(void *context) { worker_kill(&((board_t *)context)->worker); }
+static void kill_worker(void *context) {
+  board_t *b = context;
+  exec_kill(&b->exec);
+  worker_kill(&b->worker);
+}
 
-static uint64_t cpu_us(void *context) { return worker_cpu_us(&((board_t *)context)->worker); }
+static uint64_t cpu_us(void *context) {
+  board_t *b = context;
+  return b->is_exec ? exec_busy_us(&b->exec) : worker_cpu_us(&b->worker);
+}
 
 static int target_len(void *context, target_t target, uint64_t *out_len) {
-  return inject_target_len(&((board_t *)context)->worker, target, out_len);
+  board_t *b = context;
+  return b->is_exec ? exec_target_len(&b->exec, target, out_len)
+                    : inject_target_len(&b->worker, target, out_len);
 }
 
 static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
-  return inject_read(&((board_t *)context)->worker, target, offset, out, len);
+  board_t *b = context;
+  return b->is_exec ? exec_read(&b->exec, target, offset, out, len)
+                    : inject_read(&b->worker, target, offset, out, len);
 }
 
 static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
-  return inject_write(&((board_t *)context)->worker, target, offset, bytes, len);
+  board_t *b = context;
+  return b->is_exec ? exec_write(&b->exec, target, offset, bytes, len)
+                    : inject_write(&b->worker, target, offset, bytes, len);
 }
 
 static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
                 uint8_t *out_len) {
-  return inject_sefi(&((board_t *)context)->worker, kind, before, after, out_len);
+  board_t *b = context;
+  return b->is_exec ? exec_sefi(&b->exec, kind, before, after, out_len)
+                    : inject_sefi(&b->worker, kind, before, after, out_len);
 }
 
 static uint64_t pc_offset(void *context) {
-  return inject_pc_offset(&((board_t *)context)->worker);
+  board_t *b = context;
+  return b->is_exec ? UINT64_MAX : inject_pc_offset(&b->worker);
 }
 
 static void limit(void *context, const limits_t *limits, limited_t *out) {
   board_t *b = context;
-  knobs_limit(&b->knobs, b->worker.pid, limits, out);
+  knobs_limit(&b->knobs, worker_pid(b), limits, out);
 }
 
 /* Start anew, as a board does: a new process image that keeps only its link. */
 static void reset(void *context) {
   board_t *b = context;
-  worker_kill(&b->worker);
+  kill_worker(b);
   knobs_lift(&b->knobs); /* the next life does not know what was found */
   char fds[48];
   (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, b->tty.hold_fd);
@@ -120,7 +169,7 @@ static void reset(void *context) {
 }
 
 static void identify(void *context, hello_t *out) {
-  sensors_identify(((board_t *)context)->sys_root, out);
+  probe_identify(&((board_t *)context)->sensors, out);
   out->gpr_count = ARCH_GPR_COUNT;
   out->vector_bytes = ARCH_VECTOR_BYTES;
   out->targets |= 1u << TARGET_CPU | 1u << TARGET_STACK | 1u << TARGET_HEAP | 1u << TARGET_TEXT |
@@ -128,19 +177,34 @@ static void identify(void *context, hello_t *out) {
 }
 
 static void health(void *context, health_t *out) {
-  sensors_health(((board_t *)context)->sys_root, out);
+  probe_health(&((board_t *)context)->sensors, out);
 }
 
-static uint32_t last_error(void *context) { return ((board_t *)context)->worker.last_errno; }
+static void sensors(void *context, sensors_t *out) {
+  probe_all(&((board_t *)context)->sensors, out);
+}
+
+static int set_baud(void *context, uint32_t baud, int now) {
+  tty_t *t = &((board_t *)context)->tty;
+  return now ? tty_set_baud(t, baud) : tty_can_baud(t, baud);
+}
+
+static uint32_t last_error(void *context) {
+  const board_t *b = context;
+  return b->is_exec ? b->exec.last_errno : b->worker.last_errno;
+}
 
 /* --- start-up ------------------------------------------------------------------------------------ */
 
 static void usage(FILE *to) {
   (void)fputs(
-      "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system] [--sys-root DIR]\n"
+      "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system]\n"
+      "                 [--watchdog DEVICE[:SECONDS]] [--exec NAME=PATH[,ARGUMENT...]]...\n"
+      "                 [--sys-root DIR]\n"
       "  --port PORT     a serial device (/dev/ttyAMA0), 'pty' (makes one and prints its path),\n"
       "                  or '-' (standard input and output)\n"
-      "  --baud N        line rate of a serial device (115200)\n"
+      "  --baud N        line rate of a serial device to begin with (115200): one that is safe, the host may\n"
+      "                  ask for a higher one\n"
       "  --knobs WHAT    what a limit from the host may turn (worker):\n"
       "                    none    nothing but the worker's own time: duty and suspension\n"
       "                    worker  and the cores that the worker may use\n"
@@ -148,6 +212,11 @@ static void usage(FILE *to) {
       "                            machine, for boards that serve nothing else; needs root. What was\n"
       "                            found is given back when the limit is lifted and when the agent ends\n"
       "                            (unless it is killed with SIGKILL)\n"
+      "  --watchdog DEVICE[:SECONDS]  kick this hardware watchdog (/dev/watchdog; 15 s), so that the board\n"
+      "                  starts anew if the agent hangs or is killed. 10 s is the least if a limit may change\n"
+      "                  its power mode. An orderly end disarms it\n"
+      "  --exec NAME=PATH[,ARGUMENT...]  allow the host to load the program at this absolute path as workload\n"
+      "                  exec:NAME; up to 8 of them (csrc/port/linux/EXEC.md)\n"
       "  --sys-root DIR  read and write /proc, /sys, /etc and /usr of sensors and knobs below DIR\n"
       "  --exit-with-parent  end when the process that started this one ends\n"
       "  --version       print version and exit\n",
@@ -243,14 +312,19 @@ static int open_link(board_t *b, int baud) {
 static int serve(board_t *b, const sigset_t *wait_mask) {
   for (;;) {
     uint32_t wait_us = agent_poll(&b->agent);
+    const uint32_t kick_us = watchdog_kick(&b->watchdog, now_us(NULL));
+    if (kick_us < wait_us) wait_us = kick_us;
     const int down = b->tty.rx_fd < 0;
     if (down && !b->tty.path) return 0; /* standard input ended */
     if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
-    struct pollfd fds[3] = {
-        {b->tty.rx_fd, POLLIN, 0}, {b->parent_fd, POLLIN, 0}, {b->tty.tx_fd, POLLOUT, 0}};
+    struct pollfd fds[5] = {{b->tty.rx_fd, POLLIN, 0},
+                            {b->parent_fd, POLLIN, 0},
+                            {agent_tx_pending(&b->agent) ? b->tty.tx_fd : -1, POLLOUT, 0},
+                            {-1, POLLIN, 0},
+                            {-1, POLLOUT, 0}};
+    (void)exec_wants(&b->exec, &fds[3].fd, &fds[4].fd);
     const struct timespec timeout = {wait_us / 1000000u, (long)(wait_us % 1000000u) * 1000};
-    const nfds_t count = agent_tx_pending(&b->agent) ? 3 : 2;
-    const int ready = ppoll(fds, count, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
+    const int ready = ppoll(fds, 5, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
     if (ending) return 0;
     if (ready > 0 && fds[1].revents) return 0;
@@ -268,6 +342,8 @@ int main(int argc, char **argv) {
                                           {"baud", required_argument, NULL, 'b'},
                                           {"knobs", required_argument, NULL, 'k'},
                                           {"sys-root", required_argument, NULL, 'r'},
+                                          {"watchdog", required_argument, NULL, 'w'},
+                                          {"exec", required_argument, NULL, 'e'},
                                           {"exit-with-parent", no_argument, NULL, 'x'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
@@ -279,8 +355,9 @@ int main(int argc, char **argv) {
   int baud = 115200, option;
   knobs_level_t level = KNOBS_WORKER;
   b->sys_root = "";
-  b->parent_fd = -1;
+  b->parent_fd = b->watchdog.fd = -1;
   b->argv = argv;
+  exec_init(&b->exec);
   while ((option = getopt_long(argc, argv, "p:b:h", options, NULL)) != -1) {
     switch (option) {
       case 'p': b->port_spec = optarg; break;
@@ -290,6 +367,16 @@ int main(int argc, char **argv) {
         usage(stderr);
         return EXIT_USAGE;
       case 'r': b->sys_root = optarg; break;
+      case 'w':
+        if (watchdog_parse(&b->watchdog, optarg) == 0) break;
+        (void)fprintf(stderr, "hil-agent: %s is no watchdog\n", optarg);
+        usage(stderr);
+        return EXIT_USAGE;
+      case 'e':
+        if (exec_allow(&b->programs, optarg) == 0) break;
+        (void)fprintf(stderr, "hil-agent: --exec %s: not NAME=/path[,argument...], or one too many\n", optarg);
+        usage(stderr);
+        return EXIT_USAGE;
       case 'x': b->parent_fd = watch_parent(); break;
       case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
       case 'h': usage(stdout); return 0;
@@ -306,6 +393,7 @@ int main(int argc, char **argv) {
     return EXIT_USAGE;
   }
   knobs_init(&b->knobs, b->sys_root, level);
+  probe_init(&b->sensors, b->sys_root);
   if (open_link(b, baud) != 0) return EXIT_ENVIRONMENT;
   sigset_t wait_mask;
   on_signals(&wait_mask);
@@ -314,14 +402,16 @@ int main(int argc, char **argv) {
   const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
                        interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
                        target_write, sefi, pc_offset, limit,    reset,      identify,   health,
-                       last_error};
+                       last_error, set_baud, find, sensors};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
+  watchdog_open(&b->watchdog);
   const int result = serve(b, &wait_mask);
-  worker_kill(&b->worker);
+  kill_worker(b);
   knobs_lift(&b->knobs);
+  watchdog_close(&b->watchdog);
   if (ending) { /* of the signal that was meant to, once all is given back */
     sigset_t none;
     sigemptyset(&none);

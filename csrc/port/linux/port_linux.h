@@ -14,7 +14,7 @@
 typedef struct {
   int rx_fd, tx_fd;  /* -1: the link is down */
   int hold_fd;       /* the pty's other end, held open so that its settings stay */
-  int baud;
+  int baud;          /* that the line was started with: it begins with this after every hang-up */
   const char *path;  /* of a device to open again after a hang-up; null for pty and stdio */
   char pty_path[64];
 } tty_t;
@@ -29,6 +29,11 @@ ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap);
 size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len);
 /* Can a line run at |baud|? */
 int tty_knows_baud(int baud);
+/* Run the line at |baud|, 0: as it was started. Nothing may wait to be sent: then HIL_ERR_STATE, try again.
+ * HIL_ERR_NOSYS if this is no serial line, HIL_ERR_ARG for a rate that it cannot run at, HIL_ERR_IO. */
+int tty_set_baud(tty_t *t, uint32_t baud);
+/* Could tty_set_baud run the line at |baud|, as far as can be known before? As above. */
+int tty_can_baud(const tty_t *t, uint32_t baud);
 /* Try to open a device again that went down. */
 void tty_reopen(tty_t *t);
 
@@ -69,9 +74,113 @@ uint64_t inject_pc_offset(worker_t *w);
 
 /* --- sensors.c: what the system tells about itself ---------------------------------------------- */
 
+typedef struct {
+  const char *root;
+  uint8_t vcgencmd_failed; /* it is not tried again */
+} probe_t;
+
 /* |root| stands before every path ("" for the real system). */
-void sensors_identify(const char *root, hello_t *out);
-void sensors_health(const char *root, health_t *out);
+void probe_init(probe_t *s, const char *root);
+void probe_identify(const probe_t *s, hello_t *out);
+void probe_health(probe_t *s, health_t *out);
+void probe_all(const probe_t *s, sensors_t *out);
+
+/* --- program.c: programs that the agent starts ------------------------------------------------------ */
+
+/* In a new process: become the program at |path|, with |in_fd| (-1: nothing) and |out_fd| as standard
+ * input and output and no other descriptor, to be killed when |agent| ends. Does not return. */
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd, pid_t agent)
+    __attribute__((noreturn));
+/* Run a program for |patience_ms| at most, and keep the first of what it says, zero-terminated. Returns 0
+ * if it ended well, else -1 and errno (ETIMEDOUT: it was killed). */
+int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap);
+
+/* --- exec.c: a worker that is any program ------------------------------------------------------------ */
+
+#define EXEC_PREFIX "exec:" /* of the names of such workloads */
+
+enum {
+  EXEC_PROGRAMS_MAX = 8,
+  EXEC_ARGUMENTS_MAX = 15,
+  EXEC_NAME_MAX = 10,       /* [byte] behind the prefix */
+  EXEC_STATE_MAX = 1 << 20  /* [byte] */
+};
+
+typedef struct {
+  char name[EXEC_NAME_MAX + 1];
+  char text[512];
+  const char *argument[EXEC_ARGUMENTS_MAX + 1]; /* into text; the first is the path */
+} exec_program_t;
+
+typedef struct {
+  int count;
+  exec_program_t program[EXEC_PROGRAMS_MAX];
+} exec_list_t;
+
+typedef struct {
+  const exec_program_t *program;
+  uint64_t seed;
+  workload_t workload;
+  port_memory_t memory;  /* the agent's; the port fills it in */
+  uint8_t keeps_state;   /* the program has none to tell */
+  pid_t pid;             /* 0: none */
+  int in_fd, out_fd;
+  uint8_t fresh;         /* it has answered INIT and nothing else */
+  uint8_t begun;         /* a step is under way */
+  uint8_t spoilt;        /* and something had been said before it */
+  uint8_t standing;      /* for a limit */
+  uint8_t frozen;        /* by an upset: for good */
+  uint8_t ended;         /* |status| is its end */
+  int status;
+  uint64_t frame;
+  size_t tx_len, tx_at, rx_at;
+  uint64_t began_us, stands_since_us, stood_us, used_us;
+  uint32_t last_errno;
+} exec_t;
+
+/* Add "NAME=/path[,argument...]" to the list. Returns 0, or -1: not of that form, or too many, or twice. */
+int exec_allow(exec_list_t *list, const char *spec);
+void exec_init(exec_t *x);
+/* Start the program called |name| (without the prefix), for |seed|; |out| is the workload that it makes.
+ * HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
+int exec_find(exec_t *x, const exec_list_t *list, const char *name, uint64_t seed,
+              const workload_t **out);
+/* The others are as the callbacks of port_t. */
+int exec_start(exec_t *x);
+int exec_step(exec_t *x, uint64_t frame);
+port_event_t exec_poll(exec_t *x, agent_t *agent, uint8_t *out_signal);
+void exec_kill(exec_t *x);
+uint64_t exec_busy_us(const exec_t *x);
+/* Descriptors that the step waits for, -1: none. Returns whether there is such a step. */
+int exec_wants(const exec_t *x, int *out_read_fd, int *out_write_fd);
+int exec_interrupt(exec_t *x);
+int exec_resume(exec_t *x);
+int exec_target_len(const exec_t *x, target_t which, uint64_t *out_len);
+int exec_read(const exec_t *x, target_t which, uint64_t offset, uint8_t *out, size_t len);
+int exec_write(exec_t *x, target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
+int exec_sefi(exec_t *x, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
+
+/* --- watchdog.c: the board starts anew if this program does not go on ------------------------------- */
+
+enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
+
+typedef struct {
+  char path[256]; /* empty: none is wanted */
+  int fd;        /* -1: none */
+  int seconds;
+  uint64_t period_us, next_us;
+  uint8_t complained;
+} watchdog_t;
+
+/* Read "/dev/watchdog" or "/dev/watchdog:SECONDS". Returns 0, or -1 if it is neither. */
+int watchdog_parse(watchdog_t *w, const char *spec);
+/* Arm it. If that fails it says so on standard error, and the agent does without: a board with less is
+ * better than none. */
+void watchdog_open(watchdog_t *w);
+/* Kick it if that is due. Returns the time in us after which it is again; UINT32_MAX: there is none. */
+uint32_t watchdog_kick(watchdog_t *w, uint64_t now_us);
+/* Disarm it: an orderly end. */
+void watchdog_close(watchdog_t *w);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
 

@@ -1,36 +1,60 @@
 /* What Linux tells about the machine. SPDX-License-Identifier: Apache-2.0
  *
  * Every value may be missing: then the field keeps the "unknown" that the agent put there. Nothing is
- * guessed. */
+ * guessed: a temperature is the processor's by the name of its sensor or not told at all.
+ *
+ *   temperature  thermal zone of the processor, else its hwmon driver, else the zone nearest to it;
+ *                a zone that is switched off fails with EAGAIN, reads as nothing, or as -256 degrees
+ *   throttled    Raspberry Pi: mailbox of its firmware (/dev/vcio), else what its kernel driver shows,
+ *                else vcgencmd
+ *   rails        INA3221 and the like: channels with a name, a voltage and a current. A channel that is
+ *                not connected is called "NC"; the seventh is a sum of the shunts' voltages, no rail */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "port_linux.h"
 #include "worker_arch.h"
 
-enum { PATH_CAP = 256, ZONES_MAX = 32, HWMON_MAX = 32 };
+enum {
+  PATH_CAP = 256,
+  ZONES_MAX = 64,
+  HWMON_MAX = 64,
+  CHANNELS_MAX = 3,
+  POLICIES_MAX = 64,
+  COLDEST_MC = -100000, /* below, and above the next, no chip runs: such a value stands for "off" */
+  HOTTEST_MC = 200000,
+  CONF_LINES_MAX = 20000,
+  VCGENCMD_MS = 300     /* it takes some 10; the worker waits meanwhile */
+};
 
 /* First line of a file, without its newline. Returns its length, or -1. */
 static int read_line(const char *root, const char *path, char *out, size_t cap) {
   char full[PATH_CAP];
   const int n = snprintf(full, sizeof full, "%s%s", root, path);
   if (n < 0 || (size_t)n >= sizeof full) return -1;
-  FILE *f = fopen(full, "re");
-  if (!f) return -1;
-  const size_t got = fread(out, 1, cap - 1u, f);
-  (void)fclose(f);
+  const int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -1;
+  const ssize_t got = read(fd, out, cap - 1u);
+  (void)close(fd);
+  if (got < 0) return -1;
   out[got] = 0;
   out[strcspn(out, "\n")] = 0;
   return (int)strlen(out);
 }
 
+/* A whole line that is one number. */
 static int read_number(const char *root, const char *path, int base, long long *out) {
   char line[64], *end;
   if (read_line(root, path, line, sizeof line) <= 0) return 0;
+  errno = 0;
   *out = strtoll(line, &end, base);
-  return end != line;
+  return end != line && !errno && !end[strspn(end, " \t\r")];
 }
 
 static void copy_text(char out[MESSAGE_TEXT_LEN], const char *from) {
@@ -45,76 +69,242 @@ static long long meminfo_kib(const char *root, const char *key) {
   long long value = -1;
   if (!f) return value;
   const size_t len = strlen(key);
-  while (value < 0 && fgets(line, sizeof line, f)) {
+  for (int n = 0; n < 200 && value < 0 && fgets(line, sizeof line, f); n++) {
     if (!strncmp(line, key, len) && line[len] == ':') value = atoll(line + len + 1);
   }
   (void)fclose(f);
   return value;
 }
 
-void sensors_identify(const char *root, hello_t *out) {
-  char line[128];
-  if (read_line(root, "/proc/device-tree/model", line, sizeof line) > 0 ||
-      read_line(root, "/sys/class/dmi/id/product_name", line, sizeof line) > 0) {
-    copy_text(out->board, line);
+/* "Key    : text" of /proc/cpuinfo: where an older Pi kernel shows its serial number. */
+static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap) {
+  char full[PATH_CAP], line[256];
+  (void)snprintf(full, sizeof full, "%s/proc/cpuinfo", root);
+  FILE *f = fopen(full, "re");
+  int found = 0;
+  if (!f) return 0;
+  const size_t len = strlen(key);
+  for (int n = 0; n < 20000 && !found && fgets(line, sizeof line, f); n++) {
+    const char *colon = strchr(line, ':');
+    if (strncmp(line, key, len) != 0 || !colon || line[len + strspn(line + len, " \t")] != ':') continue;
+    const char *text = colon + 1 + strspn(colon + 1, " \t");
+    (void)snprintf(out, cap, "%.*s", (int)strcspn(text, "\n"), text);
+    found = out[0] != 0;
   }
-  if (read_line(root, "/proc/device-tree/serial-number", line, sizeof line) > 0) {
+  (void)fclose(f);
+  return found;
+}
+
+/* What firmware writers forgot to fill in would make all their boards look like one. */
+static int placeholder(const char *serial) {
+  static const char *const known[] = {"default string", "to be filled by o.e.m.", "none",
+                                      "system serial number", "not specified", "0", "123456789"};
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    if (strcasecmp(serial, known[i]) == 0) return 1;
+  }
+  return 0;
+}
+
+void probe_init(probe_t *s, const char *root) { *s = (probe_t){.root = root}; }
+
+void probe_identify(const probe_t *s, hello_t *out) {
+  static const char *const models[] = {"/proc/device-tree/model",
+                                       "/sys/firmware/devicetree/base/model",
+                                       "/sys/class/dmi/id/product_name"};
+  static const char *const serials[] = {"/proc/device-tree/serial-number",
+                                        "/sys/firmware/devicetree/base/serial-number",
+                                        "/sys/class/dmi/id/product_serial"};
+  char line[128];
+  for (size_t i = 0; i < sizeof models / sizeof models[0] && !out->board[0]; i++) {
+    if (read_line(s->root, models[i], line, sizeof line) > 0) copy_text(out->board, line);
+  }
+  for (size_t i = 0; i < sizeof serials / sizeof serials[0] && !out->serial[0]; i++) {
+    if (read_line(s->root, serials[i], line, sizeof line) > 0 && !placeholder(line)) {
+      copy_text(out->serial, line);
+    }
+  }
+  if (!out->serial[0] && cpuinfo_text(s->root, "Serial", line, sizeof line)) {
     copy_text(out->serial, line);
   }
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   out->cores = (uint16_t)(cores > 0 && cores < 65536 ? cores : 1);
-  const long long total = meminfo_kib(root, "MemTotal");
+  const long long total = meminfo_kib(s->root, "MemTotal");
   out->memory_mib = total > 0 ? (uint32_t)(total / 1024) : 0;
   (void)snprintf(out->arch, sizeof out->arch, "%s", ARCH_NAME);
   (void)snprintf(out->port, sizeof out->port, "linux");
 }
 
-/* The processor's thermal zone by its name, else the first one. */
-static void cpu_temperature(const char *root, health_t *out) {
+/* --- temperature -------------------------------------------------------------------------------- */
+
+static int plausible(long long mc) { return mc > COLDEST_MC && mc < HOTTEST_MC; }
+
+/* How near a zone is to the processor's cores, by its name; 0: somewhere else, or not known. */
+static int zone_rank(const char *type) {
+  static const struct {
+    const char *part;
+    int rank;
+  } known[] = {{"cpu", 4},        /* cpu-thermal (Pi, Orin), CPU-therm (older Jetsons), cpu0-thermal */
+               {"x86_pkg", 4},    /* x86_pkg_temp */
+               {"tj", 3},         /* Orin: the hottest place of the chip */
+               {"soc", 2},        /* soc-thermal; soc0-thermal of an Orin */
+               {"bcm2835", 2},
+               {"acpitz", 1}};    /* where a PC's firmware measures is its secret */
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    if (strcasestr(type, known[i].part)) return known[i].rank;
+  }
+  return 0;
+}
+
+static int zone_temperature(const probe_t *s, long long *out_mc) {
   char path[PATH_CAP], type[64];
-  long long value;
-  int found = 0;
-  for (int i = 0; i < ZONES_MAX && found < 2; i++) {
-    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
-    if (!read_number(root, path, 10, &value)) continue;
+  int best = 0, zones = 0, unnamed = 0;
+  long long value, unnamed_mc = 0;
+  for (int i = 0; i < ZONES_MAX; i++) {
     (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/type", i);
-    const int named = read_line(root, path, type, sizeof type) > 0 &&
-                      (strstr(type, "cpu") || strstr(type, "CPU") || strstr(type, "x86_pkg"));
-    if (named || !found) out->cpu_temp_mc = (int32_t)value;
-    found = named ? 2 : 1;
+    if (read_line(s->root, path, type, sizeof type) <= 0) continue;
+    zones++;
+    const int rank = zone_rank(type);
+    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
+    if (!read_number(s->root, path, 10, &value) || !plausible(value)) continue;
+    if (rank > best) {
+      best = rank;
+      *out_mc = value;
+    } else if (!rank) {
+      unnamed = 1;
+      unnamed_mc = value;
+    }
+  }
+  if (!best && zones == 1 && unnamed) { /* one zone in all: whatever its name, it is the chip's */
+    *out_mc = unnamed_mc;
+    best = 2;
+  }
+  return best;
+}
+
+static int hwmon_temperature(const probe_t *s, long long *out_mc) {
+  static const char *const drivers[] = {"coretemp", "k10temp", "zenpower", "cpu_thermal"};
+  char path[PATH_CAP], name[64];
+  for (int h = 0; h < HWMON_MAX; h++) {
+    (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/name", h);
+    if (read_line(s->root, path, name, sizeof name) <= 0) continue;
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+      if (strcmp(name, drivers[i]) != 0) continue;
+      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/temp1_input", h);
+      if (read_number(s->root, path, 10, out_mc) && plausible(*out_mc)) return 1;
+    }
+  }
+  return 0;
+}
+
+static void cpu_temperature(const probe_t *s, health_t *out) {
+  long long zone_mc = 0, hwmon_mc = 0;
+  const int rank = zone_temperature(s, &zone_mc);
+  if (rank < 4 && hwmon_temperature(s, &hwmon_mc)) {
+    out->cpu_temp_mc = (int32_t)hwmon_mc;
+  } else if (rank) {
+    out->cpu_temp_mc = (int32_t)zone_mc;
   }
 }
 
-/* INA3221-style monitors: inN_label, inN_input [mV], currN_input [mA]. */
-static void power_rails(const char *root, health_t *out) {
+/* --- clock ---------------------------------------------------------------------------------------- */
+
+/* Of core 0, or of the first cluster that tells: core 0 has no folder of its own on some kernels. */
+static void cpu_clock(const probe_t *s, health_t *out) {
+  char path[PATH_CAP];
+  long long khz;
+  int found = read_number(s->root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &khz);
+  for (int i = 0; i < POLICIES_MAX && !found; i++) {
+    (void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpufreq/policy%d/scaling_cur_freq", i);
+    found = read_number(s->root, path, 10, &khz);
+  }
+  if (found && khz > 0 && khz < UINT32_MAX) out->clock_khz = (uint32_t)khz;
+}
+
+/* --- throttling of a Raspberry Pi -------------------------------------------------------------------- */
+
+/* The firmware's property mailbox: one tag, GET_THROTTLED. The value sent with it names the "has
+ * occurred" bits to clear: none, they are not ours to forget. */
+static int mailbox_throttled(const probe_t *s, uint32_t *out) {
+  enum { TAG_GET_THROTTLED = 0x00030046, REQUEST = 0, WORDS = 7 };
+  static const uint32_t answered = 0x80000000u;
+  char path[PATH_CAP];
+  _Alignas(16) uint32_t message[8] = {WORDS * 4, REQUEST, TAG_GET_THROTTLED, 4, 0, 0, 0};
+  (void)snprintf(path, sizeof path, "%s/dev/vcio", s->root);
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return 0;
+  const int status = ioctl(fd, _IOWR(100, 0, char *), message);
+  (void)close(fd);
+  if (status < 0 || message[1] != answered || message[4] != (answered | 4u)) return 0;
+  *out = message[5];
+  return 1;
+}
+
+static int vcgencmd_throttled(probe_t *s, uint32_t *out) {
+  char path[PATH_CAP], said[128];
+  unsigned value;
+  if (s->vcgencmd_failed) return 0; /* one that hangs must not cost us its patience every second */
+  (void)snprintf(path, sizeof path, "%s/usr/bin/vcgencmd", s->root);
+  if (access(path, X_OK) != 0) return 0;
+  const char *const arguments[] = {path, "get_throttled", NULL};
+  if (program_run(path, arguments, VCGENCMD_MS, said, sizeof said) != 0 ||
+      sscanf(said, "throttled=%x", &value) != 1) {
+    s->vcgencmd_failed = 1;
+    return 0;
+  }
+  *out = value;
+  return 1;
+}
+
+static void throttling(probe_t *s, health_t *out) {
+  static const char *const shown[] = {"/sys/devices/platform/soc/soc:firmware/get_throttled",
+                                      "/sys/devices/platform/axi/axi:firmware/get_throttled"};
+  long long value;
+  if (mailbox_throttled(s, &out->throttled)) return;
+  for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+    if (!read_number(s->root, shown[i], 16, &value) || value < 0 || value >= UINT32_MAX) continue;
+    out->throttled = (uint32_t)value;
+    return;
+  }
+  (void)vcgencmd_throttled(s, &out->throttled);
+}
+
+/* --- rails ------------------------------------------------------------------------------------------ */
+
+static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
+
+/* inN_label, inN_input [mV], currN_input [mA]. */
+static int read_rail(const probe_t *s, int hwmon, int channel, rail_t *out) {
   char path[PATH_CAP], label[64];
+  long long mv, ma;
+  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_label", hwmon, channel);
+  if (read_line(s->root, path, label, sizeof label) <= 0 || !strcmp(label, "NC") ||
+      strstr(label, "sum of shunt")) {
+    return 0;
+  }
+  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_input", hwmon, channel);
+  if (!read_number(s->root, path, 10, &mv) || !within_i32(mv)) return 0;
+  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/curr%d_input", hwmon, channel);
+  if (!read_number(s->root, path, 10, &ma) || !within_i32(ma)) return 0;
+  memset(out, 0, sizeof *out);
+  (void)snprintf(out->name, sizeof out->name, "%.7s", label);
+  out->mv = (int32_t)mv;
+  out->ma = (int32_t)ma;
+  return 1;
+}
+
+static void power_rails(const probe_t *s, health_t *out) {
   for (int h = 0; h < HWMON_MAX; h++) {
-    for (int n = 1; n <= 3 && out->rails < MESSAGE_RAILS_MAX; n++) {
-      long long mv, ma;
-      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/curr%d_input", h, n);
-      if (!read_number(root, path, 10, &ma)) continue;
-      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_input", h, n);
-      if (!read_number(root, path, 10, &mv)) continue;
-      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_label", h, n);
-      if (read_line(root, path, label, sizeof label) <= 0) continue;
-      rail_t *rail = &out->rail[out->rails++];
-      (void)snprintf(rail->name, sizeof rail->name, "%.7s", label);
-      rail->mv = (int32_t)mv;
-      rail->ma = (int32_t)ma;
+    for (int n = 1; n <= CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
+      out->rails = (uint8_t)(out->rails + read_rail(s, h, n, &out->rail[out->rails]));
     }
   }
 }
 
-void sensors_health(const char *root, health_t *out) {
-  long long value;
-  cpu_temperature(root, out);
-  power_rails(root, out);
-  if (read_number(root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &value)) {
-    out->clock_khz = (uint32_t)value;
-  }
-  if (read_number(root, "/sys/devices/platform/soc/soc:firmware/get_throttled", 16, &value)) {
-    out->throttled = (uint32_t)value;
-  }
+void probe_health(probe_t *s, health_t *out) {
+  cpu_temperature(s, out);
+  cpu_clock(s, out);
+  throttling(s, out);
+  power_rails(s, out);
   char line[128];
   if (read_line("", "/proc/self/statm", line, sizeof line) > 0) {
     long long size, resident;
@@ -122,6 +312,72 @@ void sensors_health(const char *root, health_t *out) {
       out->rss_kib = (uint32_t)(resident * (sysconf(_SC_PAGESIZE) / 1024));
     }
   }
-  value = meminfo_kib(root, "MemAvailable");
-  if (value >= 0) out->free_mib = (uint32_t)(value / 1024);
+  const long long free_kib = meminfo_kib(s->root, "MemAvailable");
+  if (free_kib >= 0) out->free_mib = (uint32_t)(free_kib / 1024);
+}
+
+/* --- what HEALTH has no room for ------------------------------------------------------------------------ */
+
+static void add(sensors_t *out, reading_kind_t kind, const char *name, long long value) {
+  if (out->readings == MESSAGE_READINGS_MAX || !within_i32(value)) return;
+  reading_t *r = &out->reading[out->readings++];
+  r->kind = (uint8_t)kind;
+  (void)snprintf(r->name, sizeof r->name, "%.15s", name);
+  r->value = (int32_t)value;
+}
+
+static void all_temperatures(const probe_t *s, sensors_t *out) {
+  char path[PATH_CAP], type[64];
+  long long value;
+  for (int i = 0; i < ZONES_MAX; i++) {
+    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/type", i);
+    if (read_line(s->root, path, type, sizeof type) <= 0) continue;
+    (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
+    if (!read_number(s->root, path, 10, &value) || !plausible(value)) continue;
+    add(out, READING_TEMPERATURE, type, value);
+  }
+}
+
+/* pwm1 from 0 to 255, fan1_input; a Jetson has its tachometer apart, with a file of its own name. */
+static void fans(const probe_t *s, sensors_t *out) {
+  static const char *const speeds[] = {"fan1_input", "rpm"};
+  char path[PATH_CAP], name[64];
+  long long value;
+  for (int h = 0; h < HWMON_MAX; h++) {
+    (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/name", h);
+    if (read_line(s->root, path, name, sizeof name) <= 0) continue;
+    for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++) {
+      (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/%s", h, speeds[i]);
+      if (read_number(s->root, path, 10, &value)) add(out, READING_FAN_SPEED, name, value);
+    }
+    (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/pwm1", h);
+    if (read_number(s->root, path, 10, &value) && value >= 0 && value <= 255) {
+      add(out, READING_FAN_DRIVE, name, (value * 1000 + 127) / 255);
+    }
+  }
+}
+
+/* The mode that a Jetson was last set to, without asking nvpmodel: its number, named by the board's own
+ * configuration. */
+static void power_mode(const probe_t *s, sensors_t *out) {
+  char line[256], path[PATH_CAP], name[MESSAGE_TEXT_LEN];
+  int now, id;
+  if (read_line(s->root, "/var/lib/nvpmodel/status", line, sizeof line) <= 0 ||
+      sscanf(line, "pmode:%d", &now) != 1) {
+    return;
+  }
+  const int n = snprintf(path, sizeof path, "%s/etc/nvpmodel.conf", s->root);
+  FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
+  for (int i = 0; f && i < CONF_LINES_MAX && !out->mode[0] && fgets(line, sizeof line, f); i++) {
+    if (sscanf(line, " < POWER_MODEL ID = %d NAME = %31[^ \t>\r\n]", &id, name) == 2 && id == now) {
+      copy_text(out->mode, name);
+    }
+  }
+  if (f) (void)fclose(f);
+}
+
+void probe_all(const probe_t *s, sensors_t *out) {
+  power_mode(s, out);
+  fans(s, out); /* first: the zones of a big board could take all the room */
+  all_temperatures(s, out);
 }

@@ -111,6 +111,7 @@ int port_template_init(agent_t *agent, uint64_t *words, uint8_t *checks, size_t 
                        .target_len = target_len, .target_read = target_read,
                        .target_write = target_write, .sefi = sefi, .pc_offset = pc_offset, .limit = NULL,
                        .reset = nothing, .identify = identify, .health = health,
-                       .last_error = last_error};
+                       .last_error = last_error, .set_baud = NULL, .find = NULL,
+                       .sensors = NULL};
   return agent_init(agent, &port, 1, words, checks, count);
 }

@@ -1,0 +1,488 @@
+/* A worker that is any program on the board. SPDX-License-Identifier: Apache-2.0
+ *
+ * The program is a function from (state, input) to (state, output) behind two pipes; EXEC.md is the
+ * interface to its bytes. The regions stay the agent's, so votes, healing, checkpoints and upsets of
+ * state, input and output are those of any workload. What else the program keeps to itself dies with it.
+ *
+ * Only programs that the agent was started with (--exec) are run, by their names: no command ever comes
+ * over the wire.
+ *
+ *   from      to        on
+ *   none      at rest   exec_find, exec_start: the program runs and has answered INIT
+ *   at rest   in step   exec_step: the request is being written, the answer awaited
+ *   in step   at rest   exec_poll: the whole answer is there, right in every part
+ *   in step   none      exec_poll: it died, closed its output, or said anything else
+ *   any       none      exec_kill
+ *
+ * Invariants:
+ *   1. Of the program's output no byte is believed: length, type, frame and CRC must be the expected ones,
+ *      and nothing may stand behind or before. Otherwise it is killed, and counts as crashed.
+ *   2. No wait for the program is unbounded; in a step there is none at all.
+ *   3. A time that is told of a step is the clock's, less the pauses: the program may work elsewhere (a
+ *      GPU), or sleep, and CPU time would tell neither. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "crc32c.h"
+#include "port_linux.h"
+
+enum {
+  VERSION = 1,
+  TYPE_INIT = 1,
+  TYPE_STEP = 2,
+  HEADER = 12,
+  CRC = 4,
+  FRAME = 8,        /* [byte] of the frame number */
+  OWN_STATE = 8,    /* [byte] of the state that a program without one is given: the next frame's number */
+  INIT_MS = 10000,  /* for the program to start: engines are loaded, GPUs set up */
+  END_MS = 200,     /* for a program whose output ended to be gone */
+  TURNS_MAX = 64    /* pieces moved in one poll */
+};
+
+static const uint8_t magic[4] = {'H', 'I', 'L', 'X'};
+
+/* One agent per process, so one of each. */
+static uint8_t request[HEADER + FRAME + EXEC_STATE_MAX + MESSAGE_IO_MAX + CRC];
+static uint8_t answer[HEADER + FRAME + EXEC_STATE_MAX + MESSAGE_IO_MAX + CRC];
+static uint8_t initial[EXEC_STATE_MAX];
+static size_t initial_len;
+
+static uint64_t now_us(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static void nap(void) { (void)poll(NULL, 0, 1); }
+
+/* --- the list of programs ----------------------------------------------------------------------- */
+
+static int name_is_good(const char *name, size_t len) {
+  return len > 0 && len <= EXEC_NAME_MAX &&
+         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
+}
+
+int exec_allow(exec_list_t *list, const char *spec) {
+  const char *equals = strchr(spec, '=');
+  if (!equals || equals[1] != '/' || !name_is_good(spec, (size_t)(equals - spec)) ||
+      list->count == EXEC_PROGRAMS_MAX) {
+    return -1;
+  }
+  exec_program_t *p = &list->program[list->count];
+  memset(p, 0, sizeof *p);
+  memcpy(p->name, spec, (size_t)(equals - spec));
+  for (int i = 0; i < list->count; i++) {
+    if (!strcmp(list->program[i].name, p->name)) return -1;
+  }
+  const size_t len = strlen(equals + 1);
+  if (len >= sizeof p->text) return -1;
+  memcpy(p->text, equals + 1, len);
+  int count = 0;
+  for (char *part = p->text; part;) {
+    if (count == EXEC_ARGUMENTS_MAX) return -1;
+    p->argument[count++] = part;
+    part = strchr(part, ',');
+    if (part) *part++ = 0;
+  }
+  list->count++;
+  return 0;
+}
+
+static const exec_program_t *program_named(const exec_list_t *list, const char *name) {
+  for (int i = 0; i < list->count; i++) {
+    if (!strcmp(list->program[i].name, name)) return &list->program[i];
+  }
+  return NULL;
+}
+
+/* --- life and death --------------------------------------------------------------------------------- */
+
+static void close_pipes(exec_t *x) {
+  if (x->in_fd >= 0) (void)close(x->in_fd);
+  if (x->out_fd >= 0) (void)close(x->out_fd);
+  x->in_fd = x->out_fd = -1;
+}
+
+static void forget(exec_t *x) {
+  close_pipes(x);
+  x->used_us = exec_busy_us(x);
+  x->pid = 0;
+  x->begun = x->standing = x->frozen = x->fresh = x->ended = 0;
+}
+
+void exec_init(exec_t *x) {
+  memset(x, 0, sizeof *x);
+  x->in_fd = x->out_fd = -1;
+}
+
+/* Is it gone? Its status is kept then. */
+static int gone(exec_t *x) {
+  if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = 1;
+  return x->ended;
+}
+
+void exec_kill(exec_t *x) {
+  if (!x->pid) return;
+  (void)kill(-x->pid, SIGKILL); /* with all that it has started */
+  (void)kill(x->pid, SIGKILL);
+  for (int i = 0; i < 2000 && !gone(x); i++) nap(); /* one that a driver holds is left to the system */
+  forget(x);
+}
+
+static int spawn(exec_t *x) {
+  int in[2], out[2];
+  if (pipe2(in, O_CLOEXEC) != 0) return -1;
+  if (pipe2(out, O_CLOEXEC) != 0) {
+    (void)close(in[0]);
+    (void)close(in[1]);
+    return -1;
+  }
+  const pid_t agent = getpid(), pid = fork();
+  if (pid == 0) program_become(x->program->argument[0], x->program->argument, in[0], out[1], agent);
+  const int error = errno;
+  (void)close(in[0]);
+  (void)close(out[1]);
+  x->in_fd = in[1];
+  x->out_fd = out[0];
+  if (pid < 0) {
+    close_pipes(x);
+    errno = error;
+    return -1;
+  }
+  (void)setpgid(pid, pid); /* here, too: it may be killed before it has come to that */
+  (void)fcntl(x->in_fd, F_SETFL, O_NONBLOCK);
+  (void)fcntl(x->out_fd, F_SETFL, O_NONBLOCK);
+  x->pid = pid;
+  return 0;
+}
+
+/* --- messages ----------------------------------------------------------------------------------------- */
+
+/* Frame |len| body bytes that stand in place. */
+static void seal(exec_t *x, uint8_t type, size_t len) {
+  memcpy(request, magic, sizeof magic);
+  request[4] = VERSION;
+  request[5] = type;
+  request[6] = request[7] = 0;
+  store_u32le(request + 8, (uint32_t)len);
+  store_u32le(request + HEADER + len, crc32c(0, request, HEADER + len));
+  x->tx_len = HEADER + len + CRC;
+  x->tx_at = x->rx_at = 0;
+}
+
+/* What stands in |answer|: is it, as far as it has come, what was asked for? */
+static int plausible(const exec_t *x, uint8_t type) {
+  const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], VERSION, type, 0, 0};
+  return memcmp(answer, header, x->rx_at < sizeof header ? x->rx_at : sizeof header) == 0;
+}
+
+static int crc_is_right(size_t len) {
+  return load_u32le(answer + len - CRC) == crc32c(0, answer, len - CRC);
+}
+
+/* Move what can be moved, without waiting; |want| bytes are to come. Returns 0, or -1 if the pipe ended. */
+static int move(exec_t *x, size_t want) {
+  for (int i = 0; i < TURNS_MAX && x->tx_at < x->tx_len; i++) {
+    const ssize_t put = write(x->in_fd, request + x->tx_at, x->tx_len - x->tx_at);
+    if (put < 0) break; /* full; or nobody reads, and then its output ends, too */
+    x->tx_at += (size_t)put;
+  }
+  for (int i = 0; i < TURNS_MAX && x->rx_at < want; i++) {
+    const ssize_t got = read(x->out_fd, answer + x->rx_at, want - x->rx_at);
+    if (got == 0) return -1;
+    if (got < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    x->rx_at += (size_t)got;
+  }
+  return 0;
+}
+
+/* Did it say something that nobody asked for? */
+static int babbles(const exec_t *x) {
+  uint8_t byte;
+  return read(x->out_fd, &byte, 1) > 0;
+}
+
+/* Move until |want| bytes of an answer are there. Returns 0, or an errno. */
+static int exchange(exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
+  for (;;) {
+    const int moved = move(x, want);
+    if (!plausible(x, type)) return EPROTO;
+    if (x->rx_at == want) return 0;
+    if (moved != 0) {
+      for (int i = 0; i < END_MS && !gone(x); i++) nap();
+      return gone(x) && WIFEXITED(x->status) && WEXITSTATUS(x->status) == 127 ? ENOEXEC : ECHILD;
+    }
+    const uint64_t now = now_us();
+    if (now >= end_us) return ETIMEDOUT;
+    struct pollfd fds[2] = {{x->out_fd, POLLIN, 0}, {x->in_fd, POLLOUT, 0}};
+    (void)poll(fds, x->tx_at < x->tx_len ? 2 : 1, (int)((end_us - now) / 1000u) + 1);
+  }
+}
+
+typedef struct {
+  uint32_t state_len, input_len, output_len;
+} sizes_t;
+
+/* Start the program and hear its sizes and initial state. Returns 0, or an errno; then there is none. */
+static int begin(exec_t *x, sizes_t *out) {
+  enum { SIZES = 12 };
+  if (spawn(x) != 0) return errno;
+  const uint64_t end_us = now_us() + (uint64_t)INIT_MS * 1000u;
+  store_u64le(request + HEADER, x->seed);
+  seal(x, TYPE_INIT, 8);
+  int error = exchange(x, TYPE_INIT, HEADER + SIZES, end_us);
+  size_t want = 0;
+  if (!error) {
+    *out = (sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
+                     load_u32le(answer + HEADER + 8)};
+    const uint32_t len = load_u32le(answer + 8);
+    if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
+        out->output_len > MESSAGE_IO_MAX || len != SIZES + out->state_len) {
+      error = EPROTO;
+    }
+    want = HEADER + SIZES + (size_t)out->state_len + CRC;
+  }
+  if (!error) error = exchange(x, TYPE_INIT, want, end_us);
+  if (!error && (!crc_is_right(want) || babbles(x))) error = EPROTO;
+  if (error) {
+    (void)fprintf(stderr, "hil-agent: program %s (%s) did not come up: %s\n", x->program->name,
+                  x->program->argument[0], strerror(error));
+    exec_kill(x);
+    return error;
+  }
+  initial_len = out->state_len;
+  memcpy(initial, answer + HEADER + SIZES, initial_len);
+  x->fresh = 1;
+  return 0;
+}
+
+static int refused(exec_t *x, int error) {
+  x->last_errno = (uint32_t)error;
+  return HIL_ERR_IO;
+}
+
+static void write_initial(uint8_t *state, uint64_t seed) {
+  (void)seed; /* the program was told */
+  if (initial_len) {
+    memcpy(state, initial, initial_len);
+  } else {
+    memset(state, 0, OWN_STATE);
+  }
+}
+
+int exec_find(exec_t *x, const exec_list_t *list, const char *name, uint64_t seed,
+              const workload_t **out) {
+  const exec_program_t *program = program_named(list, name);
+  exec_kill(x);
+  if (!program) return HIL_ERR_NOSYS;
+  sizes_t sizes;
+  x->program = program;
+  x->seed = seed;
+  const int error = begin(x, &sizes);
+  if (error) return refused(x, error);
+  x->keeps_state = sizes.state_len == 0;
+  x->workload = (workload_t){.name = program->name,
+                             .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
+                             .input_len = sizes.input_len,
+                             .output_len = sizes.output_len,
+                             .ticks = 1,
+                             .init = write_initial};
+  *out = &x->workload;
+  return HIL_OK;
+}
+
+int exec_start(exec_t *x) {
+  if (!x->program || !x->memory.progress) return HIL_ERR_STATE;
+  memset(x->memory.progress, 0, sizeof *x->memory.progress);
+  if (x->pid && x->fresh && !gone(x)) return HIL_OK;
+  exec_kill(x);
+  sizes_t sizes;
+  const int error = begin(x, &sizes);
+  if (error) return refused(x, error);
+  if ((sizes.state_len ? sizes.state_len : OWN_STATE) != x->workload.state_len ||
+      sizes.input_len != x->workload.input_len || sizes.output_len != x->workload.output_len) {
+    exec_kill(x); /* it is another than it was */
+    return refused(x, EPROTO);
+  }
+  return HIL_OK;
+}
+
+/* --- one step ----------------------------------------------------------------------------------------- */
+
+static size_t told_state_len(const exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
+
+static size_t answer_len(const exec_t *x) {
+  return HEADER + FRAME + told_state_len(x) + x->workload.output_len + CRC;
+}
+
+int exec_step(exec_t *x, uint64_t frame) {
+  if (!x->pid) return HIL_ERR_STATE;
+  const size_t state_len = told_state_len(x);
+  uint8_t *body = request + HEADER;
+  store_u64le(body, frame);
+  memcpy(body + FRAME, x->memory.region[REGION_STATE], state_len);
+  memcpy(body + FRAME + state_len, x->memory.region[REGION_INPUT], x->workload.input_len);
+  seal(x, TYPE_STEP, FRAME + state_len + x->workload.input_len);
+  x->frame = frame;
+  x->fresh = 0;
+  x->begun = 1;
+  x->spoilt = (uint8_t)babbles(x);
+  x->began_us = now_us();
+  x->stood_us = x->used_us = 0;
+  return HIL_OK;
+}
+
+uint64_t exec_busy_us(const exec_t *x) {
+  if (!x->begun) return x->used_us;
+  const uint64_t until_us = x->standing ? x->stands_since_us : now_us();
+  return until_us - x->began_us - x->stood_us;
+}
+
+static port_event_t crashed(exec_t *x, uint8_t *out_signal) {
+  for (int i = 0; i < END_MS && !gone(x); i++) nap();
+  if (!gone(x)) { /* it lives, but says what it must not, or nothing any more: that is its end */
+    exec_kill(x);
+    *out_signal = SIGKILL;
+    return PORT_CRASHED;
+  }
+  *out_signal = WIFSIGNALED(x->status) ? (uint8_t)WTERMSIG(x->status) : 0;
+  (void)kill(-x->pid, SIGKILL); /* what it has left behind */
+  forget(x);
+  return PORT_CRASHED;
+}
+
+static port_event_t violated(exec_t *x, uint8_t *out_signal) {
+  exec_kill(x);
+  *out_signal = SIGKILL;
+  return PORT_CRASHED;
+}
+
+static port_event_t complete(exec_t *x, agent_t *agent, uint8_t *out_signal) {
+  const size_t state_len = told_state_len(x);
+  const uint8_t *body = answer + HEADER;
+  if (!crc_is_right(answer_len(x)) || load_u64le(body) != x->frame || babbles(x)) {
+    return violated(x, out_signal);
+  }
+  if (x->keeps_state) {
+    store_u64le(x->memory.region[REGION_STATE], x->frame + 1u);
+  } else {
+    memcpy(x->memory.region[REGION_STATE], body + FRAME, state_len);
+  }
+  memcpy(x->memory.region[REGION_OUTPUT], body + FRAME + state_len, x->workload.output_len);
+  x->memory.progress->tick = 1; /* the one tick: the result is there, and can be hit */
+  if (x->memory.progress->stop_tick == 1 && agent_on_tick(agent, 1) != 0) return PORT_RUNNING;
+  if (x->ended) return crashed(x, out_signal); /* by an upset there */
+  if (x->frozen) return PORT_RUNNING;
+  x->used_us = exec_busy_us(x);
+  x->begun = 0;
+  return PORT_DONE;
+}
+
+port_event_t exec_poll(exec_t *x, agent_t *agent, uint8_t *out_signal) {
+  *out_signal = 0;
+  if (!x->pid) return PORT_CRASHED;
+  if (x->frozen || x->standing) return gone(x) ? crashed(x, out_signal) : PORT_RUNNING;
+  if (x->spoilt) return violated(x, out_signal);
+  const size_t want = answer_len(x);
+  const int moved = move(x, want);
+  if (!plausible(x, TYPE_STEP) ||
+      (x->rx_at >= HEADER && load_u32le(answer + 8) != want - HEADER - CRC)) {
+    return violated(x, out_signal);
+  }
+  if (x->rx_at == want) return complete(x, agent, out_signal);
+  return moved == 0 ? PORT_RUNNING : crashed(x, out_signal);
+}
+
+int exec_wants(const exec_t *x, int *out_read_fd, int *out_write_fd) {
+  const int waits = x->pid && x->begun && !x->standing && !x->frozen;
+  *out_read_fd = waits ? x->out_fd : -1;
+  *out_write_fd = waits && x->tx_at < x->tx_len ? x->in_fd : -1;
+  return waits;
+}
+
+/* --- pauses and upsets ------------------------------------------------------------------------------------ */
+
+int exec_interrupt(exec_t *x) {
+  if (!x->pid || !x->begun || x->standing) return HIL_ERR_STATE;
+  if (kill(-x->pid, SIGSTOP) != 0) return refused(x, errno);
+  x->standing = 1;
+  x->stands_since_us = now_us();
+  return HIL_OK;
+}
+
+int exec_resume(exec_t *x) {
+  if (!x->pid) return HIL_ERR_STATE;
+  if (!x->standing) return HIL_OK;
+  if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return refused(x, errno);
+  x->stood_us += now_us() - x->stands_since_us;
+  x->standing = 0;
+  return HIL_OK;
+}
+
+static uint8_t *target(const exec_t *x, target_t which, uint64_t *out_len) {
+  switch (which) {
+    case TARGET_STATE: *out_len = x->workload.state_len; return x->memory.region[REGION_STATE];
+    case TARGET_INPUT: *out_len = x->workload.input_len; return x->memory.region[REGION_INPUT];
+    case TARGET_OUTPUT: *out_len = x->workload.output_len; return x->memory.region[REGION_OUTPUT];
+    default: return NULL; /* registers, stack and code of a program are its own */
+  }
+}
+
+int exec_target_len(const exec_t *x, target_t which, uint64_t *out_len) {
+  return target(x, which, out_len) ? HIL_OK : HIL_ERR_NOSYS;
+}
+
+int exec_read(const exec_t *x, target_t which, uint64_t offset, uint8_t *out, size_t len) {
+  uint64_t size = 0;
+  const uint8_t *base = target(x, which, &size);
+  if (!base) return HIL_ERR_NOSYS;
+  if (len > size || offset > size - len) return HIL_ERR_ARG;
+  memcpy(out, base + offset, len);
+  return HIL_OK;
+}
+
+int exec_write(exec_t *x, target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
+  uint64_t size = 0;
+  uint8_t *base = target(x, which, &size);
+  if (!base) return HIL_ERR_NOSYS;
+  if (len > size || offset > size - len) return HIL_ERR_ARG;
+  memcpy(base + offset, bytes, len);
+  return HIL_OK;
+}
+
+/* The letter that the system gives the process's state; 'Z' for one that is gone. */
+static uint8_t letter(exec_t *x) {
+  char path[32], text[256];
+  if (gone(x)) return 'Z';
+  (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)x->pid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1u);
+  if (fd >= 0) (void)close(fd);
+  if (got <= 0) return 0;
+  text[got] = 0;
+  const char *end = strrchr(text, ')');
+  return end && end[1] == ' ' ? (uint8_t)end[2] : 0;
+}
+
+int exec_sefi(exec_t *x, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
+  if (!x->pid || gone(x)) return HIL_ERR_STATE;
+  const uint8_t want = kind == SEFI_HANG ? 'T' : 'Z';
+  before[0] = letter(x);
+  if (kill(kind == SEFI_HANG ? -x->pid : x->pid, kind == SEFI_HANG ? SIGSTOP : SIGILL) != 0) {
+    return refused(x, errno);
+  }
+  for (int i = 0; i < END_MS && (after[0] = letter(x)) != want; i++) nap();
+  if (after[0] != want) return refused(x, EBUSY); /* it would not */
+  x->frozen = kind == SEFI_HANG;
+  *out_len = 1;
+  return HIL_OK;
+}

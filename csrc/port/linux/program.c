@@ -1,0 +1,96 @@
+/* Programs that the agent starts: never by a shell, never without a bound. SPDX-License-Identifier: Apache-2.0
+ *
+ * Invariants:
+ *   1. None gets a descriptor of the agent's but the two that are given to it: the link stays ours.
+ *   2. Each leads a process group, so that it is ended with all that it started (and did not hide). */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port_linux.h"
+
+enum { OPEN_FILES_MAX = 64, POLL_MS = 20 };
+
+static uint64_t now_ms(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd,
+                    pid_t agent) {
+  sigset_t none;
+  const int nothing = open("/dev/null", O_RDWR);
+  static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+  for (size_t i = 0; i < sizeof restored / sizeof restored[0]; i++) {
+    (void)signal(restored[i], SIG_DFL);
+  }
+  sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != agent) _exit(127); /* it ended before it could be noticed */
+  if (nothing < 0) _exit(127); /* it must never read from the link */
+  (void)setpgid(0, 0);
+  /* Out of the way first: any of them may be 0, 1 or 2 if the agent was started with these closed. */
+  const int in = fcntl(in_fd < 0 ? nothing : in_fd, F_DUPFD, 3);
+  const int out = fcntl(out_fd, F_DUPFD, 3);
+  const int error = fcntl(nothing, F_DUPFD, 3);
+  if (in < 0 || out < 0 || error < 0) _exit(127);
+  (void)dup2(in, STDIN_FILENO);
+  (void)dup2(out, STDOUT_FILENO);
+  (void)dup2(error, STDERR_FILENO);
+  for (int fd = 3; fd < OPEN_FILES_MAX; fd++) (void)close(fd);
+  (void)execv(path, (char *const *)(uintptr_t)arguments);
+  _exit(127);
+}
+
+int program_run(const char *path, const char *const *arguments, int patience_ms, char *said,
+                size_t cap) {
+  int fds[2];
+  size_t len = 0;
+  said[0] = 0;
+  if (pipe(fds) != 0) return -1;
+  (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
+  const pid_t agent = getpid(), pid = fork();
+  if (pid == 0) program_become(path, arguments, -1, fds[1], agent); /* a question is never answered */
+  const int fork_error = errno;
+  (void)close(fds[1]);
+  int status = 0, ended = pid < 0, left_ms = patience_ms;
+  while (!ended && left_ms > 0) {
+    struct pollfd wait = {fds[0], POLLIN, 0};
+    (void)poll(&wait, 1, left_ms < POLL_MS ? left_ms : POLL_MS);
+    ended = waitpid(pid, &status, WNOHANG) == pid; /* before reading: then all it said is there */
+    char part[256];
+    ssize_t got;
+    for (int i = 0; i < 64 && (got = read(fds[0], part, sizeof part)) > 0; i++) {
+      const size_t room = cap - 1u - len, take = (size_t)got < room ? (size_t)got : room;
+      memcpy(said + len, part, take);
+      len += take;
+    }
+    const uint64_t now = now_ms();
+    left_ms = now < end_ms ? (int)(end_ms - now) : 0;
+  }
+  said[len] = 0;
+  (void)close(fds[0]);
+  if (pid < 0) {
+    errno = fork_error;
+    return -1;
+  }
+  if (!ended) {
+    (void)kill(-pid, SIGKILL);
+    (void)kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    errno = ETIMEDOUT;
+    return -1;
+  }
+  errno = EIO;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}

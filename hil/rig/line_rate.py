@@ -1,0 +1,217 @@
+"""The rates of serial lines: raised from a safe one, lowered on errors, found again when lost.
+
+                  BAUD answered, HELLO answered at the new rate
+      SAFE  ----------------------------------------------------->  RAISED
+       ^    <-----------------------------------------------------    |
+       |      no HELLO; silence; a new start of the agent; the end     |
+       |                                                               |
+       +------------------- lower rate <-------------------------------+
+                                             too many broken frames
+
+    what happened                      what is done                              by
+    a board was greeted                try its rate, then half of it, ...        raise_rate
+    a rate does not work               both at the safe rate again, not tried    raise_rate
+                                       again in this run
+    broken frames at a raised rate     half the rate, and never above it again   tend
+    nothing is heard at a raised rate  the safe rate; the second time, a rate    lost
+                                       that is lower for ever
+    all well at the safe rate          try again                                 tend
+
+Both parties keep a safe rate: the host's is the one that the port is opened with, the agent's the
+one that it was started with; they must be the same. The agent's part is rule 11 of csrc/SPEC.md
+(csrc/agent/agent_baud.c). A port without a rate of its own (a socket, a pipe) is left alone, and so
+is a board for which no faster rate is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hil._kernel import lib
+from hil.errors import VersionMismatch
+from hil.rig import messages
+from hil.rig.calls import Call, Timing, run_calls
+from hil.rig.messages import Msg, Refusal
+from hil.rig.node import Node
+from hil.rig.transport import TransportLost, rate_of, set_rate
+
+RATES: Final = (
+    9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 921600, 1000000, 1500000,
+    2000000, 2500000, 3000000, 4000000,
+)  # fmt: skip
+"""The rates that agents know (csrc/port/linux/link_tty.c)."""
+
+_ASKING: Final = Timing(retry_us=100_000, lost_after_us=1_000_000)
+_CONFIRMING: Final = Timing(retry_us=40_000, lost_after_us=700_000)
+"""Less than the second for which an agent waits for it."""
+_MEETING: Final = Timing(retry_us=100_000, lost_after_us=3_000_000)
+"""More than that second, and more than an agent hears garbage before it comes back."""
+_LEAVING: Final = Timing(retry_us=50_000, lost_after_us=300_000)
+
+_WINDOW_FRAMES: Final = 128
+_ERRORS_MIN: Final = 8
+_ERRORS_PER_FRAME: Final = 1 / 16
+_TRIES: Final = 3
+
+
+@dataclass(slots=True)
+class _Book:
+    """What is known of one node's line. `ceiling`: no rate above it is tried any more."""
+
+    ceiling: int
+    frames: int = 0
+    errors: int = 0
+    silences: int = 0
+
+
+def lower_rate(baud: int, safe: int) -> int:
+    """The highest rate that is at most half as fast, but not below `safe`."""
+    return max((r for r in RATES if safe <= r <= baud // 2), default=safe)
+
+
+class LineRates:
+    """The rates of one rig's lines. `numbers` gives sequence numbers. Nothing here raises but
+    VersionMismatch: a line that has no faster rate is a slow line, not a failure."""
+
+    def __init__(self, numbers: Callable[[], int]) -> None:
+        self._numbers = numbers
+        self._books: dict[str, _Book] = {}
+
+    def _wanted(self, node: Node) -> int:
+        return min(int(getattr(node.board, "fast_baud", None) or 0), self._book(node).ceiling)
+
+    def _book(self, node: Node) -> _Book:
+        return self._books.setdefault(node.name, _Book(RATES[-1]))
+
+    def is_raised(self, node: Node) -> bool:
+        """Its line runs at another rate than the port was opened with."""
+        rate = rate_of(node.link.transport)
+        return rate is not None and rate.now != rate.safe
+
+    def raise_rate(self, node: Node) -> None:
+        """Run the line of a node that has just been greeted as fast as it can."""
+        book = self._book(node)
+        for _ in range(_TRIES):
+            rate = rate_of(node.link.transport)
+            if rate is None or self._wanted(node) <= max(rate.safe, rate.now):
+                return
+            wanted = self._wanted(node)
+            why = self._change(node, wanted)
+            if why is None:
+                node.link.statistics.rate_raises += 1
+                node.link.standing.note(f"line rate raised to {wanted}")
+                break
+            book.ceiling = min(book.ceiling, lower_rate(wanted, rate.safe))
+            node.link.standing.note(f"line rate {wanted} not to be had: {why}")
+        self._mark(node)
+
+    def _mark(self, node: Node) -> None:
+        statistics, book = node.link.statistics, self._book(node)
+        book.frames, book.errors = statistics.rx_frames, statistics.rx_errors + statistics.naks
+
+    def tend(self, node: Node) -> None:
+        """Look at what came over the line since this was done last; go down, or up again. To be
+        called now and then between two frames: it may take some round trips."""
+        rate = rate_of(node.link.transport)
+        if rate is None or not node.link.connected or not getattr(node.board, "fast_baud", None):
+            return
+        statistics, book = node.link.statistics, self._book(node)
+        frames = statistics.rx_frames - book.frames
+        errors = statistics.rx_errors + statistics.naks - book.errors
+        if rate.now > rate.safe and errors >= max(_ERRORS_MIN, frames * _ERRORS_PER_FRAME):
+            self._lower(
+                node, lower_rate(rate.now, rate.safe), f"{errors} of {frames} frames broken"
+            )
+        elif frames >= _WINDOW_FRAMES:
+            self._mark(node)
+            if rate.now == rate.safe and errors < _ERRORS_MIN:
+                self.raise_rate(node)
+
+    def _lower(self, node: Node, baud: int, why: str) -> None:
+        self._book(node).ceiling = baud
+        failed = self._change(node, baud)
+        node.link.statistics.rate_falls += 1
+        rate = rate_of(node.link.transport)
+        at = "a lost line" if rate is None else f"{rate.now}"
+        note = f" ({baud} was not to be had: {failed})" if failed else ""
+        node.link.standing.note(f"line rate lowered to {at}: {why}{note}")
+        self._mark(node)
+
+    def lost(self, node: Node) -> None:
+        """The node said nothing for long: if its line was raised, speak at the safe rate from now
+        on. Its agent comes there too, as soon as it hears us there."""
+        rate = rate_of(node.link.transport)
+        if rate is None or rate.now == rate.safe:
+            return
+        book = self._book(node)
+        book.silences += 1
+        if book.silences > 1:
+            book.ceiling = lower_rate(rate.now, rate.safe)
+        self._to_safe(node)
+        node.link.statistics.rate_falls += 1
+        node.link.standing.note(f"line rate lowered to {rate.safe}: silence at {rate.now}")
+        self._mark(node)
+
+    def begin_anew(self, node: Node) -> None:
+        """Its agent starts anew, and so does the rate of its line."""
+        self._to_safe(node)
+
+    def leave(self, node: Node) -> None:
+        """The run is over: who comes next finds the line at its safe rate."""
+        rate = rate_of(node.link.transport)
+        if rate is not None and rate.now != rate.safe:
+            call = Call(node.link, self._numbers(), Msg.BAUD, messages.baud_request(0))
+            with contextlib.suppress(VersionMismatch):
+                run_calls([call], _LEAVING)
+
+    # --- one change -----------------------------------------------------------------------------
+
+    def _to_safe(self, node: Node) -> None:
+        rate = rate_of(node.link.transport)
+        if rate is not None and rate.now != rate.safe:
+            self._set(node, rate.safe)
+
+    def _set(self, node: Node, baud: int) -> str | None:
+        transport = node.link.transport
+        if transport is None:
+            return "the line was lost"
+        try:
+            set_rate(transport, baud)
+        except TransportLost as lost:
+            node.link.detach(str(lost))
+            return str(lost)
+        except (OSError, ValueError) as error:
+            return f"this computer's port cannot run at it ({error})"
+        node.link.flush_partial()
+        return None
+
+    def _change(self, node: Node, baud: int) -> str | None:
+        """Agree upon `baud`, switch, and hear the agent there; None, or why it is the safe rate
+        again."""
+        rate = rate_of(node.link.transport)
+        assert rate is not None
+        asked = 0 if baud == rate.safe else baud
+        call = Call(node.link, self._numbers(), Msg.BAUD, messages.baud_request(asked))
+        run_calls([call], _ASKING)
+        if isinstance(call.result, Refusal):
+            if call.result.status == lib.HIL_ERR_NOSYS:  # no other rate would do better
+                self._book(node).ceiling = 0
+            return "the board refuses it"
+        why = None if isinstance(call.result, bytes) else "the board did not answer"
+        why = why or self._set(node, baud)
+        if why is None and self._greets(node, _CONFIRMING):
+            return None
+        self._to_safe(node)
+        met = self._greets(node, _MEETING)
+        why = why or "nothing is heard at it"
+        return why if met else f"{why}, nor at the safe rate"
+
+    def _greets(self, node: Node, timing: Timing) -> bool:
+        if not node.link.connected:
+            return False
+        hello = Call(node.link, self._numbers(), Msg.HELLO)
+        run_calls([hello], timing)
+        return isinstance(hello.result, bytes)

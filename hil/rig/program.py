@@ -1,0 +1,209 @@
+"""Programs as workloads (`workload: exec`), on this computer: the list of those that it allows, and
+the golden run of one. The protocol is that of csrc/port/linux/EXEC.md; on boards the agent has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import struct
+import subprocess
+import time
+import weakref
+from typing import Final
+
+from hil._kernel import lib
+from hil.errors import KernelError, SetupError
+from hil.kernel import Golden, Random, Workload, digest64
+
+PREFIX: Final = "exec:"
+ENVIRONMENT: Final = "HIL_EXEC"
+
+_HEADER: Final = struct.Struct("<4sBBHI")
+_SIZES: Final = struct.Struct("<III")
+_INIT: Final = 1
+_STEP: Final = 2
+_STATE_MAX: Final = 1 << 20
+_OWN_STATE: Final = 8
+_PATIENCE_S: Final = 10.0
+_CRC: Final = 4
+
+
+def allowed_programs() -> dict[str, tuple[str, ...]]:
+    """Path and arguments of the programs that this computer allows, by name. SetupError if the
+    environment variable is not of the form NAME=/path[,argument...][;NAME=...]."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in os.environ.get(ENVIRONMENT, "").split(";"):
+        if not entry:
+            continue
+        name, equals, command = entry.partition("=")
+        if not equals or not command.startswith("/") or not name or name in found:
+            raise SetupError(
+                f"${ENVIRONMENT}: {entry!r} is not NAME=/path[,argument...], or comes twice",
+                remedy="entries are separated by `;`, arguments by `,`",
+            )
+        found[name] = tuple(command.split(","))
+    return found
+
+
+def agent_options() -> list[str]:
+    """What a process board's agent is given, so that it allows the same."""
+    listed = allowed_programs()
+    return [part for name in listed for part in ("--exec", f"{name}={','.join(listed[name])}")]
+
+
+def golden_run(workload: str, seed: int) -> Golden:
+    """The golden run of any workload: the kernel's own, or that of a program of this computer.
+    SetupError if that is not allowed here, or does not come up."""
+    if not workload.startswith(PREFIX):
+        return Golden(workload, seed)
+    name = workload.removeprefix(PREFIX)
+    command = allowed_programs().get(name)
+    if command is None:
+        raise SetupError(
+            f"there is no reference for the program `{name}`, "
+            "and without one nobody could tell what is correct",
+            remedy=f"set {ENVIRONMENT}={name}=/path/to/it for this computer, too",
+        )
+    return ProgramGolden(name, command, seed)
+
+
+def _crc32c(data: bytes) -> int:
+    return int(lib.crc32c(0, data, len(data)))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    process.wait()
+
+
+class ProgramGolden(Golden):
+    """The fault-free run of a program. The input of a frame is random bytes from seed and frame.
+
+    SetupError from every method if the program does not do what it should: then there is no
+    reference, and nothing that could be judged."""
+
+    def __init__(self, name: str, command: tuple[str, ...], seed: int) -> None:
+        self._name = name
+        self.seed = seed
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._broken(f"it cannot be started ({error.strerror})") from error
+        weakref.finalize(self, _end, self._process)
+        os.set_blocking(self._fd, False)
+        body = self._ask(_INIT, struct.pack("<Q", seed & (2**64 - 1)))
+        if len(body) < _SIZES.size:
+            raise self._broken("its first answer is too short")
+        state_len, input_len, output_len = _SIZES.unpack(body[: _SIZES.size])
+        state = body[_SIZES.size :]
+        good = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= lib.MESSAGE_IO_MAX
+        if len(state) != state_len or not good:
+            raise self._broken("its sizes are out of range")
+        self._keeps_state = state_len == 0
+        self._state = bytes(_OWN_STATE) if self._keeps_state else state
+        self.workload = Workload(PREFIX + name, len(self._state), input_len, output_len, 0, 1, 0)
+        self._next = 0
+        self._input = bytes(input_len)
+        self._output = bytes(output_len)
+
+    @property
+    def _fd(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def _broken(self, why: str) -> SetupError:
+        return SetupError(
+            f"the reference program `{self._name}`: {why}",
+            remedy="csrc/port/linux/EXEC.md says what such a program does",
+        )
+
+    def _read(self, count: int, until: float) -> bytes:
+        data = b""
+        while len(data) < count:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+                raise self._broken(f"it did not answer within {_PATIENCE_S:g} s")
+            part = os.read(self._fd, count - len(data))
+            if not part:
+                raise self._broken("it ended")
+            data += part
+        return data
+
+    def _ask(self, type_: int, body: bytes) -> bytes:
+        message = _HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
+        until = time.monotonic() + _PATIENCE_S
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(message + _crc32c(message).to_bytes(4, "little"))
+        except BrokenPipeError:
+            raise self._broken("it ended") from None
+        header = self._read(_HEADER.size, until)
+        magic, version, kind, zero, length = _HEADER.unpack(header)
+        if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
+            raise self._broken("its answer has another header")
+        if length > _HEADER.size + _STATE_MAX + lib.MESSAGE_IO_MAX:
+            raise self._broken("its answer is too long")
+        answer = self._read(length + _CRC, until)
+        if _crc32c(header + answer[:-_CRC]) != int.from_bytes(answer[-_CRC:], "little"):
+            raise self._broken("its answer has a wrong CRC")
+        return answer[:-_CRC]
+
+    def step(self) -> None:
+        self._input = self.input_of(self._next)
+        frame = struct.pack("<Q", self._next)
+        state = b"" if self._keeps_state else self._state
+        answer = self._ask(_STEP, frame + state + self._input)
+        if len(answer) != 8 + len(state) + self.workload.output_len or answer[:8] != frame:
+            raise self._broken(f"its answer to frame {self._next} has another frame or length")
+        self._next += 1
+        own = struct.pack("<Q", self._next)
+        self._state = own if self._keeps_state else answer[8 : 8 + len(state)]
+        self._output = answer[8 + len(state) :]
+
+    def resume(self, next_frame: int, state: bytes) -> None:
+        if len(state) != self.workload.state_len:
+            raise KernelError(int(lib.HIL_ERR_ARG), f"state of {len(state)} bytes")
+        self._state, self._next = state, next_frame
+
+    @property
+    def next_frame(self) -> int:
+        return self._next
+
+    @property
+    def output_digest(self) -> int:
+        return digest64(self._output)
+
+    @property
+    def state_digest(self) -> int:
+        return digest64(self._state)
+
+    @property
+    def input(self) -> bytes:
+        return self._input
+
+    @property
+    def output(self) -> bytes:
+        return self._output
+
+    @property
+    def state(self) -> bytes:
+        return self._state
+
+    def input_of(self, frame: int) -> bytes:
+        length = self.workload.input_len
+        random = Random(self.seed, frame)
+        words = [random.bits64().to_bytes(8, "little") for _ in range(-(-length // 8))]
+        return b"".join(words)[:length]
