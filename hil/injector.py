@@ -18,11 +18,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from hil.draws import choose, exponential_us, stream
 from hil.kernel import Random, Workload
-from hil.plant.strikes import Strike, Strikes
 from hil.scenario import PROCESS_TARGETS, BoardAction, Event, PatternKind, Rate, Scenario, Target
+
+if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to load
+    from hil.plant.strikes import Strike, Strikes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hil import resume, run_folder
 from hil.commands import Operator, Turn
@@ -22,7 +22,6 @@ from hil.injector import Injector, needed_targets
 from hil.metrics import Metrics, flat, upset_counts
 from hil.observation import observation
 from hil.outcome import Classifier, Upset
-from hil.plant.build import build_plant
 from hil.record.writer import Writer
 from hil.recovery import RUNGS, Action, NodeState, Policy, Recovery
 from hil.repair import Mechanic, Repaired
@@ -47,7 +46,6 @@ from hil.rig.program import golden_run
 from hil.rig.resync import write_output, write_state
 from hil.rig.rig import Calibration, Rig
 from hil.scenario import BoardKind, Scenario
-from hil.steward import Steward
 from hil.voter import (
     STATE_SPLIT,
     Ballot,
@@ -57,6 +55,10 @@ from hil.voter import (
     unpack,
     vote,
 )
+
+if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
+    from hil.steward import Steward
 
 _BATCH_MAX: Final = 8192
 _LEAST_BATCH: Final = 2
@@ -127,7 +129,7 @@ class Loop:
         self.rig.scrub_words = scenario.recovery.scrub_words
         self.mechanic = Mechanic(self.rig, self.golden)
         self.recovery = Recovery(names, _policy(scenario))
-        plant = None if scenario.plant is None else build_plant(scenario)
+        plant = _plant_of(scenario)
         strikes = None if plant is None else plant.strikes
         self.injector = Injector(scenario, self.golden.workload, strikes)
         self.classifier = Classifier(names)
@@ -135,7 +137,7 @@ class Loop:
         alone = len(self.nodes) == 1
         self._quiet_kind = VerdictKind.SIMPLEX if alone else VerdictKind.UNANIMOUS
         self.delivery = Delivery(self.rig, self.golden.workload.state_len)
-        self.steward = None if plant is None else Steward(self, scenario, plant)
+        self.steward = None if plant is None else _steward_of(self, scenario, plant)
         if self.steward is not None:
             self.delivery.latch_up = self.steward.latch_up
         self._sky = None if plant is None else plant.sky
@@ -896,6 +898,20 @@ class Loop:
             **({} if self._sky is None else {"anomaly": self._sky.anomaly()}),
             "outcome": "running",
         }
+
+
+def _plant_of(scenario: Scenario) -> BuiltPlant | None:
+    if scenario.plant is None:
+        return None
+    from hil.plant.build import build_plant  # noqa: PLC0415  (few scenarios have one; it is heavy)
+
+    return build_plant(scenario)
+
+
+def _steward_of(loop: Loop, scenario: Scenario, plant: BuiltPlant) -> Steward:
+    from hil.steward import Steward  # noqa: PLC0415  (as above)
+
+    return Steward(loop, scenario, plant)
 
 
 def _usual_kind(verdict: Verdict) -> VerdictKind:

@@ -72,14 +72,14 @@ class _Charge:
     latched: Upset | None = None
     health: Health | None = None
     step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
+    speed: float | None = None
 
     def steps_per_s(self) -> float | None:
-        """The usual speed of the steps since this was asked last; None if there were none."""
-        if not self.step_us:
-            return None
-        speed = 1e6 / statistics.median(self.step_us)
-        self.step_us.clear()
-        return speed
+        """The usual speed of the steps since this was asked last; None while it does none."""
+        if self.step_us:
+            self.speed = 1e6 / statistics.median(self.step_us)
+            self.step_us.clear()
+        return None if self.down else self.speed
 
 
 class Steward:

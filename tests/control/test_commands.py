@@ -211,6 +211,7 @@ def test_every_command_is_recorded_with_who_and_what_was_said(start: Start) -> N
     assert result.commands == 4 and "2 commands" in result.not_reproducible
 
 
+@pytest.mark.slow
 def test_remarks_leave_a_run_reproducible_and_steering_does_not(start: Start) -> None:
     s = scenario(frames=3000, pace="free")
     plain = start(s).result().run_digest
@@ -292,6 +293,7 @@ def test_two_upsets_at_once_are_no_queue(start: Start) -> None:
     assert ids == [r["id"] for r in rows] == [1, 2] and rows[0]["frame"] == rows[1]["frame"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_commands_before_its_snapshot(start: Start) -> None:
     upsets = {"rates": [{"target": "state", "per_s": 1}]}
     s = scenario(upsets=upsets, frames=200_000, pace="free", frame_ms=1)

@@ -72,6 +72,7 @@ def test_one_byte_in_a_hundred_bad_makes_no_verdict_wrong(tmp_path: Path, kind: 
         assert link["retries"] >= 5
 
 
+@pytest.mark.slow
 def test_throughput_falls_gracefully(tmp_path: Path) -> None:
     """What it costs is repetition: bytes for a frame grow with the share of bad bytes, and a frame
     that cost nothing without noise costs no more than it must with it."""

@@ -293,6 +293,7 @@ def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -
 # --- readers while it is written ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_several_readers_follow_a_run_that_is_being_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

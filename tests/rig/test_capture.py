@@ -76,6 +76,7 @@ def test_a_run_has_the_same_digest_with_and_without_it(tmp_path: Path) -> None:
     assert digests[0].run_digest == digests[1].run_digest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_wireshark_opens_it(tmp_path: Path) -> None:
     Loop(scenario("inproc", 20), tmp_path, capture=True).run()

@@ -25,6 +25,7 @@ cd {folder}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("only", "least"),
     [

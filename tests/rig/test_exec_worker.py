@@ -229,6 +229,7 @@ def test_a_program_that_does_not_come_up_is_refused_with_the_reason(
     assert is_golden(one(rig, 0, golden.input), golden)
 
 
+@pytest.mark.slow
 def test_a_program_that_never_says_who_it_is_is_given_up(make_rig: MakeRig) -> None:
     rig = make_rig("c", bad=python(HOSTILE, "silent", "0"))
     rig.workload = "exec:bad"

@@ -238,6 +238,7 @@ def test_a_confirmation_that_never_arrives_brings_both_back(bench: Bench) -> Non
     assert bench.rates() == (termios.B115200, termios.B115200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_on_a_line_that_loses_every_third_piece_both_end_at_one_rate(
     bench: Bench, seed: int

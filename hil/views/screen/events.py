@@ -126,6 +126,8 @@ def _limit(row: sqlite3.Row, kind: str) -> Event:
 
 def _limit_words(asked: Mapping[str, Any]) -> str:
     """What a board was asked to obey: `30 % of its speed`."""
+    if asked.get("power") == "off":
+        return "power off"
     parts = ["suspended"] if asked.get("suspend") else []
     duty = asked.get("duty_permille")
     if duty is not None and not parts:

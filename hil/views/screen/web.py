@@ -20,6 +20,10 @@ __all__ = ["HOST", "is_served", "serve"]
 HOST: Final = "127.0.0.1"
 
 
+def _nothing(_: object) -> None:
+    pass
+
+
 def is_served() -> bool:
     """Whether this process draws for a browser."""
     return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
@@ -45,4 +49,9 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
             ) from error
     words = [sys.executable, "-m", "hil", "watch", *more, *(str(run.resolve()) for run in runs)]
     say(f"the screen is at http://{HOST}:{port}/ ; Ctrl-C ends it, not the run")
-    Server(shlex.join(words), host=HOST, port=port, title="hil").serve()
+    try:
+        Server(shlex.join(words), host=HOST, port=port, title="hil").serve()
+    finally:
+        # Screens of visitors who did not leave complain, as they are cleared away, that the event
+        # loop is gone: a traceback about nothing that anybody could do.
+        sys.unraisablehook = _nothing
