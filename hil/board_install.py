@@ -27,7 +27,10 @@ Description=hil-agent: one node of a hardware-in-the-loop bench
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=/usr/local/bin/hil-agent --port {device} --baud {baud}
+# The agent kicks the watchdog itself: if it freezes, or the board does, the board restarts. It may
+# turn clocks and power modes, because this is a board under test.
+ExecStart=/usr/local/bin/hil-agent --port {device} --baud {baud} --knobs system \
+  --watchdog /dev/watchdog
 Restart=always
 RestartSec=1
 # Whatever an upset does to the rest of the system, the agent goes last.
@@ -45,9 +48,9 @@ ENV{{SYSTEMD_WANTS}}+="hil-agent.service"
 """
 
 _WATCHDOG: Final = """\
-# A board that freezes restarts itself. Written by `hil board install`.
+# The watchdog is hil-agent's while the board runs. Written by `hil board install`.
 [Manager]
-RuntimeWatchdogSec=14
+RuntimeWatchdogSec=off
 RebootWatchdogSec=2min
 """
 

@@ -58,7 +58,7 @@ class Engine(Protocol):
 class _Charge:
     """One node in the steward's care. `down`: why it is shed, empty if it runs; `until_us`: its
     power comes back then, and not because the plant says so; `limits`: what it was told last, as
-    of its `loads`-th load."""
+    of its `loads`-th load; `supply_w`: what its bench supply may give."""
 
     node: Node
     profile: BoardProfile
@@ -73,6 +73,7 @@ class _Charge:
     health: Health | None = None
     step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
     speed: float | None = None
+    supply_w: float | None = None
 
     def steps_per_s(self) -> float | None:
         """The usual speed of the steps since this was asked last; None while it does none."""
@@ -204,6 +205,15 @@ class Steward:
             self._give_back(frame, charge)
         if not charge.down and charge.node.link.connected:
             self._limit(frame, charge, at)
+            self._limit_supply(charge, at)
+
+    def _limit_supply(self, charge: _Charge, at: BoardMoment) -> None:
+        """A bench supply, where there is one, trips as the flight's bus does."""
+        trip = self._plant.latch_up.trip_factor
+        watts = None if trip is None else trip * self._expected_w(charge, at)
+        if watts is not None and watts != charge.supply_w:
+            charge.supply_w = watts
+            self._engine.rig.power.limit_power(charge.node.name, watts)
 
     def _why(self, at: BoardMoment) -> str:
         moment = self.flight.moment

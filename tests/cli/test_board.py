@@ -104,7 +104,8 @@ def test_installing_shows_what_it_would_do(tmp_path: Path) -> None:
     ).stdout
     for words in (
         "ExecStart=/usr/local/bin/hil-agent --port /dev/ttyAMA0 --baud 115200",
-        "Restart=always", "RuntimeWatchdogSec=14", 'KERNEL=="ttyAMA0"',
+        "Restart=always", "--watchdog /dev/watchdog", "--knobs system",
+        "RuntimeWatchdogSec=off", 'KERNEL=="ttyAMA0"',
         "systemctl mask --now serial-getty@ttyAMA0.service", "dtoverlay=disable-bt",
         "scp -q hil-agent", "ssh -t pi@10.0.0.7",
     ):  # fmt: skip

@@ -289,6 +289,21 @@ def test_the_monitor_reads_limits_and_cuts() -> None:
     assert "hil power" not in {t.name for t in threading.enumerate()}
 
 
+def test_a_limit_of_power_is_one_of_current_at_the_voltage_that_is_there() -> None:
+    power = MockPower("left", supply(kind="mock", voltage_v=5.0, current_limit_a=9.0))
+    power.off()
+    monitor = PowerMonitor([power], period_s=0.005)
+    monitor.start()
+    monitor.limit_power("left", 9.2)  # a Pi 4 that may draw half more than its 6.1 W
+    monitor.limit_power("nobody", 1.0)
+    events_until(monitor, lambda e: e.reading.volts == 0.0)
+    assert power.limit_a == 9.0  # it is off: not forgotten
+    power.on()
+    events_until(monitor, lambda e: power.limit_a != 9.0)
+    assert power.limit_a == pytest.approx(9.2 / 5.0)
+    monitor.close()
+
+
 def test_an_instrument_that_fails_is_told_of_once() -> None:
     class Broken(MockPower):
         def read(self) -> Any:

@@ -19,6 +19,7 @@ from hil.rig.power.protocol import OverCurrent, Power, PowerReading
 
 _PERIOD_S: Final = 0.5
 _TOLD_MAX: Final = 1000
+_LEAST_V: Final = 0.5
 _CLOSING_S: Final = 5.0
 
 
@@ -42,6 +43,7 @@ class PowerMonitor:
         self._period_s = period_s
         self._told: deque[PowerEvent] = deque(maxlen=_TOLD_MAX)
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
+        self._watts: dict[str, float] = {}
         self._guard = threading.Lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -60,6 +62,14 @@ class PowerMonitor:
         if node in self._powers:
             with self._guard:
                 self._wanted[node] = (volts, amps)
+            self._wake.set()
+
+    def limit_power(self, node: str, watts: float) -> None:
+        """Let the supply of `node` give no more than `watts` at the voltage that it gives: a board
+        that draws them has a latch-up. Otherwise as `limit`."""
+        if node in self._powers:
+            with self._guard:
+                self._watts[node] = watts
             self._wake.set()
 
     def take(self) -> list[PowerEvent]:
@@ -92,8 +102,16 @@ class PowerMonitor:
         try:
             with self._guard:
                 wanted = self._wanted.pop(node, None)
+                watts = self._watts.pop(node, None)
             if wanted is not None:
                 power.limit(*wanted)
+            if watts is not None:
+                volts = power.read().volts
+                if volts is not None and volts > _LEAST_V:
+                    power.limit(None, watts / volts)
+                else:  # it is off: asked again when it is on
+                    with self._guard:
+                        self._watts.setdefault(node, watts)
             cut = power.watch()
             reading = power.read()
         except HilError as error:
