@@ -13,35 +13,27 @@ from hil.scenario.expect import (
     parse_expectation,
 )
 from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_scenario
-from hil.scenario.model import (
+from hil.scenario.model import SCHEMA_VERSION, Recovery, Scenario, Timeouts
+from hil.scenario.order import ordered_event
+from hil.scenario.overrides import Overrides
+from hil.scenario.rig import Node, Rig
+from hil.scenario.schema import bench_schema, scenario_schema
+from hil.scenario.upsets import Event, OrbitUpsets, Pattern, Rate, Upsets
+from hil.scenario.words import (
     MEMORY_TARGETS,
     PORTABLE_TARGETS,
     PROCESS_TARGETS,
-    SCHEMA_VERSION,
     WORKLOADS,
     BoardAction,
     BoardKind,
     Direction,
-    Event,
-    Node,
     Noise,
-    OrbitUpsets,
-    Pattern,
     PatternKind,
     RamPart,
-    Rate,
-    Recovery,
-    Rig,
-    Scenario,
     Scheme,
     Sefi,
     Target,
-    Timeouts,
-    Upsets,
 )
-from hil.scenario.order import ordered_event
-from hil.scenario.overrides import Overrides
-from hil.scenario.schema import bench_schema, scenario_schema
 
 __all__ = [
     "KNOWN_METRICS",

@@ -21,7 +21,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
-from hil.scenario.model import (
+from hil.scenario.positions import Document, parse_yaml, read_yaml
+from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
+from hil.scenario.supply import Supply
+from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     PORT_EXAMPLES,
     AdapterName,
@@ -29,9 +32,6 @@ from hil.scenario.model import (
     NodeName,
     PortName,
 )
-from hil.scenario.positions import Document, parse_yaml, read_yaml
-from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
-from hil.scenario.supply import Supply
 
 __all__ = ["BENCH_SCHEMA_VERSION", "Bench", "BenchBoard", "load_bench", "parse_bench"]
 

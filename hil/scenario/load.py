@@ -16,19 +16,7 @@ from pydantic import BaseModel, ValidationError
 from hil import shipped
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import overrides as override
-from hil.scenario.model import (
-    BOARD_ALIASES,
-    SCHEMA_VERSION,
-    BoardKind,
-    Event,
-    Rate,
-    Rig,
-    Scenario,
-    Scheme,
-    default_names,
-    length_findings,
-    upset_findings,
-)
+from hil.scenario.model import SCHEMA_VERSION, Scenario, length_findings, upset_findings
 from hil.scenario.overrides import Overrides
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import (
@@ -38,6 +26,9 @@ from hil.scenario.problems import (
     translate,
     written_path,
 )
+from hil.scenario.rig import Rig, default_names
+from hil.scenario.upsets import Event, Rate
+from hil.scenario.words import BOARD_ALIASES, BoardKind, Scheme
 
 UNPLACED = "<scenario>"
 """The file that problems name which were found after loading."""

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from hil.errors import ConfigError
-from hil.scenario.model import Event, Scenario, upset_findings
+from hil.scenario.model import Scenario, upset_findings
 from hil.scenario.positions import Document
 from hil.scenario.problems import translate
+from hil.scenario.upsets import Event
 
 __all__ = ["ordered_event"]
 

@@ -16,8 +16,10 @@ from pathlib import Path
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario.bench import Bench, BenchBoard, load_bench
 from hil.scenario.durations import parse_duration_us
-from hil.scenario.model import BoardKind, Scheme, default_names, frame_count_of, frame_us_of
+from hil.scenario.model import frame_count_of, frame_us_of
 from hil.scenario.positions import Document, KeyPath
+from hil.scenario.rig import default_names
+from hil.scenario.words import BoardKind, Scheme
 
 __all__ = ["Overrides", "apply"]
 

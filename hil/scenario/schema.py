@@ -12,12 +12,8 @@ from typing import Any
 
 from hil.scenario.bench import Bench
 from hil.scenario.expect import KNOWN_METRICS
-from hil.scenario.model import (
-    BOARD_ALIASES,
-    NODE_NAME_PATTERN,
-    SCENARIO_NAME_PATTERN,
-    Scenario,
-)
+from hil.scenario.model import Scenario
+from hil.scenario.words import BOARD_ALIASES, NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN
 
 __all__ = ["bench_schema", "scenario_schema"]
 

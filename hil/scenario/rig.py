@@ -1,0 +1,187 @@
+"""The rig of a scenario: nodes, how they are made redundant, and programs of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.problems import Findings, wrong_at
+from hil.scenario.supply import Supply
+from hil.scenario.words import (
+    ADAPTER_EXAMPLES,
+    BOARD_ALIASES,
+    PORT_EXAMPLES,
+    AdapterName,
+    Baud,
+    BoardKind,
+    BoardWord,
+    NodeName,
+    PortName,
+    ProgramName,
+    Scheme,
+    SchemeWord,
+)
+
+
+class Node(FrozenModel):
+    """One member of the redundancy group. In a file, a name alone is enough."""
+
+    name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
+    board: BoardWord = Field(
+        default=BoardKind.PROCESS, description="What this node runs on; default: `rig.board`."
+    )
+    port: PortName | None = Field(
+        default=None, description=f"Serial boards only, and required there: {PORT_EXAMPLES}."
+    )
+    baud: Baud = Field(
+        default=115200, description="Baud rate of the port, with which the agent was started."
+    )
+    fast_baud: Baud | None = Field(
+        default=None,
+        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+    )
+    profile: str | None = Field(
+        default=None,
+        description="Board profile: what it draws, and what radiation does to it; "
+        "default: `rig.profile`.",
+    )
+    priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="0 is kept longest when power is short; default: the place in the list.",
+    )
+    adapter: AdapterName | None = Field(
+        default=None,
+        description=f"Serial boards only: the adapter they hang on, wherever it is now: "
+        f"{ADAPTER_EXAMPLES}.",
+    )
+    serial: str | None = Field(
+        default=None, description="Serial boards only: the board's own serial number."
+    )
+    power: Supply | None = Field(
+        default=None, description="Serial boards only: what switches their power."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+
+class Rig(FrozenModel):
+    """All nodes, and how they are made redundant."""
+
+    scheme: SchemeWord = Field(
+        default=Scheme.TMR, description="Number of nodes: simplex 1, dmr 2, tmr 3, 5mr 5, 7mr 7."
+    )
+    board: BoardWord = Field(
+        default=BoardKind.PROCESS, description="What all nodes run on that say nothing else."
+    )
+    profile: str = Field(
+        default="raspberry-pi-4b",
+        description="Board profile of all nodes that say nothing else: a shipped one, or a file.",
+    )
+    nodes: tuple[Node, ...] = Field(
+        default=(), description="As many as the scheme needs; default: a, b, c, ..."
+    )
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return self.scheme.size
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        board = data.get("board", BoardKind.PROCESS.value)
+        if "nodes" not in data and data.get("scheme", "tmr") in list(Scheme):
+            data["nodes"] = default_names(Scheme(data.get("scheme", "tmr")).size)
+        nodes = data.get("nodes")
+        if isinstance(nodes, (list, tuple)) and board in [*BoardKind, *BOARD_ALIASES]:
+            data["nodes"] = [
+                {"board": board, **({"name": node} if isinstance(node, str) else node)}
+                if isinstance(node, (str, dict))
+                else node
+                for node in nodes
+            ]
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Rig:
+        wrong_at("Rig", self._findings())
+        return self
+
+    def _findings(self) -> Findings:
+        found = Findings()
+        names: dict[str, int] = {}
+        ports: dict[str, str] = {}
+        for index, node in enumerate(self.nodes):
+            path = ("nodes", index)
+            if node.name in names:
+                found.add(
+                    (*path, "name"),
+                    f"the name `{node.name}` is that of node {names[node.name] + 1}, too",
+                    "give every node a name of its own",
+                )
+            names.setdefault(node.name, index)
+            for key in ("adapter", "serial", "power"):
+                if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
+                    found.add(
+                        (*path, key),
+                        f"node {node.name} has `{key}`, but is a {node.board} board",
+                        f"remove `{key}:`, or add `board: serial`",
+                    )
+            if node.board is BoardKind.SERIAL and node.port is None and node.adapter is None:
+                found.add(
+                    (*path, "port"),
+                    f"node {node.name} is a serial board without a port; expected {PORT_EXAMPLES}",
+                    "add `port:`, run with --bench FILE, or without boards: --boards process",
+                )
+            if node.board is not BoardKind.SERIAL and node.port is not None:
+                found.add(
+                    (*path, "port"),
+                    f"node {node.name} has a port, but is a {node.board} board",
+                    "remove `port:`, or add `board: serial`",
+                )
+            elif node.port is not None and ports.setdefault(node.port, node.name) != node.name:
+                found.add(
+                    (*path, "port"),
+                    f"the port {node.port} is that of node {ports[node.port]}, too",
+                    "give every node a port of its own",
+                )
+        if len(self.nodes) != self.size:
+            fitting = [scheme for scheme in Scheme if scheme.size == len(self.nodes)]
+            found.add(
+                "nodes",
+                f"{_count(len(self.nodes), 'node')}; "
+                f"scheme {self.scheme} needs exactly {self.size}",
+                f"write `scheme: {fitting[0]}`" if fitting else "add or remove nodes",
+            )
+        return found
+
+
+def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:
+    """`count` node names a, b, c, ... that are not `taken`."""
+    free = (name for name in "abcdefghijklmnopqrstuvwxyz" if name not in taken)
+    return [name for name, _ in zip(free, range(count), strict=False)]
+
+
+class Exec(FrozenModel):
+    """A program that computes the steps."""
+
+    program: ProgramName = Field(
+        description="Its name in the lists of the boards' agents (--exec) and, for process boards "
+        "and the reference, of this computer ($HIL_EXEC)."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

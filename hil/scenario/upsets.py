@@ -1,0 +1,414 @@
+"""What hits the rig: single upsets, rates, and what radiation along an orbit does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    model_validator,
+)
+
+from hil.scenario.durations import parse_duration_us
+from hil.scenario.fields import FrozenModel, Int, Positive
+from hil.scenario.plant.radiation import Duration
+from hil.scenario.problems import Findings, one_of, wrong, wrong_at
+from hil.scenario.words import (
+    AGENT_TARGETS,
+    FRAMES_MAX,
+    I63_MAX,
+    MEMORY_TARGETS,
+    NEVER_STUCK,
+    PROCESS_TARGETS,
+    U32,
+    ActionWord,
+    BoardAction,
+    Direction,
+    DirectionWord,
+    KindWord,
+    NodeName,
+    Noise,
+    NoiseWord,
+    PartWord,
+    PatternKind,
+    RamPart,
+    Sefi,
+    SefiWord,
+    Target,
+    TargetWord,
+    W,
+    Weight,
+)
+
+_WORD_WIDTHS = (8, 16, 32, 64)
+_DEFAULT_WIDTH = {
+    PatternKind.BIT: 1,
+    PatternKind.ADJACENT: 2,
+    PatternKind.STUCK: 1,
+    PatternKind.ZERO_WORD: 32,
+    PatternKind.RANDOM_WORD: 32,
+}
+
+
+class Pattern(FrozenModel):
+    """What an upset does to bits. In a file, the kind alone is enough."""
+
+    kind: KindWord = Field(description="What happens to the bits.")
+    width: Int = Field(
+        default=1, description="adjacent: 2 to 64 bits (2); *_word: 8, 16, 32 or 64 bits (32)."
+    )
+    value: Annotated[Int, Field(ge=0, le=2**64 - 1)] | None = Field(
+        default=None,
+        description="stuck: 0 or 1 (1); random_word: the new value, drawn from the seed if absent.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = {"kind": data}
+        if isinstance(data, dict) and data.get("kind") in list(PatternKind):
+            kind = PatternKind(data["kind"])
+            data = {"width": _DEFAULT_WIDTH[kind], **data}
+            if kind is PatternKind.STUCK:
+                data = {"value": 1, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Pattern:
+        found = Findings()
+        if self.kind is PatternKind.ADJACENT:
+            fits, expected = 2 <= self.width <= 64, "2 to 64 bits"
+        elif self.kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
+            fits, expected = self.width in _WORD_WIDTHS, "8, 16, 32 or 64 bits"
+        else:
+            fits, expected = self.width == 1, "none, as it is always one bit"
+        if not fits:
+            found.add("width", f"width {self.width} for `{self.kind}`; expected {expected}")
+        if self.kind is PatternKind.STUCK:
+            if self.value not in (0, 1):
+                found.add("value", f"a bit cannot be stuck at {self.value}", "use 0 or 1")
+        elif self.kind is not PatternKind.RANDOM_WORD:
+            if self.value is not None:
+                found.add("value", f"`{self.kind}` takes no value", "remove it")
+        elif self.value is not None and fits and self.value >= 1 << self.width:
+            found.add("value", f"{self.value} does not fit {self.width} bits", "use a wider word")
+        wrong_at("Pattern", found)
+        return self
+
+
+_BIT = Pattern(kind=PatternKind.BIT)
+
+
+class Event(FrozenModel):
+    """One upset at a known frame of one node."""
+
+    frame: Annotated[Int, Field(ge=0, lt=FRAMES_MAX)] | None = Field(
+        default=None, description="Frame in which it happens, from 0; either this or `at`."
+    )
+    at: Duration | None = Field(
+        default=None, description="Simulated time at which it happens, as 1h30m."
+    )
+    node: NodeName = Field(description="Name of the node that is hit.")
+    target: TargetWord = Field(
+        description="What is hit. stack, heap, text, gpr, vector: not on inproc boards; board-ram: "
+        "only on emulated ones."
+    )
+    tick: U32 | None = Field(
+        default=None, description="When in the step: at this progress tick (0: before it starts)."
+    )
+    us: U32 | None = Field(
+        default=None,
+        description="When in the step, instead of `tick`: so many microseconds after its begin.",
+    )
+    steps: U32 = Field(
+        default=0,
+        description="So many machine instructions after the tick; stack, heap, text, gpr, vector.",
+    )
+    pattern: Pattern = Field(default=_BIT, description="What happens to the bits.")
+    bit: Annotated[Int, Field(ge=0, le=I63_MAX)] | None = Field(
+        default=None, description="Which bit of the target; drawn from the seed if absent."
+    )
+    hold_frames: U32 = Field(
+        default=0, description="stuck: released after so many frames; 0 = when the board restarts."
+    )
+    permanent: bool = Field(
+        default=False, description="stuck: a damaged cell, stuck again after every restart."
+    )
+    sefi: SefiWord | None = Field(
+        default=None, description="cpu, required there: what the processor does."
+    )
+    noise: NoiseWord | None = Field(
+        default=None, description="link: what happens to the message (corrupt)."
+    )
+    direction: DirectionWord | None = Field(
+        default=None, description="link: which way the message goes (to_board)."
+    )
+    part: PartWord | None = Field(
+        default=None, description="board-ram: which part of the memory, all or kernel (all)."
+    )
+    action: ActionWord | None = Field(
+        default=None, description="board: what happens to it, power_loss or latch_up (power_loss)."
+    )
+    returns_after_frames: Annotated[Int, Field(ge=1, le=FRAMES_MAX)] | None = Field(
+        default=None, description="board: has power again after so many frames; never if absent."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        target = data.get("target")
+        if target == "link":
+            return {"noise": Noise.CORRUPT, "direction": Direction.TO_BOARD, **data}
+        if target == "board":
+            return {"action": BoardAction.POWER_LOSS, **data}
+        if target == "board-ram":
+            return {"part": RamPart.ALL, **data}
+        if data.get("us") is None and data.get("tick") is None:
+            return {**data, "tick": 0}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Event:
+        wrong_at("Event", self._findings())
+        return self
+
+    def frame_at(self, frame_us: int) -> int:
+        """The frame in which it happens, of frames that are `frame_us` long."""
+        if self.frame is not None:
+            return self.frame
+        assert self.at is not None, "validation leaves one of them"
+        return parse_duration_us(self.at) // frame_us
+
+    def _when_findings(self) -> Findings:
+        found = Findings()
+        if (self.frame is None) == (self.at is None):
+            what = "neither `frame` nor `at` is given" if self.at is None else "both are given"
+            found.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
+        if self.action is BoardAction.LATCH_UP and self.returns_after_frames is not None:
+            found.add(
+                "returns_after_frames",
+                "a latch-up ends when the power is cut; when it returns, `plant.latch_up` says",
+                "remove it",
+            )
+        return found
+
+    def _findings(self) -> Findings:
+        found = self._when_findings()
+
+        def only(key: str, given: bool, *targets: Target) -> None:
+            if given and self.target not in targets:
+                found.add(
+                    key,
+                    f"`{key}` has no meaning for target {self.target}; "
+                    f"it is for {', '.join(sorted(targets))}",
+                    "remove it",
+                )
+
+        only("sefi", self.sefi is not None, Target.CPU)
+        only("noise", self.noise is not None, Target.LINK)
+        only("direction", self.direction is not None, Target.LINK)
+        only("part", self.part is not None, Target.BOARD_RAM)
+        only("action", self.action is not None, Target.BOARD)
+        only("returns_after_frames", self.returns_after_frames is not None, Target.BOARD)
+        only("tick", self.tick is not None, *AGENT_TARGETS, Target.CPU)
+        only("us", self.us is not None, *MEMORY_TARGETS, Target.CPU)
+        only("steps", self.steps > 0, *PROCESS_TARGETS)
+        only("pattern", self.pattern != _BIT, *MEMORY_TARGETS)
+        only("bit", self.bit is not None, *MEMORY_TARGETS, Target.LINK)
+        if self.target is Target.CPU and self.sefi is None:
+            found.add(
+                "sefi",
+                f"target cpu needs `sefi:`; expected {one_of(list(Sefi))}",
+                "add for example `sefi: hang`",
+            )
+        if self.target is Target.LINK and self.bit is not None and self.noise is not Noise.CORRUPT:
+            found.add("bit", f"`bit` has no meaning for noise {self.noise}", "remove it")
+        if self.tick is not None and self.us is not None:
+            found.add("us", "both `tick` and `us` are given; expected one", "remove one")
+        elif self.us is not None and self.steps > 0:
+            found.add("steps", "`steps` counts from a tick, but `us` is given", "use `tick`")
+        if self.pattern.kind is not PatternKind.STUCK:
+            for key, given in (
+                ("hold_frames", self.hold_frames > 0),
+                ("permanent", self.permanent),
+            ):
+                if given:
+                    found.add(
+                        key,
+                        f"`{key}` is only for pattern stuck, not {self.pattern.kind}",
+                        "add `pattern: stuck`, or remove it",
+                    )
+        elif self.target in NEVER_STUCK:
+            found.add("pattern", f"target {self.target} cannot be stuck", "use a memory target")
+        elif self.permanent and self.hold_frames > 0:
+            found.add(
+                "hold_frames",
+                "a permanent fault is never released; expected no `hold_frames`",
+                "remove one of the two",
+            )
+        return found
+
+
+def _one_target(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _weights_of(words: type[W], what: str) -> Callable[[dict[W, float]], dict[W, float]]:
+    def check(weights: dict[W, float]) -> dict[W, float]:
+        if not weights or not sum(weights.values()) > 0:
+            raise wrong(f"all weights are zero; expected at least one {what} above 0")
+        return {word: weights[word] for word in words if word in weights}
+
+    return check
+
+
+class Rate(FrozenModel):
+    """Upsets that happen at random, drawn from the seed."""
+
+    ALSO_ACCEPTED: ClassVar[tuple[str, ...]] = ("target",)
+
+    targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
+        description="What is hit; each upset takes one of them by chance."
+    )
+    nodes: tuple[NodeName, ...] | None = Field(
+        default=None, description="Names of the nodes that are hit; default: all."
+    )
+    per_s: Annotated[Positive, Field(le=1e6)] = Field(
+        description="Upsets per second of simulated time and node, before acceleration."
+    )
+    patterns: Annotated[
+        dict[KindWord, Weight], AfterValidator(_weights_of(PatternKind, "pattern"))
+    ] = Field(default={PatternKind.BIT: 1.0}, description="Weight of each pattern of flipped bits.")
+    noises: Annotated[dict[NoiseWord, Weight], AfterValidator(_weights_of(Noise, "noise"))] = Field(
+        default={Noise.CORRUPT: 1.0}, description="link: weight of each kind of noise."
+    )
+    sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
+        default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
+        description="cpu: weight of each functional interrupt.",
+    )
+    part: PartWord = Field(
+        default=RamPart.ALL, description="board-ram: which part of the memory, all or kernel."
+    )
+    steps_max: U32 = Field(
+        default=0,
+        description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "target" in data:
+            if "targets" in data:
+                found = Findings()
+                found.add("target", "both `target` and `targets` are given", "remove one of them")
+                wrong_at("Rate", found)
+            data = dict(data)
+            data["targets"] = data.pop("target")
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Rate:
+        found = Findings()
+        if not self.targets:
+            found.add("targets", f"no target; expected {one_of(list(Target))}", "name at least one")
+        for index, target in enumerate(self.targets):
+            if target is Target.BOARD:
+                found.add(
+                    ("targets", index),
+                    "boards lose power only in single events, not at a rate",
+                    "move it to `upsets.events`",
+                )
+            elif target in self.targets[:index]:
+                found.add(("targets", index), f"`{target}` is named twice", "remove one")
+        registers = [target for target in self.targets if target in NEVER_STUCK]
+        if registers and self.patterns.get(PatternKind.STUCK, 0) > 0:
+            found.add(
+                ("patterns", "stuck"),
+                f"{' and '.join(registers)} cannot be stuck",
+                "give them a rate of their own, without `stuck`",
+            )
+        if self.nodes is not None:
+            if not self.nodes:
+                found.add("nodes", "no node; expected names", "remove `nodes:` to hit all nodes")
+            for index, node in enumerate(self.nodes):
+                if node in self.nodes[:index]:
+                    found.add(("nodes", index), f"`{node}` is named twice", "remove one")
+        for key, needed in (
+            ("patterns", MEMORY_TARGETS),
+            ("noises", frozenset({Target.LINK})),
+            ("sefis", frozenset({Target.CPU})),
+            ("part", frozenset({Target.BOARD_RAM})),
+            ("steps_max", PROCESS_TARGETS),
+        ):
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and not needed.intersection(self.targets):
+                found.add(
+                    key,
+                    f"`{key}` has no meaning for {', '.join(self.targets)}; "
+                    f"it is for {', '.join(sorted(needed))}",
+                    "remove it",
+                )
+        wrong_at("Rate", found)
+        return self
+
+
+class OrbitUpsets(FrozenModel):
+    """How what radiation does to a board is carried out; when and how often, the orbit says.
+
+    An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
+    a latch-up (SEL) draws too much current until the power is cut."""
+
+    targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
+        default=(Target.STATE, Target.INPUT, Target.OUTPUT),
+        description="What SEUs and MBUs hit; each takes one of them by chance.",
+    )
+    sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
+        default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
+        description="Weight of each functional interrupt.",
+    )
+    steps_max: U32 = Field(
+        default=0,
+        description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OrbitUpsets:
+        found = Findings()
+        if not self.targets:
+            found.add("targets", "no target; expected at least one", "name one, or remove it")
+        for index, target in enumerate(self.targets):
+            if target not in MEMORY_TARGETS:
+                found.add(
+                    ("targets", index),
+                    f"{target} has no bits that radiation could flip; "
+                    f"expected {one_of(sorted(MEMORY_TARGETS))}",
+                    "remove it",
+                )
+            elif target in self.targets[:index]:
+                found.add(("targets", index), f"`{target}` is named twice", "remove one")
+        wrong_at("OrbitUpsets", found)
+        return self
+
+
+class Upsets(FrozenModel):
+    """What hits the rig."""
+
+    one_at_a_time: bool = Field(
+        default=False,
+        description="Hold an upset back while the rig still recovers from one before.",
+    )
+    accel: Positive = Field(
+        default=1.0, description="All rates are multiplied by this; real orbits are slow."
+    )
+    events: tuple[Event, ...] = Field(default=(), description="Single upsets at known frames.")
+    rates: tuple[Rate, ...] = Field(default=(), description="Upsets that happen at random.")
+    orbit: OrbitUpsets = Field(
+        default_factory=OrbitUpsets,
+        description="With a plant: what the radiation along the orbit does to the boards.",
+    )

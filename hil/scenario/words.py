@@ -1,0 +1,243 @@
+"""The words of the scenario language, and the types of fields that are made of them."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+)
+
+from hil.scenario.fields import Float, Int
+from hil.scenario.positions import describe
+from hil.scenario.problems import did_you_mean, one_of, wrong
+
+WORKLOADS: tuple[str, ...] = ("infer", "matmul", "sha256", "attitude", "archive")
+"""The workloads compiled into every agent (csrc/kernel/workload.c)."""
+
+EXEC = "exec"
+"""The workload that is a program of the boards (csrc/port/linux/EXEC.md)."""
+
+U32_MAX = 2**32 - 1
+I63_MAX = 2**63 - 1
+FRAMES_MAX = 10**10
+
+
+class Word(str, enum.Enum):
+    """A word of the scenario language: equal to, hashed and printed as the plain text."""
+
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        return str.__format__(self, format_spec)
+
+
+class Scheme(Word):
+    """How many nodes compute, and so what they can do against faults."""
+
+    SIMPLEX = "simplex"
+    DMR = "dmr"
+    TMR = "tmr"
+    FIVE = "5mr"
+    SEVEN = "7mr"
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return {"simplex": 1, "dmr": 2, "tmr": 3, "5mr": 5, "7mr": 7}[self.value]
+
+
+class BoardKind(Word):
+    """What a node runs on."""
+
+    INPROC = "inproc"  # the agent inside this process, with a virtual clock
+    PROCESS = "process"  # the hil-agent executable on a pty
+    EMULATED = "emulated"  # a Raspberry Pi 3 in QEMU, the agent as its /init
+    SERIAL = "serial"  # a real board on a port
+
+
+class Target(Word):
+    """What an upset hits."""
+
+    STATE = "state"
+    INPUT = "input"
+    OUTPUT = "output"
+    LINK = "link"
+    CHECKPOINT = "checkpoint"
+    CPU = "cpu"
+    STACK = "stack"
+    HEAP = "heap"
+    TEXT = "text"
+    GPR = "gpr"
+    VECTOR = "vector"
+    BOARD = "board"
+    BOARD_RAM = "board-ram"
+
+
+PORTABLE_TARGETS = frozenset({Target.STATE, Target.INPUT, Target.OUTPUT, Target.LINK})
+"""The same bits are hit on every kind of board."""
+
+PROCESS_TARGETS = frozenset({Target.STACK, Target.HEAP, Target.TEXT, Target.GPR, Target.VECTOR})
+"""Need a worker process of their own: all boards but inproc."""
+
+MEMORY_TARGETS = frozenset(Target) - {Target.LINK, Target.CPU, Target.BOARD}
+"""Hit by bit patterns."""
+
+AGENT_TARGETS = MEMORY_TARGETS - {Target.BOARD_RAM}
+"""Hit by the agent on the board, at a progress tick; board-ram is hit from outside."""
+
+REGISTER_TARGETS = frozenset({Target.GPR, Target.VECTOR})
+"""Written all the time, so a stuck bit has no meaning; agents refuse it."""
+
+NEVER_STUCK = REGISTER_TARGETS | {Target.BOARD_RAM}
+"""Targets whose bits are flipped, but not held."""
+
+
+class PatternKind(Word):
+    """What one upset does to bits."""
+
+    BIT = "bit"  # flip one bit
+    ADJACENT = "adjacent"  # flip `width` neighbouring bits
+    STUCK = "stuck"  # one bit keeps the value `value`
+    ZERO_WORD = "zero_word"  # `width` bits, naturally aligned, become zero
+    RANDOM_WORD = "random_word"  # `width` bits, naturally aligned, become `value`
+
+
+class Sefi(Word):
+    """A single event functional interrupt: what the processor does."""
+
+    HANG = "hang"
+    CRASH = "crash"
+    RESET = "reset"
+
+
+class Noise(Word):
+    """What happens to one message on the link."""
+
+    CORRUPT = "corrupt"
+    DROP = "drop"
+    DUPLICATE = "duplicate"
+    TRUNCATE = "truncate"
+
+
+class Direction(Word):
+    """Which way the message goes that the noise hits."""
+
+    TO_BOARD = "to_board"
+    TO_HOST = "to_host"
+
+
+class RamPart(Word):
+    """Which part of an emulated board's memory is hit."""
+
+    ALL = "all"  # all that its system has
+    KERNEL = "kernel"  # the image of its operating system: code and data
+
+
+class BoardAction(Word):
+    """What happens to the whole board."""
+
+    POWER_LOSS = "power_loss"
+    LATCH_UP = "latch_up"  # over-current until its power is cut; needs a plant
+
+
+W = TypeVar("W", bound=Word)
+
+BOARD_ALIASES = {"emulated-rpi3": BoardKind.EMULATED}
+"""Other words for a kind of board; there may be several emulated ones some day."""
+
+_SOUND_ALIKE = {"register": "gpr", "registers": "gpr", "memory": "state", "code": "text"}
+
+
+def word_of(kind: type[W], what: str) -> Callable[[object], object]:
+    words = [str(word) for word in kind]
+
+    def check(value: object) -> object:
+        if kind is BoardKind and isinstance(value, str) and value in BOARD_ALIASES:
+            return BOARD_ALIASES[value]
+        if isinstance(value, str) and value in words:
+            return kind(value)
+        if value is None or not isinstance(value, str):
+            raise wrong(f"{describe(value)}; expected {one_of(words)}")
+        hint = did_you_mean(_SOUND_ALIKE.get(value, value), words)
+        raise wrong(f"{describe(value)} is no {what}; expected {one_of(words)}", hint)
+
+    return check
+
+
+def _name(pattern: str, what: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise wrong(f"{describe(value)} is no name of a {what}; expected {_NAME_RULES[what]}")
+        return value
+
+    return check
+
+
+_NAME_RULES = {
+    "scenario": "1 to 64 of a-z, 0-9 and -",
+    "node": "1 to 16 of a-z, 0-9, _ and -",
+    "program": "1 to 10 of a-z, 0-9, _ and -",
+}
+NODE_NAME_PATTERN = r"[a-z0-9_-]{1,16}"
+SCENARIO_NAME_PATTERN = r"[a-z0-9-]{1,64}"
+
+
+def _workload(value: str) -> str:
+    known = (*WORKLOADS, EXEC)
+    if value not in known:
+        raise wrong(
+            f"there is no workload `{value[:40]}`; expected {one_of(known)}",
+            did_you_mean(value, known),
+        )
+    return value
+
+
+def _port(value: str) -> str:
+    if not value.strip() or any(ord(char) < 32 for char in value):
+        raise wrong(f"{describe(value)} is no port; expected {PORT_EXAMPLES}")
+    return value
+
+
+def _adapter(value: str) -> str:
+    if not re.fullmatch(r"usb-(serial:\S+|path:[0-9]+-[0-9.]+(:[0-9]+\.[0-9]+)?)", value):
+        raise wrong(f"{describe(value)} names no adapter; expected {ADAPTER_EXAMPLES}")
+    return value
+
+
+def _weight(value: object) -> object:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and 0 <= value <= 1e12):  # type: ignore[operator]
+        raise wrong(f"{describe(value)}; expected a weight from 0 up to 1e12")
+    return value
+
+
+ADAPTER_EXAMPLES = "usb-serial:A10K3XYZ (its serial number) or usb-path:1-1.2 (its USB socket)"
+PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
+
+Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
+U32 = Annotated[Int, Field(ge=0, le=U32_MAX)]
+NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
+ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
+ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
+WorkloadName = Annotated[str, AfterValidator(_workload)]
+PortName = Annotated[str, AfterValidator(_port)]
+AdapterName = Annotated[str, AfterValidator(_adapter)]
+Baud = Annotated[Int, Field(ge=2400, le=4_000_000)]
+SchemeWord = Annotated[Scheme, BeforeValidator(word_of(Scheme, "scheme"))]
+BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]
+TargetWord = Annotated[Target, BeforeValidator(word_of(Target, "target of upsets"))]
+KindWord = Annotated[PatternKind, BeforeValidator(word_of(PatternKind, "pattern"))]
+SefiWord = Annotated[Sefi, BeforeValidator(word_of(Sefi, "functional interrupt"))]
+NoiseWord = Annotated[Noise, BeforeValidator(word_of(Noise, "link noise"))]
+DirectionWord = Annotated[Direction, BeforeValidator(word_of(Direction, "direction"))]
+PartWord = Annotated[RamPart, BeforeValidator(word_of(RamPart, "part of a board's memory"))]
+ActionWord = Annotated[BoardAction, BeforeValidator(word_of(BoardAction, "board action"))]
+Weight = Annotated[Float, Field(ge=0), BeforeValidator(_weight)]
