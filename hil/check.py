@@ -14,7 +14,7 @@ from typing import Any, Final
 from hil.errors import ConfigError, HilError, Problem
 from hil.scenario import Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
-from hil.scenario.load import placed
+from hil.scenario.load import placing
 from hil.scenario.positions import read_yaml
 
 __all__ = ["Checked", "check", "check_all"]
@@ -94,10 +94,8 @@ def _check_plant(scenario: Scenario, path: Path) -> None:
         return
     from hil.plant.build import build_plant  # noqa: PLC0415  (heavy; few scenarios need it)
 
-    try:
+    with placing(path):
         build_plant(scenario)
-    except ConfigError as error:
-        raise placed(error, path) from None
 
 
 def _scenario_text(scenario: Scenario) -> str:

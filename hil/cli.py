@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
-from hil import __version__, cli_discover
+from hil import __version__, cli_discover, cli_orbit
 from hil.cli_board import Output, board_app
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
@@ -436,6 +436,7 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     """A new run of a scenario, with its folder."""
     from hil import run_folder
     from hil.scenario import load
+    from hil.scenario.load import placing
 
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
@@ -443,7 +444,7 @@ def _fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool)
     if loaded.scenario.plant is not None:
         from hil.plant.build import build_plant
 
-        with _placed(loaded.file):
+        with placing(loaded.file):
             build_plant(loaded.scenario)
     _session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
     existed = out is not None and out.exists()
@@ -914,68 +915,6 @@ def schema(
 
 
 @app.command()
-def orbit(  # noqa: PLR0917  (every option is one)
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write a profile: .csv or .npz."),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")
-    ] = None,
-    every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Time between rows; default: the step.")
-    ] = None,
-    duration: Annotated[str | None, typer.Option(help="As 90s, 2h, 7d.")] = None,
-    accel: Annotated[float | None, typer.Option(metavar="X", help="Multiply upset rates.")] = None,
-    as_json: Json = False,
-) -> int:
-    """Fly a scenario's orbit without boards: sun, radiation, power, heat, rates; keep or draw it.
-
-    The profile that -o writes can be replayed: `plant: {profile: FILE}`.
-    """
-    from hil.plant.profile import write_profile
-    from hil.scenario import Overrides, load
-    from hil.survey import survey
-    from hil.views import orbit as view
-
-    if output is not None and output.suffix.lower() not in (".csv", ".npz"):
-        raise UsageError(f"{output} ends in neither .csv nor .npz", remedy="name it so")
-    loaded = load(scenario, Overrides(duration=duration, accel=accel))
-    with _placed(loaded.file):
-        found = survey(loaded.scenario, every)
-    for note in found.notes:
-        _say(f"note: {note}")
-    columns = {name: column.tolist() for name, column in found.columns.items()}
-    if output is not None:
-        try:
-            write_profile(output, found.columns)
-        except OSError as error:
-            raise SetupError(f"cannot write {output}: {error.strerror}") from error
-    if plot is not None:
-        view.draw(plot, loaded.scenario.name, found.figures, columns)
-    if as_json:
-        _answer(dict(found.figures))
-    else:
-        _show(lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs))
-        for path in (output, plot):
-            if path is not None:
-                _out(f"written: {path}")
-    return Exit.PASS
-
-
-@contextlib.contextmanager
-def _placed(file: Path) -> Iterator[None]:
-    """What only shows when a plant is built is reported where the scenario's file says it."""
-    from hil.scenario.load import placed
-
-    try:
-        yield
-    except ConfigError as error:
-        raise placed(error, file) from None
-
-
-@app.command()
 def doctor(as_json: Json = False) -> int:
     """Find out whether this computer can run scenarios: make known faults, and look for them."""
     from hil.doctor import Check, examine, possible
@@ -1023,6 +962,7 @@ def perf(
 
 
 cli_discover.mount(app, answer=_answer, say=_say, show=_show)
+cli_orbit.mount(app, answer=_answer, say=_say, show=_show)
 app.add_typer(board_app(Output(_out, _say, _answer, partial(_show, width=110))), name="board")
 
 

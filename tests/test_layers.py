@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "hil.doctor": ANY,
     "hil.discover": LEAVES | {"hil.rig", "hil.scenario"},
     "hil.cli_discover": {"hil.discover", "hil.errors", "hil.exits", "hil.rig.probe", "hil.views"},
+    "hil.cli_orbit": LEAVES | SCENARIO | {"hil.plant", "hil.survey", "hil.views"},
     "hil.perf": ANY,
     "hil.cli": ANY,
     "hil.__main__": {"hil.cli"},

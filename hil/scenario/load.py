@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +42,7 @@ __all__ = [
     "load",
     "load_scenario",
     "parse_scenario",
-    "placed",
+    "placing",
 ]
 
 
@@ -53,8 +55,16 @@ class Loaded:
     notices: tuple[str, ...]
 
 
-def placed(error: ConfigError, file: Path) -> ConfigError:
-    """`error`, whose problems name paths in a scenario, with their places in its `file`."""
+@contextmanager
+def placing(file: Path) -> Iterator[None]:
+    """What only shows when a scenario's parts are built is reported where its `file` says it."""
+    try:
+        yield
+    except ConfigError as error:
+        raise _placed(error, file) from None
+
+
+def _placed(error: ConfigError, file: Path) -> ConfigError:
     document = read_yaml(file)
     problems = []
     for problem in error.problems:
