@@ -58,7 +58,7 @@ def mount(
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> int:
-        """Fly a scenario's orbit without boards: sun, radiation, power, heat, rates; keep or draw it.
+        """Fly a scenario without boards: sun, radiation, power, heat, rates; keep or draw it.
 
         The profile that -o writes can be replayed: `plant: {profile: FILE}`.
         """

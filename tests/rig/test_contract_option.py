@@ -54,7 +54,7 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(
         bench = tmp_path / "bench.yaml"
         bench.write_text("".join(lines))
         command = [
-            sys.executable, "-m", "pytest", "-n", "0", "-q", "--bench", str(bench),
+            sys.executable, "-I", "-m", "pytest", "-n", "0", "-q", "--bench", str(bench),
             "-p", "no:cacheprovider", "-k", only, str(HERE / "test_contract_bench.py"),
         ]  # fmt: skip
         try:
@@ -73,7 +73,7 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(
 
 def test_without_a_bench_it_is_skipped_with_the_reason(pytestconfig: pytest.Config) -> None:
     command = [
-        sys.executable, "-m", "pytest", "-n", "0", "-q", "-rs", "-p", "no:cacheprovider",
+        sys.executable, "-I", "-m", "pytest", "-n", "0", "-q", "-rs", "-p", "no:cacheprovider",
         str(HERE / "test_contract_bench.py"),
     ]  # fmt: skip
     done = subprocess.run(
