@@ -36,6 +36,7 @@ def test_profiles_are_listed_and_shown_with_their_sources(tmp_path: Path) -> Non
     assert "there is no board profile" in hil("show", "no-pi", cwd=tmp_path, code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
     target = native()
     if target is None or target.unported:

@@ -61,6 +61,7 @@ def test_ctrl_c_is_heard_in_a_pause(hil: Hil, going: subprocess.Popen[str]) -> N
     assert not (hil.cwd / "r" / "control.sock").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_with_a_fresh_socket(
     hil: Hil, going: subprocess.Popen[str]
 ) -> None:
@@ -126,6 +127,7 @@ def on_a_terminal(cwd: Path, typed: str, *words: str) -> tuple[int, str]:
         os.close(terminal)
 
 
+@pytest.mark.slow
 def test_what_disturbs_the_run_is_asked_for_again_on_a_terminal(
     hil: Hil, going: subprocess.Popen[str]
 ) -> None:

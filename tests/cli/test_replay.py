@@ -227,6 +227,7 @@ def test_a_broken_manifest_differs(hil: Hil, run: Path, text: str) -> None:
     assert "manifest.json" in done.out
 
 
+@pytest.mark.slow
 def test_every_bit_of_a_packed_frame_matters(run: Path) -> None:
     """Whatever is flipped in a frame: it differs, or it is a digest that the run digest covers."""
     reader = Reader(run)

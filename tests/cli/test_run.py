@@ -375,6 +375,7 @@ def test_the_second_signal_ends_at_once(hil: Hil) -> None:
     assert hil("replay", "r", "--summary").code == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_can_be_resumed_to_the_same_digest(hil: Hil) -> None:
     words = ("memory-storm", "--duration", "10s", "--boards", "inproc")
     whole = hil("run", *words, "--json").json

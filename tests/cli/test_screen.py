@@ -165,6 +165,7 @@ def test_leaving_the_screen_leaves_the_run_alone(hil: Hil, running: Terminal) ->
     assert goes_on(hil.cwd / "r")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "term", "hang up"])
 def test_whatever_ends_the_screen_does_not_end_the_run(
     hil: Hil, running: Terminal, how: str
@@ -177,6 +178,7 @@ def test_whatever_ends_the_screen_does_not_end_the_run(
     assert goes_on(hil.cwd / "r")
 
 
+@pytest.mark.slow
 def test_resizing_and_stopping_the_screen_do_not_touch_the_run(hil: Hil, running: Terminal) -> None:
     fcntl.ioctl(running.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 3, 10, 0, 0))
     running.read(0.5)
@@ -214,6 +216,7 @@ def test_a_wrong_scenario_never_opens_it(hil: Hil, started: Callable[..., Termin
     assert "\x1b[?1049h" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_watching_and_replaying_on_a_terminal(hil: Hil, started: Callable[..., Terminal]) -> None:
     hil("run", "two-faults", "--boards", "inproc", "--frames", "240", "--out", "runs/x")
     for words, expected in (

@@ -59,6 +59,7 @@ def counters(out: Path, boards: dict[str, Board]) -> list[dict[str, int]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_byte_in_a_hundred_bad_makes_no_verdict_wrong(tmp_path: Path, kind: str) -> None:
     result, boards = run(tmp_path / "run", 60, True, **{kind: 0.01})

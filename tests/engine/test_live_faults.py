@@ -209,6 +209,7 @@ def test_all_agents_killed_at_once_come_back(tmp_path: Path) -> None:
     assert result.verdicts["unanimous"] >= 190
 
 
+@pytest.mark.slow
 def test_thirty_faults_leave_no_process_and_no_descriptor_behind(tmp_path: Path) -> None:
     before = open_descriptors()
     kinds = [act for act, *_ in FAULTS] + [stop_worker]

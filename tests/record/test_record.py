@@ -634,6 +634,7 @@ def test_a_record_cannot_be_begun_where_nothing_can_be_written(tmp_path: Path) -
         run_folder.create(scenario(), tmp_path / "file" / "below")
 
 
+@pytest.mark.slow
 def test_a_killed_host_leaves_no_agents_behind(tmp_path: Path) -> None:
     process = host(tmp_path / "run", long_scenario("process"))
 

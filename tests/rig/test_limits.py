@@ -88,6 +88,7 @@ def test_a_step_under_way_can_be_suspended_and_goes_on(make_rig: MakeRig) -> Non
     assert reply.status == HUNG and reply.step_us > 400_000 + 300_000
 
 
+@pytest.mark.slow
 def test_upsets_strike_the_same_positions_under_any_duty(make_rig: MakeRig) -> None:
     """Counting instructions takes long, so that slices end between the positions."""
     rig = make_rig("sha256", cpu_us=60_000_000)

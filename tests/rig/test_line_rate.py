@@ -120,6 +120,7 @@ def test_a_board_for_which_no_rate_is_known_stays_as_it_is(bench: Bench) -> None
     assert rig.nodes[0].link.statistics.rate_raises == 0
 
 
+@pytest.mark.slow
 def test_a_line_that_is_too_bad_for_a_rate_gets_half_of_it(bench: Bench) -> None:
     """Everything above 250 000 baud is garbled: 921600 and 460800 fail, 230400 is good."""
     bench.cable.limit = termios.B230400
@@ -215,6 +216,7 @@ def test_a_lost_message_costs_time_and_nothing_else(bench: Bench, lost: int, cou
     assert rig.nodes[0].link.statistics.retries > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [Msg.BAUD, Msg.BAUD | ANSWER])
 def test_without_an_agreement_both_stay_at_the_safe_rate(bench: Bench, lost: int) -> None:
     decoders = {id(bench.cable.host): Decoder(), id(bench.cable.board): Decoder()}
@@ -289,6 +291,7 @@ def test_a_host_that_was_killed_leaves_nothing_behind(bench: Bench) -> None:
     assert bench.rates() == (termios.B115200, termios.B115200)
 
 
+@pytest.mark.slow
 def test_a_line_that_falls_silent_twice_is_not_trusted_with_that_rate(bench: Bench) -> None:
     rig = bench.rig(timing=Timing(50_000, 1_000_000))
     rig.open()

@@ -328,6 +328,7 @@ def test_upsets_kill_corrupt_and_vanish_and_the_agent_outlives_them(
 # --- determinism --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_upsets_do_the_same_twice_also_beside_a_hog(
     make_rig: Callable[..., Rig], request: pytest.FixtureRequest
 ) -> None:
