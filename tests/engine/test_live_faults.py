@@ -267,8 +267,9 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
             {"name": n, "board": "serial", "port": port}
             for n, (_, port) in zip("abc", boards, strict=True)
         ]
+        # Frames of 50 ms: at 10 ms a busy host misses one now and then, which is another matter.
         s = scenario(
-            frames=350, pace="realtime", rig={"scheme": "tmr", "nodes": nodes},
+            frames=150, frame_ms=50.0, pace="realtime", rig={"scheme": "tmr", "nodes": nodes},
             recovery={"power_cycles": 1},
         )  # fmt: skip
 
@@ -285,5 +286,4 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
     assert isolated["frame"] < 100
     late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")
     assert [slip for slip in late if slip["late_wall_us"] > 150_000] == []
-    # At 10 ms a frame a busy host may miss one: a slip, and no output. Never a wrong one.
-    assert result.availability > 0.98 and result.metrics["sdc_escaped"] == 0
+    assert result.availability == 1 and result.metrics["sdc_escaped"] == 0
