@@ -70,7 +70,7 @@ def test_one_byte_in_a_hundred_bad_makes_no_verdict_wrong(tmp_path: Path, kind: 
         assert link["tx_bytes"] == link["carried_to_board"], "what was sent is what was counted"
         assert link["rx_bytes"] <= link["carried_to_host"]
         assert link["rx_errors"] + link["naks"] > link["harm"] / 20
-        assert link["retries"] >= 5
+        assert link["retries"] >= 10
 
 
 @pytest.mark.slow
@@ -87,8 +87,8 @@ def test_throughput_falls_gracefully(tmp_path: Path) -> None:
         cost.append(sum(link["tx_bytes"] + link["rx_bytes"] for link in links) / 150)
         harm.append(sum(link.get("harm", 0) for link in links))
         if not share:
-            assert all(link["rx_errors"] + link["naks"] == 0 for link in links)
-    assert cost[0] < cost[2] < cost[3], cost
+            assert all(link["rx_errors"] + link["naks"] + link["retries"] == 0 for link in links)
+    assert cost == sorted(cost), cost
     assert harm == sorted(harm) and harm[1] > 10, harm
     # A frame of n bytes arrives whole with (1 - share)^n: here n is about 200 for both ways.
-    assert cost[1] < 3 * cost[0] and cost[2] < 6 * cost[0] and cost[3] < 24 * cost[0], cost
+    assert cost[1] < 2 * cost[0] and cost[2] < 4 * cost[0] and cost[3] < 16 * cost[0], cost
