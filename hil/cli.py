@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from hil import __version__, cli_discover, cli_orbit
-from hil.cli_board import Output, board_app
+from hil.cli_board import board_app
+from hil.cli_output import Json, Output
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
 from hil.errors import ConfigError, HilError, SetupError, UsageError
@@ -263,7 +264,6 @@ def _internal_text(error: Exception) -> str:
 
 # --- options that several commands have -----------------------------------------------------------
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="The screen in ASCII.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
@@ -961,9 +961,10 @@ def perf(
     return Exit.FAIL if missed else Exit.PASS
 
 
-cli_discover.mount(app, answer=_answer, say=_say, show=_show)
-cli_orbit.mount(app, answer=_answer, say=_say, show=_show)
-app.add_typer(board_app(Output(_out, _say, _answer, partial(_show, width=110))), name="board")
+_io = Output(_out, _say, _answer, _show)
+cli_discover.mount(app, _io)
+cli_orbit.mount(app, _io)
+app.add_typer(board_app(_io), name="board")
 
 
 # --- signals --------------------------------------------------------------------------------------

@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hil.cli_output import Json, Output
 from hil.errors import SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from hil.plant.board_profile import BoardProfile
-    from hil.views.style import Glyphs
 
-__all__ = ["Output", "board_app"]
+__all__ = ["board_app"]
 
 _EMULATED: Final = ("raspberry-pi-3b", "emulated-rpi3")
 _TARGET_OF_FAMILY: Final = {"raspberry-pi": "aarch64", "jetson": "aarch64", "pc": "x86-64"}
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 Profile = Annotated[
     str, typer.Argument(metavar="PROFILE", help="A board profile: a name, or a file.")
 ]
@@ -42,16 +38,6 @@ AnyTarget = Annotated[
     str | None,
     typer.Option(metavar="TRIPLE", help="aarch64, x86-64 or riscv64, or a triple of one."),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How the command line writes."""
-
-    out: Callable[[str], None]
-    say: Callable[[str], None]
-    answer: Callable[[Mapping[str, Any]], None]
-    show: Callable[[Callable[[Glyphs], RenderableType]], None]
 
 
 def board_app(io: Output) -> typer.Typer:
@@ -79,7 +65,7 @@ def _add_profiles(app: typer.Typer, io: Output) -> None:
         if as_json:
             io.answer({"boards": rows})
         else:
-            io.show(lambda glyphs: boards.table(rows, glyphs))
+            io.show(lambda glyphs: boards.table(rows, glyphs), width=110)
         return Exit.PASS
 
     @app.command()
@@ -93,7 +79,7 @@ def _add_profiles(app: typer.Typer, io: Output) -> None:
             io.answer(loaded.model_dump(mode="json", by_alias=True, exclude_none=True))
             return Exit.PASS
         facts = list(_facts(loaded))
-        io.show(lambda glyphs: boards.sheet(_row(loaded), facts, glyphs))
+        io.show(lambda glyphs: boards.sheet(_row(loaded), facts, glyphs), width=110)
         return Exit.PASS
 
 

@@ -5,20 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli_output import Json, Output
 from hil.errors import UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from hil.rig.probe import Probed
-    from hil.views.style import Glyphs
 
 __all__ = ["mount"]
 
@@ -31,19 +28,7 @@ _HELP = (
 )
 
 
-class _Show(Protocol):
-    def __call__(
-        self, make: Callable[[Glyphs], RenderableType], *, width: int | None = None
-    ) -> None: ...
-
-
-def mount(
-    app: typer.Typer,
-    *,
-    answer: Callable[[Mapping[str, Any]], None],
-    say: Callable[[str], None],
-    show: _Show,
-) -> None:
+def mount(app: typer.Typer, io: Output) -> None:
     """Add the command to `app`."""
 
     @app.command(help=_HELP)
@@ -62,9 +47,7 @@ def mount(
         wait: Annotated[
             float, typer.Option(metavar="S", help="Seconds to wait for an answer at each rate.")
         ] = 0.6,
-        as_json: Annotated[
-            bool, typer.Option("--json", help="Print one JSON object on stdout instead.")
-        ] = False,
+        as_json: Json = False,
     ) -> int:
         from hil.discover import discover as find
         from hil.rig.probe import USUAL_BAUDS
@@ -79,12 +62,12 @@ def mount(
         def tell(done: Probed) -> None:
             if not as_json and done.hello is None:
                 with contextlib.suppress(OSError):
-                    say(f"{done.port}: {done.why}")
+                    io.say(f"{done.port}: {done.why}")
 
         found = find(tuple(ports or ()), tuple(baud or USUAL_BAUDS), out, wait, tell)
         content = found.as_json()
         if as_json:
-            answer(content)
+            io.answer(content)
         else:
-            show(lambda glyphs: discovery.found(content, glyphs), width=120)
+            io.show(lambda glyphs: discovery.found(content, glyphs), width=120)
         return Exit.PASS if found.answered else Exit.ENVIRONMENT

@@ -4,36 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli_output import Json, Output
 from hil.errors import SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from hil.views.style import Glyphs
+    pass
 
 __all__ = ["mount"]
 
 
-class _Show(Protocol):
-    def __call__(
-        self, make: Callable[[Glyphs], RenderableType], *, width: int | None = None
-    ) -> None: ...
-
-
-def mount(
-    app: typer.Typer,
-    *,
-    answer: Callable[[Mapping[str, Any]], None],
-    say: Callable[[str], None],
-    show: _Show,
-) -> None:
+def mount(app: typer.Typer, io: Output) -> None:
     """Add the command to `app`."""
 
     @app.command()
@@ -56,7 +42,7 @@ def mount(
         accel: Annotated[
             float | None, typer.Option(metavar="X", help="Multiply upset rates.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+        as_json: Json = False,
     ) -> int:
         """Fly a scenario without boards: sun, radiation, power, heat, rates; keep or draw it.
 
@@ -74,7 +60,7 @@ def mount(
         with placing(loaded.file):
             found = survey(loaded.scenario, every)
         for note in found.notes:
-            say(f"note: {note}")
+            io.say(f"note: {note}")
         columns = {name: column.tolist() for name, column in found.columns.items()}
         if output is not None:
             try:
@@ -84,10 +70,12 @@ def mount(
         if plot is not None:
             view.draw(plot, loaded.scenario.name, found.figures, columns)
         if as_json:
-            answer(dict(found.figures))
+            io.answer(dict(found.figures))
         else:
-            show(lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs))
+            io.show(
+                lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs)
+            )
             for path in (output, plot):
                 if path is not None:
-                    say(f"written: {path}")
+                    io.say(f"written: {path}")
         return Exit.PASS
