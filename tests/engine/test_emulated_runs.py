@@ -6,18 +6,16 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hil import shipped
 from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.replay import verify
-from hil.result import RunResult
-from hil.scenario import Scenario, load_scenario
+from hil.scenario import Scenario
 
 from ..emulated import machines, possible
+from .test_runs import on, rows, run, shipped_scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("possible")]
 __all__ = ["possible"]
@@ -28,33 +26,6 @@ def nothing_is_left() -> Iterator[None]:
     assert machines() == []
     yield
     assert machines() == [], "an emulator was left running"
-
-
-def on(s: Scenario, board: str, **changes: Any) -> Scenario:
-    """The same scenario on another kind of board."""
-    data = s.model_dump(by_alias=True)
-    names = [node.name for node in s.rig.nodes]
-    data["rig"] = {"scheme": s.rig.scheme, "board": board, "nodes": names}
-    return Scenario.model_validate({**data, **changes})
-
-
-def run(s: Scenario, out: Path) -> RunResult:
-    out.mkdir()
-    return Loop(s, out).run()
-
-
-def rows(out: Path, sql: str) -> list[dict[str, Any]]:
-    reader = Reader(out)
-    try:
-        return [dict(row) for row in reader.rows(sql)]
-    finally:
-        reader.close()
-
-
-def shipped_scenario(name: str) -> Scenario:
-    path = shipped.scenario_path(name)
-    assert path is not None
-    return load_scenario(path)
 
 
 @pytest.mark.parametrize("name", ["emulated-rpi", "memory-storm", "one-node-lies"])
