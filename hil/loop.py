@@ -285,6 +285,10 @@ class Loop:
             self._repair_all(list(actions), self._agreed, at=frame)
         self._record_transitions()
 
+    def follow(self, upset: Upset) -> None:
+        self._uncollected.remove(upset)
+        self.classifier.injected(upset)
+
     def change_pace(self, factor: float | None) -> None:
         self.pacer.change(self.scenario.frame_us, factor)
         self._deadlines = self.pacer.paced and not self._virtual

@@ -50,7 +50,11 @@ class Engine(Protocol):
     @property
     def writer(self) -> Writer: ...
     def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        """Order repairs, to be made before the next frame."""
+        """Make repairs before the next frame."""
+        ...
+
+    def follow(self, upset: Upset) -> None:
+        """From now on what becomes of the node is what became of this upset."""
         ...
 
 
@@ -263,7 +267,10 @@ class Steward:
         """The node may run again."""
         node, cause = charge.node, "there is power again"
         was_suspended, charge.suspended, charge.down = charge.suspended, False, ""
-        self._resolve_latch_up(charge)
+        upset, charge.latched = charge.latched, None
+        booted = None if node.hello is None else node.hello.boot_id
+        if upset is not None:
+            self._judge_latch_up(upset)
         if was_suspended:
             asked = replace(charge.limits, suspend=False)
             done = self._ask(charge, asked)
@@ -277,13 +284,16 @@ class Steward:
         self._engine.carry_out(
             frame, self._engine.recovery.restored(frame - 1, node.name, first, cause)
         )
+        if upset is not None and node.hello is not None and node.hello.boot_id != booted:
+            upset.effect = "reboot"
 
-    def _resolve_latch_up(self, charge: _Charge) -> None:
-        """Its power was cut: the latch-up is over, and has its outcome."""
-        upset, charge.latched = charge.latched, None
-        if upset is not None:
-            upset.state, upset.verified, upset.changed = "injected", True, True
-            upset.effect, upset.outcome = "reboot", "recovered"
+    def _judge_latch_up(self, upset: Upset) -> None:
+        """Its power was cut, so it is over: what it came to, the repair will show."""
+        if upset.verified:
+            upset.state, upset.effect = "injected", "detected"
+        else:
+            upset.state, upset.detail = "failed", "the board's power did not rise"
+        self._engine.follow(upset)
 
     def _limit(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
         """Tell the board what is left to it, if that is something else than before."""
