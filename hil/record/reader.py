@@ -30,12 +30,17 @@ class Reader:
             )
         try:
             self.db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+        except sqlite3.Error as error:
+            raise RecordError(f"{self.path} cannot be opened: {error}") from error
+        try:
             self.db.row_factory = sqlite3.Row
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
             self.meta = {row[0]: row[1] for row in self.db.execute("SELECT key, value FROM meta")}
         except sqlite3.Error as error:
+            self.db.close()
             raise RecordError(f"{self.path} is no record of hil: {error}") from error
         if version > SCHEMA_VERSION:
+            self.db.close()
             raise RecordError(
                 f"{self.path} was written by a newer hil (record version {version}, this one reads "
                 f"{SCHEMA_VERSION})",

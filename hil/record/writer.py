@@ -51,6 +51,7 @@ class Writer:
         self._anomalies = 0
         with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
+        with self._or_closed(), self._guard("open"):
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
 
@@ -58,15 +59,16 @@ class Writer:
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Writer:
         """Begin a record; `path` must not exist."""
         writer = cls(path)
-        with writer._guard("create"):
-            # All tables or none: what a full disk leaves is then plainly no record.
-            writer._db.executescript(
-                f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
-            )
-            writer._db.execute("BEGIN")
-        for key, value in meta.items():
-            writer.meta(key, value)
-        writer.commit()
+        with writer._or_closed():
+            with writer._guard("create"):
+                # All tables or none: what a full disk leaves is then plainly no record.
+                writer._db.executescript(
+                    f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                )
+                writer._db.execute("BEGIN")
+            for key, value in meta.items():
+                writer.meta(key, value)
+            writer.commit()
         return writer
 
     @classmethod
@@ -74,32 +76,42 @@ class Writer:
         """Go on with a record from its snapshot at `frame`; what was recorded after it is
         dropped."""
         writer = cls(path)
-        with writer._guard("resume"):
-            db = writer._db
-            db.execute("BEGIN")
-            db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
-            for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
-                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            for table in (
-                "repairs", "health", "notes", "plant", "skips", "limits", "commands", "link_events",
-                "clocks", "power",
-            ):  # fmt: skip
-                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
-            db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
-            for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
-                writer._block_first += row[0]
-                writer._frames_hash.update(row[1])
-            writer._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
-            writer._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
-        if writer._block_first != frame:
-            raise RecordError(
-                f"{path} has {writer._block_first} frames before its snapshot {frame}"
-            )
-        writer.meta("outcome", "running")
-        writer.note(frame, "resumed")
-        writer.commit()
+        with writer._or_closed():
+            with writer._guard("resume"):
+                db = writer._db
+                db.execute("BEGIN")
+                db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
+                for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
+                    db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+                for table in (
+                    "repairs", "health", "notes", "plant", "skips", "limits", "commands",
+                    "link_events", "clocks", "power",
+                ):  # fmt: skip
+                    db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+                db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
+                db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
+                for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
+                    writer._block_first += row[0]
+                    writer._frames_hash.update(row[1])
+                writer._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
+                writer._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
+            if writer._block_first != frame:
+                raise RecordError(
+                    f"{path} has {writer._block_first} frames before its snapshot {frame}"
+                )
+            writer.meta("outcome", "running")
+            writer.note(frame, "resumed")
+            writer.commit()
         return writer
+
+    @contextmanager
+    def _or_closed(self) -> Iterator[None]:
+        """A record that could not be begun is not left open."""
+        try:
+            yield
+        except BaseException:
+            self._db.close()
+            raise
 
     @contextmanager
     def _guard(self, doing: str) -> Iterator[None]:

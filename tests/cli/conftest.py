@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,8 @@ def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         try:
-            db = sqlite3.connect(f"file:{run_db}?mode=ro", uri=True)
-            row = db.execute(sql).fetchone()
-            db.close()
+            with closing(sqlite3.connect(f"file:{run_db}?mode=ro", uri=True)) as db:
+                row = db.execute(sql).fetchone()
         except sqlite3.Error:
             continue
         if row is not None and row[0]:

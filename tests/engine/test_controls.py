@@ -7,6 +7,7 @@ The truth about an upset of the state is the golden kernel itself, computed with
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,16 @@ BOARDS = ("inproc", "process")
 PATIENT = {"resyncs": 1000, "restarts": 1000, "resets": 1000, "power_cycles": 1000}
 
 
+_OPEN: list[Reader] = []
+
+
+@pytest.fixture(autouse=True)
+def close_records() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
 def run(
     out: Path, board: str, events: list[dict[str, Any]], **changes: Any
 ) -> tuple[RunResult, Reader]:
@@ -37,7 +48,8 @@ def run(
         }
     )
     result = Loop(scenario, out).run()
-    return result, Reader(out)
+    _OPEN.append(Reader(out))
+    return result, _OPEN[-1]
 
 
 def upsets(reader: Reader) -> list[dict[str, Any]]:

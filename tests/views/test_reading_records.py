@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,23 @@ from hil.views.screen.source import Source, State, newest_run
 from hil.views.screen.watching import Watch
 from tests.views.story import Story
 
+_OPEN: list[Source] = []
+
+
+@pytest.fixture(autouse=True)
+def close_records() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+def source_of(path: Path) -> Source:
+    _OPEN.append(Source(path))
+    return _OPEN[-1]
+
 
 def opened(path: Path) -> Source:
-    source = Source(path)
+    source = source_of(path)
     source.poll()
     return source
 
@@ -34,7 +49,7 @@ def opened(path: Path) -> Source:
 
 
 def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
-    source = Source(tmp_path)
+    source = source_of(tmp_path)
     assert not source.poll() and source.state is State.WAITING
     (tmp_path / "run.db").touch()  # the file is there before its tables are
     source.poll()
@@ -75,7 +90,7 @@ def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path
 )
 def test_what_is_no_record_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.db").write_bytes(content)
-    source = Source(tmp_path)
+    source = source_of(tmp_path)
     source.poll()
     assert source.state in (State.LOST, State.WAITING)
     assert source.rows("SELECT * FROM frames") == []
@@ -330,6 +345,7 @@ def test_opening_and_seeking_do_not_read_the_whole_record(tmp_path: Path) -> Non
         frames = write_record(tmp_path / name / "run.db", seconds, upset_every=100)
         now = 0.0
         desk = Desk(tmp_path / name, Marks(), Player(), lambda: 0.0)
+        _OPEN.append(desk.source)
         desk.refresh(140, 40)
         while not desk.gather.ledger.read_on(1.0) or desk.moving:
             desk.refresh(140, 40)

@@ -155,6 +155,11 @@ class Watching(App[str]):
         self.call_after_refresh(self.look)
         self.set_interval(_TICK_S, self.tick)
 
+    async def on_unmount(self) -> None:
+        async with self._looking:
+            for desk in self.desks:
+                desk.source.close()
+
     async def on_resize(self) -> None:
         self._drawn_at = -_AGES_S
         await self.look()

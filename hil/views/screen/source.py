@@ -124,17 +124,20 @@ class Source:
         where = self.path.resolve().as_uri()
         db = sqlite3.connect(f"{where}?mode=ro", uri=True, check_same_thread=False,
                              isolation_level=None)  # fmt: skip
-        db.row_factory = sqlite3.Row
-        db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise ValueError("it was written by a newer hil")
+            self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
+        except (sqlite3.Error, ValueError):
+            db.close()
+            raise
         if version == 0:  # its tables are made in one go, in a moment
             db.close()
             return False
-        if version > SCHEMA_VERSION:
-            db.close()
-            raise ValueError("it was written by a newer hil")
         self._db, self._identity = db, identity
-        self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
         self._block = (0, 0, b"")
         self._positions.clear()
         with self.moment():
