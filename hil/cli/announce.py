@@ -1,0 +1,86 @@
+"""What will run, in a few lines, before it begins."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hil.scenario import Scenario
+
+__all__ = ["what_will_run", "wrapped"]
+
+
+def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
+    """The run in a few lines, before it begins."""
+    from hil.views.style import duration
+
+    count, upsets = scenario.frame_count, scenario.upsets
+    flight = duration(count * scenario.frame_us)
+    pace = {"free": "as fast as the boards can", "realtime": "in real time"}.get(
+        scenario.pace, f"{scenario.pace} real time"
+    )
+    verb = "resuming" if resume else "running"
+    lines = [
+        f"{verb} {scenario.name}",
+        *([f"  {scenario.summary}"] if scenario.summary else []),
+        f"  workload  {scenario.workload_name}, seed {scenario.seed}",
+        f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
+        f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
+        f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",
+        f"  record    {run_dir}",
+    ]
+    if scenario.plant is not None:
+        lines[-1:-1] = _plant_text(scenario)
+    if upsets.accel != 1:
+        lines[4 + bool(scenario.summary)] += (
+            f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
+        )
+    return "\n".join(wrapped(line) for line in lines)
+
+
+def _plant_text(scenario: Scenario) -> list[str]:
+    """The plant in a line or two."""
+    plant = scenario.plant
+    assert plant is not None
+    orbit = plant.orbit
+    parts = []
+    if orbit is not None and orbit.tle is None:
+        height = f"{orbit.altitude_km or orbit.perigee_km:g} km"
+        plane = orbit.inclination_deg
+        parts.append(f"orbit {height}, {plane}{'°' if isinstance(plane, float) else ''}")
+    elif orbit is not None:
+        parts.append("orbit of a TLE")
+    if plant.profile is not None:
+        parts.append(f"profile {Path(plant.profile).name}")
+    profiles = {node.profile or scenario.rig.profile for node in scenario.rig.nodes}
+    parts.append(f"boards as {', '.join(sorted(Path(p).stem for p in profiles))}")
+    lines = [f"  plant     {'; '.join(parts)}"]
+    if plant.skip_quiet and scenario.pace_factor is None:
+        lines.append("  time      quiet frames are skipped: nothing can happen in them")
+    return lines
+
+
+def wrapped(line: str) -> str:
+    """A line of at most 80 columns, gone on under its second word; paths stay whole."""
+    return textwrap.fill(
+        line, 80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _boards_text(scenario: Scenario) -> str:
+    kinds: dict[str, list[str]] = {}
+    for node in scenario.rig.nodes:
+        place = node.adapter or node.port
+        where = f"{node.name} ({place})" if place else node.name
+        kinds.setdefault(str(node.board), []).append(where)
+    words = {
+        "inproc": "on SOFTWARE boards inside this process, no hardware",
+        "process": "on SOFTWARE boards (hil-agent processes), no hardware",
+        "emulated": "on EMULATED boards (Raspberry Pis in QEMU), no hardware",
+        "serial": "on real boards",
+    }
+    return "; ".join(f"{', '.join(names)} {words[kind]}" for kind, names in kinds.items())

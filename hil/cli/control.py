@@ -1,0 +1,54 @@
+"""`hil control`."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from hil.cli.options import Json, RunFolder
+from hil.cli.output import answer, out, say
+from hil.control.protocol import COMMANDS
+from hil.control.words import arguments_of, listing
+from hil.exits import Exit
+
+__all__ = ["HELP", "control"]
+
+HELP: Final = (
+    "Command a run that was started with --control.\n\n"
+    "Each is carried out between two frames, and recorded with who sent it. Arguments are "
+    "key=value; the first may go without its key. On a terminal, what disturbs the run is asked "
+    "for again.\n\n"
+    "Exit codes: 0 done, 1 the run refused, 2 wrong command line, or the run takes no commands, "
+    "3 it cannot be reached.\n\n\b\n" + listing()
+)
+
+
+def control(
+    run_folder: RunFolder,
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="One of those above.")],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> int:
+    from hil.control.client import Client
+
+    command = command.replace("-", "_")
+    arguments = arguments_of(command, words or ())
+    with Client(run_folder) as client:
+        if COMMANDS[command].destructive and not yes and sys.stdin is not None:
+            if sys.stdin.isatty():
+                typer.confirm(f"{command} {' '.join(words or ())}: sure?", abort=True, err=True)
+        reply = client.send(command, arguments)
+    if as_json:
+        answer(reply.as_json())
+    elif reply.ok:
+        out(reply.text)
+    else:
+        say(f"hil: {reply.text}")
+    return Exit.PASS if reply.ok else Exit.FAIL

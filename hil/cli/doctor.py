@@ -1,0 +1,62 @@
+"""`hil doctor` and `hil perf`: what this computer can do."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, show
+from hil.exits import Exit
+
+__all__ = ["doctor", "perf"]
+
+
+def doctor(as_json: Json = False) -> int:
+    """Find out whether this computer can run scenarios: make known faults, and look for them."""
+    from hil.doctor import Check, examine, possible
+    from hil.views import tables
+
+    checks: list[Check] = []
+    for found in examine():
+        checks.append(found)
+        if not as_json:
+            show(partial(tables.doctor_line, found))
+    able = possible(checks)
+    if as_json:
+        answer({"ok": able, "checks": [c.as_json() for c in checks]})
+    else:
+        show(lambda glyphs: tables.doctor_verdict(checks, able, glyphs))
+    return Exit.PASS if able else Exit.ENVIRONMENT
+
+
+def perf(
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", metavar="NAME", help="Only these; repeat it.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure what this computer does, beside what it is compared with, and the targets.
+
+    Exit 0 if every target is met, 1 if one is missed.
+    """
+    from hil.perf import PerfRow, run_perf
+    from hil.views import tables
+
+    def tell(row: PerfRow) -> None:
+        if not as_json:
+            show(partial(tables.perf_row, row))
+
+    found = run_perf(quick, rows or None, tell)
+    missed = any(row.ok is False for row in found)
+    if as_json:
+        answer({"ok": not missed, "rows": [asdict(row) for row in found]})
+    else:
+        show(partial(tables.perf_verdict, found))
+    return Exit.FAIL if missed else Exit.PASS

@@ -1,0 +1,109 @@
+"""From exceptions to exit codes: one message each, and never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from hil import __version__
+from hil.cli.output import answer, quoted, say
+from hil.cli.session import RUN_KEYS, recorded, session
+from hil.errors import ConfigError, HilError, SetupError
+from hil.exits import Exit
+
+__all__ = ["guarded"]
+
+# typer brings click along, bundled or as a package; what typer exports leads to its base class.
+_CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Carry a command line out; returns what to exit with."""
+    try:
+        result = command()
+        return int(result) if isinstance(result, int) else Exit.PASS
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted", Exit.INTERRUPTED, None)
+    except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
+        text, code = _explained(error)
+        return _failed(text, code, error)
+
+
+def _explained(error: Exception) -> tuple[str, Exit]:
+    """What to say of an exception, and what to exit with."""
+    if isinstance(error, HilError):
+        return str(error), error.exit_code
+    if isinstance(error, _CommandLineError):
+        return _usage_text(error), Exit.USAGE
+    if isinstance(error, ImportError) and (error.name or "").startswith("hil."):
+        remedy = "install it again with pip, which compiles the C kernel"
+        return f"this installation lacks {error.name}\n  try: {remedy}", Exit.ENVIRONMENT
+    return _internal_text(error), Exit.ENVIRONMENT
+
+
+def _usage_text(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if context is None:
+        return message
+    return f"{message}\n  try: {context.command_path} --help"
+
+
+def _failed(text: str, code: Exit, error: Exception | None) -> int:
+    """Say what failed, on stderr and, if asked for, as JSON; returns the exit code."""
+    say(f"hil: {text}")
+    found = recorded(session.run_dir)
+    if found and session.run_dir is not None:
+        say(f"  what was recorded: hil replay {quoted(session.run_dir)} --summary")
+    if not session.json:
+        return code
+    content: dict[str, Any] = {}
+    if session.command == "run":
+        content = dict.fromkeys(RUN_KEYS) | session.known | found
+    interrupted = code is Exit.INTERRUPTED
+    content["outcome"] = "aborted" if interrupted else "error"
+    content["error"] = text
+    content["error_kind"] = "Interrupted" if error is None else type(error).__name__
+    if isinstance(error, ConfigError):
+        content["problems"] = [_problem_json(p) for p in error.problems]
+    with contextlib.suppress(SetupError):
+        answer(content)
+    return code
+
+
+def _problem_json(problem: Any) -> dict[str, Any]:
+    return {
+        name: getattr(problem, name)
+        for name in ("file", "line", "column", "path", "message", "remedy")
+    }
+
+
+def _internal_text(error: Exception) -> str:
+    """An unexpected exception in a line; its traceback goes to a file."""
+    what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
+    text = f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n" + "".join(
+        traceback.format_exception(error)
+    )
+    saved = None
+    folders = [session.run_dir, Path(tempfile.gettempdir())]
+    for folder in [f for f in folders if f is not None and f.is_dir()]:
+        with contextlib.suppress(OSError):
+            number, path = tempfile.mkstemp(".txt", "hil-internal-error-", folder)
+            with os.fdopen(number, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            saved = path
+            break
+    if saved is None:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{what}; please report it ({Path(last.filename).name}:{last.lineno})"
+    return f"{what}; please report it with the file {saved}"

@@ -1,0 +1,96 @@
+"""How commands write: results to stdout, everything else to stderr."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from hil.errors import SetupError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hil.views.style import Glyphs
+
+__all__ = ["answer", "has_screen", "out", "quoted", "say", "show", "wants_ascii", "write"]
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Text to stdout or stderr. That nobody reads it is no failure; a full disk behind it is."""
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _to_nowhere(stream)
+    except OSError as error:
+        _to_nowhere(stream)
+        raise SetupError(
+            f"cannot write to {stream.name.strip('<>')}: {error.strerror}",
+            remedy="free disk space there",
+        ) from error
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """From now on nobody reads `stream`; also keeps the interpreter from complaining at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def out(text: str) -> None:
+    write(sys.stdout, text + "\n")
+
+
+def say(text: str) -> None:
+    with contextlib.suppress(SetupError, ValueError):
+        write(sys.stderr, text + "\n")
+
+
+def show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) -> None:
+    """Print a view on stdout: coloured on a terminal, plain text anywhere else."""
+    from hil.views.style import console_for, glyphs_for
+
+    text = io.StringIO()
+    console = console_for(sys.stdout, text)
+    if width is not None and not console.is_terminal:
+        console.width = width
+    console.print(make(glyphs_for(sys.stdout)), crop=False)
+    lines = [line.rstrip(" ") for line in text.getvalue().rstrip("\n").split("\n")]
+    out("\n".join(lines))
+
+
+def answer(content: Mapping[str, Any]) -> None:
+    """The one JSON object."""
+    out(json.dumps(content, allow_nan=False))
+
+
+def has_screen() -> bool:
+    """Whether there is a terminal that a screen can be shown on."""
+    from hil.views.style import is_live
+
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams) and is_live(sys.stdout)
+
+
+def wants_ascii(asked: bool) -> bool:
+    """Whether the screen keeps to ASCII: asked for, or all that the terminal takes."""
+    from hil.views.style import glyphs_for
+
+    return asked or glyphs_for(sys.stdout).ok == "+"
+
+
+def quoted(path: Path) -> str:
+    """As a shell takes it."""
+    return shlex.quote(str(path))

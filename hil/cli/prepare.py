@@ -1,0 +1,85 @@
+"""A run before it begins: its scenario, its folder, and what is left of it if it cannot begin."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hil.cli.announce import wrapped
+from hil.cli.output import say
+from hil.cli.record import must_be_run
+from hil.cli.session import session
+from hil.errors import HilError, UsageError
+
+if TYPE_CHECKING:
+    from hil.scenario import Scenario
+
+__all__ = ["Prepared", "fresh", "resumed", "tidied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    scenario: Scenario
+    run_dir: Path
+    resume: bool
+    made: bool
+
+
+def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
+    """A new run of a scenario, with its folder."""
+    from hil import run_folder
+    from hil.scenario import load
+    from hil.scenario.load import placing
+
+    if source is None:
+        raise UsageError("which scenario?", remedy="hil run quickstart")
+    loaded = load(source, overrides)
+    if loaded.scenario.plant is not None:
+        from hil.plant.build import build_plant
+
+        with placing(loaded.file):
+            build_plant(loaded.scenario)
+    session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
+    existed = out is not None and out.exists()
+    run_dir = run_folder.create(loaded.scenario, out)
+    session.run_dir = run_dir
+    session.known["run_dir"] = str(run_dir)
+    if not quiet:
+        for notice in loaded.notices:
+            say(wrapped(f"note: {notice}"))
+    return Prepared(loaded.scenario, run_dir, resume=False, made=not existed)
+
+
+def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:
+    """A run that was interrupted; it says itself what it runs."""
+    if source is not None or out is not None or overrides != type(overrides)():
+        raise UsageError(
+            "--resume takes everything from the run: no scenario and no other option goes with it",
+            remedy=f"hil run --resume {run_dir}",
+        )
+    from hil.resume import open_run
+
+    must_be_run(run_dir)
+    scenario, folder = open_run(run_dir)
+    session.run_dir = folder
+    session.known.update(seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder))
+    return Prepared(scenario, folder, resume=True, made=False)
+
+
+@contextlib.contextmanager
+def tidied(prepared: Prepared) -> Iterator[None]:
+    """Leave no empty folder behind if the run cannot even begin."""
+    try:
+        yield
+    except (HilError, KeyboardInterrupt):
+        if prepared.made:
+            with contextlib.suppress(OSError):
+                prepared.run_dir.rmdir()
+                session.run_dir = None
+                session.known["run_dir"] = None
+        raise

@@ -1,0 +1,77 @@
+"""Runs that are there: opening their records, and the page at their end."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hil.cli.output import out, quoted, show
+from hil.errors import UsageError
+
+if TYPE_CHECKING:
+    from hil.record.reader import Reader
+
+__all__ = ["must_be_run", "opened", "print_summary", "show_summary"]
+
+
+def must_be_run(run: Path) -> None:
+    if not (run / "run.db" if run.is_dir() else run).is_file():
+        raise UsageError(
+            f"there is no run at {run}",
+            remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
+        )
+
+
+@contextlib.contextmanager
+def opened(run: Path) -> Iterator[Reader]:
+    """The record of a run, as it was at this moment."""
+    from hil.record.reader import Reader
+
+    must_be_run(run)
+    reader = Reader(run)
+    try:
+        reader.rows("BEGIN")
+        yield reader
+    finally:
+        reader.close()
+
+
+def print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> None:
+    from hil.record.reader import Reader
+
+    if quiet:
+        digest = result.get("run_digest") or ""
+        out(f"{str(result['outcome']).upper()} {run_dir} {digest}")
+        return
+    reader = Reader(run_dir)
+    try:
+        show_summary(reader, result)
+    finally:
+        reader.close()
+
+
+def show_summary(reader: Reader, result: Mapping[str, Any]) -> None:
+    from hil.views import summary
+
+    steps = _steps(reader.path.parent, result)
+    show(lambda glyphs: summary.render(reader, result, glyphs, steps=steps))
+
+
+def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What to try after a run."""
+    where = quoted(run_dir)
+    steps = [
+        (f"hil replay {where}", "frame by frame"),
+        (f"hil replay {where} --verify", "vote again"),
+    ]
+    if result["outcome"] == "aborted":
+        steps.insert(0, (f"hil run --resume {where}", "go on with it"))
+    elif result["outcome"] == "fail":
+        steps.append(("hil doctor", "check the computer"))
+    else:
+        steps.append(("hil run seu-storm", "a harder scenario"))
+    return tuple(steps[:3])

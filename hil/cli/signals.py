@@ -1,0 +1,54 @@
+"""The user's wish to end a run, from Ctrl-C, SIGTERM or a terminal that hangs up."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from hil.cli.output import say
+
+__all__ = ["Stop", "signals"]
+
+
+class Stop:
+    """The user's wish to end: the first signal lets the frame finish, the second does not.
+
+    Before frames run there is nothing to finish, and the first one ends at once, too.
+    """
+
+    def __init__(self) -> None:
+        self.wished = False
+        self.running = False
+        self.say: Callable[[str], None] = say
+
+    def asked(self) -> bool:
+        """Whether to stop; asked by the loop between frames."""
+        self.running = True
+        return self.wished
+
+    def take(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of a signal."""
+        if self.wished or not self.running:
+            raise KeyboardInterrupt
+        self.wished = True
+        self.say("stopping after this frame; once more stops at once")
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[Stop]:
+    """Ctrl-C, SIGTERM and a terminal that hangs up are wishes to end, while this is entered."""
+    stop = Stop()
+    before: dict[signal.Signals, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        old = signal.getsignal(number)
+        if old is not signal.SIG_IGN:  # nohup
+            before[number] = old
+            signal.signal(number, stop.take)
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,65 @@
+"""`hil watch`, and the screen that `hil replay` plays a recording on."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Ascii
+from hil.cli.output import has_screen, say, show, wants_ascii
+from hil.cli.record import must_be_run
+from hil.errors import UsageError
+from hil.exits import Exit
+
+__all__ = ["on_screen", "watch"]
+
+
+def watch(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="Folders of runs; default: the newest in runs/."),
+    ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this computer, to look only.")
+    ] = False,
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="For --web.")] = 8000,
+    ascii_only: Ascii = False,
+) -> int:
+    """Watch runs on a screen, while they go on or afterwards. It never slows or ends them.
+
+    Where stdout is no terminal, it prints the first page once.
+    """
+    from hil.views.screen.source import newest_run
+
+    newest = [] if runs else [newest_run()]
+    wanted = list(runs or []) or [run for run in newest if run is not None]
+    if not wanted:
+        raise UsageError("there is no run in runs/", remedy="hil run quickstart, or name a folder")
+    for run in wanted:
+        if not run.exists():
+            must_be_run(run)
+    if web:
+        from hil.views.screen.web import serve
+
+        serve(wanted, port, say, *(["--ascii"] if ascii_only else []))
+        return Exit.PASS
+    return on_screen(wanted, replay=False, ascii_only=ascii_only)
+
+
+def on_screen(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
+    from hil.views.screen import show as screen
+    from hil.views.screen.sending import Socket
+    from hil.views.screen.web import is_served
+
+    if not (has_screen() or is_served()):
+        show(lambda glyphs: screen.once(runs, 100, 30, ascii_only=ascii_only or glyphs.ok == "+"),
+              width=100)  # fmt: skip
+        return Exit.PASS
+    control = None if is_served() else Socket()
+    screen.show(runs, replay=replay, ascii_only=wants_ascii(ascii_only), control=control)
+    return Exit.PASS
