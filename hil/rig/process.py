@@ -26,7 +26,7 @@ def find_agent() -> Path:
     """
     given = os.environ.get("HIL_AGENT")
     if given:
-        if not os.access(given, os.X_OK):
+        if not (Path(given).is_file() and os.access(given, os.X_OK)):
             raise SetupError(
                 f"$HIL_AGENT names {given}, which is not an executable file",
                 remedy="correct or unset HIL_AGENT",

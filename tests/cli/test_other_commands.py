@@ -100,8 +100,9 @@ def test_the_doctor_speaks_plainly(hil: Hil) -> None:
     assert done.err == ""
 
 
-def test_without_an_agent_the_doctor_exits_3_and_says_what_to_do(hil: Hil) -> None:
-    done = hil("doctor", env={"HIL_AGENT": "/nonexistent"})
+@pytest.mark.parametrize("agent", ["none/such", "."])
+def test_without_an_agent_the_doctor_exits_3_and_says_what_to_do(hil: Hil, agent: str) -> None:
+    done = hil("doctor", env={"HIL_AGENT": str(hil.cwd / agent)})
     assert done.code == 3
     assert "MISSING agent" in done.out
     assert "try: correct or unset HIL_AGENT" in done.out

@@ -374,7 +374,9 @@ def test_a_wall_clock_trigger_tells_where_it_hit_or_that_it_did_not(
     states: Counter[str] = Counter()
     inside = 0
     rng = random.Random(5)
-    for i in range(100):
+    i = -1
+    # On a busy computer a moment of the clock is often one at which the worker waits its turn.
+    while (i := i + 1) < 100 or (not inside and i < 2000):
         us = rng.randrange(typical_us) if i % 5 else 500_000  # long behind the end
         rig.load(rig.nodes[0])
         assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -421,3 +422,29 @@ def test_a_defect_of_the_screen_is_raised_to_the_caller(run: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         drive([run], flow)
+
+
+def test_a_screen_that_ends_while_it_reads_leaves_no_record_open(run: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    desks = []
+
+    async def flow(b: Bench) -> None:
+        desk = b.desk
+        desks.append(desk)
+        refresh = desk.refresh
+
+        def slowly(width: int, height: int) -> None:
+            begun.set()
+            go_on.wait(10)
+            desk.source.close()  # as if the record had come anew
+            refresh(width, height)
+
+        desk.refresh = slowly
+        b._times[0] += 5.0
+        looking = asyncio.ensure_future(b.app.look())
+        await asyncio.to_thread(begun.wait, 10)
+        looking.cancel()
+        threading.Timer(0.05, go_on.set).start()
+
+    drive([run], flow)
+    assert go_on.is_set() and desks[0].source._db is None

@@ -137,6 +137,8 @@ class Watching(App[str]):
         self.failure: Exception | None = None
         self._asked: list[Callable[[], object]] = []
         self._looking = asyncio.Lock()
+        self._reading: asyncio.Future[list[Text] | None] | None = None
+        self._ended = False
         self._drawn_at = -_AGES_S
         self._others_at = -_AGES_S
         self._footer_is: tuple[object, ...] = ()
@@ -156,9 +158,11 @@ class Watching(App[str]):
         self.set_interval(_TICK_S, self.tick)
 
     async def on_unmount(self) -> None:
-        async with self._looking:
-            for desk in self.desks:
-                desk.source.close()
+        self._ended = True
+        if self._reading is not None:  # a look that was called off reads on in its thread
+            await asyncio.wait([self._reading])
+        for desk in self.desks:
+            desk.source.close()
 
     async def on_resize(self) -> None:
         self._drawn_at = -_AGES_S
@@ -177,10 +181,13 @@ class Watching(App[str]):
         """Read what is new, do what was asked for, draw what has changed."""
         async with self._looking:
             width, height = self.lines.size
-            if not width or not height:
+            if not width or not height or self._ended:
                 return
             asked, self._asked = self._asked, []
-            page = await asyncio.to_thread(self._read, width, height, asked)
+            self._reading = asyncio.ensure_future(
+                asyncio.to_thread(self._read, width, height, asked)
+            )
+            page = await asyncio.shield(self._reading)
         if page is not None and self.is_running:
             self.lines.show(page)
             self._renew_footer()
