@@ -368,7 +368,8 @@ class Loop:
         self._sample_health()
         upsets = upset_counts(self.classifier.upsets)
         measured = flat(self.metrics, upsets)
-        plant = None if self.steward is None else self.steward.measured()
+        end = self.golden.next_frame
+        plant = None if self.steward is None else self.steward.measured(end, self._t_us(end))
         measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
         expectations = tuple(e.evaluate(measured) for e in self.scenario.expectations)
         passed = self.metrics.frames > 0 and all(e.ok for e in expectations)

@@ -409,8 +409,14 @@ class Steward:
 
     # --- the end, and going on later --------------------------------------------------------------
 
-    def measured(self) -> dict[str, float]:
-        """Figures of the flight, by the names that `expect:` has behind `plant.`."""
+    def measured(self, frame: int, t_us: int) -> dict[str, float]:
+        """Figures of the flight up to `t_us`, where the run ended before `frame`, by the names
+        that `expect:` has behind `plant.`. Quiet frames at the end had no turn: they are flown
+        here, and recorded."""
+        while self._row_at_us <= t_us:
+            self._record(frame, self.flight.advance(self._row_at_us))
+            self._row_at_us += self._row_every_us
+        self.flight.advance(t_us)
         totals = self.flight.finish()
         return {
             "min_soc": totals.min_soc,

@@ -13,6 +13,7 @@ from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.result import RunResult
 from hil.scenario import Scenario, load_scenario
+from hil.survey import survey
 
 from .test_live_faults import agents
 
@@ -216,6 +217,18 @@ def test_a_run_that_is_taken_up_again_ends_the_same(tmp_path: Path, at: int) -> 
 def _made(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_the_flight_goes_on_to_the_end_of_the_run(tmp_path: Path, skip: bool) -> None:
+    """Also through the quiet frames at its end, in which boards are told nothing: the battery falls
+    until the last of them."""
+    s = scenario({"orbit": {**ISS, "mean_anomaly_deg": 100.0}, "skip_quiet": skip}, duration="30m")
+    result = run(s, tmp_path)
+    assert result.plant is not None
+    assert result.plant["min_soc"] == survey(s, every_s=60.0).figures["min_soc"] < 0.9
+    ((last_us, soc),) = rows(tmp_path, "SELECT t_us, soc FROM plant ORDER BY t_us DESC LIMIT 1")
+    assert last_us == 1_800_000_000 and soc == pytest.approx(result.plant["min_soc"], abs=1e-4)
 
 
 def test_the_orbit_stands_in_the_record_an_hour_ahead(tmp_path: Path) -> None:
