@@ -169,6 +169,23 @@ def test_heavy_ions_in_orbit(
     assert a_day(section_rate(sso650, RAYS, step)) == pytest.approx(at_sso650, rel=0.15)
 
 
+def test_latch_ups_are_rare_but_not_impossible(iss: Track) -> None:
+    """Above iron only a bound is known: it lies below the worst week of CREME96 in such an orbit
+    (TI SBOK044B: 6.4e-4 ions /cm2/day above LET 43) and above nothing; also for curves."""
+    for curve in (Plateau(1.0, threshold=40.0), Weibull(1.0, 35.0, 2.0, 1.0)):
+        ions = a_day(section_rate(iss, RAYS, Section("sel", "heavy-ion", curve, "x", "A")))
+        assert 1e-5 < ions < 6.4e-4
+    unknown = Section("sel", "heavy-ion", Plateau(1.0, threshold=60.0), "x", "A")
+    assert a_day(section_rate(iss, RAYS, unknown)) == 0.0
+
+
+def test_protons_latch_up_parts_that_they_can(iss: Track) -> None:
+    """Folded as any other kind: a plateau from 30 MeV counts what an upset's would."""
+    sel = replace(XAVIER, kind="sel")
+    assert np.array_equal(section_rate(iss, BELT, sel), section_rate(iss, BELT, XAVIER))
+    assert upset_rates(iss, BELT, [sel])["sel"].sum() > 0.0
+
+
 def test_rays_hit_at_the_poles_and_the_belt_in_the_south(sso650: Track) -> None:
     polar = np.abs(sso650.latitude_deg) > 65.0
     latch_up = Section("sel", "heavy-ion", Weibull(1e-4, 3.0, 20.0, 1.5), "x", "A")
