@@ -21,6 +21,7 @@ from hil.plant.orbit import Elements, Orbit, Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
+from hil.plant.radiation.ap8 import require_in_table
 from hil.plant.radiation.crosssection import KINDS, Section
 from hil.plant.radiation.environment import Environment as Radiation
 from hil.plant.radiation.rates import proton_flux, upset_rates
@@ -46,6 +47,7 @@ SAA_FLUX: Final = 5.0
 cosmic rays alone never give so many (4.9 in free space at solar minimum)."""
 
 _SATURATED_MEV: Final = 200.0
+_MOST_SAMPLES: Final = 20_000
 
 
 def orbit_of(model: OrbitModel, plant: Plant) -> Orbit:
@@ -131,8 +133,17 @@ class Sky:
         self.steps = math.ceil(duration_s / plant.step_s - 1e-9)
         self.passes = self._passes()
         self._cache: dict[int, SkyBlock] = {}
-        if self.orbit is not None:  # does it last?
-            self._propagate(np.array([0.0, duration_s]))
+        if self.orbit is not None:  # does it last, and stay where its models hold?
+            self._check(self._propagate(np.linspace(0.0, duration_s, self._samples())))
+
+    def _samples(self) -> int:
+        """Moments at which the orbit is tried out: one a minute at most, always its end."""
+        return 2 + min(round(self.duration_s / 60.0), _MOST_SAMPLES)
+
+    def _check(self, track: Track) -> None:
+        """Raise ConfigError where the belt is asked for beyond its table."""
+        if self._radiation.trapped and "flux_per_cm2_s" not in self._given:
+            self._guarded(lambda: require_in_table(track.altitude_km))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -270,7 +281,7 @@ class Sky:
             for kind in KINDS:
                 column = f"{kind}_per_day.{board.name}"
                 if column in self._given:
-                    rates[kind] = self._column(column, t_s) / 86_400.0
+                    rates[kind] = self._column(column, t_s) * (self.accel / 86_400.0)
             out[board.name] = rates
         return out
 

@@ -150,9 +150,18 @@ def test_the_belt_above_the_table_is_refused() -> None:
         ValueError, match="up to 2100 km: the table of trapped protons ends at 2000"
     ):
         at(0.0, 0.0, 2100.0)
-    with pytest.raises(ValueError, match="up to 35786 km"):
-        mcilwain_l(np.zeros(1), np.zeros(1), np.full(1, 35786.0))
     assert at(0.0, 0.0, 2000.0)[0] > 1000.0
+
+
+def test_l_goes_on_above_the_table_as_in_a_dipole() -> None:
+    """Geostationary satellites are at L of 6.6 to 6.9, whatever their longitude: 6.6 Earth radii at
+    up to 11 degrees from the magnetic equator, 6.61 / cos^2 of that. Here to 8 %."""
+    longitudes = np.arange(-180.0, 180.0, 5.0)
+    zeros = np.zeros(len(longitudes))
+    geo = mcilwain_l(zeros, longitudes, zeros + 35786.0)
+    assert geo.min() > 6.61 * 0.92 and geo.max() < 6.86 * 1.08
+    below, above = (mcilwain_l(zeros, longitudes, zeros + h) for h in (1999.99, 2000.01))
+    assert np.allclose(below, above, rtol=1e-4)
 
 
 @pytest.mark.parametrize("energy", [9.9, 301.0, np.nan])

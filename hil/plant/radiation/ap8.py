@@ -31,13 +31,22 @@ import numpy.typing as npt
 
 from hil.plant.radiation import ap8_table
 
-__all__ = ["ENERGIES_MEV", "MAX_ALTITUDE_KM", "SolarPhase", "Trapped", "mcilwain_l", "trapped"]
+__all__ = [
+    "ENERGIES_MEV",
+    "MAX_ALTITUDE_KM",
+    "SolarPhase",
+    "Trapped",
+    "mcilwain_l",
+    "require_in_table",
+    "trapped",
+]
 
 Floats = npt.NDArray[np.float64]
 
 ENERGIES_MEV: Final = ap8_table.ENERGIES_MEV
 MAX_ALTITUDE_KM: Final = float(ap8_table.ALTITUDES_KM[-1])
 DEFAULT_SAA_DRIFT_DEG: Final = 18.0
+_RADIUS_KM: Final = 6371.2
 
 
 class SolarPhase(str, enum.Enum):
@@ -120,12 +129,6 @@ class _Places:
 def _places(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> _Places:
     if not np.all(np.isfinite(altitude_km + latitude_deg + longitude_deg)):
         raise ValueError("a position is not a number")
-    highest = float(np.max(altitude_km, initial=0.0))
-    if highest > MAX_ALTITUDE_KM:
-        raise ValueError(
-            f"the track goes up to {highest:.0f} km: the table of trapped protons ends at "
-            f"{MAX_ALTITUDE_KM:.0f} km"
-        )
     steps = (
         np.maximum((altitude_km - ap8_table.ALTITUDES_KM[0]) / _ALTITUDE_STEP, 0.0),
         (latitude_deg - ap8_table.LATITUDES_DEG[0]) / _LATITUDE_STEP,
@@ -179,6 +182,16 @@ class Trapped:
         return out
 
 
+def require_in_table(altitude_km: Floats) -> None:
+    """Raise ValueError where the table of trapped protons does not reach: above 2000 km."""
+    highest = float(np.max(altitude_km, initial=0.0))
+    if highest > MAX_ALTITUDE_KM:
+        raise ValueError(
+            f"the track goes up to {highest:.0f} km: the table of trapped protons ends at "
+            f"{MAX_ALTITUDE_KM:.0f} km; `radiation: {{trapped: false}}` leaves the belt out"
+        )
+
+
 def trapped(
     latitude_deg: Floats,
     longitude_deg: Floats,
@@ -189,6 +202,7 @@ def trapped(
 ) -> Trapped:
     """Trapped protons at geodetic positions, each (N,). ValueError above 2000 km."""
     table = _flux_map(SolarPhase(phase))
+    require_in_table(altitude_km)
     places = _places(latitude_deg, longitude_deg + saa_drift_deg, altitude_km)
     active = np.flatnonzero(table.occupied[places.corner])
     roots = places.only(active).interpolate(table.rows)
@@ -198,7 +212,11 @@ def trapped(
 def mcilwain_l(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Floats:
     """McIlwain's L (N,) in the field GSFC 12/66 for 1970, baked with the fluxes; infinite where
     it is undefined, near the poles. Not turned by `saa_drift_deg`: the poles did not drift so.
-    ValueError above 2000 km."""
-    inverse = _places(latitude_deg, longitude_deg, altitude_km).interpolate(_inverse_l_map())[:, 0]
+
+    Above 2000 km it grows with the distance from the Earth's centre, as in a dipole, which is what
+    is left of the field there: right to some 8 % at GEO."""
+    held_km = np.minimum(altitude_km, MAX_ALTITUDE_KM)
+    inverse = _places(latitude_deg, longitude_deg, held_km).interpolate(_inverse_l_map())[:, 0]
+    inverse *= (_RADIUS_KM + held_km) / (_RADIUS_KM + altitude_km)
     with np.errstate(divide="ignore"):
         return 1.0 / inverse

@@ -31,7 +31,8 @@ def upset_rates(
 ) -> dict[str, Floats]:
     """Events per second (N,) of each of `KINDS`, acceleration included; 0 without a section.
 
-    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`. ValueError above 2000 km."""
+    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`. ValueError above 2000 km
+    with trapped protons."""
     rates = {kind: np.zeros(len(track)) for kind in KINDS}
     sources = _Sources(track, environment)
     for section in sections:
@@ -43,7 +44,8 @@ def upset_rates(
 
 
 def section_rate(track: Track, environment: Environment, section: Section) -> Floats:
-    """Events per second (N,) of one section, of all its kinds. ValueError above 2000 km."""
+    """Events per second (N,) of one section, of all its kinds. ValueError above 2000 km with
+    trapped protons."""
     return _Sources(track, environment).rate(section)
 
 
@@ -55,7 +57,7 @@ def proton_flux(track: Track, environment: Environment, above_mev: float = 0.0) 
 
 
 def cutoff_gv(track: Track) -> Floats:
-    """Vertical cut-off rigidity (N,) in GV along the track. ValueError above 2000 km."""
+    """Vertical cut-off rigidity (N,) in GV along the track."""
     return gcr.vertical_cutoff_gv(
         ap8.mcilwain_l(track.latitude_deg, track.longitude_deg, track.altitude_km)
     )
