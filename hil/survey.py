@@ -5,6 +5,7 @@ The boards are taken to do what the scenario says of them. Gives the columns of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,16 +51,31 @@ def survey(scenario: Scenario, every_s: float | None = None) -> Survey:
             remedy="add `plant:` with an orbit or a profile, or try `hil orbit leo-iss-day`",
         )
     step_s = scenario.plant.step_s
-    stride = 1 if every_s is None else round(every_s / step_s)
-    if stride < 1 or (every_s is not None and abs(stride * step_s - every_s) > 1e-9):
-        raise UsageError(f"rows every {every_s:g} s do not fit to steps of {step_s:g} s")
+    stride = 1 if every_s is None else _stride(every_s, step_s)
     built = build_plant(scenario)
+    if stride > built.sky.steps:
+        raise UsageError(
+            f"rows every {every_s:g} s are longer apart than the flight of "
+            f"{built.sky.duration_s:g} s",
+            remedy="take a smaller --every, or a longer --duration",
+        )
     columns = _sky_columns(built, stride)
     columns |= _flown_columns(built, stride)
     contacts = sorted({p.station for p in built.sky.passes})
     for station in contacts:
         columns[f"contact.{station}"] = _contact(built, station, columns["t_s"])
     return Survey(columns, _figures(scenario, built), built.sky.notes)
+
+
+def _stride(every_s: float, step_s: float) -> int:
+    """Steps from row to row."""
+    steps = every_s / step_s
+    if not (math.isfinite(steps) and round(steps) >= 1 and abs(steps - round(steps)) < 1e-9):
+        raise UsageError(
+            f"rows every {every_s:g} s do not fit to steps of {step_s:g} s",
+            remedy=f"--every takes multiples of {step_s:g}",
+        )
+    return round(steps)
 
 
 def _rows(built: BuiltPlant, stride: int) -> npt.NDArray[np.int64]:
@@ -85,7 +101,7 @@ def _sky_columns(built: BuiltPlant, stride: int) -> dict[str, Floats]:
     for board in built.boards:
         for kind in _KINDS:
             rates = np.concatenate([b.rates[board.name][kind] for b in blocks])[rows]
-            columns[f"{kind}_per_day.{board.name}"] = rates * 86_400.0
+            columns[f"{kind}_per_day.{board.name}"] = rates * (86_400.0 / built.sky.accel)
     return columns
 
 
@@ -110,8 +126,8 @@ def _of(moments: list[Moment], name: str) -> Floats | None:
     values = [getattr(m, name) for m in moments]
     if any(v is None for v in values[1:]):
         return None
-    if values[0] is None:  # nothing flowed before the first step
-        values[0] = 0.0
+    if values[0] is None:  # nothing has flowed yet: what the first step will draw
+        values[0] = values[1]
     return np.array(values, dtype=np.float64)
 
 

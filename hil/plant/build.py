@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.board_profile import BoardProfile, load_board_profile
 from hil.plant.flight import Flight
@@ -17,6 +19,7 @@ from hil.plant.strikes import Strikes
 from hil.plant.thermal import CASES, ThermalNetwork
 from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
+from hil.scenario.plant.flight import Plant
 
 __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
@@ -67,7 +70,7 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     if plant.orbit is not None:
         orbit = orbit_of(plant.orbit, plant)
         mean_km = (orbit.perigee_km + orbit.apogee_km) / 2.0
-        built = build_spacecraft(plant.spacecraft, boards, mean_km)
+        built = _spacecraft(plant, boards, mean_km)
         system = _system(built, plant.case, plant.step_s)
     if profile is not None:
         parts: Sequence[str] = [f"{b.name}.junction" for b in boards]
@@ -103,6 +106,21 @@ def _profile(name: str) -> Profile:
         )
         raise _unplaced("$.plant.profile", error)
     return read_profile(path)
+
+
+def _spacecraft(plant: Plant, boards: Sequence[Board], mean_km: float) -> Built:
+    try:
+        return build_spacecraft(plant.spacecraft, boards, mean_km)
+    except ValidationError as error:
+        where = "$.plant.spacecraft"
+        if plant.spacecraft.design is not None:
+            where += ".design"
+        raise ConfigError(
+            [
+                Problem(UNPLACED, 0, 0, where, f"with the boards of the rig in it: {why['msg']}")
+                for why in error.errors()
+            ]
+        ) from None
 
 
 def _system(built: Built, case: str, step_s: float) -> PowerSystem:

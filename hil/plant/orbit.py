@@ -335,7 +335,8 @@ class Orbit:
                 f"the lines of the TLE belong to different satellites: "
                 f"{first[2:7].strip()} and {second[2:7].strip()}"
             )
-        if not 1.0 <= float(first[20:32]) < 367.0:
+        year = int(first[18:20])  # 57 to 56 are 1957 to 2056; of these every fourth is a leap year
+        if not 1.0 <= float(first[20:32]) < (366.0 if year % 4 else 367.0):
             raise ValueError(f"day {first[20:32].strip()} of the TLE's epoch is in no year")
         if float(second[52:63]) <= 0.0:
             raise ValueError("the mean motion of the TLE is 0: this is no orbit")

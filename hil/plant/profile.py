@@ -12,10 +12,12 @@ Units are in the names; unknown columns are refused.
     bus_v load_w battery_w soc stage                   what came of it (shown, not used)
     temperature_c.PART           of a thermal node, as a.junction or structure
     level.NODE                   of a board: 0 off, 1 suspend, 2 capped, 3 full
-    seu_per_day.NODE mbu_... sefi_... sel_...          upset rates, with acceleration
+    seu_per_day.NODE mbu_... sefi_... sel_...          real upset rates: accel multiplies them
     contact.STATION              1 while it hears the satellite
 
-Between rows values are interpolated; levels, stages and contacts hold until the next row."""
+Between rows values are interpolated; levels, stages and contacts, which are whole numbers, hold
+until the next row. A gap is a step of more than ten times the usual one, or of more than three
+times those before and after it."""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +55,7 @@ _FAMILIES: Final[Mapping[str, tuple[float, float]]] = {
 }  # fmt: skip
 _HELD: Final = frozenset({"level", "contact", "stage"})
 _GAP_FACTOR: Final = 10.0
+_ALONE_FACTOR: Final = 3.0
 _MAX_ROWS: Final = 20_000_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,63}")
 
@@ -91,11 +94,14 @@ class Profile:
         problems = []
         first, last = float(self.t_s[0]), float(self.t_s[-1])
         if first > 0.0 or last < duration_s - 1e-6:
+            remedy = "times count from the start of the run: subtract the first one, or add rows"
+            if first <= 0.0 < last:
+                remedy = f"shorten the run (--duration {last:g}s), or add rows"
             problems.append(
                 self._problem(
                     "t_s",
                     f"it covers {first:g} s to {last:g} s; the run is 0 to {duration_s:g} s",
-                    f"shorten the run (--duration {last:g}s), or add rows",
+                    remedy,
                 )
             )
         known_nodes, known_parts = list(nodes), list(parts)
@@ -122,9 +128,9 @@ class Profile:
 def read_profile(path: Path) -> Profile:
     """A profile of a file. ConfigError, with the line where there is one, if it is not usable."""
     if path.suffix.lower() == ".npz":
-        return _checked(str(path), _npz(path), first_line=None)
+        return _checked(str(path), _npz(path), lines=None)
     if path.suffix.lower() == ".csv":
-        return _checked(str(path), _csv(path), first_line=2)
+        return _checked(str(path), *_csv(path))
     raise _wrong(path, 1, "", "it is neither .csv nor .npz", "rename it, or convert it")
 
 
@@ -132,7 +138,8 @@ def _wrong(path: Path | str, line: int, column: str, message: str, remedy: str =
     return ConfigError([Problem(str(path), line, 1, column, message, remedy)])
 
 
-def _csv(path: Path) -> dict[str, Floats]:
+def _csv(path: Path) -> tuple[dict[str, Floats], list[int]]:
+    """The columns, and the line of each of their rows."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -141,7 +148,16 @@ def _csv(path: Path) -> dict[str, Floats]:
     header = [name.strip() for name in next(rows, [])]
     if not header or header == [""]:
         raise _wrong(path, 1, "", "it is empty", "give it a header line, beginning with t_s")
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise _wrong(
+                path, 1, "", f"its columns are separated by {name}; expected commas",
+                "and decimals by points",
+            )  # fmt: skip
+    if header[0].startswith("#"):
+        raise _wrong(path, 1, "", "a comment; expected the names of the columns", "remove it")
     values: list[list[float]] = [[] for _ in header]
+    lines: list[int] = []
     for row in rows:
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
@@ -150,9 +166,10 @@ def _csv(path: Path) -> dict[str, Floats]:
                 path, rows.line_num, "", f"{len(row)} values for {len(header)} columns",
                 "every row has a value for every column",
             )  # fmt: skip
+        lines.append(rows.line_num)
         for column, cell in enumerate(row):
             try:
-                values[column].append(float(cell))
+                values[column].append(float(cell.replace("_", "?")))  # 1_0 is Python's, not CSV's
             except ValueError:
                 what = f"`{cell.strip()[:40]}`" if cell.strip() else "nothing"
                 raise _wrong(
@@ -162,13 +179,13 @@ def _csv(path: Path) -> dict[str, Floats]:
     repeated = [name for index, name in enumerate(header) if name in header[:index]]
     if repeated:
         raise _wrong(path, 1, repeated[0], "this column is there twice", "remove one")
-    return {name: np.array(column) for name, column in zip(header, values, strict=True)}
+    return {name: np.array(column) for name, column in zip(header, values, strict=True)}, lines
 
 
 def _npz(path: Path) -> dict[str, Floats]:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            columns = {name: np.asarray(file[name], dtype=np.float64) for name in file.files}
+            columns = {name: _real(name, file[name]) for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
         raise _wrong(path, 1, "", f"it is no npz file of numbers: {error}") from None
     lengths = {name: column.shape for name, column in columns.items()}
@@ -178,12 +195,18 @@ def _npz(path: Path) -> dict[str, Floats]:
     return columns
 
 
-def _checked(file: str, columns: dict[str, Floats], first_line: int | None) -> Profile:
+def _real(name: str, values: npt.NDArray[Any]) -> Floats:
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is of type {values.dtype}")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _checked(file: str, columns: dict[str, Floats], lines: list[int] | None) -> Profile:
     problems: list[Problem] = []
 
     def add(row: int, column: str, message: str, remedy: str = "") -> None:
-        line = 1 if first_line is None or row < 0 else row + first_line
-        where = f" (row {row})" if first_line is None and row >= 0 else ""
+        line = 1 if lines is None or row < 0 else lines[row]
+        where = f" (row {row})" if lines is None and row >= 0 else ""
         problems.append(Problem(file, line, 1, column, message + where, remedy))
 
     if "t_s" not in columns:
@@ -207,6 +230,9 @@ def _checked(file: str, columns: dict[str, Floats], first_line: int | None) -> P
                 row, name,
                 f"{values[row]:g} is out of range; expected {limits[0]:g} to {limits[1]:g}",
             )  # fmt: skip
+        elif name.split(".", maxsplit=1)[0] in _HELD and np.any(values % 1.0):
+            row = int(np.argmax(values % 1.0 != 0.0))
+            add(row, name, f"{values[row]:g} is no whole number", "it holds until the next row")
     if "t_s" in columns and not problems:
         _check_time(columns["t_s"], add)
     if problems:
@@ -228,9 +254,12 @@ def _check_time(t_s: Floats, add: object) -> None:
             "sort the rows by time, each time once",
         )  # fmt: skip
         return
-    longest = _GAP_FACTOR * float(np.median(steps))
-    if float(np.max(steps)) > longest:
-        row = int(np.argmax(steps > longest)) + 1
+    beside = np.concatenate([steps[:1], steps, steps[-1:]])  # the first and last have one neighbour
+    beside[0], beside[-1] = (0.0, 0.0) if len(steps) > 1 else (np.inf, np.inf)
+    alone = steps > _ALONE_FACTOR * np.maximum(beside[:-2], beside[2:])
+    gaps = alone | (steps > _GAP_FACTOR * float(np.median(steps)))
+    if np.any(gaps):
+        row = int(np.argmax(gaps)) + 1
         add(
             row, "t_s",
             f"a gap from {t_s[row - 1]:g} s to {t_s[row]:g} s, where rows are usually "

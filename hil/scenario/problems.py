@@ -130,6 +130,14 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], document: Document) -
         )
     field = _field_at(model, path)
     value = detail["input"]
+    if kind in ("string_too_short", "string_too_long"):
+        short = kind.endswith("short")
+        bound = context["min_length" if short else "max_length"]
+        most = "at least" if short else "at most"
+        return document.problem(path, f"{describe(value)}; expected {most} {bound} characters")
+    if kind in ("too_long", "too_short") and isinstance(value, (list, tuple)):
+        bound = context.get("max_length", context.get("min_length"))
+        return document.problem(path, f"a list of {len(value)}; expected {bound}")
     if value is None:
         return document.problem(
             path,

@@ -331,6 +331,13 @@ BAD_PROFILES = {
     "one row": ("t_s,soc\n0,1\n", 1, "1 rows"),
     "empty": ("", 1, "it is empty"),
     "twice": ("t_s,soc,soc\n0,1,1\n9000,1,1\n", 1, "there twice"),
+    "semicolons": ("t_s;soc\n0;1\n9000;1\n", 1, "separated by semicolons; expected commas"),
+    "tabs": ("t_s\tsoc\n0\t1\n", 1, "separated by tabs"),
+    "a comment": ("# mine\nt_s,soc\n0,1\n", 1, "a comment"),
+    "below blank lines": ("t_s,soc\n\n\n0,1\n10,nan\n20,1\n", 5, "not a finite number"),
+    "a number of Python": ("t_s,soc\n0,1\n1_0,1\n", 3, "`1_0` is no number"),
+    "a level between two": ("t_s,level.a\n0,3\n9000,2.5\n", 3, "2.5 is no whole number"),
+    "some rows lost": ("t_s,soc\n0,1\n1,1\n2,1\n8,1\n9,1\n", 5, "a gap from 2 s to 8 s"),
 }
 
 
@@ -341,6 +348,30 @@ def test_a_bad_profile_is_refused_at_its_line(tmp_path: Path, case: str) -> None
         built({"profile": str(csv(tmp_path, text))})
     problem = caught.value.problems[0]
     assert problem.line == line and words in problem.message, problem
+
+
+def test_rows_may_be_closer_where_more_happens(tmp_path: Path) -> None:
+    times = [*range(0, 3600, 60), *range(3600, 3900, 10), *range(3900, 9000, 60)]
+    text = "t_s,soc\n" + "".join(f"{t},1\n" for t in times)
+    assert len(read_profile(csv(tmp_path, text)).t_s) == len(times)
+
+
+def test_a_profile_that_begins_late_is_not_mended_by_a_shorter_run(tmp_path: Path) -> None:
+    text = "t_s,soc\n" + "".join(f"{t},1\n" for t in range(100, 9000, 100))
+    with pytest.raises(ConfigError, match="subtract the first one"):
+        built({"profile": str(csv(tmp_path, text))})
+
+
+def test_rates_of_a_profile_are_real_ones_that_accel_multiplies(tmp_path: Path) -> None:
+    """Written in a flight at 20 times, flown at 100 times: the same real rates."""
+    found = survey(scenario(duration="30m", upsets={"accel": 20.0}), every_s=60.0)
+    plain = survey(scenario(duration="30m"), every_s=60.0)
+    column = "seu_per_day.a"
+    assert found.columns[column] == pytest.approx(plain.columns[column])
+    write_profile(tmp_path / "p.npz", found.columns)
+    s = scenario({"profile": str(tmp_path / "p.npz")}, duration="30m", upsets={"accel": 100.0})
+    rates = build_plant(s).sky.block_of(0).rates["a"]["seu"][:1800:60] * 86_400.0
+    assert rates == pytest.approx(100.0 * plain.columns[column][:30])
 
 
 def test_a_profile_must_cover_the_run_and_know_its_nodes(tmp_path: Path) -> None:
@@ -358,6 +389,9 @@ def test_a_damaged_npz_is_refused(tmp_path: Path) -> None:
         read_profile(path)
     np.savez(path, t_s=np.arange(3.0), soc=np.ones(2))
     with pytest.raises(ConfigError, match="differ in length"):
+        read_profile(path)
+    np.savez(path, t_s=np.arange(3.0) + 1j)
+    with pytest.raises(ConfigError, match="complex"):
         read_profile(path)
     np.savez(path, t_s=np.array([object()]))
     with pytest.raises(ConfigError):
@@ -383,6 +417,15 @@ BAD_ORBITS = {
     ),
     "decays": ({**ISS, "altitude_km": 110.0, "bstar": 0.1}, "the orbit ends"),
     "beyond the belt's table": ({**ISS, "altitude_km": 3000.0}, "2000 km"),
+    "beyond the belt's table, later": (
+        {**ISS, "altitude_km": None, "perigee_km": 300.0, "apogee_km": 2500.0}, "trapped: false",
+    ),
+    "day 366 of a year of 365": (
+        {"tle": ["1 25544U 98067A   07366.51782528 -.00002182  00000-0 -11606-4 0  2929",
+                 "2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537"]},
+        "is in no year",
+    ),
+    "four lines": ({"tle": "a\nb\nc\nd"}, "4 lines; expected the two lines of a TLE"),
     "a damaged TLE": (
         {"tle": ["1 25544U 98067A   26079.50000000  .00016717  00000-0  10270-3 0  9005",
                  "2 25544  51.6400 208.9163 0006317  69.9862  25.2906 15.50000000    10"]},
@@ -394,8 +437,29 @@ BAD_ORBITS = {
 @pytest.mark.parametrize("case", BAD_ORBITS)
 def test_a_bad_orbit_is_refused_before_the_run(case: str) -> None:
     orbit, words = BAD_ORBITS[case]
-    with pytest.raises(ConfigError, match=words):
-        built({"orbit": orbit})
+    with pytest.raises((ConfigError, ValidationError), match=words):
+        # Steps so short that the first block of them sees nothing of the orbit.
+        built({"orbit": orbit, "step_s": 0.1})
+
+
+TLE = (
+    "1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927",
+    "2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537",
+)  # of Vallado et al., AIAA 2006-6753
+
+
+@pytest.mark.parametrize(
+    "tle", [TLE, ["ISS (ZARYA)", *TLE], "\r\n".join(TLE), "\n".join(["0 ISS", *TLE, ""])]
+)
+def test_a_tle_may_be_pasted_as_it_comes(tle: Any) -> None:
+    orbit = built({"orbit": {"tle": tle}}).sky.orbit
+    assert orbit is not None and f"{orbit.epoch_utc:%Y-%m-%d %H:%M}" == "2008-09-20 12:25"
+
+
+def test_without_the_belt_an_orbit_may_be_as_high_as_it_likes() -> None:
+    """At GEO nothing is cut off: 4.9 protons /cm2/s in free space, less the Earth's shadow."""
+    geo = built({"orbit": {**ISS, "altitude_km": 35_786.0}, "radiation": {"trapped": False}})
+    assert geo.sky.block_of(0).flux_per_cm2_s == pytest.approx(4.85, abs=0.15)
 
 
 def test_a_stale_epoch_is_refused_and_an_old_one_noted() -> None:
@@ -443,6 +507,23 @@ def test_a_design_part_by_part_flies() -> None:
 def test_a_bad_network_is_refused(parts: dict[str, Any], words: str) -> None:
     with pytest.raises((ValidationError, ConfigError), match=words):
         built({"spacecraft": design(**parts)})
+
+
+def test_parts_that_collide_with_the_boards_are_refused() -> None:
+    """The names of a board's own parts, which are added to a design."""
+    nodes = [{"name": "body", "capacity_j_per_k": 5000.0},
+             {"name": "a.junction", "fixed_c": 20.0}]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"boards of the rig in it: a node `a\.junction` exists"):
+        built({"spacecraft": design(nodes=nodes)})
+
+
+def test_an_unknown_thermal_node_is_reported_where_it_is_named() -> None:
+    wrong = design()
+    wrong["design"]["battery"]["node"] = "bdoy"
+    with pytest.raises(ValidationError) as caught:
+        scenario({"spacecraft": wrong})
+    (error,) = caught.value.errors()
+    assert error["loc"][-3:] == ("design", "battery", "node") and "no thermal node" in error["msg"]
 
 
 def test_frames_and_steps_must_fit() -> None:

@@ -33,11 +33,29 @@ def _utc(value: Any) -> Any:
 Utc = Annotated[datetime, BeforeValidator(_utc)]
 
 
+def _tle(value: Any) -> Any:
+    """The two lines of a TLE, also from one text, and after a line with the satellite's name."""
+    lines = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(lines, (list, tuple)) or not all(isinstance(line, str) for line in lines):
+        return value
+    lines = [line for line in lines if line.strip()]
+    if len(lines) == 3 and not lines[0].startswith("1 "):
+        lines = lines[1:]
+    if len(lines) != 2:
+        raise wrong(
+            f"{len(lines)} line{'s'[: len(lines) != 1]}; expected the two lines of a TLE, "
+            "or three with the satellite's name first"
+        )
+    return lines
+
+
 class OrbitModel(FrozenModel):
     """A TLE, or mean elements at an epoch. Ranges and contradictions: hil.plant.orbit."""
 
-    tle: tuple[str, str] | None = Field(
-        default=None, description="The two lines of a TLE, instead of everything below."
+    tle: Annotated[tuple[str, str] | None, BeforeValidator(_tle)] = Field(
+        default=None,
+        description="The two lines of a TLE (a name before them is passed over), "
+        "instead of everything below.",
     )
     epoch_utc: Utc | None = Field(default=None, description="Epoch of the elements.")
     altitude_km: Float | None = Field(

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from hil.scenario.fields import Celsius, Float, Fraction, FrozenModel, NonNegative, PartName
 from hil.scenario.plant.battery import BatteryModel
-from hil.scenario.plant.power import BusModel, LoadModel
+from hil.scenario.plant.power import BusModel, LoadModel, PowerModel
 from hil.scenario.plant.solar_array import SolarArrayModel
 from hil.scenario.plant.thermal import RadiatorPanel, Surface, ThermalModel
 from hil.scenario.positions import KeyPath
@@ -73,8 +73,21 @@ class Design(FrozenModel):
                     f"`{part.name}` does not say where it looks",
                     "add `pointing: sun`, nadir, zenith, ram, wake, north, south or shade",
                 )
+        found += self._unknown_nodes()
         wrong_at("Design", found)
         return self
+
+    def _unknown_nodes(self) -> Findings:
+        """Where battery, arrays, bus or loads name a thermal node that there is not."""
+        power = PowerModel(bus=self.bus, battery=self.battery, arrays=self.arrays, loads=self.loads)
+        found = Findings()
+        for path, message, remedy in power.check_nodes(self.thermal):
+            named: object = self
+            for step in path:
+                named = named[step] if isinstance(named, tuple) else getattr(named, str(step))
+            if not str(named).endswith((".junction", ".board")):  # boards are added later
+                found.add(path, message, remedy)
+        return found
 
 
 class Spacecraft(FrozenModel):
