@@ -56,6 +56,8 @@ def mount(app: typer.Typer, io: Output) -> None:
 
         if output is not None and output.suffix.lower() not in (".csv", ".npz"):
             raise UsageError(f"{output} ends in neither .csv nor .npz", remedy="name it so")
+        if plot is not None:
+            view.require_plotting(plot)
         loaded = load(scenario, Overrides(duration=duration, accel=accel))
         with placing(loaded.file):
             found = survey(loaded.scenario, every)

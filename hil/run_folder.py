@@ -124,6 +124,7 @@ def write_junit(scenario: Scenario, result: RunResult) -> None:
     for key, value in (
         ("run_digest", result.run_digest),
         ("seed", result.seed),
+        ("accel", f"{result.accel:g}"),
         ("config_hash", config_hash(scenario)),
         ("run_dir", result.run_dir),
     ):

@@ -403,7 +403,7 @@ class Upsets(FrozenModel):
         default=False,
         description="Hold an upset back while the rig still recovers from one before.",
     )
-    accel: Positive = Field(
+    accel: Annotated[Positive, Field(le=1e12)] = Field(
         default=1.0, description="All rates are multiplied by this; real orbits are slow."
     )
     events: tuple[Event, ...] = Field(default=(), description="Single upsets at known frames.")

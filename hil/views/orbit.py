@@ -10,10 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hil.errors import SetupError
+from hil.errors import SetupError, UsageError
 from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
 
-__all__ = ["draw", "summary"]
+__all__ = ["draw", "require_plotting", "summary"]
+
+_PICTURES: Final = (".png", ".svg", ".pdf")
 
 _SPARKS: Final = " ▁▂▃▄▅▆▇█"
 _ASCII_SPARKS: Final = " .:-=+*#@"
@@ -141,21 +143,32 @@ def _range(values: list[float], unit: str) -> str:
     return f"{low:.4g} to {high:.4g} {unit}"
 
 
-def draw(
-    path: Path, name: str, figures: Mapping[str, Any], columns: Mapping[str, Sequence[float]]
-) -> None:
-    """Draw the course of a flight into a file (png, svg or pdf). SetupError without matplotlib, or
-    if the file cannot be written."""
+def require_plotting(path: Path) -> None:
+    """UsageError unless pictures of that kind can be drawn; SetupError without matplotlib."""
+    if path.suffix.lower() not in _PICTURES:
+        raise UsageError(
+            f"{path} is no picture that can be drawn", remedy=f"end it in {', '.join(_PICTURES)}"
+        )
     try:
-        import matplotlib as mpl  # noqa: PLC0415  (heavy, and an extra)
-
-        mpl.use("Agg")
-        from matplotlib import pyplot as plt  # noqa: PLC0415
+        import matplotlib as mpl  # noqa: F401, PLC0415  (heavy, and an extra)
     except ImportError:
         raise SetupError(
             "pictures need matplotlib, which is not installed",
             remedy="pip install 'hil-flight[plot]'",
         ) from None
+
+
+def draw(
+    path: Path, name: str, figures: Mapping[str, Any], columns: Mapping[str, Sequence[float]]
+) -> None:
+    """Draw the course of a flight into a file (png, svg or pdf). As `require_plotting`; SetupError
+    if the file cannot be written."""
+    require_plotting(path)
+    import matplotlib as mpl  # noqa: PLC0415  (heavy, and an extra)
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
     hours = [t / 3600.0 for t in columns["t_s"]]
     chips = [c for c in columns if c.startswith("temperature_c.")]
     panels: list[tuple[str, list[str]]] = [
