@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -82,9 +82,9 @@ class Design(FrozenModel):
         power = PowerModel(bus=self.bus, battery=self.battery, arrays=self.arrays, loads=self.loads)
         found = Findings()
         for path, message, remedy in power.check_nodes(self.thermal):
-            named: object = self
+            named: Any = self
             for step in path:
-                named = named[step] if isinstance(named, tuple) else getattr(named, str(step))
+                named = named[step] if isinstance(step, int) else getattr(named, step)
             if not str(named).endswith((".junction", ".board")):  # boards are added later
                 found.add(path, message, remedy)
         return found
