@@ -30,11 +30,10 @@ from hil.plant.sections import sections_of
 from hil.plant.spacecraft import Board, Built
 from hil.plant.thermal import Environment as Light
 from hil.plant.thermal import ThermalNetwork
-from hil.scenario import parse_duration_us
 from hil.scenario.load import UNPLACED
 from hil.scenario.plant.flight import Plant
 from hil.scenario.plant.orbit import OrbitModel
-from hil.scenario.plant.radiation import RadiationModel
+from hil.scenario.plant.radiation import RadiationModel, onset_s
 
 __all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock", "orbit_of"]
 
@@ -317,9 +316,7 @@ def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> d
 
 def _radiation(model: RadiationModel, accel: float) -> Radiation:
     events = tuple(
-        SolarParticleEvent(
-            parse_duration_us(e.onset) / 1e6, e.strength, e.rise_h, e.decay_h, e.storm_factor
-        )
+        SolarParticleEvent(onset_s(e.onset), e.strength, e.rise_h, e.decay_h, e.storm_factor)
         for e in model.events
     )
     try:

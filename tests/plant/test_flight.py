@@ -236,6 +236,20 @@ def test_every_board_profile_becomes_sections(name: str) -> None:
             assert got == pytest.approx(want, rel=1e-12), (channel.name, x)
 
 
+def test_a_solar_event_may_be_going_on_when_the_run_begins() -> None:
+    """On the same track: at its beginning nothing has come yet, six hours later much has."""
+    polar = {**ISS, "inclination_deg": 98.0, "altitude_km": 600.0, "mean_anomaly_deg": 90.0}
+
+    def peak(onset: str) -> float:
+        events = [{"onset": onset, "strength": 1.0}]
+        plant = built({"orbit": polar, "radiation": {"events": events, "trapped": False}})
+        return float(plant.sky.block_of(0).flux_per_cm2_s[:60].max())
+
+    assert peak("2h") < 10.0 < 100.0 * peak("0s") < peak("-6h")
+    with pytest.raises(ValidationError, match="not a duration"):
+        peak("-soon")
+
+
 def test_acceleration_multiplies_every_rate_and_no_flux() -> None:
     one, many = built(), built(upsets={"accel": 250.0})
     a, b = one.sky.block_of(0), many.sky.block_of(0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -10,7 +11,7 @@ from hil.scenario.durations import parse_duration_us
 from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
 from hil.scenario.problems import Findings, wrong, wrong_at
 
-__all__ = ["MAX_SHIELDING_MM", "Duration", "RadiationModel", "SolarEventModel"]
+__all__ = ["MAX_SHIELDING_MM", "Duration", "Onset", "RadiationModel", "SolarEventModel", "onset_s"]
 
 MAX_SHIELDING_MM = 200.0
 """The thickest wall that the slowing down of protons was worked out for."""
@@ -28,10 +29,38 @@ Duration = Annotated[str, AfterValidator(_duration)]
 """Text such as 90s or 2h."""
 
 
+def onset_s(text: str) -> float:
+    """Seconds from the start of the run: of a duration such as 2h, 0s, or -6h for one before it.
+
+    ValueError if it is none."""
+    before, length = text.startswith("-"), text.removeprefix("-")
+    if _NOTHING.fullmatch(length):
+        return 0.0
+    seconds = parse_duration_us(length) / 1e6
+    return -seconds if before else seconds
+
+
+_NOTHING: Final = re.compile(r"0+(us|ms|s|m|h|d)")
+
+
+def _onset(text: str) -> str:
+    try:
+        onset_s(text)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    return text
+
+
+Onset = Annotated[str, AfterValidator(_onset)]
+"""Text such as 90s, 2h, 0s or -6h."""
+
+
 class SolarEventModel(FrozenModel):
     """A solar particle event: a burst of protons that comes over the poles."""
 
-    onset: Duration = Field(description="When it begins: time from the start of the run, as 2h.")
+    onset: Onset = Field(
+        description="When it begins: time from the start of the run, as 2h; -6h: before it."
+    )
     strength: NonNegative = Field(
         default=0.1, description="1 is August 1972, the largest known; most are below 0.1."
     )
