@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hil.perf.week import write_record
+from hil.views.screen import watching
 from hil.views.screen.decision import decision, neighbour
 from hil.views.screen.desk import Desk
 from hil.views.screen.events import newest_events
@@ -281,11 +283,76 @@ def test_limits_of_the_scenario_hold(tmp_path: Path) -> None:
     assert set(all_of(watch, 14)) == {("cpu_temp_c", name) for name in "abc"}
 
 
-def test_a_late_beginning_says_since_when_it_watches(tmp_path: Path) -> None:
-    frames = write_record(tmp_path / "run.db", 1500)
-    watch = Watch(opened(tmp_path))
-    all_of(watch, frames - 1)
-    assert 0 < watch.watched_from < frames
+def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong output, an isolation that is over, and heat, long ago; then 2,000 quiet seconds."""
+    hot = ("cpu_temp_c", "b")
+    with Story(tmp_path / "run.db", frames=30_000) as story:
+        story.agree(20).wrong().agree(9).isolate("c").agree(20).move("c", "isolated", "voting")
+        story.temperatures["b"] = 91.0
+        story.agree(60)
+        story.temperatures["b"] = 50.0
+        story.agree(20_000)
+        story.temperatures["a"] = 90.0
+        story.agree(50)
+    source = opened(tmp_path)
+    watch = Watch(source)
+    monkeypatch.setattr(watching, "_BUDGET_S", 5.0)
+    first = {alarm.key: alarm for alarm in watch.follow(source.last)}
+    assert first["cpu_temp_c", "a"].level is Level.BAD  # of what is now, at once
+    looks = 0
+    while watch.behind:
+        assert 0 < watch.watched_from < source.last
+        found = watch.follow(source.last)
+        looks += 1
+    assert watch.watched_from == 0 and looks < 30
+    alarms = {alarm.key: alarm for alarm in found}
+    assert set(alarms) == {hot, ("cpu_temp_c", "a"), ("isolated", "c"), ("wrong output", "")}
+    assert alarms[hot].level is Level.GOOD and alarms[hot].latched is Level.BAD
+    assert alarms["wrong output", ""].since_frame == 20
+    # The same as if somebody had watched from the beginning on.
+    patient = Watch(source)
+    for frame in range(0, source.last + 1, 1000):
+        patient.follow(frame)
+    while patient.behind:
+        patient.follow(source.last)
+    assert patient.follow(source.last) == found
+    # What is acknowledged stays so, wherever one looks from.
+    assert watch.acknowledge() == 4
+    assert [a.key for a in watch.follow(source.last)] == [("cpu_temp_c", "a")]
+    watch.follow(5000)
+    while watch.behind:
+        watch.follow(source.last)
+    assert all(a.acknowledged for a in watch.follow(source.last))
+
+
+def test_of_a_long_flight_with_few_accounts_nothing_is_missed(tmp_path: Path) -> None:
+    """Plants tell of themselves oftener than boards where frames are computed in no time."""
+    with Story(tmp_path / "run.db", frames=30_000) as story:
+        for frame in range(3000):
+            story.plant(soc=0.1 if 100 < frame < 110 else 0.8).agree()
+    source = opened(tmp_path)
+    watch = Watch(source)
+    assert all_of(watch, source.last) == {("soc", ""): Level.GOOD}
+
+
+def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> None:
+    """Through a run that takes commands, by name; what came back later is not."""
+    with Story(tmp_path / "run.db") as story:
+        story.agree(20).wrong().agree(9).isolate("c").agree(9)
+    source = opened(tmp_path)
+    watch = Watch(source)
+    assert len(watch.follow(source.last)) == 2
+    with sqlite3.connect(tmp_path / "run.db") as db:
+        for name in ("wrong output", "isolated.c", "nonsense"):
+            db.execute(
+                "INSERT INTO commands (frame, wall_us, who, uid, pid, command, arguments, ok, "
+                "answer) VALUES (40, 0, 'ann', 1, 1, 'acknowledge', ?, 1, '')",
+                (json.dumps({"alarm": name}),),
+            )
+    assert [a.acknowledged for a in watch.follow(source.last)] == [True]
+    assert [a.acknowledged for a in Watch(source).follow(source.last)] == [True]
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -337,8 +404,11 @@ def test_neighbours_are_the_notable_frames(tmp_path: Path) -> None:
 # --- long records ---------------------------------------------------------------------------------
 
 
-def test_opening_and_seeking_do_not_read_the_whole_record(tmp_path: Path) -> None:
-    """What a look asks for does not grow with the record: it is counted, not timed."""
+def test_opening_and_seeking_do_not_read_the_whole_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a look asks for does not grow with the record: it is counted, not timed. (Alarms of the
+    past are read, too, but only so long with every look.)"""
     asked = {}
     for name, seconds in (("short", 1500), ("long", 9000)):
         (tmp_path / name).mkdir()
@@ -349,6 +419,7 @@ def test_opening_and_seeking_do_not_read_the_whole_record(tmp_path: Path) -> Non
         desk.refresh(140, 40)
         while not desk.gather.ledger.read_on(1.0) or desk.moving:
             desk.refresh(140, 40)
+        monkeypatch.setattr(watching, "_PAST_BUDGET_S", 0.0)
         steps = 0
 
         def count() -> int:
@@ -363,4 +434,5 @@ def test_opening_and_seeking_do_not_read_the_whole_record(tmp_path: Path) -> Non
             desk.refresh(140, 40)
             desk.page()
         asked[name] = steps
+        monkeypatch.undo()
     assert asked["long"] < 3 * asked["short"]  # of six times as much

@@ -106,7 +106,8 @@ def _limit(told: Mapping[str, Any]) -> Limit:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One quantity of one node (empty: of the satellite, or of the whole)."""
+    """One quantity of one node (empty: of the satellite, or of the whole). `raised_frame`: when it
+    came, came back or got worse; what is acknowledged later than that is acknowledged."""
 
     quantity: str
     node: str
@@ -118,10 +119,16 @@ class Alarm:
     worst: float | None = None
     acknowledged: bool = False
     times: int = 1
+    raised_frame: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
         return self.quantity, self.node
+
+    @property
+    def name(self) -> str:
+        """What it is called in commands."""
+        return ".".join(part for part in self.key if part)
 
     @property
     def listed(self) -> bool:
@@ -135,6 +142,16 @@ class Book:
         self._limits = limits
         self._streaks: dict[tuple[str, str], tuple[int, int]] = {}  # out in a row: any, red
         self._alarms: dict[tuple[str, str], Alarm] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """By quantity and phase."""
+        return self._limits
+
+    def is_raised(self, key: tuple[str, str]) -> bool:
+        """Whether this one is out of order now."""
+        alarm = self._alarms.get(key)
+        return alarm is not None and alarm.level > Level.GOOD
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -176,7 +193,8 @@ class Book:
         old = self._alarms.get(key)
         if old is None or (not old.listed and level > Level.GOOD):
             if level > Level.GOOD:
-                self._alarms[key] = Alarm(quantity, node, level, level, frame, text, value, value)
+                self._alarms[key] = Alarm(quantity, node, level, level, frame, text, value, value,
+                                          raised_frame=frame)  # fmt: skip
             return
         worse = level > Level.GOOD and level >= old.latched
         raised = level > Level.GOOD and old.level is Level.GOOD
@@ -191,6 +209,7 @@ class Book:
             text=text if worse else old.text, value=value,
             worst=value if worse else old.worst, acknowledged=acknowledged,
             times=old.times + raised,
+            raised_frame=frame if raised or level > old.level else old.raised_frame,
         )  # fmt: skip
 
     def acknowledge(self, keys: Iterable[tuple[str, str]] | None = None) -> int:

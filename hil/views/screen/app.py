@@ -39,12 +39,14 @@ _AGES_S: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class Command:
     """Something that a run can be told. `node`: it is for the chosen one; `more`: what else to ask
-    for, as `key=value`; `sure`: it is asked for again."""
+    for, as `key=value`; `text`: that is one text, taken as it is; `sure`:
+    it is asked for again."""
 
     name: str
     help: str
     node: bool = False
     more: str = ""
+    text: bool = False
     sure: bool = True
 
 
@@ -280,8 +282,7 @@ class Watching(App[str]):
         await self._do(self.desk.acknowledge)
         if self._control is not None and self._control.commands(self.desk.source.run):
             for alarm in waiting:
-                name = ".".join(part for part in alarm.key if part)
-                words = [f"alarm={name}"]
+                words = [f"alarm={alarm.name}"]
                 self.run_worker(self._tell("acknowledge", words), exit_on_error=False)
 
     async def action_filter(self) -> None:
@@ -328,7 +329,7 @@ class Watching(App[str]):
             if frame is not None:
                 await self._do(lambda: self.desk.seek(frame))
             elif text:
-                self.notify(f"`{text}` is no frame and no time", severity="warning")
+                self.say(f"`{text}` is no frame (1234) and no time (12.5s, 1h30m)", bad=True)
 
         self.push_screen(Ask("Go to a frame (1234) or a time of flight (12.5s, 1h30m)"), found)
 
@@ -379,7 +380,7 @@ class Watching(App[str]):
         def answered(yes: bool | None) -> None:
             if yes and self._end_run is not None:
                 self._end_run()
-                self.notify("ending the run after this frame")
+                self.say("ending the run after this frame")
 
         self.push_screen(
             Confirm("End the run? It will be recorded as aborted.",
@@ -409,19 +410,27 @@ class Watching(App[str]):
     def tell(self, command: Command) -> None:
         """Tell the run something: ask for what is missing, and whether it is meant."""
         words: list[str] = []
-        if command.node and self.desk.scene.nodes:
-            chosen = (self.desk.node or 0) % len(self.desk.scene.nodes)
-            words.append(f"node={self.desk.scene.nodes[chosen].name}")
-        if not command.more:
+        nodes, question = self.desk.scene.nodes, command.more
+        if command.node and nodes:
+            words.append(f"node={nodes[(self.desk.node or 0) % len(nodes)].name}")
+            if self.desk.node is None and len(nodes) > 1:  # none was chosen: no guess is sent
+                names = ", ".join(node.name for node in nodes)
+                question = f"{question}, node= one of {names}".removeprefix(", ")
+        if not question:
             self._confirm(command, words)
             return
 
         def found(text: str | None) -> None:
-            if text:
-                self._confirm(command, shlex.split(text))
+            try:
+                told = [text] if command.text and text else shlex.split(text or "")
+            except ValueError as error:
+                self.say(f"`{text}`: {error}; close every quote", bad=True)
+                return
+            if told:
+                self._confirm(command, told)
 
-        value = " ".join([*words, *([command.more] if command.node else [])])
-        self.push_screen(Ask(f"{command.name}: {command.more}", value), found)
+        value = " ".join([*words, *([command.more] if command.node and command.more else [])])
+        self.push_screen(Ask(f"{command.name.replace('_', ' ')}: {question}", value), found)
 
     def _confirm(self, command: Command, words: Sequence[str]) -> None:
         def answered(yes: bool | None) -> None:
@@ -438,4 +447,8 @@ class Watching(App[str]):
         assert self._control is not None
         run = self.desk.source.run
         ok, text = await asyncio.to_thread(self._control.send, run, name, words)
-        self.notify(text, severity="information" if ok else "error")
+        self.say(text, bad=not ok)
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Tell the user, as it is: what others have said is no markup."""
+        self.notify(text, severity="error" if bad else "information", markup=False)

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -50,11 +51,29 @@ class Ask(ModalScreen["str | None"]):
         super().__init__()
         self._question = question
         self._value = value
+        self._early: list[Key] = []
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Text(self._question))
-            yield Input(self._value, compact=True)
+            yield Input(self._value, compact=True, select_on_focus=False)
+
+    def on_key(self, event: Key) -> None:
+        """Keys that were pressed before there was a line to type them into are not lost."""
+        if not isinstance(self.focused, Input):
+            self._early.append(event)
+            event.stop()
+
+    async def on_descendant_focus(self) -> None:
+        early, self._early = self._early, []
+        line = self.query_one(Input)
+        for event in early:
+            if event.is_printable and event.character:
+                line.insert_text_at_cursor(event.character)
+            elif event.key == "backspace":
+                line.action_delete_left()
+            elif event.key == "enter":
+                await line.action_submit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())

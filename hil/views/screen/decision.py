@@ -237,8 +237,8 @@ def _cures(source: Source, frame: int) -> tuple[tuple[Cure, ...], str]:
             back[row["node"]] = row
     last = max((row["frame"] for row in back.values()), default=frame)
     repairs = source.rows(
-        "SELECT * FROM repairs WHERE id > ? AND frame <= ? ORDER BY id LIMIT 40",
-        source.position("repairs", frame - 1), last,
+        "SELECT * FROM repairs WHERE id > ? AND id <= ? ORDER BY id LIMIT 40",
+        source.position("repairs", frame - 1), source.position("repairs", last),
     )  # fmt: skip
     cures = tuple(
         Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"]))

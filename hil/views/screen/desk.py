@@ -18,7 +18,7 @@ from hil.views.screen import decision as decisions
 from hil.views.screen import judge
 from hil.views.screen.alarms import Alarm
 from hil.views.screen.events import newest_events
-from hil.views.screen.facts import Event, Level, Run, Scene
+from hil.views.screen.facts import Event, Level, NodeFacts, Run, Scene
 from hil.views.screen.gather import Gather
 from hil.views.screen.history import History, history
 from hil.views.screen.ledger import ZOOMS
@@ -26,7 +26,7 @@ from hil.views.screen.paint import Marks, line
 from hil.views.screen.paint_decision import decision_page
 from hil.views.screen.paint_events import LEVELS, Filter, events_page, filtered
 from hil.views.screen.paint_map import Sky, map_page
-from hil.views.screen.paint_node import node_page
+from hil.views.screen.paint_node import curve_points, node_page
 from hil.views.screen.paint_overview import banner, overview
 from hil.views.screen.paint_status import status_line
 from hil.views.screen.player import Player
@@ -36,7 +36,13 @@ from hil.views.screen.watching import Watch
 
 __all__ = ["Desk", "View"]
 
+_LEAST: Final = (20, 2)
 _EVENTS: Final = 400
+_OF_A_NODE: Final = 60
+_PLANT_US: Final = 1_000_000
+"""Curves of the plant are drawn anew after so much flight."""
+_STRIP_US: Final = 120_000_000
+"""So much flight is on the strip, or the whole run while it is shorter, until + or - is pressed."""
 _HISTORY: Final = (1, 10, 60, 600)
 """Accounts (seconds) per point of a node's curves."""
 
@@ -67,9 +73,9 @@ class Desk:
         self.marks = marks
         self.player = player
         self.view = View.OVERVIEW
-        self.zoom = 0
+        self.zoom: int | None = None  # index of ZOOMS; None: what shows the last minutes
         self.node: int | None = None
-        self.cell: int | None = None
+        self._picked: int | None = None  # a frame of the cell under the cursor
         self.frame: int | None = None
         self.filter = Filter()
         self.event = 0
@@ -80,28 +86,50 @@ class Desk:
         self.lines = 0
         self._clock = clock
         self._back: list[View] = []
-        self._watch = Watch(self.source)
-        self._kept: dict[str, _Kept] = {}
-        self._events: list[Event] = []
+        self._begin()
         self._size = (80, 24)
 
     def _gather_run(self) -> Run:
         self.gather = Gather(self.source)
         return self.gather.run
 
+    def _begin(self) -> None:
+        """Nothing is known of the record yet."""
+        self._epoch = self.source.epoch
+        self._watch = Watch(self.source)
+        self._kept: dict[str, _Kept] = {}
+        self._events: list[Event] = []
+
     # --- looking ------------------------------------------------------------------------------
 
     def refresh(self, width: int, height: int) -> None:
-        """Read what is new, for a page of this size."""
+        """Read what is new, for a page of this size; the terminal crops what is too wide for it."""
+        width, height = max(_LEAST[0], width), max(_LEAST[1], height)
         self._size = (width, height)
         self.source.poll()
+        if self.source.epoch != self._epoch:  # another record stands where there was one
+            self._gather_run()
+            self._begin()
         head = self.head
         cells = max(10, width - 2)
-        self.scene = self.gather.scene(
-            head, cells=cells, zoom=ZOOMS[self.zoom], events=max(12, height)
-        )
+        zoom = ZOOMS[self._overall(head, cells) if self.zoom is None else self.zoom]
+        self.scene = self.gather.scene(head, cells=cells, zoom=zoom, events=max(12, height))
         if self.source.state is not State.WAITING and head >= 0:
             self.alarms = self._watch.follow(head)
+
+    def _overall(self, head: int, cells: int) -> int:
+        """The zoom that shows the last minutes, or the whole run."""
+        wanted = min(head + 1, _STRIP_US // self.source.frame_us)
+        return next((k for k, zoom in enumerate(ZOOMS) if zoom * cells >= wanted), len(ZOOMS) - 1)
+
+    @property
+    def cell(self) -> int | None:
+        """The cell of the strip under the cursor, from the newest backwards: it stays with its
+        frame."""
+        if self._picked is None:
+            return None
+        back = self.scene.head // self.scene.zoom - self._picked // self.scene.zoom
+        return back if 0 <= back < len(self.scene.strip) else None
 
     @property
     def head(self) -> int:
@@ -157,18 +185,28 @@ class Desk:
 
     def _node_page(self, width: int, height: int) -> list[Text]:
         node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
-        points, every = max(10, width - 48), _HISTORY[self.history_zoom]
+        points, every = curve_points(width), _HISTORY[self.history_zoom]
         newest = node.reading.frame if node.reading else -1
+        plant = self.scene.plant.t_us // _PLANT_US if self.scene.plant else -1
         past = self._keep(
             "history",
-            (node.index, newest, points, every),
+            (node.index, newest, plant, points, every),
             lambda: history(self.source, node.index, self.scene.head, points, every),
         )
         assert isinstance(past, History)
-        events = [e for e in self._all_events() if node.name in e.node.split(",")]
         return node_page(
-            self.scene, node, past, events, width=width, height=height, marks=self.marks
+            self.scene, node, past, self._node_events(node),
+            width=width, height=height, marks=self.marks,
+        )  # fmt: skip
+
+    def _node_events(self, node: NodeFacts) -> list[Event]:
+        found = self._keep(
+            "node events",
+            (node.name, self.scene.head, self.source.changed),
+            lambda: list(newest_events(self.source, self.scene.head, _OF_A_NODE, node.name)),
         )
+        assert isinstance(found, list)
+        return found
 
     def _all_events(self) -> list[Event]:
         found = self._keep(
@@ -207,7 +245,7 @@ class Desk:
     def back(self) -> None:
         """The page before."""
         if self.view is View.OVERVIEW and (self.cell is not None or self.node is not None):
-            self.cell = self.node = None
+            self._picked = self.node = None
         else:
             self._turn(self._back.pop() if self._back else View.OVERVIEW)
 
@@ -218,8 +256,9 @@ class Desk:
 
     def _picked_frame(self) -> int:
         strip = self.scene.strip
-        if self.cell is not None and self.cell < len(strip):
-            return max(0, strip[-1 - self.cell].frame)
+        cell = self.cell
+        if cell is not None and cell < len(strip):
+            return max(0, strip[-1 - cell].frame)
         return self.scene.head
 
     @property
@@ -231,12 +270,12 @@ class Desk:
             if self.node is not None:
                 return f"node {self.scene.nodes[self.node % len(self.scene.nodes)].name}"
             return "frame" if self.scene.head >= 0 else ""
-        if self.view is View.NODE:
-            return "frame"
-        return ""
+        return "frame" if self.view is View.NODE and self.scene.nodes else ""
 
     def enter(self) -> None:
         """Open what is under the cursor."""
+        if not self.target:
+            return
         if self.view is View.OVERVIEW and self.node is not None:
             self.go(View.NODE)
         elif self.view is View.EVENTS:
@@ -245,8 +284,7 @@ class Desk:
                 self.frame = shown[max(0, min(self.event, len(shown) - 1))].frame
                 self.go(View.DECISION)
         elif self.view is View.NODE:
-            mine = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)].name
-            events = [event for event in self._events if mine in event.node.split(",")]
+            events = self._node_events(self.scene.nodes[(self.node or 0) % len(self.scene.nodes)])
             self.frame = events[0].frame if events else self.scene.head
             self.go(View.DECISION)
         elif self.view is View.OVERVIEW and self.scene.head >= 0:
@@ -258,7 +296,7 @@ class Desk:
             count = len(self.scene.nodes)
             start = -1 if step > 0 else 0
             self.node = ((start if self.node is None else self.node) + step) % count
-            self.cell = None
+            self._picked = None
         elif self.view is View.EVENTS:
             count = len(filtered(self._events, self.filter))
             self.event = max(0, min(self.event + step, count - 1))
@@ -268,16 +306,21 @@ class Desk:
     def horizontal(self, step: int) -> None:
         """Left (-1) or right (1)."""
         if self.view is View.OVERVIEW:
-            count = len([cell for cell in self.scene.strip if cell.first >= 0])
+            cells = [cell for cell in self.scene.strip if cell.last >= 0 and cell.mark]
             cell = (-1 if self.cell is None else self.cell) - step
-            self.cell = max(0, min(cell, max(0, count - 1)))
-            self.node = None
+            if cells:
+                self._pick(cells[-1 - max(0, min(cell, len(cells) - 1))].first)
         elif self.view is View.NODE and self.scene.nodes:
             self.node = ((self.node or 0) + step) % len(self.scene.nodes)
         elif self.view is View.DECISION:
             here = self.scene.head if self.frame is None else self.frame
             self.frame = max(0, min(here + step, self.source.last))
             self.scroll = 0
+
+    def _pick(self, frame: int) -> None:
+        """Put the cursor on the cell of a frame; the strip keeps its scale from now on."""
+        self.zoom = ZOOMS.index(self.scene.zoom)
+        self._picked, self.node = max(0, frame), None
 
     def mark(self, step: int) -> None:
         """To the next (1) or previous (-1) frame that was more than agreement."""
@@ -288,30 +331,27 @@ class Desk:
         if self.view is View.DECISION:
             self.frame, self.scroll = found, 0
             return
-        zoom = ZOOMS[self.zoom]
+        zoom = self.scene.zoom
         newest = self.scene.head // zoom
-        count = len(self.scene.strip)
-        if found > self.scene.head or newest - found // zoom >= count:
+        if found > self.scene.head or newest - found // zoom >= len(self.scene.strip):
             self.seek(found)
-            self.cell = 0
-        else:
-            self.cell = newest - found // zoom
-        self.node = None
+        self._pick(found)
 
     def change_zoom(self, step: int) -> None:
         """More (1) or fewer (-1) frames in a cell, or seconds in a point."""
         if self.view is View.NODE:
             self.history_zoom = max(0, min(self.history_zoom + step, len(_HISTORY) - 1))
             return
-        picked = None if self.cell is None else self._picked_frame()
-        self.zoom = max(0, min(self.zoom + step, len(ZOOMS) - 1))
-        if picked is not None:
-            zoom = ZOOMS[self.zoom]
-            self.cell = min(self.scene.head // zoom - picked // zoom, len(self.scene.strip) - 1)
+        if self.cell is not None:
+            self._picked = self._picked_frame()
+        zoom = ZOOMS.index(self.scene.zoom) if self.zoom is None else self.zoom
+        self.zoom = max(0, min(zoom + step, len(ZOOMS) - 1))
 
     def pause(self) -> None:
         """Pause, or go on: following a run that goes on, playing one that has ended."""
         now, head = self._clock(), self.head
+        if self.source.last < 0:
+            return  # there is nothing yet to stay at
         follows = self.player.following and self.source.state is State.RUNNING
         if follows or (self.player.playing and head < self.source.last):
             self.player = self.player.pause(head, now)
@@ -320,6 +360,8 @@ class Desk:
 
     def step(self, frames: int) -> None:
         """Some frames on or back, and stay there."""
+        if self.source.last < 0:
+            return
         paused = self.player.pause(self.head, self._clock())
         self.player = paused.seek(self.head + frames, self.source.last, self._clock())
 
@@ -328,12 +370,14 @@ class Desk:
         if self.view is View.DECISION:
             self.frame, self.scroll = max(0, min(frame, self.source.last)), 0
             return
+        if self.source.last < 0:
+            return
         self.player = self.player.seek(frame, self.source.last, self._clock())
 
     def page_by(self, screens: int) -> None:
         """A screen down or up; on the overview, along the strip through the run."""
         if self.view is View.OVERVIEW:
-            self.step(-screens * ZOOMS[self.zoom] * max(1, len(self.scene.strip)))
+            self.step(screens * self.scene.zoom * max(1, len(self.scene.strip)))
         elif self.view is View.EVENTS:
             self.vertical(screens * max(1, self._size[1] - 8))
         else:
@@ -347,7 +391,7 @@ class Desk:
         """The newest frame, and stay with it."""
         self.frame = self.source.last if self.view is View.DECISION else None
         self.player = self.player.follow()
-        self.cell = None
+        self._picked, self.zoom = None, None
 
     def faster(self, steps: int) -> None:
         """Another speed of playing."""
@@ -356,7 +400,7 @@ class Desk:
     def acknowledge(self) -> int:
         """Take note of all alarms; how many."""
         count = self._watch.acknowledge()
-        self.alarms = self._watch.book.alarms
+        self.alarms = self._watch.alarms
         return count
 
     def next_filter(self) -> None:

@@ -16,27 +16,39 @@ from hil.views.style import duration
 __all__ = ["newest_events"]
 
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
+_SEARCHED: Final = 5000
+_OF_THE_WHOLE: Final = frozenset({"commands", "notes"})
 _WINDOW: Final = 200_000
 """Frames in which lost and wrong outputs are looked for."""
 
 
-def newest_events(source: Source, head: int, count: int) -> tuple[Event, ...]:
-    """The newest `count` events up to frame `head`, newest first; the same in a row are one."""
+def newest_events(source: Source, head: int, count: int, node: str = "") -> tuple[Event, ...]:
+    """The newest `count` events up to frame `head`, newest first; the same in a row are one. With
+    `node` only those of that node, as far as they are among the newest `_SEARCHED` of a kind."""
     found: list[Event] = []
+    upto = source.upto(head)
     for table, kind, make in _BY_ID:
-        position = source.position(table, head)
+        position = source.position(table, upto)
         if position:
+            where, values = ("", ()) if not node else (" AND id > ? AND node = ?",
+                                                       (position - _SEARCHED, node))  # fmt: skip
+            if node and table in _OF_THE_WHOLE:
+                continue
             for row in source.rows(
-                f"SELECT * FROM {table} WHERE id <= ? ORDER BY id DESC LIMIT ?",
-                position, 2 * count,
+                f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
+                position, *values, 2 * count,
             ):  # fmt: skip
                 event = make(row, kind)
                 if event is not None:
                     found.append(event)
     upsets = source.rows(
-        "SELECT * FROM upsets WHERE frame <= ? ORDER BY frame DESC, id DESC LIMIT ?", head, count
-    )
+        "SELECT * FROM (SELECT * FROM upsets WHERE frame <= ? ORDER BY frame DESC, id DESC LIMIT ?)"
+        " WHERE ? IN ('', node) LIMIT ?", upto, _SEARCHED if node else count, node, count,
+    )  # fmt: skip
     found.extend(_upset(row) for row in upsets)
+    if node:
+        found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
+        return tuple(_merged(found))[:count]
     lost = source.rows(
         "SELECT frame, verdict FROM frames WHERE frame BETWEEN ? AND ? AND "
         "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
@@ -138,11 +150,16 @@ def _limit_words(asked: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "no limit"
 
 
-def _command(row: sqlite3.Row, kind: str) -> Event:
-    said = "" if row["ok"] else f": {row['answer']}"
-    told = row["arguments"] if row["arguments"] != "{}" else ""
-    text = f"{row['who']}: {row['command'].replace('_', ' ')} {told}".rstrip() + said
-    return Event(row["frame"], Level.NOTE, kind, "", text)
+def _command(row: sqlite3.Row, kind: str) -> Event | None:
+    if row["ok"] and row["command"] in _NOTED:
+        return None
+    told = json.loads(row["arguments"] or "{}")
+    words = [row["command"].replace("_", " ")]
+    words += [f"{key}={value}" for key, value in told.items() if key != "node"]
+    said = "" if row["ok"] else f" REFUSED: {row['answer']}"
+    level = Level.NOTE if row["ok"] else Level.WARN
+    node = str(told.get("node", ""))
+    return Event(row["frame"], level, kind, node, f"{' '.join(words)}, by {row['who']}{said}")
 
 
 def _link(row: sqlite3.Row, kind: str) -> Event | None:
@@ -155,6 +172,9 @@ def _link(row: sqlite3.Row, kind: str) -> Event | None:
 def _note(row: sqlite3.Row, kind: str) -> Event:
     return Event(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
 
+
+_NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})
+"""Commands that leave a note of their own."""
 
 _Make = Callable[[sqlite3.Row, str], "Event | None"]
 _BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (

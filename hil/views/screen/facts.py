@@ -179,13 +179,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything around frame `head`; `last` is the newest there is."""
+    """Everything around frame `head`; `last` is the newest there is. `paused_by`: who told the run
+    to wait there (empty: nobody)."""
 
     run: Run
     state: State = State.RUNNING
     reason: str = ""
     outcome: str = "running"
     gone: bool = False
+    paused_by: str = ""
     age_s: float | None = None
     rate: float | None = None
     head: int = -1

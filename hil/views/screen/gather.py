@@ -34,6 +34,8 @@ _READ_ON_S: Final = 0.02
 _RATE_WINDOW_S: Final = 5.0
 _LOOK_BACK: Final = 5000
 """Rows of health or transitions that are searched for a node that has none among the newest."""
+_SETTLED: Final = 1000
+"""So many frames later no upset is added to one any more."""
 _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 1_800_000_000
 _PLACES: Final = 240
@@ -45,12 +47,15 @@ class Gather:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.ledger = Ledger(source)
+        self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()
         self._states: dict[str, tuple[int, dict[str, Any]]] = {}
         self._readings: tuple[int, dict[int, list[Reading]]] = (-1, {})
         self._heard: dict[int, int] = {}
         self._counts: tuple[tuple[int, int], tuple[int, int, int]] = ((-1, -1), (0, 0, 0))
+        self._upsets_by = (-1, 0)
+        self._paused: tuple[int, str] = (-1, "")
         self._places: tuple[int, tuple[Place, ...]] = (-1, ())
         self._plants: tuple[int, tuple[Plant, ...]] = (-1, ())
 
@@ -61,6 +66,10 @@ class Gather:
         source = self.source
         if source.state is State.WAITING:
             return Scene(Run(path=str(source.run)), source.state, source.reason)
+        if source.last < self._known:  # a run that was killed goes on from its last snapshot
+            self.ledger.forget(source.last + 1)
+            self._upsets_by = (-1, 0)
+        self._known = source.last
         self.ledger.read_on(_READ_ON_S)
         with source.moment():
             return self._scene(head, cells, zoom, events)
@@ -77,6 +86,7 @@ class Gather:
             reason=source.reason,
             outcome=source.outcome,
             gone=newest and source.writer_is_gone(),
+            paused_by=self._paused_by() if newest else "",
             age_s=source.age_s(),
             rate=self._rate() if newest and source.state is State.RUNNING else None,
             head=head,
@@ -134,11 +144,43 @@ class Gather:
         source = self.source
         key = (head if head < source.last else -2, source.changed)
         if key != self._counts[0]:
-            upsets = source.one("SELECT count(*) FROM upsets WHERE frame <= ?", head)
-            recoveries = source.position("repairs", head)
-            slips = source.position("slips", head)
-            self._counts = (key, (upsets[0] if upsets else 0, recoveries, slips))
+            upto = source.upto(head)
+            recoveries = source.position("repairs", upto)
+            slips = source.position("slips", upto)
+            self._counts = (key, (self._upsets(head, upto), recoveries, slips))
         return self._counts[1]
+
+    def _upsets(self, head: int, upto: int) -> int:
+        """How many upsets there were. A long past is counted once, not with every look."""
+        source = self.source
+        sql = "SELECT count(*) FROM upsets WHERE frame > ? AND frame <= ?"
+        by, count = self._upsets_by
+        settled = head - _SETTLED
+        if by > head:
+            by, count = -1, 0
+        if settled > by:
+            row = source.one(sql, by, settled)
+            by, count = settled, count + (row[0] if row else 0)
+            self._upsets_by = (by, count)
+        row = source.one(sql, by, upto)
+        return count + (row[0] if row else 0)
+
+    def _paused_by(self) -> str:
+        """Who holds the run at the newest frame; empty if nobody does."""
+        source = self.source
+        if source.changed != self._paused[0]:
+            row = source.one(
+                "SELECT command, who, frame FROM commands WHERE ok AND "
+                "command IN ('pause', 'resume', 'end') ORDER BY id DESC LIMIT 1"
+            )
+            holds = (
+                row is not None
+                and row["command"] == "pause"
+                and row["frame"] > source.last
+                and source.state is State.RUNNING
+            )
+            self._paused = (source.changed, row["who"] if row and holds else "")
+        return self._paused[1]
 
     # --- nodes --------------------------------------------------------------------------------
 
@@ -166,7 +208,7 @@ class Gather:
 
     def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
         """The recovery state of a node, since when, and how it left the vote."""
-        position = self.source.position("transitions", head)
+        position = self.source.position("transitions", self.source.upto(head))
         kept = self._states.get(name)
         if kept is not None and kept[0] == position:
             return kept[1]
@@ -200,7 +242,7 @@ class Gather:
         return f"upset #{row['id']} {row['target']} {row['kind'].replace('_', ' ')}"
 
     def _reading(self, index: int, head: int) -> list[Reading]:
-        position = self.source.position("health", head)
+        position = self.source.position("health", self.source.upto(head))
         if position != self._readings[0]:
             found: dict[int, list[Reading]] = {}
             for row in self.source.rows(

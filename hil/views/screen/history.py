@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,68 +37,95 @@ class History:
 
 
 def history(source: Source, node: int, head: int, points: int, every: int = 1) -> History:
-    """`points` points up to frame `head`, each `every` accounts (seconds) after the one before."""
-    end = source.position("health", head)
+    """`points` points up to frame `head`, each `every` accounts (seconds) after the one before; of
+    a run with fewer accounts, over the whole of it."""
+    readings = _readings(source, node, head, points, every)
+    if not readings:
+        return History()
+    end_us = source.time.t_us(head)
+    begin_us = source.time.t_us(readings[0].frame) if len(readings) >= points else 0
+    span_us = max(1, end_us - begin_us)
+    moments = [begin_us + span_us * (k + 1) // points for k in range(points)]
+    times = [source.time.t_us(reading.frame) for reading in readings]
+    die, power = _virtual(source, source.names[node], moments)
+    rates = _rates(readings)
+
+    def told(values: Sequence[float | None]) -> tuple[float | None, ...]:
+        return _spread(times, values, moments)
+
+    real = told([r.power_w for r in readings])
+    return History(
+        (source.time.frame_at(begin_us), head),
+        (
+            Curve("temperature", "C", told([r.temp_c for r in readings])),
+            Curve("virtual temp", "C", die),
+            Curve("power", "W", real if any(v is not None for v in real) else power),
+            Curve("round trip", "ms", told([r.round_trip_ms for r in readings])),
+            Curve("rate", "steps/s", told(rates)),
+        ),
+    )
+
+
+def _readings(source: Source, node: int, head: int, points: int, every: int) -> list[Reading]:
+    end = source.position("health", source.upto(head))
     step = max(1, len(source.nodes)) * every
-    readings: list[Reading] = []
     if every == 1:
         rows = source.rows(
             "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id",
             end - points * step, end, node,
         )  # fmt: skip
-        readings = [reading_of(row) for row in rows]
-    else:
-        for at in range(end - (points - 1) * step, end + 1, step):
-            row = at > 0 and source.one(
-                "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? "
-                "ORDER BY id DESC LIMIT 1",
-                at, at - step, node,
-            )  # fmt: skip
-            if row:
-                readings.append(reading_of(row))
-    readings = readings[-points:]
-    if not readings:
-        return History()
-    name = source.names[node]
-    die = _virtual(source, name, readings)
-    return History(
-        (readings[0].frame, readings[-1].frame),
-        (
-            Curve("temperature", "C", tuple(r.temp_c for r in readings)),
-            Curve("virtual temp", "C", die[0]),
-            Curve("power", "W", tuple(
-                r.power_w if r.power_w is not None else v
-                for r, v in zip(readings, die[1], strict=True))),
-            Curve("round trip", "ms", tuple(r.round_trip_ms for r in readings)),
-            Curve("rate", "steps/s", _rates(readings)),
-        ),
-    )  # fmt: skip
+        return [reading_of(row) for row in rows][-points:]
+    readings: list[Reading] = []
+    for at in range(end - (points - 1) * step, end + 1, step):
+        row = at > 0 and source.one(
+            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+            at, at - step, node,
+        )  # fmt: skip
+        if row:
+            readings.append(reading_of(row))
+    return readings
 
 
-def _rates(readings: list[Reading]) -> tuple[float | None, ...]:
+def _spread(
+    times: Sequence[int], values: Sequence[float | None], moments: Sequence[int]
+) -> tuple[float | None, ...]:
+    """What was told last at each moment; nothing where that is much older than accounts are apart,
+    since the board was silent then."""
+    apart = sorted(b - a for a, b in pairwise(times))
+    pitch = moments[1] - moments[0] if len(moments) > 1 else 0
+    usual = apart[len(apart) // 2] if apart else 0
+    held = 2 * max(min(usual, pitch * len(moments) // 16), pitch)
+    out: list[float | None] = []
+    for moment in moments:
+        at = bisect_right(times, moment) - 1
+        out.append(values[at] if at >= 0 and moment - times[at] <= held else None)
+    return tuple(out)
+
+
+def _rates(readings: Sequence[Reading]) -> list[float | None]:
     out: list[float | None] = [None]
     for then, now in pairwise(readings):
         spent = now.wall_us - then.wall_us
         out.append((now.steps - then.steps) / spent * 1e6
                    if spent > 0 and now.steps >= then.steps else None)  # fmt: skip
-    return tuple(out)
+    return out
 
 
 def _virtual(
-    source: Source, name: str, readings: list[Reading]
+    source: Source, name: str, moments: Sequence[int]
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    """Temperature and power that the plant gives the board, at the moments of the readings."""
+    """Temperature and power that the plant gives the board, at these moments."""
     if not source.rows("SELECT 1 FROM plant LIMIT 1"):
-        nothing = (None,) * len(readings)
+        nothing = (None,) * len(moments)
         return nothing, nothing
-    temperatures: list[float | None] = []
-    powers: list[float | None] = []
-    for reading in readings:
-        row = source.one(
+    found = [
+        source.one(
             "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
-            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
-            source.time.t_us(reading.frame), name,
-        )  # fmt: skip
-        temperatures.append(row["die_c"] if row else None)
-        powers.append(row["power_w"] if row else None)
-    return tuple(temperatures), tuple(powers)
+            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?", moment, name,
+        )
+        for moment in moments
+    ]  # fmt: skip
+    return (
+        tuple(row["die_c"] if row else None for row in found),
+        tuple(row["power_w"] if row else None for row in found),
+    )

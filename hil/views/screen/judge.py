@@ -12,7 +12,7 @@ from hil.views.screen.source import State
 from hil.views.style import duration, flight_time, plural
 
 __all__ = ["STALE_S", "Health", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
-           "reading_age_s", "redundancy"]  # fmt: skip
+           "reading_age_s", "redundancy", "stale_s"]  # fmt: skip
 
 STALE_S: Final = 3.0
 """Boards tell of themselves once a second, and the record is committed four times a second."""
@@ -60,13 +60,31 @@ def redundancy(scene: Scene) -> Redundancy:
     return Redundancy(mode, voting, total, margin, level, text)
 
 
+def stale_s(scene: Scene) -> float:
+    """From how many real seconds on something is old: where a frame takes longer than boards take
+    to tell of themselves, it is waited for."""
+    run = scene.run
+    factor = {"realtime": 1.0}.get(run.pace) or _factor(run.pace)
+    paced = run.frame_us / 1e6 / factor if factor else 0.0
+    measured = 1 / scene.rate if scene.rate else 0.0
+    frame_s = max(paced, measured)
+    return STALE_S if frame_s < 1 else STALE_S + 1.5 * frame_s
+
+
+def _factor(pace: str) -> float:
+    try:
+        return float(pace.removesuffix("x")) if pace.endswith("x") else 0.0
+    except ValueError:
+        return 0.0
+
+
 def is_stale(scene: Scene) -> bool:
     """What is shown as now is older than it should be."""
     return (
         scene.state is State.RUNNING
         and scene.newest
         and scene.age_s is not None
-        and scene.age_s > STALE_S
+        and scene.age_s > stale_s(scene)
     )
 
 
@@ -95,7 +113,7 @@ def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
     newest = max((n.reading.wall_us for n in scene.nodes if n.reading), default=0)
     behind = (newest - node.reading.wall_us) / 1e6
     if scene.state is State.RUNNING and scene.newest and scene.age_s is not None:
-        behind += scene.age_s if scene.age_s > STALE_S else 0.0
+        behind += scene.age_s if scene.age_s > stale_s(scene) else 0.0
     return behind
 
 
@@ -112,7 +130,8 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
         return _ended(scene)
     if scene.head < 0 or not scene.nodes:
         return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
-    return _bad(scene) or _late(scene) or _unseen(alarms, scene) or _weak(scene, alarms)
+    now = _bad(scene) or _held(scene) or _late(scene)
+    return now or _unseen(alarms, scene) or _weak(scene, alarms)
 
 
 def _ended(scene: Scene) -> Health:
@@ -135,6 +154,13 @@ def _bad(scene: Scene) -> Health | None:
         why = "no node is heard" if vote.kind == "no_quorum" else "no majority"
         return Health("FAILING", Level.BAD, f"no output: {why}", scene.t_us)
     return None
+
+
+def _held(scene: Scene) -> Health | None:
+    if not scene.paused_by or is_stale(scene):
+        return None
+    return Health("PAUSED", Level.WARN, f"{scene.paused_by} paused the run; "
+                  "resume lets it go on", scene.t_us)  # fmt: skip
 
 
 def _late(scene: Scene) -> Health | None:

@@ -17,7 +17,7 @@ from hil.views.screen.source import Source
 __all__ = ["STRETCH", "ZOOMS", "Cell", "Ledger", "Mark", "Totals"]
 
 STRETCH: Final = 4096
-ZOOMS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144)
+ZOOMS: Final = tuple(1 << power for power in range(19))
 """Frames per cell of the strip."""
 
 

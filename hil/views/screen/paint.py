@@ -54,7 +54,8 @@ class Marks(Glyphs):
         self.live, self.ended, self.paused, self.playing = (
             ("*", "=", "=", ">") if ascii_only else ("●", "■", "‖", "▶")
         )
-        self.here, self.track, self.upset = ("@", "o", "*") if ascii_only else ("◉", "•", "✸")
+        self.here, self.track = ("@", "o") if ascii_only else ("◉", "•")
+        self.upset, self.upsets = ("*", "#") if ascii_only else ("✸", "❖")
         self.dash = "-" if ascii_only else "—"
         self.box = "|-^<>" if ascii_only else "│─▲◄►"
         self.more = "..." if ascii_only else "…"

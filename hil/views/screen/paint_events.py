@@ -72,8 +72,8 @@ def events_page(
     top = max(0, min(cursor - room // 2, len(shown) - room))
     for index, event in enumerate(shown[top : top + room], top):
         row = event_line(event, scene.run, width, marks)
-        if index == cursor:
-            row.stylize(CURSOR, 0, len(row))
+        if index == cursor:  # plain, so that it is one bar
+            row = line((row.plain.ljust(width - 1), CURSOR))
         out.append(row)
     return out
 
@@ -105,6 +105,7 @@ def _alarm_line(scene: Scene, alarm: Alarm, width: int, marks: Marks) -> Text:
         worst = f", now {alarm.value:.4g}"
     times = f" (x{alarm.times})" if alarm.times > 1 else ""
     style = STYLES[level] if not alarm.acknowledged else DIM
-    text = fit(f"{alarm.text}{worst}{times}", max(0, width - 40), marks)
+    tail = worst + times
+    text = fit(alarm.text, max(0, width - 38 - len(tail)), marks) + tail
     return line(" ", (marks.levels[level], style), f" {WORDS[level]:<6} ", (f"{state:<12}", style),
-                f"{when:>14}  ", (text, style))  # fmt: skip
+                f"{when:>12}  ", (text, style))  # fmt: skip

@@ -6,6 +6,7 @@ Later layers cover earlier ones: land, anomaly, track, upsets, the satellite.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from rich.text import Text
 from hil.views.screen.facts import Place, Scene
 from hil.views.screen.land import is_land
 from hil.views.screen.paint import LAND, Marks, fit, line, rule
-from hil.views.style import BAD, DIM, HEAD, WARN, plural
+from hil.views.style import BAD, DIM, HEAD, WARN
 
 __all__ = ["Sky", "map_page", "world"]
 
@@ -53,7 +54,7 @@ def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> l
     hits = sum(count for *_, count in sky.upsets)
     legend = (
         f" {marks.here} here   {marks.track} an orbit behind   {marks.none} an hour ahead   "
-        f"{marks.saa} anomaly   {marks.upset} {plural(hits, 'upset')}"
+        f"{marks.saa} anomaly   {marks.upset} upset {marks.upsets} several ({hits:,})"
     )
     out.append(line((fit(legend, width, marks), DIM)))
     return out
@@ -89,10 +90,13 @@ def world(
             x, y = spot
             behind = place.t_us <= now_us
             cells[y][x] = (marks.track if behind else marks.none, HEAD if behind else "")
+    hits: Counter[tuple[int, int]] = Counter()
     for lat, lon, count in sky.upsets:
         spot = _at(lat, lon, width, height)
         if spot is not None:
-            cells[spot[1]][spot[0]] = (marks.upset if count < 2 else f"{min(9, count)}", BAD)
+            hits[spot] += count
+    for (x, y), count in hits.items():
+        cells[y][x] = (marks.upset if count < 2 else marks.upsets, BAD)
     spot = _spot(here, width, height) if here else None
     if spot is not None:
         cells[spot[1]][spot[0]] = (marks.here, "reverse bold")

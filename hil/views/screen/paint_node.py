@@ -14,8 +14,10 @@ from hil.views.screen.paint import STYLES, Marks, Part, fit, line, number, rule,
 from hil.views.screen.paint_overview import event_line
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, duration, flight_time
 
-__all__ = ["node_page", "state_machine"]
+__all__ = ["curve_points", "node_page", "state_machine"]
 
+_AROUND: Final = 52
+"""Columns of a curve that are no curve: its name, its value now, from where to where."""
 _ROW: Final = ("voting", "suspect", "resync", "restart", "reset", "power_cycle", "isolated")
 
 
@@ -119,9 +121,10 @@ def curves(scene: Scene, past: History, width: int, marks: Marks, *, tall: bool)
 def _plot(curve: Curve, width: int, marks: Marks, rows: int) -> list[Text]:
     known = curve.known
     low, high = min(known), max(known)
-    room = width - 48
+    room = max(4, width - _AROUND)
     values = curve.values[-room:]
-    label = f"   {curve.name:<13}{known[-1]:>9.4g} {curve.unit:<8}"
+    now = number(curve.values[-1], ".4g", marks)
+    label = f"   {curve.name:<13}{now:>8} {curve.unit:<8}"
     ends = f" {low:.4g} to {high:.4g}"
     if rows == 1 or marks.ascii_only:
         return [line(label, (spark(values, marks, low, high).rjust(room), ""), (ends, DIM))]
@@ -133,6 +136,11 @@ def _plot(curve: Curve, width: int, marks: Marks, rows: int) -> list[Text]:
              (f" {high:.4g}", DIM)),
         line(label, (spark(lower, marks, low, low + step).rjust(room), ""), (f" {low:.4g}", DIM)),
     ]  # fmt: skip
+
+
+def curve_points(width: int) -> int:
+    """How many points a curve has on a screen of this width."""
+    return max(10, width - _AROUND)
 
 
 def _counts(node: NodeFacts, width: int, marks: Marks) -> list[Text]:

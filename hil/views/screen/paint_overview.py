@@ -35,6 +35,10 @@ from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, duration, flight_time, p
 __all__ = ["STRIP_MARGIN", "banner", "event_line", "overview"]
 
 STRIP_MARGIN: Final = 2
+_BROKEN_BUS: Final = 255
+_TALL: Final = 34
+_BIG: Final = 66
+"""From so many columns on the word stands in large letters."""
 _TITLE: Final = " "
 
 
@@ -52,11 +56,11 @@ def overview(
     out = [*banner(scene, alarms, width, marks)]
     if not scene.nodes:
         return out
-    gap = [line("")] if height >= 34 else []
+    gap = [line("")] if height >= _TALL else []
     for part in (
         nodes_table(scene, width, marks, node),
         verdicts(scene, width, marks, cell),
-        orbit(scene, width, marks),
+        orbit(scene, width, height, marks),
     ):
         out += [*gap, *part] if part else []
     out += gap
@@ -71,20 +75,59 @@ def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> l
     """One word that can be read across a room, and why."""
     found = judge.health(scene, alarms)
     style = GOOD if found.level is Level.GOOD else STYLES[found.level]
+    if width < _BIG:
+        return _small_banner(scene, alarms, found, width, marks)
     letters = big(found.word, ascii_only=marks.ascii_only)
     room = max(len(text) for text in letters) + 4
     glyph = marks.levels[found.level]
-    why = fit(found.why, width - room - 2, marks)
     since = judge.since_text(found.since_us, scene.t_us)
-    rest = [line((f"{glyph} {why}", style if found.level > Level.NOTE else ""))]
-    if scene.nodes:
+    bad = style if found.level > Level.NOTE else ""
+    first, second = _two_lines(f"{glyph} {found.why}", width - room)
+    rest = [line((first, bad))]
+    if second and scene.nodes:  # the reason is more than what else could happen
+        tail = f"; {since}" if since else ""
+        text = fit(second, max(8, width - room - len(tail) - 2), marks)
+        rest.append(line("  ", (text, bad), tail))
+        margin = judge.redundancy(scene)
+        mode = f"{margin.mode} {margin.voting}/{margin.of}  "
+        rest.append(line((mode, STYLES[margin.level]),
+                         _totals_line(scene, alarms, width - room - len(mode), marks)))  # fmt: skip
+    elif scene.nodes:
         rest.append(_redundancy_line(scene, since, width - room, marks))
         rest.append(_totals_line(scene, alarms, width - room, marks))
     else:
-        rest += [line((fit(scene.run.path, width - room, marks), DIM)), line("")]
+        where = (fit(scene.run.path, width - room, marks), DIM)
+        more = fit(second, max(0, width - room - 2), marks)
+        rest += [line("  ", (more, bad)), line(where)] if more else [line(where), line("")]
     return [
         line(" ", (text.ljust(room - 1), style), right)
         for text, right in zip(letters, rest, strict=True)
+    ]
+
+
+def _two_lines(text: str, width: int) -> tuple[str, str]:
+    """`text`, and what of it does not fit into `width` columns, cut between words."""
+    if len(text) <= width:
+        return text, ""
+    at = text.rfind(" ", 2, width + 1)
+    return (text[:at], text[at + 1 :]) if at > 0 else (text[:width], text[width:])
+
+
+def _small_banner(
+    scene: Scene, alarms: Sequence[Alarm], found: judge.Health, width: int, marks: Marks
+) -> list[Text]:
+    """The same where there is no room for large letters."""
+    style = GOOD if found.level is Level.GOOD else STYLES[found.level]
+    word = f"{marks.levels[found.level]} {found.word}"
+    reason = fit(found.why, width - len(word) - 4, marks)
+    why = line(" ", (word, f"bold {style}".strip()), "  ", reason)
+    if not scene.nodes:
+        return [why, line(" ", (fit(scene.run.path, width - 2, marks), DIM))]
+    since = judge.since_text(found.since_us, scene.t_us)
+    return [
+        why,
+        line(" ", _redundancy_line(scene, since, width - 2, marks)),
+        line(" ", _totals_line(scene, alarms, width - 2, marks)),
     ]
 
 
@@ -176,6 +219,10 @@ def _temperature(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str
 
 def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     return number(node.plant.die_c if node.plant else None, ".1f", marks), ""
+
+
+_SILENT: Final = frozenset({"silent", "excluded"})
+"""What a node told of itself before is old, however little real time has passed."""
 
 
 def _power(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -272,6 +319,13 @@ _COLUMNS: Final = (
 )
 
 
+def _is_the_plants(column: _Column, node: NodeFacts) -> bool:
+    """What the plant makes of a board is known whether or not the board says anything."""
+    measured = node.reading is not None and node.reading.power_w is not None
+    capped = node.plant is not None and node.plant.level != "full"
+    return (column.text is _power and not measured) or (column.text is _clock and capped)
+
+
 def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list[Text]:
     """One line a node. Columns that nobody could fill are left out."""
     shown: list[_Column] = []
@@ -289,16 +343,22 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
     shown.sort(key=_COLUMNS.index)
     if widest > shown[0].width:
         shown[0] = replace(shown[0], width=min(widest, 16))
+    if shown[-1].title == "board":  # what is left of the line is its
+        longest = max(len(shown[-1].text(node, scene, marks)[0]) for node in scene.nodes)
+        spare = width - used - 1 + shown[-1].width
+        shown[-1] = replace(shown[-1], width=max(shown[-1].width, min(longest, spare)))
     head = columns([(c.title, c.width, DIM) for c in shown], marks)
     out = [line("   ", head)]
     for node in scene.nodes:
         level = judge.node_level(node, scene)
         age_s = judge.reading_age_s(node, scene)
-        old = age_s is None or age_s > judge.STALE_S or judge.is_stale(scene)
+        old = age_s is None or age_s > judge.stale_s(scene) or judge.is_stale(scene)
+        old = old or node.status in _SILENT
         cells = []
         for column in shown:
             text, style = column.text(node, scene, marks)
-            if old and column.told and text != marks.dash:
+            told = column.told and not _is_the_plants(column, node)
+            if old and told and text != marks.dash:
                 text, style = f"({text})", STALE
             cells.append((text, column.width, style))
         row = line(" ", (marks.levels[level], STYLES[level]), " ", columns(cells, marks))
@@ -348,19 +408,22 @@ def _cell_text(cell: Cell, marks: Marks) -> str:
     word = f"{glyph} {MARK_WORDS[cell.mark]}".strip()
     if cell.first == cell.last:
         return f"frame {cell.first:,} {word}"
-    more = f", {cell.notable:,} notable" if cell.notable else ""
-    return f"frames {max(0, cell.first):,}-{cell.last:,} {word}{more}"
+    if not cell.notable:
+        return f"frames {max(0, cell.first):,}-{cell.last:,} {word}"
+    more = f", {cell.notable:,} of {cell.last - max(0, cell.first) + 1:,} notable"
+    return f"frame {cell.frame:,} {word}{more}"
 
 
 # --- orbit ----------------------------------------------------------------------------------------
 
 
-def orbit(scene: Scene, width: int, marks: Marks) -> list[Text]:
+def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
     """Half an hour behind, an hour ahead: light, anomaly, ground, battery. Nothing without it."""
     if not scene.places:
         return []
     label = 9
     room = width - label - 2
+    tall = height >= _TALL
     begin = scene.t_us - room // 3 * _bin_us(room)
     bins = [_nearest(scene.places, begin + k * _bin_us(room), _bin_us(room)) for k in range(room)]
     now = room // 3
@@ -370,13 +433,18 @@ def orbit(scene: Scene, width: int, marks: Marks) -> list[Text]:
     light = "".join(_light(place, marks) for place in bins)
     out.append(_orbit_line("sunlight", light, now, marks))
     belt = "".join(marks.saa if p and p.saa else marks.none if p else " " for p in bins)
-    ground = "".join(marks.full if p and p.contact else " " for p in bins)
-    merged = "".join(
-        g if g.strip() and not b.strip(marks.none + " ") else b
-        for b, g in zip(belt, ground, strict=True)
-    )
-    out.append(_orbit_line("saa, gnd", merged, now, marks))
+    ground = "".join(marks.full if p and p.contact else marks.none if p else " " for p in bins)
+    if tall:
+        out.append(_orbit_line("anomaly", belt, now, marks))
+        out.append(_orbit_line("ground", ground, now, marks))
+    else:
+        merged = "".join(g if b == marks.none else b for b, g in zip(belt, ground, strict=True))
+        out.append(_orbit_line("saa, gnd", merged, now, marks))
     out += _power_lines(scene, begin, room, now, marks)
+    if tall:
+        legend = (f"{marks.sun} sunlight  {marks.shade} penumbra  {marks.dark} eclipse  "
+                  f"{marks.saa} in the anomaly (saa)  {marks.full} ground contact")  # fmt: skip
+        out.append(line(" " * (label + 1), (fit(legend, room, marks), DIM)))
     return out
 
 
@@ -416,7 +484,17 @@ def _where(scene: Scene) -> str:
         words.append("sunlight" if lit > 0.9 else "eclipse" if lit < 0.1 else "penumbra")
     words += ["IN THE ANOMALY"] if place.saa else []
     words += [f"contact {place.contact}"] if place.contact else []
+    words += _next_change(scene, place)
     return ", ".join(words)
+
+
+def _next_change(scene: Scene, here: Place) -> list[str]:
+    """The anomaly, if it is near: how long until it begins or ends."""
+    change = next((p for p in scene.places if p.t_us > scene.t_us and p.saa != here.saa), None)
+    if change is None:
+        return []
+    left = duration(change.t_us - scene.t_us)
+    return [f"out in {left}" if here.saa else f"anomaly in {left}"]
 
 
 def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) -> list[Text]:
@@ -436,9 +514,11 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
     flow = "" if plant.battery_w is None else f", {plant.battery_w:+.1f} W"
     bus = "" if plant.bus_v is None else f", bus {plant.bus_v:.2f} V"
     load = "" if plant.load_w is None else f", load {plant.load_w:.1f} W"
-    shed = f", {marks.warn} shedding stage {plant.stage}" if plant.stage else ""
-    out = [line(f" {'battery':<9}", battery[:now], (marks.pipe, HEAD), f" {text}{flow}{bus}{load}",
-                (shed, WARN))]  # fmt: skip
+    broken = plant.stage == _BROKEN_BUS
+    shed = f"{marks.bad} BUS DOWN" if broken else f"{marks.warn} stage {plant.stage} shed"
+    level = (f"{shed}, ", BAD if broken else WARN) if plant.stage else ("", "")
+    rest = fit(f"{text}{flow}{bus}{load}", room - now - 3 - len(level[0]), marks)
+    out = [line(f" {'battery':<9}", battery[:now], (marks.pipe, HEAD), " ", level, rest)]
     hottest = max(plant.temperatures_c.items(), key=lambda item: item[1], default=None)
     if hottest is not None:
         name = hottest[0]
@@ -468,7 +548,7 @@ def event_line(event: Event, run: Run, width: int, marks: Marks) -> Text:
     times = f" (x{event.count})" if event.count > 1 else ""
     head = f"{event.frame:>9,} {flight_time(run.time.t_us(event.frame)):>12}  "
     name = f"{event.node:<3} " if event.node else ""
-    text = fit(name + event.text + times, max(0, width - len(head) - 4), marks)
+    text = fit(name + event.text, max(0, width - len(head) - 4 - len(times)), marks) + times
     style = STYLES[event.level]
     calm = style if event.level is Level.BAD else ""
     return line(" ", (marks.levels[event.level], style), (head, DIM), (text, calm))

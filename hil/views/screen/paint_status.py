@@ -36,6 +36,8 @@ def _live_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
         return f"{marks.bad} STOPPED", BAD
     if judge.is_stale(scene):
         return f"{marks.warn} STALE", WARN
+    if scene.paused_by:
+        return f"{marks.paused} RUN PAUSED", WARN
     return (f"{marks.live} LIVE", HEAD) if player.following else (f"{marks.paused} PAUSED", WARN)
 
 
@@ -55,13 +57,14 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
         *([(f"accelerated {run.accel:g}x", WARN)] if run.accel != 1 else []),
         *([(_pace(scene), "")] if scene.rate is not None else []),
         (run.workload, DIM),
-        (f"seed {run.seed}", DIM),
+        *([(f"seed {run.seed}", DIM)] if run.name else []),
         (run.path, DIM),
     ]
     parts: list[Part] = [" "]
     used = 1
+    wanted[0] = (fit(words, width - 2, marks), style)  # this one in any case
     for text, its in wanted:
-        if not text or used + len(text) + 2 > width:
+        if not text or used + len(text) + (2 if used > 1 else 0) > width:
             continue
         parts += [(text, its), "  "]
         used += len(text) + 2

@@ -17,7 +17,7 @@ __all__ = ["Socket"]
 _MORE: Final = {
     "inject": "target=state bit=7",
     "pace": "pace=realtime",
-    "note": 'text="what to remember"',
+    "note": "what to remember",
 }
 _HIDDEN: Final = frozenset({"status", "acknowledge"})
 
@@ -32,7 +32,7 @@ class Socket:
         return [
             Command(
                 c.name, c.help, node=any(a.name == "node" for a in c.arguments),
-                more=_MORE.get(c.name, ""), sure=c.destructive,
+                more=_MORE.get(c.name, ""), text=c.name == "note", sure=c.destructive,
             )
             for c in COMMANDS.values()
             if c.name not in _HIDDEN

@@ -26,6 +26,8 @@ from hil.voter import Verdict, record_length, unpack
 
 __all__ = ["Pulse", "Source", "State", "newest_run"]
 
+EVERYTHING: Final = 2**62
+"""A frame after all others."""
 _BUSY_MS: Final = 50
 _ANSWERED: Final = (0, 1, 2, 3)  # node_status_t: done, crashed, hung, absent
 _STATUS_AT: Final = 32  # bytes of a packed frame (hil.record.schema)
@@ -55,7 +57,8 @@ class Source:
     """The record of the run in `run` (its folder, or the run.db itself).
 
     `changed` counts what poll has found new; `state`, `reason`, `meta`, `names`, `pulse` and `last`
-    (the newest frame, -1 without one) are as of the last poll."""
+    (the newest frame, -1 without one) are as of the last poll. `epoch` counts the records that were
+    opened: another one in the same place has nothing in common with the one before."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -67,6 +70,7 @@ class Source:
         self.last = -1
         self.time = Timeline()
         self.changed = 0
+        self.epoch = 0
         self._db: sqlite3.Connection | None = None
         self._version = -1
         self._identity: tuple[int, int] | None = None
@@ -76,7 +80,7 @@ class Source:
 
     @property
     def path(self) -> Path:
-        return self.run / "run.db" if self.run.is_dir() or not self.run.suffix else self.run
+        return self.run if self.run.is_file() else self.run / "run.db"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,11 +116,11 @@ class Source:
         if self._db is None or identity != self._identity:
             return self._opened(identity)
         version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
-        if version == self._version:
-            return False
-        self._version = version
+        if version == self._version and self.state is not State.LOST:
+            return False  # what could not be read once (a lock, a bad sector) is tried again
         with self.moment():
             self._refresh(self._db)
+        self._version = version
         return True
 
     def _opened(self, identity: tuple[int, int]) -> bool:
@@ -129,7 +133,8 @@ class Source:
             db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
-                raise ValueError("it was written by a newer hil")
+                raise ValueError(f"it was written by a newer hil (schema {version}, this one knows "
+                                 f"{SCHEMA_VERSION}); watch it with that one")  # fmt: skip
             self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
         except (sqlite3.Error, ValueError):
             db.close()
@@ -138,6 +143,8 @@ class Source:
             db.close()
             return False
         self._db, self._identity = db, identity
+        self.epoch += 1
+        self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
         self._block = (0, 0, b"")
         self._positions.clear()
         with self.moment():
@@ -230,6 +237,11 @@ class Source:
     def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
         found = self.rows(sql, *values)
         return found[0] if found else None
+
+    def upto(self, head: int) -> int:
+        """How far `head` reaches: from the newest frame on view, to whatever is known. What is
+        ordered in a pause has the number of the frame that comes next."""
+        return EVERYTHING if head >= self.last else head
 
     def position(self, table: str, frame: int) -> int:
         """The last id in `table` whose frame is not after `frame`; 0 without one. Ids grow with

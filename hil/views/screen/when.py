@@ -10,6 +10,7 @@ from hil.views.screen.timeline import Timeline
 __all__ = ["frame_of"]
 
 _UNIT_US: Final = {"ms": 1e3, "s": 1e6, "m": 6e7, "min": 6e7, "h": 3.6e9, "d": 8.64e10}
+_LONGEST: Final = 40
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d)")
 
 
@@ -23,7 +24,9 @@ def duration_us(text: str) -> int | None:
 def frame_of(text: str, time: Timeline) -> int | None:
     """The frame that `text` means; None if it means none."""
     plain = text.replace(",", "").strip()
-    if plain.isdigit():
+    if len(plain) > _LONGEST:
+        return None
+    if plain.isascii() and plain.isdigit():
         return int(plain)
     time_us = duration_us(plain)
     if time_us is None and re.fullmatch(r"\d+(:\d\d){1,2}(\.\d+)?", plain):
