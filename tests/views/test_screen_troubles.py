@@ -327,7 +327,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
     async def flow(b: Bench) -> None:
         b.app.tell(Command("isolate", "take a node out", node=True))
         await b.wait(0.0)
-        assert "node= one of a, b, c" in b.text
+        assert "for which node: a, b, c" in b.text
         await b.press("end", "backspace", "c", "enter", "y")
         await b.app.workers.wait_for_complete()
 

@@ -113,6 +113,7 @@ class Watching(App[str]):
         Binding("question_mark", "help_page", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
         Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "To the shell (fg comes back)", show=False),
     ]
 
     def __init__(
@@ -156,6 +157,7 @@ class Watching(App[str]):
 
     async def on_mount(self) -> None:
         self.theme = "textual-ansi" if self.ansi_color else "textual-dark"
+        self.app_resume_signal.subscribe(self, self._returned)
         self.call_after_refresh(self.look)
         self.set_interval(_TICK_S, self.tick)
 
@@ -165,6 +167,11 @@ class Watching(App[str]):
             await asyncio.wait([self._reading])
         for desk in self.desks:
             desk.source.close()
+
+    def _returned(self, _app: App[Any]) -> None:
+        """From the shell, which has written all over the screen."""
+        self.screen.refresh(layout=True)
+        self.lines.refresh()
 
     async def on_resize(self) -> None:
         self._drawn_at = -_AGES_S
@@ -415,7 +422,8 @@ class Watching(App[str]):
             words.append(f"node={nodes[(self.desk.node or 0) % len(nodes)].name}")
             if self.desk.node is None and len(nodes) > 1:  # none was chosen: no guess is sent
                 names = ", ".join(node.name for node in nodes)
-                question = f"{question}, node= one of {names}".removeprefix(", ")
+                what = f"; and what: {question}" if question else ""
+                question = f"for which node: {names}{what}"
         if not question:
             self._confirm(command, words)
             return

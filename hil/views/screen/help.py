@@ -30,7 +30,7 @@ _KEYS: Final = (
     ("f, /", "events: by severity, by text"),
     ("tab", "the next run, if several are watched"),
     ("ctrl+p", "all commands by name"),
-    ("q", "leave the screen; a run that goes on goes on"),
+    ("q, ctrl+z", "leave (ctrl+z: fg comes back); the run goes on"),
 )
 
 
@@ -45,6 +45,9 @@ def help_lines(marks: Marks) -> list[Text]:
         for mark in list(Mark)[2:]
     ]
     out.append(line(*parts))
+    orbit = ((marks.sun, "sunlight"), (marks.shade, "penumbra"), (marks.dark, "eclipse"),
+             (marks.saa, "anomaly"), (marks.full, "ground"))  # fmt: skip
+    out.append(line((" THE ORBIT", HEAD), *(f"  {mark} {word}" for mark, word in orbit)))
     out += [line((" SEVERITY", HEAD)), line("   ", *(
         line((f"{marks.levels[level]} {word}", STYLES[level]), "   ")
         for level, word in ((Level.GOOD, "in order"), (Level.NOTE, "note"),
