@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -57,9 +59,10 @@ def on_screen(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
     from hil.views.screen.web import is_served
 
     if not (has_screen() or is_served()):
-        show(lambda glyphs: screen.once(runs, 100, 30, ascii_only=ascii_only or glyphs.ok == "+"),
-              width=100)  # fmt: skip
-        return Exit.PASS
+        width = os.get_terminal_size().columns if sys.stdout.isatty() else 100
+        page, readable = screen.once(runs, width, 30, ascii_only=wants_ascii(ascii_only))
+        show(lambda _: page, width=width)
+        return Exit.PASS if readable else Exit.USAGE
     control = None if is_served() else Socket()
     screen.show(runs, replay=replay, ascii_only=wants_ascii(ascii_only), control=control)
     return Exit.PASS

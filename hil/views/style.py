@@ -41,7 +41,16 @@ def glyphs_for(stream: TextIO) -> Glyphs:
         "✔✘▲·→●◐○━─".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return Glyphs(ascii_only=True)
-    return Glyphs(ascii_only=False)
+    return Glyphs(ascii_only=stream.isatty() and _is_plain_terminal())
+
+
+def _is_plain_terminal() -> bool:
+    """The locale says ASCII (Python writes UTF-8 all the same), or the terminal's font has no more
+    than letters."""
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG")
+                   if os.environ.get(name)), "")  # fmt: skip
+    term = os.environ.get("TERM", "")
+    return locale in ("C", "POSIX") or term == "linux" or term.startswith(("vt1", "vt2"))
 
 
 def is_live(stream: TextIO) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from hil.views.style import glyphs_for
 from tests.cli.conftest import HIL, Hil, clean_env
 
 LONG = """\
@@ -246,6 +248,36 @@ def test_watching_without_a_terminal_prints_the_page(hil: Hil) -> None:
     assert done.code == 0
     assert "ENDED fail" in done.out and "VERDICTS" in done.out and "\x1b" not in done.out
     assert len(done.out.splitlines()) > 8
+
+
+def test_a_record_that_cannot_be_read_is_said_and_is_no_success(hil: Hil) -> None:
+    (hil.cwd / "damaged").mkdir()
+    (hil.cwd / "damaged" / "run.db").write_bytes(b"SQLite format 3\0" + bytes(5000))
+    done = hil("watch", "damaged")
+    assert done.code == 2 and "LOST" in done.out and "it cannot be read" in done.out
+
+
+@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LANG": "POSIX", "LC_ALL": ""},
+                                 {"TERM": "linux"}, {"TERM": "vt100"}])  # fmt: skip
+def test_a_terminal_without_the_glyphs_gets_ascii(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.setenv(name, "en_US.UTF-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    class Screen(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    assert glyphs_for(Screen()).ok == "✔"
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    if env.get("LC_ALL") == "":
+        monkeypatch.delenv("LC_CTYPE")
+    assert glyphs_for(Screen()).ok == "+"
 
 
 @pytest.mark.parametrize("words", [("watch",), ("watch", "nowhere"), ("replay", "nowhere")])

@@ -14,6 +14,7 @@ from hil.views.screen.app import Control, Watching
 from hil.views.screen.desk import Desk
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
+from hil.views.screen.source import State
 
 __all__ = ["once", "show"]
 
@@ -43,12 +44,13 @@ def show(
     return result or "left"
 
 
-def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> Text:
-    """The overview of each run, as text."""
-    pages = []
+def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> tuple[Text, bool]:
+    """The overview of each run, as text; and whether all of them could be read."""
+    pages, readable = [], True
     for run in runs:
         desk = Desk(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
         desk.refresh(width, height)
         pages += desk.page()
+        readable = readable and desk.source.state is not State.LOST
         desk.source.close()
-    return Text("\n").join(pages)
+    return Text("\n").join(pages), readable
