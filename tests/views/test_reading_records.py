@@ -355,6 +355,21 @@ def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> Non
     assert [a.acknowledged for a in Watch(source).follow(source.last)] == [True]
 
 
+def test_lost_frames_are_those_of_a_plain_search_wherever_one_looks(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db", nodes=2) as story:
+        for k in range(40):
+            story.agree(k % 5).wrong() if k % 3 else story.agree(2).differ(a=1, b=2)
+    source = opened(tmp_path)
+    ledger = Ledger(source)
+    everything = source.rows("SELECT frame, verdict FROM frames")
+    for head in (source.last, 5, 80, 30, 31, 60, 3, source.last - 1, 0, source.last):
+        expected = [(r[0], r[1]) for r in reversed(everything) if r["frame"] <= head]
+        assert [(r[0], r[1]) for r in source.lost(head, 1000)] == expected
+        assert [r[0] for r in source.lost(head, 3)] == [frame for frame, _ in expected[:3]]
+        totals = ledger.totals(head)
+        assert totals.no_output + totals.wrong == len(expected)
+
+
 # --- decisions ------------------------------------------------------------------------------------
 
 

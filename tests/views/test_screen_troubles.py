@@ -17,7 +17,7 @@ from hil.views.screen import judge
 from hil.views.screen.app import Command
 from hil.views.screen.desk import Desk, View
 from hil.views.screen.events import newest_events
-from hil.views.screen.facts import Level, Run, Scene
+from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene
 from hil.views.screen.gather import Gather
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
@@ -115,6 +115,24 @@ def test_a_frame_that_takes_long_is_waited_for(
 ) -> None:
     run = Run(pace=pace, frame_us=round(frame_s * 1e6))
     assert judge.is_stale(Scene(run, State.RUNNING, head=1, last=1, age_s=age_s)) is stale
+
+
+def test_what_a_lost_or_stopped_run_told_last_looks_old() -> None:
+    for told in (Scene(Run(), State.LOST, head=5, last=5), Scene(Run(), gone=True, head=5, last=5)):
+        assert judge.is_stale(told)
+    assert not judge.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
+
+
+def test_real_time_that_began_anew_makes_nothing_old() -> None:
+    """A run that was killed and resumed; one of its nodes has been silent since before."""
+    nodes = tuple(
+        NodeFacts(index, name, reading=Reading(frame, wall_us))
+        for index, (name, frame, wall_us) in enumerate(
+            [("a", 4000, 2_000_000), ("b", 1000, 15_000_000), ("c", 3990, 1_900_000)]
+        )
+    )
+    scene = Scene(Run(), head=4000, last=4000, nodes=nodes)
+    assert [judge.reading_age_s(node, scene) for node in nodes] == [0.0, 30.0, 0.1]
 
 
 # --- records that are replaced, damaged, or not there ---------------------------------------------

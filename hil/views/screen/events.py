@@ -18,8 +18,6 @@ __all__ = ["newest_events"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _SEARCHED: Final = 5000
 _OF_THE_WHOLE: Final = frozenset({"commands", "notes"})
-_WINDOW: Final = 200_000
-"""Frames in which lost and wrong outputs are looked for."""
 
 
 def newest_events(source: Source, head: int, count: int, node: str = "") -> tuple[Event, ...]:
@@ -49,13 +47,7 @@ def newest_events(source: Source, head: int, count: int, node: str = "") -> tupl
     if node:
         found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
         return tuple(_merged(found))[:count]
-    lost = source.rows(
-        "SELECT frame, verdict FROM frames WHERE frame BETWEEN ? AND ? AND "
-        "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
-        "ORDER BY frame DESC LIMIT ?",
-        head - _WINDOW, head, count,
-    )  # fmt: skip
-    found.extend(_frame(row) for row in lost)
+    found.extend(_frame(row) for row in source.lost(head, count))
     found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
     return tuple(_merged(found))[:count]
 

@@ -80,15 +80,17 @@ class Gather:
         upsets, recoveries, slips = self._counted(head)
         plant = self._plant(head)
         newest = head >= source.last
+        running = source.state is State.RUNNING
+        paused_by = self._paused_by() if newest else ""
         return Scene(
             run=run,
             state=source.state,
             reason=source.reason,
             outcome=source.outcome,
             gone=newest and source.writer_is_gone(),
-            paused_by=self._paused_by() if newest else "",
+            paused_by=paused_by,
             age_s=source.age_s(),
-            rate=self._rate() if newest and source.state is State.RUNNING else None,
+            rate=self._rate() if newest and not paused_by and running else None,
             head=head,
             last=source.last,
             vote=vote_of(verdict),

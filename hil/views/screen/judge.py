@@ -80,12 +80,11 @@ def _factor(pace: str) -> float:
 
 def is_stale(scene: Scene) -> bool:
     """What is shown as now is older than it should be."""
-    return (
-        scene.state is State.RUNNING
-        and scene.newest
-        and scene.age_s is not None
-        and scene.age_s > stale_s(scene)
-    )
+    if not scene.newest:
+        return False
+    if scene.gone or scene.state is State.LOST:
+        return True
+    return scene.state is State.RUNNING and scene.age_s is not None and scene.age_s > stale_s(scene)
 
 
 def node_level(node: NodeFacts, scene: Scene) -> Level:
@@ -110,8 +109,12 @@ def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
     """Real time since the node last told of itself, as of the frame on view."""
     if node.reading is None:
         return None
-    newest = max((n.reading.wall_us for n in scene.nodes if n.reading), default=0)
-    behind = (newest - node.reading.wall_us) / 1e6
+    told = [other.reading for other in scene.nodes if other.reading]
+    newest = max(told, key=lambda reading: reading.frame)
+    behind = (newest.wall_us - node.reading.wall_us) / 1e6
+    if behind < 0:  # real time began anew when the run was taken up again
+        time = scene.run.time
+        behind = (time.t_us(newest.frame) - time.t_us(node.reading.frame)) / 1e6
     if scene.state is State.RUNNING and scene.newest and scene.age_s is not None:
         behind += scene.age_s if scene.age_s > stale_s(scene) else 0.0
     return behind

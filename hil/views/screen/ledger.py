@@ -78,12 +78,14 @@ class Ledger:
         self._cells: dict[tuple[int, int], Cell] = {}
         self._done = 0  # stretches below are all kept, and added up in _sum
         self._sum = [0] * len(Mark)
+        self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
 
     def forget(self, frame: int) -> None:
         """The run was taken up again from `frame`: what stood behind it is no more."""
         self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
         self._done, self._sum = 0, [0] * len(Mark)
+        self._partial = (-1, -1, ())
 
     def _summed(self, first: int, last: int) -> _Summary:
         counts = [0] * len(Mark)
@@ -127,10 +129,22 @@ class Ledger:
                 complete = complete and kept is not None
                 if kept is not None:
                     counts = [a + b for a, b in zip(counts, kept[1], strict=True)]
-        rest = self._summed(index * STRETCH, frame)[1] if frame >= index * STRETCH else counts[:0]
-        counts = [a + b for a, b in zip(counts, rest, strict=True)] if rest else counts
+        if frame >= index * STRETCH:
+            rest = self._begun(index, frame)
+            counts = [a + b for a, b in zip(counts, rest, strict=True)]
         return Totals(frame + 1, counts[Mark.OUTVOTED], counts[Mark.REDONE], counts[Mark.NO_OUTPUT],
                       counts[Mark.WRONG], complete)  # fmt: skip
+
+    def _begun(self, index: int, frame: int) -> tuple[int, ...]:
+        """Stretch `index` as far as `frame`; mostly only what has come since the last look."""
+        kept, until, counts = self._partial
+        if kept != index or until > frame:
+            until, counts = index * STRETCH - 1, (0,) * len(Mark)
+        if frame > until:
+            more = self._summed(until + 1, frame)[1]
+            counts = tuple(a + b for a, b in zip(counts, more, strict=True))
+        self._partial = (index, frame, counts)
+        return counts
 
     def strip(self, head: int, cells: int, zoom: int) -> tuple[Cell, ...]:
         """`cells` cells of `zoom` frames, the last one with `head` in it."""
