@@ -38,6 +38,7 @@ __all__ = ["Desk", "View"]
 
 _LEAST: Final = (20, 2)
 _EVENTS: Final = 400
+_SOME_EVENTS: Final = 100
 _OF_A_NODE: Final = 60
 _PLANT_US: Final = 1_000_000
 """Curves of the plant are drawn anew after so much flight."""
@@ -209,10 +210,13 @@ class Desk:
         return found
 
     def _all_events(self) -> list[Event]:
+        # Who looks at the newest needs no more; who searches or goes back in time does.
+        deep = self.filter.hides or self.event > _SOME_EVENTS // 2
+        count = _EVENTS if deep else max(_SOME_EVENTS, 2 * self._size[1])
         found = self._keep(
             "events",
-            (self.scene.head, self.source.changed),
-            lambda: list(newest_events(self.source, self.scene.head, _EVENTS)),
+            (self.scene.head, self.source.changed, count),
+            lambda: list(newest_events(self.source, self.scene.head, count)),
         )
         assert isinstance(found, list)
         self._events = found

@@ -58,7 +58,7 @@ def events_page(
     out = _alarms(scene, alarms, watched_from, width, marks)
     shown = filtered(events, by)
     hidden = len(events) - len(shown)
-    right = f"newest {len(events)}" if len(events) >= 400 else plural(len(events), "event")
+    right = f"newest {len(events)}" if len(events) >= 100 else plural(len(events), "event")
     out.append(rule("EVENTS", width, marks, right))
     if by.hides:
         text = (
