@@ -91,6 +91,16 @@ def test_what_is_ordered_in_a_pause_is_seen_at_once(tmp_path: Path) -> None:
     assert Gather(source).scene(source.last - 1).nodes[1].state == "voting"
 
 
+def test_who_was_taken_out_on_order_was_not_taken_out_by_an_upset(tmp_path: Path) -> None:
+    """Whatever hit it shortly before."""
+    with Story(tmp_path / "run.db") as story:
+        story.agree(20).outvoted("b").agree(5).move("b", "voting", "isolated", cause="operator 1")
+        story.isolate("c").agree(2)
+    nodes = desk_of(tmp_path).scene.nodes
+    assert (nodes[1].began_cause, nodes[1].upset) == ("operator 1", "")
+    assert nodes[2].upset == "upset #2 board power loss"
+
+
 def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(30).writer.note(29, "ann: Lüfter 換扇")

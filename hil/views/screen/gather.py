@@ -228,7 +228,8 @@ class Gather:
             began = next((row for row in rows if row["before"] == "voting"), None)
             if began is not None:
                 told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
-                told["upset"] = self._upset_behind(name, began["frame"])
+                if began["after"] == "suspect":  # else somebody took it out, not its answers
+                    told["upset"] = self._upset_behind(name, began["frame"])
         self._states[name] = (position, told)
         return told
 
