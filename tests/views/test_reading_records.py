@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,23 +26,9 @@ from hil.views.screen.source import Source, State, newest_run
 from hil.views.screen.watching import Watch
 from tests.views.story import Story
 
-_OPEN: list[Source] = []
-
-
-@pytest.fixture(autouse=True)
-def close_records() -> Iterator[None]:
-    yield
-    while _OPEN:
-        _OPEN.pop().close()
-
-
-def source_of(path: Path) -> Source:
-    _OPEN.append(Source(path))
-    return _OPEN[-1]
-
 
 def opened(path: Path) -> Source:
-    source = source_of(path)
+    source = Source(path)
     source.poll()
     return source
 
@@ -51,7 +37,7 @@ def opened(path: Path) -> Source:
 
 
 def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
-    source = source_of(tmp_path)
+    source = Source(tmp_path)
     assert not source.poll() and source.state is State.WAITING
     (tmp_path / "run.db").touch()  # the file is there before its tables are
     source.poll()
@@ -92,7 +78,7 @@ def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path
 )
 def test_what_is_no_record_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.db").write_bytes(content)
-    source = source_of(tmp_path)
+    source = Source(tmp_path)
     source.poll()
     assert source.state in (State.LOST, State.WAITING)
     assert source.rows("SELECT * FROM frames") == []
@@ -344,7 +330,7 @@ def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> Non
     source = opened(tmp_path)
     watch = Watch(source)
     assert len(watch.follow(source.last)) == 2
-    with sqlite3.connect(tmp_path / "run.db") as db:
+    with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         for name in ("wrong output", "isolated.c", "nonsense"):
             db.execute(
                 "INSERT INTO commands (frame, wall_us, who, uid, pid, command, arguments, ok, "
@@ -430,11 +416,9 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
         frames = write_record(tmp_path / name / "run.db", seconds, upset_every=100)
         now = 0.0
         desk = Desk(tmp_path / name, Marks(), Player(), lambda: 0.0)
-        _OPEN.append(desk.source)
         desk.refresh(140, 40)
         while not desk.gather.ledger.read_on(1.0) or desk.moving:
             desk.refresh(140, 40)
-        monkeypatch.setattr(watching, "_PAST_BUDGET_S", 0.0)
         steps = 0
 
         def count() -> int:
@@ -444,10 +428,11 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
 
         assert desk.source._db is not None
         desk.source._db.set_progress_handler(count, 1000)
-        for at in (frames // 2, frames // 3, frames - 5):
-            desk.player = desk.player.seek(at, frames, now)
-            desk.refresh(140, 40)
-            desk.page()
+        with monkeypatch.context() as patch:
+            patch.setattr(watching, "_PAST_BUDGET_S", 0.0)
+            for at in (frames // 2, frames // 3, frames - 5):
+                desk.player = desk.player.seek(at, frames, now)
+                desk.refresh(140, 40)
+                desk.page()
         asked[name] = steps
-        monkeypatch.undo()
     assert asked["long"] < 3 * asked["short"]  # of six times as much

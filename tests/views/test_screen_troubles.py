@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> 
     db.close()
     source.poll()
     gather.scene(source.last, zoom=1)
-    with sqlite3.connect(tmp_path / "run.db") as db:
+    with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         db.execute("UPDATE blocks SET count = 50, data = data || zeroblob(10000)")
     source.poll()
     assert all(cell.notable == 0 for cell in gather.scene(49, zoom=1).strip)
@@ -210,7 +211,7 @@ def test_a_file_that_is_no_record_is_said_in_words(tmp_path: Path, name: str) ->
 def test_a_newer_record_says_what_to_do(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(1)
-    with sqlite3.connect(tmp_path / "run.db") as db:
+    with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     source = Source(tmp_path)
     source.poll()
