@@ -34,8 +34,9 @@ class Delivery:
     """Upsets of one run on one rig.
 
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
-    back; `watches`: checkpoint upsets that nothing is known of yet, by id; `latch_up`: who
-    carries out latch-ups (the plant's steward)."""
+    back; `watches`: checkpoint upsets that nothing is known of yet, by id; `uncollected`: upsets
+    whose board has not said yet what became of them; `latch_up`: who carries out latch-ups (the
+    plant's steward)."""
 
     def __init__(self, rig: Rig, state_len: int) -> None:
         self._rig = rig
@@ -44,6 +45,7 @@ class Delivery:
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
         self.returning: list[tuple[int, str]] = []
         self.watches: dict[int, _Watch] = {}
+        self.uncollected: list[Upset] = []
         self._noises: dict[int, Noise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
@@ -106,9 +108,18 @@ class Delivery:
         if plan.returns_after_frames is not None:
             self.returning.append((plan.frame + plan.returns_after_frames, node.name))
 
-    def collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
-        """What became of an upset, as the board tells it. Still `armed` afterwards: the board was
-        late, ask again in the next frame."""
+    def collect(self, upsets: list[Upset], results: dict[str, NodeResult]) -> list[Upset]:
+        """Of the upsets of a frame, and of those whose board was late before: what became of each
+        that the boards tell of now. The others stay `uncollected`."""
+        known: list[Upset] = []
+        waiting, self.uncollected = self.uncollected + upsets, []
+        for upset in waiting:
+            self._collect(upset, results)
+            (self.uncollected if upset.state == "armed" else known).append(upset)
+        return known
+
+    def _collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
+        """Still `armed` afterwards: the board was late, or a latch-up lasts."""
         plan = upset.plan
         node = self._by_name[plan.node]
         if timer := self._timers.pop(plan.id, None):

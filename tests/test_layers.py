@@ -3,7 +3,8 @@
     scenario <- plant
     scenario <- rig <- voter, recovery, injector, outcome, metrics <- record <- views
 
-`hil.repair` and `hil.loop` compose; `hil.cli` is above everything, and nothing imports it.
+`hil.repair`, `hil.engine` and `hil.loop` compose; `hil.cli` is above everything; nothing imports
+it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,11 @@ ALLOWED: dict[str, set[str]] = {
     "hil.steward": KERNEL
     | SCENARIO
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.rig"},
+    "hil.engine": KERNEL
+    | SCENARIO
+    | {"hil.control.protocol", "hil.delivery", "hil.injector", "hil.metrics", "hil.observation"}
+    | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.repair", "hil.result"}
+    | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.voter"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
     "hil.discover": LEAVES | {"hil.rig", "hil.scenario"},

@@ -159,7 +159,7 @@ class Trouble:
         assert self.loop is not None
         troubled = {e.board for e in self.open}
         for name, kind in list(self.busy.items()):
-            node = self.loop._by_name[name]
+            node = self.loop.parts.by_name[name]
             voting = self.loop.recovery.state(name) is NodeState.VOTING
             healthy = node.link.standing.state is LinkState.CONNECTED
             if self.boards[name] not in troubled and voting and healthy:
@@ -345,7 +345,7 @@ class Acts:
         voting = len(self.loop.recovery.in_state(NodeState.VOTING)) == 3
         if self.acts or not self.until():
             return False
-        return voting and frame > self.done_at + 50 and self.loop._settled
+        return voting and frame > self.done_at + 50 and self.loop.parts.settled
 
 
 def powered(boards: dict[str, Board], out: Path, acts: Acts, **data: Any) -> Socket:

@@ -1,0 +1,177 @@
+"""The chronicle: what has become of the parts of a run, written into its record as it happens.
+
+It remembers what it has told already. It decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hil import run_folder
+from hil.engine.parts import Parts
+from hil.errors import HilError
+from hil.record.writer import Writer
+from hil.repair import Repaired
+from hil.rig.node import DONE, EXCLUDED_RESULT, NodeResult
+from hil.rig.rig import Calibration
+from hil.voter import Verdict
+
+__all__ = ["Chronicle"]
+
+
+class Chronicle:
+    """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
+    method."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._writer: Writer | None = None
+        self._transitions_told = 0
+        self._anomalies_told = 0
+
+    # --- opening and closing ------------------------------------------------------------------
+
+    def create(self, path: Path, calibration: Calibration) -> None:
+        """Begin a record at `path`."""
+        self._writer = Writer.create(path, self._meta(calibration))
+
+    def resume(self, path: Path, frame: int) -> None:
+        """Go on with the record at `path` before `frame`."""
+        self._writer = Writer.resume(path, frame)
+
+    @property
+    def writer(self) -> Writer:
+        assert self._writer is not None, "the record is open while frames run"
+        return self._writer
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Close the record in every case; if the rig fails, say so in it as far as possible."""
+        try:
+            yield
+        except BaseException as error:
+            if self._writer is not None:
+                with contextlib.suppress(HilError):
+                    self._writer.note(self._parts.golden.next_frame, f"failed: {error}")
+                    self._writer.meta("outcome", "error")
+            raise
+        finally:
+            if self._writer is not None:
+                with contextlib.suppress(HilError):
+                    self._writer.close()
+
+    # --- who takes part -----------------------------------------------------------------------
+
+    def identities(self) -> list[dict[str, Any]]:
+        """Who the nodes are, as they said when they were greeted last."""
+        out: list[dict[str, Any]] = []
+        for node in self._parts.nodes:
+            hello = node.hello
+            out.append(
+                {
+                    "name": node.name,
+                    "board": node.board.kind,
+                    "port": getattr(node.board, "port", None),
+                    "arch": hello.arch if hello else None,
+                    "model": hello.board if hello else None,
+                    "serial": hello.serial if hello else None,
+                    "agent_version": hello.version if hello else None,
+                    "cores": hello.cores if hello else None,
+                    "memory_mib": hello.memory_mib if hello else None,
+                }
+            )
+        return out
+
+    def beginning(self) -> None:
+        """Who takes part, and what the plant has to say beforehand."""
+        for index, identity in enumerate(self.identities()):
+            self.writer.node(index, identity)
+        plant = self._parts.plant
+        for note in () if plant is None or plant.sky is None else plant.sky.notes:
+            self.writer.note(None, note)
+        self.writer.commit()
+
+    def _meta(self, calibration: Calibration) -> dict[str, Any]:
+        plant = self._parts.plant
+        sky = None if plant is None else plant.sky
+        return {
+            **run_folder.identity(self._parts.scenario),
+            "calibration": {
+                "frames": calibration.frames,
+                "cpu_us_median": calibration.cpu_us_median,
+                "cpu_us_worst": calibration.cpu_us_worst,
+                "round_trip_us_worst": calibration.round_trip_us_worst,
+                "budget_cpu_us": calibration.budget.cpu_us,
+                "budget_max_ticks": calibration.budget.max_ticks,
+            },
+            **({} if sky is None else {"anomaly": sky.anomaly()}),
+            "outcome": "running",
+        }
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def notable(
+        self, verdict: Verdict, results: dict[str, NodeResult], executions: list[list[NodeResult]]
+    ) -> None:
+        """A frame that is more than plain agreement: `results` are the final ones, `executions`
+        all there were, in the order of the nodes."""
+        value = None
+        for node, ballot in zip(self._parts.nodes, verdict.ballots, strict=True):
+            if (
+                verdict.delivered
+                and ballot.status == DONE
+                and ballot.output_digest == verdict.output
+            ):
+                value = results[node.name].output
+                break
+        golden = self._parts.golden
+        self.writer.notable(
+            verdict,
+            self._parts.t_us(verdict.frame),
+            (golden.output_digest, golden.state_digest),
+            value,
+            executions or [self.in_order(results)],
+        )
+
+    def in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
+        """Results as the nodes are numbered."""
+        return [results.get(node.name, EXCLUDED_RESULT) for node in self._parts.nodes]
+
+    def outcomes(self) -> None:
+        """Upsets that have begun or found their outcome, and what none explains."""
+        classifier = self._parts.classifier
+        for upset in [*classifier.take_finished(), *classifier.take_begun()]:
+            self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
+        for anomaly in classifier.anomalies[self._anomalies_told :]:
+            self.writer.anomaly(anomaly)
+            self._parts.metrics.unexplained += 1
+        self._anomalies_told = len(classifier.anomalies)
+
+    def transitions(self) -> None:
+        """The edges that recovery has taken."""
+        taken = self._parts.recovery.transitions
+        for transition in taken[self._transitions_told :]:
+            self.writer.transition(transition)
+        self._transitions_told = len(taken)
+
+    def repair(
+        self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
+    ) -> None:
+        self.writer.repair(
+            frame,
+            node,
+            action,
+            cause,
+            ok=ok,
+            detail=how.detail,
+            chunks=how.chunks,
+            bytes_moved=how.bytes_moved,
+            duration_wall_us=how.duration_wall_us,
+            damage=how.damage,
+        )
+
+    def slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
+        self._parts.metrics.slips += 1
+        self.writer.slip(frame, node, late_us, detail)

@@ -1,0 +1,133 @@
+"""Healing: what recovery orders is carried out, and boards that are back are taken up again.
+
+`Healer` holds what nodes are healed to: the verdict of the last frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from hil.engine.chronicle import Chronicle
+from hil.engine.parts import Parts
+from hil.recovery import Action, NodeState
+from hil.repair import Repaired
+from hil.rig.clock import now_us
+from hil.rig.node import DONE, SILENT, Node, NodeResult, may_return
+from hil.voter import Verdict
+
+__all__ = ["Healer"]
+
+_LOOK_US: Final = 100_000
+
+
+class Healer:
+    """Of the run of `parts`. `agreed`: the verdict of the last frame, None before the first;
+    `stop` ends the wait for a board."""
+
+    def __init__(self, parts: Parts, chronicle: Chronicle, stop: Callable[[], bool]) -> None:
+        self._parts = parts
+        self._chronicle = chronicle
+        self._stop = stop
+        self._waited_in_vain = False
+        self.agreed: Verdict | None = None
+
+    # --- repairs ------------------------------------------------------------------------------
+
+    def carry_out(self, actions: Sequence[Action], at: int | None = None) -> set[str]:
+        """Carry out actions, and what is ordered instead of those that fail; who was healed.
+        Nobody, while there is no frame to heal from. They are recorded with the frame of the last
+        verdict, or `at`."""
+        healed: set[str] = set()
+        verdict = self.agreed
+        if verdict is None:
+            return healed
+        frame = verdict.frame if at is None else at
+        recovery = self._parts.recovery
+        due = list(actions)
+        while due:
+            action = due.pop(0)
+            how = self._repair(action, verdict, frame)
+            if how.ok:
+                healed.add(action.node)
+            if how.away:
+                recovery.away(frame, action)
+            else:
+                due += recovery.result(frame, action, how.ok)
+            self._chronicle.transitions()
+        return healed
+
+    def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
+        parts = self._parts
+        node = parts.by_name[action.node]
+        how = parts.mechanic.repair(action, node, verdict, self._sources(verdict, node))
+        if how.lost and may_return(node.board):
+            parts.rig.send_away(node, cycle=False)
+            how = replace(how, away=True)
+        parts.delivery.rearm_permanent([node], verdict.frame + 1)
+        self._chronicle.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
+        if how.ok:
+            wrong = verdict.state != parts.golden.state_digest
+            parts.metrics.recoveries += 1
+            parts.classifier.healed(node.name, action.rung.value)
+            parts.classifier.contaminated(node.name, wrong)
+        return how
+
+    def _sources(self, verdict: Verdict, target: Node) -> list[Node]:
+        """The voters whose state after this frame is the agreed one."""
+        voting = self._parts.recovery.in_state(NodeState.VOTING)
+        return [
+            n
+            for n in self._parts.nodes
+            if n is not target
+            and n.name in voting
+            and verdict.state
+            and verdict.ballots[n.index].status == DONE
+            and verdict.ballots[n.index].state_digest == verdict.state
+        ]
+
+    # --- boards that are back -----------------------------------------------------------------
+
+    def bring_back(self, frame: int) -> None:
+        """Repair the boards whose power has returned, or that have come back by themselves."""
+        parts = self._parts
+        if parts.rig.attendant.looking_for:
+            self._take_in(frame)
+        for name in parts.delivery.power_due(frame):
+            if self.agreed is not None:
+                self.carry_out(parts.recovery.power_returned(frame - 1, name))
+
+    def _take_in(self, frame: int) -> None:
+        """Take up the boards that were looked for and are back. Where nobody is left to go on, one
+        is waited for, but not longer than for an answer."""
+        parts = self._parts
+        if not parts.recovery.in_service and not self._waited_in_vain:
+            self._waited_in_vain = not self._wait_for_a_board()
+        for node in parts.rig.returned():
+            self._waited_in_vain = False
+            actions = parts.recovery.returned(frame - 1, node.name)
+            self._chronicle.transitions()
+            self.carry_out(actions)
+
+    def _wait_for_a_board(self) -> bool:
+        rig = self._parts.rig
+        end_us = now_us() + rig.timing.lost_after_us
+        while (left_us := end_us - now_us()) > 0 and not self._stop():
+            if rig.attendant.wait(min(left_us, _LOOK_US) / 1e6):
+                return True
+        return False
+
+    def look_for_isolated(self, results: dict[str, NodeResult]) -> None:
+        """Boards that were given up may come back another way: somebody replaces a cable."""
+        rig = self._parts.rig
+        for name in self._parts.recovery.in_state(NodeState.ISOLATED):
+            node = self._parts.by_name[name]
+            result = results.get(name)
+            if not may_return(node.board) or not node.powered:
+                continue
+            if name in rig.attendant.looking_for:
+                continue
+            if result is not None and result.status == SILENT:
+                rig.send_away(node, cycle=False)
+            else:
+                rig.listen_to(node)

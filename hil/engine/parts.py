@@ -1,0 +1,117 @@
+"""The parts of one run, made as its scenario says. They know nothing of each other's order of work.
+
+`Parts` also tells what only all of them together know: the time, and whether anything is under
+way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hil.delivery import Delivery
+from hil.injector import Injector
+from hil.kernel import Golden
+from hil.metrics import Metrics
+from hil.outcome import Classifier
+from hil.recovery import RUNGS, Policy, Recovery
+from hil.repair import Mechanic
+from hil.rig.calls import Timing
+from hil.rig.clock import Pacer
+from hil.rig.fleet import build_nodes
+from hil.rig.node import Node
+from hil.rig.program import golden_run
+from hil.rig.rig import Rig
+from hil.scenario import BoardKind, Scenario
+
+if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
+
+__all__ = ["Parts", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one run is made of. `plant` is None without one; `virtual`: the time of all boards is
+    virtual, no pace of ours is a deadline to them."""
+
+    scenario: Scenario
+    nodes: tuple[Node, ...]
+    by_name: dict[str, Node]
+    golden: Golden
+    rig: Rig
+    mechanic: Mechanic
+    recovery: Recovery
+    injector: Injector
+    classifier: Classifier
+    metrics: Metrics
+    delivery: Delivery
+    pacer: Pacer
+    plant: BuiltPlant | None
+    virtual: bool
+
+    def nominal(self, frame: int) -> int:
+        """The frame's number if none had been skipped before it."""
+        return frame + self.metrics.skipped
+
+    def t_us(self, frame: int) -> int:
+        """Simulated time at the beginning of a frame that is run now."""
+        return self.nominal(frame) * self.scenario.frame_us
+
+    @property
+    def deadlines(self) -> bool:
+        """The end of a frame is the last moment for an answer."""
+        return self.pacer.paced and not self.virtual
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is under way: no repair, and no upset without its outcome."""
+        return (
+            self.recovery.settled
+            and not self.classifier.open
+            and not self.delivery.watches
+            and not self.delivery.uncollected
+        )
+
+
+def assemble(scenario: Scenario) -> Parts:
+    """The parts of a run of `scenario`; no board is opened yet. SetupError, ConfigError."""
+    nodes = tuple(build_nodes(scenario))
+    names = [node.name for node in nodes]
+    golden = golden_run(scenario.workload_name, scenario.seed)
+    timeouts = scenario.timeouts
+    timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
+    rig = Rig(nodes, scenario.workload_name, scenario.seed, timing)
+    rig.checkpoint_every = scenario.recovery.checkpoint_every
+    rig.scrub_words = scenario.recovery.scrub_words
+    plant = _plant_of(scenario)
+    strikes = None if plant is None else plant.strikes
+    return Parts(
+        scenario=scenario,
+        nodes=nodes,
+        by_name={node.name: node for node in nodes},
+        golden=golden,
+        rig=rig,
+        mechanic=Mechanic(rig, golden),
+        recovery=Recovery(names, _policy(scenario)),
+        injector=Injector(scenario, golden.workload, strikes),
+        classifier=Classifier(names),
+        metrics=Metrics(),
+        delivery=Delivery(rig, golden.workload.state_len),
+        pacer=Pacer(scenario.frame_us, scenario.pace_factor),
+        plant=plant,
+        virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),
+    )
+
+
+def _plant_of(scenario: Scenario) -> BuiltPlant | None:
+    if scenario.plant is None:
+        return None
+    from hil.plant.build import build_plant  # noqa: PLC0415  (few scenarios have one; it is heavy)
+
+    return build_plant(scenario)
+
+
+def _policy(scenario: Scenario) -> Policy:
+    r = scenario.recovery
+    attempts = dict(zip(RUNGS, (r.resyncs, r.restarts, r.resets, r.power_cycles), strict=True))
+    return Policy(attempts, r.window_frames, r.reintegrate_frames)

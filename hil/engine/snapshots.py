@@ -1,0 +1,77 @@
+"""Snapshots: the parts of a run as plain data in its record, and back.
+
+What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
+the run had never stopped (`hil.resume` reads it)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hil import resume
+from hil.engine.healing import Healer
+from hil.engine.parts import Parts
+from hil.record.writer import Writer
+from hil.recovery import NodeState
+from hil.rig.node import Node
+from hil.rig.resync import write_output, write_state
+from hil.voter import unpack
+
+if TYPE_CHECKING:
+    from hil.steward import Steward
+
+__all__ = ["take", "take_up"]
+
+
+def take(parts: Parts, healer: Healer, steward: Steward | None, writer: Writer) -> None:
+    """Let the run be taken up again from here."""
+    writer.snapshot(
+        parts.golden.next_frame,
+        parts.golden.state,
+        {
+            "numbered": parts.injector.numbered,
+            "ordered": parts.injector.ordered,
+            "output": parts.golden.output.hex(),
+            "metrics": resume.metrics_memory(parts.metrics),
+            "recovery": parts.recovery.memory(),
+            "powered": {n.name: n.powered for n in parts.nodes},
+            "returning": parts.delivery.returning,
+            "permanent": resume.arm_memory(parts.delivery.permanent),
+            "agreed": healer.agreed.record.hex() if healer.agreed else "",
+            "plant": None if steward is None else steward.memory(),
+        },
+    )
+
+
+def take_up(
+    snapshot: resume.Snapshot, parts: Parts, healer: Healer, steward: Steward | None
+) -> None:
+    """Bring everything to where the run was at the snapshot; nodes hold their initial state."""
+    engine = snapshot.engine
+    initial = parts.golden.state
+    parts.golden.resume(snapshot.frame, snapshot.state)
+    resume.recall_metrics(parts.metrics, engine["metrics"])
+    parts.injector.skip(parts.nominal(snapshot.frame), engine["numbered"], engine.get("ordered", 0))
+    if steward is not None:
+        steward.recall(engine["plant"])
+    parts.recovery.recall(engine["recovery"])
+    healer.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
+    parts.delivery.returning = [(at, name) for at, name in engine["returning"]]
+    parts.delivery.permanent = resume.recall_arms(engine["permanent"])
+    damaged = {arm.id for arms in parts.delivery.permanent.values() for arm in arms}
+    parts.classifier.recall(snapshot.upsets, damaged)
+    for node in parts.nodes:
+        if not engine["powered"][node.name]:
+            node.board.power_off()
+            node.link.detach("no power")
+            node.powered = False
+        elif parts.recovery.state(node.name) is not NodeState.ISOLATED:
+            _bring_up(parts, node, initial, snapshot.frame, bytes.fromhex(engine["output"]))
+
+
+def _bring_up(parts: Parts, node: Node, initial: bytes, frame: int, output: bytes) -> None:
+    """From its initial state to the golden one before `frame`."""
+    write_state(parts.rig, node, initial, parts.golden.state)
+    write_output(parts.rig, node, output)
+    parts.rig.sync(node, frame - 1, parts.golden.state_digest)
+    parts.rig.checkpoint(node)
+    parts.delivery.rearm_permanent([node], frame)
