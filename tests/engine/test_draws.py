@@ -12,7 +12,7 @@ from enum import Enum
 
 import pytest
 
-from hil.draws import choose, exponential_us, stream
+from hil.draws import choose, exact_exponential_us, exponential_us, stream
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -51,6 +51,28 @@ def test_gaps_do_not_depend_on_the_decimal_context_of_the_caller() -> None:
         context.prec = 9
         assert getcontext().prec == 9
         assert gaps("3.7", 200) == normal
+
+
+@pytest.mark.parametrize("rate", ["1e-320", "1e-9", "2e-6", "0.001", "110", "2e5", "1e12"])
+def test_gaps_are_those_of_exact_arithmetic(rate: str) -> None:
+    bits = stream(1, "gaps")
+    assert gaps(rate, 100) == [
+        exact_exponential_us(bits.bits64(), Decimal(rate)) for _ in range(100)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_gap_beside_half_a_microsecond_is_rounded_to_its_own_side(seed: int) -> None:
+    """The rate is chosen so that the gap lies 10^-12 us beside a half: closer than floating point
+    can tell."""
+    with localcontext() as context:
+        context.prec = 50
+        bits = Decimal(stream(seed, "gaps").bits64())
+        mean_gap_us = -((bits + Decimal("0.5")) / 2**64).ln() * 10**6
+        half = int(mean_gap_us / 100) + Decimal("0.5")
+        rates = [mean_gap_us / (half + Decimal(beside)) for beside in ("-1e-12", "1e-12")]
+    below, above = (exponential_us(stream(seed, "gaps"), rate) for rate in rates)
+    assert (below, above) == (int(half), int(half) + 1)
 
 
 def test_streams_repeat_and_differ_by_name_and_by_seed() -> None:
