@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine, hex64
 from hil.record.schema import SCHEMA_VERSION, TABLES
-from hil.voter import NodeStatus, Verdict
+from hil.voter import NodeStatus, Verdict, VerdictKind
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.outcome import Anomaly, Upset
@@ -34,6 +34,12 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
 
 _COMMIT_S = 0.25
 _BLOCK_FRAMES = 4096
+_MANY = ("frames", "replies", "upsets")
+"""Tables that a run with many upsets fills: their rows are written together, at a commit."""
+
+
+_KIND_NAMES = {kind: kind.name.lower() for kind in VerdictKind}
+_STATUS_NAMES = {int(status): status.name.lower() for status in NodeStatus}
 
 
 class Writer:
@@ -49,6 +55,7 @@ class Writer:
         self._commit_at_s = self._began_s
         self._transitions = 0
         self._anomalies = 0
+        self._waiting: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _MANY}
         with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
         with self._or_closed(), self._guard("open"):
@@ -170,20 +177,18 @@ class Writer:
         executions: list[list[NodeResult]],
     ) -> None:
         """A frame that is more than plain agreement, with all replies of all its executions."""
-        self._insert(
-            "frames",
+        self._waiting["frames"].append(
             (
-                verdict.frame, t_us, verdict.kind.name.lower(), verdict.voters, verdict.agree,
+                verdict.frame, t_us, _KIND_NAMES[verdict.kind], verdict.voters, verdict.agree,
                 verdict.dissent, verdict.latent, verdict.flags, hex64(verdict.output),
                 hex64(verdict.state), hex64(golden[0]), hex64(golden[1]), value,
             ),
         )  # fmt: skip
         for execution, results in enumerate(executions):
             for node, r in enumerate(results):
-                self._insert(
-                    "replies",
+                self._waiting["replies"].append(
                     (
-                        verdict.frame, node, execution, NodeStatus(r.status).name.lower(), r.signal,
+                        verdict.frame, node, execution, _STATUS_NAMES[r.status], r.signal,
                         r.reason, hex64(r.output_digest), hex64(r.state_digest), r.output, r.ticks,
                         r.cpu_us,
                     ),
@@ -192,8 +197,7 @@ class Writer:
     def upset(self, u: Upset) -> None:
         """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
         p = u.plan
-        self._insert(
-            "upsets",
+        self._waiting["upsets"].append(
             (
                 p.id, p.frame, p.node, p.target, p.kind, p.source, u.state, u.detail, u.verified,
                 u.changed, u.persisted, p.tick, p.steps, p.us, u.tick, u.steps, u.at_us,
@@ -362,9 +366,18 @@ class Writer:
         self._block_count = 0
         self._block.clear()
 
+    def _flush(self) -> None:
+        self._flush_block()
+        for table, rows in self._waiting.items():
+            if rows:
+                marks = ",".join("?" * len(rows[0]))
+                with self._guard("write"):
+                    self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+                rows.clear()
+
     def commit(self) -> None:
         """Make everything so far durable and visible to viewers."""
-        self._flush_block()
+        self._flush()
         self._insert(
             "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
         )
@@ -375,7 +388,7 @@ class Writer:
 
     def run_digest(self) -> str:
         """The digest of everything recorded so far."""
-        self._flush_block()
+        self._flush()
         with self._guard("read"):
             return combine(self._frames_hash, canonical_lines(self._db))
 
@@ -383,7 +396,7 @@ class Writer:
         """Commit and close; idempotent."""
         with self._guard("close"):
             try:
-                self._flush_block()
+                self._flush()
                 if self._db.in_transaction:
                     self._db.execute("COMMIT")
             finally:
