@@ -192,6 +192,8 @@ class Delivery:
 
     def power_due(self, frame: int) -> list[str]:
         """Nodes whose power comes back before `frame`; they have it from now on."""
+        if not self.returning:
+            return []
         due = [name for at, name in self.returning if at <= frame]
         self.returning = [(at, name) for at, name in self.returning if at > frame]
         for name in due:

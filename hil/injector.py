@@ -16,9 +16,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hil.draws import choose, exponential_us, stream
 from hil.kernel import Random, Workload
@@ -28,8 +27,7 @@ if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to
     from hil.plant.strikes import Strike, Strikes
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
     action.
 
@@ -80,27 +78,27 @@ class _Source:
         plan = Planned(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
         if target is Target.LINK:
             kind = str(choose(random, rate.noises))
-            return replace(plan, kind=kind, direction=("to_board", "to_host")[random.below(2)])
+            return plan._replace(kind=kind, direction=("to_board", "to_host")[random.below(2)])
         if target is Target.BOARD_RAM:
             kind_ = choose(random, rate.patterns)
-            return _shaped(replace(plan, kind=str(kind_), part=str(rate.part)), kind_, random)
+            return _shaped(plan._replace(kind=str(kind_), part=str(rate.part)), kind_, random)
         tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
         if target is Target.CPU:
-            return replace(plan, kind=str(choose(random, rate.sefis)), tick=tick)
+            return plan._replace(kind=str(choose(random, rate.sefis)), tick=tick)
         kind_ = choose(random, rate.patterns)
         steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
-        return _shaped(replace(plan, kind=str(kind_), tick=tick, steps=steps), kind_, random)
+        return _shaped(plan._replace(kind=str(kind_), tick=tick, steps=steps), kind_, random)
 
 
 def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
     """With width and value drawn for its pattern."""
     if kind is PatternKind.ADJACENT:
-        return replace(plan, width=2 + random.below(3))
+        return plan._replace(width=2 + random.below(3))
     if kind is PatternKind.STUCK:
-        return replace(plan, width=1, value=random.below(2), hold_frames=1)
+        return plan._replace(width=1, value=random.below(2), hold_frames=1)
     if kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
-        return replace(plan, width=32, value=random.bits64() & 0xFFFFFFFF)
-    return replace(plan, width=1)
+        return plan._replace(width=32, value=random.bits64() & 0xFFFFFFFF)
+    return plan._replace(width=1)
 
 
 def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
@@ -109,18 +107,17 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
     bit = drawn_bit if event.bit is None else event.bit
     plan = Planned(frame, event.node, str(event.target), "", label, bit=bit)
     if event.target is Target.LINK:
-        return replace(plan, kind=str(event.noise), direction=str(event.direction))
+        return plan._replace(kind=str(event.noise), direction=str(event.direction))
     if event.target is Target.BOARD:
-        return replace(
-            plan, kind=str(event.action), returns_after_frames=event.returns_after_frames
+        return plan._replace(
+            kind=str(event.action), returns_after_frames=event.returns_after_frames
         )
-    plan = replace(plan, tick=event.tick or 0, us=event.us, steps=event.steps)
+    plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
     if event.target is Target.CPU:
-        return replace(plan, kind=str(event.sefi))
+        return plan._replace(kind=str(event.sefi))
     mask = (1 << max(pattern.width, 1)) - 1
     value = drawn_value & mask if pattern.value is None else pattern.value
-    return replace(
-        plan,
+    return plan._replace(
         kind=str(pattern.kind),
         width=pattern.width,
         value=value,
@@ -236,7 +233,7 @@ class Injector:
 
     def _number(self, plan: Planned, frame: int) -> Planned:
         self._count += 1
-        return replace(plan, id=self._count, frame=frame)
+        return plan._replace(id=self._count, frame=frame)
 
 
 _STRUCK_PATTERNS: Mapping[str, PatternKind] = {
@@ -270,17 +267,17 @@ class _Struck:
         random, how = self._random[strike.position], self._how
         frame, node = strike.t_us // self._frame_us, self._names[strike.position]
         plan = Planned(frame, node, "", strike.kind, f"orbit {strike.kind}")
-        plan = replace(plan, bit=random.bits64() >> 1)
+        plan = plan._replace(bit=random.bits64() >> 1)
         if strike.kind == "sel":
-            return replace(plan, target=str(Target.BOARD), kind=str(BoardAction.LATCH_UP))
+            return plan._replace(target=str(Target.BOARD), kind=str(BoardAction.LATCH_UP))
         tick = random.below(self._ticks + 1)
         if strike.kind == "sefi":
             kind = str(choose(random, how.sefis))
-            return replace(plan, target=str(Target.CPU), kind=kind, tick=tick)
+            return plan._replace(target=str(Target.CPU), kind=kind, tick=tick)
         target = how.targets[random.below(len(how.targets))]
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
         pattern = _STRUCK_PATTERNS[strike.kind]
-        plan = replace(plan, target=str(target), kind=str(pattern), tick=tick, steps=steps)
+        plan = plan._replace(target=str(target), kind=str(pattern), tick=tick, steps=steps)
         return _shaped(plan, pattern, random)
 
 

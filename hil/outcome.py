@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil.injector import Planned
@@ -163,7 +163,7 @@ class Classifier:
         self._any_upset = self._any_upset or bool(upsets)
         for upset in upsets:
             if upset.plan.id in damaged:
-                upset.plan = replace(upset.plan, permanent=True)
+                upset.plan = upset.plan._replace(permanent=True)
                 upset.lingers = True
                 self._books[upset.plan.node].dormant.append(upset)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hil._kernel import ffi, lib
 from hil.kernel import check
@@ -38,14 +37,15 @@ class NodeStatus(enum.IntEnum):
     EXCLUDED = lib.NODE_EXCLUDED
 
 
+_KINDS: Final = {int(kind): kind for kind in VerdictKind}
+
 DELIVERED: Final[int] = lib.LOCKSTEP_DELIVERED
 CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
 RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
 STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
 
 
-@dataclass(frozen=True, slots=True)
-class Ballot:
+class Ballot(NamedTuple):
     """One node's part in a frame: how its step ended, and the digests it sent (0 without)."""
 
     status: int
@@ -54,8 +54,7 @@ class Ballot:
     state_digest: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The decision on one frame. Masks have bit i for node i; `output` and `state` are the agreed
     digests (0: none). `record` is the packed frame."""
 
@@ -85,9 +84,12 @@ def record_length(nodes: int) -> int:
     return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
 
 
+_RECORD_MAX: Final = record_length(MAX_NODES)
+
+
 def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
     return Verdict(
-        f.frame, VerdictKind(f.verdict), f.voters, f.flags, f.agree, f.dissent, f.latent,
+        f.frame, _KINDS[f.verdict], f.voters, f.flags, f.agree, f.dissent, f.latent,
         f.output, f.state, tuple(ballots), record,
     )  # fmt: skip
 
@@ -105,15 +107,13 @@ def vote(
     f = ffi.new("lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = RE_EXECUTED if re_executed else 0
-    for i, b in enumerate(ballots):
-        node = f.node[i]
-        node.status, node.signal = b.status, b.signal
-        node.output_digest, node.state_digest = b.output_digest, b.state_digest
+    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
+        node.status, node.signal, node.output_digest, node.state_digest = ballot
     check(lib.lockstep_vote(f), "lockstep_vote")
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
         f.flags |= CORRECT
-    packed = ffi.new("uint8_t[]", record_length(len(ballots)))
-    length = check(lib.lockstep_pack(f, packed, len(packed)), "lockstep_pack")
+    packed = ffi.new("uint8_t[]", _RECORD_MAX)
+    length = check(lib.lockstep_pack(f, packed, _RECORD_MAX), "lockstep_pack")
     return _verdict(f, ballots, ffi.buffer(packed, length)[:])
 
 

@@ -53,11 +53,11 @@ class Checkup:
 
     def links(self) -> None:
         """Take what has become of links and supplies."""
-        parts, writer, frame = self._parts, self._chronicle.writer, self._frame
+        parts, writer = self._parts, self._chronicle.writer
         for seen in parts.rig.power.take():
-            writer.power(frame, seen)
+            writer.power(self._frame, seen)
             if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
                 parts.rig.cut_off(parts.by_name[seen.node], "over-current, cut off by its supply")
         for node in parts.nodes:
             for event in node.link.standing.take_events():
-                writer.link_event(frame, event)
+                writer.link_event(self._frame, event)

@@ -48,6 +48,7 @@ class Parts:
     pacer: Pacer
     plant: BuiltPlant | None
     virtual: bool
+    frame_us: int
 
     def nominal(self, frame: int) -> int:
         """The frame's number if none had been skipped before it."""
@@ -55,7 +56,7 @@ class Parts:
 
     def t_us(self, frame: int) -> int:
         """Simulated time at the beginning of a frame that is run now."""
-        return self.nominal(frame) * self.scenario.frame_us
+        return self.nominal(frame) * self.frame_us
 
     @property
     def deadlines(self) -> bool:
@@ -100,6 +101,7 @@ def assemble(scenario: Scenario) -> Parts:
         pacer=Pacer(scenario.frame_us, scenario.pace_factor),
         plant=plant,
         virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),
+        frame_us=scenario.frame_us,
     )
 
 

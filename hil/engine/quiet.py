@@ -68,7 +68,7 @@ class Quiet:
         until = end if upset is None else min(end, upset)
         if self._steward is not None:
             until_us = self._steward.quiet_until_us()
-            until = min(until, -(-until_us // parts.scenario.frame_us))
+            until = min(until, -(-until_us // parts.frame_us))
         return until - parts.metrics.skipped
 
     def skip(self, frame: int, until: int) -> bool:

@@ -6,7 +6,6 @@ silent -> collect reports. What follows from it, `judgement` says."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from hil.engine.chronicle import Chronicle
@@ -64,7 +63,7 @@ class Rounds:
         parts = self._parts
         upsets: list[Upset] = []
         for nominal in parts.injector.due(parts.nominal(number), parts.settled):
-            plan = replace(nominal, frame=number)
+            plan = nominal._replace(frame=number)
             in_service = parts.recovery.state(plan.node) is not NodeState.ISOLATED
             upsets.append(parts.delivery.prepare(plan, in_service=in_service))
         return upsets
@@ -91,6 +90,6 @@ class Rounds:
             told = parts.by_name[name].board.condition(disconnected=lost)
             silent_us = self._unheard_us[name] = self._unheard_us.get(name, 0) + waited_us
             late = parts.deadlines and not lost and silent_us < parts.rig.timing.lost_after_us
-            results[name] = replace(
-                result, reason=told or result.reason, ended=lost and told is not None, late=late
+            results[name] = result._replace(
+                reason=told or result.reason, ended=lost and told is not None, late=late
             )

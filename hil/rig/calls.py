@@ -36,7 +36,7 @@ from hil.rig.messages import (
 _HIL_ERR_VERSION: Final = -5
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
-_TIMED: Final = frozenset({Msg.HELLO, Msg.HEALTH})
+_TIMED: Final = (Msg.HELLO, Msg.HEALTH)
 _PIECE_MIN: Final = 48
 """Below this a frame is mostly its own overhead."""
 
@@ -335,15 +335,18 @@ def _given_up(wait: _Wait, timing: Timing) -> bool:
 
 def _proceed(waits: list[_Wait], timing: Timing) -> None:
     by_fd: dict[int, _Wait] = {}
+    now = now_us()
+    until = now + timing.lost_after_us
     for wait in waits:
         transport = wait.call.link.transport
         if transport is None:
             return
         if transport.fd is not None:
             by_fd[transport.fd] = wait
+            until = min(until, wait.retry_at_us, wait.alive_at_us + timing.lost_after_us)
             continue
         # What an immediate transport has not said yet it will never say.
-        if not _take(wait, now_us()) and wait.call.result is None:
+        if not _take(wait, now) and wait.call.result is None:
             wait.silent += 1
             if wait.silent > _IMMEDIATE_TRIES:
                 wait.call.result = Silence("no answer", disconnected=False)
@@ -351,12 +354,10 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
                 _again(wait, 0)
             continue
         wait.silent = 0
-        if wait.call.result is None and wait.retry_at_us <= now_us():
-            _again(wait, now_us())
+        if wait.call.result is None and wait.retry_at_us <= now:
+            _again(wait, now)
     if not by_fd:
         return
-    now = now_us()
-    until = min(min(w.retry_at_us, w.alive_at_us + timing.lost_after_us) for w in by_fd.values())
     ready, _, _ = select.select(list(by_fd), [], [], max(0, until - now) / 1e6)
     now = now_us()
     for fd in ready:

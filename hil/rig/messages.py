@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.kernel import pack, unpack
+from hil.kernel import PAYLOAD_MAX, check, pack, unpack
 
 NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
@@ -115,8 +115,7 @@ class Hello:
     serial: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a node's agent says of one frame. `status` is a node_status_t, at most ABSENT."""
 
     frame: int
@@ -310,7 +309,7 @@ _REPLY = ffi.new("reply_t *")
 
 def reply(payload: bytes) -> Reply:
     m = _REPLY  # one struct for all: this is the hot path
-    if lib.reply_unpack(m, ffi.from_buffer(payload), len(payload)) < 0:
+    if lib.reply_unpack(m, payload, len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
     return Reply(
         m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
@@ -405,11 +404,17 @@ def data(payload: bytes) -> tuple[int, bytes]:
 # --- requests ----------------------------------------------------------------------------------
 
 
+def _fill(array: Any, value: bytes) -> None:
+    if len(value) > ffi.sizeof(array):
+        raise KernelError(lib.HIL_ERR_ARG, f"{len(value)} bytes")
+    ffi.memmove(array, value, len(value))
+
+
 def _new(message: str, /, **fields: Any) -> bytes:
     m = ffi.new(f"{message}_t *")
     for name, value in fields.items():
         if isinstance(value, bytes):
-            ffi.memmove(getattr(m, name), value, len(value))
+            _fill(getattr(m, name), value)
         else:
             setattr(m, name, value)
     return pack(message, m)
@@ -429,8 +434,17 @@ def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_wor
     )
 
 
+_STEP = ffi.new("step_t *")
+_STEP_BYTES = ffi.new("uint8_t[]", PAYLOAD_MAX)
+_STEP_LEN = ffi.new("size_t *")
+
+
 def step_request(frame: int, input_: bytes) -> bytes:
-    return _new("step", frame=frame, len=len(input_), input=input_)
+    m = _STEP  # as in `reply`
+    m.frame, m.len = frame, len(input_)
+    _fill(m.input, input_)
+    check(lib.step_pack(m, _STEP_BYTES, PAYLOAD_MAX, _STEP_LEN), "step_pack")
+    return bytes(ffi.buffer(_STEP_BYTES, _STEP_LEN[0]))
 
 
 def limit_request(limits: Limits) -> bytes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hil._kernel import lib
 from hil.errors import SetupError
@@ -53,8 +52,7 @@ class Board(Protocol):
         """The run is over. Idempotent."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeResult:
+class NodeResult(NamedTuple):
     """What came of one node in one frame. Digests are 0 and output empty unless status is DONE.
 
     `step_us`: from the request to the answer by the board's own clock, with the time for which

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def plan(s: Scenario) -> list[Planned]:
 def bare(plans: list[Planned], label: str | None = None) -> list[Planned]:
     """Without what depends on other sources: the number, and the name of the source."""
     return [
-        replace(p, id=0, source="") for p in plans if label is None or p.source.startswith(label)
+        p._replace(id=0, source="") for p in plans if label is None or p.source.startswith(label)
     ]
 
 
@@ -207,7 +206,7 @@ def test_another_node_moves_nothing() -> None:
 def test_names_of_boards_move_nothing() -> None:
     named = plan(rated(RATE, rig={"scheme": "tmr", "nodes": ["left", "right", "top"]}))
     plain = plan(rated(RATE))
-    assert [replace(p, node="") for p in named] == [replace(p, node="") for p in plain]
+    assert [p._replace(node="") for p in named] == [p._replace(node="") for p in plain]
 
 
 def test_events_keep_their_drawn_bits_when_others_are_left_out() -> None:
@@ -315,7 +314,7 @@ def test_held_back_upsets_come_one_by_one_in_their_order_when_the_rig_has_settle
     assert not busy & {p.frame for p in got}
     assert [p.id for p in got] == list(range(1, len(got) + 1))
     wanted = plan(all_at_once(s))
-    assert [replace(p, frame=0) for p in got] == [replace(p, frame=0) for p in wanted[: len(got)]]
+    assert [p._replace(frame=0) for p in got] == [p._replace(frame=0) for p in wanted[: len(got)]]
     assert all(g.frame >= w.frame for g, w in zip(got, wanted, strict=False))
     assert injector.held_back == len(wanted) - len(got)
 

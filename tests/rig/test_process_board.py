@@ -135,7 +135,7 @@ def experiment(rig: Rig, golden: Golden, arm: Arm) -> Experiment:
     report = report_of(rig, node, arm.id)
     # Nothing here is the machine's: not the time, not the load.
     return Experiment(
-        arm, dataclasses.replace(result, cpu_us=0, step_us=0), dataclasses.replace(report, at_us=0)
+        arm, result._replace(cpu_us=0, step_us=0), dataclasses.replace(report, at_us=0)
     )
 
 
