@@ -307,14 +307,14 @@ def pack(kind: str, m: Any) -> bytes:
     range."""
     out = ffi.new("uint8_t[]", PAYLOAD_MAX)
     n = ffi.new("size_t *")
-    check(getattr(lib, f"{kind}_pack")(m, out, PAYLOAD_MAX, n), f"{kind}_pack")
+    name = f"{kind}_pack"
+    check(getattr(lib, name)(m, out, PAYLOAD_MAX, n), name)
     return bytes(ffi.buffer(out, n[0]))
 
 
 def unpack(kind: str, payload: bytes) -> Any:
     """A new message struct from bytes. KernelError if they are not exactly one such message."""
     m = ffi.new(f"{kind}_t *")
-    check(
-        getattr(lib, f"{kind}_unpack")(m, ffi.from_buffer(payload), len(payload)), f"{kind}_unpack"
-    )
+    name = f"{kind}_unpack"
+    check(getattr(lib, name)(m, payload, len(payload)), name)
     return m

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.kernel import PAYLOAD_MAX, check, pack, unpack
+from hil.kernel import pack, unpack
 
 NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
@@ -404,19 +404,11 @@ def data(payload: bytes) -> tuple[int, bytes]:
 # --- requests ----------------------------------------------------------------------------------
 
 
-def _fill(array: Any, value: bytes) -> None:
-    if len(value) > ffi.sizeof(array):
-        raise KernelError(lib.HIL_ERR_ARG, f"{len(value)} bytes")
-    ffi.memmove(array, value, len(value))
-
-
 def _new(message: str, /, **fields: Any) -> bytes:
-    m = ffi.new(f"{message}_t *")
-    for name, value in fields.items():
-        if isinstance(value, bytes):
-            _fill(getattr(m, name), value)
-        else:
-            setattr(m, name, value)
+    try:
+        m = ffi.new(f"{message}_t *", fields)
+    except IndexError as error:  # bytes that are longer than their field
+        raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
     return pack(message, m)
 
 
@@ -434,17 +426,8 @@ def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_wor
     )
 
 
-_STEP = ffi.new("step_t *")
-_STEP_BYTES = ffi.new("uint8_t[]", PAYLOAD_MAX)
-_STEP_LEN = ffi.new("size_t *")
-
-
 def step_request(frame: int, input_: bytes) -> bytes:
-    m = _STEP  # as in `reply`
-    m.frame, m.len = frame, len(input_)
-    _fill(m.input, input_)
-    check(lib.step_pack(m, _STEP_BYTES, PAYLOAD_MAX, _STEP_LEN), "step_pack")
-    return bytes(ffi.buffer(_STEP_BYTES, _STEP_LEN[0]))
+    return _new("step", frame=frame, len=len(input_), input=input_)
 
 
 def limit_request(limits: Limits) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 from cobs import cobs
 
 from hil._kernel import ffi, lib
+from hil.errors import KernelError
+from hil.rig import messages
 
 SPEC = (Path(__file__).parents[2] / "csrc" / "SPEC.md").read_text(encoding="utf-8")
 
@@ -452,3 +455,17 @@ def test_the_arithmetic_of_overhead_holds() -> None:
         assert float(by_read.split()[0]) == pytest.approx((total + 19) / rate, abs=0.006)
         assert 2**20 / (total + 19) == pytest.approx(float(share.split()[0]) / 100, abs=0.0006)
         assert 2**20 / (total + 19) >= 0.95
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: messages.load_request("w" * 4000, 1),
+        lambda: messages.load_request("w" * 17, 1),
+        lambda: messages.step_request(1, bytes(257)),
+        lambda: messages.write_request(messages.Region.STATE, 0, bytes(4000)),
+    ],
+)
+def test_bytes_that_are_longer_than_their_field_are_refused(make: Callable[[], bytes]) -> None:
+    with pytest.raises(KernelError, match="too long"):
+        make()
