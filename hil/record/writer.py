@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +35,6 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
 
 _COMMIT_S = 0.25
 _BLOCK_FRAMES = 4096
-_MANY = ("frames", "replies", "upsets")
-"""Tables that a run with many upsets fills: their rows are written together, at a commit."""
-
 
 _KIND_NAMES = {kind: kind.name.lower() for kind in VerdictKind}
 _STATUS_NAMES = {int(status): status.name.lower() for status in NodeStatus}
@@ -55,7 +53,8 @@ class Writer:
         self._commit_at_s = self._began_s
         self._transitions = 0
         self._anomalies = 0
-        self._waiting: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _MANY}
+        self._repairs = 0
+        self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
         with self._or_closed(), self._guard("open"):
@@ -84,32 +83,36 @@ class Writer:
         dropped."""
         writer = cls(path)
         with writer._or_closed():
-            with writer._guard("resume"):
-                db = writer._db
-                db.execute("BEGIN")
-                db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
-                for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
-                    db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-                for table in (
-                    "repairs", "health", "notes", "plant", "skips", "limits", "commands",
-                    "link_events", "clocks", "power",
-                ):  # fmt: skip
-                    db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-                db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
-                db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
-                for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
-                    writer._block_first += row[0]
-                    writer._frames_hash.update(row[1])
-                writer._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
-                writer._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
-            if writer._block_first != frame:
-                raise RecordError(
-                    f"{path} has {writer._block_first} frames before its snapshot {frame}"
-                )
-            writer.meta("outcome", "running")
-            writer.note(frame, "resumed")
-            writer.commit()
+            writer._take_up(frame)
         return writer
+
+    def _take_up(self, frame: int) -> None:
+        with self._guard("resume"):
+            db = self._db
+            db.execute("BEGIN")
+            db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
+            for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
+                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+            for table in (
+                "repairs", "health", "notes", "plant", "skips", "limits", "commands",
+                "link_events", "clocks", "power",
+            ):  # fmt: skip
+                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
+            db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
+            db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
+            for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
+                self._block_first += row[0]
+                self._frames_hash.update(row[1])
+            self._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
+            self._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
+            self._repairs = db.execute("SELECT coalesce(max(id), 0) FROM repairs").fetchone()[0]
+        if self._block_first != frame:
+            raise RecordError(
+                f"{self.path} has {self._block_first} frames before its snapshot {frame}"
+            )
+        self.meta("outcome", "running")
+        self.note(frame, "resumed")
+        self.commit()
 
     @contextmanager
     def _or_closed(self) -> Iterator[None]:
@@ -134,11 +137,9 @@ class Writer:
                 f"cannot {doing} the record {self.path}: {error}", remedy=remedy
             ) from error
 
-    def _insert(self, table: str, values: tuple[Any, ...]) -> int:
-        marks = ",".join("?" * len(values))
-        with self._guard("write"):
-            cursor = self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
-        return int(cursor.lastrowid or 0)
+    def _insert(self, table: str, values: tuple[Any, ...]) -> None:
+        """A row, at the next commit: nobody could see it before."""
+        self._rows[table].append(values)
 
     @property
     def wall_us(self) -> int:
@@ -164,7 +165,7 @@ class Writer:
         self._block += records
         self._block_count += count
         if self._block_count >= _BLOCK_FRAMES:
-            self._flush_block()
+            self._flush()
         if time.monotonic() >= self._commit_at_s:
             self.commit()
 
@@ -177,7 +178,8 @@ class Writer:
         executions: list[list[NodeResult]],
     ) -> None:
         """A frame that is more than plain agreement, with all replies of all its executions."""
-        self._waiting["frames"].append(
+        self._insert(
+            "frames",
             (
                 verdict.frame, t_us, _KIND_NAMES[verdict.kind], verdict.voters, verdict.agree,
                 verdict.dissent, verdict.latent, verdict.flags, hex64(verdict.output),
@@ -186,7 +188,8 @@ class Writer:
         )  # fmt: skip
         for execution, results in enumerate(executions):
             for node, r in enumerate(results):
-                self._waiting["replies"].append(
+                self._insert(
+                    "replies",
                     (
                         verdict.frame, node, execution, _STATUS_NAMES[r.status], r.signal,
                         r.reason, hex64(r.output_digest), hex64(r.state_digest), r.output, r.ticks,
@@ -197,7 +200,8 @@ class Writer:
     def upset(self, u: Upset) -> None:
         """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
         p = u.plan
-        self._waiting["upsets"].append(
+        self._insert(
+            "upsets",
             (
                 p.id, p.frame, p.node, p.target, p.kind, p.source, u.state, u.detail, u.verified,
                 u.changed, u.persisted, p.tick, p.steps, p.us, u.tick, u.steps, u.at_us,
@@ -228,12 +232,24 @@ class Writer:
         duration_wall_us: int = 0,
         damage: tuple[Damage, ...] = (),
     ) -> None:
-        row = self._insert(
+        self._repairs += 1
+        self._insert(
             "repairs",
-            (None, frame, node, action, cause, ok, detail, chunks, bytes_moved, duration_wall_us),
+            (
+                self._repairs,
+                frame,
+                node,
+                action,
+                cause,
+                ok,
+                detail,
+                chunks,
+                bytes_moved,
+                duration_wall_us,
+            ),
         )
         for d in damage:
-            self._insert("damage", (row, d.offset, d.found, d.voted, d.diff_bits))
+            self._insert("damage", (self._repairs, d.offset, d.found, d.voted, d.diff_bits))
 
     def anomaly(self, a: Anomaly) -> None:
         self._anomalies += 1
@@ -298,9 +314,8 @@ class Writer:
 
     def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Where the satellite will be: rows of `orbit`, in time order."""
-        marks = ",".join("?" * 9)
-        with self._guard("write"):
-            self._db.executemany(f"INSERT OR REPLACE INTO orbit VALUES ({marks})", rows)
+        for row in rows:
+            self._insert("orbit", row)
 
     def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
         """What the plant came to: one row of `plant`, and one of `plant_nodes` per node."""
@@ -342,6 +357,7 @@ class Writer:
         )
 
     def _one(self, sql: str, values: Sequence[str] = ()) -> Any:
+        self._flush()
         with self._guard("read"):
             return self._db.execute(sql, values).fetchone()[0]
 
@@ -367,20 +383,21 @@ class Writer:
         self._block.clear()
 
     def _flush(self) -> None:
+        """Hand all rows to the database, table by table; the next commit shows them."""
         self._flush_block()
-        for table, rows in self._waiting.items():
-            if rows:
+        with self._guard("write"):
+            while self._rows:
+                table, rows = self._rows.popitem()
                 marks = ",".join("?" * len(rows[0]))
-                with self._guard("write"):
-                    self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
-                rows.clear()
+                self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 
     def commit(self) -> None:
         """Make everything so far durable and visible to viewers."""
-        self._flush()
+        self._flush_block()
         self._insert(
             "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
         )
+        self._flush()
         with self._guard("commit"):
             self._db.execute("COMMIT")
             self._db.execute("BEGIN")
