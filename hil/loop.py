@@ -229,7 +229,7 @@ class Loop:
                     phase,
                     frame,
                     self.scenario.frame_count,
-                    len(self.parts.classifier.upsets),
+                    self.parts.classifier.count,
                     metrics.recoveries,
                     metrics.sdc_frames,
                     tuple((n.name, self.recovery.state(n.name).value) for n in self.nodes),

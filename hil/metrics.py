@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hil.outcome import EFFECTS, OUTCOMES, Upset
+from hil.outcome import EFFECTS, OUTCOMES
 from hil.scenario import Target
 from hil.voter import Verdict, VerdictKind
 
@@ -53,25 +53,24 @@ class Metrics:
         return self.available / self.frames if self.frames else 0.0
 
 
-def upset_counts(upsets: Iterable[Upset]) -> dict[str, Any]:
-    """Injected upsets by target, node effect and system outcome; only verified ones are
-    injected."""
-    injected = verified = missed = 0
+def upset_counts(kinds: Iterable[tuple[str, bool, str, str, str, int]]) -> dict[str, Any]:
+    """Injected upsets by target, node effect and system outcome; only verified ones are injected.
+    `kinds`: state, whether verified, target, effect, outcome, and how many there are."""
+    injected = missed = 0
     targets: Counter[str] = Counter()
     effects: Counter[str] = Counter(dict.fromkeys(EFFECTS, 0))
     outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
-    for upset in upsets:
-        if not upset.injected or not upset.verified:
-            missed += 1
+    for state, verified, target, effect, outcome, count in kinds:
+        if state != "injected" or not verified:
+            missed += count
             continue
-        injected += 1
-        verified += upset.verified
-        targets[upset.plan.target] += 1
-        effects[upset.effect or "masked"] += 1
-        outcomes[upset.outcome or "no_effect"] += 1
+        injected += count
+        targets[target] += count
+        effects[effect or "masked"] += count
+        outcomes[outcome or "no_effect"] += count
     return {
         "injected": injected,
-        "verified": verified,
+        "verified": injected,
         "not_injected": missed,
         "by_target": dict(sorted(targets.items())),
         "by_node_effect": dict(effects),

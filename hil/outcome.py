@@ -134,11 +134,12 @@ class _NodeBook:
 
 
 class Classifier:
-    """Follows every upset of a run from the hit to its outcome."""
+    """Follows every upset of a run from the hit to its outcome. What is over and can strike no more
+    is kept by who takes it; here it is only counted (`count`: all that fell due)."""
 
     def __init__(self, nodes: list[str]) -> None:
         self._books = {name: _NodeBook() for name in nodes}
-        self.upsets: list[Upset] = []
+        self.count = 0
         self.anomalies: list[Anomaly] = []
         self.finished: list[Upset] = []
         self._begun: list[Upset] = []
@@ -148,7 +149,7 @@ class Classifier:
     def injected(self, upset: Upset) -> None:
         """An upset fell due; it was injected, or not."""
         self._any_upset = True
-        self.upsets.append(upset)
+        self.count += 1
         upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER or _in_system(upset)
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
@@ -159,7 +160,7 @@ class Classifier:
     def recall(self, upsets: Sequence[Upset], damaged: AbstractSet[int]) -> None:
         """Take up the upsets of a run that is resumed. Workers are new, so that only damaged cells
         (their ids) still lie in the nodes."""
-        self.upsets.extend(upsets)
+        self.count += len(upsets)
         self._any_upset = self._any_upset or bool(upsets)
         for upset in upsets:
             if upset.plan.id in damaged:
@@ -290,6 +291,11 @@ class Classifier:
     def take_begun(self) -> list[Upset]:
         """Upsets that came up since the last call and still wait for their outcome."""
         out, self._begun = [u for u in self._begun if u.resolved_frame is None], []
+        return out
+
+    def take_anomalies(self) -> list[Anomaly]:
+        """What none explains, since the last call."""
+        out, self.anomalies = self.anomalies, []
         return out
 
 

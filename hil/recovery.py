@@ -158,7 +158,7 @@ class _Machine:
 
 
 class Recovery:
-    """The machines of all nodes. Every edge is appended to `transitions`.
+    """The machines of all nodes. Every edge is appended to `transitions`, until they are taken.
 
     `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,
     bit i for node i: those that vote, or if there are none, those that come back.
@@ -241,6 +241,11 @@ class Recovery:
                 return [Action(node, rung, cause)]
         self._go(frame, node, NodeState.ISOLATED, f"{cause}; nothing is left to try")
         return []
+
+    def take_transitions(self) -> list[Transition]:
+        """The edges since the last call."""
+        out, self.transitions = self.transitions, []
+        return out
 
     def observe(self, frame: int, node: str, seen: Observation) -> list[Action]:
         """Take what frame `frame` says of `node`; returns what to do before the next one."""

@@ -1,6 +1,6 @@
 """The chronicle: what has become of the parts of a run, written into its record as it happens.
 
-It remembers what it has told already. It decides nothing."""
+It decides nothing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ class Chronicle:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._writer: Writer | None = None
-        self._transitions_told = 0
-        self._anomalies_told = 0
 
     # --- opening and closing ------------------------------------------------------------------
 
@@ -144,17 +142,14 @@ class Chronicle:
         classifier = self._parts.classifier
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
             self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
-        for anomaly in classifier.anomalies[self._anomalies_told :]:
+        for anomaly in classifier.take_anomalies():
             self.writer.anomaly(anomaly)
             self._parts.metrics.unexplained += 1
-        self._anomalies_told = len(classifier.anomalies)
 
     def transitions(self) -> None:
         """The edges that recovery has taken."""
-        taken = self._parts.recovery.transitions
-        for transition in taken[self._transitions_told :]:
+        for transition in self._parts.recovery.take_transitions():
             self.writer.transition(transition)
-        self._transitions_told = len(taken)
 
     def repair(
         self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool

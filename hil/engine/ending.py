@@ -50,7 +50,7 @@ def result_of(
 ) -> RunResult:
     """What the run came to; `aborted_by` is empty if it went to its end."""
     scenario, metrics = parts.scenario, parts.metrics
-    upsets = upset_counts(parts.classifier.upsets)
+    upsets = upset_counts(writer.upset_kinds())
     measured = flat(metrics, upsets)
     end = parts.golden.next_frame
     plant = None if steward is None else steward.measured(end, parts.t_us(end))

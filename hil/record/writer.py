@@ -210,6 +210,15 @@ class Writer:
             ),
         )  # fmt: skip
 
+    def upset_kinds(self) -> list[tuple[str, bool, str, str, str, int]]:
+        """State, whether verified, target, effect and outcome of upsets, and how many there are."""
+        self._flush()
+        with self._guard("read"):
+            return self._db.execute(
+                "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
+                "GROUP BY state, verified, target, effect, outcome"
+            ).fetchall()
+
     def transition(self, t: Transition) -> None:
         self._transitions += 1
         self._insert(
