@@ -157,9 +157,17 @@ class Classifier:
         else:
             self.finished.append(upset)
 
-    def recall(self, upsets: Sequence[Upset], damaged: AbstractSet[int]) -> None:
-        """Take up the upsets of a run that is resumed. Workers are new, so that only damaged cells
-        (their ids) still lie in the nodes."""
+    @property
+    def contaminated_nodes(self) -> list[str]:
+        """Nodes that hold what a wrong majority held."""
+        return sorted(self._contaminated)
+
+    def recall(
+        self, upsets: Sequence[Upset], damaged: AbstractSet[int], contaminated: Sequence[str]
+    ) -> None:
+        """Take up the upsets of a run that is resumed, and its contaminated nodes. Workers are new,
+        so that only damaged cells (their ids) still lie in the nodes."""
+        self._contaminated.update(contaminated)
         self.count += len(upsets)
         self._any_upset = self._any_upset or bool(upsets)
         for upset in upsets:

@@ -60,7 +60,8 @@ class Healer:
     def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
         parts = self._parts
         node = parts.by_name[action.node]
-        how = parts.mechanic.repair(action, node, verdict, self._sources(verdict, node))
+        sources = [n for n in self.holders if n is not node]
+        how = parts.mechanic.repair(action, node, verdict, sources)
         if how.lost and may_return(node.board):
             parts.rig.send_away(node, cycle=False)
             how = replace(how, away=True)
@@ -73,15 +74,17 @@ class Healer:
             parts.classifier.contaminated(node.name, wrong)
         return how
 
-    def _sources(self, verdict: Verdict, target: Node) -> list[Node]:
-        """The voters whose state after this frame is the agreed one."""
+    @property
+    def holders(self) -> list[Node]:
+        """The voters whose state after the last frame is the agreed one."""
+        verdict = self.agreed
+        if verdict is None or not verdict.state:
+            return []
         voting = self._parts.recovery.in_state(NodeState.VOTING)
         return [
             n
             for n in self._parts.nodes
-            if n is not target
-            and n.name in voting
-            and verdict.state
+            if n.name in voting
             and verdict.ballots[n.index].status == DONE
             and verdict.ballots[n.index].state_digest == verdict.state
         ]

@@ -78,8 +78,10 @@ def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
         span //= FANOUT
 
 
-def _read(rig: Rig, nodes: Sequence[Node], offset: int, length: int) -> list[bytes]:
-    calls = [ReadCall(n.link, rig.next_seq(), Region.STATE, offset, length) for n in nodes]
+def _read(
+    rig: Rig, nodes: Sequence[Node], offset: int, length: int, region: Region = Region.STATE
+) -> list[bytes]:
+    calls = [ReadCall(n.link, rig.next_seq(), region, offset, length) for n in nodes]
     run_calls(calls, rig.timing)
     return [rig.expect(n, c) for n, c in zip(nodes, calls, strict=True)]
 
@@ -111,6 +113,11 @@ def write_output(rig: Rig, node: Node, content: bytes) -> None:
 def read_state(rig: Rig, node: Node, state_len: int) -> bytes:
     """The whole state of a node."""
     return _read(rig, [node], 0, state_len)[0]
+
+
+def read_output(rig: Rig, node: Node, output_len: int) -> bytes:
+    """The output of a node's last frame."""
+    return _read(rig, [node], 0, output_len, Region.OUTPUT)[0]
 
 
 def delta_resync(

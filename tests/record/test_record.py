@@ -491,6 +491,30 @@ def test_an_aborted_run_resumes_to_the_same_digest(
     assert {**resumed.as_json(), "run_dir": ""} == {**whole.as_json(), "run_dir": ""}
 
 
+def test_a_wrong_state_that_has_won_is_still_there_in_the_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three are hit alike, so that all hold a wrong state; and then healed of something
+    else, so that nothing is under way."""
+    monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
+    hits = [{"frame": 50, "node": node, "target": "state", "bit": 77} for node in "ab"]
+    others = [
+        {"frame": frame, "node": node, "target": "output", "tick": 14}
+        for frame, node in ((70, "a"), (90, "b"), (200, "c"), (250, "b"))
+    ]
+    s = scenario(frames=300, upsets={"events": hits + others}, expect={})
+    out = tmp_path / "aborted"
+    out.mkdir()
+    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 150)
+    loop.run()
+    snapshot = resume.read_snapshot(out)
+    assert snapshot is not None and snapshot.frame > 100
+    assert snapshot.engine["held"] not in ("", snapshot.state.hex())
+    resumed = Loop(s, out, resume_run=True).run()
+    whole = run(s, tmp_path / "whole")
+    assert {**resumed.as_json(), "run_dir": ""} == {**whole.as_json(), "run_dir": ""}
+
+
 def test_power_that_returns_just_after_the_snapshot_returns_in_the_resumed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
