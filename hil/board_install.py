@@ -43,7 +43,7 @@ WantedBy=multi-user.target
 
 _UDEV: Final = """\
 # The port of hil-agent. Written by `hil board install`.
-SUBSYSTEM=="tty", KERNEL=="{name}", GROUP="dialout", MODE="0660", TAG+="systemd", \
+SUBSYSTEM=="tty", {match}=="{name}", GROUP="dialout", MODE="0660", TAG+="systemd", \
 ENV{{SYSTEMD_WANTS}}+="hil-agent.service"
 """
 
@@ -63,8 +63,10 @@ install -m 755 hil-agent /usr/local/bin/hil-agent
 install -m 644 hil-agent.service /etc/systemd/system/hil-agent.service
 install -m 644 99-hil-agent.rules /etc/udev/rules.d/99-hil-agent.rules
 install -D -m 644 hil-watchdog.conf /etc/systemd/system.conf.d/hil-watchdog.conf
-# No login prompt on the port of the agent.
-systemctl mask --now serial-getty@{name}.service
+# No login prompt on the port of the agent, whatever else it is called.
+for port in {name} "$(basename "$(readlink -f {device})")"; do
+  systemctl mask --now "serial-getty@$port.service"
+done
 {console}systemctl daemon-reload
 udevadm control --reload
 systemctl enable hil-agent.service
@@ -77,9 +79,14 @@ _PI_CONSOLE: Final = """\
 for boot in /boot/firmware /boot; do
   [ -f "$boot/cmdline.txt" ] || continue
   [ -f "$boot/cmdline.txt.hil" ] || cp "$boot/cmdline.txt" "$boot/cmdline.txt.hil"
-  sed -i 's/console=\\(serial0\\|ttyAMA[0-9]*\\|ttyS0\\),[0-9]* *//' "$boot/cmdline.txt"
+  sed -i 's/console=\\(serial[01]\\|ttyAMA[0-9]*\\|ttyS0\\)\\(,[^ ]*\\)\\{{0,1\\}}\\( *$\\| \\{{1,\\}}\\)//g' \
+    "$boot/cmdline.txt"
   for line in {lines}; do
-    grep -qx "$line" "$boot/config.txt" || echo "$line" >>"$boot/config.txt"
+    # What stands behind a filter such as [cm4] is for other boards.
+    awk -v line="$line" 'BEGIN {{ here = 1 }} {{ sub(/\\r$/, "") }}
+      /^\\[/ {{ here = $0 == "[all]" }} here && $0 == line {{ found = 1 }}
+      END {{ exit !found }}' "$boot/config.txt" ||
+      printf '\\n[all]\\n%s\\n' "$line" >>"$boot/config.txt"
   done
   break
 done
@@ -123,7 +130,9 @@ def make_plan(host: str, device: str, baud: int, family: str = "", board: str = 
         console = _JETSON_CONSOLE
     files = {
         "hil-agent.service": _UNIT.format(device=device, baud=baud),
-        "99-hil-agent.rules": _UDEV.format(name=name),
+        "99-hil-agent.rules": _UDEV.format(
+            name=name, match="SYMLINK" if name.startswith("serial") else "KERNEL"
+        ),
         "hil-watchdog.conf": _WATCHDOG,
         "install.sh": _SCRIPT.format(name=name, device=device, console=console),
     }
@@ -154,7 +163,7 @@ def write_files(plan: Plan, folder: Path) -> list[Path]:
 def machine_of(host: str) -> str:
     """What kind of processor the board says that it has. SetupError, LinkError."""
     done = _run(("ssh", host, "uname -m"), capture=True)
-    return done.strip()
+    return done.strip().rsplit("\n", 1)[-1].strip()  # a shell's greeting may stand before
 
 
 def carry_out(plan: Plan, agent: Path, say: Callable[[str], None]) -> None:

@@ -36,7 +36,7 @@ AnyCompiler = Annotated[
 ]
 AnyTarget = Annotated[
     str | None,
-    typer.Option(metavar="TRIPLE", help="aarch64, x86-64 or riscv64, or a triple of one."),
+    typer.Option(metavar="TRIPLE", help="aarch64, armv7, riscv64 or x86-64, or a triple of one."),
 ]
 
 
@@ -161,7 +161,7 @@ def _add_build(app: typer.Typer, io: Output) -> None:
         if profile is not None and target is not None:
             raise UsageError("PROFILE and --target exclude each other", remedy="give only one")
         wanted = _target_for(profile, target)
-        chosen = None if wanted.unported else find_compiler(wanted, compiler)
+        chosen = find_compiler(wanted, compiler)
         built = build_agent(wanted, out or Path(f"hil-agent-{wanted.name}"), chosen, io.say)
         if as_json:
             io.answer(
@@ -192,6 +192,7 @@ def _add_install(app: typer.Typer, io: Output) -> None:
         baud: Annotated[
             int | None, typer.Option(metavar="N", help="Line rate; default: PROFILE's safe one.")
         ] = None,
+        target: AnyTarget = None,
         compiler: AnyCompiler = None,
         files: Annotated[
             Path | None,
@@ -206,8 +207,9 @@ def _add_install(app: typer.Typer, io: Output) -> None:
         sudo on the board may ask for its password.
         """
         from hil.agent_build import cached_agent, target_named
-        from hil.board_install import carry_out, machine_of, make_plan, write_files
+        from hil.board_install import carry_out, make_plan, write_files
         from hil.plant.board_profile import load_board_profile
+        from hil.rig.line_rate import RATES
 
         loaded = load_board_profile(profile) if profile else None
         if loaded is not None and loaded.serial is not None:
@@ -218,22 +220,29 @@ def _add_install(app: typer.Typer, io: Output) -> None:
                 "on which serial device of the board?",
                 remedy="--profile raspberry-pi-4b, or --device /dev/ttyAMA0",
             )
+        if baud is not None and baud not in RATES:
+            raise UsageError(
+                f"the agent knows no line rate {baud}",
+                remedy=f"one of {', '.join(map(str, RATES))}",
+            )
         family, name = (loaded.family, loaded.name) if loaded else ("", "")
         plan = make_plan(host, device, baud or 115200, family, name)
+        expected = (
+            target_named(target) if target else _target_for(profile, None) if loaded else None
+        )
         if dry_run:
             for name, text in plan.files.items():
                 io.out(f"--- {name}\n{text}")
-            if loaded is None:
-                io.out(f"--- asked first\nssh {host} uname -m")
+            io.out(f"--- asked first\nssh {host} uname -m")
             io.out("--- commands, in a folder with these files and hil-agent")
             for command in plan.commands:
                 io.out(_quoted(command))
             return Exit.PASS
         if files is None:
-            target = _target_for(profile, None) if loaded else target_named(machine_of(host))
+            chosen = _target_on(host, expected, io, asked=target is not None)
         else:
-            target = _target_for(profile, None if loaded else "aarch64")
-        agent = _agent(target, compiler, io) if compiler else cached_agent(target, io.say)
+            chosen = expected or target_named("aarch64")
+        agent = _agent(chosen, compiler, io) if compiler else cached_agent(chosen, io.say)
         if files is None:
             carry_out(plan, agent, io.say)
             io.out(f"hil-agent runs on {host}, port {device} at {plan.baud} baud")
@@ -246,6 +255,30 @@ def _add_install(app: typer.Typer, io: Output) -> None:
             io.out(str(path))
         io.say("copy this folder to the board, and run there: sudo sh install.sh")
         return Exit.PASS
+
+
+def _target_on(host: str, expected: Any, io: Output, *, asked: bool) -> Any:
+    """The processor that the board itself says it runs as: a Raspberry Pi may have a 32-bit
+    system, on which an agent of its profile's kind cannot be started."""
+    from hil.agent_build import target_named
+    from hil.board_install import machine_of
+
+    machine = machine_of(host)
+    try:
+        found = target_named(machine)
+    except UsageError:
+        raise SetupError(
+            f"{host} says that its processor is `{machine[:60]}`, for which there is no agent",
+            remedy="name the --target if you know better, and copy it: --files DIR",
+        ) from None
+    if asked and found != expected:
+        raise UsageError(
+            f"{host} is {found.name} (`uname -m` says {machine}), not {expected.name}",
+            remedy="leave --target out",
+        )
+    if expected is not None and found != expected:
+        io.say(f"{host} runs a system for {found.name}, and gets the agent for that")
+    return found
 
 
 def _agent(target: Any, compiler: str, io: Output) -> Path:

@@ -61,7 +61,7 @@ typedef enum {
   TARGET_STACK = 6,      /* bit 0 = the stack pointer's byte, upwards to its base */
   TARGET_HEAP = 7,       /* the workload's scratch memory */
   TARGET_TEXT = 8,       /* the machine code of the step */
-  TARGET_GPR = 9,        /* general registers, 64 bits each, program counter last */
+  TARGET_GPR = 9,        /* general registers, pointer_bits each, program counter last */
   TARGET_VECTOR = 10     /* vector registers, as the machine saves them */
 } target_t;
 

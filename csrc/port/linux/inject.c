@@ -51,19 +51,25 @@ static int locate(worker_t *w, target_t target, uintptr_t *out_base, uint64_t *o
   return HIL_OK;
 }
 
+enum {
+  GPR_SET_BYTES = ARCH_GPR_COUNT * ARCH_GPR_BYTES,
+  LARGER_SET_BYTES =
+      (int)ARCH_VECTOR_BYTES > (int)GPR_SET_BYTES ? (int)ARCH_VECTOR_BYTES : (int)GPR_SET_BYTES
+};
+
 static const size_t gpr_offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
 
 /* All of TARGET_GPR as one array, in or out. */
-static int gpr(worker_t *w, int write, uint8_t bytes[ARCH_GPR_COUNT * 8]) {
+static int gpr(worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
   arch_regs_t regs;
   int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   for (size_t i = 0; i < ARCH_GPR_COUNT; i++) {
     uint8_t *reg = (uint8_t *)&regs + gpr_offsets[i];
     if (write) {
-      memcpy(reg, bytes + 8 * i, 8);
+      memcpy(reg, bytes + ARCH_GPR_BYTES * i, ARCH_GPR_BYTES);
     } else {
-      memcpy(bytes + 8 * i, reg, 8);
+      memcpy(bytes + ARCH_GPR_BYTES * i, reg, ARCH_GPR_BYTES);
     }
   }
   return write ? get_set(w, 1, NT_PRSTATUS, &regs, sizeof regs) : HIL_OK;
@@ -71,20 +77,20 @@ static int gpr(worker_t *w, int write, uint8_t bytes[ARCH_GPR_COUNT * 8]) {
 
 static int vector(worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
   arch_fpregs_t regs;
-  int status = get_set(w, 0, NT_PRFPREG, &regs, sizeof regs);
+  int status = get_set(w, 0, ARCH_VECTOR_SET, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   if (!write) {
     memcpy(bytes, ARCH_VECTOR(regs), ARCH_VECTOR_BYTES);
     return HIL_OK;
   }
   memcpy(ARCH_VECTOR(regs), bytes, ARCH_VECTOR_BYTES);
-  return get_set(w, 1, NT_PRFPREG, &regs, sizeof regs);
+  return get_set(w, 1, ARCH_VECTOR_SET, &regs, sizeof regs);
 }
 
 int inject_target_len(worker_t *w, target_t target, uint64_t *out_len) {
   uintptr_t base;
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
-    *out_len = target == TARGET_GPR ? 8u * ARCH_GPR_COUNT : ARCH_VECTOR_BYTES;
+    *out_len = target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
     return w->pid ? HIL_OK : HIL_ERR_STATE;
   }
   return locate(w, target, &base, out_len);
@@ -93,8 +99,9 @@ int inject_target_len(worker_t *w, target_t target, uint64_t *out_len) {
 /* Registers: the whole set is read, |len| bytes at |offset| are taken or replaced. */
 static int register_access(worker_t *w, target_t target, uint64_t offset, uint8_t *out,
                            const uint8_t *in, size_t len) {
-  uint8_t all[ARCH_VECTOR_BYTES > 8 * ARCH_GPR_COUNT ? ARCH_VECTOR_BYTES : 8 * ARCH_GPR_COUNT];
-  const uint64_t size = target == TARGET_GPR ? 8u * ARCH_GPR_COUNT : ARCH_VECTOR_BYTES;
+  uint8_t all[LARGER_SET_BYTES];
+  const uint64_t size =
+      target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
   if (offset + len > size) return HIL_ERR_ARG;
   int status = target == TARGET_GPR ? gpr(w, 0, all) : vector(w, 0, all);
   if (status != HIL_OK) return status;
@@ -131,12 +138,12 @@ int inject_write(worker_t *w, target_t target, uint64_t offset, const uint8_t *b
 }
 
 int inject_sefi(worker_t *w, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
-  static const uint8_t hang[] = ARCH_HANG_BYTES, crash[] = ARCH_CRASH_BYTES;
   arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
   const int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
   if (status != HIL_OK) return status;
+  const uint8_t hang[] = ARCH_HANG_BYTES(regs), crash[] = ARCH_CRASH_BYTES(regs);
   const off_t pc = (off_t)ARCH_PC(regs);
   *out_len = ARCH_PATCH_LEN;
   if (pread(w->mem_fd, before, ARCH_PATCH_LEN, pc) != ARCH_PATCH_LEN ||

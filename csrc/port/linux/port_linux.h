@@ -9,6 +9,13 @@
 #include "agent.h"
 #include "port.h"
 
+/* What ioctl's second parameter is. */
+#if defined(__GLIBC__)
+typedef unsigned long ioctl_request_t;
+#else
+typedef int ioctl_request_t;
+#endif
+
 /* --- link_tty.c: bytes to and from the host --------------------------------------------------- */
 
 typedef struct {

@@ -232,7 +232,7 @@ static int mailbox_throttled(const probe_t *s, uint32_t *out) {
   (void)snprintf(path, sizeof path, "%s/dev/vcio", s->root);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return 0;
-  const int status = ioctl(fd, _IOWR(100, 0, char *), message);
+  const int status = ioctl(fd, (ioctl_request_t)_IOWR(100, 0, char *), message);
   (void)close(fd);
   if (status < 0 || message[1] != answered || message[4] != (answered | 4u)) return 0;
   *out = message[5];

@@ -45,11 +45,11 @@ void watchdog_open(watchdog_t *w) {
     return;
   }
   int seconds = w->seconds;
-  if (ioctl(w->fd, WDIOC_SETTIMEOUT, &seconds) != 0) {
+  if (ioctl(w->fd, (ioctl_request_t)WDIOC_SETTIMEOUT, &seconds) != 0) {
     (void)fprintf(stderr, "hil-agent: watchdog %s takes no time-out of %d s: %s\n", w->path,
                   w->seconds, strerror(errno));
     seconds = w->seconds;
-    if (ioctl(w->fd, WDIOC_GETTIMEOUT, &seconds) != 0) seconds = w->seconds;
+    if (ioctl(w->fd, (ioctl_request_t)WDIOC_GETTIMEOUT, &seconds) != 0) seconds = w->seconds;
   }
   if (seconds < 1) seconds = 1;
   if (seconds != w->seconds) {

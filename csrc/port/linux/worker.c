@@ -41,7 +41,11 @@ typedef struct {
   int (*step)(const workload_io_t *io, progress_t *progress);
 } control_t;
 
-#define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 39-bit-or-wider address space */
+#if UINTPTR_MAX > UINT32_MAX
+#define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 38-bit-or-wider address space */
+#else
+#define ARENA_BASE ((uint8_t *)0x30000000) /* between program and libraries, also of a 2 GiB one */
+#endif
 enum {
   ARENA_LEN = 64 << 20,
   SLOT_LEN = 8 << 20, /* each region starts a slot; what it does not use faults */
@@ -317,6 +321,7 @@ static int single_steps(worker_t *w, uint32_t steps, uint32_t *out_taken) {
  * and must not use up the budget of the step. */
 int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken) {
   *out_taken = 0;
+  if (!ARCH_COUNTS_STEPS) return HIL_ERR_NOSYS;
   if (!w->pid || w->has_status) return HIL_ERR_STATE;
   begin(w);
   if (!w->standing) return HIL_ERR_STATE;

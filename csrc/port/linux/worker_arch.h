@@ -5,6 +5,7 @@
 #ifndef HIL_WORKER_ARCH_H
 #define HIL_WORKER_ARCH_H
 
+#include <elf.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/user.h>
@@ -29,7 +30,10 @@ enum {
   ARCH_TRAP_REPORTED_AT = 1, /* [byte] program counter at the stop, relative to the trap */
   ARCH_TRAP_SKIP = 0,        /* [byte] to add before going on */
   ARCH_GPR_COUNT = 17,
+  ARCH_GPR_BYTES = 8,        /* [byte] of each */
   ARCH_VECTOR_BYTES = 256,
+  ARCH_VECTOR_SET = NT_PRFPREG,
+  ARCH_COUNTS_STEPS = 1,     /* Linux can stop after every instruction there */
   ARCH_PATCH_LEN = 2
 };
 
@@ -49,9 +53,9 @@ typedef struct user_fpregs_struct arch_fpregs_t;
     ARCH_REG(r12), ARCH_REG(r13), ARCH_REG(r14), ARCH_REG(r15), ARCH_REG(rip)                  \
   }
 
-/* A branch to itself, and an instruction that no processor executes. */
-#define ARCH_HANG_BYTES {0xeb, 0xfe}
-#define ARCH_CRASH_BYTES {0x0f, 0x0b}
+/* A branch to itself, and an instruction that no processor executes, for the state it is in. */
+#define ARCH_HANG_BYTES(regs) {0xeb, 0xfe}
+#define ARCH_CRASH_BYTES(regs) {0x0f, 0x0b}
 
 #elif defined(__aarch64__)
 
@@ -68,7 +72,10 @@ enum {
   ARCH_TRAP_REPORTED_AT = 0,
   ARCH_TRAP_SKIP = 4,
   ARCH_GPR_COUNT = 33, /* x0..x30, sp, pc */
+  ARCH_GPR_BYTES = 8,
   ARCH_VECTOR_BYTES = 512,
+  ARCH_VECTOR_SET = NT_PRFPREG,
+  ARCH_COUNTS_STEPS = 1,
   ARCH_PATCH_LEN = 4
 };
 
@@ -90,8 +97,107 @@ typedef struct user_fpsimd_struct arch_fpregs_t;
     offsetof(struct user_regs_struct, pc)                                                      \
   }
 
-#define ARCH_HANG_BYTES {0x00, 0x00, 0x00, 0x14}
-#define ARCH_CRASH_BYTES {0x00, 0x00, 0x00, 0x00}
+#define ARCH_HANG_BYTES(regs) {0x00, 0x00, 0x00, 0x14}
+#define ARCH_CRASH_BYTES(regs) {0x00, 0x00, 0x00, 0x00}
+
+#elif defined(__arm__)
+
+/* Linux counts no single steps on 32-bit ARM. The traps are ARM code, whatever the rest is: the number
+ * is Linux's own breakpoint. */
+#define ARCH_NAME "armv7"
+#define ARCH_TRAPS                                                 \
+  ".pushsection .text\n.arm\n.balign 4\n"                         \
+  ".globl worker_trap_rest\n.type worker_trap_rest,%function\n"    \
+  "worker_trap_rest:\n  .inst 0xe7f001f0\n  bx lr\n"              \
+  ".globl worker_trap_tick\n.type worker_trap_tick,%function\n"    \
+  "worker_trap_tick:\n  .inst 0xe7f001f0\n  mov r0, #0\n  bx lr\n" \
+  ARCH_TRAPS_END                                                   \
+  ".popsection\n"
+#if defined(__thumb__) /* what follows is of the kind that the compiler makes */
+#define ARCH_TRAPS_END ".thumb\n"
+#else
+#define ARCH_TRAPS_END ""
+#endif
+
+enum {
+  ARCH_TRAP_REPORTED_AT = 0,
+  ARCH_TRAP_SKIP = 4,
+  ARCH_GPR_COUNT = 16, /* r0..r12, sp, lr, pc */
+  ARCH_GPR_BYTES = 4,
+  ARCH_VECTOR_BYTES = 256, /* d0..d31 */
+  ARCH_VECTOR_SET = NT_ARM_VFP,
+  ARCH_COUNTS_STEPS = 0,
+  ARCH_PATCH_LEN = 4
+};
+
+/* As ptrace has them: r0..r15, cpsr, the first r0; and d0..d31, fpscr. */
+typedef struct {
+  uint32_t r[18];
+} arch_regs_t;
+typedef struct {
+  uint64_t d[32];
+  uint32_t fpscr;
+} arch_fpregs_t;
+
+#define ARCH_PC(regs) ((regs).r[15])
+#define ARCH_SP(regs) ((regs).r[13])
+#define ARCH_VECTOR(fpregs) ((uint8_t *)(fpregs).d)
+
+#define ARCH_GPR_OFFSETS {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60}
+
+#define ARCH_IS_THUMB(regs) (((regs).r[16] >> 5 & 1u) != 0)
+/* In Thumb state the first two bytes are an instruction of their own. */
+#define ARCH_HANG_BYTES(regs) \
+  {0xfe, ARCH_IS_THUMB(regs) ? 0xe7 : 0xff, ARCH_IS_THUMB(regs) ? 0xfe : 0xff, \
+   ARCH_IS_THUMB(regs) ? 0xe7 : 0xea}
+#define ARCH_CRASH_BYTES(regs) \
+  {ARCH_IS_THUMB(regs) ? 0x00 : 0xf0, ARCH_IS_THUMB(regs) ? 0xde : 0x00, \
+   ARCH_IS_THUMB(regs) ? 0x00 : 0xf0, ARCH_IS_THUMB(regs) ? 0xde : 0xe7}
+
+#elif defined(__riscv) && __riscv_xlen == 64 && defined(__riscv_flen) && __riscv_flen == 64
+
+/* Nor does Linux on RISC-V. */
+#define ARCH_NAME "riscv64"
+#define ARCH_TRAPS                                                 \
+  ".pushsection .text\n.option push\n.option norvc\n.balign 4\n" \
+  ".globl worker_trap_rest\n.type worker_trap_rest,%function\n"    \
+  "worker_trap_rest:\n  ebreak\n  ret\n"                          \
+  ".globl worker_trap_tick\n.type worker_trap_tick,%function\n"    \
+  "worker_trap_tick:\n  ebreak\n  li a0, 0\n  ret\n"             \
+  ".option pop\n.popsection\n"
+
+enum {
+  ARCH_TRAP_REPORTED_AT = 0,
+  ARCH_TRAP_SKIP = 4,
+  ARCH_GPR_COUNT = 32, /* x1..x31, pc */
+  ARCH_GPR_BYTES = 8,
+  ARCH_VECTOR_BYTES = 256, /* f0..f31 */
+  ARCH_VECTOR_SET = NT_PRFPREG,
+  ARCH_COUNTS_STEPS = 0,
+  ARCH_PATCH_LEN = 4
+};
+
+/* As ptrace has them: pc, x1..x31; and f0..f31, fcsr. */
+typedef struct {
+  uint64_t r[32];
+} arch_regs_t;
+typedef struct {
+  uint64_t f[32];
+  uint32_t fcsr;
+} arch_fpregs_t;
+
+#define ARCH_PC(regs) ((regs).r[0])
+#define ARCH_SP(regs) ((regs).r[2])
+#define ARCH_VECTOR(fpregs) ((uint8_t *)(fpregs).f)
+
+#define ARCH_GPR_OFFSETS                                                                       \
+  {                                                                                            \
+    8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144, 152, 160,     \
+    168, 176, 184, 192, 200, 208, 216, 224, 232, 240, 248, 0                                   \
+  }
+
+#define ARCH_HANG_BYTES(regs) {0x6f, 0x00, 0x00, 0x00}
+#define ARCH_CRASH_BYTES(regs) {0x00, 0x00, 0x00, 0x00}
 
 #else
 #error "port/linux/worker_arch.h has no entry for this processor yet"
