@@ -236,6 +236,7 @@ def hit_ram(node: Node, upset: Upset) -> None:
     upset.bit, upset.space = hit.bit, hit.space
     upset.before, upset.after = hit.before, hit.after
     upset.at_us = plan.us or 0
+    upset.boot = hit.boot
     upset.state = "injected"
 
 

@@ -22,7 +22,7 @@ System outcome (what left the system, and what it cost):
 
 An anomaly of a node without an open upset belongs to one that may still lie in it: a stuck cell or
 changed machine code first, then the last hit of stack, heap or registers since the worker was
-started. If there is none the anomaly is unexplained, and said so. Upsets that hit one node in one
+started, or of the board's memory since its operating system was. If there is none the anomaly is unexplained, and said so. Upsets that hit one node in one
 frame share what followed."""
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Upset:
     """One upset that fell due: the plan, what the board reported, and what came of it.
 
     `state`: injected, missed (the position was not reached), failed or refused (detail says why).
+    `boot`: which start of the board's operating system it hit, if it hit that.
     """
 
     plan: Planned
@@ -82,6 +83,7 @@ class Upset:
     lingers: bool = False
     detected_frame: int | None = None
     resolved_frame: int | None = None
+    boot: int = 0
 
     @property
     def injected(self) -> bool:
@@ -259,8 +261,9 @@ class Classifier:
             if _WORSE[outcome] > _WORSE[upset.outcome]:
                 upset.outcome = outcome
 
-    def healed(self, node: str, rung: str) -> None:
-        """A repair of `node` succeeded."""
+    def healed(self, node: str, rung: str, boots: int | None = None) -> None:
+        """A repair of `node` succeeded. `boots`: how often its operating system has been started
+        by now, where that is known."""
         self._worst(self._books[node].open, _RUNG_OUTCOME.get(rung, "recovered"))
         if rung == "resync":
             return
@@ -268,9 +271,11 @@ class Classifier:
         book = self._books[node]
         for upset in [*book.open, *book.dormant]:
             # A damaged cell stays damaged; any other stuck bit lets go when the board starts anew.
-            # What lies in the memory of its system is gone for certain only without power.
+            # What lies in the memory of its system is there until that was started again, by its
+            # power or by itself.
+            gone = rung == "power_cycle" or (boots is not None and upset.boot < boots)
             upset.lingers = (upset.stuck and (upset.plan.permanent or not board)) or (
-                _in_system(upset) and rung != "power_cycle"
+                _in_system(upset) and not gone
             )
         book.dormant = [u for u in book.dormant if u.lingers]
 

@@ -13,7 +13,7 @@ from hil.engine.parts import Parts
 from hil.recovery import Action, NodeState
 from hil.repair import Repaired
 from hil.rig.clock import now_us
-from hil.rig.node import DONE, SILENT, Node, NodeResult, may_return
+from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return
 from hil.voter import Verdict
 
 __all__ = ["Healer"]
@@ -70,7 +70,7 @@ class Healer:
         if how.ok:
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
-            parts.classifier.healed(node.name, action.rung.value)
+            parts.classifier.healed(node.name, action.rung.value, boots_of(node.board))
             parts.classifier.contaminated(node.name, wrong)
         return how
 

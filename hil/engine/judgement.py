@@ -13,7 +13,7 @@ from hil.engine.parts import Parts
 from hil.observation import observation
 from hil.outcome import Upset
 from hil.recovery import Action, NodeState
-from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
+from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
 from hil.voter import STATE_SPLIT, Ballot, Verdict, VerdictKind, vote
 
 __all__ = ["FrameWork", "Judge", "usual_kind"]
@@ -135,7 +135,8 @@ class Judge:
         if ok:
             parts.metrics.recoveries += 1
             for name in restarted:
-                parts.classifier.healed(name, "restart")
+                boots = boots_of(parts.by_name[name].board)
+                parts.classifier.healed(name, "restart", boots)
         return verdict
 
     # --- orders, and what has come to its end ---------------------------------------------------

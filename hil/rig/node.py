@@ -123,6 +123,12 @@ def boot_timeout_us(board: Board) -> int:
     return int(getattr(board, "boot_timeout_us", 0))
 
 
+def boots_of(board: Board) -> int | None:
+    """How often its operating system has been started; None if nobody can tell."""
+    boots = getattr(board, "boots", None)
+    return None if boots is None else int(boots)
+
+
 def may_return(board: Board) -> bool:
     """Whether a board goes and comes by itself; one that says nothing of it does not."""
     return bool(getattr(board, "can_return", False))

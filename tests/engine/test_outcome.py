@@ -74,6 +74,7 @@ class Story:
         permanent: bool = False,
         effect: str = "",
         state: str = "injected",
+        boot: int = 0,
     ) -> Upset:
         """An upset in the coming frame."""
         self.count += 1
@@ -82,6 +83,7 @@ class Story:
             permanent=permanent,
         )  # fmt: skip
         upset = Upset(plan, state=state, verified=True, changed=True, effect=effect)
+        upset.boot = boot
         self.c.injected(upset)
         return upset
 
@@ -93,8 +95,10 @@ class Story:
         again: dict[str, NodeResult] | None = None,
         healed: dict[str, str] | None = None,
         settle: str | None = None,
+        boots: int | None = None,
     ) -> None:
-        """One frame: other results than FINE in `shown`; `again` those after a rollback."""
+        """One frame: other results than FINE in `shown`; `again` those after a rollback; `boots`:
+        how often the system of who is healed has been started."""
         first = dict.fromkeys(self.nodes, FINE) | (shown or {})
         self.c.judge_nodes(self.frame, first, (GOOD, GOOD))
         last = first | (again or {})
@@ -106,7 +110,7 @@ class Story:
         verdict = vote(self.frame, ballots, mask, GOOD, re_executed=again is not None)
         self.c.judge_system(verdict, rolled_back=again is not None)
         for node, rung in (healed or {}).items():
-            self.c.healed(node, rung)
+            self.c.healed(node, rung, boots)
         for node in self.nodes if settle is None else settle:
             self.c.settle(self.frame, node)
         self.frame += 1
@@ -288,6 +292,34 @@ def test_what_lies_in_the_worker_may_strike_later(target: str) -> None:
     assert (u.detected_frame, u.resolved_frame) == (2, 2)
     assert s.c.take_finished() == [u], "its row is written again"
     assert s.c.anomalies == []
+
+
+@pytest.mark.parametrize("rung", ["reset", "restart"])
+def test_memory_of_a_system_that_was_started_again_is_blamed_no_more(rung: str) -> None:
+    """Boards panic and start again by themselves, and a power cycle beside the run ends as a reset:
+    what was hit before cannot be what is wrong since; what was hit in the new system can."""
+    story = Story()
+    for _ in range(2):
+        story.hit(target="board-ram", boot=1)
+        story.run()
+    panic = story.hit(target="board-ram", boot=1)
+    story.run({"a": REBOOT}, healed={"a": rung}, boots=2)
+    assert came_of(panic) == ("reboot", "recovered")
+    story.run({"a": CRASH}, healed={"a": "restart"}, boots=2)
+    assert [(anomaly.frame, anomaly.effect) for anomaly in story.c.anomalies] == [(3, "crash")]
+    since = story.hit(target="board-ram", boot=2)
+    story.run()
+    story.run({"a": CRASH}, healed={"a": "restart"}, boots=2)
+    assert came_of(since) == ("crash", "recovered") and len(story.c.anomalies) == 1
+
+
+def test_a_reset_of_the_agent_alone_leaves_the_memory_of_its_system_under_suspicion() -> None:
+    story = Story()
+    hit = story.hit(target="board-ram", boot=1)
+    story.run()
+    story.run({"a": CRASH}, healed={"a": "reset"}, boots=1)
+    story.run({"a": CRASH})
+    assert hit.effect == "crash" and story.c.anomalies == []
 
 
 @pytest.mark.parametrize("rung", ["restart", "reset", "power_cycle"])

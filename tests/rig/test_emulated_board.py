@@ -147,9 +147,10 @@ def test_power_and_memory_of_a_real_machine() -> None:
             transport.read()
         with pytest.raises(SetupError, match="no power"):
             board.hit_ram("bit", 1, 1, 0, "all")
+        assert board.boots == hit.boot == 1
         board.power_cycle()
         assert b"Linux version" in hear(board)
-        assert board.pid != first and len(machines()) == 1
+        assert board.pid != first and len(machines()) == 1 and board.boots == 2
     finally:
         board.shut_down()
     board.shut_down()

@@ -54,6 +54,8 @@ class RamHit:
     before: bytes
     after: bytes
     wanted: bytes
+    boot: int
+    """EmulatedBoard.boots when it was made."""
 
     @property
     def verified(self) -> bool:
@@ -144,6 +146,7 @@ class EmulatedBoard:
         self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
         self._kernel = kernel_span(self._boot.kernel)
         self._machine: Machine | None = None
+        self._boots = 0  # without the restarts of the machine that there is
         self._tail = bytearray()  # the last that came from the serial port: frames and console
 
     @property
@@ -159,6 +162,12 @@ class EmulatedBoard:
     def port(self) -> str:
         return f"QEMU (pid {self.pid})" if self._machine else "no power"
 
+    @property
+    def boots(self) -> int:
+        """How often its operating system was started: with the power, or by itself. What was hit of
+        its memory before the last time is not in it any more."""
+        return self._boots + (self._machine.restarts if self._machine else 0)
+
     def connect(self) -> _UartTransport:
         """A transport to the serial port; the board is switched on if it is not. It takes seconds
         to boot then: who calls waits for its HELLO."""
@@ -169,6 +178,7 @@ class EmulatedBoard:
                 self.power_off()
                 self._tail.clear()
                 self._machine = Machine(self._boot, self._agent)
+                self._boots += 1
             return _UartTransport(self.name, self._machine, self._tail)
 
     def condition(self, *, disconnected: bool) -> str | None:
@@ -186,6 +196,7 @@ class EmulatedBoard:
         with self._lock:
             if self._machine is not None:
                 self._machine.power_off()
+                self._boots += self._machine.restarts
                 self._machine = None
 
     def power_cycle(self) -> None:
@@ -235,4 +246,4 @@ class EmulatedBoard:
         after = machine.ram.read(at, length)
         with contextlib.suppress(SetupError):  # it is hit all the same, and its silence will tell
             machine.monitor.execute("cont")
-        return RamHit(at, bit % space, space, before, after, bytes(wanted))
+        return RamHit(at, bit % space, space, before, after, bytes(wanted), self.boots)

@@ -76,12 +76,14 @@ def _first_files(agent: bytes, boot: BootFiles) -> bytes:
 
 class Machine:
     """A running one. `uart`: our end of its serial port, None when its power was cut.
+    `restarts`: how often the guest has restarted itself since.
     `listens`: the guest's program has spoken since it booted; `stuck`: QEMU did not answer when
     it was to stand still, and nothing came from the guest since (both kept by who uses it).
 
     Raises SetupError if QEMU cannot be started."""
 
     def __init__(self, boot: BootFiles, agent: bytes) -> None:
+        self.restarts = 0
         self.listens = False
         self.stuck = False
         self.uart: socket.socket | None = None
@@ -165,6 +167,7 @@ class Machine:
         self.monitor.wait_for("RESET")
         self.monitor.execute("set-action", reboot="shutdown")
         self.monitor.execute("cont")
+        self.restarts += 1
         self.listens = False
         return True
 
