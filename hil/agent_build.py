@@ -30,6 +30,7 @@ __all__ = [
     "build_agent",
     "cache_dir",
     "cached_agent",
+    "cached_agent_is_there",
     "elf_problem",
     "find_compiler",
     "target_named",
@@ -270,22 +271,40 @@ def cache_dir() -> Path:
 def cached_agent(target: Target, say: Callable[[str], None] = lambda _: None) -> Path:
     """An agent for `target`, built at most once from these sources by this compiler. $HIL_AGENT_X
     (X: the target in capitals) names one instead. SetupError."""
-    name = f"HIL_AGENT_{target.name.upper().replace('-', '_')}"
-    if given := os.environ.get(name):
-        try:
-            problem = elf_problem(Path(given).read_bytes(), target)
-        except OSError as error:
-            problem = str(error.strerror)
-        if problem:
-            raise SetupError(f"${name} names {given}: {problem}", remedy=f"correct or unset {name}")
-        return Path(given)
+    if (given := _given(target)) is not None:
+        return given
     compiler = find_compiler(target)
+    kept = _kept(target, compiler)
+    if not kept.is_file():
+        build_agent(target, kept, compiler, say)
+    return kept
+
+
+def cached_agent_is_there(target: Target) -> bool:
+    """Whether `cached_agent` would compile nothing. SetupError as there."""
+    return _given(target) is not None or _kept(target, find_compiler(target)).is_file()
+
+
+def _given(target: Target) -> Path | None:
+    """The agent that the environment names."""
+    name = f"HIL_AGENT_{target.name.upper().replace('-', '_')}"
+    given = os.environ.get(name)
+    if not given:
+        return None
+    try:
+        problem = elf_problem(Path(given).read_bytes(), target)
+    except OSError as error:
+        problem = str(error.strerror)
+    if problem:
+        raise SetupError(f"${name} names {given}: {problem}", remedy=f"correct or unset {name}")
+    return Path(given)
+
+
+def _kept(target: Target, compiler: Compiler) -> Path:
+    """Where the one of these sources by this compiler is kept."""
     key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS)).encode())
     folder = shipped.sources_dir()
     for layer in _LAYERS:
         for path in sorted((folder / layer).glob("*.[ch]")):
             key.update(path.name.encode() + b"\0" + path.read_bytes())
-    kept = cache_dir() / "agents" / f"hil-agent-{target.name}-{key.hexdigest()[:16]}"
-    if not kept.is_file():
-        build_agent(target, kept, compiler, say)
-    return kept
+    return cache_dir() / "agents" / f"hil-agent-{target.name}-{key.hexdigest()[:16]}"

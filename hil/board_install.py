@@ -79,8 +79,7 @@ _PI_CONSOLE: Final = """\
 for boot in /boot/firmware /boot; do
   [ -f "$boot/cmdline.txt" ] || continue
   [ -f "$boot/cmdline.txt.hil" ] || cp "$boot/cmdline.txt" "$boot/cmdline.txt.hil"
-  sed -i 's/console=\\(serial[01]\\|ttyAMA[0-9]*\\|ttyS0\\)\\(,[^ ]*\\)\\{{0,1\\}}\\( *$\\| \\{{1,\\}}\\)//g' \
-    "$boot/cmdline.txt"
+  sed -E -i 's/console=(serial[01]|ttyAMA[0-9]*|ttyS0)(,[^ ]*)?( +|$)//g' "$boot/cmdline.txt"
   for line in {lines}; do
     # What stands behind a filter such as [cm4] is for other boards.
     awk -v line="$line" 'BEGIN {{ here = 1 }} {{ sub(/\\r$/, "") }}

@@ -71,6 +71,8 @@ def examine() -> Iterator[Check]:
         ("faults, process", "known faults are seen for what they are", _faults_process),
         ("faults, inproc", "known faults are seen for what they are", _faults_inproc),
         ("no faults", "without upsets nothing is seen", _no_faults),
+        ("emulated boards", "an emulated Raspberry Pi can be booted", _emulated_boards),
+        ("agents", "agents for real boards can be compiled", _compilers),
         ("serial ports", "real boards can be reached", _serial_ports),
         ("disk", "there is room for records", _disk),
         ("cores", "nodes compute side by side", _cores),
@@ -335,6 +337,55 @@ def _controlled(text: str, board: str, ticks: int) -> Iterator[sqlite3.Connectio
             yield reader.db
         finally:
             reader.close()
+
+
+# --- other boards ---------------------------------------------------------------------------------
+
+
+def _emulated_boards() -> _Finding:
+    """All that can be told without booting one, which takes seconds."""
+    from hil.agent_build import cached_agent_is_there, find_compiler, target_named
+    from hil.rig.emulated.fetch import boot_files, have_boot_files
+    from hil.rig.emulated.machine import qemu_version
+
+    try:
+        version = qemu_version()
+        target = target_named("aarch64")
+        agent = (
+            "agent there"
+            if cached_agent_is_there(target)
+            else f"agent to be compiled by {find_compiler(target).version}"
+        )
+        if not have_boot_files():
+            return _Finding(
+                WARN,
+                f"{version}; {agent}; no kernel yet",
+                "it is fetched by the first run, with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
+                needed=False,
+            )
+        kernel = boot_files().version
+    except HilError as error:
+        return _Finding(WARN, error.message, error.remedy or "", needed=False)
+    return _Finding(OK, f"{version}; {kernel}; {agent}", needed=False)
+
+
+def _compilers() -> _Finding:
+    from hil.agent_build import TARGETS, find_compiler
+
+    found: list[str] = []
+    missing: list[str] = []
+    for target in TARGETS:
+        try:
+            find_compiler(target)
+            found.append(target.name)
+        except HilError:
+            missing.append(target.name)
+    told = f"for {', '.join(found) or 'no board'}" + (
+        f"; not for {', '.join(missing)}" if missing else ""
+    )
+    if "aarch64" in found:
+        return _Finding(OK, told, needed=False)
+    return _Finding(WARN, told, "pip install 'hil-flight[cross]'", needed=False)
 
 
 # --- this computer --------------------------------------------------------------------------------

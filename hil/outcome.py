@@ -22,8 +22,8 @@ System outcome (what left the system, and what it cost):
 
 An anomaly of a node without an open upset belongs to one that may still lie in it: a stuck cell or
 changed machine code first, then the last hit of stack, heap or registers since the worker was
-started, or of the board's memory since its operating system was. If there is none the anomaly is unexplained, and said so. Upsets that hit one node in one
-frame share what followed."""
+started, or of the board's memory since its operating system was. If there is none the anomaly is
+unexplained, and said so. Upsets that hit one node in one frame share what followed."""
 
 from __future__ import annotations
 

@@ -201,7 +201,11 @@ ALL = "\n[all]\n"
     ("cmdline", "config", "added"),
     [
         ("console=serial0,115200 " + LINE, "enable_uart=1\n", f"{ALL}dtoverlay=disable-bt\n"),
-        ("console=ttyS0 console=ttyAMA0,115200n8 " + LINE, "enable_uart=1\r\ndtoverlay=disable-bt\r\n", ""),
+        (
+            "console=ttyS0 console=ttyAMA0,115200n8 " + LINE,
+            "enable_uart=1\r\ndtoverlay=disable-bt\r\n",
+            "",
+        ),
         (LINE, "[cm4]\nenable_uart=1\n[all]\ndtoverlay=disable-bt\n", f"{ALL}enable_uart=1\n"),
         (LINE, "enable_uart=1\n[pi5]\nhdmi=1", f"{ALL}dtoverlay=disable-bt\n"),
     ],

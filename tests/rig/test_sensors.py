@@ -126,6 +126,23 @@ PC_INTEL = {
     **zones(("acpitz", "27800"), ("iwlwifi_1", "39000"), ("x86_pkg_temp", "56000")),
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "4400211\n",
 }
+PI_ZERO_2W = {
+    "proc/cpuinfo": "processor\t: 0\nHardware\t: BCM2835\nSerial\t\t: 00000000d1e2f3a4\n"
+    "Model\t\t: Raspberry Pi Zero 2 W Rev 1.0\n",
+    "proc/meminfo": "MemTotal:         425736 kB\nMemAvailable:     300000 kB\n",
+    **zones(("cpu-thermal", "-256000")),
+    "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
+    "sys/class/hwmon/hwmon0/temp1_input": "47236\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
+    "sys/devices/platform/soc/soc:firmware/get_throttled": "e0008\n",
+}
+QEMU_ARM = {  # no serial number was given to it, and no sane value to the rest
+    "proc/device-tree/model": "linux,dummy-virt\0",
+    "proc/cpuinfo": "Serial\t\t: 0000000000000000\n",
+    "proc/meminfo": "MemTotal: 8796093022208 kB\nMemAvailable: 99999999999999999999 kB\n",
+    **zones(("cpu-thermal", "30000")),
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "4294967294\n",
+}
 PC_AMD = {
     "sys/class/dmi/id/product_name": "X570 AORUS\n",
     "sys/class/dmi/id/product_serial": "SN-4711\n",
@@ -171,8 +188,12 @@ Read = Callable[[Mapping[str, str]], tuple[Hello, Health]]
          None),
         (PC_INTEL, "OptiPlex 7090", "", 15883, 56000, 4_400_211, None),
         (PC_AMD, "X570 AORUS", "SN-4711", 0, 44375, None, None),
+        (PI_ZERO_2W, "Raspberry Pi Zero 2 W Rev 1.0", "00000000d1e2f3a4", 415, 47236, 600_000,
+         0xE0008),
+        (QEMU_ARM, "linux,dummy-virt", "", 0, 30000, None, None),
     ],
-    ids=["pi-3b", "pi-4b", "pi-5", "orin-nano", "orin-nx", "agx-orin", "pc-intel", "pc-amd"],
+    ids=["pi-3b", "pi-4b", "pi-5", "orin-nano", "orin-nx", "agx-orin", "pc-intel", "pc-amd",
+         "pi-zero-2w", "qemu-arm"],
 )  # fmt: skip
 def test_a_board_says_who_and_how_it_is(
     read: Read, files: dict[str, str], model: str, serial: str, memory_mib: int, temp_mc: int,
@@ -246,6 +267,8 @@ def test_the_rails_of_an_agx_orin_and_their_sum(read: Read) -> None:
         {"sys/class/hwmon/hwmon1/curr2_input": OFF},
         {"sys/class/hwmon/hwmon1/in2_input": "\n"},
         {"sys/class/hwmon/hwmon1/in2_input": "4294967296\n"},
+        {"sys/class/hwmon/hwmon1/in2_input": "999999\n"},
+        {"sys/class/hwmon/hwmon1/curr2_input": "-2147483000\n"},
         {"sys/class/hwmon/hwmon1/in2_label": ""},
         {"sys/class/hwmon/hwmon1/curr2_input": "176 mA\n"},
     ],

@@ -29,6 +29,9 @@ enum {
   POLICIES_MAX = 64,
   COLDEST_MC = -100000, /* below, and above the next, no chip runs: such a value stands for "off" */
   HOTTEST_MC = 200000,
+  FASTEST_KHZ = 100000000, /* nor do these exist: */
+  HIGHEST_MV = 100000,
+  LARGEST_MA = 1000000,
   CONF_LINES_MAX = 20000,
   VCGENCMD_MS = 300     /* it takes some 10; the worker waits meanwhile */
 };
@@ -61,22 +64,22 @@ static void copy_text(char out[MESSAGE_TEXT_LEN], const char *from) {
   (void)snprintf(out, MESSAGE_TEXT_LEN, "%.31s", from);
 }
 
-/* "Key:   123 kB" of /proc/meminfo, in KiB. */
-static long long meminfo_kib(const char *root, const char *key) {
+/* "Key:   123 kB" of /proc/meminfo, in MiB; -1 if it is not told, or no board has as much. */
+static long long meminfo_mib(const char *root, const char *key) {
   char full[PATH_CAP], line[128];
   (void)snprintf(full, sizeof full, "%s/proc/meminfo", root);
   FILE *f = fopen(full, "re");
-  long long value = -1;
-  if (!f) return value;
+  long long kib = -1;
+  if (!f) return kib;
   const size_t len = strlen(key);
-  for (int n = 0; n < 200 && value < 0 && fgets(line, sizeof line, f); n++) {
-    if (!strncmp(line, key, len) && line[len] == ':') value = atoll(line + len + 1);
+  for (int n = 0; n < 200 && kib < 0 && fgets(line, sizeof line, f); n++) {
+    if (!strncmp(line, key, len) && line[len] == ':') kib = strtoll(line + len + 1, NULL, 10);
   }
   (void)fclose(f);
-  return value;
+  return kib >= 0 && kib / 1024 < UINT32_MAX ? kib / 1024 : -1;
 }
 
-/* "Key    : text" of /proc/cpuinfo: where an older Pi kernel shows its serial number. */
+/* "Key    : text" of /proc/cpuinfo: where an older Pi kernel shows its model and serial number. */
 static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap) {
   char full[PATH_CAP], line[256];
   (void)snprintf(full, sizeof full, "%s/proc/cpuinfo", root);
@@ -98,7 +101,8 @@ static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap
 /* What firmware writers forgot to fill in would make all their boards look like one. */
 static int placeholder(const char *serial) {
   static const char *const known[] = {"default string", "to be filled by o.e.m.", "none",
-                                      "system serial number", "not specified", "0", "123456789"};
+                                      "system serial number", "not specified", "123456789"};
+  if (!serial[strspn(serial, "0")]) return 1; /* what ARM's kernel shows if nobody told it one */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcasecmp(serial, known[i]) == 0) return 1;
   }
@@ -123,13 +127,14 @@ void probe_identify(const probe_t *s, hello_t *out) {
       copy_text(out->serial, line);
     }
   }
-  if (!out->serial[0] && cpuinfo_text(s->root, "Serial", line, sizeof line)) {
+  if (!out->board[0] && cpuinfo_text(s->root, "Model", line, sizeof line)) copy_text(out->board, line);
+  if (!out->serial[0] && cpuinfo_text(s->root, "Serial", line, sizeof line) && !placeholder(line)) {
     copy_text(out->serial, line);
   }
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   out->cores = (uint16_t)(cores > 0 && cores < 65536 ? cores : 1);
-  const long long total = meminfo_kib(s->root, "MemTotal");
-  out->memory_mib = total > 0 ? (uint32_t)(total / 1024) : 0;
+  const long long total_mib = meminfo_mib(s->root, "MemTotal");
+  out->memory_mib = total_mib > 0 ? (uint32_t)total_mib : 0;
   (void)snprintf(out->arch, sizeof out->arch, "%s", ARCH_NAME);
   (void)snprintf(out->port, sizeof out->port, "linux");
 }
@@ -217,7 +222,7 @@ static void cpu_clock(const probe_t *s, health_t *out) {
     (void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpufreq/policy%d/scaling_cur_freq", i);
     found = read_number(s->root, path, 10, &khz);
   }
-  if (found && khz > 0 && khz < UINT32_MAX) out->clock_khz = (uint32_t)khz;
+  if (found && khz > 0 && khz < FASTEST_KHZ) out->clock_khz = (uint32_t)khz;
 }
 
 /* --- throttling of a Raspberry Pi -------------------------------------------------------------------- */
@@ -270,6 +275,8 @@ static void throttling(probe_t *s, health_t *out) {
 
 /* --- rails ------------------------------------------------------------------------------------------ */
 
+static int within(long long value, long long limit) { return value > -limit && value < limit; }
+
 static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 
 /* inN_label, inN_input [mV], currN_input [mA]. */
@@ -282,9 +289,9 @@ static int read_rail(const probe_t *s, int hwmon, int channel, rail_t *out) {
     return 0;
   }
   (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_input", hwmon, channel);
-  if (!read_number(s->root, path, 10, &mv) || !within_i32(mv)) return 0;
+  if (!read_number(s->root, path, 10, &mv) || !within(mv, HIGHEST_MV)) return 0;
   (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/curr%d_input", hwmon, channel);
-  if (!read_number(s->root, path, 10, &ma) || !within_i32(ma)) return 0;
+  if (!read_number(s->root, path, 10, &ma) || !within(ma, LARGEST_MA)) return 0;
   memset(out, 0, sizeof *out);
   (void)snprintf(out->name, sizeof out->name, "%.7s", label);
   out->mv = (int32_t)mv;
@@ -312,8 +319,8 @@ void probe_health(probe_t *s, health_t *out) {
       out->rss_kib = (uint32_t)(resident * (sysconf(_SC_PAGESIZE) / 1024));
     }
   }
-  const long long free_kib = meminfo_kib(s->root, "MemAvailable");
-  if (free_kib >= 0) out->free_mib = (uint32_t)(free_kib / 1024);
+  const long long free_mib = meminfo_mib(s->root, "MemAvailable");
+  if (free_mib >= 0) out->free_mib = (uint32_t)free_mib;
 }
 
 /* --- what HEALTH has no room for ------------------------------------------------------------------------ */

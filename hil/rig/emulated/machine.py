@@ -6,6 +6,7 @@ dies first, and QEMU dies with this process."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ from hil.rig.emulated.fetch import BootFiles
 from hil.rig.emulated.qmp import Monitor
 from hil.rig.emulated.ram import RAM_BYTES, Ram
 
-__all__ = ["Machine", "find_qemu"]
+__all__ = ["Machine", "find_qemu", "qemu_version"]
 
 _QUIT_TIMEOUT_S: Final = 1.0
 _START_TIMEOUT_S: Final = 60.0
@@ -53,13 +54,41 @@ _COMMAND_LINE: Final = (
 
 def find_qemu() -> str:
     """The path of the emulator. SetupError if it is missing, or lacks this machine."""
-    found = os.environ.get("HIL_QEMU") or shutil.which("qemu-system-aarch64")
-    if found is None or not os.access(found, os.X_OK):
+    given = os.environ.get("HIL_QEMU")
+    if given and shutil.which(given) is None:
+        raise SetupError(
+            f"HIL_QEMU names {given}, which is no program", remedy="correct or unset it"
+        )
+    found = shutil.which(given or "qemu-system-aarch64")
+    if found is None:
         raise SetupError(
             "qemu-system-aarch64 is missing: emulated boards need it",
             remedy="sudo apt install qemu-system-arm",
         )
     return found
+
+
+def qemu_version() -> str:
+    """What the emulator says of itself, in a few words. SetupError if it is missing, cannot be
+    started, or lacks this machine."""
+    qemu = find_qemu()
+    said: list[str] = []
+    for option in (["--version"], ["-machine", "help"]):
+        try:
+            done = subprocess.run(
+                [qemu, *option], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                errors="replace", timeout=_START_TIMEOUT_S, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SetupError(f"{qemu} cannot be started: {error}") from error
+        said.append(done.stdout)
+    found = re.search(r"QEMU emulator version (\S+)", said[0])
+    if found is None or not re.search(rf"^{_MODEL}\b", said[1], re.MULTILINE):
+        raise SetupError(
+            f"{qemu} is no QEMU with the machine {_MODEL}",
+            remedy="sudo apt install qemu-system-arm; or correct HIL_QEMU",
+        )
+    return f"QEMU {found[1]}"
 
 
 def _first_files(agent: bytes, boot: BootFiles) -> bytes:
