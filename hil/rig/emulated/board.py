@@ -192,6 +192,13 @@ class EmulatedBoard:
         found = _PANIC.findall(bytes(self._tail))
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
 
+    def last_words(self) -> str:
+        """The last line that its console told, for people."""
+        lines = re.findall(rb"[ -~]{4,}", bytes(self._tail))
+        if not lines:
+            return "its console is silent"
+        return f"the last of its console is `{lines[-1].decode('ascii').strip()[:80]}`"
+
     def power_off(self) -> None:
         with self._lock:
             if self._machine is not None:

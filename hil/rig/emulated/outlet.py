@@ -8,6 +8,7 @@ import tty
 from collections.abc import Callable
 from typing import Final
 
+from hil.errors import SetupError
 from hil.rig.clock import now_us
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.transport import TransportLost
@@ -21,7 +22,8 @@ _FRAME_END: Final = b"\0"
 
 def serve(board: EmulatedBoard, up: Callable[[str, float], None]) -> str:
     """Switch `board` on and connect its serial port to a pty; `up(path, seconds)` is called when it
-    has booted. Runs until the board is gone; returns why. SetupError if it cannot be started."""
+    has booted. Runs until the board is gone; returns why. SetupError if it cannot be started, or
+    does not boot."""
     ours, theirs = os.openpty()
     try:
         tty.setraw(theirs)
@@ -37,7 +39,13 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
     began_us = now_us()
     transport = board.connect()
     told = False
+    boots_until_us = began_us + board.boot_timeout_us
     while transport.fd is not None:
+        if not told and now_us() > boots_until_us:
+            raise SetupError(
+                f"no agent was heard in {board.boot_timeout_us // 1_000_000} s: {board.last_words()}",
+                remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
+            )
         ready, _, _ = select.select([transport.fd, ours], [], [], _LOOK_S)
         try:
             if ours in ready:
