@@ -7,6 +7,7 @@ has changed: ports that moved, boards that came back, are away, or are new. Noth
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,19 @@ class Discovery:
     def answered(self) -> list[Probed]:
         return [p for p in self.probed if p.hello is not None]
 
+    @property
+    def doubtful(self) -> list[str]:
+        """Serial numbers that several boards say are theirs."""
+        count = Counter(p.hello.serial for p in self.probed if p.hello and p.hello.serial)
+        return [serial for serial, boards in count.items() if boards > 1]
+
+    def _notes(self) -> list[str]:
+        return [
+            f"serial number {serial} answers at several ports: a board with two agents, or boards "
+            "without numbers of their own; they are told apart by their ports alone"
+            for serial in self.doubtful
+        ]
+
     def as_json(self) -> dict[str, Any]:
         return {
             "ok": bool(self.answered),
@@ -64,6 +78,7 @@ class Discovery:
             "changes": [
                 {"board": c.board, "kind": c.kind, "detail": c.detail} for c in self.changes
             ],
+            "notes": self._notes(),
         }  # fmt: skip
 
     def _board_json(self, p: Probed, told: Hello) -> dict[str, Any]:
@@ -84,7 +99,7 @@ def discover(
 ) -> Discovery:
     """Probe `ports` (none: all that this computer has, and those of the bench file), and write what
     was found to `bench`. ConfigError if that file is wrong, SetupError if it cannot be merged."""
-    known = load_bench(bench) if bench is not None and bench.exists() else None
+    known = load_bench(bench) if bench is not None and not _is_blank(bench) else None
     here = adapters()
     candidates = _candidates(ports, known, here)
     found = Discovery(_without_doubles(probe_all(candidates, bauds, wait_s, on_done)), bench=bench)
@@ -94,13 +109,21 @@ def discover(
     return found
 
 
+def _is_blank(bench: Path) -> bool:
+    """Nothing is there, or nothing is in it."""
+    return not bench.exists() or (bench.is_file() and not bench.read_bytes().strip())
+
+
 def _write(bench: Path, text: str) -> None:
     """All of it or nothing: the file may be the only one of its kind."""
-    if bench.exists() and bench.read_text(encoding="utf-8") == text:
+    content = text.encode()
+    if bench.exists() and bench.read_bytes() == content:
         return
+    if bench.exists() and not os.access(bench, os.W_OK):
+        raise RecordError(f"cannot write {bench}: it is read-only", remedy=f"chmod u+w {bench}")
     beside = bench.with_name(f".{bench.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content)
         if bench.exists():
             beside.chmod(bench.stat().st_mode & 0o777)
         beside.replace(bench.resolve())
@@ -192,10 +215,15 @@ def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Ada
         taken.append(name)
         found.names[p.port] = name
         found.changes.append(Change(name, "new", p.port))
-        new.append((_entry_of(name, p), _comment_of(p.hello)))
+        entry = _entry_of(name, p)
+        if p.hello.serial in found.doubtful:  # it identifies nothing
+            del entry["serial"]
+        new.append((entry, _comment_of(p.hello)))
     if known is None:
         return fresh_text(new)
-    text = BenchText(bench.read_text(encoding="utf-8"), str(bench))
+    original = bench.read_bytes().decode("utf-8")
+    ends = "\r\n" if original.count("\r\n") == original.count("\n") > 0 else "\n"
+    text = BenchText(original.replace(ends, "\n"), str(bench))
     for index, board in enumerate(known.boards):
         there = next((p for p in found.probed if matched.get(p.port) == index), None)
         if there is not None:
@@ -205,7 +233,7 @@ def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Ada
             found.changes.append(Change(board.name, "absent", why))
     for entry, comment in new:
         text.append(entry, comment)
-    return text.finished()
+    return text.finished().replace("\n", ends)
 
 
 def _match(found: Discovery, known: Bench | None) -> dict[str, int]:
@@ -220,7 +248,7 @@ def _match(found: Discovery, known: Bench | None) -> dict[str, int]:
             for index, board in boards:
                 if index in out.values():
                     continue
-                own = board.serial is not None and board.serial == p.hello.serial
+                own = board.serial == p.hello.serial and board.serial not in {None, *found.doubtful}
                 if own if by_serial else _hangs_there(board, p):
                     out[p.port] = index
                     break

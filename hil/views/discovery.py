@@ -27,6 +27,7 @@ def found(content: Mapping[str, Any], glyphs: Glyphs) -> RenderableType:
             lines.append(Text(f"    try: {other['remedy']}", style="dim"))
     count = len(content["boards"])
     lines.append(Text(f"{plural(count, 'board')} answered", style="bold"))
+    lines += [Text(f"{glyphs.warn} {note}", style="yellow") for note in content["notes"]]
     if content["bench"] is not None:
         changes = content["changes"]
         said = "nothing new" if not changes else plural(len(changes), "change")

@@ -33,9 +33,9 @@ class Agents:
         self.folder = folder
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str) -> str:
+    def start(self, name: str, *options: str) -> str:
         process = subprocess.Popen(
-            [str(find_agent()), "--port", "pty", "--exit-with-parent"],
+            [str(find_agent()), "--port", "pty", "--exit-with-parent", *options],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
         )
@@ -205,3 +205,35 @@ def test_a_capture_is_written_by_the_command_line(hil: Hil) -> None:
     )
     assert done.code == 0
     assert (hil.cwd / "r" / "capture.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+
+
+def test_a_file_of_another_system_keeps_its_line_ends_and_an_empty_one_is_begun(
+    hil: Hil, agents: Agents, tmp_path: Path
+) -> None:
+    port = agents.start("one")
+    bench = tmp_path / "bench.yaml"
+    written = "# mine\r\nschema: 1\r\nboards:\r\n  - {name: old, port: /dev/ttyUSB77}  # kept\r\n"
+    bench.write_bytes(written.encode())
+    assert hil("discover", port, "-o", str(bench)).code == 0
+    content = bench.read_bytes()
+    assert content.startswith(written.encode()) and len(load_bench(bench).boards) == 2
+    assert content.count(b"\n") == content.count(b"\r\n")
+    bench.write_text("\n")
+    assert hil("discover", port, "-o", str(bench)).code == 0
+    assert len(load_bench(bench).boards) == 1
+
+
+def test_a_serial_number_that_two_boards_have_identifies_neither(
+    hil: Hil, agents: Agents, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    (root / "proc/device-tree").mkdir(parents=True)
+    (root / "proc/device-tree/serial-number").write_text("1000\0")
+    ports = [agents.start(name, "--sys-root", str(root)) for name in ("one", "two")]
+    bench = tmp_path / "bench.yaml"
+    for order in (ports, ports[::-1]):
+        done = hil("discover", *order, "-o", str(bench), "--json")
+        assert "serial number 1000 answers at several ports" in done.json["notes"][0]
+        boards = load_bench(bench).boards
+        assert [(b.port, b.serial) for b in boards] == [(port, None) for port in ports]
+    assert "1000 answers at several" in hil("discover", *ports).out
