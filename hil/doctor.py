@@ -360,7 +360,7 @@ def _emulated_boards() -> _Finding:
             return _Finding(
                 WARN,
                 f"{version}; {agent}; no kernel yet",
-                "it is fetched by the first run, with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
+                "the first run fetches it with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
                 needed=False,
             )
         kernel = boot_files().version

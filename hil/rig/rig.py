@@ -150,6 +150,7 @@ class Rig:
     def open(self) -> None:
         """Connect every node and hear who it is; boards that have to boot do so side by side.
         SetupError, LinkTimeout, VersionMismatch."""
+        self.power.check()
         for node in self.nodes:
             self._attach(node)
         for node in self.nodes:

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from hil.errors import ConfigError, SetupError
+from hil.rig.calls import Timing
+from hil.rig.node import Node
 from hil.rig.power import Power, PowerEvent, PowerMonitor, make
 from hil.rig.power.mock import MockPower
+from hil.rig.rig import Rig
 from hil.rig.serial_board import SerialBoard
 from hil.scenario.bench import parse_bench
 from hil.scenario.supply import Supply
@@ -114,8 +117,9 @@ def test_a_value_that_the_supply_did_not_take_is_an_error(scpi: Callable[..., An
 
 def test_a_supply_that_is_not_there_is_named_with_what_to_try(scpi: Callable[..., Any]) -> None:
     power = scpi(resource="TCPIP::other::INSTR")
-    with pytest.raises(SetupError, match="TCPIP::other::INSTR output 2: does not answer") as caught:
-        power.off()
+    for use in (power.off, power.check):
+        with pytest.raises(SetupError, match="::other::INSTR output 2: does not answer") as caught:
+            use()
     assert "remote interface" in (caught.value.remedy or "")
 
 
@@ -200,9 +204,27 @@ def test_a_missing_program_is_named_with_its_package(
         ({"kind": "usbhub", "hub": "1-1", "port": 1}, "uhubctl"),
         ({"kind": "relay", "line": 1}, "gpiod"),
     ):
-        with pytest.raises(SetupError, match="there is no program") as caught:
-            make("left", supply(**data)).on()
-        assert package in (caught.value.remedy or "")
+        power = make("left", supply(**data))
+        for use in (power.on, power.check):
+            with pytest.raises(SetupError, match="there is no program") as caught:
+                use()
+            assert package in (caught.value.remedy or "")
+
+
+def test_a_run_says_at_once_that_it_cannot_switch_power(tools: Path) -> None:
+    """Not when a board has fallen silent, hours later."""
+    hub = make("left", supply(kind="usbhub", hub="1-1", port=1))
+    relay = make("left", supply(kind="relay", line=1))
+    for power in (hub, relay):
+        power.check()
+    assert not (tools / "log").exists(), "nothing was switched"
+    plug = make("left", supply(kind="command", on="true", off="no-such-plug off"))
+    rig = Rig(
+        [Node("left", 0, SerialBoard("left", "/nowhere", 115200, power=plug))], "infer", 1, Timing()
+    )
+    with pytest.raises(SetupError, match="power by command: there is no program no-such-plug"):
+        rig.open()
+    rig.close()
 
 
 def test_the_user_s_own_programs_switch_and_read(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ class PowerMonitor:
         self._failed: dict[str, str] = {}
         self._thread: threading.Thread | None = None
 
+    def check(self) -> None:
+        """SetupError if one of them could not be used."""
+        for power in self._powers.values():
+            power.check()
+
     def start(self) -> None:
         """Begin to watch."""
         if self._powers and self._thread is None:

@@ -29,6 +29,14 @@ class ProgramPower(Power):
 
     install = "is it installed, and on the PATH?"
 
+    programs: Sequence[str] = ()
+    """Those that it runs."""
+
+    def check(self) -> None:
+        for program in self.programs:
+            if shutil.which(program) is None:
+                raise self.failed(f"there is no program {program}", self.install)
+
     def run(self, words: Sequence[str]) -> str:
         """What the program printed. SetupError if it is missing, fails, or does not end."""
         shown = shlex.join(words)
@@ -64,6 +72,7 @@ class HubPower(ProgramPower):
     """A port of a USB hub that switches its ports one by one (few do; uhubctl lists which)."""
 
     install = "install it (`sudo apt-get install uhubctl`)"
+    programs = ("uhubctl",)
 
     @property
     def title(self) -> str:
@@ -92,6 +101,7 @@ class RelayPower(ProgramPower):
     it open, so a gpioset stays running for the state that it was given last."""
 
     install = "install libgpiod's tools (`sudo apt-get install gpiod`)"
+    programs = ("gpioset",)
 
     def __init__(self, node: str, supply: Supply) -> None:
         super().__init__(node, supply)
@@ -158,6 +168,10 @@ class CommandPower(ProgramPower):
     @property
     def title(self) -> str:
         return "power by command"
+
+    def __init__(self, node: str, supply: Supply) -> None:
+        super().__init__(node, supply)
+        self.programs = [words[0] for words in (supply.on, supply.off, supply.read) if words]
 
     def on(self) -> None:
         self.run(self.supply.on or ())

@@ -47,6 +47,10 @@ class Power(abc.ABC):
     def title(self) -> str:
         """The instrument, as people know it."""
 
+    def check(self) -> None:  # noqa: B027 (there may be nothing to look at)
+        """Whether it could be used, without switching anything: a run that needs it in hours says
+        now that it is not there."""
+
     @abc.abstractmethod
     def on(self) -> None:
         """Give power. Idempotent."""

@@ -118,6 +118,10 @@ class ScpiPower(Power):
 
     # --- the protocol -----------------------------------------------------------------------------
 
+    def check(self) -> None:
+        with self.lock:
+            self._open()
+
     def on(self) -> None:
         if self.supply.voltage_v is not None:
             self._set("VOLT", self.supply.voltage_v, "V")
