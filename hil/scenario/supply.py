@@ -12,6 +12,7 @@ power: {kind: mock}
 from __future__ import annotations
 
 import enum
+import shlex
 from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
@@ -78,13 +79,19 @@ class Supply(FrozenModel):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, data: Any) -> Any:
-        """`on: plug on` for `on: [plug, on]`."""
+        """`on: plug on` for `on: [plug, on]`; with quotes and backslashes as in a shell."""
         if not isinstance(data, dict):
             return data
-        return {
-            key: tuple(value.split()) if key in _COMMANDS and isinstance(value, str) else value
-            for key, value in data.items()
-        }
+        found = Findings()
+        words = dict(data)
+        for key in _COMMANDS:
+            if isinstance(command := data.get(key), str):
+                try:
+                    words[key] = tuple(shlex.split(command))
+                except ValueError as error:
+                    found.add(key, f"`{command[:60]}`: {error}".lower(), "close the quotation mark")
+        wrong_at("Supply", found)
+        return words
 
     @model_validator(mode="after")
     def _consistent(self) -> Supply:

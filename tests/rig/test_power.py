@@ -247,6 +247,21 @@ def test_the_user_s_own_programs_switch_and_read(tmp_path: Path) -> None:
         power.off()
 
 
+def test_a_command_is_quoted_as_in_a_shell_and_is_in_none(tmp_path: Path) -> None:
+    file = tmp_path / "a file"
+    script = 'sh -c \'echo "$1" | tr a b >"$2"\''
+    power = make(
+        "left",
+        supply(
+            kind="command", on=f"{script} plug 'x a' '{file}'", off=f"touch {tmp_path}/$(id);ls"
+        ),
+    )  # fmt: skip
+    power.on()
+    assert file.read_text() == "x b\n"
+    power.off()
+    assert (tmp_path / "$(id);ls").exists()
+
+
 def test_a_program_that_hangs_or_says_nothing_useful_is_told(tmp_path: Path) -> None:
     power = make(
         "left",
@@ -359,6 +374,7 @@ def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
         ("{kind: usbhub, hub: 1-1}", "a usbhub supply needs it"),
         ("{kind: relay}", "a relay supply needs it"),
         ("{kind: command, on: x}", "a command supply needs it"),
+        ('{kind: command, on: "say \'x", off: y}', "no closing quotation"),
         ("{kind: mock, hub: 1-1}", "only usbhub supplies have it"),
         ("{kind: plug}", "expected one of scpi, usbhub"),
         ("{kind: mock, voltage_v: -1}", "expected a number above 0"),
