@@ -7,6 +7,7 @@ has changed: ports that moved, boards that came back, are away, or are new. Noth
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import RecordError
+from hil.plant.board_profile import list_board_profiles, load_board_profile
 from hil.rig.adapters import Adapter, adapters
 from hil.rig.messages import Hello
 from hil.rig.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
@@ -216,6 +218,8 @@ def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Ada
         found.names[p.port] = name
         found.changes.append(Change(name, "new", p.port))
         entry = _entry_of(name, p)
+        if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
+            entry["fast_baud"] = fast
         if p.hello.serial in found.doubtful:  # it identifies nothing
             del entry["serial"]
         new.append((entry, _comment_of(p.hello)))
@@ -309,6 +313,17 @@ def _entry_of(name: str, p: Probed) -> dict[str, object]:
 def _comment_of(told: Hello) -> str:
     what = told.board or told.arch
     return f"{what}, {told.cores} cores, {told.memory_mib} MiB, agent {told.version}"
+
+
+def _fast_rate(told: Hello) -> int:
+    """The rate that the profile of this kind of board names; 0 if no profile knows it. A run begins
+    at the rate at which the board answers, and comes back to it if this one does not hold."""
+    for name in list_board_profiles():
+        profile = load_board_profile(name)
+        model = re.sub(r" \d+GB$", "", profile.title)
+        if profile.serial is not None and told.board.startswith(model):
+            return int(profile.serial.baud.value)
+    return 0
 
 
 _SHORT = {"raspberry": "pi", "jetson": "jetson", "nvidia": "jetson"}

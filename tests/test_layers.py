@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.voter"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
-    "hil.discover": LEAVES | {"hil.rig", "hil.scenario"},
+    "hil.discover": LEAVES | {"hil.plant", "hil.rig", "hil.scenario"},
     "hil.cli_discover": {
         "hil.cli_output",
         "hil.discover",

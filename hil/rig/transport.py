@@ -23,6 +23,8 @@ from hil.rig.port_lock import PortInUse, PortLock
 
 _WRITE_TIMEOUT_S = 2.0
 _READER_TIMEOUT_S = 0.1
+_ONE_STOP_BIT_BAUD = 115200
+"""Above, some boards' UARTs lose a byte now and then unless there are two."""
 
 
 class PortError(SetupError):
@@ -191,6 +193,7 @@ class SerialTransport:
             self._serial = serial.serial_for_url(
                 port, baudrate=baud, timeout=0, do_not_open=True, exclusive=True
             )
+            self._set_stop_bits(baud)
             if not _selectable(self._serial):
                 self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
@@ -219,9 +222,15 @@ class SerialTransport:
         if self._lost is not None:
             raise TransportLost(self._lost)
         try:
+            self._set_stop_bits(baud)
             self._serial.baudrate = baud
         except serial.SerialException as error:
             raise self._lose(f"{self.port}: {error}") from error
+
+    def _set_stop_bits(self, baud: int) -> None:
+        """As the agent does (csrc/port/linux/link_tty.c). A port server keeps its own."""
+        if isinstance(self._serial, serial.Serial):
+            self._serial.stopbits = 2 if baud > _ONE_STOP_BIT_BAUD else 1
 
     def _keep_modem_lines(self) -> None:
         """Closing the port must not drop DTR: on many boards that is the reset button."""

@@ -237,3 +237,24 @@ def test_a_serial_number_that_two_boards_have_identifies_neither(
         boards = load_bench(bench).boards
         assert [(b.port, b.serial) for b in boards] == [(port, None) for port in ports]
     assert "1000 answers at several" in hil("discover", *ports).out
+
+
+def test_a_new_board_of_a_known_kind_gets_the_rate_of_its_profile(
+    hil: Hil, agents: Agents, tmp_path: Path
+) -> None:
+    ports = []
+    for name, model in (
+        ("pi", "Raspberry Pi 4 Model B Rev 1.4"),
+        ("jetson", "NVIDIA Jetson Orin Nano Developer Kit"),
+        ("other", "X570 AORUS"),
+    ):
+        tree = tmp_path / f"tree-{name}" / "proc/device-tree"
+        tree.mkdir(parents=True)
+        (tree / "model").write_text(f"{model}\0")
+        ports.append(agents.start(name, "--sys-root", str(tmp_path / f"tree-{name}")))
+    bench = tmp_path / "bench.yaml"
+    assert hil("discover", *ports, "-o", str(bench)).code == 0
+    assert [b.fast_baud for b in load_bench(bench).boards] == [921600, 921600, None]
+    bench.write_text(f"boards:\n  - {{name: mine, port: {ports[0]}}}\n")
+    assert hil("discover", ports[0], "-o", str(bench)).code == 0
+    assert load_bench(bench).boards[0].fast_baud is None, "who left it out meant it"

@@ -390,3 +390,17 @@ def test_a_far_end_that_hangs_up_is_lost() -> None:
         with pytest.raises(TransportLost):
             transport.read()
         transport.close()
+
+
+@pytest.mark.parametrize(("baud", "two"), [(9600, False), (115200, False), (230400, True)])
+def test_fast_lines_have_two_stop_bits(baud: int, *, two: bool) -> None:
+    ours, theirs = os.openpty()
+    try:
+        for first in (baud, 115200):  # opened at the rate, or raised to it
+            transport = SerialTransport(os.ttyname(theirs), first)
+            transport.set_rate(baud)
+            assert bool(termios.tcgetattr(theirs)[2] & termios.CSTOPB) == two
+            transport.close()
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -32,7 +32,15 @@ static speed_t speed_of(int baud) {
 
 int tty_knows_baud(int baud) { return speed_of(baud) != B0; }
 
-/* Raw, 8N1, no flow control; no modem lines that could reset the other side on close. */
+/* Above the rates that every UART keeps, two stop bits: the receiver gains time to find the next byte, and
+ * one that expects a single stop bit takes the second for a pause. */
+static void set_stop_bits(struct termios *t, int baud) {
+  enum { SURE_BAUD = 115200 };
+  t->c_cflag &= ~(tcflag_t)CSTOPB;
+  if (baud > SURE_BAUD) t->c_cflag |= CSTOPB;
+}
+
+/* Raw, 8 bits, no parity, no flow control; no modem lines that could reset the other side on close. */
 static int make_raw(int fd, int baud, int when) {
   struct termios t;
   const speed_t speed = speed_of(baud);
@@ -43,7 +51,8 @@ static int make_raw(int fd, int baud, int when) {
   if (tcgetattr(fd, &t) != 0) return -1;
   cfmakeraw(&t);
   t.c_cflag |= CLOCAL | CREAD;
-  t.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
+  t.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS);
+  set_stop_bits(&t, baud);
   if (cfsetispeed(&t, speed) != 0 || cfsetospeed(&t, speed) != 0) return -1;
   return tcsetattr(fd, when, &t);
 }
@@ -62,6 +71,7 @@ int tty_set_baud(tty_t *t, uint32_t baud) {
   if (ioctl(t->rx_fd, TIOCOUTQ, &waiting) == 0 && waiting > 0) return HIL_ERR_STATE;
   if (tcgetattr(t->rx_fd, &now) != 0) return HIL_ERR_IO;
   if (cfsetispeed(&now, speed) != 0 || cfsetospeed(&now, speed) != 0) return HIL_ERR_ARG;
+  set_stop_bits(&now, baud ? (int)baud : t->baud);
   /* DRAIN: what has left the queue may still stand in the UART. */
   if (tcsetattr(t->rx_fd, TCSADRAIN, &now) != 0) return HIL_ERR_IO;
   /* It succeeds if any of its changes could be made. */
