@@ -75,7 +75,11 @@ def test_memory_is_zero_takes_no_room_and_vanishes() -> None:
 
 @pytest.mark.parametrize(
     ("tool", "words"),
-    [("apt-get", "there is no apt-get here"), ("qemu", "qemu-system-aarch64 is missing")],
+    [
+        ("apt-get", "there is no apt-get here"),
+        ("qemu", "qemu-system-aarch64 is missing"),
+        ("HIL_QEMU", "HIL_QEMU names .*none, which is no program"),
+    ],
 )
 def test_what_is_missing_is_named_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, words: str
@@ -83,8 +87,12 @@ def test_what_is_missing_is_named_with_a_remedy(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name in ("HIL_EMULATED_KERNEL", "HIL_EMULATED_DTB"):
         monkeypatch.delenv(name, raising=False)
-    if tool == "qemu":
-        monkeypatch.setenv("HIL_QEMU", str(tmp_path / "none"))
+    if tool != "apt-get":
+        monkeypatch.delenv("HIL_QEMU", raising=False)
+        if tool == "HIL_QEMU":
+            monkeypatch.setenv("HIL_QEMU", str(tmp_path / "none"))
+        else:
+            monkeypatch.setenv("PATH", str(tmp_path))
         make = lambda: EmulatedBoard("a")  # noqa: E731
     else:
         monkeypatch.setenv("PATH", str(tmp_path))
