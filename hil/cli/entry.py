@@ -12,13 +12,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hil import __version__, cli_discover, cli_orbit
-from hil.cli import check, control, doctor, replay, run, watch
+from hil import __version__
+from hil.cli import board, check, control, discover, doctor, orbit, replay, run, watch
 from hil.cli.failures import guarded
-from hil.cli.output import answer, out, say, show, write
+from hil.cli.output import out, write
 from hil.cli.session import session
-from hil.cli_board import board_app
-from hil.cli_output import Output
 from hil.errors import SetupError, UsageError
 
 __all__ = ["main"]
@@ -53,10 +51,9 @@ app.command(help=control.HELP)(control.control)
 app.command()(check.schema)
 app.command()(doctor.doctor)
 app.command()(doctor.perf)
-_io = Output(out, say, answer, show)
-cli_discover.mount(app, _io)
-cli_orbit.mount(app, _io)
-app.add_typer(board_app(_io), name="board")
+app.command(help=discover.HELP)(discover.discover)
+app.command()(orbit.orbit)
+app.add_typer(board.board_app, name="board")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

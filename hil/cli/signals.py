@@ -1,4 +1,4 @@
-"""The user's wish to end a run, from Ctrl-C, SIGTERM or a terminal that hangs up."""
+"""The user's wish to end: Ctrl-C, SIGTERM, a terminal that hangs up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from hil.cli.output import say
 
-__all__ = ["Stop", "signals"]
+__all__ = ["Stop", "ended_by_signals", "signals"]
 
 
 class Stop:
@@ -51,4 +51,20 @@ def signals() -> Iterator[Stop]:
         yield stop
     finally:
         for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and a terminal that hangs up end like Ctrl-C."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, old in zip(numbers, before, strict=True):
             signal.signal(number, old)

@@ -147,7 +147,6 @@ def test_help_loads_no_engine(hil: Hil) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     commands = {"hil.control", "hil.control.protocol", "hil.control.words"}  # help lists them
-    commands |= {"hil.cli_board", "hil.cli_discover", "hil.cli_orbit", "hil.cli_output"}
     loaded = {m for m in done.stdout.split() if not m.startswith("hil.cli.")}
     assert loaded <= {"hil.cli", "hil.errors", "hil.exits"} | commands
 

@@ -1,0 +1,70 @@
+"""`hil discover`."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, say, show
+from hil.errors import UsageError
+from hil.exits import Exit
+
+if TYPE_CHECKING:
+    from hil.rig.probe import Probed
+
+__all__ = ["HELP", "discover"]
+
+HELP = (
+    "Find the boards on the serial ports of this computer, and write them to a bench file.\n\n"
+    "Ports are asked side by side; devices, /dev/serial/by-id names, ptys and pyserial URLs "
+    "(socket://, rfc2217://) can be given, default: all ports, and those of the bench file. A "
+    "bench file that exists is merged: what you wrote stays, boards that are away are marked "
+    "absent, none is deleted. Exit codes: 0 a board answered, 2 wrong file, 3 none answered."
+)
+
+
+def discover(
+    ports: Annotated[
+        list[str] | None, typer.Argument(metavar="[PORT]...", help="Look at these only.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Bench file to write or merge."),
+    ] = None,
+    baud: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Rates to try; repeat it. Default: the usual ones."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(metavar="S", help="Seconds to wait for an answer at each rate.")
+    ] = 0.6,
+    as_json: Json = False,
+) -> int:
+    from hil.discover import discover as find
+    from hil.rig.probe import USUAL_BAUDS
+    from hil.views import discovery
+
+    for rate in baud or ():
+        if not 300 <= rate <= 4_000_000:
+            raise UsageError(f"--baud {rate}: expected a rate from 300 to 4000000")
+    if not 0.01 <= wait <= 60:
+        raise UsageError(f"--wait {wait:g}: expected seconds from 0.01 to 60")
+
+    def tell(done: Probed) -> None:
+        if not as_json and done.hello is None:
+            with contextlib.suppress(OSError):
+                say(f"{done.port}: {done.why}")
+
+    found = find(tuple(ports or ()), tuple(baud or USUAL_BAUDS), out, wait, tell)
+    content = found.as_json()
+    if as_json:
+        answer(content)
+    else:
+        show(lambda glyphs: discovery.found(content, glyphs), width=120)
+    return Exit.PASS if found.answered else Exit.ENVIRONMENT
