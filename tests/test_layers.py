@@ -229,6 +229,8 @@ TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
         ("hil", HEAVY),
         ("hil.errors", HEAVY),
         ("hil.record.reader", ENGINE + TEXTUAL + ("pydantic",)),
+        ("hil.scenario", ("numpy", "textual", "rich", "typer")),
+        ("hil.loop", ("numpy",)),
         ("hil.record.writer", TEXTUAL),
         ("hil.loop", TEXTUAL),
         ("hil.cli", ("textual", "numpy", "pydantic", "hil._kernel", "hil.views", "hil.loop")),

@@ -17,7 +17,7 @@ def build_battery(model: BatteryModel, node: int) -> tuple[Any, list[Any]]:
     """The kernel's struct, and the arrays that must live as long."""
     t = model.tables
     scale = model.series / model.parallel
-    volts, socs = model.ocv
+    volts, socs = (np.array(column) for column in model.ocv)
     kelvins = np.array(t.resistance_c) + ZERO_C_K
     r_soc = np.array(t.resistance_soc)
     ohms = np.ascontiguousarray(np.array(t.resistance_ohm) * scale)

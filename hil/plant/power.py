@@ -21,7 +21,7 @@ from hil.errors import UsageError
 from hil.kernel import check
 from hil.plant.battery import build_battery
 from hil.plant.board_profile import BoardProfile
-from hil.plant.solar_array import fill_array
+from hil.plant.solar_array import fill_array, reference_power_w
 from hil.plant.thermal import (
     ZERO_C_K,
     HeatAccount,
@@ -354,8 +354,8 @@ class PowerSystem:
         solar = self.network.case.solar_w_per_m2 if solar_w_per_m2 is None else solar_w_per_m2
         power = np.empty((n, len(arrays)))
         for column, array in enumerate(arrays):
-            power[:, column] = array.reference_power_w(
-                illumination, solar, incidence_cos[..., column]
+            power[:, column] = reference_power_w(
+                array, illumination, solar, incidence_cos[..., column]
             )
         return power
 

@@ -25,7 +25,12 @@ from hil.plant.power import (
     ShedOrder,
     board_parts,
 )
-from hil.plant.solar_array import SolarArrayModel, smad_array_power_w
+from hil.plant.solar_array import (
+    SolarArrayModel,
+    power_w,
+    reference_power_w,
+    smad_array_power_w,
+)
 from hil.plant.thermal import (
     NOMINAL,
     ZERO_C_K,
@@ -138,8 +143,8 @@ def test_p5_array_power(c: float, expected_w: float) -> None:
     array = SolarArrayModel(
         name="a", node="all", area_m2=0.1, efficiency=0.30, packing=0.9, transfer_efficiency=1.0
     )
-    reference = array.reference_power_w(np.ones(1), 1361.0, np.ones(1))
-    assert array.power_w(reference, c)[0] == pytest.approx(expected_w, abs=0.01)
+    reference = reference_power_w(array, np.ones(1), 1361.0, np.ones(1))
+    assert power_w(array, reference, c)[0] == pytest.approx(expected_w, abs=0.01)
     bench = system([load("l", 1.0)], arrays=[array], network=constant_temperature(c))
     light = bench.array_power_w(np.ones(1), np.ones(1), 1361.0)
     block = bench.run(1.0, 1, array_w=light)
@@ -303,12 +308,12 @@ def test_a_direct_array_gives_what_the_formula_says() -> None:
         bus_v = bench.state.bus_v
         light = bench.array_power_w(np.ones(1), np.ones(1))
         block = bench.run(1.0, 1, array_w=light)
-        expected = array.power_w(light[:, 0], 28.0, bus_v)[0]
+        expected = power_w(array, light[:, 0], 28.0, bus_v)[0]
         assert block.available_w[0] == pytest.approx(expected, rel=1e-12)
-        at_mp = array.power_w(light[:, 0], c, 33.0 * (1 - 0.00264 * (c - 28.0)))[0]
+        at_mp = power_w(array, light[:, 0], c, 33.0 * (1 - 0.00264 * (c - 28.0)))[0]
         tracked = light[0, 0] * (1 - 0.0022 * (c - 28.0))
         assert at_mp == pytest.approx(tracked)
-        assert array.power_w(light[:, 0], c, 45.0)[0] == 0.0
+        assert power_w(array, light[:, 0], c, 45.0)[0] == 0.0
 
 
 # Shedding -----------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ repeat single formulas of the kernel in plain Python, for planning and as an ind
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hil.scenario.fields import Celsius, Float, Fraction, FrozenModel, Int, PartName, Positive
@@ -21,8 +21,6 @@ __all__ = ["MAX_TABLE", "BatteryModel", "BatteryTables"]
 
 MAX_TABLE: Final = 64
 """Points of a table that the kernel has room for (csrc/kernel/power.h)."""
-
-Array = npt.NDArray[np.float64]
 
 # An NMC/NCA lithium-ion cell. Shape and values are assumptions [A]: read off the general form of
 # published 18650 curves (3.0 V empty, a plateau near 3.6-3.7 V, 4.2 V full), not of one product.
@@ -149,26 +147,26 @@ class BatteryModel(FrozenModel):
     @property
     def energy_wh(self) -> float:
         """Energy of the full pack above empty: the integral of its open-circuit voltage."""
-        volts, socs = self.ocv
-        area = float(np.sum((volts[1:] + volts[:-1]) * np.diff(socs))) / 2.0
+        points = pairwise(zip(*self.ocv, strict=True))
+        area = math.fsum((v0 + v1) * (s1 - s0) for (v0, s0), (v1, s1) in points) / 2.0
         return area * self.capacity_as / 3600.0
 
     @property
-    def ocv(self) -> tuple[Array, Array]:
+    def ocv(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Open-circuit voltages of the pack, and the states of charge that they belong to."""
         t = self.tables
-        return np.array(t.ocv_v) * self.series, np.array(t.ocv_soc)
+        return tuple(v * self.series for v in t.ocv_v), tuple(t.ocv_soc)
 
     def open_circuit_v(self, soc: float) -> float:
         """Open-circuit voltage of the pack."""
         volts, socs = self.ocv
-        return float(np.interp(soc, socs, volts))
+        return _interpolated(soc, socs, volts)
 
     def resistance_ohm(self, temperature_c: float, soc: float) -> float:
         """Resistance of the pack."""
         t = self.tables
-        column = [np.interp(soc, t.resistance_soc, row) for row in t.resistance_ohm]
-        cell = float(np.interp(temperature_c, t.resistance_c, column))
+        column = [_interpolated(soc, t.resistance_soc, row) for row in t.resistance_ohm]
+        cell = _interpolated(temperature_c, t.resistance_c, column)
         return cell * self.series / self.parallel
 
     def most_w(self, temperature_c: float, soc: float) -> float:
@@ -180,3 +178,11 @@ class BatteryModel(FrozenModel):
         volts, ohm = self.open_circuit_v(soc), self.resistance_ohm(temperature_c, soc)
         square = volts * volts - 4.0 * ohm * power_w
         return None if square < 0 else (volts - math.sqrt(square)) / (2.0 * ohm)
+
+
+def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Between the points (xs, ys), xs rising; beyond them the outermost value."""
+    if x <= xs[0] or x >= xs[-1]:
+        return ys[0] if x <= xs[0] else ys[-1]
+    i = bisect.bisect_right(xs, x) - 1
+    return (ys[i + 1] - ys[i]) / (xs[i + 1] - xs[i]) * (x - xs[i]) + ys[i]

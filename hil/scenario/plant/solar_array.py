@@ -1,26 +1,19 @@
 """Solar arrays: how much power light makes, and how it reaches the bus.
 
-Knows cells, not orbits: illumination and incidence come in as arrays. The power at the reference
-temperature is worked out here, for many steps at once; what temperature and bus voltage make of
-it happens step by step in the C kernel (csrc/kernel/power.c), which `power_w` repeats in numpy.
-"""
+hil.plant.solar_array works it out."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hil.scenario.fields import Celsius, Efficiency, Float, FrozenModel, PartName, Positive
 from hil.scenario.plant.thermal import Pointing
 from hil.scenario.problems import Findings, wrong_at
 
-__all__ = ["SolarArrayModel", "Transfer", "smad_array_power_w"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["SolarArrayModel", "Transfer"]
 
 
 class Transfer(str, Enum):
@@ -84,27 +77,6 @@ class SolarArrayModel(FrozenModel):
         """Power at the reference temperature for 1 W/m2 at normal incidence [m2]."""
         return self.area_m2 * self.packing * self.efficiency * self.degradation
 
-    def reference_power_w(
-        self, illumination: Array, solar_w_per_m2: float | Array, incidence_cos: float | Array
-    ) -> Array:
-        """Maximum power (N,) at the reference temperature; `incidence_cos` behind is negative."""
-        light = illumination * solar_w_per_m2 * np.maximum(incidence_cos, 0.0)
-        power: Array = light * self.w_per_flux
-        return power
-
-    def power_w(
-        self, reference_w: Array, temperature_c: float | Array, bus_v: float | Array = 0.0
-    ) -> Array:
-        """Power at the array's terminals, of that at reference; `bus_v` matters if direct."""
-        dt = np.asarray(temperature_c) - self.reference_c
-        power = reference_w * np.maximum(1.0 + self.power_per_k * dt, 0.0)
-        if self.transfer is Transfer.DIRECT:
-            v = np.asarray(bus_v) / (self.reference_mp_v + self.reference_mp_v_per_k * dt)
-            falling = np.maximum((self.oc_per_mp - v) / (self.oc_per_mp - 1.0), 0.0)
-            current = np.where(v <= 1.0, self.sc_per_mp - (self.sc_per_mp - 1.0) * v, falling)
-            power = power * np.minimum(current * v, 1.0)
-        return np.asarray(power, dtype=np.float64)
-
     @property
     def reference_mp_v(self) -> float:
         return self.mp_v or 1.0
@@ -112,21 +84,3 @@ class SolarArrayModel(FrozenModel):
     @property
     def reference_mp_v_per_k(self) -> float:
         return -0.00264 * self.reference_mp_v if self.mp_v_per_k is None else self.mp_v_per_k
-
-
-def smad_array_power_w(
-    load_w: float,
-    daylight_s: float,
-    eclipse_s: float,
-    *,
-    daylight_path: float = 0.85,
-    eclipse_path: float = 0.65,
-    eclipse_load_w: float | None = None,
-) -> float:
-    """Array power that carries a load day and night: (Pe Te/Xe + Pd Td/Xd) / Td.
-
-    Space Mission Analysis and Design [R]; Xe/Xd are 0.65/0.85 with direct transfer, 0.60/0.80 with
-    a tracker.
-    """
-    night = load_w if eclipse_load_w is None else eclipse_load_w
-    return (night * eclipse_s / eclipse_path + load_w * daylight_s / daylight_path) / daylight_s
