@@ -64,14 +64,14 @@ def flip(run: Path, frame: int, at: int) -> None:
 @pytest.mark.parametrize(
     ("scenario", "boards", "scheme"),
     [
-        ("memory-storm", "inproc", "simplex"),
         ("memory-storm", "inproc", "dmr"),
-        ("memory-storm", "inproc", "7mr"),
-        ("two-faults", "inproc", "tmr"),
         ("one-node-dies", "inproc", "5mr"),
-        ("hang", "process", "tmr"),
-        ("seu-storm", "process", "dmr"),
         ("seu-storm", "process", "simplex"),
+        pytest.param("memory-storm", "inproc", "simplex", marks=pytest.mark.slow),
+        pytest.param("memory-storm", "inproc", "7mr", marks=pytest.mark.slow),
+        pytest.param("two-faults", "inproc", "tmr", marks=pytest.mark.slow),
+        pytest.param("hang", "process", "tmr", marks=pytest.mark.slow),
+        pytest.param("seu-storm", "process", "dmr", marks=pytest.mark.slow),
     ],
 )
 def test_fresh_runs_are_verified(hil: Hil, scenario: str, boards: str, scheme: str) -> None:

@@ -340,7 +340,14 @@ def test_a_reader_who_leaves_is_no_error(hil: Hil, words: tuple[str, ...]) -> No
 # --- signals --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_the_first_signal_ends_after_the_frame(hil: Hil, number: signal.Signals) -> None:
     words = ("--pace", "realtime", "--duration", "1h", "--boards", "inproc", "--out", "r")
     process = hil.start("run", "nominal", *words, "--json")

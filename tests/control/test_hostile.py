@@ -25,6 +25,7 @@ from hil.control.protocol import COMMANDS, LINE_MAX, Answer, Request, parse_requ
 from hil.control.server import Server
 from hil.control.words import arguments_of
 from hil.errors import SetupError, UsageError
+from tests.descriptors import open_descriptors
 
 from .conftest import Start, raw, wait_for
 
@@ -423,14 +424,11 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_server_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    before, threads = descriptors(), threading.active_count()
+    before, threads = open_descriptors(), threading.active_count()
     for _ in range(20):
         with Server(tmp_path), Client(tmp_path):
             pass
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    assert (open_descriptors(), threading.active_count()) == (before, threads)
 
 
 def test_a_client_refuses_nonsense_before_sending(start: Start) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import threading
@@ -19,6 +18,7 @@ from hil.loop import Loop
 from hil.recovery import NodeState
 from hil.rig.process import ProcessBoard
 from hil.scenario import Scenario
+from tests.descriptors import open_descriptors
 from tests.rig.test_transport import serve_rfc2217
 
 Serve = Callable[[socket.socket, str], None]
@@ -93,7 +93,7 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
         }
     )  # fmt: skip
     state = {"cuts": 0, "off_until": 0.0, "give_up": time.monotonic() + 60, "frame": 0}
-    before = threading.active_count(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    before = threading.active_count(), open_descriptors()
 
     def stop() -> bool:
         now = time.monotonic()
@@ -120,4 +120,4 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
     assert result.availability == 1 and result.metrics["sdc_escaped"] == 0
     assert loop.nodes[1].link.statistics.reconnects == 3
     assert threading.active_count() < before[0]
-    assert len(os.listdir("/proc/self/fd")) <= before[1]  # noqa: PTH208
+    assert open_descriptors() <= before[1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from hil.record.reader import Reader
 from hil.result import RunResult
 from hil.rig.process import ProcessBoard, find_agent
 from hil.scenario import Scenario
+from tests.descriptors import open_descriptors
 
 TIOCVHANGUP = 0x5437
 DEADLINE_S = 20
@@ -62,12 +62,6 @@ def children(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
-
-
-def open_descriptors() -> int:
-    """Of this process; not those of what earlier tests left to the garbage collector."""
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -262,6 +256,7 @@ def agents(count: int) -> Iterator[list[tuple[int, str]]]:
                 process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
     tmp_path: Path,
 ) -> None:

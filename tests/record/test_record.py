@@ -406,7 +406,7 @@ def long_scenario(board: str) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("moment", [1, 3])
+@pytest.mark.parametrize("moment", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     tmp_path: Path, moment: int
 ) -> None:
