@@ -262,6 +262,7 @@ def check(out: Path, maker: Trouble, result: RunResult, count: int) -> None:
     assert {row["node"]: row["state"] for row in last} == dict.fromkeys(NAMES, "connected")
 
 
+@pytest.mark.slow
 def test_boards_that_are_unplugged_and_rebooted_at_random_all_come_back(tmp_path: Path) -> None:
     maker, result = trouble(tmp_path / "run", 7, 25)
     check(tmp_path / "run", maker, result, 25)

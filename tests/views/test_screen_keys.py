@@ -282,7 +282,15 @@ def test_zooming_keeps_what_is_under_the_cursor(run: Path) -> None:
     drive([run], flow)
 
 
-@pytest.mark.parametrize("size", [(20, 6), (60, 15), (80, 24), (119, 30), (160, 50), (250, 80)])
+@pytest.mark.parametrize(
+    "size",
+    [
+        (20, 6),
+        (80, 24),
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ((60, 15), (119, 30), (250, 80))),
+        (160, 50),
+    ],
+)
 def test_every_size_works_on_every_page(run: Path, size: tuple[int, int]) -> None:
     async def flow(b: Bench) -> None:
         for key in "12345":
