@@ -160,6 +160,49 @@ def test_the_footer_shows_what_works_now(run: Path) -> None:
     drive([run], flow)
 
 
+def footer_of(run: Path, width: int, *keys: str, runs: int = 1, **more: Any) -> str:
+    """The last line after these keys."""
+    seen: list[str] = []
+
+    async def flow(b: Bench) -> None:
+        await b.press(*keys)
+        seen.append(b.text.splitlines()[-1])
+
+    drive([run] * runs, flow, size=(width, 24), **more)
+    return seen[0]
+
+
+def test_the_wider_the_footer_the_more_keys_and_none_is_cut(run: Path) -> None:
+    narrow, wide = footer_of(run, 40), footer_of(run, 120)
+    assert "? Help" in narrow and "q Quit" in narrow and "5 Map" not in narrow
+    for key in ("[ ] Mark", ", . Step", "g Go to", "^p All", "5 Map", "q Quit"):
+        assert key in wide, key
+    assert "+ - Zoom" in footer_of(run, 160)
+    for width in (66, 70, 74, 80):
+        words = [key.split()[-1] for key in footer_of(run, width, runs=2).split("  ") if key]
+        known = {"Run", "Node", "Frame", "Events", "Map", "Pause", "Open", "Ack", "Help", "Quit"}
+        assert {"Run", "Help", "Quit"} <= set(words) <= known
+
+
+def test_the_footer_tells_only_of_what_changes_the_page(run: Path) -> None:
+    assert "Newest" not in footer_of(run, 160) and "Speed" not in footer_of(run, 160)
+    playing = footer_of(run, 160, player=Player(following=False, playing=True))
+    assert "end Newest" in playing and "< > Speed" in playing
+    assert "Mark" not in footer_of(run, 160, "5") and "esc Back" in footer_of(run, 160, "5")
+
+
+def test_in_a_decision_steps_are_from_its_frame(run: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.press("left_square_bracket", "enter")
+        assert "FRAME 100" in b.text
+        await b.press("comma")
+        assert "FRAME 99" in b.text
+        await b.press("full_stop", "full_stop")
+        assert "FRAME 101" in b.text and b.desk.player.following
+
+    drive([run], flow)
+
+
 def test_a_recording_is_played_paused_stepped_and_sought(run: Path) -> None:
     async def flow(b: Bench) -> None:
         assert b.desk.head == 0 and "REPLAY 1x" in b.text

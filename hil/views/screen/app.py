@@ -18,10 +18,10 @@ from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from hil.views.screen.asking import Ask, Confirm, Help
 from hil.views.screen.desk import Desk, View
+from hil.views.screen.footer import Keys
 from hil.views.screen.lines import Lines
 from hil.views.screen.paint import Marks
 from hil.views.screen.paint_status import runs_line
@@ -34,6 +34,18 @@ __all__ = ["Command", "Control", "Watching"]
 _TICK_S: Final = 0.1
 _AGES_S: Final = 1.0
 """What only gets older is drawn this often."""
+_PAIRS: Final = {
+    "left_square_bracket": "[ ]", "comma": ", .", "less_than_sign": "< >", "plus": "+ -",
+}  # fmt: skip
+"""Keys that have one place in the footer with their opposite."""
+_FOOTER: Final = (
+    ("leave", ""), ("help_page", ""), ("acknowledge", ""), ("filter", ""), ("search", ""),
+    ("view", ""), ("run", "Run"), ("pause", ""), ("open", ""), ("back", "Back"),
+    ("mark(-1)", "Mark"), ("newest", "Newest"), ("faster(-1)", "Speed"), ("step(-1)", "Step"),
+    ("go_to", "Go to"), ("command_palette", "All"), ("zoom(1)", "Zoom"),
+)  # fmt: skip
+"""What gets a place in the footer, the first the earliest, and its word if that is a shorter one
+than in the palette."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +97,29 @@ class Watching(App[str]):
         Binding("4", "view('events')", "Events"),
         Binding("5", "view('map')", "Map"),
         Binding("enter", "open", "Open", priority=True),
-        Binding("escape", "back", "Back", show=False),
+        Binding("escape", "back", "Back"),
         Binding("space", "pause", "Pause"),
         Binding("p", "hold", "Pause", show=False),
         Binding("a", "acknowledge", "Ack"),
         Binding("f", "filter", "Level"),
         Binding("slash", "search", "Find", key_display="/"),
-        Binding("left_square_bracket", "mark(-1)", "Previous mark", key_display="[", show=False),
+        Binding("left_square_bracket", "mark(-1)", "Previous mark", key_display="["),
         Binding("right_square_bracket", "mark(1)", "Next mark", key_display="]", show=False),
         Binding("up,k", "vertical(-1)", "Up", show=False),
         Binding("down,j", "vertical(1)", "Down", show=False),
         Binding("left,h", "horizontal(-1)", "Left", show=False),
         Binding("right,l", "horizontal(1)", "Right", show=False),
-        Binding("plus,equals_sign", "zoom(1)", "More in a cell", show=False),
+        Binding("plus,equals_sign", "zoom(1)", "More in a cell"),
         Binding("minus", "zoom(-1)", "Less in a cell", show=False),
-        Binding("comma", "step(-1)", "A frame back", show=False),
+        Binding("comma", "step(-1)", "A frame back"),
         Binding("full_stop", "step(1)", "A frame on", show=False),
-        Binding("less_than_sign", "faster(-1)", "Slower", show=False),
+        Binding("less_than_sign", "faster(-1)", "Slower"),
         Binding("greater_than_sign", "faster(1)", "Faster", show=False),
         Binding("pageup", "page(-1)", "A screen back", show=False),
         Binding("pagedown", "page(1)", "A screen on", show=False),
         Binding("home", "first", "First frame", show=False),
-        Binding("end", "newest", "Newest frame", show=False),
-        Binding("g", "go_to", "Go to", show=False),
+        Binding("end", "newest", "Newest frame"),
+        Binding("g", "go_to", "Go to"),
         Binding("tab", "run(1)", "Next run", priority=True),
         Binding("shift+tab", "run(-1)", "Previous run", show=False, priority=True),
         Binding("question_mark", "help_page", "Help", key_display="?"),
@@ -153,7 +165,7 @@ class Watching(App[str]):
 
     def compose(self) -> ComposeResult:
         yield self.lines
-        yield Footer(show_command_palette=False)
+        yield Keys(self._rank)
 
     async def on_mount(self) -> None:
         self.theme = "textual-ansi" if self.ansi_color else "textual-dark"
@@ -231,15 +243,37 @@ class Watching(App[str]):
         desk = self.desk
         waiting = any(not alarm.acknowledged for alarm in desk.alarms)
         now = (desk.view, desk.target, waiting, desk.moving, desk.player.following,
-               desk.source.state, len(self.screen_stack))  # fmt: skip
+               desk.player.playing, desk.cell is None, desk.node is None, desk.source.last < 0,
+               desk.source.state, len(self.screen_stack), self.size.width)  # fmt: skip
         if now != self._footer_is:
             self._footer_is = now
             self.refresh_bindings()
 
+    def _rank(self, action: str) -> tuple[int, str] | None:
+        """The place of an action in the footer; None if it would change nothing that is seen."""
+        desk, view = self.desk, self.desk.view
+        begun, lists = desk.source.last >= 0, view in (View.OVERVIEW, View.NODE)
+        seen = {
+            "mark(-1)": begun and view in (View.OVERVIEW, View.DECISION),
+            "newest": begun and (not desk.player.following or view is View.DECISION),
+            "faster(-1)": desk.player.playing and view is not View.DECISION,
+            "step(-1)": begun, "go_to": begun, "zoom(1)": begun and lists,
+        }  # fmt: skip
+        for rank, (name, word) in enumerate(_FOOTER):
+            if action == name or action.partition("(")[0] == name:
+                return (rank, word) if seen.get(name, True) else None
+        return None
+
     def get_key_display(self, binding: Binding) -> str:
         """Short, since a footer has 80 columns; and in ASCII if need be."""
         short = {"space": "sp", "escape": "esc", "enter": "ret" if self.marks.ascii_only else "⏎"}
-        return binding.key_display or short.get(binding.key) or super().get_key_display(binding)
+        pair = _PAIRS.get(binding.key)
+        return (
+            pair
+            or binding.key_display
+            or short.get(binding.key)
+            or super().get_key_display(binding)
+        )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now."""

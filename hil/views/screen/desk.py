@@ -317,9 +317,7 @@ class Desk:
         elif self.view is View.NODE and self.scene.nodes:
             self.node = ((self.node or 0) + step) % len(self.scene.nodes)
         elif self.view is View.DECISION:
-            here = self.scene.head if self.frame is None else self.frame
-            self.frame = max(0, min(here + step, self.source.last))
-            self.scroll = 0
+            self.step(step)
 
     def _pick(self, frame: int) -> None:
         """Put the cursor on the cell of a frame; the strip keeps its scale from now on."""
@@ -363,8 +361,11 @@ class Desk:
             self.player = self.player.play(head, self.source.last, now)
 
     def step(self, frames: int) -> None:
-        """Some frames on or back, and stay there."""
+        """Some frames on or back, and stay there; in a decision, from that one's."""
         if self.source.last < 0:
+            return
+        if self.view is View.DECISION:
+            self.seek((self.scene.head if self.frame is None else self.frame) + frames)
             return
         paused = self.player.pause(self.head, self._clock())
         self.player = paused.seek(self.head + frames, self.source.last, self._clock())
