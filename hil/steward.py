@@ -387,7 +387,7 @@ class Steward:
         )  # fmt: skip
 
     def _record_orbit(self, t_us: int) -> None:
-        """Keep the orbit known an hour ahead and more."""
+        """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
         if t_us + _ORBIT_AHEAD_US // 2 < self._orbit_until_us:
             return
         sky, step_us = self._built.sky, self.flight.step_us

@@ -84,7 +84,26 @@ def test_the_worst_and_oldest_of_several_is_named() -> None:
     nodes = (node(0, "restart", began_frame=90), node(1, "isolated", began_frame=80),
              node(2, "isolated", began_frame=20))  # fmt: skip
     found = judge.health(scene(*nodes))
-    assert found.why.startswith("c isolated") and found.why.endswith("(and 2 more)")
+    assert found.why == "c isolated, also a b"
+
+
+def test_who_is_out_comes_before_why_and_many_long_names_are_counted() -> None:
+    why = {"began_frame": 0, "began_cause": "dissent", "upset": "upset #3 state bit"}
+    found = judge.health(scene(node(0, "resync", began_frame=7), node(1, "resync", **why)))
+    assert found.why == "b resync, also a: dissent, upset #3 state bit"  # since frame 0: the oldest
+    assert found.since_us == 0
+    nodes = [replace(node(k, "resync"), name=f"jetson-orin-{k}") for k in range(3)]
+    assert judge.health(scene(*nodes)).why == "jetson-orin-0 resync, also 2 more"
+
+
+def test_wrong_outputs_now_and_then_are_failing_in_between_too() -> None:
+    text = "a wrong output left the system"
+    alarm = Alarm("wrong output", "", Level.BAD, Level.BAD, 20, text, acknowledged=True)
+    out = node(1, "isolated", began_frame=40, began_cause="silent")
+    found = judge.health(scene(node(0), out, node(2)), [alarm])
+    assert (found.word, found.level, found.since_us) == ("FAILING", Level.BAD, 200_000)
+    over = replace(alarm, level=Level.GOOD)
+    assert judge.health(scene(node(0), out, node(2)), [over]).word == "DEGRADED"
 
 
 def test_a_voter_that_dissents_now_degrades() -> None:

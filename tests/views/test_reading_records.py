@@ -245,12 +245,14 @@ def test_alarms_follow_the_record(tmp_path: Path) -> None:
         story.temperatures["b"] = 90.0
         story.agree(60)
         story.temperatures["b"] = 50.0
-        story.agree(20).isolate("c").wrong().agree(5)
+        story.agree(20).isolate("c").wrong().agree(120)
     source = opened(tmp_path)
     watch = Watch(source)
     hot = ("cpu_temp_c", "b")
     assert all_of(watch, 30) == {}  # not persistent yet
     assert all_of(watch, 70) == {hot: Level.BAD}
+    # Wrong outputs now and then are one failure: it is over when there was none for a second.
+    assert all_of(watch, 105)["wrong output", ""] is Level.BAD
     later = all_of(watch, source.last)
     assert later == {hot: Level.GOOD, ("isolated", "c"): Level.BAD,
                      ("wrong output", ""): Level.GOOD}  # fmt: skip

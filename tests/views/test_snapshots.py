@@ -45,7 +45,7 @@ def alarmed(s: Story) -> None:
     s.temperatures["b"] = 79.0
     s.agree(50)
     s.temperatures["c"] = 91.0
-    s.plant(c=88.0).agree(60).wrong().agree(9)
+    s.plant(c=88.0).agree(60).wrong().agree(10)
 
 
 def stale(s: Story) -> None:

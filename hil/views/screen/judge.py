@@ -17,6 +17,8 @@ __all__ = ["STALE_S", "Health", "Redundancy", "health", "heard_age_us", "is_stal
 STALE_S: Final = 3.0
 """Boards tell of themselves once a second, and the record is committed four times a second."""
 
+_NAMES_MAX: Final = 16
+"""So many letters of the names of nodes stand in a reason."""
 _WORDS: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX", 0: "NONE"}
 
 
@@ -51,9 +53,9 @@ def redundancy(scene: Scene) -> Redundancy:
     if margin:
         text = f"{plural(margin, 'more fault')} can be outvoted"
     elif voting == 2:
-        text = "a fault would be seen, not outvoted"
+        text = "a fault is seen, not outvoted"
     elif voting == 1:
-        text = "a fault would not be noticed"
+        text = "a fault goes unnoticed"
     else:
         text = "nobody votes"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
@@ -134,7 +136,7 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
     if scene.head < 0 or not scene.nodes:
         return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
     now = _bad(scene) or _held(scene) or _late(scene)
-    return now or _unseen(alarms, scene) or _weak(scene, alarms)
+    return now or _failing(alarms, scene) or _unseen(alarms, scene) or _weak(scene, alarms)
 
 
 def _ended(scene: Scene) -> Health:
@@ -157,6 +159,16 @@ def _bad(scene: Scene) -> Health | None:
         why = "no node is heard" if vote.kind == "no_quorum" else "no majority"
         return Health("FAILING", Level.BAD, f"no output: {why}", scene.t_us)
     return None
+
+
+def _failing(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+    """This frame went well, but the ones before it did not."""
+    found = [alarm for alarm in alarms if alarm.level is Level.BAD
+             and alarm.quantity in ("wrong output", "no output")]  # fmt: skip
+    if not found:
+        return None
+    first = min(found, key=lambda alarm: alarm.since_frame)
+    return Health("FAILING", Level.BAD, first.text, scene.run.time.t_us(first.since_frame))
 
 
 def _held(scene: Scene) -> Health | None:
@@ -190,31 +202,36 @@ def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
     out = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
     active = [alarm for alarm in alarms if alarm.level > Level.NOTE]
     if out:
-        worst = max(out, key=lambda n: (node_level(n, scene), -(n.began_frame or scene.head)))
-        since = worst.began_frame if worst.began_frame is not None else scene.head
-        return Health("DEGRADED", max(node_level(n, scene) for n in out),
-                      _why(worst, len(out)), scene.run.time.t_us(since))  # fmt: skip
+        worst = max(out, key=lambda n: (node_level(n, scene), -_out_since(n, scene)))
+        why = _why(worst, [node for node in out if node is not worst])
+        return Health("DEGRADED", max(node_level(n, scene) for n in out), why,
+                      scene.run.time.t_us(_out_since(worst, scene)))  # fmt: skip
     if active:
         worst_alarm = max(active, key=lambda a: (a.level, -a.since_frame))
         word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
         return Health(word, worst_alarm.level, worst_alarm.text,
                       scene.run.time.t_us(worst_alarm.since_frame))  # fmt: skip
     count = len(scene.nodes)
-    why = "the only node answers" if count == 1 else f"all {count} nodes vote and agree"
+    nodes = "both nodes" if count == 2 else f"all {count} nodes"
+    why = "the only node answers" if count == 1 else f"{nodes} vote and agree"
     return Health("HEALTHY", Level.GOOD, why)
 
 
-def _why(node: NodeFacts, count: int) -> str:
+def _out_since(node: NodeFacts, scene: Scene) -> int:
+    return scene.head if node.began_frame is None else node.began_frame
+
+
+def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
+    """Who is out comes first, since what is too long is cut at its end."""
     state = node.state.replace("_", " ")
     if state == "voting":
         state = {"done": "dissents"}.get(node.status, node.status)
-    parts = [f"{node.name} {state}"]
-    if node.began_cause:
-        parts.append(node.began_cause)
-    if node.upset:
-        parts.append(node.upset)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    return ": ".join(parts[:2]) + (f", {parts[2]}" if len(parts) > 2 else "") + more
+    names = " ".join(other.name for other in others)
+    if len(names) > _NAMES_MAX:
+        names = f"{len(others)} more"
+    also = f", also {names}" if others else ""
+    why = [part for part in (node.began_cause, node.upset) if part]
+    return f"{node.name} {state}{also}" + (f": {', '.join(why)}" if why else "")
 
 
 def since_text(since_us: int | None, now_us: int) -> str:

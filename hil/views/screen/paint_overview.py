@@ -39,7 +39,7 @@ _BROKEN_BUS: Final = 255
 _TALL: Final = 34
 _BIG: Final = 66
 """From so many columns on the word stands in large letters."""
-_TITLE: Final = " "
+_END: Final = " the run ends"
 
 
 def overview(
@@ -86,6 +86,8 @@ def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> l
     rest = [line((first, bad))]
     if second and scene.nodes:  # the reason is more than what else could happen
         tail = f"; {since}" if since else ""
+        if len(second) + len(tail) > width - room - 2:  # how long ago is the less of the two
+            tail = tail.partition(", ")[0]
         text = fit(second, max(8, width - room - len(tail) - 2), marks)
         rest.append(line("  ", (text, bad), tail))
         margin = judge.redundancy(scene)
@@ -427,10 +429,16 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
     begin = scene.t_us - room // 3 * _bin_us(room)
     bins = [_nearest(scene.places, begin + k * _bin_us(room), _bin_us(room)) for k in range(room)]
     now = room // 3
-    ahead = duration((room - now) * _bin_us(room))
-    right = f"{duration(now * _bin_us(room))} before {marks.pipe} now {marks.pipe} {ahead} ahead"
-    out = [rule("ORBIT  " + _where(scene), width, marks, right)]
+    before, ahead = duration(now * _bin_us(room)), duration((room - now) * _bin_us(room))
+    right = f"{before} before {marks.pipe} now {marks.pipe} {ahead} ahead"
+    title = "ORBIT  " + _where(scene)
+    if len(title) + len(right) + 6 > width:
+        right = f"{before} {marks.pipe} {ahead}"
+    out = [rule(title, width, marks, right)]
     light = "".join(_light(place, marks) for place in bins)
+    known = len(light.rstrip())
+    if now < known < room - len(_END) and _ends_by(scene, begin + room * _bin_us(room)):
+        light = light[:known] + _END
     out.append(_orbit_line("sunlight", light, now, marks))
     belt = "".join(marks.saa if p and p.saa else marks.none if p else " " for p in bins)
     ground = "".join(marks.full if p and p.contact else marks.none if p else " " for p in bins)
@@ -446,6 +454,12 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
                   f"{marks.saa} in the anomaly (saa)  {marks.full} ground contact")  # fmt: skip
         out.append(line(" " * (label + 1), (fit(legend, room, marks), DIM)))
     return out
+
+
+def _ends_by(scene: Scene, t_us: int) -> bool:
+    """Whether the run is over at this time: of what comes after it nothing is known."""
+    run = scene.run
+    return 0 < run.frames * run.frame_us <= t_us
 
 
 def _bin_us(room: int) -> int:

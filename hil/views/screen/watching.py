@@ -30,6 +30,8 @@ _PAST_BUDGET_S: Final = 0.01
 """With every look; reading the past is to be noticed as little as possible."""
 _CHUNK: Final = 20_000
 """Rows of the past that are looked at in one go if nothing in them is out of its limits."""
+_CALM_US: Final = 1_000_000
+"""Outputs that are wrong or lost now and then are one failure, until none was for so long."""
 _TABLES: Final = ("health", "transitions", "anomalies")
 
 
@@ -135,6 +137,7 @@ class _Follower:
         self._frame = -1
         self._plant_us = -1
         self._last_bad: dict[str, int] = {}
+        self._calm = max(1, _CALM_US // source.frame_us)
         self._phase_of = (-1, "")
         self._beyond = self._beyond_sql()
 
@@ -272,7 +275,7 @@ class _Follower:
             self._output(row)
         self._frame = max(self._frame, head)
         for key in ("wrong output", "no output"):
-            if self._last_bad.get(key, head) < head and book.is_raised((key, "")):
+            if self._last_bad.get(key, head) + self._calm <= head and book.is_raised((key, "")):
                 book.condition(head, key, "", Level.GOOD, "")
         for row in source.rows(
             "SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
