@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hil.recovery import NodeState
-from hil.views.screen.facts import Place, Run, Scene
+from hil.views.screen.facts import NodeFacts, Place, Run, Scene
 from hil.views.screen.land import is_land
 from hil.views.screen.letters import big
 from hil.views.screen.paint import Marks, fit, rule, spark
 from hil.views.screen.paint_map import Sky, world
 from hil.views.screen.paint_node import state_machine
+from hil.views.screen.paint_overview import banner, nodes_table, orbit
 from hil.views.screen.player import SPEEDS, Player
+from hil.views.screen.source import State
 from hil.views.screen.timeline import Timeline
 from hil.views.screen.when import frame_of
 
@@ -141,3 +145,64 @@ def test_the_state_machine_lights_exactly_one_state(state: str, ascii_only: bool
 
 def test_an_empty_scene_has_no_time() -> None:
     assert Scene(Run()).t_us == 0
+
+
+# --- the orbit on the overview --------------------------------------------------------------------
+
+
+def flight(now_s: int, known_s: int, *, run_s: int = 0, **more: object) -> Scene:
+    """At `now_s` of a run of `run_s`, whose orbit is known up to `known_s`: in protons, off
+    Australia."""
+    places = tuple(
+        Place(t * 1_000_000, -48.0, 145.0, 600.0, 1.0, 70.0, True, "")
+        for t in range(0, known_s + 1, 30)
+    )
+    run = Run(frame_us=1_000_000, time=Timeline(1_000_000), frames=run_s, **more)  # type: ignore[arg-type]
+    return Scene(run, head=now_s, last=now_s, places=places)
+
+
+def test_the_strip_of_the_orbit_says_where_the_run_ends() -> None:
+    ahead = [row.plain for row in orbit(flight(7200, 9000, run_s=9000), 80, 24, MARKS)]
+    assert ahead[1].endswith("█ the run ends") and ahead[1].index("the run") < 60
+    over = [row.plain for row in orbit(flight(9000, 9000, run_s=9000), 80, 24, MARKS)]
+    assert over[1].endswith("│ the run ends")
+    later = [row.plain for row in orbit(flight(600, 9000, run_s=90_000), 80, 24, MARKS)]
+    assert "the run ends" not in later[1] and later[1].endswith("███")
+
+
+def test_protons_of_the_sun_are_not_called_the_anomaly() -> None:
+    assert "IN THE ANOMALY" in orbit(flight(600, 9000), 80, 24, MARKS)[0].plain
+    title = orbit(flight(600, 9000, anomaly=frozenset({(-30, -45)})), 80, 24, MARKS)[0].plain
+    assert "PROTONS OF THE SUN" in title and "ANOMALY" not in title
+    here = frozenset({(-48, 144)})
+    assert "IN THE ANOMALY" in orbit(flight(600, 9000, anomaly=here), 80, 24, MARKS)[0].plain
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_scale_of_the_orbit_is_never_cut(width: int) -> None:
+    storm = frozenset({(-30, -45)})
+    title = orbit(flight(600, 600, run_s=600, anomaly=storm), width, 24, MARKS)[0].plain
+    assert title.endswith(("1 min", "60 min", "1 min ahead", "60 min ahead")) and "…" not in title
+    assert len(title) <= width
+
+
+@pytest.mark.parametrize(
+    ("age_s", "text"), [(4.38, "(4s)"), (72.0, "(72s)"), (720.0, "(12min)"), (66_420.0, "(18h)")]
+)
+def test_how_old_it_is_fits_its_column(age_s: float, text: str) -> None:
+    node = NodeFacts(0, "a", heard_frame=100)
+    scene = Scene(Run(), State.RUNNING, head=100, last=100, nodes=(node,), age_s=age_s)
+    assert nodes_table(scene, 80, MARKS, None)[1].plain.rstrip().endswith(text)
+
+
+def test_a_reason_that_needs_two_lines_keeps_its_end() -> None:
+    node = NodeFacts(0, "a", state="resync", heard_frame=7392, began_frame=7390,
+                     began_cause="dissent", upset="upset #2454 cpu register bit")  # fmt: skip
+    others = tuple(replace(node, index=k, name="abcdefg"[k]) for k in range(1, 5))
+    rest = tuple(NodeFacts(k, "abcdefg"[k], heard_frame=7) for k in range(5, 7))
+    run = Run(frame_us=1_000_000, time=Timeline(1_000_000))
+    scene = Scene(run, State.RUNNING, head=7392, last=7392,
+                  nodes=(node, *others, *rest), age_s=0.1)  # fmt: skip
+    first, second, _ = (row.plain for row in banner(scene, (), 80, MARKS))
+    assert "a resync, also b c d e: dissent" in first
+    assert "bit; since 2:03:10.000" in second and "…" not in second

@@ -256,7 +256,7 @@ class Watching(App[str]):
         seen = {
             "mark(-1)": begun and view in (View.OVERVIEW, View.DECISION),
             "newest": begun and (not desk.player.following or view is View.DECISION),
-            "faster(-1)": desk.player.playing and view is not View.DECISION,
+            "faster(-1)": desk.player.playing and desk.head < desk.source.last,
             "step(-1)": begun, "go_to": begun, "zoom(1)": begun and lists,
         }  # fmt: skip
         for rank, (name, word) in enumerate(_FOOTER):

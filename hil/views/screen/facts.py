@@ -41,6 +41,9 @@ class Run:
     time: Timeline = field(default_factory=Timeline)
     frames: int = 0
     path: str = ""
+    anomaly: frozenset[tuple[int, int]] = frozenset()
+    """Corners (latitude, longitude) of the anomaly's cells of three degrees, where the sun sends
+    protons elsewhere, too; else empty: all that come are the anomaly's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Keys(Footer):
                 wanted.append((ranked[0], place, key))
                 key.description = ranked[1] or key.description
                 key.remove_class("-command-palette")  # one key among others, without a border
+                key.compact = False
         room, shown = self.app.size.width, set()
         for _, place, key in sorted(wanted, key=lambda one: one[:2]):
             width = cell_len(key.key_display) + cell_len(key.description) + _AROUND

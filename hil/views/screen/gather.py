@@ -328,7 +328,17 @@ def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
         str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
         str(s.get("workload", "")), int(meta.get("seed", 0) or 0), str(s.get("pace", "free")),
         float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
+        _anomaly(meta, s),
     )  # fmt: skip
+
+
+def _anomaly(meta: dict[str, Any], scenario: dict[str, Any]) -> frozenset[tuple[int, int]]:
+    """See `Run.anomaly`."""
+    sun = ((scenario.get("plant") or {}).get("radiation") or {}).get("events")
+    cells = meta.get("anomaly")
+    if not sun or not isinstance(cells, list):
+        return frozenset()
+    return frozenset((int(lat), int(lon)) for lat, lon in cells)
 
 
 def vote_of(verdict: Verdict | None) -> Vote | None:

@@ -129,8 +129,8 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
     if scene.state is State.LOST:
         return Health("LOST", Level.BAD, scene.reason)
     if scene.gone and scene.newest:
-        return Health("STOPPED", Level.BAD, "the process that ran it has ended without a word; "
-                      "go on with hil run --resume", scene.t_us)  # fmt: skip
+        return Health("STOPPED", Level.BAD, "its process ended without a word; go on with "
+                      "hil run --resume", scene.t_us)  # fmt: skip
     if scene.at_end:
         return _ended(scene)
     if scene.head < 0 or not scene.nodes:

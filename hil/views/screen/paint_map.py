@@ -53,8 +53,8 @@ def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> l
     out += world(sky, here, scene.t_us, width, height - 2, marks)
     hits = sum(count for *_, count in sky.upsets)
     legend = (
-        f" {marks.here} here   {marks.track} an orbit behind   {marks.none} an hour ahead   "
-        f"{marks.saa} anomaly   {marks.upset} upset {marks.upsets} several ({hits:,})"
+        f" {marks.here} here  {marks.track} orbit behind  {marks.none} hour ahead  "
+        f"{marks.saa} anomaly  {marks.upset} upset  {marks.upsets} several ({hits:,})"
     )
     out.append(line((fit(legend, width, marks), DIM)))
     return out

@@ -290,7 +290,8 @@ def _board(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
     age = judge.heard_age_us(node, scene)
     if judge.is_stale(scene) and age is not None:
-        return f"({duration((scene.age_s or 0) * 1e6)})", STALE
+        told, unit = duration((scene.age_s or 0) * 1e6).split(" ")[:2]
+        return f"({float(told):.0f}{unit})", STALE  # (12min): as much as its column holds
     if age is None:
         return marks.dash, BAD
     if age <= scene.run.frame_us:
@@ -496,7 +497,7 @@ def _where(scene: Scene) -> str:
     if place.illumination is not None:
         lit = place.illumination
         words.append("sunlight" if lit > 0.9 else "eclipse" if lit < 0.1 else "penumbra")
-    words += ["IN THE ANOMALY"] if place.saa else []
+    words += ["PROTONS OF THE SUN" if _is_the_suns(scene, place) else "IN THE ANOMALY"] * place.saa
     words += [f"contact {place.contact}"] if place.contact else []
     words += _next_change(scene, place)
     return ", ".join(words)
@@ -508,7 +509,16 @@ def _next_change(scene: Scene, here: Place) -> list[str]:
     if change is None:
         return []
     left = duration(change.t_us - scene.t_us)
-    return [f"out in {left}" if here.saa else f"anomaly in {left}"]
+    what = "protons" if _is_the_suns(scene, change) else "anomaly"
+    return [f"out in {left}" if here.saa else f"{what} in {left}"]
+
+
+def _is_the_suns(scene: Scene, place: Place) -> bool:
+    """Whether many protons at this place are not those of the anomaly."""
+    lat, lon = place.latitude_deg, place.longitude_deg
+    if not scene.run.anomaly or lat is None or lon is None:
+        return False
+    return (int(lat // 3) * 3, int(lon // 3) * 3) not in scene.run.anomaly
 
 
 def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) -> list[Text]:
