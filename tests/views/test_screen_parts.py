@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from hil.recovery import NodeState
-from hil.views.screen.facts import NodeFacts, Place, Run, Scene
+from hil.views.screen.alarms import Alarm
+from hil.views.screen.facts import Level, NodeFacts, Place, Run, Scene
 from hil.views.screen.land import is_land
 from hil.views.screen.letters import big
 from hil.views.screen.paint import Marks, fit, rule, spark
+from hil.views.screen.paint_events import Filter, events_page
 from hil.views.screen.paint_map import Sky, world
 from hil.views.screen.paint_node import state_machine
 from hil.views.screen.paint_overview import banner, nodes_table, orbit
@@ -206,3 +208,15 @@ def test_a_reason_that_needs_two_lines_keeps_its_end() -> None:
     first, second, _ = (row.plain for row in banner(scene, (), 80, MARKS))
     assert "a resync, also b c d e: dissent" in first
     assert "bit; since 2:03:10.000" in second and "…" not in second
+
+
+def test_an_alarm_at_80_columns_says_its_limit_and_what_the_value_is_now() -> None:
+    alarm = Alarm("soc", "", Level.WARN, Level.BAD, 10, "battery charge 0.6998 < 0.7", 0.8116,
+                  0.6998, times=2)  # fmt: skip
+    out = Alarm("isolated", "g", Level.BAD, Level.BAD, 10,
+                "g isolated: rebooted; nothing is left to try")  # fmt: skip
+    scene = Scene(Run(), head=20, last=20)
+    page = events_page(scene, [alarm, out], 0, [], Filter(), 0, width=80, height=23, marks=MARKS)
+    assert page[1].plain.endswith("battery charge 0.6998 < 0.7, now 0.8116 (x2)")
+    assert page[2].plain.endswith("nothing is left to try")
+    assert max(len(row.plain) for row in page) <= 80

@@ -106,6 +106,6 @@ def _alarm_line(scene: Scene, alarm: Alarm, width: int, marks: Marks) -> Text:
     times = f" (x{alarm.times})" if alarm.times > 1 else ""
     style = STYLES[level] if not alarm.acknowledged else DIM
     tail = worst + times
-    text = fit(alarm.text, max(0, width - 37 - len(tail)), marks) + tail
+    text = fit(alarm.text, max(0, width - 36 - len(tail)), marks) + tail
     return line(" ", (marks.levels[level], style), f" {WORDS[level]:<6} ", (f"{state:<12}", style),
-                f"{when:>12}  ", (text, style))  # fmt: skip
+                f"{when:>12} ", (text, style))  # fmt: skip
