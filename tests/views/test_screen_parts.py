@@ -9,6 +9,7 @@ import pytest
 from hil.recovery import NodeState
 from hil.views.screen.alarms import Alarm
 from hil.views.screen.facts import Level, NodeFacts, Place, Run, Scene
+from hil.views.screen.gather import anomaly_cells
 from hil.views.screen.land import is_land
 from hil.views.screen.letters import big
 from hil.views.screen.paint import Marks, fit, rule, spark
@@ -178,6 +179,12 @@ def test_protons_of_the_sun_are_not_called_the_anomaly() -> None:
     assert "PROTONS OF THE SUN" in title and "ANOMALY" not in title
     here = frozenset({(-48, 144)})
     assert "IN THE ANOMALY" in orbit(flight(600, 9000, anomaly=here), 80, 24, MARKS)[0].plain
+
+
+def test_cells_of_the_anomaly_that_are_none_are_left_out() -> None:
+    told = [[-57, -51], [3], "x", [None, 4], [1, 2, 3], {}]
+    assert anomaly_cells({"anomaly": told}) == [(-57, -51)]
+    assert anomaly_cells({"anomaly": "damaged"}) == anomaly_cells({}) == []
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

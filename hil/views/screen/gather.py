@@ -28,7 +28,7 @@ from hil.views.screen.timeline import Timeline
 from hil.views.screen.when import duration_us
 from hil.voter import RE_EXECUTED, NodeStatus, Verdict
 
-__all__ = ["Gather", "place_of", "reading_of", "vote_of"]
+__all__ = ["Gather", "anomaly_cells", "place_of", "reading_of", "vote_of"]
 
 _READ_ON_S: Final = 0.02
 _RATE_WINDOW_S: Final = 5.0
@@ -335,10 +335,18 @@ def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
 def _anomaly(meta: dict[str, Any], scenario: dict[str, Any]) -> frozenset[tuple[int, int]]:
     """See `Run.anomaly`."""
     sun = ((scenario.get("plant") or {}).get("radiation") or {}).get("events")
-    cells = meta.get("anomaly")
-    if not sun or not isinstance(cells, list):
-        return frozenset()
-    return frozenset((int(lat), int(lon)) for lat, lon in cells)
+    return frozenset(anomaly_cells(meta) if sun else ())
+
+
+def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
+    """The corners of the anomaly's cells, as recorded; what is none is left out."""
+    told = meta.get("anomaly")
+    return [
+        (int(cell[0]), int(cell[1]))
+        for cell in (told if isinstance(told, list) else [])
+        if isinstance(cell, list) and len(cell) == 2
+        and all(isinstance(value, (int, float)) for value in cell)
+    ]  # fmt: skip
 
 
 def vote_of(verdict: Verdict | None) -> Vote | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hil.views.screen.gather import place_of
+from hil.views.screen.gather import anomaly_cells, place_of
 from hil.views.screen.paint_map import Sky
 from hil.views.screen.source import Source
 
@@ -24,9 +24,7 @@ def sky(source: Source, head: int) -> Sky:
         now_us - _BEHIND_US, now_us + _AHEAD_US,
     )  # fmt: skip
     track = tuple(place_of(row) for row in rows)
-    told = source.meta.get("anomaly")
-    cells = told if isinstance(told, list) else []
-    anomaly = {(int(lat // _STEP_DEG), int(lon // _STEP_DEG)) for lat, lon in cells}
+    anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in anomaly_cells(source.meta)}
     return Sky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
 
 
