@@ -7,7 +7,6 @@ has changed: ports that moved, boards that came back, are away, or are new. Noth
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import RecordError
-from hil.plant.board_profile import list_board_profiles, load_board_profile
+from hil.plant.board_profile import profile_of_model
 from hil.rig.adapters import Adapter, adapters
 from hil.rig.messages import Hello
 from hil.rig.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
@@ -318,11 +317,9 @@ def _comment_of(told: Hello) -> str:
 def _fast_rate(told: Hello) -> int:
     """The rate that the profile of this kind of board names; 0 if no profile knows it. A run begins
     at the rate at which the board answers, and comes back to it if this one does not hold."""
-    for name in list_board_profiles():
-        profile = load_board_profile(name)
-        model = re.sub(r" \d+GB$", "", profile.title)
-        if profile.serial is not None and told.board.startswith(model):
-            return int(profile.serial.baud.value)
+    profile = profile_of_model(told.board)
+    if profile is not None and profile.serial is not None:
+        return int(profile.serial.baud.value)
     return 0
 
 

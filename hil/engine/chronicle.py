@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hil import run_folder
+from hil.engine.heat import heat_limits
 from hil.engine.parts import Parts
 from hil.errors import HilError
 from hil.record.writer import Writer
@@ -105,6 +106,7 @@ class Chronicle:
                 "budget_max_ticks": calibration.budget.max_ticks,
             },
             **({} if sky is None else {"anomaly": sky.anomaly()}),
+            "board_limits": heat_limits(self._parts),
             "outcome": "running",
         }
 

@@ -471,6 +471,16 @@ def list_board_profiles() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in shipped.boards_dir().glob("*.yaml")))
 
 
+def profile_of_model(model: str) -> BoardProfile | None:
+    """The shipped profile of a board that calls itself this, as its device tree does; None if none
+    is known."""
+    for name in list_board_profiles():
+        profile = load_board_profile(name)
+        if model.startswith(re.sub(r" \d+GB$", "", profile.title)):
+            return profile
+    return None
+
+
 def load_board_profile(name_or_path: str | Path) -> BoardProfile:
     """The profile in a file, or the shipped one of that name.
 

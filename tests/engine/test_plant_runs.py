@@ -70,6 +70,15 @@ def test_three_nodes_become_two_and_one_and_come_back(brown_out: tuple[Path, Run
     assert edges == [("c", "isolated"), ("b", "isolated"), ("b", "voting"), ("c", "voting")]
 
 
+def test_the_record_says_from_where_on_screens_warn_of_heat(
+    brown_out: tuple[Path, RunResult],
+) -> None:
+    """By the profile of the boards; what is measured here is this computer's."""
+    ((told,),) = rows(brown_out[0], "SELECT value FROM meta WHERE key='board_limits'")
+    pi = {"yellow_high": 80.0, "red_high": 85.0}
+    assert json.loads(told) == {"die_c": dict.fromkeys("abc", pi), "cpu_temp_c": {}}
+
+
 def test_workers_really_slow_down_and_recover(brown_out: tuple[Path, RunResult]) -> None:
     """As the boards measured it themselves, on whatever computer this is."""
     out, _ = brown_out

@@ -6,7 +6,14 @@ import pytest
 
 from hil.scenario import parse_scenario
 from hil.scenario.alarms import Alarms
-from hil.views.screen.alarms import DEFAULTS, QUANTITIES, Book, Limit, limits_of
+from hil.views.screen.alarms import (
+    DEFAULTS,
+    QUANTITIES,
+    Book,
+    Limit,
+    limits_of,
+    limits_of_boards,
+)
 from hil.views.screen.facts import Level
 
 GOOD, WARN, BAD = Level.GOOD, Level.WARN, Level.BAD
@@ -108,3 +115,30 @@ def test_limits_of_a_scenario_replace_the_defaults() -> None:
                                   {"alarms": {"nonsense": {"red_high": 1}}}])  # fmt: skip
 def test_what_makes_no_sense_is_left_out(told: dict[str, object]) -> None:
     assert limits_of(told) == DEFAULTS
+
+
+def test_a_board_has_limits_of_its_own_where_the_scenario_has_none() -> None:
+    meta = {
+        "scenario": {"alarms": {"cpu_temp_c": {"red_high": 60}}},
+        "board_limits": {
+            "die_c": {"a": {"yellow_high": 95, "red_high": 99.75}, "b": None},
+            "cpu_temp_c": {"a": {"yellow_high": 95}},
+            "nonsense": {"a": {"red_high": 1}},
+        },
+    }
+    own = limits_of_boards(meta)
+    assert own == {("die_c", "a"): Limit(yellow_high=95, red_high=99.75)}
+    b = Book(limits_of(meta["scenario"]), own)
+    for frame in range(3):
+        b.sample(frame, "die_c", "a", 90.0)
+        b.sample(frame, "die_c", "b", 90.0)
+        b.sample(frame, "cpu_temp_c", "a", 90.0)
+    assert {alarm.key: alarm.level for alarm in b.alarms} == {
+        ("die_c", "b"): BAD,
+        ("cpu_temp_c", "a"): BAD,
+    }
+
+
+@pytest.mark.parametrize("meta", [{}, {"board_limits": 7}, {"board_limits": {"die_c": None}}])
+def test_a_record_without_limits_of_boards_has_none(meta: dict[str, object]) -> None:
+    assert limits_of_boards(meta) == {}

@@ -7,8 +7,8 @@ it falls as soon as one is within. What was raised stays listed (latched) until 
     latched   the worst since the last acknowledgement
     listed    level > GOOD, or latched > GOOD and not acknowledged
 
-Limits come from the scenario's `alarms`, kept in the record; DEFAULTS stand for what it leaves out.
-A set for sun and one for eclipse may differ from the usual one.
+Limits come from the scenario's `alarms`, kept in the record. What it leaves out a board's profile
+may say of its node, and DEFAULTS stand for the rest. A set for sun and one for eclipse may differ.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from hil.views.screen.facts import Level
 
-__all__ = ["DEFAULTS", "QUANTITIES", "Alarm", "Book", "Limit", "limits_of"]
+__all__ = ["DEFAULTS", "QUANTITIES", "Alarm", "Book", "Limit", "limits_of", "limits_of_boards"]
 
 QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
     "cpu_temp_c": ("temperature", "C"),
@@ -70,7 +70,8 @@ def _outside(value: float, low: float | None, high: float | None) -> bool:
 
 
 Limits = Mapping[tuple[str, str], Limit]
-"""By quantity and phase of the orbit: `sun`, `eclipse`, or empty for always."""
+"""By quantity and phase of the orbit (`sun`, `eclipse`, or empty for always), or by quantity and
+node."""
 
 DEFAULTS: Final[Limits] = {
     ("cpu_temp_c", ""): Limit(yellow_high=75.0, red_high=85.0),
@@ -92,6 +93,20 @@ def limits_of(scenario: Mapping[str, Any]) -> Limits:
         for phase in ("sun", "eclipse"):
             if isinstance(told.get(phase), Mapping):
                 found[quantity, phase] = _limit({**told, **_given(told[phase])})
+    return found
+
+
+def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
+    """Those of single nodes, by quantity and node, of a record's meta: its boards' own, where the
+    scenario has none."""
+    scenario, told = meta.get("scenario"), meta.get("board_limits")
+    given = (scenario.get("alarms") if isinstance(scenario, Mapping) else None) or {}
+    found: dict[tuple[str, str], Limit] = {}
+    for quantity, nodes in (told if isinstance(told, Mapping) else {}).items():
+        if quantity in QUANTITIES and not given.get(quantity) and isinstance(nodes, Mapping):
+            for node, limits in nodes.items():
+                if isinstance(limits, Mapping):
+                    found[quantity, node] = _limit(limits)
     return found
 
 
@@ -138,15 +153,17 @@ class Alarm:
 class Book:
     """All alarms of a run, as far as it was watched."""
 
-    def __init__(self, limits: Limits = DEFAULTS) -> None:
+    def __init__(self, limits: Limits = DEFAULTS, of_boards: Limits | None = None) -> None:
         self._limits = limits
+        self._of_boards = of_boards or {}
         self._streaks: dict[tuple[str, str], tuple[int, int]] = {}  # out in a row: any, red
         self._alarms: dict[tuple[str, str], Alarm] = {}
 
     @property
-    def limits(self) -> Limits:
-        """By quantity and phase."""
-        return self._limits
+    def limits(self) -> list[tuple[str, Limit]]:
+        """All of them, with their quantities."""
+        return [(key[0], limit) for each in (self._limits, self._of_boards)
+                for key, limit in each.items()]  # fmt: skip
 
     def is_raised(self, key: tuple[str, str]) -> bool:
         """Whether this one is out of order now."""
@@ -159,13 +176,17 @@ class Book:
         listed = [alarm for alarm in self._alarms.values() if alarm.listed]
         return tuple(sorted(listed, key=lambda a: (-a.level, -a.latched, -a.since_frame, a.key)))
 
-    def limit(self, quantity: str, phase: str = "") -> Limit | None:
-        """The limit of a quantity in a phase of the orbit."""
-        return self._limits.get((quantity, phase)) or self._limits.get((quantity, ""))
+    def limit(self, quantity: str, phase: str = "", node: str = "") -> Limit | None:
+        """The limit of a quantity of a node in a phase of the orbit."""
+        return (
+            self._of_boards.get((quantity, node))
+            or self._limits.get((quantity, phase))
+            or self._limits.get((quantity, ""))
+        )
 
     def sample(self, frame: int, quantity: str, node: str, value: float, phase: str = "") -> Level:
         """A value of a quantity; returns the level of its alarm now."""
-        limit = self.limit(quantity, phase)
+        limit = self.limit(quantity, phase, node)
         if limit is None:
             return Level.GOOD
         seen = limit.level(value)

@@ -17,7 +17,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from hil.views.screen.alarms import Alarm, Book, limits_of
+from hil.views.screen.alarms import Alarm, Book, limits_of, limits_of_boards
 from hil.views.screen.facts import Level, Reading
 from hil.views.screen.gather import reading_of
 from hil.views.screen.source import Source
@@ -129,7 +129,10 @@ class _Follower:
     def __init__(self, source: Source) -> None:
         self._source = source
         scenario = source.meta.get("scenario")
-        self.book = Book(limits_of(scenario if isinstance(scenario, dict) else {}))
+        self.book = Book(
+            limits_of(scenario if isinstance(scenario, dict) else {}),
+            limits_of_boards(source.meta),
+        )
         self.begin = 0
         self.at = dict.fromkeys(_TABLES, 0)
         self.behind = False
@@ -212,7 +215,7 @@ class _Follower:
         """What tells whether rows of `health` have a value out of its limits; None: nothing does,
         all are to be looked at."""
         parts: list[str] = []
-        for (quantity, _), limit in self.book.limits.items():
+        for quantity, limit in self.book.limits:
             column = _COLUMNS.get(quantity)
             bounds = [b for b in (limit.yellow_high, limit.red_high) if b is not None]
             lowest = [b for b in (limit.yellow_low, limit.red_low) if b is not None]
@@ -244,7 +247,7 @@ class _Follower:
     def _beyond_in_plant(self, begin_us: int, end_us: int) -> bool:
         """The same of the plant, between these times."""
         for quantity, (table, column) in _PLANT.items():
-            bounds = [limit for (name, _), limit in self.book.limits.items() if name == quantity]
+            bounds = [limit for name, limit in self.book.limits if name == quantity]
             row = self._source.one(
                 f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
                 begin_us, end_us,
