@@ -57,6 +57,8 @@ class Rounds:
 
     def forget_silence(self) -> None:
         """From now on all nodes count as heard."""
+        for name in self._unheard_us:
+            self._parts.by_name[name].link.unheard_from_us = 0
         self._unheard_us.clear()
 
     def _prepare(self, number: int) -> list[Upset]:

@@ -248,6 +248,8 @@ class _Wait:
     tries: int = 0
     silent: int = 0
     """Tries in a row that an immediate transport left without a word."""
+    damaged: int = 0
+    """Frames that came broken, and NAKs: the board hears and speaks, and the line spoils it."""
 
 
 def check_version(link: Link, bad: int) -> None:
@@ -277,12 +279,15 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.stale += 1
         elif call.accept(frame):
             wait.alive_at_us = now_us
+            link.unheard_from_us = 0
             link.round_trip_us = now_us - wait.began_us
             if call.sent_us and not wait.tries:
                 call.heard_us = clock.now_us()
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
+            wait.damaged += 1
+            link.unheard_from_us = 0
             wait.retry_at_us, wait.noisy = now_us, True  # the board got noise: say it again
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
             _announced(call, hello(frame.payload))
@@ -290,6 +295,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.stale += 1
     if bad and call.result is None:
         check_version(link, bad)
+        wait.damaged += 1
         wait.retry_at_us, wait.noisy = now_us, True  # the answer got lost in noise: ask again
     return bool(frames) or bool(bad)
 
@@ -327,10 +333,21 @@ def _given_up(wait: _Wait, timing: Timing) -> bool:
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
     elif now_us() - wait.alive_at_us > timing.lost_after_us or wait.tries > 10_000:
-        seconds = timing.lost_after_us / 1e6
-        call.result = Silence(f"no answer for {seconds:g} s", disconnected=False)
-        call.link.silence = call.result.reason
+        # Of paced frames each call has a share of the patience only: silence lasts since the first.
+        call.link.unheard_from_us = call.link.unheard_from_us or wait.alive_at_us
+        reason = f"no answer for {_duration(now_us() - call.link.unheard_from_us)}"
+        if wait.damaged:
+            reason += f", only damaged frames ({wait.damaged}): the line is bad"
+        call.result = Silence(reason, disconnected=False)
+        call.link.silence = reason
     return call.result is not None
+
+
+def _duration(us: int) -> str:
+    """As exactly as people want to know it."""
+    if us < 100_000:
+        return f"{max(1, round(us / 1000))} ms"
+    return f"{round(us / 1e6, 1 if us < 10_000_000 else 0):g} s"
 
 
 def _proceed(waits: list[_Wait], timing: Timing) -> None:

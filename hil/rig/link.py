@@ -93,6 +93,8 @@ class Link:
     boot_id: int | None = None
     silence: str = "not connected"
     """Why it was last called silent."""
+    unheard_from_us: int = 0
+    """Since when it was asked in vain, on the host's clock; 0: the last call had an answer."""
     round_trip_us: int | None = None
     _held: bytes = b""
 
@@ -110,6 +112,7 @@ class Link:
         self.detach("reconnecting")
         self.transport = transport
         self.decoder = decoder or Decoder()
+        self.unheard_from_us = 0
         self._held = b""
         self.standing.become(LinkState.CONNECTING, "port open")
 

@@ -1,0 +1,93 @@
+"""What is said of a board that does not answer: for how long, and whether the line is at fault."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from hil.kernel import encode
+from hil.rig.calls import Call, Silence, Timing, run_calls
+from hil.rig.link import Link
+from hil.rig.messages import ANSWER, Msg
+from hil.rig.transport import Transport
+
+SHARE = Timing(retry_us=5_000, lost_after_us=40_000)
+"""Of a paced frame: less than the time after which a board counts as lost."""
+
+
+class Mute:
+    """A line on which a board says only what the test has it say."""
+
+    def __init__(self) -> None:
+        self.fd, self.board = os.pipe()
+        os.set_blocking(self.fd, False)
+        self.answers: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if self.answers:
+            os.write(self.board, self.answers.pop(0))
+
+    def read(self) -> bytes:
+        try:
+            return os.read(self.fd, 4096)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self.board)
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[Link, Mute]]:
+    mute = Mute()
+    transport: Transport = mute
+    link = Link("n0")
+    link.attach(transport)
+    yield link, mute
+    link.detach("the test is over")
+
+
+def ask(link: Link, timing: Timing = SHARE) -> Call:
+    call = Call(link, 7, Msg.REPORT)
+    run_calls([call], timing)
+    return call
+
+
+def silence(link: Link) -> str:
+    result = ask(link).result
+    assert isinstance(result, Silence) and not result.disconnected
+    assert link.silence == result.reason
+    return result.reason
+
+
+def test_silence_lasts_since_the_first_call_in_vain(line: tuple[Link, Mute]) -> None:
+    link, _ = line
+    said = [silence(link) for _ in range(4)]
+    assert re.fullmatch(r"no answer for \d+ ms|no answer for 0\.\d s", said[0]), said
+    assert re.fullmatch(r"no answer for \d+(\.\d)? s", said[3]), "160 ms and more, not 40"
+
+
+def test_an_answer_ends_it(line: tuple[Link, Mute]) -> None:
+    link, mute = line
+    silence(link)
+    assert link.unheard_from_us
+    mute.answers = [encode(Msg.REPORT | ANSWER, 7, b"ok")]
+    assert ask(link, Timing()).result == b"ok"
+    assert link.unheard_from_us == 0
+    silence(link)
+    assert link.unheard_from_us
+    link.attach(Mute())
+    assert link.unheard_from_us == 0, "another port, another line"
+
+
+def test_a_bad_line_is_told_from_a_silent_board(line: tuple[Link, Mute]) -> None:
+    link, mute = line
+    good = encode(Msg.REPORT | ANSWER, 7, b"ok")
+    broken = good[:3] + bytes([good[3] ^ 0x55 or 1]) + good[4:]
+    mute.answers = [broken, broken]
+    assert silence(link).endswith(", only damaged frames (2): the line is bad")
+    assert "damaged" not in silence(link)
