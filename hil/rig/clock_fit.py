@@ -6,6 +6,10 @@ are never negative and mostly waiting, so short round trips are near the truth a
 nothing (the filter of NTP, RFC 5905, section 10). Of each stretch of time the shortest is kept;
 when all places are taken two stretches become one, so that the window is bounded and yet reaches
 back to the board's start. A weighted straight line through what was kept gives offset and drift.
+
+A board's clock may stand still (suspended to memory, an emulator that was stopped) or jump. A
+measurement that cannot be true if what is known of the clock is shows it: then all begins anew.
+What is smaller than that widens the uncertainty.
 """
 
 from __future__ import annotations
@@ -43,6 +47,8 @@ class ClockEstimate:
     uncertainty_us: float
     at_board_us: int
     samples: int
+    from_board_us: int = 0
+    """Nothing is known of earlier moments: the clock has jumped before this one."""
 
     def to_host_us(self, board_us: float) -> float:
         """A moment of the board's clock on the host's."""
@@ -53,7 +59,9 @@ class ClockEstimate:
         return (host_us - self.offset_us) / (1 + self.drift_ppm * 1e-6)
 
     def uncertainty_at_us(self, board_us: float) -> float:
-        """How far off `to_host_us` may be."""
+        """How far off `to_host_us` may be; infinite before the clock jumped."""
+        if board_us < self.from_board_us:
+            return math.inf
         away = abs(board_us - self.at_board_us)
         return self.uncertainty_us + away * self.drift_ppm_error * 1e-6
 
@@ -65,19 +73,41 @@ class ClockFit:
         self._kept: list[_Sample] = []
         self._stretch_us = _FIRST_STRETCH_US
         self._last_us = 0
+        self._from_us = 0
         self.measurements = 0
 
     def restart(self) -> None:
         """The board has started anew, and its clock with it."""
         self.__init__()  # type: ignore[misc]
 
-    def add(self, sent_us: int, heard_us: int, board_us: int) -> None:
-        """An answer: when the request left the host, when the answer was there, what it said."""
+    def add(self, sent_us: int, heard_us: int, board_us: int) -> float:
+        """An answer: when the request left the host, when the answer was there, what it said.
+
+        Returns by how many microseconds the board's clock has jumped (forward: positive) if it must
+        have, else 0. What was measured before says nothing any more then."""
         if heard_us < sent_us:
-            return
+            return 0.0
+        new = _Sample(board_us, (sent_us + heard_us) / 2, (heard_us - sent_us) / 2 + 0.5)
+        jumped_us = self._jump(new)
+        if jumped_us:
+            measurements = self.measurements
+            self.restart()
+            self.measurements = measurements
+            self._from_us = board_us
         self.measurements += 1
         self._last_us = max(self._last_us, board_us)
-        new = _Sample(board_us, (sent_us + heard_us) / 2, (heard_us - sent_us) / 2 + 0.5)
+        self._keep(new)
+        return jumped_us
+
+    def _jump(self, new: _Sample) -> float:
+        known = self.estimate
+        if known is None:
+            return 0.0
+        off_us = known.to_host_us(new.board_us) - new.host_us
+        possible_us = new.half_us + known.uncertainty_at_us(new.board_us)
+        return off_us if abs(off_us) > possible_us else 0.0
+
+    def _keep(self, new: _Sample) -> None:
         last = self._kept[-1] if self._kept else None
         if last is not None and self._stretch_of(last) == self._stretch_of(new):
             if new.half_us < last.half_us:
@@ -131,11 +161,18 @@ class ClockFit:
             error = min(_DRIFT_MAX, 3 / math.sqrt(xx))
         best = min(s.half_us for s in good)
         away = abs(self._last_us - x0)
+        # What a measurement took longer than the best one is what it may be off the line, if the
+        # clock runs evenly. What is more may be the line's own error.
+        missed = max(
+            abs(y0 + slope * (s.board_us - x0) - v) - (s.half_us - best)
+            for s, v in zip(good, y, strict=True)
+        )
         return ClockEstimate(
             offset_us=y0 - slope * x0,
             drift_ppm=slope * 1e6,
             drift_ppm_error=error * 1e6,
-            uncertainty_us=best + away * error,
+            uncertainty_us=best + max(0.0, missed) + away * error,
             at_board_us=self._last_us,
             samples=len(good),
+            from_board_us=self._from_us,
         )

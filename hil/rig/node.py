@@ -175,7 +175,9 @@ class Node:
         """An answer that tells the board's uptime. Boards inside this process have a virtual
         clock, which says nothing."""
         if call.heard_us and self.link.transport is not None and self.link.transport.fd is not None:
-            self.clock.add(call.sent_us, call.heard_us, uptime_us)
+            jumped_us = self.clock.add(call.sent_us, call.heard_us, uptime_us)
+            if jumped_us:
+                self.link.standing.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
 
     @property
     def mask(self) -> int:

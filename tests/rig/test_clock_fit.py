@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -45,7 +47,7 @@ def test_offset_and_drift_are_found_and_the_error_is_what_it_says(drift_ppm: flo
     clock = Clock(rng, drift_ppm)
     fit = ClockFit()
     inside = checks = 0
-    for second in range(1, 3 * 3600):
+    for second in range(5, 3 * 3600, 5):
         fit.add(*clock.ask(clock.start_us + second * 1e6 + rng.uniform(0, 1e5)))
         if second % 60 == 0:
             estimate = fit.estimate
@@ -59,7 +61,7 @@ def test_offset_and_drift_are_found_and_the_error_is_what_it_says(drift_ppm: flo
     assert estimate is not None
     assert abs(estimate.drift_ppm - drift_ppm) < 0.2
     assert estimate.uncertainty_us < 500
-    assert len(fit._kept) <= 64 and fit.measurements == 3 * 3600 - 1
+    assert len(fit._kept) <= 64 and fit.measurements == 3 * 720 - 1
     there = estimate.to_board_us(estimate.to_host_us(1_234_567))
     assert there == pytest.approx(1_234_567, abs=0.01)
 
@@ -85,6 +87,55 @@ def test_long_round_trips_do_no_harm() -> None:
     assert estimate is not None
     assert abs(estimate.to_host_us(50 * 10**6) - (10**9 + 50 * 10**6)) < 5
     assert abs(estimate.drift_ppm) < 1
+
+
+def asymmetric(rng: random.Random) -> tuple[float, float]:
+    return 200 + rng.expovariate(1 / 50), 2500 + rng.expovariate(1 / 500)
+
+
+def symmetric(rng: random.Random) -> tuple[float, float]:
+    return 200 + rng.expovariate(1 / 100), 200 + rng.expovariate(1 / 100)
+
+
+@pytest.mark.parametrize("ways", [symmetric, asymmetric])
+@pytest.mark.parametrize("jump_us", [5_000, 1_000_000, -1_000_000, -60_000_000])
+def test_a_clock_that_jumps_is_noticed_and_measured_anew(
+    ways: Callable[[random.Random], tuple[float, float]], jump_us: int
+) -> None:
+    """It stood still while the board, or its emulator, slept; or was set. The true moment stays
+    inside what is said, at once and for what was before."""
+    rng = random.Random(f"{ways.__name__} {jump_us}")
+    rate, start_us, fit, jumps = 1 + 100e-6, 10**12, ClockFit(), []
+    for second in range(400):
+        there, back = ways(rng)
+        sent = start_us + second * 10**6
+        jumped = jump_us if second >= 200 else 0
+        board = 10**8 + (second * 10**6 + there) * rate + jumped
+        said = fit.add(sent, int(sent + there + back) + 1, int(board))
+        if said:
+            jumps.append((second, said))
+        estimate = fit.estimate
+        assert estimate is not None
+        off = abs(estimate.to_host_us(board) - (sent + there))
+        assert off <= estimate.uncertainty_at_us(board), second
+    ((when, by_us),) = jumps
+    assert when == 200 and by_us == pytest.approx(jump_us / rate, abs=3_500)
+    assert estimate.drift_ppm == pytest.approx(-100, abs=2) and fit.measurements == 400
+    assert estimate.uncertainty_at_us(10**8 + 199e6 - 10**8) == math.inf, "another clock's time"
+
+
+def test_a_clock_that_runs_unevenly_is_as_uncertain_as_it_is() -> None:
+    """Its quartz becomes warm: no straight line goes through."""
+    rng, fit, board = random.Random("warm"), ClockFit(), 0.0
+    for second in range(1200):
+        there, back = symmetric(rng)
+        board += 1e6 * (1 + (second / 1200) * 40e-6)
+        sent = 10**9 + second * 10**6
+        fit.add(sent, int(sent + there + back) + 1, int(board + there))
+        estimate = fit.estimate
+        assert estimate is not None
+        off = abs(estimate.to_host_us(board) - sent)
+        assert off <= estimate.uncertainty_at_us(board), second
 
 
 def test_a_start_anew_begins_anew() -> None:
