@@ -5,7 +5,7 @@ way."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hil.delivery import Delivery
@@ -81,6 +81,8 @@ def assemble(scenario: Scenario) -> Parts:
     golden = golden_run(scenario.workload_name, scenario.seed)
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
+    if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
+        timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing)
     rig.checkpoint_every = scenario.recovery.checkpoint_every
     rig.scrub_words = scenario.recovery.scrub_words

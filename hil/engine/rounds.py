@@ -77,7 +77,8 @@ class Rounds:
         if not parts.deadlines:
             return None
         left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
-        return Timing(parts.rig.timing.retry_us, min(left_us, parts.rig.timing.lost_after_us))
+        patience_us = min(left_us, parts.rig.timing.lost_after_us)
+        return Timing(parts.rig.timing.retry_us, patience_us, noise_patience=1)
 
     def _explain_silence(self, results: dict[str, NodeResult], waited_us: int) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced

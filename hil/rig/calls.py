@@ -47,10 +47,12 @@ class Timing:
 
     The first repetition comes after `retry_us`, later ones twice as long each, at most a second
     apart, unless it is noise that swallows them; after `lost_after_us` without any sign of life the
-    board is silent."""
+    board is silent. One that only says that it hears noise has `noise_patience` times as long: a
+    line that is too bad to be used must not hold up the others."""
 
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
+    noise_patience: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,8 @@ class _Wait:
     retry_at_us: int
     retry_us: int
     alive_at_us: int
+    understood_at_us: int
+    """As `alive_at_us`, but for NAKs, which say no more than that the line is bad."""
     began_us: int
     first_us: int = 0
     noisy: bool = False
@@ -278,7 +282,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
         if call.result is not None:
             link.statistics.stale += 1
         elif call.accept(frame):
-            wait.alive_at_us = now_us
+            wait.alive_at_us = wait.understood_at_us = now_us
             link.unheard_from_us = 0
             link.round_trip_us = now_us - wait.began_us
             if call.sent_us and not wait.tries:
@@ -287,7 +291,6 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
             wait.damaged += 1
-            link.unheard_from_us = 0
             wait.retry_at_us, wait.noisy = now_us, True  # the board got noise: say it again
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
             _announced(call, hello(frame.payload))
@@ -321,7 +324,7 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
             call.sent_us = now_us()
         call.begin()
         retry_us = timing.retry_us
-        waits.append(_Wait(call, now + retry_us, retry_us, now, now, retry_us))
+        waits.append(_Wait(call, now + retry_us, retry_us, now, now, now, retry_us))
     while waits:
         _proceed(waits, timing)
         waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]
@@ -332,15 +335,22 @@ def _given_up(wait: _Wait, timing: Timing) -> bool:
     call = wait.call
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
-    elif now_us() - wait.alive_at_us > timing.lost_after_us or wait.tries > 10_000:
+    elif now_us() > _patient_until_us(wait, timing) or wait.tries > 10_000:
         # Of paced frames each call has a share of the patience only: silence lasts since the first.
-        call.link.unheard_from_us = call.link.unheard_from_us or wait.alive_at_us
+        call.link.unheard_from_us = call.link.unheard_from_us or wait.understood_at_us
         reason = f"no answer for {_duration(now_us() - call.link.unheard_from_us)}"
         if wait.damaged:
-            reason += f", only damaged frames ({wait.damaged}): the line is bad"
+            reason += f", only damaged frames ({wait.damaged}): a bad line, or no agent"
         call.result = Silence(reason, disconnected=False)
         call.link.silence = reason
     return call.result is not None
+
+
+def _patient_until_us(wait: _Wait, timing: Timing) -> int:
+    return min(
+        wait.alive_at_us + timing.lost_after_us,
+        wait.understood_at_us + timing.noise_patience * timing.lost_after_us,
+    )
 
 
 def _duration(us: int) -> str:
@@ -360,7 +370,7 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
             return
         if transport.fd is not None:
             by_fd[transport.fd] = wait
-            until = min(until, wait.retry_at_us, wait.alive_at_us + timing.lost_after_us)
+            until = min(until, wait.retry_at_us, _patient_until_us(wait, timing))
             continue
         # What an immediate transport has not said yet it will never say.
         if not _take(wait, now) and wait.call.result is None:

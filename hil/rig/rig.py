@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil._kernel import lib
@@ -246,9 +246,8 @@ class Rig:
         self.budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
         # A repetition is harmless, so the first may come soon: ten times the slowest golden round
         # trip.
-        self.timing = Timing(
-            min(self.timing.retry_us, max(20_000, 10 * worst_round_trip)), self.timing.lost_after_us
-        )
+        retry_us = min(self.timing.retry_us, max(20_000, 10 * worst_round_trip))
+        self.timing = replace(self.timing, retry_us=retry_us)
         for node in self.nodes:
             self.load(node)
         return Calibration(

@@ -10,6 +10,7 @@ import pytest
 
 from hil.kernel import encode
 from hil.rig.calls import Call, Silence, Timing, run_calls
+from hil.rig.clock import now_us
 from hil.rig.link import Link
 from hil.rig.messages import ANSWER, Msg
 from hil.rig.transport import Transport
@@ -89,5 +90,18 @@ def test_a_bad_line_is_told_from_a_silent_board(line: tuple[Link, Mute]) -> None
     good = encode(Msg.REPORT | ANSWER, 7, b"ok")
     broken = good[:3] + bytes([good[3] ^ 0x55 or 1]) + good[4:]
     mute.answers = [broken, broken]
-    assert silence(link).endswith(", only damaged frames (2): the line is bad")
+    assert silence(link).endswith(", only damaged frames (2): a bad line, or no agent")
     assert "damaged" not in silence(link)
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience: int) -> None:
+    """In a paced run the others have their frames to keep: a board whose line spoils every
+    request says so at once, each time, and would do so for ever."""
+    link, mute = line
+    mute.answers = [encode(Msg.NAK, 0, b"")] * 20_000
+    began = now_us()
+    result = ask(link, Timing(5_000, 40_000, noise_patience=patience)).result
+    assert isinstance(result, Silence) and "a bad line" in result.reason
+    assert now_us() - began >= 40_000 * patience
+    assert mute.answers and link.statistics.retries < 10_000, "not until it has enough"
