@@ -255,6 +255,8 @@ def elf_problem(content: bytes, target: Target) -> str:
         at, size, count = struct.unpack_from("<Q14xHH", content, 32)
     else:
         at, size, count = struct.unpack_from("<I10xHH", content, 28)
+    if count and (size < 4 or at + size * count > len(content)):
+        return "its program headers are not in the file: it is cut off"
     kinds = {struct.unpack_from("<I", content, at + size * i)[0] for i in range(count)}
     return "it needs an interpreter: not static" if 3 in kinds else ""  # PT_INTERP
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from hil import __version__, shipped
+from hil import __version__, doctor, shipped
 from hil.doctor import Check, possible
 
 from .conftest import Hil
@@ -113,6 +117,81 @@ def test_what_is_not_needed_does_not_forbid_runs() -> None:
     good = Check("a", "ok", "", "")
     assert possible([good, Check("b", "warn", "", ""), Check("c", "missing", "", "", needed=False)])
     assert not possible([good, Check("c", "missing", "", "")])
+
+
+@pytest.fixture
+def bench_pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A computer on which nothing is installed but the programs that are given here."""
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for name in [
+        n for n in os.environ if n.startswith(("HIL_AGENT_", "HIL_EMULATED_", "HIL_QEMU"))
+    ]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(bare))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+
+    def install(name: str, body: str) -> Path:
+        path = bare / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    return install
+
+
+def row(name: str) -> Check:
+    check, means = {
+        "emulated boards": (doctor._emulated_boards, "an emulated Raspberry Pi can be booted"),
+        "agents": (doctor._compilers, "agents for real boards can be compiled"),
+    }[name]
+    return doctor._checked(name, means, check)
+
+
+QEMU = 'case "$1" in --version) echo "QEMU emulator version 9.9.9";; *) echo "{} a board";; esac'
+
+
+def test_the_doctor_says_what_emulated_boards_lack(
+    bench_pc: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = row("emulated boards")
+    assert (told.state, told.needed) == ("warn", False)
+    assert "qemu-system-aarch64 is missing" in told.found and "apt install" in told.remedy
+    bench_pc("qemu-system-aarch64", QEMU.format("virt"))
+    assert "is no QEMU with the machine raspi3b" in row("emulated boards").found
+    bench_pc("qemu-system-aarch64", QEMU.format("raspi3b"))
+    assert "no compiler for aarch64" in row("emulated boards").found
+    agent = tmp_path / "agent"
+    header = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 183, 1, 0, 64, 0, 0, 64,
+                         56, 1, 0, 0, 0)  # fmt: skip
+    agent.write_bytes(header)
+    monkeypatch.setenv("HIL_AGENT_AARCH64", str(agent))
+    told = row("emulated boards")
+    assert "HIL_AGENT_AARCH64 names" in told.found and "cut off" in told.found
+    agent.write_bytes(header + struct.pack("<I52x", 1))
+    told = row("emulated boards")
+    assert told.state == "warn" and told.found == "QEMU 9.9.9; agent there; no kernel yet"
+    assert "HIL_EMULATED_KERNEL" in told.remedy
+    monkeypatch.setenv("HIL_EMULATED_KERNEL", str(tmp_path / "Image"))
+    assert "HIL_EMULATED_DTB is not" in row("emulated boards").found
+    monkeypatch.setenv("HIL_EMULATED_DTB", str(tmp_path / "a.dtb"))
+    assert "cannot be read" in row("emulated boards").found
+    for name in ("Image", "a.dtb"):
+        (tmp_path / name).touch()
+    told = row("emulated boards")
+    assert told.state == "ok" and "given by the user" in told.found
+
+
+def test_the_doctor_says_for_which_boards_agents_can_be_compiled(
+    bench_pc: Callable[..., Path],
+) -> None:
+    told = row("agents")
+    assert (told.state, told.needed) == ("warn", False)
+    assert told.found.startswith("for no board; not for aarch64") and "hil-flight" in told.remedy
+    bench_pc("aarch64-linux-gnu-gcc", "echo 'aarch64-linux-gnu-gcc 12.2.0'")
+    told = row("agents")
+    assert told.state == "ok" and told.found.startswith("for aarch64; not for ")
 
 
 # --- hil alone ------------------------------------------------------------------------------------
