@@ -120,7 +120,7 @@ class Loop:
     def _prepare(self) -> Calibration:
         """All boards greeted, able to do what the scenario asks, and calibrated."""
         self._tell("opening", 0)
-        self.rig.open()
+        self.rig.open(lambda what: self._tell(f"opening: {what}", 0))
         self._check_targets()
         self._tell("calibrating", 0)
         timeouts = self.scenario.timeouts

@@ -12,8 +12,8 @@ from hil.scenario import ExpectationResult
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a progress display needs; `phase` is opening, calibrating, running, paused or
-    closing."""
+    """What a progress display needs; `phase` is opening (with what takes long behind it),
+    calibrating, running, paused or closing."""
 
     phase: str
     frame: int

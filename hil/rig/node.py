@@ -123,6 +123,12 @@ def boot_timeout_us(board: Board) -> int:
     return int(getattr(board, "boot_timeout_us", 0))
 
 
+def no_boot(board: Board) -> str | None:
+    """Why it will not come up, however long it is waited for; None if it may."""
+    told = getattr(board, "no_boot", None)
+    return None if told is None else told()
+
+
 def boots_of(board: Board) -> int | None:
     """How often its operating system has been started; None if nobody can tell."""
     boots = getattr(board, "boots", None)

@@ -6,8 +6,9 @@ Order of life: `open` (connect, HELLO), `load` (initial state on every node), `c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from hil._kernel import lib
@@ -33,10 +34,12 @@ from hil.rig.messages import (
 from hil.rig.node import (
     DONE,
     SILENT,
+    Board,
     Node,
     NodeResult,
     boot_timeout_us,
     may_return,
+    no_boot,
     result_of_reply,
     result_without_reply,
 )
@@ -45,6 +48,9 @@ from hil.rig.program import PREFIX, golden_run
 
 _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000
+_BOOT_SLICE_US: Final = 5_000_000
+_SWITCHED_ON_US: Final = 120_000_000
+"""How long a board may take from its power to its agent, at the start of a run."""
 
 _LIMIT_LOST_AFTER_US: Final = 15_000_000
 _LOST_AFTER_US: Final = 500_000
@@ -81,6 +87,16 @@ class Calibration:
     budget: Budget
 
 
+def _power_of(node: Node) -> Power | None:
+    power = getattr(node.board, "power", None)
+    return power if isinstance(power, Power) else None
+
+
+def _port_is_gone(board: Board) -> bool:
+    port = str(getattr(board, "port", ""))
+    return port.startswith("/") and not Path(port).exists()
+
+
 def _patient(timing: Timing) -> Timing:
     """For a board that changes its power mode, or starts a program: that takes seconds."""
     return Timing(timing.retry_us, max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
@@ -99,8 +115,8 @@ class Rig:
         self.scrub_words = 0
         self.attendant = Attendant()
         self._cuts: dict[str, int] = {}
-        powers = (getattr(node.board, "power", None) for node in self.nodes)
-        self.power = PowerMonitor([power for power in powers if isinstance(power, Power)])
+        powers = (_power_of(node) for node in self.nodes)
+        self.power = PowerMonitor([power for power in powers if power is not None])
         self._seq = now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
         self.rates = LineRates(self.next_seq)
@@ -147,15 +163,63 @@ class Rig:
 
     # --- bringing up --------------------------------------------------------------------------
 
-    def open(self) -> None:
-        """Connect every node and hear who it is; boards that have to boot do so side by side.
+    def open(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Connect every node and hear who it is; boards that have to boot do so side by side. A
+        board whose supply is off is switched on. `tell` hears what takes long.
         SetupError, LinkTimeout, VersionMismatch."""
         self.power.check()
+        dark: list[Node] = []
         for node in self.nodes:
-            self._attach(node)
+            try:
+                self._attach(node)
+            except SetupError:
+                if not (_port_is_gone(node.board) and self._is_dark(node)):
+                    raise
+                dark.append(node)  # its port has the board's own power
         for node in self.nodes:
-            self._greet(node)
+            try:
+                if node not in dark:
+                    self._greet(node, tell)
+            except LinkTimeout:
+                if not self._is_dark(node):
+                    raise
+                dark.append(node)
+        self._switch_on(dark, tell)
+        for node in self.nodes:
+            power = _power_of(node)
+            if power is not None and power.supply.current_limit_a is not None and node not in dark:
+                # What was on already may have another limit: a latch-up would not be seen.
+                self.power.limit(node.name, None, power.supply.current_limit_a)
         self.power.start()
+
+    def _is_dark(self, node: Node) -> bool:
+        """Whether the board may be silent because nobody has switched it on. SetupError."""
+        power = _power_of(node)
+        return power is not None and not power.gives_power()
+
+    def _switch_on(self, dark: Sequence[Node], tell: Callable[[str], None]) -> None:
+        """Give these boards power, and wait until they have come up."""
+        for node in dark:
+            power = _power_of(node)
+            assert power is not None
+            tell(f"node {node.name} is off: switched on by {power.title}")
+            power.on()
+            node.link.standing.note(f"was off; switched on by {power.title}")
+            self.attendant.look_for(node)
+        missing, began_us = list(dark), now_us()
+        while missing:
+            for node in self.returned():
+                self._greet(node, tell)
+                missing.remove(node)
+            waited_us = now_us() - began_us
+            if missing and waited_us > _SWITCHED_ON_US:
+                raise LinkTimeout(
+                    f"node {missing[0].name} did not come up in {waited_us // 1_000_000} s after "
+                    f"its power was switched on: {missing[0].link.standing.reason}",
+                    remedy="does hil-agent start with the board, and is its port the right one?",
+                )
+            if missing:
+                self.attendant.wait(0.1)
 
     def connect(self, node: Node) -> Hello:
         """Open the node's port (anew) and greet its agent."""
@@ -166,14 +230,29 @@ class Rig:
         node.link.detach("reconnecting")  # a port is open once only
         node.link.attach(node.open())
 
-    def _greet(self, node: Node) -> Hello:
-        call = Call(node.link, self.next_seq(), Msg.HELLO)
+    def _greet(self, node: Node, tell: Callable[[str], None] = lambda _: None) -> Hello:
         boot_us = boot_timeout_us(node.board)
-        run_calls([call], Timing(self.timing.retry_us, max(self.timing.lost_after_us, boot_us)))
+        began_us, hopeless = now_us(), None
+        while True:
+            call = Call(node.link, self.next_seq(), Msg.HELLO)
+            left_us = boot_us - (now_us() - began_us)
+            patience_us = max(self.timing.lost_after_us, min(left_us, _BOOT_SLICE_US))
+            run_calls([call], replace(self.timing, lost_after_us=patience_us))
+            if not isinstance(call.result, Silence) or not node.link.connected:
+                break
+            waited_us = now_us() - began_us
+            hopeless = no_boot(node.board)
+            if hopeless or waited_us >= boot_us:
+                break
+            tell(
+                f"node {node.name} boots, for {waited_us // 1_000_000} of at most "
+                f"{boot_us // 1_000_000} s"
+            )
         if boot_us and isinstance(call.result, Silence):
-            told = node.board.condition(disconnected=not node.link.connected) or call.result.reason
+            told = hopeless or node.board.condition(disconnected=not node.link.connected)
             raise LinkTimeout(
-                f"the {node.board.kind} board of node {node.name} did not come up: {told}",
+                f"the {node.board.kind} board of node {node.name} did not come up: "
+                f"{told or call.result.reason}",
                 remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
             )
         hello = messages.hello(self.expect(node, call))

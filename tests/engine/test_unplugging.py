@@ -22,10 +22,12 @@ from typing import Any
 
 import pytest
 
+from hil.errors import LinkTimeout
 from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.recovery import NodeState
 from hil.result import RunResult
+from hil.rig import rig as rig_module
 from hil.rig.link_state import LinkState
 from hil.rig.power import PowerMonitor
 from hil.rig.power.mock import MockPower
@@ -352,10 +354,13 @@ class Acts:
         return voting and frame > self.done_at + 50 and self.loop.parts.settled
 
 
-def powered(boards: dict[str, Board], out: Path, acts: Acts, **data: Any) -> Socket:
+def powered(
+    boards: dict[str, Board], out: Path, acts: Acts, *, on: bool = True, **data: Any
+) -> Socket:
     """Runs a scenario in which board b hangs on a switched socket."""
     supply = Supply.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
     socket = Socket(boards["b"], supply)
+    socket.is_on = on
     out.mkdir()
     loop = acts.loop = Loop(scenario(boards, **data), out, stop=acts)
     board = loop.nodes[1].board
@@ -365,6 +370,30 @@ def powered(boards: dict[str, Board], out: Path, acts: Acts, **data: Any) -> Soc
     result = loop.run()
     assert result.metrics["sdc_escaped"] == 0 and result.availability > 0.9
     return socket
+
+
+def test_a_board_that_is_off_is_switched_on_at_the_start(tmp_path: Path) -> None:
+    with bench(tmp_path) as boards:
+        boards["b"].kill()
+        socket = powered(boards, tmp_path / "run", Acts({5: lambda: None}), on=False)
+    assert socket.is_on and socket.cycles == 1
+    events = rows(tmp_path / "run", "SELECT reason FROM link_events WHERE node = 'b'")
+    assert "was off; switched on by mock supply" in [event["reason"] for event in events]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_board_that_has_power_and_stays_silent_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: bool
+) -> None:
+    """Switched on in vain it is not waited for for ever; on already, not at all."""
+    monkeypatch.setattr(rig_module, "_SWITCHED_ON_US", 300_000)
+    with bench(tmp_path) as boards:
+        boards["b"].kill()
+        monkeypatch.setattr(boards["b"], "start", lambda: None)  # it has lost its SD card
+        words = "node b does not answer" if on else "node b did not come up in 0 s after its power"
+        with pytest.raises(LinkTimeout, match=words) as caught:
+            powered(boards, tmp_path / "run", Acts({}), on=on)
+    assert "hil-agent" in (caught.value.remedy or "")
 
 
 def test_a_board_that_hangs_is_switched_off_and_on_while_the_others_go_on(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from hil.errors import SetupError
 from hil.kernel import Random
+from hil.rig.emulated import board as board_module
 from hil.rig.emulated import cpio, fetch
 from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.emulated.outlet import serve
 from hil.rig.emulated.ram import RAM_BYTES, Ram, kernel_span
 from hil.rig.transport import TransportLost
 
@@ -116,6 +118,50 @@ def test_a_kernel_of_ones_own_needs_its_device_tree(
         fetch.boot_files()
     dtb.touch()
     assert fetch.boot_files().kernel == kernel
+
+
+def no_linux(folder: Path, *code: int) -> None:
+    """A kernel that says nothing: arm64 machine code, and a device tree with nothing in it."""
+    image = bytearray(4096)
+    struct.pack_into("<I4xQQ", image, 0, 0x14000010, 0x80000, len(image))  # b .+0x40
+    image[56:60] = b"ARM\x64"
+    struct.pack_into(f"<{len(code)}I", image, 64, *code)
+    (folder / "Image").write_bytes(image)
+    names = b"#address-cells\0#size-cells\0"
+    tree = struct.pack(">12I", 1, 0, 3, 4, 0, 2, 3, 4, 15, 1, 2, 9)  # a root with these two
+    at = 56 + len(tree)
+    head = (0xD00DFEED, at + len(names), 56, at, 40, 17, 16, 0, len(names), len(tree))
+    (folder / "a.dtb").write_bytes(struct.pack(">10I", *head) + bytes(16) + tree + names)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ((0x14000000,), "has said nothing in .* of processor time"),  # b .
+        ((0xD503207F, 0x17FFFFFF), "has said nothing, and has stood still"),  # wfi; b .-4
+    ],
+    ids=["spins", "sleeps"],
+)
+def test_a_kernel_that_says_nothing_is_given_up_before_the_time_of_a_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: tuple[int, ...], words: str
+) -> None:
+    if shutil.which("qemu-system-aarch64") is None:
+        pytest.skip("there is no QEMU here")
+    no_linux(tmp_path, *code)
+    agent = tmp_path / "agent"  # it is never started
+    header = bytearray(64)
+    struct.pack_into("<4sB13xH34xH", header, 0, b"\x7fELF", 2, 183, 56)
+    agent.write_bytes(header)
+    monkeypatch.setenv("HIL_EMULATED_KERNEL", str(tmp_path / "Image"))
+    monkeypatch.setenv("HIL_EMULATED_DTB", str(tmp_path / "a.dtb"))
+    monkeypatch.setenv("HIL_AGENT_AARCH64", str(agent))
+    monkeypatch.setattr(board_module, "_MUTE_CPU_S", 1.0)
+    monkeypatch.setattr(board_module, "_IDLE_US", 600_000)
+    monkeypatch.setattr(board_module, "_IDLE_CPU_S", 0.5)
+    with pytest.raises(SetupError, match=rf"no agent was heard in \d+ s: .*{words}") as caught:
+        serve(EmulatedBoard("a"), lambda *_: pytest.fail("it cannot have booted"))
+    assert "arm64" in (caught.value.remedy or "")
+    assert machines() == []
 
 
 # --- with a machine -------------------------------------------------------------------------------

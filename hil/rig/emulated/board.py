@@ -15,6 +15,7 @@ from hil._kernel import ffi, lib
 from hil.agent_build import cached_agent, target_named
 from hil.errors import SetupError
 from hil.kernel import check
+from hil.rig.clock import now_us
 from hil.rig.emulated.fetch import BootFiles, boot_files
 from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
@@ -29,6 +30,10 @@ _TAIL_BYTES: Final = 4096
 _BOOT_US: Final = 40_000_000
 """Several times what a boot takes on a computer with nothing else to do (4 to 5 s)."""
 _SLOWEST: Final = 8
+_MUTE_CPU_S: Final = 15.0
+"""Three times what a whole boot takes."""
+_IDLE_CPU_S: Final = 0.3
+_IDLE_US: Final = 20_000_000
 _KINDS: Final = {
     "bit": lib.UPSET_BIT,
     "adjacent": lib.UPSET_ADJACENT,
@@ -42,6 +47,15 @@ def boot_timeout_us() -> int:
     """How long to wait for a boot, on this computer as busy as it is now."""
     load = os.getloadavg()[0] / max(1, len(os.sched_getaffinity(0)))
     return int(_BOOT_US * min(_SLOWEST, max(1.0, load)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    """How much processor time a machine had used at a moment."""
+
+    machine: Machine | None
+    cpu_s: float
+    since_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +161,7 @@ class EmulatedBoard:
         self._kernel = kernel_span(self._boot.kernel)
         self._machine: Machine | None = None
         self._boots = 0  # without the restarts of the machine that there is
+        self._idle = _Idle(None, 0.0, 0)
         self._tail = bytearray()  # the last that came from the serial port: frames and console
 
     @property
@@ -191,6 +206,21 @@ class EmulatedBoard:
             return ended
         found = _PANIC.findall(bytes(self._tail))
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
+
+    def no_boot(self) -> str | None:
+        """Why its boot will come to nothing; None if it may be under way. A kernel speaks in its
+        first seconds. Processor time counts, and not the clock: this computer may be busy."""
+        machine = self._machine
+        if machine is None or self._tail:
+            return None
+        if machine.cpu_s > _MUTE_CPU_S:
+            return f"its console has said nothing in {machine.cpu_s:.0f} s of processor time"
+        idle = self._idle
+        if machine is not idle.machine or machine.cpu_s - idle.cpu_s > _IDLE_CPU_S:
+            self._idle = _Idle(machine, machine.cpu_s, now_us())
+        elif now_us() - idle.since_us > _IDLE_US:
+            return f"it has said nothing, and has stood still for {_IDLE_US // 1_000_000} s"
+        return None
 
     def last_words(self) -> str:
         """The last line that its console told, for people."""

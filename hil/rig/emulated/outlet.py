@@ -41,10 +41,11 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
     told = False
     boots_until_us = began_us + board.boot_timeout_us
     while transport.fd is not None:
-        if not told and now_us() > boots_until_us:
+        mute = None if told else board.no_boot()
+        if not told and (mute or now_us() > boots_until_us):
             raise SetupError(
                 f"no agent was heard in {(now_us() - began_us) // 1_000_000} s: "
-                f"{board.last_words()}",
+                f"{mute or board.last_words()}",
                 remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
             )
         ready, _, _ = select.select([transport.fd, ours], [], [], _LOOK_S)

@@ -15,11 +15,10 @@ from typing import Final
 
 from hil.errors import HilError
 from hil.rig.clock import now_us
-from hil.rig.power.protocol import OverCurrent, Power, PowerReading
+from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerReading
 
 _PERIOD_S: Final = 0.5
 _TOLD_MAX: Final = 1000
-_LEAST_V: Final = 0.5
 _CLOSING_S: Final = 5.0
 
 
@@ -112,7 +111,7 @@ class PowerMonitor:
                 power.limit(*wanted)
             if watts is not None:
                 volts = power.read().volts
-                if volts is not None and volts > _LEAST_V:
+                if volts is not None and volts > LEAST_V:
                     power.limit(None, watts / volts)
                 else:  # it is off: asked again when it is on
                     with self._guard:

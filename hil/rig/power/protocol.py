@@ -5,9 +5,13 @@ from __future__ import annotations
 import abc
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from hil.errors import SetupError
 from hil.scenario.supply import Supply
+
+LEAST_V: Final = 0.5
+"""Less is no power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class Power(abc.ABC):
     def read(self) -> PowerReading:
         """What it measures now."""
         return PowerReading(None, None)
+
+    def gives_power(self) -> bool | None:
+        """Whether it gives power now; None: it cannot tell."""
+        volts = self.read().volts
+        return None if volts is None else volts > LEAST_V
 
     def limit(self, volts: float | None, amps: float | None) -> bool:  # noqa: ARG002
         """Set voltage and current limit (None: as it is). False: this instrument has none."""

@@ -18,6 +18,7 @@ _LATCHED: Final = 0.98
 _MEASURED: Final = 2
 """So often in a row: a latch-up stays, the peak of a disk that starts does not."""
 _CLOSE: Final = 0.02
+_ON: Final = frozenset({"1", "+1", "ON"})
 
 
 def _visa() -> Any:
@@ -132,10 +133,12 @@ class ScpiPower(Power):
     def off(self) -> None:
         self._switch(on=False)
 
+    def gives_power(self) -> bool:
+        return self._do("OUTP?")[0].upper() in _ON
+
     def _switch(self, *, on: bool) -> None:
         self._do("OUTP ON" if on else "OUTP OFF")
-        (said,) = self._do("OUTP?")
-        if (said.upper() in {"1", "+1", "ON"}) != on:
+        if self.gives_power() != on:
             raise self.failed(
                 f"its output did not switch {'on' if on else 'off'}",
                 "look at its display: a protection may have tripped, or the panel be locked",
