@@ -115,6 +115,38 @@ def test_a_value_that_the_supply_did_not_take_is_an_error(scpi: Callable[..., An
     power.close()
 
 
+@pytest.mark.parametrize("said", ["nan", "9.91E37", "-9.9E37", "inf"])
+def test_what_a_supply_could_not_measure_is_no_latch_up(
+    scpi: Callable[..., Any], tmp_path: Path, said: str
+) -> None:
+    """As most do in the moment in which a range changes. NaN is below no limit, either."""
+    power = scpi(current_limit_a=2.0)
+    lost = SUPPLY.replace(
+        'r: "{:.3f}"}\n        setter: {q: "TEST', f'r: "{said}"}}\n        setter: {{q: "TEST'
+    )
+    assert lost != SUPPLY
+    (tmp_path / "psu.yaml").write_text(lost.replace('default: "OFF"', 'default: "ON"'))
+    with pytest.raises(SetupError, match=r"`MEAS:CURR.` was answered by .*has measured nothing"):
+        power.watch()
+    assert power.gives_power(), "and the board is not cut off"
+    power.close()
+
+
+def test_a_tripped_supply_says_so_itself(scpi: Callable[..., Any], tmp_path: Path) -> None:
+    power = scpi(voltage_v=5.0)
+    head, rest = SUPPLY.split("    properties:")
+    start, end = rest.index("      output:"), rest.index("      volts:")
+    queue = """\
+      - {q: "OUTP ON"}
+      - {q: "OUTP?", r: "0"}
+      - {q: "SYST:ERR?", r: '302,"Over-current protection tripped"'}
+    properties:"""
+    (tmp_path / "psu.yaml").write_text(f"{head}{queue}{rest[:start]}{rest[end:]}")
+    with pytest.raises(SetupError, match=r"did not switch on; its error queue: 302,.Over-current"):
+        power.on()
+    power.close()
+
+
 def test_a_supply_that_is_not_there_is_named_with_what_to_try(scpi: Callable[..., Any]) -> None:
     power = scpi(resource="TCPIP::other::INSTR")
     for use in (power.off, power.check):

@@ -18,6 +18,8 @@ _LATCHED: Final = 0.98
 _MEASURED: Final = 2
 """So often in a row: a latch-up stays, the peak of a disk that starts does not."""
 _CLOSE: Final = 0.02
+_NO_NUMBER: Final = 9.9e37
+"""SCPI-99, 7.2.1.4: infinity; 9.91e37 is "not a number"."""
 _ON: Final = frozenset({"1", "+1", "ON"})
 
 
@@ -101,19 +103,35 @@ class ScpiPower(Power):
     def _number(self, command: str) -> float:
         (answer,) = self._do(command)
         try:
-            return float(answer)
+            number = float(answer)
         except ValueError:
+            with self.lock:
+                self._drop()  # an answer to something else: what comes next may be, too
             raise self.failed(
                 f"`{command}` was answered by {answer[:40]!r}; expected a number",
                 "is this the right resource? it may be no supply",
             ) from None
+        if not abs(number) < _NO_NUMBER:  # NaN, too: it would be below no limit, as a latch-up is
+            raise self.failed(
+                f"`{command}` was answered by {answer[:40]}: it has measured nothing",
+                "look at its display: the output may be off, or a range exceeded",
+            )
+        return number
+
+    def _complaint(self) -> str:
+        """What it says itself of the command that it has not obeyed; empty if nothing."""
+        try:
+            (said,) = self._do("SYST:ERR?")
+        except SetupError:
+            return ""
+        return "" if said.lstrip("+-").startswith("0") else f"; its error queue: {said[:80]}"
 
     def _set(self, command: str, value: float, unit: str) -> None:
         self._do(f"{command} {value:.4f}")
         got = self._number(f"{command}?")
         if abs(got - value) > max(_CLOSE * value, 0.005):
             raise self.failed(
-                f"it was set to {value:g} {unit} and says {got:g} {unit}",
+                f"it was set to {value:g} {unit} and says {got:g} {unit}{self._complaint()}",
                 f"is {value:g} {unit} within what this output can give?",
             )
 
@@ -140,7 +158,7 @@ class ScpiPower(Power):
         self._do("OUTP ON" if on else "OUTP OFF")
         if self.gives_power() != on:
             raise self.failed(
-                f"its output did not switch {'on' if on else 'off'}",
+                f"its output did not switch {'on' if on else 'off'}{self._complaint()}",
                 "look at its display: a protection may have tripped, or the panel be locked",
             )
 
