@@ -388,6 +388,28 @@ def test_an_instrument_that_fails_is_told_of_once() -> None:
     assert [e.error for e in seen] == ["node left: mock supply: no answer"]
 
 
+def test_one_that_fails_slowly_does_not_hide_the_others() -> None:
+    """A supply that was unplugged costs its time-out each time it is asked."""
+    asked: list[str] = []
+
+    class Gone(MockPower):
+        def watch(self) -> None:
+            asked.append(self.node)
+            threading.Event().wait(0.05)
+            raise self.failed("does not answer", "plug it in")
+
+    class Good(MockPower):
+        def watch(self) -> None:
+            asked.append(self.node)
+
+    powers = [Gone("a", supply(kind="mock")), Good("b", supply(kind="mock"))]
+    monitor = PowerMonitor(powers, period_s=0.001)
+    monitor.start()
+    events_until(monitor, lambda _: asked.count("b") >= 20)
+    monitor.close()
+    assert 1 <= asked.count("a") <= 10
+
+
 def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
     monitor = PowerMonitor([])
     monitor.start()

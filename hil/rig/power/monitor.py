@@ -20,6 +20,8 @@ from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerReading
 _PERIOD_S: Final = 0.5
 _TOLD_MAX: Final = 1000
 _CLOSING_S: Final = 5.0
+_REST: Final = 10
+_REST_MAX_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class PowerMonitor:
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._failed: dict[str, str] = {}
+        self._rests_until_us: dict[str, int] = {}
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
@@ -98,11 +101,13 @@ class PowerMonitor:
             for node, power in self._powers.items():
                 if self._ended.is_set():
                     return
-                self._look(node, power)
+                if now_us() >= self._rests_until_us.get(node, 0):
+                    self._look(node, power)
             self._wake.wait(self._period_s)
             self._wake.clear()
 
     def _look(self, node: str, power: Power) -> None:
+        began_us = now_us()
         try:
             with self._guard:
                 wanted = self._wanted.pop(node, None)
@@ -119,6 +124,9 @@ class PowerMonitor:
             cut = power.watch()
             reading = power.read()
         except HilError as error:
+            # One that is gone costs its time-out each time, in which no latch-up of others is seen.
+            cost_us = now_us() - began_us
+            self._rests_until_us[node] = now_us() + min(_REST * cost_us, _REST_MAX_US)
             if self._failed.get(node) != error.message:  # once, not twice a second
                 self._failed[node] = error.message
                 nothing = PowerReading(None, None)
