@@ -104,6 +104,25 @@ def test_what_is_missing_is_named_with_a_remedy(
     assert caught.value.remedy
 
 
+def test_without_a_network_apt_s_own_words_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`apt-get update` only warns then; that there is no such package is not what is wrong."""
+    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
+        (tmp_path / tool).write_text(
+            "#!/bin/sh\n"
+            'case "$*" in *update)\n'
+            "  echo \"W: Failed to fetch http://x.org  Could not resolve 'x.org'\" >&2; exit 0;;\n"
+            "esac\necho 'E: No packages found' >&2; exit 100\n"
+        )
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HIL_EMULATED_KERNEL", raising=False)
+    with pytest.raises(SetupError, match=r"has reached no archive .*Could not resolve 'x.org'"):
+        fetch.boot_files()
+
+
 def test_a_kernel_of_ones_own_needs_its_device_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

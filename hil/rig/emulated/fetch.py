@@ -128,8 +128,9 @@ def _fetch(say: Callable[[str], None]) -> None:
         work.chmod(0o755)  # apt gives up its privileges to download
         apt = _options(work)
         say("fetching Debian's arm64 kernel with apt (once; about 120 MB)")
-        _run(["apt-get", *apt, "-q", "update"], _UPDATE_TIMEOUT_S, work)
-        package = _kernel_package(_run(["apt-cache", *apt, "depends", _PACKAGE], 60, work))
+        update = _run(["apt-get", *apt, "-q", "update"], _UPDATE_TIMEOUT_S, work)
+        _must_have_lists(work / "lists", update.stderr)
+        package = _kernel_package(_run(["apt-cache", *apt, "depends", _PACKAGE], 60, work).stdout)
         _run(["apt-get", *apt, "-q", "download", package], _DOWNLOAD_TIMEOUT_S, work)
         found = next(work.glob("*.deb"), None)
         if found is None:
@@ -162,7 +163,18 @@ def _options(work: Path) -> list[str]:
     return [word for setting in settings for word in ("-o", setting)]
 
 
-def _run(command: list[str], timeout_s: int, cwd: Path) -> str:
+def _must_have_lists(lists: Path, complaints: str) -> None:
+    """Without a network `apt-get update` only warns, and what fails is something else later."""
+    if any("Packages" in path.name for path in lists.iterdir()):
+        return
+    lines = [line for line in complaints.split("\n") if line.startswith(("W:", "E:"))]
+    why = lines[0][2:].strip() if lines else "its sources name no archive"
+    raise SetupError(
+        f"apt has reached no archive to fetch an arm64 kernel from: {why}", remedy=_REMEDY
+    )
+
+
+def _run(command: list[str], timeout_s: int, cwd: Path) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
             command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -176,7 +188,7 @@ def _run(command: list[str], timeout_s: int, cwd: Path) -> str:
         lines = [line for line in done.stderr.split("\n") if line.startswith(("E:", "Err"))]
         why = lines[0] if lines else done.stderr.strip().split("\n")[-1]
         raise SetupError(f"{command[0]} cannot fetch an arm64 kernel: {why}", remedy=_REMEDY)
-    return done.stdout
+    return done
 
 
 def _kernel_package(depends: str) -> str:
