@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.amount import mostly_slow
+
 from .conftest import Hil
 
 PLANT = """workload: infer
@@ -72,13 +74,16 @@ def test_what_cannot_be_flown_is_refused(hil: Hil, arguments: tuple[str, ...], w
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
-    [
-        ("altitude_km: 420.0", "altitude_km: -20.0", 6, "below ground"),
-        ("altitude_km: 420.0", "altitude_km: 5000.0", 6, "2000 km"),
-        ("board: inproc", "board: inproc, profile: rasberry-pi-5", 4, "did you mean"),
-        ("51.64}", "51.64}\n  step_s: 60.0", 7, "too long for the thermal node"),
-        ("51.64}", "51.64}\n  profile: none.csv", 7, "no file"),
-    ],
+    mostly_slow(
+        [
+            ("altitude_km: 420.0", "altitude_km: -20.0", 6, "below ground"),
+            ("altitude_km: 420.0", "altitude_km: 5000.0", 6, "2000 km"),
+            ("board: inproc", "board: inproc, profile: rasberry-pi-5", 4, "did you mean"),
+            ("51.64}", "51.64}\n  step_s: 60.0", 7, "too long for the thermal node"),
+            ("51.64}", "51.64}\n  profile: none.csv", 7, "no file"),
+        ],
+        keep=2,
+    ),
 )
 def test_a_bad_plant_is_reported_at_its_line_before_anything_runs(
     hil: Hil, old: str, new: str, line: int, words: str

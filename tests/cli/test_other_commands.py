@@ -69,7 +69,7 @@ def test_shipped_scenarios_follow_the_schema(hil: Hil) -> None:
     assert schema == json.loads(hil("schema", "scenario").out)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for path in SHIPPED:
+    for path in SHIPPED[:3]:  # tests/scenario has all of them
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         validator.validate(json.loads(json.dumps(loaded, default=str)))  # moments: text in JSON
 

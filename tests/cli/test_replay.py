@@ -15,6 +15,7 @@ import pytest
 
 from hil.record.reader import Reader
 from hil.replay import tally, verify
+from tests.amount import mostly_slow
 
 from .conftest import Hil, wait_for_row
 
@@ -189,7 +190,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", TAMPERED)
+@pytest.mark.parametrize("what", mostly_slow(TAMPERED, keep=8))
 def test_a_tampered_record_exits_1_and_names_the_place(hil: Hil, run: Path, what: str) -> None:
     tamper, place = TAMPERED[what]
     tamper(run)

@@ -160,6 +160,7 @@ def test_wrong_lines_are_answered_one_by_one_and_the_right_one_after_them(start:
     assert run.done("status")
 
 
+@pytest.mark.slow
 def test_noise_neither_ends_nor_delays_a_run(start: Start) -> None:
     run = start(pace="free", board="process")
     run.wait_frames(50)

@@ -18,6 +18,7 @@ from hil.loop import Loop
 from hil.recovery import NodeState
 from hil.rig.process import ProcessBoard
 from hil.scenario import Scenario
+from tests.amount import mostly_slow
 from tests.descriptors import open_descriptors
 from tests.rig.test_transport import serve_rfc2217
 
@@ -73,7 +74,9 @@ class Server:
 
 
 @pytest.mark.filterwarnings("ignore:set(Name|Daemon):DeprecationWarning")  # pyserial's
-@pytest.mark.parametrize(("scheme", "serve"), [("socket", serve_plain), ("rfc2217", serve_rfc2217)])
+@pytest.mark.parametrize(
+    ("scheme", "serve"), mostly_slow([("socket", serve_plain), ("rfc2217", serve_rfc2217)], keep=1)
+)
 def test_a_server_that_goes_and_comes_back_is_found_again(
     tmp_path: Path, scheme: str, serve: Serve
 ) -> None:

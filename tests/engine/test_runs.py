@@ -28,6 +28,7 @@ from hil.record.reader import Reader
 from hil.result import Progress, RunResult
 from hil.rig.process import ProcessBoard
 from hil.scenario import PORTABLE_TARGETS, WORKLOADS, BoardKind, Scenario, Target, load_scenario
+from tests.amount import mostly_slow
 
 GOLDEN = Path(__file__).parent / "golden_digests.json"
 QUICK = {"lost_after_ms": 400, "retry_ms": 50, "cpu_floor_ms": 10}
@@ -119,7 +120,7 @@ def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
     ends_as_it_says(name, s, run(s, tmp_path))
 
 
-@pytest.mark.parametrize("name", PORTABLE)
+@pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=8))
 def test_golden_digests_are_kept_on_every_software_board(tmp_path: Path, name: str) -> None:
     kept: dict[str, str] = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     got = {}
@@ -166,7 +167,7 @@ def weather(name: str, seed: int, board: str = "inproc", **changes: Any) -> Scen
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [1, 2, 2**62 + 3])
+@pytest.mark.parametrize("seed", mostly_slow([2**62 + 3, 1, 2], keep=1))
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_inproc_and_process_boards_have_the_same_digest(
     tmp_path: Path, name: str, seed: int
@@ -492,6 +493,7 @@ class Stopper:
         return False
 
 
+@pytest.mark.slow
 def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path: Path) -> None:
     timeouts = {**QUICK, "lost_after_ms": 5000}
     s = scenario(

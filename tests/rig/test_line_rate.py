@@ -22,6 +22,7 @@ from hil.rig.process import find_agent
 from hil.rig.rig import Rig
 from hil.rig.serial_board import SerialBoard
 from hil.rig.transport import rate_of
+from tests.amount import mostly_slow
 
 from .cable import Badness, Cable, End
 from .contract import SEED, is_golden, one
@@ -183,14 +184,17 @@ def kind_of(data: bytes, decoder: Decoder) -> set[int]:
 
 @pytest.mark.parametrize(
     ("lost", "count"),
-    [
-        (Msg.BAUD, 1),
-        (Msg.BAUD, 3),
-        (Msg.BAUD | ANSWER, 1),
-        (Msg.BAUD | ANSWER, 2),
-        (Msg.HELLO, 2),
-        (Msg.HELLO | ANSWER, 2),
-    ],
+    mostly_slow(
+        [
+            (Msg.BAUD, 1),
+            (Msg.BAUD, 3),
+            (Msg.BAUD | ANSWER, 1),
+            (Msg.BAUD | ANSWER, 2),
+            (Msg.HELLO, 2),
+            (Msg.HELLO | ANSWER, 2),
+        ],
+        keep=2,
+    ),
 )
 def test_a_lost_message_costs_time_and_nothing_else(bench: Bench, lost: int, count: int) -> None:
     decoders = {id(bench.cable.host): Decoder(), id(bench.cable.board): Decoder()}

@@ -275,6 +275,29 @@ def test_a_run_that_begins_later_and_one_that_vanishes(tmp_path: Path) -> None:
     drive([folder], flow)
 
 
+def test_a_run_that_ended_before_the_first_look_is_shown(tmp_path: Path) -> None:
+    """Its process is over, its record there: there is something to look at."""
+    over = [False]
+
+    async def flow(b: Bench) -> None:
+        with Story(tmp_path / "run.db") as story:
+            story.agree(12).end("pass")
+        over[0] = True
+        await b.app.tick()
+        assert b.app.return_value is None
+        await b.wait(1.0)
+        assert "ENDED" in b.text
+
+    drive([tmp_path], flow, over=lambda: over[0])
+
+
+def test_a_run_that_ended_without_a_record_is_left(tmp_path: Path) -> None:
+    async def flow(b: Bench) -> None:
+        await b.app.tick()
+
+    assert drive([tmp_path], flow, over=lambda: True) == "over"
+
+
 def test_several_runs_at_once(run: Path, tmp_path: Path) -> None:
     with Story(tmp_path / "other" / "run.db", name="other") as story:
         story.agree(12)

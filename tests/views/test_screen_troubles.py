@@ -23,6 +23,7 @@ from hil.views.screen.gather import Gather
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
 from hil.views.screen.source import Source, State
+from tests.amount import mostly_slow
 from tests.views.story import Story
 from tests.views.test_screen_keys import Bench, Remote, drive
 
@@ -265,7 +266,9 @@ def test_random_keys_and_sizes_do_no_harm(run: Path, tmp_path: Path, seed: int, 
     drive([run, tmp_path / "empty", tmp_path / "damaged.db"], flow)
 
 
-@pytest.mark.parametrize("text", ["²", "9" * 5000, "1e999d", "[/red]", "٣", "-1", "9" * 30 + "d"])
+@pytest.mark.parametrize(
+    "text", mostly_slow(["²", "9" * 5000, "[/red]", "1e999d", "٣", "-1", "9" * 30 + "d"], keep=3)
+)
 def test_where_to_go_survives_anything_typed(run: Path, text: str) -> None:
     async def flow(b: Bench) -> None:
         await b.press("g")
@@ -276,7 +279,10 @@ def test_where_to_go_survives_anything_typed(run: Path, text: str) -> None:
     drive([run], flow)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), (20, 3), (40, 10)])
+@pytest.mark.parametrize(
+    "size",
+    [(1, 1), (20, 3), *(pytest.param(s, marks=pytest.mark.slow) for s in ((3, 2), (40, 10)))],
+)
 def test_tiny_terminals_do_no_harm(run: Path, size: tuple[int, int]) -> None:
     async def flow(b: Bench) -> None:
         for key in "12345":

@@ -13,6 +13,7 @@ import pytest
 
 from hil.views.screen.app import Watching
 from hil.views.screen.source import Source
+from tests.amount import mostly_slow
 from tests.views.picture import text_of
 from tests.views.story import Story
 
@@ -92,7 +93,7 @@ def compare(name: str, found: dict[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", mostly_slow(STORIES, keep=3))
 def test_every_page_in_every_severity(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

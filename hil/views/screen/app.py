@@ -193,17 +193,20 @@ class Watching(App[str]):
 
     async def tick(self) -> None:
         """Ten times a second; passes if the last one is not done."""
-        if self._over() and self.desk.source.state is State.WAITING:
+        if self._looking.locked():
+            return
+        over = self._over()  # before the look: a short run may end between them
+        looked = await self.look()
+        if over and looked and self.desk.source.state is State.WAITING:
             self.exit("over")  # it ended before there was anything to look at
-        if not self._looking.locked():
-            await self.look()
 
-    async def look(self) -> None:
-        """Read what is new, do what was asked for, draw what has changed."""
+    async def look(self) -> bool:
+        """Read what is new, do what was asked for, draw what has changed; whether there was a page
+        to do it for."""
         async with self._looking:
             width, height = self.lines.size
             if not width or not height or self._ended:
-                return
+                return False
             asked, self._asked = self._asked, []
             self._reading = asyncio.ensure_future(
                 asyncio.to_thread(self._read, width, height, asked)
@@ -212,6 +215,7 @@ class Watching(App[str]):
         if page is not None and self.is_running:
             self.lines.show(page)
             self._renew_footer()
+        return True
 
     def _read(
         self, width: int, height: int, asked: Sequence[Callable[[], object]]
