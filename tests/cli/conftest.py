@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hearing import hear_signals
 
 HIL = Path(sys.executable).parent / "hil"
 TIMEOUT_S = 60
@@ -73,7 +74,7 @@ class Hil:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=_hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
+            preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
             **more,
         )
 
@@ -86,12 +87,6 @@ class Hil:
 @pytest.fixture
 def hil(tmp_path: Path) -> Hil:
     return Hil(tmp_path)
-
-
-def _hear_signals() -> None:
-    """As from a terminal: what runs the tests (nohup, a shell's &) may have had signals ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None:

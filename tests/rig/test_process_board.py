@@ -30,6 +30,7 @@ from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.resync import read_state
 from hil.rig.rig import Budget, Rig
 from hil.rig.transport import TransportLost
+from tests.hearing import hear_signals
 
 from .contract import SEED, TIMING, is_golden, one, report_of
 
@@ -636,6 +637,7 @@ class Pipes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
