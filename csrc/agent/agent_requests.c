@@ -356,8 +356,8 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
       a->answer_valid = 0;
       agent_announce(a, q.seq);
       return;
-    case MSG_HEALTH: /* reading sensors may take long enough for a repeat to come: one answer for both */
-      if (!agent_answer_again(a, q.type, q.seq)) health(a, &q);
+    case MSG_HEALTH:
+      health(a, &q);
       return;
     case MSG_LIMIT: /* a step may last for long under a limit that is to be lifted */
       if (!agent_answer_again(a, q.type, q.seq)) limit(a, &q);
