@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil import resume, run_folder
+from hil.clock import HOST, Clock
 from hil.commands import Operator, Turn
 from hil.control.inbox import Inbox
 from hil.engine import ending, snapshots
@@ -33,7 +34,6 @@ from hil.record.writer import Writer
 from hil.recovery import Action
 from hil.result import Progress, RunResult
 from hil.rig.capture import Capture
-from hil.rig.clock import now_us
 from hil.rig.rig import Calibration
 from hil.scenario import Scenario
 
@@ -51,7 +51,8 @@ class Loop:
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
     between frames: true ends the run as aborted; `inbox` has an operator's commands. `batch=False`
     makes in-process boards go frame by frame like all others (the record is the same). `capture`
-    writes all bytes of all links to capture.pcapng in the folder."""
+    writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
+    waited for on `clock`."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Loop:
         on_progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
         inbox: Inbox | None = None,
+        clock: Clock = HOST,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
@@ -76,7 +78,7 @@ class Loop:
         self._health_at_us = 0
         self._snapshot_at_us = 0
 
-        parts = self.parts = assemble(scenario)
+        parts = self.parts = assemble(scenario, clock)
         self.nodes = list(parts.nodes)
         self.golden = parts.golden
         self.rig = parts.rig
@@ -165,8 +167,8 @@ class Loop:
 
     def _all_frames(self) -> str:
         """Run to the end; who ended the run before it, else empty."""
-        self._health_at_us = now_us()
-        self._snapshot_at_us = now_us() + _SNAPSHOT_US
+        self._health_at_us = self.rig.clock.now_us()
+        self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
         end = self.scenario.frame_count
         while self.parts.nominal(self.golden.next_frame) < end:
             if self._stop():
@@ -204,12 +206,12 @@ class Loop:
 
     def _between_frames(self, computed: bool) -> None:
         """What is done now and then; `computed`: the frame before has come to its end."""
-        now = now_us()
+        now = self.rig.clock.now_us()
         if now >= self._progress_at_us:
             paused = self._operator is not None and self._operator.paused
             self._tell("paused" if paused else "running", self.golden.next_frame)
         if now >= self._health_at_us:
-            self._health_at_us = now_us() + _HEALTH_US
+            self._health_at_us = self.rig.clock.now_us() + _HEALTH_US
             self._checkup.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
         # beyond it.
@@ -217,11 +219,11 @@ class Loop:
             self._take_snapshot()
 
     def _take_snapshot(self) -> None:
-        self._snapshot_at_us = now_us() + _SNAPSHOT_US
+        self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
         snapshots.take(self.parts, self._healer, self.steward, self.writer)
 
     def _tell(self, phase: str, frame: int) -> None:
-        self._progress_at_us = now_us() + _PROGRESS_US
+        self._progress_at_us = self.rig.clock.now_us() + _PROGRESS_US
         if self._on_progress is not None:
             metrics = self.parts.metrics
             self._on_progress(

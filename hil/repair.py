@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from hil.errors import HilError, LinkError, NodeError, SetupError
 from hil.kernel import Golden
 from hil.recovery import BOARD_IS_BACK, Action, NodeState
-from hil.rig.clock import now_us
 from hil.rig.messages import NO_FRAME
 from hil.rig.node import DONE, Node, NodeResult, may_return
 from hil.rig.resync import Damage, Resync, delta_resync, read_state, write_state
@@ -50,13 +49,15 @@ class Mechanic:
         self._golden = golden
 
     def _timed(self, work: Callable[[], Resync | str]) -> Repaired:
-        began = now_us()
+        began = self._rig.clock.now_us()
         try:
             done = work()
         except _BOARD_FAILURES as error:
             lost = not isinstance(error, NodeError)
-            return Repaired(False, error.message, duration_wall_us=now_us() - began, lost=lost)
-        spent = now_us() - began
+            return Repaired(
+                False, error.message, duration_wall_us=self._rig.clock.now_us() - began, lost=lost
+            )
+        spent = self._rig.clock.now_us() - began
         if isinstance(done, str):
             return Repaired(True, done, duration_wall_us=spent)
         how = "full copy" if done.full else "delta"
@@ -141,7 +142,7 @@ class Mechanic:
 
         Workers that died are started again, with `restart` all are. Returns the new results of
         `frame` (of the nodes that could go back), how it went, and whose worker was restarted."""
-        began = now_us()
+        began = self._rig.clock.now_us()
         start: dict[str, int] = {}
         restarted: list[str] = []
         bare: list[Node] = []  # alive, but without a checkpoint
@@ -168,9 +169,17 @@ class Mechanic:
         try:
             again = self._replay(able, start, frame)
         except HilError as error:
-            return {}, Repaired(False, error.message, duration_wall_us=now_us() - began), restarted
+            return (
+                {},
+                Repaired(False, error.message, duration_wall_us=self._rig.clock.now_us() - began),
+                restarted,
+            )
         detail = f"computed again from frame {min(start.values())}"
-        return again, Repaired(True, detail, duration_wall_us=now_us() - began), restarted
+        return (
+            again,
+            Repaired(True, detail, duration_wall_us=self._rig.clock.now_us() - began),
+            restarted,
+        )
 
     def refresh(self, node: Node, frame: int) -> Repaired:
         """The harness, not the system: give a node without redundancy the golden state and a new

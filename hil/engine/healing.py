@@ -12,7 +12,6 @@ from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
 from hil.recovery import Action, NodeState
 from hil.repair import Repaired
-from hil.rig.clock import now_us
 from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return
 from hil.voter import Verdict
 
@@ -114,8 +113,8 @@ class Healer:
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig
-        end_us = now_us() + rig.timing.lost_after_us
-        while (left_us := end_us - now_us()) > 0 and not self._stop():
+        end_us = rig.clock.now_us() + rig.timing.lost_after_us
+        while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
             if rig.attendant.wait(min(left_us, _LOOK_US) / 1e6):
                 return True
         return False

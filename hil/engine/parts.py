@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hil.clock import HOST, Clock
 from hil.delivery import Delivery
 from hil.injector import Injector
 from hil.kernel import Golden
@@ -74,16 +75,17 @@ class Parts:
         )
 
 
-def assemble(scenario: Scenario) -> Parts:
-    """The parts of a run of `scenario`; no board is opened yet. SetupError, ConfigError."""
-    nodes = tuple(build_nodes(scenario))
+def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
+    """The parts of a run of `scenario` on `clock`; no board is opened yet. SetupError,
+    ConfigError."""
+    nodes = tuple(build_nodes(scenario, clock))
     names = [node.name for node in nodes]
     golden = golden_run(scenario.workload_name, scenario.seed)
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
     if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
-    rig = Rig(nodes, scenario.workload_name, scenario.seed, timing)
+    rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
     rig.checkpoint_every = scenario.recovery.checkpoint_every
     rig.scrub_words = scenario.recovery.scrub_words
     plant = _plant_of(scenario)
@@ -100,7 +102,7 @@ def assemble(scenario: Scenario) -> Parts:
         classifier=Classifier(names),
         metrics=Metrics(),
         delivery=Delivery(rig, golden.workload.state_len),
-        pacer=Pacer(scenario.frame_us, scenario.pace_factor),
+        pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
         plant=plant,
         virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),
         frame_us=scenario.frame_us,

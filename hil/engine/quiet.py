@@ -11,7 +11,6 @@ from hil.engine.chronicle import Chronicle
 from hil.engine.healing import Healer
 from hil.engine.judgement import FrameWork, Judge, usual_kind
 from hil.engine.parts import Parts
-from hil.rig.clock import now_us
 from hil.rig.inproc import InprocBoard, run_batch
 from hil.rig.node import NodeResult
 from hil.voter import Verdict, record_length, unpack
@@ -93,11 +92,11 @@ class Quiet:
         parts = self._parts
         boards = [n.board for n in parts.nodes if isinstance(n.board, InprocBoard)]
         size = record_length(len(parts.nodes))
-        began_us = now_us()
+        began_us = self._parts.rig.clock.now_us()
         records = run_batch(boards, self._everybody, parts.golden, count, size)
         if not records:
             return False
-        self._adapt(now_us() - began_us)
+        self._adapt(self._parts.rig.clock.now_us() - began_us)
         last = self._healer.agreed = unpack(records[-size:])
         loud = last.kind is not usual_kind(last.voters) or not last.correct or bool(last.latent)
         quiet = len(records) // size - loud

@@ -15,7 +15,6 @@ from hil.engine.parts import Parts
 from hil.outcome import Upset
 from hil.recovery import NodeState
 from hil.rig.calls import Timing
-from hil.rig.clock import now_us
 from hil.rig.node import SILENT, NodeResult
 
 __all__ = ["Rounds"]
@@ -45,10 +44,10 @@ class Rounds:
         frame = FrameWork(number, self._prepare(number))
         parts.golden.step()
         asked = [parts.by_name[name] for name in parts.recovery.in_service]
-        asked_us = now_us()
+        asked_us = parts.rig.clock.now_us()
         frame.results = parts.rig.step(asked, number, parts.golden.input, self._timing())
         if any(r.status == SILENT for r in frame.results.values()):
-            self._explain_silence(frame.results, now_us() - asked_us)
+            self._explain_silence(frame.results, parts.rig.clock.now_us() - asked_us)
         else:
             self.forget_silence()  # it counts from when it begins, not from the last one
         for upset in parts.delivery.collect(frame.upsets, frame.results):

@@ -12,16 +12,15 @@ announces a new start, or when its port went away and came again.
 from __future__ import annotations
 
 import contextlib
-import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from hil.clock import HOST, Clock
 from hil.errors import HilError
 from hil.kernel import WIRE_VERSION, Decoder, encode
-from hil.rig.clock import now_us
 from hil.rig.link_state import LinkState
 from hil.rig.messages import ANSWER, Hello, Msg, hello
 from hil.rig.node import Node
@@ -76,7 +75,8 @@ class _Search:
 class Attendant:
     """Looks for the boards of one rig. All methods are called by the loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = HOST) -> None:
+        self._clock = clock
         self._searches: dict[str, _Search] = {}
         self._ending: list[_Search] = []
         self._told: SimpleQueue[_News | tuple[_Search, Returned]] = SimpleQueue()
@@ -150,7 +150,7 @@ class Attendant:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for a board to come back, at most so long; whether one has."""
-        return self._arrived.wait(timeout_s)
+        return self._clock.wait(self._arrived, timeout_s * 1e6)
 
     def close(self) -> None:
         """Look for none any more. A thread that hangs in opening a port ends when that fails."""
@@ -168,7 +168,7 @@ class Attendant:
     # --- in a search's own thread ---------------------------------------------------------------
 
     def _tell(self, search: _Search, state: LinkState, reason: str, chatter: int = 0) -> None:
-        self._told.put(_News(search, now_us(), state, reason, chatter))
+        self._told.put(_News(search, self._clock.now_us(), state, reason, chatter))
 
     def _cycle(self, search: _Search) -> None:
         if search.cycle is None or search.stop.is_set():
@@ -179,10 +179,10 @@ class Attendant:
             self._tell(search, LinkState.LOST, error.message)
 
     def _seek(self, search: _Search) -> None:
-        search.stop.wait(search.delay_s)
+        self._clock.wait(search.stop, search.delay_s * 1e6)
         self._cycle(search)
         patience_s = _PATIENCE_S
-        search.cycle_at_us = now_us() + int(patience_s * 1e6)
+        search.cycle_at_us = self._clock.now_us() + int(patience_s * 1e6)
         transport, pause_s = search.listen, _FIRST_PAUSE_S
         while not search.stop.is_set():
             greeting = transport is None
@@ -205,21 +205,21 @@ class Attendant:
             if transport is not None:
                 transport.close()
                 transport = None
-            search.stop.wait(pause_s)
+            self._clock.wait(search.stop, pause_s * 1e6)
             pause_s = min(1.5 * pause_s, _PAUSE_MAX_S)
-            if now_us() >= search.cycle_at_us:
+            if self._clock.now_us() >= search.cycle_at_us:
                 self._cycle(search)
                 patience_s = min(2 * patience_s, _PATIENCE_MAX_S)
-                search.cycle_at_us = now_us() + int(patience_s * 1e6)
+                search.cycle_at_us = self._clock.now_us() + int(patience_s * 1e6)
 
     def _converse(
         self, search: _Search, transport: Transport, *, greeting: bool
     ) -> tuple[Decoder, Hello] | None:
         """Ask for a HELLO (or wait for one) until it comes; None if this shall stop."""
         decoder = Decoder()
-        ask_at_us, every_us, heard = now_us(), _HELLO_EVERY_US, 0
+        ask_at_us, every_us, heard = self._clock.now_us(), _HELLO_EVERY_US, 0
         while not search.stop.is_set():
-            now = now_us()
+            now = self._clock.now_us()
             if search.cycle is not None and now >= search.cycle_at_us:
                 raise TransportLost("it did not come up; its power is cycled again")
             if greeting and now >= ask_at_us:
@@ -227,7 +227,7 @@ class Attendant:
                 transport.write(b"\0" + encode(Msg.HELLO, now % 0xFFFF + 1))
                 ask_at_us, every_us = now + every_us, min(2 * every_us, _HELLO_EVERY_MAX_US)
             if transport.fd is not None:
-                select.select([transport.fd], [], [], _SLICE_S)
+                self._clock.readable([transport.fd], _SLICE_S * 1e6)
             data = transport.read()
             frames, bad = decoder.push(data)
             heard += 0 if frames else len(data)

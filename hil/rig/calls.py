@@ -8,15 +8,12 @@ boards.
 from __future__ import annotations
 
 import itertools
-import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil.errors import VersionMismatch
 from hil.kernel import WIRE_VERSION, Frame
-from hil.rig import clock
-from hil.rig.clock import now_us
 from hil.rig.link import Link, request_bytes
 from hil.rig.messages import (
     ANSWER,
@@ -286,7 +283,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.unheard_from_us = 0
             link.round_trip_us = now_us - wait.began_us
             if call.sent_us and not wait.tries:
-                call.heard_us = clock.now_us()
+                call.heard_us = link.clock.now_us()
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
@@ -317,11 +314,11 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
 
     Raises VersionMismatch if a board answers in another wire version; everything else is a result.
     """
-    now = now_us()
+    now = calls[0].link.clock.now_us() if calls else 0
     waits: list[_Wait] = []
     for call in calls:
         if call.type in _TIMED:
-            call.sent_us = now_us()
+            call.sent_us = call.link.clock.now_us()
         call.begin()
         retry_us = timing.retry_us
         waits.append(_Wait(call, now + retry_us, retry_us, now, now, now, retry_us))
@@ -332,13 +329,13 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> None:
 
 def _given_up(wait: _Wait, timing: Timing) -> bool:
     """Nothing more is to be expected of a call; its result then is a Silence."""
-    call = wait.call
+    call, clock = wait.call, wait.call.link.clock
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
-    elif now_us() > _patient_until_us(wait, timing) or wait.tries > 10_000:
+    elif clock.now_us() >= _patient_until_us(wait, timing) or wait.tries > 10_000:
         # Of paced frames each call has a share of the patience only: silence lasts since the first.
         call.link.unheard_from_us = call.link.unheard_from_us or wait.understood_at_us
-        reason = f"no answer for {_duration(now_us() - call.link.unheard_from_us)}"
+        reason = f"no answer for {_duration(clock.now_us() - call.link.unheard_from_us)}"
         if wait.damaged:
             reason += f", only damaged frames ({wait.damaged}): a bad line, or no agent"
         call.result = Silence(reason, disconnected=False)
@@ -362,7 +359,8 @@ def _duration(us: int) -> str:
 
 def _proceed(waits: list[_Wait], timing: Timing) -> None:
     by_fd: dict[int, _Wait] = {}
-    now = now_us()
+    clock = waits[0].call.link.clock  # one rig, one clock
+    now = clock.now_us()
     until = now + timing.lost_after_us
     for wait in waits:
         transport = wait.call.link.transport
@@ -385,8 +383,8 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
             _again(wait, now)
     if not by_fd:
         return
-    ready, _, _ = select.select(list(by_fd), [], [], max(0, until - now) / 1e6)
-    now = now_us()
+    ready = clock.readable(list(by_fd), until - now)
+    now = clock.now_us()
     for fd in ready:
         _take(by_fd[fd], now)
     for wait in by_fd.values():

@@ -1,17 +1,18 @@
-"""The host's clock: the only place that reads real time for the rig, or sleeps."""
+"""The pace of a run: frames begin at their times on a clock."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
+
+from hil.clock import HOST, Clock
 
 _NAP_US: Final = 200_000
 
 
 def now_us() -> int:
-    """Microseconds of a monotonic clock."""
-    return time.monotonic_ns() // 1000
+    """Microseconds of the host's monotonic clock."""
+    return HOST.now_us()
 
 
 class Pacer:
@@ -20,7 +21,8 @@ class Pacer:
     A frame that begins late by more than its length moves the schedule: what was lost is not made
     up for by a burst of frames."""
 
-    def __init__(self, frame_us: int, factor: float | None) -> None:
+    def __init__(self, frame_us: int, factor: float | None, clock: Clock = HOST) -> None:
+        self._clock = clock
         self.period_us = None if factor is None else frame_us / factor
         self._due_us: float | None = None
 
@@ -35,15 +37,15 @@ class Pacer:
         """
         if self.period_us is None:
             return 0
-        now = now_us()
+        now = self._clock.now_us()
         if self._due_us is None:
             self._due_us = now
         early_us = self._due_us - now
         moved_us = 0
         if early_us > 0:
-            time.sleep(min(early_us, _NAP_US) / 1e6)
-            while (early_us := self._due_us - now_us()) > 0 and not stop():
-                time.sleep(min(early_us, _NAP_US) / 1e6)
+            self._clock.sleep_us(min(early_us, _NAP_US))
+            while (early_us := self._due_us - self._clock.now_us()) > 0 and not stop():
+                self._clock.sleep_us(min(early_us, _NAP_US))
         elif -early_us > self.period_us:
             moved_us = int(-early_us)
             self._due_us = now
@@ -55,7 +57,7 @@ class Pacer:
         """How long until the next frame is due; 0 if it is, or nothing is waited for."""
         if self.period_us is None or self._due_us is None:
             return 0
-        return max(0, int(self._due_us - now_us()))
+        return max(0, int(self._due_us - self._clock.now_us()))
 
     def restart(self) -> None:
         """Time was let pass on purpose: the next frame is due at once, and nothing was lost."""
@@ -68,4 +70,4 @@ class Pacer:
 
     def left_us(self) -> int:
         """Real time left in the frame that was begun last; at least 0."""
-        return max(0, int((self._due_us or 0) - now_us()))
+        return max(0, int((self._due_us or 0) - self._clock.now_us()))

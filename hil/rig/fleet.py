@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hil.clock import HOST, Clock
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.inproc import InprocBoard
 from hil.rig.node import Board, Node
@@ -26,7 +27,7 @@ def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
     )  # fmt: skip
 
 
-def build_nodes(scenario: Scenario) -> list[Node]:
+def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
     """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
     upsets = scenario.upsets
     # What depends on real time anyway goes on while an emulated board boots; a run that shall be
@@ -39,6 +40,6 @@ def build_nodes(scenario: Scenario) -> list[Node]:
         )
     )
     return [
-        Node(spec.name, index, _board(spec, index, beside=beside))
+        Node(spec.name, index, _board(spec, index, beside=beside), clock)
         for index, spec in enumerate(scenario.rig.nodes)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from hil.clock import HOST, Clock
 from hil.kernel import Decoder, Frame, encode
 from hil.rig.link_state import LinkState, Standing
 from hil.rig.messages import ANSWER, Hello, Msg
@@ -96,10 +97,12 @@ class Link:
     unheard_from_us: int = 0
     """Since when it was asked in vain, on the host's clock; 0: the last call had an answer."""
     round_trip_us: int | None = None
+    clock: Clock = field(default=HOST, repr=False, compare=False)
+    """On which calls over this link wait, and its events are dated."""
     _held: bytes = b""
 
     def __post_init__(self) -> None:
-        self.standing = Standing(self.name)
+        self.standing = Standing(self.name, clock=self.clock)
         if self.transport is not None:
             self.standing.become(LinkState.CONNECTING, "port open")
 

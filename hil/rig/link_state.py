@@ -27,7 +27,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from hil.rig.clock import now_us
+from hil.clock import HOST, Clock
 
 _EVENTS_KEPT: Final = 1000
 
@@ -57,10 +57,14 @@ class Standing:
     node: str
     state: LinkState = LinkState.ABSENT
     reason: str = "not connected"
-    since_us: int = field(default_factory=now_us)
+    since_us: int = field(init=False)
     tries: int = 0
     counts: dict[LinkState, int] = field(default_factory=lambda: dict.fromkeys(LinkState, 0))
     _events: deque[LinkEvent] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
+    clock: Clock = field(default=HOST, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.since_us = self.clock.now_us()
 
     @property
     def count(self) -> int:
@@ -68,11 +72,11 @@ class Standing:
 
     @property
     def age_us(self) -> int:
-        return now_us() - self.since_us
+        return self.clock.now_us() - self.since_us
 
     def become(self, state: LinkState, reason: str, at_us: int | None = None) -> None:
         """A state, or once more the one it is in: then only another reason is an event."""
-        at_us = now_us() if at_us is None else at_us
+        at_us = self.clock.now_us() if at_us is None else at_us
         if state is self.state and self.counts[state]:
             self.tries += 1
             if reason == self.reason:
@@ -85,7 +89,7 @@ class Standing:
 
     def note(self, what: str) -> None:
         """Something to tell that changes no state (the line's rate)."""
-        self._events.append(LinkEvent(self.node, now_us(), self.state, what))
+        self._events.append(LinkEvent(self.node, self.clock.now_us(), self.state, what))
 
     def take_events(self) -> list[LinkEvent]:
         """What has changed since this was asked last."""

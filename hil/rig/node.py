@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from hil._kernel import lib
+from hil.clock import HOST, Clock
 from hil.errors import SetupError
 from hil.rig.calls import Call, Rebooted, Silence
 from hil.rig.clock_fit import ClockFit
@@ -141,13 +142,13 @@ def may_return(board: Board) -> bool:
 
 
 class Node:
-    """One node as the host sees it."""
+    """One node as the host sees it. `clock` is the host's, on which its link is waited for."""
 
-    def __init__(self, name: str, index: int, board: Board) -> None:
+    def __init__(self, name: str, index: int, board: Board, clock: Clock = HOST) -> None:
         self.name = name
         self.index = index
         self.board = board
-        self.link = Link(name)
+        self.link = Link(name, clock=clock)
         self.hello: Hello | None = None
         self.loads = 0  # how often the workload was put on it
         self.loaded_boot: int | None = None  # the agent's start since which it holds it

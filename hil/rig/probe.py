@@ -7,16 +7,15 @@ the other, and its agent asked for a HELLO; nothing else is sent.
 from __future__ import annotations
 
 import re
-import select
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from hil.clock import HOST, Clock
 from hil.errors import HilError
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.adapters import Adapter
-from hil.rig.clock import now_us
 from hil.rig.messages import ANSWER, Hello, Msg, hello
 from hil.rig.transport import PortError, SerialTransport, TransportLost
 
@@ -104,11 +103,13 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
     return _nobody(candidate, bauds, heard, version)
 
 
-def _ask(transport: SerialTransport, wait_s: float) -> tuple[Hello | None, bytes, int]:
+def _ask(
+    transport: SerialTransport, wait_s: float, clock: Clock = HOST
+) -> tuple[Hello | None, bytes, int]:
     """The HELLO if one comes; what was heard instead; the wire version if it is another."""
     decoder = Decoder()
     heard = bytearray()
-    now = ask_at = now_us()
+    now = ask_at = clock.now_us()
     end = now + int(wait_s * 1e6)
     while now < end:
         if now >= ask_at:
@@ -116,7 +117,7 @@ def _ask(transport: SerialTransport, wait_s: float) -> tuple[Hello | None, bytes
             transport.write(b"\0" + encode(Msg.HELLO, now % 0xFFFF + 1))
             ask_at = now + ASK_EVERY_US
         fds = [] if transport.fd is None else [transport.fd]
-        select.select(fds, [], [], max(0, min(ask_at, end) - now) / 1e6)
+        clock.readable(fds, min(ask_at, end) - now)
         data = transport.read()
         heard += data[: _HEARD_MAX - len(heard)]
         frames, _ = decoder.push(data)
@@ -125,7 +126,7 @@ def _ask(transport: SerialTransport, wait_s: float) -> tuple[Hello | None, bytes
                 return hello(frame.payload), bytes(heard), 0
         if decoder.peer_version not in {0, WIRE_VERSION}:
             return None, bytes(heard), decoder.peer_version
-        now = now_us()
+        now = clock.now_us()
     return None, bytes(heard), 0
 
 

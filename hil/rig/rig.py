@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from hil._kernel import lib
+from hil.clock import HOST, Clock
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
 from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
-from hil.rig.clock import now_us
 from hil.rig.line_rate import LineRates
 from hil.rig.link import request_bytes
 from hil.rig.messages import (
@@ -103,9 +103,18 @@ def _patient(timing: Timing) -> Timing:
 
 
 class Rig:
-    """`workload` and `seed` are what nodes compute; `timing` how long to wait for them."""
+    """`workload` and `seed` are what nodes compute; `timing` how long to wait for them on `clock`,
+    which is that of the nodes' links, too."""
 
-    def __init__(self, nodes: Sequence[Node], workload: str, seed: int, timing: Timing) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        workload: str,
+        seed: int,
+        timing: Timing,
+        clock: Clock = HOST,
+    ) -> None:
+        self.clock = clock
         self.nodes = tuple(nodes)
         self.workload = workload
         self.seed = seed
@@ -113,11 +122,11 @@ class Rig:
         self.budget = Budget(5_000_000, 0)
         self.checkpoint_every = 0
         self.scrub_words = 0
-        self.attendant = Attendant()
+        self.attendant = Attendant(clock)
         self._cuts: dict[str, int] = {}
         powers = (_power_of(node) for node in self.nodes)
-        self.power = PowerMonitor([power for power in powers if power is not None])
-        self._seq = now_us() % 0xFFFF
+        self.power = PowerMonitor([p for p in powers if p is not None], clock=clock)
+        self._seq = self.clock.now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
         self.rates = LineRates(self.next_seq)
 
@@ -206,12 +215,12 @@ class Rig:
             power.on()
             node.link.standing.note(f"was off; switched on by {power.title}")
             self.attendant.look_for(node)
-        missing, began_us = list(dark), now_us()
+        missing, began_us = list(dark), self.clock.now_us()
         while missing:
             for node in self.returned():
                 self._greet(node, tell)
                 missing.remove(node)
-            waited_us = now_us() - began_us
+            waited_us = self.clock.now_us() - began_us
             if missing and waited_us > _SWITCHED_ON_US:
                 raise LinkTimeout(
                     f"node {missing[0].name} did not come up in {waited_us // 1_000_000} s after "
@@ -232,15 +241,15 @@ class Rig:
 
     def _greet(self, node: Node, tell: Callable[[str], None] = lambda _: None) -> Hello:
         boot_us = boot_timeout_us(node.board)
-        began_us, hopeless = now_us(), None
+        began_us, hopeless = self.clock.now_us(), None
         while True:
             call = Call(node.link, self.next_seq(), Msg.HELLO)
-            left_us = boot_us - (now_us() - began_us)
+            left_us = boot_us - (self.clock.now_us() - began_us)
             patience_us = max(self.timing.lost_after_us, min(left_us, _BOOT_SLICE_US))
             run_calls([call], replace(self.timing, lost_after_us=patience_us))
             if not isinstance(call.result, Silence) or not node.link.connected:
                 break
-            waited_us = now_us() - began_us
+            waited_us = self.clock.now_us() - began_us
             hopeless = no_boot(node.board)
             if hopeless or waited_us >= boot_us:
                 break
@@ -306,9 +315,9 @@ class Rig:
         worst_round_trip = 0
         for frame in range(frames):
             golden.step()
-            began = now_us()
+            began = self.clock.now_us()
             results = self.step(self.nodes, frame, golden.input)
-            worst_round_trip = max(worst_round_trip, now_us() - began)
+            worst_round_trip = max(worst_round_trip, self.clock.now_us() - began)
             for node in self.nodes:
                 result = results[node.name]
                 if result.status != DONE:
@@ -504,9 +513,9 @@ class Rig:
     def _cycle_and_wait(self, node: Node) -> None:
         """For who has nothing else to do meanwhile: runs let the attendant do it."""
         self.send_away(node, cycle=True)
-        end_us = now_us() + _BOOT_MAX_US
+        end_us = self.clock.now_us() + _BOOT_MAX_US
         while node not in self.returned():
-            if now_us() > end_us:
+            if self.clock.now_us() > end_us:
                 raise LinkTimeout(
                     f"node {node.name} did not come up after its power was cycled",
                     remedy="does hil-agent start with the board?",

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.clock import HOST, Clock
 from hil.errors import HilError
-from hil.rig.clock import now_us
 from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerReading
 
 _PERIOD_S: Final = 0.5
@@ -39,7 +39,10 @@ class PowerEvent:
 class PowerMonitor:
     """Watches the supplies in `powers`, by node. Without any it does nothing, and has no thread."""
 
-    def __init__(self, powers: Sequence[Power], period_s: float = _PERIOD_S) -> None:
+    def __init__(
+        self, powers: Sequence[Power], period_s: float = _PERIOD_S, clock: Clock = HOST
+    ) -> None:
+        self._clock = clock
         self._powers = {power.node: power for power in powers}
         self._period_s = period_s
         self._told: deque[PowerEvent] = deque(maxlen=_TOLD_MAX)
@@ -101,13 +104,13 @@ class PowerMonitor:
             for node, power in self._powers.items():
                 if self._ended.is_set():
                     return
-                if now_us() >= self._rests_until_us.get(node, 0):
+                if self._clock.now_us() >= self._rests_until_us.get(node, 0):
                     self._look(node, power)
-            self._wake.wait(self._period_s)
+            self._clock.wait(self._wake, self._period_s * 1e6)
             self._wake.clear()
 
     def _look(self, node: str, power: Power) -> None:
-        began_us = now_us()
+        began_us = self._clock.now_us()
         try:
             with self._guard:
                 wanted = self._wanted.pop(node, None)
@@ -125,13 +128,15 @@ class PowerMonitor:
             reading = power.read()
         except HilError as error:
             # One that is gone costs its time-out each time, in which no latch-up of others is seen.
-            cost_us = now_us() - began_us
-            self._rests_until_us[node] = now_us() + min(_REST * cost_us, _REST_MAX_US)
+            cost_us = self._clock.now_us() - began_us
+            self._rests_until_us[node] = self._clock.now_us() + min(_REST * cost_us, _REST_MAX_US)
             if self._failed.get(node) != error.message:  # once, not twice a second
                 self._failed[node] = error.message
                 nothing = PowerReading(None, None)
-                self._told.append(PowerEvent(node, now_us(), nothing, error=error.message))
+                self._told.append(
+                    PowerEvent(node, self._clock.now_us(), nothing, error=error.message)
+                )
             return
         self._failed.pop(node, None)
         if cut is not None or reading.volts is not None or reading.amps is not None:
-            self._told.append(PowerEvent(node, now_us(), reading, cut))
+            self._told.append(PowerEvent(node, self._clock.now_us(), reading, cut))
