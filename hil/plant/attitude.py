@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.eclipse import EARTH_RADIUS_KM
+from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.orbit import Track
 from hil.scenario.plant.thermal import Pointing
 

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from sgp4.api import WGS72, Satrec
 
-from hil.plant.eclipse import EARTH_RADIUS_KM, illumination
+from hil.plant.earth import EARTH_RADIUS_KM, FLATTENING
+from hil.plant.eclipse import illumination
 from hil.plant.sun import J2000_JD, mean_right_ascension_deg, sun_position
 
 __all__ = [
@@ -41,7 +42,6 @@ SUN_SYNCHRONOUS: Final = "sun-synchronous"
 # EGM96/WGS84; the numbers of verification cases O1 to O5.
 MU_KM3_S2: Final = 398_600.4418
 J2: Final = 1.08263e-3
-FLATTENING: Final = 1.0 / 298.257223563
 
 MIN_PERIGEE_KM: Final = 100.0
 """Below this nothing completes an orbit (the Karman line is the customary round number)."""
@@ -399,8 +399,10 @@ class Orbit:
         r, _ = self.positions_teme_km(t_s)
         return ecef_from_teme(r, gmst_rad(self._start_days + np.asarray(t_s) / _DAY_S))
 
-    def propagate(self, t_s: Floats) -> Track:
+    def propagate(self, t_s: Floats, grazing_height_km: float = 0.0) -> Track:
         """The track at `t_s` (N,), seconds of UTC from the run's start, in any order.
+
+        Sunlight that passes the Earth lower than `grazing_height_km` is lost.
 
         ValueError as for `positions_teme_km`, and if the satellite is below 100 km."""
         t = np.array(t_s, dtype=np.float64)
@@ -423,7 +425,7 @@ class Orbit:
             altitude_km=altitude_km,
             sun_teme=sun,
             sun_distance_au=sun_distance_au,
-            illumination=illumination(r, sun, sun_distance_au),
+            illumination=illumination(r, sun, sun_distance_au, grazing_height_km=grazing_height_km),
             beta_deg=_beta_deg(r, v, sun),
         )
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.eclipse import EARTH_RADIUS_KM
-from hil.plant.orbit import FLATTENING, Orbit
+from hil.plant.earth import EARTH_RADIUS_KM, FLATTENING
+from hil.plant.orbit import Orbit
 
 __all__ = ["GroundStation", "Pass", "elevation_deg", "find_passes"]
 

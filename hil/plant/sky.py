@@ -198,7 +198,7 @@ class Sky:
     def _propagate(self, t_s: Floats) -> Track:
         assert self.orbit is not None
         try:
-            return self.orbit.propagate(t_s)
+            return self.orbit.propagate(t_s, self._plant.eclipse.grazing_height_km)
         except ValueError as error:
             raise _no_orbit(str(error)) from None
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.plant.board_profile import BoardProfile
+from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.orbit import MU_KM3_S2
 from hil.plant.power import board_parts
 from hil.plant.solar_array import smad_array_power_w
-from hil.plant.thermal import EARTH_RADIUS_KM, NOMINAL, SIGMA_W_PER_M2_K4, earth_view_factor
+from hil.plant.thermal import NOMINAL, SIGMA_W_PER_M2_K4, earth_view_factor
 from hil.scenario.plant.battery import BatteryModel
 from hil.scenario.plant.power import BusModel, LevelModel, LoadModel, PowerModel
 from hil.scenario.plant.solar_array import SolarArrayModel

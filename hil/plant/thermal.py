@@ -31,6 +31,7 @@ import numpy.typing as npt
 from hil._kernel import ffi, lib
 from hil.errors import UsageError
 from hil.kernel import check
+from hil.plant.earth import EARTH_RADIUS_KM
 from hil.scenario.plant.thermal import (
     SPACE,
     ZERO_C_K,
@@ -72,9 +73,6 @@ Array = npt.NDArray[np.float64]
 
 SIGMA_W_PER_M2_K4: Final = 5.670374419e-8
 """Stefan-Boltzmann constant, exact in the SI of 2019."""
-
-EARTH_RADIUS_KM: Final = 6378.137
-"""Equatorial, WGS 84."""
 
 
 # Cases --------------------------------------------------------------------------------------------

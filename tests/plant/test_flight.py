@@ -17,10 +17,11 @@ from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
 from hil.plant.board_profile import list_board_profiles, load_board_profile
 from hil.plant.build import BuiltPlant, build_plant
+from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.flight import Draw
 from hil.plant.profile import Profile, read_profile, write_profile
 from hil.plant.sections import sections_of
-from hil.plant.thermal import EARTH_RADIUS_KM, earth_view_factor
+from hil.plant.thermal import earth_view_factor
 from hil.scenario import Scenario
 from hil.scenario.plant import battery, power, thermal
 from hil.scenario.plant.thermal import Pointing

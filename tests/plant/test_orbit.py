@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hil.plant.eclipse import illumination
 from hil.plant.orbit import (
     SUN_SYNCHRONOUS,
     Elements,
@@ -19,7 +20,8 @@ from hil.plant.orbit import (
     gmst_rad,
     sun_synchronous_inclination_deg,
 )
-from hil.plant.sun import sun_position
+from hil.plant.sun import AU_KM, sun_position
+from tests.plant import rays
 
 EPOCH = datetime(2026, 3, 20, tzinfo=timezone.utc)
 ISS = Elements(EPOCH, 51.64, altitude_km=420.0, eccentricity=1e-4)
@@ -86,15 +88,24 @@ def test_o9_a_year_of_dawn_and_dusk(
 ) -> None:
     orbit = Orbit.from_elements(dawn_dusk(altitude_km))
     track = orbit.propagate(np.arange(0.0, 365 * 86400.0, 80.0))
-    per_day = (1.0 - track.illumination).reshape(365, 1080)
+    sun_km = track.sun_teme * track.sun_distance_au[:, None] * AU_KM
+    hidden = rays.centre_hidden(track.r_teme_km, sun_km).reshape(365, 1080)
     # An eclipse hides more than half of the Sun; at 1400 km the penumbra is grazed on two weeks.
+    ours = (1.0 - track.illumination).reshape(365, 1080)
+    days = np.count_nonzero(ours.max(axis=1) > 0.5)
+    assert days == pytest.approx(np.count_nonzero(hidden.any(axis=1)), abs=1)
+    assert track.illumination.mean() == pytest.approx(1.0 - hidden.mean(), abs=2e-4)
+    # Around a sphere, as the reference document has it.
+    round_ = illumination(track.r_teme_km, track.sun_teme, track.sun_distance_au, flattening=0.0)
+    per_day = (1.0 - round_).reshape(365, 1080)
     assert np.count_nonzero(per_day.max(axis=1) > 0.5) == pytest.approx(eclipse_days, abs=2)
-    assert track.illumination.mean() == pytest.approx(sunlit, abs=0.001)
+    assert round_.mean() == pytest.approx(sunlit, abs=0.001)
     beta = np.abs(track.beta_deg)
     if betas is not None:
         assert (beta.min(), beta.max()) == pytest.approx(betas, abs=0.2)
     worst = orbit.propagate(track.t_s[np.argmin(beta)] + np.arange(0.0, 86400.0, 2.0))
-    edges = np.flatnonzero(np.diff(np.pad((worst.illumination < 0.5).astype(int), 1)))
+    round_ = illumination(worst.r_teme_km, worst.sun_teme, worst.sun_distance_au, flattening=0.0)
+    edges = np.flatnonzero(np.diff(np.pad((round_ < 0.5).astype(int), 1)))
     longest = np.max(edges[1::2] - edges[::2], initial=0) * 2.0
     assert longest / 60.0 == pytest.approx(longest_min, abs=0.3)
 

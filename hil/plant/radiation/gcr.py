@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.eclipse import EARTH_RADIUS_KM
+from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.radiation.ap8 import SolarPhase
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
-from hil.scenario.plant.orbit import OrbitModel, StationModel, Utc
+from hil.scenario.plant.orbit import Eclipse, OrbitModel, StationModel, Utc
 from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.plant.spacecraft import Spacecraft
 from hil.scenario.problems import Findings, wrong_at
@@ -51,6 +51,7 @@ class Plant(FrozenModel):
     """Orbit, sun, radiation, power and heat."""
 
     orbit: OrbitModel | None = Field(default=None, description="The orbit.")
+    eclipse: Eclipse = Field(default_factory=Eclipse, description="Edge of the Earth's shadow.")
     start_utc: Utc | None = Field(
         default=None, description="When the run begins; default: the epoch of the orbit."
     )

@@ -11,7 +11,7 @@ from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.positions import describe
 from hil.scenario.problems import Findings, wrong, wrong_at
 
-__all__ = ["OrbitModel", "StationModel", "Utc"]
+__all__ = ["Eclipse", "OrbitModel", "StationModel", "Utc"]
 
 Degrees = Annotated[Float, Field(ge=-360, le=360)]
 
@@ -99,6 +99,16 @@ class OrbitModel(FrozenModel):
                 )
         wrong_at("OrbitModel", found)
         return self
+
+
+class Eclipse(FrozenModel):
+    """The edge of the Earth's shadow (hil.plant.eclipse)."""
+
+    grazing_height_km: Annotated[Float, Field(ge=0, le=100)] = Field(
+        default=0.0,
+        description="Sunlight that passes the WGS84 ellipsoid lower than this is lost. 0: no "
+        "atmosphere; 21: what refraction and extinction take, in low orbit.",
+    )
 
 
 class StationModel(FrozenModel):
