@@ -1,16 +1,17 @@
-"""Check: whether scenario and bench files are right, without running anything.
+"""Check: whether scenarios, bench files and board profiles are right, without running anything.
 
-A file with a `boards:` key is a bench file, any other a scenario. All problems are found, of all
-files.
+A file with a `boards:` key is a bench file; one with more keys of a board profile than of a
+scenario is a board profile; any other is a scenario. All problems of all files are found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from hil import shipped
 from hil.errors import ConfigError, HilError, Problem
 from hil.scenario import Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
@@ -21,6 +22,7 @@ __all__ = ["Checked", "check", "check_all"]
 
 SCENARIO: Final = "scenario"
 BENCH: Final = "bench"
+BOARD: Final = "board"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +61,27 @@ class Checked:
 
 
 def check_all(sources: Iterable[str]) -> list[Checked]:
-    """Every one of `sources`, in their order. SetupError if the shipped scenarios are missing."""
+    """Check every one of `sources`, in their order. Raises SetupError if the shipped files are
+    missing."""
     return [check(source) for source in sources]
 
 
 def check(source: str) -> Checked:
-    """One file, or one shipped scenario by its bare name. SetupError as above."""
+    """Check one file, or one shipped scenario or board profile by its bare name. Raises SetupError
+    as above."""
     file, kind, summary = source, SCENARIO, ""
     problems: tuple[Problem, ...] = ()
     try:
-        path = find_scenario(source)
+        path = shipped.board_path(source) or find_scenario(source)
         file = str(path)
         document = read_yaml(path)
         if "boards" in document.data:
             kind = BENCH
             bench = bench_of(document)
             summary = f"bench, {_count(len(bench.boards), 'board')}"
+        elif _is_board_profile(document.data):
+            kind = BOARD
+            summary = _profile_text(path)
         else:
             scenario = load(path).scenario
             summary = _scenario_text(scenario)
@@ -86,6 +93,32 @@ def check(source: str) -> Checked:
             raise
         problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
     return Checked(source, file, kind, summary, problems)
+
+
+def _is_board_profile(data: Mapping[Any, Any]) -> bool:
+    """Whether a file has more keys of a board profile than of a scenario."""
+    from hil.plant.board_profile import BoardProfile  # noqa: PLC0415  (heavy)
+
+    of_board, of_scenario = (
+        {info.alias or name for name, info in model.model_fields.items()}
+        for model in (BoardProfile, Scenario)
+    )
+    keys = set(data)
+    return len(keys & (of_board - of_scenario)) > len(keys & (of_scenario - of_board))
+
+
+def _profile_text(path: Path) -> str:
+    """Load a board profile; return it in a few words. Raises ConfigError."""
+    from hil.plant.board_profile import load_board_profile, numbers_of  # noqa: PLC0415  (heavy)
+
+    profile = load_board_profile(path)
+    facts = [fact for _, fact in numbers_of(profile)]
+    assumed = sum(fact.assumption is not None for fact in facts)
+    return (
+        f"board profile {profile.name}, {_count(len(profile.power.modes), 'power mode')}, "
+        f"{_count(len(profile.radiation.channels), 'radiation channel')}, "
+        f"{_count(len(facts), 'value')}, {assumed} of them assumed"
+    )
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:

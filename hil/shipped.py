@@ -9,7 +9,14 @@ from pathlib import Path
 
 from hil.errors import SetupError
 
-__all__ = ["boards_dir", "list_scenarios", "scenario_path", "scenarios_dir", "sources_dir"]
+__all__ = [
+    "board_path",
+    "boards_dir",
+    "list_scenarios",
+    "scenario_path",
+    "scenarios_dir",
+    "sources_dir",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -32,6 +39,12 @@ def scenarios_dir() -> Path:
 def boards_dir() -> Path:
     """The folder of the shipped board profiles. Raises SetupError if it was not installed."""
     return _find("boards")
+
+
+def board_path(name: str) -> Path | None:
+    """The file of the shipped board profile `name`, or None. Raises SetupError as boards_dir."""
+    names = {path.stem for path in boards_dir().glob("*.yaml")}
+    return boards_dir() / f"{name}.yaml" if name in names else None
 
 
 def sources_dir() -> Path:

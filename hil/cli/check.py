@@ -1,4 +1,4 @@
-"""`hil check` and `hil schema`: scenario and bench files, before anything runs."""
+"""`hil check` and `hil schema`: scenarios, bench files and board profiles, before a run."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -19,11 +19,18 @@ __all__ = ["check", "schema"]
 
 def check(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Scenario or bench files, or names.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Scenarios, bench files, board profiles: files, or names of shipped ones.",
+        ),
     ],
     as_json: Json = False,
 ) -> int:
-    """Check scenario and bench files without running them: all problems of all files."""
+    """Check scenarios, bench files and board profiles without running them.
+
+    Reports all problems of all files, each with its line and what to do. Exit 2 if there are any.
+    """
     from hil.check import check_all
     from hil.views import tables
 
@@ -46,14 +53,21 @@ def check(
 class _SchemaOf(str, enum.Enum):
     scenario = "scenario"
     bench = "bench"
+    board = "board"
 
 
 def schema(
-    kind: Annotated[_SchemaOf, typer.Argument(help="Of which file.")] = _SchemaOf.scenario,
+    kind: Annotated[_SchemaOf, typer.Argument(help="The kind of file.")] = _SchemaOf.scenario,
 ) -> int:
-    """Print the JSON Schema of scenario or bench files, for completion in editors."""
+    """Print the JSON Schema of scenarios, bench files or board profiles, for editors."""
+    from hil.plant.board_schema import board_schema
     from hil.scenario import bench_schema, scenario_schema
 
-    content = bench_schema() if kind is _SchemaOf.bench else scenario_schema()
+    schemas = {
+        _SchemaOf.scenario: scenario_schema,
+        _SchemaOf.bench: bench_schema,
+        _SchemaOf.board: board_schema,
+    }
+    content = schemas[kind]()
     out(json.dumps(content, indent=2))
     return Exit.PASS

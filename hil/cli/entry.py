@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hil import __version__
-from hil.cli import board, check, control, discover, doctor, orbit, replay, run, watch
+from hil.cli import board, check, control, discover, doctor, orbit, replay, run, scenario, watch
 from hil.cli.failures import guarded
 from hil.cli.output import out, write
 from hil.cli.session import session
@@ -54,6 +54,7 @@ app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.add_typer(board.board_app, name="board")
+app.add_typer(scenario.scenario_app, name="scenario")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -245,6 +245,8 @@ def _described(annotation: Any, limits: list[Any]) -> str:
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _described(arguments[0], [*limits, *arguments[1:]])
+    if origin is typing.Literal:
+        return one_of([str(word) for word in arguments])
     if origin is tuple:
         each = _described(arguments[0], [])
         return f"{each}, or a list of them" if each.startswith("one of ") else "a list"

@@ -15,7 +15,7 @@ from hil.scenario.expect import KNOWN_METRICS
 from hil.scenario.model import Scenario
 from hil.scenario.words import BOARD_ALIASES, NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN
 
-__all__ = ["bench_schema", "scenario_schema"]
+__all__ = ["bench_schema", "finished", "scenario_schema"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -41,12 +41,12 @@ def scenario_schema() -> dict[str, Any]:
     rate["properties"]["target"] = rate["properties"]["targets"]
     rate["required"] = [key for key in rate["required"] if key != "targets"]
     rate["oneOf"] = [{"required": ["target"]}, {"required": ["targets"]}]
-    return _finished(schema, "Scenario of hil")
+    return finished(schema, "Scenario of hil")
 
 
 def bench_schema() -> dict[str, Any]:
     """The JSON Schema of a bench file."""
-    return _finished(Bench.model_json_schema(by_alias=True), "Bench file of hil")
+    return finished(Bench.model_json_schema(by_alias=True), "Bench file of hil")
 
 
 def _expected() -> dict[str, Any]:
@@ -57,5 +57,6 @@ def _name_is_enough(parts: dict[str, Any], name: str, short: dict[str, Any]) -> 
     parts[name] = {"anyOf": [short, parts[name]]}
 
 
-def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
+def finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
+    """Return a schema of a model with its dialect and a title for people."""
     return {"$schema": _DIALECT, **schema, "title": title}

@@ -36,9 +36,45 @@ def test_every_shipped_scenario_is_right(hil: Hil) -> None:
 
 def test_what_a_file_is_is_told_by_its_content(hil: Hil) -> None:
     hil.write("some.yaml", BENCH)
-    done = hil("check", "some.yaml", "quickstart", "--json")
+    profile = (shipped.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
+    hil.write("my-board.yaml", profile.replace("name: raspberry-pi-5", "name: my-board", 1))
+    done = hil("check", "some.yaml", "quickstart", "my-board.yaml", "raspberry-pi-5", "--json")
     assert done.code == 0
-    assert [f["kind"] for f in done.json["files"]] == ["bench", "scenario"]
+    kinds = [f["kind"] for f in done.json["files"]]
+    assert kinds == ["bench", "scenario", "board", "board"]
+
+
+def test_every_shipped_board_profile_is_right(hil: Hil) -> None:
+    profiles = sorted(shipped.boards_dir().glob("*.yaml"))
+    done = hil("check", *profiles)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("✔ ok") == len(profiles) == done.out.count("board profile ")
+
+
+def test_all_problems_of_a_board_profile_are_told_with_their_lines(hil: Hil) -> None:
+    text = (shipped.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    family = next(n for n, line in enumerate(lines) if line.startswith("family:"))
+    source = next(n for n, line in enumerate(lines) if line.startswith("memory_mib:"))
+    lines[family] = "family: toaster"
+    lines[source] = "memory_mib: {value: 8192}"
+    hil.write("raspberry-pi-5.yaml", "\n".join([*lines, "colour: red"]))
+    done = hil("check", "./raspberry-pi-5.yaml")
+    assert done.code == 2
+    for line, what in (
+        (family, "raspberry-pi, jetson"), (source, "expected `source:` or `assumption:`"),
+        (len(lines), "unknown key"),
+    ):  # fmt: skip
+        (told,) = [t for t in done.err.splitlines() if f"raspberry-pi-5.yaml:{line + 1}:" in t]
+        assert what in told
+    assert "3 problems in 1 of 1 files" in done.err
+
+
+def test_half_a_board_profile_is_not_taken_for_a_scenario(hil: Hil) -> None:
+    hil.write("half.yaml", "schema: 1\nname: half\nfamily: pc\nsoc: x\n")
+    done = hil("check", "half.yaml")
+    assert done.code == 2
+    assert "$.radiation: this key is missing" in done.err and "workload" not in done.err
 
 
 def test_all_problems_of_all_files_are_told(hil: Hil) -> None:
@@ -79,6 +115,23 @@ def test_a_bench_follows_its_schema(hil: Hil) -> None:
     jsonschema.validate(yaml.safe_load(BENCH), schema, jsonschema.Draft202012Validator)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"boards": [{}]}, schema, jsonschema.Draft202012Validator)
+
+
+def test_shipped_board_profiles_follow_their_schema(hil: Hil) -> None:
+    schema = json.loads(hil("schema", "board").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in sorted(shipped.boards_dir().glob("*.yaml")):
+        profile = yaml.safe_load(path.read_text(encoding="utf-8"))
+        validator.validate(profile)
+        for broken in (
+            {**profile, "colour": "red"},
+            {**profile, "process_nm": {"value": 7}},
+            {**profile, "process_nm": {"value": 7, "source": "who says so"}},
+            {**profile, "family": "toaster"},
+            {key: value for key, value in profile.items() if key != "radiation"},
+        ):
+            assert not validator.is_valid(broken)
 
 
 def test_a_schema_of_something_else_exits_2(hil: Hil) -> None:

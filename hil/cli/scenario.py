@@ -1,0 +1,124 @@
+"""`hil scenario ...`: the shipped scenarios, to list, read and copy."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, out, quoted, say, show
+from hil.errors import SetupError, UsageError
+from hil.exits import Exit
+
+__all__ = ["scenario_app"]
+
+scenario_app = typer.Typer(
+    no_args_is_help=True, help="Shipped scenarios: list them, show one, copy one to change it."
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A shipped scenario.")]
+
+
+@scenario_app.command("list")
+def list_(as_json: Json = False) -> int:
+    """List the shipped scenarios, with one line about each."""
+    from hil import shipped
+    from hil.scenario import load_scenario
+    from hil.views import scenarios
+
+    found = [load_scenario(name) for name in shipped.list_scenarios()]
+    if as_json:
+        rows = [
+            {
+                "name": scenario.name,
+                "summary": scenario.summary,
+                "workload": scenario.workload_name,
+                "scheme": str(scenario.rig.scheme),
+                "boards": sorted({str(node.board.value) for node in scenario.rig.nodes}),
+                "frames": scenario.frame_count,
+            }
+            for scenario in found
+        ]
+        answer({"scenarios": rows})
+    else:
+        lines = [(scenario.name, scenario.summary) for scenario in found]
+        show(lambda _: scenarios.table(lines), width=110)
+    return Exit.PASS
+
+
+@scenario_app.command("show")
+def show_(name: Name, as_json: Json = False) -> int:
+    """Print the file of a shipped scenario."""
+    path = _shipped(name)
+    text = path.read_text(encoding="utf-8")
+    if as_json:
+        answer({"name": name, "file": str(path), "text": text})
+    else:
+        out(text.rstrip("\n"))
+    return Exit.PASS
+
+
+@scenario_app.command("copy")
+def copy(
+    name: Name,
+    destination: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DEST]", help="File or folder to copy to; NAME.yaml here if left out."
+        ),
+    ] = None,
+) -> int:
+    """Copy a shipped scenario, to change it. An existing file is never overwritten."""
+    source = _shipped(name)
+    target = Path(destination or ".")
+    if target.is_dir() or (destination or "").endswith(os.sep):
+        target /= f"{name}.yaml"
+    _write_new(target, source.read_bytes())
+    say(f"copied to {target}; after a change: hil check {quoted(target)}")
+    return Exit.PASS
+
+
+def _shipped(name: str) -> Path:
+    """Return the file of a shipped scenario. Raises UsageError if there is none of that name."""
+    from hil import shipped
+    from hil.scenario.problems import did_you_mean
+
+    path = shipped.scenario_path(name)
+    if path is None:
+        hint = did_you_mean(name, shipped.list_scenarios())
+        raise UsageError(
+            f"there is no shipped scenario `{name[:80]}`",
+            remedy=(f"{hint} " if hint else "") + "`hil scenario list` lists them",
+        )
+    return path
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that does not exist yet, whole or not at all. Raises UsageError, SetupError."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists already, and is not overwritten", remedy="name another file"
+        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{path.parent} is not a folder", remedy=f"mkdir -p {quoted(path.parent)}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SetupError(f"cannot write {path}: {_reason(error)}") from error
+    try:
+        with file:
+            file.write(content)
+    except OSError as error:
+        os.unlink(path)  # noqa: PTH108  (its error, if any, is the same one)
+        raise SetupError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
