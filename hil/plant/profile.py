@@ -280,8 +280,9 @@ def write_profile(path: Path, columns: Mapping[str, Floats]) -> None:
 
     OSError if the file cannot be written."""
     if path.suffix.lower() == ".npz":
+        arrays: dict[str, Any] = dict(columns)  # before NumPy 2.1 every keyword is an array
         with path.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **dict(columns))
+            np.savez_compressed(file, **arrays)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
