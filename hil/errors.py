@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hil.exits import Exit
+from hil.printable import one_line
 
 __all__ = [
     "ConfigError",
@@ -87,7 +88,7 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         text = f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
-        return f"{text}; {self.remedy}" if self.remedy else text
+        return one_line(f"{text}; {self.remedy}" if self.remedy else text)
 
 
 class ConfigError(HilError, ValueError):

@@ -14,6 +14,7 @@ from hil.cli.output import answer, out, say
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
 from hil.exits import Exit
+from hil.printable import printable
 
 __all__ = ["HELP", "control"]
 
@@ -43,7 +44,8 @@ def control(
     with Client(run_folder) as client:
         if COMMANDS[command].destructive and not yes and sys.stdin is not None:
             if sys.stdin.isatty():
-                typer.confirm(f"{command} {' '.join(words or ())}: sure?", abort=True, err=True)
+                question = printable(f"{command} {' '.join(words or ())}: sure?")
+                typer.confirm(question, abort=True, err=True)
         reply = client.send(command, arguments)
     if as_json:
         answer(reply.as_json())

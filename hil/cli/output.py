@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hil.errors import SetupError
+from hil.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +26,13 @@ __all__ = ["answer", "has_screen", "out", "quoted", "say", "show", "wants_ascii"
 
 
 def write(stream: TextIO | None, text: str) -> None:
-    """Text to stdout or stderr. That nobody reads it is no failure; a full disk behind it is."""
+    """Write text to stdout or stderr, its control characters escaped.
+
+    That nobody reads it is no failure; a full disk behind it is (SetupError)."""
+    _write(stream, printable(text))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:
         return
     try:
@@ -68,7 +75,7 @@ def show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) 
         console.width = width
     console.print(make(glyphs_for(sys.stdout)), crop=False)
     lines = [line.rstrip(" ") for line in text.getvalue().rstrip("\n").split("\n")]
-    out("\n".join(lines))
+    _write(sys.stdout, "\n".join(lines) + "\n")  # colours are escape codes; texts have none
 
 
 def answer(content: Mapping[str, Any]) -> None:

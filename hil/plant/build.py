@@ -65,7 +65,7 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     assert plant is not None
     boards = boards_of(scenario)
     duration_s = scenario.frame_count * scenario.frame_us / 1e6
-    profile = None if plant.profile is None else _profile(plant.profile)
+    profile = None if plant.profile is None else _profile(plant)
     built = system = None
     if plant.orbit is not None:
         orbit = orbit_of(plant.orbit, plant)
@@ -98,14 +98,22 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
 
 
-def _profile(name: str) -> Profile:
+def _profile(plant: Plant) -> Profile:
+    name = plant.profile
+    assert name is not None
     path = Path(name)
-    if not path.is_file():
-        error = UsageError(
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # too long, or in a folder that may not be read
+        why = getattr(error, "strerror", None) or error
+        failed = UsageError(f"the file {name[:200]} cannot be read: {why}")
+        raise _unplaced("$.plant.profile", failed) from None
+    if not exists:
+        failed = UsageError(
             f"there is no file {name}", remedy="write one: hil orbit SCENARIO -o FILE"
         )
-        raise _unplaced("$.plant.profile", error)
-    return read_profile(path)
+        raise _unplaced("$.plant.profile", failed)
+    return read_profile(path, plant.max_gap_s)
 
 
 def _spacecraft(plant: Plant, boards: Sequence[Board], mean_km: float) -> Built:

@@ -16,48 +16,34 @@ Units are in the names; unknown columns are refused.
     contact.STATION              1 while it hears the satellite
 
 Between rows values are interpolated; levels, stages and contacts, which are whole numbers, hold
-until the next row. A gap is a step of more than ten times the usual one, or of more than three
-times those before and after it."""
+until the next row. Rows may be dense around an event. A step is a gap if it is more than three
+times as long as both its neighbours, or more than ten times as long as any two steps that follow,
+precede or enclose it; or, with `max_gap_s:` in the scenario, if it is longer than that."""
 
 from __future__ import annotations
 
 import csv
-import io
-import math
-import re
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.errors import ConfigError, Problem
+from hil.plant.profile_columns import FAMILIES, HELD, MAX_ROWS, hint, limits, unusable
+from hil.plant.profile_csv import read_csv
+from hil.plant.profile_npz import read_npz
 from hil.scenario.problems import did_you_mean
 
 __all__ = ["Profile", "read_profile", "write_profile"]
 
 Floats = npt.NDArray[np.float64]
 
-_ANY: Final = (-math.inf, math.inf)
-_RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "t_s": _ANY, "latitude_deg": (-90.0, 90.0), "longitude_deg": (-360.0, 360.0),
-    "altitude_km": (0.0, 1e6), "beta_deg": (-90.0, 90.0), "illumination": (0.0, 1.0),
-    "flux_per_cm2_s": (0.0, 1e9), "array_w": (0.0, 1e9), "bus_w": (0.0, 1e9),
-    "bus_v": (0.0, 1e5), "load_w": (0.0, 1e9), "battery_w": (-1e9, 1e9), "soc": (0.0, 1.0),
-    "stage": (0.0, 255.0),
-}  # fmt: skip
-_FAMILIES: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature_c": (-273.15, 2000.0), "level": (0.0, 3.0), "contact": (0.0, 1.0),
-    "seu_per_day": (0.0, 1e12), "mbu_per_day": (0.0, 1e12), "sefi_per_day": (0.0, 1e12),
-    "sel_per_day": (0.0, 1e12),
-}  # fmt: skip
-_HELD: Final = frozenset({"level", "contact", "stage"})
 _GAP_FACTOR: Final = 10.0
 _ALONE_FACTOR: Final = 3.0
-_MAX_ROWS: Final = 20_000_000
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,63}")
+_AROUND: Final = 5
+_MAX_PROBLEMS: Final = 20
 
 
 class Profile:
@@ -84,7 +70,7 @@ class Profile:
     def at(self, name: str, t_s: Floats) -> Floats:
         """The values (N,) of a column at `t_s` (N,)."""
         values = self._columns[name]
-        if name.split(".", maxsplit=1)[0] in _HELD:
+        if name.split(".", maxsplit=1)[0] in HELD:
             rows = np.searchsorted(self.t_s, t_s + 1e-9, side="right") - 1
             return np.asarray(values[np.clip(rows, 0, len(values) - 1)])
         return np.asarray(np.interp(t_s, self.t_s, values))
@@ -105,7 +91,7 @@ class Profile:
                 )
             )
         known_nodes, known_parts = list(nodes), list(parts)
-        for family in _FAMILIES:
+        for family in FAMILIES:
             if family == "contact":
                 continue
             known = known_parts if family == "temperature_c" else known_nodes
@@ -125,125 +111,73 @@ class Profile:
         return Problem(self.file, 1, 1, column, message, remedy)
 
 
-def read_profile(path: Path) -> Profile:
-    """A profile of a file. ConfigError, with the line where there is one, if it is not usable."""
-    if path.suffix.lower() == ".npz":
-        return _checked(str(path), _npz(path), lines=None)
-    if path.suffix.lower() == ".csv":
-        return _checked(str(path), *_csv(path))
-    raise _wrong(path, 1, "", "it is neither .csv nor .npz", "rename it, or convert it")
+def read_profile(path: Path, max_gap_s: float | None = None) -> Profile:
+    """A profile of a file; no step between its rows is longer than `max_gap_s` (None: than those
+    around it say).
 
-
-def _wrong(path: Path | str, line: int, column: str, message: str, remedy: str = "") -> ConfigError:
-    return ConfigError([Problem(str(path), line, 1, column, message, remedy)])
-
-
-def _csv(path: Path) -> tuple[dict[str, Floats], list[int]]:
-    """The columns, and the line of each of their rows."""
+    ConfigError, with the line where there is one, if it is not usable."""
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".npz"):
+        raise unusable(path, 1, "", "it is neither .csv nor .npz", "rename it, or convert it")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(path, 1, "", f"it cannot be read: {error}") from None
-    rows = csv.reader(io.StringIO(text))
-    header = [name.strip() for name in next(rows, [])]
-    if not header or header == [""]:
-        raise _wrong(path, 1, "", "it is empty", "give it a header line, beginning with t_s")
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and mark in header[0]:
-            raise _wrong(
-                path, 1, "", f"its columns are separated by {name}; expected commas",
-                "and decimals by points",
-            )  # fmt: skip
-    if header[0].startswith("#"):
-        raise _wrong(path, 1, "", "a comment; expected the names of the columns", "remove it")
-    values: list[list[float]] = [[] for _ in header]
-    lines: list[int] = []
-    for row in rows:
-        if not row or (len(row) == 1 and not row[0].strip()):
-            continue
-        if len(row) != len(header):
-            raise _wrong(
-                path, rows.line_num, "", f"{len(row)} values for {len(header)} columns",
-                "every row has a value for every column",
-            )  # fmt: skip
-        lines.append(rows.line_num)
-        for column, cell in enumerate(row):
-            try:
-                values[column].append(float(cell.replace("_", "?")))  # 1_0 is Python's, not CSV's
-            except ValueError:
-                what = f"`{cell.strip()[:40]}`" if cell.strip() else "nothing"
-                raise _wrong(
-                    path, rows.line_num, header[column], f"{what} is no number",
-                    "a profile has no gaps: leave out the row, or the column",
-                ) from None  # fmt: skip
-    repeated = [name for index, name in enumerate(header) if name in header[:index]]
-    if repeated:
-        raise _wrong(path, 1, repeated[0], "this column is there twice", "remove one")
-    return {name: np.array(column) for name, column in zip(header, values, strict=True)}, lines
+        regular = path.is_file()
+        exists = regular or path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+        raise unusable(path, 1, "", f"it cannot be read: {error}") from None
+    if not regular:  # a pipe would be waited for
+        what = "it is not a regular file" if exists else "there is no such file"
+        raise unusable(path, 1, "", what, "name a .csv or .npz file")
+    if suffix == ".npz":
+        return _checked(str(path), read_npz(path), None, max_gap_s)
+    return _checked(str(path), *read_csv(path), max_gap_s)
 
 
-def _npz(path: Path) -> dict[str, Floats]:
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            columns = {name: _real(name, file[name]) for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
-        raise _wrong(path, 1, "", f"it is no npz file of numbers: {error}") from None
-    lengths = {name: column.shape for name, column in columns.items()}
-    if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
-        shapes = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
-        raise _wrong(path, 1, "", f"its columns differ in length: {shapes}")
-    return columns
-
-
-def _real(name: str, values: npt.NDArray[Any]) -> Floats:
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"{name} is of type {values.dtype}")
-    return np.asarray(values, dtype=np.float64)
-
-
-def _checked(file: str, columns: dict[str, Floats], lines: list[int] | None) -> Profile:
+def _checked(
+    file: str, columns: dict[str, Floats], lines: Sequence[int] | None, max_gap_s: float | None
+) -> Profile:
     problems: list[Problem] = []
 
     def add(row: int, column: str, message: str, remedy: str = "") -> None:
         line = 1 if lines is None or row < 0 else lines[row]
         where = f" (row {row})" if lines is None and row >= 0 else ""
-        problems.append(Problem(file, line, 1, column, message + where, remedy))
+        shown = column if len(column) <= 60 else column[:57] + "..."
+        problems.append(Problem(file, line, 1, shown, message + where, remedy))
 
     if "t_s" not in columns:
         add(-1, "t_s", "the column `t_s` is missing", "add the time in seconds")
     for name, values in columns.items():
-        limits = _limits(name)
-        if limits is None:
-            families = [f"{family}.NAME" for family in _FAMILIES]
-            known = [*_RANGES, *families]
-            hint = did_you_mean(name, known) or f"known are {', '.join(known)}"
-            add(-1, name, f"there is no column `{name[:60]}`", hint)
+        span = limits(name)
+        if span is None:
+            add(-1, name, f"there is no column `{name[:60]}`", hint(name[:200]))
             continue
         bad = ~np.isfinite(values)
         if np.any(bad):
-            add(int(np.argmax(bad)), name, "it is not a finite number", "a profile has no gaps")
+            row = int(np.argmax(bad))
+            add(
+                row, name, f"{values[row]} is not a finite number",
+                "a profile has no gaps: leave out the row, or the column",
+            )  # fmt: skip
             continue
-        outside = (values < limits[0]) | (values > limits[1])
+        outside = (values < span[0]) | (values > span[1])
         if np.any(outside):
             row = int(np.argmax(outside))
             add(
-                row, name,
-                f"{values[row]:g} is out of range; expected {limits[0]:g} to {limits[1]:g}",
+                row, name, f"{values[row]:g} is out of range; expected {span[0]:g} to {span[1]:g}",
+                "times are seconds from the start of the run" if name == "t_s" else "",
             )  # fmt: skip
-        elif name.split(".", maxsplit=1)[0] in _HELD and np.any(values % 1.0):
+        elif name.split(".", maxsplit=1)[0] in HELD and np.any(values % 1.0):
             row = int(np.argmax(values % 1.0 != 0.0))
             add(row, name, f"{values[row]:g} is no whole number", "it holds until the next row")
     if "t_s" in columns and not problems:
-        _check_time(columns["t_s"], add)
+        _check_time(columns["t_s"], add, max_gap_s)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems[:_MAX_PROBLEMS])
     return Profile(file, columns)
 
 
-def _check_time(t_s: Floats, add: object) -> None:
-    assert callable(add)
-    if not 2 <= len(t_s) <= _MAX_ROWS:
-        add(-1, "t_s", f"{len(t_s)} rows; expected 2 to {_MAX_ROWS}")
+def _check_time(t_s: Floats, add: Callable[..., None], max_gap_s: float | None) -> None:
+    if not 2 <= len(t_s) <= MAX_ROWS:
+        add(-1, "t_s", f"{len(t_s)} rows; expected 2 to {MAX_ROWS}")
         return
     steps = np.diff(t_s)
     if np.any(steps <= 0):
@@ -254,25 +188,42 @@ def _check_time(t_s: Floats, add: object) -> None:
             "sort the rows by time, each time once",
         )  # fmt: skip
         return
-    beside = np.concatenate([steps[:1], steps, steps[-1:]])  # the first and last have one neighbour
-    beside[0], beside[-1] = (0.0, 0.0) if len(steps) > 1 else (np.inf, np.inf)
-    alone = steps > _ALONE_FACTOR * np.maximum(beside[:-2], beside[2:])
-    gaps = alone | (steps > _GAP_FACTOR * float(np.median(steps)))
-    if np.any(gaps):
-        row = int(np.argmax(gaps)) + 1
+    long = _gaps(steps) if max_gap_s is None else np.flatnonzero(steps > max_gap_s)
+    if len(long):
+        at = int(long[0])
+        usual = f"the rows around are {_around(steps, at):g} s apart"
+        if max_gap_s is not None:
+            usual = f"`max_gap_s` is {max_gap_s:g}"
         add(
-            row, "t_s",
-            f"a gap from {t_s[row - 1]:g} s to {t_s[row]:g} s, where rows are usually "
-            f"{float(np.median(steps)):g} s apart",
-            "fill it, or cut the profile there",
+            at + 1, "t_s", f"a gap from {t_s[at]:g} s to {t_s[at + 1]:g} s, where {usual}",
+            "fill it, cut the profile there, or allow it with "
+            f"`max_gap_s: {_rounded(float(steps[at]))}`",
         )  # fmt: skip
 
 
-def _limits(name: str) -> tuple[float, float] | None:
-    if name in _RANGES:
-        return _RANGES[name]
-    family, _, what = name.partition(".")
-    return _FAMILIES.get(family) if _NAME.fullmatch(what) else None
+def _rounded(step_s: float) -> str:
+    """A step as a limit that allows it."""
+    shown = f"{step_s:.9g}"
+    return shown if float(shown) >= step_s else f"{step_s:.17g}"
+
+
+def _gaps(steps: Floats) -> npt.NDArray[np.int64]:
+    """The steps that are too long for their surroundings, as the module says."""
+    if len(steps) < 2:
+        return np.zeros(0, dtype=np.int64)
+    one = np.pad(steps, 1)  # the first and the last have one neighbour
+    alone = steps > _ALONE_FACTOR * np.maximum(one[:-2], one[2:])
+    two = np.pad(steps, 2, mode="edge")
+    before_2, before, after, after_2 = two[:-4], two[1:-3], two[3:-1], two[4:]
+    run = np.maximum(np.minimum(before_2, before), np.minimum(after, after_2))
+    run = np.maximum(run, np.minimum(before, after))
+    return np.flatnonzero(alone | (steps > _GAP_FACTOR * run))
+
+
+def _around(steps: Floats, at: int) -> float:
+    """The usual step near the step `at`."""
+    near = np.concatenate([steps[max(0, at - _AROUND) : at], steps[at + 1 : at + 1 + _AROUND]])
+    return float(np.median(near))
 
 
 def write_profile(path: Path, columns: Mapping[str, Floats]) -> None:

@@ -20,6 +20,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from hil.printable import printable
 from hil.views.style import (
     BAD,
     DIM,
@@ -175,10 +176,10 @@ class Progress:
             while going:
                 going = self._pause(min(0.5, max(0.0, due_s - time.monotonic())))
                 while self._said:
-                    print(self._said.popleft(), file=self._stream, flush=True)
+                    print(printable(self._said.popleft()), file=self._stream, flush=True)
                 now = self._newest
                 if going and now is not None and time.monotonic() >= due_s:
-                    print(self._line(now), file=self._stream, flush=True)
+                    print(printable(self._line(now)), file=self._stream, flush=True)
                     every_s = min(_PLAIN_LAST_S, every_s * _PLAIN_GROWTH)
                     due_s = time.monotonic() + every_s
 

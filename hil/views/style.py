@@ -8,12 +8,25 @@ gets control codes; a stream that cannot encode the glyphs gets ASCII ones.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
-__all__ = ["Glyphs", "console_for", "duration", "flight_time", "glyphs_for", "is_live", "plural"]
+from hil.printable import UNPRINTABLE, printable
+
+__all__ = [
+    "Glyphs",
+    "console_for",
+    "duration",
+    "flight_time",
+    "glyphs_for",
+    "harmless",
+    "is_live",
+    "plural",
+]
 
 GOOD: Final = "green"
 BAD: Final = "bold red"
@@ -60,13 +73,40 @@ def is_live(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
+class _SafeConsole(Console):
+    """A console that shows control characters in texts as escapes. Its own codes it sends."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def harmless(text: Text) -> Text:
+    """`text` with its control characters escaped (see hil.printable), its styles kept."""
+    pieces, at = [], 0
+    for match in UNPRINTABLE.finditer(text.plain):
+        if match.start() > at:
+            pieces.append(text[at : match.start()])
+        piece = text[match.start() : match.end()]
+        piece.plain = printable(match[0])
+        pieces.append(piece)
+        at = match.end()
+    if not pieces:
+        return text
+    if at < len(text):
+        pieces.append(text[at:])
+    return text.blank_copy().join(pieces)
+
+
 def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
     """A console for text on `stream`: coloured only on a terminal; 80 to 100 columns wide.
 
     With `file` it writes there what is meant for `stream`.
     """
     terminal = stream.isatty()
-    console = Console(
+    console = _SafeConsole(
         file=file or stream,
         force_terminal=terminal,
         no_color=None if terminal else True,

@@ -78,6 +78,11 @@ class Plant(FrozenModel):
     profile: str | None = Field(
         default=None, description="File (csv or npz) whose columns replace the models' values."
     )
+    max_gap_s: Positive | None = Field(
+        default=None,
+        description="Longest time between two rows of the `profile`; default: rows must not be "
+        "much further apart than those around them.",
+    )
     skip_quiet: bool = Field(
         default=False,
         description="Frames in which nothing can happen are not computed: hours pass in seconds.",
@@ -94,6 +99,10 @@ class Plant(FrozenModel):
                 "orbit",
                 "the plant has neither an orbit nor a profile",
                 "add `orbit:`, for example `tle:` or `altitude_km:`, or `profile: FILE`",
+            )
+        if self.max_gap_s is not None and self.profile is None:
+            found.add(
+                "max_gap_s", "it is about a profile, and there is none", "add `profile: FILE`"
             )
         names = [station.name for station in self.stations]
         for index, name in enumerate(names):

@@ -19,6 +19,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from hil.printable import printable
 from hil.views.screen.asking import Ask, Confirm, Help
 from hil.views.screen.desk import Desk, View
 from hil.views.screen.footer import Keys
@@ -497,4 +498,4 @@ class Watching(App[str]):
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Tell the user, as it is: what others have said is no markup."""
-        self.notify(text, severity="error" if bad else "information", markup=False)
+        self.notify(printable(text), severity="error" if bad else "information", markup=False)

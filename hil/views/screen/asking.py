@@ -12,6 +12,7 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from hil.printable import printable
 from hil.views.screen.help import help_lines
 from hil.views.screen.paint import Marks
 
@@ -55,7 +56,7 @@ class Ask(ModalScreen["str | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(self._question))
+            yield Static(Text(printable(self._question)))
             yield Input(self._value, compact=True, select_on_focus=False)
 
     def on_key(self, event: Key) -> None:
@@ -96,7 +97,7 @@ class Confirm(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(self._text))
+            yield Static(Text(printable(self._text)))
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)

@@ -10,6 +10,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from hil.views.style import harmless
+
 __all__ = ["Lines"]
 
 
@@ -23,7 +25,7 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Text]) -> None:
         """Show these from now on."""
-        before, self._shown = self._shown, list(lines)
+        before, self._shown = self._shown, [harmless(line) for line in lines]
         width = self.size.width
         changed = [
             Region(0, y, width, 1)
