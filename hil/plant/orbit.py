@@ -256,19 +256,33 @@ _TLE_LINES: Final = (
 def _check_tle_line(text: str, number: int) -> str:
     """The line without surrounding blanks; ValueError that says what is wrong with it."""
     line = text.strip()
+    if len(line) == 68 and _TLE_LINES[number - 1].fullmatch(line + "0"):
+        raise ValueError(
+            f"line {number} of the TLE has no checksum, its last digit: add {_checksum(line)}"
+        )
+    if re.match(r"[12] +[0-9]{6,}", line):
+        raise ValueError(
+            f"line {number} of the TLE has a number of more than five digits, for which a TLE has "
+            "no room: give the elements (epoch_utc, altitude_km, ...) instead"
+        )
     if len(line) != 69:
         raise ValueError(f"line {number} of the TLE has {len(line)} characters instead of 69")
     if line[0] != str(number):
         raise ValueError(f"line {number} of the TLE begins with {line[0]!r}: lines swapped?")
     if not line.isascii() or not _TLE_LINES[number - 1].fullmatch(line):
         raise ValueError(f"line {number} of the TLE has something in the wrong column: {line!r}")
-    checksum = sum(int(c) if c.isdigit() else c == "-" for c in line[:-1]) % 10
+    checksum = _checksum(line[:-1])
     if checksum != int(line[-1]):
         raise ValueError(
             f"the checksum of line {number} of the TLE is {checksum}, but its last digit says "
             f"{line[-1]}: the line is damaged"
         )
     return line
+
+
+def _checksum(line: str) -> int:
+    """The last digit of the sum of all digits, a minus being 1."""
+    return sum(int(c) if c.isdigit() else c == "-" for c in line) % 10
 
 
 # --- the orbit ----------------------------------------------------------------------------------

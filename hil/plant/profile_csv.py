@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hil.errors import ConfigError, Problem
 from hil.plant.profile_columns import MAX_ROWS, TIMES, hint, limits, unusable
+from hil.scenario.numerals import number_remedy
 
 __all__ = ["read_csv"]
 
@@ -26,17 +27,8 @@ _MAX_LINE: Final = 1 << 17
 _MAX_CELLS: Final = 400_000_000
 _MAX_PROBLEMS: Final = 20
 
-_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
 _TIME_OF_DAY: Final = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{4}|\d+:\d\d"
-)
-_DECIMAL_COMMA: Final = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
-_FORTRAN: Final = re.compile(rf"({_NUMBER})[dD]([-+]?\d+)")
-_GROUPED: Final = re.compile(
-    r"[-+]?\d{1,3}(?:([_' \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?|[-+]?\d+(?:_\d+)+"
-)
-_WITH_UNIT: Final = re.compile(
-    rf"({_NUMBER}(?:[eE][-+]?\d+)?)\s*([A-Za-z%/\u00b0\u00b5\u03bc][^\d_]*)"
 )
 _MISSING: Final = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missing", "#n/a"})
 
@@ -259,27 +251,4 @@ def _of_cell(cell: str) -> tuple[str, str]:
         )
     if _TIME_OF_DAY.search(cell):
         return f"{shown} is a date or a time of day; expected a number", TIMES
-    unit = _WITH_UNIT.fullmatch(cell)
-    if _FORTRAN.fullmatch(cell) is None and unit is not None:
-        better = f"{float(unit[1]) / 100:g}" if unit[2] == "%" else unit[1]
-        return (
-            f"{shown} has a unit; expected a number",
-            f"write {better}; units are in the columns' names",
-        )
-    return f"{shown} is not a number", _as_number(cell)
-
-
-def _as_number(cell: str) -> str:
-    """How to write a number that another program wrote in its own way."""
-    fortran = _FORTRAN.fullmatch(cell)
-    if fortran is not None:
-        return f"write {fortran[1]}E{fortran[2]}"
-    if _DECIMAL_COMMA.fullmatch(cell):
-        thousands = cell.replace(",", "") + " if the comma separates thousands"
-        better = f"write {cell.replace(',', '.')}"
-        return f"{better}, or {thousands}" if re.search(r",\d{3}$", cell) else better
-    if _GROUPED.fullmatch(cell):
-        return f"write {re.sub('[^-+0-9.]', '', cell)}"
-    if cell[0] in "\u2212\u2013" and _is_number(cell[1:]) and _plain([cell[1:]]):
-        return f"write -{cell[1:]}, with a minus of ASCII"
-    return "expected for example 0.5 or 1.2e-3"
+    return f"{shown} is not a number", number_remedy(cell) or "expected for example 0.5 or 1.2e-3"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from hil.scenario.numerals import rewritten
+
 __all__ = ["parse_duration_us", "parse_pace"]
 
 _UNITS_US = {
@@ -21,6 +23,8 @@ _UNITS_US = {
 }
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _PART = re.compile(rf"\s*({_NUMBER})\s*(us|ms|min|s|m|h|d)\s*")
+_ONE = re.compile(r"(.*?[0-9_])\s*(us|ms|min|s|m|h|d)")
+_CLOCK = re.compile(r"([0-9]{1,4}):([0-5]?[0-9]):([0-5]?[0-9])")
 _PACE = re.compile(rf"({_NUMBER})\s*x")
 _MAX_US = 2**63 - 1
 
@@ -41,7 +45,7 @@ def parse_duration_us(text: str) -> int:
     if position < len(text) or not position:
         raise ValueError(
             f"{_shown(text)} is not a duration; expected numbers with units us, ms, s, m, h or d, "
-            "such as 90s, 2h, 7d, 1h30m or 250ms"
+            f"such as 90s, 2h, 7d, 1h30m or 250ms{_meant(text)}"
         )
     if total_us != int(total_us):
         raise ValueError(f"{_shown(text)} is not a whole number of microseconds")
@@ -50,6 +54,16 @@ def parse_duration_us(text: str) -> int:
             f"{_shown(text)} is out of range; expected more than 0, up to 292000 years"
         )
     return int(total_us)
+
+
+def _meant(text: str) -> str:
+    """What to write for a clock (`12:30:00`), or for a number written in another way."""
+    clock = _CLOCK.fullmatch(text.strip())
+    if clock is not None:
+        return f"; write {clock[1]}h{clock[2]}m{clock[3]}s"
+    one = _ONE.fullmatch(text.strip())
+    better = None if one is None else rewritten(one[1])
+    return "" if one is None or better is None else f"; write {better.split(',')[0]}{one[2]}"
 
 
 def parse_pace(text: str) -> float | None:

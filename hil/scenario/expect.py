@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hil.scenario.numerals import number_remedy
 from hil.scenario.problems import did_you_mean
 
 __all__ = [
@@ -171,7 +172,7 @@ def parse_expectation(metric: str, wanted: object) -> Expectation:
     match = _COMPARISON.fullmatch(text)
     if match is None or (match[1] is None and match[2] is None):
         shown = text if len(text) <= 40 else text[:37] + "..."
-        raise ValueError(f"`{shown}` is no comparison; {_FORMS}")
+        raise ValueError(f"`{shown}` is no comparison; {_FORMS}{_meant(text)}")
     if match[3] is not None:
         check_metric(match[3])
         if match[3] == metric:
@@ -181,6 +182,16 @@ def parse_expectation(metric: str, wanted: object) -> Expectation:
 
 
 _FORMS = 'expected a number, a comparison such as ">= 0.999" or `== frames`, or a range 1..5'
+
+
+def _meant(text: str) -> str:
+    """What to write for a number that is written in another way."""
+    number = text.lstrip("<>=! ")
+    sign = text[: len(text) - len(number)].rstrip()
+    remedy = number_remedy(number, key="")
+    if "finite" in remedy or not remedy or not sign:
+        return f"; {remedy}" if remedy else ""
+    return f'; write "{sign} {remedy.split()[1]}"'
 
 
 def check_metric(metric: str) -> None:

@@ -419,7 +419,8 @@ class _Builder:
                 self.document.problems.append(
                     self.complain(
                         key_node, path, f"{shown} is no text, so it cannot be a key",
-                        "put it in quotes if it is really meant",
+                        "write decimals with a point" if _is_decimal(key_node, value_node)
+                        else "put it in quotes if it is really meant",
                     )
                 )  # fmt: skip
                 continue
@@ -473,6 +474,21 @@ class _Builder:
                 if p[len(path) : len(path) + 1] and p[len(path)] in new
             )
 
+    def _of_zeros(self, node: ScalarNode, path: KeyPath) -> Problem:
+        """YAML 1.1 reads `017` as 15, YAML 1.2 as 17: nobody is to be surprised."""
+        text = node.value
+        shown = text if len(text) <= 40 else text[:37] + "..."
+        sign = text[0].replace("+", "") if text[0] in "-+" else ""
+        decimal = sign + (text.lstrip("-+0") or "0")
+        octal = set(text) <= set("-+01234567")
+        remedy = f"write {decimal}" if len(decimal) <= 40 else "write it without them"
+        if octal and len(text) <= 40 and abs(int(decimal)) > 7:
+            remedy += f", or {sign}{int(text.lstrip('-+'), 8)} if it is an octal number"
+        return self.complain(
+            node, path, f"`{shown}` begins with a zero, which some take for an octal number",
+            f'{remedy}; text belongs in quotes: "{shown}"',
+        )  # fmt: skip
+
     def scalar(self, node: ScalarNode, path: KeyPath) -> object:
         text = node.value
         kind = node.tag.removeprefix(_CORE)
@@ -483,6 +499,9 @@ class _Builder:
                 return None
             if kind == "bool":
                 return {"true": True, "false": False}[text.lower()]
+            if kind == "int" and _LEADING_ZERO.fullmatch(text):
+                self.document.problems.append(self._of_zeros(node, path))
+                return int(text[:_DIGITS_MAX])
             if kind == "int" and len(text) <= _DIGITS_MAX:
                 return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
             if kind == "float":
@@ -499,8 +518,14 @@ class _Builder:
         return text
 
 
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _DIGITS_MAX = 40  # of a whole number: more than any needs, fewer than Python refuses to print
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def _is_decimal(key: Node, value: Node) -> bool:
+    """Whether `{a: 0,5}` was written, which is a key `5` without a value."""
+    return key.tag == _CORE + "int" and isinstance(value, ScalarNode) and value.value == ""
 
 
 def _shown_tag(tag: str) -> str:

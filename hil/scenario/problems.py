@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import math
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hil.errors import ConfigError, Problem
+from hil.scenario.numerals import number_remedy
 from hil.scenario.positions import Document, KeyPath, describe
 
 __all__ = [
@@ -149,17 +151,20 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], document: Document) -
         remedy = "put it in quotes"
     if kind == "int_type" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         remedy = f"write {int(value)}"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
-        remedy = "remove the quotes"
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        key = next((step for step in reversed(path) if isinstance(step, str)), "")
+        remedy = number_remedy(value, whole=kind == "int_type", key=key)
+    if isinstance(value, float) and not math.isfinite(value):
+        remedy = "write a finite number"
+    if kind == "bool_type" and isinstance(value, str):
+        remedy = _BOOLEANS.get(value.lower(), "")
     return document.problem(path, f"{describe(value)}; expected {_expected(field, kind)}", remedy)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+# As YAML 1.1 writes them.
+_BOOLEANS = dict.fromkeys(("yes", "on", "y", "true"), "write true") | dict.fromkeys(
+    ("no", "off", "n", "false"), "write false"
+)
 
 
 def written_path(loc: Sequence[str | int], document: Document) -> KeyPath:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -34,19 +37,70 @@ Utc = Annotated[datetime, BeforeValidator(_utc)]
 
 
 def _tle(value: Any) -> Any:
-    """The two lines of a TLE, also from one text, and after a line with the satellite's name."""
+    """The two lines of a TLE, also from one text, and among other lines: names, comments."""
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, (list, tuple)) or not all(isinstance(line, str) for line in lines):
         return value
-    lines = [line for line in lines if line.strip()]
-    if len(lines) == 3 and not lines[0].startswith("1 "):
-        lines = lines[1:]
-    if len(lines) != 2:
-        raise wrong(
-            f"{len(lines)} line{'s'[: len(lines) != 1]}; expected the two lines of a TLE, "
-            "or three with the satellite's name first"
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) == 2 and all(_SET_LINE.match(line) for line in lines):
+        return lines  # whatever is wrong with them is told by hil.plant.orbit
+    pairs = [
+        [first, second]
+        for first, second in pairwise(lines)
+        if first.startswith("1 ") and second.startswith("2 ")
+    ]
+    if len(pairs) == 1:
+        return pairs[0]
+    raise wrong(*_of_lines(lines, len(pairs)))
+
+
+def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
+    """What is wrong with lines that hold no two lines of a TLE, or several times two."""
+    expected = "expected the two lines of a TLE, which begin with `1 ` and `2 `"
+    if pairs:
+        return f"{pairs} sets of elements; {expected}", "keep the two lines of one satellite"
+    if len(lines) == 1 and re.search(r"[0-9] +2 [0-9A-Z ]{5} ", lines[0]):
+        return f"both lines in one; {expected}", "write `tle: |`, and the lines below it"
+    if len(lines) == 1 and re.fullmatch(r"[^\s].*\.[A-Za-z0-9]{1,5}", lines[0]):
+        return (
+            f"{describe(lines[0])} looks like the name of a file; {expected}",
+            "paste them here from that file, below `tle: |`",
         )
-    return lines
+    count = f"{len(lines)} line{'s'[: len(lines) != 1]}"
+    return f"{count}; {expected}", "paste them below `tle: |`; other lines are passed over"
+
+
+def _no_omm(value: Any) -> Any:
+    """Elements as an OMM are not read yet: say what to do with them."""
+    if isinstance(value, dict):
+        found = Findings()
+        key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
+        if key is not None:
+            found.add(
+                key, f"OMM (`{key}`) is not read; expected elements or a TLE",
+                f"write its values as epoch_utc (EPOCH), altitude_km ({_height(value)}), "
+                "eccentricity, inclination_deg, raan_deg (RA_OF_ASC_NODE), argp_deg "
+                "(ARG_OF_PERICENTER), mean_anomaly_deg and bstar; or give the TLE, which objects "
+                "with numbers up to 99999 have",
+            )  # fmt: skip
+        wrong_at("OrbitModel", found)
+    return value
+
+
+def _height(value: dict[Any, Any]) -> str:
+    """`altitude_km` of an OMM, or how it is computed of its mean motion in revolutions a day."""
+    inner = value.get("omm")
+    given = inner if isinstance(inner, dict) else value
+    motion = given.get("MEAN_MOTION", given.get("mean_motion"))
+    if isinstance(motion, (int, float)) and 0.01 < motion < 20.0:
+        return f"{_ONE_A_DAY_KM / motion ** (2.0 / 3.0) - 6378.137:.4f}"
+    return f"{_ONE_A_DAY_KM} / MEAN_MOTION^(2/3) - 6378.137"
+
+
+_SET_LINE = re.compile(r"[12] ")
+_OMM = frozenset({"omm", "mean_motion", "ra_of_asc_node", "arg_of_pericenter", "norad_cat_id"})
+_ONE_A_DAY_KM = 42_241.0957
+"""The semi-major axis of one revolution a day: (mu (86400 s / 2 pi)^2)^(1/3)."""
 
 
 class OrbitModel(FrozenModel):
@@ -54,7 +108,7 @@ class OrbitModel(FrozenModel):
 
     tle: Annotated[tuple[str, str] | None, BeforeValidator(_tle)] = Field(
         default=None,
-        description="The two lines of a TLE (a name before them is passed over), "
+        description="The two lines of a TLE (names and comments around them are passed over), "
         "instead of everything below.",
     )
     epoch_utc: Utc | None = Field(default=None, description="Epoch of the elements.")
@@ -76,6 +130,11 @@ class OrbitModel(FrozenModel):
     argp_deg: Degrees = Field(default=0.0, description="Argument of perigee.")
     mean_anomaly_deg: Degrees = Field(default=0.0, description="Mean anomaly at the epoch.")
     bstar: Float = Field(default=0.0, description="Drag term of SGP4 [1/Earth radii].")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_forms(cls, value: Any) -> Any:
+        return _no_omm(value)
 
     @model_validator(mode="after")
     def _one_form(self) -> OrbitModel:
