@@ -30,6 +30,7 @@ from hil.engine.rounds import Rounds
 from hil.errors import SetupError
 from hil.injector import needed_targets
 from hil.outcome import Upset
+from hil.record.run_lock import RunLock
 from hil.record.writer import Writer
 from hil.recovery import Action
 from hil.result import Progress, RunResult
@@ -52,7 +53,8 @@ class Loop:
     between frames: true ends the run as aborted; `inbox` has an operator's commands. `batch=False`
     makes in-process boards go frame by frame like all others (the record is the same). `capture`
     writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
-    waited for on `clock`."""
+    waited for on `clock`. `lock`: on `run_dir`, held by the caller; without one `run` takes it, and
+    raises UsageError if another run has it."""
 
     def __init__(
         self,
@@ -66,10 +68,12 @@ class Loop:
         stop: Callable[[], bool] = lambda: False,
         inbox: Inbox | None = None,
         clock: Clock = HOST,
+        lock: RunLock | None = None,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
         self._resume_run = resume_run
+        self._lock = lock
         self._capture = capture
         self._tape: Capture | None = None
         self._on_progress = on_progress
@@ -109,6 +113,9 @@ class Loop:
         """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
         links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
+            if self._lock is None:
+                stack.enter_context(RunLock(self.run_dir))
+            self._check_record()
             if self._capture:
                 self._tape = Capture(run_folder.capture_path(self.run_dir), self.nodes)
                 stack.callback(self._tape.close)
@@ -118,6 +125,13 @@ class Loop:
             self._open_record(calibration)
             aborted_by = self._all_frames()
             return self._finish(calibration, aborted_by)
+
+    def _check_record(self) -> None:
+        """With the lock: nobody else has begun, or ended, this run in the meantime. UsageError."""
+        if self._resume_run:
+            resume.open_run(self.run_dir)
+        else:
+            run_folder.must_be_free(self.run_dir)
 
     def _prepare(self) -> Calibration:
         """All boards greeted, able to do what the scenario asks, and calibrated."""

@@ -47,11 +47,7 @@ def create(scenario: Scenario, out: Path | None) -> Path:
     RecordError if it cannot be made, UsageError if `out` already holds a record.
     """
     if out is not None:
-        if (out / "run.db").exists():
-            raise UsageError(
-                f"{out} already holds the record of a run",
-                remedy="choose a new folder with --out, or go on with that run with --resume",
-            )
+        must_be_free(out)
         with _writing(out):
             out.mkdir(parents=True, exist_ok=True)
         return out
@@ -65,6 +61,15 @@ def create(scenario: Scenario, out: Path | None) -> Path:
                 continue
             return folder
     raise RecordError(f"too many runs of {scenario.name} began in this second")
+
+
+def must_be_free(folder: Path) -> None:
+    """UsageError if `folder` already holds a record."""
+    if (folder / "run.db").exists():
+        raise UsageError(
+            f"{folder} already holds the record of a run",
+            remedy="choose a new folder with --out, or go on with that run with --resume",
+        )
 
 
 def scenario_json(scenario: Scenario) -> dict[str, Any]:

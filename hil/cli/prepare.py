@@ -33,6 +33,7 @@ class Prepared:
 def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
     """A new run of a scenario, with its folder."""
     from hil import run_folder
+    from hil.record.run_lock import refuse_if_running
     from hil.scenario import load
     from hil.scenario.load import placing
 
@@ -46,6 +47,8 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
             build_plant(loaded.scenario)
     session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
     existed = out is not None and out.exists()
+    if out is not None:
+        refuse_if_running(out)
     run_dir = run_folder.create(loaded.scenario, out)
     session.run_dir = run_dir
     session.known["run_dir"] = str(run_dir)
@@ -62,9 +65,11 @@ def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None)
             "--resume takes everything from the run: no scenario and no other option goes with it",
             remedy=f"hil run --resume {run_dir}",
         )
+    from hil.record.run_lock import refuse_if_running
     from hil.resume import open_run
 
     must_be_run(run_dir)
+    refuse_if_running(run_dir if run_dir.is_dir() else run_dir.parent)
     scenario, folder = open_run(run_dir)
     session.run_dir = folder
     session.known.update(seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder))

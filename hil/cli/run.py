@@ -157,6 +157,7 @@ def _run(
     prepared: Prepared, stop: Stop, *, control: bool, as_json: bool, quiet: bool, capture: bool
 ) -> int:
     from hil.loop import Loop
+    from hil.record.run_lock import RunLock
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
     if not quiet:
@@ -168,6 +169,7 @@ def _run(
     with (
         tidied(prepared),
         display or contextlib.nullcontext(),
+        RunLock(run_dir) as more["lock"],
         _commands(run_dir, wanted=control) as inbox,
     ):
         stop.say = display.say if display else say

@@ -1,0 +1,147 @@
+"""The lock on a run folder: one process at a time writes the record in it.
+
+It is a lock on the open file description of `run.lock` (fcntl(2), F_OFD_SETLK): the kernel releases
+it when its owner ends, however it ends, and it can be tested without being taken. The descriptor is
+closed in every program that the owner starts. The file holds the owner's process id, and is removed
+when the lock is released; after a kill it stays and means nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from hil.errors import RecordError, UsageError
+
+__all__ = ["FILE_NAME", "RunLock", "refuse_if_running"]
+
+FILE_NAME: Final = "run.lock"
+_FLOCK: Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, len (0: all), pid
+_HELD: Final = frozenset({errno.EAGAIN, errno.EACCES})
+_OWNER_WRITES_S: Final = 1.0
+"""The owner has the lock a moment before its process id is in the file."""
+
+
+class RunLock:
+    """Holds the lock on the folder `run_dir` until `release`, or until this process ends.
+
+    UsageError, with the owner's process id, if another process (or another lock of this one) holds
+    it; RecordError if the folder's file system has no locks or cannot be written."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self._path = run_dir / FILE_NAME
+        self._fd = self._take()
+
+    def _take(self) -> int:
+        while True:
+            fd = _opened(self._path)
+            try:
+                if not _lock(fd, self._path):
+                    raise _running(self.run_dir, fd)
+                if not _is_at(fd, self._path):
+                    os.close(fd)  # its owner has just released and removed it
+                    continue
+                os.ftruncate(fd, 0)
+                os.write(fd, f"{os.getpid()}\n".encode())
+            except OSError as error:
+                os.close(fd)
+                raise _cannot(self._path, error) from error
+            except UsageError:
+                os.close(fd)
+                raise
+            return fd
+
+    def release(self) -> None:
+        """Let others write the record. Idempotent."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            self._path.unlink()  # while it is locked: who opened it already sees that it is gone
+        os.close(self._fd)
+        self._fd = -1
+
+    def __enter__(self) -> RunLock:  # noqa: PYI034  (typing.Self is younger than Python 3.10)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def refuse_if_running(run_dir: Path) -> None:
+    """UsageError if a process holds the lock on `run_dir`. The lock is not taken, not even for a
+    moment, so that nobody else is refused because of this question."""
+    try:
+        fd = os.open(run_dir / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return  # nobody has ever locked it, or who starts the run will say why it cannot be
+    try:
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        told = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+        if told[0] != fcntl.F_UNLCK:
+            raise _running(run_dir, fd)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _cannot(path, error) from error
+
+
+def _lock(fd: int, path: Path) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise _cannot(path, error) from error
+    return True
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        here, there = os.fstat(fd), path.stat()
+    except FileNotFoundError:
+        return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _running(run_dir: Path, fd: int) -> UsageError:
+    return UsageError(
+        f"a run is still going on in {run_dir} ({_owner(fd)}): only one process writes a record",
+        remedy=f"look at it with `hil watch {run_dir}`; once it has ended, `hil run --resume "
+        f"{run_dir}` goes on with it if it is not complete",
+    )
+
+
+def _owner(fd: int) -> str:
+    end_s = time.monotonic() + _OWNER_WRITES_S
+    while True:
+        with contextlib.suppress(OSError, ValueError):
+            return f"process {int(os.pread(fd, 32, 0))}"
+        if time.monotonic() > end_s:
+            return "process unknown"
+        time.sleep(0.005)
+
+
+def _cannot(path: Path, error: OSError) -> RecordError:
+    return RecordError(
+        f"cannot lock {path}: {error.strerror or error}",
+        remedy="choose a folder on a local disk that can be written, with --out",
+    )
