@@ -55,9 +55,12 @@ class Reader:
             raise RecordError(f"{self.path} cannot be read: {error}") from error
 
     def meta_json(self, key: str) -> Any:
-        """A meta value that was written as JSON; None if there is none."""
+        """A meta value that was written as JSON; None if there is none. RecordError for others."""
         value = self.meta.get(key)
-        return None if value is None else json.loads(value)
+        try:
+            return None if value is None else json.loads(value)
+        except ValueError:
+            raise RecordError(f"{self.path} is damaged: its `{key}` cannot be read") from None
 
     @property
     def node_names(self) -> list[str]:

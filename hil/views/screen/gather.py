@@ -324,9 +324,11 @@ def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
     frames = s.get("frames")
     if frames is None and s.get("duration"):
         frames = (duration_us(str(s["duration"])) or 0) // frame_us
+    seed = meta.get("seed")
+    seed = seed if isinstance(seed, int) else 0
     return Run(
         str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
-        str(s.get("workload", "")), int(meta.get("seed", 0) or 0), str(s.get("pace", "free")),
+        str(s.get("workload", "")), seed, str(s.get("pace", "free")),
         float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
         _anomaly(meta, s),
     )  # fmt: skip
