@@ -38,9 +38,10 @@ class Delivery:
     whose board has not said yet what became of them; `latch_up`: who carries out latch-ups (the
     plant's steward)."""
 
-    def __init__(self, rig: Rig, state_len: int) -> None:
+    def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
         self._rig = rig
         self._state_len = state_len
+        self._checkpoint_every = checkpoint_every
         self._by_name = {node.name: node for node in rig.nodes}
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
         self.returning: list[tuple[int, str]] = []
@@ -162,7 +163,7 @@ class Delivery:
         per_frame = self._rig.scrub_words
         if before is not None and per_frame:
             frames = -(-words // per_frame) + 1
-            every = self._rig.checkpoint_every
+            every = self._checkpoint_every
             if every:  # by then the next checkpoint overwrites it
                 frames = min(frames, every - upset.plan.frame % every)
             self.watches[upset.plan.id] = _Watch(

@@ -228,9 +228,11 @@ class Loop:
             self._health_at_us = self.rig.clock.now_us() + _HEALTH_US
             self._checkup.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
-        # beyond it.
+        # beyond it. And only where all boards have just taken a checkpoint, so that those of the
+        # resumed run hold the same one.
         if now >= self._snapshot_at_us and computed and self.parts.settled:
-            self._take_snapshot()
+            if self.parts.checkpoints.are_fresh(self.golden.next_frame - 1):
+                self._take_snapshot()
 
     def _take_snapshot(self) -> None:
         self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US

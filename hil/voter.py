@@ -43,6 +43,7 @@ DELIVERED: Final[int] = lib.LOCKSTEP_DELIVERED
 CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
 RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
 STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
+FAIL_SILENT: Final[int] = lib.LOCKSTEP_FAIL_SILENT
 
 
 class Ballot(NamedTuple):
@@ -101,12 +102,14 @@ def vote(
     golden_output: int | None = None,
     *,
     re_executed: bool = False,
+    fail_silent: bool = False,
 ) -> Verdict:
     """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
-    marks a delivered output as correct; it never decides. KernelError for more than 7 nodes."""
+    marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
+    delivers nothing. KernelError for more than 7 nodes."""
     f = ffi.new("lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
-    f.flags = RE_EXECUTED if re_executed else 0
+    f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0)
     for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
         node.status, node.signal, node.output_digest, node.state_digest = ballot
     check(lib.lockstep_vote(f), "lockstep_vote")
@@ -143,4 +146,5 @@ def vote_again(recorded: Verdict) -> Verdict:
         recorded.voters,
         recorded.output if recorded.correct else None,
         re_executed=bool(recorded.flags & RE_EXECUTED),
+        fail_silent=bool(recorded.flags & FAIL_SILENT),
     )

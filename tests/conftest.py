@@ -23,6 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.bench = str(Path(given).absolute())
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many cases an enumeration has tried: the tests say so as the property `tried`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "tried":
+                terminalreporter.write_line(f"tried: {value}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests run in an empty folder. In the checkout `python -c "import hil"` would take the sources

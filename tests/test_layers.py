@@ -58,7 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "hil.views": LEAVES
     | {"hil.control.client", "hil.control.protocol", "hil.control.words"}
     | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
-    "hil.repair": KERNEL | {"hil.recovery", "hil.rig", "hil.voter"},
+    "hil.redundancy": KERNEL | SCENARIO | {"hil.rig", "hil.voter"},
+    "hil.repair": KERNEL | {"hil.recovery", "hil.redundancy", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
     "hil.check": SCENARIO | {"hil.plant"},
     "hil.background": set(),
@@ -74,7 +75,8 @@ ALLOWED: dict[str, set[str]] = {
     "hil.engine": KERNEL
     | SCENARIO
     | {"hil.control.protocol", "hil.delivery", "hil.injector", "hil.metrics", "hil.observation"}
-    | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.repair", "hil.result"}
+    | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.redundancy"}
+    | {"hil.repair", "hil.result"}
     | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.voter"},
     "hil.loop": ANY,
     "hil.doctor": ANY,

@@ -24,7 +24,7 @@ enum {
                                            counts them (seconds on a slow board) */
   AGENT_RESET_PATIENCE_US = 500000,     /* [us] for the link to take the answer to RESET */
   AGENT_TX_CAP = 8 * WIRE_FRAME_MAX,    /* [byte] answers waiting for the link */
-  AGENT_CHECKPOINT_BYTES = 1u << 21     /* [byte] largest state that can be checkpointed */
+  AGENT_CHECKPOINT_BYTES = 1u << 21     /* [byte] for two copies of the largest state */
 };
 
 /* One armed upset and what became of it. */
@@ -141,5 +141,9 @@ int agent_quiet_ready(const agent_t *a, uint64_t frame);
  * output and state (zero unless WORKER_DONE); HIL_ERR_STATE, with nothing done, if there is no worker at
  * rest, it is suspended, an upset is armed, a stuck bit held, or |frame| is not the next. */
 int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
+
+/* Keep a copy of the state after |frame|, if it has this digest, as CHECKPOINT does. HIL_ERR_STATE
+ * (another frame), HIL_ERR_DAMAGED (another digest), HIL_ERR_EXHAUSTED (it does not fit). */
+int agent_keep_checkpoint(agent_t *a, uint64_t frame, uint64_t state_digest);
 
 #endif

@@ -68,7 +68,7 @@ static void load(agent_t *a, const request_t *q) {
   a->worker_alive = 0;
   a->streaming = 0; /* a READ of memory that goes away now */
   agent_upsets_clear(a);
-  a->checkpoint.valid = 0;
+  checkpoint_forget(&a->checkpoint);
   a->last_reply_len = 0;
   a->done_frame = AGENT_NO_FRAME;
   a->budget = (budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
@@ -220,10 +220,17 @@ static void sync_frame(agent_t *a, const request_t *q) {
   done(a, q, m.frame);
 }
 
+/* The state is kept only if it is the one that the host names: after that frame, with that digest. */
+int agent_keep_checkpoint(agent_t *a, uint64_t frame, uint64_t state_digest) {
+  if (!a->workload || frame != a->done_frame) return HIL_ERR_STATE;
+  if (agent_region_digest(a, REGION_STATE) != state_digest) return HIL_ERR_DAMAGED;
+  return checkpoint_take(&a->checkpoint, a->memory.region[REGION_STATE], a->workload->state_len, frame);
+}
+
 static void checkpoint(agent_t *a, const request_t *q) {
-  const int status = a->workload ? checkpoint_take(&a->checkpoint, a->memory.region[REGION_STATE],
-                                                   a->workload->state_len, a->done_frame)
-                                 : HIL_ERR_STATE;
+  sync_t m;
+  int status = sync_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK) status = agent_keep_checkpoint(a, m.frame, m.state_digest);
   if (status != HIL_OK) {
     refuse(a, q, status);
     return;
@@ -232,15 +239,19 @@ static void checkpoint(agent_t *a, const request_t *q) {
 }
 
 static void restore(agent_t *a, const request_t *q) {
-  const int status = a->workload ? checkpoint_restore(&a->checkpoint, a->memory.region[REGION_STATE],
-                                                      a->workload->state_len)
-                                 : HIL_ERR_STATE;
+  sync_t m;
+  int status = sync_unpack(&m, q->payload, q->len);
+  if (status == HIL_OK && !a->workload) status = HIL_ERR_STATE;
+  if (status == HIL_OK) {
+    status = checkpoint_restore(checkpoint_find(&a->checkpoint, m.frame, m.state_digest),
+                                a->memory.region[REGION_STATE], a->workload->state_len);
+  }
   if (status != HIL_OK) {
     refuse(a, q, status);
     return;
   }
   agent_stuck_apply(a, AGENT_NO_FRAME);
-  a->done_frame = a->checkpoint.frame;
+  a->done_frame = m.frame;
   a->last_reply_len = 0;
   agent_upsets_skip(a);
   answer_sync(a, q);
@@ -274,8 +285,8 @@ static void health(agent_t *a, const request_t *q) {
   m.crashes = a->crashes;
   m.hangs = a->hangs;
   m.restarts = a->restarts;
-  m.corrected = a->checkpoint.memory.corrected;
-  m.uncorrected = a->checkpoint.memory.uncorrectable;
+  m.corrected = checkpoint_corrected(&a->checkpoint);
+  m.uncorrected = checkpoint_uncorrectable(&a->checkpoint);
   m.rx_bytes = c->bytes;
   m.rx_frames = c->frames;
   m.rx_errors = c->crc_errors + c->format_errors + c->overruns + c->version_errors;
@@ -340,8 +351,8 @@ static void dispatch(agent_t *a, const request_t *q) {
 
 /* Requests without a payload must have none. */
 static int takes_nothing(uint8_t type) {
-  return type == MSG_HELLO || type == MSG_CHECKPOINT || type == MSG_RESTORE || type == MSG_RESTART ||
-         type == MSG_RESET || type == MSG_HEALTH || type == MSG_SENSORS;
+  return type == MSG_HELLO || type == MSG_RESTART || type == MSG_RESET || type == MSG_HEALTH ||
+         type == MSG_SENSORS;
 }
 
 void agent_request(agent_t *a, const wire_frame_t *frame) {

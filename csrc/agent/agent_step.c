@@ -12,17 +12,7 @@ uint64_t agent_region_digest(const agent_t *a, region_t region) {
   return digest64(a->memory.region[region], len, 0);
 }
 
-static void scrub(agent_t *a) {
-  if (a->checkpoint.valid) (void)secded_scrub(&a->checkpoint.memory, a->budget.scrub_words);
-}
-
-/* The host asks for a frame only when it is content with the state before it: a good moment to keep
- * a copy. A state that does not fit is not kept; RESTORE then says that there is none. */
-static void keep_checkpoint(agent_t *a, uint64_t frame) {
-  if (!a->budget.checkpoint_every || frame % a->budget.checkpoint_every) return;
-  (void)checkpoint_take(&a->checkpoint, a->memory.region[REGION_STATE], a->workload->state_len,
-                        a->done_frame);
-}
+static void scrub(agent_t *a) { checkpoint_scrub(&a->checkpoint, a->budget.scrub_words); }
 
 static uint32_t next_stop(const agent_t *a, uint32_t tick) {
   const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
@@ -90,7 +80,6 @@ static uint32_t end_step(agent_t *a, worker_status_t status, uint8_t signal) {
 
 /* Start the worker on the input that is in place. */
 static int launch(agent_t *a, uint64_t frame) {
-  keep_checkpoint(a, frame);
   a->step_frame = frame;
   a->runaway = 0;
   a->memory.progress->tick = 0;

@@ -19,15 +19,21 @@ static int is_register(uint8_t target) { return target == TARGET_GPR || target =
 
 static int target_len(agent_t *a, uint8_t target, uint64_t *out_len) {
   if (target == TARGET_CHECKPOINT) {
-    *out_len = a->checkpoint.valid ? a->checkpoint.len : 0;
+    const checkpoint_copy_t *const copy = checkpoint_newest(&a->checkpoint);
+    *out_len = copy ? copy->len : 0;
     return HIL_OK;
   }
   return a->port.target_len(a->port.context, (target_t)target, out_len);
 }
 
+/* Of the newest copy, which target_len found to be there. */
+static uint8_t *checkpoint_words(agent_t *a) {
+  return (uint8_t *)a->checkpoint.copy[a->checkpoint.newest % CHECKPOINT_GENERATIONS].memory.words;
+}
+
 static int target_read(agent_t *a, uint8_t target, uint64_t offset, uint8_t *out, size_t len) {
   if (target == TARGET_CHECKPOINT) {
-    memcpy(out, (const uint8_t *)a->checkpoint.memory.words + offset, len);
+    memcpy(out, checkpoint_words(a) + offset, len);
     return HIL_OK;
   }
   if (is_region(target)) {
@@ -40,7 +46,7 @@ static int target_read(agent_t *a, uint8_t target, uint64_t offset, uint8_t *out
 static int target_write(agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
   if (target == TARGET_CHECKPOINT) {
-    memcpy((uint8_t *)a->checkpoint.memory.words + offset, bytes, len);
+    memcpy(checkpoint_words(a) + offset, bytes, len);
     return HIL_OK;
   }
   return a->port.target_write(a->port.context, (target_t)target, offset, bytes, len);

@@ -1,4 +1,6 @@
-/* Checkpoint and restore of a state region, kept in SECDED memory. SPDX-License-Identifier: Apache-2.0 */
+/* Checkpoints of a state region, kept in SECDED memory. SPDX-License-Identifier: Apache-2.0
+ *
+ * Two generations: while one is being written, or is found damaged, the other is there. */
 #ifndef HIL_CHECKPOINT_H
 #define HIL_CHECKPOINT_H
 
@@ -9,25 +11,51 @@
 #include "status.h"
 
 /* cffi:begin */
+enum { CHECKPOINT_GENERATIONS = 2 };
+
+/* One copy of the region. */
 typedef struct {
   secded_memory_t memory; /* spans the words in use: those are what a scrub has to visit */
-  size_t capacity;        /* [word] */
-  uint64_t frame;  /* frame after which it was taken */
-  uint64_t digest; /* digest64 of the region as it was */
-  size_t len;      /* [byte] */
+  uint64_t frame;         /* frame after which it was taken */
+  uint64_t digest;        /* digest64 of the region as it was */
+  size_t len;             /* [byte] */
   int valid;
+} checkpoint_copy_t;
+
+typedef struct {
+  checkpoint_copy_t copy[CHECKPOINT_GENERATIONS];
+  size_t capacity; /* [word] of each copy */
+  uint32_t newest; /* index of the copy that was taken last */
 } checkpoint_t;
 
-/* Bind to caller-owned memory for regions of up to 8*count bytes. Errors of secded_init. */
+/* Bind to caller-owned memory of |count| words and check bytes, for two copies of a region of up to
+ * 8*(count/2) bytes. Errors of secded_init. */
 int checkpoint_init(checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t count);
 
-/* Copy the region in. HIL_ERR_EXHAUSTED if it does not fit (an older checkpoint stays valid). */
+/* Forget both copies. */
+void checkpoint_forget(checkpoint_t *c);
+
+/* Copy the region in, in place of the older copy; or of the newer one, if that is of the same frame.
+ * HIL_ERR_EXHAUSTED if it does not fit (nothing is changed). */
 int checkpoint_take(checkpoint_t *c, const uint8_t *region, size_t len, uint64_t frame);
 
-/* Copy it back. HIL_ERR_STATE if there is none, HIL_ERR_ARG if len is not the saved one;
- * HIL_ERR_DAMAGED if the bytes no longer have the saved digest (the region then holds them all the
- * same and must not be trusted). */
-int checkpoint_restore(checkpoint_t *c, uint8_t *region, size_t len);
+/* The copy that was taken last, NULL if there is none. */
+checkpoint_copy_t *checkpoint_newest(checkpoint_t *c);
+
+/* The copy of this frame and digest, NULL if there is none. */
+checkpoint_copy_t *checkpoint_find(checkpoint_t *c, uint64_t frame, uint64_t digest);
+
+/* Copy it back. HIL_ERR_STATE if |copy| is NULL, HIL_ERR_ARG if len is not the saved one;
+ * HIL_ERR_DAMAGED if its bytes no longer have the saved digest. The region is written only if all is
+ * well. */
+int checkpoint_restore(checkpoint_copy_t *copy, uint8_t *region, size_t len);
+
+/* Check and correct up to |max_words| words of each copy. */
+void checkpoint_scrub(checkpoint_t *c, size_t max_words);
+
+/* Words of both copies that were corrected, and found uncorrectable, since init. */
+uint64_t checkpoint_corrected(const checkpoint_t *c);
+uint64_t checkpoint_uncorrectable(const checkpoint_t *c);
 /* cffi:end */
 
 #endif

@@ -6,13 +6,15 @@
  * Invariants:
  *   1. A node that is not a voter never changes verdict, output or state.
  *   2. dissent and latent name heard nodes only.
- *   3. DELIVERED is set exactly when the verdict is UNANIMOUS, MAJORITY or SIMPLEX. */
+ *   3. DELIVERED is set exactly when the verdict is UNANIMOUS or MAJORITY, or SIMPLEX without
+ *      FAIL_SILENT; FAIL_SILENT stays set only with SIMPLEX. */
 #include "lockstep.h"
 
 #include "bytes.h"
 
 enum {
-  FLAGS = LOCKSTEP_DELIVERED | LOCKSTEP_CORRECT | LOCKSTEP_RE_EXECUTED | LOCKSTEP_STATE_SPLIT
+  FLAGS = LOCKSTEP_DELIVERED | LOCKSTEP_CORRECT | LOCKSTEP_RE_EXECUTED | LOCKSTEP_STATE_SPLIT |
+          LOCKSTEP_FAIL_SILENT
 };
 
 static uint32_t heard_mask(const lockstep_frame_t *f) {
@@ -54,7 +56,8 @@ int lockstep_vote(lockstep_frame_t *f) {
     states[i] = f->node[i].state_digest;
   }
   const uint32_t heard = heard_mask(f), counted = heard & f->voters;
-  f->flags &= (uint8_t) ~(LOCKSTEP_DELIVERED | LOCKSTEP_STATE_SPLIT);
+  const uint8_t fail_silent = f->flags & LOCKSTEP_FAIL_SILENT;
+  f->flags &= (uint8_t) ~(LOCKSTEP_DELIVERED | LOCKSTEP_STATE_SPLIT | LOCKSTEP_FAIL_SILENT);
   f->agree = f->dissent = f->latent = 0;
   f->output = f->state = 0;
   if (!counted) {
@@ -78,6 +81,10 @@ int lockstep_vote(lockstep_frame_t *f) {
                        !(f->flags & LOCKSTEP_STATE_SPLIT);
   const int alone = !(counted & (counted - 1u));
   f->verdict = alone ? VERDICT_SIMPLEX : complete ? VERDICT_UNANIMOUS : VERDICT_MAJORITY;
+  if (alone && fail_silent) {
+    f->flags &= (uint8_t)~LOCKSTEP_DELIVERED;
+    f->flags |= LOCKSTEP_FAIL_SILENT;
+  }
   return HIL_OK;
 }
 

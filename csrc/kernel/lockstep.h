@@ -36,6 +36,8 @@ enum {
   LOCKSTEP_CORRECT = 2,     /* and it was the golden one (known to the bench, not to the voter) */
   LOCKSTEP_RE_EXECUTED = 4, /* after a rollback */
   LOCKSTEP_STATE_SPLIT = 8, /* the states of the heard voters have no majority */
+  LOCKSTEP_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by who asks, kept where it
+                                has kept an output back */
   LOCKSTEP_HEADER_LEN = 32, /* [byte] of a packed record, then LOCKSTEP_NODE_LEN per node */
   LOCKSTEP_NODE_LEN = 18
 };
@@ -61,8 +63,8 @@ typedef struct {
   lockstep_node_t node[VOTE_MAX_NODES];
 } lockstep_frame_t;
 
-/* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED and
- * STATE_SPLIT flags (others are kept). HIL_ERR_ARG for a node count outside 1..7 or voters beyond it. */
+/* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
+ * STATE_SPLIT and FAIL_SILENT flags (others are kept). HIL_ERR_ARG for a node count outside 1..7 or voters beyond it. */
 int lockstep_vote(lockstep_frame_t *f);
 
 /* Pack to the record's bytes (SPEC: hil/record). Returns the length, or HIL_ERR_EXHAUSTED. */

@@ -100,8 +100,11 @@ secded_result_t secded_decode(uint64_t *data, uint8_t *check) {
 
 /* ---- The store ---- */
 
+/* Words lie little-endian in memory, so that the store's bytes are those that were copied in. */
+static uint8_t *place(const secded_memory_t *m, size_t i) { return (uint8_t *)&m->words[i]; }
+
 static void put(secded_memory_t *m, size_t i, uint64_t word) {
-  m->words[i] = word;
+  store_u64le(place(m, i), word);
   m->checks[i] = secded_encode(word);
 }
 
@@ -121,10 +124,12 @@ int secded_init(secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t cou
 
 /* Decode a word of the store and count what is found. */
 static secded_result_t visit(secded_memory_t *m, size_t i) {
-  if (secded_encode(m->words[i]) == m->checks[i]) { /* nearly always: then touch nothing */
+  uint64_t word = load_u64le(place(m, i));
+  if (secded_encode(word) == m->checks[i]) { /* nearly always: then touch nothing */
     return SECDED_CLEAN;
   }
-  const secded_result_t result = secded_decode(&m->words[i], &m->checks[i]);
+  const secded_result_t result = secded_decode(&word, &m->checks[i]);
+  store_u64le(place(m, i), word);
   m->corrected += result == SECDED_CORRECTED;
   m->uncorrectable += result == SECDED_UNCORRECTABLE;
   return result;
@@ -150,23 +155,26 @@ int secded_write(secded_memory_t *m, const uint8_t *data, size_t len) {
   return HIL_OK;
 }
 
-int secded_read(secded_memory_t *m, uint8_t *out, size_t len) {
+int secded_check(secded_memory_t *m, size_t len) {
   if (too_long(m, len)) {
     return HIL_ERR_EXHAUSTED;
   }
   const uint64_t before = m->uncorrectable;
-  const size_t whole = len / WORD, rest = len % WORD;
-  for (size_t i = 0; i < whole; i++) {
+  const size_t count = len / WORD + (len % WORD != 0);
+  for (size_t i = 0; i < count; i++) {
     visit(m, i);
-    store_u64le(out + i * WORD, m->words[i]);
-  }
-  if (rest) {
-    uint8_t bytes[WORD];
-    visit(m, whole);
-    store_u64le(bytes, m->words[whole]);
-    memcpy(out + whole * WORD, bytes, rest);
   }
   return m->uncorrectable == before ? HIL_OK : HIL_ERR_DAMAGED;
+}
+
+const uint8_t *secded_bytes(const secded_memory_t *m) { return (const uint8_t *)m->words; }
+
+int secded_read(secded_memory_t *m, uint8_t *out, size_t len) {
+  const int status = secded_check(m, len);
+  if (status != HIL_ERR_EXHAUSTED && len) {
+    memcpy(out, secded_bytes(m), len);
+  }
+  return status;
 }
 
 size_t secded_scrub(secded_memory_t *m, size_t max_words) {

@@ -43,6 +43,13 @@ int secded_init(secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t cou
 int secded_write(secded_memory_t *m, const uint8_t *data, size_t len);
 int secded_read(secded_memory_t *m, uint8_t *out, size_t len);
 
+/* Check and correct in place the words of the first |len| bytes. HIL_ERR_EXHAUSTED if len exceeds the
+ * store; HIL_ERR_DAMAGED if a word was uncorrectable. */
+int secded_check(secded_memory_t *m, size_t len);
+
+/* The store's bytes, as they were copied in and where nothing has hit them. */
+const uint8_t *secded_bytes(const secded_memory_t *m);
+
 /* Scrub up to |max_words| words from the cursor on, wrapping. Returns how many were corrected. */
 size_t secded_scrub(secded_memory_t *m, size_t max_words);
 /* cffi:end */

@@ -570,6 +570,20 @@ static void ask_sync(uint64_t frame, uint64_t digest) {
   ask(MSG_SYNC);
 }
 
+/* Keep the state as it is now; restore what was kept last. */
+static sync_t kept;
+
+static void ask_checkpoint(void) {
+  kept = (sync_t){s.agent.done_frame, digest64(s.memory, golden.workload->state_len, 0)};
+  CHECK_EQ(sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_CHECKPOINT);
+}
+
+static void ask_restore(void) {
+  CHECK_EQ(sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_RESTORE);
+}
+
 static void ask_read(uint8_t region, uint32_t offset, uint32_t len) {
   const range_t m = {region, offset, len};
   CHECK_EQ(range_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
@@ -631,6 +645,7 @@ static void pack_request(uint8_t type) {
   const range_t r = {REGION_STATE, 0, 8};
   const limits_t l = {.duty_permille = 1000};
   const sync_t y = {3, digest64(s.memory, golden.workload->state_len, 0)};
+  const sync_t now = {s.agent.done_frame, y.state_digest};
   payload_len = 0;
   memset(&content, 0, sizeof content);
   content.len = 4;
@@ -645,6 +660,8 @@ static void pack_request(uint8_t type) {
     case MSG_READ: (void)range_pack(&r, payload, sizeof payload, &payload_len); break;
     case MSG_WRITE: (void)data_pack(&content, payload, sizeof payload, &payload_len); break;
     case MSG_SYNC: (void)sync_pack(&y, payload, sizeof payload, &payload_len); break;
+    case MSG_CHECKPOINT:
+    case MSG_RESTORE: (void)sync_pack(&now, payload, sizeof payload, &payload_len); break;
     case MSG_LIMIT: (void)limits_pack(&l, payload, sizeof payload, &payload_len); break;
     case MSG_BAUD: (void)baud_pack(&(baud_t){460800}, payload, sizeof payload, &payload_len); break;
     default: break;
@@ -852,16 +869,14 @@ static void a_frame_that_failed_never_answers_for_the_one_before(void) {
 static void hello_is_never_answered_from_the_cache(void) {
   come_to(READY);
   const uint16_t seq = ++next_seq;
-  pack_request(MSG_CHECKPOINT);
-  say(MSG_CHECKPOINT, seq, NULL, 0);
+  pack_request(MSG_SYNC);
+  say(MSG_SYNC, seq, payload, payload_len);
   say(MSG_HELLO, 1, NULL, 0);
   CHECK(only(MSG_HELLO | MSG_ANSWER) != NULL);
-  golden_frame(0);
-  say(MSG_CHECKPOINT, seq, NULL, 0); /* a new host, whose seq begins anew: it must be done again */
-  sync_t m;
-  const answer_t *a = only(MSG_CHECKPOINT | MSG_ANSWER);
-  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
-  CHECK_EQ(m.frame, 0);
+  pack_request(MSG_SYNC);
+  say(MSG_SYNC, seq, payload, payload_len); /* a new host, whose seq begins anew: it must be done again */
+  CHECK_EQ(s.agent.duplicates, 0);
+  CHECK(only(MSG_SYNC | MSG_ANSWER) != NULL);
 }
 
 /* --- steps ------------------------------------------------------------------------------------------- */
@@ -1062,31 +1077,61 @@ static void span_digests_are_those_of_the_region(void) {
 
 /* --- checkpoints -------------------------------------------------------------------------------------- */
 
-static void checkpoints_are_taken_by_themselves_and_restored(void) {
+static void checkpoints_are_taken_when_asked_and_restored(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 1000000, .checkpoint_every = 4});
-  uint64_t at_8 = 0;
-  for (uint64_t frame = 0; frame < 10; frame++) {
-    golden_frame(frame);
-    if (frame == 7) at_8 = golden.state_digest;
-  }
-  ask_empty(MSG_RESTORE);
+  for (uint64_t frame = 0; frame < 8; frame++) golden_frame(frame);
+  ask_checkpoint();
   sync_t m;
-  const answer_t *a = only(MSG_RESTORE | MSG_ANSWER);
+  const answer_t *a = only(MSG_CHECKPOINT | MSG_ANSWER);
   CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.frame, 7);
-  CHECK_EQ(m.state_digest, at_8);
+  CHECK_EQ(m.state_digest, golden.state_digest);
+  golden_frame(8);
+  golden_frame(9);
+  ask_restore();
+  a = only(MSG_RESTORE | MSG_ANSWER);
+  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.frame, 7);
+  CHECK_EQ(m.state_digest, kept.state_digest);
   golden_begin("sha256");
   for (uint64_t frame = 0; frame < 8; frame++) CHECK_EQ(golden_step(&golden), HIL_OK);
   golden_frame(8);
   golden_frame(9);
 }
 
+static void a_state_that_is_not_the_agreed_one_is_not_kept(void) {
+  begin("sha256");
+  golden_frame(0);
+  ask_checkpoint();
+  golden_frame(1);
+  const sync_t good = {1, golden.state_digest};
+  const sync_t other_state = {good.frame, good.state_digest ^ 1}, other_frame = {0, good.state_digest};
+  CHECK_EQ(sync_pack(&other_state, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_CHECKPOINT);
+  expect_refusal(MSG_CHECKPOINT, HIL_ERR_DAMAGED);
+  CHECK_EQ(sync_pack(&other_frame, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(MSG_CHECKPOINT);
+  expect_refusal(MSG_CHECKPOINT, HIL_ERR_STATE);
+  ask_restore(); /* the one before is there still */
+  CHECK(only(MSG_RESTORE | MSG_ANSWER) != NULL);
+}
+
+static void a_checkpoint_that_it_does_not_have_is_not_restored(void) {
+  begin("sha256");
+  golden_frame(0);
+  ask_checkpoint();
+  golden_frame(1);
+  kept.state_digest ^= 1;
+  ask_restore();
+  expect_refusal(MSG_RESTORE, HIL_ERR_STATE);
+  golden_frame(2); /* its state is as it was */
+}
+
 static void a_checkpoint_before_the_first_frame_goes_back_to_none(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 1000000, .checkpoint_every = 1000});
+  ask_checkpoint();
   golden_frame(0);
-  ask_empty(MSG_RESTORE);
+  ask_restore();
   sync_t m;
   const answer_t *a = only(MSG_RESTORE | MSG_ANSWER);
   CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
@@ -1101,7 +1146,7 @@ static void a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing(void) {
   budget((budget_t){.cpu_us = 1000000, .scrub_words = 8});
   golden_frame(0);
   const uint64_t digest = golden.state_digest;
-  ask_empty(MSG_CHECKPOINT);
+  ask_checkpoint();
   const arm_t a = flip(5, 1, TARGET_CHECKPOINT, 2, 77);
   arm(&a);
   golden_frame(1);
@@ -1114,7 +1159,7 @@ static void a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing(void) {
   const health_t h = health();
   CHECK_EQ(h.corrected, 1);
   CHECK_EQ(h.uncorrected, 0);
-  ask_empty(MSG_RESTORE);
+  ask_restore();
   sync_t m;
   const answer_t *answer = only(MSG_RESTORE | MSG_ANSWER);
   CHECK(answer && sync_unpack(&m, answer->payload, answer->len) == HIL_OK);
@@ -1124,14 +1169,14 @@ static void a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing(void) {
 static void two_flipped_bits_of_a_checkpoint_word_are_not_restored(void) {
   begin("sha256");
   golden_frame(0);
-  ask_empty(MSG_CHECKPOINT);
+  ask_checkpoint();
   const arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64),
               second = flip(2, 1, TARGET_CHECKPOINT, 0, 90);
   arm(&first);
   arm(&second);
   golden_frame(1);
   CHECK_EQ(report(2).verified, 1);
-  ask_empty(MSG_RESTORE);
+  ask_restore();
   expect_refusal(MSG_RESTORE, HIL_ERR_DAMAGED);
   CHECK_EQ(health().uncorrected, 1);
 }
@@ -1336,7 +1381,7 @@ static void frames_that_are_passed_over_miss_their_upsets(void) {
 static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
   begin("sha256");
   golden_frame(0);
-  ask_empty(MSG_CHECKPOINT);
+  ask_checkpoint();
   const arm_t a = flip(1, 1, TARGET_STATE, 20, 0), b = flip(2, 1, TARGET_STATE, 16, 8 * 200);
   arm(&a);
   arm(&b);
@@ -1345,7 +1390,7 @@ static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
   const report_t first = report(2);
   CHECK_EQ(first.state, UPSET_INJECTED);
   CHECK_EQ(first.persisted, 1);
-  ask_empty(MSG_RESTORE);
+  ask_restore();
   golden_frame(1); /* it does not strike twice */
   CHECK_EQ(reply.pending, 0);
   const report_t again = report(2);
@@ -1400,7 +1445,7 @@ static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
   ask_empty(MSG_RESTART);
   ask_write(REGION_STATE, 60, golden.state + 60, 1);
   CHECK_EQ(s.io.state[60] & 1u, !was);
-  ask_empty(MSG_CHECKPOINT);
+  ask_checkpoint();
   load("sha256"); /* memory made anew is sound */
   golden_begin("sha256");
   golden_frame(0);
@@ -2147,9 +2192,9 @@ static void scenario(void) {
     ask_empty(MSG_RESTART);
     (void)answered();
   }
-  ask_empty(MSG_CHECKPOINT);
+  ask_checkpoint();
   (void)answered();
-  ask_empty(MSG_RESTORE);
+  ask_restore();
   (void)answered();
   ask_read(REGION_STATE, 0, 296);
   (void)answered();
@@ -2238,7 +2283,9 @@ int main(void) {
   RUN(a_read_ends_when_its_memory_goes_away);
   RUN(a_reset_waits_for_its_answer_but_not_for_ever);
   RUN(span_digests_are_those_of_the_region);
-  RUN(checkpoints_are_taken_by_themselves_and_restored);
+  RUN(checkpoints_are_taken_when_asked_and_restored);
+  RUN(a_state_that_is_not_the_agreed_one_is_not_kept);
+  RUN(a_checkpoint_that_it_does_not_have_is_not_restored);
   RUN(a_checkpoint_before_the_first_frame_goes_back_to_none);
   RUN(a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing);
   RUN(two_flipped_bits_of_a_checkpoint_word_are_not_restored);

@@ -157,7 +157,7 @@ static void a_batch_gives_the_records_of_single_frames(void) {
     int done = 0;
     for (uint32_t part = 1; done < FRAMES; part++) { /* in pieces, with single frames between */
       const uint32_t count = part < (uint32_t)(FRAMES - done) ? part : (uint32_t)(FRAMES - done);
-      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, count, batch + done * RECORD_LEN,
+      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, count, 0, batch + done * RECORD_LEN,
                             FRAMES * RECORD_LEN),
                count);
       done += (int)count;
@@ -206,7 +206,7 @@ static void a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames(
     }
     memset(batch, 0, sizeof batch);
     if (way) {
-      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, FRAMES, batch, FRAMES * RECORD_LEN), FRAMES);
+      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, FRAMES, 0, batch, FRAMES * RECORD_LEN), FRAMES);
     } else {
       for (int k = 0; k < FRAMES; k++) (void)frame_by_frame(batch + k * RECORD_LEN, RECORD_LEN);
     }
@@ -252,10 +252,10 @@ static void a_suspended_board_keeps_all_from_moving(void) {
   begin("sha256");
   (void)frame_by_frame(single, RECORD_LEN);
   (void)limit(2, &(limits_t){.duty_permille = 1000, .suspend = 1});
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
   CHECK_EQ(golden.next_frame, 1);
   (void)limit(2, &(limits_t){.duty_permille = 1000});
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), 5);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), 5);
 }
 
 static void a_latent_error_ends_a_batch_with_the_same_record(void) {
@@ -270,12 +270,12 @@ static void a_latent_error_ends_a_batch_with_the_same_record(void) {
   for (int k = 0; k < FRAMES; k++) (void)frame_by_frame(single + k * RECORD_LEN, RECORD_LEN);
   begin("sha256");
   arm(1, &hit);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, FRAMES, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, FRAMES, 0, batch, sizeof batch), HIL_ERR_STATE);
   CHECK_EQ(golden.next_frame, 0); /* nothing has moved */
   for (int k = 0; k < 4; k++) (void)frame_by_frame(batch + k * RECORD_LEN, RECORD_LEN);
   int done = 4;
   while (done < FRAMES) { /* each is unquiet: one a call */
-    const int n = inproc_batch(boards, BOARDS, 7, &golden, FRAMES, batch + done * RECORD_LEN,
+    const int n = inproc_batch(boards, BOARDS, 7, &golden, FRAMES, 0, batch + done * RECORD_LEN,
                                (size_t)(FRAMES - done) * RECORD_LEN);
     CHECK(n >= 1);
     if (n < 1) return;
@@ -297,7 +297,7 @@ static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
       arm(board, arms[k]);
       (void)frame_by_frame(single, RECORD_LEN);
       for (int again = 0; again < 3; again++) {
-        CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
+        CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
         CHECK_EQ(golden.next_frame, 1);
       }
       CHECK_EQ(frame_by_frame(single, RECORD_LEN), RECORD_LEN); /* all still in step */
@@ -314,7 +314,7 @@ static void a_spare_that_differs_ends_a_batch(void) {
   begin("sha256");
   arm(2, &hit);
   (void)frame_by_frame(single, RECORD_LEN);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 3, &golden, 10, batch, sizeof batch), 1);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 3, &golden, 10, 0, batch, sizeof batch), 1);
   lockstep_frame_t f;
   CHECK(lockstep_unpack(&f, batch, RECORD_LEN) > 0);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
@@ -324,22 +324,22 @@ static void a_spare_that_differs_ends_a_batch(void) {
 static void a_batch_out_of_range_is_refused(void) {
   begin("attitude");
   inproc_t *with_null[BOARDS] = {boards[0], NULL, boards[2]};
-  CHECK_EQ(inproc_batch(NULL, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, 0, 0, &golden, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, 8, 7, &golden, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 8, &golden, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 0x107, &golden, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, NULL, 5, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, NULL, 0), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(with_null, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 0, batch, sizeof batch), 0);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, RECORD_LEN - 1), 0);
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, 2 * RECORD_LEN + 1), 2);
+  CHECK_EQ(inproc_batch(NULL, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, 0, 0, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, 8, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 8, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 0x107, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, NULL, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, NULL, 0), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(with_null, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 0, 0, batch, sizeof batch), 0);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, RECORD_LEN - 1), 0);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, 2 * RECORD_LEN + 1), 2);
   CHECK_EQ(golden.next_frame, 2);
   load(1, "attitude"); /* out of step */
-  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
   inproc_power(boards[0], 0);
-  CHECK_EQ(inproc_batch(boards, 1, 1, &golden, 5, batch, sizeof batch), HIL_ERR_STATE);
+  CHECK_EQ(inproc_batch(boards, 1, 1, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
   CHECK_EQ(golden.next_frame, 2);
 }
 

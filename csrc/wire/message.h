@@ -34,8 +34,8 @@ typedef enum {
   MSG_READ = 0x08,       /* range_t -> data_t, several with one seq */
   MSG_WRITE = 0x09,      /* data_t -> done_t */
   MSG_SYNC = 0x0a,       /* sync_t -> done_t: adopt a frame number, state digest checked */
-  MSG_CHECKPOINT = 0x0b, /* - -> sync_t: keep a copy of the state on the board */
-  MSG_RESTORE = 0x0c,    /* - -> sync_t: go back to it */
+  MSG_CHECKPOINT = 0x0b, /* sync_t -> sync_t: keep a copy of the state on the board, if it is this one */
+  MSG_RESTORE = 0x0c,    /* sync_t -> sync_t: go back to the copy of this frame and digest */
   MSG_RESTART = 0x0d,    /* - -> done_t: new worker process, state kept */
   MSG_RESET = 0x0e,      /* - -> done_t: the agent starts anew, as after power-on */
   MSG_HEALTH = 0x0f,     /* - -> health_t */
@@ -146,9 +146,8 @@ typedef struct {
 typedef struct {
   uint64_t cpu_us;    /* CPU time that one step may use before it is called hung */
   uint32_t max_ticks; /* progress beyond this is a runaway, also called hung; 0: no limit */
-  uint32_t checkpoint_every; /* [frame] the board keeps a copy of its state before each frame whose
-                                number is a multiple of this; 0: only when CHECKPOINT asks */
-  uint32_t scrub_words;      /* [64-bit word] of that copy, checked and corrected after each step */
+  uint32_t checkpoint_every; /* not used: boards keep only what CHECKPOINT names; hosts send 0 */
+  uint32_t scrub_words;      /* [64-bit word] of each copy, checked and corrected after each step */
 } budget_t;
 
 typedef struct {

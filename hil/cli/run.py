@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
         ),
     ] = None,
     scheme: Annotated[
-        str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, 5mr or 7mr.")
+        str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, or 4mr to 7mr.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Everything random is drawn from it.")

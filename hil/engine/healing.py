@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
 from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
 from hil.recovery import Action, NodeState
+from hil.redundancy.electorate import is_alone
 from hil.repair import Repaired
+from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return
-from hil.voter import Verdict
+from hil.voter import Ballot, Verdict
 
 __all__ = ["Healer"]
 
 _LOOK_US: Final = 100_000
+_LEAST_WAIT_US: Final = 1_000
 
 
 class Healer:
@@ -44,6 +48,8 @@ class Healer:
         frame = verdict.frame if at is None else at
         recovery = self._parts.recovery
         due = list(actions)
+        if due:
+            verdict = self._checked(verdict, frame)
         while due:
             action = due.pop(0)
             how = self._repair(action, verdict, frame)
@@ -55,6 +61,53 @@ class Healer:
                 due += recovery.result(frame, action, how.ok)
             self._chronicle.transitions()
         return healed
+
+    def _checked(self, verdict: Verdict, frame: int) -> Verdict:
+        """The verdict that nodes are healed to. In a scheme that does not believe a node that is
+        alone, that node first goes back to the last state that was voted on and computes its own
+        again: what hit it since then must not be given to the others."""
+        parts = self._parts
+        holders = self.holders
+        if not is_alone(verdict) or verdict.delivered or len(holders) != 1:
+            return verdict
+        node = holders[0]
+        result = NodeResult(DONE, 0, verdict.output, verdict.state)
+        began_us = parts.rig.clock.now_us()
+        back = parts.rollback.roll_back([node], {node.name: result}, verdict.frame, restart=False)
+        again = back.results.get(node.name)
+        ok = again is not None and again.status == DONE
+        spent_us = parts.rig.clock.now_us() - began_us
+        how = Repaired(ok, back.detail, duration_wall_us=spent_us)
+        self._chronicle.repair(frame, node.name, "rollback", "it was alone", how, ok=ok)
+        if again is None or again.status != DONE:
+            return verdict
+        ballots = list(verdict.ballots)
+        ballots[node.index] = Ballot(DONE, 0, again.output_digest, again.state_digest)
+        self.agreed = verdict._replace(
+            output=again.output_digest, state=again.state_digest, ballots=tuple(ballots)
+        )
+        return self.agreed
+
+    def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
+        """Let the boards whose state is the agreed one keep a copy of it, where one is due."""
+        parts, verdict = self._parts, self.agreed
+        if verdict is None or not verdict.state:
+            return
+        timing = parts.rig.timing
+        if parts.deadlines:  # a board that falls silent now must not cost many frames
+            left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
+            timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
+        holders = [n for n in self.holders if n.link.connected]
+        parts.checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
+
+    def _with_healed(self, holders: list[Node], healed: AbstractSet[str]) -> list[Node]:
+        """And those that have just been given the agreed state, and confirmed its digest."""
+        serving = self._parts.recovery.in_service
+        return [
+            n
+            for n in self._parts.nodes
+            if n in holders or (n.name in healed and n.name in serving and n.link.connected)
+        ]
 
     def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
         parts = self._parts
@@ -75,11 +128,11 @@ class Healer:
 
     @property
     def holders(self) -> list[Node]:
-        """The voters whose state after the last frame is the agreed one."""
+        """The nodes in service whose state after the last frame is the agreed one."""
         verdict = self.agreed
         if verdict is None or not verdict.state:
             return []
-        voting = self._parts.recovery.in_state(NodeState.VOTING)
+        voting = self._parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
         return [
             n
             for n in self._parts.nodes

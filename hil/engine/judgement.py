@@ -5,6 +5,7 @@ frame in which nothing is under way and all agree on what is right is only count
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from hil.engine.chronicle import Chronicle
@@ -13,8 +14,11 @@ from hil.engine.parts import Parts
 from hil.observation import observation
 from hil.outcome import Upset
 from hil.recovery import Action, NodeState
+from hil.redundancy.electorate import elect, is_alone
+from hil.redundancy.rollback import RollbackSpacing
+from hil.repair import Repaired
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
-from hil.voter import STATE_SPLIT, Ballot, Verdict, VerdictKind, vote
+from hil.voter import Ballot, Verdict, VerdictKind, vote
 
 __all__ = ["FrameWork", "Judge", "usual_kind"]
 
@@ -45,6 +49,8 @@ class Judge:
         self._parts = parts
         self._chronicle = chronicle
         self._healer = healer
+        self._spacing = RollbackSpacing()
+        self._frames_alone = 0  # how many in a row one node had no other to compare with
 
     def conclude(self, frame: FrameWork) -> None:
         """From the results of a frame to its verdict, outcomes, repairs and record."""
@@ -56,10 +62,15 @@ class Judge:
         if quiet and not frame.upsets and parts.settled:
             parts.metrics.count(verdict)
             chronicle.writer.frame(verdict.record)
+            self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
+            self._keep_checkpoints(verdict)
             return
         frame.executions.append(chronicle.in_order(frame.results))
         parts.classifier.judge_nodes(frame.number, frame.results, golden)
         verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
+        self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
+        if parts.rules.is_compared(verdict):
+            self._spacing.reset()
         parts.metrics.count(verdict)
         parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
         actions = self._observe(frame, verdict)
@@ -67,6 +78,7 @@ class Judge:
         chronicle.writer.frame(verdict.record)
         frame.healed |= healer.carry_out(actions)
         healer.look_for_isolated(frame.results)
+        self._keep_checkpoints(verdict, frame.healed)
         self._refresh_if_alone(frame)
         parts.delivery.look_at_watches(frame.number)
         self._settle(frame)
@@ -75,15 +87,20 @@ class Judge:
     # --- the vote -----------------------------------------------------------------------------
 
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        recovery = self._parts.recovery
+        recovery, rules = self._parts.recovery, self._parts.rules
         ballots = self._ballots(results)
-        verdict = self._count_votes(frame, ballots, recovery.voters)
-        if verdict.kind is VerdictKind.NO_MAJORITY and recovery.returning:
-            # Who comes back was healed to an agreed state: it may break a tie, not make one.
-            every = recovery.voters | recovery.returning
-            decided = self._count_votes(frame, ballots, every)
-            verdict = decided if decided.delivered else verdict
-        return verdict
+
+        def count_votes(voters: int) -> Verdict:
+            return vote(
+                frame.number,
+                ballots,
+                voters,
+                self._parts.golden.output_digest,
+                re_executed=frame.rolled_back,
+                fail_silent=not rules.delivers_unvoted(self._frames_alone + 1),
+            )
+
+        return elect(rules, count_votes, recovery.voters, recovery.returning)
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
         out: list[Ballot] = []
@@ -92,49 +109,65 @@ class Judge:
             out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
         return out
 
-    def _count_votes(self, frame: FrameWork, ballots: list[Ballot], voters: int) -> Verdict:
-        return vote(
-            frame.number,
-            ballots,
-            voters,
-            self._parts.golden.output_digest,
-            re_executed=frame.rolled_back,
-        )
+    def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
+        """Let the boards keep the state of this frame, if it is one to go back to."""
+        rules = self._parts.rules
+        if rules.is_compared(verdict) or (verdict.delivered and is_alone(verdict)):
+            self._healer.keep_checkpoints(healed)
 
     # --- going back ---------------------------------------------------------------------------
 
     def _roll_back_if_needed(self, frame: FrameWork, verdict: Verdict) -> Verdict:
         parts = self._parts
         attempts = parts.scenario.recovery.rollbacks
-        for attempt in range(attempts + 1 if attempts else 0):
-            if verdict.delivered and not verdict.flags & STATE_SPLIT:
+        if not attempts or self._spacing.must_wait(frame.number):
+            return verdict
+        for attempt in range(attempts + 1):
+            if parts.rules.is_compared(verdict):
                 break
-            voting = parts.recovery.in_state(NodeState.VOTING)
-            able = [n for n in voting if frame.results[n].status in (DONE, CRASHED, HUNG, ABSENT)]
-            if not able:
+            nodes = self._to_take_back(frame, verdict, everybody=attempt > 0)
+            if not nodes:
                 break
-            nodes = [parts.by_name[name] for name in able]
             verdict = self._roll_back(frame, nodes, restart=attempt > 0)
         return verdict
 
+    def _to_take_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
+        """Who goes back. Where one node is alone, first those that failed: what they compute again
+        is compared with it; there is nobody else to ask."""
+        parts = self._parts
+        serving = parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        able = [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
+        failed = [n for n in able if frame.results[n].status != DONE]
+        alone = parts.rules.size > 1 and is_alone(verdict)
+        if alone and not failed:
+            return []
+        chosen = failed if alone and not everybody else able
+        return [parts.by_name[name] for name in chosen]
+
     def _roll_back(self, frame: FrameWork, nodes: list[Node], *, restart: bool) -> Verdict:
         parts = self._parts
-        again, how, restarted = parts.mechanic.roll_back(
-            nodes, frame.results, frame.number, restart=restart
-        )
+        began_us = parts.rig.clock.now_us()
+        back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
+        spent_us = parts.rig.clock.now_us() - began_us
         frame.rolled_back = True
         parts.delivery.rearm_permanent(nodes, frame.number + 1)
-        frame.results = {**frame.results, **again}
+        frame.results = {**frame.results, **back.results}
         frame.executions.append(self._chronicle.in_order(frame.results))
         verdict = self._vote(frame, frame.results)
-        ok = how.ok and verdict.delivered
+        ok = not back.failure and parts.rules.is_compared(verdict)
+        if not ok:
+            self._spacing.failed(frame.number, back.first_frame)
+        how = Repaired(ok, back.detail, duration_wall_us=spent_us)
         cause = "no majority" if len(parts.nodes) > 1 else "the only node failed"
+        if parts.rules.size > 1 and len(nodes) < len(parts.recovery.in_service):
+            cause = "nothing to compare with"
         for node in nodes:
             self._chronicle.repair(frame.number, node.name, "rollback", cause, how, ok=ok)
         parts.metrics.rollbacks += 1
         if ok:
             parts.metrics.recoveries += 1
-            for name in restarted:
+            frame.healed.update(node.name for node in nodes)
+            for name in back.restarted:
                 boots = boots_of(parts.by_name[name].board)
                 parts.classifier.healed(name, "restart", boots)
         return verdict
@@ -194,3 +227,8 @@ class Judge:
             and result.status == DONE
             and result.state_digest == self._parts.golden.state_digest
         )
+
+
+def _can_go_back(result: NodeResult) -> bool:
+    """A board answers for this node, and may compute."""
+    return result.status in (DONE, CRASHED, HUNG, ABSENT) and not result.suspended

@@ -15,6 +15,9 @@ from hil.kernel import Golden
 from hil.metrics import Metrics
 from hil.outcome import Classifier
 from hil.recovery import RUNGS, Policy, Recovery
+from hil.redundancy.checkpoints import Checkpoints
+from hil.redundancy.electorate import Rules
+from hil.redundancy.rollback import Rollback
 from hil.repair import Mechanic
 from hil.rig.calls import Timing
 from hil.rig.clock import Pacer
@@ -40,6 +43,9 @@ class Parts:
     by_name: dict[str, Node]
     golden: Golden
     rig: Rig
+    rules: Rules
+    checkpoints: Checkpoints
+    rollback: Rollback
     mechanic: Mechanic
     recovery: Recovery
     injector: Injector
@@ -86,8 +92,9 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
     if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
-    rig.checkpoint_every = scenario.recovery.checkpoint_every
     rig.scrub_words = scenario.recovery.scrub_words
+    checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.workload.state_len)
+    rollback = Rollback(rig, golden, checkpoints)
     plant = _plant_of(scenario)
     strikes = None if plant is None else plant.strikes
     return Parts(
@@ -96,12 +103,15 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
         by_name={node.name: node for node in nodes},
         golden=golden,
         rig=rig,
-        mechanic=Mechanic(rig, golden),
+        rules=Rules(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
+        checkpoints=checkpoints,
+        rollback=rollback,
+        mechanic=Mechanic(rig, golden, rollback),
         recovery=Recovery(names, _policy(scenario)),
         injector=Injector(scenario, golden.workload, strikes),
         classifier=Classifier(names),
         metrics=Metrics(),
-        delivery=Delivery(rig, golden.workload.state_len),
+        delivery=Delivery(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
         plant=plant,
         virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),

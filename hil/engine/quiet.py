@@ -85,15 +85,26 @@ class Quiet:
         because they are too few, or the boards cannot do that now."""
         if not self._batches or self._parts.recovery.voters != self._everybody:
             return False
+        if self._parts.checkpoints.lacks_one(self._parts.nodes):
+            return False  # it is taken after a frame of its own
         count = min(until - frame, self._batch_size)
+        count -= self._beyond_checkpoint(frame + count, count)
         return count >= _LEAST_BATCH and self._run(count)
+
+    def _beyond_checkpoint(self, end: int, count: int) -> int:
+        """How many frames before `end` lie behind the last checkpoint; 0 if all `count` do. A run
+        can be continued from a checkpoint only, so batches end at one where they can."""
+        every = self._parts.checkpoints.every
+        beyond = end % every if every else 0
+        return beyond if beyond < count else 0
 
     def _run(self, count: int) -> bool:
         parts = self._parts
         boards = [n.board for n in parts.nodes if isinstance(n.board, InprocBoard)]
         size = record_length(len(parts.nodes))
         began_us = self._parts.rig.clock.now_us()
-        records = run_batch(boards, self._everybody, parts.golden, count, size)
+        every = parts.checkpoints.every
+        records = run_batch(boards, self._everybody, parts.golden, count, size, every)
         if not records:
             return False
         self._adapt(self._parts.rig.clock.now_us() - began_us)
@@ -101,6 +112,7 @@ class Quiet:
         loud = last.kind is not usual_kind(last.voters) or not last.correct or bool(last.latent)
         quiet = len(records) // size - loud
         if quiet:
+            parts.checkpoints.batched(parts.nodes, records[: quiet * size], size)
             parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
             self._chronicle.writer.frames(records[: quiet * size], quiet)
         if loud:

@@ -15,6 +15,7 @@ from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.record.writer import Writer
 from hil.recovery import NodeState
+from hil.rig.messages import Sync
 from hil.rig.node import Node
 from hil.rig.resync import read_output, read_state, write_output, write_state
 from hil.voter import unpack
@@ -97,5 +98,5 @@ def take_up(
 def _go_on(parts: Parts, node: Node, frame: int, state_digest: int) -> None:
     """State and output are in place: let the node go on with `frame`."""
     parts.rig.sync(node, frame - 1, state_digest)
-    parts.rig.checkpoint(node)
+    parts.checkpoints.take_again(node, Sync(frame - 1, state_digest))
     parts.delivery.rearm_permanent([node], frame)

@@ -83,14 +83,22 @@ class InprocBoard:
 
 
 def run_batch(
-    boards: Sequence[InprocBoard], voters: int, golden: Golden, count: int, record_len: int
+    boards: Sequence[InprocBoard],
+    voters: int,
+    golden: Golden,
+    count: int,
+    record_len: int,
+    checkpoint_every: int,
 ) -> bytes:
-    """Up to `count` frames at once; returns the records of the frames that were run, all quiet but
-    possibly the last. None of them if a board cannot run so now, because it holds a stuck bit."""
+    """Run up to `count` frames at once and return the records of those that were run, all quiet but
+    possibly the last. None of them if a board cannot run so now, because it holds a stuck bit. The
+    boards keep checkpoints of quiet frames, one every `checkpoint_every` frames (0: none)."""
     pointers = ffi.new("inproc_t *[]", [b.handle for b in boards])
     out = ffi.new("uint8_t[]", count * record_len)
     size = count * record_len
-    done = lib.inproc_batch(pointers, len(boards), voters, golden.handle, count, out, size)
+    done = lib.inproc_batch(
+        pointers, len(boards), voters, golden.handle, count, checkpoint_every, out, size
+    )
     if done == lib.HIL_ERR_STATE:
         return b""
     return bytes(ffi.buffer(out, check(done, "inproc_batch") * record_len))

@@ -57,6 +57,7 @@ _LOST_AFTER_US: Final = 500_000
 """A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
 _NOSYS: Final = int(lib.HIL_ERR_NOSYS)
+_OK: int = lib.HIL_OK
 _STATUS_TEXT = {
     -1: "argument out of range",
     -2: "not possible in its present state",
@@ -120,7 +121,6 @@ class Rig:
         self.seed = seed
         self.timing = timing
         self.budget = Budget(5_000_000, 0)
-        self.checkpoint_every = 0
         self.scrub_words = 0
         self.attendant = Attendant(clock)
         self._cuts: dict[str, int] = {}
@@ -296,7 +296,7 @@ class Rig:
             messages.budget_request(
                 self.budget.cpu_us,
                 self.budget.max_ticks,
-                self.checkpoint_every,
+                0,  # boards keep only what CHECKPOINT names
                 self.scrub_words,
             ),
         )
@@ -527,11 +527,28 @@ class Rig:
         """Tell the node which frame its state belongs to. NodeError if its digest is another."""
         self.ask(node, Msg.SYNC, messages.sync_request(frame, state_digest))
 
-    def checkpoint(self, node: Node) -> Sync:
-        """Let the board keep a copy of its state now. LinkTimeout, NodeError (it does not fit)."""
-        return messages.sync(self.ask(node, Msg.CHECKPOINT))
+    def checkpoint(
+        self, nodes: Sequence[Node], agreed: Sync, timing: Timing | None = None
+    ) -> list[tuple[Node, int]]:
+        """Let the boards of `nodes` keep a copy of their state, if it is that of `agreed`: after
+        that frame, with that digest. What each answered (HIL_OK: it has kept it); those that did
+        not answer are left out. Nothing is raised."""
+        payload = messages.sync_request(agreed.frame, agreed.state_digest)
+        calls = [Call(node.link, self.next_seq(), Msg.CHECKPOINT, payload) for node in nodes]
+        run_calls(calls, timing or self.timing)
+        return [
+            (node, call.result.status if isinstance(call.result, Refusal) else _OK)
+            for node, call in zip(nodes, calls, strict=True)
+            if isinstance(call.result, (bytes, Refusal))
+        ]
 
-    def restore(self, node: Node) -> Sync:
-        """Back to the board's own checkpoint. LinkTimeout, NodeError (there is none, or it is
-        damaged)."""
-        return messages.sync(self.ask(node, Msg.RESTORE))
+    def restore(self, node: Node, checkpoint: Sync) -> None:
+        """Back to this checkpoint of the board's own. LinkTimeout, NodeError (it does not have it,
+        or what it has is damaged: its state is then as it was)."""
+        payload = messages.sync_request(checkpoint.frame, checkpoint.state_digest)
+        restored = messages.sync(self.ask(node, Msg.RESTORE, payload))
+        if restored != checkpoint:
+            raise NodeError(
+                f"node {node.name} restored frame {restored.frame} with another state than "
+                "its checkpoint's"
+            )

@@ -16,6 +16,7 @@ from hil.scenario.supply import Supply
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     BOARD_ALIASES,
+    FRAMES_MAX,
     PORT_EXAMPLES,
     AdapterName,
     Baud,
@@ -26,6 +27,8 @@ from hil.scenario.words import (
     ProgramName,
     Scheme,
     SchemeWord,
+    Unvoted,
+    UnvotedWord,
 )
 
 
@@ -77,7 +80,19 @@ class Rig(FrozenModel):
     """All nodes, and how they are made redundant."""
 
     scheme: SchemeWord = Field(
-        default=Scheme.TMR, description="Number of nodes: simplex 1, dmr 2, tmr 3, 5mr 5, 7mr 7."
+        default=Scheme.TMR,
+        description="Number of nodes: simplex 1, dmr 2, tmr 3, and 4mr to 7mr.",
+    )
+    unvoted_output: UnvotedWord | None = Field(
+        default=None,
+        description="What is delivered while one node answers and no other can be compared with "
+        "it: `nothing` (default of dmr), `hold` (the last voted output) or `deliver` (its own; "
+        "default of all other schemes).",
+    )
+    unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
+        default=0,
+        description="For how many frames in a row at most `hold` and `deliver` apply; 0 = without "
+        "a limit. Nothing is delivered after them.",
     )
     board: BoardWord = Field(
         default=BoardKind.PROCESS, description="What all nodes run on that say nothing else."
@@ -94,6 +109,13 @@ class Rig(FrozenModel):
     def size(self) -> int:
         """Number of nodes."""
         return self.scheme.size
+
+    @property
+    def unvoted(self) -> Unvoted:
+        """What is delivered without a comparison."""
+        if self.unvoted_output is not None:
+            return self.unvoted_output
+        return Unvoted.NOTHING if self.scheme is Scheme.DMR else Unvoted.DELIVER
 
     @model_validator(mode="before")
     @classmethod

@@ -43,13 +43,24 @@ class Scheme(Word):
     SIMPLEX = "simplex"
     DMR = "dmr"
     TMR = "tmr"
+    FOUR = "4mr"
     FIVE = "5mr"
+    SIX = "6mr"
     SEVEN = "7mr"
 
     @property
     def size(self) -> int:
         """Number of nodes."""
-        return {"simplex": 1, "dmr": 2, "tmr": 3, "5mr": 5, "7mr": 7}[self.value]
+        sizes = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
+        return sizes[self.value]
+
+
+class Unvoted(Word):
+    """What is delivered while one node answers and no other can be compared with it."""
+
+    NOTHING = "nothing"  # the scheme is fail-silent
+    HOLD = "hold"  # the last output that was voted on
+    DELIVER = "deliver"  # its own output, marked as not voted on
 
 
 class BoardKind(Word):
@@ -232,6 +243,7 @@ PortName = Annotated[str, AfterValidator(_port)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
 Baud = Annotated[Int, Field(ge=2400, le=4_000_000)]
 SchemeWord = Annotated[Scheme, BeforeValidator(word_of(Scheme, "scheme"))]
+UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]
 BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]
 TargetWord = Annotated[Target, BeforeValidator(word_of(Target, "target of upsets"))]
 KindWord = Annotated[PatternKind, BeforeValidator(word_of(PatternKind, "pattern"))]

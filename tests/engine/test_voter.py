@@ -158,6 +158,19 @@ def test_masks_name_heard_nodes_only_and_split_them_in_two() -> None:
         )
 
 
+def test_a_fail_silent_vote_keeps_back_what_one_node_alone_says_and_nothing_else() -> None:
+    kept_back = 0
+    for ballots, voters in CASES:
+        spoken = vote(1, ballots, mask_of(voters))
+        silent = vote(1, ballots, mask_of(voters), fail_silent=True)
+        alone = spoken.kind is VerdictKind.SIMPLEX
+        kept_back += alone
+        assert silent.delivered == (spoken.delivered and not alone)
+        assert silent._replace(flags=0, record=b"") == spoken._replace(flags=0, record=b"")
+        assert vote_again(silent) == silent
+    assert kept_back > 10
+
+
 def test_a_node_that_does_not_vote_never_matters() -> None:
     rng = random.Random(1)
     changed = 0
@@ -248,7 +261,7 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
     for length in range(len(good)):
         with pytest.raises(KernelError):
             unpack(good[:length])
-    for at, value in ((8, 0), (8, 6), (9, 0), (9, 8), (10, 8), (11, 16), (15, 1), (32, 6)):
+    for at, value in ((8, 0), (8, 6), (9, 0), (9, 8), (10, 8), (11, 32), (15, 1), (32, 6)):
         with pytest.raises(KernelError):
             unpack(good[:at] + bytes([value]) + good[at + 1 :])
 

@@ -83,18 +83,21 @@ def test_a_store_under_random_upsets_keeps_its_bytes_while_scrubbed() -> None:
 
 
 def test_a_checkpoint_outlives_scrubbed_upsets_and_reports_damage() -> None:
-    words, checks = ffi.new("uint64_t[]", 8), ffi.new("uint8_t[]", 8)
+    words, checks = ffi.new("uint64_t[]", 16), ffi.new("uint8_t[]", 16)
     checkpoint = ffi.new("checkpoint_t *")
     region = bytes(range(60))
     out = ffi.new("uint8_t[]", 60)
-    assert lib.checkpoint_init(checkpoint, words, checks, 8) == lib.HIL_OK
-    assert lib.checkpoint_restore(checkpoint, out, 60) == lib.HIL_ERR_STATE
+    assert lib.checkpoint_init(checkpoint, words, checks, 16) == lib.HIL_OK
+    assert lib.checkpoint_newest(checkpoint) == ffi.NULL
+    assert lib.checkpoint_restore(ffi.NULL, out, 60) == lib.HIL_ERR_STATE
     assert lib.checkpoint_take(checkpoint, region, 60, 42) == lib.HIL_OK
     assert lib.checkpoint_take(checkpoint, bytes(65), 65, 43) == lib.HIL_ERR_EXHAUSTED
-    words[3] ^= 1 << 17
-    assert lib.checkpoint_restore(checkpoint, out, 60) == lib.HIL_OK
+    copy = lib.checkpoint_newest(checkpoint)
+    copy.memory.words[3] ^= 1 << 17
+    assert lib.checkpoint_restore(copy, out, 60) == lib.HIL_OK
     assert bytes(ffi.buffer(out)) == region
-    assert checkpoint.frame == 42
-    words[3] ^= 0b11
-    assert lib.checkpoint_restore(checkpoint, out, 60) == lib.HIL_ERR_DAMAGED
-    assert ffi.buffer(out)[24] == bytes([region[24] ^ 0b11])
+    assert copy.frame == 42
+    copy.memory.words[3] ^= 0b11
+    ffi.memmove(out, bytes(60), 60)
+    assert lib.checkpoint_restore(copy, out, 60) == lib.HIL_ERR_DAMAGED
+    assert bytes(ffi.buffer(out)) == bytes(60)  # what is damaged is not written

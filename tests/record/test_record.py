@@ -519,14 +519,14 @@ def test_power_that_returns_just_after_the_snapshot_returns_in_the_resumed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
-    event = {"frame": 50, "node": "b", "target": "board", "returns_after_frames": 100}
+    event = {"frame": 50, "node": "b", "target": "board", "returns_after_frames": 94}
     s = scenario(frames=200, upsets={"events": [event]}, expect={})
     out = tmp_path / "aborted"
     out.mkdir()
-    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 150)
+    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 144)
     loop.run()
     snapshot = resume.read_snapshot(out)
-    assert snapshot is not None and snapshot.frame == 150
+    assert snapshot is not None and snapshot.frame == 144
     resumed = Loop(s, out, resume_run=True).run()
     assert resumed.metrics["isolated"] == 0
     assert resumed.run_digest == run(s, tmp_path / "whole").run_digest

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from hil._kernel import lib
 from hil.errors import LinkTimeout, NodeError
 from hil.kernel import CHUNK, Golden, workload, workloads
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
 from hil.rig.link import Noise
 from hil.rig.messages import (
-    NO_FRAME,
     Arm,
     Limits,
     Msg,
     Region,
     Report,
-    sync,
+    Sync,
     sync_request,
 )
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
@@ -33,6 +33,8 @@ from .faulty import FAULTS, FaultyTransport
 from .oracle import Memory, digest, place, random_arm, run
 
 SEED = 20250404
+HIL_OK: int = lib.HIL_OK
+HIL_ERR_DAMAGED: int = lib.HIL_ERR_DAMAGED
 TARGETS = ("state", "state", "input", "output")
 TIMING = Timing(retry_us=20_000, lost_after_us=5_000_000)
 
@@ -245,7 +247,7 @@ class NodeContract:
         one(rig, 0, golden.input)
         assert rig.arm(node, Arm(1, 0, "state", "bit")) == "not possible in its present state"
         with pytest.raises(NodeError, match="RESTORE"):
-            rig.restore(node)
+            rig.restore(node, Sync(0, golden.state_digest))
 
     # --- functional interrupts, deaths, repairs -------------------------------------------------
 
@@ -487,24 +489,38 @@ class NodeContract:
     def test_checkpoints_bring_back_a_frame(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
         node = rig.nodes[0]
-        rig.checkpoint_every, rig.scrub_words = 4, 64
+        rig.scrub_words = 64
         golden = Golden("sha256", SEED)
         rig.load(node)
-        kept = {NO_FRAME: golden.state_digest}
+        states: dict[int, int] = {}
         for frame in range(10):
             golden.step()
-            kept[frame] = golden.state_digest
-            if frame == 9:  # a flipped bit of the copy is put right
+            states[frame] = golden.state_digest
+            if frame == 9:  # a flipped bit of the newest copy is corrected
                 assert rig.arm(node, Arm(1, 9, "checkpoint", "bit", tick=3, bit=777)) is None
             assert is_golden(one(rig, frame, golden.input), golden)
+            if frame in (3, 7):
+                assert rig.checkpoint([node], Sync(frame, states[frame])) == [(node, HIL_OK)]
         assert report_of(rig, node, 1).verified
         assert rig.health([node])["n0"].corrected == 1
-        restored = rig.restore(node)
-        assert (restored.frame, restored.state_digest) == (7, kept[7])
-        for frame in (8, 9):
-            result = one(rig, frame, golden.input_of(frame))
-            assert result.state_digest == kept[frame]
-        assert sync(rig.ask(node, Msg.CHECKPOINT)).frame == 9
+        for kept in (7, 3):  # both generations
+            rig.restore(node, Sync(kept, states[kept]))
+            for frame in range(kept + 1, 10):
+                result = one(rig, frame, golden.input_of(frame))
+                assert result.state_digest == states[frame]
+
+    def test_a_state_that_nobody_agreed_on_is_not_kept(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        golden = Golden("sha256", SEED)
+        golden.step()
+        assert is_golden(one(rig, 0, golden.input), golden)
+        agreed = Sync(0, golden.state_digest ^ 1)
+        assert rig.checkpoint([node], agreed) == [(node, HIL_ERR_DAMAGED)]
+        with pytest.raises(NodeError, match="RESTORE"):
+            rig.restore(node, agreed)
+        golden.step()
+        assert is_golden(one(rig, 1, golden.input), golden)
 
     # --- a bad line -----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from hil.kernel import Golden
 from hil.loop import Loop
 from hil.result import RunResult
 from hil.rig.calls import Timing
-from hil.rig.messages import Arm, Limits
+from hil.rig.messages import Arm, Limits, Sync
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, Node
 from hil.rig.process import ProcessBoard
 from hil.rig.program import golden_run
@@ -25,7 +25,7 @@ from hil.rig.resync import delta_resync, read_state, write_state
 from hil.rig.rig import Budget, Rig
 from hil.scenario import Scenario
 
-from .contract import SEED, TIMING, is_golden, one, report_of
+from .contract import HIL_OK, SEED, TIMING, is_golden, one, report_of
 from .test_process_board import agent_pid, children, gone, run_agent, state_of, until
 
 EXAMPLES = Path(__file__).parents[2] / "csrc/port/linux/examples"
@@ -134,13 +134,14 @@ def test_a_restart_keeps_the_state_and_a_rollback_works(make_rig: MakeRig) -> No
     golden = golden_run("exec:py", SEED)
     golden.step()
     assert is_golden(one(rig, 0, golden.input), golden)
-    rig.checkpoint(node)
+    kept = Sync(0, golden.state_digest)
+    assert rig.checkpoint([node], kept) == [(node, HIL_OK)]
     first = program_pid(rig)
     rig.restart(node)
     assert program_pid(rig) != first
     golden.step()
     assert is_golden(one(rig, 1, golden.input), golden)
-    assert rig.restore(node).frame == 0
+    rig.restore(node, kept)
     assert is_golden(one(rig, 1, golden.input), golden)
 
 

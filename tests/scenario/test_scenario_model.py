@@ -94,7 +94,8 @@ def test_target_groups_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "size"), [("simplex", 1), ("dmr", 2), ("tmr", 3), ("5mr", 5), ("7mr", 7)]
+    ("word", "size"),
+    [("simplex", 1), ("dmr", 2), ("tmr", 3), ("4mr", 4), ("5mr", 5), ("6mr", 6), ("7mr", 7)],
 )
 def test_each_scheme_has_its_size_and_default_nodes(word: str, size: int) -> None:
     scenario = parse_scenario(f"{MINIMAL}rig: {{scheme: {word}}}\n")
@@ -232,7 +233,7 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "schema: '1'", 3, 9, "$.schema", "remove the quotes"),
         (MINIMAL + "rig: tmr", 3, 6, "$.rig", "the text `tmr`; expected a mapping"),
         (MINIMAL + "rig:", 3, 5, "$.rig", "no value; expected a mapping"),
-        (MINIMAL + "rig: {scheme: nmr}", 3, 15, "$.rig.scheme", "5mr, 7mr; did you mean"),
+        (MINIMAL + "rig: {scheme: nmr}", 3, 15, "$.rig.scheme", "5mr, 6mr, 7mr; did you mean"),
         (MINIMAL + "rig: {scheme: 3}", 3, 15, "$.rig.scheme", "the number 3; expected one of"),
         (MINIMAL + "rig: {board: emulatd}", 3, 14, "$.rig.board", "did you mean `emulated`?"),
         (MINIMAL + "rig: {board: proces}", 3, 14, "$.rig.board", "did you mean `process`?"),

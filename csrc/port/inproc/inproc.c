@@ -269,6 +269,13 @@ int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out,
   return HIL_OK;
 }
 
+/* The boards keep the state that they have just agreed on. */
+static void keep_checkpoints(inproc_t *const *boards, int nodes, const lockstep_frame_t *f) {
+  for (int i = 0; i < nodes; i++) {
+    (void)agent_keep_checkpoint(&boards[i]->agent, f->frame, f->state);
+  }
+}
+
 /* One frame on all boards. Non-zero if it went on quietly. */
 static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, lockstep_frame_t *f) {
   int status = golden_step(golden);
@@ -294,7 +301,7 @@ static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, loc
 }
 
 int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
-                 uint32_t count, uint8_t *records, size_t cap) {
+                 uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap) {
   if (!boards || nodes < 1 || nodes > VOTE_MAX_NODES || voters >> nodes || !golden || !records) {
     return HIL_ERR_ARG;
   }
@@ -315,6 +322,7 @@ int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *
     if (lockstep_pack(&f, records + (size_t)done * record_len, record_len) < 0) return HIL_ERR_ARG;
     done++;
     if (!quiet) break;
+    if (checkpoint_every && (f.frame + 1u) % checkpoint_every == 0) keep_checkpoints(boards, nodes, &f);
   }
   return (int)done;
 }

@@ -36,11 +36,12 @@ int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out,
 /* Run up to |count| frames with no message in between, on |nodes| boards that all are in step and have
  * nothing armed, beside the golden run: the verdict and record of each frame are those that single
  * frames would have given. Stops after the first frame that is not unanimous, correct and complete.
- * |records| takes lockstep_pack bytes, frame after frame; |cap| bounds them.
+ * After every other frame whose number is one below a multiple of |checkpoint_every| (0: never) the
+ * boards keep a copy of the agreed state. |records| takes lockstep_pack bytes, frame after frame; |cap| bounds them.
  * Returns how many frames were run (their records are valid), or HIL_ERR_STATE if a board cannot run
  * so; HIL_ERR_ARG. */
 int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
-                 uint32_t count, uint8_t *records, size_t cap);
+                 uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap);
 /* cffi:end */
 
 #endif

@@ -1,0 +1,1 @@
+"""Redundancy: who is believed, by the written rules of the scheme."""

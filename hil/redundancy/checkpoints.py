@@ -1,0 +1,155 @@
+"""Checkpoints: copies of states that the vote has agreed on, on the boards and on the host.
+
+A board keeps a copy only when the host names the frame and the agreed digest, and refuses if its
+own state has another one: what was never agreed on is never gone back to. Each board keeps two
+generations, so that a damaged one does not leave it without any. Copies are due every
+`checkpoint_every` frames, and at once for a node that has none, or was healed.
+
+The host keeps a copy of its own as well, for the case that no board has one left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil._kernel import lib
+from hil.errors import LinkError, NodeError
+from hil.kernel import digest64
+from hil.rig.calls import Timing
+from hil.rig.messages import Sync
+from hil.rig.node import Node, may_return
+from hil.rig.resync import read_state
+from hil.rig.rig import Rig
+from hil.voter import Verdict, unpack
+
+__all__ = ["Checkpoints", "HostCopy"]
+
+_GENERATIONS: Final = 2
+_COPY_EVERY: Final = 64
+"""The host's copy is as old as this many checkpoints at most."""
+_COPY_MAX: Final = 1 << 16
+_LINE_COPY_MAX: Final = 1 << 10
+"""[byte] A larger state is not copied to the host, from a software board or over a real line:
+reading it would hold up the frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCopy:
+    """The host's copy of an agreed state, and the frame after which it was agreed on."""
+
+    frame: int
+    state: bytes
+    state_digest: int
+
+
+class Checkpoints:
+    """Which node holds which checkpoints. `every`: frames between two of them, 0 for none."""
+
+    def __init__(self, rig: Rig, every: int, state_len: int) -> None:
+        self._rig = rig
+        self.every = every
+        self._state_len = state_len
+        self._held: dict[str, tuple[Sync, ...]] = {node.name: () for node in rig.nodes}
+        self._loads: dict[str, int] = {node.name: node.loads for node in rig.nodes}
+        self._too_large: set[str] = set()
+        self.copy: HostCopy | None = None
+
+    def held_by(self, node: Node) -> tuple[Sync, ...]:
+        """The checkpoints of a node, the newest first; none if its agent started again since."""
+        return self._held[node.name] if self._loads[node.name] == node.loads else ()
+
+    def are_fresh(self, frame: int) -> bool:
+        """Whether the boards have just taken what is due after `frame`, or never take any."""
+        return not self.every or self.is_due(frame)
+
+    def lacks_one(self, nodes: Iterable[Node]) -> bool:
+        """Whether one of the nodes has no checkpoint, but is to have one at the next occasion."""
+        return self.every > 0 and any(
+            not self.held_by(node) and node.name not in self._too_large for node in nodes
+        )
+
+    def forget(self, node: Node, checkpoint: Sync) -> None:
+        """The board could not give this checkpoint back."""
+        self._held[node.name] = tuple(c for c in self.held_by(node) if c != checkpoint)
+
+    def is_due(self, frame: int) -> bool:
+        """Whether a checkpoint of the state after `frame` is due for every node."""
+        return self.every > 0 and (frame + 1) % self.every == 0
+
+    def take(
+        self, verdict: Verdict, holders: Sequence[Node], healed: Iterable[str], timing: Timing
+    ) -> None:
+        """Let `holders`, whose state is the agreed one of `verdict`, keep a copy of it: all of them
+        when it is due, else those that have none or are among `healed`."""
+        if not self.every:
+            return
+        due = self.is_due(verdict.frame)
+        wanted = [
+            node
+            for node in holders
+            if node.name not in self._too_large
+            and (due or node.name in healed or not self.held_by(node))
+        ]
+        if not wanted:
+            return
+        checkpoint = Sync(verdict.frame, verdict.state)
+        for node, status in self._rig.checkpoint(wanted, checkpoint, timing):
+            if status == lib.HIL_OK:
+                self.taken(node, [checkpoint])
+            elif status == lib.HIL_ERR_EXHAUSTED:
+                self._too_large.add(node.name)
+        if self._copy_is_due(verdict.frame):
+            self._copy(verdict, holders)
+
+    def take_again(self, node: Node, agreed: Sync) -> None:
+        """A resumed run: the board shall have the checkpoint that it had at the snapshot, which is
+        of the state that it has just been given."""
+        if self.every:
+            for _, status in self._rig.checkpoint([node], agreed):
+                if status == lib.HIL_OK:
+                    self.taken(node, [agreed])
+
+    def batched(self, nodes: Sequence[Node], records: bytes, record_len: int) -> None:
+        """The boards of `nodes` have kept what was due in these packed frames, all of them quiet,
+        as they went. The host's copy follows the last frame."""
+        if not self.every:
+            return
+        count = len(records) // record_len
+        first = unpack(records[:record_len]).frame
+        due = range(first + -(first + 1) % self.every, first + count, self.every)
+        kept = [
+            Sync(k, unpack(records[(k - first) * record_len :][:record_len]).state)
+            for k in due[-_GENERATIONS:]
+        ]
+        for node in nodes:
+            if kept:
+                self.taken(node, kept)
+        last = unpack(records[-record_len:])
+        if self._copy_is_due(last.frame):
+            self._copy(last, nodes)
+
+    def taken(self, node: Node, checkpoints: Sequence[Sync]) -> None:
+        """A node has kept these, in this order."""
+        before = self.held_by(node)
+        self._loads[node.name] = node.loads
+        for checkpoint in checkpoints:
+            older = tuple(c for c in before if c.frame != checkpoint.frame)
+            before = (checkpoint, *older)[:_GENERATIONS]
+        self._held[node.name] = before
+
+    def _copy_is_due(self, frame: int) -> bool:
+        return self.copy is None or frame - self.copy.frame >= _COPY_EVERY * self.every
+
+    def _copy(self, verdict: Verdict, holders: Sequence[Node]) -> None:
+        """Read the agreed state from the first board that gives the bytes that were agreed on."""
+        for node in holders:
+            if self._state_len > (_LINE_COPY_MAX if may_return(node.board) else _COPY_MAX):
+                continue
+            try:
+                state = read_state(self._rig, node, self._state_len)
+            except (LinkError, NodeError):
+                continue
+            if digest64(state) == verdict.state:
+                self.copy = HostCopy(verdict.frame, state, verdict.state)
+                return

@@ -1,0 +1,77 @@
+"""The electorate: whose ballots decide a frame, and what leaves the system without a comparison.
+
+    heard in this frame                      who decides
+    two voters or more, with a majority in   the voters
+    output and state
+    else, nodes that return are heard too    voters and returning nodes together
+    else, one voter alone                    nobody: the rule of the scheme says what is delivered
+
+A node that returns was given an agreed state, and its board confirmed the digest. So returning
+nodes may break a tie, and outweigh a voter that is alone; one of them against one voter is a tie.
+They cannot outvote two voters that agree.
+
+What a scheme delivers when one node answers and no other can be compared with it:
+
+    nothing   no output: the scheme is fail-silent (the default of dmr)
+    hold      the last output that was voted on, once more
+    deliver   the node's own output, marked as not voted on (the default of all other schemes)
+
+Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hil.scenario.words import Unvoted
+from hil.voter import STATE_SPLIT, Verdict, VerdictKind
+
+__all__ = ["Rules", "elect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The written rules of a scheme of `size` nodes. `unvoted`: what is delivered without a
+    comparison, for `unvoted_frames` frames in a row at most (0: without a limit), then nothing."""
+
+    size: int
+    unvoted: Unvoted
+    unvoted_frames: int = 0
+
+    def is_compared(self, verdict: Verdict) -> bool:
+        """Whether the output and the state of this verdict were found alike on two nodes, or there
+        is only one node in the scheme."""
+        if not verdict.output or verdict.flags & STATE_SPLIT:
+            return False
+        return self.size == 1 or not is_alone(verdict)
+
+    def delivers_unvoted(self, frames_alone: int) -> bool:
+        """Whether the output of a node that is alone leaves the system, in its `frames_alone`-th
+        frame in a row."""
+        if self.size == 1:
+            return True
+        within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
+        return self.unvoted is Unvoted.DELIVER and within
+
+    def holds(self, frames_alone: int) -> bool:
+        """Whether the last voted output is delivered once more instead."""
+        within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
+        return self.size > 1 and self.unvoted is Unvoted.HOLD and within
+
+
+def is_alone(verdict: Verdict) -> bool:
+    """One voter was heard, and nothing to compare it with."""
+    return verdict.kind is VerdictKind.SIMPLEX
+
+
+def elect(
+    rules: Rules, count_votes: Callable[[int], Verdict], voters: int, returning: int
+) -> Verdict:
+    """The verdict of a frame, by the table above. `count_votes` decides it by the nodes of a mask;
+    `voters` and `returning` are masks, bit i for node i."""
+    verdict = count_votes(voters)
+    if rules.is_compared(verdict) or not returning:
+        return verdict
+    wider = count_votes(voters | returning)
+    nobody_to_compare = is_alone(verdict) or verdict.kind is VerdictKind.NO_QUORUM
+    return wider if nobody_to_compare or rules.is_compared(wider) else verdict

@@ -1,0 +1,201 @@
+"""Rollback: nodes go back to a state that was agreed on, and compute forward again.
+
+A node's own checkpoint is tried first, the newest before the older; then that of another node,
+which gives it its state; then the host's copy; then the initial state. The inputs of past frames
+come from the golden run, as a flight computer has them in a log of its sensors; its states never
+do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from hil.errors import HilError, LinkError, NodeError, SetupError
+from hil.kernel import Golden
+from hil.redundancy.checkpoints import Checkpoints
+from hil.rig.messages import NO_FRAME, Sync
+from hil.rig.node import DONE, Node, NodeResult
+from hil.rig.resync import delta_resync, read_state, write_state
+from hil.rig.rig import Rig
+
+__all__ = ["BOARD_FAILURES", "RE_EXECUTION_MAX", "Rollback", "RollbackSpacing", "WentBack"]
+
+BOARD_FAILURES: Final = (LinkError, NodeError, SetupError)
+
+RE_EXECUTION_MAX: Final = 100_000
+"""More frames than this are not computed again."""
+
+_FRESH: Final = NodeResult(DONE)
+
+
+@dataclass(slots=True)
+class WentBack:
+    """How a rollback went: the results of the frame that was computed again, of the nodes that
+    could go back; the first frame that was computed again; whose worker was started again; and
+    why it failed, empty if it did not."""
+
+    results: dict[str, NodeResult] = field(default_factory=dict)
+    first_frame: int = 0
+    restarted: list[str] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def detail(self) -> str:
+        return self.failure or f"computed again from frame {self.first_frame}"
+
+
+class RollbackSpacing:
+    """How often a rollback that does not help is tried again: after one over n frames has failed,
+    the next waits for n/8 frames, so that a permanent fault does not make every frame longer than
+    the one before."""
+
+    def __init__(self) -> None:
+        self._not_before = 0
+
+    def must_wait(self, frame: int) -> bool:
+        """Whether it is too early for another rollback in `frame`."""
+        return frame < self._not_before
+
+    def failed(self, frame: int, first_frame: int) -> None:
+        """A rollback in `frame` has computed again from `first_frame` on, and did not help."""
+        self._not_before = frame + max(1, (frame - first_frame) // 8)
+
+    def reset(self) -> None:
+        """The nodes agree: whatever comes next is another fault."""
+        self._not_before = 0
+
+
+class Rollback:
+    """Takes nodes of `rig` back. A board that fails meanwhile is left out; nothing is raised for
+    it."""
+
+    def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
+        self._rig = rig
+        self._golden = golden
+        self._checkpoints = checkpoints
+
+    def roll_back(
+        self,
+        nodes: Sequence[Node],
+        results: Mapping[str, NodeResult],
+        frame: int,
+        *,
+        restart: bool,
+    ) -> WentBack:
+        """Take `nodes` back and compute up to and including `frame` again.
+
+        Workers that died are started again, with `restart` all are; `results` are those of
+        `frame` so far."""
+        back = WentBack()
+        able: list[Node] = []
+        for node in nodes:
+            with contextlib.suppress(*BOARD_FAILURES):
+                if self._revive(node, results[node.name], restart=restart):
+                    back.restarted.append(node.name)
+                able.append(node)
+        start = self._go_back(able)
+        if not start:
+            back.failure = "no node could go back"
+            return back
+        back.first_frame = min(start.values())
+        try:
+            back.results = self._replay([n for n in able if n.name in start], start, frame)
+        except HilError as error:
+            back.failure = error.message
+        return back
+
+    def catch_up(self, node: Node, frame: int) -> str:
+        """Bring one node, whose worker runs, from its checkpoint up to the end of `frame`; how it
+        was done. NodeError if it fails again on the way, LinkError."""
+        start = self._go_back([node])
+        if not start:
+            raise NodeError(f"node {node.name} cannot be given a state to begin from")
+        last = self._replay([node], start, frame)
+        if last and last[node.name].status != DONE:
+            raise NodeError(f"node {node.name} failed again while it caught up")
+        return f"computed again from frame {start[node.name]}"
+
+    def _revive(self, node: Node, result: NodeResult, *, restart: bool) -> bool:
+        """Whether its worker was started again."""
+        if result.rebooted:
+            self._rig.reload(node)
+        elif restart or (result.status != DONE and not result.out_of_step):
+            self._rig.restart(node)
+        else:
+            return False
+        return True
+
+    # --- going back ---------------------------------------------------------------------------
+
+    def _go_back(self, nodes: Sequence[Node]) -> dict[str, int]:
+        """Give every node an agreed state of the past; the next frame of each that has one."""
+        start: dict[str, int] = {}
+        restored: dict[str, Sync] = {}
+        for node in nodes:
+            with contextlib.suppress(*BOARD_FAILURES):
+                checkpoint = self._restore(node)
+                if checkpoint is not None:
+                    restored[node.name] = checkpoint
+                    start[node.name] = next_after(checkpoint.frame)
+        sources = [node for node in nodes if node.name in restored]
+        for node in nodes:
+            if node.name in restored:
+                continue
+            with contextlib.suppress(*BOARD_FAILURES):
+                start[node.name] = self._give_state(node, sources, restored)
+        return start
+
+    def _restore(self, node: Node) -> Sync | None:
+        """The checkpoint that the board could give back; None if it has none left."""
+        for checkpoint in self._checkpoints.held_by(node):
+            try:
+                self._rig.restore(node, checkpoint)
+            except NodeError:
+                self._checkpoints.forget(node, checkpoint)
+            else:
+                return checkpoint
+        return None
+
+    def _give_state(self, node: Node, sources: Sequence[Node], restored: Mapping[str, Sync]) -> int:
+        """A state for a node that has no checkpoint; its next frame. BOARD_FAILURES."""
+        for source in sources:
+            checkpoint = restored[source.name]
+            with contextlib.suppress(*BOARD_FAILURES):
+                delta_resync(
+                    self._rig, node, [source], checkpoint.frame, checkpoint.state_digest,
+                    self._golden.workload.state_len,
+                )  # fmt: skip
+                return next_after(checkpoint.frame)
+        copy = self._checkpoints.copy
+        if copy is not None:
+            current = read_state(self._rig, node, len(copy.state))
+            write_state(self._rig, node, current, copy.state)
+            self._rig.sync(node, copy.frame, copy.state_digest)
+            return next_after(copy.frame)
+        self._rig.load(node)
+        return 0
+
+    # --- computing forward --------------------------------------------------------------------
+
+    def _replay(
+        self, nodes: Sequence[Node], start: Mapping[str, int], frame: int
+    ) -> dict[str, NodeResult]:
+        """Compute each node from its start frame up to and including `frame`; what came of the
+        last frame of each. One that fails on the way is not asked again."""
+        first = min(start.values())
+        if frame - first > RE_EXECUTION_MAX:
+            raise NodeError(f"{frame - first} frames would have to be computed again")
+        last: dict[str, NodeResult] = {}
+        for k in range(first, frame + 1):
+            due = [
+                n for n in nodes if start[n.name] <= k and last.get(n.name, _FRESH).status == DONE
+            ]
+            last.update(self._rig.step(due, k, self._golden.input_of(k)))
+        return last
+
+
+def next_after(frame: int) -> int:
+    """The frame after `frame`, which may be that of the initial state."""
+    return 0 if frame == NO_FRAME else frame + 1

@@ -1,0 +1,216 @@
+"""Sequences of single faults: what a right majority says is delivered, and no output stays away.
+
+A share of all pairs runs by default; `-m slow` runs all pairs at all distances and a fixed share of
+the triples (1.6 million for each scheme of three nodes and more). HIL_SEQUENCES=all runs every one
+of them, which takes some four hours on one core. How many were tried stands at the end of the
+run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.result import RunResult
+from hil.scenario import Scenario
+
+from .sequences import Fault, Trial, sequences, try_all
+
+SIZE = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5}
+DISTANCES = range(25)
+FEW = (0, 1, 2, 3, 4, 8, 16, 20, 24)
+TRIPLES = 6000
+IN_ONE_RUN = 1000
+BOARD_LEVEL = frozenset({"reset", "power"})
+
+
+def allowed_to_lose(trial: Trial, scheme: str) -> frozenset[int]:
+    """The frames in which the written rule of the scheme delivers nothing: a fail-silent pair while
+    one of its boards has no power, and a single computer while it has none."""
+    return trial.without_power if scheme in ("simplex", "dmr") else frozenset()
+
+
+def may_be_isolated(trial: Trial) -> bool:
+    """One node needed its board started again three times in a row: that uses up the ladder."""
+    hits = [f.node for f in trial.faults if f.kind in BOARD_LEVEL]
+    return any(hits.count(node) >= 3 for node in set(hits))
+
+
+def chunks(all_: Iterable[tuple[Fault, ...]]) -> Iterator[list[tuple[Fault, ...]]]:
+    it = iter(all_)
+    while chunk := list(itertools.islice(it, IN_ONE_RUN)):
+        yield chunk
+
+
+def check(
+    trials: Iterable[tuple[Fault, ...]], scheme: str, out: Path, board: str = "inproc"
+) -> int:
+    """Run all of them; how many there were."""
+    count = 0
+    for number, chunk in enumerate(chunks(trials)):
+        isolating = [t for t in chunk if may_be_isolated(Trial(t, (), (), whole=True))]
+        healing = [t for t in chunk if t not in set(isolating)]
+        # What isolates a node for good comes last, each in a run of its own.
+        runs = [healing, *([t] for t in isolating)]
+        for index, run in enumerate(r for r in runs if r):
+            for trial in try_all(run, scheme, board, out / f"{number}-{index}"):
+                count += 1
+                assert not set(trial.lost) - allowed_to_lose(trial, scheme), f"{scheme}: {trial}"
+                if scheme != "simplex":  # whose only node is believed, whatever it says
+                    assert not trial.wrong, f"{scheme}: {trial}"
+                    assert trial.whole or may_be_isolated(trial), f"{scheme}: {trial}"
+    return count
+
+
+def share(all_: Sequence[tuple[Fault, ...]], count: int) -> list[tuple[Fault, ...]]:
+    if os.environ.get("HIL_SEQUENCES") == "all":
+        return list(all_)
+    return random.Random(10).sample(all_, min(count, len(all_)))
+
+
+@pytest.mark.parametrize("scheme", SIZE)
+def test_pairs_of_faults_lose_nothing_that_the_scheme_promises(scheme: str, tmp_path: Path) -> None:
+    trials = list(sequences(2, SIZE[scheme], (0, 1, 3)))
+    assert check(share(trials, 250), scheme, tmp_path) == min(250, len(trials))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scheme", SIZE)
+def test_all_pairs_at_all_distances(
+    scheme: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    trials = list(sequences(2, SIZE[scheme], DISTANCES))
+    assert len(trials) == 8 * 8 * 25 * (1 if scheme == "simplex" else 2)
+    count = check(trials, scheme, tmp_path)
+    record_property("tried", f"{count} of {len(trials)} pairs of faults on {scheme}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(36000 if os.environ.get("HIL_SEQUENCES") == "all" else 900)
+@pytest.mark.parametrize("scheme", SIZE)
+def test_triples_at_all_distances(
+    scheme: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    trials = list(sequences(3, SIZE[scheme], DISTANCES))
+    count = check(share(trials, TRIPLES), scheme, tmp_path)
+    record_property("tried", f"{count} of {len(trials)} triples of faults on {scheme}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scheme", ["dmr", "tmr"])
+def test_pairs_on_process_boards(scheme: str, tmp_path: Path) -> None:
+    kinds = ("state", "output", "checkpoint", "crash", "reset", "link")
+    trials = list(sequences(2, SIZE[scheme], (0, 1, 3, 16), kinds))
+    assert check(share(trials, 200), scheme, tmp_path, "process") == 200
+
+
+# --- an adversary's cases -----------------------------------------------------------------------
+
+
+def run(out: Path, board: str, scheme: str, workload: str, seed: int, frames: int, events: Any,
+        **more: Any) -> RunResult:  # fmt: skip
+    scenario = Scenario.model_validate(
+        {
+            "workload": workload,
+            "seed": seed,
+            "frames": frames,
+            "rig": {"scheme": scheme, "board": board, **more},
+            "upsets": {"events": events},
+            "expect": {"frames": frames},
+        }
+    )
+    out.mkdir()
+    return Loop(scenario, out).run()
+
+
+CASES = {
+    "a reset, healed, and a state bit six frames later": (
+        "dmr", "sha256", 2000,
+        [
+            {"frame": 97, "node": "a", "target": "cpu", "sefi": "reset", "tick": 1},
+            {"frame": 103, "node": "a", "target": "state", "bit": 77, "tick": 17},
+        ],
+    ),
+    "two bits of a checkpoint, and a transient before the next": (
+        "dmr", "matmul", 400,
+        [
+            {"frame": 70, "node": "b", "target": "checkpoint", "bit": 100, "tick": 0,
+             "pattern": {"kind": "adjacent", "width": 2}},
+            {"frame": 73, "node": "a", "target": "output", "bit": 5, "tick": 50},
+        ],
+    ),
+    "a crash, and an output bit of the other in the next frame": (
+        "dmr", "matmul", 300,
+        [
+            {"frame": 100, "node": "b", "target": "cpu", "sefi": "crash", "tick": 10},
+            {"frame": 101, "node": "a", "target": "output", "bit": 5, "tick": 50},
+        ],
+    ),
+    "three nodes hit one after the other": (
+        "tmr", "matmul", 300,
+        [
+            {"frame": 100, "node": "b", "target": "cpu", "sefi": "crash", "tick": 10},
+            {"frame": 101, "node": "c", "target": "cpu", "sefi": "crash", "tick": 10},
+            {"frame": 102, "node": "a", "target": "state", "bit": 77, "tick": 0},
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("board", ["inproc", "process"])
+@pytest.mark.parametrize("case", CASES)
+def test_no_frame_of_an_adversarys_case_is_lost_or_wrong(
+    case: str, board: str, tmp_path: Path
+) -> None:
+    scheme, workload, frames, events = CASES[case]
+    result = run(tmp_path / "run", board, scheme, workload, 3, frames, events)
+    assert result.upsets["injected"] == len(events)
+    assert result.availability == 1.0
+    assert result.metrics["sdc_escaped"] == 0
+
+
+# --- what leaves the system without a comparison --------------------------------------------------
+
+
+BLACKOUT = [{"frame": 20, "node": "b", "target": "board", "action": "power_loss"}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "delivered"),
+    [
+        ({}, 20),
+        ({"unvoted_output": "nothing"}, 20),
+        ({"unvoted_output": "hold"}, 20),
+        ({"unvoted_output": "deliver"}, 60),
+        ({"unvoted_output": "deliver", "unvoted_frames": 7}, 27),
+    ],
+)
+def test_a_pair_delivers_unvoted_outputs_as_its_rule_says(
+    rule: dict[str, Any], delivered: int, tmp_path: Path
+) -> None:
+    result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 60, BLACKOUT, **rule)
+    assert result.availability == delivered / 60
+    assert result.metrics["unresolved"] == 60 - delivered
+    assert result.metrics["verdicts.simplex"] == 40
+
+
+def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: Path) -> None:
+    """A fail-silent pair: b has no power for 20 frames, a is hit meanwhile. When b is back, a goes
+    back to what both agreed on before b is healed from it."""
+    events = [
+        {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
+         "returns_after_frames": 20},
+        {"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0},
+    ]  # fmt: skip
+    result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 100, events)
+    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["unresolved"] == 20
+    assert result.verdicts["unanimous"] == 80
