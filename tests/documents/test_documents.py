@@ -1,0 +1,508 @@
+"""The documents are carried out: every block of every Markdown file is run or checked.
+
+Commands run for real in an empty folder, in the order in which they stand, so that what one block
+makes is there for the next; YAML is checked as what it is; samples of output must have the shape
+of real output. A block that nothing here knows fails. Exceptions stand in `RULES`, with what they
+need; even they are read by the command line's own parser.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hil import shipped
+from hil.check import check
+from hil.scenario import parse_scenario
+
+from ..emulated import why_not
+from .blocks import ROOT, Block, blocks_of, commands_of, documents, name_of, prose_of, spans_of
+from .cli import misuse, own_words
+from .session import BIN, Reader, shape
+
+BLOCKS = [block for path in documents() for block in blocks_of(path)]
+BY_LANGUAGE = {
+    language: [b for b in BLOCKS if b.language == language]
+    for language in {b.language for b in BLOCKS}
+}
+
+
+# --- what cannot be done just as it stands --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Of a command: `instead` is run, or nothing, because it needs `needs`. `when`: it is run as
+    it stands where that says yes. `by`: what in .ci/run carries it out. `says`: it goes on until
+    Ctrl-C, and first says that. `code`: how it must exit."""
+
+    needs: str = ""
+    instead: str | Callable[[Reader], str] = ""
+    when: Callable[[], bool] | None = None
+    by: str = ""
+    says: str = ""
+    code: int = 0
+
+
+def on_ports(command: str) -> Callable[[Reader], str]:
+    """The command with the ports of three agents for PORTS."""
+    return lambda reader: command.replace("PORTS", " ".join(reader.ports()))
+
+
+def can_emulate() -> bool:
+    return bool(os.environ.get("HIL_NEED_EMULATED")) or not why_not()
+
+
+def has_arm64_compiler() -> bool:
+    return shutil.which("aarch64-linux-gnu-gcc") is not None
+
+
+EXAMPLE = ROOT / "csrc" / "port" / "linux" / "examples" / "ab_filter.c"
+DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
+SSH = Rule("a board that is reached by ssh")
+RULES: dict[tuple[str, str], Rule] = {
+    ("README.md", "python3 -m venv .venv && .venv/bin/pip install -q . "
+     "&& .venv/bin/hil run quickstart"): Rule("a network", "hil run quickstart", by="first-run"),
+    ("README.md", "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' "
+     "&& .venv/bin/pytest -q"): Rule("a network; it is this very suite", by="readme_command tests"),
+    ("README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("README.md", "hil board build raspberry-pi-4b -o hil-agent"):
+        Rule("a compiler for arm64", when=has_arm64_compiler),
+    ("README.md", "cmake -S csrc -B agent -DHIL_EXTENSION=OFF "
+     "&& cmake --build agent --target hil-agent"):
+        Rule("a copy of csrc/", f"cp -r {ROOT / 'csrc'} . && cmake -S csrc -B agent "
+             "-DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent"),
+    ("README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"):
+        Rule("a board", "{ timeout 1 ./agent/hil-agent --port pty --baud 115200; "
+             "[ $? = 124 ]; }"),
+    ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"):
+        Rule("matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"),
+    ("README.md", ".venv/bin/pip install -q -e '.[test,lint]'"): Rule("a network", by=".[lint]"),
+    ("README.md", ".venv/bin/pytest -q"): Rule("it is this very suite", by="pytest -q"),
+    ("README.md", ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy"):
+        Rule("the linters, an extra", by=".venv/bin/mypy"),
+    ("README.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
+    ("boards/README.md", "sudo apt-get install qemu-system-arm gcc-aarch64-linux-gnu"):
+        Rule("root and a network", by="qemu-system-arm"),
+    ("boards/README.md", "hil run emulated-rpi"): Rule("QEMU and a kernel", when=can_emulate),
+    ("boards/README.md", "hil board emulate raspberry-pi-3b"):
+        Rule("QEMU and a kernel", when=can_emulate, says="port /dev/pts/"),
+    ("boards/README.md", "hil run board-ram-storm"): Rule("QEMU and a kernel", when=can_emulate),
+    ("boards/README.md", "hil board install pi@192.168.1.20 --profile raspberry-pi-4b"): SSH,
+    ("boards/README.md", "hil board install nvidia@192.168.55.1 --profile jetson-orin-nano"): SSH,
+    ("boards/README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("boards/README.md", "hil discover /dev/ttyUSB0 socket://10.0.0.5:4000 --baud 115200 "
+     "-o bench.yaml"): Rule("boards", on_ports("hil discover PORTS --baud 115200 -o bench.yaml")),
+    ("csrc/port/linux/EXEC.md", "hil-agent --port /dev/serial0 "
+     "--exec filter=/usr/local/bin/ab_filter --exec net=/opt/net,--engine,/opt/e.plan"):
+        Rule("a board", f"hil-agent --port pty --exec filter={EXAMPLE} "
+             f"--exec net={EXAMPLE},--engine,/opt/e.plan", says="port /dev/pts/",
+             code=-signal.SIGINT),
+    ("csrc/port/linux/EXEC.md",
+     "HIL_EXEC='filter=/usr/local/bin/ab_filter' hil run scenario.yaml"):
+        Rule("an installed program", f"cc -O2 -o ab_filter {EXAMPLE} && "
+             "HIL_EXEC=filter=$PWD/ab_filter hil run scenario.yaml"),
+}  # fmt: skip
+
+SLOW = {
+    ("README.md", "cmake -S csrc -B agent"), ("README.md", "hil orbit leo-iss-day"),
+    ("README.md", "hil board build"), ("boards/README.md", "sudo apt-get install"),
+    ("boards/README.md", "hil board emulate"), ("csrc/README.md", "cmake -S csrc"),
+    ("csrc/README.md", "clang"),
+}  # fmt: skip
+"""Blocks that take long, or need what takes long: by document, and how they begin."""
+
+# YAML blocks: what each is, and under which name the commands of its document find it. A part of a
+# file is put into the place where it belongs.
+YAML = {
+    ("README.md", "alarms:"): ("part of a scenario", ""),
+    ("README.md", "schema: 1", "boards:"): ("bench", ""),
+    ("README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
+    ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
+    ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
+    ("boards/README.md", "schema: 1", "name: left"): ("bench", ""),
+    ("boards/README.md", "power: {kind: scpi"): ("parts of a board of a bench", ""),
+    ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
+}
+BASE = {"workload": "attitude", "frames": 100}
+
+# Samples of output: the command whose output they show.
+SAMPLES = {
+    ("README.md", "✔ PASS   quickstart"):
+        "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
+    ("README.md", "frame      time  verdict"): "hil replay RUN",
+    ("README.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
+}  # fmt: skip
+TABLE = ("README.md", "┌────┬")
+"""What sqlite3 shows of the second query before it."""
+
+DRAWINGS = {
+    ("README.md", "your computer: `hil run`"), ("csrc/README.md", "kernel            <-   wire"),
+    ("csrc/SPEC.md", "7       0"), ("csrc/SPEC.md", "+------+---"),
+}  # fmt: skip
+NOT_THERE_YET = {"hil report", "hil export", "hil campaign"}
+
+
+def key_of(table: object, block: Block) -> tuple[str, ...] | None:
+    """The entry of a table that means this block: its document, how it begins, what it holds."""
+    assert isinstance(table, (dict, set))
+    for key in table:
+        document, begins, *holds = key
+        if document == block.document and block.first.startswith(begins):
+            if all(word in block.text for word in holds):
+                return tuple(key)
+    return None
+
+
+def param(block: Block) -> object:
+    marks = [pytest.mark.slow] if key_of(SLOW, block) else []
+    return pytest.param(block, id=block.place, marks=marks)
+
+
+# --- nothing is left out --------------------------------------------------------------------------
+
+
+def test_there_are_documents_with_blocks() -> None:
+    known = {"README.md", "boards/README.md", "csrc/README.md", "csrc/SPEC.md"}
+    assert known | {"csrc/port/linux/EXEC.md"} <= {block.document for block in BLOCKS}
+    assert len(BY_LANGUAGE["sh"]) > 15 and len(BY_LANGUAGE["yaml"]) > 5
+
+
+def test_every_block_is_run_or_checked() -> None:
+    """Shell and Python blocks are run without being named here; all others are named above."""
+    unknown = []
+    for block in BLOCKS:
+        known = {
+            "sh": lambda _: True,
+            "python": lambda _: True,
+            "yaml": lambda b: key_of(YAML, b),
+            "text": lambda b: key_of(SAMPLES, b) or key_of({TABLE}, b),
+            "": lambda b: key_of(DRAWINGS, b),
+            "bytes": lambda b: b.document == "csrc/SPEC.md",  # tests/wire/test_spec.py reads them
+        }.get(block.language)
+        if known is None or not known(block):
+            unknown.append(f"{block.place}: {block.language or 'no language'}: {block.first}")
+    assert not unknown, "say in test_documents.py what these are:\n" + "\n".join(unknown)
+
+
+def test_no_exception_is_left_over() -> None:
+    commands = {(b.document, c) for b in BY_LANGUAGE["sh"] for c in commands_of(b.text)}
+    assert [key for key in RULES if key not in commands] == []
+    for table in (YAML, SAMPLES, SLOW, DRAWINGS, {TABLE}):
+        for key in table:
+            assert [b for b in BLOCKS if key_of({key}, b)], key
+
+
+def test_no_code_hides_outside_of_blocks() -> None:
+    """Markdown takes four spaces for a block, too: nobody would run it."""
+    for path in documents():
+        lines = prose_of(path).splitlines()
+        in_list = False
+        for number, line in enumerate(lines, 1):
+            if re.match(r"\s*(?:[-*]|\d+\.) ", line):
+                in_list = True
+            elif line and not line.startswith(" "):
+                in_list = False
+            hidden = line.startswith("    ") and not in_list and not lines[number - 2].strip()
+            assert not hidden, f"{name_of(path)}:{number}: use a fenced block with a language"
+
+
+def test_what_ci_carries_out_is_there() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert [rule.by for rule in RULES.values() if rule.by not in script] == []
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", BY_LANGUAGE["sh"], ids=lambda b: b.place)
+def test_commands_have_the_options_that_they_name(block: Block) -> None:
+    """Whether they can be run here or not."""
+    for command in commands_of(block.text):
+        for part in command.split("&&"):
+            words = own_words(part.strip())
+            if words.startswith("hil "):
+                assert misuse(words) == "", f"{block.place}: {words}"
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_commands_within_the_text_exist(path: Path) -> None:
+    wrong = []
+    for line, span in spans_of(path):
+        words = own_words(span)
+        if words.startswith("hil ") and words not in NOT_THERE_YET:
+            words = re.sub(r" -[a-z]$", "", words)  # `hil orbit -o`: with a file
+            if told := misuse(words.replace("…", "x").replace("...", ""), whole=False):
+                wrong.append(f"{name_of(path)}:{line}: {span}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda p: p.stem)
+def test_commands_in_the_comments_of_scenarios_exist(path: Path) -> None:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found = re.match(r"#\s{2,}(hil .*)", line)
+        if found:
+            words = re.split(r"\s{2,}|\s#", found[1])[0]
+            assert misuse(words) == "", f"{path.name}: {words}"
+
+
+def test_commands_that_messages_name_exist() -> None:
+    """What a message tells to do can be done: `hil ...` in backticks, or as the whole remedy."""
+    wrong = []
+    for path in sorted((ROOT / "hil").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            texts: list[str] = []
+            if isinstance(node, ast.keyword) and node.arg == "remedy":
+                if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                    texts += [node.value.value] if node.value.value.startswith("hil ") else []
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts += [" ".join(t.split()) for t in re.findall(r"`(hil [^`]+)`", node.value)]
+            for text in texts:
+                words = re.split(r",| or |; ", text.replace("...", ""))[0]
+                words = re.sub(r" -[a-z]$", "", words)
+                told = misuse(words, whole=False)
+                if words.strip() != "hil" and told:
+                    line = getattr(node, "lineno", getattr(node, "value", node).__dict__["lineno"])
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {text}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Reader]]:
+    """A reader for each document, who has its YAML blocks as files."""
+    made: dict[str, Reader] = {}
+
+    def reader_of(document: str) -> Reader:
+        if document not in made:
+            folder = tmp_path_factory.mktemp(re.sub(r"\W", "-", document))
+            reader = made[document] = Reader(folder)
+            for block in BY_LANGUAGE["yaml"]:
+                key = key_of(YAML, block)
+                if block.document == document and key is not None and YAML[key][1]:
+                    text = block.text
+                    if YAML[key][0] == "bench":
+                        text = re.sub(r"port: [^,}\s]+", f"port: {reader.ports(1)[0]}", text)
+                    reader.write(YAML[key][1], text)
+            if document == "csrc/README.md":
+                for name in ("csrc", "tests"):
+                    (folder / name).symlink_to(ROOT / name)
+        return made[document]
+
+    yield reader_of
+    for reader in made.values():
+        reader.close()
+
+
+RUNS_BESIDE = re.compile(r"--out (\S+)")
+
+
+def carry_out(reader: Reader, document: str, command: str) -> None:
+    rule = RULES.get((document, command), Rule())
+    if command.startswith("clang ") and shutil.which("clang") is None:
+        pytest.skip("there is no clang here")
+    if rule.when is not None:
+        if not rule.when():
+            pytest.skip(f"`{command}` needs {rule.needs}")
+    elif rule.needs and not rule.instead:
+        return
+    own = re.sub(r"(?<!\w)/tmp(?=/)", str(reader.folder), command)
+    line = rule.instead(reader) if callable(rule.instead) else rule.instead or own
+    line = re.sub(r"\bRUN\b", lambda _: reader.run, line)
+    resumed = re.fullmatch(r"hil run --resume (\S+)", line)
+    if rule.says:
+        reader.serve(line, rule.says, rule.code)
+    elif line.endswith("&"):
+        reader.start(line, RUNS_BESIDE.findall(line)[0])
+    elif resumed:  # after a power cut
+        reader.end(resumed[1], signal.SIGKILL, -signal.SIGKILL)
+        reader.start(line, resumed[1])
+        reader.end(resumed[1], signal.SIGINT, 130)
+    elif line.startswith("sqlite3 "):
+        query(reader, command, line)
+    else:
+        reader.do(line, rule.code, command)
+
+
+def query(reader: Reader, written: str, line: str) -> None:
+    """The same question in Python: the program sqlite3 is not on every computer."""
+    database, sql = shlex.split(line)[-2:]
+    with closing(sqlite3.connect(reader.folder / database)) as db:
+        cursor = db.execute(sql)
+        rows = cursor.fetchall()
+        header = [column[0] for column in cursor.description]
+    reader.outputs[written] = json.dumps([header, *rows])
+
+
+@pytest.mark.parametrize("block", [param(b) for b in BY_LANGUAGE["sh"]])
+def test_commands_do_what_they_are_said_to_do(
+    block: Block, readers: Callable[[str], Reader]
+) -> None:
+    read_up_to(block, readers(block.document))
+
+
+def read_up_to(block: Block, reader: Reader) -> None:
+    """Carry out a block, and before it those that stand above it (but for slow ones): they make
+    what it needs. Nothing is done twice."""
+    above = [b for b in BY_LANGUAGE["sh"] if b.document == block.document and b.line < block.line]
+    for each in [*(b for b in above if not key_of(SLOW, b)), block]:
+        if each.line in reader.done:
+            continue
+        reader.done.add(each.line)
+        for command in commands_of(each.text):
+            carry_out(reader, each.document, command)
+
+
+def printed(reader: Reader, document: str, command: str) -> str:
+    """What a command of a document printed; it is carried out first, if it was not."""
+    (block, *_) = [b for b in BY_LANGUAGE["sh"]
+                   if b.document == document and command in commands_of(b.text)]  # fmt: skip
+    read_up_to(block, reader)
+    return reader.outputs[command]
+
+
+def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
+    readers: Callable[[str], Reader],
+) -> None:
+    reader = readers("README.md")
+    told = [
+        json.loads(printed(reader, "README.md", command).splitlines()[-1])
+        for command in (
+            "hil run memory-storm --bench bench.yaml --json",
+            "hil run memory-storm --boards inproc --json",
+        )
+    ]
+    assert told[0]["run_digest"] == told[1]["run_digest"]
+
+
+def test_what_was_ordered_is_in_the_record(readers: Callable[[str], Reader]) -> None:
+    reader = readers("README.md")
+    printed(reader, "README.md", "hil control steered status")
+    ordered = [command.split()[3] for command in reader.outputs
+               if command.startswith("hil control steered ")]  # fmt: skip
+    with closing(sqlite3.connect(reader.folder / "steered" / "run.db")) as db:
+        recorded = [row[0] for row in db.execute("SELECT command FROM commands ORDER BY id")]
+    assert recorded == [command for command in ordered if command != "status"]
+    assert len(recorded) >= 4
+
+
+# --- YAML -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", BY_LANGUAGE["yaml"], ids=lambda b: b.place)
+def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
+    key = key_of(YAML, block)
+    assert key is not None
+    kind = YAML[key][0]
+    content = yaml.safe_load(block.text) if kind != "parts of a board of a bench" else None
+    if kind == "part of a scenario":
+        block_text = yaml.safe_dump({**BASE, **content}, sort_keys=False)
+        kind = "scenario"
+    elif kind == "parts of a board of a bench":
+        parts = block.text.splitlines()
+        entries = [f"  - {{name: b{n}, port: /dev/ttyS{n}, {p}}}" for n, p in enumerate(parts)]
+        block_text = "\n".join(["schema: 1", "boards:", *entries])
+        kind = "bench"
+    else:
+        block_text = block.text
+    path = tmp_path / "block.yaml"
+    path.write_text(block_text, encoding="utf-8")
+    found = check(str(path))
+    assert found.ok, "\n".join(str(problem) for problem in found.problems)
+    assert found.kind == kind
+
+
+# --- what you see ---------------------------------------------------------------------------------
+
+
+def sample_param(block: Block) -> object:
+    key = key_of(SAMPLES, block)
+    slow = key is not None and SAMPLES[(key[0], key[1])].startswith("hil orbit")  # type: ignore[index]
+    return pytest.param(block, id=block.place, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(
+    "block", [sample_param(b) for b in BY_LANGUAGE["text"] if not key_of({TABLE}, b)]
+)
+def test_samples_of_output_have_the_shape_of_real_output(
+    block: Block, readers: Callable[[str], Reader]
+) -> None:
+    """Every line of a sample, but for its numbers, stands in what the command printed here."""
+    key = key_of(SAMPLES, block)
+    assert key is not None
+    told = printed(readers(block.document), block.document, SAMPLES[(key[0], key[1])])
+    real = shape(told)  # in one line: a terminal may be narrower
+    lines = [line for line in block.text.splitlines() if line.strip(" …")]
+    missing = [line for line in lines if shape(line) not in real]
+    assert not missing, "\n".join(["not in the real output:", *missing, "", told])
+
+
+def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Reader]) -> None:
+    (block,) = [b for b in BY_LANGUAGE["text"] if key_of({TABLE}, b)]
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in block.text.splitlines()
+        if "│" in line
+    ]
+    (before,) = [b for b in BY_LANGUAGE["sh"] if b.first.startswith("sqlite3") and
+                 b.document == block.document]  # fmt: skip
+    query_ = commands_of(before.text)[1]
+    header, *rows = json.loads(printed(readers("README.md"), "README.md", query_))
+    assert cells[0] == header
+    portable = [row for row in cells[1:] if row[3] in ("state", "input", "output")]
+    assert len(portable) >= 3, "these are the same on every board"
+    for row in portable:
+        assert row in [[str(cell) for cell in r] for r in rows]
+
+
+def test_the_scenarios_of_the_table_are_the_shipped_ones() -> None:
+    prose = "\n".join(prose_of(ROOT / name) for name in ("README.md", "boards/README.md"))
+    table = re.findall(r"^\| `([a-z-]+)` \|", prose.partition("## A scenario")[2], re.MULTILINE)
+    names = set(shipped.list_scenarios())
+    assert {"nominal", "quickstart", "two-faults"} <= names & set(table)
+    blocks = "\n".join(block.text for block in BLOCKS)
+    assert [name for name in names if f"`{name}`" not in prose and name not in blocks] == []
+
+
+def test_the_tests_of_a_bench_run_as_boards_readme_says(
+    readers: Callable[[str], Reader],
+) -> None:
+    """The contract's first test, on one of the reader's boards; all of them take a minute."""
+    (line,) = {span for _, span in spans_of(ROOT / "boards/README.md") if "pytest" in span}
+    bench = readers("boards/README.md").folder / "bench.yaml"
+    words = shlex.split(line.replace("bench.yaml", str(bench)))
+    done = subprocess.run(
+        [BIN / words[0], *words[1:], "-q", "-p", "no:cacheprovider", "-k", "says_who"],
+        cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+# --- the tests themselves -------------------------------------------------------------------------
+
+
+def test_a_wrong_option_is_found() -> None:
+    assert "--nope" in misuse("hil run quickstart --nope")
+    assert "house" in misuse("hil schema house")
+    assert "bord" in misuse("hil bord list")
+    assert misuse("hil replay") and not misuse("hil replay", whole=False)
+
+
+def test_a_scenario_of_readme_with_a_node_that_is_not_there_is_found() -> None:
+    (block,) = [b for b in BY_LANGUAGE["yaml"] if "workload: attitude" in b.text]
+    with pytest.raises(ValueError, match="n1"):
+        parse_scenario(block.text.replace("node: a", "node: n1"))
