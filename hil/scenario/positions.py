@@ -489,12 +489,21 @@ class _Builder:
             f'{remedy}; text belongs in quotes: "{shown}"',
         )  # fmt: skip
 
+    def _without_zeros(self, node: ScalarNode, path: KeyPath) -> str:
+        """The text of a node. No name of a file, port or program can hold a zero byte."""
+        text: str = node.value
+        if "\0" in text:
+            self.document.problems.append(
+                self.complain(node, path, "the text holds a zero byte", "remove the `\\0`")
+            )
+        return text.replace("\0", "")
+
     def scalar(self, node: ScalarNode, path: KeyPath) -> object:
         text = node.value
         kind = node.tag.removeprefix(_CORE)
         try:
             if kind in {"str", "merge"}:
-                return text
+                return self._without_zeros(node, path)
             if kind == "null":
                 return None
             if kind == "bool":

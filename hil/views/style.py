@@ -8,14 +8,14 @@ gets control codes; a stream that cannot encode the glyphs gets ASCII ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from hil.printable import UNPRINTABLE, printable
+from hil.printable import printable
 
 __all__ = [
     "Glyphs",
@@ -23,8 +23,8 @@ __all__ = [
     "duration",
     "flight_time",
     "glyphs_for",
-    "harmless",
     "is_live",
+    "plain_segments",
     "plural",
 ]
 
@@ -79,25 +79,13 @@ class _SafeConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+        return plain_segments(super().render(renderable, options))
 
 
-def harmless(text: Text) -> Text:
-    """`text` with its control characters escaped (see hil.printable), its styles kept."""
-    pieces, at = [], 0
-    for match in UNPRINTABLE.finditer(text.plain):
-        if match.start() > at:
-            pieces.append(text[at : match.start()])
-        piece = text[match.start() : match.end()]
-        piece.plain = printable(match[0])
-        pieces.append(piece)
-        at = match.end()
-    if not pieces:
-        return text
-    if at < len(text):
-        pieces.append(text[at:])
-    return text.blank_copy().join(pieces)
+def plain_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Segments with control characters in their texts escaped; a console's own codes stay."""
+    for segment in segments:
+        yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def console_for(stream: TextIO, file: TextIO | None = None) -> Console:

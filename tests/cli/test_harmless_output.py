@@ -25,7 +25,7 @@ from rich.text import Text
 
 from hil.cli.entry import main
 from hil.printable import UNPRINTABLE, one_line, printable
-from hil.views.style import console_for, harmless
+from hil.views.style import console_for
 from tests.cli.conftest import HIL, clean_env
 from tests.views.story import Story
 
@@ -73,14 +73,6 @@ def test_all_that_is_not_seen_is_escaped_and_nothing_else() -> None:
         elif category != "Cn":
             assert printable(char) == one_line(char) == char, hex(code)
     assert printable("a\x1b[31m\x9b\u202e\U000e0041") == r"a\x1b[31m\x9b\u202e\U000e0041"
-
-
-def test_styled_text_keeps_its_styles_around_what_is_escaped() -> None:
-    text = Text.assemble("a", ("b\x1bc", "bold"), "d\u202e")
-    safe = harmless(text)
-    assert safe.plain == r"ab\x1bcd\u202e"
-    assert min(s.start for s in safe.spans if s.style == "bold") == 1
-    assert harmless(safe) is safe
 
 
 def test_a_terminal_gets_colours_and_no_other_codes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hil.check import check
 from hil.errors import ConfigError
 from hil.plant.profile import Profile, read_profile
 
@@ -399,3 +400,18 @@ def test_a_long_file_takes_the_room_of_its_numbers(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 30_000 * 2 * 8 * 5
+
+
+@pytest.mark.parametrize(
+    "name", ["a\\0b.csv", "x" * 300 + ".csv", "x/" * 3000, "", "..", "/dev/zero"]
+)
+def test_a_scenario_with_a_name_that_is_none_is_refused_at_its_line(
+    tmp_path: Path, name: str
+) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(
+        "workload: attitude\nframes: 10\nrig: {scheme: simplex, profile: raspberry-pi-4b}\n"
+        f'plant: {{profile: "{name}"}}\n'
+    )
+    found = check(str(scenario))
+    assert found.problems and all(p.line for p in found.problems)

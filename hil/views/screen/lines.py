@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from hil.views.style import harmless
+from hil.views.style import plain_segments
 
 __all__ = ["Lines"]
 
@@ -25,7 +25,7 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Text]) -> None:
         """Show these from now on."""
-        before, self._shown = self._shown, [harmless(line) for line in lines]
+        before, self._shown = self._shown, list(lines)
         width = self.size.width
         changed = [
             Region(0, y, width, 1)
@@ -41,7 +41,7 @@ class Lines(Widget):
         style = self.rich_style
         if y >= len(self._shown):
             return Strip.blank(self.size.width, style)
-        segments = self._shown[y].render(self.app.console, end="")
+        segments = plain_segments(self._shown[y].render(self.app.console, end=""))
         return Strip(segments).apply_style(style).adjust_cell_length(self.size.width, style)
 
     def on_resize(self, _event: Resize) -> None:
