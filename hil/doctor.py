@@ -119,7 +119,7 @@ def _kernel() -> _Finding:
     block = ffi.new("uint64_t[4]")
     lib.philox_block([0] * 4, [0] * 2, block)
     known: tuple[tuple[str, int, int], ...] = (
-        ("CRC-32C", int(lib.crc32c(0, text, len(text))), 0xE3069283),
+        ("CRC-32C", int(lib.hil_crc32c(0, text, len(text))), 0xE3069283),
         ("XXH64 of nothing", digest64(b""), 0xEF46DB3751D8E999),
         ("XXH64", digest64(text), 0x8CB841DB40E6AE83),
         ("Philox", int(block[0]), 0x16554D9ECA36314C),

@@ -52,7 +52,7 @@ def check(status: int, what: str) -> int:
 
 def digest64(data: bytes | memoryview) -> int:
     """XXH64 (seed 0) of `data`."""
-    return int(lib.digest64(ffi.from_buffer(data), len(data), 0))
+    return int(lib.hil_digest64(ffi.from_buffer(data), len(data), 0))
 
 
 def spans(data: bytes, span: int, first: int, count: int) -> list[int]:
@@ -82,7 +82,7 @@ def vote_bitwise(inputs: list[bytes]) -> BitVote:
     length = len(inputs[0])
     buffers = [ffi.from_buffer(b) for b in inputs]
     out = ffi.new("uint8_t[]", max(length, 1))
-    where = ffi.new("vote_bits_t *")
+    where = ffi.new("hil_vote_bits_t *")
     pointers = ffi.new("uint8_t *[]", [ffi.cast("uint8_t *", b) for b in buffers])
     check(lib.vote_bitwise(pointers, len(inputs), out, length, where), "vote_bitwise")
     n = len(inputs)
@@ -98,7 +98,7 @@ class Random:
     """A Philox stream: raw bits only, so that results repeat everywhere and for ever."""
 
     def __init__(self, seed: int, stream: int) -> None:
-        self._p = ffi.new("philox_t *")
+        self._p = ffi.new("hil_philox_t *")
         lib.philox_init(self._p, seed & (2**64 - 1), stream & (2**64 - 1))
 
     def bits64(self) -> int:
@@ -166,7 +166,7 @@ class Golden:
         w = lib.workload_find(name.encode())
         size = int(lib.golden_memory(w))
         self._memory = ffi.new("uint8_t[]", size)
-        self.handle = ffi.new("golden_t *")
+        self.handle = ffi.new("hil_golden_t *")
         check(lib.golden_init(self.handle, w, seed, self._memory, size), "golden_init")
         self._input_of = w.input
 
@@ -264,8 +264,8 @@ class Decoder:
     """Streaming frame decoder: resynchronises after garbage, counts what it drops."""
 
     def __init__(self) -> None:
-        self._d = ffi.new("wire_decoder_t *")
-        self._frame = ffi.new("wire_frame_t *")
+        self._d = ffi.new("hil_wire_decoder_t *")
+        self._frame = ffi.new("hil_wire_frame_t *")
         self._used = ffi.new("size_t *")
         lib.wire_decoder_init(self._d)
 
@@ -303,18 +303,18 @@ class Decoder:
 
 
 def pack(kind: str, m: Any) -> bytes:
-    """Bytes of a message struct: `kind` is its C name without _t. KernelError if it is out of
-    range."""
+    """Bytes of a message struct: `kind` is its C name without hil_ and _t. KernelError if it is
+    out of range."""
     out = ffi.new("uint8_t[]", PAYLOAD_MAX)
     n = ffi.new("size_t *")
-    name = f"{kind}_pack"
+    name = f"hil_{kind}_pack"
     check(getattr(lib, name)(m, out, PAYLOAD_MAX, n), name)
     return bytes(ffi.buffer(out, n[0]))
 
 
 def unpack(kind: str, payload: bytes) -> Any:
     """A new message struct from bytes. KernelError if they are not exactly one such message."""
-    m = ffi.new(f"{kind}_t *")
-    name = f"{kind}_unpack"
+    m = ffi.new(f"hil_{kind}_t *")
+    name = f"hil_{kind}_unpack"
     check(getattr(lib, name)(m, payload, len(payload)), name)
     return m

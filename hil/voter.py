@@ -17,7 +17,7 @@ MAX_NODES: Final[int] = lib.VOTE_MAX_NODES
 
 
 class VerdictKind(enum.IntEnum):
-    """verdict_kind_t; the names are those of metrics and summaries."""
+    """hil_verdict_kind_t; the names are those of metrics and summaries."""
 
     UNANIMOUS = lib.VERDICT_UNANIMOUS
     MAJORITY = lib.VERDICT_MAJORITY
@@ -27,7 +27,7 @@ class VerdictKind(enum.IntEnum):
 
 
 class NodeStatus(enum.IntEnum):
-    """node_status_t: what came of a node in a frame."""
+    """hil_node_status_t: what came of a node in a frame."""
 
     DONE = lib.NODE_DONE
     CRASHED = lib.NODE_CRASHED
@@ -107,7 +107,7 @@ def vote(
     """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
     marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
     delivers nothing. KernelError for more than 7 nodes."""
-    f = ffi.new("lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
+    f = ffi.new("hil_lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0)
     for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
@@ -122,7 +122,7 @@ def vote(
 
 def unpack(record: bytes | memoryview) -> Verdict:
     """A verdict from its packed frame. KernelError if the bytes are none."""
-    f = ffi.new("lockstep_frame_t *")
+    f = ffi.new("hil_lockstep_frame_t *")
     length = check(lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack")
     ballots = [
         Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]

@@ -21,7 +21,7 @@
  *   1. One request is carried out at most once: a repeated seq is answered from the cache.
  *   2. done_frame advances by exactly one, only when a step ended by itself, or is set by SYNC/RESTORE.
  *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
- *   4. Nothing the worker does to its memory makes the agent read or write outside agent_t and the
+ *   4. Nothing the worker does to its memory makes the agent read or write outside hil_agent_t and the
  *      port's regions: of the shared memory it only digests bytes and reads the tick counter. */
 #include "agent.h"
 
@@ -29,7 +29,7 @@
 
 #include "agent_parts.h"
 
-int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
+int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
                size_t count) {
   if (!a || !port || !words || !checks) return HIL_ERR_ARG;
   memset(a, 0, sizeof *a);
@@ -45,10 +45,10 @@ int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words
   return HIL_OK;
 }
 
-void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
+void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
   int complained = 0;
   while (len && !a->resetting) {
-    wire_frame_t frame;
+    hil_wire_frame_t frame;
     size_t used = 0;
     const int status = wire_decoder_push(&a->decoder, bytes, len, &used, &frame);
     bytes += used;
@@ -59,17 +59,17 @@ void agent_receive(agent_t *a, const uint8_t *bytes, size_t len) {
     } else if (status < 0 && !complained) {
       uint8_t payload[4];
       size_t payload_len;
-      const nak_t nak = {(int8_t)status};
+      const hil_nak_t nak = {(int8_t)status};
       complained = 1; /* one per burst: noise must not fill the line with complaints */
-      if (nak_pack(&nak, payload, sizeof payload, &payload_len) == HIL_OK) {
-        agent_send(a, MSG_NAK, 0, payload, payload_len);
+      if (hil_nak_pack(&nak, payload, sizeof payload, &payload_len) == HIL_OK) {
+        agent_send(a, HIL_MSG_NAK, 0, payload, payload_len);
       }
     }
   }
 }
 
 /* Start anew as soon as the answer has left at the line's rate, or the link will not take it. */
-static uint32_t poll_reset(agent_t *a) {
+static uint32_t poll_reset(hil_agent_t *a) {
   const uint64_t now_us = a->port.now_us(a->port.context);
   const int wants_time = agent_tx_pending(a) || agent_baud_is_leaving(a);
   if (wants_time && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
@@ -77,7 +77,7 @@ static uint32_t poll_reset(agent_t *a) {
   return UINT32_MAX;
 }
 
-uint32_t agent_poll(agent_t *a) {
+uint32_t agent_poll(hil_agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (a->running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
@@ -88,4 +88,4 @@ uint32_t agent_poll(agent_t *a) {
   return baud_us < reset_us ? baud_us : reset_us;
 }
 
-int agent_tx_pending(const agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }
+int agent_tx_pending(const hil_agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

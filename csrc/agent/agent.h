@@ -2,7 +2,7 @@
  *
  * It answers the host, runs one worker step per frame, injects upsets into the live worker at a program
  * position and reads them back, and survives whatever they do to the worker. It allocates nothing: all
- * of it is in agent_t, and the port gives it the workload's memory. */
+ * of it is in hil_agent_t, and the port gives it the workload's memory. */
 #ifndef HIL_AGENT_H
 #define HIL_AGENT_H
 
@@ -29,29 +29,29 @@ enum {
 
 /* One armed upset and what became of it. */
 typedef struct {
-  arm_t arm;
-  report_t report;
+  hil_arm_t arm;
+  hil_report_t report;
   uint8_t used;
   uint8_t settled; /* its frame has told of it */
-} agent_upset_t;
+} hil_agent_upset_t;
 
 /* A cell that no longer holds what is written to it. */
 typedef struct {
   uint8_t used;
-  uint8_t target;        /* target_t */
+  uint8_t target;        /* hil_target_t */
   uint64_t until_frame;  /* last frame it lasts; all ones: until LOAD */
   uint64_t from_end;     /* [byte] from the window's begin to the target's end, which does not move when
                             the stack grows */
-  upset_window_t window; /* offset as it was when hit */
-} agent_stuck_t;
+  hil_upset_window_t window; /* offset as it was when hit */
+} hil_agent_stuck_t;
 
 /* Opaque but visible so that callers own it. Do not rely on the contents. */
 typedef struct {
-  port_t port;
+  hil_port_t port;
   uint64_t boot_id;
   uint64_t booted_us;
 
-  wire_decoder_t decoder;
+  hil_wire_decoder_t decoder;
   uint8_t tx[AGENT_TX_CAP];
   size_t tx_head, tx_fill;
   uint64_t tx_bytes, tx_frames, duplicates;
@@ -64,13 +64,13 @@ typedef struct {
   uint8_t answer[WIRE_FRAME_MAX];
 
   /* A READ being streamed out. */
-  range_t stream;
+  hil_range_t stream;
   uint16_t stream_seq;
   uint8_t streaming;
 
-  const workload_t *workload;
-  port_memory_t memory;
-  budget_t budget;
+  const hil_workload_t *workload;
+  hil_port_memory_t memory;
+  hil_budget_t budget;
   uint64_t done_frame; /* last completed frame; all ones: none */
 
   uint8_t worker_alive;
@@ -92,7 +92,7 @@ typedef struct {
   uint64_t stands_since_us, stood_us;         /* now, and before within this step */
   uint64_t suspended_since_us, suspended_us;
   uint64_t slice_began_us; /* busy time of the step when the worker last went on */
-  reply_t reply;
+  hil_reply_t reply;
 
   /* The line's rate (agent_baud.c). */
   uint8_t baud_state;
@@ -102,48 +102,48 @@ typedef struct {
   uint32_t garbage_bytes;   /* arrived since the last good frame, */
   uint64_t garbage_since_us; /* the first of them at this time */
 
-  agent_upset_t upsets[AGENT_UPSETS_MAX];
+  hil_agent_upset_t upsets[AGENT_UPSETS_MAX];
   uint32_t upset_next;
   uint8_t disturbed; /* an upset may be armed or a stuck bit held; zero spares looking for one */
-  agent_stuck_t stuck[AGENT_STUCK_MAX];
+  hil_agent_stuck_t stuck[AGENT_STUCK_MAX];
 
-  checkpoint_t checkpoint;
+  hil_checkpoint_t checkpoint;
   uint32_t steps, crashes, hangs, restarts;
-} agent_t;
+} hil_agent_t;
 
 /* Start an agent on |port|; |words| and |checks| (capacity |count| each) hold the checkpoint. Announces
  * itself to the host with an unasked HELLO answer (seq 0). HIL_ERR_ARG for null pointers. */
-int agent_init(agent_t *a, const port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
+int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
                size_t count);
 
 /* Bytes have arrived. */
-void agent_receive(agent_t *a, const uint8_t *bytes, size_t len);
+void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len);
 
 /* Let everything proceed: the step, its budget, answers waiting for the link. Returns the time in us
  * after which it must be called again even if nothing happens; UINT32_MAX: no need. */
-uint32_t agent_poll(agent_t *a);
+uint32_t agent_poll(hil_agent_t *a);
 
 /* Answers wait for the link to take them. */
-int agent_tx_pending(const agent_t *a);
+int agent_tx_pending(const hil_agent_t *a);
 
 /* The port calls this when the worker stands still at |tick|. Non-zero: abandon the step. */
-int agent_on_tick(agent_t *a, uint32_t tick);
+int agent_on_tick(hil_agent_t *a, uint32_t tick);
 
 /* [us] for which the duty still withholds the answer of the step that ended last. A port with a virtual
  * clock lets it go on by so much; agent_poll and a quiet step need no more. */
-uint64_t agent_withheld_us(const agent_t *a);
+uint64_t agent_withheld_us(const hil_agent_t *a);
 
 /* Could agent_step_quiet run |frame|? HIL_OK, or HIL_ERR_STATE. */
-int agent_quiet_ready(const agent_t *a, uint64_t frame);
+int agent_quiet_ready(const hil_agent_t *a, uint64_t frame);
 
 /* One fault-free step without any message, for a host in the same process that runs quiet stretches in
- * one go: as MSG_STEP with the input already in place. Returns the worker_status_t, and the digests of
+ * one go: as HIL_MSG_STEP with the input already in place. Returns the hil_worker_status_t, and the digests of
  * output and state (zero unless WORKER_DONE); HIL_ERR_STATE, with nothing done, if there is no worker at
  * rest, it is suspended, an upset is armed, a stuck bit held, or |frame| is not the next. */
-int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
+int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state);
 
 /* Keep a copy of the state after |frame|, if it has this digest, as CHECKPOINT does. HIL_ERR_STATE
  * (another frame), HIL_ERR_DAMAGED (another digest), HIL_ERR_EXHAUSTED (it does not fit). */
-int agent_keep_checkpoint(agent_t *a, uint64_t frame, uint64_t state_digest);
+int agent_keep_checkpoint(hil_agent_t *a, uint64_t frame, uint64_t state_digest);
 
 #endif

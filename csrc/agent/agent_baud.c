@@ -35,41 +35,41 @@ enum {
   AGAIN_US = 5000
 };
 
-static uint64_t now_us(const agent_t *a) { return a->port.now_us(a->port.context); }
+static uint64_t now_us(const hil_agent_t *a) { return a->port.now_us(a->port.context); }
 
-static void leave_for(agent_t *a, uint32_t baud) {
+static void leave_for(hil_agent_t *a, uint32_t baud) {
   a->baud_next = baud;
   a->baud_state = LEAVING;
   a->baud_at_us = now_us(a) + LEAVE_US;
   a->baud_left_us = 0;
 }
 
-void agent_baud_request(agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
-  baud_t m;
-  int status = baud_unpack(&m, payload, len);
+void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_baud_t m;
+  int status = hil_baud_unpack(&m, payload, len);
   if (status == HIL_OK) {
     status = a->port.set_baud ? a->port.set_baud(a->port.context, m.baud, 0) : HIL_ERR_NOSYS;
   }
   uint8_t answer[8];
   size_t answer_len = 0;
-  if (status == HIL_OK) status = baud_pack(&m, answer, sizeof answer, &answer_len);
+  if (status == HIL_OK) status = hil_baud_pack(&m, answer, sizeof answer, &answer_len);
   if (status != HIL_OK) {
-    agent_answer_error(a, MSG_BAUD, seq, status);
+    agent_answer_error(a, HIL_MSG_BAUD, seq, status);
     return;
   }
   a->streaming = 0; /* or the switch would wait for all of a READ */
-  agent_answer(a, MSG_BAUD, seq, answer, answer_len);
+  agent_answer(a, HIL_MSG_BAUD, seq, answer, answer_len);
   a->answer_valid = 0;
   leave_for(a, m.baud);
 }
 
-void agent_baud_leave(agent_t *a) {
+void agent_baud_leave(hil_agent_t *a) {
   if (a->baud_state != STEADY) leave_for(a, 0);
 }
 
-int agent_baud_is_leaving(const agent_t *a) { return a->baud_state == LEAVING; }
+int agent_baud_is_leaving(const hil_agent_t *a) { return a->baud_state == LEAVING; }
 
-void agent_baud_heard(agent_t *a, size_t bytes, int good) {
+void agent_baud_heard(hil_agent_t *a, size_t bytes, int good) {
   if (a->baud_state != TRIAL && a->baud_state != RAISED) return;
   if (good) {
     a->baud_state = RAISED;
@@ -81,14 +81,14 @@ void agent_baud_heard(agent_t *a, size_t bytes, int good) {
                                                               : GARBAGE_BYTES;
 }
 
-static uint32_t fall_back(agent_t *a) {
+static uint32_t fall_back(hil_agent_t *a) {
   const int status = a->port.set_baud(a->port.context, 0, 1);
   if (status == HIL_ERR_STATE) return AGAIN_US;
   a->baud_state = STEADY;
   return UINT32_MAX;
 }
 
-static uint32_t leave(agent_t *a) {
+static uint32_t leave(hil_agent_t *a) {
   const uint64_t now = now_us(a);
   if (agent_tx_pending(a)) {
     a->baud_left_us = 0;
@@ -108,7 +108,7 @@ static uint32_t leave(agent_t *a) {
   return now < a->baud_at_us ? AGAIN_US : fall_back(a);
 }
 
-uint32_t agent_baud_poll(agent_t *a) {
+uint32_t agent_baud_poll(hil_agent_t *a) {
   if (a->baud_state == STEADY) return UINT32_MAX;
   if (a->baud_state == LEAVING) return leave(a);
   const uint64_t now = now_us(a);

@@ -26,14 +26,14 @@ enum {
   AGAIN_US = 1000      /* after the system refused to stop or continue the worker */
 };
 
-static uint64_t now_us(const agent_t *a) { return a->port.now_us(a->port.context); }
+static uint64_t now_us(const hil_agent_t *a) { return a->port.now_us(a->port.context); }
 
-uint64_t agent_busy_us(const agent_t *a) {
+uint64_t agent_busy_us(const hil_agent_t *a) {
   const uint64_t until_us = a->standing ? a->stands_since_us : now_us(a);
   return until_us - a->step_began_us - a->stood_us;
 }
 
-uint64_t agent_withheld_us(const agent_t *a) {
+uint64_t agent_withheld_us(const hil_agent_t *a) {
   const uint64_t duty = a->duty_permille;
   const uint64_t due_us = a->step_began_us + a->suspended_us +
                           (agent_busy_us(a) * 1000u + duty - 1u) / duty;
@@ -41,13 +41,13 @@ uint64_t agent_withheld_us(const agent_t *a) {
   return due_us > now ? due_us - now : 0;
 }
 
-void agent_limits_step_began(agent_t *a) {
+void agent_limits_step_began(hil_agent_t *a) {
   a->step_began_us = now_us(a);
   a->stood_us = a->suspended_us = a->slice_began_us = 0;
   a->standing = a->held = 0;
 }
 
-void agent_limits_step_ended(agent_t *a) {
+void agent_limits_step_ended(hil_agent_t *a) {
   if (a->standing) return; /* it died in a pause */
   a->standing = 1;
   a->stands_since_us = now_us(a);
@@ -55,7 +55,7 @@ void agent_limits_step_ended(agent_t *a) {
 
 uint32_t agent_wait_us(uint64_t us) { return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX - 1u; }
 
-static int go_on(agent_t *a) {
+static int go_on(hil_agent_t *a) {
   if (a->port.resume(a->port.context) != HIL_OK) return 0;
   a->stood_us += now_us(a) - a->stands_since_us;
   a->standing = 0;
@@ -63,7 +63,7 @@ static int go_on(agent_t *a) {
   return 1;
 }
 
-uint32_t agent_limits_poll(agent_t *a) {
+uint32_t agent_limits_poll(hil_agent_t *a) {
   if (!a->port.interrupt) return UINT32_MAX;
   if (a->standing) {
     if (a->suspended) return UINT32_MAX; /* a LIMIT ends it, or the worker's death */
@@ -86,7 +86,7 @@ uint32_t agent_limits_poll(agent_t *a) {
   return a->suspended ? UINT32_MAX : agent_wait_us(agent_withheld_us(a));
 }
 
-static void suspend(agent_t *a, uint8_t on) {
+static void suspend(hil_agent_t *a, uint8_t on) {
   if (a->running && !a->held && on != a->suspended) {
     if (on) {
       a->suspended_since_us = now_us(a);
@@ -97,7 +97,7 @@ static void suspend(agent_t *a, uint8_t on) {
   a->suspended = on;
 }
 
-int agent_limit(agent_t *a, const limits_t *limits, limited_t *out) {
+int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out) {
   memset(out, 0, sizeof *out);
   if (a->running && !a->port.interrupt) return HIL_ERR_STATE; /* nothing could be changed now */
   suspend(a, limits->suspend);

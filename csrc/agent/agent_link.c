@@ -11,7 +11,7 @@
 
 enum { STREAM_FILL = 3 * WIRE_FRAME_MAX };
 
-static size_t queue_room(agent_t *a) {
+static size_t queue_room(hil_agent_t *a) {
   if (a->tx_head) {
     memmove(a->tx, a->tx + a->tx_head, a->tx_fill - a->tx_head);
     a->tx_fill -= a->tx_head;
@@ -20,7 +20,7 @@ static size_t queue_room(agent_t *a) {
   return sizeof a->tx - a->tx_fill;
 }
 
-static void queue(agent_t *a, const uint8_t *bytes, size_t len) {
+static void queue(hil_agent_t *a, const uint8_t *bytes, size_t len) {
   if (queue_room(a) < len) return;
   memcpy(a->tx + a->tx_fill, bytes, len);
   a->tx_fill += len;
@@ -28,7 +28,7 @@ static void queue(agent_t *a, const uint8_t *bytes, size_t len) {
   a->tx_frames++;
 }
 
-void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
   uint8_t frame[WIRE_FRAME_MAX];
   size_t frame_len;
   if (wire_encode(type, seq, payload, len, frame, sizeof frame, &frame_len) == HIL_OK) {
@@ -37,7 +37,7 @@ void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, 
 }
 
 /* Send a frame, and keep it as the answer to |request| with that seq. */
-static void send_and_keep(agent_t *a, uint8_t request, uint8_t type, uint16_t seq,
+static void send_and_keep(hil_agent_t *a, uint8_t request, uint8_t type, uint16_t seq,
                           const uint8_t *payload, size_t len) {
   size_t frame_len;
   const int status = wire_encode(type, seq, payload, len, a->answer, sizeof a->answer, &frame_len);
@@ -49,42 +49,42 @@ static void send_and_keep(agent_t *a, uint8_t request, uint8_t type, uint16_t se
   queue(a, a->answer, frame_len);
 }
 
-void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
-  send_and_keep(a, type, (uint8_t)(type | MSG_ANSWER), seq, payload, len);
+void agent_answer(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  send_and_keep(a, type, (uint8_t)(type | HIL_MSG_ANSWER), seq, payload, len);
 }
 
-void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value) {
+void agent_answer_done(hil_agent_t *a, uint8_t request, uint16_t seq, uint64_t value) {
   uint8_t payload[16];
   size_t len;
-  const done_t done = {request, value};
-  if (done_pack(&done, payload, sizeof payload, &len) == HIL_OK) {
+  const hil_done_t done = {request, value};
+  if (hil_done_pack(&done, payload, sizeof payload, &len) == HIL_OK) {
     agent_answer(a, request, seq, payload, len);
   }
 }
 
-void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status) {
+void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int status) {
   uint8_t payload[16];
   size_t len;
-  const refusal_t error = {request, (int8_t)status,
+  const hil_refusal_t error = {request, (int8_t)status,
                          status == HIL_ERR_IO ? a->port.last_error(a->port.context) : 0};
-  if (refusal_pack(&error, payload, sizeof payload, &len) != HIL_OK) return;
-  if (status == HIL_ERR_IO && (request == MSG_LOAD || request == MSG_RESTART)) {
-    send_and_keep(a, request, MSG_ERROR, seq, payload, len); /* a program may have been waited for */
+  if (hil_refusal_pack(&error, payload, sizeof payload, &len) != HIL_OK) return;
+  if (status == HIL_ERR_IO && (request == HIL_MSG_LOAD || request == HIL_MSG_RESTART)) {
+    send_and_keep(a, request, HIL_MSG_ERROR, seq, payload, len); /* a program may have been waited for */
   } else {
-    agent_send(a, MSG_ERROR, seq, payload, len);
+    agent_send(a, HIL_MSG_ERROR, seq, payload, len);
   }
 }
 
-void agent_answer_not_now(agent_t *a, uint8_t request, uint16_t seq, uint32_t detail) {
+void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_t detail) {
   uint8_t payload[16];
   size_t len;
-  const refusal_t not_now = {request, HIL_ERR_STATE, detail};
-  if (refusal_pack(&not_now, payload, sizeof payload, &len) == HIL_OK) {
-    agent_send(a, MSG_ERROR, seq, payload, len);
+  const hil_refusal_t not_now = {request, HIL_ERR_STATE, detail};
+  if (hil_refusal_pack(&not_now, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, HIL_MSG_ERROR, seq, payload, len);
   }
 }
 
-int agent_answer_again(agent_t *a, uint8_t type, uint16_t seq) {
+int agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq) {
   if (!a->answer_valid || a->answered_type != type || a->answered_seq != seq) return 0;
   a->duplicates++;
   queue(a, a->answer, a->answer_len);
@@ -92,16 +92,16 @@ int agent_answer_again(agent_t *a, uint8_t type, uint16_t seq) {
 }
 
 /* Queue the next of a READ, never more than STREAM_FILL ahead of the link. */
-static void stream_pump(agent_t *a) {
+static void stream_pump(hil_agent_t *a) {
   while (a->streaming && a->tx_fill - a->tx_head + WIRE_FRAME_MAX <= STREAM_FILL) {
-    data_t data = {.region = a->stream.region, .offset = a->stream.offset};
+    hil_data_t data = {.region = a->stream.region, .offset = a->stream.offset};
     const uint32_t part = a->stream.len < MESSAGE_DATA_MAX ? a->stream.len : MESSAGE_DATA_MAX;
     data.len = (uint16_t)part;
     memcpy(data.bytes, a->memory.region[data.region] + data.offset, part);
     uint8_t payload[WIRE_PAYLOAD_MAX];
     size_t len;
-    if (data_pack(&data, payload, sizeof payload, &len) == HIL_OK) {
-      agent_send(a, MSG_READ | MSG_ANSWER, a->stream_seq, payload, len);
+    if (hil_data_pack(&data, payload, sizeof payload, &len) == HIL_OK) {
+      agent_send(a, HIL_MSG_READ | HIL_MSG_ANSWER, a->stream_seq, payload, len);
     }
     a->stream.offset += part;
     a->stream.len -= part;
@@ -109,7 +109,7 @@ static void stream_pump(agent_t *a) {
   }
 }
 
-void agent_link_pump(agent_t *a) {
+void agent_link_pump(hil_agent_t *a) {
   for (int turn = 0; turn < 64; turn++) { /* bounded: the worker waits for its poll meanwhile */
     stream_pump(a);
     if (a->tx_fill == a->tx_head) return;

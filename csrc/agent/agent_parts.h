@@ -15,74 +15,74 @@ enum {
 /* --- agent_link.c: answers to the host ------------------------------------------------------- */
 
 /* Answer a request and keep the answer for a repeat of it. */
-void agent_answer(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
-void agent_answer_done(agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
-void agent_answer_error(agent_t *a, uint8_t request, uint16_t seq, int status);
+void agent_answer(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
+void agent_answer_done(hil_agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
+void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int status);
 /* Not now, and why: AGENT_BUSY, a sign of life and an invitation to ask again, or AGENT_SUSPENDED. */
-void agent_answer_not_now(agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
+void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
 /* Send without keeping. Dropped if the queue is full: the host asks again. */
-void agent_send(agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
+void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 /* Repeat the kept answer if it answers (type, seq). */
-int agent_answer_again(agent_t *a, uint8_t type, uint16_t seq);
+int agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq);
 /* Move queued bytes to the port, and READ data into the queue. */
-void agent_link_pump(agent_t *a);
+void agent_link_pump(hil_agent_t *a);
 
 /* --- agent_requests.c ------------------------------------------------------------------------ */
 
-void agent_request(agent_t *a, const wire_frame_t *frame);
-void agent_announce(agent_t *a, uint16_t seq);
+void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame);
+void agent_announce(hil_agent_t *a, uint16_t seq);
 
 /* --- agent_step.c: one frame ------------------------------------------------------------------ */
 
-void agent_step_begin(agent_t *a, uint16_t seq, const step_t *step);
-uint32_t agent_step_poll(agent_t *a);
-uint64_t agent_region_digest(const agent_t *a, region_t region);
+void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step);
+uint32_t agent_step_poll(hil_agent_t *a);
+uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region);
 
 /* --- agent_limits.c: duty and suspension ------------------------------------------------------- */
 
 /* Obey |limits| from now on; |out| tells what holds. HIL_ERR_STATE if that is not possible now. */
-int agent_limit(agent_t *a, const limits_t *limits, limited_t *out);
-void agent_limits_step_began(agent_t *a);
-void agent_limits_step_ended(agent_t *a);
+int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out);
+void agent_limits_step_began(hil_agent_t *a);
+void agent_limits_step_ended(hil_agent_t *a);
 /* Make the running worker stand still, or go on, as the limits want it. Returns the time in us after
  * which they may want something else; UINT32_MAX: no need. */
-uint32_t agent_limits_poll(agent_t *a);
+uint32_t agent_limits_poll(hil_agent_t *a);
 /* [us] that the step has run so far, without the time in which it stood. */
-uint64_t agent_busy_us(const agent_t *a);
+uint64_t agent_busy_us(const hil_agent_t *a);
 /* A time to wait, as agent_poll returns it. */
 uint32_t agent_wait_us(uint64_t us);
 
 /* --- agent_baud.c: the line's rate ------------------------------------------------------------ */
 
-void agent_baud_request(agent_t *a, uint16_t seq, const uint8_t *payload, size_t len);
+void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len);
 /* |bytes| have arrived, and were (or ended) a good frame or not. */
-void agent_baud_heard(agent_t *a, size_t bytes, int good);
+void agent_baud_heard(hil_agent_t *a, size_t bytes, int good);
 /* Back to the rate of the start, when all that is queued has left. */
-void agent_baud_leave(agent_t *a);
-int agent_baud_is_leaving(const agent_t *a);
+void agent_baud_leave(hil_agent_t *a);
+int agent_baud_is_leaving(const hil_agent_t *a);
 /* Returns the time in us after which it wants to be called again. */
-uint32_t agent_baud_poll(agent_t *a);
+uint32_t agent_baud_poll(hil_agent_t *a);
 
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
 
-int agent_upset_arm(agent_t *a, const arm_t *arm);
-agent_upset_t *agent_upset_find(agent_t *a, uint32_t id);
-void agent_upsets_clear(agent_t *a);
+int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm);
+hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id);
+void agent_upsets_clear(hil_agent_t *a);
 /* The host has set done_frame: what is armed for frames up to it can only be missed. */
-void agent_upsets_skip(agent_t *a);
-int agent_upsets_armed(const agent_t *a);
+void agent_upsets_skip(hil_agent_t *a);
+int agent_upsets_armed(const hil_agent_t *a);
 /* Inject everything of the running frame that is due at |tick|, in the order of their instructions. */
-void agent_upsets_at_tick(agent_t *a, uint32_t tick);
+void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick);
 /* The next tick at which the worker must stand still; 0 if none. */
-uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick);
+uint32_t agent_upsets_next_tick(const hil_agent_t *a, uint32_t tick);
 /* Earliest wall-clock trigger still armed for the running frame; UINT32_MAX if none. */
-uint32_t agent_upsets_next_us(const agent_t *a);
-void agent_upsets_at_us(agent_t *a, uint32_t us);
+uint32_t agent_upsets_next_us(const hil_agent_t *a);
+void agent_upsets_at_us(hil_agent_t *a, uint32_t us);
 /* The frame is over: what was not hit is missed; note which changes persisted. Returns how many upsets
  * belonged to it (those of an earlier execution of the same frame have been told then). */
-uint8_t agent_upsets_settle(agent_t *a);
+uint8_t agent_upsets_settle(hil_agent_t *a);
 /* Make stuck cells hold their value again; |frame| lets old ones expire. */
-void agent_stuck_apply(agent_t *a, uint64_t frame);
-int agent_stuck_held(const agent_t *a);
+void agent_stuck_apply(hil_agent_t *a, uint64_t frame);
+int agent_stuck_held(const hil_agent_t *a);
 
 #endif

@@ -11,13 +11,13 @@ typedef struct {
   uint16_t seq;
   const uint8_t *payload;
   size_t len;
-} request_t;
+} hil_request_t;
 
-static void refuse(agent_t *a, const request_t *q, int status) {
+static void refuse(hil_agent_t *a, const hil_request_t *q, int status) {
   agent_answer_error(a, q->type, q->seq, status);
 }
 
-static void done(agent_t *a, const request_t *q, uint64_t value) {
+static void done(hil_agent_t *a, const hil_request_t *q, uint64_t value) {
   agent_answer_done(a, q->type, q->seq, value);
 }
 
@@ -27,8 +27,8 @@ static void text(char *out, size_t cap, const char *from) {
   out[i] = 0;
 }
 
-void agent_announce(agent_t *a, uint16_t seq) {
-  hello_t hello;
+void agent_announce(hil_agent_t *a, uint16_t seq) {
+  hil_hello_t hello;
   memset(&hello, 0, sizeof hello);
   hello.wire_version = WIRE_VERSION;
   hello.pointer_bits = (uint8_t)(8u * sizeof(void *));
@@ -42,24 +42,24 @@ void agent_announce(agent_t *a, uint16_t seq) {
   a->port.identify(a->port.context, &hello);
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (hello_pack(&hello, payload, sizeof payload, &len) == HIL_OK) {
-    agent_send(a, MSG_HELLO | MSG_ANSWER, seq, payload, len);
+  if (hil_hello_pack(&hello, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, HIL_MSG_HELLO | HIL_MSG_ANSWER, seq, payload, len);
   }
 }
 
-static int region_range(const agent_t *a, uint8_t region, uint64_t offset, uint64_t len) {
+static int region_range(const hil_agent_t *a, uint8_t region, uint64_t offset, uint64_t len) {
   if (!a->workload) return HIL_ERR_STATE;
   const uint32_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
   return region <= REGION_OUTPUT && offset + len <= sizes[region] ? HIL_OK : HIL_ERR_ARG;
 }
 
-static void load(agent_t *a, const request_t *q) {
-  load_t m;
-  if (load_unpack(&m, q->payload, q->len) != HIL_OK) {
+static void load(hil_agent_t *a, const hil_request_t *q) {
+  hil_load_t m;
+  if (hil_load_unpack(&m, q->payload, q->len) != HIL_OK) {
     refuse(a, q, HIL_ERR_PAYLOAD);
     return;
   }
-  const workload_t *w = workload_find(m.workload);
+  const hil_workload_t *w = workload_find(m.workload);
   if (!w && (!a->port.find || strncmp(m.workload, "exec:", 5) != 0)) {
     refuse(a, q, HIL_ERR_NOSYS);
     return;
@@ -71,7 +71,7 @@ static void load(agent_t *a, const request_t *q) {
   checkpoint_forget(&a->checkpoint);
   a->last_reply_len = 0;
   a->done_frame = AGENT_NO_FRAME;
-  a->budget = (budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
+  a->budget = (hil_budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
   int status = w ? HIL_OK : a->port.find(a->port.context, m.workload, m.seed, &w);
   if (status == HIL_OK) status = a->port.load(a->port.context, w, &a->memory);
   if (status == HIL_OK) {
@@ -84,21 +84,21 @@ static void load(agent_t *a, const request_t *q) {
   }
   a->workload = w;
   a->worker_alive = 1;
-  const loaded_t loaded = {
+  const hil_loaded_t loaded = {
       .state_len = w->state_len, .input_len = w->input_len, .output_len = w->output_len,
       .scratch_len = w->scratch_len, .ticks = w->ticks,
       .text_len = (uint32_t)((uintptr_t)w->text_end - (uintptr_t)w->text_begin),
       .state_digest = agent_region_digest(a, REGION_STATE)};
   uint8_t payload[64];
   size_t len;
-  if (loaded_pack(&loaded, payload, sizeof payload, &len) == HIL_OK) {
-    agent_answer(a, MSG_LOAD, q->seq, payload, len);
+  if (hil_loaded_pack(&loaded, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_LOAD, q->seq, payload, len);
   }
 }
 
-static void budget(agent_t *a, const request_t *q) {
-  budget_t m;
-  if (budget_unpack(&m, q->payload, q->len) != HIL_OK || !m.cpu_us) {
+static void budget(hil_agent_t *a, const hil_request_t *q) {
+  hil_budget_t m;
+  if (hil_budget_unpack(&m, q->payload, q->len) != HIL_OK || !m.cpu_us) {
     refuse(a, q, HIL_ERR_PAYLOAD);
     return;
   }
@@ -106,18 +106,18 @@ static void budget(agent_t *a, const request_t *q) {
   done(a, q, 0);
 }
 
-static void step(agent_t *a, const request_t *q) {
-  step_t m;
-  if (step_unpack(&m, q->payload, q->len) != HIL_OK) {
+static void step(hil_agent_t *a, const hil_request_t *q) {
+  hil_step_t m;
+  if (hil_step_unpack(&m, q->payload, q->len) != HIL_OK) {
     refuse(a, q, HIL_ERR_PAYLOAD);
     return;
   }
   agent_step_begin(a, q->seq, &m);
 }
 
-static void arm(agent_t *a, const request_t *q) {
-  arm_t m;
-  int status = arm_unpack(&m, q->payload, q->len);
+static void arm(hil_agent_t *a, const hil_request_t *q) {
+  hil_arm_t m;
+  int status = hil_arm_unpack(&m, q->payload, q->len);
   if (status == HIL_OK) status = agent_upset_arm(a, &m);
   if (status != HIL_OK) {
     refuse(a, q, status);
@@ -126,26 +126,26 @@ static void arm(agent_t *a, const request_t *q) {
   done(a, q, m.id);
 }
 
-static void report(agent_t *a, const request_t *q) {
+static void report(hil_agent_t *a, const hil_request_t *q) {
   uint32_t id = 0;
-  const int status = id_unpack(&id, q->payload, q->len);
-  const agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
+  const int status = hil_id_unpack(&id, q->payload, q->len);
+  const hil_agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
   if (!u) {
     refuse(a, q, status == HIL_OK ? HIL_ERR_ARG : status);
     return;
   }
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (report_pack(&u->report, payload, sizeof payload, &len) == HIL_OK) {
-    agent_answer(a, MSG_REPORT, q->seq, payload, len);
+  if (hil_report_pack(&u->report, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_REPORT, q->seq, payload, len);
   }
 }
 
-static void spans(agent_t *a, const request_t *q) {
-  spans_query_t m;
-  int status = spans_query_unpack(&m, q->payload, q->len);
+static void spans(hil_agent_t *a, const hil_request_t *q) {
+  hil_spans_query_t m;
+  int status = hil_spans_query_unpack(&m, q->payload, q->len);
   if (status == HIL_OK) status = region_range(a, m.region, 0, 0);
-  spans_t out;
+  hil_spans_t out;
   memset(&out, 0, sizeof out);
   if (status == HIL_OK) {
     out.region = m.region;
@@ -159,17 +159,17 @@ static void spans(agent_t *a, const request_t *q) {
   }
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len = 0;
-  if (status == HIL_OK) status = spans_pack(&out, payload, sizeof payload, &len);
+  if (status == HIL_OK) status = hil_spans_pack(&out, payload, sizeof payload, &len);
   if (status != HIL_OK) {
     refuse(a, q, status);
     return;
   }
-  agent_answer(a, MSG_SPANS, q->seq, payload, len);
+  agent_answer(a, HIL_MSG_SPANS, q->seq, payload, len);
 }
 
-static void read_region(agent_t *a, const request_t *q) {
-  range_t m;
-  int status = range_unpack(&m, q->payload, q->len);
+static void read_region(hil_agent_t *a, const hil_request_t *q) {
+  hil_range_t m;
+  int status = hil_range_unpack(&m, q->payload, q->len);
   if (status == HIL_OK) status = region_range(a, m.region, m.offset, m.len);
   if (status == HIL_OK && !m.len) status = HIL_ERR_ARG;
   if (status != HIL_OK) {
@@ -181,9 +181,9 @@ static void read_region(agent_t *a, const request_t *q) {
   a->streaming = 1;
 }
 
-static void write_region(agent_t *a, const request_t *q) {
-  data_t m;
-  int status = data_unpack(&m, q->payload, q->len);
+static void write_region(hil_agent_t *a, const hil_request_t *q) {
+  hil_data_t m;
+  int status = hil_data_unpack(&m, q->payload, q->len);
   if (status == HIL_OK) status = region_range(a, m.region, m.offset, m.len);
   if (status != HIL_OK) {
     refuse(a, q, status);
@@ -194,18 +194,18 @@ static void write_region(agent_t *a, const request_t *q) {
   done(a, q, m.offset);
 }
 
-static void answer_sync(agent_t *a, const request_t *q) {
-  const sync_t m = {a->done_frame, agent_region_digest(a, REGION_STATE)};
+static void answer_sync(hil_agent_t *a, const hil_request_t *q) {
+  const hil_sync_t m = {a->done_frame, agent_region_digest(a, REGION_STATE)};
   uint8_t payload[32];
   size_t len;
-  if (sync_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+  if (hil_sync_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
     agent_answer(a, q->type, q->seq, payload, len);
   }
 }
 
-static void sync_frame(agent_t *a, const request_t *q) {
-  sync_t m;
-  int status = sync_unpack(&m, q->payload, q->len);
+static void sync_frame(hil_agent_t *a, const hil_request_t *q) {
+  hil_sync_t m;
+  int status = hil_sync_unpack(&m, q->payload, q->len);
   if (status == HIL_OK && !a->workload) status = HIL_ERR_STATE;
   if (status == HIL_OK && agent_region_digest(a, REGION_STATE) != m.state_digest) {
     status = HIL_ERR_DAMAGED;
@@ -221,15 +221,15 @@ static void sync_frame(agent_t *a, const request_t *q) {
 }
 
 /* The state is kept only if it is the one that the host names: after that frame, with that digest. */
-int agent_keep_checkpoint(agent_t *a, uint64_t frame, uint64_t state_digest) {
+int agent_keep_checkpoint(hil_agent_t *a, uint64_t frame, uint64_t state_digest) {
   if (!a->workload || frame != a->done_frame) return HIL_ERR_STATE;
   if (agent_region_digest(a, REGION_STATE) != state_digest) return HIL_ERR_DAMAGED;
   return checkpoint_take(&a->checkpoint, a->memory.region[REGION_STATE], a->workload->state_len, frame);
 }
 
-static void checkpoint(agent_t *a, const request_t *q) {
-  sync_t m;
-  int status = sync_unpack(&m, q->payload, q->len);
+static void checkpoint(hil_agent_t *a, const hil_request_t *q) {
+  hil_sync_t m;
+  int status = hil_sync_unpack(&m, q->payload, q->len);
   if (status == HIL_OK) status = agent_keep_checkpoint(a, m.frame, m.state_digest);
   if (status != HIL_OK) {
     refuse(a, q, status);
@@ -238,9 +238,9 @@ static void checkpoint(agent_t *a, const request_t *q) {
   answer_sync(a, q);
 }
 
-static void restore(agent_t *a, const request_t *q) {
-  sync_t m;
-  int status = sync_unpack(&m, q->payload, q->len);
+static void restore(hil_agent_t *a, const hil_request_t *q) {
+  hil_sync_t m;
+  int status = hil_sync_unpack(&m, q->payload, q->len);
   if (status == HIL_OK && !a->workload) status = HIL_ERR_STATE;
   if (status == HIL_OK) {
     status = checkpoint_restore(checkpoint_find(&a->checkpoint, m.frame, m.state_digest),
@@ -257,7 +257,7 @@ static void restore(agent_t *a, const request_t *q) {
   answer_sync(a, q);
 }
 
-static void restart(agent_t *a, const request_t *q) {
+static void restart(hil_agent_t *a, const hil_request_t *q) {
   if (!a->workload) {
     refuse(a, q, HIL_ERR_STATE);
     return;
@@ -274,9 +274,9 @@ static void restart(agent_t *a, const request_t *q) {
   done(a, q, a->restarts);
 }
 
-static void health(agent_t *a, const request_t *q) {
-  const wire_counters_t *c = &a->decoder.counters;
-  health_t m;
+static void health(hil_agent_t *a, const hil_request_t *q) {
+  const hil_wire_counters_t *c = &a->decoder.counters;
+  hil_health_t m;
   memset(&m, 0, sizeof m);
   m.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
   m.cpu_temp_mc = INT32_MIN;
@@ -296,26 +296,26 @@ static void health(agent_t *a, const request_t *q) {
   a->port.health(a->port.context, &m);
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (health_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
-    agent_answer(a, MSG_HEALTH, q->seq, payload, len);
+  if (hil_health_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_HEALTH, q->seq, payload, len);
   }
 }
 
-static void sensors(agent_t *a, const request_t *q) {
-  sensors_t m;
+static void sensors(hil_agent_t *a, const hil_request_t *q) {
+  hil_sensors_t m;
   memset(&m, 0, sizeof m);
   if (a->port.sensors) a->port.sensors(a->port.context, &m);
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (sensors_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
-    agent_answer(a, MSG_SENSORS, q->seq, payload, len);
+  if (hil_sensors_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_SENSORS, q->seq, payload, len);
   }
 }
 
-static void limit(agent_t *a, const request_t *q) {
-  limits_t m;
-  limited_t limited;
-  if (limits_unpack(&m, q->payload, q->len) != HIL_OK) {
+static void limit(hil_agent_t *a, const hil_request_t *q) {
+  hil_limits_t m;
+  hil_limited_t limited;
+  if (hil_limits_unpack(&m, q->payload, q->len) != HIL_OK) {
     refuse(a, q, HIL_ERR_PAYLOAD);
     return;
   }
@@ -325,55 +325,55 @@ static void limit(agent_t *a, const request_t *q) {
   }
   uint8_t payload[64];
   size_t len;
-  if (limited_pack(&limited, payload, sizeof payload, &len) == HIL_OK) {
-    agent_answer(a, MSG_LIMIT, q->seq, payload, len);
+  if (hil_limited_pack(&limited, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_LIMIT, q->seq, payload, len);
   }
 }
 
-static void dispatch(agent_t *a, const request_t *q) {
+static void dispatch(hil_agent_t *a, const hil_request_t *q) {
   switch (q->type) {
-    case MSG_LOAD: load(a, q); break;
-    case MSG_BUDGET: budget(a, q); break;
-    case MSG_STEP: step(a, q); break;
-    case MSG_ARM: arm(a, q); break;
-    case MSG_REPORT: report(a, q); break;
-    case MSG_SPANS: spans(a, q); break;
-    case MSG_READ: read_region(a, q); break;
-    case MSG_WRITE: write_region(a, q); break;
-    case MSG_SYNC: sync_frame(a, q); break;
-    case MSG_CHECKPOINT: checkpoint(a, q); break;
-    case MSG_RESTORE: restore(a, q); break;
-    case MSG_RESTART: restart(a, q); break;
-    case MSG_SENSORS: sensors(a, q); break;
+    case HIL_MSG_LOAD: load(a, q); break;
+    case HIL_MSG_BUDGET: budget(a, q); break;
+    case HIL_MSG_STEP: step(a, q); break;
+    case HIL_MSG_ARM: arm(a, q); break;
+    case HIL_MSG_REPORT: report(a, q); break;
+    case HIL_MSG_SPANS: spans(a, q); break;
+    case HIL_MSG_READ: read_region(a, q); break;
+    case HIL_MSG_WRITE: write_region(a, q); break;
+    case HIL_MSG_SYNC: sync_frame(a, q); break;
+    case HIL_MSG_CHECKPOINT: checkpoint(a, q); break;
+    case HIL_MSG_RESTORE: restore(a, q); break;
+    case HIL_MSG_RESTART: restart(a, q); break;
+    case HIL_MSG_SENSORS: sensors(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
   }
 }
 
 /* Requests without a payload must have none. */
 static int takes_nothing(uint8_t type) {
-  return type == MSG_HELLO || type == MSG_RESTART || type == MSG_RESET || type == MSG_HEALTH ||
-         type == MSG_SENSORS;
+  return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET || type == HIL_MSG_HEALTH ||
+         type == HIL_MSG_SENSORS;
 }
 
-void agent_request(agent_t *a, const wire_frame_t *frame) {
-  const request_t q = {frame->type, frame->seq, frame->payload, frame->len};
-  if (q.type & MSG_ANSWER) return; /* our own echo, or another agent: not for us */
+void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
+  const hil_request_t q = {frame->type, frame->seq, frame->payload, frame->len};
+  if (q.type & HIL_MSG_ANSWER) return; /* our own echo, or another agent: not for us */
   if (takes_nothing(q.type) && q.len) {
     refuse(a, &q, HIL_ERR_PAYLOAD);
     return;
   }
   switch (q.type) {
-    case MSG_HELLO: /* never from the cache: a new host may count its seq from the same start */
+    case HIL_MSG_HELLO: /* never from the cache: a new host may count its seq from the same start */
       a->answer_valid = 0;
       agent_announce(a, q.seq);
       return;
-    case MSG_HEALTH:
+    case HIL_MSG_HEALTH:
       health(a, &q);
       return;
-    case MSG_LIMIT: /* a step may last for long under a limit that is to be lifted */
+    case HIL_MSG_LIMIT: /* a step may last for long under a limit that is to be lifted */
       if (!agent_answer_again(a, q.type, q.seq)) limit(a, &q);
       return;
-    case MSG_RESET:
+    case HIL_MSG_RESET:
       a->streaming = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
       agent_baud_leave(a); /* the answer is still heard at this rate, and the next life begins at its own */
@@ -383,12 +383,12 @@ void agent_request(agent_t *a, const wire_frame_t *frame) {
     default:
       break;
   }
-  if (q.type == MSG_BAUD && !a->running) { /* never from the cache: the answer is to be followed by the deed */
+  if (q.type == HIL_MSG_BAUD && !a->running) { /* never from the cache: the answer is to be followed by the deed */
     agent_baud_request(a, q.seq, q.payload, q.len);
     return;
   }
   if (a->running) {
-    if (q.type == MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
+    if (q.type == HIL_MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
     agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);
     return;
   }

@@ -7,25 +7,25 @@
 #include "agent_parts.h"
 #include "digest.h"
 
-uint64_t agent_region_digest(const agent_t *a, region_t region) {
+uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region) {
   const size_t len = region == REGION_STATE ? a->workload->state_len : a->workload->output_len;
-  return digest64(a->memory.region[region], len, 0);
+  return hil_digest64(a->memory.region[region], len, 0);
 }
 
-static void scrub(agent_t *a) { checkpoint_scrub(&a->checkpoint, a->budget.scrub_words); }
+static void scrub(hil_agent_t *a) { checkpoint_scrub(&a->checkpoint, a->budget.scrub_words); }
 
-static uint32_t next_stop(const agent_t *a, uint32_t tick) {
+static uint32_t next_stop(const hil_agent_t *a, uint32_t tick) {
   const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
   const uint32_t next = agent_upsets_next_tick(a, tick);
   return next && (!limit || next < limit) ? next : limit;
 }
 
 /* Stepping on by instructions cleared the stop, and may have passed further ticks. */
-static void set_next_stop(agent_t *a) {
+static void set_next_stop(hil_agent_t *a) {
   a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
 }
 
-static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_t *reply) {
+static uint8_t finish(hil_agent_t *a, hil_worker_status_t status, uint8_t signal, hil_reply_t *reply) {
   a->running = 0;
   a->steps++;
   if (status == WORKER_CRASHED) a->crashes++;
@@ -36,7 +36,7 @@ static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_
     a->worker_alive = 0;
   }
   agent_stuck_apply(a, a->step_frame);
-  *reply = (reply_t){.frame = a->step_frame, .status = (uint8_t)status, .signal = signal};
+  *reply = (hil_reply_t){.frame = a->step_frame, .status = (uint8_t)status, .signal = signal};
   reply->pending = agent_upsets_settle(a);
   reply->ticks = a->memory.progress->tick;
   const uint64_t cpu_us = a->port.cpu_us(a->port.context);
@@ -51,17 +51,17 @@ static uint8_t finish(agent_t *a, worker_status_t status, uint8_t signal, reply_
   return (uint8_t)status;
 }
 
-static void answer_step(agent_t *a, const reply_t *reply) {
+static void answer_step(hil_agent_t *a, const hil_reply_t *reply) {
   a->last_reply_len = 0;
   size_t len;
-  if (reply_pack(reply, a->last_reply, sizeof a->last_reply, &len) == HIL_OK) {
-    agent_answer(a, MSG_STEP, a->step_seq, a->last_reply, len);
+  if (hil_reply_pack(reply, a->last_reply, sizeof a->last_reply, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_STEP, a->step_seq, a->last_reply, len);
     if (reply->status == WORKER_DONE) a->last_reply_len = len; /* else it is not done_frame's */
   }
 }
 
 /* Answer a step that has ended, as soon as its duty allows. */
-static uint32_t release(agent_t *a) {
+static uint32_t release(hil_agent_t *a) {
   const uint64_t withheld_us = agent_withheld_us(a);
   if (withheld_us) return agent_wait_us(withheld_us);
   a->held = a->running = 0;
@@ -71,7 +71,7 @@ static uint32_t release(agent_t *a) {
   return UINT32_MAX;
 }
 
-static uint32_t end_step(agent_t *a, worker_status_t status, uint8_t signal) {
+static uint32_t end_step(hil_agent_t *a, hil_worker_status_t status, uint8_t signal) {
   agent_limits_step_ended(a);
   finish(a, status, signal, &a->reply);
   a->held = a->running = 1;
@@ -79,7 +79,7 @@ static uint32_t end_step(agent_t *a, worker_status_t status, uint8_t signal) {
 }
 
 /* Start the worker on the input that is in place. */
-static int launch(agent_t *a, uint64_t frame) {
+static int launch(hil_agent_t *a, uint64_t frame) {
   a->step_frame = frame;
   a->runaway = 0;
   a->memory.progress->tick = 0;
@@ -94,36 +94,36 @@ static int launch(agent_t *a, uint64_t frame) {
   return status;
 }
 
-void agent_step_begin(agent_t *a, uint16_t seq, const step_t *step) {
+void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step) {
   if (!a->workload) {
-    agent_answer_error(a, MSG_STEP, seq, HIL_ERR_STATE);
+    agent_answer_error(a, HIL_MSG_STEP, seq, HIL_ERR_STATE);
     return;
   }
   if (step->frame == a->done_frame && a->last_reply_len) {
     a->duplicates++;
-    agent_answer(a, MSG_STEP, seq, a->last_reply, a->last_reply_len);
+    agent_answer(a, HIL_MSG_STEP, seq, a->last_reply, a->last_reply_len);
     return;
   }
   a->step_seq = seq;
   if (a->suspended) {
-    agent_answer_not_now(a, MSG_STEP, seq, AGENT_SUSPENDED);
+    agent_answer_not_now(a, HIL_MSG_STEP, seq, AGENT_SUSPENDED);
     return;
   }
   if (!a->worker_alive) {
-    const reply_t absent = {.frame = step->frame, .status = WORKER_ABSENT};
+    const hil_reply_t absent = {.frame = step->frame, .status = WORKER_ABSENT};
     answer_step(a, &absent);
     return;
   }
   if (step->frame != a->done_frame + 1u || step->len != a->workload->input_len) {
-    agent_answer_error(a, MSG_STEP, seq, HIL_ERR_ARG);
+    agent_answer_error(a, HIL_MSG_STEP, seq, HIL_ERR_ARG);
     return;
   }
   memcpy(a->memory.region[REGION_INPUT], step->input, step->len);
   const int status = launch(a, step->frame);
-  if (status != HIL_OK && !a->resetting) agent_answer_error(a, MSG_STEP, seq, status);
+  if (status != HIL_OK && !a->resetting) agent_answer_error(a, HIL_MSG_STEP, seq, status);
 }
 
-int agent_on_tick(agent_t *a, uint32_t tick) {
+int agent_on_tick(hil_agent_t *a, uint32_t tick) {
   if (!a->running) return 1;
   if (a->budget.max_ticks && tick > a->budget.max_ticks) {
     a->runaway = 1;
@@ -138,7 +138,7 @@ int agent_on_tick(agent_t *a, uint32_t tick) {
 
 /* Wall-clock triggers: sleep while far away, then watch closely and stop the worker. By the clock, not by
  * the worker's CPU time, which the system only knows exactly while the worker stands still. */
-static uint32_t poll_us_trigger(agent_t *a) {
+static uint32_t poll_us_trigger(hil_agent_t *a) {
   const uint32_t at = agent_upsets_next_us(a);
   if (at == UINT32_MAX || !a->port.interrupt) return UINT32_MAX;
   const uint64_t passed = agent_busy_us(a);
@@ -152,10 +152,10 @@ static uint32_t poll_us_trigger(agent_t *a) {
   return 0;
 }
 
-uint32_t agent_step_poll(agent_t *a) {
+uint32_t agent_step_poll(hil_agent_t *a) {
   uint8_t signal = 0;
   if (a->held) return release(a);
-  const port_event_t event = a->port.poll(a->port.context, &signal);
+  const hil_port_event_t event = a->port.poll(a->port.context, &signal);
   if (a->resetting) return UINT32_MAX;
   if (event == PORT_DONE && a->budget.max_ticks && a->memory.progress->tick > a->budget.max_ticks) {
     a->runaway = 1; /* damaged code can count past every stop */
@@ -176,7 +176,7 @@ uint32_t agent_step_poll(agent_t *a) {
   return left_us < next_us ? (uint32_t)left_us : next_us;
 }
 
-int agent_quiet_ready(const agent_t *a, uint64_t frame) {
+int agent_quiet_ready(const hil_agent_t *a, uint64_t frame) {
   const int at_rest =
       a->workload && a->worker_alive && !a->running && !a->resetting && !a->suspended;
   return at_rest && frame == a->done_frame + 1u && !a->disturbed
@@ -184,13 +184,13 @@ int agent_quiet_ready(const agent_t *a, uint64_t frame) {
              : HIL_ERR_STATE;
 }
 
-int agent_step_quiet(agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {
+int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {
   *out_output = *out_state = 0;
   if (agent_quiet_ready(a, frame) != HIL_OK) return HIL_ERR_STATE;
   if (launch(a, frame) != HIL_OK) return HIL_ERR_STATE;
   uint8_t signal = 0;
-  reply_t reply;
-  const port_event_t event = a->port.poll(a->port.context, &signal);
+  hil_reply_t reply;
+  const hil_port_event_t event = a->port.poll(a->port.context, &signal);
   agent_limits_step_ended(a);
   a->last_reply_len = 0;
   if (event != PORT_DONE) {

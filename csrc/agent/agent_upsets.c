@@ -17,21 +17,21 @@ static int is_region(uint8_t target) { return target <= TARGET_OUTPUT; }
 
 static int is_register(uint8_t target) { return target == TARGET_GPR || target == TARGET_VECTOR; }
 
-static int target_len(agent_t *a, uint8_t target, uint64_t *out_len) {
+static int target_len(hil_agent_t *a, uint8_t target, uint64_t *out_len) {
   if (target == TARGET_CHECKPOINT) {
-    const checkpoint_copy_t *const copy = checkpoint_newest(&a->checkpoint);
+    const hil_checkpoint_copy_t *const copy = checkpoint_newest(&a->checkpoint);
     *out_len = copy ? copy->len : 0;
     return HIL_OK;
   }
-  return a->port.target_len(a->port.context, (target_t)target, out_len);
+  return a->port.target_len(a->port.context, (hil_target_t)target, out_len);
 }
 
 /* Of the newest copy, which target_len found to be there. */
-static uint8_t *checkpoint_words(agent_t *a) {
+static uint8_t *checkpoint_words(hil_agent_t *a) {
   return (uint8_t *)a->checkpoint.copy[a->checkpoint.newest % CHECKPOINT_GENERATIONS].memory.words;
 }
 
-static int target_read(agent_t *a, uint8_t target, uint64_t offset, uint8_t *out, size_t len) {
+static int target_read(hil_agent_t *a, uint8_t target, uint64_t offset, uint8_t *out, size_t len) {
   if (target == TARGET_CHECKPOINT) {
     memcpy(out, checkpoint_words(a) + offset, len);
     return HIL_OK;
@@ -40,32 +40,32 @@ static int target_read(agent_t *a, uint8_t target, uint64_t offset, uint8_t *out
     memcpy(out, a->memory.region[target] + offset, len);
     return HIL_OK;
   }
-  return a->port.target_read(a->port.context, (target_t)target, offset, out, len);
+  return a->port.target_read(a->port.context, (hil_target_t)target, offset, out, len);
 }
 
-static int target_write(agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes,
+static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
   if (target == TARGET_CHECKPOINT) {
     memcpy(checkpoint_words(a) + offset, bytes, len);
     return HIL_OK;
   }
-  return a->port.target_write(a->port.context, (target_t)target, offset, bytes, len);
+  return a->port.target_write(a->port.context, (hil_target_t)target, offset, bytes, len);
 }
 
-static int is_armed(const agent_upset_t *u) {
+static int is_armed(const hil_agent_upset_t *u) {
   return u->used && u->report.state == UPSET_ARMED;
 }
 
 /* The next slot that waits for nothing: the oldest report gives way. */
-static agent_upset_t *free_slot(agent_t *a) {
+static hil_agent_upset_t *free_slot(hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    agent_upset_t *u = &a->upsets[a->upset_next++ % AGENT_UPSETS_MAX];
+    hil_agent_upset_t *u = &a->upsets[a->upset_next++ % AGENT_UPSETS_MAX];
     if (!is_armed(u)) return u;
   }
   return NULL;
 }
 
-int agent_upset_arm(agent_t *a, const arm_t *arm) {
+int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
   if (!a->workload || (a->done_frame != AGENT_NO_FRAME && arm->frame <= a->done_frame)) {
     return HIL_ERR_STATE;
   }
@@ -73,34 +73,34 @@ int agent_upset_arm(agent_t *a, const arm_t *arm) {
       arm->steps > AGENT_ADVANCE_MAX) {
     return HIL_ERR_ARG;
   }
-  agent_upset_t *u = agent_upset_find(a, arm->id);
+  hil_agent_upset_t *u = agent_upset_find(a, arm->id);
   if (!u) u = free_slot(a);
   if (!u) return HIL_ERR_EXHAUSTED;
   a->disturbed = 1;
-  *u = (agent_upset_t){.arm = *arm, .used = 1};
+  *u = (hil_agent_upset_t){.arm = *arm, .used = 1};
   u->report.id = arm->id;
   u->report.frame = arm->frame;
   return HIL_OK;
 }
 
-agent_upset_t *agent_upset_find(agent_t *a, uint32_t id) {
+hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     if (a->upsets[i].used && a->upsets[i].arm.id == id) return &a->upsets[i];
   }
   return NULL;
 }
 
-void agent_upsets_clear(agent_t *a) {
+void agent_upsets_clear(hil_agent_t *a) {
   memset(a->upsets, 0, sizeof a->upsets);
   memset(a->stuck, 0, sizeof a->stuck);
   a->disturbed = 0;
 }
 
-static int armed_now(const agent_t *a, const agent_upset_t *u) {
+static int armed_now(const hil_agent_t *a, const hil_agent_upset_t *u) {
   return is_armed(u) && u->arm.frame == a->step_frame;
 }
 
-int agent_upsets_armed(const agent_t *a) {
+int agent_upsets_armed(const hil_agent_t *a) {
   if (!a->disturbed) return 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     if (is_armed(&a->upsets[i])) return 1;
@@ -108,15 +108,15 @@ int agent_upsets_armed(const agent_t *a) {
   return 0;
 }
 
-static void fail(agent_upset_t *u, int status) {
+static void fail(hil_agent_upset_t *u, int status) {
   u->report.state = status == HIL_ERR_STATE ? UPSET_MISSED : UPSET_FAILED;
   u->report.detail = (int8_t)status;
 }
 
-void agent_upsets_skip(agent_t *a) {
+void agent_upsets_skip(hil_agent_t *a) {
   if (a->done_frame == AGENT_NO_FRAME) return;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    agent_upset_t *u = &a->upsets[i];
+    hil_agent_upset_t *u = &a->upsets[i];
     if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
@@ -125,7 +125,7 @@ void agent_upsets_skip(agent_t *a) {
   a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
 }
 
-static agent_stuck_t *free_stuck(agent_t *a) {
+static hil_agent_stuck_t *free_stuck(hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
     if (!a->stuck[i].used) return &a->stuck[i];
   }
@@ -133,17 +133,17 @@ static agent_stuck_t *free_stuck(agent_t *a) {
 }
 
 /* Read, change, write, read back. */
-static int hit(agent_t *a, agent_upset_t *u) {
-  report_t *r = &u->report;
+static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
+  hil_report_t *r = &u->report;
   uint64_t len = 0;
   int status = target_len(a, u->arm.target, &len);
   if (status != HIL_OK) return status;
   if (!len) return HIL_ERR_STATE;
-  upset_window_t window;
-  const upset_pattern_t pattern = {u->arm.kind, u->arm.width, u->arm.bit % (len * 8u), u->arm.value};
+  hil_upset_window_t window;
+  const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, u->arm.bit % (len * 8u), u->arm.value};
   status = upset_window(&pattern, len, &window);
   if (status != HIL_OK) return status;
-  agent_stuck_t *held = u->arm.kind == UPSET_STUCK ? free_stuck(a) : NULL;
+  hil_agent_stuck_t *held = u->arm.kind == UPSET_STUCK ? free_stuck(a) : NULL;
   if (u->arm.kind == UPSET_STUCK && !held) return HIL_ERR_EXHAUSTED;
   r->space = len * 8u;
   r->bit = pattern.bit;
@@ -160,22 +160,22 @@ static int hit(agent_t *a, agent_upset_t *u) {
   r->changed = memcmp(r->after, r->before, window.len) != 0;
   if (held) {
     const uint64_t last = u->arm.frame + u->arm.hold_frames - 1u;
-    *held = (agent_stuck_t){.used = 1, .target = u->arm.target, .window = window,
+    *held = (hil_agent_stuck_t){.used = 1, .target = u->arm.target, .window = window,
                             .from_end = len - window.offset,
                             .until_frame = u->arm.hold_frames ? last : UINT64_MAX};
   }
   return HIL_OK;
 }
 
-static int hit_cpu(agent_t *a, agent_upset_t *u) {
+static int hit_cpu(hil_agent_t *a, hil_agent_upset_t *u) {
   if (u->arm.kind == SEFI_RESET) {
     a->resetting = 1; /* the next agent_poll does it */
     a->streaming = 0;
     a->tx_fill = a->tx_head = 0; /* a board that resets says nothing more */
     return HIL_OK;
   }
-  report_t *r = &u->report;
-  const int status = a->port.sefi(a->port.context, (sefi_t)u->arm.kind, r->before, r->after, &r->len);
+  hil_report_t *r = &u->report;
+  const int status = a->port.sefi(a->port.context, (hil_sefi_t)u->arm.kind, r->before, r->after, &r->len);
   if (status != HIL_OK) return status;
   r->changed = memcmp(r->before, r->after, sizeof r->before) != 0;
   r->verified = r->changed;
@@ -183,8 +183,8 @@ static int hit_cpu(agent_t *a, agent_upset_t *u) {
 }
 
 /* With the worker |*taken| instructions behind |tick|, in a step that has |begun|. */
-static void inject(agent_t *a, agent_upset_t *u, int begun, uint32_t tick, uint32_t *taken) {
-  report_t *r = &u->report;
+static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tick, uint32_t *taken) {
+  hil_report_t *r = &u->report;
   int status = HIL_OK;
   if (u->arm.steps > *taken) {
     uint32_t more = 0;
@@ -208,19 +208,19 @@ static void inject(agent_t *a, agent_upset_t *u, int begun, uint32_t tick, uint3
   }
 }
 
-static int due_at_tick(const agent_t *a, const agent_upset_t *u, uint32_t tick) {
+static int due_at_tick(const hil_agent_t *a, const hil_agent_upset_t *u, uint32_t tick) {
   if (u->arm.trigger == TRIGGER_TICK) return u->arm.at <= tick;
   /* Without an interrupt the first tick after the moment is as near as it gets. */
   return !a->port.interrupt && tick && u->arm.at <= a->port.cpu_us(a->port.context);
 }
 
-void agent_upsets_at_tick(agent_t *a, uint32_t tick) {
+void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick) {
   if (!a->disturbed) return;
   uint32_t taken = 0;
   for (uint32_t turn = 0; turn < AGENT_UPSETS_MAX && !a->resetting; turn++) {
-    agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
+    hil_agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
     for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-      agent_upset_t *u = &a->upsets[i];
+      hil_agent_upset_t *u = &a->upsets[i];
       if (!armed_now(a, u) || !due_at_tick(a, u, tick)) continue;
       if (!next || u->arm.steps < next->arm.steps) next = u;
     }
@@ -229,9 +229,9 @@ void agent_upsets_at_tick(agent_t *a, uint32_t tick) {
   }
 }
 
-void agent_upsets_at_us(agent_t *a, uint32_t us) {
+void agent_upsets_at_us(hil_agent_t *a, uint32_t us) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX && !a->resetting; i++) {
-    agent_upset_t *u = &a->upsets[i];
+    hil_agent_upset_t *u = &a->upsets[i];
     uint32_t taken = 0;
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at <= us) {
       inject(a, u, 1, a->memory.progress->tick, &taken);
@@ -239,12 +239,12 @@ void agent_upsets_at_us(agent_t *a, uint32_t us) {
   }
 }
 
-uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick) {
+uint32_t agent_upsets_next_tick(const hil_agent_t *a, uint32_t tick) {
   if (!a->disturbed) return 0;
   if (agent_stuck_held(a)) return tick + 1u;
   uint32_t next = 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    const agent_upset_t *u = &a->upsets[i];
+    const hil_agent_upset_t *u = &a->upsets[i];
     if (!armed_now(a, u)) continue;
     uint32_t at = u->arm.at;
     if (u->arm.trigger == TRIGGER_US) {
@@ -257,23 +257,23 @@ uint32_t agent_upsets_next_tick(const agent_t *a, uint32_t tick) {
   return next;
 }
 
-uint32_t agent_upsets_next_us(const agent_t *a) {
+uint32_t agent_upsets_next_us(const hil_agent_t *a) {
   uint32_t next = UINT32_MAX;
   if (!a->disturbed) return next;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    const agent_upset_t *u = &a->upsets[i];
+    const hil_agent_upset_t *u = &a->upsets[i];
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at < next) next = u->arm.at;
   }
   return next;
 }
 
 /* Are the bits that the upset changed still so? */
-static uint8_t persisted(agent_t *a, const agent_upset_t *u) {
-  const report_t *r = &u->report;
+static uint8_t persisted(hil_agent_t *a, const hil_agent_upset_t *u) {
+  const hil_report_t *r = &u->report;
   if (!is_region(u->arm.target) || !r->changed) return 0;
   uint8_t now[UPSET_WINDOW_MAX];
-  upset_window_t window;
-  const upset_pattern_t pattern = {u->arm.kind, u->arm.width, r->bit, u->arm.value};
+  hil_upset_window_t window;
+  const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, r->bit, u->arm.value};
   if (upset_window(&pattern, r->space / 8u, &window) != HIL_OK) return 0;
   if (target_read(a, u->arm.target, window.offset, now, r->len) != HIL_OK) return 0;
   for (uint32_t i = 0; i < r->len; i++) {
@@ -282,11 +282,11 @@ static uint8_t persisted(agent_t *a, const agent_upset_t *u) {
   return 1;
 }
 
-uint8_t agent_upsets_settle(agent_t *a) {
+uint8_t agent_upsets_settle(hil_agent_t *a) {
   uint8_t count = 0;
   if (!a->disturbed) return count;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    agent_upset_t *u = &a->upsets[i];
+    hil_agent_upset_t *u = &a->upsets[i];
     if (!u->used || u->settled || u->arm.frame != a->step_frame) continue;
     u->settled = 1;
     if (u->report.state == UPSET_ARMED) fail(u, HIL_ERR_STATE);
@@ -301,7 +301,7 @@ uint8_t agent_upsets_settle(agent_t *a) {
 }
 
 /* Where a stuck cell lies in its target now. Zero if nowhere: the stack has shrunk past it. */
-static int find_stuck(agent_t *a, const agent_stuck_t *s, uint64_t *out_offset) {
+static int find_stuck(hil_agent_t *a, const hil_agent_stuck_t *s, uint64_t *out_offset) {
   uint64_t len = 0;
   *out_offset = s->window.offset;
   if (s->target != TARGET_STACK) return 1;
@@ -310,10 +310,10 @@ static int find_stuck(agent_t *a, const agent_stuck_t *s, uint64_t *out_offset) 
   return 1;
 }
 
-void agent_stuck_apply(agent_t *a, uint64_t frame) {
+void agent_stuck_apply(hil_agent_t *a, uint64_t frame) {
   if (!a->disturbed) return;
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
-    agent_stuck_t *s = &a->stuck[i];
+    hil_agent_stuck_t *s = &a->stuck[i];
     if (!s->used) continue;
     if (frame != AGENT_NO_FRAME && frame > s->until_frame) {
       s->used = 0;
@@ -333,7 +333,7 @@ void agent_stuck_apply(agent_t *a, uint64_t frame) {
   }
 }
 
-int agent_stuck_held(const agent_t *a) {
+int agent_stuck_held(const hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
     if (a->stuck[i].used) return 1;
   }

@@ -17,15 +17,15 @@
 /* Memory of the loaded workload, as the agent sees it. In a shared mapping the worker changes it only
  * between port->step and the event that ends the step. */
 typedef struct {
-  uint8_t *region[3]; /* by region_t, 64-byte aligned */
-  progress_t *progress;
-} port_memory_t;
+  uint8_t *region[3]; /* by hil_region_t, 64-byte aligned */
+  hil_progress_t *progress;
+} hil_port_memory_t;
 
 typedef enum {
   PORT_RUNNING = 0, /* the step goes on */
   PORT_DONE = 1,    /* it ended by itself */
   PORT_CRASHED = 2  /* the worker is gone; *out_signal says of what */
-} port_event_t;
+} hil_port_event_t;
 
 typedef struct {
   void *context;
@@ -38,7 +38,7 @@ typedef struct {
   uint64_t (*now_us)(void *context);
 
   /* Provide zeroed memory for |workload| and forget the previous one; no worker runs after it. */
-  int (*load)(void *context, const workload_t *workload, port_memory_t *out);
+  int (*load)(void *context, const hil_workload_t *workload, hil_port_memory_t *out);
 
   /* Start a fresh worker on the loaded memory (which keeps its contents), at rest before a step. */
   int (*start)(void *context);
@@ -49,7 +49,7 @@ typedef struct {
   /* Let the step proceed and tell what became of it. While it runs, the port calls
    * agent_on_tick(agent, tick) whenever progress->stop_tick is reached, with the worker standing
    * still. */
-  port_event_t (*poll)(void *context, uint8_t *out_signal);
+  hil_port_event_t (*poll)(void *context, uint8_t *out_signal);
 
   /* Make a running step stand still wherever it is, and let it go on. */
   int (*interrupt)(void *context);
@@ -67,14 +67,14 @@ typedef struct {
 
   /* The memory and registers of a worker that stands still or is at rest. target_len tells the size in
    * bytes at this moment (HIL_ERR_NOSYS: no such target here). */
-  int (*target_len)(void *context, target_t target, uint64_t *out_len);
-  int (*target_read)(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len);
-  int (*target_write)(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+  int (*target_len)(void *context, hil_target_t target, uint64_t *out_len);
+  int (*target_read)(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
+  int (*target_write)(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                       size_t len);
 
   /* A functional interrupt of the processor, with the worker standing still: HANG or CRASH. What was
    * changed for it is told as in a report: |out_len| bytes before and after, read back. */
-  int (*sefi)(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
+  int (*sefi)(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
   /* Program counter relative to the workload's text, all ones if outside or unknown. */
   uint64_t (*pc_offset)(void *context);
@@ -82,14 +82,14 @@ typedef struct {
   /* Keep the worker to |limits->cores|, and the board to clock_khz and mode; what is 0 or empty is lifted.
    * Fill cores, clock_khz, mode and detail of |out|, and set its bits of refused and means. The agent
    * keeps duty and suspend itself. Null: this port has nothing to turn. */
-  void (*limit)(void *context, const limits_t *limits, limited_t *out);
+  void (*limit)(void *context, const hil_limits_t *limits, hil_limited_t *out);
 
   /* Start the whole agent anew, as after power-on, without limits. May not return. */
   void (*reset)(void *context);
 
   /* Fill what only the system knows; other fields are the agent's. Unknown values stay as they are. */
-  void (*identify)(void *context, hello_t *out);
-  void (*health)(void *context, health_t *out);
+  void (*identify)(void *context, hil_hello_t *out);
+  void (*health)(void *context, hil_health_t *out);
 
   /* errno-like number of the last HIL_ERR_IO. */
   uint32_t (*last_error)(void *context);
@@ -102,10 +102,10 @@ typedef struct {
   /* A workload that the kernel does not have, such as a program on this board, with its initial state for
    * |seed|; what was loaded before is gone. HIL_ERR_NOSYS if there is none of that name. Valid until the
    * next call. Null: there are none. */
-  int (*find)(void *context, const char *name, uint64_t seed, const workload_t **out);
+  int (*find)(void *context, const char *name, uint64_t seed, const hil_workload_t **out);
 
   /* Fill in what can be read; |out| is empty. Null: nothing can. */
-  void (*sensors)(void *context, sensors_t *out);
-} port_t;
+  void (*sensors)(void *context, hil_sensors_t *out);
+} hil_port_t;
 
 #endif

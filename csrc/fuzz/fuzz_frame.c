@@ -34,21 +34,21 @@ enum { LONGEST_INPUT = 1 << 16 };
 /* FNV-1a over everything that a decoder reports. */
 typedef struct {
   uint64_t sum, reports;
-} history_t;
+} hil_history_t;
 
-static void remember(history_t *h, const void *bytes, size_t len) {
+static void remember(hil_history_t *h, const void *bytes, size_t len) {
   const uint8_t *p = bytes;
   for (size_t i = 0; i < len; i++) { h->sum = (h->sum ^ p[i]) * 0x100000001B3U; }
 }
 
-static void check_frame(const wire_decoder_t *d, const wire_frame_t *f) {
+static void check_frame(const hil_wire_decoder_t *d, const hil_wire_frame_t *f) {
   REQUIRE(f->version == WIRE_VERSION && f->len <= WIRE_PAYLOAD_MAX);
   REQUIRE(f->payload >= d->buffer && f->payload + f->len <= d->buffer + sizeof d->buffer);
   uint8_t again[WIRE_FRAME_MAX];
   size_t len = 0, used = 0;
   REQUIRE(wire_encode(f->type, f->seq, f->payload, f->len, again, sizeof again, &len) == HIL_OK);
-  static wire_decoder_t second;
-  wire_frame_t g;
+  static hil_wire_decoder_t second;
+  hil_wire_frame_t g;
   wire_decoder_init(&second);
   REQUIRE(wire_decoder_push(&second, again, len, &used, &g) == 1 && used == len);
   REQUIRE(g.type == f->type && g.seq == f->seq && g.len == f->len);
@@ -56,14 +56,14 @@ static void check_frame(const wire_decoder_t *d, const wire_frame_t *f) {
 }
 
 /* Push one piece from a copy of exactly its size. */
-static void feed(wire_decoder_t *d, const uint8_t *bytes, size_t len, history_t *h) {
+static void feed(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, hil_history_t *h) {
   uint8_t *copy = malloc(len);
   REQUIRE(copy || len == 0);
   if (len > 0) { memcpy(copy, bytes, len); }
   size_t at = 0;
   while (at < len) {
     size_t used = SIZE_MAX;
-    wire_frame_t f;
+    hil_wire_frame_t f;
     const int result = wire_decoder_push(d, copy + at, len - at, &used, &f);
     REQUIRE(used >= 1 && used <= len - at);
     REQUIRE(result != 0 || used == len - at);
@@ -83,8 +83,8 @@ static void feed(wire_decoder_t *d, const uint8_t *bytes, size_t len, history_t 
 }
 
 static void check_stream(const uint8_t *stream, size_t len, size_t piece) {
-  static wire_decoder_t whole, cut;
-  history_t h_whole = {0, 0}, h_cut = {0, 0};
+  static hil_wire_decoder_t whole, cut;
+  hil_history_t h_whole = {0, 0}, h_cut = {0, 0};
   wire_decoder_init(&whole);
   wire_decoder_init(&cut);
   feed(&whole, stream, len, &h_whole);
@@ -94,14 +94,14 @@ static void check_stream(const uint8_t *stream, size_t len, size_t piece) {
   REQUIRE(h_whole.sum == h_cut.sum && h_whole.reports == h_cut.reports);
   REQUIRE(memcmp(&whole.counters, &cut.counters, sizeof whole.counters) == 0);
   REQUIRE(whole.peer_version == cut.peer_version);
-  const wire_counters_t *c = &whole.counters;
+  const hil_wire_counters_t *c = &whole.counters;
   REQUIRE(c->bytes == len);
   REQUIRE(c->frames + c->crc_errors + c->format_errors + c->version_errors + c->overruns ==
           h_whole.reports);
 
   uint8_t frame[1 + 16] = {0};
   size_t frame_len = 0, used = 0;
-  wire_frame_t f;
+  hil_wire_frame_t f;
   REQUIRE(wire_encode(0x21, 0x4321, NULL, 0, frame + 1, sizeof frame - 1, &frame_len) == HIL_OK);
   feed(&whole, frame, 1, &h_whole);
   REQUIRE(wire_decoder_push(&whole, frame + 1, frame_len, &used, &f) == 1);
@@ -138,10 +138,10 @@ static void check_cobs(const uint8_t *data, size_t len) {
 
 static void check_payload(const uint8_t *data, size_t len) {
   if (len > WIRE_PAYLOAD_MAX) { len = WIRE_PAYLOAD_MAX; }
-  static wire_decoder_t d;
+  static hil_wire_decoder_t d;
   uint8_t frame[WIRE_FRAME_MAX];
   size_t n = 0, used = 0;
-  wire_frame_t f;
+  hil_wire_frame_t f;
   REQUIRE(wire_encode(7, 8, data, len, frame, sizeof frame, &n) == HIL_OK);
   REQUIRE(n <= len + 14 && memchr(frame, 0, n) == frame + n - 1);
   wire_decoder_init(&d);

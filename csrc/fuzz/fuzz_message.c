@@ -29,57 +29,57 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int terminated(const char *text, size_t size) { return memchr(text, 0, size) != NULL; }
 
 /* M7, message by message. */
-static void hello_check(const hello_t *m) {
+static void hello_check(const hil_hello_t *m) {
   REQUIRE(terminated(m->port, sizeof m->port) && terminated(m->arch, sizeof m->arch));
   REQUIRE(terminated(m->version, sizeof m->version) && terminated(m->board, sizeof m->board));
   REQUIRE(terminated(m->serial, sizeof m->serial));
 }
-static void load_check(const load_t *m) { REQUIRE(terminated(m->workload, sizeof m->workload)); }
-static void loaded_check(const loaded_t *m) { (void)m; }
-static void budget_check(const budget_t *m) { (void)m; }
-static void step_check(const step_t *m) { REQUIRE(m->len <= sizeof m->input); }
-static void reply_check(const reply_t *m) {
+static void load_check(const hil_load_t *m) { REQUIRE(terminated(m->workload, sizeof m->workload)); }
+static void loaded_check(const hil_loaded_t *m) { (void)m; }
+static void budget_check(const hil_budget_t *m) { (void)m; }
+static void step_check(const hil_step_t *m) { REQUIRE(m->len <= sizeof m->input); }
+static void reply_check(const hil_reply_t *m) {
   REQUIRE(m->len <= sizeof m->output && m->status <= WORKER_ABSENT);
 }
-static void arm_check(const arm_t *m) {
+static void arm_check(const hil_arm_t *m) {
   REQUIRE(m->trigger <= TRIGGER_US && m->target <= TARGET_VECTOR);
   REQUIRE(m->kind >= 1 && m->kind <= (m->target == TARGET_CPU ? 3 : 5));
 }
-static void report_check(const report_t *m) {
+static void report_check(const hil_report_t *m) {
   REQUIRE(m->len <= sizeof m->before && m->len <= sizeof m->after && m->state <= UPSET_FAILED);
   REQUIRE(m->verified <= 1 && m->changed <= 1 && m->persisted <= 1);
   REQUIRE(m->detail <= 0 && m->detail >= HIL_ERR_IO);
 }
-static void spans_query_check(const spans_query_t *m) {
+static void spans_query_check(const hil_spans_query_t *m) {
   REQUIRE(m->region <= REGION_OUTPUT && m->count <= MESSAGE_SPANS_MAX);
 }
-static void spans_check(const spans_t *m) {
+static void spans_check(const hil_spans_t *m) {
   REQUIRE(m->region <= REGION_OUTPUT && m->count <= MESSAGE_SPANS_MAX);
 }
-static void range_check(const range_t *m) { REQUIRE(m->region <= REGION_OUTPUT); }
-static void data_check(const data_t *m) {
+static void range_check(const hil_range_t *m) { REQUIRE(m->region <= REGION_OUTPUT); }
+static void data_check(const hil_data_t *m) {
   REQUIRE(m->region <= REGION_OUTPUT && m->len <= sizeof m->bytes);
 }
-static void sync_check(const sync_t *m) { (void)m; }
-static void done_check(const done_t *m) {
-  REQUIRE(m->request >= MSG_HELLO && m->request <= MSG_HEALTH);
+static void sync_check(const hil_sync_t *m) { (void)m; }
+static void done_check(const hil_done_t *m) {
+  REQUIRE(m->request >= HIL_MSG_HELLO && m->request <= HIL_MSG_HEALTH);
 }
-static void refusal_check(const refusal_t *m) {
+static void refusal_check(const hil_refusal_t *m) {
   REQUIRE(m->status < 0 && m->status >= HIL_ERR_IO);
 }
-static void nak_check(const nak_t *m) { REQUIRE(m->reason < 0 && m->reason >= HIL_ERR_IO); }
-static void health_check(const health_t *m) {
+static void nak_check(const hil_nak_t *m) { REQUIRE(m->reason < 0 && m->reason >= HIL_ERR_IO); }
+static void health_check(const hil_health_t *m) {
   REQUIRE(m->rails <= MESSAGE_RAILS_MAX);
   for (size_t i = 0; i < m->rails; i++) {
     REQUIRE(terminated(m->rail[i].name, sizeof m->rail[i].name));
   }
 }
 
-static void limits_check(const limits_t *m) {
+static void limits_check(const hil_limits_t *m) {
   REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
   REQUIRE(terminated(m->mode, sizeof m->mode));
 }
-static void sensors_check(const sensors_t *m) {
+static void sensors_check(const hil_sensors_t *m) {
   REQUIRE(m->readings <= MESSAGE_READINGS_MAX);
   REQUIRE(m->mode[MESSAGE_TEXT_LEN - 1] == 0);
   for (int i = 0; i < m->readings; i++) {
@@ -88,48 +88,48 @@ static void sensors_check(const sensors_t *m) {
   }
 }
 
-static void baud_check(const baud_t *m) { (void)m; }
+static void baud_check(const hil_baud_t *m) { (void)m; }
 
-static void limited_check(const limited_t *m) {
+static void limited_check(const hil_limited_t *m) {
   REQUIRE(m->duty_permille >= 1 && m->duty_permille <= 1000 && m->suspend <= 1);
   REQUIRE(terminated(m->mode, sizeof m->mode));
   REQUIRE(m->refused < 2 * LIMIT_MODE && m->means < 2 * MEANS_NVPMODEL);
 }
 
-typedef int (*unpack_t)(void *m, const uint8_t *data, size_t len);
-typedef int (*pack_t)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
+typedef int (*hil_unpack_t)(void *m, const uint8_t *data, size_t len);
+typedef int (*hil_pack_t)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
 
 typedef struct {
   size_t size; /* of the struct */
-  unpack_t unpack;
-  pack_t pack;
+  hil_unpack_t unpack;
+  hil_pack_t pack;
   void (*check)(const void *m);
-} layout_t;
+} hil_layout_t;
 
 #define WRAP(name)                                                                        \
   static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {                \
-    return name##_unpack(m, data, len);                                                   \
+    return hil_##name##_unpack(m, data, len);                                                   \
   }                                                                                       \
   static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {  \
-    return name##_pack(m, out, cap, out_len);                                             \
+    return hil_##name##_pack(m, out, cap, out_len);                                             \
   }                                                                                       \
   static void name##_check_any(const void *m) { name##_check(m); }
-#define LAYOUT(name) {sizeof(name##_t), name##_unpack_any, name##_pack_any, name##_check_any}
+#define LAYOUT(name) {sizeof(hil_##name##_t), name##_unpack_any, name##_pack_any, name##_check_any}
 
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors)
 
-typedef uint32_t ident_t; /* the one payload that is no struct */
-static int ident_unpack(void *m, const uint8_t *data, size_t len) { return id_unpack(m, data, len); }
-static int ident_pack(const ident_t *m, uint8_t *out, size_t cap, size_t *out_len) {
-  return id_pack(*m, out, cap, out_len);
+typedef uint32_t hil_ident_t; /* the one payload that is no struct */
+static int hil_ident_unpack(void *m, const uint8_t *data, size_t len) { return hil_id_unpack(m, data, len); }
+static int hil_ident_pack(const hil_ident_t *m, uint8_t *out, size_t cap, size_t *out_len) {
+  return hil_id_pack(*m, out, cap, out_len);
 }
-static void ident_check(const ident_t *m) { (void)m; }
+static void ident_check(const hil_ident_t *m) { (void)m; }
 WRAP(ident)
 
 /* The order is part of the corpus: append only. */
-static const layout_t layouts[] = {
+static const hil_layout_t layouts[] = {
     LAYOUT(hello),  LAYOUT(load),    LAYOUT(loaded), LAYOUT(budget),      LAYOUT(step),
     LAYOUT(reply),  LAYOUT(arm),     LAYOUT(report), LAYOUT(ident),       LAYOUT(spans_query),
     LAYOUT(spans),  LAYOUT(range),   LAYOUT(data),   LAYOUT(sync),        LAYOUT(done),
@@ -139,7 +139,7 @@ static const layout_t layouts[] = {
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
 /* unpack from a copy of exactly |len| bytes. */
-static int unpack_exact(const layout_t *l, void *m, const uint8_t *data, size_t len) {
+static int unpack_exact(const hil_layout_t *l, void *m, const uint8_t *data, size_t len) {
   uint8_t *copy = malloc(len ? len : 1);
   REQUIRE(copy);
   if (len > 0) { memcpy(copy, data, len); }
@@ -149,7 +149,7 @@ static int unpack_exact(const layout_t *l, void *m, const uint8_t *data, size_t 
   return status;
 }
 
-static void check_payload(const layout_t *l, const uint8_t *data, size_t len) {
+static void check_payload(const hil_layout_t *l, const uint8_t *data, size_t len) {
   uint8_t *m = malloc(l->size), *second = malloc(l->size), *packed = malloc(len + 1);
   uint8_t *longer = malloc(len + 1);
   REQUIRE(m && second && packed && longer);

@@ -17,7 +17,7 @@
 
 #include "digest.h"
 
-int checkpoint_init(checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t count) {
+int checkpoint_init(hil_checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t count) {
   memset(c, 0, sizeof *c);
   c->capacity = count / CHECKPOINT_GENERATIONS;
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
@@ -31,20 +31,20 @@ int checkpoint_init(checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t co
   return HIL_OK;
 }
 
-void checkpoint_forget(checkpoint_t *c) {
+void checkpoint_forget(hil_checkpoint_t *c) {
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
     c->copy[i].valid = 0;
   }
 }
 
-checkpoint_copy_t *checkpoint_newest(checkpoint_t *c) {
-  checkpoint_copy_t *const copy = &c->copy[c->newest % CHECKPOINT_GENERATIONS];
+hil_checkpoint_copy_t *checkpoint_newest(hil_checkpoint_t *c) {
+  hil_checkpoint_copy_t *const copy = &c->copy[c->newest % CHECKPOINT_GENERATIONS];
   return copy->valid ? copy : NULL;
 }
 
-checkpoint_copy_t *checkpoint_find(checkpoint_t *c, uint64_t frame, uint64_t digest) {
+hil_checkpoint_copy_t *checkpoint_find(hil_checkpoint_t *c, uint64_t frame, uint64_t digest) {
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
-    checkpoint_copy_t *const copy = &c->copy[i];
+    hil_checkpoint_copy_t *const copy = &c->copy[i];
     if (copy->valid && copy->frame == frame && copy->digest == digest) {
       return copy;
     }
@@ -52,15 +52,15 @@ checkpoint_copy_t *checkpoint_find(checkpoint_t *c, uint64_t frame, uint64_t dig
   return NULL;
 }
 
-int checkpoint_take(checkpoint_t *c, const uint8_t *region, size_t len, uint64_t frame) {
+int checkpoint_take(hil_checkpoint_t *c, const uint8_t *region, size_t len, uint64_t frame) {
   const size_t count = len / sizeof(uint64_t) + (len % sizeof(uint64_t) != 0);
   if (count > c->capacity) {
     return HIL_ERR_EXHAUSTED;
   }
-  const checkpoint_copy_t *const newest = checkpoint_newest(c);
+  const hil_checkpoint_copy_t *const newest = checkpoint_newest(c);
   const uint32_t same = newest && newest->frame == frame;
   const uint32_t index = (c->newest + !same) % CHECKPOINT_GENERATIONS;
-  checkpoint_copy_t *const copy = &c->copy[index];
+  hil_checkpoint_copy_t *const copy = &c->copy[index];
   copy->valid = 0; /* should this be cut short half way, a torn copy must not be restored */
   copy->memory.count = count;
   if (copy->memory.cursor >= count) {
@@ -71,14 +71,14 @@ int checkpoint_take(checkpoint_t *c, const uint8_t *region, size_t len, uint64_t
     return status;
   }
   copy->frame = frame;
-  copy->digest = digest64(region, len, 0);
+  copy->digest = hil_digest64(region, len, 0);
   copy->len = len;
   copy->valid = 1;
   c->newest = index;
   return HIL_OK;
 }
 
-int checkpoint_restore(checkpoint_copy_t *copy, uint8_t *region, size_t len) {
+int checkpoint_restore(hil_checkpoint_copy_t *copy, uint8_t *region, size_t len) {
   if (!copy || !copy->valid) {
     return HIL_ERR_STATE;
   }
@@ -89,14 +89,14 @@ int checkpoint_restore(checkpoint_copy_t *copy, uint8_t *region, size_t len) {
   if (status != HIL_OK && status != HIL_ERR_DAMAGED) {
     return status;
   }
-  if (digest64(secded_bytes(&copy->memory), len, 0) != copy->digest) {
+  if (hil_digest64(secded_bytes(&copy->memory), len, 0) != copy->digest) {
     return HIL_ERR_DAMAGED;
   }
   memcpy(region, secded_bytes(&copy->memory), len);
   return HIL_OK;
 }
 
-void checkpoint_scrub(checkpoint_t *c, size_t max_words) {
+void checkpoint_scrub(hil_checkpoint_t *c, size_t max_words) {
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
     if (c->copy[i].valid) {
       (void)secded_scrub(&c->copy[i].memory, max_words);
@@ -104,7 +104,7 @@ void checkpoint_scrub(checkpoint_t *c, size_t max_words) {
   }
 }
 
-uint64_t checkpoint_corrected(const checkpoint_t *c) {
+uint64_t checkpoint_corrected(const hil_checkpoint_t *c) {
   uint64_t sum = 0;
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
     sum += c->copy[i].memory.corrected;
@@ -112,7 +112,7 @@ uint64_t checkpoint_corrected(const checkpoint_t *c) {
   return sum;
 }
 
-uint64_t checkpoint_uncorrectable(const checkpoint_t *c) {
+uint64_t checkpoint_uncorrectable(const hil_checkpoint_t *c) {
   uint64_t sum = 0;
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
     sum += c->copy[i].memory.uncorrectable;

@@ -13,7 +13,7 @@
  *
  * Invariants:
  *   1. All ways give the same value for the same bytes, at any alignment, on any byte order.
- *   2. No state is kept between calls: crc32c(crc32c(0, a), b) = crc32c(0, ab). */
+ *   2. No state is kept between calls: hil_crc32c(hil_crc32c(0, a), b) = hil_crc32c(0, ab). */
 #include "crc32c.h"
 
 #include "bytes.h"
@@ -134,7 +134,7 @@ static uint32_t update_arm(uint32_t crc, const uint8_t *p, size_t len) {
 }
 #endif
 
-uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t len) {
+uint32_t hil_crc32c(uint32_t crc, const uint8_t *data, size_t len) {
 #if defined(CRC32C_SSE42)
   if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) {
     return ~update_sse42(~crc, data, len);

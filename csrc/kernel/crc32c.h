@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* cffi:begin */
-/* CRC of |len| bytes, continuing |crc| (0 to begin). crc32c(crc32c(0, a), b) = crc32c(0, a||b). */
-uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t len);
+/* CRC of |len| bytes, continuing |crc| (0 to begin). hil_crc32c(hil_crc32c(0, a), b) = hil_crc32c(0, a||b). */
+uint32_t hil_crc32c(uint32_t crc, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

@@ -70,7 +70,7 @@ static uint64_t avalanche(uint64_t h) {
   return h ^ (h >> 32);
 }
 
-uint64_t digest64(const uint8_t *data, size_t len, uint64_t seed) {
+uint64_t hil_digest64(const uint8_t *data, size_t len, uint64_t seed) {
   const size_t stripes = len / STRIPE, rest = len % STRIPE;
   uint64_t h = stripes ? take_stripes(data, stripes, seed) : seed + PRIME5;
   h += (uint64_t)len;
@@ -91,7 +91,7 @@ int digest_spans(const uint8_t *data, size_t len, size_t span, size_t first, siz
   }
   for (size_t i = 0; i < count; i++) {
     const size_t at = (first + i) * span;
-    out[i] = digest64(data + at, len - at < span ? len - at : span, 0);
+    out[i] = hil_digest64(data + at, len - at < span ? len - at : span, 0);
   }
   return HIL_OK;
 }

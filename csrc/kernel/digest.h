@@ -17,7 +17,7 @@ enum {
 };
 
 /* XXH64 of |len| bytes (|data| may be null if len is 0). Little-endian everywhere. */
-uint64_t digest64(const uint8_t *data, size_t len, uint64_t seed);
+uint64_t hil_digest64(const uint8_t *data, size_t len, uint64_t seed);
 
 /* Digests (seed 0) of |count| consecutive spans of |span| bytes, starting with span number
  * |first|; the region's last span may be short. Writes |count| values.

@@ -17,7 +17,7 @@ enum {
           LOCKSTEP_FAIL_SILENT
 };
 
-static uint32_t heard_mask(const lockstep_frame_t *f) {
+static uint32_t heard_mask(const hil_lockstep_frame_t *f) {
   uint32_t mask = 0;
   for (uint32_t i = 0; i < f->nodes; i++) {
     if (f->node[i].status == NODE_DONE) mask |= 1u << i;
@@ -34,8 +34,8 @@ static uint8_t having(const uint64_t *digests, uint32_t mask, uint64_t value) {
   return (uint8_t)out;
 }
 
-static int vote_states(lockstep_frame_t *f, uint32_t heard, const uint64_t *states) {
-  vote_class_t class_;
+static int vote_states(hil_lockstep_frame_t *f, uint32_t heard, const uint64_t *states) {
+  hil_vote_class_t class_;
   const uint32_t trusted = heard & f->voters & f->agree;
   const int status = vote_exact(states, f->nodes, trusted, &class_);
   if (status != HIL_OK) return status;
@@ -48,7 +48,7 @@ static int vote_states(lockstep_frame_t *f, uint32_t heard, const uint64_t *stat
   return HIL_OK;
 }
 
-int lockstep_vote(lockstep_frame_t *f) {
+int lockstep_vote(hil_lockstep_frame_t *f) {
   if (!f || f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes) return HIL_ERR_ARG;
   uint64_t outputs[VOTE_MAX_NODES] = {0}, states[VOTE_MAX_NODES] = {0};
   for (uint32_t i = 0; i < f->nodes; i++) {
@@ -64,7 +64,7 @@ int lockstep_vote(lockstep_frame_t *f) {
     f->verdict = VERDICT_NO_QUORUM;
     return HIL_OK;
   }
-  vote_class_t class_;
+  hil_vote_class_t class_;
   int status = vote_exact(outputs, f->nodes, counted, &class_);
   if (status != HIL_OK) return status;
   if (class_.winner < 0) {
@@ -88,7 +88,7 @@ int lockstep_vote(lockstep_frame_t *f) {
   return HIL_OK;
 }
 
-int lockstep_pack(const lockstep_frame_t *f, uint8_t *out, size_t cap) {
+int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap) {
   const size_t len = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
   store_u64le(out, f->frame);
@@ -107,9 +107,9 @@ int lockstep_pack(const lockstep_frame_t *f, uint8_t *out, size_t cap) {
   return (int)len;
 }
 
-int lockstep_unpack(lockstep_frame_t *f, const uint8_t *data, size_t len) {
+int lockstep_unpack(hil_lockstep_frame_t *f, const uint8_t *data, size_t len) {
   if (len < LOCKSTEP_HEADER_LEN) return HIL_ERR_PAYLOAD;
-  *f = (lockstep_frame_t){.frame = load_u64le(data), .verdict = data[8], .nodes = data[9],
+  *f = (hil_lockstep_frame_t){.frame = load_u64le(data), .verdict = data[8], .nodes = data[9],
                           .voters = data[10], .flags = data[11], .agree = data[12],
                           .dissent = data[13], .latent = data[14],
                           .output = load_u64le(data + 16), .state = load_u64le(data + 24)};
@@ -123,7 +123,7 @@ int lockstep_unpack(lockstep_frame_t *f, const uint8_t *data, size_t len) {
   for (uint32_t i = 0; i < f->nodes; i++) {
     const uint8_t *p = data + LOCKSTEP_HEADER_LEN + i * LOCKSTEP_NODE_LEN;
     if (p[0] > NODE_EXCLUDED) return HIL_ERR_PAYLOAD;
-    f->node[i] = (lockstep_node_t){p[0], p[1], load_u64le(p + 2), load_u64le(p + 10)};
+    f->node[i] = (hil_lockstep_node_t){p[0], p[1], load_u64le(p + 2), load_u64le(p + 10)};
   }
   return (int)need;
 }

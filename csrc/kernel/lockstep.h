@@ -12,7 +12,7 @@
 #include "vote.h"
 
 /* cffi:begin */
-/* What came of one node in a frame. The first four are the agent's worker_status_t. */
+/* What came of one node in a frame. The first four are the agent's hil_worker_status_t. */
 typedef enum {
   NODE_DONE = 0,
   NODE_CRASHED = 1,
@@ -20,7 +20,7 @@ typedef enum {
   NODE_ABSENT = 3,  /* no worker: it died in an earlier frame */
   NODE_SILENT = 4,  /* nothing was heard from it in time */
   NODE_EXCLUDED = 5 /* not asked: isolated, or being repaired */
-} node_status_t;
+} hil_node_status_t;
 
 typedef enum {
   VERDICT_UNANIMOUS = 1,   /* every voter agrees, in output and state */
@@ -29,7 +29,7 @@ typedef enum {
   VERDICT_SIMPLEX = 3,     /* only one voter was heard: nothing to compare with */
   VERDICT_NO_MAJORITY = 4, /* voters were heard, but no output has a majority */
   VERDICT_NO_QUORUM = 5    /* no voter was heard */
-} verdict_kind_t;
+} hil_verdict_kind_t;
 
 enum {
   LOCKSTEP_DELIVERED = 1,   /* an output left the system in this frame */
@@ -43,35 +43,35 @@ enum {
 };
 
 typedef struct {
-  uint8_t status; /* node_status_t */
+  uint8_t status; /* hil_node_status_t */
   uint8_t signal; /* of a crashed worker */
   uint64_t output_digest;
   uint64_t state_digest;
-} lockstep_node_t;
+} hil_lockstep_node_t;
 
 typedef struct {
   uint64_t frame;
   uint8_t nodes;       /* 1..VOTE_MAX_NODES */
   uint8_t voters;      /* mask: who counts; others are compared but do not count */
   uint8_t flags;       /* LOCKSTEP_* */
-  uint8_t verdict;     /* verdict_kind_t */
+  uint8_t verdict;     /* hil_verdict_kind_t */
   uint8_t agree;       /* mask: heard nodes, voters or not, with the agreed output */
   uint8_t dissent;     /* mask: heard nodes with another output */
   uint8_t latent;      /* mask: heard nodes with another state than the agreed one */
   uint64_t output;     /* agreed digest, 0 if none */
   uint64_t state;      /* agreed digest, 0 if none */
-  lockstep_node_t node[VOTE_MAX_NODES];
-} lockstep_frame_t;
+  hil_lockstep_node_t node[VOTE_MAX_NODES];
+} hil_lockstep_frame_t;
 
 /* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
  * STATE_SPLIT and FAIL_SILENT flags (others are kept). HIL_ERR_ARG for a node count outside 1..7 or voters beyond it. */
-int lockstep_vote(lockstep_frame_t *f);
+int lockstep_vote(hil_lockstep_frame_t *f);
 
 /* Pack to the record's bytes (SPEC: hil/record). Returns the length, or HIL_ERR_EXHAUSTED. */
-int lockstep_pack(const lockstep_frame_t *f, uint8_t *out, size_t cap);
+int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap);
 
 /* Unpack one record. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */
-int lockstep_unpack(lockstep_frame_t *f, const uint8_t *data, size_t len);
+int lockstep_unpack(hil_lockstep_frame_t *f, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

@@ -7,7 +7,7 @@
  *
  * Invariants:
  *   1. Word i of a stream is a pure function of (seed, stream, i): block (i / 4) + 1, word i % 4.
- *   2. Every loop ends, whatever is in philox_t (an upset may have put it there). */
+ *   2. Every loop ends, whatever is in hil_philox_t (an upset may have put it there). */
 #include "philox.h"
 
 #include <string.h>
@@ -59,7 +59,7 @@ void philox_block(const uint64_t counter[4], const uint64_t key[2], uint64_t out
   out[3] = x3;
 }
 
-void philox_init(philox_t *p, uint64_t seed, uint64_t stream) {
+void philox_init(hil_philox_t *p, uint64_t seed, uint64_t stream) {
   memset(p, 0, sizeof *p);
   p->key[0] = seed;
   p->key[1] = stream;
@@ -67,14 +67,14 @@ void philox_init(philox_t *p, uint64_t seed, uint64_t stream) {
 }
 
 /* The counter is one 256-bit number, least significant word first. */
-static void next_block(philox_t *p) {
+static void next_block(hil_philox_t *p) {
   for (int i = 0; i < BLOCK_WORDS && ++p->counter[i] == 0; i++) {
   }
   philox_block(p->counter, p->key, p->block);
   p->used = 0;
 }
 
-uint64_t philox_next(philox_t *p) {
+uint64_t philox_next(hil_philox_t *p) {
   if (p->used >= BLOCK_WORDS) {
     next_block(p);
   }
@@ -84,7 +84,7 @@ uint64_t philox_next(philox_t *p) {
 /* Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019), algorithm 5: the
  * high half of random * bound, where the low half shows whether the value is one of the 2^64 mod
  * bound surplus ones that would bias the result. */
-uint64_t philox_below(philox_t *p, uint64_t bound) {
+uint64_t philox_below(hil_philox_t *p, uint64_t bound) {
   uint64_t high, low = multiply(philox_next(p), bound, &high);
   if (low < bound) { /* only then can it be one of them; saves the division almost always */
     const uint64_t surplus = (0u - bound) % bound;

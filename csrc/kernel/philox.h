@@ -14,19 +14,19 @@ typedef struct {
   uint64_t counter[4];
   uint64_t block[4];
   uint32_t used; /* words of block already given out; 4 = none left */
-} philox_t;
+} hil_philox_t;
 
 /* One block: ten rounds over |counter| with |key|. */
 void philox_block(const uint64_t counter[4], const uint64_t key[2], uint64_t out[4]);
 
 /* Start a stream at its beginning. As in NumPy, the counter is incremented before each block. */
-void philox_init(philox_t *p, uint64_t seed, uint64_t stream);
+void philox_init(hil_philox_t *p, uint64_t seed, uint64_t stream);
 
 /* The next 64 random bits. */
-uint64_t philox_next(philox_t *p);
+uint64_t philox_next(hil_philox_t *p);
 
 /* A value uniform in [0, bound), without bias (Lemire's multiply-and-reject); 0 if bound is 0. */
-uint64_t philox_below(philox_t *p, uint64_t bound);
+uint64_t philox_below(hil_philox_t *p, uint64_t bound);
 /* cffi:end */
 
 #endif

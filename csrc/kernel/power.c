@@ -67,12 +67,12 @@ static double place(const double *at, uint32_t i, double x) {
   return f <= 0 ? 0 : f >= 1 ? 1 : f;
 }
 
-static double open_circuit(const power_battery_t *b, double soc) {
+static double open_circuit(const hil_power_battery_t *b, double soc) {
   const uint32_t i = piece(b->ocv_soc, b->ocv_points, soc);
   return b->ocv_V[i] + place(b->ocv_soc, i, soc) * (b->ocv_V[i + 1] - b->ocv_V[i]);
 }
 
-static double resistance(const power_battery_t *b, double T_K, double soc) {
+static double resistance(const hil_power_battery_t *b, double T_K, double soc) {
   const uint32_t columns = b->r_socs;
   const uint32_t row = b->r_temperatures > 1 ? piece(b->r_K, b->r_temperatures, T_K) : 0;
   const uint32_t column = columns > 1 ? piece(b->r_soc, columns, soc) : 0;
@@ -87,7 +87,7 @@ static double resistance(const power_battery_t *b, double T_K, double soc) {
   return at_cold + place(b->r_K, row, T_K) * (at_warm - at_cold);
 }
 
-double power_battery_energy(const power_battery_t *b, double soc) {
+double power_battery_energy(const hil_power_battery_t *b, double soc) {
   double area = 0; /* [V] integral of OCV over the state of charge */
   for (uint32_t i = 0; i + 1 < b->ocv_points && soc > b->ocv_soc[i]; i++) {
     const double end = lesser(soc, b->ocv_soc[i + 1]);
@@ -115,7 +115,7 @@ static int in(double x, double low, double high) { return x >= low && x <= high;
 static int fraction(double x) { return x > 0 && x <= 1; }
 static int positive(double x) { return x > 0 && is_finite(x); }
 
-static int battery_is_good(const power_battery_t *b, uint32_t nodes) {
+static int battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
   if (!b || b->node >= nodes || b->ocv_points < 2 || !ascends(b->ocv_soc, b->ocv_points) ||
       !ascends(b->r_K, b->r_temperatures) || !ascends(b->r_soc, b->r_socs) || !b->ocv_V ||
       !b->r_ohm || b->ocv_soc[0] < 0 || b->ocv_soc[0] > 0 ||
@@ -138,14 +138,14 @@ static int battery_is_good(const power_battery_t *b, uint32_t nodes) {
          b->discharge_max_A >= 0 && b->discharge_min_V >= 0;
 }
 
-static int array_is_good(const power_array_t *a, uint32_t nodes) {
+static int array_is_good(const hil_power_array_t *a, uint32_t nodes) {
   return a->node < nodes && a->direct <= 1 && a->reference_K >= 0 && is_finite(a->power_per_K) &&
          fraction(a->transfer) &&
          (!a->direct || (positive(a->mp_V) && is_finite(a->mp_V_per_K) && a->oc_per_mp > 1 &&
                          a->sc_per_mp >= 1));
 }
 
-static int load_is_good(const power_load_t *l, uint32_t nodes) {
+static int load_is_good(const hil_power_load_t *l, uint32_t nodes) {
   if (l->levels < 2 || l->levels > POWER_MAX_LEVELS || l->node >= nodes || l->rest_node >= nodes ||
       !in(l->node_share, 0, 1) || l->throttle_steps >= POWER_MAX_THROTTLE ||
       !(l->clear_K <= l->throttle_K) || !(l->throttle_poll_s >= 0) || !(l->shutdown_K > 0)) {
@@ -164,9 +164,9 @@ static int load_is_good(const power_load_t *l, uint32_t nodes) {
   return 1;
 }
 
-static int ladder_is_good(const power_system_t *s) {
+static int ladder_is_good(const hil_power_system_t *s) {
   for (uint32_t i = 0; i < s->rungs; i++) {
-    const power_rung_t *r = &s->rung[i];
+    const hil_power_rung_t *r = &s->rung[i];
     if (r->load >= s->loads || r->level >= s->load[r->load].levels || !in(r->enter_soc, 0, 1) ||
         !(r->leave_soc >= r->enter_soc) || (i > 0 && !(r->enter_soc <= s->rung[i - 1].enter_soc))) {
       return 0;
@@ -175,7 +175,7 @@ static int ladder_is_good(const power_system_t *s) {
   return 1;
 }
 
-static int system_is_good(const power_system_t *s) {
+static int system_is_good(const hil_power_system_t *s) {
   if (!s || !s->net || s->net->nodes > THERMAL_MAX_NODES || s->arrays > POWER_MAX_ARRAYS ||
       s->loads > POWER_MAX_LOADS || s->rungs > POWER_MAX_RUNGS || (s->arrays && !s->array) ||
       (s->loads && !s->load) || (s->rungs && !s->rung) || s->converter_node >= s->net->nodes ||
@@ -197,7 +197,7 @@ static int system_is_good(const power_system_t *s) {
   return ladder_is_good(s);
 }
 
-int power_init(const power_system_t *s, double soc, power_state_t *out) {
+int power_init(const hil_power_system_t *s, double soc, hil_power_state_t *out) {
   if (!out || !in(soc, 0, 1) || !system_is_good(s)) {
     return HIL_ERR_ARG;
   }
@@ -219,9 +219,9 @@ typedef struct {
   double terminal_W;             /* sum of array_W */
   double available_W;            /* of that, what reaches the bus */
   double load_W;                 /* sum of board_W */
-} step_t;
+} hil_step_t;
 
-static void set_caps(const power_system_t *s, uint32_t stage, step_t *now) {
+static void set_caps(const hil_power_system_t *s, uint32_t stage, hil_step_t *now) {
   for (uint32_t i = 0; i < s->loads; i++) {
     now->cap[i] = POWER_MAX_LEVELS;
   }
@@ -233,11 +233,11 @@ static void set_caps(const power_system_t *s, uint32_t stage, step_t *now) {
 }
 
 /* What the arrays can give at the temperatures and the bus voltage before the step. */
-static void shine(const power_system_t *s, const double *reference_W, const double *T_K,
-                  double bus_V, step_t *now) {
+static void shine(const hil_power_system_t *s, const double *reference_W, const double *T_K,
+                  double bus_V, hil_step_t *now) {
   now->terminal_W = now->available_W = 0;
   for (uint32_t i = 0; i < s->arrays; i++) {
-    const power_array_t *a = &s->array[i];
+    const hil_power_array_t *a = &s->array[i];
     const double dT = T_K[a->node] - a->reference_K;
     const double factor = 1 + a->power_per_K * dT;
     double W = reference_W && factor > 0 ? reference_W[i] * factor : 0;
@@ -256,7 +256,7 @@ static void shine(const power_system_t *s, const double *reference_W, const doub
 
 /* Applies or undoes rungs; ends a brown-out, unless nothing could carry the loads. Returns 1 if the
  * stage changed. */
-static int shed(const power_system_t *s, double T_K, power_state_t *st, const step_t *now) {
+static int shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, const hil_step_t *now) {
   const uint32_t before = st->stage;
   if (st->browned_out) {
     const int able = T_K >= s->battery->discharge_min_K && T_K <= s->battery->discharge_max_K;
@@ -288,7 +288,7 @@ static int shed(const power_system_t *s, double T_K, power_state_t *st, const st
 }
 
 /* The governor of one board, by its temperature before the step. */
-static void govern(const power_load_t *l, double T_K, double dt_s, uint32_t i, power_state_t *st) {
+static void govern(const hil_power_load_t *l, double T_K, double dt_s, uint32_t i, hil_power_state_t *st) {
   st->throttle_since_s[i] += dt_s;
   if (T_K >= l->shutdown_K) {
     st->tripped[i] = 1;
@@ -305,11 +305,11 @@ static void govern(const power_load_t *l, double T_K, double dt_s, uint32_t i, p
 }
 
 /* Level and power of every load. */
-static void demand(const power_system_t *s, const power_block_t *b, const double *activity,
-                   const double *T_K, power_state_t *st, step_t *now) {
+static void demand(const hil_power_system_t *s, const hil_power_block_t *b, const double *activity,
+                   const double *T_K, hil_power_state_t *st, hil_step_t *now) {
   now->load_W = 0;
   for (uint32_t i = 0; i < s->loads; i++) {
-    const power_load_t *l = &s->load[i];
+    const hil_power_load_t *l = &s->load[i];
     uint32_t level = b->level[i] < now->cap[i] ? b->level[i] : now->cap[i];
     if (st->browned_out || level == 0) { /* power was cut: what was latched is forgotten */
       level = 0;
@@ -336,8 +336,8 @@ static void demand(const power_system_t *s, const power_block_t *b, const double
 }
 
 /* [A] charging current that takes |surplus_W| at most; 0 if it must not or need not be charged. */
-static double charge(const power_battery_t *b, double surplus_W, double T_K, double R,
-                     double dt_s, power_state_t *st, double *out_ocv_V) {
+static double charge(const hil_power_battery_t *b, double surplus_W, double T_K, double R,
+                     double dt_s, hil_power_state_t *st, double *out_ocv_V) {
   if (!(T_K >= b->charge_min_K && T_K <= b->charge_max_K)) {
     return 0;
   }
@@ -364,7 +364,7 @@ static double charge(const power_battery_t *b, double surplus_W, double T_K, dou
 }
 
 /* [A] discharging current that gives |lack_W|; negative if the battery cannot. */
-static double discharge(const power_battery_t *b, double lack_W, double T_K, double R, double dt_s,
+static double discharge(const hil_power_battery_t *b, double lack_W, double T_K, double R, double dt_s,
                         double soc, double *out_ocv_V) {
   double V = open_circuit(b, soc), A = 0;
   if (!(T_K >= b->discharge_min_K && T_K <= b->discharge_max_K)) {
@@ -389,8 +389,8 @@ static double discharge(const power_battery_t *b, double lack_W, double T_K, dou
 }
 
 /* [W] what is really drawn from the arrays: all, or less by what nobody takes. */
-static void settle_arrays(const power_system_t *s, const step_t *now, double unused_W,
-                          double *heat_W, double dt_s, power_account_t *account,
+static void settle_arrays(const hil_power_system_t *s, const hil_step_t *now, double unused_W,
+                          double *heat_W, double dt_s, hil_power_account_t *account,
                           double *out_drawn_W) {
   const double used = now->available_W > 0 ? 1 - unused_W / now->available_W : 0;
   double drawn = 0, loss = 0;
@@ -408,9 +408,9 @@ static void settle_arrays(const power_system_t *s, const step_t *now, double unu
 }
 
 /* The electrical balance of the step: battery, brown-out, and all heat that comes of it. */
-static void settle(const power_system_t *s, double T_K, double dt_s, power_state_t *st, step_t *now,
-                   power_account_t *account, double *out_drawn_W) {
-  const power_battery_t *b = s->battery;
+static void settle(const hil_power_system_t *s, double T_K, double dt_s, hil_power_state_t *st, hil_step_t *now,
+                   hil_power_account_t *account, double *out_drawn_W) {
+  const hil_power_battery_t *b = s->battery;
   const double R = resistance(b, T_K, st->soc);
   double V = open_circuit(b, st->soc), A = 0, bus_W = now->load_W / s->converter_efficiency;
   double surplus_W = now->available_W - bus_W;
@@ -458,8 +458,8 @@ static void settle(const power_system_t *s, double T_K, double dt_s, power_state
   }
 }
 
-static void note(const power_system_t *s, const power_trace_t *t, uint64_t row,
-                 const power_state_t *st, const step_t *now, const double *T_K, double drawn_W) {
+static void note(const hil_power_system_t *s, const hil_power_trace_t *t, uint64_t row,
+                 const hil_power_state_t *st, const hil_step_t *now, const double *T_K, double drawn_W) {
   const struct {
     double *column;
     double value;
@@ -490,7 +490,7 @@ static void note(const power_system_t *s, const power_trace_t *t, uint64_t row,
   }
 }
 
-static int inputs_are_good(const power_system_t *s, const double *array_W, const double *activity) {
+static int inputs_are_good(const hil_power_system_t *s, const double *array_W, const double *activity) {
   int bad = 0;
   for (uint32_t i = 0; array_W && i < s->arrays; i++) {
     bad |= !(array_W[i] >= 0 && array_W[i] <= LARGEST);
@@ -501,7 +501,7 @@ static int inputs_are_good(const power_system_t *s, const double *array_W, const
   return !bad;
 }
 
-static int state_is_good(const power_system_t *s, const power_state_t *st) {
+static int state_is_good(const hil_power_system_t *s, const hil_power_state_t *st) {
   if (!in(st->soc, 0, 1) || st->stage > s->rungs || st->browned_out > 1 || !is_finite(st->bus_V)) {
     return 0;
   }
@@ -513,7 +513,7 @@ static int state_is_good(const power_system_t *s, const power_state_t *st) {
   return 1;
 }
 
-static int block_is_good(const power_system_t *s, const power_block_t *b) {
+static int block_is_good(const hil_power_system_t *s, const hil_power_block_t *b) {
   if (!b || (s->loads && !b->level)) {
     return 0;
   }
@@ -525,10 +525,10 @@ static int block_is_good(const power_system_t *s, const power_block_t *b) {
   return 1;
 }
 
-int power_run(const power_system_t *s, const power_block_t *b, power_state_t *st, double *T_K,
-              const power_trace_t *trace, power_account_t *account, thermal_fault_t *out_fault) {
-  thermal_plan_t plan;
-  step_t now;
+int power_run(const hil_power_system_t *s, const hil_power_block_t *b, hil_power_state_t *st, double *T_K,
+              const hil_power_trace_t *trace, hil_power_account_t *account, hil_thermal_fault_t *out_fault) {
+  hil_thermal_plan_t plan;
+  hil_step_t now;
   if (!out_fault || !st || !T_K || !account || (trace && trace->every < 1) || !system_is_good(s) ||
       !state_is_good(s, st) || !block_is_good(s, b) ||
       thermal_plan(s->net, b->dt_s, &plan) != HIL_OK) {

@@ -33,7 +33,7 @@ typedef struct {
   double mp_V, mp_V_per_K; /* [V], [V/K] direct: voltage of maximum power at reference; its change */
   double oc_per_mp;       /* direct: open-circuit voltage over that of maximum power, > 1 */
   double sc_per_mp;       /* direct: short-circuit current over that of maximum power, >= 1 */
-} power_array_t;
+} hil_power_array_t;
 
 /* The battery. Tables: abscissae ascend strictly; beyond their ends the end values hold. */
 typedef struct {
@@ -55,7 +55,7 @@ typedef struct {
   double discharge_min_K, discharge_max_K; /* [K] it delivers only between them */
   double discharge_max_A;     /* [A] beyond, its breaker opens */
   double discharge_min_V;     /* [V] below, its breaker opens */
-} power_battery_t;
+} hil_power_battery_t;
 
 /* A load. Level 0 is off (what it then still draws is its power at level 0). */
 typedef struct {
@@ -69,23 +69,23 @@ typedef struct {
   double throttle_K, clear_K;       /* [K] one step on at or above, one step back below */
   double throttle_poll_s;           /* [s] but not sooner than this after the last move */
   double shutdown_K;                /* [K] at or above it goes off, until its power was cut */
-} power_load_t;
+} hil_power_load_t;
 
 /* A rung of the shedding ladder: below enter_soc, |load| may have at most |level|. */
 typedef struct {
   uint32_t load, level;
   double enter_soc; /* never larger than that of the rung before */
   double leave_soc; /* >= enter_soc */
-} power_rung_t;
+} hil_power_rung_t;
 
 /* The satellite. Arrays are only read. */
 typedef struct {
-  const thermal_net_t *net;
+  const hil_thermal_net_t *net;
   uint32_t arrays, loads, rungs;
-  const power_array_t *array;
-  const power_battery_t *battery;
-  const power_load_t *load;
-  const power_rung_t *rung;    /* in the order in which they are applied */
+  const hil_power_array_t *array;
+  const hil_power_battery_t *battery;
+  const hil_power_load_t *load;
+  const hil_power_rung_t *rung;    /* in the order in which they are applied */
   uint32_t converter_node;     /* where the losses of converters become heat */
   double converter_efficiency; /* load power over what is drawn from the bus, (0, 1] */
   double shed_V, restore_V;    /* [V] bus voltage: below, a rung is applied; below, none is undone */
@@ -94,7 +94,7 @@ typedef struct {
   double restart_soc;          /* after a brown-out, power returns at this state of charge */
   double restart_dwell_s;      /* [s] and not sooner than this, nor in the dark while the battery is
                                 * too cold or too hot */
-} power_system_t;
+} hil_power_system_t;
 
 /* All that a system remembers from step to step (temperatures apart). */
 typedef struct {
@@ -110,7 +110,7 @@ typedef struct {
   uint32_t tripped[POWER_MAX_LOADS];  /* 1: went off because it was too hot */
   double throttle_since_s[POWER_MAX_LOADS]; /* [s] since the last move of its throttle */
   uint64_t brownouts, sheds, restores, trips; /* how often, so far */
-} power_state_t;
+} hil_power_state_t;
 
 /* One block of steps. */
 typedef struct {
@@ -121,7 +121,7 @@ typedef struct {
                               * null: dark */
   const double *activity;    /* steps rows, one a load: 0 idle .. 1 busy; null: all busy */
   const uint8_t *level;      /* one a load: the level that is asked for */
-} power_block_t;
+} hil_power_block_t;
 
 /* What is written down of a block: any of these may be null. Every |every|-th step gives a row
  * with the values after it: steps / every rows. */
@@ -138,7 +138,7 @@ typedef struct {
   uint8_t *level;       /* a column a load: the level it really has */
   uint8_t *throttle;    /* a column a load: steps */
   double *T_K;          /* a column a node */
-} power_trace_t;
+} hil_power_trace_t;
 
 /* Where the energy went: array_J = transfer_loss_J + converter_loss_J + load_J + battery_loss_J +
  * stored_J, but for rounding, and a second-order error of the battery's tables. Added to. */
@@ -150,12 +150,12 @@ typedef struct {
   double load_J;           /* [J] */
   double battery_loss_J;   /* [J] resistance and charging */
   double stored_J;         /* [J] in the battery: the integral of its open-circuit voltage */
-  thermal_account_t heat;  /* heat.load_J includes all of the above that became heat, less array_J */
-} power_account_t;
+  hil_thermal_account_t heat;  /* heat.load_J includes all of the above that became heat, less array_J */
+} hil_power_account_t;
 
 /* Sets up |out| with a battery charged to |soc| (0..1) and all else at rest.
  * HIL_OK; HIL_ERR_ARG: the system is not as documented, or soc is out of range. */
-int power_init(const power_system_t *system, double soc, power_state_t *out);
+int power_init(const hil_power_system_t *system, double soc, hil_power_state_t *out);
 
 /* Advances state and temperatures by one block. In every step, in this order: (1) rungs of the
  * ladder are applied or undone, by the state after the step before; (2) boards too hot are
@@ -167,12 +167,12 @@ int power_init(const power_system_t *system, double soc, power_state_t *out);
  * array_W or activity is not in its range. HIL_ERR_STATE: as thermal_run. If out_fault->step is not
  * 0 after an error, or out_fault->node is not the number of nodes, steps before it were done: state
  * and temperatures must not be used any more. */
-int power_run(const power_system_t *system, const power_block_t *block, power_state_t *state,
-              double *T_K, const power_trace_t *trace, power_account_t *account,
-              thermal_fault_t *out_fault);
+int power_run(const hil_power_system_t *system, const hil_power_block_t *block, hil_power_state_t *state,
+              double *T_K, const hil_power_trace_t *trace, hil_power_account_t *account,
+              hil_thermal_fault_t *out_fault);
 
 /* [J] energy of the battery at |soc| above empty: the exact integral of the table. */
-double power_battery_energy(const power_battery_t *battery, double soc);
+double power_battery_energy(const hil_power_battery_t *battery, double soc);
 /* cffi:end */
 
 #endif

@@ -76,7 +76,7 @@ static unsigned data_bit_at(unsigned position) {
   return position - 1 - passed;
 }
 
-secded_result_t secded_decode(uint64_t *data, uint8_t *check) {
+hil_secded_result_t secded_decode(uint64_t *data, uint8_t *check) {
   const unsigned syndrome = (unsigned)(*check ^ secded_encode(*data));
   const unsigned position = syndrome & POSITION_BITS;
   if (syndrome == 0) {
@@ -101,14 +101,14 @@ secded_result_t secded_decode(uint64_t *data, uint8_t *check) {
 /* ---- The store ---- */
 
 /* Words lie little-endian in memory, so that the store's bytes are those that were copied in. */
-static uint8_t *place(const secded_memory_t *m, size_t i) { return (uint8_t *)&m->words[i]; }
+static uint8_t *place(const hil_secded_memory_t *m, size_t i) { return (uint8_t *)&m->words[i]; }
 
-static void put(secded_memory_t *m, size_t i, uint64_t word) {
+static void put(hil_secded_memory_t *m, size_t i, uint64_t word) {
   store_u64le(place(m, i), word);
   m->checks[i] = secded_encode(word);
 }
 
-int secded_init(secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t count) {
+int secded_init(hil_secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t count) {
   if (count && (!words || !checks)) {
     return HIL_ERR_ARG;
   }
@@ -123,23 +123,23 @@ int secded_init(secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t cou
 }
 
 /* Decode a word of the store and count what is found. */
-static secded_result_t visit(secded_memory_t *m, size_t i) {
+static hil_secded_result_t visit(hil_secded_memory_t *m, size_t i) {
   uint64_t word = load_u64le(place(m, i));
   if (secded_encode(word) == m->checks[i]) { /* nearly always: then touch nothing */
     return SECDED_CLEAN;
   }
-  const secded_result_t result = secded_decode(&word, &m->checks[i]);
+  const hil_secded_result_t result = secded_decode(&word, &m->checks[i]);
   store_u64le(place(m, i), word);
   m->corrected += result == SECDED_CORRECTED;
   m->uncorrectable += result == SECDED_UNCORRECTABLE;
   return result;
 }
 
-static int too_long(const secded_memory_t *m, size_t len) {
+static int too_long(const hil_secded_memory_t *m, size_t len) {
   return len / WORD + (len % WORD != 0) > m->count;
 }
 
-int secded_write(secded_memory_t *m, const uint8_t *data, size_t len) {
+int secded_write(hil_secded_memory_t *m, const uint8_t *data, size_t len) {
   if (too_long(m, len)) {
     return HIL_ERR_EXHAUSTED;
   }
@@ -155,7 +155,7 @@ int secded_write(secded_memory_t *m, const uint8_t *data, size_t len) {
   return HIL_OK;
 }
 
-int secded_check(secded_memory_t *m, size_t len) {
+int secded_check(hil_secded_memory_t *m, size_t len) {
   if (too_long(m, len)) {
     return HIL_ERR_EXHAUSTED;
   }
@@ -167,9 +167,9 @@ int secded_check(secded_memory_t *m, size_t len) {
   return m->uncorrectable == before ? HIL_OK : HIL_ERR_DAMAGED;
 }
 
-const uint8_t *secded_bytes(const secded_memory_t *m) { return (const uint8_t *)m->words; }
+const uint8_t *secded_bytes(const hil_secded_memory_t *m) { return (const uint8_t *)m->words; }
 
-int secded_read(secded_memory_t *m, uint8_t *out, size_t len) {
+int secded_read(hil_secded_memory_t *m, uint8_t *out, size_t len) {
   const int status = secded_check(m, len);
   if (status != HIL_ERR_EXHAUSTED && len) {
     memcpy(out, secded_bytes(m), len);
@@ -177,7 +177,7 @@ int secded_read(secded_memory_t *m, uint8_t *out, size_t len) {
   return status;
 }
 
-size_t secded_scrub(secded_memory_t *m, size_t max_words) {
+size_t secded_scrub(hil_secded_memory_t *m, size_t max_words) {
   const size_t visits = max_words < m->count ? max_words : m->count;
   size_t at = m->cursor < m->count ? m->cursor : 0; /* an upset may have moved it */
   size_t corrected = 0;

@@ -13,7 +13,7 @@ typedef enum {
   SECDED_CLEAN = 0,
   SECDED_CORRECTED = 1,    /* one wrong bit, in data or check, was put right */
   SECDED_UNCORRECTABLE = 2 /* two wrong bits: detected, left as they are */
-} secded_result_t;
+} hil_secded_result_t;
 
 /* A store of |count| 64-bit words with their check bytes, in memory that the caller owns. */
 typedef struct {
@@ -24,34 +24,34 @@ typedef struct {
   uint64_t corrected;     /* words put right since init */
   uint64_t uncorrectable; /* uncorrectable words met since init */
   uint64_t passes;        /* complete scrub passes since init */
-} secded_memory_t;
+} hil_secded_memory_t;
 
 /* The 8 check bits of a data word: (72,64) extended Hamming, i.e. minimum distance 4. */
 uint8_t secded_encode(uint64_t data);
 
 /* Check and put right one stored word in place. */
-secded_result_t secded_decode(uint64_t *data, uint8_t *check);
+hil_secded_result_t secded_decode(uint64_t *data, uint8_t *check);
 
 /* Bind the store to caller-owned arrays of |count| entries; contents become zero words with valid
  * checks. HIL_ERR_ARG for null arrays with count > 0. */
-int secded_init(secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t count);
+int secded_init(hil_secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t count);
 
 /* Copy |len| bytes in or out, from byte 0. Words are little-endian; a last partial word is padded
  * with zeros. Reading puts right and counts what it meets.
  * HIL_ERR_EXHAUSTED if len exceeds the store; secded_read: HIL_ERR_DAMAGED if a word was
  * uncorrectable (the bytes are still copied). */
-int secded_write(secded_memory_t *m, const uint8_t *data, size_t len);
-int secded_read(secded_memory_t *m, uint8_t *out, size_t len);
+int secded_write(hil_secded_memory_t *m, const uint8_t *data, size_t len);
+int secded_read(hil_secded_memory_t *m, uint8_t *out, size_t len);
 
 /* Check and correct in place the words of the first |len| bytes. HIL_ERR_EXHAUSTED if len exceeds the
  * store; HIL_ERR_DAMAGED if a word was uncorrectable. */
-int secded_check(secded_memory_t *m, size_t len);
+int secded_check(hil_secded_memory_t *m, size_t len);
 
 /* The store's bytes, as they were copied in and where nothing has hit them. */
-const uint8_t *secded_bytes(const secded_memory_t *m);
+const uint8_t *secded_bytes(const hil_secded_memory_t *m);
 
 /* Scrub up to |max_words| words from the cursor on, wrapping. Returns how many were corrected. */
-size_t secded_scrub(secded_memory_t *m, size_t max_words);
+size_t secded_scrub(hil_secded_memory_t *m, size_t max_words);
 /* cffi:end */
 
 #endif

@@ -39,7 +39,7 @@ static int links_are_good(uint32_t count, const uint16_t *ab, const double *valu
   return 1;
 }
 
-static int net_is_good(const thermal_net_t *net) {
+static int net_is_good(const hil_thermal_net_t *net) {
   if (!net || net->nodes < 1 || net->nodes > THERMAL_MAX_NODES || !net->capacity_JpK) {
     return 0;
   }
@@ -53,7 +53,7 @@ static int net_is_good(const thermal_net_t *net) {
 }
 
 /* Sums of GL and of 4 sigma GR at every node. */
-static void sum_links(const thermal_net_t *net, double *linear_WpK, double *radiant_WpK4) {
+static void sum_links(const hil_thermal_net_t *net, double *linear_WpK, double *radiant_WpK4) {
   for (uint32_t i = 0; i < net->nodes; i++) {
     linear_WpK[i] = radiant_WpK4[i] = 0;
   }
@@ -68,7 +68,7 @@ static void sum_links(const thermal_net_t *net, double *linear_WpK, double *radi
   }
 }
 
-int thermal_stable_dt(const thermal_net_t *net, const double *T_K, thermal_fault_t *out) {
+int thermal_stable_dt(const hil_thermal_net_t *net, const double *T_K, hil_thermal_fault_t *out) {
   double linear[THERMAL_MAX_NODES], radiant[THERMAL_MAX_NODES];
   if (!T_K || !out || !net_is_good(net)) {
     return HIL_ERR_ARG;
@@ -90,7 +90,7 @@ int thermal_stable_dt(const thermal_net_t *net, const double *T_K, thermal_fault
   return HIL_OK;
 }
 
-int thermal_plan(const thermal_net_t *net, double dt_s, thermal_plan_t *out) {
+int thermal_plan(const hil_thermal_net_t *net, double dt_s, hil_thermal_plan_t *out) {
   if (!out || !(dt_s > 0) || !is_finite(dt_s) || !net_is_good(net)) {
     return HIL_ERR_ARG;
   }
@@ -106,7 +106,7 @@ int thermal_plan(const thermal_net_t *net, double dt_s, thermal_plan_t *out) {
 }
 
 /* [W] what flows into every node at temperatures T_K. */
-static void flows(const thermal_net_t *net, const double *T_K, const double *load_W,
+static void flows(const hil_thermal_net_t *net, const double *T_K, const double *load_W,
                   double *out_W) {
   double fourth[THERMAL_MAX_NODES]; /* sigma T^4 */
   for (uint32_t i = 0; i < net->nodes; i++) {
@@ -129,7 +129,7 @@ static void flows(const thermal_net_t *net, const double *T_K, const double *loa
 }
 
 /* The first node at which a step from T_K is not possible, or the number of nodes. */
-static uint32_t refused_at(const thermal_net_t *net, const thermal_plan_t *plan, const double *T_K,
+static uint32_t refused_at(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, const double *T_K,
                            const double *load_W) {
   int bad = 0;
   for (uint32_t i = 0; i < net->nodes; i++) { /* without branches: this is the common case */
@@ -152,8 +152,8 @@ static uint32_t refused_at(const thermal_net_t *net, const thermal_plan_t *plan,
   return 0; /* not reached: the loops ask the same */
 }
 
-static int refuse(const thermal_plan_t *plan, const double *T_K, const double *load_W,
-                  uint32_t node, thermal_fault_t *out) {
+static int refuse(const hil_thermal_plan_t *plan, const double *T_K, const double *load_W,
+                  uint32_t node, hil_thermal_fault_t *out) {
   const double T = T_K[node];
   const double z = plan->linear[node] + plan->radiant[node] * (T * T * T);
   out->node = node;
@@ -161,8 +161,8 @@ static int refuse(const thermal_plan_t *plan, const double *T_K, const double *l
   return HIL_ERR_STATE;
 }
 
-int thermal_step(const thermal_net_t *net, const thermal_plan_t *plan, double *T_K,
-                 const double *load_W, thermal_account_t *account, thermal_fault_t *out_fault) {
+int thermal_step(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, double *T_K,
+                 const double *load_W, hil_thermal_account_t *account, hil_thermal_fault_t *out_fault) {
   double f1[THERMAL_MAX_NODES], f2[THERMAL_MAX_NODES], T1[THERMAL_MAX_NODES];
   const uint32_t n = net->nodes, refused = refused_at(net, plan, T_K, load_W);
   if (refused != n) {
@@ -207,10 +207,10 @@ int thermal_step(const thermal_net_t *net, const thermal_plan_t *plan, double *T
   return HIL_OK;
 }
 
-int thermal_run(const thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
+int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
                 const double *load_W, uint64_t load_rows, double *out_T_K,
-                thermal_account_t *account, thermal_fault_t *out_fault) {
-  thermal_plan_t plan;
+                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault) {
+  hil_thermal_plan_t plan;
   if (!T_K || !load_W || !account || !out_fault || (load_rows != 1 && load_rows != steps)) {
     return HIL_ERR_ARG;
   }

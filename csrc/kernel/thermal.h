@@ -30,7 +30,7 @@ typedef struct {
   uint32_t radiators;           /* 0..THERMAL_MAX_LINKS */
   const uint16_t *radiator_ab;  /* two node numbers each, never equal */
   const double *radiator_m2;    /* [m2] GR > 0: emissivity x area x view factor */
-} thermal_net_t;
+} hil_thermal_net_t;
 
 /* Where the energy went. load_J = boundary_J + stored_J, but for rounding: load_J and boundary_J
  * are sums of flows, stored_J is taken from the temperatures. Functions add to it. */
@@ -39,20 +39,20 @@ typedef struct {
   double boundary_J;   /* [J] into boundary nodes */
   double stored_J;     /* [J] sum of C_i times the rise of T_i */
   double throughput_J; /* [J] sum of |loads|: what a closure error is to be compared with */
-} thermal_account_t;
+} hil_thermal_account_t;
 
 /* A step that is not possible. */
 typedef struct {
   uint64_t step;      /* which step, from 0 */
   uint32_t node;      /* whose fault */
   double dt_s;        /* [s] the longest step that is stable at that node now; 0 if T is not valid */
-} thermal_fault_t;
+} hil_thermal_fault_t;
 
 /* The longest stable step at temperatures |T_K|: min C_i / (sum GL + 4 sigma T_i^3 sum GR).
  * HIL_OK: out->dt_s and out->node say how long and which node limits it (no diffusion node with a
  * link: dt_s is 0, node is the number of nodes). HIL_ERR_ARG: the network is not as documented
  * above, or a pointer is null. */
-int thermal_stable_dt(const thermal_net_t *net, const double *T_K, thermal_fault_t *out);
+int thermal_stable_dt(const hil_thermal_net_t *net, const double *T_K, hil_thermal_fault_t *out);
 
 /* Advance |T_K| by |steps| steps of |dt_s|. |load_W| has |load_rows| rows of one value a node: as
  * many rows as steps, or one that holds for all. |out_T_K|, if not null, takes the temperatures
@@ -61,9 +61,9 @@ int thermal_stable_dt(const thermal_net_t *net, const double *T_K, thermal_fault
  * positive: nothing is written. HIL_ERR_STATE: in |out_fault->step| the step is longer than stable,
  * or a temperature or load is not a finite number: T_K, account and the rows of out_T_K are those of
  * the steps before; later rows are untouched. */
-int thermal_run(const thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
+int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
                 const double *load_W, uint64_t load_rows, double *out_T_K,
-                thermal_account_t *account, thermal_fault_t *out_fault);
+                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault);
 /* cffi:end */
 
 /* For other parts of the kernel that step a network together with something else (power.c). */
@@ -74,13 +74,13 @@ typedef struct {
   double dt_per_C[THERMAL_MAX_NODES]; /* [s K/J] 0 for boundaries */
   double linear[THERMAL_MAX_NODES];   /* dt/C sum GL */
   double radiant[THERMAL_MAX_NODES];  /* dt/C 4 sigma sum GR */
-} thermal_plan_t;
+} hil_thermal_plan_t;
 
 /* HIL_OK, or HIL_ERR_ARG as thermal_run. */
-int thermal_plan(const thermal_net_t *net, double dt_s, thermal_plan_t *out);
+int thermal_plan(const hil_thermal_net_t *net, double dt_s, hil_thermal_plan_t *out);
 
 /* One step. HIL_OK, or HIL_ERR_STATE as thermal_run (out_fault->step is not written). */
-int thermal_step(const thermal_net_t *net, const thermal_plan_t *plan, double *T_K,
-                 const double *load_W, thermal_account_t *account, thermal_fault_t *out_fault);
+int thermal_step(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, double *T_K,
+                 const double *load_W, hil_thermal_account_t *account, hil_thermal_fault_t *out_fault);
 
 #endif

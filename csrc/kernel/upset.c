@@ -17,14 +17,14 @@
 enum { ADJACENT_MIN = 2, ADJACENT_MAX = 64 };
 
 /* One bit of the window, counted from the window's first byte. */
-static void set_bit(upset_window_t *w, unsigned bit, unsigned keep, unsigned flip) {
+static void set_bit(hil_upset_window_t *w, unsigned bit, unsigned keep, unsigned flip) {
   const uint8_t mask = (uint8_t)(1u << (bit % 8));
   uint8_t *keeps = &w->keep[bit / 8], *flips = &w->flip[bit / 8];
   *keeps = (uint8_t)(keep ? *keeps | mask : *keeps & ~mask);
   *flips = (uint8_t)(flip ? *flips | mask : *flips & ~mask);
 }
 
-static int make_bit(const upset_pattern_t *p, upset_window_t *w) {
+static int make_bit(const hil_upset_pattern_t *p, hil_upset_window_t *w) {
   const unsigned bit = (unsigned)(p->bit % 8);
   w->offset = p->bit / 8;
   w->len = 1;
@@ -36,7 +36,7 @@ static int make_bit(const upset_pattern_t *p, upset_window_t *w) {
   return HIL_OK;
 }
 
-static int make_adjacent(const upset_pattern_t *p, uint64_t target_len, upset_window_t *w) {
+static int make_adjacent(const hil_upset_pattern_t *p, uint64_t target_len, hil_upset_window_t *w) {
   /* A target of 2^61 bytes or more has bits that no index can name: they are out of reach. */
   const uint64_t bits = target_len > UINT64_MAX / 8 ? UINT64_MAX : target_len * 8;
   if (p->width < ADJACENT_MIN || p->width > ADJACENT_MAX || p->width > bits) {
@@ -52,7 +52,7 @@ static int make_adjacent(const upset_pattern_t *p, uint64_t target_len, upset_wi
   return HIL_OK;
 }
 
-static int make_word(const upset_pattern_t *p, uint64_t target_len, upset_window_t *w) {
+static int make_word(const hil_upset_pattern_t *p, uint64_t target_len, hil_upset_window_t *w) {
   const unsigned bytes = p->width / 8u;
   if (p->width != 8 && p->width != 16 && p->width != 32 && p->width != 64) {
     return HIL_ERR_ARG;
@@ -72,7 +72,7 @@ static int make_word(const upset_pattern_t *p, uint64_t target_len, upset_window
   return HIL_OK;
 }
 
-static int make_window(const upset_pattern_t *p, uint64_t target_len, upset_window_t *w) {
+static int make_window(const hil_upset_pattern_t *p, uint64_t target_len, hil_upset_window_t *w) {
   switch (p->kind) {
     case UPSET_BIT:
     case UPSET_STUCK:
@@ -87,8 +87,8 @@ static int make_window(const upset_pattern_t *p, uint64_t target_len, upset_wind
   }
 }
 
-int upset_window(const upset_pattern_t *pattern, uint64_t target_len, upset_window_t *out) {
-  upset_window_t window;
+int upset_window(const hil_upset_pattern_t *pattern, uint64_t target_len, hil_upset_window_t *out) {
+  hil_upset_window_t window;
   if (pattern->bit / 8 >= target_len) {
     return HIL_ERR_ARG;
   }
@@ -101,7 +101,7 @@ int upset_window(const upset_pattern_t *pattern, uint64_t target_len, upset_wind
   return status;
 }
 
-void upset_apply(const upset_window_t *window, const uint8_t *in, uint8_t *out) {
+void upset_apply(const hil_upset_window_t *window, const uint8_t *in, uint8_t *out) {
   /* A window may have come over a link: its length is not to be trusted with the masks' bounds. */
   const unsigned len = window->len < UPSET_WINDOW_MAX ? window->len : UPSET_WINDOW_MAX;
   for (unsigned i = 0; i < len; i++) {

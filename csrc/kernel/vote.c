@@ -51,7 +51,7 @@ typedef struct {
   int in_place; /* out is one of the inputs */
   int stream;   /* write around the caches */
   int fast;     /* this processor has AVX2 and POPCNT */
-} ballot_t;
+} hil_ballot_t;
 
 /* Up to WORD bytes as an integer. Bit order within it does not matter to votes and counts. */
 ALWAYS_INLINE uint64_t load_part(const uint8_t *p, size_t len) {
@@ -161,7 +161,7 @@ ALWAYS_INLINE uint64_t majority_of(const uint8_t *const *in, int n, size_t at, s
 }
 
 /* n as a constant takes the choices out of the loop. */
-static uint64_t majority_any(const ballot_t *b, size_t at, size_t len, uint8_t *out) {
+static uint64_t majority_any(const hil_ballot_t *b, size_t at, size_t len, uint8_t *out) {
   switch (b->n) {
     case 3:
       return majority_of(b->inputs, 3, at, len, out);
@@ -175,7 +175,7 @@ static uint64_t majority_any(const ballot_t *b, size_t at, size_t len, uint8_t *
 }
 
 /* Vote one block (or less) at offset |at| into |out| by the fastest way that fits. */
-static uint64_t majority(const ballot_t *b, size_t at, size_t len, uint8_t *out, int stream) {
+static uint64_t majority(const hil_ballot_t *b, size_t at, size_t len, uint8_t *out, int stream) {
   if (b->n != 3 || len != BLOCK) {
     return majority_any(b, at, len, out);
   }
@@ -221,7 +221,7 @@ __attribute__((target("popcnt"))) static uint64_t count_popcnt(const uint8_t *a,
 }
 #endif
 
-static uint64_t count_bits(const ballot_t *b, const uint8_t *x, const uint8_t *y, size_t len) {
+static uint64_t count_bits(const hil_ballot_t *b, const uint8_t *x, const uint8_t *y, size_t len) {
 #if VOTE_AVX2
   if (b->fast) {
     return count_popcnt(x, y, len);
@@ -244,8 +244,8 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len) {
 }
 
 /* Enter the differences between each input and the voted block at offset |at|. */
-static void account(const ballot_t *b, size_t at, size_t len, const uint8_t *voted,
-                    vote_bits_t *where) {
+static void account(const hil_ballot_t *b, size_t at, size_t len, const uint8_t *voted,
+                    hil_vote_bits_t *where) {
   for (int k = 0; k < b->n; k++) {
     const uint8_t *in = b->inputs[k] + at;
     const uint64_t bits = count_bits(b, in, voted, len);
@@ -259,7 +259,7 @@ static void account(const ballot_t *b, size_t at, size_t len, const uint8_t *vot
 
 /* ---- Buffers ---- */
 
-static void vote_blocks(const ballot_t *b, uint8_t *out, size_t len, vote_bits_t *where) {
+static void vote_blocks(const hil_ballot_t *b, uint8_t *out, size_t len, hil_vote_bits_t *where) {
   uint8_t scratch[BLOCK];
   /* A short first block brings the streamed ones to a line boundary. */
   size_t part = b->stream ? (size_t)(0u - (uintptr_t)out) % LINE : 0;
@@ -289,7 +289,7 @@ static void vote_blocks(const ballot_t *b, uint8_t *out, size_t len, vote_bits_t
 }
 
 static int vote_buffers(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                        vote_bits_t *out_where, int fast) {
+                        hil_vote_bits_t *out_where, int fast) {
   if (!out_where || (len && (!inputs || !out))) {
     return HIL_ERR_ARG;
   }
@@ -304,14 +304,14 @@ static int vote_buffers(const uint8_t *const *inputs, int n, uint8_t *out, size_
   for (int k = 0; k < VOTE_MAX_NODES; k++) {
     out_where->first_diff[k] = len;
   }
-  const ballot_t ballot = {inputs, n, in_place, fast && n == 3 && !in_place && len >= STREAM_MIN,
+  const hil_ballot_t ballot = {inputs, n, in_place, fast && n == 3 && !in_place && len >= STREAM_MIN,
                            fast};
   vote_blocks(&ballot, out, len, out_where);
   return HIL_OK;
 }
 
 int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                 vote_bits_t *out_where) {
+                 hil_vote_bits_t *out_where) {
   if (n < 1 || n > VOTE_MAX_NODES || n % 2 == 0) {
     return HIL_ERR_ARG;
   }
@@ -319,7 +319,7 @@ int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
 }
 
 int vote_bitwise3(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t *out, size_t len,
-                  vote_bits_t *out_where) {
+                  hil_vote_bits_t *out_where) {
   const uint8_t *const inputs[3] = {a, b, c};
   return vote_buffers(inputs, 3, out, len, out_where, has_avx2());
 }
@@ -351,9 +351,9 @@ static int class_args_bad(int n, uint32_t present_mask) {
 
 /* The largest class wins if it has at least |needed| members and no equal. */
 static void vote_classes(const uint64_t *digests, int n, uint32_t present_mask, int needed,
-                         vote_class_t *out) {
+                         hil_vote_class_t *out) {
   int best = 0, ties = 0;
-  vote_class_t result = {-1, 0, 0, 0};
+  hil_vote_class_t result = {-1, 0, 0, 0};
   for (int i = 0; i < n; i++) {
     if (!(present_mask >> i & 1u)) {
       continue;
@@ -382,7 +382,7 @@ static void vote_classes(const uint64_t *digests, int n, uint32_t present_mask, 
   *out = result;
 }
 
-int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, vote_class_t *out) {
+int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_class_t *out) {
   if (class_args_bad(n, present_mask)) {
     return HIL_ERR_ARG;
   }
@@ -391,7 +391,7 @@ int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, vote_class
 }
 
 int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum,
-                   vote_class_t *out) {
+                   hil_vote_class_t *out) {
   if (class_args_bad(n, present_mask) || quorum < 1 || quorum > n) {
     return HIL_ERR_ARG;
   }

@@ -16,7 +16,7 @@ typedef struct {
   uint32_t dissent_mask;                /* bit i set: node i differs somewhere */
   uint64_t first_diff[VOTE_MAX_NODES];  /* [byte] first offset that differs, or len */
   uint64_t diff_bits[VOTE_MAX_NODES];   /* [bit] how many bits differ */
-} vote_bits_t;
+} hil_vote_bits_t;
 
 /* Outcome of a vote by class: nodes with equal digests form a class. */
 typedef struct {
@@ -24,28 +24,28 @@ typedef struct {
   uint32_t agree_mask;   /* members of the winning class */
   uint32_t dissent_mask; /* present nodes outside it; 0 if none wins */
   uint32_t classes;      /* how many distinct digests were present */
-} vote_class_t;
+} hil_vote_class_t;
 
 /* Bitwise majority of three buffers of |len| bytes into |out| (which may be one of the inputs, but
  * not overlap it otherwise). out = (a&b)|(b&c)|(a&c): it can be a value that no node produced.
  * HIL_OK; HIL_ERR_ARG for a null out_where, or a null buffer with len > 0 (nothing is written). */
 int vote_bitwise3(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t *out, size_t len,
-                  vote_bits_t *out_where);
+                  hil_vote_bits_t *out_where);
 
 /* Bitwise majority of |n| = 1, 3, 5 or 7 buffers of |len| bytes. As vote_bitwise3 otherwise.
  * HIL_ERR_ARG for another n or a null pointer. */
 int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                 vote_bits_t *out_where);
+                 hil_vote_bits_t *out_where);
 
 /* Exact majority over the digests of the nodes in |present_mask| (bit i = node i, i < n <= 7):
  * the class with more than half of the present nodes. HIL_OK also when none wins (winner -1);
  * HIL_ERR_ARG for n outside 1..7 or mask bits beyond n. */
-int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, vote_class_t *out);
+int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_class_t *out);
 
 /* Plurality (m of n): the largest class, if it is the only one of its size and has at least
  * |quorum| members (1..n). Errors as vote_exact. */
 int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum,
-                   vote_class_t *out);
+                   hil_vote_class_t *out);
 /* cffi:end */
 
 #endif

@@ -11,19 +11,19 @@
   X(sha256)          \
   X(archive)
 
-#define DECLARE(name) extern const workload_t workload_##name;
+#define DECLARE(name) extern const hil_workload_t workload_##name;
 WORKLOADS(DECLARE)
 
 #define ADDRESS(name) &workload_##name,
-static const workload_t *const registry[] = {WORKLOADS(ADDRESS)};
+static const hil_workload_t *const registry[] = {WORKLOADS(ADDRESS)};
 
 enum { REGISTERED = sizeof registry / sizeof registry[0] };
 
-const workload_t *workload_at(int index) {
+const hil_workload_t *workload_at(int index) {
   return index >= 0 && index < (int)REGISTERED ? registry[index] : NULL;
 }
 
-const workload_t *workload_find(const char *name) {
+const hil_workload_t *workload_find(const char *name) {
   for (int i = 0; name && i < (int)REGISTERED; i++) {
     if (strcmp(registry[i]->name, name) == 0) {
       return registry[i];

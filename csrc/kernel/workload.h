@@ -46,15 +46,15 @@ typedef struct {
   volatile uint32_t stop_tick; /* call stop() when tick becomes this; 0 = never */
   int (*stop)(void *context, uint32_t tick); /* non-zero: abandon the step */
   void *context;
-} progress_t;
+} hil_progress_t;
 
-/* The four regions of one step; each 64-byte aligned, sizes as in workload_t. */
+/* The four regions of one step; each 64-byte aligned, sizes as in hil_workload_t. */
 typedef struct {
   uint8_t *state;
   const uint8_t *input;
   uint8_t *output;
   uint8_t *scratch;
-} workload_io_t;
+} hil_workload_io_t;
 
 typedef struct {
   const char *name;
@@ -68,18 +68,18 @@ typedef struct {
   /* Write the input of frame |frame| (what sensors would deliver). Runs on the host only. */
   void (*input)(uint8_t *input, uint64_t seed, uint64_t frame);
   /* One step. HIL_OK, or HIL_ERR_STATE if the progress hook abandoned it. */
-  int (*step)(const workload_io_t *io, progress_t *progress);
+  int (*step)(const hil_workload_io_t *io, hil_progress_t *progress);
   const uint8_t *text_begin; /* the step's machine code; null where it cannot be known */
   const uint8_t *text_end;
-} workload_t;
+} hil_workload_t;
 
 /* The registry. workload_at returns null beyond the last; workload_find null if there is none. */
-const workload_t *workload_at(int index);
-const workload_t *workload_find(const char *name);
+const hil_workload_t *workload_at(int index);
+const hil_workload_t *workload_find(const char *name);
 /* cffi:end */
 
 /* Count one tick. Returns non-zero if the step must be abandoned. */
-static inline int progress_tick(progress_t *p) {
+static inline int progress_tick(hil_progress_t *p) {
   const uint32_t tick = p->tick + 1u;
   p->tick = tick;
   return tick == p->stop_tick ? p->stop(p->context, tick) : 0;

@@ -28,11 +28,11 @@ enum {
 typedef enum { STEP_RUNS, STEP_HANGS, STEP_DIES, STEP_WAITS } step_kind_t;
 
 static struct {
-  agent_t agent;
+  hil_agent_t agent;
   uint64_t clock_us;
-  const workload_t *workload;
-  workload_io_t io;
-  progress_t progress;
+  const hil_workload_t *workload;
+  hil_workload_io_t io;
+  hil_progress_t progress;
   step_kind_t kind;
   int worker, begun, frozen, crashed, in_step;
   uint64_t cpu_us;
@@ -45,7 +45,7 @@ static struct {
   unsigned calls, fail_at;
   unsigned kills, starts, loads, steps, resets, advances, interrupts, resumes, limitings;
   int stands; /* between interrupt and resume */
-  limits_t limits;
+  hil_limits_t limits;
   int resetted;
   unsigned finds;
   uint32_t baud;       /* 0: as at the start */
@@ -84,7 +84,7 @@ static int on_stop(void *context, uint32_t tick) {
 
 static size_t rounded(size_t len) { return (len + 63u) / 64u * 64u; }
 
-static int stub_load(void *context, const workload_t *w, port_memory_t *out) {
+static int stub_load(void *context, const hil_workload_t *w, hil_port_memory_t *out) {
   (void)context;
   s.loads++;
   s.worker = s.begun = 0;
@@ -96,8 +96,8 @@ static int stub_load(void *context, const workload_t *w, port_memory_t *out) {
                                                           output + rounded(w->output_len);
   memset(s.memory, 0, rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len));
   s.workload = w;
-  s.io = (workload_io_t){state, in, output, scratch};
-  *out = (port_memory_t){{state, in, output}, &s.progress};
+  s.io = (hil_workload_io_t){state, in, output, scratch};
+  *out = (hil_port_memory_t){{state, in, output}, &s.progress};
   return HIL_OK;
 }
 
@@ -105,7 +105,7 @@ static int stub_start(void *context) {
   (void)context;
   s.starts++;
   if (fails()) return HIL_ERR_IO;
-  s.progress = (progress_t){0, 0, on_stop, NULL};
+  s.progress = (hil_progress_t){0, 0, on_stop, NULL};
   s.worker = 1;
   s.begun = s.frozen = s.crashed = s.stands = 0;
   memset(s.stack, 0, sizeof s.stack);
@@ -123,7 +123,7 @@ static int stub_step(void *context) {
   return HIL_OK;
 }
 
-static port_event_t stub_poll(void *context, uint8_t *out_signal) {
+static hil_port_event_t stub_poll(void *context, uint8_t *out_signal) {
   (void)context;
   *out_signal = 0;
   if (fails() || !s.worker) {
@@ -165,7 +165,7 @@ static int stub_resume(void *context) {
   return HIL_OK;
 }
 
-static void stub_limit(void *context, const limits_t *limits, limited_t *out) {
+static void stub_limit(void *context, const hil_limits_t *limits, hil_limited_t *out) {
   (void)context;
   s.limitings++;
   s.limits = *limits;
@@ -203,7 +203,7 @@ static uint64_t stub_cpu_us(void *context) {
   return s.frozen ? UINT64_MAX : s.cpu_us;
 }
 
-static int locate(target_t target, uint8_t **out_base, uint64_t *out_len) {
+static int locate(hil_target_t target, uint8_t **out_base, uint64_t *out_len) {
   switch (target) {
     case TARGET_STATE:
       *out_base = s.io.state;
@@ -229,13 +229,13 @@ static int locate(target_t target, uint8_t **out_base, uint64_t *out_len) {
   }
 }
 
-static int stub_target_len(void *context, target_t target, uint64_t *out_len) {
+static int stub_target_len(void *context, hil_target_t target, uint64_t *out_len) {
   (void)context;
   uint8_t *base;
   return fails() ? HIL_ERR_IO : locate(target, &base, out_len);
 }
 
-static int stub_target_read(void *context, target_t target, uint64_t offset, uint8_t *out,
+static int stub_target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out,
                             size_t len) {
   (void)context;
   uint8_t *base;
@@ -248,7 +248,7 @@ static int stub_target_read(void *context, target_t target, uint64_t offset, uin
   return HIL_OK;
 }
 
-static int stub_target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+static int stub_target_write(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                              size_t len) {
   (void)context;
   uint8_t *base;
@@ -261,7 +261,7 @@ static int stub_target_write(void *context, target_t target, uint64_t offset, co
   return HIL_OK;
 }
 
-static int stub_sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+static int stub_sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
                      uint8_t *out_len) {
   (void)context;
   if (fails()) return HIL_ERR_IO;
@@ -284,13 +284,13 @@ static void stub_reset(void *context) {
   s.resetted = 1;
 }
 
-static void stub_identify(void *context, hello_t *out) {
+static void stub_identify(void *context, hil_hello_t *out) {
   (void)context;
   out->targets |= 1u << TARGET_CPU | 1u << TARGET_TEXT | 1u << TARGET_STACK;
   memcpy(out->port, "stub", 5);
 }
 
-static void stub_health(void *context, health_t *out) {
+static void stub_health(void *context, hil_health_t *out) {
   (void)context;
   out->cpu_temp_mc = 42000;
 }
@@ -314,9 +314,9 @@ static int stub_set_baud(void *context, uint32_t baud, int now) {
 }
 
 /* A program of the board, called "exec:echo"; another one does not come up. */
-static int stub_find(void *context, const char *name, uint64_t seed, const workload_t **out) {
+static int stub_find(void *context, const char *name, uint64_t seed, const hil_workload_t **out) {
   (void)context;
-  static workload_t made;
+  static hil_workload_t made;
   s.finds++;
   if (strcmp(name, "exec:echo") != 0) return strcmp(name, "exec:bad") ? HIL_ERR_NOSYS : HIL_ERR_IO;
   CHECK_EQ(seed, 7);
@@ -326,12 +326,12 @@ static int stub_find(void *context, const char *name, uint64_t seed, const workl
   return HIL_OK;
 }
 
-static void stub_sensors(void *context, sensors_t *out) {
+static void stub_sensors(void *context, hil_sensors_t *out) {
   (void)context;
   memcpy(out->mode, "15W", 4);
 }
 
-static const port_t stub_port = {.tx = stub_tx,
+static const hil_port_t stub_port = {.tx = stub_tx,
                                  .now_us = stub_now_us,
                                  .load = stub_load,
                                  .start = stub_start,
@@ -362,11 +362,11 @@ typedef struct {
   uint8_t type;
   uint16_t seq, len;
   uint8_t payload[WIRE_PAYLOAD_MAX];
-} answer_t;
+} hil_answer_t;
 
-static answer_t answers[ANSWERS_MAX];
+static hil_answer_t answers[ANSWERS_MAX];
 static int answer_count;
-static wire_decoder_t host_decoder;
+static hil_wire_decoder_t host_decoder;
 static uint16_t next_seq;
 
 static const uint64_t SEED = 7;
@@ -374,7 +374,7 @@ static const uint64_t SEED = 7;
 /* Let the agent go on until it waits for the host; collect what it says. */
 static void hear(void) {
   size_t at = 0, used;
-  wire_frame_t frame;
+  hil_wire_frame_t frame;
   answer_count = 0;
   while (at < s.sent_len) {
     const int status =
@@ -382,7 +382,7 @@ static void hear(void) {
     at += used;
     CHECK(status >= 0);
     if (status != 1 || answer_count == ANSWERS_MAX) continue;
-    answer_t *a = &answers[answer_count++];
+    hil_answer_t *a = &answers[answer_count++];
     a->type = frame.type;
     a->seq = frame.seq;
     a->len = frame.len;
@@ -429,7 +429,7 @@ static void boot(void) {
 }
 
 /* The one answer to the last request, or null (and a failed check). */
-static const answer_t *only(uint8_t type) {
+static const hil_answer_t *only(uint8_t type) {
   CHECK_EQ(answer_count, 1);
   if (answer_count != 1) return NULL;
   CHECK_EQ(answers[0].type, type);
@@ -437,16 +437,16 @@ static const answer_t *only(uint8_t type) {
 }
 
 static void expect_done(uint8_t request) {
-  done_t m = {0, 0};
-  const answer_t *a = only((uint8_t)(request | MSG_ANSWER));
-  CHECK(a && done_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_done_t m = {0, 0};
+  const hil_answer_t *a = only((uint8_t)(request | HIL_MSG_ANSWER));
+  CHECK(a && hil_done_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.request, request);
 }
 
 static void expect_refusal(uint8_t request, int status) {
-  refusal_t m = {0, 0, 0};
-  const answer_t *a = only(MSG_ERROR);
-  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_refusal_t m = {0, 0, 0};
+  const hil_answer_t *a = only(HIL_MSG_ERROR);
+  CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.request, request);
   CHECK_EQ(m.status, status);
 }
@@ -467,27 +467,27 @@ static void ask_empty(uint8_t type) {
 }
 
 static void pack_load(const char *name) {
-  load_t m;
+  hil_load_t m;
   memset(&m, 0, sizeof m);
   strncpy(m.workload, name, sizeof m.workload - 1);
   m.seed = SEED;
-  CHECK_EQ(load_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  CHECK_EQ(hil_load_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
 }
 
 static void load(const char *name) {
   pack_load(name);
-  ask(MSG_LOAD);
-  CHECK(only(MSG_LOAD | MSG_ANSWER) != NULL);
+  ask(HIL_MSG_LOAD);
+  CHECK(only(HIL_MSG_LOAD | HIL_MSG_ANSWER) != NULL);
 }
 
-static void budget(budget_t m) {
-  CHECK_EQ(budget_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_BUDGET);
-  expect_done(MSG_BUDGET);
+static void budget(hil_budget_t m) {
+  CHECK_EQ(hil_budget_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_BUDGET);
+  expect_done(HIL_MSG_BUDGET);
 }
 
 static uint8_t golden_memory_bytes[MEMORY_LEN];
-static golden_t golden;
+static hil_golden_t golden;
 
 static void golden_begin(const char *name) {
   CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_memory_bytes,
@@ -496,27 +496,27 @@ static void golden_begin(const char *name) {
 }
 
 static void pack_step(uint64_t frame) {
-  step_t m;
+  hil_step_t m;
   memset(&m, 0, sizeof m);
   m.frame = frame;
   m.len = (uint16_t)golden.workload->input_len;
   golden.workload->input(m.input, SEED, frame);
-  CHECK_EQ(step_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  CHECK_EQ(hil_step_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
 }
 
-static reply_t reply;
+static hil_reply_t reply;
 
 static int read_reply(void) {
-  const answer_t *a = only(MSG_STEP | MSG_ANSWER);
+  const hil_answer_t *a = only(HIL_MSG_STEP | HIL_MSG_ANSWER);
   memset(&reply, 0, sizeof reply);
-  CHECK(a && reply_unpack(&reply, a->payload, a->len) == HIL_OK);
+  CHECK(a && hil_reply_unpack(&reply, a->payload, a->len) == HIL_OK);
   return a != NULL;
 }
 
 /* One STEP; the reply is in |reply|. */
 static void step(uint64_t frame) {
   pack_step(frame);
-  ask(MSG_STEP);
+  ask(HIL_MSG_STEP);
   if (read_reply()) CHECK_EQ(reply.frame, frame);
 }
 
@@ -538,59 +538,59 @@ static void begin(const char *name) {
   golden_begin(name);
 }
 
-static arm_t flip(uint32_t id, uint64_t frame, uint8_t target, uint32_t tick, uint64_t bit) {
-  return (arm_t){
+static hil_arm_t flip(uint32_t id, uint64_t frame, uint8_t target, uint32_t tick, uint64_t bit) {
+  return (hil_arm_t){
       .id = id, .frame = frame, .target = target, .at = tick, .kind = UPSET_BIT, .bit = bit};
 }
 
-static void ask_arm(const arm_t *m) {
-  CHECK_EQ(arm_pack(m, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_ARM);
+static void ask_arm(const hil_arm_t *m) {
+  CHECK_EQ(hil_arm_pack(m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_ARM);
 }
 
-static void arm(const arm_t *m) {
+static void arm(const hil_arm_t *m) {
   ask_arm(m);
-  expect_done(MSG_ARM);
+  expect_done(HIL_MSG_ARM);
 }
 
-static report_t report(uint32_t id) {
-  report_t r;
+static hil_report_t report(uint32_t id) {
+  hil_report_t r;
   memset(&r, 0, sizeof r);
-  CHECK_EQ(id_pack(id, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_REPORT);
-  const answer_t *a = only(MSG_REPORT | MSG_ANSWER);
-  CHECK(a && report_unpack(&r, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(hil_id_pack(id, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_REPORT);
+  const hil_answer_t *a = only(HIL_MSG_REPORT | HIL_MSG_ANSWER);
+  CHECK(a && hil_report_unpack(&r, a->payload, a->len) == HIL_OK);
   CHECK_EQ(r.id, id);
   return r;
 }
 
 static void ask_sync(uint64_t frame, uint64_t digest) {
-  const sync_t m = {frame, digest};
-  CHECK_EQ(sync_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_SYNC);
+  const hil_sync_t m = {frame, digest};
+  CHECK_EQ(hil_sync_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_SYNC);
 }
 
 /* Keep the state as it is now; restore what was kept last. */
-static sync_t kept;
+static hil_sync_t kept;
 
 static void ask_checkpoint(void) {
-  kept = (sync_t){s.agent.done_frame, digest64(s.memory, golden.workload->state_len, 0)};
-  CHECK_EQ(sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_CHECKPOINT);
+  kept = (hil_sync_t){s.agent.done_frame, hil_digest64(s.memory, golden.workload->state_len, 0)};
+  CHECK_EQ(hil_sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_CHECKPOINT);
 }
 
 static void ask_restore(void) {
-  CHECK_EQ(sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_RESTORE);
+  CHECK_EQ(hil_sync_pack(&kept, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_RESTORE);
 }
 
 static void ask_read(uint8_t region, uint32_t offset, uint32_t len) {
-  const range_t m = {region, offset, len};
-  CHECK_EQ(range_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_READ);
+  const hil_range_t m = {region, offset, len};
+  CHECK_EQ(hil_range_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_READ);
 }
 
-static data_t content;
+static hil_data_t content;
 
 static void ask_write(uint8_t region, uint32_t offset, const uint8_t *bytes, uint16_t len) {
   memset(&content, 0, sizeof content);
@@ -598,16 +598,16 @@ static void ask_write(uint8_t region, uint32_t offset, const uint8_t *bytes, uin
   content.offset = offset;
   content.len = len;
   memcpy(content.bytes, bytes, len);
-  CHECK_EQ(data_pack(&content, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_WRITE);
+  CHECK_EQ(hil_data_pack(&content, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_WRITE);
 }
 
-static health_t health(void) {
-  health_t m;
+static hil_health_t health(void) {
+  hil_health_t m;
   memset(&m, 0, sizeof m);
-  ask_empty(MSG_HEALTH);
-  const answer_t *a = only(MSG_HEALTH | MSG_ANSWER);
-  CHECK(a && health_unpack(&m, a->payload, a->len) == HIL_OK);
+  ask_empty(HIL_MSG_HEALTH);
+  const hil_answer_t *a = only(HIL_MSG_HEALTH | HIL_MSG_ANSWER);
+  CHECK(a && hil_health_unpack(&m, a->payload, a->len) == HIL_OK);
   return m;
 }
 
@@ -620,11 +620,11 @@ static void come_to(state_t state) {
   golden_begin("sha256");
   if (state == EMPTY) return;
   load("sha256");
-  budget((budget_t){.cpu_us = 100000, .max_ticks = 1000});
+  budget((hil_budget_t){.cpu_us = 100000, .max_ticks = 1000});
   if (state == RUNNING) {
     s.kind = STEP_WAITS;
     pack_step(0);
-    give(MSG_STEP, 500, payload, payload_len);
+    give(HIL_MSG_STEP, 500, payload, payload_len);
     (void)agent_poll(&s.agent);
     CHECK(s.agent.running);
   }
@@ -639,31 +639,31 @@ static void come_to(state_t state) {
 
 /* A well-formed request of each type. */
 static void pack_request(uint8_t type) {
-  const arm_t a = flip(1, 0, TARGET_STATE, 3, 5);
-  const budget_t b = {.cpu_us = 1000};
-  const spans_query_t q = {REGION_STATE, 16, 0, 2};
-  const range_t r = {REGION_STATE, 0, 8};
-  const limits_t l = {.duty_permille = 1000};
-  const sync_t y = {3, digest64(s.memory, golden.workload->state_len, 0)};
-  const sync_t now = {s.agent.done_frame, y.state_digest};
+  const hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 5);
+  const hil_budget_t b = {.cpu_us = 1000};
+  const hil_spans_query_t q = {REGION_STATE, 16, 0, 2};
+  const hil_range_t r = {REGION_STATE, 0, 8};
+  const hil_limits_t l = {.duty_permille = 1000};
+  const hil_sync_t y = {3, hil_digest64(s.memory, golden.workload->state_len, 0)};
+  const hil_sync_t now = {s.agent.done_frame, y.state_digest};
   payload_len = 0;
   memset(&content, 0, sizeof content);
   content.len = 4;
   memcpy(content.bytes, s.memory, 4);
   switch (type) {
-    case MSG_LOAD: pack_load("sha256"); break;
-    case MSG_BUDGET: (void)budget_pack(&b, payload, sizeof payload, &payload_len); break;
-    case MSG_STEP: pack_step(0); break;
-    case MSG_ARM: (void)arm_pack(&a, payload, sizeof payload, &payload_len); break;
-    case MSG_REPORT: (void)id_pack(1, payload, sizeof payload, &payload_len); break;
-    case MSG_SPANS: (void)spans_query_pack(&q, payload, sizeof payload, &payload_len); break;
-    case MSG_READ: (void)range_pack(&r, payload, sizeof payload, &payload_len); break;
-    case MSG_WRITE: (void)data_pack(&content, payload, sizeof payload, &payload_len); break;
-    case MSG_SYNC: (void)sync_pack(&y, payload, sizeof payload, &payload_len); break;
-    case MSG_CHECKPOINT:
-    case MSG_RESTORE: (void)sync_pack(&now, payload, sizeof payload, &payload_len); break;
-    case MSG_LIMIT: (void)limits_pack(&l, payload, sizeof payload, &payload_len); break;
-    case MSG_BAUD: (void)baud_pack(&(baud_t){460800}, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_LOAD: pack_load("sha256"); break;
+    case HIL_MSG_BUDGET: (void)hil_budget_pack(&b, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_STEP: pack_step(0); break;
+    case HIL_MSG_ARM: (void)hil_arm_pack(&a, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_REPORT: (void)hil_id_pack(1, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_SPANS: (void)hil_spans_query_pack(&q, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_READ: (void)hil_range_pack(&r, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_WRITE: (void)hil_data_pack(&content, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_SYNC: (void)hil_sync_pack(&y, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_CHECKPOINT:
+    case HIL_MSG_RESTORE: (void)hil_sync_pack(&now, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_LIMIT: (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_BAUD: (void)hil_baud_pack(&(hil_baud_t){460800}, payload, sizeof payload, &payload_len); break;
     default: break;
   }
 }
@@ -673,34 +673,34 @@ enum { OK = 0 };
 static const struct {
   uint8_t type;
   int want[STATES]; /* OK: the right answer; else the refusal */
-} expected[] = {{MSG_HELLO, {OK, OK, OK, OK}},
-                {MSG_LOAD, {OK, OK, HIL_ERR_STATE, OK}},
-                {MSG_BUDGET, {OK, OK, HIL_ERR_STATE, OK}},
-                {MSG_STEP, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_ARM, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_REPORT, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
-                {MSG_SPANS, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_READ, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_WRITE, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_SYNC, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_CHECKPOINT, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_RESTORE, {HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE}},
-                {MSG_RESTART, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {MSG_RESET, {OK, OK, OK, OK}},
-                {MSG_HEALTH, {OK, OK, OK, OK}},
+} expected[] = {{HIL_MSG_HELLO, {OK, OK, OK, OK}},
+                {HIL_MSG_LOAD, {OK, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_BUDGET, {OK, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_STEP, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_ARM, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_REPORT, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
+                {HIL_MSG_SPANS, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_READ, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_WRITE, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_SYNC, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_CHECKPOINT, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_RESTORE, {HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE, HIL_ERR_STATE}},
+                {HIL_MSG_RESTART, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_RESET, {OK, OK, OK, OK}},
+                {HIL_MSG_HEALTH, {OK, OK, OK, OK}},
                 {0x00, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
-                {MSG_LIMIT, {OK, OK, OK, OK}},
-                {MSG_BAUD, {OK, OK, HIL_ERR_STATE, OK}},
-                {MSG_SENSORS, {OK, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_LIMIT, {OK, OK, OK, OK}},
+                {HIL_MSG_BAUD, {OK, OK, HIL_ERR_STATE, OK}},
+                {HIL_MSG_SENSORS, {OK, OK, HIL_ERR_STATE, OK}},
                 {0x13, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 
 static void it_announces_itself(void) {
   boot();
-  const answer_t *a = only(MSG_HELLO | MSG_ANSWER);
-  hello_t m;
-  CHECK(a && a->seq == 0 && hello_unpack(&m, a->payload, a->len) == HIL_OK);
+  const hil_answer_t *a = only(HIL_MSG_HELLO | HIL_MSG_ANSWER);
+  hil_hello_t m;
+  CHECK(a && a->seq == 0 && hil_hello_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.boot_id, 99);
   CHECK_EQ(m.wire_version, WIRE_VERSION);
   CHECK(strcmp(m.port, "stub") == 0);
@@ -717,19 +717,19 @@ static void every_request_in_every_state_has_exactly_one_answer(void) {
       if (expected[i].want[state] != OK) {
         expect_refusal(expected[i].type, expected[i].want[state]);
       } else {
-        CHECK(only((uint8_t)(expected[i].type | MSG_ANSWER)) != NULL);
+        CHECK(only((uint8_t)(expected[i].type | HIL_MSG_ANSWER)) != NULL);
       }
       CHECK_EQ(answers[0].seq, next_seq);
-      CHECK_EQ(s.resets, expected[i].type == MSG_RESET);
-      if (state == RUNNING && expected[i].type != MSG_RESET) CHECK(s.agent.running);
+      CHECK_EQ(s.resets, expected[i].type == HIL_MSG_RESET);
+      if (state == RUNNING && expected[i].type != HIL_MSG_RESET) CHECK(s.agent.running);
     }
   }
 }
 
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
-  static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,  MSG_ARM, MSG_REPORT,
-                                  MSG_SPANS, MSG_READ,   MSG_WRITE, MSG_SYNC, MSG_LIMIT,
-                                  MSG_BAUD};
+  static const uint8_t types[] = {HIL_MSG_LOAD,  HIL_MSG_BUDGET, HIL_MSG_STEP,  HIL_MSG_ARM, HIL_MSG_REPORT,
+                                  HIL_MSG_SPANS, HIL_MSG_READ,   HIL_MSG_WRITE, HIL_MSG_SYNC, HIL_MSG_LIMIT,
+                                  HIL_MSG_BAUD};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(READY);
     for (int longer = 0; longer < 2; longer++) {
@@ -755,46 +755,46 @@ static void arguments_out_of_range_are_refused(void) {
   come_to(READY);
   const uint32_t len = golden.workload->state_len;
   ask_read(REGION_STATE, len, 1);
-  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_READ, HIL_ERR_ARG);
   ask_read(REGION_STATE, 0, len + 1);
-  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_READ, HIL_ERR_ARG);
   ask_read(REGION_STATE, UINT32_MAX, UINT32_MAX);
-  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_READ, HIL_ERR_ARG);
   ask_read(REGION_STATE, 0, 0);
-  expect_refusal(MSG_READ, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_READ, HIL_ERR_ARG);
   const uint8_t bytes[2] = {1, 2};
   ask_write(REGION_OUTPUT, golden.workload->output_len - 1, bytes, 2);
-  expect_refusal(MSG_WRITE, HIL_ERR_ARG);
-  const spans_query_t beyond = {REGION_INPUT, 16, 100, 1};
-  (void)spans_query_pack(&beyond, payload, sizeof payload, &payload_len);
-  ask(MSG_SPANS);
-  expect_refusal(MSG_SPANS, HIL_ERR_ARG);
-  const budget_t none = {.cpu_us = 0};
-  (void)budget_pack(&none, payload, sizeof payload, &payload_len);
-  ask(MSG_BUDGET);
-  expect_refusal(MSG_BUDGET, HIL_ERR_PAYLOAD);
+  expect_refusal(HIL_MSG_WRITE, HIL_ERR_ARG);
+  const hil_spans_query_t beyond = {REGION_INPUT, 16, 100, 1};
+  (void)hil_spans_query_pack(&beyond, payload, sizeof payload, &payload_len);
+  ask(HIL_MSG_SPANS);
+  expect_refusal(HIL_MSG_SPANS, HIL_ERR_ARG);
+  const hil_budget_t none = {.cpu_us = 0};
+  (void)hil_budget_pack(&none, payload, sizeof payload, &payload_len);
+  ask(HIL_MSG_BUDGET);
+  expect_refusal(HIL_MSG_BUDGET, HIL_ERR_PAYLOAD);
   pack_load("no such thing");
-  ask(MSG_LOAD);
-  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  ask(HIL_MSG_LOAD);
+  expect_refusal(HIL_MSG_LOAD, HIL_ERR_NOSYS);
   golden_frame(0); /* and what was loaded is so still */
   pack_step(2);
-  ask(MSG_STEP);
-  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  ask(HIL_MSG_STEP);
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_ARG);
 }
 
 /* --- repetition ------------------------------------------------------------------------------------- */
 
 static void a_repeated_request_is_done_once_and_answered_alike(void) {
-  static const uint8_t types[] = {MSG_LOAD,  MSG_BUDGET, MSG_STEP,       MSG_ARM,    MSG_SPANS,
-                                  MSG_WRITE, MSG_SYNC,   MSG_CHECKPOINT, MSG_RESTART,
-                                  MSG_LIMIT};
+  static const uint8_t types[] = {HIL_MSG_LOAD,  HIL_MSG_BUDGET, HIL_MSG_STEP,       HIL_MSG_ARM,    HIL_MSG_SPANS,
+                                  HIL_MSG_WRITE, HIL_MSG_SYNC,   HIL_MSG_CHECKPOINT, HIL_MSG_RESTART,
+                                  HIL_MSG_LIMIT};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(READY);
     pack_request(types[i]);
     const unsigned loads = s.loads, steps = s.steps, starts = s.starts;
     ask(types[i]);
     CHECK_EQ(answer_count, 1);
-    const answer_t first = answers[0];
+    const hil_answer_t first = answers[0];
     const unsigned done = s.loads - loads + s.steps - steps + s.starts - starts;
     for (int again = 0; again < 3; again++) {
       say(types[i], next_seq, payload, payload_len);
@@ -802,7 +802,7 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
       CHECK(memcmp(&answers[0], &first, sizeof first - WIRE_PAYLOAD_MAX + first.len) == 0);
     }
     CHECK_EQ(s.loads - loads + s.steps - steps + s.starts - starts, done);
-    CHECK_EQ(s.limitings, types[i] == MSG_LIMIT);
+    CHECK_EQ(s.limitings, types[i] == HIL_MSG_LIMIT);
     CHECK_EQ(s.agent.duplicates, 3);
   }
 }
@@ -810,17 +810,17 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
 static void while_a_step_runs_every_other_request_is_told_to_come_again(void) {
   come_to(RUNNING);
   pack_step(0);
-  refusal_t m;
+  hil_refusal_t m;
   for (int again = 0; again < 3; again++) {
-    say(MSG_STEP, 500, payload, payload_len);
-    const answer_t *a = only(MSG_ERROR);
-    CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+    say(HIL_MSG_STEP, 500, payload, payload_len);
+    const hil_answer_t *a = only(HIL_MSG_ERROR);
+    CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
     CHECK_EQ(m.status, HIL_ERR_STATE);
     CHECK_EQ(m.detail, 1);
   }
-  say(MSG_STEP, 501, payload, payload_len);
-  const answer_t *a = only(MSG_ERROR);
-  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  say(HIL_MSG_STEP, 501, payload, payload_len);
+  const hil_answer_t *a = only(HIL_MSG_ERROR);
+  CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.detail, 1);
   CHECK_EQ(s.agent.duplicates, 3); /* another seq is no repeat */
   s.kind = STEP_RUNS;
@@ -835,19 +835,19 @@ static void the_last_frame_may_be_asked_for_again_with_a_new_seq(void) {
   begin("sha256");
   golden_frame(0);
   golden_frame(1);
-  const reply_t first = reply;
+  const hil_reply_t first = reply;
   step(1);
   CHECK(memcmp(&first, &reply, sizeof reply) == 0);
   CHECK_EQ(s.steps, 2);
   pack_step(0); /* but not the one before it */
-  ask(MSG_STEP);
-  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  ask(HIL_MSG_STEP);
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_ARG);
 }
 
 static void a_frame_that_failed_never_answers_for_the_one_before(void) {
   begin("sha256");
   golden_frame(0);
-  const reply_t good = reply;
+  const hil_reply_t good = reply;
   s.kind = STEP_DIES;
   step(1);
   CHECK_EQ(reply.status, WORKER_CRASHED);
@@ -855,28 +855,28 @@ static void a_frame_that_failed_never_answers_for_the_one_before(void) {
   step(1);
   CHECK_EQ(reply.status, WORKER_ABSENT);
   pack_step(0);
-  ask(MSG_STEP);
-  if (answer_count == 1 && answers[0].type == (MSG_STEP | MSG_ANSWER)) {
+  ask(HIL_MSG_STEP);
+  if (answer_count == 1 && answers[0].type == (HIL_MSG_STEP | HIL_MSG_ANSWER)) {
     CHECK(read_reply());
     CHECK_EQ(reply.frame, 0);
     CHECK_EQ(reply.status == WORKER_ABSENT || reply.output_digest == good.output_digest, 1);
   }
-  ask_empty(MSG_RESTART);
-  expect_done(MSG_RESTART);
+  ask_empty(HIL_MSG_RESTART);
+  expect_done(HIL_MSG_RESTART);
   golden_frame(1);
 }
 
 static void hello_is_never_answered_from_the_cache(void) {
   come_to(READY);
   const uint16_t seq = ++next_seq;
-  pack_request(MSG_SYNC);
-  say(MSG_SYNC, seq, payload, payload_len);
-  say(MSG_HELLO, 1, NULL, 0);
-  CHECK(only(MSG_HELLO | MSG_ANSWER) != NULL);
-  pack_request(MSG_SYNC);
-  say(MSG_SYNC, seq, payload, payload_len); /* a new host, whose seq begins anew: it must be done again */
+  pack_request(HIL_MSG_SYNC);
+  say(HIL_MSG_SYNC, seq, payload, payload_len);
+  say(HIL_MSG_HELLO, 1, NULL, 0);
+  CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
+  pack_request(HIL_MSG_SYNC);
+  say(HIL_MSG_SYNC, seq, payload, payload_len); /* a new host, whose seq begins anew: it must be done again */
   CHECK_EQ(s.agent.duplicates, 0);
-  CHECK(only(MSG_SYNC | MSG_ANSWER) != NULL);
+  CHECK(only(HIL_MSG_SYNC | HIL_MSG_ANSWER) != NULL);
 }
 
 /* --- steps ------------------------------------------------------------------------------------------- */
@@ -891,7 +891,7 @@ static void every_workload_equals_the_golden_run(void) {
 
 static void a_step_that_uses_up_its_budget_is_hung(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 5000});
+  budget((hil_budget_t){.cpu_us = 5000});
   golden_frame(0);
   s.kind = STEP_HANGS;
   const unsigned kills = s.kills;
@@ -904,10 +904,10 @@ static void a_step_that_uses_up_its_budget_is_hung(void) {
   s.kind = STEP_RUNS;
   step(1);
   CHECK_EQ(reply.status, WORKER_ABSENT);
-  ask_empty(MSG_RESTART);
-  expect_done(MSG_RESTART);
+  ask_empty(HIL_MSG_RESTART);
+  expect_done(HIL_MSG_RESTART);
   golden_frame(1);
-  const health_t h = health();
+  const hil_health_t h = health();
   CHECK_EQ(h.hangs, 1);
   CHECK_EQ(h.crashes, 0);
   CHECK_EQ(h.restarts, 1);
@@ -918,16 +918,16 @@ static void a_step_that_uses_up_its_budget_is_hung(void) {
 static void ticks_beyond_the_budget_are_a_hang_too(void) {
   begin("sha256");
   const uint32_t ticks = golden.workload->ticks;
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = ticks});
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = ticks});
   golden_frame(0);
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = ticks - 1});
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = ticks - 1});
   step(1);
   CHECK_EQ(reply.status, WORKER_HUNG);
   CHECK_EQ(reply.ticks, ticks);
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX}); /* no limit that could wrap */
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX}); /* no limit that could wrap */
   load("sha256");
   golden_begin("sha256");
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX});
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = UINT32_MAX});
   golden_frame(0);
 }
 
@@ -942,8 +942,8 @@ static void the_agent_says_when_it_wants_to_be_called_again(void) {
 static void a_restart_keeps_the_state(void) {
   begin("matmul");
   golden_frame(0);
-  ask_empty(MSG_RESTART);
-  expect_done(MSG_RESTART);
+  ask_empty(HIL_MSG_RESTART);
+  expect_done(HIL_MSG_RESTART);
   golden_frame(1);
 }
 
@@ -954,15 +954,15 @@ static void sync_adopts_a_frame_only_with_the_right_digest(void) {
   golden_frame(0);
   const uint64_t digest = golden.state_digest;
   ask_sync(41, digest ^ 1);
-  expect_refusal(MSG_SYNC, HIL_ERR_DAMAGED);
+  expect_refusal(HIL_MSG_SYNC, HIL_ERR_DAMAGED);
   pack_step(42);
-  ask(MSG_STEP);
-  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  ask(HIL_MSG_STEP);
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_ARG);
   ask_sync(41, digest);
-  expect_done(MSG_SYNC);
+  expect_done(HIL_MSG_SYNC);
   pack_step(41); /* was never computed here */
-  ask(MSG_STEP);
-  expect_refusal(MSG_STEP, HIL_ERR_ARG);
+  ask(HIL_MSG_STEP);
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_ARG);
   step(42);
   CHECK_EQ(reply.status, WORKER_DONE);
 }
@@ -978,10 +978,10 @@ static void a_read_streams_over_a_link_that_takes_little_at_a_time(void) {
     memset(got, UNIT_GUARD, sizeof got);
     uint32_t at = 3;
     for (int k = 0; k < answer_count; k++) {
-      data_t d;
-      CHECK_EQ(answers[k].type, MSG_READ | MSG_ANSWER);
+      hil_data_t d;
+      CHECK_EQ(answers[k].type, HIL_MSG_READ | HIL_MSG_ANSWER);
       CHECK_EQ(answers[k].seq, next_seq);
-      CHECK_EQ(data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
+      CHECK_EQ(hil_data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
       CHECK_EQ(d.offset, at);
       memcpy(got + d.offset, d.bytes, d.len);
       at += d.len;
@@ -998,14 +998,14 @@ static void a_slow_link_does_not_keep_requests_from_being_answered(void) {
   ask_read(REGION_STATE, 0, golden.workload->state_len);
   CHECK(agent_tx_pending(&s.agent));
   payload_len = 0;
-  give(MSG_HELLO, 900, NULL, 0); /* queued among the data */
+  give(HIL_MSG_HELLO, 900, NULL, 0); /* queued among the data */
   s.link_down = 0;
   settle();
   int hellos = 0;
   uint64_t bytes = 0;
   for (int k = 0; k < answer_count; k++) {
-    if (answers[k].type == (MSG_HELLO | MSG_ANSWER)) hellos++;
-    if (answers[k].type == (MSG_READ | MSG_ANSWER)) bytes += answers[k].len - 7u;
+    if (answers[k].type == (HIL_MSG_HELLO | HIL_MSG_ANSWER)) hellos++;
+    if (answers[k].type == (HIL_MSG_READ | HIL_MSG_ANSWER)) bytes += answers[k].len - 7u;
   }
   CHECK_EQ(hellos, 1);
   CHECK_EQ(bytes, golden.workload->state_len);
@@ -1016,16 +1016,16 @@ static void a_read_ends_when_its_memory_goes_away(void) {
   s.link_down = 1;
   ask_read(REGION_STATE, 0, golden.workload->state_len);
   pack_load("attitude");
-  give(MSG_LOAD, 800, payload, payload_len);
+  give(HIL_MSG_LOAD, 800, payload, payload_len);
   s.link_down = 0;
   settle();
   const uint32_t len = workload_find("attitude")->state_len;
   int after = 0;
   for (int k = 0; k < answer_count; k++) {
-    if (answers[k].type == (MSG_LOAD | MSG_ANSWER)) after = 1;
-    if (after && answers[k].type == (MSG_READ | MSG_ANSWER)) {
-      data_t d;
-      CHECK_EQ(data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
+    if (answers[k].type == (HIL_MSG_LOAD | HIL_MSG_ANSWER)) after = 1;
+    if (after && answers[k].type == (HIL_MSG_READ | HIL_MSG_ANSWER)) {
+      hil_data_t d;
+      CHECK_EQ(hil_data_unpack(&d, answers[k].payload, answers[k].len), HIL_OK);
       CHECK(d.offset + d.len <= len);
     }
   }
@@ -1040,14 +1040,14 @@ static void a_reset_waits_for_its_answer_but_not_for_ever(void) {
   ask_read(REGION_STATE, 0, golden.workload->state_len);
   s.link_down = 0;
   s.link_takes = SIZE_MAX;
-  ask_empty(MSG_RESET);
+  ask_empty(HIL_MSG_RESET);
   CHECK_EQ(s.resets, 1);
-  CHECK_EQ(answers[answer_count - 1].type, MSG_RESET | MSG_ANSWER);
+  CHECK_EQ(answers[answer_count - 1].type, HIL_MSG_RESET | HIL_MSG_ANSWER);
   CHECK(answer_count < 20);
 
   begin("sha256");
   s.link_down = 1;
-  give(MSG_RESET, 5, NULL, 0);
+  give(HIL_MSG_RESET, 5, NULL, 0);
   const uint32_t wait_us = agent_poll(&s.agent);
   CHECK_EQ(s.resets, 0);
   CHECK(wait_us > 0 && wait_us <= AGENT_RESET_PATIENCE_US);
@@ -1062,15 +1062,15 @@ static void span_digests_are_those_of_the_region(void) {
   for (uint8_t region = 0; region < 3; region++) {
     const uint32_t len = region == 0 ? 9216 : 64;
     const uint8_t *base = region == 0 ? golden.state : region == 1 ? golden.input : golden.output;
-    const spans_query_t q = {region, 48, 0, (uint16_t)(region == 0 ? 64 : 2)};
-    (void)spans_query_pack(&q, payload, sizeof payload, &payload_len);
-    ask(MSG_SPANS);
-    spans_t m;
-    const answer_t *a = only(MSG_SPANS | MSG_ANSWER);
-    CHECK(a && spans_unpack(&m, a->payload, a->len) == HIL_OK);
+    const hil_spans_query_t q = {region, 48, 0, (uint16_t)(region == 0 ? 64 : 2)};
+    (void)hil_spans_query_pack(&q, payload, sizeof payload, &payload_len);
+    ask(HIL_MSG_SPANS);
+    hil_spans_t m;
+    const hil_answer_t *a = only(HIL_MSG_SPANS | HIL_MSG_ANSWER);
+    CHECK(a && hil_spans_unpack(&m, a->payload, a->len) == HIL_OK);
     for (uint32_t i = 0; i < q.count; i++) {
       const uint32_t part = len - i * 48 < 48 ? len - i * 48 : 48;
-      CHECK_EQ(m.digests[i], digest64(base + i * 48, part, 0));
+      CHECK_EQ(m.digests[i], hil_digest64(base + i * 48, part, 0));
     }
   }
 }
@@ -1081,16 +1081,16 @@ static void checkpoints_are_taken_when_asked_and_restored(void) {
   begin("sha256");
   for (uint64_t frame = 0; frame < 8; frame++) golden_frame(frame);
   ask_checkpoint();
-  sync_t m;
-  const answer_t *a = only(MSG_CHECKPOINT | MSG_ANSWER);
-  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_sync_t m;
+  const hil_answer_t *a = only(HIL_MSG_CHECKPOINT | HIL_MSG_ANSWER);
+  CHECK(a && hil_sync_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.frame, 7);
   CHECK_EQ(m.state_digest, golden.state_digest);
   golden_frame(8);
   golden_frame(9);
   ask_restore();
-  a = only(MSG_RESTORE | MSG_ANSWER);
-  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  a = only(HIL_MSG_RESTORE | HIL_MSG_ANSWER);
+  CHECK(a && hil_sync_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.frame, 7);
   CHECK_EQ(m.state_digest, kept.state_digest);
   golden_begin("sha256");
@@ -1104,16 +1104,16 @@ static void a_state_that_is_not_the_agreed_one_is_not_kept(void) {
   golden_frame(0);
   ask_checkpoint();
   golden_frame(1);
-  const sync_t good = {1, golden.state_digest};
-  const sync_t other_state = {good.frame, good.state_digest ^ 1}, other_frame = {0, good.state_digest};
-  CHECK_EQ(sync_pack(&other_state, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_CHECKPOINT);
-  expect_refusal(MSG_CHECKPOINT, HIL_ERR_DAMAGED);
-  CHECK_EQ(sync_pack(&other_frame, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_CHECKPOINT);
-  expect_refusal(MSG_CHECKPOINT, HIL_ERR_STATE);
+  const hil_sync_t good = {1, golden.state_digest};
+  const hil_sync_t other_state = {good.frame, good.state_digest ^ 1}, other_frame = {0, good.state_digest};
+  CHECK_EQ(hil_sync_pack(&other_state, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_CHECKPOINT);
+  expect_refusal(HIL_MSG_CHECKPOINT, HIL_ERR_DAMAGED);
+  CHECK_EQ(hil_sync_pack(&other_frame, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_CHECKPOINT);
+  expect_refusal(HIL_MSG_CHECKPOINT, HIL_ERR_STATE);
   ask_restore(); /* the one before is there still */
-  CHECK(only(MSG_RESTORE | MSG_ANSWER) != NULL);
+  CHECK(only(HIL_MSG_RESTORE | HIL_MSG_ANSWER) != NULL);
 }
 
 static void a_checkpoint_that_it_does_not_have_is_not_restored(void) {
@@ -1123,7 +1123,7 @@ static void a_checkpoint_that_it_does_not_have_is_not_restored(void) {
   golden_frame(1);
   kept.state_digest ^= 1;
   ask_restore();
-  expect_refusal(MSG_RESTORE, HIL_ERR_STATE);
+  expect_refusal(HIL_MSG_RESTORE, HIL_ERR_STATE);
   golden_frame(2); /* its state is as it was */
 }
 
@@ -1132,9 +1132,9 @@ static void a_checkpoint_before_the_first_frame_goes_back_to_none(void) {
   ask_checkpoint();
   golden_frame(0);
   ask_restore();
-  sync_t m;
-  const answer_t *a = only(MSG_RESTORE | MSG_ANSWER);
-  CHECK(a && sync_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_sync_t m;
+  const hil_answer_t *a = only(HIL_MSG_RESTORE | HIL_MSG_ANSWER);
+  CHECK(a && hil_sync_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.frame, UINT64_MAX);
   golden_begin("sha256");
   golden_frame(0);
@@ -1143,26 +1143,26 @@ static void a_checkpoint_before_the_first_frame_goes_back_to_none(void) {
 static void a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing(void) {
   begin("sha256");
   const uint32_t words = golden.workload->state_len / 8;
-  budget((budget_t){.cpu_us = 1000000, .scrub_words = 8});
+  budget((hil_budget_t){.cpu_us = 1000000, .scrub_words = 8});
   golden_frame(0);
   const uint64_t digest = golden.state_digest;
   ask_checkpoint();
-  const arm_t a = flip(5, 1, TARGET_CHECKPOINT, 2, 77);
+  const hil_arm_t a = flip(5, 1, TARGET_CHECKPOINT, 2, 77);
   arm(&a);
   golden_frame(1);
-  const report_t r = report(5);
+  const hil_report_t r = report(5);
   CHECK_EQ(r.state, UPSET_INJECTED);
   CHECK_EQ(r.verified, 1);
   CHECK_EQ(r.bit, 77);
   CHECK_EQ(r.space, golden.workload->state_len * 8);
   for (uint64_t frame = 2; frame < 2 + words; frame++) golden_frame(frame);
-  const health_t h = health();
+  const hil_health_t h = health();
   CHECK_EQ(h.corrected, 1);
   CHECK_EQ(h.uncorrected, 0);
   ask_restore();
-  sync_t m;
-  const answer_t *answer = only(MSG_RESTORE | MSG_ANSWER);
-  CHECK(answer && sync_unpack(&m, answer->payload, answer->len) == HIL_OK);
+  hil_sync_t m;
+  const hil_answer_t *answer = only(HIL_MSG_RESTORE | HIL_MSG_ANSWER);
+  CHECK(answer && hil_sync_unpack(&m, answer->payload, answer->len) == HIL_OK);
   CHECK_EQ(m.state_digest, digest);
 }
 
@@ -1170,20 +1170,20 @@ static void two_flipped_bits_of_a_checkpoint_word_are_not_restored(void) {
   begin("sha256");
   golden_frame(0);
   ask_checkpoint();
-  const arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64),
+  const hil_arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64),
               second = flip(2, 1, TARGET_CHECKPOINT, 0, 90);
   arm(&first);
   arm(&second);
   golden_frame(1);
   CHECK_EQ(report(2).verified, 1);
   ask_restore();
-  expect_refusal(MSG_RESTORE, HIL_ERR_DAMAGED);
+  expect_refusal(HIL_MSG_RESTORE, HIL_ERR_DAMAGED);
   CHECK_EQ(health().uncorrected, 1);
 }
 
 static void without_a_checkpoint_its_upset_is_missed(void) {
   begin("sha256");
-  const arm_t a = flip(5, 0, TARGET_CHECKPOINT, 2, 77);
+  const hil_arm_t a = flip(5, 0, TARGET_CHECKPOINT, 2, 77);
   arm(&a);
   golden_frame(0);
   CHECK_EQ(report(5).state, UPSET_MISSED);
@@ -1198,12 +1198,12 @@ static void an_upset_hits_where_and_when_it_was_told(void) {
       begin("sha256");
       golden_frame(0);
       const uint64_t bit = tick * 131u + 17u;
-      const arm_t a = flip(40 + tick, 1, targets[t], tick, bit);
+      const hil_arm_t a = flip(40 + tick, 1, targets[t], tick, bit);
       arm(&a);
       CHECK_EQ(report(40 + tick).state, UPSET_ARMED);
       step(1);
       CHECK_EQ(reply.pending, 1);
-      const report_t r = report(40 + tick);
+      const hil_report_t r = report(40 + tick);
       CHECK_EQ(r.state, UPSET_INJECTED);
       CHECK_EQ(r.verified, 1);
       CHECK_EQ(r.changed, 1);
@@ -1220,14 +1220,14 @@ static void an_upset_hits_where_and_when_it_was_told(void) {
 
 static void a_position_that_is_not_reached_is_missed(void) {
   begin("sha256");
-  const arm_t late = flip(1, 0, TARGET_STATE, golden.workload->ticks + 1, 3),
+  const hil_arm_t late = flip(1, 0, TARGET_STATE, golden.workload->ticks + 1, 3),
               never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
   arm(&late);
   arm(&never);
   golden_frame(0);
   CHECK_EQ(reply.pending, 2);
   for (uint32_t id = 1; id <= 2; id++) {
-    const report_t r = report(id);
+    const hil_report_t r = report(id);
     CHECK_EQ(r.state, UPSET_MISSED);
     CHECK_EQ(r.verified, 0);
     CHECK_EQ(r.detail, HIL_ERR_STATE);
@@ -1236,8 +1236,8 @@ static void a_position_that_is_not_reached_is_missed(void) {
 
 static void a_step_that_dies_misses_the_upsets_behind(void) {
   begin("sha256");
-  const arm_t crash = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_CRASH};
-  const arm_t behind = flip(2, 0, TARGET_STATE, 6, 3);
+  const hil_arm_t crash = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_CRASH};
+  const hil_arm_t behind = flip(2, 0, TARGET_STATE, 6, 3);
   arm(&crash);
   arm(&behind);
   step(0);
@@ -1250,7 +1250,7 @@ static void a_step_that_dies_misses_the_upsets_behind(void) {
 
 static void a_frozen_processor_is_hung(void) {
   begin("sha256");
-  const arm_t hang = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_HANG};
+  const hil_arm_t hang = {.id = 1, .target = TARGET_CPU, .at = 5, .kind = SEFI_HANG};
   arm(&hang);
   step(0);
   CHECK_EQ(reply.status, WORKER_HUNG);
@@ -1260,10 +1260,10 @@ static void a_frozen_processor_is_hung(void) {
 static void a_board_that_resets_says_nothing_more(void) {
   for (uint32_t tick = 0; tick < 8; tick += 7) {
     begin("sha256");
-    const arm_t reset = {.id = 1, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
+    const hil_arm_t reset = {.id = 1, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
     arm(&reset);
     pack_step(0);
-    ask(MSG_STEP);
+    ask(HIL_MSG_STEP);
     CHECK_EQ(answer_count, 0);
     CHECK_EQ(s.resets, 1);
   }
@@ -1271,7 +1271,7 @@ static void a_board_that_resets_says_nothing_more(void) {
 
 static void instructions_are_counted_from_the_tick_for_each_upset_alone(void) {
   begin("sha256");
-  arm_t a = flip(1, 0, TARGET_STATE, 3, 8), b = flip(2, 0, TARGET_STATE, 3, 9),
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 8), b = flip(2, 0, TARGET_STATE, 3, 9),
         c = flip(3, 0, TARGET_STATE, 3, 10);
   a.steps = 50;
   b.steps = 20;
@@ -1292,39 +1292,39 @@ static void instructions_are_counted_from_the_tick_for_each_upset_alone(void) {
 static void a_step_that_ends_while_instructions_are_counted_misses(void) {
   begin("sha256");
   s.instructions_max = 30;
-  arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
   a.steps = 50;
   arm(&a);
   step(0);
-  const report_t r = report(1);
+  const hil_report_t r = report(1);
   CHECK_EQ(r.state, UPSET_MISSED);
   CHECK_EQ(r.steps, 30);
 }
 
 static void more_instructions_than_can_be_waited_for_are_refused(void) {
   begin("sha256");
-  arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 8);
   a.steps = AGENT_ADVANCE_MAX + 1;
   ask_arm(&a);
-  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
   a.steps = UINT32_MAX;
   ask_arm(&a);
-  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
 }
 
 static void what_cannot_be_armed_is_refused(void) {
   begin("sha256");
   golden_frame(0);
-  arm_t a = flip(1, 0, TARGET_STATE, 3, 8); /* that frame is over */
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 8); /* that frame is over */
   ask_arm(&a);
-  expect_refusal(MSG_ARM, HIL_ERR_STATE);
+  expect_refusal(HIL_MSG_ARM, HIL_ERR_STATE);
   a = flip(1, 1, TARGET_LINK, 3, 8);
   ask_arm(&a);
-  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
   a = flip(1, 1, TARGET_GPR, 3, 8);
   a.kind = UPSET_STUCK;
   ask_arm(&a);
-  expect_refusal(MSG_ARM, HIL_ERR_ARG);
+  expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
   a = flip(9, 1, TARGET_GPR, 3, 8); /* this port has no registers: told in the report */
   arm(&a);
   golden_frame(1);
@@ -1334,7 +1334,7 @@ static void what_cannot_be_armed_is_refused(void) {
 
 static void the_table_of_upsets_is_full_only_with_armed_ones(void) {
   begin("sha256");
-  arm_t a = flip(1, 1000, TARGET_STATE, 0, 0); /* waits for long */
+  hil_arm_t a = flip(1, 1000, TARGET_STATE, 0, 0); /* waits for long */
   arm(&a);
   for (uint64_t frame = 0; frame < 10; frame++) { /* many come and go meanwhile */
     for (uint32_t i = 0; i < 20; i++) {
@@ -1354,7 +1354,7 @@ static void the_table_of_upsets_is_full_only_with_armed_ones(void) {
   a = flip(5000, 1000, TARGET_STATE, 0, 0);
   for (int again = 0; again < 3; again++) {
     ask_arm(&a);
-    expect_refusal(MSG_ARM, HIL_ERR_EXHAUSTED);
+    expect_refusal(HIL_MSG_ARM, HIL_ERR_EXHAUSTED);
   }
   a = flip(1000, 10, TARGET_OUTPUT, 0, 0); /* the same id: in its place */
   arm(&a);
@@ -1366,11 +1366,11 @@ static void the_table_of_upsets_is_full_only_with_armed_ones(void) {
 static void frames_that_are_passed_over_miss_their_upsets(void) {
   begin("sha256");
   golden_frame(0);
-  const arm_t a = flip(1, 5, TARGET_STATE, 0, 0), later = flip(2, 11, TARGET_STATE, 0, 0);
+  const hil_arm_t a = flip(1, 5, TARGET_STATE, 0, 0), later = flip(2, 11, TARGET_STATE, 0, 0);
   arm(&a);
   arm(&later);
   ask_sync(10, golden.state_digest);
-  expect_done(MSG_SYNC);
+  expect_done(HIL_MSG_SYNC);
   CHECK_EQ(report(1).state, UPSET_MISSED);
   CHECK_EQ(report(2).state, UPSET_ARMED);
   step(11);
@@ -1382,27 +1382,27 @@ static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
   begin("sha256");
   golden_frame(0);
   ask_checkpoint();
-  const arm_t a = flip(1, 1, TARGET_STATE, 20, 0), b = flip(2, 1, TARGET_STATE, 16, 8 * 200);
+  const hil_arm_t a = flip(1, 1, TARGET_STATE, 20, 0), b = flip(2, 1, TARGET_STATE, 16, 8 * 200);
   arm(&a);
   arm(&b);
   step(1);
   CHECK_EQ(reply.pending, 2);
-  const report_t first = report(2);
+  const hil_report_t first = report(2);
   CHECK_EQ(first.state, UPSET_INJECTED);
   CHECK_EQ(first.persisted, 1);
   ask_restore();
   golden_frame(1); /* it does not strike twice */
   CHECK_EQ(reply.pending, 0);
-  const report_t again = report(2);
+  const hil_report_t again = report(2);
   CHECK(memcmp(&first, &again, sizeof first) == 0);
   CHECK_EQ(report(1).state, UPSET_MISSED);
 }
 
 /* --- stuck cells ------------------------------------------------------------------------------------- */
 
-static arm_t stick(uint32_t id, uint64_t frame, uint8_t target, uint64_t bit, uint64_t value,
+static hil_arm_t stick(uint32_t id, uint64_t frame, uint8_t target, uint64_t bit, uint64_t value,
                    uint32_t hold) {
-  arm_t a = flip(id, frame, target, 0, bit);
+  hil_arm_t a = flip(id, frame, target, 0, bit);
   a.kind = UPSET_STUCK;
   a.value = value;
   a.hold_frames = hold;
@@ -1414,14 +1414,14 @@ static void a_stuck_cell_holds_against_writes_and_steps_until_released(void) {
   golden_frame(0);
   const uint64_t bit = 8 * 50 + 2; /* of the links, which steps overwrite */
   const uint8_t was = s.io.state[50] >> 2 & 1u;
-  const arm_t a = stick(1, 1, TARGET_STATE, bit, !was, 3);
+  const hil_arm_t a = stick(1, 1, TARGET_STATE, bit, !was, 3);
   arm(&a);
   const uint8_t zero = 0, ones = 0xff;
   for (uint64_t frame = 1; frame <= 3; frame++) {
     step(frame);
     CHECK_EQ(s.io.state[50] >> 2 & 1u, !was);
     ask_write(REGION_STATE, 50, was ? &ones : &zero, 1);
-    expect_done(MSG_WRITE);
+    expect_done(HIL_MSG_WRITE);
     CHECK_EQ(s.io.state[50] >> 2 & 1u, frame < 3 ? !was : was); /* let go with its last frame */
   }
   CHECK_EQ(report(1).verified, 1);
@@ -1432,17 +1432,17 @@ static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
   begin("sha256");
   golden_frame(0);
   const uint8_t was = s.io.state[60] & 1u;
-  const arm_t a = stick(1, 1, TARGET_STATE, 8 * 60, !was, 0);
+  const hil_arm_t a = stick(1, 1, TARGET_STATE, 8 * 60, !was, 0);
   arm(&a);
   CHECK_EQ(golden_step(&golden), HIL_OK);
   step(1);
   for (uint32_t at = 0; at < golden.workload->state_len; at += 8) {
     ask_write(REGION_STATE, at, golden.state + at, 8);
-    expect_done(MSG_WRITE);
+    expect_done(HIL_MSG_WRITE);
   }
   ask_sync(1, golden.state_digest);
-  expect_refusal(MSG_SYNC, HIL_ERR_DAMAGED);
-  ask_empty(MSG_RESTART);
+  expect_refusal(HIL_MSG_SYNC, HIL_ERR_DAMAGED);
+  ask_empty(HIL_MSG_RESTART);
   ask_write(REGION_STATE, 60, golden.state + 60, 1);
   CHECK_EQ(s.io.state[60] & 1u, !was);
   ask_checkpoint();
@@ -1453,7 +1453,7 @@ static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
 
 static void a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves(void) {
   begin("sha256");
-  const arm_t a =
+  const hil_arm_t a =
       stick(1, 0, TARGET_STACK, 8 * 10, 1, 0); /* 10 above the top of 128: fixed place 394 */
   arm(&a);
   step(0);
@@ -1473,7 +1473,7 @@ static void a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves(void) {
 static void more_stuck_cells_than_can_be_held_are_told(void) {
   begin("sha256");
   for (uint32_t i = 0; i <= AGENT_STUCK_MAX; i++) {
-    const arm_t a = stick(i + 1, 0, TARGET_INPUT, 8 * i, 1, 0);
+    const hil_arm_t a = stick(i + 1, 0, TARGET_INPUT, 8 * i, 1, 0);
     arm(&a);
   }
   step(0);
@@ -1486,28 +1486,28 @@ static void more_stuck_cells_than_can_be_held_are_told(void) {
 
 static void a_wall_clock_trigger_does_not_lift_the_other_stops(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = 10});
-  arm_t a = flip(1, 0, TARGET_STATE, 250, 3);
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = 10});
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 250, 3);
   a.trigger = TRIGGER_US;
   a.steps = 5;
   arm(&a);
   s.kind = STEP_WAITS; /* until the trigger has struck */
   pack_step(0);
-  give(MSG_STEP, 300, payload, payload_len);
+  give(HIL_MSG_STEP, 300, payload, payload_len);
   for (int turn = 0; turn < 20; turn++) (void)agent_poll(&s.agent);
   CHECK_EQ(s.advances, 1);
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
   CHECK_EQ(reply.status, WORKER_HUNG); /* the runaway is still found */
-  const report_t r = report(1);
+  const hil_report_t r = report(1);
   CHECK_EQ(r.state, UPSET_INJECTED);
   CHECK(r.at_us >= 250 && r.at_us < 1000);
 }
 
 static void a_wall_clock_trigger_after_the_end_is_missed(void) {
   begin("sha256");
-  arm_t a = flip(1, 0, TARGET_STATE, 900000, 3);
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 900000, 3);
   a.trigger = TRIGGER_US;
   arm(&a);
   golden_frame(0);
@@ -1516,19 +1516,19 @@ static void a_wall_clock_trigger_after_the_end_is_missed(void) {
 
 /* --- limits ------------------------------------------------------------------------------------------- */
 
-static limited_t limited;
+static hil_limited_t limited;
 
 static void ask_limits(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
-  const limits_t m = {.duty_permille = duty_permille, .suspend = suspend, .cores = cores};
-  CHECK_EQ(limits_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_LIMIT);
+  const hil_limits_t m = {.duty_permille = duty_permille, .suspend = suspend, .cores = cores};
+  CHECK_EQ(hil_limits_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_LIMIT);
 }
 
 static void limit(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
   ask_limits(duty_permille, suspend, cores);
-  const answer_t *a = only(MSG_LIMIT | MSG_ANSWER);
+  const hil_answer_t *a = only(HIL_MSG_LIMIT | HIL_MSG_ANSWER);
   memset(&limited, 0, sizeof limited);
-  CHECK(a && limited_unpack(&limited, a->payload, a->len) == HIL_OK);
+  CHECK(a && hil_limited_unpack(&limited, a->payload, a->len) == HIL_OK);
 }
 
 static void a_limit_tells_what_holds(void) {
@@ -1550,11 +1550,11 @@ static void a_limit_tells_what_holds(void) {
   CHECK_EQ(limited.refused, LIMIT_CORES);
   CHECK_EQ(limited.detail, 5);
   s.agent.port.limit = NULL; /* a port that has nothing to turn */
-  const limits_t all = {.duty_permille = 7, .cores = 1, .suspend = 0, .clock_khz = 1, .mode = "x"};
-  CHECK_EQ(limits_pack(&all, payload, sizeof payload, &payload_len), HIL_OK);
-  ask(MSG_LIMIT);
-  const answer_t *a = only(MSG_LIMIT | MSG_ANSWER);
-  CHECK(a && limited_unpack(&limited, a->payload, a->len) == HIL_OK);
+  const hil_limits_t all = {.duty_permille = 7, .cores = 1, .suspend = 0, .clock_khz = 1, .mode = "x"};
+  CHECK_EQ(hil_limits_pack(&all, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_LIMIT);
+  const hil_answer_t *a = only(HIL_MSG_LIMIT | HIL_MSG_ANSWER);
+  CHECK(a && hil_limited_unpack(&limited, a->payload, a->len) == HIL_OK);
   CHECK_EQ(limited.refused, LIMIT_CORES | LIMIT_CLOCK | LIMIT_MODE);
   CHECK_EQ(limited.detail, 0);
   CHECK_EQ(limited.duty_permille, 7);
@@ -1570,7 +1570,7 @@ static void an_answer_is_withheld_for_as_long_as_the_duty_says(void) {
     for (uint64_t frame = 0; frame < 3; frame++) {
       CHECK_EQ(golden_step(&golden), HIL_OK);
       pack_step(frame);
-      give(MSG_STEP, ++next_seq, payload, payload_len);
+      give(HIL_MSG_STEP, ++next_seq, payload, payload_len);
       uint32_t wait_us = agent_poll(&s.agent); /* the stub's step takes 100 us, then it is over */
       const uint64_t due_us = (100u * 1000u + duties[i] - 1u) / duties[i];
       if (duties[i] < 1000) {
@@ -1600,33 +1600,33 @@ static void while_an_answer_is_withheld_the_agent_talks(void) {
   limit(1, 0, 0);
   pack_step(0);
   const uint16_t seq = ++next_seq;
-  give(MSG_STEP, seq, payload, payload_len);
+  give(HIL_MSG_STEP, seq, payload, payload_len);
   CHECK(agent_poll(&s.agent) > 90000);
-  static const uint8_t types[] = {MSG_HELLO, MSG_HEALTH};
+  static const uint8_t types[] = {HIL_MSG_HELLO, HIL_MSG_HEALTH};
   for (size_t i = 0; i < sizeof types; i++) {
     payload_len = 0;
     give(types[i], ++next_seq, payload, payload_len);
     (void)agent_poll(&s.agent);
     hear();
-    CHECK(only((uint8_t)(types[i] | MSG_ANSWER)) != NULL);
+    CHECK(only((uint8_t)(types[i] | HIL_MSG_ANSWER)) != NULL);
   }
   pack_step(0);
-  give(MSG_STEP, seq, payload, payload_len);
+  give(HIL_MSG_STEP, seq, payload, payload_len);
   (void)agent_poll(&s.agent);
   hear();
-  refusal_t m;
-  const answer_t *a = only(MSG_ERROR);
-  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_refusal_t m;
+  const hil_answer_t *a = only(HIL_MSG_ERROR);
+  CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.status, HIL_ERR_STATE);
   CHECK_EQ(m.detail, 1);
-  const limits_t none = {.duty_permille = 1000};
-  CHECK_EQ(limits_pack(&none, payload, sizeof payload, &payload_len), HIL_OK);
-  give(MSG_LIMIT, ++next_seq, payload, payload_len); /* which lets the answer go */
+  const hil_limits_t none = {.duty_permille = 1000};
+  CHECK_EQ(hil_limits_pack(&none, payload, sizeof payload, &payload_len), HIL_OK);
+  give(HIL_MSG_LIMIT, ++next_seq, payload, payload_len); /* which lets the answer go */
   CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
   hear();
   CHECK_EQ(answer_count, 2);
-  CHECK_EQ(answers[0].type, MSG_LIMIT | MSG_ANSWER);
-  CHECK_EQ(answers[1].type, MSG_STEP | MSG_ANSWER);
+  CHECK_EQ(answers[0].type, HIL_MSG_LIMIT | HIL_MSG_ANSWER);
+  CHECK_EQ(answers[1].type, HIL_MSG_STEP | HIL_MSG_ANSWER);
   CHECK_EQ(answers[1].seq, seq);
   CHECK_EQ(s.steps, 1);
 }
@@ -1649,11 +1649,11 @@ static void a_long_step_runs_in_slices(void) {
   } cases[] = {{1000, 0}, {900, 1000}, {500, 1000}, {100, 1000}, {10, 200}, {1, 20}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     begin("sha256");
-    budget((budget_t){.cpu_us = UINT64_MAX, .max_ticks = 1000});
+    budget((hil_budget_t){.cpu_us = UINT64_MAX, .max_ticks = 1000});
     limit(cases[i].duty, 0, 0);
     s.kind = STEP_WAITS;
     pack_step(0);
-    give(MSG_STEP, 700, payload, payload_len);
+    give(HIL_MSG_STEP, 700, payload, payload_len);
     run_for(10000000);
     CHECK(s.interrupts + 30 >= cases[i].slices * 9 / 10 && s.interrupts <= cases[i].slices);
     const uint64_t share_us = 10000u * (uint64_t)cases[i].duty;
@@ -1668,11 +1668,11 @@ static void a_long_step_runs_in_slices(void) {
 
 static void no_pause_makes_a_hang_and_none_hides_one(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 100000, .max_ticks = 1000});
+  budget((hil_budget_t){.cpu_us = 100000, .max_ticks = 1000});
   limit(10, 0, 0);
   s.kind = STEP_WAITS;
   pack_step(0);
-  give(MSG_STEP, 700, payload, payload_len);
+  give(HIL_MSG_STEP, 700, payload, payload_len);
   run_for(5000000); /* 50 ms of work */
   hear();
   CHECK_EQ(answer_count, 0);
@@ -1689,11 +1689,11 @@ static void a_suspended_board_refuses_steps_and_keeps_its_state(void) {
   golden_frame(0);
   limit(1000, 1, 0);
   CHECK_EQ(limited.suspend, 1);
-  refusal_t m;
+  hil_refusal_t m;
   pack_step(1);
-  ask(MSG_STEP);
-  const answer_t *a = only(MSG_ERROR);
-  CHECK(a && refusal_unpack(&m, a->payload, a->len) == HIL_OK);
+  ask(HIL_MSG_STEP);
+  const hil_answer_t *a = only(HIL_MSG_ERROR);
+  CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.status, HIL_ERR_STATE);
   CHECK_EQ(m.detail, 2);
   CHECK_EQ(s.steps, 1);
@@ -1708,16 +1708,16 @@ static void a_suspended_board_refuses_steps_and_keeps_its_state(void) {
 
 static void a_step_under_way_is_suspended_and_goes_on(void) {
   begin("sha256");
-  budget((budget_t){.cpu_us = 1000000, .max_ticks = 1000});
+  budget((hil_budget_t){.cpu_us = 1000000, .max_ticks = 1000});
   limit(500, 0, 0);
   s.kind = STEP_WAITS;
   CHECK_EQ(golden_step(&golden), HIL_OK);
   pack_step(0);
-  give(MSG_STEP, 700, payload, payload_len);
+  give(HIL_MSG_STEP, 700, payload, payload_len);
   run_for(2000);
-  const limits_t stop = {.duty_permille = 500, .suspend = 1};
-  CHECK_EQ(limits_pack(&stop, payload, sizeof payload, &payload_len), HIL_OK);
-  give(MSG_LIMIT, 701, payload, payload_len);
+  const hil_limits_t stop = {.duty_permille = 500, .suspend = 1};
+  CHECK_EQ(hil_limits_pack(&stop, payload, sizeof payload, &payload_len), HIL_OK);
+  give(HIL_MSG_LIMIT, 701, payload, payload_len);
   CHECK(s.stands); /* before the answer tells so */
   const uint64_t used_us = s.cpu_us;
   for (int turn = 0; turn < 100; turn++) {
@@ -1728,10 +1728,10 @@ static void a_step_under_way_is_suspended_and_goes_on(void) {
   CHECK_EQ(s.cpu_us, used_us);
   hear();
   CHECK_EQ(answer_count, 1);
-  CHECK_EQ(answers[0].type, MSG_LIMIT | MSG_ANSWER);
-  const limits_t go = {.duty_permille = 500};
-  CHECK_EQ(limits_pack(&go, payload, sizeof payload, &payload_len), HIL_OK);
-  give(MSG_LIMIT, 702, payload, payload_len);
+  CHECK_EQ(answers[0].type, HIL_MSG_LIMIT | HIL_MSG_ANSWER);
+  const hil_limits_t go = {.duty_permille = 500};
+  CHECK_EQ(hil_limits_pack(&go, payload, sizeof payload, &payload_len), HIL_OK);
+  give(HIL_MSG_LIMIT, 702, payload, payload_len);
   const uint64_t lifted_us = s.clock_us;
   run_for(200000); /* no credit from the suspension: half of the time again */
   CHECK(s.cpu_us - used_us <= 110000);
@@ -1740,7 +1740,7 @@ static void a_step_under_way_is_suspended_and_goes_on(void) {
   s.kind = STEP_RUNS;
   settle();
   CHECK_EQ(answer_count, 2);
-  CHECK_EQ(reply_unpack(&reply, answers[1].payload, answers[1].len), HIL_OK);
+  CHECK_EQ(hil_reply_unpack(&reply, answers[1].payload, answers[1].len), HIL_OK);
   CHECK_EQ(reply.status, WORKER_DONE);
   CHECK_EQ(reply.state_digest, golden.state_digest);
   CHECK(reply.step_us >= 10000000);
@@ -1748,24 +1748,24 @@ static void a_step_under_way_is_suspended_and_goes_on(void) {
 
 static void positions_are_the_same_under_any_duty(void) {
   static const uint16_t duties[] = {1000, 700, 20};
-  report_t first[2];
+  hil_report_t first[2];
   memset(first, 0, sizeof first);
   for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
     begin("sha256");
-    arm_t at_tick = flip(1, 0, TARGET_STATE, 5, 77), behind = flip(2, 0, TARGET_TEXT, 9, 3);
+    hil_arm_t at_tick = flip(1, 0, TARGET_STATE, 5, 77), behind = flip(2, 0, TARGET_TEXT, 9, 3);
     behind.steps = 40;
     arm(&at_tick);
     arm(&behind);
     limit(duties[i], 0, 0);
     s.kind = STEP_WAITS;
     pack_step(0);
-    give(MSG_STEP, 700, payload, payload_len);
+    give(HIL_MSG_STEP, 700, payload, payload_len);
     run_for(50000);
     s.kind = STEP_RUNS;
     settle();
     CHECK(read_reply());
     for (uint32_t id = 1; id <= 2; id++) {
-      report_t r = report(id);
+      hil_report_t r = report(id);
       CHECK_EQ(r.state, UPSET_INJECTED);
       r.at_us = 0;
       if (!i) first[id - 1] = r;
@@ -1776,13 +1776,13 @@ static void positions_are_the_same_under_any_duty(void) {
 
 static void a_wall_clock_trigger_counts_the_time_that_ran(void) {
   begin("sha256");
-  arm_t a = flip(1, 0, TARGET_STATE, 30000, 3);
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 30000, 3);
   a.trigger = TRIGGER_US;
   arm(&a);
   limit(100, 0, 0);
   s.kind = STEP_WAITS;
   pack_step(0);
-  give(MSG_STEP, 300, payload, payload_len);
+  give(HIL_MSG_STEP, 300, payload, payload_len);
   run_for(250000);
   CHECK_EQ(s.agent.upsets[0].report.state, UPSET_ARMED);
   run_for(150000);
@@ -1797,7 +1797,7 @@ static void a_step_that_dies_in_a_pause_is_told(void) {
   limit(10, 0, 0);
   s.kind = STEP_WAITS;
   pack_step(0);
-  give(MSG_STEP, 300, payload, payload_len);
+  give(HIL_MSG_STEP, 300, payload, payload_len);
   run_for(20000);
   CHECK(s.stands);
   s.worker = 0; /* somebody killed it as it stood */
@@ -1805,8 +1805,8 @@ static void a_step_that_dies_in_a_pause_is_told(void) {
   settle();
   CHECK(read_reply());
   CHECK_EQ(reply.status, WORKER_CRASHED);
-  ask_empty(MSG_RESTART);
-  expect_done(MSG_RESTART);
+  ask_empty(HIL_MSG_RESTART);
+  expect_done(HIL_MSG_RESTART);
   golden_frame(0);
 }
 
@@ -1814,7 +1814,7 @@ static void without_an_interrupt_a_running_step_cannot_be_limited(void) {
   come_to(RUNNING);
   s.agent.port.interrupt = NULL;
   ask_limits(500, 0, 0);
-  expect_refusal(MSG_LIMIT, HIL_ERR_STATE);
+  expect_refusal(HIL_MSG_LIMIT, HIL_ERR_STATE);
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -1839,9 +1839,9 @@ static void noise_is_complained_of_once_a_burst(void) {
   for (size_t i = 0; i < sizeof burst; i++) burst[i] = (uint8_t)(i % 5 ? 0x55 : 0);
   agent_receive(&s.agent, burst, sizeof burst);
   settle();
-  nak_t m;
-  const answer_t *a = only(MSG_NAK);
-  CHECK(a && a->seq == 0 && nak_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_nak_t m;
+  const hil_answer_t *a = only(HIL_MSG_NAK);
+  CHECK(a && a->seq == 0 && hil_nak_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.reason, HIL_ERR_PAYLOAD);
   const uint8_t zero = 0;
   agent_receive(&s.agent, &zero, 1);
@@ -1853,9 +1853,9 @@ static void noise_is_complained_of_once_a_burst(void) {
 /* Random bytes of a random request, often almost right. */
 static void hostile_request(void) {
   const uint8_t type = (uint8_t)(random_u32() % 8 ? 1 + random_u32() % 16 : random_u32());
-  pack_request(type == MSG_RESET ? MSG_HEALTH : type);
-  if (type == MSG_ARM) {
-    arm_t a = {.id = random_u32() % 100,
+  pack_request(type == HIL_MSG_RESET ? HIL_MSG_HEALTH : type);
+  if (type == HIL_MSG_ARM) {
+    hil_arm_t a = {.id = random_u32() % 100,
                .frame = s.agent.done_frame + 1 + random_u32() % 3,
                .trigger = (uint8_t)(random_u32() % 2),
                .target = (uint8_t)(random_u32() % 11),
@@ -1867,28 +1867,28 @@ static void hostile_request(void) {
                .bit = (uint64_t)random_u32() << 32 | random_u32(),
                .value = random_u32()};
     if (a.target == TARGET_CPU) a.kind = (uint8_t)(1 + random_u32() % 2);
-    (void)arm_pack(&a, payload, sizeof payload, &payload_len);
+    (void)hil_arm_pack(&a, payload, sizeof payload, &payload_len);
   }
-  if (type == MSG_STEP) pack_step(s.agent.done_frame + random_u32() % 3);
-  if (type == MSG_READ) {
-    const range_t r = {(uint8_t)(random_u32() % 3), random_u32() % 400, random_u32() % 400};
-    (void)range_pack(&r, payload, sizeof payload, &payload_len);
+  if (type == HIL_MSG_STEP) pack_step(s.agent.done_frame + random_u32() % 3);
+  if (type == HIL_MSG_READ) {
+    const hil_range_t r = {(uint8_t)(random_u32() % 3), random_u32() % 400, random_u32() % 400};
+    (void)hil_range_pack(&r, payload, sizeof payload, &payload_len);
   }
-  if (type == MSG_LIMIT) {
+  if (type == HIL_MSG_LIMIT) {
     const uint16_t duty = (uint16_t)(random_u32() % 3 ? 500 + random_u32() % 502 : 0);
-    const limits_t l = {.duty_permille = duty, /* less would make hangs last for hours */
+    const hil_limits_t l = {.duty_permille = duty, /* less would make hangs last for hours */
                         .cores = (uint8_t)random_u32(),
                         .suspend = random_u32() % 8 == 0};
-    (void)limits_pack(&l, payload, sizeof payload, &payload_len);
+    (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len);
   }
-  if (type == MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
-  if (random_u32() % 3 == 0 && payload_len && type != MSG_BUDGET) { /* no budget for ever */
+  if (type == HIL_MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
+  if (random_u32() % 3 == 0 && payload_len && type != HIL_MSG_BUDGET) { /* no budget for ever */
     for (uint32_t k = random_u32() % 4; k-- > 0;)
       payload[random_u32() % payload_len] = (uint8_t)random_u32();
   }
   if (random_u32() % 16 == 0) payload_len = random_u32() % 100;
   /* A stray RESET or an upset that resets would end the life of this agent. */
-  const uint8_t sent = type == MSG_RESET ? MSG_HEALTH : type;
+  const uint8_t sent = type == HIL_MSG_RESET ? HIL_MSG_HEALTH : type;
   static const step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS,
                                       STEP_RUNS, STEP_DIES, STEP_HANGS};
   s.kind = kinds[random_u32() % 6];
@@ -1896,11 +1896,11 @@ static void hostile_request(void) {
   int direct = 0;
   for (int k = 0; k < answer_count; k++) {
     CHECK_EQ(answers[k].seq, next_seq);
-    CHECK(answers[k].type & MSG_ANSWER);
-    direct += answers[k].type != (MSG_READ | MSG_ANSWER);
+    CHECK(answers[k].type & HIL_MSG_ANSWER);
+    direct += answers[k].type != (HIL_MSG_READ | HIL_MSG_ANSWER);
   }
   CHECK(direct <= 1);
-  CHECK(answer_count >= 1 || (sent & MSG_ANSWER) || s.resetted);
+  CHECK(answer_count >= 1 || (sent & HIL_MSG_ANSWER) || s.resetted);
   CHECK(!s.agent.running || s.resetted);
 }
 
@@ -1938,8 +1938,8 @@ static void random_bytes_do_no_harm(void) {
 /* --- the line's rate --------------------------------------------------------------------------------------- */
 
 static void pack_baud(uint32_t baud) {
-  const baud_t m = {baud};
-  CHECK_EQ(baud_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  const hil_baud_t m = {baud};
+  CHECK_EQ(hil_baud_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
 }
 
 /* Let |us| pass, as a port does: it calls when the agent wants it. */
@@ -1955,11 +1955,11 @@ static void pass_us(uint64_t us) {
 }
 
 static void ask_baud(uint32_t baud) {
-  baud_t m = {1};
+  hil_baud_t m = {1};
   pack_baud(baud);
-  ask(MSG_BAUD);
-  const answer_t *a = only(MSG_BAUD | MSG_ANSWER);
-  CHECK(a && baud_unpack(&m, a->payload, a->len) == HIL_OK);
+  ask(HIL_MSG_BAUD);
+  const hil_answer_t *a = only(HIL_MSG_BAUD | HIL_MSG_ANSWER);
+  CHECK(a && hil_baud_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.baud, baud);
 }
 
@@ -1983,7 +1983,7 @@ static void a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes(void) {
   CHECK_EQ(s.baud, 0);
   pass_us(11000);
   CHECK_EQ(s.baud, 921600);
-  ask_empty(MSG_HELLO);
+  ask_empty(HIL_MSG_HELLO);
   pass_us(3600ull * 1000000u); /* silence is no reason to go back */
   CHECK_EQ(s.baud, 921600);
   ask_baud(0);
@@ -2002,8 +2002,8 @@ static void a_rate_at_which_nobody_speaks_is_given_up(void) {
   pass_us(200000);
   CHECK_EQ(s.baud, 0);
   delimit();
-  ask_empty(MSG_HELLO);
-  CHECK(only(MSG_HELLO | MSG_ANSWER) != NULL);
+  ask_empty(HIL_MSG_HELLO);
+  CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
 }
 
 static void garbage_at_a_raised_rate_ends_it(void) {
@@ -2011,17 +2011,17 @@ static void garbage_at_a_raised_rate_ends_it(void) {
   for (int round = 0; round < 3; round++) {
     ask_baud(921600);
     pass_us(30000);
-    ask_empty(MSG_HELLO);
+    ask_empty(HIL_MSG_HELLO);
     garble(22); /* a glitch, too short to tell */
     pass_us(5000000);
     CHECK_EQ(s.baud, 921600);
     delimit();
-    ask_empty(MSG_HEALTH); /* ends the count */
+    ask_empty(HIL_MSG_HEALTH); /* ends the count */
     garble(40);
     pass_us(600000);
     CHECK_EQ(s.baud, 921600);
     delimit();
-    ask_empty(MSG_HEALTH); /* a noisy line, but a line */
+    ask_empty(HIL_MSG_HEALTH); /* a noisy line, but a line */
     garble(12);
     pass_us(600000);
     garble(12);
@@ -2036,15 +2036,15 @@ static void garbage_at_a_raised_rate_ends_it(void) {
 static void a_baud_request_that_comes_again_is_carried_out_again(void) {
   boot();
   pack_baud(921600);
-  say(MSG_BAUD, 7, payload, payload_len);
-  say(MSG_BAUD, 7, payload, payload_len); /* the answer was lost */
-  CHECK(only(MSG_BAUD | MSG_ANSWER) != NULL);
+  say(HIL_MSG_BAUD, 7, payload, payload_len);
+  say(HIL_MSG_BAUD, 7, payload, payload_len); /* the answer was lost */
+  CHECK(only(HIL_MSG_BAUD | HIL_MSG_ANSWER) != NULL);
   pass_us(30000);
   CHECK_EQ(s.baud, 921600);
   pass_us(1100000);
   CHECK_EQ(s.baud, 0);
-  say(MSG_BAUD, 7, payload, payload_len);
-  CHECK(only(MSG_BAUD | MSG_ANSWER) != NULL);
+  say(HIL_MSG_BAUD, 7, payload, payload_len);
+  CHECK(only(HIL_MSG_BAUD | HIL_MSG_ANSWER) != NULL);
   pass_us(30000);
   CHECK_EQ(s.baud, 921600);
 }
@@ -2052,11 +2052,11 @@ static void a_baud_request_that_comes_again_is_carried_out_again(void) {
 static void a_rate_that_cannot_be_is_refused_or_given_up(void) {
   begin("sha256");
   pack_baud(12345);
-  ask(MSG_BAUD);
-  expect_refusal(MSG_BAUD, HIL_ERR_ARG);
+  ask(HIL_MSG_BAUD);
+  expect_refusal(HIL_MSG_BAUD, HIL_ERR_ARG);
   payload_len = 3;
-  ask(MSG_BAUD);
-  expect_refusal(MSG_BAUD, HIL_ERR_PAYLOAD);
+  ask(HIL_MSG_BAUD);
+  expect_refusal(HIL_MSG_BAUD, HIL_ERR_PAYLOAD);
 
   s.baud_breaks = 1; /* the line knows it, but the system does not let it */
   ask_baud(460800);
@@ -2068,11 +2068,11 @@ static void a_rate_that_cannot_be_is_refused_or_given_up(void) {
   ask_baud(460800);
   pass_us(200000);
   CHECK_EQ(s.baud, 460800);
-  ask_empty(MSG_HELLO);
+  ask_empty(HIL_MSG_HELLO);
 
   s.link_down = 1; /* a line that takes no bytes: the answer never leaves */
   pack_baud(921600);
-  give(MSG_BAUD, ++next_seq, payload, payload_len);
+  give(HIL_MSG_BAUD, ++next_seq, payload, payload_len);
   pass_us(1200000);
   CHECK_EQ(s.baud, 0);
   s.link_down = 0;
@@ -2081,21 +2081,21 @@ static void a_rate_that_cannot_be_is_refused_or_given_up(void) {
 
   s.kind = STEP_WAITS;
   pack_step(1);
-  ask(MSG_STEP);
+  ask(HIL_MSG_STEP);
   pack_baud(921600);
-  ask(MSG_BAUD);
-  expect_refusal(MSG_BAUD, HIL_ERR_STATE);
+  ask(HIL_MSG_BAUD);
+  expect_refusal(HIL_MSG_BAUD, HIL_ERR_STATE);
 }
 
 static void a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one(void) {
   boot();
   ask_baud(921600);
   pass_us(30000);
-  ask_empty(MSG_HELLO);
+  ask_empty(HIL_MSG_HELLO);
   payload_len = 0;
-  give(MSG_RESET, ++next_seq, payload, 0);
+  give(HIL_MSG_RESET, ++next_seq, payload, 0);
   pass_us(15000);
-  expect_done(MSG_RESET);
+  expect_done(HIL_MSG_RESET);
   CHECK_EQ(s.baud, 921600);
   CHECK_EQ(s.resets, 0);
   for (int turn = 0; turn < 100 && !s.resetted; turn++) {
@@ -2110,8 +2110,8 @@ static void a_link_without_a_rate_says_so(void) {
   boot();
   s.agent.port.set_baud = NULL;
   pack_baud(921600);
-  ask(MSG_BAUD);
-  expect_refusal(MSG_BAUD, HIL_ERR_NOSYS);
+  ask(HIL_MSG_BAUD);
+  expect_refusal(HIL_MSG_BAUD, HIL_ERR_NOSYS);
   pass_us(2000000);
 }
 
@@ -2129,8 +2129,8 @@ static void a_workload_of_the_port_is_loaded_like_any(void) {
 static void a_name_without_the_prefix_is_not_looked_for(void) {
   begin("sha256");
   pack_load("echo");
-  ask(MSG_LOAD);
-  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  ask(HIL_MSG_LOAD);
+  expect_refusal(HIL_MSG_LOAD, HIL_ERR_NOSYS);
   CHECK_EQ(s.finds, 0);
   golden_frame(0); /* nothing was unloaded */
 }
@@ -2139,15 +2139,15 @@ static void a_program_that_does_not_come_up_is_waited_for_once(void) {
   begin("sha256");
   pack_load("exec:bad");
   for (int again = 0; again < 4; again++) {
-    say(MSG_LOAD, 900, payload, payload_len);
-    expect_refusal(MSG_LOAD, HIL_ERR_IO);
+    say(HIL_MSG_LOAD, 900, payload, payload_len);
+    expect_refusal(HIL_MSG_LOAD, HIL_ERR_IO);
     CHECK_EQ(s.finds, 1);
   }
-  say(MSG_LOAD, 901, payload, payload_len);
+  say(HIL_MSG_LOAD, 901, payload, payload_len);
   CHECK_EQ(s.finds, 2);
   pack_step(0);
-  ask(MSG_STEP);
-  expect_refusal(MSG_STEP, HIL_ERR_STATE); /* what was loaded before is gone */
+  ask(HIL_MSG_STEP);
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_STATE); /* what was loaded before is gone */
   load("sha256");
   golden_begin("sha256");
   golden_frame(0);
@@ -2157,8 +2157,8 @@ static void without_such_workloads_they_are_unknown(void) {
   begin("sha256");
   s.agent.port.find = NULL;
   pack_load("exec:echo");
-  ask(MSG_LOAD);
-  expect_refusal(MSG_LOAD, HIL_ERR_NOSYS);
+  ask(HIL_MSG_LOAD);
+  expect_refusal(HIL_MSG_LOAD, HIL_ERR_NOSYS);
   golden_frame(0);
 }
 
@@ -2173,13 +2173,13 @@ static int answered(void) {
 }
 
 static void scenario(void) {
-  arm_t arms[4] = {flip(1, 1, TARGET_STATE, 3, 100),
+  hil_arm_t arms[4] = {flip(1, 1, TARGET_STATE, 3, 100),
                    flip(2, 1, TARGET_TEXT, 4, 5),
                    {.id = 3, .frame = 2, .target = TARGET_CPU, .at = 6, .kind = SEFI_CRASH},
                    stick(4, 1, TARGET_TEXT, 9, 1, 1)};
   arms[1].steps = 7;
   pack_load("sha256");
-  ask(MSG_LOAD);
+  ask(HIL_MSG_LOAD);
   (void)answered();
   for (int i = 0; i < 4; i++) {
     ask_arm(&arms[i]);
@@ -2187,9 +2187,9 @@ static void scenario(void) {
   }
   for (uint64_t frame = 0; frame < 3; frame++) {
     pack_step(frame);
-    ask(MSG_STEP);
+    ask(HIL_MSG_STEP);
     (void)answered();
-    ask_empty(MSG_RESTART);
+    ask_empty(HIL_MSG_RESTART);
     (void)answered();
   }
   ask_checkpoint();
@@ -2201,11 +2201,11 @@ static void scenario(void) {
   ask_limits(500, 0, 2);
   (void)answered();
   pack_step(s.agent.done_frame + 1);
-  ask(MSG_STEP);
+  ask(HIL_MSG_STEP);
   (void)answered();
   ask_limits(1000, 0, 0);
   (void)answered();
-  ask_empty(MSG_HEALTH);
+  ask_empty(HIL_MSG_HEALTH);
   (void)answered();
 }
 
@@ -2242,12 +2242,12 @@ static void a_quiet_step_wants_a_quiet_board(void) {
   golden_frame(0);
   CHECK_EQ(agent_step_quiet(&s.agent, 0, &output, &state), HIL_ERR_STATE);
   CHECK_EQ(agent_step_quiet(&s.agent, 2, &output, &state), HIL_ERR_STATE);
-  const arm_t a = flip(1, 50, TARGET_STATE, 0, 0);
+  const hil_arm_t a = flip(1, 50, TARGET_STATE, 0, 0);
   arm(&a);
   CHECK_EQ(agent_step_quiet(&s.agent, 1, &output, &state), HIL_ERR_STATE);
   limit(250, 0, 0);
   ask_sync(60, golden.state_digest);
-  expect_done(MSG_SYNC);
+  expect_done(HIL_MSG_SYNC);
   CHECK_EQ(agent_quiet_ready(&s.agent, 61), HIL_OK);
   golden.workload->input(s.memory + (s.io.input - s.memory), SEED, 1);
   CHECK_EQ(golden_step(&golden), HIL_OK);

@@ -9,10 +9,10 @@ enum { COUNT = 5, TOTAL = 2 * COUNT, CAPACITY = 8 * COUNT, LEN = 35 /* the last 
 
 static uint64_t words[TOTAL];
 static uint8_t checks[TOTAL];
-static checkpoint_t checkpoint;
+static hil_checkpoint_t checkpoint;
 static uint8_t region[CAPACITY + 1], out[CAPACITY + 1];
 
-static checkpoint_copy_t *newest(void) { return checkpoint_newest(&checkpoint); }
+static hil_checkpoint_copy_t *newest(void) { return checkpoint_newest(&checkpoint); }
 
 static void begin(void) {
   CHECK_EQ(checkpoint_init(&checkpoint, words, checks, TOTAL), HIL_OK);
@@ -27,7 +27,7 @@ static void every_length_comes_back_as_it_was_taken(void) {
     begin();
     CHECK_EQ(checkpoint_take(&checkpoint, region, len, 1000 + len), HIL_OK);
     CHECK_EQ(newest()->frame, 1000 + len);
-    CHECK_EQ(newest()->digest, digest64(region, len, 0));
+    CHECK_EQ(newest()->digest, hil_digest64(region, len, 0));
     CHECK_EQ(checkpoint_restore(checkpoint_newest(&checkpoint), out, len), HIL_OK);
     CHECK(memcmp(out, region, len) == 0);
     CHECK_EQ(out[len], UNIT_GUARD);
@@ -135,7 +135,7 @@ static void the_third_checkpoint_replaces_the_first(void) {
   }
   for (uint64_t frame = 1; frame <= 3; frame++) {
     region[0] = (uint8_t)frame;
-    const uint64_t digest = digest64(region, LEN, 0);
+    const uint64_t digest = hil_digest64(region, LEN, 0);
     CHECK_EQ(checkpoint_find(&checkpoint, frame, digest) != NULL, frame > 1);
   }
 }
@@ -152,7 +152,7 @@ static void a_checkpoint_of_the_same_frame_leaves_the_older_generation(void) {
 static void forgotten_checkpoints_are_not_restored(void) {
   begin();
   CHECK_EQ(checkpoint_take(&checkpoint, region, LEN, 1), HIL_OK);
-  checkpoint_copy_t *const copy = newest();
+  hil_checkpoint_copy_t *const copy = newest();
   checkpoint_forget(&checkpoint);
   CHECK(newest() == NULL);
   CHECK_EQ(checkpoint_restore(copy, out, LEN), HIL_ERR_STATE);

@@ -30,29 +30,29 @@ static void xxhash_sanity_check_values_come_out(void) {
   uint8_t buffer[222];
   fill_sanity_buffer(buffer, sizeof buffer);
   for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
-    CHECK_EQ(digest64(buffer, published[i].len, published[i].seed), published[i].digest);
+    CHECK_EQ(hil_digest64(buffer, published[i].len, published[i].seed), published[i].digest);
   }
 }
 
 /* README of python-xxhash, which wraps the reference implementation. */
 static void python_xxhash_readme_values_come_out(void) {
   const char *text = "xxhash";
-  CHECK_EQ(digest64((const uint8_t *)text, 6, 0), 3665147885093898016u);
-  CHECK_EQ(digest64((const uint8_t *)text, 6, 20141025), 13067679811253438005u);
+  CHECK_EQ(hil_digest64((const uint8_t *)text, 6, 0), 3665147885093898016u);
+  CHECK_EQ(hil_digest64((const uint8_t *)text, 6, 20141025), 13067679811253438005u);
 }
 
 static void empty_data_may_be_null(void) {
-  CHECK_EQ(digest64(NULL, 0, 0), 0xef46db3751d8e999u);
+  CHECK_EQ(hil_digest64(NULL, 0, 0), 0xef46db3751d8e999u);
 }
 
 static void the_digest_does_not_depend_on_alignment(void) {
   uint8_t straight[200], shifted[208];
   fill_sanity_buffer(straight, sizeof straight);
   for (size_t len = 0; len <= sizeof straight; len++) {
-    const uint64_t want = digest64(straight, len, 7);
+    const uint64_t want = hil_digest64(straight, len, 7);
     for (size_t shift = 1; shift < 8; shift++) {
       memcpy(shifted + shift, straight, len);
-      CHECK_EQ(digest64(shifted + shift, len, 7), want);
+      CHECK_EQ(hil_digest64(shifted + shift, len, 7), want);
     }
   }
 }
@@ -60,10 +60,10 @@ static void the_digest_does_not_depend_on_alignment(void) {
 static void every_single_bit_changes_the_digest(void) {
   uint8_t data[100];
   fill_sanity_buffer(data, sizeof data);
-  const uint64_t before = digest64(data, sizeof data, 0);
+  const uint64_t before = hil_digest64(data, sizeof data, 0);
   for (size_t bit = 0; bit < 8 * sizeof data; bit++) {
     data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    CHECK(digest64(data, sizeof data, 0) != before);
+    CHECK(hil_digest64(data, sizeof data, 0) != before);
     data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
   }
 }
@@ -83,7 +83,7 @@ static void spans_are_the_digests_of_their_bytes(void) {
       for (size_t i = 0; i < total; i++) {
         const size_t at = i * span, part = len - at < span ? len - at : span;
         uint64_t one[2] = {0, 0xaaaaaaaaaaaaaaaau};
-        CHECK_EQ(out[i], digest64(data + at, part, 0));
+        CHECK_EQ(out[i], hil_digest64(data + at, part, 0));
         CHECK_EQ(digest_spans(data, len, span, i, 1, one), HIL_OK);
         CHECK_EQ(one[0], out[i]);
         CHECK_EQ(one[1], 0xaaaaaaaaaaaaaaaau);

@@ -29,27 +29,27 @@ static void random_bytes(uint8_t *out, size_t len, uint32_t zero_one_in) {
 typedef struct {
   int result;
   uint32_t sum; /* of version, type, seq, len, payload */
-} event_t;
+} hil_event_t;
 
 typedef struct {
-  event_t events[EVENTS_MAX];
+  hil_event_t events[EVENTS_MAX];
   size_t count;
-  wire_counters_t counters;
-} history_t;
+  hil_wire_counters_t counters;
+} hil_history_t;
 
-static uint32_t frame_sum(const wire_frame_t *f) {
+static uint32_t frame_sum(const hil_wire_frame_t *f) {
   uint8_t head[6] = {f->version, f->type};
   store_u16le(head + 2, f->seq);
   store_u16le(head + 4, f->len);
-  return crc32c(crc32c(0, head, sizeof head), f->payload, f->len);
+  return hil_crc32c(hil_crc32c(0, head, sizeof head), f->payload, f->len);
 }
 
-static wire_decoder_t decoder;
+static hil_wire_decoder_t decoder;
 
-static void feed(const uint8_t *bytes, size_t len, history_t *h) {
+static void feed(const uint8_t *bytes, size_t len, hil_history_t *h) {
   while (len > 0) {
     size_t used = SIZE_MAX;
-    wire_frame_t frame;
+    hil_wire_frame_t frame;
     const int result = wire_decoder_push(&decoder, bytes, len, &used, &frame);
     CHECK(used >= 1 && used <= len);
     if (used < 1 || used > len) { return; }
@@ -63,14 +63,14 @@ static void feed(const uint8_t *bytes, size_t len, history_t *h) {
   }
 }
 
-static void decode_whole(const uint8_t *stream, size_t len, history_t *h) {
+static void decode_whole(const uint8_t *stream, size_t len, hil_history_t *h) {
   memset(h, 0, sizeof *h);
   wire_decoder_init(&decoder);
   feed(stream, len, h);
   h->counters = decoder.counters;
 }
 
-static void decode_in_cuts(const uint8_t *stream, size_t len, uint32_t longest, history_t *h) {
+static void decode_in_cuts(const uint8_t *stream, size_t len, uint32_t longest, hil_history_t *h) {
   memset(h, 0, sizeof *h);
   wire_decoder_init(&decoder);
   for (size_t at = 0; at < len;) {
@@ -82,7 +82,7 @@ static void decode_in_cuts(const uint8_t *stream, size_t len, uint32_t longest, 
   h->counters = decoder.counters;
 }
 
-static uint64_t counted(const wire_counters_t *c) {
+static uint64_t counted(const hil_wire_counters_t *c) {
   return c->frames + c->crc_errors + c->format_errors + c->version_errors + c->overruns;
 }
 
@@ -118,7 +118,7 @@ static size_t build_stream(uint8_t *out, size_t cap) {
 }
 
 static uint8_t stream[STREAM_MAX];
-static history_t whole, cut;
+static hil_history_t whole, cut;
 
 static void test_random_cuts_decode_as_the_whole_stream_does(void) {
   random_state = 20250201;
@@ -145,7 +145,7 @@ static void test_every_length_of_payload_comes_back(void) {
   for (size_t len = 0; len <= WIRE_PAYLOAD_MAX; len++) {
     uint8_t payload[WIRE_PAYLOAD_MAX], out[WIRE_FRAME_MAX + 1];
     size_t n = 0, used = 0;
-    wire_frame_t f;
+    hil_wire_frame_t f;
     random_bytes(payload, len, len % 3 == 0 ? 1 : 256);
     memset(out, UNIT_GUARD, sizeof out);
     CHECK_EQ(wire_encode((uint8_t)len, (uint16_t)(len * 63), payload, len, out, WIRE_FRAME_MAX, &n),
@@ -186,7 +186,7 @@ static void test_the_longest_frame_fits_exactly(void) {
 static void test_a_wrong_call_is_refused(void) {
   uint8_t payload[WIRE_PAYLOAD_MAX + 1] = {0}, out[WIRE_FRAME_MAX + 8];
   size_t n, used;
-  wire_frame_t f;
+  hil_wire_frame_t f;
   CHECK_EQ(wire_encode(1, 1, payload, sizeof payload, out, sizeof out, &n), HIL_ERR_ARG);
   CHECK_EQ(wire_encode(1, 1, NULL, 1, out, sizeof out, &n), HIL_ERR_ARG);
   CHECK_EQ(wire_encode(1, 1, payload, 1, NULL, sizeof out, &n), HIL_ERR_ARG);
@@ -246,7 +246,7 @@ static void test_another_version_is_told_and_remembered(void) {
   for (unsigned version = 0; version < 256; version++) {
     uint8_t bytes[WIRE_FRAME_MAX];
     size_t n = 0, used = 0;
-    wire_frame_t f;
+    hil_wire_frame_t f;
     CHECK_EQ(wire_encode_version((uint8_t)version, 0x21, 7, NULL, 0, bytes,
                                  sizeof bytes, &n), HIL_OK);
     wire_decoder_init(&decoder);
@@ -273,7 +273,7 @@ static void test_a_bad_crc_hides_the_version(void) {
 static void test_a_run_longer_than_any_frame_is_reported_once(void) {
   uint8_t bytes[5000];
   size_t used = 0, n = 0;
-  wire_frame_t f;
+  hil_wire_frame_t f;
   memset(bytes, 0x33, sizeof bytes);
   /* As many bytes as a frame may have do not disturb: only the next one does. */
   wire_decoder_init(&decoder);
@@ -295,7 +295,7 @@ static void test_a_frame_too_long_only_when_decoded_is_an_overrun(void) {
   for (size_t raw_len = WIRE_RAW_MAX - 1; raw_len <= WIRE_RAW_MAX + 4; raw_len++) {
     uint8_t raw[WIRE_RAW_MAX + 4] = {WIRE_VERSION}, coded[WIRE_FRAME_MAX + 1];
     size_t n = 0;
-    store_u32le(raw + raw_len - 4, crc32c(0, raw, raw_len - 4));
+    store_u32le(raw + raw_len - 4, hil_crc32c(0, raw, raw_len - 4));
     CHECK_EQ(cobs_encode(raw, raw_len, coded, WIRE_FRAME_MAX - 1, &n), HIL_OK);
     coded[n++] = 0;
     for (uint32_t longest = 10; longest < 4000; longest += 1990) {
@@ -311,7 +311,7 @@ static void test_frames_shorter_than_header_and_crc_are_format_errors(void) {
   for (size_t raw_len = 0; raw_len < 8; raw_len++) {
     uint8_t raw[8] = {WIRE_VERSION, 2, 3, 4, 5, 6, 7, 8}, coded[16];
     size_t n = 0;
-    if (raw_len >= 4) { store_u32le(raw + raw_len - 4, crc32c(0, raw, raw_len - 4)); }
+    if (raw_len >= 4) { store_u32le(raw + raw_len - 4, hil_crc32c(0, raw, raw_len - 4)); }
     CHECK_EQ(cobs_encode(raw, raw_len, coded, sizeof coded, &n), HIL_OK);
     coded[n++] = 0;
     decode_whole(coded, n, &whole);

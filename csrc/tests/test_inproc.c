@@ -12,34 +12,34 @@ enum { BOARDS = 3, OUT_CAP = 1 << 16, ALIGNMENT = 64, HEARD_MAX = 1200, GOLDEN_C
 
 static const uint64_t SEED = 11;
 
-static inproc_t *boards[BOARDS];
+static hil_inproc_t *boards[BOARDS];
 static void *owned[BOARDS];
 static uint8_t golden_bytes[GOLDEN_CAP];
-static golden_t golden;
+static hil_golden_t golden;
 static uint16_t next_seq;
 
 typedef struct {
   uint8_t type;
   uint16_t seq, len;
   uint8_t payload[WIRE_PAYLOAD_MAX];
-} heard_t;
+} hil_heard_t;
 
-static heard_t heard[HEARD_MAX];
+static hil_heard_t heard[HEARD_MAX];
 static int heard_count;
 
 static void boot(void) {
   for (int i = 0; i < BOARDS; i++) {
     if (!owned[i]) owned[i] = malloc(inproc_size() + ALIGNMENT);
     const uintptr_t at = (uintptr_t)owned[i];
-    boards[i] = (inproc_t *)((at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    boards[i] = (hil_inproc_t *)((at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     CHECK_EQ(inproc_init(boards[i], (uint64_t)i + 1), HIL_OK);
   }
   next_seq = 0;
 }
 
 static void decode(const uint8_t *bytes, size_t len) {
-  static wire_decoder_t decoder;
-  wire_frame_t frame;
+  static hil_wire_decoder_t decoder;
+  hil_wire_frame_t frame;
   size_t used;
   wire_decoder_init(&decoder);
   heard_count = 0;
@@ -47,7 +47,7 @@ static void decode(const uint8_t *bytes, size_t len) {
     const int status = wire_decoder_push(&decoder, bytes + at, len - at, &used, &frame);
     CHECK(status >= 0);
     if (status != 1 || heard_count == HEARD_MAX) continue;
-    heard_t *h = &heard[heard_count++];
+    hil_heard_t *h = &heard[heard_count++];
     h->type = frame.type;
     h->seq = frame.seq;
     h->len = frame.len;
@@ -76,24 +76,24 @@ static void say(int board, uint8_t type, const uint8_t *payload, size_t len, siz
   decode(all, total);
 }
 
-static const heard_t *answer_to(uint8_t type) {
+static const hil_heard_t *answer_to(uint8_t type) {
   for (int i = 0; i < heard_count; i++) {
-    if (heard[i].type == (type | MSG_ANSWER) && heard[i].seq == next_seq) return &heard[i];
+    if (heard[i].type == (type | HIL_MSG_ANSWER) && heard[i].seq == next_seq) return &heard[i];
   }
   CHECK(0);
   return NULL;
 }
 
 static void load(int board, const char *name) {
-  load_t m;
+  hil_load_t m;
   uint8_t payload[64];
   size_t len;
   memset(&m, 0, sizeof m);
   strncpy(m.workload, name, sizeof m.workload - 1);
   m.seed = SEED;
-  CHECK_EQ(load_pack(&m, payload, sizeof payload, &len), HIL_OK);
-  say(board, MSG_LOAD, payload, len, OUT_CAP);
-  CHECK(answer_to(MSG_LOAD) != NULL);
+  CHECK_EQ(hil_load_pack(&m, payload, sizeof payload, &len), HIL_OK);
+  say(board, HIL_MSG_LOAD, payload, len, OUT_CAP);
+  CHECK(answer_to(HIL_MSG_LOAD) != NULL);
 }
 
 static void begin(const char *name) {
@@ -103,38 +103,38 @@ static void begin(const char *name) {
            HIL_OK);
 }
 
-static reply_t step(int board, uint64_t frame, const uint8_t *input) {
-  static step_t m;
+static hil_reply_t step(int board, uint64_t frame, const uint8_t *input) {
+  static hil_step_t m;
   static uint8_t payload[WIRE_PAYLOAD_MAX];
-  reply_t r;
+  hil_reply_t r;
   size_t len;
   memset(&m, 0, sizeof m);
   memset(&r, 0, sizeof r);
   m.frame = frame;
   m.len = (uint16_t)golden.workload->input_len;
   memcpy(m.input, input, m.len);
-  CHECK_EQ(step_pack(&m, payload, sizeof payload, &len), HIL_OK);
-  say(board, MSG_STEP, payload, len, OUT_CAP);
-  const heard_t *a = answer_to(MSG_STEP);
-  CHECK(a && reply_unpack(&r, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(hil_step_pack(&m, payload, sizeof payload, &len), HIL_OK);
+  say(board, HIL_MSG_STEP, payload, len, OUT_CAP);
+  const hil_heard_t *a = answer_to(HIL_MSG_STEP);
+  CHECK(a && hil_reply_unpack(&r, a->payload, a->len) == HIL_OK);
   return r;
 }
 
-static void arm(int board, const arm_t *m) {
+static void arm(int board, const hil_arm_t *m) {
   uint8_t payload[64];
   size_t len;
-  CHECK_EQ(arm_pack(m, payload, sizeof payload, &len), HIL_OK);
-  say(board, MSG_ARM, payload, len, OUT_CAP);
-  CHECK(answer_to(MSG_ARM) != NULL);
+  CHECK_EQ(hil_arm_pack(m, payload, sizeof payload, &len), HIL_OK);
+  say(board, HIL_MSG_ARM, payload, len, OUT_CAP);
+  CHECK(answer_to(HIL_MSG_ARM) != NULL);
 }
 
 /* One frame by messages, voted here; its record. */
 static int frame_by_frame(uint8_t *record, size_t cap) {
-  lockstep_frame_t f = {.frame = golden.next_frame, .nodes = BOARDS, .voters = 7};
+  hil_lockstep_frame_t f = {.frame = golden.next_frame, .nodes = BOARDS, .voters = 7};
   CHECK_EQ(golden_step(&golden), HIL_OK);
   for (int i = 0; i < BOARDS; i++) {
-    const reply_t r = step(i, f.frame, golden.input);
-    f.node[i] = (lockstep_node_t){r.status, r.signal, r.output_digest, r.state_digest};
+    const hil_reply_t r = step(i, f.frame, golden.input);
+    f.node[i] = (hil_lockstep_node_t){r.status, r.signal, r.output_digest, r.state_digest};
   }
   CHECK_EQ(lockstep_vote(&f), HIL_OK);
   if (f.flags & LOCKSTEP_DELIVERED && f.output == golden.output_digest) f.flags |= LOCKSTEP_CORRECT;
@@ -169,24 +169,24 @@ static void a_batch_gives_the_records_of_single_frames(void) {
   }
 }
 
-static limited_t limit(int board, const limits_t *m) {
+static hil_limited_t limit(int board, const hil_limits_t *m) {
   uint8_t payload[64];
   size_t len;
-  limited_t out;
+  hil_limited_t out;
   memset(&out, 0, sizeof out);
-  CHECK_EQ(limits_pack(m, payload, sizeof payload, &len), HIL_OK);
-  say(board, MSG_LIMIT, payload, len, OUT_CAP);
-  const heard_t *a = answer_to(MSG_LIMIT);
-  CHECK(a && limited_unpack(&out, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(hil_limits_pack(m, payload, sizeof payload, &len), HIL_OK);
+  say(board, HIL_MSG_LIMIT, payload, len, OUT_CAP);
+  const hil_heard_t *a = answer_to(HIL_MSG_LIMIT);
+  CHECK(a && hil_limited_unpack(&out, a->payload, a->len) == HIL_OK);
   return out;
 }
 
 static uint64_t uptime_us(int board) {
-  health_t m;
+  hil_health_t m;
   memset(&m, 0, sizeof m);
-  say(board, MSG_HEALTH, NULL, 0, OUT_CAP);
-  const heard_t *a = answer_to(MSG_HEALTH);
-  CHECK(a && health_unpack(&m, a->payload, a->len) == HIL_OK);
+  say(board, HIL_MSG_HEALTH, NULL, 0, OUT_CAP);
+  const hil_heard_t *a = answer_to(HIL_MSG_HEALTH);
+  CHECK(a && hil_health_unpack(&m, a->payload, a->len) == HIL_OK);
   return m.uptime_us;
 }
 
@@ -202,7 +202,7 @@ static void a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames(
   for (int way = 0; way < 2; way++) {
     begin("sha256");
     for (int i = 0; i < BOARDS; i++) {
-      CHECK_EQ(limit(i, &(limits_t){.duty_permille = duties[i]}).duty_permille, duties[i]);
+      CHECK_EQ(limit(i, &(hil_limits_t){.duty_permille = duties[i]}).duty_permille, duties[i]);
     }
     memset(batch, 0, sizeof batch);
     if (way) {
@@ -224,10 +224,10 @@ static void a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames(
 static void a_step_tells_how_long_it_took_and_a_reset_lifts_limits(void) {
   begin("matmul");
   CHECK_EQ(golden_step(&golden), HIL_OK);
-  reply_t r = step(0, 0, golden.input);
+  hil_reply_t r = step(0, 0, golden.input);
   CHECK_EQ(r.step_us, r.ticks * INPROC_TICK_US);
-  const limits_t quarter = {.duty_permille = 250, .cores = 1, .clock_khz = 9, .mode = "15W"};
-  limited_t now = limit(1, &quarter);
+  const hil_limits_t quarter = {.duty_permille = 250, .cores = 1, .clock_khz = 9, .mode = "15W"};
+  hil_limited_t now = limit(1, &quarter);
   CHECK_EQ(now.refused, LIMIT_CORES | LIMIT_CLOCK | LIMIT_MODE);
   CHECK_EQ(now.means, MEANS_HOLD);
   r = step(1, 0, golden.input);
@@ -240,7 +240,7 @@ static void a_step_tells_how_long_it_took_and_a_reset_lifts_limits(void) {
       inproc_power(boards[1], 0);
       inproc_power(boards[1], 1);
     } else {
-      say(1, MSG_RESET, NULL, 0, OUT_CAP);
+      say(1, HIL_MSG_RESET, NULL, 0, OUT_CAP);
     }
     load(1, "matmul");
     r = step(1, 0, golden.input);
@@ -251,15 +251,15 @@ static void a_step_tells_how_long_it_took_and_a_reset_lifts_limits(void) {
 static void a_suspended_board_keeps_all_from_moving(void) {
   begin("sha256");
   (void)frame_by_frame(single, RECORD_LEN);
-  (void)limit(2, &(limits_t){.duty_permille = 1000, .suspend = 1});
+  (void)limit(2, &(hil_limits_t){.duty_permille = 1000, .suspend = 1});
   CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_STATE);
   CHECK_EQ(golden.next_frame, 1);
-  (void)limit(2, &(limits_t){.duty_permille = 1000});
+  (void)limit(2, &(hil_limits_t){.duty_permille = 1000});
   CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), 5);
 }
 
 static void a_latent_error_ends_a_batch_with_the_same_record(void) {
-  const arm_t hit = {.id = 1,
+  const hil_arm_t hit = {.id = 1,
                      .frame = 3,
                      .target = TARGET_STATE,
                      .at = 16,
@@ -282,15 +282,15 @@ static void a_latent_error_ends_a_batch_with_the_same_record(void) {
     done += n;
   }
   CHECK(memcmp(single, batch, sizeof single) == 0);
-  lockstep_frame_t f;
+  hil_lockstep_frame_t f;
   CHECK(lockstep_unpack(&f, single + 4 * RECORD_LEN, RECORD_LEN) > 0);
   CHECK_EQ(f.latent | f.dissent, 2);
 }
 
 static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
-  const arm_t later = {.id = 1, .frame = 30, .target = TARGET_STATE, .kind = UPSET_BIT, .bit = 1};
-  const arm_t stuck = {.id = 2, .frame = 0, .target = TARGET_INPUT, .kind = UPSET_STUCK, .bit = 1};
-  const arm_t *const arms[] = {&later, &stuck};
+  const hil_arm_t later = {.id = 1, .frame = 30, .target = TARGET_STATE, .kind = UPSET_BIT, .bit = 1};
+  const hil_arm_t stuck = {.id = 2, .frame = 0, .target = TARGET_INPUT, .kind = UPSET_STUCK, .bit = 1};
+  const hil_arm_t *const arms[] = {&later, &stuck};
   for (int board = 0; board < BOARDS; board++) {
     for (int k = 0; k < 2; k++) {
       begin("attitude");
@@ -301,7 +301,7 @@ static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
         CHECK_EQ(golden.next_frame, 1);
       }
       CHECK_EQ(frame_by_frame(single, RECORD_LEN), RECORD_LEN); /* all still in step */
-      lockstep_frame_t f;
+      hil_lockstep_frame_t f;
       CHECK(lockstep_unpack(&f, single, RECORD_LEN) > 0);
       for (int i = 0; i < BOARDS; i++) CHECK_EQ(f.node[i].status, NODE_DONE);
     }
@@ -309,13 +309,13 @@ static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
 }
 
 static void a_spare_that_differs_ends_a_batch(void) {
-  const arm_t hit = {
+  const hil_arm_t hit = {
       .id = 1, .frame = 0, .target = TARGET_STATE, .at = 0, .kind = UPSET_BIT, .bit = 5};
   begin("sha256");
   arm(2, &hit);
   (void)frame_by_frame(single, RECORD_LEN);
   CHECK_EQ(inproc_batch(boards, BOARDS, 3, &golden, 10, 0, batch, sizeof batch), 1);
-  lockstep_frame_t f;
+  hil_lockstep_frame_t f;
   CHECK(lockstep_unpack(&f, batch, RECORD_LEN) > 0);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
   CHECK_EQ(f.dissent, 4);
@@ -323,7 +323,7 @@ static void a_spare_that_differs_ends_a_batch(void) {
 
 static void a_batch_out_of_range_is_refused(void) {
   begin("attitude");
-  inproc_t *with_null[BOARDS] = {boards[0], NULL, boards[2]};
+  hil_inproc_t *with_null[BOARDS] = {boards[0], NULL, boards[2]};
   CHECK_EQ(inproc_batch(NULL, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, 0, 0, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, 8, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
@@ -346,20 +346,20 @@ static void a_batch_out_of_range_is_refused(void) {
 /* --- exchanges -------------------------------------------------------------------------------------------- */
 
 static void what_does_not_fit_is_said_in_the_next_exchange(void) {
-  static heard_t whole[HEARD_MAX];
+  static hil_heard_t whole[HEARD_MAX];
   static const size_t caps[] = {1, 2, 7, 255, 1037, 1038, 5000};
-  const range_t all = {REGION_STATE, 0, 9216};
+  const hil_range_t all = {REGION_STATE, 0, 9216};
   uint8_t payload[16];
   size_t len;
-  CHECK_EQ(range_pack(&all, payload, sizeof payload, &len), HIL_OK);
+  CHECK_EQ(hil_range_pack(&all, payload, sizeof payload, &len), HIL_OK);
   begin("matmul");
-  say(0, MSG_READ, payload, len, OUT_CAP);
+  say(0, HIL_MSG_READ, payload, len, OUT_CAP);
   const int want = heard_count;
   CHECK_EQ(want, (9216 + MESSAGE_DATA_MAX - 1) / MESSAGE_DATA_MAX);
   memcpy(whole, heard, sizeof whole);
   for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++) {
     begin("matmul");
-    say(0, MSG_READ, payload, len, caps[i]);
+    say(0, HIL_MSG_READ, payload, len, caps[i]);
     CHECK_EQ(heard_count, want);
     for (int k = 0; k < want; k++) {
       CHECK_EQ(heard[k].len, whole[k].len);
@@ -371,25 +371,25 @@ static void what_does_not_fit_is_said_in_the_next_exchange(void) {
 static void a_step_comes_out_of_a_tiny_buffer_once(void) {
   begin("sha256");
   CHECK_EQ(golden_step(&golden), HIL_OK);
-  step_t m;
+  hil_step_t m;
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
   memset(&m, 0, sizeof m);
   m.len = (uint16_t)golden.workload->input_len;
   memcpy(m.input, golden.input, m.len);
-  CHECK_EQ(step_pack(&m, payload, sizeof payload, &len), HIL_OK);
-  say(0, MSG_STEP, payload, len, 3);
+  CHECK_EQ(hil_step_pack(&m, payload, sizeof payload, &len), HIL_OK);
+  say(0, HIL_MSG_STEP, payload, len, 3);
   CHECK_EQ(heard_count, 1);
-  reply_t r;
-  CHECK_EQ(reply_unpack(&r, heard[0].payload, heard[0].len), HIL_OK);
+  hil_reply_t r;
+  CHECK_EQ(hil_reply_unpack(&r, heard[0].payload, heard[0].len), HIL_OK);
   CHECK_EQ(r.output_digest, golden.output_digest);
 }
 
 static uint64_t boot_id(int board) {
-  hello_t m;
-  say(board, MSG_HELLO, NULL, 0, OUT_CAP);
-  const heard_t *a = answer_to(MSG_HELLO);
-  CHECK(a && hello_unpack(&m, a->payload, a->len) == HIL_OK);
+  hil_hello_t m;
+  say(board, HIL_MSG_HELLO, NULL, 0, OUT_CAP);
+  const hil_heard_t *a = answer_to(HIL_MSG_HELLO);
+  CHECK(a && hil_hello_unpack(&m, a->payload, a->len) == HIL_OK);
   return m.boot_id;
 }
 
@@ -400,7 +400,7 @@ static void power_off_is_silence_and_power_on_a_new_life(void) {
   inproc_power(boards[0], 1); /* it has power already */
   CHECK_EQ(boot_id(0), first);
   inproc_power(boards[0], 0);
-  say(0, MSG_HELLO, NULL, 0, OUT_CAP);
+  say(0, HIL_MSG_HELLO, NULL, 0, OUT_CAP);
   CHECK_EQ(heard_count, 0);
   inproc_power(boards[0], 0);
   inproc_power(boards[0], 1);
@@ -409,7 +409,7 @@ static void power_off_is_silence_and_power_on_a_new_life(void) {
   CHECK_EQ(inproc_exchange(boards[0], NULL, 0, out, sizeof out, &n), HIL_OK);
   decode(out, n);
   CHECK_EQ(heard_count, 1); /* it announces itself, unasked */
-  CHECK_EQ(heard[0].type, MSG_HELLO | MSG_ANSWER);
+  CHECK_EQ(heard[0].type, HIL_MSG_HELLO | HIL_MSG_ANSWER);
   CHECK_EQ(heard[0].seq, 0);
   const uint64_t second = boot_id(0);
   CHECK(second != first);
@@ -425,10 +425,10 @@ static void a_reset_answers_and_then_announces_a_new_life(void) {
   for (int i = 0; i < 2; i++) {
     begin("sha256");
     const uint64_t first = boot_id(0);
-    say(0, MSG_RESET, NULL, 0, caps[i]);
-    CHECK(answer_to(MSG_RESET) != NULL);
+    say(0, HIL_MSG_RESET, NULL, 0, caps[i]);
+    CHECK(answer_to(HIL_MSG_RESET) != NULL);
     CHECK_EQ(heard_count, 2);
-    CHECK_EQ(heard[1].type, MSG_HELLO | MSG_ANSWER);
+    CHECK_EQ(heard[1].type, HIL_MSG_HELLO | HIL_MSG_ANSWER);
     CHECK_EQ(heard[1].seq, 0);
     CHECK(boot_id(0) != first);
   }
@@ -436,19 +436,19 @@ static void a_reset_answers_and_then_announces_a_new_life(void) {
 
 static void an_upset_that_resets_ends_the_life_without_an_answer(void) {
   for (uint32_t tick = 0; tick < 10; tick += 9) {
-    const arm_t reset = {.id = 1, .frame = 0, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
+    const hil_arm_t reset = {.id = 1, .frame = 0, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
     begin("sha256");
     const uint64_t first = boot_id(0);
     arm(0, &reset);
-    step_t m;
+    hil_step_t m;
     uint8_t payload[WIRE_PAYLOAD_MAX];
     size_t len;
     memset(&m, 0, sizeof m);
     m.len = (uint16_t)golden.workload->input_len;
-    CHECK_EQ(step_pack(&m, payload, sizeof payload, &len), HIL_OK);
-    say(0, MSG_STEP, payload, len, OUT_CAP);
+    CHECK_EQ(hil_step_pack(&m, payload, sizeof payload, &len), HIL_OK);
+    say(0, HIL_MSG_STEP, payload, len, OUT_CAP);
     CHECK_EQ(heard_count, 1);
-    CHECK_EQ(heard[0].type, MSG_HELLO | MSG_ANSWER);
+    CHECK_EQ(heard[0].type, HIL_MSG_HELLO | HIL_MSG_ANSWER);
     CHECK_EQ(heard[0].seq, 0);
     CHECK(boot_id(0) != first);
     load(0, "sha256");
@@ -462,7 +462,7 @@ static void null_and_crooked_pointers_are_refused(void) {
   uint8_t out[8];
   size_t n;
   CHECK_EQ(inproc_init(NULL, 1), HIL_ERR_ARG);
-  CHECK_EQ(inproc_init((inproc_t *)((uint8_t *)boards[0] + 8), 1), HIL_ERR_ARG);
+  CHECK_EQ(inproc_init((hil_inproc_t *)((uint8_t *)boards[0] + 8), 1), HIL_ERR_ARG);
   CHECK_EQ(inproc_exchange(NULL, NULL, 0, out, sizeof out, &n), HIL_ERR_ARG);
   CHECK_EQ(inproc_exchange(boards[0], NULL, 1, out, sizeof out, &n), HIL_ERR_ARG);
   CHECK_EQ(inproc_exchange(boards[0], NULL, 0, NULL, 0, &n), HIL_ERR_ARG);

@@ -9,9 +9,9 @@ enum { STATUSES = 6, GUARDED = 256 };
 /* --- the brute force --------------------------------------------------------------------------------
  * Counts, for every value that occurs, how many of those asked hold it; no masks, no classes. */
 
-static int is_heard(const lockstep_frame_t *f, int i) { return f->node[i].status == NODE_DONE; }
+static int is_heard(const hil_lockstep_frame_t *f, int i) { return f->node[i].status == NODE_DONE; }
 
-static int votes(const lockstep_frame_t *f, int i) {
+static int votes(const hil_lockstep_frame_t *f, int i) {
   return is_heard(f, i) && (f->voters >> i & 1);
 }
 
@@ -27,8 +27,8 @@ static uint64_t most(const uint64_t *values, const int *asked, int n) {
   return 0;
 }
 
-static lockstep_frame_t judged(const lockstep_frame_t *in) {
-  lockstep_frame_t f = *in;
+static hil_lockstep_frame_t judged(const hil_lockstep_frame_t *in) {
+  hil_lockstep_frame_t f = *in;
   uint64_t outputs[VOTE_MAX_NODES], states[VOTE_MAX_NODES];
   int asked[VOTE_MAX_NODES], counted = 0, voters = 0, content = 1;
   f.verdict = f.agree = f.dissent = f.latent = 0;
@@ -72,7 +72,7 @@ static lockstep_frame_t judged(const lockstep_frame_t *in) {
   return f;
 }
 
-static void check_same(const lockstep_frame_t *got, const lockstep_frame_t *want) {
+static void check_same(const hil_lockstep_frame_t *got, const hil_lockstep_frame_t *want) {
   CHECK_EQ(got->verdict, want->verdict);
   CHECK_EQ(got->flags, want->flags);
   CHECK_EQ(got->agree, want->agree);
@@ -82,14 +82,14 @@ static void check_same(const lockstep_frame_t *got, const lockstep_frame_t *want
   CHECK_EQ(got->state, want->state);
 }
 
-static int heard_of(const lockstep_frame_t *f) {
+static int heard_of(const hil_lockstep_frame_t *f) {
   int mask = 0;
   for (int i = 0; i < f->nodes; i++) mask |= is_heard(f, i) << i;
   return mask;
 }
 
 /* The numbered invariants of lockstep.c. */
-static void check_invariants(const lockstep_frame_t *f) {
+static void check_invariants(const hil_lockstep_frame_t *f) {
   const int heard = heard_of(f);
   CHECK_EQ((f->dissent | f->latent | f->agree) & ~heard, 0);
   CHECK_EQ(f->agree & f->dissent, 0);
@@ -98,11 +98,11 @@ static void check_invariants(const lockstep_frame_t *f) {
                        (f->verdict == VERDICT_SIMPLEX && !keeps_silent);
   CHECK(!keeps_silent || f->verdict == VERDICT_SIMPLEX);
   CHECK_EQ((f->flags & LOCKSTEP_DELIVERED) != 0, delivers);
-  lockstep_frame_t other = *f;
+  hil_lockstep_frame_t other = *f;
   for (int i = 0; i < f->nodes; i++) { /* whatever the others say */
     if (f->voters >> i & 1) continue;
     for (uint8_t status = 0; status < STATUSES; status++) {
-      other.node[i] = (lockstep_node_t){status, 0, 77, 78};
+      other.node[i] = (hil_lockstep_node_t){status, 0, 77, 78};
       CHECK_EQ(lockstep_vote(&other), HIL_OK);
       CHECK_EQ(other.verdict, f->verdict);
       CHECK_EQ(other.output, f->output);
@@ -111,9 +111,9 @@ static void check_invariants(const lockstep_frame_t *f) {
   }
 }
 
-static void check_packing(const lockstep_frame_t *f) {
+static void check_packing(const hil_lockstep_frame_t *f) {
   static uint8_t bytes[GUARDED];
-  lockstep_frame_t back;
+  hil_lockstep_frame_t back;
   memset(bytes, UNIT_GUARD, sizeof bytes);
   memset(&back, 0xEE, sizeof back);
   const size_t len = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
@@ -141,10 +141,10 @@ static void check_packing(const lockstep_frame_t *f) {
 /* What a node can say: the statuses with nothing, or DONE with one of 3 outputs and 3 states. */
 enum { DIGESTS = 3, SAYINGS = STATUSES - 1 + DIGESTS * DIGESTS };
 
-static lockstep_node_t saying(unsigned k) {
-  if (k < STATUSES - 1) return (lockstep_node_t){.status = (uint8_t)(k + 1), .signal = (uint8_t)k};
+static hil_lockstep_node_t saying(unsigned k) {
+  if (k < STATUSES - 1) return (hil_lockstep_node_t){.status = (uint8_t)(k + 1), .signal = (uint8_t)k};
   k -= STATUSES - 1;
-  return (lockstep_node_t){NODE_DONE, 0, 0x1000 + k % DIGESTS, 0x2000 + k / DIGESTS};
+  return (hil_lockstep_node_t){NODE_DONE, 0, 0x1000 + k % DIGESTS, 0x2000 + k / DIGESTS};
 }
 
 static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
@@ -155,7 +155,7 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
     for (unsigned i = 0; i < n; i++) cases *= SAYINGS;
     for (unsigned c = 0; c < cases; c++) {
       for (unsigned voters = 0; voters < 1u << n; voters++) {
-        lockstep_frame_t f = {.frame = c,
+        hil_lockstep_frame_t f = {.frame = c,
                               .nodes = (uint8_t)n,
                               .voters = (uint8_t)voters,
                               .flags = kept[c % 3],
@@ -166,7 +166,7 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
                               .state = 9};
         for (unsigned i = 0, rest = c; i < n; i++, rest /= SAYINGS)
           f.node[i] = saying(rest % SAYINGS);
-        const lockstep_frame_t want = judged(&f);
+        const hil_lockstep_frame_t want = judged(&f);
         CHECK_EQ(lockstep_vote(&f), HIL_OK);
         check_same(&f, &want);
         seen[f.verdict]++;
@@ -190,7 +190,7 @@ static uint32_t random_u32(void) {
 
 static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
   for (int round = 0; round < 100000; round++) {
-    lockstep_frame_t f = {.frame = random_u32(),
+    hil_lockstep_frame_t f = {.frame = random_u32(),
                           .nodes = (uint8_t)(1 + random_u32() % VOTE_MAX_NODES)};
     f.voters = (uint8_t)(random_u32() & ((1u << f.nodes) - 1u));
     if (random_u32() % 2) f.voters = (uint8_t)((1u << f.nodes) - 1u);
@@ -198,7 +198,7 @@ static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
       f.node[i] = saying(random_u32() % 3 ? STATUSES - 1 + (random_u32() % 4 ? 0 : random_u32() % 9)
                                           : random_u32() % SAYINGS);
     }
-    const lockstep_frame_t want = judged(&f);
+    const hil_lockstep_frame_t want = judged(&f);
     CHECK_EQ(lockstep_vote(&f), HIL_OK);
     check_same(&f, &want);
     if (round % 16 == 0) check_invariants(&f);
@@ -207,9 +207,9 @@ static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
 }
 
 static void a_spare_that_differs_does_not_spoil_unanimity(void) {
-  lockstep_frame_t f = {.nodes = 4, .voters = 7};
+  hil_lockstep_frame_t f = {.nodes = 4, .voters = 7};
   for (int i = 0; i < 4; i++)
-    f.node[i] = (lockstep_node_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
+    f.node[i] = (hil_lockstep_node_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
   CHECK_EQ(lockstep_vote(&f), HIL_OK);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
   CHECK_EQ(f.dissent, 8);
@@ -217,7 +217,7 @@ static void a_spare_that_differs_does_not_spoil_unanimity(void) {
 }
 
 static void frames_out_of_range_are_the_callers_fault(void) {
-  lockstep_frame_t f = {.nodes = 0, .voters = 0};
+  hil_lockstep_frame_t f = {.nodes = 0, .voters = 0};
   uint8_t bytes[GUARDED];
   CHECK_EQ(lockstep_vote(NULL), HIL_ERR_ARG);
   CHECK_EQ(lockstep_vote(&f), HIL_ERR_ARG);
@@ -231,7 +231,7 @@ static void frames_out_of_range_are_the_callers_fault(void) {
 }
 
 static void malformed_records_are_refused(void) {
-  lockstep_frame_t f = {.frame = 5, .nodes = 3, .voters = 7}, back;
+  hil_lockstep_frame_t f = {.frame = 5, .nodes = 3, .voters = 7}, back;
   uint8_t bytes[GUARDED], bad[GUARDED];
   for (int i = 0; i < 3; i++) f.node[i] = saying(STATUSES - 1);
   CHECK_EQ(lockstep_vote(&f), HIL_OK);

@@ -47,7 +47,7 @@ static size_t pick(unsigned size, size_t max) {
   (void)size
 
 FILL(hello) {
-  SELF(hello_t);
+  SELF(hil_hello_t);
   m->wire_version = random_u8();
   m->pointer_bits = random_u8();
   m->cores = random_u16();
@@ -66,13 +66,13 @@ FILL(hello) {
 }
 
 FILL(load) {
-  SELF(load_t);
+  SELF(hil_load_t);
   random_text(m->workload, sizeof m->workload);
   m->seed = random_u64();
 }
 
 FILL(loaded) {
-  SELF(loaded_t);
+  SELF(hil_loaded_t);
   m->state_len = random_u32();
   m->input_len = random_u32();
   m->output_len = random_u32();
@@ -83,7 +83,7 @@ FILL(loaded) {
 }
 
 FILL(budget) {
-  SELF(budget_t);
+  SELF(hil_budget_t);
   m->cpu_us = random_u64();
   m->max_ticks = random_u32();
   m->checkpoint_every = random_u32();
@@ -91,14 +91,14 @@ FILL(budget) {
 }
 
 FILL(step) {
-  SELF(step_t);
+  SELF(hil_step_t);
   m->frame = random_u64();
   m->len = (uint16_t)pick(size, MESSAGE_IO_MAX);
   random_bytes(m->input, m->len);
 }
 
 FILL(reply) {
-  SELF(reply_t);
+  SELF(hil_reply_t);
   m->frame = random_u64();
   m->status = between(0, 3);
   m->signal = random_u8();
@@ -113,7 +113,7 @@ FILL(reply) {
 }
 
 FILL(arm) {
-  SELF(arm_t);
+  SELF(hil_arm_t);
   m->id = random_u32();
   m->frame = random_u64();
   m->trigger = between(0, 1);
@@ -133,7 +133,7 @@ FILL(id) {
 }
 
 FILL(report) {
-  SELF(report_t);
+  SELF(hil_report_t);
   m->id = random_u32();
   m->state = between(0, 3);
   m->verified = between(0, 1);
@@ -153,7 +153,7 @@ FILL(report) {
 }
 
 FILL(spans_query) {
-  SELF(spans_query_t);
+  SELF(hil_spans_query_t);
   m->region = between(0, 2);
   m->span = random_u32();
   m->first = random_u32();
@@ -161,7 +161,7 @@ FILL(spans_query) {
 }
 
 FILL(spans) {
-  SELF(spans_t);
+  SELF(hil_spans_t);
   m->region = between(0, 2);
   m->span = random_u32();
   m->first = random_u32();
@@ -170,14 +170,14 @@ FILL(spans) {
 }
 
 FILL(range) {
-  SELF(range_t);
+  SELF(hil_range_t);
   m->region = between(0, 2);
   m->offset = random_u32();
   m->len = random_u32();
 }
 
 FILL(data) {
-  SELF(data_t);
+  SELF(hil_data_t);
   m->region = between(0, 2);
   m->offset = random_u32();
   m->len = (uint16_t)pick(size, MESSAGE_DATA_MAX);
@@ -185,31 +185,31 @@ FILL(data) {
 }
 
 FILL(sync) {
-  SELF(sync_t);
+  SELF(hil_sync_t);
   m->frame = random_u64();
   m->state_digest = random_u64();
 }
 
 FILL(done) {
-  SELF(done_t);
+  SELF(hil_done_t);
   m->request = between(0x01, 0x0f);
   m->value = random_u64();
 }
 
 FILL(refusal) {
-  SELF(refusal_t);
+  SELF(hil_refusal_t);
   m->request = random_u8();
   m->status = (int8_t)-between(1, 9);
   m->detail = random_u32();
 }
 
 FILL(nak) {
-  SELF(nak_t);
+  SELF(hil_nak_t);
   m->reason = (int8_t)-between(1, 9);
 }
 
 FILL(health) {
-  SELF(health_t);
+  SELF(hil_health_t);
   m->uptime_us = random_u64();
   m->cpu_temp_mc = (int32_t)random_u32();
   m->clock_khz = random_u32();
@@ -237,7 +237,7 @@ FILL(health) {
 }
 
 FILL(limits) {
-  SELF(limits_t);
+  SELF(hil_limits_t);
   m->duty_permille = (uint16_t)(1 + random_u32() % 1000);
   m->cores = random_u8();
   m->suspend = between(0, 1);
@@ -246,7 +246,7 @@ FILL(limits) {
 }
 
 FILL(limited) {
-  SELF(limited_t);
+  SELF(hil_limited_t);
   m->duty_permille = (uint16_t)(1 + random_u32() % 1000);
   m->cores = random_u8();
   m->suspend = between(0, 1);
@@ -258,12 +258,12 @@ FILL(limited) {
 }
 
 FILL(baud) {
-  SELF(baud_t);
+  SELF(hil_baud_t);
   m->baud = random_u32();
 }
 
 FILL(sensors) {
-  SELF(sensors_t);
+  SELF(hil_sensors_t);
   random_text(m->mode, sizeof m->mode);
   m->readings = (uint8_t)pick(size, MESSAGE_READINGS_MAX);
   for (unsigned i = 0; i < m->readings; i++) {
@@ -274,36 +274,36 @@ FILL(sensors) {
 }
 
 typedef union {
-  hello_t hello;
-  load_t load;
-  loaded_t loaded;
-  budget_t budget;
-  step_t step;
-  reply_t reply;
-  arm_t arm;
+  hil_hello_t hello;
+  hil_load_t load;
+  hil_loaded_t loaded;
+  hil_budget_t budget;
+  hil_step_t step;
+  hil_reply_t reply;
+  hil_arm_t arm;
   uint32_t id;
-  report_t report;
-  spans_query_t spans_query;
-  spans_t spans;
-  range_t range;
-  data_t data;
-  sync_t sync;
-  done_t done;
-  refusal_t refusal;
-  nak_t nak;
-  health_t health;
-  limits_t limits;
-  limited_t limited;
-  baud_t baud;
-  sensors_t sensors;
-} any_t;
+  hil_report_t report;
+  hil_spans_query_t spans_query;
+  hil_spans_t spans;
+  hil_range_t range;
+  hil_data_t data;
+  hil_sync_t sync;
+  hil_done_t done;
+  hil_refusal_t refusal;
+  hil_nak_t nak;
+  hil_health_t health;
+  hil_limits_t limits;
+  hil_limited_t limited;
+  hil_baud_t baud;
+  hil_sensors_t sensors;
+} hil_any_t;
 
 #define WRAP(name, argument)                                                              \
   static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {  \
-    return name##_pack(argument, out, cap, out_len);                                      \
+    return hil_##name##_pack(argument, out, cap, out_len);                                      \
   }                                                                                       \
   static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {                \
-    return name##_unpack(m, data, len);                                                   \
+    return hil_##name##_unpack(m, data, len);                                                   \
   }
 
 WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(reply, m)
@@ -320,13 +320,13 @@ typedef struct {
   void (*fill)(void *any, unsigned size);
   int (*pack)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
   int (*unpack)(void *m, const uint8_t *data, size_t len);
-} layout_t;
+} hil_layout_t;
 
 #define LAYOUT(name, fixed, entry, max)                             \
-  { #name, sizeof(((any_t *)0)->name), fixed, entry, max, name##_fill, \
+  { #name, sizeof(((hil_any_t *)0)->name), fixed, entry, max, name##_fill, \
     name##_pack_any, name##_unpack_any }
 
-static const layout_t layouts[] = {
+static const hil_layout_t layouts[] = {
     LAYOUT(hello, 152, 0, 0), LAYOUT(load, 24, 0, 0),         LAYOUT(loaded, 32, 0, 0),
     LAYOUT(budget, 20, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 41, 1, 256),
     LAYOUT(arm, 44, 0, 0),    LAYOUT(id, 4, 0, 0),            LAYOUT(report, 86, 0, 0),
@@ -339,11 +339,11 @@ static const layout_t layouts[] = {
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
 /* A filled message and its bytes. */
-static any_t first, second;
+static hil_any_t first, second;
 static uint8_t packed[WIRE_PAYLOAD_MAX + 2];
 static size_t packed_len;
 
-static void prepare(const layout_t *l, unsigned size) {
+static void prepare(const hil_layout_t *l, unsigned size) {
   memset(&first, 0, sizeof first);
   l->fill(&first, size);
   memset(packed, UNIT_GUARD, sizeof packed);
@@ -351,7 +351,7 @@ static void prepare(const layout_t *l, unsigned size) {
   CHECK(packed_len <= WIRE_PAYLOAD_MAX && packed[packed_len] == UNIT_GUARD);
 }
 
-static const layout_t *find(const char *name) {
+static const hil_layout_t *find(const char *name) {
   for (size_t i = 0; i < LAYOUTS; i++) {
     if (strcmp(layouts[i].name, name) == 0) { return &layouts[i]; }
   }
@@ -419,9 +419,9 @@ typedef struct {
   const char *name;
   size_t at;
   int low, high;
-} range_check_t;
+} hil_range_check_t;
 
-static const range_check_t ranges[] = {
+static const hil_range_check_t ranges[] = {
     {"reply", 8, 0, 3},   {"arm", 12, 0, 1},    {"report", 4, 0, 3}, {"report", 5, 0, 1},
     {"report", 6, 0, 1},  {"report", 7, 0, 1},  {"report", 8, -9, 0}, {"report", 53, 0, 16},
     {"spans", 0, 0, 2},   {"spans_query", 0, 0, 2}, {"range", 0, 0, 2}, {"data", 0, 0, 2},
@@ -433,7 +433,7 @@ static const range_check_t ranges[] = {
 static void test_values_outside_an_enumeration_are_refused(void) {
   random_state = 20250305;
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-    const layout_t *l = find(ranges[i].name);
+    const hil_layout_t *l = find(ranges[i].name);
     prepare(l, 2);
     for (int value = -128; value < 128; value++) {
       /* Unsigned enumerations see -128..-1 as 128..255. */
@@ -452,7 +452,7 @@ static void test_the_kinds_of_an_upset_depend_on_its_target(void) {
       packed[13] = (uint8_t)target;
       packed[26] = (uint8_t)kind;
       const int good = target <= 10 && kind >= 1 && kind <= (target == 5 ? 3 : 5);
-      CHECK_EQ(arm_unpack(&second.arm, packed, packed_len), good ? HIL_OK : HIL_ERR_PAYLOAD);
+      CHECK_EQ(hil_arm_unpack(&second.arm, packed, packed_len), good ? HIL_OK : HIL_ERR_PAYLOAD);
     }
   }
 }
@@ -466,7 +466,7 @@ static const struct {
 static void test_a_length_must_match_the_bytes_that_follow(void) {
   random_state = 20250307;
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-    const layout_t *l = find(lengths[i].name);
+    const hil_layout_t *l = find(lengths[i].name);
     prepare(l, 3);
     for (size_t value = 0; value < (lengths[i].width == 1 ? 256 : 65536); value++) {
       packed[lengths[i].at] = (uint8_t)value;
@@ -479,7 +479,7 @@ static void test_a_length_must_match_the_bytes_that_follow(void) {
   for (unsigned value = 0; value < 65536; value++) {
     packed[9] = (uint8_t)value;
     packed[10] = (uint8_t)(value >> 8);
-    CHECK_EQ(spans_query_unpack(&second.spans_query, packed, packed_len),
+    CHECK_EQ(hil_spans_query_unpack(&second.spans_query, packed, packed_len),
              value <= 64 ? HIL_OK : HIL_ERR_PAYLOAD);
   }
 }
@@ -489,21 +489,21 @@ static void test_a_length_beyond_the_limit_is_refused_though_the_bytes_are_there
   uint8_t bytes[2000] = {0};
   bytes[8] = 257 & 0xFF; /* step: len 257 */
   bytes[9] = 257 >> 8;
-  CHECK_EQ(step_unpack(&second.step, bytes, 10 + 257), HIL_ERR_PAYLOAD);
+  CHECK_EQ(hil_step_unpack(&second.step, bytes, 10 + 257), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
   bytes[39] = 257 & 0xFF;
   bytes[40] = 257 >> 8;
-  CHECK_EQ(reply_unpack(&second.reply, bytes, 41 + 257), HIL_ERR_PAYLOAD);
+  CHECK_EQ(hil_reply_unpack(&second.reply, bytes, 41 + 257), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
   bytes[9] = 65;
-  CHECK_EQ(spans_unpack(&second.spans, bytes, 11 + 65 * 8), HIL_ERR_PAYLOAD);
+  CHECK_EQ(hil_spans_unpack(&second.spans, bytes, 11 + 65 * 8), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
   bytes[5] = 1009 & 0xFF;
   bytes[6] = 1009 >> 8;
-  CHECK_EQ(data_unpack(&second.data, bytes, 7 + 1009), HIL_ERR_PAYLOAD);
+  CHECK_EQ(hil_data_unpack(&second.data, bytes, 7 + 1009), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
   bytes[108] = 5;
-  CHECK_EQ(health_unpack(&second.health, bytes, 109 + 5 * 16), HIL_ERR_PAYLOAD);
+  CHECK_EQ(hil_health_unpack(&second.health, bytes, 109 + 5 * 16), HIL_ERR_PAYLOAD);
 }
 
 static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
@@ -511,25 +511,25 @@ static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
   size_t len;
   memset(&first, 0, sizeof first);
   first.step.len = 257;
-  CHECK_EQ(step_pack(&first.step, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_step_pack(&first.step, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.reply.len = 65535;
-  CHECK_EQ(reply_pack(&first.reply, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_reply_pack(&first.reply, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.report.len = 17;
-  CHECK_EQ(report_pack(&first.report, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_report_pack(&first.report, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.spans_query.count = 65;
-  CHECK_EQ(spans_query_pack(&first.spans_query, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_spans_query_pack(&first.spans_query, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.spans.count = 65;
-  CHECK_EQ(spans_pack(&first.spans, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_spans_pack(&first.spans, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.data.len = 1009;
-  CHECK_EQ(data_pack(&first.data, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_data_pack(&first.data, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.health.rails = 5;
-  CHECK_EQ(health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
 }
 
 static void test_a_duty_outside_its_thousandths_is_refused(void) {
@@ -538,30 +538,30 @@ static void test_a_duty_outside_its_thousandths_is_refused(void) {
   for (unsigned value = 0; value < 65536; value++) {
     packed[0] = (uint8_t)value;
     packed[1] = (uint8_t)(value >> 8);
-    CHECK_EQ(limits_unpack(&second.limits, packed, packed_len),
+    CHECK_EQ(hil_limits_unpack(&second.limits, packed, packed_len),
              value >= 1 && value <= 1000 ? HIL_OK : HIL_ERR_PAYLOAD);
   }
 }
 
 static void test_texts_come_out_terminated_and_padded_with_zeros(void) {
   uint8_t bytes[24];
-  load_t m;
+  hil_load_t m;
   memset(bytes, 'x', sizeof bytes);
-  CHECK_EQ(load_unpack(&m, bytes, sizeof bytes), HIL_OK);
+  CHECK_EQ(hil_load_unpack(&m, bytes, sizeof bytes), HIL_OK);
   CHECK(memcmp(m.workload, "xxxxxxxxxxxxxxx", 16) == 0);
   bytes[3] = 0;
-  CHECK_EQ(load_unpack(&m, bytes, sizeof bytes), HIL_OK);
+  CHECK_EQ(hil_load_unpack(&m, bytes, sizeof bytes), HIL_OK);
   CHECK(memcmp(m.workload, "xxx\0\0\0\0\0\0\0\0\0\0\0\0", 16) == 0);
 
   size_t len = 0; /* whatever stood behind the terminator stays at home */
   memset(&m, 's', sizeof m);
   memcpy(m.workload, "orbit", 6);
-  CHECK_EQ(load_pack(&m, bytes, sizeof bytes, &len), HIL_OK);
+  CHECK_EQ(hil_load_pack(&m, bytes, sizeof bytes, &len), HIL_OK);
   CHECK(memcmp(bytes, "orbit\0\0\0\0\0\0\0\0\0\0", 16) == 0);
 }
 
 static void test_integers_are_little_endian_at_the_offsets_of_the_specification(void) {
-  arm_t m;
+  hil_arm_t m;
   memset(&m, 0, sizeof m);
   m.id = 0x04030201;
   m.frame = 0x0c0b0a0908070605;
@@ -580,7 +580,7 @@ static void test_integers_are_little_endian_at_the_offsets_of_the_specification(
       0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d};
   uint8_t out[44];
   size_t len = 0;
-  CHECK_EQ(arm_pack(&m, out, sizeof out, &len), HIL_OK);
+  CHECK_EQ(hil_arm_pack(&m, out, sizeof out, &len), HIL_OK);
   CHECK_EQ(len, sizeof want);
   CHECK(memcmp(out, want, sizeof want) == 0);
 }
@@ -589,7 +589,7 @@ static void test_random_bytes_are_accepted_only_if_they_pack_to_themselves(void)
   random_state = 20250308;
   unsigned accepted = 0;
   for (unsigned round = 0; round < 20000; round++) {
-    const layout_t *l = &layouts[round % LAYOUTS];
+    const hil_layout_t *l = &layouts[round % LAYOUTS];
     const size_t count = random_u32() % 3 * (l->max / 2);
     uint8_t bytes[WIRE_PAYLOAD_MAX], again[WIRE_PAYLOAD_MAX];
     size_t len = l->fixed + count * l->entry, again_len = 0;
@@ -622,7 +622,7 @@ static void test_null_pointers_are_the_callers_fault(void) {
     CHECK_EQ(layouts[i].unpack(NULL, bytes, layouts[i].fixed), HIL_ERR_ARG);
     CHECK_EQ(layouts[i].unpack(&first, NULL, layouts[i].fixed), HIL_ERR_ARG);
   }
-  CHECK_EQ(budget_pack(NULL, bytes, sizeof bytes, &len), HIL_ERR_ARG);
+  CHECK_EQ(hil_budget_pack(NULL, bytes, sizeof bytes, &len), HIL_ERR_ARG);
 }
 
 int main(void) {

@@ -7,9 +7,9 @@
 /* The same source once more under other names, with the multiplication for compilers that have no
  * 128-bit integers. */
 void halves_block(const uint64_t counter[4], const uint64_t key[2], uint64_t out[4]);
-void halves_init(philox_t *p, uint64_t seed, uint64_t stream);
-uint64_t halves_next(philox_t *p);
-uint64_t halves_below(philox_t *p, uint64_t bound);
+void halves_init(hil_philox_t *p, uint64_t seed, uint64_t stream);
+uint64_t halves_next(hil_philox_t *p);
+uint64_t halves_below(hil_philox_t *p, uint64_t bound);
 #define PHILOX_NO_INT128
 #define philox_block halves_block
 #define philox_init halves_init
@@ -50,7 +50,7 @@ static void random123_known_answers_come_out(void) {
 }
 
 static void both_multiplications_give_the_same_stream(void) {
-  philox_t p, q;
+  hil_philox_t p, q;
   philox_init(&p, 1, 2);
   halves_init(&q, 1, 2);
   for (uint64_t i = 0; i < 1000; i++) {
@@ -61,7 +61,7 @@ static void both_multiplications_give_the_same_stream(void) {
 
 static void a_stream_is_its_blocks_from_counter_one_on(void) {
   const uint64_t key[2] = {0x1234, 0x5678};
-  philox_t p;
+  hil_philox_t p;
   philox_init(&p, key[0], key[1]);
   for (uint64_t block = 1; block <= 100; block++) {
     const uint64_t counter[4] = {block, 0, 0, 0};
@@ -75,7 +75,7 @@ static void a_stream_is_its_blocks_from_counter_one_on(void) {
 
 static void the_counter_carries_through_all_words(void) {
   for (int full = 0; full <= 4; full++) {
-    philox_t p;
+    hil_philox_t p;
     uint64_t counter[4] = {0, 0, 0, 0}, want[4];
     philox_init(&p, 3, 4);
     for (int i = 0; i < full; i++) {
@@ -90,7 +90,7 @@ static void the_counter_carries_through_all_words(void) {
 }
 
 static void seeds_and_streams_are_not_interchangeable(void) {
-  philox_t a, b, c;
+  hil_philox_t a, b, c;
   philox_init(&a, 1, 2);
   philox_init(&b, 2, 1);
   philox_init(&c, 1, 3);
@@ -100,7 +100,7 @@ static void seeds_and_streams_are_not_interchangeable(void) {
 }
 
 static void a_damaged_used_field_costs_no_more_than_a_block(void) {
-  philox_t p;
+  hil_philox_t p;
   philox_init(&p, 1, 2);
   const uint64_t first = philox_next(&p);
   philox_init(&p, 1, 2);
@@ -109,7 +109,7 @@ static void a_damaged_used_field_costs_no_more_than_a_block(void) {
 }
 
 static void below_stays_below_and_reaches_both_ends(void) {
-  philox_t p;
+  hil_philox_t p;
   philox_init(&p, 5, 6);
   CHECK_EQ(philox_below(&p, 0), 0);
   for (uint64_t bound = 1; bound <= 20; bound++) {
@@ -130,7 +130,7 @@ static void below_stays_below_and_reaches_both_ends(void) {
 /* For bound 3 * 2^62 plain multiplication would give every third value twice as often as its
  * neighbours. With 30 000 draws the standard deviation of a third is 82. */
 static void below_has_no_bias_where_multiplication_alone_would(void) {
-  philox_t p;
+  hil_philox_t p;
   int count[3] = {0, 0, 0};
   philox_init(&p, 7, 8);
   for (int i = 0; i < 30000; i++) {
@@ -143,7 +143,7 @@ static void below_has_no_bias_where_multiplication_alone_would(void) {
 
 /* A power of two divides 2^64: nothing is surplus, so each value costs exactly one draw. */
 static void below_a_power_of_two_is_the_high_bits_of_one_draw(void) {
-  philox_t p, q;
+  hil_philox_t p, q;
   philox_init(&p, 9, 10);
   philox_init(&q, 9, 10);
   for (int i = 0; i < 1000; i++) {

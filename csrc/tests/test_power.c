@@ -19,57 +19,57 @@ static double magnitude(double x) { return x < 0 ? -x : x; }
 
 /* One boundary at 20 C: temperatures stay out of it. */
 static const double NET_C[1] = {0};
-static const thermal_net_t NET = {1, NET_C, 0, NULL, NULL, 0, NULL, NULL};
+static const hil_thermal_net_t NET = {1, NET_C, 0, NULL, NULL, 0, NULL, NULL};
 static const double OCV_SOC[3] = {0, 0.5, 1}, OCV_V[3] = {9, 10, 12};
 static const double R_K[2] = {253.15, 293.15}, R_SOC[1] = {0}, R_OHM[2] = {0.5, 0.1};
-static const power_battery_t BATTERY = {
+static const hil_power_battery_t BATTERY = {
     .node = 0, .capacity_As = 36000, .charge_efficiency = 0.99, .ocv_points = 3,
     .ocv_soc = OCV_SOC, .ocv_V = OCV_V, .r_temperatures = 2, .r_socs = 1, .r_K = R_K,
     .r_soc = R_SOC, .r_ohm = R_OHM, .charge_max_A = 5, .charge_max_V = 11.9, .taper_stop_A = 0.2,
     .recharge_soc = 0.9, .charge_min_K = 273.15, .charge_max_K = 318.15, .discharge_min_K = 253.15,
     .discharge_max_K = 333.15, .discharge_max_A = 50, .discharge_min_V = 8};
-static const power_array_t ARRAY = {.node = 0, .direct = 0, .reference_K = 293.15,
+static const hil_power_array_t ARRAY = {.node = 0, .direct = 0, .reference_K = 293.15,
                                     .power_per_K = -0.002, .transfer = 0.9};
-static const power_load_t BOARD = {
+static const hil_power_load_t BOARD = {
     .levels = 3, .idle_W = {0, 5, 10}, .busy_W = {0, 10, 20}, .node = 0, .rest_node = 0,
     .node_share = 1, .throttle_K = 1000, .clear_K = 1000, .shutdown_K = 1000};
-static const power_load_t BOARDS[2] = {
+static const hil_power_load_t BOARDS[2] = {
     {.levels = 3, .idle_W = {0, 5, 10}, .busy_W = {0, 10, 20}, .node_share = 1,
      .throttle_K = 1000, .clear_K = 1000, .shutdown_K = 1000},
     {.levels = 2, .idle_W = {1, 5}, .busy_W = {1, 5}, .node_share = 1, .throttle_K = 1000,
      .clear_K = 1000, .shutdown_K = 1000}};
-static const power_rung_t RUNGS[3] = {{0, 1, 0.6, 0.7}, {0, 0, 0.4, 0.5}, {1, 0, 0.2, 0.3}};
-static const power_system_t SYSTEM = {
+static const hil_power_rung_t RUNGS[3] = {{0, 1, 0.6, 0.7}, {0, 0, 0.4, 0.5}, {1, 0, 0.2, 0.3}};
+static const hil_power_system_t SYSTEM = {
     .net = &NET, .arrays = 1, .loads = 2, .rungs = 3, .array = &ARRAY, .battery = &BATTERY,
     .load = BOARDS, .rung = RUNGS, .converter_node = 0, .converter_efficiency = 0.8,
     .restore_dwell_s = 10, .restart_soc = 0.25, .restart_dwell_s = 30};
 
 typedef struct {
-  power_state_t state;
-  power_account_t account;
-  thermal_fault_t fault;
+  hil_power_state_t state;
+  hil_power_account_t account;
+  hil_thermal_fault_t fault;
   double T_K[1];
-} bench_t;
+} hil_bench_t;
 
-static void set_up(bench_t *b, double soc) {
+static void set_up(hil_bench_t *b, double soc) {
   memset(b, 0, sizeof *b);
   b->T_K[0] = 293.15;
   CHECK_EQ(power_init(&SYSTEM, soc, &b->state), HIL_OK);
 }
 
 /* |steps| steps of a second with |array_W| from the array and all loads at their highest level. */
-static int run(bench_t *b, uint64_t steps, double array_W) {
+static int run(hil_bench_t *b, uint64_t steps, double array_W) {
   static const uint8_t HIGHEST[2] = {2, 1};
   static double light_W[20000];
   for (uint64_t i = 0; i < steps; i++) {
     light_W[i] = array_W;
   }
-  const power_block_t block = {steps, 1, NULL, light_W, NULL, HIGHEST};
+  const hil_power_block_t block = {steps, 1, NULL, light_W, NULL, HIGHEST};
   return power_run(&SYSTEM, &block, &b->state, b->T_K, NULL, &b->account, &b->fault);
 }
 
-static void check_closure(const bench_t *b) {
-  const power_account_t *a = &b->account;
+static void check_closure(const hil_bench_t *b) {
+  const hil_power_account_t *a = &b->account;
   const double used = a->transfer_loss_J + a->converter_loss_J + a->load_J + a->battery_loss_J;
   CHECK_NEAR(a->array_J, used + a->stored_J, 1e-7 * (a->array_J + a->load_J));
 }
@@ -103,7 +103,7 @@ static void tables_interpolate_and_hold_their_ends(void) {
 /* OCV^2 / 4R at half charge, 20 C: 10^2 / 0.4 = 250 W. Voltages that the breaker would not allow
  * are out of the way. */
 static void a_constant_power_load_has_its_current_up_to_the_limit(void) {
-  power_battery_t b = BATTERY;
+  hil_power_battery_t b = BATTERY;
   double V;
   b.discharge_max_A = 1000;
   b.discharge_min_V = 0;
@@ -125,7 +125,7 @@ static void a_constant_power_load_has_its_current_up_to_the_limit(void) {
 }
 
 static void charging_is_constant_current_then_constant_voltage_then_ends(void) {
-  bench_t b;
+  hil_bench_t b;
   set_up(&b, 0.7);
   int constant_current = 0, constant_voltage = 0;
   double last_A = 5;
@@ -146,7 +146,7 @@ static void charging_is_constant_current_then_constant_voltage_then_ends(void) {
 }
 
 static void nothing_is_charged_outside_the_temperatures(void) {
-  bench_t b;
+  hil_bench_t b;
   set_up(&b, 0.5);
   b.T_K[0] = 270;
   CHECK_EQ(run(&b, 10, 500), HIL_OK);
@@ -158,7 +158,7 @@ static void nothing_is_charged_outside_the_temperatures(void) {
 }
 
 static void loads_are_shed_in_order_and_come_back_with_the_sun_only(void) {
-  bench_t b;
+  hil_bench_t b;
   uint32_t stage = 0;
   set_up(&b, 0.65);
   while (b.state.soc > 0.19) { /* night */
@@ -187,7 +187,7 @@ static void loads_are_shed_in_order_and_come_back_with_the_sun_only(void) {
 }
 
 static void at_night_nothing_is_restored_though_the_charge_would_allow(void) {
-  bench_t b;
+  hil_bench_t b;
   set_up(&b, 0.9);
   b.state.stage = 3;
   CHECK_EQ(run(&b, 100, 0), HIL_OK);
@@ -197,10 +197,10 @@ static void at_night_nothing_is_restored_though_the_charge_would_allow(void) {
 }
 
 static void low_voltage_sheds_too(void) {
-  power_system_t s = SYSTEM;
-  bench_t b;
+  hil_power_system_t s = SYSTEM;
+  hil_bench_t b;
   static const uint8_t HIGHEST[2] = {2, 1};
-  const power_block_t block = {100, 1, NULL, NULL, NULL, HIGHEST};
+  const hil_power_block_t block = {100, 1, NULL, NULL, NULL, HIGHEST};
   s.shed_V = 11.5;
   s.restore_V = 11.8;
   s.shed_dwell_s = 20;
@@ -211,7 +211,7 @@ static void low_voltage_sheds_too(void) {
 }
 
 static void a_brown_out_cuts_all_loads_until_the_battery_is_back(void) {
-  bench_t b;
+  hil_bench_t b;
   set_up(&b, 0.5);
   b.T_K[0] = 253.0; /* too cold to deliver */
   CHECK_EQ(run(&b, 1, 0), HIL_OK);
@@ -238,10 +238,10 @@ static void a_brown_out_cuts_all_loads_until_the_battery_is_back(void) {
 }
 
 static void an_empty_battery_browns_out_and_never_goes_below_zero(void) {
-  power_system_t s = SYSTEM;
-  bench_t b;
+  hil_power_system_t s = SYSTEM;
+  hil_bench_t b;
   static const uint8_t HIGHEST[2] = {2, 1};
-  const power_block_t block = {20000, 1, NULL, NULL, NULL, HIGHEST};
+  const hil_power_block_t block = {20000, 1, NULL, NULL, NULL, HIGHEST};
   s.rungs = 0;
   set_up(&b, 0.3);
   CHECK_EQ(power_run(&s, &block, &b.state, b.T_K, NULL, &b.account, &b.fault), HIL_OK);
@@ -251,11 +251,11 @@ static void an_empty_battery_browns_out_and_never_goes_below_zero(void) {
 }
 
 static void a_hot_board_throttles_step_by_step_and_then_trips_until_power_is_cut(void) {
-  power_system_t s = SYSTEM;
-  power_load_t load = BOARD;
-  bench_t b;
+  hil_power_system_t s = SYSTEM;
+  hil_power_load_t load = BOARD;
+  hil_bench_t b;
   uint8_t level[1] = {2};
-  const power_block_t second = {1, 1, NULL, NULL, NULL, level};
+  const hil_power_block_t second = {1, 1, NULL, NULL, NULL, level};
   load.throttle_steps = 2;
   load.throttle[0] = 0.5;
   load.throttle[1] = 0.25;
@@ -268,7 +268,7 @@ static void a_hot_board_throttles_step_by_step_and_then_trips_until_power_is_cut
   s.rungs = 0;
   memset(&b, 0, sizeof b);
   CHECK_EQ(power_init(&s, 1, &b.state), HIL_OK);
-  power_battery_t battery = BATTERY; /* unmoved by the temperature */
+  hil_power_battery_t battery = BATTERY; /* unmoved by the temperature */
   battery.discharge_max_K = 1000;
   s.battery = &battery;
   static const struct {
@@ -301,9 +301,9 @@ static void a_hot_board_throttles_step_by_step_and_then_trips_until_power_is_cut
 }
 
 static void a_direct_array_is_strongest_at_its_own_voltage(void) {
-  power_system_t s = SYSTEM;
-  power_array_t a = ARRAY;
-  step_t now;
+  hil_power_system_t s = SYSTEM;
+  hil_power_array_t a = ARRAY;
+  hil_step_t now;
   const double reference_W = 100, T_K[1] = {293.15};
   a.direct = 1;
   a.mp_V = 10;
@@ -327,12 +327,12 @@ static void a_direct_array_is_strongest_at_its_own_voltage(void) {
 /* Traces are written where they belong, and nowhere else. */
 static void every_third_step_gives_a_row(void) {
   enum { STEPS = 10, ROWS = 3 };
-  bench_t b;
+  hil_bench_t b;
   double soc[ROWS + 1], T_K[ROWS + 1];
   uint8_t level[(ROWS + 1) * 2], stage[ROWS + 1];
   static const uint8_t HIGHEST[2] = {2, 1};
-  const power_block_t block = {STEPS, 1, NULL, NULL, NULL, HIGHEST};
-  const power_trace_t trace = {.every = 3, .soc = soc, .stage = stage, .level = level, .T_K = T_K};
+  const hil_power_block_t block = {STEPS, 1, NULL, NULL, NULL, HIGHEST};
+  const hil_power_trace_t trace = {.every = 3, .soc = soc, .stage = stage, .level = level, .T_K = T_K};
   memset(soc, UNIT_GUARD, sizeof soc);
   memset(T_K, UNIT_GUARD, sizeof T_K);
   memset(level, UNIT_GUARD, sizeof level);
@@ -363,15 +363,15 @@ static double uniform(double low, double high) { /* splitmix64 */
 static void random_light_and_temperatures_keep_the_invariants(void) {
   static const uint8_t HIGHEST[2] = {2, 1};
   for (int day = 0; day < 50; day++) {
-    bench_t b;
+    hil_bench_t b;
     double limit_W = uniform(0, 150);
     set_up(&b, uniform(0, 1));
     for (int i = 0; i < 400; i++) {
       double light_W = limit_W > uniform(0, 150) ? uniform(0, limit_W) : 0;
       double activity[2] = {uniform(0, 1), uniform(0, 1)}, heat_W = uniform(-5, 5);
       uint8_t level[2], stage;
-      const power_block_t block = {1, uniform(0.1, 60), &heat_W, &light_W, activity, HIGHEST};
-      const power_trace_t trace = {.every = 1, .level = level, .stage = &stage};
+      const hil_power_block_t block = {1, uniform(0.1, 60), &heat_W, &light_W, activity, HIGHEST};
+      const hil_power_trace_t trace = {.every = 1, .level = level, .stage = &stage};
       const uint32_t before = b.state.stage;
       b.T_K[0] = uniform(250, 335);
       CHECK_EQ(power_run(&SYSTEM, &block, &b.state, b.T_K, &trace, &b.account, &b.fault), HIL_OK);
@@ -382,7 +382,7 @@ static void random_light_and_temperatures_keep_the_invariants(void) {
       CHECK(b.state.stage < 3 || level[1] == 0);
       CHECK(!b.state.browned_out || stage == 255);
     }
-    const power_account_t *a = &b.account;
+    const hil_power_account_t *a = &b.account;
     const double used = a->transfer_loss_J + a->converter_loss_J + a->load_J + a->battery_loss_J;
     /* Steps of up to a minute, over kinks of the table: second order shows. */
     CHECK_NEAR(a->array_J, used + a->stored_J, 1e-4 * (a->array_J + a->load_J + 1));
@@ -390,13 +390,13 @@ static void random_light_and_temperatures_keep_the_invariants(void) {
 }
 
 static void bad_systems_and_blocks_are_refused(void) {
-  power_system_t bad[9];
-  power_battery_t falling = BATTERY, no_charge = BATTERY;
-  power_load_t boards[2] = {BOARDS[0], BOARDS[1]};
-  power_rung_t rungs[3] = {RUNGS[1], RUNGS[0], RUNGS[2]};
-  power_array_t array = ARRAY;
+  hil_power_system_t bad[9];
+  hil_power_battery_t falling = BATTERY, no_charge = BATTERY;
+  hil_power_load_t boards[2] = {BOARDS[0], BOARDS[1]};
+  hil_power_rung_t rungs[3] = {RUNGS[1], RUNGS[0], RUNGS[2]};
+  hil_power_array_t array = ARRAY;
   static const double FALLING_V[3] = {9, 8, 12};
-  power_state_t state;
+  hil_power_state_t state;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     bad[i] = SYSTEM;
   }
@@ -417,15 +417,15 @@ static void bad_systems_and_blocks_are_refused(void) {
     CHECK_EQ(power_init(&bad[i], 0.5, &state), HIL_ERR_ARG);
   }
   CHECK_EQ(power_init(&SYSTEM, 1.5, &state), HIL_ERR_ARG);
-  bench_t b;
+  hil_bench_t b;
   const double negative = -1;
   static const uint8_t HIGHEST[2] = {2, 1}, BEYOND[2] = {3, 1};
-  const power_block_t beyond = {1, 1, NULL, NULL, NULL, BEYOND};
-  const power_block_t dark = {1, 1, NULL, &negative, NULL, HIGHEST};
-  const power_block_t still = {1, 0, NULL, NULL, NULL, HIGHEST};
-  const power_trace_t never = {.every = 0};
+  const hil_power_block_t beyond = {1, 1, NULL, NULL, NULL, BEYOND};
+  const hil_power_block_t dark = {1, 1, NULL, &negative, NULL, HIGHEST};
+  const hil_power_block_t still = {1, 0, NULL, NULL, NULL, HIGHEST};
+  const hil_power_trace_t never = {.every = 0};
   set_up(&b, 0.5);
-  const power_state_t before = b.state;
+  const hil_power_state_t before = b.state;
   CHECK_EQ(power_run(&SYSTEM, &beyond, &b.state, b.T_K, NULL, &b.account, &b.fault), HIL_ERR_ARG);
   CHECK_EQ(power_run(&SYSTEM, &dark, &b.state, b.T_K, NULL, &b.account, &b.fault), HIL_ERR_ARG);
   CHECK_EQ(power_run(&SYSTEM, &still, &b.state, b.T_K, NULL, &b.account, &b.fault), HIL_ERR_ARG);

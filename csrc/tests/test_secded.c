@@ -113,7 +113,7 @@ static void no_triple_error_looks_clean(void) {
         flip(&data, &check, first);
         flip(&data, &check, second);
         flip(&data, &check, third);
-        const secded_result_t result = secded_decode(&data, &check);
+        const hil_secded_result_t result = secded_decode(&data, &check);
         CHECK(result != SECDED_CLEAN);
         CHECK(data != WORDS[4] || check != secded_encode(WORDS[4]));
         detected += result == SECDED_UNCORRECTABLE;
@@ -130,7 +130,7 @@ static void no_triple_error_looks_clean(void) {
 enum { COUNT = 9 };
 static uint64_t words[COUNT + 1];
 static uint8_t checks[COUNT + 1];
-static secded_memory_t memory;
+static hil_secded_memory_t memory;
 
 static void begin(void) {
   memset(words, UNIT_GUARD, sizeof words);
@@ -158,7 +158,7 @@ static void a_new_store_holds_clean_zeros(void) {
 }
 
 static void init_refuses_null_arrays_unless_empty(void) {
-  secded_memory_t m;
+  hil_secded_memory_t m;
   CHECK_EQ(secded_init(&m, NULL, checks, 1), HIL_ERR_ARG);
   CHECK_EQ(secded_init(&m, words, NULL, 1), HIL_ERR_ARG);
   CHECK_EQ(secded_init(&m, NULL, NULL, 0), HIL_OK);

@@ -20,12 +20,12 @@ static double magnitude(double x) { return x < 0 ? -x : x; }
 /* A plate of 1800 J/K, 0.06 m2, eps 0.85 that sees only a sky of 0 K (case T5). */
 static const double PLATE_C[2] = {1800, 0}, PLATE_GR[1] = {0.06 * 0.85};
 static const uint16_t PLATE_AB[2] = {0, 1};
-static const thermal_net_t PLATE = {2, PLATE_C, 0, NULL, NULL, 1, PLATE_AB, PLATE_GR};
+static const hil_thermal_net_t PLATE = {2, PLATE_C, 0, NULL, NULL, 1, PLATE_AB, PLATE_GR};
 
 /* Chip, radiator, sky (case T7): 15 W through 0.5 W/K to 0.04 m2 of eps 0.85. */
 static const double CHAIN_C[3] = {20, 100, 0}, CHAIN_GL[1] = {0.5}, CHAIN_GR[1] = {0.04 * 0.85};
 static const uint16_t CHAIN_GL_AB[2] = {0, 1}, CHAIN_GR_AB[2] = {1, 2};
-static const thermal_net_t CHAIN = {3, CHAIN_C, 1, CHAIN_GL_AB, CHAIN_GL, 1, CHAIN_GR_AB, CHAIN_GR};
+static const hil_thermal_net_t CHAIN = {3, CHAIN_C, 1, CHAIN_GL_AB, CHAIN_GL, 1, CHAIN_GR_AB, CHAIN_GR};
 
 static void t5_a_plate_cools_as_the_closed_form_says(void) {
   /* (T0^-3 + 3 eps A sigma t / C)^(-1/3), to 12 digits. */
@@ -37,8 +37,8 @@ static void t5_a_plate_cools_as_the_closed_form_says(void) {
     for (size_t i = 0; i < sizeof WANT / sizeof WANT[0]; i++) {
       double T_K[2] = {300, 0};
       const double load_W[2] = {0, 0};
-      thermal_account_t account = {0, 0, 0, 0};
-      thermal_fault_t fault;
+      hil_thermal_account_t account = {0, 0, 0, 0};
+      hil_thermal_fault_t fault;
       const uint64_t steps = (uint64_t)(WANT[i].t_s / DT_S[d]);
       CHECK_EQ(thermal_run(&PLATE, T_K, DT_S[d], steps, load_W, 1, NULL, &account, &fault), HIL_OK);
       CHECK_NEAR(T_K[0], WANT[i].T_K, 5.1e-8 * DT_S[d] * DT_S[d]); /* second order */
@@ -51,8 +51,8 @@ static void t5_a_plate_cools_as_the_closed_form_says(void) {
 static void t7_a_chip_settles_30_k_above_its_radiator(void) {
   double T_K[3] = {250, 250, 0};
   const double load_W[3] = {15, 0, 0};
-  thermal_account_t account = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t account = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 20000, load_W, 1, NULL, &account, &fault), HIL_OK);
   CHECK_NEAR(T_K[1], 297.00, 0.05);
   CHECK_NEAR(T_K[0], 327.00, 0.05);
@@ -63,11 +63,11 @@ static void t7_a_chip_settles_30_k_above_its_radiator(void) {
 static void a_boundary_keeps_its_temperature_and_counts_what_it_takes(void) {
   static const double C[2] = {10, 0}, GL[1] = {2};
   static const uint16_t AB[2] = {0, 1};
-  const thermal_net_t net = {2, C, 1, AB, GL, 0, NULL, NULL};
+  const hil_thermal_net_t net = {2, C, 1, AB, GL, 0, NULL, NULL};
   double T_K[2] = {290, 280};
   const double load_W[2] = {4, 7};
-  thermal_account_t account = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t account = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   CHECK_EQ(thermal_run(&net, T_K, 1, 1000, load_W, 1, NULL, &account, &fault), HIL_OK);
   CHECK(T_K[1] >= 280 && T_K[1] <= 280);
   CHECK_NEAR(T_K[0], 282, 1e-9);
@@ -78,8 +78,8 @@ static void a_boundary_keeps_its_temperature_and_counts_what_it_takes(void) {
 static void rows_of_loads_and_one_row_are_the_same(void) {
   double rows[5][3], one[3] = {15, 1, 0}, A_K[3] = {280, 270, 3}, B_K[3] = {280, 270, 3};
   double out[6][3];
-  thermal_account_t a = {0, 0, 0, 0}, b = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t a = {0, 0, 0, 0}, b = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   memset(out, UNIT_GUARD, sizeof out);
   for (int i = 0; i < 5; i++) {
     memcpy(rows[i], one, sizeof one);
@@ -98,8 +98,8 @@ static void rows_of_loads_and_one_row_are_the_same(void) {
 static void the_stable_step_is_told_and_enforced(void) {
   double T_K[3] = {300, 300, 0};
   const double load_W[3] = {0, 0, 0};
-  thermal_account_t account = {0, 0, 0, 0}, none = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t account = {0, 0, 0, 0}, none = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   CHECK_EQ(thermal_stable_dt(&CHAIN, T_K, &fault), HIL_OK);
   CHECK_EQ(fault.node, 0);
   CHECK_NEAR(fault.dt_s, 40, 1e-12);
@@ -120,11 +120,11 @@ static void the_stable_step_is_told_and_enforced(void) {
 static void heating_up_can_make_a_step_unstable_on_the_way(void) {
   static const double C[2] = {1, 0}, GR[1] = {0.1};
   static const uint16_t AB[2] = {0, 1};
-  const thermal_net_t net = {2, C, 0, NULL, NULL, 1, AB, GR};
+  const hil_thermal_net_t net = {2, C, 0, NULL, NULL, 1, AB, GR};
   double T_K[2] = {200, 3}, out[100][2];
   const double load_W[2] = {60, 0};
-  thermal_account_t account = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t account = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   memset(out, UNIT_GUARD, sizeof out);
   CHECK_EQ(thermal_run(&net, T_K, 2, 100, load_W, 1, out[0], &account, &fault), HIL_ERR_STATE);
   CHECK(fault.step > 0 && fault.step < 100 && fault.dt_s > 0 && fault.dt_s < 2);
@@ -140,8 +140,8 @@ static void loads_and_temperatures_that_are_no_numbers_are_refused(void) {
   const double bad_load[][3] = {{nan, 0, 0}, {0, infinity, 0}, {0, 0, -infinity}, {-1e30, 0, 0}};
   const double bad_T[][3] = {{nan, 300, 0}, {300, -1, 0}, {300, 300, infinity}};
   const double good[3] = {0, 0, 0};
-  thermal_account_t account = {0, 0, 0, 0};
-  thermal_fault_t fault;
+  hil_thermal_account_t account = {0, 0, 0, 0};
+  hil_thermal_fault_t fault;
   for (size_t i = 0; i < sizeof bad_load / sizeof bad_load[0]; i++) {
     double T_K[3] = {300, 300, 0};
     CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 1, bad_load[i], 1, NULL, &account, &fault),
@@ -161,11 +161,11 @@ static void loads_and_temperatures_that_are_no_numbers_are_refused(void) {
 static void bad_networks_are_refused(void) {
   static const double negative[3] = {20, -100, 0}, zero_GL[1] = {0};
   static const uint16_t beyond[2] = {0, 3}, same[2] = {1, 1};
-  thermal_net_t bad[] = {CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN};
+  hil_thermal_net_t bad[] = {CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN, CHAIN};
   double T_K[3] = {300, 300, 0};
   const double load_W[3] = {0, 0, 0};
-  thermal_account_t account;
-  thermal_fault_t fault;
+  hil_thermal_account_t account;
+  hil_thermal_fault_t fault;
   bad[0].nodes = 0;
   bad[1].nodes = THERMAL_MAX_NODES + 1;
   bad[2].capacity_JpK = negative;

@@ -21,7 +21,7 @@ static int is_word_width(unsigned width) {
 }
 
 /* The header, one bit at a time over the whole target. Returns 0 if it must be refused. */
-static int upset_bit_by_bit(const upset_pattern_t *p, uint8_t *target, uint64_t len) {
+static int upset_bit_by_bit(const hil_upset_pattern_t *p, uint8_t *target, uint64_t len) {
   const uint64_t bits = 8 * len;
   uint64_t start = p->bit, width = 1;
   if (p->bit >= bits) {
@@ -54,15 +54,15 @@ static int upset_bit_by_bit(const upset_pattern_t *p, uint8_t *target, uint64_t 
   return 1;
 }
 
-static void try_pattern(const upset_pattern_t *p, uint64_t len) {
+static void try_pattern(const hil_upset_pattern_t *p, uint64_t len) {
   uint8_t old[TARGET_MAX], want[TARGET_MAX], got[TARGET_MAX + 2];
-  upset_window_t w;
+  hil_upset_window_t w;
   for (size_t i = 0; i < TARGET_MAX; i++) {
     old[i] = (uint8_t)(i * 73 + 0x35);
   }
   memcpy(want, old, TARGET_MAX);
   memset(&w, 0x77, sizeof w);
-  const upset_window_t untouched = w;
+  const hil_upset_window_t untouched = w;
   if (!upset_bit_by_bit(p, want, len)) {
     CHECK_EQ(upset_window(p, len, &w), HIL_ERR_ARG);
     CHECK(memcmp(&w, &untouched, sizeof w) == 0);
@@ -88,7 +88,7 @@ static void every_pattern_does_what_it_says_at_every_position(void) {
     for (unsigned kind = 0; kind <= 6; kind++) {
       for (unsigned width = 0; width <= 70; width++) {
         for (uint64_t bit = 0; bit < 8 * len + 2; bit++) {
-          const upset_pattern_t p = {(uint8_t)kind, (uint8_t)width, bit,
+          const hil_upset_pattern_t p = {(uint8_t)kind, (uint8_t)width, bit,
                                      VALUES[(width + bit) % VALUES_COUNT]};
           try_pattern(&p, len);
         }
@@ -100,17 +100,17 @@ static void every_pattern_does_what_it_says_at_every_position(void) {
 static void every_kind_and_width_that_does_not_exist_is_refused(void) {
   for (unsigned kind = 0; kind <= 255; kind++) {
     for (unsigned width = 0; width <= 255; width++) {
-      const upset_pattern_t p = {(uint8_t)kind, (uint8_t)width, 17, VALUES[3]};
+      const hil_upset_pattern_t p = {(uint8_t)kind, (uint8_t)width, 17, VALUES[3]};
       try_pattern(&p, TARGET_MAX);
     }
   }
 }
 
 static void a_random_word_is_written_little_endian(void) {
-  const upset_pattern_t p = {UPSET_RANDOM_WORD, 32, 40, 0x8877665544332211u};
+  const hil_upset_pattern_t p = {UPSET_RANDOM_WORD, 32, 40, 0x8877665544332211u};
   const uint8_t in[4] = {0xff, 0xff, 0xff, 0xff}, want[4] = {0x11, 0x22, 0x33, 0x44};
   uint8_t out[5] = {0, 0, 0, 0, UNIT_GUARD};
-  upset_window_t w;
+  hil_upset_window_t w;
   CHECK_EQ(upset_window(&p, 8, &w), HIL_OK);
   CHECK_EQ(w.offset, 4);
   CHECK_EQ(w.len, 4);
@@ -121,8 +121,8 @@ static void a_random_word_is_written_little_endian(void) {
 
 static void a_stuck_bit_applied_again_changes_nothing_more(void) {
   for (uint64_t value = 0; value < 2; value++) {
-    const upset_pattern_t p = {UPSET_STUCK, 0, 3, value};
-    upset_window_t w;
+    const hil_upset_pattern_t p = {UPSET_STUCK, 0, 3, value};
+    hil_upset_window_t w;
     uint8_t byte = 0x5a, once;
     CHECK_EQ(upset_window(&p, 1, &w), HIL_OK);
     upset_apply(&w, &byte, &once);
@@ -134,9 +134,9 @@ static void a_stuck_bit_applied_again_changes_nothing_more(void) {
 }
 
 static void a_flip_applied_twice_restores(void) {
-  const upset_pattern_t p = {UPSET_ADJACENT, 64, 3, 0};
+  const hil_upset_pattern_t p = {UPSET_ADJACENT, 64, 3, 0};
   uint8_t target[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, before[9];
-  upset_window_t w;
+  hil_upset_window_t w;
   memcpy(before, target, 9);
   CHECK_EQ(upset_window(&p, 9, &w), HIL_OK);
   CHECK_EQ(w.len, 9); /* 64 bits that start inside a byte reach into a ninth */
@@ -150,8 +150,8 @@ static void targets_too_large_for_bit_numbers_do_not_wrap(void) {
   const uint64_t huge[] = {UINT64_MAX / 8, UINT64_MAX / 8 + 1, UINT64_MAX};
   for (int i = 0; i < 3; i++) {
     for (unsigned kind = UPSET_BIT; kind <= UPSET_RANDOM_WORD; kind++) {
-      const upset_pattern_t p = {(uint8_t)kind, 64, UINT64_MAX - 8, 0};
-      upset_window_t w;
+      const hil_upset_pattern_t p = {(uint8_t)kind, 64, UINT64_MAX - 8, 0};
+      hil_upset_window_t w;
       CHECK_EQ(upset_window(&p, huge[i], &w), HIL_OK);
       CHECK(w.offset <= huge[i] - w.len);
       CHECK(w.offset >= UINT64_MAX / 8 - 16);
@@ -161,7 +161,7 @@ static void targets_too_large_for_bit_numbers_do_not_wrap(void) {
 
 static void a_window_with_a_wild_length_stays_inside_its_masks(void) {
   uint8_t in[UPSET_WINDOW_MAX], out[UPSET_WINDOW_MAX + 1];
-  upset_window_t w;
+  hil_upset_window_t w;
   memset(in, 0x0f, sizeof in);
   memset(out, UNIT_GUARD, sizeof out);
   memset(&w, 0xff, sizeof w);

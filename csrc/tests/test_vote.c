@@ -21,7 +21,7 @@ static uint64_t random_bits(void) { /* splitmix64: not the generator under test 
 }
 
 /* The definition, one bit at a time. */
-static void brute_force(const uint8_t *const *in, int n, size_t len, vote_bits_t *w) {
+static void brute_force(const uint8_t *const *in, int n, size_t len, hil_vote_bits_t *w) {
   memset(w, 0, sizeof *w);
   for (int k = 0; k < VOTE_MAX_NODES; k++) {
     w->first_diff[k] = len;
@@ -56,7 +56,7 @@ static void brute_force(const uint8_t *const *in, int n, size_t len, vote_bits_t
   }
 }
 
-static int same_where(const vote_bits_t *a, const vote_bits_t *b) {
+static int same_where(const hil_vote_bits_t *a, const hil_vote_bits_t *b) {
   int same = a->dissent_mask == b->dissent_mask;
   for (int k = 0; k < VOTE_MAX_NODES; k++) {
     same = same && a->first_diff[k] == b->first_diff[k] && a->diff_bits[k] == b->diff_bits[k];
@@ -72,7 +72,7 @@ static void vote_and_compare(int n, size_t shift, size_t len, int into, int fast
     in[k] = space[k] + MARGIN + (into == k ? shift : shift * (size_t)k % 9);
   }
   uint8_t *out = into < n ? space[into] + MARGIN + shift : space[VOTE_MAX_NODES] + MARGIN + shift;
-  vote_bits_t want, got;
+  hil_vote_bits_t want, got;
   brute_force(in, n, len, &want);
   memcpy(saved, out, len);
   const uint8_t before = out[-1], behind = out[len];
@@ -186,7 +186,7 @@ static void large_buffers_vote_as_brute_force_when_all_differ_everywhere(void) {
 static void majority_can_be_a_word_that_no_node_produced(void) {
   const uint8_t a = 0x03, b = 0x05, c = 0x06;
   uint8_t out[2] = {0, UNIT_GUARD};
-  vote_bits_t where;
+  hil_vote_bits_t where;
   CHECK_EQ(vote_bitwise3(&a, &b, &c, out, 1, &where), HIL_OK);
   CHECK_EQ(out[0], 0x07);
   CHECK(out[0] != a && out[0] != b && out[0] != c);
@@ -201,7 +201,7 @@ static void majority_can_be_a_word_that_no_node_produced(void) {
 static void nodes_that_took_no_part_have_zero_bits_and_first_diff_len(void) {
   const uint8_t a[4] = {1, 2, 3, 4}, b[4] = {1, 2, 3, 4}, c[4] = {1, 2, 0, 0};
   uint8_t out[4];
-  vote_bits_t where;
+  hil_vote_bits_t where;
   memset(&where, 0xff, sizeof where);
   CHECK_EQ(vote_bitwise3(a, b, c, out, 4, &where), HIL_OK);
   CHECK_EQ(where.dissent_mask, 4);
@@ -216,7 +216,7 @@ static void nodes_that_took_no_part_have_zero_bits_and_first_diff_len(void) {
 static void both_entry_points_give_the_same(void) {
   uint8_t in[3][100], out3[101], outn[101];
   const uint8_t *const inputs[3] = {in[0], in[1], in[2]};
-  vote_bits_t where3, wheren;
+  hil_vote_bits_t where3, wheren;
   random_state = 3;
   for (size_t i = 0; i < sizeof in; i++) {
     in[i / 100][i % 100] = (uint8_t)random_bits();
@@ -233,7 +233,7 @@ static void bad_arguments_are_refused_and_nothing_is_written(void) {
   uint8_t a[4] = {1, 2, 3, 4}, out[4] = {9, 9, 9, 9};
   const uint8_t *const one_missing[3] = {a, NULL, a};
   const uint8_t *const full[7] = {a, a, a, a, a, a, a};
-  vote_bits_t where, untouched;
+  hil_vote_bits_t where, untouched;
   memset(&where, 0x77, sizeof where);
   memset(&untouched, 0x77, sizeof untouched);
   CHECK_EQ(vote_bitwise3(NULL, a, a, out, 4, &where), HIL_ERR_ARG);
@@ -254,7 +254,7 @@ static void bad_arguments_are_refused_and_nothing_is_written(void) {
 
 static void empty_buffers_may_be_null_and_agree(void) {
   const uint8_t *const none[5] = {NULL, NULL, NULL, NULL, NULL};
-  vote_bits_t where;
+  hil_vote_bits_t where;
   memset(&where, 0x77, sizeof where);
   CHECK_EQ(vote_bitwise3(NULL, NULL, NULL, NULL, 0, &where), HIL_OK);
   CHECK_EQ(where.dissent_mask, 0);
@@ -270,8 +270,8 @@ static const uint64_t DIGESTS[VOTE_MAX_NODES] = {
     0, 1, (uint64_t)1 << 63, (uint64_t)1 << 32, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX >> 1};
 
 /* The definition, by counting every label. quorum 0 means exact majority. */
-static vote_class_t classes_by_counting(const int *label, int n, uint32_t present, int quorum) {
-  vote_class_t r = {-1, 0, 0, 0};
+static hil_vote_class_t classes_by_counting(const int *label, int n, uint32_t present, int quorum) {
+  hil_vote_class_t r = {-1, 0, 0, 0};
   int count[VOTE_MAX_NODES] = {0}, total = 0, largest = 0, of_largest = 0, winner = -1;
   for (int i = 0; i < n; i++) {
     if (present >> i & 1u) {
@@ -306,7 +306,7 @@ static vote_class_t classes_by_counting(const int *label, int n, uint32_t presen
   return r;
 }
 
-static void compare_classes(const vote_class_t *got, const vote_class_t *want) {
+static void compare_classes(const hil_vote_class_t *got, const hil_vote_class_t *want) {
   CHECK(got->winner == want->winner);
   CHECK_EQ(got->agree_mask, want->agree_mask);
   CHECK_EQ(got->dissent_mask, want->dissent_mask);
@@ -341,7 +341,7 @@ static void votes_by_class_match_counting_for_all_partitions_masks_and_quorums(v
         digests[i] = DIGESTS[(label[i] + partitions) % VOTE_MAX_NODES];
       }
       for (uint32_t present = 0; present < 1u << n; present++) {
-        vote_class_t got, want = classes_by_counting(label, n, present, 0);
+        hil_vote_class_t got, want = classes_by_counting(label, n, present, 0);
         CHECK_EQ(vote_exact(digests, n, present, &got), HIL_OK);
         compare_classes(&got, &want);
         for (int quorum = 1; quorum <= n; quorum++) {
@@ -358,7 +358,7 @@ static void votes_by_class_match_counting_for_all_partitions_masks_and_quorums(v
 
 static void bad_class_arguments_are_refused_and_nothing_is_written(void) {
   const uint64_t digests[VOTE_MAX_NODES] = {0};
-  vote_class_t out, untouched;
+  hil_vote_class_t out, untouched;
   memset(&out, 0x77, sizeof out);
   memset(&untouched, 0x77, sizeof untouched);
   CHECK_EQ(vote_exact(digests, 0, 0, &out), HIL_ERR_ARG);

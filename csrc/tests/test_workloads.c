@@ -17,14 +17,14 @@ enum { REGIONS = 4, STATE = 0, INPUT, OUTPUT, SCRATCH, GUARD_LEN = 64 };
 
 /* The regions of one context, each in an allocation of its own between two guards. */
 typedef struct {
-  const workload_t *w;
+  const hil_workload_t *w;
   uint8_t *region[REGIONS];
   uint32_t len[REGIONS];
-  workload_io_t io;
-} rig_t;
+  hil_workload_io_t io;
+} hil_rig_t;
 
-static rig_t rig_make(const workload_t *w, uint64_t seed) {
-  rig_t rig = {.w = w, .len = {w->state_len, w->input_len, w->output_len, w->scratch_len}};
+static hil_rig_t rig_make(const hil_workload_t *w, uint64_t seed) {
+  hil_rig_t rig = {.w = w, .len = {w->state_len, w->input_len, w->output_len, w->scratch_len}};
   for (int r = 0; r < REGIONS; r++) {
     const size_t size = (GUARD_LEN + rig.len[r] + 2u * GUARD_LEN - 1u) / GUARD_LEN * GUARD_LEN;
     uint8_t *all = aligned_alloc(GUARD_LEN, size);
@@ -34,13 +34,13 @@ static rig_t rig_make(const workload_t *w, uint64_t seed) {
     memset(all, UNIT_GUARD, size);
     rig.region[r] = all + GUARD_LEN;
   }
-  rig.io = (workload_io_t){rig.region[STATE], rig.region[INPUT], rig.region[OUTPUT],
+  rig.io = (hil_workload_io_t){rig.region[STATE], rig.region[INPUT], rig.region[OUTPUT],
                            rig.region[SCRATCH]};
   w->init(rig.io.state, seed);
   return rig;
 }
 
-static int guards_hold(const rig_t *rig) {
+static int guards_hold(const hil_rig_t *rig) {
   for (int r = 0; r < REGIONS; r++) {
     const size_t size =
         (GUARD_LEN + rig->len[r] + 2u * GUARD_LEN - 1u) / GUARD_LEN * GUARD_LEN;
@@ -54,26 +54,26 @@ static int guards_hold(const rig_t *rig) {
   return 1;
 }
 
-static void rig_free(rig_t *rig) {
+static void rig_free(hil_rig_t *rig) {
   CHECK(guards_hold(rig));
   for (int r = 0; r < REGIONS; r++) {
     free(rig->region[r] - GUARD_LEN);
   }
 }
 
-static int run_frame(rig_t *rig, uint64_t seed, uint64_t frame) {
-  progress_t progress = {0};
+static int run_frame(hil_rig_t *rig, uint64_t seed, uint64_t frame) {
+  hil_progress_t progress = {0};
   rig->w->input(rig->region[INPUT], seed, frame);
   const int status = rig->w->step(&rig->io, &progress);
   CHECK_EQ(progress.tick, rig->w->ticks);
   return status;
 }
 
-static int same(const rig_t *a, const rig_t *b, int region) {
+static int same(const hil_rig_t *a, const hil_rig_t *b, int region) {
   return memcmp(a->region[region], b->region[region], a->len[region]) == 0;
 }
 
-static void fill_random(philox_t *random, uint8_t *p, size_t len) {
+static void fill_random(hil_philox_t *random, uint8_t *p, size_t len) {
   size_t i = 0;
   for (; i + 8 <= len; i += 8) {
     store_u64le(p + i, philox_next(random));
@@ -84,7 +84,7 @@ static void fill_random(philox_t *random, uint8_t *p, size_t len) {
 }
 
 /* Doubles that an upset may make: NaN, infinities, subnormals, huge, tiny, zeros. */
-static void fill_doubles(philox_t *random, uint8_t *p, size_t len) {
+static void fill_doubles(hil_philox_t *random, uint8_t *p, size_t len) {
   static const uint64_t awkward[] = {
       0x7ff8000000000000, 0xfff0000000000000, 0x7ff0000000000001, 0x0000000000000001,
       0x800fffffffffffff, 0x7fefffffffffffff, 0x0010000000000000, 0x8000000000000000,
@@ -95,7 +95,7 @@ static void fill_doubles(philox_t *random, uint8_t *p, size_t len) {
 }
 
 #define EACH_WORKLOAD(w) \
-  const workload_t *w; \
+  const hil_workload_t *w; \
   for (int at_ = 0; (w = workload_at(at_)) != NULL; at_++)
 
 static void test_registry(void) {
@@ -119,10 +119,10 @@ static void test_registry(void) {
 /* Two contexts whose scratch and output hold different garbage stay equal; the state moves on. */
 static void test_two_runs_are_equal(void) {
   EACH_WORKLOAD(w) {
-    rig_t a = rig_make(w, 3), b = rig_make(w, 3);
+    hil_rig_t a = rig_make(w, 3), b = rig_make(w, 3);
     CHECK(same(&a, &b, STATE));
     for (uint64_t frame = 0; frame < 50; frame++) {
-      const uint64_t before = digest64(a.region[STATE], w->state_len, 0);
+      const uint64_t before = hil_digest64(a.region[STATE], w->state_len, 0);
       memset(a.region[SCRATCH], 0x00, w->scratch_len);
       memset(a.region[OUTPUT], 0x00, w->output_len);
       memset(b.region[SCRATCH], 0xff, w->scratch_len);
@@ -130,7 +130,7 @@ static void test_two_runs_are_equal(void) {
       CHECK_EQ(run_frame(&a, 3, frame), HIL_OK);
       CHECK_EQ(run_frame(&b, 3, frame), HIL_OK);
       CHECK(same(&a, &b, INPUT) && same(&a, &b, OUTPUT) && same(&a, &b, STATE));
-      CHECK(digest64(a.region[STATE], w->state_len, 0) != before);
+      CHECK(hil_digest64(a.region[STATE], w->state_len, 0) != before);
     }
     rig_free(&a);
     rig_free(&b);
@@ -141,10 +141,10 @@ static void test_seed_and_frame_matter(void) {
   EACH_WORKLOAD(w) {
     uint64_t seen[8];
     int distinct = 0;
-    rig_t rig = rig_make(w, 1);
+    hil_rig_t rig = rig_make(w, 1);
     for (uint32_t i = 0; i < 8; i++) {
       w->input(rig.region[INPUT], i / 4, i % 4);
-      seen[i] = digest64(rig.region[INPUT], w->input_len, 0);
+      seen[i] = hil_digest64(rig.region[INPUT], w->input_len, 0);
       int fresh = 1;
       for (uint32_t j = 0; j < i; j++) {
         fresh &= seen[i] != seen[j];
@@ -159,9 +159,9 @@ static void test_seed_and_frame_matter(void) {
 /* Any bytes anywhere: a defined result, the exact ticks, no write outside, and in little time. */
 static void test_step_is_total(void) {
   EACH_WORKLOAD(w) {
-    philox_t random;
+    hil_philox_t random;
     philox_init(&random, 5, 0);
-    rig_t a = rig_make(w, 1), b = rig_make(w, 1);
+    hil_rig_t a = rig_make(w, 1), b = rig_make(w, 1);
     const int trials = w->state_len > 65536 ? 100 : 3000;
     clock_t in_steps = 0;
     for (int trial = 0; trial < trials; trial++) {
@@ -174,7 +174,7 @@ static void test_step_is_total(void) {
         memcpy(b.region[r], a.region[r], a.len[r]);
       }
       fill_random(&random, b.region[SCRATCH], b.len[SCRATCH]);
-      progress_t progress = {0};
+      hil_progress_t progress = {0};
       const clock_t begin = clock();
       CHECK_EQ(w->step(&a.io, &progress), HIL_OK);
       in_steps += clock() - begin;
@@ -189,13 +189,13 @@ static void test_step_is_total(void) {
 }
 
 typedef struct {
-  rig_t *rig;
-  philox_t random;
+  hil_rig_t *rig;
+  hil_philox_t random;
   int awkward;
-} upset_t;
+} hil_upset_t;
 
 static int upset_everything(void *context, uint32_t tick) {
-  upset_t *upset = context;
+  hil_upset_t *upset = context;
   (void)tick;
   for (int r = 0; r < REGIONS; r++) {
     (upset->awkward ? fill_doubles : fill_random)(&upset->random, upset->rig->region[r],
@@ -224,13 +224,13 @@ static int is_near_unit(const uint8_t *p) {
 /* Everything overwritten at any tick: still total, and attitude still gives sane numbers. */
 static void test_upset_between_ticks(void) {
   EACH_WORKLOAD(w) {
-    rig_t rig = rig_make(w, 1);
-    upset_t upset = {.rig = &rig};
+    hil_rig_t rig = rig_make(w, 1);
+    hil_upset_t upset = {.rig = &rig};
     philox_init(&upset.random, 6, 0);
     const int rounds = w->state_len > 65536 ? 2 : 50;
     for (int round = 0; round < rounds; round++) {
       for (uint32_t tick = 1; tick <= w->ticks; tick++) {
-        progress_t progress = {.stop_tick = tick, .stop = upset_everything, .context = &upset};
+        hil_progress_t progress = {.stop_tick = tick, .stop = upset_everything, .context = &upset};
         upset.awkward = round % 2;
         w->init(rig.region[STATE], 1);
         w->input(rig.region[INPUT], 1, (uint64_t)round);
@@ -254,10 +254,10 @@ static int abandon(void *context, uint32_t tick) {
 
 static void test_abandoned_at_any_tick(void) {
   EACH_WORKLOAD(w) {
-    rig_t rig = rig_make(w, 1);
+    hil_rig_t rig = rig_make(w, 1);
     for (uint32_t tick = 1; tick <= w->ticks; tick++) {
       uint32_t stopped_at = 0;
-      progress_t progress = {.stop_tick = tick, .stop = abandon, .context = &stopped_at};
+      hil_progress_t progress = {.stop_tick = tick, .stop = abandon, .context = &stopped_at};
       w->init(rig.region[STATE], 1);
       w->input(rig.region[INPUT], 1, 0);
       CHECK_EQ(w->step(&rig.io, &progress), HIL_ERR_STATE);
@@ -269,8 +269,8 @@ static void test_abandoned_at_any_tick(void) {
 }
 
 static void test_attitude_repairs_damage(void) {
-  const workload_t *w = workload_find("attitude");
-  rig_t rig = rig_make(w, 1);
+  const hil_workload_t *w = workload_find("attitude");
+  hil_rig_t rig = rig_make(w, 1);
   for (uint64_t frame = 0; frame < 20; frame++) {
     run_frame(&rig, 1, frame);
   }
@@ -289,11 +289,11 @@ static void test_attitude_repairs_damage(void) {
 }
 
 static void test_infer_accuracy_on_held_out_images(void) {
-  const workload_t *w = workload_find("infer");
-  rig_t rig = rig_make(w, 1);
+  const hil_workload_t *w = workload_find("infer");
+  hil_rig_t rig = rig_make(w, 1);
   uint32_t right = 0;
   for (uint32_t i = 0; i < INFER_HELD_OUT; i++) {
-    progress_t progress = {0};
+    hil_progress_t progress = {0};
     memcpy(rig.region[INPUT], infer_images + 64u * i, 64);
     CHECK_EQ(w->step(&rig.io, &progress), HIL_OK);
     right += load_u32le(rig.region[OUTPUT]) == infer_labels[i];
@@ -307,13 +307,13 @@ static void test_infer_accuracy_on_held_out_images(void) {
 static void print_golden(void) {
   const char *separator = "{\n";
   EACH_WORKLOAD(w) {
-    rig_t rig = rig_make(w, 1);
+    hil_rig_t rig = rig_make(w, 1);
     for (uint64_t frame = 0; frame < 100; frame++) {
       run_frame(&rig, 1, frame);
     }
     printf("%s  \"%s\": {\"output\": \"%016" PRIx64 "\", \"state\": \"%016" PRIx64 "\"}", separator,
-           w->name, digest64(rig.region[OUTPUT], w->output_len, 0),
-           digest64(rig.region[STATE], w->state_len, 0));
+           w->name, hil_digest64(rig.region[OUTPUT], w->output_len, 0),
+           hil_digest64(rig.region[STATE], w->state_len, 0));
     separator = ",\n";
     rig_free(&rig);
   }

@@ -38,7 +38,7 @@ int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8
   raw[1] = type;
   store_u16le(raw + 2, seq);
   if (len > 0) { memcpy(raw + HEADER_LEN, payload, len); }
-  store_u32le(raw + HEADER_LEN + len, crc32c(0, raw, HEADER_LEN + len));
+  store_u32le(raw + HEADER_LEN + len, hil_crc32c(0, raw, HEADER_LEN + len));
 
   size_t encoded;
   const int status = cobs_encode(raw, HEADER_LEN + len + CRC_LEN, out, cap - 1, &encoded);
@@ -53,10 +53,10 @@ int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, 
   return wire_encode_version(WIRE_VERSION, type, seq, payload, len, out, cap, out_len);
 }
 
-void wire_decoder_init(wire_decoder_t *d) { memset(d, 0, sizeof *d); }
+void wire_decoder_init(hil_wire_decoder_t *d) { memset(d, 0, sizeof *d); }
 
 /* Judge one encoded frame of |len| > 0 bytes, which may lie in the buffer itself. */
-static int judge(wire_decoder_t *d, const uint8_t *encoded, size_t len, wire_frame_t *out) {
+static int judge(hil_wire_decoder_t *d, const uint8_t *encoded, size_t len, hil_wire_frame_t *out) {
   uint8_t *raw = d->buffer;
   size_t raw_len;
   const int status = cobs_decode(encoded, len, raw, WIRE_RAW_MAX, &raw_len);
@@ -69,7 +69,7 @@ static int judge(wire_decoder_t *d, const uint8_t *encoded, size_t len, wire_fra
     return HIL_ERR_PAYLOAD;
   }
   const size_t checked = raw_len - CRC_LEN;
-  if (crc32c(0, raw, checked) != load_u32le(raw + checked)) {
+  if (hil_crc32c(0, raw, checked) != load_u32le(raw + checked)) {
     d->counters.crc_errors++;
     return HIL_ERR_CRC;
   }
@@ -88,8 +88,8 @@ static int judge(wire_decoder_t *d, const uint8_t *encoded, size_t len, wire_fra
 }
 
 /* wire_decoder_push without the argument check and the count of bytes. */
-static int push(wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
-                wire_frame_t *out) {
+static int push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
+                hil_wire_frame_t *out) {
   size_t used = 0;
   while (used < len) { /* each turn takes at least one byte */
     const uint8_t *from = bytes + used;
@@ -127,8 +127,8 @@ static int push(wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out
   return 0;
 }
 
-int wire_decoder_push(wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
-                      wire_frame_t *out) {
+int wire_decoder_push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
+                      hil_wire_frame_t *out) {
   if (!d || (!bytes && len > 0) || !out_used || !out) { return HIL_ERR_ARG; }
   *out_used = 0;
   const int result = push(d, bytes, len, out_used, out);

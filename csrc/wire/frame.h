@@ -22,11 +22,11 @@ enum {
 /* One decoded frame. |payload| points into the decoder and is valid until its next push. */
 typedef struct {
   uint8_t version;
-  uint8_t type; /* message_type_t, not checked here */
+  uint8_t type; /* hil_message_type_t, not checked here */
   uint16_t seq;
   uint16_t len; /* [byte] of payload */
   const uint8_t *payload;
-} wire_frame_t;
+} hil_wire_frame_t;
 
 /* What the decoder has seen. Nothing is dropped without being counted. */
 typedef struct {
@@ -36,15 +36,15 @@ typedef struct {
   uint64_t format_errors;  /* bad COBS, or shorter than header and CRC */
   uint64_t version_errors; /* good CRC, other version */
   uint64_t overruns;       /* longer than any frame may be */
-} wire_counters_t;
+} hil_wire_counters_t;
 
 typedef struct {
-  wire_counters_t counters;
+  hil_wire_counters_t counters;
   uint8_t peer_version; /* of the last frame with a good CRC */
   uint8_t skipping;     /* dropping bytes until the next delimiter */
   uint16_t fill;
   uint8_t buffer[WIRE_FRAME_MAX];
-} wire_decoder_t;
+} hil_wire_decoder_t;
 
 /* Encode one frame, delimiter included; |payload| may be null if |len| is 0. HIL_ERR_ARG: null pointers
  * or len > WIRE_PAYLOAD_MAX; HIL_ERR_EXHAUSTED: |cap| too small (WIRE_FRAME_MAX always suffices). */
@@ -55,7 +55,7 @@ int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, 
 int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload,
                         size_t len, uint8_t *out, size_t cap, size_t *out_len);
 
-void wire_decoder_init(wire_decoder_t *d);
+void wire_decoder_init(hil_wire_decoder_t *d);
 
 /* Push bytes until one frame ends or they are used up; |out_used| says how many were taken.
  * Returns 1 with *out set: a good frame; 0: all bytes taken, nothing complete; negative, the reason
@@ -67,8 +67,8 @@ void wire_decoder_init(wire_decoder_t *d);
  *                    version and type)
  * or HIL_ERR_ARG: a null pointer (|bytes| may be null if |len| is 0); nothing was taken.
  * Empty frames (a zero after a zero) are legal idle and are passed over in silence. */
-int wire_decoder_push(wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
-                      wire_frame_t *out);
+int wire_decoder_push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
+                      hil_wire_frame_t *out);
 /* cffi:end */
 
 #endif

@@ -28,16 +28,16 @@ typedef enum {
   TEXT,    /* |size| bytes, zero-padded, the last one zero */
   BYTES,   /* |size| bytes as they are */
   TAIL     /* as many entries of |size| bytes as the LENGTH says */
-} field_kind_t;
+} hil_field_kind_t;
 
 typedef struct field {
   uint16_t at;                 /* [byte] in the struct */
   uint16_t size;               /* [byte] of the field, of one entry for a TAIL */
-  uint8_t kind;                /* field_kind_t */
+  uint8_t kind;                /* hil_field_kind_t */
   uint8_t parts;               /* TAIL: fields of one entry */
   int16_t low, high;           /* RANGE, LENGTH */
   const struct field *part;    /* TAIL: the fields of one entry; null: bytes */
-} field_t;
+} hil_field_t;
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(type, member) (uint16_t) offsetof(type, member)
@@ -56,185 +56,185 @@ typedef struct field {
   { AT(type, member), SIZE(type, member[0]), TAIL, COUNT_OF(fields), 0, 0, fields }
 
 /* The layouts. */
-static const field_t hello_fields[] = {
-    INT(hello_t, wire_version), INT(hello_t, pointer_bits), INT(hello_t, cores),
-    INT(hello_t, memory_mib),   INT(hello_t, boot_id),      INT(hello_t, uptime_us),
-    INT(hello_t, targets),      INT(hello_t, gpr_count),    INT(hello_t, vector_bytes),
-    INT(hello_t, heartbeat),    STR(hello_t, port),         STR(hello_t, arch),
-    STR(hello_t, version),      STR(hello_t, board),        STR(hello_t, serial),
+static const hil_field_t hello_fields[] = {
+    INT(hil_hello_t, wire_version), INT(hil_hello_t, pointer_bits), INT(hil_hello_t, cores),
+    INT(hil_hello_t, memory_mib),   INT(hil_hello_t, boot_id),      INT(hil_hello_t, uptime_us),
+    INT(hil_hello_t, targets),      INT(hil_hello_t, gpr_count),    INT(hil_hello_t, vector_bytes),
+    INT(hil_hello_t, heartbeat),    STR(hil_hello_t, port),         STR(hil_hello_t, arch),
+    STR(hil_hello_t, version),      STR(hil_hello_t, board),        STR(hil_hello_t, serial),
 };
 
-static const field_t load_fields[] = {STR(load_t, workload), INT(load_t, seed)};
+static const hil_field_t load_fields[] = {STR(hil_load_t, workload), INT(hil_load_t, seed)};
 
-static const field_t loaded_fields[] = {
-    INT(loaded_t, state_len),   INT(loaded_t, input_len), INT(loaded_t, output_len),
-    INT(loaded_t, scratch_len), INT(loaded_t, ticks),     INT(loaded_t, text_len),
-    INT(loaded_t, state_digest),
+static const hil_field_t loaded_fields[] = {
+    INT(hil_loaded_t, state_len),   INT(hil_loaded_t, input_len), INT(hil_loaded_t, output_len),
+    INT(hil_loaded_t, scratch_len), INT(hil_loaded_t, ticks),     INT(hil_loaded_t, text_len),
+    INT(hil_loaded_t, state_digest),
 };
 
-static const field_t budget_fields[] = {
-    INT(budget_t, cpu_us),
-    INT(budget_t, max_ticks),
-    INT(budget_t, checkpoint_every),
-    INT(budget_t, scrub_words),
+static const hil_field_t budget_fields[] = {
+    INT(hil_budget_t, cpu_us),
+    INT(hil_budget_t, max_ticks),
+    INT(hil_budget_t, checkpoint_every),
+    INT(hil_budget_t, scrub_words),
 };
 
-static const field_t step_fields[] = {
-    INT(step_t, frame),
-    LEN(step_t, len, MESSAGE_IO_MAX),
-    OCTETS(step_t, input),
+static const hil_field_t step_fields[] = {
+    INT(hil_step_t, frame),
+    LEN(hil_step_t, len, MESSAGE_IO_MAX),
+    OCTETS(hil_step_t, input),
 };
 
-static const field_t reply_fields[] = {
-    INT(reply_t, frame),
-    ENUM(reply_t, status, WORKER_DONE, WORKER_ABSENT),
-    INT(reply_t, signal),
-    INT(reply_t, pending),
-    INT(reply_t, ticks),
-    INT(reply_t, cpu_us),
-    INT(reply_t, step_us),
-    INT(reply_t, output_digest),
-    INT(reply_t, state_digest),
-    LEN(reply_t, len, MESSAGE_IO_MAX),
-    OCTETS(reply_t, output),
+static const hil_field_t reply_fields[] = {
+    INT(hil_reply_t, frame),
+    ENUM(hil_reply_t, status, WORKER_DONE, WORKER_ABSENT),
+    INT(hil_reply_t, signal),
+    INT(hil_reply_t, pending),
+    INT(hil_reply_t, ticks),
+    INT(hil_reply_t, cpu_us),
+    INT(hil_reply_t, step_us),
+    INT(hil_reply_t, output_digest),
+    INT(hil_reply_t, state_digest),
+    LEN(hil_reply_t, len, MESSAGE_IO_MAX),
+    OCTETS(hil_reply_t, output),
 };
 
-static const field_t arm_fields[] = {
-    INT(arm_t, id),
-    INT(arm_t, frame),
-    ENUM(arm_t, trigger, TRIGGER_TICK, TRIGGER_US),
-    ENUM(arm_t, target, TARGET_STATE, TARGET_VECTOR),
-    INT(arm_t, at),
-    INT(arm_t, steps),
-    INT(arm_t, hold_frames),
-    ENUM(arm_t, kind, UPSET_BIT, UPSET_RANDOM_WORD), /* narrower for TARGET_CPU: arm_unpack */
-    INT(arm_t, width),
-    INT(arm_t, bit),
-    INT(arm_t, value),
+static const hil_field_t arm_fields[] = {
+    INT(hil_arm_t, id),
+    INT(hil_arm_t, frame),
+    ENUM(hil_arm_t, trigger, TRIGGER_TICK, TRIGGER_US),
+    ENUM(hil_arm_t, target, TARGET_STATE, TARGET_VECTOR),
+    INT(hil_arm_t, at),
+    INT(hil_arm_t, steps),
+    INT(hil_arm_t, hold_frames),
+    ENUM(hil_arm_t, kind, UPSET_BIT, UPSET_RANDOM_WORD), /* narrower for TARGET_CPU: hil_arm_unpack */
+    INT(hil_arm_t, width),
+    INT(hil_arm_t, bit),
+    INT(hil_arm_t, value),
 };
 
-static const field_t id_fields[] = {{0, sizeof(uint32_t), INTEGER, 0, 0, 0, 0}};
+static const hil_field_t id_fields[] = {{0, sizeof(uint32_t), INTEGER, 0, 0, 0, 0}};
 
-static const field_t report_fields[] = {
-    INT(report_t, id),
-    ENUM(report_t, state, UPSET_ARMED, UPSET_FAILED),
-    FLAG(report_t, verified),
-    FLAG(report_t, changed),
-    FLAG(report_t, persisted),
-    ENUM(report_t, detail, HIL_ERR_IO, HIL_OK),
-    INT(report_t, frame),
-    INT(report_t, tick),
-    INT(report_t, steps),
-    INT(report_t, at_us),
-    INT(report_t, pc_offset),
-    INT(report_t, bit),
-    INT(report_t, space),
-    LEN(report_t, len, UPSET_WINDOW_MAX),
-    RAW(report_t, before),
-    RAW(report_t, after),
+static const hil_field_t report_fields[] = {
+    INT(hil_report_t, id),
+    ENUM(hil_report_t, state, UPSET_ARMED, UPSET_FAILED),
+    FLAG(hil_report_t, verified),
+    FLAG(hil_report_t, changed),
+    FLAG(hil_report_t, persisted),
+    ENUM(hil_report_t, detail, HIL_ERR_IO, HIL_OK),
+    INT(hil_report_t, frame),
+    INT(hil_report_t, tick),
+    INT(hil_report_t, steps),
+    INT(hil_report_t, at_us),
+    INT(hil_report_t, pc_offset),
+    INT(hil_report_t, bit),
+    INT(hil_report_t, space),
+    LEN(hil_report_t, len, UPSET_WINDOW_MAX),
+    RAW(hil_report_t, before),
+    RAW(hil_report_t, after),
 };
 
-static const field_t spans_query_fields[] = {
-    ENUM(spans_query_t, region, REGION_STATE, REGION_OUTPUT),
-    INT(spans_query_t, span),
-    INT(spans_query_t, first),
-    LEN(spans_query_t, count, MESSAGE_SPANS_MAX),
+static const hil_field_t spans_query_fields[] = {
+    ENUM(hil_spans_query_t, region, REGION_STATE, REGION_OUTPUT),
+    INT(hil_spans_query_t, span),
+    INT(hil_spans_query_t, first),
+    LEN(hil_spans_query_t, count, MESSAGE_SPANS_MAX),
 };
 
-static const field_t digest_fields[] = {{0, sizeof(uint64_t), INTEGER, 0, 0, 0, 0}};
+static const hil_field_t digest_fields[] = {{0, sizeof(uint64_t), INTEGER, 0, 0, 0, 0}};
 
-static const field_t spans_fields[] = {
-    ENUM(spans_t, region, REGION_STATE, REGION_OUTPUT),
-    INT(spans_t, span),
-    INT(spans_t, first),
-    LEN(spans_t, count, MESSAGE_SPANS_MAX),
-    ENTRIES(spans_t, digests, digest_fields),
+static const hil_field_t spans_fields[] = {
+    ENUM(hil_spans_t, region, REGION_STATE, REGION_OUTPUT),
+    INT(hil_spans_t, span),
+    INT(hil_spans_t, first),
+    LEN(hil_spans_t, count, MESSAGE_SPANS_MAX),
+    ENTRIES(hil_spans_t, digests, digest_fields),
 };
 
-static const field_t range_fields[] = {
-    ENUM(range_t, region, REGION_STATE, REGION_OUTPUT),
-    INT(range_t, offset),
-    INT(range_t, len),
+static const hil_field_t range_fields[] = {
+    ENUM(hil_range_t, region, REGION_STATE, REGION_OUTPUT),
+    INT(hil_range_t, offset),
+    INT(hil_range_t, len),
 };
 
-static const field_t data_fields[] = {
-    ENUM(data_t, region, REGION_STATE, REGION_OUTPUT),
-    INT(data_t, offset),
-    LEN(data_t, len, MESSAGE_DATA_MAX),
-    OCTETS(data_t, bytes),
+static const hil_field_t data_fields[] = {
+    ENUM(hil_data_t, region, REGION_STATE, REGION_OUTPUT),
+    INT(hil_data_t, offset),
+    LEN(hil_data_t, len, MESSAGE_DATA_MAX),
+    OCTETS(hil_data_t, bytes),
 };
 
-static const field_t sync_fields[] = {INT(sync_t, frame), INT(sync_t, state_digest)};
+static const hil_field_t sync_fields[] = {INT(hil_sync_t, frame), INT(hil_sync_t, state_digest)};
 
-static const field_t done_fields[] = {
-    ENUM(done_t, request, MSG_HELLO, MSG_HEALTH),
-    INT(done_t, value),
+static const hil_field_t done_fields[] = {
+    ENUM(hil_done_t, request, HIL_MSG_HELLO, HIL_MSG_HEALTH),
+    INT(hil_done_t, value),
 };
 
-static const field_t refusal_fields[] = {
-    INT(refusal_t, request), /* any byte: an unknown type is a reason to refuse */
-    ENUM(refusal_t, status, HIL_ERR_IO, HIL_ERR_ARG),
-    INT(refusal_t, detail),
+static const hil_field_t refusal_fields[] = {
+    INT(hil_refusal_t, request), /* any byte: an unknown type is a reason to refuse */
+    ENUM(hil_refusal_t, status, HIL_ERR_IO, HIL_ERR_ARG),
+    INT(hil_refusal_t, detail),
 };
 
-static const field_t nak_fields[] = {ENUM(nak_t, reason, HIL_ERR_IO, HIL_ERR_ARG)};
+static const hil_field_t nak_fields[] = {ENUM(hil_nak_t, reason, HIL_ERR_IO, HIL_ERR_ARG)};
 
-static const field_t rail_fields[] = {STR(rail_t, name), INT(rail_t, mv), INT(rail_t, ma)};
+static const hil_field_t rail_fields[] = {STR(hil_rail_t, name), INT(hil_rail_t, mv), INT(hil_rail_t, ma)};
 
-static const field_t health_fields[] = {
-    INT(health_t, uptime_us),
-    INT(health_t, cpu_temp_mc),
-    INT(health_t, clock_khz),
-    INT(health_t, throttled),
-    INT(health_t, rss_kib),
-    INT(health_t, free_mib),
-    INT(health_t, steps),
-    INT(health_t, crashes),
-    INT(health_t, hangs),
-    INT(health_t, restarts),
-    INT(health_t, corrected),
-    INT(health_t, uncorrected),
-    INT(health_t, rx_bytes),
-    INT(health_t, rx_frames),
-    INT(health_t, rx_errors),
-    INT(health_t, tx_bytes),
-    INT(health_t, tx_frames),
-    INT(health_t, duplicates),
-    LEN(health_t, rails, MESSAGE_RAILS_MAX),
-    ENTRIES(health_t, rail, rail_fields),
+static const hil_field_t health_fields[] = {
+    INT(hil_health_t, uptime_us),
+    INT(hil_health_t, cpu_temp_mc),
+    INT(hil_health_t, clock_khz),
+    INT(hil_health_t, throttled),
+    INT(hil_health_t, rss_kib),
+    INT(hil_health_t, free_mib),
+    INT(hil_health_t, steps),
+    INT(hil_health_t, crashes),
+    INT(hil_health_t, hangs),
+    INT(hil_health_t, restarts),
+    INT(hil_health_t, corrected),
+    INT(hil_health_t, uncorrected),
+    INT(hil_health_t, rx_bytes),
+    INT(hil_health_t, rx_frames),
+    INT(hil_health_t, rx_errors),
+    INT(hil_health_t, tx_bytes),
+    INT(hil_health_t, tx_frames),
+    INT(hil_health_t, duplicates),
+    LEN(hil_health_t, rails, MESSAGE_RAILS_MAX),
+    ENTRIES(hil_health_t, rail, rail_fields),
 };
 
-static const field_t limits_fields[] = {
-    ENUM(limits_t, duty_permille, 1, 1000),
-    INT(limits_t, cores),
-    FLAG(limits_t, suspend),
-    INT(limits_t, clock_khz),
-    STR(limits_t, mode),
+static const hil_field_t limits_fields[] = {
+    ENUM(hil_limits_t, duty_permille, 1, 1000),
+    INT(hil_limits_t, cores),
+    FLAG(hil_limits_t, suspend),
+    INT(hil_limits_t, clock_khz),
+    STR(hil_limits_t, mode),
 };
 
-static const field_t limited_fields[] = {
-    ENUM(limited_t, duty_permille, 1, 1000),
-    INT(limited_t, cores),
-    FLAG(limited_t, suspend),
-    INT(limited_t, clock_khz),
-    STR(limited_t, mode),
-    ENUM(limited_t, refused, 0, 2 * LIMIT_MODE - 1),
-    ENUM(limited_t, means, 0, 2 * MEANS_NVPMODEL - 1),
-    INT(limited_t, detail),
+static const hil_field_t limited_fields[] = {
+    ENUM(hil_limited_t, duty_permille, 1, 1000),
+    INT(hil_limited_t, cores),
+    FLAG(hil_limited_t, suspend),
+    INT(hil_limited_t, clock_khz),
+    STR(hil_limited_t, mode),
+    ENUM(hil_limited_t, refused, 0, 2 * LIMIT_MODE - 1),
+    ENUM(hil_limited_t, means, 0, 2 * MEANS_NVPMODEL - 1),
+    INT(hil_limited_t, detail),
 };
 
-static const field_t baud_fields[] = {INT(baud_t, baud)};
+static const hil_field_t baud_fields[] = {INT(hil_baud_t, baud)};
 
-static const field_t reading_fields[] = {
-    ENUM(reading_t, kind, READING_TEMPERATURE, READING_FAN_DRIVE),
-    STR(reading_t, name),
-    INT(reading_t, value),
+static const hil_field_t reading_fields[] = {
+    ENUM(hil_reading_t, kind, READING_TEMPERATURE, READING_FAN_DRIVE),
+    STR(hil_reading_t, name),
+    INT(hil_reading_t, value),
 };
 
-static const field_t sensors_fields[] = {
-    STR(sensors_t, mode),
-    LEN(sensors_t, readings, MESSAGE_READINGS_MAX),
-    ENTRIES(sensors_t, reading, reading_fields),
+static const hil_field_t sensors_fields[] = {
+    STR(hil_sensors_t, mode),
+    LEN(hil_sensors_t, readings, MESSAGE_READINGS_MAX),
+    ENTRIES(hil_sensors_t, reading, reading_fields),
 };
 
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
@@ -261,7 +261,7 @@ static void store_native(uint8_t *p, size_t size, uint64_t v) {
   }
 }
 
-static int in_range(const field_t *f, uint64_t v) {
+static int in_range(const hil_field_t *f, uint64_t v) {
   if (f->low < 0) { return (int8_t)v >= f->low && (int8_t)v <= f->high; }
   return v >= (uint64_t)f->low && v <= (uint64_t)f->high;
 }
@@ -271,15 +271,15 @@ typedef struct {
   uint8_t *at;
   size_t left;
   int status;
-} writer_t;
+} hil_writer_t;
 
 typedef struct {
   const uint8_t *at;
   size_t left;
   int status;
-} reader_t;
+} hil_reader_t;
 
-static void put_bytes(writer_t *w, const uint8_t *bytes, size_t n) {
+static void put_bytes(hil_writer_t *w, const uint8_t *bytes, size_t n) {
   if (w->status == HIL_OK && n > w->left) { w->status = HIL_ERR_EXHAUSTED; }
   if (w->status != HIL_OK) { return; }
   memcpy(w->at, bytes, n);
@@ -287,7 +287,7 @@ static void put_bytes(writer_t *w, const uint8_t *bytes, size_t n) {
   w->left -= n;
 }
 
-static void get_bytes(reader_t *r, uint8_t *bytes, size_t n) {
+static void get_bytes(hil_reader_t *r, uint8_t *bytes, size_t n) {
   if (n > r->left) { r->status = HIL_ERR_PAYLOAD; }
   if (r->status != HIL_OK) { return; }
   memcpy(bytes, r->at, n);
@@ -302,7 +302,7 @@ static size_t text_len(const uint8_t *text, size_t size) {
 }
 
 /* One field that is not a tail. Returns its value if it is an integer. */
-static uint64_t put_field(writer_t *w, const field_t *f, const uint8_t *base) {
+static uint64_t put_field(hil_writer_t *w, const hil_field_t *f, const uint8_t *base) {
   static const uint8_t zeros[MESSAGE_TEXT_LEN];
   uint8_t le[sizeof(uint64_t)];
   const uint8_t *p = base + f->at;
@@ -323,7 +323,7 @@ static uint64_t put_field(writer_t *w, const field_t *f, const uint8_t *base) {
   return v;
 }
 
-static uint64_t get_field(reader_t *r, const field_t *f, uint8_t *base) {
+static uint64_t get_field(hil_reader_t *r, const hil_field_t *f, uint8_t *base) {
   uint8_t le[sizeof(uint64_t)] = {0};
   uint8_t *p = base + f->at;
   if (f->kind == BYTES) {
@@ -343,13 +343,13 @@ static uint64_t get_field(reader_t *r, const field_t *f, uint8_t *base) {
   return v;
 }
 
-static int pack(const field_t *fields, size_t count, const void *m, uint8_t *out, size_t cap,
+static int pack(const hil_field_t *fields, size_t count, const void *m, uint8_t *out, size_t cap,
                 size_t *out_len) {
   if (!m || !out || !out_len) { return HIL_ERR_ARG; }
   const uint8_t *base = m;
-  writer_t w = {out, cap, HIL_OK};
+  hil_writer_t w = {out, cap, HIL_OK};
   size_t entries = 0;
-  for (const field_t *f = fields; f < fields + count && w.status == HIL_OK; f++) {
+  for (const hil_field_t *f = fields; f < fields + count && w.status == HIL_OK; f++) {
     if (f->kind != TAIL) {
       const uint64_t v = put_field(&w, f, base);
       if (f->kind == LENGTH) { entries = (size_t)v; }
@@ -367,14 +367,14 @@ static int pack(const field_t *fields, size_t count, const void *m, uint8_t *out
   return w.status;
 }
 
-static int unpack(const field_t *fields, size_t count, void *m, size_t size, const uint8_t *data,
+static int unpack(const hil_field_t *fields, size_t count, void *m, size_t size, const uint8_t *data,
                   size_t len) {
   if (!m || !data) { return HIL_ERR_ARG; }
   uint8_t *base = m;
-  reader_t r = {data, len, HIL_OK};
+  hil_reader_t r = {data, len, HIL_OK};
   size_t entries = 0;
   memset(base, 0, size);
-  for (const field_t *f = fields; f < fields + count && r.status == HIL_OK; f++) {
+  for (const hil_field_t *f = fields; f < fields + count && r.status == HIL_OK; f++) {
     if (f->kind != TAIL) {
       const uint64_t v = get_field(&r, f, base);
       if (f->kind == LENGTH) { entries = (size_t)v; }
@@ -393,11 +393,11 @@ static int unpack(const field_t *fields, size_t count, void *m, size_t size, con
 }
 
 #define PACK(name)                                                                      \
-  int name##_pack(const name##_t *m, uint8_t *out, size_t cap, size_t *out_len) {       \
+  int hil_##name##_pack(const hil_##name##_t *m, uint8_t *out, size_t cap, size_t *out_len) {       \
     return pack(name##_fields, COUNT_OF(name##_fields), m, out, cap, out_len);          \
   }
 #define UNPACK(name)                                                                    \
-  int name##_unpack(name##_t *m, const uint8_t *data, size_t len) {                     \
+  int hil_##name##_unpack(hil_##name##_t *m, const uint8_t *data, size_t len) {                     \
     return unpack(name##_fields, COUNT_OF(name##_fields), m, sizeof *m, data, len);     \
   }
 
@@ -424,17 +424,17 @@ PACK(sensors) UNPACK(sensors)
 
 PACK(arm)
 
-int arm_unpack(arm_t *m, const uint8_t *data, size_t len) {
+int hil_arm_unpack(hil_arm_t *m, const uint8_t *data, size_t len) {
   const int status = unpack(arm_fields, COUNT_OF(arm_fields), m, sizeof *m, data, len);
   if (status != HIL_OK) { return status; }
   if (m->target == TARGET_CPU && m->kind > SEFI_RESET) { return HIL_ERR_PAYLOAD; }
   return HIL_OK;
 }
 
-int id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len) {
+int hil_id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len) {
   return pack(id_fields, COUNT_OF(id_fields), &id, out, cap, out_len);
 }
 
-int id_unpack(uint32_t *id, const uint8_t *data, size_t len) {
+int hil_id_unpack(uint32_t *id, const uint8_t *data, size_t len) {
   return unpack(id_fields, COUNT_OF(id_fields), id, sizeof *id, data, len);
 }

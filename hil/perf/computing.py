@@ -30,7 +30,7 @@ def _buffer(size: int, content: Any = None) -> tuple[Any, Any]:
 def vote(quick: bool) -> Iterator[PerfRow]:
     """Bitwise triple vote: traffic (three reads, one write) beside that of memcpy (one and one)."""
     rounds = 7 if quick else 25
-    where = ffi.new("vote_bits_t *")
+    where = ffi.new("hil_vote_bits_t *")
     random = np.random.Generator(np.random.Philox(_SEED))
     for mib in (1, 4, 16):
         size = mib * _MIB
@@ -73,7 +73,7 @@ def digest(quick: bool) -> Iterator[PerfRow]:
     digest_s, sum_s, crc_s = fastest(
         7 if quick else 25,
         (
-            lambda: lib.digest64(pointer, size, 0),
+            lambda: lib.hil_digest64(pointer, size, 0),
             array.sum,
             lambda: zlib.crc32(array),
         ),
@@ -94,8 +94,8 @@ def codec(quick: bool) -> Iterator[PerfRow]:
     stream = ffi.new("uint8_t[]", frames * cap)
     copy = ffi.new("uint8_t[]", frames * cap)
     used = ffi.new("size_t *")
-    decoder = ffi.new("wire_decoder_t *")
-    frame = ffi.new("wire_frame_t *")
+    decoder = ffi.new("hil_wire_decoder_t *")
+    frame = ffi.new("hil_wire_frame_t *")
     lib.wire_decoder_init(decoder)
     source = ffi.from_buffer("uint8_t[]", payload)
     check(lib.wire_encode_version(WIRE_VERSION, 1, 1, source, PAYLOAD_MAX, stream, cap, used), "")

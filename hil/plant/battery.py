@@ -22,7 +22,7 @@ def build_battery(model: BatteryModel, node: int) -> tuple[Any, list[Any]]:
     r_soc = np.array(t.resistance_soc)
     ohms = np.ascontiguousarray(np.array(t.resistance_ohm) * scale)
     amperes = model.cell_ah * model.parallel
-    raw = ffi.new("power_battery_t *")
+    raw = ffi.new("hil_power_battery_t *")
     raw.node, raw.capacity_As = node, model.capacity_as
     raw.charge_efficiency = model.charge_efficiency
     raw.ocv_points, raw.ocv_soc, raw.ocv_V = len(socs), pointer(socs), pointer(volts)

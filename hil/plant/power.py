@@ -222,21 +222,21 @@ class PowerSystem:
         self.model = model
         self.network = network
         self._keep: list[Any] = []
-        self._loads = ffi.new("power_load_t[]", max(1, len(model.loads)))
+        self._loads = ffi.new("hil_power_load_t[]", max(1, len(model.loads)))
         self._system = self._build()
-        self._state = ffi.new("power_state_t *")
+        self._state = ffi.new("hil_power_state_t *")
         check(lib.power_init(self._system, model.battery.start_soc, self._state), "power_init")
         self._temperature: Array = np.array(network.start_k)
 
     def _build(self) -> Any:
         model, node = self.model, self.network.node
-        arrays = ffi.new("power_array_t[]", max(1, len(model.arrays)))
+        arrays = ffi.new("hil_power_array_t[]", max(1, len(model.arrays)))
         for index, array in enumerate(model.arrays):
             fill_array(array, arrays[index], node(array.node))
         for index, load in enumerate(model.loads):
             self._fill_load(self._loads[index], load)
         ladder = model.ladder
-        rungs = ffi.new("power_rung_t[]", max(1, len(ladder)))
+        rungs = ffi.new("hil_power_rung_t[]", max(1, len(ladder)))
         by_name = {load.name: (index, load) for index, load in enumerate(model.loads)}
         for number, (name, level, enter, leave) in enumerate(ladder):
             index, load = by_name[name]
@@ -245,7 +245,7 @@ class PowerSystem:
         battery, tables = build_battery(model.battery, node(model.battery.node))
         self._keep = [arrays, rungs, battery, tables]
         bus = model.bus
-        system = ffi.new("power_system_t *")
+        system = ffi.new("hil_power_system_t *")
         system.net = self.network.handle
         system.arrays, system.array = len(model.arrays), arrays
         system.loads, system.load = len(model.loads), self._loads
@@ -320,7 +320,7 @@ class PowerSystem:
         """Go on from `snapshot`. UsageError if it is of another model or version."""
         nodes = len(self._temperature)
         if (
-            len(snapshot.state) != ffi.sizeof("power_state_t")
+            len(snapshot.state) != ffi.sizeof("hil_power_state_t")
             or len(snapshot.temperature_k) != nodes
         ):
             raise UsageError("the snapshot is that of another satellite, or of another version")
@@ -390,14 +390,14 @@ class PowerSystem:
         for name, word in (command or {}).items():
             index = self._load(name)
             level[index] = self.model.loads[index].level(word)
-        block = ffi.new("power_block_t *")
+        block = ffi.new("hil_power_block_t *")
         block.steps, block.dt_s = steps, dt_s
         block.heat_W = ffi.NULL if heat is None else pointer(heat)
         block.array_W = ffi.NULL if light is None else pointer(light)
         block.activity = ffi.NULL if active is None else pointer(active)
         block.level = pointer(level, "uint8_t *")
         trace, columns = _trace(steps // every, every, loads, nodes)
-        account, fault = ffi.new("power_account_t *"), ffi.new("thermal_fault_t *")
+        account, fault = ffi.new("hil_power_account_t *"), ffi.new("hil_thermal_fault_t *")
         status = lib.power_run(
             self._system, block, self._state, pointer(self._temperature), trace, account, fault
         )
@@ -435,7 +435,7 @@ def _trace(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str
         "board_w": (rows, loads), "level": (rows, loads), "throttle": (rows, loads),
         "temperature_k": (rows, nodes),
     }  # fmt: skip
-    trace = ffi.new("power_trace_t *")
+    trace = ffi.new("hil_power_trace_t *")
     trace.every = every
     columns: dict[str, Any] = {}
     for name, field_name in _COLUMNS.items():

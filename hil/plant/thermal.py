@@ -239,7 +239,7 @@ class ThermalNetwork:
         self._conductor = np.array([link.w_per_k for link in conductors])
         self._radiator_ab = self._ends(radiators)
         self._radiator = np.array([link.m2 for link in radiators])
-        self.handle = ffi.new("thermal_net_t *")
+        self.handle = ffi.new("hil_thermal_net_t *")
         net = self.handle
         net.nodes, net.capacity_JpK = len(nodes), pointer(self._capacity)
         net.conductors = len(conductors)
@@ -267,7 +267,7 @@ class ThermalNetwork:
         """The longest stable step at `temperature_k` (nodes,), default the start, and the node
         that limits it; infinity if nothing does."""
         state = self._state(self.start_k if temperature_k is None else temperature_k)
-        fault = ffi.new("thermal_fault_t *")
+        fault = ffi.new("hil_thermal_fault_t *")
         check(lib.thermal_stable_dt(self.handle, pointer(state), fault), "thermal_stable_dt")
         if fault.node >= len(self.names):
             return math.inf, ""
@@ -353,7 +353,7 @@ class ThermalNetwork:
                              f"expected {(steps, nodes)} or {(nodes,)}")  # fmt: skip
         loads = np.ascontiguousarray(loads)
         out = np.empty((steps, nodes))
-        account, fault = ffi.new("thermal_account_t *"), ffi.new("thermal_fault_t *")
+        account, fault = ffi.new("hil_thermal_account_t *"), ffi.new("hil_thermal_fault_t *")
         status = lib.thermal_run(
             self.handle, pointer(state), dt_s, steps, pointer(loads), len(loads), pointer(out),
             account, fault,

@@ -30,7 +30,7 @@ class InprocBoard:
         self.name = name
         self.fd: int | None = None
         self._owner, memory = _aligned(lib.inproc_size())
-        self.handle = ffi.cast("inproc_t *", memory)
+        self.handle = ffi.cast("hil_inproc_t *", memory)
         check(lib.inproc_init(self.handle, index + 1), "inproc_init")
         self._rx = bytearray()
         self._out = ffi.new("uint8_t[]", _OUT_CAP)
@@ -93,7 +93,7 @@ def run_batch(
     """Run up to `count` frames at once and return the records of those that were run, all quiet but
     possibly the last. None of them if a board cannot run so now, because it holds a stuck bit. The
     boards keep checkpoints of quiet frames, one every `checkpoint_every` frames (0: none)."""
-    pointers = ffi.new("inproc_t *[]", [b.handle for b in boards])
+    pointers = ffi.new("hil_inproc_t *[]", [b.handle for b in boards])
     out = ffi.new("uint8_t[]", count * record_len)
     size = count * record_len
     done = lib.inproc_batch(

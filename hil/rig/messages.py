@@ -14,35 +14,35 @@ from hil.kernel import pack, unpack
 NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
-ANSWER: Final[int] = lib.MSG_ANSWER
+ANSWER: Final[int] = lib.HIL_MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
 _INPUT_RAILS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_"})
 """Inputs of Jetson modules, as far as a name fits: Xavier NX and Orin NX/Nano, Thor, Nano."""
 
 
 class Msg(enum.IntEnum):
-    """Message types (message_type_t)."""
+    """Message types (hil_message_type_t)."""
 
-    HELLO = lib.MSG_HELLO
-    LOAD = lib.MSG_LOAD
-    BUDGET = lib.MSG_BUDGET
-    STEP = lib.MSG_STEP
-    ARM = lib.MSG_ARM
-    REPORT = lib.MSG_REPORT
-    SPANS = lib.MSG_SPANS
-    READ = lib.MSG_READ
-    WRITE = lib.MSG_WRITE
-    SYNC = lib.MSG_SYNC
-    CHECKPOINT = lib.MSG_CHECKPOINT
-    RESTORE = lib.MSG_RESTORE
-    RESTART = lib.MSG_RESTART
-    RESET = lib.MSG_RESET
-    HEALTH = lib.MSG_HEALTH
-    LIMIT = lib.MSG_LIMIT
-    BAUD = lib.MSG_BAUD
-    SENSORS = lib.MSG_SENSORS
-    ERROR = lib.MSG_ERROR
-    NAK = lib.MSG_NAK
+    HELLO = lib.HIL_MSG_HELLO
+    LOAD = lib.HIL_MSG_LOAD
+    BUDGET = lib.HIL_MSG_BUDGET
+    STEP = lib.HIL_MSG_STEP
+    ARM = lib.HIL_MSG_ARM
+    REPORT = lib.HIL_MSG_REPORT
+    SPANS = lib.HIL_MSG_SPANS
+    READ = lib.HIL_MSG_READ
+    WRITE = lib.HIL_MSG_WRITE
+    SYNC = lib.HIL_MSG_SYNC
+    CHECKPOINT = lib.HIL_MSG_CHECKPOINT
+    RESTORE = lib.HIL_MSG_RESTORE
+    RESTART = lib.HIL_MSG_RESTART
+    RESET = lib.HIL_MSG_RESET
+    HEALTH = lib.HIL_MSG_HEALTH
+    LIMIT = lib.HIL_MSG_LIMIT
+    BAUD = lib.HIL_MSG_BAUD
+    SENSORS = lib.HIL_MSG_SENSORS
+    ERROR = lib.HIL_MSG_ERROR
+    NAK = lib.HIL_MSG_NAK
 
 
 class Region(enum.IntEnum):
@@ -116,7 +116,7 @@ class Hello:
 
 
 class Reply(NamedTuple):
-    """What a node's agent says of one frame. `status` is a node_status_t, at most ABSENT."""
+    """What a node's agent says of one frame. `status` is a hil_node_status_t, at most ABSENT."""
 
     frame: int
     status: int
@@ -304,12 +304,9 @@ def hello(payload: bytes) -> Hello:
     )  # fmt: skip
 
 
-_REPLY = ffi.new("reply_t *")
-
-
 def reply(payload: bytes) -> Reply:
-    m = _REPLY  # one struct for all: this is the hot path
-    if lib.reply_unpack(m, payload, len(payload)) < 0:
+    m = ffi.new("hil_reply_t *")  # of this call alone: other threads decode others meanwhile
+    if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
     return Reply(
         m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
@@ -406,7 +403,7 @@ def data(payload: bytes) -> tuple[int, bytes]:
 
 def _new(message: str, /, **fields: Any) -> bytes:
     try:
-        m = ffi.new(f"{message}_t *", fields)
+        m = ffi.new(f"hil_{message}_t *", fields)
     except IndexError as error:  # bytes that are longer than their field
         raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
     return pack(message, m)
@@ -448,7 +445,7 @@ def baud_request(baud: int) -> bytes:
 def id_request(id_: int) -> bytes:
     out = ffi.new("uint8_t[]", 8)
     n = ffi.new("size_t *")
-    lib.id_pack(id_, out, 8, n)
+    lib.hil_id_pack(id_, out, 8, n)
     return bytes(ffi.buffer(out, n[0]))
 
 

@@ -14,7 +14,7 @@ KEYS = [(0, 0), (1, 2), (2, 1), (WORD - 1, WORD - 1), (0x0123456789ABCDEF, 0xFED
 
 
 def start(seed: int, stream: int) -> Any:
-    p = ffi.new("philox_t *")
+    p = ffi.new("hil_philox_t *")
     lib.philox_init(p, seed, stream)
     return p
 

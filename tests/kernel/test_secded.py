@@ -64,7 +64,7 @@ def test_a_store_under_random_upsets_keeps_its_bytes_while_scrubbed() -> None:
     rng = np.random.default_rng(2)
     count = 33
     words, checks = ffi.new("uint64_t[]", count), ffi.new("uint8_t[]", count)
-    memory = ffi.new("secded_memory_t *")
+    memory = ffi.new("hil_secded_memory_t *")
     assert lib.secded_init(memory, words, checks, count) == lib.HIL_OK
     data = rng.bytes(8 * count - 3)
     assert lib.secded_write(memory, data, len(data)) == lib.HIL_OK
@@ -84,7 +84,7 @@ def test_a_store_under_random_upsets_keeps_its_bytes_while_scrubbed() -> None:
 
 def test_a_checkpoint_outlives_scrubbed_upsets_and_reports_damage() -> None:
     words, checks = ffi.new("uint64_t[]", 16), ffi.new("uint8_t[]", 16)
-    checkpoint = ffi.new("checkpoint_t *")
+    checkpoint = ffi.new("hil_checkpoint_t *")
     region = bytes(range(60))
     out = ffi.new("uint8_t[]", 60)
     assert lib.checkpoint_init(checkpoint, words, checks, 16) == lib.HIL_OK

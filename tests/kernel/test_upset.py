@@ -37,7 +37,7 @@ def upset(number: int, target_len: int, kind: int, width: int, bit: int, value: 
 
 def apply(target: bytearray, pattern: Any) -> int:
     """Put the pattern's window over the target in place; returns the status."""
-    window = ffi.new("upset_window_t *")
+    window = ffi.new("hil_upset_window_t *")
     status = int(lib.upset_window(pattern, len(target), window))
     if status == lib.HIL_OK:
         assert 1 <= window.len <= lib.UPSET_WINDOW_MAX
@@ -57,7 +57,7 @@ def test_every_pattern_at_every_bit_equals_integer_arithmetic(target_len: int) -
                 before = rng.randbytes(target_len)
                 value = rng.getrandbits(64)
                 target = bytearray(before)
-                pattern = ffi.new("upset_pattern_t *", [kind, width, bit, value])
+                pattern = ffi.new("hil_upset_pattern_t *", [kind, width, bit, value])
                 status = apply(target, pattern)
                 number = int.from_bytes(before, "little")
                 want = upset(number, target_len, kind, width, bit, value)
@@ -76,13 +76,13 @@ def test_an_adjacent_upset_flips_exactly_its_width() -> None:
     for width in range(2, 65):
         for bit in range(128):
             target = bytearray(16)
-            pattern = ffi.new("upset_pattern_t *", [lib.UPSET_ADJACENT, width, bit, 0])
+            pattern = ffi.new("hil_upset_pattern_t *", [lib.UPSET_ADJACENT, width, bit, 0])
             assert apply(target, pattern) == lib.HIL_OK
             assert int.from_bytes(target, "little").bit_count() == width
 
 
 def test_an_empty_target_has_no_bit_to_hit() -> None:
-    window = ffi.new("upset_window_t *")
+    window = ffi.new("hil_upset_window_t *")
     for kind in range(1, 6):
-        pattern = ffi.new("upset_pattern_t *", [kind, 8, 0, 0])
+        pattern = ffi.new("hil_upset_pattern_t *", [kind, 8, 0, 0])
         assert lib.upset_window(pattern, 0, window) == lib.HIL_ERR_ARG

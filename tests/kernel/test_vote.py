@@ -25,7 +25,7 @@ def majority(inputs: list[Bytes]) -> Bytes:
 
 
 def vote(inputs: list[Bytes], out: Bytes) -> Any:
-    where = ffi.new("vote_bits_t *")
+    where = ffi.new("hil_vote_bits_t *")
     pointers = ffi.new("uint8_t *[]", [pointer(x) for x in inputs])
     assert lib.vote_bitwise(pointers, len(inputs), pointer(out), out.size, where) == lib.HIL_OK
     return where
@@ -67,7 +67,7 @@ def test_sparse_upsets_of_large_buffers_are_all_found(length: int, shift: int) -
         places = rng.choice(np.arange(i, length, 3), 20, replace=False)
         x[places] ^= np.uint8(1) << rng.integers(0, 8, 20, dtype=np.uint8)
     out = room[3][shift : shift + length]
-    where = ffi.new("vote_bits_t *")
+    where = ffi.new("hil_vote_bits_t *")
     a, b, c = (pointer(x) for x in inputs)
     assert lib.vote_bitwise3(a, b, c, pointer(out), length, where) == lib.HIL_OK
     assert np.array_equal(out, golden)
@@ -102,7 +102,7 @@ def test_bitwise_majority_can_output_a_word_that_no_node_produced() -> None:
 def test_bitwise_vote_of_another_number_of_nodes_is_refused(n: int) -> None:
     byte = ffi.new("uint8_t[1]")
     pointers = ffi.new("uint8_t *[]", [byte] * 8)
-    where = ffi.new("vote_bits_t *")
+    where = ffi.new("hil_vote_bits_t *")
     assert lib.vote_bitwise(pointers, n, byte, 1, where) == lib.HIL_ERR_ARG
 
 
@@ -121,7 +121,7 @@ def classes(labels: list[int | None], needed: int) -> tuple[int, int, int, int]:
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_votes_by_class_equal_counting_for_all_labellings(n: int) -> None:
     values = [0, 1, 1 << 63, 2**64 - 1, 1 << 32]
-    out = ffi.new("vote_class_t *")
+    out = ffi.new("hil_vote_class_t *")
     tried = 0
     for labels in itertools.product([None, *range(n)], repeat=n):
         given = list(labels)

@@ -44,7 +44,7 @@ class Rig:
         self.output, self._output = self._region(self.workload.output_len)
         self.scratch, self._scratch = self._region(self.workload.scratch_len)
         self.io = ffi.new(
-            "workload_io_t *", (self._state, self._input, self._output, self._scratch)
+            "hil_workload_io_t *", (self._state, self._input, self._output, self._scratch)
         )
         self.workload.init(self._state, seed)
 
@@ -60,7 +60,7 @@ class Rig:
 
     def step(self) -> bytes:
         """Run one step over what is in the regions; return the output."""
-        progress = ffi.new("progress_t *")
+        progress = ffi.new("hil_progress_t *")
         assert self.workload.step(self.io, progress) == lib.HIL_OK
         assert progress.tick == self.workload.ticks
         return self.output.tobytes()

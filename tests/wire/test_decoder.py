@@ -59,12 +59,12 @@ class Decoder:
     """The C decoder, fed with pieces."""
 
     def __init__(self) -> None:
-        self.d = ffi.new("wire_decoder_t *")
+        self.d = ffi.new("hil_wire_decoder_t *")
         self.outcomes: list[Outcome] = []
         lib.wire_decoder_init(self.d)
 
     def push(self, data: bytes) -> None:
-        frame, used = ffi.new("wire_frame_t *"), ffi.new("size_t *")
+        frame, used = ffi.new("hil_wire_frame_t *"), ffi.new("size_t *")
         while data:
             result = lib.wire_decoder_push(self.d, data, len(data), used, frame)
             assert 0 < used[0] <= len(data)

@@ -148,7 +148,7 @@ TYPES = [
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
 each_layout = pytest.mark.parametrize(
-    "layout", [n for n in LAYOUTS if n not in {"rail_t", "reading_t"}]
+    "layout", [n for n in LAYOUTS if n not in {"hil_rail_t", "hil_reading_t"}]
 )
 
 
@@ -163,9 +163,9 @@ def python_pack(layout: str, fields: dict[str, Value]) -> bytes:
             out += value.encode().ljust(int(row.size), b"\0")
         elif row.type == "bytes":
             out += value
-        elif row.type == "rail_t":
+        elif row.type == "hil_rail_t":
             out += b"".join(RAIL.pack(name.encode(), mv, ma) for name, mv, ma in value)
-        elif row.type == "reading_t":
+        elif row.type == "hil_reading_t":
             out += b"".join(READING.pack(kind, name.encode(), v) for kind, name, v in value)
         elif row.entry:
             out += struct.pack(f"<{len(value)}{INTEGERS[row.type]}", *value)
@@ -185,9 +185,9 @@ def python_unpack(layout: str, payload: bytes) -> dict[str, Value]:
             out[row.name] = part.rstrip(b"\0").decode()
         elif row.type == "bytes":
             out[row.name] = part
-        elif row.type == "rail_t":
+        elif row.type == "hil_rail_t":
             out[row.name] = [(n.rstrip(b"\0").decode(), v, a) for n, v, a in RAIL.iter_unpack(part)]
-        elif row.type == "reading_t":
+        elif row.type == "hil_reading_t":
             out[row.name] = [
                 (kind, n.rstrip(b"\0").decode(), v) for kind, n, v in READING.iter_unpack(part)
             ]
@@ -205,7 +205,7 @@ def python_unpack(layout: str, payload: bytes) -> dict[str, Value]:
 def c_pack(layout: str, fields: dict[str, Value]) -> bytes:
     out, n = ffi.new("uint8_t[]", lib.WIRE_PAYLOAD_MAX), ffi.new("size_t *")
     if layout == "id":
-        assert lib.id_pack(fields["id"], out, len(out), n) == lib.HIL_OK
+        assert lib.hil_id_pack(fields["id"], out, len(out), n) == lib.HIL_OK
         return bytes(ffi.buffer(out, n[0]))
     m = ffi.new(f"{layout} *")
     for row in LAYOUTS[layout]:
@@ -214,10 +214,10 @@ def c_pack(layout: str, fields: dict[str, Value]) -> bytes:
             setattr(m, row.name, value.encode())
         elif row.type == "bytes":
             ffi.memmove(getattr(m, row.name), value, len(value))
-        elif row.type == "rail_t":
+        elif row.type == "hil_rail_t":
             for i, (name, mv, ma) in enumerate(value):
                 m.rail[i] = {"name": name.encode(), "mv": mv, "ma": ma}
-        elif row.type == "reading_t":
+        elif row.type == "hil_reading_t":
             for i, (kind, name, v) in enumerate(value):
                 m.reading[i] = {"kind": kind, "name": name.encode(), "value": v}
         else:
@@ -228,14 +228,14 @@ def c_pack(layout: str, fields: dict[str, Value]) -> bytes:
 
 def c_status(layout: str, payload: bytes) -> int:
     m = ffi.new("uint32_t *" if layout == "id" else f"{layout} *")
-    name = "id_unpack" if layout == "id" else layout[:-1] + "unpack"
+    name = "hil_id_unpack" if layout == "id" else layout[:-1] + "unpack"
     return int(getattr(lib, name)(m, payload, len(payload)))
 
 
 def c_unpack(layout: str, payload: bytes) -> dict[str, Value]:
     if layout == "id":
         number = ffi.new("uint32_t *")
-        assert lib.id_unpack(number, payload, len(payload)) == lib.HIL_OK
+        assert lib.hil_id_unpack(number, payload, len(payload)) == lib.HIL_OK
         return {"id": number[0]}
     m = ffi.new(f"{layout} *")
     assert getattr(lib, layout[:-1] + "unpack")(m, payload, len(payload)) == lib.HIL_OK
@@ -247,9 +247,9 @@ def c_unpack(layout: str, payload: bytes) -> dict[str, Value]:
             out[row.name] = ffi.string(value).decode()
         elif row.type == "bytes":
             out[row.name] = bytes(ffi.buffer(value, count if row.entry else int(row.size)))
-        elif row.type == "rail_t":
+        elif row.type == "hil_rail_t":
             out[row.name] = [(ffi.string(r.name).decode(), r.mv, r.ma) for r in value[0:count]]
-        elif row.type == "reading_t":
+        elif row.type == "hil_reading_t":
             out[row.name] = [(r.kind, ffi.string(r.name).decode(), r.value) for r in value[0:count]]
         elif row.entry:
             out[row.name] = list(value[0:count])
@@ -301,7 +301,7 @@ def test_the_c_struct_has_the_same_fields_in_the_same_order(layout: str) -> None
 
 def test_the_numbers_of_types_targets_and_statuses_are_those_of_the_code() -> None:
     for number, name, _, _ in TYPES:
-        assert getattr(lib, f"MSG_{name}") == number
+        assert getattr(lib, f"HIL_MSG_{name}") == number
     targets = tables("5. Targets")
     assert len(targets) == lib.TARGET_VECTOR + 1
     for number_text, name, _ in targets:
@@ -331,7 +331,7 @@ def test_every_request_and_every_answer_has_a_worked_example() -> None:
     for number, _, request, answer in TYPES:
         if request != "-":
             want.add((number, request))
-        want.add((number | lib.MSG_ANSWER, answer))
+        want.add((number | lib.HIL_MSG_ANSWER, answer))
     assert {(e.type, e.layout) for e in EXAMPLES} == want
 
 
@@ -361,7 +361,7 @@ def test_c_makes_the_worked_bytes(example: Example) -> None:
 
 @each_example
 def test_c_takes_the_worked_bytes_apart(example: Example) -> None:
-    decoder, frame = ffi.new("wire_decoder_t *"), ffi.new("wire_frame_t *")
+    decoder, frame = ffi.new("hil_wire_decoder_t *"), ffi.new("hil_wire_frame_t *")
     used = ffi.new("size_t *")
     lib.wire_decoder_init(decoder)
     result = lib.wire_decoder_push(decoder, example.wire, len(example.wire), used, frame)
@@ -386,9 +386,9 @@ def smallest(layout: str, **given: int) -> bytes:
     for row in LAYOUTS[layout]:
         if row.type == "text":
             fields[row.name] = ""
-        elif row.type == "rail_t":
+        elif row.type == "hil_rail_t":
             fields[row.name] = [("", 0, 0)] * fields[row.counted_by]
-        elif row.type == "reading_t":
+        elif row.type == "hil_reading_t":
             fields[row.name] = [(1, "", 0)] * fields[row.counted_by]
         elif row.type == "bytes":
             fields[row.name] = bytes(fields[row.counted_by] if row.entry else int(row.size))
@@ -432,9 +432,9 @@ def test_c_takes_any_value_where_the_document_gives_no_range(layout: str) -> Non
 
 def test_the_kinds_for_target_cpu_end_at_three() -> None:
     cpu = lib.TARGET_CPU
-    assert c_status("arm_t", smallest("arm_t", target=cpu, kind=3)) == lib.HIL_OK
-    assert c_status("arm_t", smallest("arm_t", target=cpu, kind=4)) == lib.HIL_ERR_PAYLOAD
-    assert c_status("arm_t", smallest("arm_t", target=cpu - 1, kind=5)) == lib.HIL_OK
+    assert c_status("hil_arm_t", smallest("hil_arm_t", target=cpu, kind=3)) == lib.HIL_OK
+    assert c_status("hil_arm_t", smallest("hil_arm_t", target=cpu, kind=4)) == lib.HIL_ERR_PAYLOAD
+    assert c_status("hil_arm_t", smallest("hil_arm_t", target=cpu - 1, kind=5)) == lib.HIL_OK
 
 
 def test_the_arithmetic_of_overhead_holds() -> None:

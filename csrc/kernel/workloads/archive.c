@@ -99,7 +99,7 @@ read_back(uint8_t *lanes, const uint8_t *record) {
   }
 }
 
-WORKLOAD_TEXT(archive) static int step(const workload_io_t *io, progress_t *progress) {
+WORKLOAD_TEXT(archive) static int step(const hil_workload_io_t *io, hil_progress_t *progress) {
   uint8_t *record = io->scratch + RECORD_AT, *lanes = io->scratch + LANES_AT;
   const uint64_t steps = load_u64le(io->state);
   uint8_t *target = slot(io->state, steps);
@@ -130,8 +130,8 @@ WORKLOAD_TEXT(archive) static int step(const workload_io_t *io, progress_t *prog
   return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
-extern const workload_t workload_archive;
-const workload_t workload_archive = {
+extern const hil_workload_t workload_archive;
+const hil_workload_t workload_archive = {
     .name = "archive",
     .state_len = STATE_LEN,
     .input_len = INPUT_WORDS * 8,

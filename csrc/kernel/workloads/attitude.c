@@ -225,7 +225,7 @@ WORKLOAD_TEXT(attitude) static __attribute__((noinline)) uint32_t normalise(uint
 }
 
 WORKLOAD_TEXT(attitude) static __attribute__((noinline)) void
-commit(const workload_io_t *io, uint32_t damaged) {
+commit(const hil_workload_io_t *io, uint32_t damaged) {
   double q[4], bias[3];
   damaged += load_doubles(bias, io->scratch + BIAS_AT, 3, LIMIT_BIAS);
   if (load_doubles(q, io->scratch, 4, LIMIT_Q) || !is_unit(q)) {
@@ -243,7 +243,7 @@ commit(const workload_io_t *io, uint32_t damaged) {
   store_doubles(io->output + BIAS_AT, bias, 3);
 }
 
-WORKLOAD_TEXT(attitude) static int step(const workload_io_t *io, progress_t *progress) {
+WORKLOAD_TEXT(attitude) static int step(const hil_workload_io_t *io, hil_progress_t *progress) {
   uint32_t damaged = gather(io->scratch, io->state, io->input);
   if (progress_tick(progress)) {
     return HIL_ERR_STATE;
@@ -362,8 +362,8 @@ static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
   store_doubles(in + MEASURED_AT, q, 4);
 }
 
-extern const workload_t workload_attitude;
-const workload_t workload_attitude = {
+extern const hil_workload_t workload_attitude;
+const hil_workload_t workload_attitude = {
     .name = "attitude",
     .state_len = STATE_LEN,
     .input_len = INPUT_LEN,

@@ -180,7 +180,7 @@ account(uint8_t *state, const uint8_t *output, uint32_t class) {
   store_u32le(tally, load_u32le(tally) + 1u);
 }
 
-WORKLOAD_TEXT(infer) static int step(const workload_io_t *io, progress_t *progress) {
+WORKLOAD_TEXT(infer) static int step(const hil_workload_io_t *io, hil_progress_t *progress) {
   pad(io->scratch, io->input);
   for (uint32_t y = 0; y < SIDE1; y++) {
     convolve1(io->scratch, io->state, y);
@@ -205,8 +205,8 @@ WORKLOAD_TEXT(infer) static int step(const workload_io_t *io, progress_t *progre
   return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
-extern const workload_t workload_infer;
-const workload_t workload_infer = {
+extern const hil_workload_t workload_infer;
+const hil_workload_t workload_infer = {
     .name = "infer",
     .state_len = STATE_LEN,
     .input_len = SIDE1 * SIDE1,

@@ -92,7 +92,7 @@ WORKLOAD_TEXT(matmul) static __attribute__((noinline)) void fold(uint8_t *a, con
   }
 }
 
-WORKLOAD_TEXT(matmul) static int step(const workload_io_t *io, progress_t *progress) {
+WORKLOAD_TEXT(matmul) static int step(const hil_workload_io_t *io, hil_progress_t *progress) {
   uint8_t *b = io->scratch, *c = io->scratch + MATRIX_LEN;
   expand(b, io->input);
   memset(io->output, 0, 4 * OUTPUT_WORDS);
@@ -112,8 +112,8 @@ WORKLOAD_TEXT(matmul) static int step(const workload_io_t *io, progress_t *progr
   return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
-extern const workload_t workload_matmul;
-const workload_t workload_matmul = {
+extern const hil_workload_t workload_matmul;
+const hil_workload_t workload_matmul = {
     .name = "matmul",
     .state_len = MATRIX_LEN,
     .input_len = 4 * SEED_WORDS,

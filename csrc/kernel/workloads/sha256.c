@@ -119,7 +119,7 @@ compress(uint8_t *hash, const uint8_t *schedule) {
   memcpy(hash, h, sizeof h);
 }
 
-WORKLOAD_TEXT(sha256) static int step(const workload_io_t *io, progress_t *progress) {
+WORKLOAD_TEXT(sha256) static int step(const hil_workload_io_t *io, hil_progress_t *progress) {
   uint8_t *message = io->scratch + MESSAGE_AT, *hash = io->scratch + HASH_AT;
   const uint64_t steps = load_u64le(io->state + STEPS_AT);
   uint8_t *old = io->state + LINKS_AT + (size_t)(steps % LINKS) * HASH_LEN;
@@ -152,8 +152,8 @@ WORKLOAD_TEXT(sha256) static int step(const workload_io_t *io, progress_t *progr
   return progress_tick(progress) ? HIL_ERR_STATE : HIL_OK;
 }
 
-extern const workload_t workload_sha256;
-const workload_t workload_sha256 = {
+extern const hil_workload_t workload_sha256;
+const hil_workload_t workload_sha256 = {
     .name = "sha256",
     .state_len = STATE_LEN,
     .input_len = HASH_LEN,

@@ -20,17 +20,17 @@ enum { SIGNAL_ILLEGAL_INSTRUCTION = 4 };
 typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } cpu_t;
 
 struct inproc {
-  agent_t agent;
-  philox_t boots;
+  hil_agent_t agent;
+  hil_philox_t boots;
   uint8_t powered;
   uint8_t reset_due;
   uint8_t worker;  /* there is one */
   uint8_t begun;   /* a step was begun and has not ended */
   uint8_t cpu;     /* cpu_t */
   uint64_t clock_us;
-  const workload_t *workload;
-  workload_io_t io;
-  progress_t progress;
+  const hil_workload_t *workload;
+  hil_workload_io_t io;
+  hil_progress_t progress;
   uint8_t *out;
   size_t out_cap, out_len;
   uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
@@ -41,7 +41,7 @@ struct inproc {
 /* --- the port's callbacks ------------------------------------------------------------------------ */
 
 static size_t tx(void *context, const uint8_t *bytes, size_t len) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   const size_t room = b->out_cap - b->out_len, take = len < room ? len : room;
   if (take) memcpy(b->out + b->out_len, bytes, take);
   b->out_len += take;
@@ -49,20 +49,20 @@ static size_t tx(void *context, const uint8_t *bytes, size_t len) {
 }
 
 static uint64_t now_us(void *context) {
-  const inproc_t *b = context;
+  const hil_inproc_t *b = context;
   return b->clock_us;
 }
 
 static int on_stop(void *context, uint32_t tick) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   const int abandon = agent_on_tick(&b->agent, tick);
   return abandon || b->cpu != CPU_SOUND;
 }
 
 static size_t rounded(size_t len) { return (len + ALIGNMENT - 1u) / ALIGNMENT * ALIGNMENT; }
 
-static int load(void *context, const workload_t *w, port_memory_t *out) {
-  inproc_t *b = context;
+static int load(void *context, const hil_workload_t *w, hil_port_memory_t *out) {
+  hil_inproc_t *b = context;
   const size_t need = rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len) +
                       rounded(w->scratch_len);
   if (need > ARENA_LEN) return HIL_ERR_EXHAUSTED;
@@ -74,16 +74,16 @@ static int load(void *context, const workload_t *w, port_memory_t *out) {
   out->region[REGION_INPUT] = p + rounded(w->state_len);
   out->region[REGION_OUTPUT] = out->region[REGION_INPUT] + rounded(w->input_len);
   out->progress = &b->progress;
-  b->io = (workload_io_t){out->region[REGION_STATE], out->region[REGION_INPUT],
+  b->io = (hil_workload_io_t){out->region[REGION_STATE], out->region[REGION_INPUT],
                           out->region[REGION_OUTPUT],
                           out->region[REGION_OUTPUT] + rounded(w->output_len)};
   return HIL_OK;
 }
 
 static int start(void *context) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   if (!b->workload) return HIL_ERR_STATE;
-  b->progress = (progress_t){0, 0, on_stop, b};
+  b->progress = (hil_progress_t){0, 0, on_stop, b};
   b->cpu = CPU_SOUND;
   b->worker = 1;
   b->begun = 0;
@@ -91,20 +91,20 @@ static int start(void *context) {
 }
 
 static int step(void *context) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   if (!b->worker) return HIL_ERR_STATE;
   b->begun = 1;
   return HIL_OK;
 }
 
 static uint64_t cpu_us(void *context) {
-  const inproc_t *b = context;
+  const hil_inproc_t *b = context;
   if (b->cpu == CPU_FROZEN) return UINT64_MAX; /* it has been standing for ever */
   return (uint64_t)b->progress.tick * INPROC_TICK_US;
 }
 
-static port_event_t poll(void *context, uint8_t *out_signal) {
-  inproc_t *b = context;
+static hil_port_event_t poll(void *context, uint8_t *out_signal) {
+  hil_inproc_t *b = context;
   if (!b->worker) return PORT_CRASHED;
   if (!b->begun) return PORT_RUNNING;
   b->begun = 0;
@@ -127,12 +127,12 @@ static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
 }
 
 static void kill_worker(void *context) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
 }
 
-static uint8_t *target_base(inproc_t *b, target_t target, uint64_t *out_len) {
+static uint8_t *target_base(hil_inproc_t *b, hil_target_t target, uint64_t *out_len) {
   switch (target) {
     case TARGET_STATE: *out_len = b->workload->state_len; return b->io.state;
     case TARGET_INPUT: *out_len = b->workload->input_len; return b->agent.memory.region[REGION_INPUT];
@@ -141,12 +141,12 @@ static uint8_t *target_base(inproc_t *b, target_t target, uint64_t *out_len) {
   }
 }
 
-static int target_len(void *context, target_t target, uint64_t *out_len) {
-  inproc_t *b = context;
+static int target_len(void *context, hil_target_t target, uint64_t *out_len) {
+  hil_inproc_t *b = context;
   return target_base(b, target, out_len) ? HIL_OK : HIL_ERR_NOSYS;
 }
 
-static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+static int target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   uint64_t size = 0;
   const uint8_t *base = target_base(context, target, &size);
   if (!base) return HIL_ERR_NOSYS;
@@ -155,7 +155,7 @@ static int target_read(void *context, target_t target, uint64_t offset, uint8_t 
   return HIL_OK;
 }
 
-static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+static int target_write(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
   uint64_t size = 0;
   uint8_t *base = target_base(context, target, &size);
@@ -165,9 +165,9 @@ static int target_write(void *context, target_t target, uint64_t offset, const u
   return HIL_OK;
 }
 
-static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
                 uint8_t *out_len) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
   before[0] = b->cpu;
   b->cpu = kind == SEFI_HANG ? CPU_FROZEN : CPU_CRASHED;
@@ -182,7 +182,7 @@ static uint64_t pc_offset(void *context) {
 }
 
 static void reset(void *context) {
-  inproc_t *b = context;
+  hil_inproc_t *b = context;
   b->reset_due = 1; /* done when the agent's call stack is left */
 }
 
@@ -192,7 +192,7 @@ static void text(char *out, size_t cap, const char *from) {
   out[i] = 0;
 }
 
-static void identify(void *context, hello_t *out) {
+static void identify(void *context, hil_hello_t *out) {
   (void)context;
   out->targets |= 1u << TARGET_CPU;
   text(out->port, sizeof out->port, "inproc");
@@ -200,7 +200,7 @@ static void identify(void *context, hello_t *out) {
   text(out->board, sizeof out->board, "in-process board");
 }
 
-static void health(void *context, health_t *out) {
+static void health(void *context, hil_health_t *out) {
   (void)context;
   (void)out; /* a virtual board has no sensors: everything stays unknown */
 }
@@ -212,8 +212,8 @@ static uint32_t last_error(void *context) {
 
 /* --- the host's side ------------------------------------------------------------------------------- */
 
-static void boot(inproc_t *b) {
-  const port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
+static void boot(hil_inproc_t *b) {
+  const hil_port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
                        NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
                        target_write, sefi,    pc_offset,   NULL,   reset,      identify,   health,
                        last_error, NULL,    NULL,        NULL};
@@ -224,9 +224,9 @@ static void boot(inproc_t *b) {
                    AGENT_CHECKPOINT_BYTES / 8);
 }
 
-size_t inproc_size(void) { return sizeof(inproc_t); }
+size_t inproc_size(void) { return sizeof(hil_inproc_t); }
 
-int inproc_init(inproc_t *b, uint64_t boot_seed) {
+int inproc_init(hil_inproc_t *b, uint64_t boot_seed) {
   if (!b || (uintptr_t)b % ALIGNMENT) return HIL_ERR_ARG;
   b->clock_us = 0;
   b->out_cap = b->out_len = 0;
@@ -237,12 +237,12 @@ int inproc_init(inproc_t *b, uint64_t boot_seed) {
   return HIL_OK;
 }
 
-void inproc_power(inproc_t *b, int on) {
+void inproc_power(hil_inproc_t *b, int on) {
   if (on && !b->powered) boot(b);
   b->powered = on != 0;
 }
 
-int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
+int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
                     size_t *out_len) {
   if (!b || (len && !bytes) || !out || !out_len) return HIL_ERR_ARG;
   *out_len = 0;
@@ -270,21 +270,21 @@ int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out,
 }
 
 /* The boards keep the state that they have just agreed on. */
-static void keep_checkpoints(inproc_t *const *boards, int nodes, const lockstep_frame_t *f) {
+static void keep_checkpoints(hil_inproc_t *const *boards, int nodes, const hil_lockstep_frame_t *f) {
   for (int i = 0; i < nodes; i++) {
     (void)agent_keep_checkpoint(&boards[i]->agent, f->frame, f->state);
   }
 }
 
 /* One frame on all boards. Non-zero if it went on quietly. */
-static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, lockstep_frame_t *f) {
+static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden, hil_lockstep_frame_t *f) {
   int status = golden_step(golden);
   if (status != HIL_OK) return status;
-  const workload_t *w = golden->workload;
+  const hil_workload_t *w = golden->workload;
   for (int i = 0; i < nodes; i++) {
-    inproc_t *b = boards[i];
+    hil_inproc_t *b = boards[i];
     memcpy(b->agent.memory.region[REGION_INPUT], golden->input, w->input_len);
-    lockstep_node_t *node = &f->node[i];
+    hil_lockstep_node_t *node = &f->node[i];
     status = agent_step_quiet(&b->agent, f->frame, &node->output_digest, &node->state_digest);
     if (status < 0) return status;
     b->clock_us += agent_withheld_us(&b->agent);
@@ -300,13 +300,13 @@ static int quiet_frame(inproc_t *const *boards, int nodes, golden_t *golden, loc
   return f->verdict == VERDICT_UNANIMOUS && correct && !f->dissent && !f->latent;
 }
 
-int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
+int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,
                  uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap) {
   if (!boards || nodes < 1 || nodes > VOTE_MAX_NODES || voters >> nodes || !golden || !records) {
     return HIL_ERR_ARG;
   }
   for (int i = 0; i < nodes; i++) { /* all of it before the first board moves */
-    const agent_t *a = boards[i] ? &boards[i]->agent : NULL;
+    const hil_agent_t *a = boards[i] ? &boards[i]->agent : NULL;
     if (!a || !boards[i]->powered || boards[i]->reset_due || a->workload != golden->workload ||
         agent_quiet_ready(a, golden->next_frame) != HIL_OK) {
       return HIL_ERR_STATE;
@@ -315,7 +315,7 @@ int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *
   const size_t record_len = LOCKSTEP_HEADER_LEN + (size_t)nodes * LOCKSTEP_NODE_LEN;
   uint32_t done = 0;
   while (done < count && cap - (size_t)done * record_len >= record_len) {
-    lockstep_frame_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
+    hil_lockstep_frame_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
                           .voters = (uint8_t)voters};
     const int quiet = quiet_frame(boards, nodes, golden, &f);
     if (quiet < 0) return done ? (int)done : quiet;

@@ -17,20 +17,20 @@
 enum { INPROC_TICK_US = 10 };
 
 /* One board. Opaque: the caller owns the memory, inproc_size() bytes, 64-byte aligned. */
-typedef struct inproc inproc_t;
+typedef struct inproc hil_inproc_t;
 
 size_t inproc_size(void);
 
 /* Power on. |boot_seed| makes the boot ids of this board's lives (deterministic). HIL_ERR_ARG for a
  * null or misaligned pointer. */
-int inproc_init(inproc_t *b, uint64_t boot_seed);
+int inproc_init(hil_inproc_t *b, uint64_t boot_seed);
 
 /* Power off, and on again. Without power the board takes bytes and says nothing. */
-void inproc_power(inproc_t *b, int on);
+void inproc_power(hil_inproc_t *b, int on);
 
 /* Give the board |len| bytes (0 is allowed), let it proceed until it waits for more, and take what it
  * says. If |cap| is too small the rest stays for the next call. HIL_ERR_ARG for null pointers. */
-int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
+int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
                     size_t *out_len);
 
 /* Run up to |count| frames with no message in between, on |nodes| boards that all are in step and have
@@ -40,7 +40,7 @@ int inproc_exchange(inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out,
  * boards keep a copy of the agreed state. |records| takes lockstep_pack bytes, frame after frame; |cap| bounds them.
  * Returns how many frames were run (their records are valid), or HIL_ERR_STATE if a board cannot run
  * so; HIL_ERR_ARG. */
-int inproc_batch(inproc_t *const *boards, int nodes, uint32_t voters, golden_t *golden,
+int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,
                  uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap);
 /* cffi:end */
 

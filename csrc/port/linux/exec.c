@@ -71,13 +71,13 @@ static int name_is_good(const char *name, size_t len) {
          strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
 }
 
-int exec_allow(exec_list_t *list, const char *spec) {
+int exec_allow(hil_exec_list_t *list, const char *spec) {
   const char *equals = strchr(spec, '=');
   if (!equals || equals[1] != '/' || !name_is_good(spec, (size_t)(equals - spec)) ||
       list->count == EXEC_PROGRAMS_MAX) {
     return -1;
   }
-  exec_program_t *p = &list->program[list->count];
+  hil_exec_program_t *p = &list->program[list->count];
   memset(p, 0, sizeof *p);
   memcpy(p->name, spec, (size_t)(equals - spec));
   for (int i = 0; i < list->count; i++) {
@@ -97,7 +97,7 @@ int exec_allow(exec_list_t *list, const char *spec) {
   return 0;
 }
 
-static const exec_program_t *program_named(const exec_list_t *list, const char *name) {
+static const hil_exec_program_t *program_named(const hil_exec_list_t *list, const char *name) {
   for (int i = 0; i < list->count; i++) {
     if (!strcmp(list->program[i].name, name)) return &list->program[i];
   }
@@ -106,31 +106,31 @@ static const exec_program_t *program_named(const exec_list_t *list, const char *
 
 /* --- life and death --------------------------------------------------------------------------------- */
 
-static void close_pipes(exec_t *x) {
+static void close_pipes(hil_exec_t *x) {
   if (x->in_fd >= 0) (void)close(x->in_fd);
   if (x->out_fd >= 0) (void)close(x->out_fd);
   x->in_fd = x->out_fd = -1;
 }
 
-static void forget(exec_t *x) {
+static void forget(hil_exec_t *x) {
   close_pipes(x);
   x->used_us = exec_busy_us(x);
   x->pid = 0;
   x->begun = x->standing = x->frozen = x->fresh = x->ended = 0;
 }
 
-void exec_init(exec_t *x) {
+void exec_init(hil_exec_t *x) {
   memset(x, 0, sizeof *x);
   x->in_fd = x->out_fd = -1;
 }
 
 /* Is it gone? Its status is kept then. */
-static int gone(exec_t *x) {
+static int gone(hil_exec_t *x) {
   if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = 1;
   return x->ended;
 }
 
-void exec_kill(exec_t *x) {
+void exec_kill(hil_exec_t *x) {
   if (!x->pid) return;
   (void)kill(-x->pid, SIGKILL); /* with all that it has started */
   (void)kill(x->pid, SIGKILL);
@@ -138,7 +138,7 @@ void exec_kill(exec_t *x) {
   forget(x);
 }
 
-static int spawn(exec_t *x) {
+static int spawn(hil_exec_t *x) {
   int in[2], out[2];
   if (pipe2(in, O_CLOEXEC) != 0) return -1;
   if (pipe2(out, O_CLOEXEC) != 0) {
@@ -168,29 +168,29 @@ static int spawn(exec_t *x) {
 /* --- messages ----------------------------------------------------------------------------------------- */
 
 /* Frame |len| body bytes that stand in place. */
-static void seal(exec_t *x, uint8_t type, size_t len) {
+static void seal(hil_exec_t *x, uint8_t type, size_t len) {
   memcpy(request, magic, sizeof magic);
   request[4] = VERSION;
   request[5] = type;
   request[6] = request[7] = 0;
   store_u32le(request + 8, (uint32_t)len);
-  store_u32le(request + HEADER + len, crc32c(0, request, HEADER + len));
+  store_u32le(request + HEADER + len, hil_crc32c(0, request, HEADER + len));
   x->tx_len = HEADER + len + CRC;
   x->tx_at = x->rx_at = 0;
 }
 
 /* What stands in |answer|: is it, as far as it has come, what was asked for? */
-static int plausible(const exec_t *x, uint8_t type) {
+static int plausible(const hil_exec_t *x, uint8_t type) {
   const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], VERSION, type, 0, 0};
   return memcmp(answer, header, x->rx_at < sizeof header ? x->rx_at : sizeof header) == 0;
 }
 
 static int crc_is_right(size_t len) {
-  return load_u32le(answer + len - CRC) == crc32c(0, answer, len - CRC);
+  return load_u32le(answer + len - CRC) == hil_crc32c(0, answer, len - CRC);
 }
 
 /* Move what can be moved, without waiting; |want| bytes are to come. Returns 0, or -1 if the pipe ended. */
-static int move(exec_t *x, size_t want) {
+static int move(hil_exec_t *x, size_t want) {
   for (int i = 0; i < TURNS_MAX && x->tx_at < x->tx_len; i++) {
     const ssize_t put = write(x->in_fd, request + x->tx_at, x->tx_len - x->tx_at);
     if (put < 0) break; /* full; or nobody reads, and then its output ends, too */
@@ -206,13 +206,13 @@ static int move(exec_t *x, size_t want) {
 }
 
 /* Did it say something that nobody asked for? */
-static int babbles(const exec_t *x) {
+static int babbles(const hil_exec_t *x) {
   uint8_t byte;
   return read(x->out_fd, &byte, 1) > 0;
 }
 
 /* Move until |want| bytes of an answer are there. Returns 0, or an errno. */
-static int exchange(exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
+static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
   for (;;) {
     const int moved = move(x, want);
     if (!plausible(x, type)) return EPROTO;
@@ -230,10 +230,10 @@ static int exchange(exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
 
 typedef struct {
   uint32_t state_len, input_len, output_len;
-} sizes_t;
+} hil_sizes_t;
 
 /* Start the program and hear its sizes and initial state. Returns 0, or an errno; then there is none. */
-static int begin(exec_t *x, sizes_t *out) {
+static int begin(hil_exec_t *x, hil_sizes_t *out) {
   enum { SIZES = 12 };
   if (spawn(x) != 0) return errno;
   const uint64_t end_us = now_us() + (uint64_t)INIT_MS * 1000u;
@@ -242,7 +242,7 @@ static int begin(exec_t *x, sizes_t *out) {
   int error = exchange(x, TYPE_INIT, HEADER + SIZES, end_us);
   size_t want = 0;
   if (!error) {
-    *out = (sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
+    *out = (hil_sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
                      load_u32le(answer + HEADER + 8)};
     const uint32_t len = load_u32le(answer + 8);
     if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
@@ -265,7 +265,7 @@ static int begin(exec_t *x, sizes_t *out) {
   return 0;
 }
 
-static int refused(exec_t *x, int error) {
+static int refused(hil_exec_t *x, int error) {
   x->last_errno = (uint32_t)error;
   return HIL_ERR_IO;
 }
@@ -279,18 +279,18 @@ static void write_initial(uint8_t *state, uint64_t seed) {
   }
 }
 
-int exec_find(exec_t *x, const exec_list_t *list, const char *name, uint64_t seed,
-              const workload_t **out) {
-  const exec_program_t *program = program_named(list, name);
+int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint64_t seed,
+              const hil_workload_t **out) {
+  const hil_exec_program_t *program = program_named(list, name);
   exec_kill(x);
   if (!program) return HIL_ERR_NOSYS;
-  sizes_t sizes;
+  hil_sizes_t sizes;
   x->program = program;
   x->seed = seed;
   const int error = begin(x, &sizes);
   if (error) return refused(x, error);
   x->keeps_state = sizes.state_len == 0;
-  x->workload = (workload_t){.name = program->name,
+  x->workload = (hil_workload_t){.name = program->name,
                              .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
                              .input_len = sizes.input_len,
                              .output_len = sizes.output_len,
@@ -300,12 +300,12 @@ int exec_find(exec_t *x, const exec_list_t *list, const char *name, uint64_t see
   return HIL_OK;
 }
 
-int exec_start(exec_t *x) {
+int exec_start(hil_exec_t *x) {
   if (!x->program || !x->memory.progress) return HIL_ERR_STATE;
   memset(x->memory.progress, 0, sizeof *x->memory.progress);
   if (x->pid && x->fresh && !gone(x)) return HIL_OK;
   exec_kill(x);
-  sizes_t sizes;
+  hil_sizes_t sizes;
   const int error = begin(x, &sizes);
   if (error) return refused(x, error);
   if ((sizes.state_len ? sizes.state_len : OWN_STATE) != x->workload.state_len ||
@@ -318,13 +318,13 @@ int exec_start(exec_t *x) {
 
 /* --- one step ----------------------------------------------------------------------------------------- */
 
-static size_t told_state_len(const exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
+static size_t told_state_len(const hil_exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
 
-static size_t answer_len(const exec_t *x) {
+static size_t answer_len(const hil_exec_t *x) {
   return HEADER + FRAME + told_state_len(x) + x->workload.output_len + CRC;
 }
 
-int exec_step(exec_t *x, uint64_t frame) {
+int exec_step(hil_exec_t *x, uint64_t frame) {
   if (!x->pid) return HIL_ERR_STATE;
   const size_t state_len = told_state_len(x);
   uint8_t *body = request + HEADER;
@@ -341,13 +341,13 @@ int exec_step(exec_t *x, uint64_t frame) {
   return HIL_OK;
 }
 
-uint64_t exec_busy_us(const exec_t *x) {
+uint64_t exec_busy_us(const hil_exec_t *x) {
   if (!x->begun) return x->used_us;
   const uint64_t until_us = x->standing ? x->stands_since_us : now_us();
   return until_us - x->began_us - x->stood_us;
 }
 
-static port_event_t crashed(exec_t *x, uint8_t *out_signal) {
+static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
   for (int i = 0; i < END_MS && !gone(x); i++) nap();
   if (!gone(x)) { /* it lives, but says what it must not, or nothing any more: that is its end */
     exec_kill(x);
@@ -360,13 +360,13 @@ static port_event_t crashed(exec_t *x, uint8_t *out_signal) {
   return PORT_CRASHED;
 }
 
-static port_event_t violated(exec_t *x, uint8_t *out_signal) {
+static hil_port_event_t violated(hil_exec_t *x, uint8_t *out_signal) {
   exec_kill(x);
   *out_signal = SIGKILL;
   return PORT_CRASHED;
 }
 
-static port_event_t complete(exec_t *x, agent_t *agent, uint8_t *out_signal) {
+static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   const size_t state_len = told_state_len(x);
   const uint8_t *body = answer + HEADER;
   if (!crc_is_right(answer_len(x)) || load_u64le(body) != x->frame || babbles(x)) {
@@ -387,7 +387,7 @@ static port_event_t complete(exec_t *x, agent_t *agent, uint8_t *out_signal) {
   return PORT_DONE;
 }
 
-port_event_t exec_poll(exec_t *x, agent_t *agent, uint8_t *out_signal) {
+hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
   if (!x->pid) return PORT_CRASHED;
   if (x->frozen || x->standing) return gone(x) ? crashed(x, out_signal) : PORT_RUNNING;
@@ -402,7 +402,7 @@ port_event_t exec_poll(exec_t *x, agent_t *agent, uint8_t *out_signal) {
   return moved == 0 ? PORT_RUNNING : crashed(x, out_signal);
 }
 
-int exec_wants(const exec_t *x, int *out_read_fd, int *out_write_fd) {
+int exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
   const int waits = x->pid && x->begun && !x->standing && !x->frozen;
   *out_read_fd = waits ? x->out_fd : -1;
   *out_write_fd = waits && x->tx_at < x->tx_len ? x->in_fd : -1;
@@ -411,7 +411,7 @@ int exec_wants(const exec_t *x, int *out_read_fd, int *out_write_fd) {
 
 /* --- pauses and upsets ------------------------------------------------------------------------------------ */
 
-int exec_interrupt(exec_t *x) {
+int exec_interrupt(hil_exec_t *x) {
   if (!x->pid || !x->begun || x->standing) return HIL_ERR_STATE;
   if (kill(-x->pid, SIGSTOP) != 0) return refused(x, errno);
   x->standing = 1;
@@ -419,7 +419,7 @@ int exec_interrupt(exec_t *x) {
   return HIL_OK;
 }
 
-int exec_resume(exec_t *x) {
+int exec_resume(hil_exec_t *x) {
   if (!x->pid) return HIL_ERR_STATE;
   if (!x->standing) return HIL_OK;
   if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return refused(x, errno);
@@ -428,7 +428,7 @@ int exec_resume(exec_t *x) {
   return HIL_OK;
 }
 
-static uint8_t *target(const exec_t *x, target_t which, uint64_t *out_len) {
+static uint8_t *target(const hil_exec_t *x, hil_target_t which, uint64_t *out_len) {
   switch (which) {
     case TARGET_STATE: *out_len = x->workload.state_len; return x->memory.region[REGION_STATE];
     case TARGET_INPUT: *out_len = x->workload.input_len; return x->memory.region[REGION_INPUT];
@@ -437,11 +437,11 @@ static uint8_t *target(const exec_t *x, target_t which, uint64_t *out_len) {
   }
 }
 
-int exec_target_len(const exec_t *x, target_t which, uint64_t *out_len) {
+int exec_target_len(const hil_exec_t *x, hil_target_t which, uint64_t *out_len) {
   return target(x, which, out_len) ? HIL_OK : HIL_ERR_NOSYS;
 }
 
-int exec_read(const exec_t *x, target_t which, uint64_t offset, uint8_t *out, size_t len) {
+int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len) {
   uint64_t size = 0;
   const uint8_t *base = target(x, which, &size);
   if (!base) return HIL_ERR_NOSYS;
@@ -450,7 +450,7 @@ int exec_read(const exec_t *x, target_t which, uint64_t offset, uint8_t *out, si
   return HIL_OK;
 }
 
-int exec_write(exec_t *x, target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
+int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
   uint64_t size = 0;
   uint8_t *base = target(x, which, &size);
   if (!base) return HIL_ERR_NOSYS;
@@ -460,7 +460,7 @@ int exec_write(exec_t *x, target_t which, uint64_t offset, const uint8_t *bytes,
 }
 
 /* The letter that the system gives the process's state; 'Z' for one that is gone. */
-static uint8_t letter(exec_t *x) {
+static uint8_t letter(hil_exec_t *x) {
   char path[32], text[256];
   if (gone(x)) return 'Z';
   (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)x->pid);
@@ -473,7 +473,7 @@ static uint8_t letter(exec_t *x) {
   return end && end[1] == ' ' ? (uint8_t)end[2] : 0;
 }
 
-int exec_sefi(exec_t *x, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
+int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   if (!x->pid || gone(x)) return HIL_ERR_STATE;
   const uint8_t want = kind == SEFI_HANG ? 'T' : 'Z';
   before[0] = letter(x);

@@ -12,12 +12,12 @@
 #include "port_linux.h"
 #include "worker_arch.h"
 
-static int refused(worker_t *w) {
+static int refused(hil_worker_t *w) {
   w->last_errno = (uint32_t)errno;
   return HIL_ERR_IO;
 }
 
-static int get_set(worker_t *w, int write, int set, void *regs, size_t len) {
+static int get_set(hil_worker_t *w, int write, int set, void *regs, size_t len) {
   struct iovec io = {regs, len};
   const long done = write ? ptrace(PTRACE_SETREGSET, w->pid, (void *)(intptr_t)set, &io)
                           : ptrace(PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io);
@@ -25,9 +25,9 @@ static int get_set(worker_t *w, int write, int set, void *regs, size_t len) {
 }
 
 /* Where a memory target lies in the worker, and how long it is now. */
-static int locate(worker_t *w, target_t target, uintptr_t *out_base, uint64_t *out_len) {
-  const workload_t *l = w->workload;
-  arch_regs_t regs;
+static int locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uint64_t *out_len) {
+  const hil_workload_t *l = w->workload;
+  hil_arch_regs_t regs;
   if (!w->pid || !l) return HIL_ERR_STATE;
   switch (target) {
     case TARGET_STATE: *out_base = (uintptr_t)w->memory.region[0]; *out_len = l->state_len; break;
@@ -60,8 +60,8 @@ enum {
 static const size_t gpr_offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
 
 /* All of TARGET_GPR as one array, in or out. */
-static int gpr(worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
-  arch_regs_t regs;
+static int gpr(hil_worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
+  hil_arch_regs_t regs;
   int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   for (size_t i = 0; i < ARCH_GPR_COUNT; i++) {
@@ -75,8 +75,8 @@ static int gpr(worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
   return write ? get_set(w, 1, NT_PRSTATUS, &regs, sizeof regs) : HIL_OK;
 }
 
-static int vector(worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
-  arch_fpregs_t regs;
+static int vector(hil_worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
+  hil_arch_fpregs_t regs;
   int status = get_set(w, 0, ARCH_VECTOR_SET, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   if (!write) {
@@ -87,7 +87,7 @@ static int vector(worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
   return get_set(w, 1, ARCH_VECTOR_SET, &regs, sizeof regs);
 }
 
-int inject_target_len(worker_t *w, target_t target, uint64_t *out_len) {
+int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
   uintptr_t base;
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     *out_len = target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
@@ -97,7 +97,7 @@ int inject_target_len(worker_t *w, target_t target, uint64_t *out_len) {
 }
 
 /* Registers: the whole set is read, |len| bytes at |offset| are taken or replaced. */
-static int register_access(worker_t *w, target_t target, uint64_t offset, uint8_t *out,
+static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out,
                            const uint8_t *in, size_t len) {
   uint8_t all[LARGER_SET_BYTES];
   const uint64_t size =
@@ -113,7 +113,7 @@ static int register_access(worker_t *w, target_t target, uint64_t offset, uint8_
   return target == TARGET_GPR ? gpr(w, 1, all) : vector(w, 1, all);
 }
 
-int inject_read(worker_t *w, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+int inject_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     return register_access(w, target, offset, out, NULL, len);
   }
@@ -125,7 +125,7 @@ int inject_read(worker_t *w, target_t target, uint64_t offset, uint8_t *out, siz
   return pread(w->mem_fd, out, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
-int inject_write(worker_t *w, target_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
+int inject_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     return register_access(w, target, offset, NULL, bytes, len);
   }
@@ -137,8 +137,8 @@ int inject_write(worker_t *w, target_t target, uint64_t offset, const uint8_t *b
   return pwrite(w->mem_fd, bytes, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
-int inject_sefi(worker_t *w, sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
-  arch_regs_t regs;
+int inject_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
+  hil_arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
   const int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
@@ -154,8 +154,8 @@ int inject_sefi(worker_t *w, sefi_t kind, uint8_t before[16], uint8_t after[16],
   return HIL_OK;
 }
 
-uint64_t inject_pc_offset(worker_t *w) {
-  arch_regs_t regs;
+uint64_t inject_pc_offset(hil_worker_t *w) {
+  hil_arch_regs_t regs;
   if (!w->pid || get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs) != HIL_OK) return UINT64_MAX;
   const uintptr_t pc = (uintptr_t)ARCH_PC(regs), begin = (uintptr_t)w->workload->text_begin;
   return pc >= begin && pc < (uintptr_t)w->workload->text_end ? pc - begin : UINT64_MAX;

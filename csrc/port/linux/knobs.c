@@ -32,12 +32,12 @@ static const char cpufreq[] = "/sys/devices/system/cpu/cpufreq";
 static const char nvpmodel[] = "/usr/sbin/nvpmodel";
 static const char nvpmodel_conf[] = "/etc/nvpmodel.conf";
 
-static void refuse(limited_t *out, limit_bit_t bit, int error) {
+static void refuse(hil_limited_t *out, hil_limit_bit_t bit, int error) {
   out->refused |= (uint8_t)bit;
   if (!out->detail) out->detail = (uint32_t)error;
 }
 
-static int full_path(const knobs_t *k, const char *path, char out[PATH_CAP]) {
+static int full_path(const hil_knobs_t *k, const char *path, char out[PATH_CAP]) {
   const int n = snprintf(out, PATH_CAP, "%s%s", k->root, path);
   if (n >= 0 && n < PATH_CAP) return 0;
   errno = ENAMETOOLONG;
@@ -60,13 +60,13 @@ static int choose(uint8_t cores, cpu_set_t *out) {
   return 0;
 }
 
-int knobs_worker(const knobs_t *k, pid_t worker) {
+int knobs_worker(const hil_knobs_t *k, pid_t worker) {
   cpu_set_t set;
   if (!k->cores) return 0;
   return choose(k->cores, &set) == 0 ? sched_setaffinity(worker, sizeof set, &set) : -1;
 }
 
-static void limit_cores(knobs_t *k, pid_t worker, uint8_t cores, limited_t *out) {
+static void limit_cores(hil_knobs_t *k, pid_t worker, uint8_t cores, hil_limited_t *out) {
   cpu_set_t set;
   int error = 0;
   if (cores && k->level < KNOBS_WORKER) {
@@ -89,14 +89,14 @@ static void limit_cores(knobs_t *k, pid_t worker, uint8_t cores, limited_t *out)
 
 /* --- clock ------------------------------------------------------------------------------------- */
 
-static int policy_path(const knobs_t *k, uint16_t policy, const char *file, char out[PATH_CAP]) {
+static int policy_path(const hil_knobs_t *k, uint16_t policy, const char *file, char out[PATH_CAP]) {
   char path[PATH_CAP];
   (void)snprintf(path, sizeof path, "%s/policy%u/%s", cpufreq, policy, file);
   return full_path(k, path, out);
 }
 
 /* 0 if there is none. */
-static uint32_t read_khz(const knobs_t *k, uint16_t policy, const char *file) {
+static uint32_t read_khz(const hil_knobs_t *k, uint16_t policy, const char *file) {
   char path[PATH_CAP], text[32];
   if (policy_path(k, policy, file, path) != 0) return 0;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,7 +111,7 @@ static uint32_t read_khz(const knobs_t *k, uint16_t policy, const char *file) {
   return value < UINT32_MAX ? (uint32_t)value : 0;
 }
 
-static int write_khz(const knobs_t *k, uint16_t policy, uint32_t khz) {
+static int write_khz(const hil_knobs_t *k, uint16_t policy, uint32_t khz) {
   char path[PATH_CAP], text[32];
   if (policy_path(k, policy, "scaling_max_freq", path) != 0) return -1;
   const int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -124,7 +124,7 @@ static int write_khz(const knobs_t *k, uint16_t policy, uint32_t khz) {
   return put == len ? 0 : -1;
 }
 
-static void find_policies(knobs_t *k) {
+static void find_policies(hil_knobs_t *k) {
   char path[PATH_CAP];
   k->policies = 0;
   for (uint16_t cpu = 0; cpu < 1024 && k->policies < KNOBS_POLICIES_MAX; cpu++) {
@@ -133,14 +133,14 @@ static void find_policies(knobs_t *k) {
   }
 }
 
-static void note_clock(knobs_t *k) {
+static void note_clock(hil_knobs_t *k) {
   for (int i = 0; i < k->policies; i++) {
     k->policy[i].found_khz = read_khz(k, k->policy[i].cpu, "scaling_max_freq");
   }
 }
 
 /* Give back the clock that was found. Returns 0, or the first errno. */
-static int free_clock(knobs_t *k) {
+static int free_clock(hil_knobs_t *k) {
   int error = 0;
   if (!k->clock_capped) return 0;
   for (int i = 0; i < k->policies; i++) {
@@ -151,7 +151,7 @@ static int free_clock(knobs_t *k) {
 }
 
 /* As near to |khz| as each policy allows, never above what was found. Returns 0, or the first errno. */
-static int cap_clock(knobs_t *k, uint32_t khz) {
+static int cap_clock(hil_knobs_t *k, uint32_t khz) {
   int error = 0;
   if (!k->clock_capped) note_clock(k);
   k->clock_capped = 1;
@@ -164,7 +164,7 @@ static int cap_clock(knobs_t *k, uint32_t khz) {
   return error;
 }
 
-static void limit_clock(knobs_t *k, uint32_t khz, limited_t *out) {
+static void limit_clock(hil_knobs_t *k, uint32_t khz, hil_limited_t *out) {
   int error = 0;
   if (k->level == KNOBS_SYSTEM) {
     error = khz ? (k->policies ? cap_clock(k, khz) : ENOENT) : free_clock(k);
@@ -183,7 +183,7 @@ static void limit_clock(knobs_t *k, uint32_t khz, limited_t *out) {
 /* --- power mode of a Jetson ----------------------------------------------------------------------- */
 
 /* The number of a mode, by its name in the board's configuration; -1 and errno if it has none. */
-static int mode_id(const knobs_t *k, const char *name) {
+static int mode_id(const hil_knobs_t *k, const char *name) {
   char path[PATH_CAP], line[256], found[MESSAGE_TEXT_LEN];
   int id, result = -1;
   if (full_path(k, nvpmodel_conf, path) != 0) return -1;
@@ -201,7 +201,7 @@ static int mode_id(const knobs_t *k, const char *name) {
 }
 
 /* The name of the mode in force; -1 and errno if the board cannot tell. */
-static int mode_now(const knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
+static int mode_now(const hil_knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
   char path[PATH_CAP], said[1024];
   if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
   const char *const arguments[] = {path, "-q", NULL};
@@ -211,7 +211,7 @@ static int mode_now(const knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
   return label && sscanf(label, "NV Power Mode: %31[^ \t\r\n]", out) == 1 ? 0 : -1;
 }
 
-static int set_mode(const knobs_t *k, const char *name) {
+static int set_mode(const hil_knobs_t *k, const char *name) {
   char path[PATH_CAP], number[16], said[1024];
   if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
   const int id = mode_id(k, name);
@@ -222,7 +222,7 @@ static int set_mode(const knobs_t *k, const char *name) {
 }
 
 /* Returns 0, or an errno. */
-static int change_mode(knobs_t *k, const char *wanted, const char *now) {
+static int change_mode(hil_knobs_t *k, const char *wanted, const char *now) {
   if (strcmp(wanted, now) == 0) return 0;
   const int error = free_clock(k);
   if (error) return error;
@@ -231,7 +231,7 @@ static int change_mode(knobs_t *k, const char *wanted, const char *now) {
   return 0;
 }
 
-static void limit_mode(knobs_t *k, const char *mode, limited_t *out) {
+static void limit_mode(hil_knobs_t *k, const char *mode, hil_limited_t *out) {
   if (k->level < KNOBS_SYSTEM) {
     if (mode[0]) refuse(out, LIMIT_MODE, EPERM);
     return;
@@ -254,20 +254,20 @@ static void limit_mode(knobs_t *k, const char *mode, limited_t *out) {
 
 /* --- all of them ------------------------------------------------------------------------------------ */
 
-void knobs_init(knobs_t *k, const char *root, knobs_level_t level) {
+void knobs_init(hil_knobs_t *k, const char *root, hil_knobs_level_t level) {
   memset(k, 0, sizeof *k);
   k->root = root;
   k->level = level;
   find_policies(k);
 }
 
-void knobs_limit(knobs_t *k, pid_t worker, const limits_t *limits, limited_t *out) {
+void knobs_limit(hil_knobs_t *k, pid_t worker, const hil_limits_t *limits, hil_limited_t *out) {
   limit_mode(k, limits->mode, out);
   limit_cores(k, worker, limits->cores, out);
   limit_clock(k, limits->clock_khz, out);
 }
 
-void knobs_lift(knobs_t *k) {
+void knobs_lift(hil_knobs_t *k) {
   k->cores = 0;
   (void)free_clock(k);
   if (k->mode_changed && set_mode(k, k->found_mode) == 0) k->mode_changed = 0;

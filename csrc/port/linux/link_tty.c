@@ -57,12 +57,12 @@ static int make_raw(int fd, int baud, int when) {
   return tcsetattr(fd, when, &t);
 }
 
-int tty_can_baud(const tty_t *t, uint32_t baud) {
+int tty_can_baud(const hil_tty_t *t, uint32_t baud) {
   if (t->rx_fd < 0 || !isatty(t->rx_fd)) return HIL_ERR_NOSYS;
   return !baud || (baud <= INT_MAX && tty_knows_baud((int)baud)) ? HIL_OK : HIL_ERR_ARG;
 }
 
-int tty_set_baud(tty_t *t, uint32_t baud) {
+int tty_set_baud(hil_tty_t *t, uint32_t baud) {
   const int status = tty_can_baud(t, baud);
   if (status != HIL_OK) return status;
   struct termios now;
@@ -79,7 +79,7 @@ int tty_set_baud(tty_t *t, uint32_t baud) {
   return HIL_OK;
 }
 
-static int open_pty(tty_t *t) {
+static int open_pty(hil_tty_t *t) {
   const int master = posix_openpt(O_RDWR | O_NOCTTY);
   if (master < 0) return -1;
   if (grantpt(master) != 0 || unlockpt(master) != 0 ||
@@ -96,7 +96,7 @@ static int open_pty(tty_t *t) {
   return 0;
 }
 
-static int open_device(tty_t *t) {
+static int open_device(hil_tty_t *t) {
   const int fd = open(t->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -1;
   if (make_raw(fd, t->baud, TCSANOW) != 0) {
@@ -109,8 +109,8 @@ static int open_device(tty_t *t) {
   return 0;
 }
 
-int tty_open(tty_t *t, const char *spec, int baud) {
-  *t = (tty_t){.rx_fd = -1, .tx_fd = -1, .hold_fd = -1, .baud = baud};
+int tty_open(hil_tty_t *t, const char *spec, int baud) {
+  *t = (hil_tty_t){.rx_fd = -1, .tx_fd = -1, .hold_fd = -1, .baud = baud};
   if (!strcmp(spec, "pty")) return open_pty(t);
   if (!strcmp(spec, "-")) {
     t->rx_fd = STDIN_FILENO;
@@ -121,18 +121,18 @@ int tty_open(tty_t *t, const char *spec, int baud) {
   return open_device(t);
 }
 
-void tty_inherit(tty_t *t, const char *spec, int baud, int master_fd, int hold_fd) {
-  *t = (tty_t){.rx_fd = master_fd, .tx_fd = master_fd, .hold_fd = hold_fd, .baud = baud};
+void tty_inherit(hil_tty_t *t, const char *spec, int baud, int master_fd, int hold_fd) {
+  *t = (hil_tty_t){.rx_fd = master_fd, .tx_fd = master_fd, .hold_fd = hold_fd, .baud = baud};
   if (strcmp(spec, "pty") != 0) t->path = spec;
   (void)make_raw(master_fd, baud, TCSADRAIN); /* a negotiated rate ends with the life that negotiated it */
 }
 
-static void go_down(tty_t *t) {
+static void go_down(hil_tty_t *t) {
   if (t->path) (void)close(t->rx_fd);
   t->rx_fd = t->tx_fd = -1;
 }
 
-ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap) {
+ssize_t tty_read(hil_tty_t *t, uint8_t *out, size_t cap) {
   if (t->rx_fd < 0) return 0;
   const ssize_t got = read(t->rx_fd, out, cap);
   if (got > 0) return got;
@@ -141,13 +141,13 @@ ssize_t tty_read(tty_t *t, uint8_t *out, size_t cap) {
   return -1;
 }
 
-size_t tty_write(tty_t *t, const uint8_t *bytes, size_t len) {
+size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len) {
   if (t->tx_fd < 0) return 0;
   const ssize_t put = write(t->tx_fd, bytes, len);
   if (put < 0 && errno != EAGAIN && errno != EINTR) go_down(t); /* nobody reads any more */
   return put > 0 ? (size_t)put : 0;
 }
 
-void tty_reopen(tty_t *t) {
+void tty_reopen(hil_tty_t *t) {
   if (t->path && t->rx_fd < 0) (void)open_device(t);
 }

@@ -22,22 +22,22 @@ enum { EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, REOPEN_MS = 200 };
 
 /* One agent per process: the port's context. */
 typedef struct {
-  agent_t agent;
-  tty_t tty;
-  worker_t worker;
-  exec_list_t programs;
-  exec_t exec;
+  hil_agent_t agent;
+  hil_tty_t tty;
+  hil_worker_t worker;
+  hil_exec_list_t programs;
+  hil_exec_t exec;
   int is_exec; /* the loaded workload is a program */
-  knobs_t knobs;
-  probe_t sensors;
-  watchdog_t watchdog;
+  hil_knobs_t knobs;
+  hil_probe_t sensors;
+  hil_watchdog_t watchdog;
   int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
   char **argv;
-} board_t;
+} hil_board_t;
 
-static board_t board;
+static hil_board_t board;
 static uint64_t checkpoint_words[AGENT_CHECKPOINT_BYTES / 8];
 static uint8_t checkpoint_checks[AGENT_CHECKPOINT_BYTES / 8];
 
@@ -49,21 +49,21 @@ static uint64_t now_us(void *context) {
 }
 
 static size_t tx(void *context, const uint8_t *bytes, size_t len) {
-  return tty_write(&((board_t *)context)->tty, bytes, len);
+  return tty_write(&((hil_board_t *)context)->tty, bytes, len);
 }
 
-static pid_t worker_pid(const board_t *b) { return b->is_exec ? b->exec.pid : b->worker.pid; }
+static pid_t worker_pid(const hil_board_t *b) { return b->is_exec ? b->exec.pid : b->worker.pid; }
 
-static int find(void *context, const char *name, uint64_t seed, const workload_t **out) {
-  board_t *b = context;
+static int find(void *context, const char *name, uint64_t seed, const hil_workload_t **out) {
+  hil_board_t *b = context;
   const size_t prefix = strlen(EXEC_PREFIX);
   if (strncmp(name, EXEC_PREFIX, prefix) != 0) return HIL_ERR_NOSYS;
   b->is_exec = 1; /* whose error is asked for if it fails */
   return exec_find(&b->exec, &b->programs, name + prefix, seed, out);
 }
 
-static int load(void *context, const workload_t *workload, port_memory_t *out) {
-  board_t *b = context;
+static int load(void *context, const hil_workload_t *workload, hil_port_memory_t *out) {
+  hil_board_t *b = context;
   b->is_exec = workload == &b->exec.workload;
   if (!b->is_exec) exec_kill(&b->exec);
   const int status = worker_load(&b->worker, workload, out);
@@ -73,89 +73,89 @@ static int load(void *context, const workload_t *workload, port_memory_t *out) {
 }
 
 static int start(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   const int status = b->is_exec ? exec_start(&b->exec) : worker_start(&b->worker);
   if (status == HIL_OK) (void)knobs_worker(&b->knobs, worker_pid(b)); /* the next LIMIT reads it back */
   return status;
 }
 
 static int step(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_step(&b->exec, b->agent.step_frame) : worker_step(&b->worker);
 }
 
-static port_event_t poll_worker(void *context, uint8_t *out_signal) {
-  board_t *b = context;
+static hil_port_event_t poll_worker(void *context, uint8_t *out_signal) {
+  hil_board_t *b = context;
   return b->is_exec ? exec_poll(&b->exec, &b->agent, out_signal)
                     : worker_poll(&b->worker, &b->agent, out_signal);
 }
 
 static int interrupt(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_interrupt(&b->exec) : worker_interrupt(&b->worker);
 }
 
 static int resume(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_resume(&b->exec) : worker_resume(&b->worker);
 }
 
 static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
-  board_t *b = context;
+  hil_board_t *b = context;
   *out_taken = 0;
   return b->is_exec ? HIL_ERR_NOSYS : worker_advance(&b->worker, steps, out_taken);
 }
 
 static void kill_worker(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   exec_kill(&b->exec);
   worker_kill(&b->worker);
 }
 
 static uint64_t cpu_us(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_busy_us(&b->exec) : worker_cpu_us(&b->worker);
 }
 
-static int target_len(void *context, target_t target, uint64_t *out_len) {
-  board_t *b = context;
+static int target_len(void *context, hil_target_t target, uint64_t *out_len) {
+  hil_board_t *b = context;
   return b->is_exec ? exec_target_len(&b->exec, target, out_len)
                     : inject_target_len(&b->worker, target, out_len);
 }
 
-static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
-  board_t *b = context;
+static int target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
+  hil_board_t *b = context;
   return b->is_exec ? exec_read(&b->exec, target, offset, out, len)
                     : inject_read(&b->worker, target, offset, out, len);
 }
 
-static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+static int target_write(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_write(&b->exec, target, offset, bytes, len)
                     : inject_write(&b->worker, target, offset, bytes, len);
 }
 
-static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
                 uint8_t *out_len) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? exec_sefi(&b->exec, kind, before, after, out_len)
                     : inject_sefi(&b->worker, kind, before, after, out_len);
 }
 
 static uint64_t pc_offset(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   return b->is_exec ? UINT64_MAX : inject_pc_offset(&b->worker);
 }
 
-static void limit(void *context, const limits_t *limits, limited_t *out) {
-  board_t *b = context;
+static void limit(void *context, const hil_limits_t *limits, hil_limited_t *out) {
+  hil_board_t *b = context;
   knobs_limit(&b->knobs, worker_pid(b), limits, out);
 }
 
 /* Start anew, as a board does: a new process image that keeps only its link. */
 static void reset(void *context) {
-  board_t *b = context;
+  hil_board_t *b = context;
   kill_worker(b);
   knobs_lift(&b->knobs); /* the next life does not know what was found */
   char fds[48];
@@ -168,29 +168,29 @@ static void reset(void *context) {
   _exit(EXIT_ENVIRONMENT); /* a board that cannot start stays silent */
 }
 
-static void identify(void *context, hello_t *out) {
-  probe_identify(&((board_t *)context)->sensors, out);
+static void identify(void *context, hil_hello_t *out) {
+  probe_identify(&((hil_board_t *)context)->sensors, out);
   out->gpr_count = ARCH_GPR_COUNT;
   out->vector_bytes = ARCH_VECTOR_BYTES;
   out->targets |= 1u << TARGET_CPU | 1u << TARGET_STACK | 1u << TARGET_HEAP | 1u << TARGET_TEXT |
                   1u << TARGET_GPR | 1u << TARGET_VECTOR;
 }
 
-static void health(void *context, health_t *out) {
-  probe_health(&((board_t *)context)->sensors, out);
+static void health(void *context, hil_health_t *out) {
+  probe_health(&((hil_board_t *)context)->sensors, out);
 }
 
-static void sensors(void *context, sensors_t *out) {
-  probe_all(&((board_t *)context)->sensors, out);
+static void sensors(void *context, hil_sensors_t *out) {
+  probe_all(&((hil_board_t *)context)->sensors, out);
 }
 
 static int set_baud(void *context, uint32_t baud, int now) {
-  tty_t *t = &((board_t *)context)->tty;
+  hil_tty_t *t = &((hil_board_t *)context)->tty;
   return now ? tty_set_baud(t, baud) : tty_can_baud(t, baud);
 }
 
 static uint32_t last_error(void *context) {
-  const board_t *b = context;
+  const hil_board_t *b = context;
   return b->is_exec ? b->exec.last_errno : b->worker.last_errno;
 }
 
@@ -277,17 +277,17 @@ static int number(const char *from) {
   return *end || value < 0 || value > INT_MAX ? 0 : (int)value;
 }
 
-static int knobs_level(const char *name, knobs_level_t *out) {
+static int knobs_level(const char *name, hil_knobs_level_t *out) {
   static const char *const names[] = {"none", "worker", "system"};
   for (int i = KNOBS_NONE; i <= KNOBS_SYSTEM; i++) {
     if (strcmp(name, names[i]) != 0) continue;
-    *out = (knobs_level_t)i;
+    *out = (hil_knobs_level_t)i;
     return 1;
   }
   return 0;
 }
 
-static int open_link(board_t *b, int baud) {
+static int open_link(hil_board_t *b, int baud) {
   const char *inherited = getenv("HIL_AGENT_INHERIT");
   int master, hold;
   if (inherited && sscanf(inherited, "%d,%d", &master, &hold) == 2) {
@@ -309,7 +309,7 @@ static int open_link(board_t *b, int baud) {
 
 /* Wait for bytes, for room to send, for the worker, or for the parent's end; then let the agent
  * proceed. */
-static int serve(board_t *b, const sigset_t *wait_mask) {
+static int serve(hil_board_t *b, const sigset_t *wait_mask) {
   for (;;) {
     uint32_t wait_us = agent_poll(&b->agent);
     const uint32_t kick_us = watchdog_kick(&b->watchdog, now_us(NULL));
@@ -351,9 +351,9 @@ int main(int argc, char **argv) {
   init_system(); /* before anything that needs /proc */
   fix_addresses(argv);
   (void)prctl(PR_SET_NAME, "hil-agent"); /* not "exe", after that */
-  board_t *b = &board;
+  hil_board_t *b = &board;
   int baud = 115200, option;
-  knobs_level_t level = KNOBS_WORKER;
+  hil_knobs_level_t level = KNOBS_WORKER;
   b->sys_root = "";
   b->parent_fd = b->watchdog.fd = -1;
   b->argv = argv;
@@ -399,7 +399,7 @@ int main(int argc, char **argv) {
   on_signals(&wait_mask);
   uint64_t boot_id = 0;
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = now_us(NULL);
-  const port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
+  const hil_port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
                        interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
                        target_write, sefi, pc_offset, limit,    reset,      identify,   health,
                        last_error, set_baud, find, sensors};

@@ -109,9 +109,9 @@ static int placeholder(const char *serial) {
   return 0;
 }
 
-void probe_init(probe_t *s, const char *root) { *s = (probe_t){.root = root}; }
+void probe_init(hil_probe_t *s, const char *root) { *s = (hil_probe_t){.root = root}; }
 
-void probe_identify(const probe_t *s, hello_t *out) {
+void probe_identify(const hil_probe_t *s, hil_hello_t *out) {
   static const char *const models[] = {"/proc/device-tree/model",
                                        "/sys/firmware/devicetree/base/model",
                                        "/sys/class/dmi/id/product_name"};
@@ -160,7 +160,7 @@ static int zone_rank(const char *type) {
   return 0;
 }
 
-static int zone_temperature(const probe_t *s, long long *out_mc) {
+static int zone_temperature(const hil_probe_t *s, long long *out_mc) {
   char path[PATH_CAP], type[64];
   int best = 0, zones = 0, unnamed = 0;
   long long value, unnamed_mc = 0;
@@ -186,7 +186,7 @@ static int zone_temperature(const probe_t *s, long long *out_mc) {
   return best;
 }
 
-static int hwmon_temperature(const probe_t *s, long long *out_mc) {
+static int hwmon_temperature(const hil_probe_t *s, long long *out_mc) {
   static const char *const drivers[] = {"coretemp", "k10temp", "zenpower", "cpu_thermal"};
   char path[PATH_CAP], name[64];
   for (int h = 0; h < HWMON_MAX; h++) {
@@ -201,7 +201,7 @@ static int hwmon_temperature(const probe_t *s, long long *out_mc) {
   return 0;
 }
 
-static void cpu_temperature(const probe_t *s, health_t *out) {
+static void cpu_temperature(const hil_probe_t *s, hil_health_t *out) {
   long long zone_mc = 0, hwmon_mc = 0;
   const int rank = zone_temperature(s, &zone_mc);
   if (rank < 4 && hwmon_temperature(s, &hwmon_mc)) {
@@ -214,7 +214,7 @@ static void cpu_temperature(const probe_t *s, health_t *out) {
 /* --- clock ---------------------------------------------------------------------------------------- */
 
 /* Of core 0, or of the first cluster that tells: core 0 has no folder of its own on some kernels. */
-static void cpu_clock(const probe_t *s, health_t *out) {
+static void cpu_clock(const hil_probe_t *s, hil_health_t *out) {
   char path[PATH_CAP];
   long long khz;
   int found = read_number(s->root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &khz);
@@ -229,7 +229,7 @@ static void cpu_clock(const probe_t *s, health_t *out) {
 
 /* The firmware's property mailbox: one tag, GET_THROTTLED. The value sent with it names the "has
  * occurred" bits to clear: none, they are not ours to forget. */
-static int mailbox_throttled(const probe_t *s, uint32_t *out) {
+static int mailbox_throttled(const hil_probe_t *s, uint32_t *out) {
   enum { TAG_GET_THROTTLED = 0x00030046, REQUEST = 0, WORDS = 7 };
   static const uint32_t answered = 0x80000000u;
   char path[PATH_CAP];
@@ -237,14 +237,14 @@ static int mailbox_throttled(const probe_t *s, uint32_t *out) {
   (void)snprintf(path, sizeof path, "%s/dev/vcio", s->root);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return 0;
-  const int status = ioctl(fd, (ioctl_request_t)_IOWR(100, 0, char *), message);
+  const int status = ioctl(fd, (hil_ioctl_request_t)_IOWR(100, 0, char *), message);
   (void)close(fd);
   if (status < 0 || message[1] != answered || message[4] != (answered | 4u)) return 0;
   *out = message[5];
   return 1;
 }
 
-static int vcgencmd_throttled(probe_t *s, uint32_t *out) {
+static int vcgencmd_throttled(hil_probe_t *s, uint32_t *out) {
   char path[PATH_CAP], said[128];
   unsigned value;
   if (s->vcgencmd_failed) return 0; /* one that hangs must not cost us its patience every second */
@@ -260,7 +260,7 @@ static int vcgencmd_throttled(probe_t *s, uint32_t *out) {
   return 1;
 }
 
-static void throttling(probe_t *s, health_t *out) {
+static void throttling(hil_probe_t *s, hil_health_t *out) {
   static const char *const shown[] = {"/sys/devices/platform/soc/soc:firmware/get_throttled",
                                       "/sys/devices/platform/axi/axi:firmware/get_throttled"};
   long long value;
@@ -280,7 +280,7 @@ static int within(long long value, long long limit) { return value > -limit && v
 static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 
 /* inN_label, inN_input [mV], currN_input [mA]. */
-static int read_rail(const probe_t *s, int hwmon, int channel, rail_t *out) {
+static int read_rail(const hil_probe_t *s, int hwmon, int channel, hil_rail_t *out) {
   char path[PATH_CAP], label[64];
   long long mv, ma;
   (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_label", hwmon, channel);
@@ -299,7 +299,7 @@ static int read_rail(const probe_t *s, int hwmon, int channel, rail_t *out) {
   return 1;
 }
 
-static void power_rails(const probe_t *s, health_t *out) {
+static void power_rails(const hil_probe_t *s, hil_health_t *out) {
   for (int h = 0; h < HWMON_MAX; h++) {
     for (int n = 1; n <= CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
       out->rails = (uint8_t)(out->rails + read_rail(s, h, n, &out->rail[out->rails]));
@@ -307,7 +307,7 @@ static void power_rails(const probe_t *s, health_t *out) {
   }
 }
 
-void probe_health(probe_t *s, health_t *out) {
+void probe_health(hil_probe_t *s, hil_health_t *out) {
   cpu_temperature(s, out);
   cpu_clock(s, out);
   throttling(s, out);
@@ -325,15 +325,15 @@ void probe_health(probe_t *s, health_t *out) {
 
 /* --- what HEALTH has no room for ------------------------------------------------------------------------ */
 
-static void add(sensors_t *out, reading_kind_t kind, const char *name, long long value) {
+static void add(hil_sensors_t *out, hil_reading_kind_t kind, const char *name, long long value) {
   if (out->readings == MESSAGE_READINGS_MAX || !within_i32(value)) return;
-  reading_t *r = &out->reading[out->readings++];
+  hil_reading_t *r = &out->reading[out->readings++];
   r->kind = (uint8_t)kind;
   (void)snprintf(r->name, sizeof r->name, "%.15s", name);
   r->value = (int32_t)value;
 }
 
-static void all_temperatures(const probe_t *s, sensors_t *out) {
+static void all_temperatures(const hil_probe_t *s, hil_sensors_t *out) {
   char path[PATH_CAP], type[64];
   long long value;
   for (int i = 0; i < ZONES_MAX; i++) {
@@ -346,7 +346,7 @@ static void all_temperatures(const probe_t *s, sensors_t *out) {
 }
 
 /* pwm1 from 0 to 255, fan1_input; a Jetson has its tachometer apart, with a file of its own name. */
-static void fans(const probe_t *s, sensors_t *out) {
+static void fans(const hil_probe_t *s, hil_sensors_t *out) {
   static const char *const speeds[] = {"fan1_input", "rpm"};
   char path[PATH_CAP], name[64];
   long long value;
@@ -366,7 +366,7 @@ static void fans(const probe_t *s, sensors_t *out) {
 
 /* The mode that a Jetson was last set to, without asking nvpmodel: its number, named by the board's own
  * configuration. */
-static void power_mode(const probe_t *s, sensors_t *out) {
+static void power_mode(const hil_probe_t *s, hil_sensors_t *out) {
   char line[256], path[PATH_CAP], name[MESSAGE_TEXT_LEN];
   int now, id;
   if (read_line(s->root, "/var/lib/nvpmodel/status", line, sizeof line) <= 0 ||
@@ -383,7 +383,7 @@ static void power_mode(const probe_t *s, sensors_t *out) {
   if (f) (void)fclose(f);
 }
 
-void probe_all(const probe_t *s, sensors_t *out) {
+void probe_all(const hil_probe_t *s, hil_sensors_t *out) {
   power_mode(s, out);
   fans(s, out); /* first: the zones of a big board could take all the room */
   all_temperatures(s, out);

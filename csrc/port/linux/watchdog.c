@@ -21,8 +21,8 @@ enum { KICKS_PER_TIMEOUT = 4, SECONDS_MAX = 65535 };
 /* What is written is no matter to the driver, but for this one letter. */
 static const char kick[] = "k", disarm[] = "V";
 
-int watchdog_parse(watchdog_t *w, const char *spec) {
-  *w = (watchdog_t){.fd = -1, .seconds = WATCHDOG_DEFAULT_S};
+int watchdog_parse(hil_watchdog_t *w, const char *spec) {
+  *w = (hil_watchdog_t){.fd = -1, .seconds = WATCHDOG_DEFAULT_S};
   const char *colon = strrchr(spec, ':');
   size_t len = strlen(spec);
   if (colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
@@ -36,7 +36,7 @@ int watchdog_parse(watchdog_t *w, const char *spec) {
   return 0;
 }
 
-void watchdog_open(watchdog_t *w) {
+void watchdog_open(hil_watchdog_t *w) {
   if (!w->path[0]) return;
   w->fd = open(w->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
   if (w->fd < 0) {
@@ -45,11 +45,11 @@ void watchdog_open(watchdog_t *w) {
     return;
   }
   int seconds = w->seconds;
-  if (ioctl(w->fd, (ioctl_request_t)WDIOC_SETTIMEOUT, &seconds) != 0) {
+  if (ioctl(w->fd, (hil_ioctl_request_t)WDIOC_SETTIMEOUT, &seconds) != 0) {
     (void)fprintf(stderr, "hil-agent: watchdog %s takes no time-out of %d s: %s\n", w->path,
                   w->seconds, strerror(errno));
     seconds = w->seconds;
-    if (ioctl(w->fd, (ioctl_request_t)WDIOC_GETTIMEOUT, &seconds) != 0) seconds = w->seconds;
+    if (ioctl(w->fd, (hil_ioctl_request_t)WDIOC_GETTIMEOUT, &seconds) != 0) seconds = w->seconds;
   }
   if (seconds < 1) seconds = 1;
   if (seconds != w->seconds) {
@@ -59,7 +59,7 @@ void watchdog_open(watchdog_t *w) {
   w->next_us = 0;
 }
 
-uint32_t watchdog_kick(watchdog_t *w, uint64_t now_us) {
+uint32_t watchdog_kick(hil_watchdog_t *w, uint64_t now_us) {
   if (w->fd < 0) return UINT32_MAX;
   if (now_us >= w->next_us) {
     w->next_us = now_us + w->period_us;
@@ -73,7 +73,7 @@ uint32_t watchdog_kick(watchdog_t *w, uint64_t now_us) {
   return (uint32_t)(w->next_us - now_us < UINT32_MAX ? w->next_us - now_us : UINT32_MAX - 1u);
 }
 
-void watchdog_close(watchdog_t *w) {
+void watchdog_close(hil_watchdog_t *w) {
   if (w->fd < 0) return;
   if (write(w->fd, disarm, 1) != 1) {
     (void)fprintf(stderr, "hil-agent: watchdog %s cannot be disarmed: %s\n", w->path, strerror(errno));

@@ -36,10 +36,10 @@ __asm__(ARCH_TRAPS);
 
 /* What agent and worker share beside the regions. */
 typedef struct {
-  progress_t progress;
-  workload_io_t io;
-  int (*step)(const workload_io_t *io, progress_t *progress);
-} control_t;
+  hil_progress_t progress;
+  hil_workload_io_t io;
+  int (*step)(const hil_workload_io_t *io, hil_progress_t *progress);
+} hil_control_t;
 
 #if UINTPTR_MAX > UINT32_MAX
 #define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 38-bit-or-wider address space */
@@ -52,9 +52,9 @@ enum {
   PAGE = 65536        /* a multiple of every page size in use */
 };
 
-static control_t *const control = (control_t *)ARENA_BASE;
+static hil_control_t *const control = (hil_control_t *)ARENA_BASE;
 
-static int refused(worker_t *w) {
+static int refused(hil_worker_t *w) {
   w->last_errno = (uint32_t)errno;
   return HIL_ERR_IO;
 }
@@ -69,7 +69,7 @@ static uint8_t *place(int slot, size_t len, int sharing) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-int worker_load(worker_t *w, const workload_t *workload, port_memory_t *out) {
+int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out) {
   worker_kill(w);
   w->workload = NULL;
   void *arena = mmap(ARENA_BASE, ARENA_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -125,14 +125,14 @@ static int worker_main(void *unused) {
 
 /* --- the agent's side --------------------------------------------------------------------------- */
 
-static int registers(worker_t *w, arch_regs_t *regs) {
+static int registers(hil_worker_t *w, hil_arch_regs_t *regs) {
   struct iovec io = {regs, sizeof *regs};
   return ptrace(PTRACE_GETREGSET, w->pid, (void *)NT_PRSTATUS, &io) == 0 ? HIL_OK : refused(w);
 }
 
 /* At which trap does the stopped worker stand? On machines whose trap is reported at itself, move on. */
-static uintptr_t trap_site(worker_t *w) {
-  arch_regs_t regs;
+static uintptr_t trap_site(hil_worker_t *w) {
+  hil_arch_regs_t regs;
   if (registers(w, &regs) != HIL_OK) return 0;
   const uintptr_t site = (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT;
   if (site != (uintptr_t)worker_trap_rest && site != (uintptr_t)worker_trap_tick) return 0;
@@ -144,14 +144,14 @@ static uintptr_t trap_site(worker_t *w) {
   return site;
 }
 
-static void forget(worker_t *w) {
+static void forget(hil_worker_t *w) {
   if (w->mem_fd > 0) (void)close(w->mem_fd);
   w->mem_fd = -1;
   w->pid = 0;
   w->begun = w->standing = w->has_status = 0;
 }
 
-static int wait_for(worker_t *w, int options, int *out_status) {
+static int wait_for(hil_worker_t *w, int options, int *out_status) {
   pid_t got;
   do {
     got = waitpid(w->pid, out_status, options | __WALL);
@@ -159,7 +159,7 @@ static int wait_for(worker_t *w, int options, int *out_status) {
   return got == w->pid;
 }
 
-void worker_kill(worker_t *w) {
+void worker_kill(hil_worker_t *w) {
   int status;
   if (!w->pid) return;
   (void)kill(w->pid, SIGKILL);
@@ -168,12 +168,12 @@ void worker_kill(worker_t *w) {
   forget(w);
 }
 
-int worker_start(worker_t *w) {
+int worker_start(hil_worker_t *w) {
   worker_kill(w);
   if (!w->workload) return HIL_ERR_STATE;
   memset(control, 0, sizeof *control);
   control->progress.stop = worker_trap_tick;
-  control->io = (workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
+  control->io = (hil_workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
                                 w->memory.region[REGION_OUTPUT], w->scratch};
   control->step = w->workload->step;
   const pid_t pid = clone(worker_main, w->stack + WORKER_STACK_LEN, SIGCHLD, NULL);
@@ -199,20 +199,20 @@ int worker_start(worker_t *w) {
   return HIL_OK;
 }
 
-static uint64_t clock_us(const worker_t *w) {
+static uint64_t clock_us(const hil_worker_t *w) {
   clockid_t id;
   struct timespec t;
   if (!w->pid || clock_getcpuclockid(w->pid, &id) != 0 || clock_gettime(id, &t) != 0) return 0;
   return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-uint64_t worker_cpu_us(worker_t *w) {
+uint64_t worker_cpu_us(hil_worker_t *w) {
   const uint64_t now = clock_us(w);
   if (w->pid) w->used_us = now > w->cpu_base_us ? now - w->cpu_base_us : 0;
   return w->used_us; /* of a worker that is gone: as last seen */
 }
 
-static void begin(worker_t *w) {
+static void begin(hil_worker_t *w) {
   if (w->begun) return;
   w->begun = 1;
   w->standing = 1;
@@ -220,7 +220,7 @@ static void begin(worker_t *w) {
   w->used_us = 0;
 }
 
-int worker_resume(worker_t *w) {
+int worker_resume(hil_worker_t *w) {
   if (!w->pid) return HIL_ERR_STATE;
   if (w->has_status || !w->standing) return HIL_OK; /* ended meanwhile: poll tells */
   /* ESRCH: somebody killed it as it stood; poll tells. */
@@ -229,7 +229,7 @@ int worker_resume(worker_t *w) {
   return HIL_OK;
 }
 
-int worker_step(worker_t *w) {
+int worker_step(hil_worker_t *w) {
   if (!w->pid) return HIL_ERR_STATE;
   begin(w);
   return worker_resume(w);
@@ -241,7 +241,7 @@ static int harmless(int signal) {
 }
 
 /* Let it die of the signal it got. */
-static port_event_t die(worker_t *w, int signal, uint8_t *out_signal) {
+static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
   int status = 0;
   (void)worker_cpu_us(w);
   (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
@@ -255,7 +255,7 @@ static port_event_t die(worker_t *w, int signal, uint8_t *out_signal) {
   return PORT_CRASHED;
 }
 
-static port_event_t stopped(worker_t *w, agent_t *agent, int signal, uint8_t *out_signal) {
+static hil_port_event_t stopped(hil_worker_t *w, hil_agent_t *agent, int signal, uint8_t *out_signal) {
   w->standing = 1;
   if (signal == SIGTRAP) {
     const uintptr_t site = trap_site(w);
@@ -272,7 +272,7 @@ static port_event_t stopped(worker_t *w, agent_t *agent, int signal, uint8_t *ou
   return PORT_RUNNING;
 }
 
-port_event_t worker_poll(worker_t *w, agent_t *agent, uint8_t *out_signal) {
+hil_port_event_t worker_poll(hil_worker_t *w, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
   if (!w->pid) return PORT_CRASHED;
   int status = w->status;
@@ -284,7 +284,7 @@ port_event_t worker_poll(worker_t *w, agent_t *agent, uint8_t *out_signal) {
   return PORT_CRASHED;
 }
 
-int worker_interrupt(worker_t *w) {
+int worker_interrupt(hil_worker_t *w) {
   if (!w->pid || w->standing || w->has_status) return HIL_ERR_STATE;
   if (kill(w->pid, SIGSTOP) != 0) return refused(w);
   int status = 0;
@@ -298,9 +298,9 @@ int worker_interrupt(worker_t *w) {
   return HIL_ERR_STATE;
 }
 
-static int single_steps(worker_t *w, uint32_t steps, uint32_t *out_taken) {
+static int single_steps(hil_worker_t *w, uint32_t steps, uint32_t *out_taken) {
   while (*out_taken < steps) {
-    arch_regs_t regs;
+    hil_arch_regs_t regs;
     if (registers(w, &regs) != HIL_OK) return HIL_ERR_IO;
     if (*out_taken && (uintptr_t)ARCH_PC(regs) == (uintptr_t)worker_trap_rest) return HIL_ERR_STATE;
     if (ptrace(PTRACE_SINGLESTEP, w->pid, NULL, NULL) != 0) return refused(w);
@@ -319,7 +319,7 @@ static int single_steps(worker_t *w, uint32_t steps, uint32_t *out_taken) {
 
 /* Stopping at every instruction takes thousands of times as long as the instruction: that time is ours,
  * and must not use up the budget of the step. */
-int worker_advance(worker_t *w, uint32_t steps, uint32_t *out_taken) {
+int worker_advance(hil_worker_t *w, uint32_t steps, uint32_t *out_taken) {
   *out_taken = 0;
   if (!ARCH_COUNTS_STEPS) return HIL_ERR_NOSYS;
   if (!w->pid || w->has_status) return HIL_ERR_STATE;

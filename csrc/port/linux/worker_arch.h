@@ -37,8 +37,8 @@ enum {
   ARCH_PATCH_LEN = 2
 };
 
-typedef struct user_regs_struct arch_regs_t;
-typedef struct user_fpregs_struct arch_fpregs_t;
+typedef struct user_regs_struct hil_arch_regs_t;
+typedef struct user_fpregs_struct hil_arch_fpregs_t;
 
 #define ARCH_PC(regs) ((regs).rip)
 #define ARCH_SP(regs) ((regs).rsp)
@@ -79,8 +79,8 @@ enum {
   ARCH_PATCH_LEN = 4
 };
 
-typedef struct user_regs_struct arch_regs_t;
-typedef struct user_fpsimd_struct arch_fpregs_t;
+typedef struct user_regs_struct hil_arch_regs_t;
+typedef struct user_fpsimd_struct hil_arch_fpregs_t;
 
 #define ARCH_PC(r) ((r).pc)
 #define ARCH_SP(r) ((r).sp)
@@ -133,11 +133,11 @@ enum {
 /* As ptrace has them: r0..r15, cpsr, the first r0; and d0..d31, fpscr. */
 typedef struct {
   uint32_t r[18];
-} arch_regs_t;
+} hil_arch_regs_t;
 typedef struct {
   uint64_t d[32];
   uint32_t fpscr;
-} arch_fpregs_t;
+} hil_arch_fpregs_t;
 
 #define ARCH_PC(regs) ((regs).r[15])
 #define ARCH_SP(regs) ((regs).r[13])
@@ -180,11 +180,11 @@ enum {
 /* As ptrace has them: pc, x1..x31; and f0..f31, fcsr. */
 typedef struct {
   uint64_t r[32];
-} arch_regs_t;
+} hil_arch_regs_t;
 typedef struct {
   uint64_t f[32];
   uint32_t fcsr;
-} arch_fpregs_t;
+} hil_arch_fpregs_t;
 
 #define ARCH_PC(regs) ((regs).r[0])
 #define ARCH_SP(regs) ((regs).r[2])

@@ -8,7 +8,7 @@
 #include "port.h"
 
 /* What an embedding program calls. */
-int port_template_init(agent_t *agent, uint64_t *words, uint8_t *checks, size_t count);
+int port_template_init(hil_agent_t *agent, uint64_t *words, uint8_t *checks, size_t count);
 
 static size_t tx(void *context, const uint8_t *bytes, size_t len) {
   (void)context;
@@ -22,7 +22,7 @@ static uint64_t now_us(void *context) {
   return 0;
 }
 
-static int load(void *context, const workload_t *workload, port_memory_t *out) {
+static int load(void *context, const hil_workload_t *workload, hil_port_memory_t *out) {
   (void)context;
   (void)workload;
   (void)out;
@@ -34,7 +34,7 @@ static int no_action(void *context) {
   return HIL_ERR_NOSYS;
 }
 
-static port_event_t poll(void *context, uint8_t *out_signal) {
+static hil_port_event_t poll(void *context, uint8_t *out_signal) {
   (void)context;
   *out_signal = 0;
   return PORT_CRASHED;
@@ -49,14 +49,14 @@ static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
 
 static void nothing(void *context) { (void)context; }
 
-static int target_len(void *context, target_t target, uint64_t *out_len) {
+static int target_len(void *context, hil_target_t target, uint64_t *out_len) {
   (void)context;
   (void)target;
   *out_len = 0;
   return HIL_ERR_NOSYS;
 }
 
-static int target_read(void *context, target_t target, uint64_t offset, uint8_t *out, size_t len) {
+static int target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   (void)context;
   (void)target;
   (void)offset;
@@ -64,7 +64,7 @@ static int target_read(void *context, target_t target, uint64_t offset, uint8_t 
   return HIL_ERR_NOSYS;
 }
 
-static int target_write(void *context, target_t target, uint64_t offset, const uint8_t *bytes,
+static int target_write(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
   (void)context;
   (void)target;
@@ -74,7 +74,7 @@ static int target_write(void *context, target_t target, uint64_t offset, const u
   return HIL_ERR_NOSYS;
 }
 
-static int sefi(void *context, sefi_t kind, uint8_t before[16], uint8_t after[16],
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
                 uint8_t *out_len) {
   (void)context;
   (void)kind;
@@ -89,12 +89,12 @@ static uint64_t pc_offset(void *context) {
   return UINT64_MAX;
 }
 
-static void identify(void *context, hello_t *out) {
+static void identify(void *context, hil_hello_t *out) {
   (void)context;
   (void)out;
 }
 
-static void health(void *context, health_t *out) {
+static void health(void *context, hil_health_t *out) {
   (void)context;
   (void)out;
 }
@@ -104,8 +104,8 @@ static uint32_t last_error(void *context) {
   return 0;
 }
 
-int port_template_init(agent_t *agent, uint64_t *words, uint8_t *checks, size_t count) {
-  const port_t port = {.tx = tx, .now_us = now_us, .load = load, .start = no_action,
+int port_template_init(hil_agent_t *agent, uint64_t *words, uint8_t *checks, size_t count) {
+  const hil_port_t port = {.tx = tx, .now_us = now_us, .load = load, .start = no_action,
                        .step = no_action, .poll = poll, .interrupt = NULL, .resume = NULL,
                        .advance = advance, .kill = nothing, .cpu_us = now_us,
                        .target_len = target_len, .target_read = target_read,

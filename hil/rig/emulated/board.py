@@ -267,8 +267,8 @@ class EmulatedBoard:
                 "where this kernel lies in memory is not known: it has no arm64 image header"
             )
         space = size * 8
-        pattern = ffi.new("upset_pattern_t *", [_KINDS[kind], width, bit % space, value])
-        window = ffi.new("upset_window_t *")
+        pattern = ffi.new("hil_upset_pattern_t *", [_KINDS[kind], width, bit % space, value])
+        window = ffi.new("hil_upset_window_t *")
         check(lib.upset_window(pattern, size, window), "upset_window")
         at, length = base + window.offset, window.len
         if machine.stuck:

@@ -31,7 +31,7 @@ _LOST_KEPT: Final = 2000
 EVERYTHING: Final = 2**62
 """A frame after all others."""
 _BUSY_MS: Final = 50
-_ANSWERED: Final = (0, 1, 2, 3)  # node_status_t: done, crashed, hung, absent
+_ANSWERED: Final = (0, 1, 2, 3)  # hil_node_status_t: done, crashed, hung, absent
 _STATUS_AT: Final = 32  # bytes of a packed frame (hil.record.schema)
 _NODE_LEN: Final = 18
 

@@ -42,7 +42,7 @@ static void step(uint8_t state[STATE], const uint8_t input[INPUT], uint8_t outpu
 
 enum { HEADER = 12, FRAME = 8, CRC = 4, INIT = 1, STEP = 2, SIZES = 12 };
 
-static uint32_t crc32c(const uint8_t *data, size_t len) {
+static uint32_t hil_crc32c(const uint8_t *data, size_t len) {
   uint32_t crc = 0xFFFFFFFFu;
   for (size_t i = 0; i < len; i++) {
     crc ^= data[i];
@@ -60,7 +60,7 @@ static int answer(uint8_t type, uint8_t *message, size_t body) {
   message[5] = type;
   message[6] = message[7] = 0;
   put32(message + 8, (uint32_t)body);
-  put32(message + HEADER + body, crc32c(message, HEADER + body));
+  put32(message + HEADER + body, hil_crc32c(message, HEADER + body));
   return fwrite(message, HEADER + body + CRC, 1, stdout) == 1 && fflush(stdout) == 0;
 }
 
@@ -72,7 +72,7 @@ int main(void) {
     uint8_t *const state = out + HEADER + (type == INIT ? SIZES : FRAME);
     if (fread(in + HEADER, body + CRC, 1, stdin) != 1) return 1;
     uint8_t check[CRC];
-    put32(check, crc32c(in, HEADER + body));
+    put32(check, hil_crc32c(in, HEADER + body));
     if (memcmp(check, in + HEADER + body, CRC) != 0) return 2;
     if (type == INIT) {
       put32(out + HEADER, STATE);
