@@ -324,8 +324,10 @@ def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
     frames = s.get("frames")
     if frames is None and s.get("duration"):
         frames = (duration_us(str(s["duration"])) or 0) // frame_us
-    seed = meta.get("seed")
-    seed = seed if isinstance(seed, int) else 0
+    try:
+        seed = int(meta.get("seed", 0) or 0)
+    except ValueError:
+        seed = 0
     return Run(
         str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
         str(s.get("workload", "")), seed, str(s.get("pace", "free")),
