@@ -30,7 +30,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hil = Hil(folder)
     words = ("--frames", 1100, "--boards", "process", "--out", "r", "-q")
     done = hil("run", "quickstart", *words)
-    assert done.code in (0, 1), done.err
+    assert done.code == 0, done.err
     return folder / "r"
 
 
@@ -63,22 +63,25 @@ def flip(run: Path, frame: int, at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "boards", "scheme"),
+    ("scenario", "boards", "scheme", "code"),
     [
-        ("memory-storm", "inproc", "dmr"),
-        ("one-node-dies", "inproc", "5mr"),
-        ("seu-storm", "process", "simplex"),
-        pytest.param("memory-storm", "inproc", "simplex", marks=pytest.mark.slow),
-        pytest.param("memory-storm", "inproc", "7mr", marks=pytest.mark.slow),
-        pytest.param("two-faults", "inproc", "tmr", marks=pytest.mark.slow),
-        pytest.param("hang", "process", "tmr", marks=pytest.mark.slow),
-        pytest.param("seu-storm", "process", "dmr", marks=pytest.mark.slow),
+        ("memory-storm", "inproc", "dmr", 1),
+        ("one-node-dies", "inproc", "5mr", 1),
+        ("seu-storm", "process", "simplex", 1),
+        pytest.param("memory-storm", "inproc", "simplex", 1, marks=pytest.mark.slow),
+        pytest.param("memory-storm", "inproc", "7mr", 0, marks=pytest.mark.slow),
+        pytest.param("two-faults", "inproc", "tmr", 1, marks=pytest.mark.slow),
+        pytest.param("hang", "process", "tmr", 1, marks=pytest.mark.slow),
+        pytest.param("seu-storm", "process", "dmr", 1, marks=pytest.mark.slow),
     ],
 )
-def test_fresh_runs_are_verified(hil: Hil, scenario: str, boards: str, scheme: str) -> None:
+def test_fresh_runs_are_verified(
+    hil: Hil, scenario: str, boards: str, scheme: str, code: int
+) -> None:
+    """So few frames are less than most of them expect."""
     words = ("--boards", boards, "--scheme", scheme, "--frames", 400)
     done = hil("run", scenario, *words, "--out", "r", "--json")
-    assert done.code in (0, 1), done.err
+    assert done.code == code, done.err
     answer = hil("replay", "r", "--verify", "--json")
     assert answer.code == 0, answer.out
     assert answer.json["verified"] is True

@@ -275,7 +275,7 @@ def test_out_that_holds_a_record_is_not_overwritten(hil: Hil) -> None:
     assert hil("run", "s.yaml", "--out", "r", "-q").code == 0
     before = (hil.cwd / "r" / "run.db").read_bytes()
     done = hil("run", "s.yaml", "--out", "r")
-    assert done.code in (2, 3)
+    assert done.code == 2
     assert "already holds the record" in done.err
     assert (hil.cwd / "r" / "run.db").read_bytes() == before
 
@@ -392,7 +392,7 @@ def test_an_interrupted_run_can_be_resumed_to_the_same_digest(hil: Hil) -> None:
     process.communicate(timeout=30)
     assert process.returncode == 130
     done = hil("run", "--resume", "r", "--json")
-    assert done.code in (0, 1), done.err
+    assert done.code == 0, done.err
     assert done.json["frames"] == whole["frames"]
     assert done.json["run_digest"] == whole["run_digest"]
 
@@ -442,7 +442,7 @@ def test_a_terminal_gets_colours_and_a_moving_bar(hil: Hil) -> None:
     code, shown = on_terminal(
         hil, "run", "memory-storm", "--boards", "process", "--frames", 1500, "--no-tui"
     )
-    assert code in (0, 1)
+    assert code == 0
     assert COLOUR.search(shown)
     assert "frames/s" in shown
     assert "\x1b[?25h" in shown  # the cursor is given back

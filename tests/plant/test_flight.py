@@ -301,7 +301,7 @@ def test_a_profile_alone_feeds_the_boards(tmp_path: Path) -> None:
         assert m.boards["a"].die_c == pytest.approx(20 + second / 100)
         assert m.flux_per_cm2_s == pytest.approx(second / 100)
     assert seen[0] == seen[150] == seen[699] == "fff"
-    assert seen[250] == "fco" or seen[250] == "fof" or seen[250].count("o") >= 1
+    assert seen[250] == "fco", "12 W: one at full speed, one capped, one off"
     assert seen[450] == "ooo"
 
 

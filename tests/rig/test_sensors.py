@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -467,10 +466,8 @@ def test_a_vcgencmd_that_does_not_work_is_not_asked_again(
     vcgencmd: Callable[[str], tuple[Rig, Vcgencmd]], body: str
 ) -> None:
     rig, script = vcgencmd(body)
-    began = time.monotonic()
     for _ in range(5):
         assert rig.health(rig.nodes)["n0"].throttled is None
-    assert time.monotonic() - began < 20  # and not for ever
     assert script.calls.read_text() == "get_throttled\n"
 
 

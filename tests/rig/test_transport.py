@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.rig.serial_board import SerialBoard
 from hil.rig.transport import PortError, SerialTransport, TransportLost
+from tests.virtual_clock import VirtualClock
 
 from .contract import SEED, TIMING, is_golden, one
 
@@ -236,25 +236,34 @@ def test_an_end_that_takes_nothing_is_lost(
 
 
 class FakeAgent(threading.Thread):
-    """Answers every request with what `answer` makes of it, on the board's end of a pty."""
+    """Answers every request in another wire version, on the board's end of a pty, until `end`."""
 
     def __init__(self, master: int, version: int) -> None:
         super().__init__(daemon=True)
         self.master = master
         self.version = version
         self.asked = 0
+        self._ended, self._end = os.pipe()
 
     def run(self) -> None:
         decoder = Decoder()
         while True:
-            try:
-                frames, _ = decoder.push(os.read(self.master, 4096))
-            except OSError:
+            ready, _, _ = select.select([self.master, self._ended], [], [])
+            if self._ended in ready:
                 return
+            frames, _ = decoder.push(os.read(self.master, 4096))
             for frame in frames:
                 self.asked += 1
                 answer = encode(frame.type | ANSWER, frame.seq, bytes(80), version=self.version)
                 os.write(self.master, answer)
+
+    def end(self) -> None:
+        """Before its descriptor is closed: the number is given to others."""
+        os.write(self._end, b"x")
+        self.join(60)
+        assert not self.is_alive()
+        os.close(self._end)
+        os.close(self._ended)
 
 
 def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
@@ -265,6 +274,7 @@ def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
     with pytest.raises(VersionMismatch) as caught:
         rig.open()
     rig.close()
+    agent.end()
     told = f"its agent speaks wire version {WIRE_VERSION + 1}, this hil speaks {WIRE_VERSION}"
     assert caught.value.message == f"node left: {told}"
     assert "same release" in (caught.value.remedy or "")
@@ -273,13 +283,14 @@ def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
 
 def test_nobody_behind_a_port_is_a_timeout_with_advice(pty: tuple[int, str]) -> None:
     timing = Timing(retry_us=2_000, lost_after_us=60_000)
-    rig = Rig([Node("left", 0, SerialBoard("left", pty[1], 115200))], "sha256", SEED, timing)
-    began = time.monotonic()
-    with pytest.raises(LinkTimeout, match="node left does not answer") as caught:
+    clock = VirtualClock()
+    node = Node("left", 0, SerialBoard("left", pty[1], 115200), clock)
+    rig = Rig([node], "sha256", SEED, timing, clock)
+    with pytest.raises(LinkTimeout, match="node left does not answer: no answer for 60 ms") as told:
         rig.open()
-    assert 0.05 < time.monotonic() - began < 10
-    assert "hil-agent" in (caught.value.remedy or "")
-    assert rig.nodes[0].link.statistics.retries > 2
+    assert clock.elapsed_us == 60_000
+    assert "hil-agent" in (told.value.remedy or "")
+    assert node.link.statistics.retries == 4, "after 2, 6, 14 and 30 ms"
     rig.close()
 
 
