@@ -1,7 +1,8 @@
-"""A clock whose time passes only when somebody waits, so that tests measure none.
+"""Clocks for tests, which measure no real time: a virtual one, and one that can be put forward.
 
-What is waited for is real: descriptors are really looked at, events really asked. Only the waiting
-takes no time: when nothing is there, the clock is moved to the end of the wait.
+The time of `VirtualClock` passes only when somebody waits. What is waited for is real: descriptors
+are really looked at, events really asked. Only the waiting takes no time: when nothing is there, the
+clock is moved to the end of the wait.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from hil.clock import HOST
+from hil.clock import HOST, HostClock
 
 ZERO_US = 1_000_000_000
 
@@ -54,3 +55,16 @@ class VirtualClock:
             if not event.is_set():
                 self.advance(timeout_us)
         return event.is_set()
+
+
+class JumpingClock(HostClock):
+    """The host's clock, which a test puts forward: so much time has passed."""
+
+    def __init__(self) -> None:
+        self._ahead_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() + self._ahead_us
+
+    def jump(self, duration_us: int) -> None:
+        self._ahead_us += duration_us

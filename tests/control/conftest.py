@@ -20,6 +20,7 @@ from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.result import RunResult
 from hil.scenario import Scenario
+from tests.virtual_clock import JumpingClock
 
 DEADLINE_S = 30
 ENDLESS = 10**9
@@ -59,6 +60,7 @@ class Running:
     server: Server
     client: Client
     thread: threading.Thread
+    clock: JumpingClock
     results: list[RunResult] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
@@ -126,9 +128,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         folder.mkdir(exist_ok=True)
         server = Server(folder)
         stop = threading.Event()
+        clock = JumpingClock()
         loop = Loop(
-            s or scenario(**data), folder, stop=stop.is_set, inbox=server.inbox, resume_run=resume
-        )
+            s or scenario(**data), folder, stop=stop.is_set, inbox=server.inbox, resume_run=resume,
+            clock=clock,
+        )  # fmt: skip
 
         def work() -> None:
             try:
@@ -139,7 +143,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 server.close()
 
         thread = threading.Thread(target=work)
-        running = Running(folder, loop, server, Client(folder, DEADLINE_S), thread)
+        running = Running(folder, loop, server, Client(folder, DEADLINE_S), thread, clock)
         running.stop = stop.set
         runs.append(running)
         thread.start()
