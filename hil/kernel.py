@@ -242,7 +242,7 @@ class LinkCounters:
 
 
 def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VERSION) -> bytes:
-    """One frame, delimiter included. KernelError if the payload is too long."""
+    """One frame, both delimiters included. KernelError if the payload is too long."""
     out = ffi.new("uint8_t[]", _FRAME_MAX)
     n = ffi.new("size_t *")
     status = lib.wire_encode_version(version, type_, seq, payload, len(payload), out, _FRAME_MAX, n)
@@ -288,6 +288,11 @@ class Decoder:
             elif status < 0:
                 bad = status
         return frames, bad
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether the last bytes may be the beginning of a frame."""
+        return bool(self._d.fill)
 
     @property
     def peer_version(self) -> int:

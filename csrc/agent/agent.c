@@ -45,8 +45,21 @@ int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_
   return HIL_OK;
 }
 
+/* Send a NAK if bytes arrived that are no frame. While a frame is under way behind them it waits, and a
+ * good frame takes it back: the bytes were noise before that frame, and the host would send the frame
+ * again without need, with noise before it again. One NAK per burst: noise must not fill the line. */
+static void complain(hil_agent_t *a) {
+  uint8_t payload[4];
+  size_t len;
+  const hil_nak_t nak = {a->complaint};
+  if (!a->complaint || a->decoder.fill) return;
+  a->complaint = 0;
+  if (hil_nak_pack(&nak, payload, sizeof payload, &len) == HIL_OK) {
+    agent_send(a, HIL_MSG_NAK, 0, payload, len);
+  }
+}
+
 void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
-  int complained = 0;
   while (len && !a->resetting) {
     hil_wire_frame_t frame;
     size_t used = 0;
@@ -55,17 +68,13 @@ void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
     len -= used;
     agent_baud_heard(a, used, status == 1);
     if (status == 1) {
+      a->complaint = 0;
       agent_request(a, &frame);
-    } else if (status < 0 && !complained) {
-      uint8_t payload[4];
-      size_t payload_len;
-      const hil_nak_t nak = {(int8_t)status};
-      complained = 1; /* one per burst: noise must not fill the line with complaints */
-      if (hil_nak_pack(&nak, payload, sizeof payload, &payload_len) == HIL_OK) {
-        agent_send(a, HIL_MSG_NAK, 0, payload, payload_len);
-      }
+    } else if (status < 0) {
+      a->complaint = (int8_t)status;
     }
   }
+  complain(a);
 }
 
 /* Start anew as soon as the answer has left at the line's rate, or the link will not take it. */

@@ -52,6 +52,7 @@ typedef struct {
   uint64_t booted_us;
 
   hil_wire_decoder_t decoder;
+  int8_t complaint; /* why bytes were no frame, not told yet; 0: none */
   uint8_t tx[AGENT_TX_CAP];
   size_t tx_head, tx_fill;
   uint64_t tx_bytes, tx_frames, duplicates;

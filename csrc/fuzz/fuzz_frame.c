@@ -10,7 +10,7 @@
  *   W4. Each reported frame is in exactly one counter, and counters.bytes is the length of the stream.
  *   W5. A good frame has this version, len <= WIRE_PAYLOAD_MAX, its payload inside the decoder, and is
  *       encoded again to a frame that decodes to the same.
- *   W6. After any bytes and a delimiter, the next good frame is received.
+ *   W6. After any bytes the next good frame is received: it brings a delimiter with it.
  *   W7. cobs_decode returns OK, PAYLOAD or EXHAUSTED; in place as out of place; never more bytes than it
  *       was given; what it accepts, encoded again, decodes to the same.
  *   W8. cobs_encode writes no zero, at most cobs_max bytes, and cobs_decode takes it back exactly. */
@@ -99,13 +99,13 @@ static void check_stream(const uint8_t *stream, size_t len, size_t piece) {
   REQUIRE(c->frames + c->crc_errors + c->format_errors + c->version_errors + c->overruns ==
           h_whole.reports);
 
-  uint8_t frame[1 + 16] = {0};
+  uint8_t frame[16];
   size_t frame_len = 0, used = 0;
   hil_wire_frame_t f;
-  REQUIRE(wire_encode(0x21, 0x4321, NULL, 0, frame + 1, sizeof frame - 1, &frame_len) == HIL_OK);
-  feed(&whole, frame, 1, &h_whole);
-  REQUIRE(wire_decoder_push(&whole, frame + 1, frame_len, &used, &f) == 1);
-  REQUIRE(f.type == 0x21 && f.seq == 0x4321 && f.len == 0 && used == frame_len);
+  REQUIRE(wire_encode(0x21, 0x4321, NULL, 0, frame, sizeof frame, &frame_len) == HIL_OK);
+  feed(&whole, frame, 1, &h_whole); /* what it ends is judged, and is none of the frame */
+  REQUIRE(wire_decoder_push(&whole, frame + 1, frame_len - 1, &used, &f) == 1);
+  REQUIRE(f.type == 0x21 && f.seq == 0x4321 && f.len == 0 && used == frame_len - 1);
 }
 
 static void check_cobs(const uint8_t *data, size_t len) {
@@ -143,7 +143,7 @@ static void check_payload(const uint8_t *data, size_t len) {
   size_t n = 0, used = 0;
   hil_wire_frame_t f;
   REQUIRE(wire_encode(7, 8, data, len, frame, sizeof frame, &n) == HIL_OK);
-  REQUIRE(n <= len + 14 && memchr(frame, 0, n) == frame + n - 1);
+  REQUIRE(n <= len + 15 && frame[0] == 0 && memchr(frame + 1, 0, n - 1) == frame + n - 1);
   wire_decoder_init(&d);
   REQUIRE(wire_decoder_push(&d, frame, n, &used, &f) == 1 && used == n);
   REQUIRE(f.len == len && memcmp(f.payload, data, len) == 0);

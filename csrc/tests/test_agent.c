@@ -1837,17 +1837,55 @@ static void noise_is_complained_of_once_a_burst(void) {
   begin("sha256");
   uint8_t burst[300];
   for (size_t i = 0; i < sizeof burst; i++) burst[i] = (uint8_t)(i % 5 ? 0x55 : 0);
+  const uint8_t zero = 0;
   agent_receive(&s.agent, burst, sizeof burst);
+  settle();
+  CHECK_EQ(answer_count, 0); /* it may end in the beginning of a frame */
+  agent_receive(&s.agent, &zero, 1);
   settle();
   hil_nak_t m;
   const hil_answer_t *a = only(HIL_MSG_NAK);
   CHECK(a && a->seq == 0 && hil_nak_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.reason, HIL_ERR_PAYLOAD);
-  const uint8_t zero = 0;
   agent_receive(&s.agent, &zero, 1);
   settle();
+  CHECK_EQ(answer_count, 0);
   CHECK(health().rx_errors > 10);
   golden_frame(0);
+}
+
+/* A transmitter that wakes makes a byte before each frame: the request is carried out, once, and the
+ * host is not asked to send it again. However the bytes are cut. */
+static void noise_before_a_request_is_not_complained_of(void) {
+  for (size_t noise = 1; noise < 140; noise += noise < 4 ? 1 : 45) {
+    for (size_t first = 1; first < noise + 11; first++) {
+      begin("sha256");
+      uint8_t bytes[140 + WIRE_FRAME_MAX];
+      size_t len;
+      memset(bytes, 0xf8, noise);
+      CHECK_EQ(wire_encode(HIL_MSG_HELLO, ++next_seq, NULL, 0, bytes + noise, WIRE_FRAME_MAX, &len), HIL_OK);
+      const uint64_t errors = s.agent.decoder.counters.format_errors;
+      if (first == noise + 1) continue; /* cut behind the delimiter: then it is told */
+      agent_receive(&s.agent, bytes, first);
+      agent_receive(&s.agent, bytes + first, noise + len - first);
+      settle();
+      CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
+      CHECK_EQ(s.agent.decoder.counters.format_errors, errors + 1);
+    }
+  }
+}
+
+static void a_damaged_request_is_complained_of_behind_a_good_one(void) {
+  begin("sha256");
+  uint8_t bytes[64];
+  size_t len;
+  CHECK_EQ(wire_encode(HIL_MSG_HELLO, ++next_seq, NULL, 0, bytes, sizeof bytes, &len), HIL_OK);
+  memcpy(bytes + len, "\x00\x05\x44\x00", 4);
+  agent_receive(&s.agent, bytes, len + 4);
+  settle();
+  CHECK_EQ(answer_count, 2);
+  CHECK_EQ(answers[0].type, HIL_MSG_HELLO | HIL_MSG_ANSWER);
+  CHECK_EQ(answers[1].type, HIL_MSG_NAK);
 }
 
 /* Random bytes of a random request, often almost right. */
@@ -2320,6 +2358,8 @@ int main(void) {
   RUN(a_step_that_dies_in_a_pause_is_told);
   RUN(without_an_interrupt_a_running_step_cannot_be_limited);
   RUN(noise_is_complained_of_once_a_burst);
+  RUN(noise_before_a_request_is_not_complained_of);
+  RUN(a_damaged_request_is_complained_of_behind_a_good_one);
   RUN(random_requests_are_each_answered_and_do_no_harm);
   RUN(random_bytes_do_no_harm);
   RUN(a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes);

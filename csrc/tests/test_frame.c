@@ -150,8 +150,8 @@ static void test_every_length_of_payload_comes_back(void) {
     memset(out, UNIT_GUARD, sizeof out);
     CHECK_EQ(wire_encode((uint8_t)len, (uint16_t)(len * 63), payload, len, out, WIRE_FRAME_MAX, &n),
              HIL_OK);
-    CHECK(n <= len + 14 && out[n] == UNIT_GUARD);
-    CHECK(n > 0 && memchr(out, 0, n) == out + n - 1);
+    CHECK(n <= len + 15 && out[n] == UNIT_GUARD);
+    CHECK(n > 2 && out[0] == 0 && memchr(out + 1, 0, n - 1) == out + n - 1);
     wire_decoder_init(&decoder);
     CHECK_EQ(wire_decoder_push(&decoder, out, n, &used, &f), 1);
     CHECK_EQ(used, n);
@@ -202,28 +202,68 @@ static void test_a_wrong_call_is_refused(void) {
   CHECK_EQ(used, 0);
 }
 
-static void test_a_frame_after_garbage_is_found_at_the_next_delimiter(void) {
+/* No delimiter between them but the frame's own. */
+static void test_a_frame_right_behind_garbage_is_found(void) {
   random_state = 20250203;
   for (unsigned round = 0; round < 500; round++) {
     uint8_t bytes[4 * WIRE_FRAME_MAX];
-    const size_t garbage = random_u32() % 3000;
+    const size_t garbage = round < 20 ? round : random_u32() % 3000;
     size_t n = 0;
     random_bytes(bytes, garbage, 300);
-    bytes[garbage] = 0;
-    CHECK_EQ(wire_encode(0x42, (uint16_t)round, bytes, 20, bytes + garbage + 1, WIRE_FRAME_MAX, &n),
+    CHECK_EQ(wire_encode(0x42, (uint16_t)round, bytes, 20, bytes + garbage, WIRE_FRAME_MAX, &n),
              HIL_OK);
-    decode_in_cuts(bytes, garbage + 1 + n, 700, &cut);
+    decode_in_cuts(bytes, garbage + n, 700, &cut);
     CHECK_EQ(cut.counters.frames, 1);
     CHECK(cut.count >= 1 && cut.events[cut.count - 1].result == 1);
   }
 }
 
-static void test_a_lost_delimiter_costs_two_frames_and_no_more(void) {
+/* As releases send them that put a delimiter behind a frame only. */
+static void test_frames_with_a_single_delimiter_between_them_are_all_found(void) {
+  uint8_t bytes[200];
+  size_t at = 0;
+  for (uint16_t seq = 1; seq <= 5; seq++) {
+    size_t n = 0;
+    CHECK_EQ(wire_encode(1, seq, NULL, 0, bytes + at, sizeof bytes - at, &n), HIL_OK);
+    at += n - 1; /* the next frame's first delimiter falls upon this one's last */
+  }
+  decode_whole(bytes, at + 1, &whole);
+  CHECK_EQ(whole.count, 5);
+  CHECK_EQ(whole.counters.frames, 5);
+  decode_whole(bytes + 1, at, &whole);
+  CHECK_EQ(whole.counters.frames, 5);
+}
+
+static void test_a_changed_delimiter_costs_the_frame_that_it_belongs_to(void) {
+  enum { FRAMES = 4 };
+  uint8_t bytes[200];
+  size_t first[FRAMES], last[FRAMES], at = 0;
+  for (uint16_t i = 0; i < FRAMES; i++) {
+    size_t n = 0;
+    CHECK_EQ(wire_encode(1, (uint16_t)(i + 1), NULL, 0, bytes + at, sizeof bytes - at, &n), HIL_OK);
+    first[i] = at;
+    last[i] = at + n - 1;
+    at += n;
+  }
+  for (size_t i = 0; i < FRAMES; i++) {
+    bytes[first[i]] = 0x80;
+    decode_whole(bytes, at, &whole);
+    CHECK_EQ(whole.counters.frames, FRAMES - 1);
+    bytes[first[i]] = 0;
+    bytes[last[i]] = 0x80;
+    decode_whole(bytes, at, &whole);
+    CHECK_EQ(whole.counters.frames, FRAMES - 1);
+    bytes[last[i]] = 0;
+  }
+}
+
+static void test_two_lost_delimiters_cost_two_frames_and_no_more(void) {
   uint8_t bytes[200];
   size_t a = 0, b = 0, c = 0;
   CHECK_EQ(wire_encode(1, 1, NULL, 0, bytes, sizeof bytes, &a), HIL_OK);
-  a--; /* overwrite the delimiter */
+  a -= 2; /* overwrite the delimiter, and put the next one over the last byte of the CRC */
   CHECK_EQ(wire_encode(2, 2, NULL, 0, bytes + a, sizeof bytes - a, &b), HIL_OK);
+  bytes[a] = 0x77;
   CHECK_EQ(wire_encode(3, 3, NULL, 0, bytes + a + b, sizeof bytes - a - b, &c), HIL_OK);
   decode_whole(bytes, a + b + c, &whole);
   CHECK_EQ(whole.count, 2);
@@ -264,7 +304,7 @@ static void test_a_bad_crc_hides_the_version(void) {
   uint8_t bytes[64];
   size_t n = 0;
   CHECK_EQ(wire_encode_version(9, 1, 0x0101, NULL, 0, bytes, sizeof bytes, &n), HIL_OK);
-  bytes[2] ^= 0x10; /* the type */
+  bytes[3] ^= 0x10; /* the type */
   decode_whole(bytes, n, &whole);
   CHECK_EQ(whole.events[0].result, HIL_ERR_CRC);
   CHECK_EQ(decoder.peer_version, 0);
@@ -277,12 +317,12 @@ static void test_a_run_longer_than_any_frame_is_reported_once(void) {
   memset(bytes, 0x33, sizeof bytes);
   /* As many bytes as a frame may have do not disturb: only the next one does. */
   wire_decoder_init(&decoder);
-  CHECK_EQ(wire_decoder_push(&decoder, bytes, WIRE_FRAME_MAX - 1, &used, &f), 0);
+  CHECK_EQ(wire_decoder_push(&decoder, bytes, WIRE_FRAME_MAX - 2, &used, &f), 0);
   CHECK_EQ(wire_decoder_push(&decoder, bytes, 1, &used, &f), HIL_ERR_EXHAUSTED);
   CHECK_EQ(wire_decoder_push(&decoder, bytes, sizeof bytes, &used, &f), 0);
   CHECK_EQ(wire_decoder_push(&decoder, bytes, sizeof bytes, &used, &f), 0);
   CHECK_EQ(decoder.counters.overruns, 1);
-  CHECK_EQ(decoder.counters.bytes, WIRE_FRAME_MAX + 2 * sizeof bytes);
+  CHECK_EQ(decoder.counters.bytes, WIRE_FRAME_MAX - 1 + 2 * sizeof bytes);
   bytes[10] = 0;
   CHECK_EQ(wire_encode(1, 5, NULL, 0, bytes + 11, 64, &n), HIL_OK);
   CHECK_EQ(wire_decoder_push(&decoder, bytes, 11 + n, &used, &f), 1);
@@ -325,7 +365,7 @@ static void test_each_kind_of_damage_has_its_own_counter(void) {
   uint8_t bytes[4 * WIRE_FRAME_MAX];
   size_t at = 0, n = 0;
   CHECK_EQ(wire_encode(1, 0x0101, NULL, 0, bytes, 64, &n), HIL_OK);
-  bytes[1] ^= 4;
+  bytes[2] ^= 4;
   at += n;
   memcpy(bytes + at, "\x09\x01", 3); /* a block past the end */
   at += 3;
@@ -381,8 +421,10 @@ int main(void) {
   RUN(test_every_length_of_payload_comes_back);
   RUN(test_the_longest_frame_fits_exactly);
   RUN(test_a_wrong_call_is_refused);
-  RUN(test_a_frame_after_garbage_is_found_at_the_next_delimiter);
-  RUN(test_a_lost_delimiter_costs_two_frames_and_no_more);
+  RUN(test_a_frame_right_behind_garbage_is_found);
+  RUN(test_frames_with_a_single_delimiter_between_them_are_all_found);
+  RUN(test_a_changed_delimiter_costs_the_frame_that_it_belongs_to);
+  RUN(test_two_lost_delimiters_cost_two_frames_and_no_more);
   RUN(test_idle_zeros_are_silent_but_counted_as_bytes);
   RUN(test_another_version_is_told_and_remembered);
   RUN(test_a_bad_crc_hides_the_version);

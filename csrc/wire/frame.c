@@ -1,8 +1,9 @@
 /* Frames on the wire, and the streaming decoder. SPDX-License-Identifier: Apache-2.0
  *
  * The decoder gathers bytes up to a zero, undoes COBS, and checks length, CRC and version in this
- * order. Zeros occur nowhere but between frames, so after any damage it is in step again at the next
- * one. A frame that arrives in one piece is decoded straight from the caller's bytes; only the
+ * order. Zeros occur nowhere but around frames, so after any damage it is in step again at the next
+ * one. A frame begins with a zero as well as it ends with one: what the line says by itself before a
+ * transmission (a transmitter that wakes, a banner) is then a run of its own, and costs no frame. A frame that arrives in one piece is decoded straight from the caller's bytes; only the
  * pieces of a frame that was cut are gathered in the buffer, and decoded there in place.
  *
  * Invariants:
@@ -10,7 +11,7 @@
  *   F2. every zero-delimited run of non-zero bytes ends in exactly one count: frames, crc_errors,
  *       format_errors, version_errors or overruns;
  *   F3. counters.bytes is the number of bytes taken;
- *   F4. fill < WIRE_FRAME_MAX, and fill is 0 while skipping;
+ *   F4. fill <= WIRE_FRAME_MAX - 2, and fill is 0 while skipping;
  *   F5. a good frame has payload inside the buffer and len <= WIRE_PAYLOAD_MAX. */
 #include "frame.h"
 
@@ -23,7 +24,7 @@
 enum {
   HEADER_LEN = 4,
   CRC_LEN = 4,
-  ENCODED_MAX = WIRE_FRAME_MAX - 1 /* without the delimiter */
+  ENCODED_MAX = WIRE_FRAME_MAX - 2 /* without the delimiters */
 };
 
 _Static_assert(WIRE_RAW_MAX == HEADER_LEN + WIRE_PAYLOAD_MAX + CRC_LEN, "raw frame length");
@@ -32,7 +33,7 @@ _Static_assert(ENCODED_MAX == WIRE_RAW_MAX + (WIRE_RAW_MAX + 253) / 254, "longes
 int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload,
                         size_t len, uint8_t *out, size_t cap, size_t *out_len) {
   if ((!payload && len > 0) || len > WIRE_PAYLOAD_MAX || !out || !out_len) { return HIL_ERR_ARG; }
-  if (cap == 0) { return HIL_ERR_EXHAUSTED; }
+  if (cap < 2) { return HIL_ERR_EXHAUSTED; }
   uint8_t raw[WIRE_RAW_MAX];
   raw[0] = version;
   raw[1] = type;
@@ -41,10 +42,10 @@ int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8
   store_u32le(raw + HEADER_LEN + len, hil_crc32c(0, raw, HEADER_LEN + len));
 
   size_t encoded;
-  const int status = cobs_encode(raw, HEADER_LEN + len + CRC_LEN, out, cap - 1, &encoded);
+  const int status = cobs_encode(raw, HEADER_LEN + len + CRC_LEN, out + 1, cap - 2, &encoded);
   if (status != HIL_OK) { return status; }
-  out[encoded] = 0;
-  *out_len = encoded + 1;
+  out[0] = out[1 + encoded] = 0;
+  *out_len = encoded + 2;
   return HIL_OK;
 }
 

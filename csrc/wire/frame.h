@@ -1,6 +1,6 @@
 /* Frames on the wire, and the streaming decoder. SPDX-License-Identifier: Apache-2.0
  *
- * A frame is COBS( version u8 | type u8 | seq u16 | payload | CRC-32C u32 ) followed by a zero byte.
+ * A frame is COBS( version u8 | type u8 | seq u16 | payload | CRC-32C u32 ) between two zero bytes.
  * The position of version, type and CRC never changes, whatever the version: so that two parties of
  * different versions can tell each other so. Every bit is drawn in SPEC.md. */
 #ifndef HIL_FRAME_H
@@ -16,7 +16,7 @@ enum {
   WIRE_VERSION = 2,        /* bumped when an old peer would misread a frame */
   WIRE_PAYLOAD_MAX = 1024, /* [byte] */
   WIRE_RAW_MAX = 1032,     /* [byte] header 4 + payload + CRC 4 */
-  WIRE_FRAME_MAX = 1038    /* [byte] encoded: + 1 per 254, + delimiter */
+  WIRE_FRAME_MAX = 1039    /* [byte] encoded: + 1 per 254, + 2 delimiters */
 };
 
 /* One decoded frame. |payload| points into the decoder and is valid until its next push. */
@@ -46,7 +46,7 @@ typedef struct {
   uint8_t buffer[WIRE_FRAME_MAX];
 } hil_wire_decoder_t;
 
-/* Encode one frame, delimiter included; |payload| may be null if |len| is 0. HIL_ERR_ARG: null pointers
+/* Encode one frame, both delimiters included; |payload| may be null if |len| is 0. HIL_ERR_ARG: null pointers
  * or len > WIRE_PAYLOAD_MAX; HIL_ERR_EXHAUSTED: |cap| too small (WIRE_FRAME_MAX always suffices). */
 int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, uint8_t *out,
                 size_t cap, size_t *out_len);

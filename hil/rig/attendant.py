@@ -224,7 +224,7 @@ class Attendant:
                 raise TransportLost("it did not come up; its power is cycled again")
             if greeting and now >= ask_at_us:
                 # A number that no HELLO had lately: the agent would repeat its old answer.
-                transport.write(b"\0" + encode(Msg.HELLO, now % 0xFFFF + 1))
+                transport.write(encode(Msg.HELLO, now % 0xFFFF + 1))
                 ask_at_us, every_us = now + every_us, min(2 * every_us, _HELLO_EVERY_MAX_US)
             if transport.fd is not None:
                 self._clock.readable([transport.fd], _SLICE_S * 1e6)

@@ -37,6 +37,14 @@ _TIMED: Final = (Msg.HELLO, Msg.HEALTH)
 _PIECE_MIN: Final = 48
 """Below this a frame is mostly its own overhead."""
 
+_QUIET_US: Final = 2_000
+"""A request is repeated when nothing has arrived for so long after damage: two bytes at the slowest
+rate. Noise that comes before every transmission damages nothing; a request that were repeated at
+once for it would be answered twice, each answer with noise before it."""
+
+_IN_FRAME_US: Final = 30_000
+"""The same while a frame is arriving: adapters keep bytes for 16 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -93,7 +101,6 @@ class Call:
         self.link.send(self.frame, self.type)
 
     def again(self) -> None:
-        self.link.flush_partial()
         self.link.send(self.frame, self.type)
 
     def accept(self, frame: Frame) -> bool:
@@ -167,7 +174,6 @@ class ReadCall(Call):
         self.begin()
 
     def again(self) -> None:
-        self.link.flush_partial()
         self._piece = max(_PIECE_MIN, min(self._piece, 2 * DATA_MAX) // 2)
         self._ask()
 
@@ -208,13 +214,16 @@ class WriteCall(Call):
             self._send(offset)
 
     def again(self) -> None:
-        self.link.flush_partial()
         self._waiting.clear()
-        for offset, part in list(self._todo.items()):
-            half = -(-len(part) // 2)
-            if half >= _PIECE_MIN:
-                self._todo[offset], self._todo[offset + half] = part[:half], part[half:]
+        for offset in list(self._todo):
+            self._halve(offset)
         self.begin()
+
+    def _halve(self, offset: int) -> None:
+        part = self._todo[offset]
+        half = -(-len(part) // 2)
+        if half >= _PIECE_MIN:
+            self._todo[offset], self._todo[offset + half] = part[:half], part[half:]
 
     def accept(self, frame: Frame) -> bool:
         if frame.type == Msg.ERROR:
@@ -226,6 +235,11 @@ class WriteCall(Call):
             return False
         if done_value(frame.payload) != self._waiting[frame.seq]:
             return False  # of an earlier call: sequence numbers come again
+        for seq in list(self._waiting):
+            if seq == frame.seq:
+                break
+            # Answers come in the order of the requests: this one, or its answer, was lost.
+            self._halve(self._waiting.pop(seq))
         self._todo.pop(self._waiting.pop(frame.seq), None)
         if not self._todo:
             self.result = b""
@@ -246,11 +260,18 @@ class _Wait:
     first_us: int = 0
     noisy: bool = False
     """Something came that was no frame, or the board said so: it is there, and no slower."""
+    quiet_at_us: int = 0
+    """When the line counts as quiet after that; 0: nothing was damaged."""
     tries: int = 0
     silent: int = 0
     """Tries in a row that an immediate transport left without a word."""
     damaged: int = 0
     """Frames that came broken, and NAKs: the board hears and speaks, and the line spoils it."""
+
+    @property
+    def due_us(self) -> int:
+        """When the request is sent again if nothing more arrives."""
+        return min(self.retry_at_us, self.quiet_at_us) if self.noisy else self.retry_at_us
 
 
 def check_version(link: Link, bad: int) -> None:
@@ -274,6 +295,7 @@ def _announced(call: Call, told: Hello) -> None:
 def _take(wait: _Wait, now_us: int) -> bool:
     """Read what arrived on the call's link. Returns whether anything did."""
     call, link = wait.call, wait.call.link
+    bytes_before = link.statistics.rx_bytes
     frames, bad = link.receive()
     for frame in frames:
         if call.result is not None:
@@ -288,7 +310,7 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
             wait.damaged += 1
-            wait.retry_at_us, wait.noisy = now_us, True  # the board got noise: say it again
+            wait.noisy = True  # the board got noise: say it again
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
             _announced(call, hello(frame.payload))
         else:
@@ -296,7 +318,9 @@ def _take(wait: _Wait, now_us: int) -> bool:
     if bad and call.result is None:
         check_version(link, bad)
         wait.damaged += 1
-        wait.retry_at_us, wait.noisy = now_us, True  # the answer got lost in noise: ask again
+        wait.noisy = True  # the answer may be lost in noise: ask again
+    if wait.noisy and link.statistics.rx_bytes > bytes_before:
+        wait.quiet_at_us = now_us + (_IN_FRAME_US if link.decoder.in_frame else _QUIET_US)
     return bool(frames) or bool(bad)
 
 
@@ -368,7 +392,7 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
             return
         if transport.fd is not None:
             by_fd[transport.fd] = wait
-            until = min(until, wait.retry_at_us, _patient_until_us(wait, timing))
+            until = min(until, wait.due_us, _patient_until_us(wait, timing))
             continue
         # What an immediate transport has not said yet it will never say.
         if not _take(wait, now) and wait.call.result is None:
@@ -379,7 +403,7 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
                 _again(wait, 0)
             continue
         wait.silent = 0
-        if wait.call.result is None and wait.retry_at_us <= now:
+        if wait.call.result is None and wait.due_us <= now:
             _again(wait, now)
     if not by_fd:
         return
@@ -388,5 +412,5 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
     for fd in ready:
         _take(by_fd[fd], now)
     for wait in by_fd.values():
-        if wait.call.result is None and wait.retry_at_us <= now:
+        if wait.call.result is None and wait.due_us <= now:
             _again(wait, now)

@@ -185,7 +185,6 @@ class LineRates:
             return str(lost)
         except (OSError, ValueError) as error:
             return f"this computer's port cannot run at it ({error})"
-        node.link.flush_partial()
         return None
 
     def _change(self, node: Node, baud: int) -> str | None:

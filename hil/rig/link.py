@@ -14,8 +14,8 @@ from hil.rig.link_state import LinkState, Standing
 from hil.rig.messages import ANSWER, Hello, Msg
 from hil.rig.transport import Transport, TransportLost
 
-_FRAMING: Final = 10
-"""Header, CRC, the first COBS code and the delimiter: a short answer's length on the wire."""
+_FRAMING: Final = 11
+"""Header, CRC, the first COBS code and the delimiters: a short answer's length on the wire."""
 
 
 @dataclass(slots=True)
@@ -158,15 +158,6 @@ class Link:
         except TransportLost as lost:
             self.detach(str(lost))
 
-    def flush_partial(self) -> None:
-        """Send a delimiter, so that what is left of a broken frame is not glued to the next."""
-        if self.transport is not None:
-            self.statistics.tx_bytes += 1
-            try:
-                self.transport.write(b"\0")
-            except TransportLost as lost:
-                self.detach(str(lost))
-
     def receive(self) -> tuple[list[Frame], int]:
         """Frames that have arrived, and the decoder's status of a bad one (0: none)."""
         if self.transport is None:
@@ -197,6 +188,7 @@ class Link:
             frame, self._held = self._held[: end + 1], self._held[end + 1 :]
             good, _ = Decoder().push(frame)
             if any(f.type == Msg.STEP | ANSWER for f in good):
+                frame = b"\0" + frame  # its own first delimiter has passed already
                 for noise in self._waiting("to_host"):
                     frame = noise.apply(frame, len(good[0].payload) + _FRAMING)
                 out, self._held = out + frame + self._held, b""

@@ -114,7 +114,7 @@ def _ask(
     while now < end:
         if now >= ask_at:
             # A number that no HELLO had lately: the agent would repeat its old answer.
-            transport.write(b"\0" + encode(Msg.HELLO, now % 0xFFFF + 1))
+            transport.write(encode(Msg.HELLO, now % 0xFFFF + 1))
             ask_at = now + ASK_EVERY_US
         fds = [] if transport.fd is None else [transport.fd]
         clock.readable(fds, min(ask_at, end) - now)

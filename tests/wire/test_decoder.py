@@ -29,7 +29,7 @@ REASONS = {
 def encode(type_: int, seq: int, payload: bytes, version: int = lib.WIRE_VERSION) -> bytes:
     raw = struct.pack("<BBH", version, type_, seq) + payload
     raw += struct.pack("<I", google_crc32c.value(raw))
-    return bytes(cobs.encode(raw)) + b"\0"
+    return b"\0" + bytes(cobs.encode(raw)) + b"\0"
 
 
 def judge(run: bytes) -> Outcome:
@@ -109,8 +109,8 @@ def test_frames_between_garbage_are_all_found(longest: int) -> None:
     stream, frames = b"", []
     for _ in range(300):
         kind = rng.randrange(4)
-        if kind == 0:  # noise, ended by a delimiter of its own
-            stream += rng.randbytes(rng.choice([1, 10, 100, 1500])) + b"\0"
+        if kind == 0:  # noise, ended by nothing but the frame behind it
+            stream += rng.randbytes(rng.choice([1, 10, 100, 1500]))
         elif kind == 1:
             stream += bytes(rng.randint(1, 5))
         frame, coded = random_frame(rng)
@@ -155,7 +155,7 @@ def test_up_to_three_flipped_bits_never_make_a_wrong_frame(flips: int) -> None:
     for _ in range(4000):
         _, coded = random_frame(rng)
         damaged = bytearray(coded)
-        for bit in rng.sample(range(8 * (len(coded) - 1)), flips):
+        for bit in rng.sample(range(8, 8 * (len(coded) - 1)), flips):
             damaged[bit // 8] ^= 1 << bit % 8
         decoder = Decoder()
         decoder.push(bytes(damaged))
@@ -164,7 +164,7 @@ def test_up_to_three_flipped_bits_never_make_a_wrong_frame(flips: int) -> None:
         assert decoder.d.counters.frames == 0
 
 
-def test_a_flipped_bit_in_a_stream_costs_at_most_two_frames() -> None:
+def test_a_flipped_bit_in_a_stream_costs_at_most_one_frame() -> None:
     rng = random.Random(300)
     for _ in range(200):
         pairs = [random_frame(rng) for _ in range(6)]
@@ -174,7 +174,7 @@ def test_a_flipped_bit_in_a_stream_costs_at_most_two_frames() -> None:
         decoder = decode_in_cuts(bytes(stream), rng, 400)
         found = [o for o in decoder.outcomes if not isinstance(o, str)]
         assert all(f in frames for f in found)
-        assert len(found) >= 4
+        assert len(found) >= 5
         decoder.check_counters(bytes(stream))
 
 
@@ -188,7 +188,7 @@ def test_every_single_cut_of_two_frames_makes_no_difference() -> None:
 
 
 def test_what_an_overrun_holds_is_not_decoded() -> None:
-    inner = encode(1, 2, b"inside")[:-1]
+    inner = encode(1, 2, b"inside")[1:-1]
     stream = b"\x41" * 1040 + inner + b"\0" + encode(3, 4, b"after")
     decoder = decode_in_cuts(stream, random.Random(400), 50)
     assert decoder.outcomes == ["overruns", (3, 4, b"after")]
