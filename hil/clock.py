@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-__all__ = ["HOST", "Clock", "HostClock"]
+__all__ = ["HOST", "Clock", "HostClock", "writable"]
 
 
 class Clock(Protocol):
@@ -54,3 +54,11 @@ class HostClock:
 
 
 HOST: Final[Clock] = HostClock()
+
+
+def writable(fd: int, timeout_us: float) -> bool:
+    """Wait until the descriptor `fd` takes bytes, at most `timeout_us` [us] of the computer's time;
+    return whether it does. A descriptor that is broken counts: the write then says why."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(max(0, math.ceil(timeout_us / 1000))))

@@ -25,7 +25,7 @@ enum {
 
 /* --- the stub port -------------------------------------------------------------------------------- */
 
-typedef enum { STEP_RUNS, STEP_HANGS, STEP_DIES, STEP_WAITS } step_kind_t;
+typedef enum { STEP_RUNS, STEP_HANGS, STEP_DIES, STEP_WAITS } hil_step_kind_t;
 
 static struct {
   hil_agent_t agent;
@@ -33,7 +33,7 @@ static struct {
   const hil_workload_t *workload;
   hil_workload_io_t io;
   hil_progress_t progress;
-  step_kind_t kind;
+  hil_step_kind_t kind;
   int worker, begun, frozen, crashed, in_step;
   uint64_t cpu_us;
   uint32_t instructions;     /* counted in this step by advance */
@@ -613,9 +613,9 @@ static hil_health_t health(void) {
 
 /* --- every request in every state ------------------------------------------------------------------ */
 
-typedef enum { EMPTY, READY, RUNNING, NO_WORKER, STATES } state_t;
+typedef enum { EMPTY, READY, RUNNING, NO_WORKER, STATES } hil_state_t;
 
-static void come_to(state_t state) {
+static void come_to(hil_state_t state) {
   boot();
   golden_begin("sha256");
   if (state == EMPTY) return;
@@ -711,7 +711,7 @@ static void it_announces_itself(void) {
 static void every_request_in_every_state_has_exactly_one_answer(void) {
   for (size_t i = 0; i < EXPECTED; i++) {
     for (int state = EMPTY; state < STATES; state++) {
-      come_to((state_t)state);
+      come_to((hil_state_t)state);
       pack_request(expected[i].type);
       ask(expected[i].type);
       if (expected[i].want[state] != OK) {
@@ -1927,7 +1927,7 @@ static void hostile_request(void) {
   if (random_u32() % 16 == 0) payload_len = random_u32() % 100;
   /* A stray RESET or an upset that resets would end the life of this agent. */
   const uint8_t sent = type == HIL_MSG_RESET ? HIL_MSG_HEALTH : type;
-  static const step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS,
+  static const hil_step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS,
                                       STEP_RUNS, STEP_DIES, STEP_HANGS};
   s.kind = kinds[random_u32() % 6];
   ask(sent);

@@ -8,11 +8,11 @@ thread: a read waits, and moves all lines meanwhile.
 
 from __future__ import annotations
 
-import select
 import time
 from collections import deque
 from typing import Final
 
+from hil.clock import HOST
 from hil.rig.transport import Transport
 
 BITS_PER_BYTE: Final = 10
@@ -108,7 +108,7 @@ class Lines:
     def _hear(self, wait_s: float) -> None:
         """Put what the boards say on their lines; wait for it at most `wait_s`."""
         fds = [line.inner_fd for line in self._all]
-        ready = select.select(fds, [], [], max(0.0, wait_s))[0]
+        ready = HOST.readable(fds, wait_s * 1e6)
         now = time.perf_counter()
         for line in self._all:
             if line.inner_fd in ready:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.program import agent_options
 from hil.rig.transport import SerialTransport
@@ -103,7 +103,7 @@ class ProcessBoard:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not line.endswith(b"\n"):
             left = deadline - time.monotonic()
-            ready = left > 0 and select.select([process.stdout], [], [], left)[0]
+            ready = left > 0 and HOST.readable([process.stdout.fileno()], left * 1e6)
             part = os.read(process.stdout.fileno(), 256) if ready else b""
             if not part:
                 break

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import struct
 import subprocess
 import time
@@ -14,6 +13,7 @@ import weakref
 from typing import Final
 
 from hil._kernel import lib
+from hil.clock import HOST
 from hil.errors import KernelError, SetupError
 from hil.kernel import Golden, Random, Workload, digest64
 
@@ -134,7 +134,7 @@ class ProgramGolden(Golden):
         data = b""
         while len(data) < count:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+            if left <= 0 or not HOST.readable([self._fd], left * 1e6):
                 raise self._broken(f"it did not answer within {_PATIENCE_S:g} s")
             part = os.read(self._fd, count - len(data))
             if not part:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import grp
 import os
-import select
 import socket
 import termios
 import threading
@@ -17,12 +16,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import serial
+from serial.urlhandler import protocol_socket
 
+from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.rig.port_lock import PortInUse, PortLock
 
 _WRITE_TIMEOUT_S = 2.0
 _READER_TIMEOUT_S = 0.1
+_GREETING_READS_MAX = 64
 _ONE_STOP_BIT_BAUD = 115200
 """Above, some boards' UARTs lose a byte now and then unless there are two."""
 
@@ -134,6 +136,19 @@ def _open_error(port: str, error: Exception) -> PortError:
     )
 
 
+class _SocketPort(protocol_socket.Serial):
+    """pyserial's TCP port, opened without select(), which takes no descriptor above 1023."""
+
+    def reset_input_buffer(self) -> None:
+        """Drop what has arrived so far, a port server's greeting perhaps."""
+        for _ in range(_GREETING_READS_MAX):
+            try:
+                if not os.read(self.fileno(), 4096):
+                    return
+            except BlockingIOError:
+                return
+
+
 class _Reader:
     """Makes a port without a descriptor selectable: a thread moves what it reads into a socket."""
 
@@ -163,6 +178,15 @@ class _Reader:
         self._thread.join(10 * _READER_TIMEOUT_S)
 
 
+def _unopened(port: str, baud: int) -> Any:
+    settings: dict[str, Any] = {"baudrate": baud, "timeout": 0, "exclusive": True}
+    if port.lower().startswith("socket://"):
+        unopened = _SocketPort(None, **settings)
+        unopened.port = port
+        return unopened
+    return serial.serial_for_url(port, do_not_open=True, **settings)
+
+
 def _selectable(port: Any) -> bool:
     own = [c for c in type(port).__mro__ if issubclass(c, serial.SerialBase)]
     return any("fileno" in vars(c) for c in own)
@@ -190,9 +214,7 @@ class SerialTransport:
             except OSError:
                 pass  # nowhere to put a lock: then it is not locked
         try:
-            self._serial = serial.serial_for_url(
-                port, baudrate=baud, timeout=0, do_not_open=True, exclusive=True
-            )
+            self._serial = _unopened(port, baud)
             self._set_stop_bits(baud)
             if not _selectable(self._serial):
                 self._serial.timeout = _READER_TIMEOUT_S
@@ -201,10 +223,9 @@ class SerialTransport:
         except (serial.SerialException, OSError, ValueError) as error:
             self._unlock()
             raise _open_error(port, error) from error
-        # The posix class is a plain descriptor: read and write it directly, without pyserial's
-        # select in between. Sockets go through pyserial; RFC 2217 and the like have a thread
-        # that reads.
-        self._plain = isinstance(self._serial, serial.Serial)
+        # The posix class and a socket are plain descriptors: they are read and written directly,
+        # without pyserial's select() in between. RFC 2217 and the like have a thread that reads.
+        self._plain = isinstance(self._serial, (serial.Serial, _SocketPort))
         self._reader = None if _selectable(self._serial) else _Reader(self._serial)
         self.fd: int | None = (self._reader or self._serial).fileno()
         self._lost: str | None = None
@@ -213,7 +234,7 @@ class SerialTransport:
     @property
     def rate(self) -> Rate | None:
         """Its line's rate; None where it has none, or it is not ours to set (a socket)."""
-        if not self._plain and not port_is_rfc2217(self.port):
+        if not isinstance(self._serial, serial.Serial) and not port_is_rfc2217(self.port):
             return None
         return Rate(int(self._serial.baudrate), self._safe_baud)
 
@@ -266,7 +287,7 @@ class SerialTransport:
                 try:
                     view = view[os.write(self.fd, view) :]
                 except BlockingIOError:
-                    if not select.select([], [self.fd], [], _WRITE_TIMEOUT_S)[1]:
+                    if not writable(self.fd, _WRITE_TIMEOUT_S * 1e6):
                         raise self._lose(f"{self.port} takes no bytes") from None
         except (OSError, serial.SerialException) as error:
             raise self._lose(f"{self.port}: {error}") from error
@@ -280,7 +301,7 @@ class SerialTransport:
             assert self.fd is not None
             data = os.read(self.fd, 65536)
             if not data:  # nothing there, or hung up: then it calls itself ready all the same
-                if not select.select([self.fd], [], [], 0)[0]:
+                if not HOST.readable([self.fd], 0):
                     return b""
                 data = os.read(self.fd, 65536)
         except BlockingIOError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
+import selectors
 import socket
 import subprocess
 import sys
@@ -300,15 +302,15 @@ def test_nobody_behind_a_port_is_a_timeout_with_advice(pty: tuple[int, str]) -> 
 def bridge(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
     """Bytes between a socket and the agent's pipes, until one of them ends."""
     assert process.stdin is not None and process.stdout is not None
-    with connection:
+    with connection, selectors.DefaultSelector() as both:
+        both.register(connection, selectors.EVENT_READ)
+        both.register(process.stdout, selectors.EVENT_READ)
         while True:
-            for ready in select.select([connection, process.stdout], [], [])[0]:
-                data = (
-                    connection.recv(4096) if ready is connection else os.read(ready.fileno(), 4096)
-                )
+            for key, _ in both.select():
+                data = os.read(key.fd, 4096)
                 if not data:
                     return
-                if ready is connection:
+                if key.fileobj is connection:
                     process.stdin.write(data)
                     process.stdin.flush()
                 else:
@@ -378,9 +380,48 @@ def rfc2217_port() -> Iterator[str]:
 @pytest.mark.filterwarnings("ignore:set(Name|Daemon):DeprecationWarning")  # pyserial's
 @pytest.mark.parametrize("kind", ["tcp_port", "rfc2217_port"])
 def test_a_board_works_behind_every_kind_of_url(kind: str, request: pytest.FixtureRequest) -> None:
-    url: str = request.getfixturevalue(kind)
+    works(SerialBoard("n0", request.getfixturevalue(kind), 115200))
+
+
+@pytest.fixture
+def many_descriptors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """More open files than select() has room for, so that every new one has a larger number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with contextlib.ExitStack() as files:
+        while files.enter_context(Path(os.devnull).open("rb")).fileno() < 1100:
+            pass
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_socket_works_with_more_files_open_than_select_takes(
+    many_descriptors: None, tcp_port: str
+) -> None:
+    works(SerialBoard("n0", tcp_port, 115200))
+
+
+def test_a_process_board_works_with_more_files_open_than_select_takes(
+    many_descriptors: None,
+) -> None:
+    works(ProcessBoard("n0"))
+
+
+def test_a_port_that_takes_nothing_is_lost_with_more_files_open_than_select_takes(
+    many_descriptors: None, pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_WRITE_TIMEOUT_S", 0.01)
+    transport = SerialTransport(pty[1])
+    assert transport.fd is not None and transport.fd > 1023
+    with pytest.raises(TransportLost, match="takes no bytes"):
+        transport.write(bytes(1 << 20))
+    transport.close()
+
+
+def works(board: SerialBoard | ProcessBoard) -> None:
+    """Open it, compute 20 frames right, and read everything back without a repetition."""
     timing = Timing(retry_us=500_000, lost_after_us=10_000_000)
-    rig = Rig([Node("n0", 0, SerialBoard("n0", url, 115200))], "matmul", SEED, timing)
+    rig = Rig([Node("n0", 0, board)], "matmul", SEED, timing)
     rig.open()
     rig.load(rig.nodes[0])
     golden = Golden("matmul", SEED)

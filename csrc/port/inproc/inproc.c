@@ -17,7 +17,7 @@
 enum { ARENA_LEN = (1 << 20) + (1 << 18), ALIGNMENT = 64, TURNS_MAX = 100000 };
 enum { SIGNAL_ILLEGAL_INSTRUCTION = 4 };
 
-typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } cpu_t;
+typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } hil_cpu_t;
 
 struct inproc {
   hil_agent_t agent;
@@ -26,7 +26,7 @@ struct inproc {
   uint8_t reset_due;
   uint8_t worker;  /* there is one */
   uint8_t begun;   /* a step was begun and has not ended */
-  uint8_t cpu;     /* cpu_t */
+  uint8_t cpu;     /* hil_cpu_t */
   uint64_t clock_us;
   const hil_workload_t *workload;
   hil_workload_io_t io;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 
 from hil._kernel import ffi, lib
 from hil.agent_build import cached_agent, target_named
+from hil.clock import writable
 from hil.errors import SetupError
 from hil.kernel import check
 from hil.rig.clock import now_us
@@ -109,7 +109,7 @@ class _UartTransport:
             try:
                 view = view[self._uart.send(view) :]
             except BlockingIOError:
-                if not select.select([], [self._uart], [], _WRITE_TIMEOUT_S)[1]:
+                if not writable(self._uart.fileno(), _WRITE_TIMEOUT_S * 1e6):
                     raise self._lost("takes no bytes") from None
             except OSError as error:
                 raise self._lost(str(error.strerror)) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import tty
 from collections.abc import Callable
 from typing import Final
 
+from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.clock import now_us
 from hil.rig.emulated.board import EmulatedBoard
@@ -48,7 +48,7 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
                 f"{mute or board.last_words()}",
                 remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
             )
-        ready, _, _ = select.select([transport.fd, ours], [], [], _LOOK_S)
+        ready = HOST.readable([transport.fd, ours], _LOOK_S * 1e6)
         try:
             if ours in ready:
                 transport.write(os.read(ours, 4096))

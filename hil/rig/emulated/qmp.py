@@ -5,10 +5,10 @@ Events are kept as long as somebody may ask for them. The guest knows nothing of
 from __future__ import annotations
 
 import json
-import select
 import socket
 from typing import Any, Final
 
+from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.clock import now_us
 
@@ -60,7 +60,7 @@ class Monitor:
         """Whether an event has come in since this was last asked for it. SetupError if closed."""
         if self._socket.fileno() < 0:
             raise SetupError("QEMU is gone")
-        while b"\n" in self._rest or select.select([self._socket], [], [], 0)[0]:
+        while b"\n" in self._rest or HOST.readable([self._socket.fileno()], 0):
             try:
                 self._next(now_us() + int(_TIMEOUT_S * 1e6))
             except SetupError:
@@ -80,7 +80,7 @@ class Monitor:
         """The next message; events are put aside. Waits until that time [us] at most."""
         while b"\n" not in self._rest:
             left_s = (until - now_us()) / 1e6
-            if left_s <= 0 or not select.select([self._socket], [], [], left_s)[0]:
+            if left_s <= 0 or not HOST.readable([self._socket.fileno()], left_s * 1e6):
                 raise SetupError("QEMU's monitor does not answer")
             try:
                 part = self._socket.recv(65536)
