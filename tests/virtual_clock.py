@@ -1,8 +1,8 @@
 """Clocks for tests, which measure no real time: a virtual one, and one that can be put forward.
 
 The time of `VirtualClock` passes only when somebody waits. What is waited for is real: descriptors
-are really looked at, events really asked. Only the waiting takes no time: when nothing is there, the
-clock is moved to the end of the wait.
+are really looked at, events really asked. Only the waiting takes no time: when nothing is there,
+the clock is moved to the end of the wait.
 """
 
 from __future__ import annotations
