@@ -70,6 +70,7 @@ class Desk:
     """The desk of one run. `clock` is real time in seconds."""
 
     def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.source = Source(run)
         self.marks = marks
         self.player = player
@@ -85,19 +86,18 @@ class Desk:
         self.scene = Scene(self._gather_run())
         self.alarms: tuple[Alarm, ...] = ()
         self.lines = 0
-        self._clock = clock
         self._back: list[View] = []
         self._begin()
         self._size = (80, 24)
 
     def _gather_run(self) -> Run:
-        self.gather = Gather(self.source)
+        self.gather = Gather(self.source, self._clock)
         return self.gather.run
 
     def _begin(self) -> None:
         """Nothing is known of the record yet."""
         self._epoch = self.source.epoch
-        self._watch = Watch(self.source)
+        self._watch = Watch(self.source, self._clock)
         self._kept: dict[str, _Kept] = {}
         self._events: list[Event] = []
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from hil.views.screen.events import newest_events
@@ -44,9 +46,9 @@ _PLACES: Final = 240
 class Gather:
     """Scenes of one record."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self.source = source
-        self.ledger = Ledger(source)
+        self.ledger = Ledger(source, clock)
         self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()

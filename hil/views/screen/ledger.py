@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,8 +73,9 @@ _Summary = tuple[Cell, tuple[int, ...]]
 class Ledger:
     """The sums of one record."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
+        self._clock = clock  # in s
         self._kept: dict[int, _Summary] = {}
         self._cells: dict[tuple[int, int], Cell] = {}
         self._done = 0  # stretches below are all kept, and added up in _sum
@@ -101,12 +103,12 @@ class Ledger:
 
     def read_on(self, budget_s: float) -> bool:
         """Sum up some stretches that are complete, newest first; whether all are."""
-        until = time.monotonic() + budget_s
+        until = self._clock() + budget_s
         last = self._source.last
         for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
             if index not in self._kept:
                 self._kept[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
-                if time.monotonic() > until:
+                if self._clock() > until:
                     return False
         while self._done in self._kept:
             for mark, count in enumerate(self._kept[self._done][1]):

@@ -14,6 +14,7 @@ import contextlib
 import json
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -38,14 +39,15 @@ _TABLES: Final = ("health", "transitions", "anomalies")
 class Watch:
     """The alarms of one record."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
+        self._clock = clock  # in s
         self._seen: dict[str, int] = {}
         """Alarms that somebody took note of, by name: as of which frame."""
         self._heard = 0  # the last row of commands that was looked at
         self._meta = 0
         self._head = -1
-        self._now = _Follower(source)
+        self._now = _Follower(source, self._clock)
         self._past: _Follower | None = None
 
     @property
@@ -68,15 +70,15 @@ class Watch:
         source = self._source
         if id(source.meta) != self._meta or head < self._head:
             self._meta = id(source.meta)
-            self._now, self._past = _Follower(source), None
+            self._now, self._past = _Follower(source, self._clock), None
         if self._now.is_far(head):
             # What was read so far is the past, or the beginning of it.
             self._past = self._past or self._now
-            self._now = _Follower(source)
+            self._now = _Follower(source, self._clock)
             self._now.begin_shortly_before(head)
-        self._now.follow(head, time.monotonic() + _BUDGET_S)
+        self._now.follow(head, self._clock() + _BUDGET_S)
         if self._past is not None:
-            self._past.catch_up(head, time.monotonic() + _PAST_BUDGET_S)
+            self._past.catch_up(head, self._clock() + _PAST_BUDGET_S)
             if not self._past.behind and not self._now.behind:
                 self._now, self._past = self._past, None
         self._head = head
@@ -126,8 +128,9 @@ class Watch:
 class _Follower:
     """Reads on from where it was."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float]) -> None:
         self._source = source
+        self._clock = clock  # in s
         scenario = source.meta.get("scenario")
         self.book = Book(
             limits_of(scenario if isinstance(scenario, dict) else {}),
@@ -186,7 +189,7 @@ class _Follower:
         """The same from the beginning on, a piece at a time; `behind` until it has arrived."""
         source, upto = self._source, self._source.upto(head)
         end, end_us = source.position("health", upto), source.time.t_us(head)
-        while time.monotonic() < until and self.at["health"] < end:
+        while self._clock() < until and self.at["health"] < end:
             stop = min(end, self.at["health"] + _CHUNK)
             row = source.one("SELECT frame FROM health WHERE id <= ? ORDER BY id DESC LIMIT 1",
                              stop)  # fmt: skip
@@ -197,7 +200,7 @@ class _Follower:
                 self.at["health"] = max(self.at["health"], stop - 2 * max(1, len(source.nodes)))
             ends["health"] = self._readings(stop, until)
             self.at = ends
-        while time.monotonic() < until and self._plant_us < end_us:
+        while self._clock() < until and self._plant_us < end_us:
             row = source.one("SELECT t_us FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us "
                              "LIMIT 1 OFFSET ?", self._plant_us, end_us, _CHUNK)  # fmt: skip
             stop_us = row["t_us"] if row else end_us
@@ -299,7 +302,7 @@ class _Follower:
         """Take the rows up to `end`; returns how far the time sufficed."""
         names, at = self._source.names, self.at["health"]
         begun = at
-        while at < end and (at == begun or time.monotonic() < until):
+        while at < end and (at == begun or self._clock() < until):
             upto = min(end, at + 200)
             for row in self._source.rows(
                 "SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", at, upto
@@ -343,7 +346,7 @@ class _Follower:
         """What the plant was up to this time; whether the time sufficed."""
         source = self._source
         first = True
-        while first or time.monotonic() < until:
+        while first or self._clock() < until:
             first = False
             rows = source.rows(
                 "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT 200",
