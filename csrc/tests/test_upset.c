@@ -74,13 +74,13 @@ static void try_pattern(const hil_upset_pattern_t *p, uint64_t len) {
     CHECK(w.keep[i] == 0xff && w.flip[i] == 0);
   }
   got[0] = got[len + 1] = UNIT_GUARD;
-  memcpy(got + 1, old, len);
+  memcpy(got + 1, old, (size_t)len);
   upset_apply(&w, old + w.offset, got + 1 + w.offset); /* beside */
-  CHECK(memcmp(got + 1, want, len) == 0);
+  CHECK(memcmp(got + 1, want, (size_t)len) == 0);
   CHECK_EQ(got[0], UNIT_GUARD);
   CHECK_EQ(got[len + 1], UNIT_GUARD);
   upset_apply(&w, old + w.offset, old + w.offset); /* in place */
-  CHECK(memcmp(old, want, len) == 0);
+  CHECK(memcmp(old, want, (size_t)len) == 0);
 }
 
 static void every_pattern_does_what_it_says_at_every_position(void) {

@@ -323,7 +323,7 @@ static int serve(hil_board_t *b, const sigset_t *wait_mask) {
                             {-1, POLLIN, 0},
                             {-1, POLLOUT, 0}};
     (void)exec_wants(&b->exec, &fds[3].fd, &fds[4].fd);
-    const struct timespec timeout = {wait_us / 1000000u, (long)(wait_us % 1000000u) * 1000};
+    const struct timespec timeout = {(time_t)(wait_us / 1000000u), (long)(wait_us % 1000000u) * 1000};
     const int ready = ppoll(fds, 5, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
     if (ending) return 0;

@@ -52,6 +52,7 @@ typedef struct {
   const hil_workload_t *workload;
   hil_port_memory_t memory;
   uint8_t *scratch, *stack;
+  uint8_t *setup_stack; /* of its first moments, before its clean start */
   uint8_t begun;       /* a step was begun and has not ended */
   uint8_t standing;    /* stopped within a step */
   uint8_t has_status;  /* |status| waits for poll */
@@ -69,6 +70,11 @@ int worker_interrupt(hil_worker_t *w);
 int worker_resume(hil_worker_t *w);
 int worker_advance(hil_worker_t *w, uint32_t steps, uint32_t *out_taken);
 void worker_kill(hil_worker_t *w);
+/* Let the stopped worker go on at |entry|, on the stack that ends at |stack_top| and is all zero, with
+ * every register, vector registers included, at a fixed value. HIL_ERR_IO. */
+int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top);
+/* Close every descriptor from |first| on. */
+void close_descriptors_from(unsigned first);
 uint64_t worker_cpu_us(hil_worker_t *w);
 
 /* --- inject.c: memory and registers of a worker that stands still ------------------------------ */

@@ -15,7 +15,7 @@
 
 #include "port_linux.h"
 
-enum { OPEN_FILES_MAX = 64, POLL_MS = 20 };
+enum { POLL_MS = 20 };
 
 static uint64_t now_ms(void) {
   struct timespec t;
@@ -45,7 +45,7 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
   (void)dup2(in, STDIN_FILENO);
   (void)dup2(out, STDOUT_FILENO);
   (void)dup2(error, STDERR_FILENO);
-  for (int fd = 3; fd < OPEN_FILES_MAX; fd++) (void)close(fd);
+  close_descriptors_from(3);
   (void)execv(path, (char *const *)(uintptr_t)arguments);
   _exit(127);
 }

@@ -79,9 +79,10 @@ int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory
   w->memory.region[REGION_INPUT] = place(2, workload->input_len, MAP_SHARED);
   w->memory.region[REGION_OUTPUT] = place(3, workload->output_len, MAP_SHARED);
   w->scratch = place(4, workload->scratch_len, MAP_PRIVATE);
-  w->stack = place(5, WORKER_STACK_LEN, MAP_PRIVATE);
+  w->stack = place(5, WORKER_STACK_LEN, MAP_PRIVATE); /* the agent never writes there: zeros at every start */
+  w->setup_stack = place(6, WORKER_STACK_LEN, MAP_PRIVATE);
   if (!shared || !w->memory.region[REGION_STATE] || !w->memory.region[REGION_INPUT] ||
-      !w->memory.region[REGION_OUTPUT] || !w->scratch || !w->stack) {
+      !w->memory.region[REGION_OUTPUT] || !w->scratch || !w->stack || !w->setup_stack) {
     return refused(w);
   }
   w->memory.progress = &control->progress;
@@ -114,9 +115,15 @@ static int worker_main(void *unused) {
   (void)signal(SIGHUP, SIG_DFL);
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
-  for (int fd = 0; fd < 64; fd++) (void)close(fd); /* the link must end when the agent does */
+  close_descriptors_from(0); /* the link must end when the agent does */
   if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
   forbid_system_calls();
+  worker_trap_rest(); /* the agent lets it go on in worker_loop */
+  return 0;
+}
+
+/* All that the worker does from its clean start on. */
+static void worker_loop(void) {
   for (;;) {
     worker_trap_rest();
     (void)control->step(&control->io, &control->progress);
@@ -168,6 +175,17 @@ void worker_kill(hil_worker_t *w) {
   forget(w);
 }
 
+/* A starting worker stops at rest; if it does not it is no more. */
+static int came_to_rest(hil_worker_t *w) {
+  int status = 0;
+  const int stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
+  if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return 1;
+  w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
+  if (WIFSTOPPED(status)) worker_kill(w);
+  forget(w);
+  return 0;
+}
+
 int worker_start(hil_worker_t *w) {
   worker_kill(w);
   if (!w->workload) return HIL_ERR_STATE;
@@ -176,17 +194,17 @@ int worker_start(hil_worker_t *w) {
   control->io = (hil_workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
                                 w->memory.region[REGION_OUTPUT], w->scratch};
   control->step = w->workload->step;
-  const pid_t pid = clone(worker_main, w->stack + WORKER_STACK_LEN, SIGCHLD, NULL);
+  const pid_t pid = clone(worker_main, w->setup_stack + WORKER_STACK_LEN, SIGCHLD, NULL);
   if (pid < 0) return refused(w);
   w->pid = pid;
-  int status = 0;
-  const int stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
-  if (!stopped || trap_site(w) != (uintptr_t)worker_trap_rest) {
-    w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
-    if (WIFSTOPPED(status)) worker_kill(w);
-    forget(w);
-    return HIL_ERR_IO;
+  if (!came_to_rest(w)) return HIL_ERR_IO;
+  if (worker_enter(w, (uintptr_t)worker_loop, (uintptr_t)w->stack + WORKER_STACK_LEN) != HIL_OK ||
+      ptrace(PTRACE_CONT, pid, NULL, NULL) != 0) {
+    const int status_io = refused(w);
+    worker_kill(w);
+    return status_io;
   }
+  if (!came_to_rest(w)) return HIL_ERR_IO;
   (void)ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
   char path[32];
   (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);

@@ -53,6 +53,19 @@ typedef struct user_fpregs_struct hil_arch_fpregs_t;
     ARCH_REG(r12), ARCH_REG(r13), ARCH_REG(r14), ARCH_REG(r15), ARCH_REG(rip)                  \
   }
 
+/* From a clean start: the function |at| with the stack that ends at |top|, as if called from nowhere;
+ * flags as at the start of a process. */
+#define ARCH_ENTER(regs, at, top)                                       \
+  do {                                                                  \
+    (regs).rip = (at);                                                  \
+    (regs).rsp = (top)-8u; /* where the return address would be: 0 */   \
+    (regs).eflags = 0x202;                                              \
+  } while (0)
+#define ARCH_KEEPS_GPR(offset) 0
+/* The x87 control word and MXCSR as Linux gives them to a new process. */
+#define ARCH_RESET_VECTOR_CONTROL(fpregs) ((fpregs).cwd = 0x37f, (fpregs).mxcsr = 0x1f80)
+#define ARCH_XSTATE_HEADER 512 /* [byte] of the XSAVE area: zero here puts all components as at power-on */
+
 /* A branch to itself, and an instruction that no processor executes, for the state it is in. */
 #define ARCH_HANG_BYTES(regs) {0xeb, 0xfe}
 #define ARCH_CRASH_BYTES(regs) {0x0f, 0x0b}
@@ -96,6 +109,15 @@ typedef struct user_fpsimd_struct hil_arch_fpregs_t;
     ARCH_X(29), ARCH_X(30), offsetof(struct user_regs_struct, sp),                             \
     offsetof(struct user_regs_struct, pc)                                                      \
   }
+
+#define ARCH_ENTER(regs, at, top)                        \
+  do {                                                   \
+    (regs).pc = (at);                                    \
+    (regs).sp = (top);                                   \
+    (regs).pstate &= ~(uint64_t)0xf0000000u; /* N Z C V */ \
+  } while (0)
+#define ARCH_KEEPS_GPR(offset) 0
+#define ARCH_RESET_VECTOR_CONTROL(fpregs) ((void)(fpregs)) /* FPSR and FPCR are zero in a new process */
 
 #define ARCH_HANG_BYTES(regs) {0x00, 0x00, 0x00, 0x14}
 #define ARCH_CRASH_BYTES(regs) {0x00, 0x00, 0x00, 0x00}
@@ -144,6 +166,16 @@ typedef struct {
 #define ARCH_VECTOR(fpregs) ((uint8_t *)(fpregs).d)
 
 #define ARCH_GPR_OFFSETS {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60}
+
+/* Bit 0 of a function's address tells its kind. Condition flags, Q and GE cleared, no IT block. */
+#define ARCH_ENTER(regs, at, top)                                                       \
+  do {                                                                                  \
+    (regs).r[15] = (uint32_t)(at) & ~1u;                                                \
+    (regs).r[13] = (uint32_t)(top);                                                     \
+    (regs).r[16] = ((regs).r[16] & ~0xfe0ffc20u) | (((uint32_t)(at)&1u) ? 0x20u : 0u);  \
+  } while (0)
+#define ARCH_KEEPS_GPR(offset) 0
+#define ARCH_RESET_VECTOR_CONTROL(fpregs) ((void)(fpregs))
 
 #define ARCH_IS_THUMB(regs) (((regs).r[16] >> 5 & 1u) != 0)
 /* In Thumb state the first two bytes are an instruction of their own. */
@@ -195,6 +227,10 @@ typedef struct {
     8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144, 152, 160,     \
     168, 176, 184, 192, 200, 208, 216, 224, 232, 240, 248, 0                                   \
   }
+
+#define ARCH_ENTER(regs, at, top) ((regs).r[0] = (at), (regs).r[2] = (top))
+#define ARCH_KEEPS_GPR(offset) ((offset) == 24 || (offset) == 32) /* gp and tp: the program's own */
+#define ARCH_RESET_VECTOR_CONTROL(fpregs) ((void)(fpregs))
 
 #define ARCH_HANG_BYTES(regs) {0x6f, 0x00, 0x00, 0x00}
 #define ARCH_CRASH_BYTES(regs) {0x00, 0x00, 0x00, 0x00}
