@@ -85,6 +85,7 @@ def check(source: str) -> Checked:
         else:
             scenario = load(path).scenario
             summary = _scenario_text(scenario)
+            _check_upsets(scenario, path)
             _check_plant(scenario, path)
     except ConfigError as error:
         problems = error.problems
@@ -119,6 +120,14 @@ def _profile_text(path: Path) -> str:
         f"{_count(len(profile.radiation.channels), 'radiation channel')}, "
         f"{_count(len(facts), 'value')}, {assumed} of them assumed"
     )
+
+
+def _check_upsets(scenario: Scenario, path: Path) -> None:
+    """Raise ConfigError for upsets that are beyond the end of a step, or of what they hit."""
+    from hil.upset_limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
+
+    with placing(path):
+        check_upsets(scenario)
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:

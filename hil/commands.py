@@ -25,6 +25,7 @@ from hil.rig.clock import Pacer
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.scenario import Scenario, ordered_event, parse_pace
+from hil.upset_limits import UpsetLimits
 
 __all__ = ["Engine", "Operator", "Turn"]
 
@@ -44,6 +45,7 @@ class Engine(Protocol):
     golden: Golden
     recovery: Recovery
     injector: Injector
+    limits: UpsetLimits
     delivery: Delivery
     pacer: Pacer
     rig: Rig
@@ -179,6 +181,9 @@ class Operator:
             event = ordered_event(arguments, engine.scenario, self._frame)
         except ConfigError as error:
             raise _Refused("; ".join(_words(p) for p in error.problems)) from error
+        beyond = engine.limits.of_event(event)
+        if beyond:
+            raise _Refused("; ".join(message for _, message, _ in beyond))
         node, target = self._node(event.node), str(event.target)
         if target == "board":
             self._can_lose_power(node)

@@ -78,7 +78,7 @@ class Delivery:
         arm = Arm(
             id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
             steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
-            hold_frames=plan.hold_frames,
+            hold_frames=plan.hold_frames, exact=plan.exact,
         )  # fmt: skip
         refused = self._rig.arm(node, arm)
         if refused is not None:

@@ -17,7 +17,7 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hil.draws import choose, exponential_us, stream
 from hil.kernel import Random, Workload
@@ -31,8 +31,9 @@ class Planned(NamedTuple):
     """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
     action.
 
-    `bit` is reduced modulo the target's size by the board. `source` says where it comes from. `id`
-    is given when it falls due (1, 2, ... in order), 0 before."""
+    `bit` is reduced modulo the target's size by the board if it was drawn; with `exact` it was
+    named, and the upset fails if it is beyond the target. `source` says where the upset comes from.
+    `id` is given when it falls due (1, 2, ... in order), 0 before."""
 
     frame: int
     node: str
@@ -51,6 +52,11 @@ class Planned(NamedTuple):
     direction: str = ""
     returns_after_frames: int | None = None
     part: str = ""
+    exact: bool = False
+
+
+_DRAWN: Final = ("rate ", "orbit ")
+"""How the sources of upsets begin that are drawn, not written down."""
 
 
 class _Source:
@@ -105,7 +111,8 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
     drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
-    plan = Planned(frame, event.node, str(event.target), "", label, bit=bit)
+    exact = event.bit is not None
+    plan = Planned(frame, event.node, str(event.target), "", label, bit=bit, exact=exact)
     if event.target is Target.LINK:
         return plan._replace(kind=str(event.noise), direction=str(event.direction))
     if event.target is Target.BOARD:
@@ -128,11 +135,15 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
 
 
 class Injector:
-    """Upsets of one run in frame order: explicit events before drawn ones within a frame."""
+    """Upsets of one run in frame order: explicit events before drawn ones within a frame.
+
+    `reach`: by node and tick, how many instructions the board executes behind it until the step
+    ends. Where it is known, no upset is drawn further behind a tick than it can be made."""
 
     def __init__(
         self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
     ) -> None:
+        self.reach: Mapping[str, Sequence[int]] = {}
         self._one_at_a_time = scenario.upsets.one_at_a_time
         self._heap: list[tuple[int, int, Planned]] = []
         self._sources: dict[int, _Source] = {}
@@ -164,6 +175,8 @@ class Injector:
 
     def _refill(self, order: int) -> None:
         plan = self._sources[order].next()
+        while not _can_be_made(plan):
+            plan = self._sources[order].next()
         if plan.frame < self._end:
             heapq.heappush(self._heap, (plan.frame, order, plan))
 
@@ -222,7 +235,7 @@ class Injector:
     def _take_up_to(self, frame: int) -> None:
         while self._strikes is not None and self._strikes.known_until <= min(frame, self._end - 1):
             for plan in self._strikes.next_block():
-                if plan.frame < self._end:
+                if plan.frame < self._end and _can_be_made(plan):
                     heapq.heappush(self._heap, (plan.frame, self._struck_order, plan))
                     self._struck_order += 1
         while self._heap and self._heap[0][0] <= frame:
@@ -233,7 +246,21 @@ class Injector:
 
     def _number(self, plan: Planned, frame: int) -> Planned:
         self._count += 1
-        return plan._replace(id=self._count, frame=frame)
+        return self._within_reach(plan)._replace(id=self._count, frame=frame)
+
+    def _within_reach(self, plan: Planned) -> Planned:
+        """A drawn upset is made before the step ends."""
+        reach = self.reach.get(plan.node)
+        if reach is None or not plan.steps or not plan.source.startswith(_DRAWN):
+            return plan
+        # Other frames execute other instructions: an eighth less than was measured.
+        most = reach[plan.tick] - reach[plan.tick] // 8
+        return plan if plan.steps <= most else plan._replace(steps=plan.steps % (most + 1))
+
+
+def _can_be_made(plan: Planned) -> bool:
+    """Whether there is anything to be hit: no board has a checkpoint before the first vote."""
+    return plan.target != Target.CHECKPOINT or plan.frame > 0
 
 
 _STRUCK_PATTERNS: Mapping[str, PatternKind] = {

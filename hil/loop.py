@@ -35,7 +35,9 @@ from hil.record.writer import Writer
 from hil.recovery import Action
 from hil.result import Progress, RunResult
 from hil.rig.capture import Capture
+from hil.rig.program import golden_run
 from hil.rig.rig import Calibration
+from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class Loop:
         self.rig = parts.rig
         self.recovery = parts.recovery
         self.injector = parts.injector
+        self.limits = parts.limits
         self.delivery = parts.delivery
         self.pacer = parts.pacer
         self._chronicle = Chronicle(parts)
@@ -140,9 +143,27 @@ class Loop:
         self._check_targets()
         self._tell("calibrating", 0)
         timeouts = self.scenario.timeouts
-        return self.rig.calibrate(
+        calibration = self.rig.calibrate(
             timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
         )
+        self._check_limits(calibration)
+        return calibration
+
+    def _check_limits(self, calibration: Calibration) -> None:
+        """Raise ConfigError for upsets that these boards cannot make: beyond the end of their
+        registers, or of a step as they compute it."""
+        limits = self.limits
+        for node in self.nodes:
+            if node.hello is not None:
+                limits.learn_board(node.name, node.hello)
+        limits.learn_timing(calibration.cpu_us_worst)
+        for name, steps in limits.steps_wanted.items():
+            node = self.parts.by_name[name]
+            golden = golden_run(self.rig.workload, self.rig.seed)
+            limits.learn_steps(name, instructions_behind_ticks(self.rig, node, golden, steps))
+            self.rig.load(node)
+        limits.check()
+        self.injector.reach = limits.reach
 
     def _check_targets(self) -> None:
         for name, targets in needed_targets(self.scenario).items():

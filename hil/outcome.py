@@ -93,10 +93,17 @@ class Upset:
     def stuck(self) -> bool:
         return self.plan.kind == "stuck"
 
+    def _failure(self, report: Report) -> str:
+        """Why the board could not make it."""
+        plan = self.plan
+        if plan.exact and report.space and plan.bit + plan.width > report.space:
+            return f"bit {plan.bit} is beyond the {plan.target}, which had {report.space} bits"
+        return f"status {report.detail}"
+
     def take(self, report: Report) -> None:
         """Take over what the board says of it."""
         self.state = report.state
-        self.detail = f"status {report.detail}" if report.state == "failed" else ""
+        self.detail = self._failure(report) if report.state == "failed" else ""
         self.verified, self.changed = report.verified, report.changed
         self.persisted = report.persisted
         self.tick, self.steps, self.at_us = report.tick, report.steps, report.at_us

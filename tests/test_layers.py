@@ -54,14 +54,15 @@ ALLOWED: dict[str, set[str]] = {
     "hil.control": LEAVES,
     "hil.commands": KERNEL
     | SCENARIO
-    | {"hil.control", "hil.delivery", "hil.injector", "hil.record", "hil.recovery", "hil.rig"},
+    | {"hil.control", "hil.delivery", "hil.injector", "hil.record", "hil.recovery", "hil.rig"}
+    | {"hil.upset_limits"},
     "hil.views": LEAVES
     | {"hil.control.client", "hil.control.protocol", "hil.control.words"}
     | {"hil.metrics", "hil.outcome", "hil.record", "hil.recovery", "hil.voter"},
     "hil.redundancy": KERNEL | SCENARIO | {"hil.rig", "hil.voter"},
     "hil.repair": KERNEL | {"hil.recovery", "hil.redundancy", "hil.rig", "hil.voter"},
     "hil.run_folder": KERNEL | SCENARIO | {"hil.record.schema", "hil.result"},
-    "hil.check": SCENARIO | {"hil.plant"},
+    "hil.check": SCENARIO | {"hil.plant", "hil.upset_limits"},
     "hil.background": set(),
     "hil.delivery": KERNEL | {"hil.injector", "hil.outcome", "hil.rig"},
     "hil.result": SCENARIO | {"hil.rig"},
@@ -77,7 +78,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.control.protocol", "hil.delivery", "hil.injector", "hil.metrics", "hil.observation"}
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.redundancy"}
     | {"hil.repair", "hil.result"}
-    | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.voter"},
+    | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.upset_limits", "hil.voter"},
+    "hil.upset_limits": KERNEL | SCENARIO | {"hil.rig"},
     "hil.loop": ANY,
     "hil.doctor": ANY,
     "hil.discover": LEAVES | {"hil.plant", "hil.rig", "hil.scenario"},

@@ -132,6 +132,15 @@ static hil_agent_stuck_t *free_stuck(hil_agent_t *a) {
   return NULL;
 }
 
+/* Whether a position that the host named, and did not draw, lies beyond the end of the target: then nothing
+ * is hit, rather than another bit. */
+static int beyond(const hil_arm_t *arm, uint64_t bit, uint64_t len) {
+  if (bit / 8u >= len) return 1;
+  if (arm->kind == UPSET_ADJACENT) return arm->width > len * 8u - bit;
+  const int is_word = arm->kind == UPSET_ZERO_WORD || arm->kind == UPSET_RANDOM_WORD;
+  return is_word && arm->width >= 8u && bit / arm->width >= len / (arm->width / 8u);
+}
+
 /* Read, change, write, read back. */
 static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
   hil_report_t *r = &u->report;
@@ -140,12 +149,14 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
   if (status != HIL_OK) return status;
   if (!len) return HIL_ERR_STATE;
   hil_upset_window_t window;
-  const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, u->arm.bit % (len * 8u), u->arm.value};
+  const uint64_t exact = (uint64_t)1 << ARM_EXACT_SHIFT, bit = u->arm.bit & ~exact;
+  r->space = len * 8u;
+  if (u->arm.bit != bit && beyond(&u->arm, bit, len)) return HIL_ERR_ARG;
+  const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, bit % (len * 8u), u->arm.value};
   status = upset_window(&pattern, len, &window);
   if (status != HIL_OK) return status;
   hil_agent_stuck_t *held = u->arm.kind == UPSET_STUCK ? free_stuck(a) : NULL;
   if (u->arm.kind == UPSET_STUCK && !held) return HIL_ERR_EXHAUSTED;
-  r->space = len * 8u;
   r->bit = pattern.bit;
   r->len = window.len;
   status = target_read(a, u->arm.target, window.offset, r->before, window.len);

@@ -1312,6 +1312,41 @@ static void more_instructions_than_can_be_waited_for_are_refused(void) {
   expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
 }
 
+static hil_report_t hit_exactly(uint8_t kind, uint8_t width, uint64_t bit) {
+  begin("sha256");
+  hil_arm_t a = flip(1, 0, TARGET_STATE, 0, bit | (uint64_t)1 << ARM_EXACT_SHIFT);
+  a.kind = kind;
+  a.width = width;
+  arm(&a);
+  step(0);
+  return report(1);
+}
+
+static void a_position_that_was_named_is_hit_or_nothing_is(void) {
+  begin("sha256");
+  const uint64_t bits = golden.workload->state_len * 8u;
+  const struct {
+    uint8_t kind, width;
+    uint64_t last;
+  } cases[] = {{UPSET_BIT, 1, bits - 1},          {UPSET_STUCK, 1, bits - 1},
+               {UPSET_ADJACENT, 2, bits - 2},     {UPSET_ADJACENT, 64, bits - 64},
+               {UPSET_ZERO_WORD, 8, bits - 1},    {UPSET_RANDOM_WORD, 64, bits - 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    hil_report_t r = hit_exactly(cases[i].kind, cases[i].width, cases[i].last);
+    CHECK_EQ(r.state, UPSET_INJECTED);
+    CHECK_EQ(r.bit, cases[i].last);
+    const uint64_t beyond[] = {cases[i].last + 1, bits, UINT64_MAX >> 1};
+    for (size_t k = 0; k < 3; k++) {
+      r = hit_exactly(cases[i].kind, cases[i].width, beyond[k]);
+      CHECK_EQ(r.state, UPSET_FAILED);
+      CHECK_EQ(r.detail, HIL_ERR_ARG);
+      CHECK_EQ(r.space, bits);
+      CHECK_EQ(r.changed, 0);
+      CHECK_EQ(r.len, 0);
+    }
+  }
+}
+
 static void what_cannot_be_armed_is_refused(void) {
   begin("sha256");
   golden_frame(0);
@@ -2336,6 +2371,7 @@ int main(void) {
   RUN(instructions_are_counted_from_the_tick_for_each_upset_alone);
   RUN(a_step_that_ends_while_instructions_are_counted_misses);
   RUN(more_instructions_than_can_be_waited_for_are_refused);
+  RUN(a_position_that_was_named_is_hit_or_nothing_is);
   RUN(what_cannot_be_armed_is_refused);
   RUN(the_table_of_upsets_is_full_only_with_armed_ones);
   RUN(frames_that_are_passed_over_miss_their_upsets);

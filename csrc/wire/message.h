@@ -20,7 +20,8 @@ enum {
   MESSAGE_DATA_MAX = 1008, /* [byte] of a region in one message */
   MESSAGE_SPANS_MAX = 64,  /* digests in one message */
   MESSAGE_RAILS_MAX = 4,
-  MESSAGE_READINGS_MAX = 24
+  MESSAGE_READINGS_MAX = 24,
+  ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
 
 typedef enum {
@@ -180,7 +181,8 @@ typedef struct {
   uint32_t hold_frames; /* STUCK: frames it lasts, 0 = until LOAD or a new start */
   uint8_t kind;         /* hil_upset_kind_t, or hil_sefi_t for TARGET_CPU */
   uint8_t width;
-  uint64_t bit;         /* reduced modulo the target's size in bits at the moment of the hit */
+  uint64_t bit;         /* reduced modulo the target's size in bits at the moment of the hit; with
+                           bit ARM_EXACT_SHIFT set, a pattern that does not fit there FAILs instead */
   uint64_t value;
 } hil_arm_t;
 

@@ -28,6 +28,8 @@ class Prepared:
     run_dir: Path
     resume: bool
     made: bool
+    file: Path | None = None
+    """The scenario's own, if the run is a new one."""
 
 
 def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
@@ -40,6 +42,10 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
     loaded = load(source, overrides)
+    from hil.upset_limits import check_upsets
+
+    with placing(loaded.file):
+        check_upsets(loaded.scenario)
     if loaded.scenario.plant is not None:
         from hil.plant.build import build_plant
 
@@ -55,7 +61,7 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
-    return Prepared(loaded.scenario, run_dir, resume=False, made=not existed)
+    return Prepared(loaded.scenario, run_dir, resume=False, made=not existed, file=loaded.file)
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:

@@ -158,6 +158,7 @@ def _run(
 ) -> int:
     from hil.loop import Loop
     from hil.record.run_lock import RunLock
+    from hil.scenario.load import placing
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
     if not quiet:
@@ -168,6 +169,7 @@ def _run(
         more["capture"] = True
     with (
         tidied(prepared),
+        placing(prepared.file) if prepared.file else contextlib.nullcontext(),
         display or contextlib.nullcontext(),
         RunLock(run_dir) as more["lock"],
         _commands(run_dir, wanted=control) as inbox,

@@ -26,6 +26,7 @@ from hil.rig.node import Node
 from hil.rig.program import golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
+from hil.upset_limits import UpsetLimits
 
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
@@ -48,6 +49,7 @@ class Parts:
     rollback: Rollback
     mechanic: Mechanic
     recovery: Recovery
+    limits: UpsetLimits
     injector: Injector
     classifier: Classifier
     metrics: Metrics
@@ -87,6 +89,8 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
     nodes = tuple(build_nodes(scenario, clock))
     names = [node.name for node in nodes]
     golden = golden_run(scenario.workload_name, scenario.seed)
+    limits = UpsetLimits(scenario, golden.workload)
+    limits.check()
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
     if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
@@ -108,6 +112,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
         rollback=rollback,
         mechanic=Mechanic(rig, golden, rollback),
         recovery=Recovery(names, _policy(scenario)),
+        limits=limits,
         injector=Injector(scenario, golden.workload, strikes),
         classifier=Classifier(names),
         metrics=Metrics(),

@@ -14,7 +14,7 @@ from hil.rig.link_state import LinkState, Standing
 from hil.rig.messages import ANSWER, Hello, Msg
 from hil.rig.transport import Transport, TransportLost
 
-_FRAMING: Final = 11
+ANSWER_OVERHEAD: Final = 11
 """Header, CRC, the first COBS code and the delimiters: a short answer's length on the wire."""
 
 
@@ -190,7 +190,7 @@ class Link:
             if any(f.type == Msg.STEP | ANSWER for f in good):
                 frame = b"\0" + frame  # its own first delimiter has passed already
                 for noise in self._waiting("to_host"):
-                    frame = noise.apply(frame, len(good[0].payload) + _FRAMING)
+                    frame = noise.apply(frame, len(good[0].payload) + ANSWER_OVERHEAD)
                 out, self._held = out + frame + self._held, b""
                 break
             out += frame

@@ -16,6 +16,7 @@ DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.HIL_MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
+_EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
 _INPUT_RAILS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_"})
 """Inputs of Jetson modules, as far as a name fits: Xavier NX and Orin NX/Nano, Thor, Nano."""
 
@@ -467,7 +468,9 @@ def sync_request(frame: int, state_digest: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps."""
+    """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps.
+
+    `bit` is reduced modulo the target's size; with `exact`, the upset fails if it is beyond it."""
 
     id: int
     frame: int
@@ -480,6 +483,7 @@ class Arm:
     bit: int = 0
     value: int = 0
     hold_frames: int = 0
+    exact: bool = False
 
 
 def arm_request(a: Arm) -> bytes:
@@ -494,6 +498,6 @@ def arm_request(a: Arm) -> bytes:
         hold_frames=a.hold_frames,
         kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
         width=a.width,
-        bit=a.bit,
+        bit=a.bit | (_EXACT if a.exact else 0),
         value=a.value,
     )

@@ -73,7 +73,8 @@ def _placed(error: ConfigError, file: Path) -> ConfigError:
             continue
         steps = problem.path.removeprefix("$.").split(".")
         path = tuple(int(step) if step.isdigit() else step for step in steps)
-        problems.append(document.problem(path, problem.message, problem.remedy or ""))
+        at = written_path(path, document)
+        problems.append(document.problem(at, problem.message, problem.remedy or ""))
     return ConfigError(problems)
 
 

@@ -37,6 +37,7 @@ from hil.scenario.words import (
     RamPart,
     Sefi,
     SefiWord,
+    Steps,
     Target,
     TargetWord,
     W,
@@ -124,9 +125,10 @@ class Event(FrozenModel):
         default=None,
         description="When in the step, instead of `tick`: so many microseconds after its begin.",
     )
-    steps: U32 = Field(
+    steps: Steps = Field(
         default=0,
-        description="So many machine instructions after the tick; stack, heap, text, gpr, vector.",
+        description="So many machine instructions after the tick, at most a million; stack, heap, "
+        "text, gpr, vector.",
     )
     pattern: Pattern = Field(default=_BIT, description="What happens to the bits.")
     bit: Annotated[Int, Field(ge=0, le=I63_MAX)] | None = Field(
@@ -295,7 +297,7 @@ class Rate(FrozenModel):
     part: PartWord = Field(
         default=RamPart.ALL, description="board-ram: which part of the memory, all or kernel."
     )
-    steps_max: U32 = Field(
+    steps_max: Steps = Field(
         default=0,
         description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
     )
@@ -372,7 +374,7 @@ class OrbitUpsets(FrozenModel):
         default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
         description="Weight of each functional interrupt.",
     )
-    steps_max: U32 = Field(
+    steps_max: Steps = Field(
         default=0,
         description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
     )

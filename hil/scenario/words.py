@@ -26,6 +26,8 @@ EXEC = "exec"
 U32_MAX = 2**32 - 1
 I63_MAX = 2**63 - 1
 FRAMES_MAX = 10**10
+STEPS_MAX = 1_000_000
+"""Agents count no more instructions behind a tick (csrc/agent/agent.h: AGENT_ADVANCE_MAX)."""
 
 
 class Word(str, enum.Enum):
@@ -235,6 +237,7 @@ PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.
 
 Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
 U32 = Annotated[Int, Field(ge=0, le=U32_MAX)]
+Steps = Annotated[Int, Field(ge=0, le=STEPS_MAX)]
 NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
 ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
