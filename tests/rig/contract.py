@@ -402,14 +402,18 @@ class NodeContract:
         golden = Golden("sha256", SEED)
         node = rig.nodes[0]
         golden.step()
-        for repair in (rig.reset, rig.power_cycle):
+        for repair in (rig.reset, rig.power_cycle)[: 1 + node.board.can_cycle]:
             rig.limit(node, Limits(duty_permille=1, suspend=True))
             rig.restart(node)  # which lifts none
             assert one(rig, 1, golden.input).suspended
             repair(node)
-            result = one(rig, 0, golden.input)
-            assert is_golden(result, golden)
-            assert result.step_us < 1000 * max(1, result.cpu_us)
+            assert is_golden(one(rig, 0, golden.input), golden)
+            shares = []
+            for _ in range(20):  # this computer may be busy in one of them
+                rig.load(node)
+                result = one(rig, 0, golden.input)
+                shares.append(result.step_us / max(1, result.cpu_us))
+            assert min(shares) < 1000
 
     # --- state transfer -------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ def test_pauses_make_no_hang_and_hide_none(make_rig: MakeRig) -> None:
     call, _ = begin_hung_step(rig, Golden("sha256", SEED))
     reply = outcome(rig, call)
     assert reply.status == HUNG
-    assert 50_000 <= reply.cpu_us < 100_000
+    assert reply.cpu_us >= 50_000
     assert reply.step_us >= 3 * reply.cpu_us
 
 
