@@ -41,7 +41,8 @@ _TIMEOUT_S: Final = 600
 # that a compiler of tomorrow has thought of must not keep an agent from its board.
 _FLAGS: Final = (
     "-std=c11", "-O2", "-ftree-vectorize", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64",
-    "-fvisibility=hidden", "-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector", "-static", "-s",
+    "-fvisibility=hidden", "-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector",
+    "-static", "-s",
 )  # fmt: skip
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
 _REMEDY: Final = "pip install 'hil-flight[cross]' (brings zig, a compiler for every target)"

@@ -117,7 +117,8 @@ class Hello:
 
 
 class Reply(NamedTuple):
-    """What a node's agent says of one frame. `status` is a hil_node_status_t, at most ABSENT."""
+    """What a node's agent says of one frame. `status` is a hil_node_status_t, at most ABSENT.
+    `output_digest` is that of the bytes that came, `claimed_digest` what the agent says it is."""
 
     frame: int
     status: int
@@ -129,6 +130,7 @@ class Reply(NamedTuple):
     output_digest: int
     state_digest: int
     output: bytes
+    claimed_digest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +311,11 @@ def reply(payload: bytes) -> Reply:
     m = ffi.new("hil_reply_t *")  # of this call alone: other threads decode others meanwhile
     if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
+    # The vote is on the bytes that would leave the system: not on what their sender says of them.
+    received = m.output_digest if m.status else lib.hil_digest64(m.output, m.len, 0)
     return Reply(
         m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
-        m.output_digest, m.state_digest, ffi.buffer(m.output, m.len)[:],
+        received, m.state_digest, ffi.buffer(m.output, m.len)[:], m.output_digest,
     )  # fmt: skip
 
 

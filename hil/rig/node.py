@@ -83,7 +83,7 @@ EXCLUDED_RESULT = NodeResult(EXCLUDED)
 
 
 def result_of_reply(r: Reply) -> NodeResult:
-    reason = "" if r.status == DONE else _why(r)
+    reason = _why(r)
     return NodeResult(
         r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us,
         r.step_us, r.pending, reason,
@@ -91,7 +91,11 @@ def result_of_reply(r: Reply) -> NodeResult:
 
 
 def _why(r: Reply) -> str:
-    """How a step ended that did not end by itself, in words."""
+    """What is wrong with the answer, in words; empty if the step ended by itself and the output is
+    what the agent says it is."""
+    if r.status == DONE:
+        as_claimed = r.output_digest == r.claimed_digest
+        return "" if as_claimed else "its output does not have the digest that it sent with it"
     if r.status == HUNG:
         return "the step used up its budget"
     if r.status == ABSENT:
