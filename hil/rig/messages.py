@@ -462,6 +462,16 @@ def read_request(region: Region, offset: int, length: int) -> bytes:
     return _new("range", region=int(region), offset=offset, len=length)
 
 
+def unknown_type_answer(type_: int) -> bytes:
+    """The payload with which an agent refuses a request of a type that it does not know."""
+    return _new("refusal", request=type_, status=lib.HIL_ERR_NOSYS)
+
+
+def nak_answer(reason: int) -> bytes:
+    """The payload of a NAK with this hil_status_t."""
+    return _new("nak", reason=reason)
+
+
 def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
     return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
 

@@ -1,7 +1,8 @@
 """Probing: is there a board behind a port, and if not, what else?
 
 All ports side by side, a thread each. A port is opened as a run would open it, at one rate after
-the other, and its agent asked for a HELLO; nothing else is sent.
+the other, and its agent asked for a HELLO. Where an agent answers, or what arrives looks like the
+remains of one, the line is tested (hil.rig.line_test); nothing else is sent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hil.clock import HOST, Clock
 from hil.errors import HilError
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.adapters import Adapter
+from hil.rig.line_test import find_fault
 from hil.rig.messages import ANSWER, Hello, Msg, hello
 from hil.rig.transport import PortError, SerialTransport, TransportLost
 
@@ -28,7 +30,7 @@ _THREADS: Final = 32
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What a port came to. `hello` if an agent answered, at `baud`; else `why` (busy, permission,
-    missing, silent, talks, version, other) and `reason` and `remedy` in words."""
+    missing, silent, talks, line, version, other) and `reason` and `remedy` in words."""
 
     port: str
     adapter: Adapter | None
@@ -91,12 +93,22 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
             return Probed(port, adapter, why=error.why, reason=error.message, remedy=remedy)
         try:
             told, said, other = _ask(transport, wait_s)
+            fault = None
+            # No console sends a zero, nor what an odd parity bit makes of it.
+            if told is not None or ({0x00, 0x80} & set(said) and not other):
+                fault = find_fault(transport)
         except TransportLost as lost:
             return Probed(port, adapter, why="other", reason=str(lost), remedy="check the cable")
         except HilError as error:
             return Probed(port, adapter, why="other", reason=error.message)
         finally:
             transport.close()
+        if fault is not None:
+            what = "an agent" if told is None else told.board or f"a board ({told.arch})"
+            return Probed(
+                port, adapter, why="line",
+                reason=f"{what} answers there, but {fault.reason}", remedy=fault.remedy,
+            )  # fmt: skip
         if told is not None:
             return Probed(port, adapter, baud, told)
         heard, version = heard or said, version or other

@@ -5,8 +5,9 @@ Order of life: `open` (connect, HELLO), `load` (initial state on every node), `c
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
 from hil.rig.line_rate import LineRates
+from hil.rig.line_test import LineFault, find_fault
 from hil.rig.link import request_bytes
 from hil.rig.messages import (
     Arm,
@@ -45,6 +47,7 @@ from hil.rig.node import (
 )
 from hil.rig.power import Power, PowerMonitor
 from hil.rig.program import PREFIX, golden_run
+from hil.rig.transport import TransportLost
 
 _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000
@@ -264,12 +267,35 @@ class Rig:
                 f"{told or call.result.reason}",
                 remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
             )
-        hello = messages.hello(self.expect(node, call))
+        with self._line_named(node):
+            answer = self.expect(node, call)
+        hello = messages.hello(answer)
         node.check(hello)
         node.met(hello)
         node.timed(call, hello.uptime_us)
         self.rates.raise_rate(node)
         return hello
+
+    @contextlib.contextmanager
+    def _line_named(self, node: Node) -> Iterator[None]:
+        """Before a run: if a board is lost because its line changes bytes, the error says so."""
+        try:
+            yield
+        except (LinkTimeout, SetupError) as error:
+            fault = self._line_fault(node)
+            if fault is None:
+                raise
+            raise LinkTimeout(f"{error.message}; {fault.reason}", remedy=fault.remedy) from error
+
+    def _line_fault(self, node: Node) -> LineFault | None:
+        transport, counts = node.link.transport, node.link.statistics
+        heard = counts.rx_errors + counts.naks + counts.chatter_bytes
+        if transport is None or transport.fd is None or not heard:
+            return None
+        try:
+            return find_fault(transport, self.clock)
+        except TransportLost:
+            return None
 
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state; returns the state digest."""
@@ -309,7 +335,8 @@ class Rig:
         the golden run computes: then no vote could be trusted."""
         golden = golden_run(self.workload, self.seed)
         for node in self.nodes:
-            digest = self.load(node)
+            with self._line_named(node):
+                digest = self.load(node)
             self._must_match(node, digest, golden.state_digest, "the initial state")
         cpu_us: list[int] = []
         worst_round_trip = 0
@@ -321,11 +348,13 @@ class Rig:
             for node in self.nodes:
                 result = results[node.name]
                 if result.status != DONE:
-                    raise SetupError(
-                        f"node {node.name} failed in fault-free frame {frame} of the calibration: "
-                        f"{result.reason or f'status {result.status}, signal {result.signal}'}",
-                        remedy="run `hil doctor`; look at the board's own log",
-                    )
+                    with self._line_named(node):
+                        raise SetupError(
+                            f"node {node.name} failed in fault-free frame {frame} of the "
+                            "calibration: "
+                            f"{result.reason or f'status {result.status}, signal {result.signal}'}",
+                            remedy="run `hil doctor`; look at the board's own log",
+                        )
                 self._must_match(node, result.output_digest, golden.output_digest, f"frame {frame}")
                 self._must_match(node, result.state_digest, golden.state_digest, f"frame {frame}")
                 cpu_us.append(result.cpu_us)
