@@ -21,6 +21,7 @@ from typing import Final
 
 from hil import shipped
 from hil.errors import SetupError, UsageError
+from hil.extras import install_command
 
 __all__ = [
     "TARGETS",
@@ -45,7 +46,7 @@ _FLAGS: Final = (
     "-static", "-s",
 )  # fmt: skip
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
-_REMEDY: Final = "pip install 'hil-flight[cross]' (brings zig, a compiler for every target)"
+_REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every target)"
 
 
 @dataclass(frozen=True, slots=True)

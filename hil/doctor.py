@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.errors import HilError
+from hil.extras import install_command
 
 __all__ = ["Check", "examine", "possible"]
 
@@ -385,7 +386,7 @@ def _compilers() -> _Finding:
     )
     if "aarch64" in found:
         return _Finding(OK, told, needed=False)
-    return _Finding(WARN, told, "pip install 'hil-flight[cross]'", needed=False)
+    return _Finding(WARN, told, install_command("cross"), needed=False)
 
 
 # --- this computer --------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ class PerfRow:
     """One measured number beside its reference and its target.
 
     `ratio` is value over reference, None where there is no reference. `ok` is None where there is
-    no target.
+    no target. The reference was measured in the same run, in turns with the value, or it was
+    `computed` from the numbers in its name; it never is of another time or another computer.
     """
 
     name: str
@@ -24,6 +25,7 @@ class PerfRow:
     target: str
     ok: bool | None
     note: str = ""
+    computed: bool = False
 
 
 def seconds(action: Callable[[], object], times: int = 1) -> float:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.errors import SetupError, UsageError
+from hil.extras import install_command
 from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
 
 __all__ = ["draw", "require_plotting", "summary"]
@@ -154,7 +155,7 @@ def require_plotting(path: Path) -> None:
     except ImportError:
         raise SetupError(
             "pictures need matplotlib, which is not installed",
-            remedy="pip install 'hil-flight[plot]'",
+            remedy=install_command("plot"),
         ) from None
 
 

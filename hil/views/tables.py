@@ -67,6 +67,8 @@ class _PerfRow(Protocol):
     def ok(self) -> bool | None: ...
     @property
     def note(self) -> str: ...
+    @property
+    def computed(self) -> bool: ...
 
 
 class _Verified(Protocol):
@@ -148,7 +150,8 @@ def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
         reference = "" if row.reference_value is None else _amount(row.reference_value)
         ratio = "" if row.ratio is None else f"{row.ratio:.3g}x that"
         unit = f" {row.unit}" if reference else ""
-        out.add_row("", f"  {row.reference}", f"{reference}{unit}", ratio, style=DIM)
+        what = f"  {row.reference}, computed" if row.computed else f"  {row.reference}"
+        out.add_row("", what, f"{reference}{unit}", ratio, style=DIM)
     if not row.note:
         return out
     return Group(out, Padding(Text(row.note, style=DIM), (0, 0, 0, 5)))

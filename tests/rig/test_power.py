@@ -168,7 +168,7 @@ def test_without_pyvisa_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(builtins, "__import__", no_visa)
     with pytest.raises(SetupError, match="PyVISA, which is not installed") as caught:
         make("left", supply(kind="scpi", resource="x")).on()
-    assert "hil-flight[visa]" in (caught.value.remedy or "")
+    assert "pip install 'pyvisa>=1.14' 'pyvisa-py>=0.7'" in (caught.value.remedy or "")
 
 
 # --- programs -------------------------------------------------------------------------------------

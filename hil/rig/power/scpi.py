@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hil.errors import SetupError
+from hil.extras import install_command
 from hil.rig.power.protocol import OverCurrent, Power, PowerReading
 from hil.scenario.supply import Supply
 
@@ -29,7 +30,7 @@ def _visa() -> Any:
     except ImportError:
         raise SetupError(
             "scpi supplies need PyVISA, which is not installed",
-            remedy="pip install 'hil-flight[visa]'",
+            remedy=install_command("visa"),
         ) from None
     return pyvisa
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.errors import SetupError
+from hil.extras import install_command
 
 __all__ = ["HOST", "is_served", "serve"]
 
@@ -37,7 +38,7 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
         from textual_serve.server import Server  # noqa: PLC0415  (an extra)
     except ImportError as error:
         raise SetupError(
-            "the screen in a browser needs textual-serve", remedy="pip install 'hil-flight[web]'"
+            "the screen in a browser needs textual-serve", remedy=install_command("web")
         ) from error
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
