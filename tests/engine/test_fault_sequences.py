@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from hil import kernel
 from hil.loop import Loop
 from hil.result import RunResult
-from hil.scenario import Scenario
+from hil.scenario import WORKLOADS, Scenario
 
 from .sequences import Fault, Trial, sequences, try_all
 
@@ -214,3 +215,36 @@ def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: 
     assert result.metrics["sdc_escaped"] == 0
     assert result.metrics["unresolved"] == 20
     assert result.verdicts["unanimous"] == 80
+
+
+# --- storms -------------------------------------------------------------------------------------
+
+
+STORM_FRAMES = 30_000
+SPACING = 30  # [frame] Every upset is healed before the next.
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("scheme", ["dmr", "tmr", "4mr", "5mr"])
+def test_a_storm_of_single_upsets_loses_no_frame(
+    scheme: str, workload: str, tmp_path: Path
+) -> None:
+    rng = random.Random(f"{scheme} {workload}")
+    ticks = kernel.workload(workload).ticks
+    frames = STORM_FRAMES // (10 if workload == "archive" else 1)  # its state is of 1 MiB
+    events: list[dict[str, Any]] = []
+    for frame in range(20, frames - SPACING, SPACING):
+        kind = rng.choice(("state", "output", "input", "checkpoint", "crash", "hang", "reset"))
+        hit: dict[str, Any] = {"frame": frame, "node": "abcde"[rng.randrange(SIZE[scheme])]}
+        hit["tick"] = rng.randrange(ticks + 1)
+        if kind in ("crash", "hang", "reset"):
+            hit |= {"target": "cpu", "sefi": kind, "tick": rng.randrange(1, ticks)}
+        else:
+            hit |= {"target": kind}
+        events.append(hit)
+    result = run(tmp_path / "run", "inproc", scheme, workload, 1, frames, events)
+    assert result.metrics["upsets.not_injected"] == 0
+    assert result.availability == 1.0
+    assert result.metrics["isolated"] == 0
