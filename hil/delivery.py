@@ -75,11 +75,7 @@ class Delivery:
         plan = upset.plan
         if plan.target == "checkpoint":
             self._watch_checkpoint(node, upset)
-        arm = Arm(
-            id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
-            steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
-            hold_frames=plan.hold_frames, exact=plan.exact,
-        )  # fmt: skip
+        arm = arm_of(plan)
         refused = self._rig.arm(node, arm)
         if refused is not None:
             upset.state, upset.detail = "refused", refused
@@ -206,14 +202,34 @@ class Delivery:
         self.returning = [(at, other) for at, other in self.returning if other != name]
         self._by_name[name].powered = True
 
-    def rearm_permanent(self, nodes: list[Node], frame: int) -> None:
-        """A damaged cell is still damaged after the board started anew (and forgot that it is)."""
+    def rearm_permanent(self, nodes: list[Node], frame: int) -> list[tuple[Node, Arm]]:
+        """A damaged cell is still damaged after the board started anew (and forgot that it is).
+        Returns what was armed."""
+        armed: list[tuple[Node, Arm]] = []
         for node in nodes:
             if node.loads == self._loads[node.name] or not node.link.connected:
                 continue
             self._loads[node.name] = node.loads
             for arm in self.permanent[node.name]:
-                self._rig.arm(node, _moved(arm, frame))
+                again = _moved(arm, frame)
+                if self._rig.arm(node, again) is None:
+                    armed.append((node, again))
+        return armed
+
+    def arm_again(self, node: Node, arms: list[Arm]) -> None:
+        """Put damage into a fresh board that lay in the one whose place it takes."""
+        self._loads[node.name] = node.loads
+        for arm in arms:
+            self._rig.arm(node, arm)
+
+
+def arm_of(plan: Planned) -> Arm:
+    """What a board is asked to do for a planned upset."""
+    return Arm(
+        id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
+        steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
+        hold_frames=plan.hold_frames, exact=plan.exact,
+    )  # fmt: skip
 
 
 def _no_latch_up(upset: Upset) -> None:

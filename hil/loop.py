@@ -83,6 +83,8 @@ class Loop:
         self._progress_at_us = 0
         self._health_at_us = 0
         self._snapshot_at_us = 0
+        self._exact_at_us = 0
+        self._exact = True
 
         parts = self.parts = assemble(scenario, clock)
         self.nodes = list(parts.nodes)
@@ -182,7 +184,7 @@ class Loop:
             self._chronicle.create(path, calibration)
         elif (snapshot := resume.read_snapshot(self.run_dir)) is not None:
             self._chronicle.resume(path, snapshot.frame)
-            snapshots.take_up(snapshot, self.parts, self._healer, self.steward)
+            snapshots.take_up(snapshot, self.parts, self._healer, self._judge, self.steward)
         else:  # it ended before its first snapshot: from the beginning
             self._chronicle.resume(path, 0)
         self._chronicle.beginning()
@@ -231,7 +233,8 @@ class Loop:
         quiet_until = self._quiet.until(frame)
         if self._quiet.skip(frame, quiet_until):
             return False
-        if not self._quiet.batch(frame, quiet_until):
+        due = self.parts.rig.clock.now_us() >= self._snapshot_at_us
+        if not self._quiet.batch(frame, quiet_until, snapshot_due=due):
             work = self._rounds.run(frame)
             if self.steward is not None:
                 self.steward.saw(work.results)
@@ -249,15 +252,20 @@ class Loop:
             self._health_at_us = self.rig.clock.now_us() + _HEALTH_US
             self._checkup.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
-        # beyond it. And only where all boards have just taken a checkpoint, so that those of the
-        # resumed run hold the same one.
+        # beyond it.
         if now >= self._snapshot_at_us and computed and self.parts.settled:
-            if self.parts.checkpoints.are_fresh(self.golden.next_frame - 1):
-                self._take_snapshot()
+            self._take_snapshot(now)
 
-    def _take_snapshot(self) -> None:
-        self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
-        snapshots.take(self.parts, self._healer, self.steward, self.writer)
+    def _take_snapshot(self, now: int) -> None:
+        if now >= self._exact_at_us:  # not in every frame while one is waited for
+            self._exact_at_us = now + _SNAPSHOT_US
+            why = ending.not_reproducible(self.parts, self.writer, self.steward)
+            self._exact = not why
+        if not snapshots.ready(self.parts, self._healer, exact=self._exact):
+            return
+        engine = (self.parts, self._healer, self._judge, self.steward)
+        if snapshots.take(*engine, self.writer):
+            self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
 
     def _tell(self, phase: str, frame: int) -> None:
         self._progress_at_us = self.rig.clock.now_us() + _PROGRESS_US

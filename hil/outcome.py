@@ -28,7 +28,6 @@ unexplained, and said so. Upsets that hit one node in one frame share what follo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -171,19 +170,20 @@ class Classifier:
         """Nodes that hold what a wrong majority held."""
         return sorted(self._contaminated)
 
-    def recall(
-        self, upsets: Sequence[Upset], damaged: AbstractSet[int], contaminated: Sequence[str]
-    ) -> None:
-        """Take up the upsets of a run that is resumed, and its contaminated nodes. Workers are new,
-        so that only damaged cells (their ids) still lie in the nodes."""
+    @property
+    def dormant(self) -> dict[str, list[Upset]]:
+        """By node, the upsets that may still strike, in the order in which they were settled."""
+        return {name: list(book.dormant) for name, book in self._books.items()}
+
+    def recall(self, count: int, dormant: Sequence[Upset], contaminated: Sequence[str]) -> None:
+        """Take up the upsets of a run that is resumed, and its contaminated nodes: how many there
+        were, and those that may still strike, in their order."""
         self._contaminated.update(contaminated)
-        self.count += len(upsets)
-        self._any_upset = self._any_upset or bool(upsets)
-        for upset in upsets:
-            if upset.plan.id in damaged:
-                upset.plan = upset.plan._replace(permanent=True)
-                upset.lingers = True
-                self._books[upset.plan.node].dormant.append(upset)
+        self.count += count
+        self._any_upset = self._any_upset or bool(count)
+        for upset in dormant:
+            upset.lingers = True
+            self._books[upset.plan.node].dormant.append(upset)
 
     @property
     def open(self) -> bool:

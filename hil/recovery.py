@@ -143,12 +143,14 @@ class Action:
 @dataclass(slots=True)
 class _Machine:
     """One node. `tried` has the frames of the attempts of each rung; `held`: isolated by the
-    operator, until he brings it back; `shed`: by the plant, likewise."""
+    operator, until he brings it back; `shed`: by the plant, likewise; `out`: it was isolated, and
+    has not been repaired since."""
 
     state: NodeState = NodeState.VOTING
     agreed: int = 0
     held: bool = False
     shed: bool = False
+    out: bool = False
     cause: str = ""
     tried: dict[NodeState, list[int]] = field(default_factory=lambda: {r: [] for r in RUNGS})
 
@@ -182,6 +184,12 @@ class Recovery:
         """The plant took it out."""
         return self._machines[node].shed
 
+    def was_out(self, node: str) -> bool:
+        """The node was isolated, and is repaired now for the first time since."""
+        machine = self._machines[node]
+        out, machine.out = machine.out, False
+        return out
+
     def in_state(self, *states: NodeState) -> list[str]:
         """Names of the nodes in any of `states`, in rig order."""
         return [name for name, m in self._machines.items() if m.state in states]
@@ -205,6 +213,7 @@ class Recovery:
                 "agreed": m.agreed,
                 "held": m.held,
                 "shed": m.shed,
+                "out": m.out,
                 "tried": {rung.value: frames for rung, frames in m.tried.items()},
             }
             for name, m in self._machines.items()
@@ -218,6 +227,7 @@ class Recovery:
             machine.agreed = kept["agreed"]
             machine.held = kept.get("held", False)
             machine.shed = kept.get("shed", False)
+            machine.out = kept.get("out", False)
             machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
         self._count()
 
@@ -226,6 +236,7 @@ class Recovery:
         if machine.state is not state:
             self.transitions.append(Transition(frame, node, machine.state, state, cause))
             machine.state = state
+            machine.out = machine.out or state is NodeState.ISOLATED
             self._count()
 
     def _climb(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:

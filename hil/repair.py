@@ -6,6 +6,7 @@ exception.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,14 @@ from hil.kernel import Golden
 from hil.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.rollback import BOARD_FAILURES, Rollback
 from hil.rig.node import Node, may_return
-from hil.rig.resync import Damage, Resync, delta_resync, read_state, write_state
+from hil.rig.resync import (
+    Damage,
+    Resync,
+    delta_resync,
+    read_state,
+    write_output,
+    write_state,
+)
 from hil.rig.rig import Rig
 from hil.voter import Verdict
 
@@ -93,6 +101,12 @@ class Mechanic:
             if not node.powered:
                 raise NodeError(f"node {node.name} has no power")
             self._rig.power_cycle(node)
+
+    def freshen(self, node: Node) -> None:
+        """A node that was out and is repaired keeps no output of the time before, which was never
+        voted on."""
+        with contextlib.suppress(*BOARD_FAILURES):  # the next step will tell
+            write_output(self._rig, node, bytes(self._golden.workload.output_len))
 
     def refresh(self, node: Node, frame: int) -> Repaired:
         """The harness, not the system: give a node without redundancy the golden state and a new

@@ -1,15 +1,15 @@
 """Taking up a run again from its last snapshot, after a kill, a power cut or an abort.
 
-A snapshot is made every few seconds, when no upset is open and no node is being repaired. What was
-recorded after it is dropped and computed again, so that a resumed run ends with the run digest of
-an undisturbed one (except for faults that lay dormant in worker processes: those are new)."""
+A snapshot is made every few seconds, when no upset is open, no node is being repaired, and whatever
+lies in the nodes can be put there again. What was recorded after it is dropped and computed again,
+so that a resumed run ends with the run digest of an undisturbed one."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -18,19 +18,22 @@ from hil.injector import Planned
 from hil.metrics import Metrics
 from hil.outcome import Upset
 from hil.record.reader import Reader
-from hil.rig.messages import Arm
 from hil.scenario import Scenario
 from hil.voter import VerdictKind
+
+SNAPSHOT_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where a run can be taken up: before `frame`, with `state` on every node."""
+    """Where a run can be taken up: before `frame`, with `state` on every node. `states`: what is in
+    checkpoints, by frame; `dormant`: the upsets that may still strike."""
 
     frame: int
     state: bytes
     engine: dict[str, Any]
-    upsets: tuple[Upset, ...]
+    states: dict[int, bytes]
+    dormant: tuple[Upset, ...]
 
 
 def open_run(run: Path) -> tuple[Scenario, Path]:
@@ -60,14 +63,43 @@ def read_snapshot(run_dir: Path) -> Snapshot | None:
         rows = reader.rows("SELECT frame, state, engine FROM snapshot")
         if not rows:
             return None
-        frame, state, engine = rows[0]
-        upsets = tuple(
-            _upset(dict(row))
-            for row in reader.rows("SELECT * FROM upsets WHERE frame < ? ORDER BY id", frame)
-        )
-        return Snapshot(frame, state, json.loads(engine), upsets)
+        frame, state, text = rows[0]
+        engine = json.loads(text)
+        if engine.get("version") != SNAPSHOT_VERSION:
+            raise RecordError(
+                f"{reader.path} holds a snapshot of another version of hil",
+                remedy="resume this run with the hil that began it "
+                f"({reader.meta.get('hil_version', 'unknown')}), or run it again",
+            )
+        dormant = tuple(_dormant(reader, memory) for memory in engine["dormant"])
+        states = {r[0]: r[1] for r in reader.rows("SELECT frame, state FROM snapshot_states")}
+        return Snapshot(frame, state, engine, states, dormant)
     finally:
         reader.close()
+
+
+def dormant_memory(dormant: dict[str, list[Upset]]) -> list[int | list[Any]]:
+    """Upsets that may still strike: the id of each, and what of it has no column."""
+    out: list[int | list[Any]] = []
+    for upset in (u for upsets in dormant.values() for u in upsets):
+        plan = upset.plan
+        more = [plan.hold_frames, plan.permanent, upset.boot]
+        out.append([plan.id, *more] if any(more) else plan.id)
+    return out
+
+
+def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
+    id_, hold_frames, permanent, boot = (
+        memory if isinstance(memory, list) else (memory, 0, False, 0)
+    )
+    row = reader.rows(
+        "SELECT * FROM upsets_at_snapshot WHERE id=? UNION ALL SELECT * FROM upsets WHERE id=?",
+        id_, id_,
+    )[0]  # fmt: skip
+    upset = _upset(dict(row))
+    upset.plan = upset.plan._replace(hold_frames=hold_frames, permanent=permanent)
+    upset.boot = boot
+    return upset
 
 
 def _upset(row: dict[str, Any]) -> Upset:
@@ -108,13 +140,3 @@ def recall_metrics(metrics: Metrics, data: dict[str, Any]) -> None:
             metrics.verdicts.update({VerdictKind[k]: count for k, count in value.items()})
         else:
             setattr(metrics, name, value)
-
-
-def arm_memory(arms: dict[str, list[Arm]]) -> dict[str, Any]:
-    """Permanent faults as plain data."""
-    return {node: [asdict(arm) for arm in kept] for node, kept in arms.items()}
-
-
-def recall_arms(data: dict[str, Any]) -> dict[str, list[Arm]]:
-    """Permanent faults from what `arm_memory` gave."""
-    return {node: [Arm(**arm) for arm in kept] for node, kept in data.items()}

@@ -12,7 +12,9 @@ uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region) {
   return hil_digest64(a->memory.region[region], len, 0);
 }
 
-static void scrub(hil_agent_t *a) { checkpoint_scrub(&a->checkpoint, a->budget.scrub_words); }
+static void scrub(hil_agent_t *a) {
+  checkpoint_scrub(&a->checkpoint, a->step_frame, a->budget.scrub_words);
+}
 
 static uint32_t next_stop(const hil_agent_t *a, uint32_t tick) {
   const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;

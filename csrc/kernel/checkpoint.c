@@ -96,10 +96,12 @@ int checkpoint_restore(hil_checkpoint_copy_t *copy, uint8_t *region, size_t len)
   return HIL_OK;
 }
 
-void checkpoint_scrub(hil_checkpoint_t *c, size_t max_words) {
+void checkpoint_scrub(hil_checkpoint_t *c, uint64_t frame, size_t max_words) {
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
-    if (c->copy[i].valid) {
-      (void)secded_scrub(&c->copy[i].memory, max_words);
+    hil_secded_memory_t *const memory = &c->copy[i].memory;
+    if (c->copy[i].valid && memory->count) {
+      memory->cursor = (size_t)(frame * max_words % memory->count);
+      (void)secded_scrub(memory, max_words);
     }
   }
 }

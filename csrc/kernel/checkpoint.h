@@ -50,8 +50,9 @@ hil_checkpoint_copy_t *checkpoint_find(hil_checkpoint_t *c, uint64_t frame, uint
  * well. */
 int checkpoint_restore(hil_checkpoint_copy_t *copy, uint8_t *region, size_t len);
 
-/* Check and correct up to |max_words| words of each copy. */
-void checkpoint_scrub(hil_checkpoint_t *c, size_t max_words);
+/* Check and correct up to |max_words| words of each copy. Which ones follows from |frame| alone, so that
+ * a board which takes the place of another in a resumed run meets the same words in the same frame. */
+void checkpoint_scrub(hil_checkpoint_t *c, uint64_t frame, size_t max_words);
 
 /* Words of both copies that were corrected, and found uncorrectable, since init. */
 uint64_t checkpoint_corrected(const hil_checkpoint_t *c);

@@ -164,7 +164,7 @@ static void both_copies_are_scrubbed_and_counted(void) {
   flip(3, 5);
   CHECK_EQ(checkpoint_take(&checkpoint, region, LEN, 2), HIL_OK);
   flip(2, 6);
-  checkpoint_scrub(&checkpoint, COUNT);
+  checkpoint_scrub(&checkpoint, 0, COUNT);
   CHECK_EQ(checkpoint_corrected(&checkpoint), 2);
   CHECK_EQ(checkpoint_uncorrectable(&checkpoint), 0);
 }

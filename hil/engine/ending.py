@@ -19,7 +19,7 @@ from hil.voter import VerdictKind
 if TYPE_CHECKING:
     from hil.steward import Steward
 
-__all__ = ["close_books", "result_of", "write_result"]
+__all__ = ["close_books", "not_reproducible", "result_of", "write_result"]
 
 
 def close_books(parts: Parts, chronicle: Chronicle) -> None:
@@ -61,7 +61,7 @@ def result_of(
         outcome="aborted" if aborted_by else "pass" if passed else "fail",
         run_dir=run_dir,
         run_digest=writer.run_digest(),
-        not_reproducible=_not_reproducible(parts, writer, steward),
+        not_reproducible=not_reproducible(parts, writer, steward),
         skipped=metrics.skipped,
         plant=plant,
         seed=scenario.seed,
@@ -91,7 +91,7 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     run_folder.write_junit(parts.scenario, result)
 
 
-def _not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> str:
+def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> str:
     """Why equal seeds need not give equal digests: because somebody steered, or real time decided
     what was hit or missed. Empty if they do."""
     count = writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])

@@ -15,6 +15,7 @@ from hil.recovery import Action, NodeState
 from hil.redundancy.electorate import is_alone
 from hil.repair import Repaired
 from hil.rig.calls import Timing
+from hil.rig.messages import Sync
 from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return
 from hil.voter import Ballot, Verdict
 
@@ -117,9 +118,12 @@ class Healer:
         if how.lost and may_return(node.board):
             parts.rig.send_away(node, cycle=False)
             how = replace(how, away=True)
-        parts.delivery.rearm_permanent([node], verdict.frame + 1)
+        parts.holdings.rearm_permanent(parts.delivery, [node], verdict.frame + 1)
         self._chronicle.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
+            if parts.recovery.was_out(node.name):
+                parts.mechanic.freshen(node)
+                parts.checkpoints.begin_anew(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
             parts.classifier.healed(node.name, action.rung.value, boots_of(node.board))

@@ -5,6 +5,7 @@ frame in which nothing is under way and all agree on what is right is only count
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -51,6 +52,14 @@ class Judge:
         self._healer = healer
         self._spacing = RollbackSpacing()
         self._frames_alone = 0  # how many in a row one node had no other to compare with
+
+    def memory(self) -> list[int]:
+        """What must be kept to go on later."""
+        return [self._spacing.not_before, self._frames_alone]
+
+    def recall(self, memory: Sequence[int]) -> None:
+        """Take over what `memory` gave."""
+        self._spacing.not_before, self._frames_alone = memory
 
     def conclude(self, frame: FrameWork) -> None:
         """From the results of a frame to its verdict, outcomes, repairs and record."""
@@ -150,7 +159,7 @@ class Judge:
         back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
         spent_us = parts.rig.clock.now_us() - began_us
         frame.rolled_back = True
-        parts.delivery.rearm_permanent(nodes, frame.number + 1)
+        parts.holdings.rearm_permanent(parts.delivery, nodes, frame.number + 1)
         frame.results = {**frame.results, **back.results}
         frame.executions.append(self._chronicle.in_order(frame.results))
         verdict = self._vote(frame, frame.results)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hil.clock import HOST, Clock
 from hil.delivery import Delivery
+from hil.engine.holdings import Holdings
 from hil.injector import Injector
 from hil.kernel import Golden
 from hil.metrics import Metrics
@@ -54,6 +55,7 @@ class Parts:
     classifier: Classifier
     metrics: Metrics
     delivery: Delivery
+    holdings: Holdings
     pacer: Pacer
     plant: BuiltPlant | None
     virtual: bool
@@ -117,6 +119,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
         classifier=Classifier(names),
         metrics=Metrics(),
         delivery=Delivery(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
+        holdings=Holdings(rig, golden, checkpoints),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
         plant=plant,
         virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),

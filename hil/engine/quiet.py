@@ -80,14 +80,18 @@ class Quiet:
         self._chronicle.writer.skip(frame, count, self._parts.t_us(frame))
         return True
 
-    def batch(self, frame: int, until: int) -> bool:
+    def batch(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
         """Run as many of the frames before `until` as make a good batch; False if none was run,
-        because they are too few, or the boards cannot do that now."""
+        because they are too few, or the boards cannot do that now. With `snapshot_due` it ends with
+        the first frame after which boards take checkpoints: then what they hold is known."""
         if not self._batches or self._parts.recovery.voters != self._everybody:
             return False
         if self._parts.checkpoints.lacks_one(self._parts.nodes):
             return False  # it is taken after a frame of its own
         count = min(until - frame, self._batch_size)
+        every = self._parts.checkpoints.every
+        if snapshot_due and every:
+            count = min(count, every - frame % every)
         count -= self._beyond_checkpoint(frame + count, count)
         return count >= _LEAST_BATCH and self._run(count)
 

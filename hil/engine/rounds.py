@@ -52,6 +52,7 @@ class Rounds:
             self.forget_silence()  # it counts from when it begins, not from the last one
         for upset in parts.delivery.collect(frame.upsets, frame.results):
             parts.classifier.injected(upset)
+            parts.holdings.hit(upset)
         return frame
 
     def forget_silence(self) -> None:

@@ -2,54 +2,111 @@
 
 What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
 the run had never stopped (`hil.resume` reads it). Nodes hold the golden state then, unless a wrong
-majority has won: what they hold is then read from one of them."""
+majority has won: what they hold is then read from one of them. What else lies in them must be
+known, or no snapshot is taken (see `hil.engine.holdings`)."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hil import resume
 from hil.engine.healing import Healer
+from hil.engine.judgement import Judge
 from hil.engine.parts import Parts
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.record.writer import Writer
 from hil.recovery import NodeState
-from hil.rig.messages import Sync
-from hil.rig.node import Node
+from hil.redundancy.checkpoints import HostCopy
+from hil.rig.messages import Arm, Sync
+from hil.rig.node import DONE, Node
 from hil.rig.resync import read_output, read_state, write_output, write_state
 from hil.voter import unpack
 
 if TYPE_CHECKING:
     from hil.steward import Steward
 
-__all__ = ["take", "take_up"]
+__all__ = ["ready", "take", "take_up"]
 
 
-def take(parts: Parts, healer: Healer, steward: Steward | None, writer: Writer) -> None:
-    """Let the run be taken up again from here; from the last snapshot, if a node cannot be read."""
+def ready(parts: Parts, healer: Healer, *, exact: bool) -> bool:
+    """The run can be taken up from here, and with `exact` then ends as if it had not stopped."""
+    if not parts.settled or not _alike(parts, healer):
+        return False
+    if not exact:
+        return True
+    frame = parts.golden.next_frame
+    known = all(parts.holdings.can_be_made_again(n, frame) for n in parts.recovery.in_service)
+    return known and not any(_keeps_damage(parts, node) for node in parts.nodes)
+
+
+def _alike(parts: Parts, healer: Healer) -> bool:
+    """Some nodes are in service, and all of them hold the output and the state that were agreed on
+    in the last frame: one that was just healed has still its own output."""
+    verdict = healer.agreed
+    if verdict is None or verdict.frame != parts.golden.next_frame - 1:
+        return False
+    agreed = (DONE, verdict.output, verdict.state)
+    ballots = [verdict.ballots[parts.by_name[name].index] for name in parts.recovery.in_service]
+    found = {(b.status, b.output_digest, b.state_digest) for b in ballots}
+    return found == {agreed}
+
+
+def _keeps_damage(parts: Parts, node: Node) -> bool:
+    """The plant has taken the node out, and will have it healed with the damage still in it."""
+    if not parts.recovery.is_shed(node.name) or not node.powered:
+        return False
+    lasting = parts.holdings.lasting(node.name, parts.golden.next_frame)
+    return bool(lasting) or parts.holdings.checkpoints_doubtful(node.name)
+
+
+def take(
+    parts: Parts, healer: Healer, judge: Judge, steward: Steward | None, writer: Writer
+) -> bool:
+    """Let the run be taken up again from here. False, and nothing done, if a node cannot be
+    read."""
     try:
         state, output = _held(parts, healer)
     except (LinkError, NodeError):
-        return
+        return False
+    frame, holdings = parts.golden.next_frame, parts.holdings
+    names = parts.recovery.in_service
+    kept = {name: holdings.checkpoints(name) or [] for name in names}
+    copy = parts.checkpoints.copy
     writer.snapshot(
-        parts.golden.next_frame,
+        frame,
         parts.golden.state,
         {
+            "version": resume.SNAPSHOT_VERSION,
             "numbered": parts.injector.numbered,
             "ordered": parts.injector.ordered,
             "held": state.hex(),
             "output": output.hex(),
+            "checkpoints": {
+                name: [[c.frame, c.state_digest] for c, _ in found] for name, found in kept.items()
+            },
+            "copy": None if copy is None else [copy.frame, copy.state.hex()],
+            "judge": judge.memory(),
+            "lasting": {name: holdings.memory(name, frame) for name in names},
+            "upsets": parts.classifier.count,
+            "dormant": resume.dormant_memory(parts.classifier.dormant),
             "contaminated": parts.classifier.contaminated_nodes,
             "metrics": resume.metrics_memory(parts.metrics),
             "recovery": parts.recovery.memory(),
             "powered": {n.name: n.powered for n in parts.nodes},
             "returning": parts.delivery.returning,
-            "permanent": resume.arm_memory(parts.delivery.permanent),
+            "permanent": {n: [asdict(a) for a in arms] for n, arms in _permanent(parts)},
             "agreed": healer.agreed.record.hex() if healer.agreed else "",
             "plant": None if steward is None else steward.memory(),
         },
+        {c.frame: state for found in kept.values() for c, state in found},
     )
+    return True
+
+
+def _permanent(parts: Parts) -> list[tuple[str, list[Arm]]]:
+    return list(parts.delivery.permanent.items())
 
 
 def _held(parts: Parts, healer: Healer) -> tuple[bytes, bytes]:
@@ -67,36 +124,59 @@ def _held(parts: Parts, healer: Healer) -> tuple[bytes, bytes]:
 
 
 def take_up(
-    snapshot: resume.Snapshot, parts: Parts, healer: Healer, steward: Steward | None
+    snapshot: resume.Snapshot,
+    parts: Parts,
+    healer: Healer,
+    judge: Judge,
+    steward: Steward | None,
 ) -> None:
     """Bring everything to where the run was at the snapshot; nodes hold their initial state."""
     engine = snapshot.engine
     initial = parts.golden.state
     parts.golden.resume(snapshot.frame, snapshot.state)
     resume.recall_metrics(parts.metrics, engine["metrics"])
-    parts.injector.skip(parts.nominal(snapshot.frame), engine["numbered"], engine.get("ordered", 0))
+    parts.injector.skip(parts.nominal(snapshot.frame), engine["numbered"], engine["ordered"])
     if steward is not None:
         steward.recall(engine["plant"])
     parts.recovery.recall(engine["recovery"])
     healer.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
     parts.delivery.returning = [(at, name) for at, name in engine["returning"]]
-    parts.delivery.permanent = resume.recall_arms(engine["permanent"])
-    damaged = {arm.id for arms in parts.delivery.permanent.values() for arm in arms}
-    parts.classifier.recall(snapshot.upsets, damaged, engine.get("contaminated", ()))
-    held = bytes.fromhex(engine.get("held", "")) or snapshot.state
+    parts.delivery.permanent = {
+        name: [Arm(**arm) for arm in arms] for name, arms in engine["permanent"].items()
+    }
+    parts.classifier.recall(engine["upsets"], snapshot.dormant, engine["contaminated"])
+    judge.recall(engine["judge"])
+    if engine["copy"] is not None:
+        at, state = engine["copy"][0], bytes.fromhex(engine["copy"][1])
+        parts.checkpoints.copy = HostCopy(at, state, digest64(state))
     for node in parts.nodes:
         if not engine["powered"][node.name]:
             node.board.power_off()
             node.link.detach("no power")
             node.powered = False
         elif parts.recovery.state(node.name) is not NodeState.ISOLATED:
-            write_state(parts.rig, node, initial, held)
-            write_output(parts.rig, node, bytes.fromhex(engine["output"]))
-            _go_on(parts, node, snapshot.frame, digest64(held))
+            _go_on(snapshot, parts, node, initial)
 
 
-def _go_on(parts: Parts, node: Node, frame: int, state_digest: int) -> None:
-    """State and output are in place: let the node go on with `frame`."""
-    parts.rig.sync(node, frame - 1, state_digest)
-    parts.checkpoints.take_again(node, Sync(frame - 1, state_digest))
-    parts.delivery.rearm_permanent([node], frame)
+def _go_on(snapshot: resume.Snapshot, parts: Parts, node: Node, initial: bytes) -> None:
+    """Put into the node what it held at the snapshot, and let it go on."""
+    rig, engine, current = parts.rig, snapshot.engine, initial
+    checkpoints = [
+        (Sync(frame, digest), snapshot.states[frame])
+        for frame, digest in engine["checkpoints"][node.name]
+    ]
+    for checkpoint, state in checkpoints:
+        write_state(rig, node, current, state)
+        rig.sync(node, checkpoint.frame, checkpoint.state_digest)
+        parts.checkpoints.take_again(node, checkpoint)
+        current = state
+    held = bytes.fromhex(engine["held"]) or snapshot.state
+    agreed = Sync(snapshot.frame - 1, digest64(held))
+    write_state(rig, node, current, held)
+    write_output(rig, node, bytes.fromhex(engine["output"]))
+    rig.sync(node, agreed.frame, agreed.state_digest)
+    if not checkpoints:
+        parts.checkpoints.take_again(node, agreed)
+    arms = [Arm(**arm) for arm in engine["lasting"][node.name]]
+    parts.delivery.arm_again(node, arms)
+    parts.holdings.recall(node.name, arms, checkpoints)

@@ -4,10 +4,12 @@
 little-endian: frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent
 u8, zero u8, agreed output digest u64, agreed state digest u64; per node status u8, signal u8,
 output digest u64, state digest u64. `snapshot` is where a run can be taken up again: all nodes
-held `state` after the frame before `frame`, and `engine` is what the loop knew. `frames` and
+held `state` after the frame before `frame`, and `engine` is what the loop knew; `snapshot_states`
+has what was in their checkpoints. `frames` and
 `replies` repeat the frames that are not plain agreement, readable with any SQL tool and with the
-outputs themselves. Digests are hex text. Simulated times are integer microseconds; `*_wall_us` are
-real ones, and no part of the run digest.
+outputs themselves. `upsets_at_snapshot` has the rows of `upsets` as they were at the snapshot, of
+those that have changed since. Digests are hex text. Simulated times are integer microseconds;
+`*_wall_us` are real ones, and no part of the run digest.
 
 `pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
 old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a
@@ -39,9 +41,20 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
-TABLES: Final = """
+_UPSET_COLUMNS: Final = """
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, target TEXT NOT NULL,
+  kind TEXT NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL,
+  verified INTEGER NOT NULL, changed INTEGER NOT NULL, persisted INTEGER NOT NULL,
+  planned_tick INTEGER NOT NULL, planned_steps INTEGER NOT NULL, planned_us INTEGER,
+  tick INTEGER NOT NULL, steps INTEGER NOT NULL, at_us INTEGER NOT NULL, pc_offset INTEGER,
+  bit INTEGER NOT NULL, space INTEGER NOT NULL, before BLOB NOT NULL, after BLOB NOT NULL,
+  effect TEXT NOT NULL, signal INTEGER NOT NULL, outcome TEXT NOT NULL, shared INTEGER NOT NULL,
+  dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER
+"""
+
+TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE nodes (
   idx INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, board TEXT NOT NULL, port TEXT, arch TEXT,
@@ -61,16 +74,7 @@ CREATE TABLE replies (
   state_digest TEXT NOT NULL, output BLOB NOT NULL, ticks INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
   PRIMARY KEY (frame, execution, node)
 ) WITHOUT ROWID;
-CREATE TABLE upsets (
-  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, target TEXT NOT NULL,
-  kind TEXT NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL,
-  verified INTEGER NOT NULL, changed INTEGER NOT NULL, persisted INTEGER NOT NULL,
-  planned_tick INTEGER NOT NULL, planned_steps INTEGER NOT NULL, planned_us INTEGER,
-  tick INTEGER NOT NULL, steps INTEGER NOT NULL, at_us INTEGER NOT NULL, pc_offset INTEGER,
-  bit INTEGER NOT NULL, space INTEGER NOT NULL, before BLOB NOT NULL, after BLOB NOT NULL,
-  effect TEXT NOT NULL, signal INTEGER NOT NULL, outcome TEXT NOT NULL, shared INTEGER NOT NULL,
-  dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER
-);
+CREATE TABLE upsets ({_UPSET_COLUMNS});
 CREATE INDEX upsets_by_frame ON upsets (frame);
 CREATE TABLE transitions (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, before TEXT NOT NULL,
@@ -157,5 +161,7 @@ CREATE TABLE snapshot (
   one INTEGER PRIMARY KEY CHECK (one = 1), frame INTEGER NOT NULL, state BLOB NOT NULL,
   engine TEXT NOT NULL
 );
+CREATE TABLE snapshot_states (frame INTEGER PRIMARY KEY, state BLOB NOT NULL);
+CREATE TABLE upsets_at_snapshot ({_UPSET_COLUMNS});
 CREATE VIEW verdict_counts AS SELECT verdict, count(*) AS frames FROM frames GROUP BY verdict;
 """

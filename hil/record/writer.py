@@ -54,6 +54,8 @@ class Writer:
         self._transitions = 0
         self._anomalies = 0
         self._repairs = 0
+        self._snapshot = 0
+        self._changed_upsets: set[int] = set()
         self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         with self._guard("open"):
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -106,6 +108,9 @@ class Writer:
             self._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
             self._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
             self._repairs = db.execute("SELECT coalesce(max(id), 0) FROM repairs").fetchone()[0]
+            db.execute("INSERT OR REPLACE INTO upsets SELECT * FROM upsets_at_snapshot")
+            db.execute("DELETE FROM upsets_at_snapshot")
+        self._snapshot = frame
         if self._block_first != frame:
             raise RecordError(
                 f"{self.path} has {self._block_first} frames before its snapshot {frame}"
@@ -200,6 +205,8 @@ class Writer:
     def upset(self, u: Upset) -> None:
         """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
         p = u.plan
+        if p.frame < self._snapshot:
+            self._changed_upsets.add(p.id)
         self._insert(
             "upsets",
             (
@@ -374,9 +381,17 @@ class Writer:
         """Something a reader of the run should know."""
         self._insert("notes", (None, frame, self.wall_us, text))
 
-    def snapshot(self, frame: int, state: bytes, engine: Mapping[str, Any]) -> None:
-        """The run can be taken up again before `frame`."""
-        self._flush_block()
+    def snapshot(
+        self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
+    ) -> None:
+        """The run can be taken up again before `frame`; `states`: what is in checkpoints."""
+        self._flush()  # with the rows of upsets that belong to the snapshot before
+        with self._guard("write"):
+            self._db.execute("DELETE FROM upsets_at_snapshot")
+            self._db.execute("DELETE FROM snapshot_states")
+        for kept, content in states.items():
+            self._insert("snapshot_states", (kept, content))
+        self._snapshot = frame
         self._insert("snapshot", (1, frame, state, json.dumps(engine)))
 
     # --- keeping it ---------------------------------------------------------------------------
@@ -395,6 +410,12 @@ class Writer:
         """Hand all rows to the database, table by table; the next commit shows them."""
         self._flush_block()
         with self._guard("write"):
+            for id_ in self._changed_upsets:
+                self._db.execute(
+                    "INSERT OR IGNORE INTO upsets_at_snapshot SELECT * FROM upsets WHERE id=?",
+                    (id_,),
+                )
+            self._changed_upsets.clear()
             while self._rows:
                 table, rows = self._rows.popitem()
                 marks = ",".join("?" * len(rows[0]))

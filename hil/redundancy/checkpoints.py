@@ -9,7 +9,8 @@ The host keeps a copy of its own as well, for the case that no board has one lef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,9 +24,9 @@ from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.voter import Verdict, unpack
 
-__all__ = ["Checkpoints", "HostCopy"]
+__all__ = ["GENERATIONS", "Checkpoints", "HostCopy"]
 
-_GENERATIONS: Final = 2
+GENERATIONS: Final = 2
 _COPY_EVERY: Final = 64
 """The host's copy is as old as this many checkpoints at most."""
 _COPY_MAX: Final = 1 << 16
@@ -54,14 +55,11 @@ class Checkpoints:
         self._loads: dict[str, int] = {node.name: node.loads for node in rig.nodes}
         self._too_large: set[str] = set()
         self.copy: HostCopy | None = None
+        self.on_taken: Callable[[Node, Sequence[Sync]], None] = lambda _node, _checkpoints: None
 
     def held_by(self, node: Node) -> tuple[Sync, ...]:
         """The checkpoints of a node, the newest first; none if its agent started again since."""
         return self._held[node.name] if self._loads[node.name] == node.loads else ()
-
-    def are_fresh(self, frame: int) -> bool:
-        """Whether the boards have just taken what is due after `frame`, or never take any."""
-        return not self.every or self.is_due(frame)
 
     def lacks_one(self, nodes: Iterable[Node]) -> bool:
         """Whether one of the nodes has no checkpoint, but is to have one at the next occasion."""
@@ -72,6 +70,12 @@ class Checkpoints:
     def forget(self, node: Node, checkpoint: Sync) -> None:
         """The board could not give this checkpoint back."""
         self._held[node.name] = tuple(c for c in self.held_by(node) if c != checkpoint)
+
+    def begin_anew(self, node: Node, agreed: Sync) -> None:
+        """The node was out: it goes on with a copy of the agreed state, and none of before."""
+        self._held[node.name] = ()
+        with contextlib.suppress(LinkError, NodeError):
+            self.take_again(node, agreed)
 
     def is_due(self, frame: int) -> bool:
         """Whether a checkpoint of the state after `frame` is due for every node."""
@@ -103,8 +107,7 @@ class Checkpoints:
             self._copy(verdict, holders)
 
     def take_again(self, node: Node, agreed: Sync) -> None:
-        """A resumed run: the board shall have the checkpoint that it had at the snapshot, which is
-        of the state that it has just been given."""
+        """The board shall have a checkpoint of the state that it has just been given."""
         if self.every:
             for _, status in self._rig.checkpoint([node], agreed):
                 if status == lib.HIL_OK:
@@ -120,7 +123,7 @@ class Checkpoints:
         due = range(first + -(first + 1) % self.every, first + count, self.every)
         kept = [
             Sync(k, unpack(records[(k - first) * record_len :][:record_len]).state)
-            for k in due[-_GENERATIONS:]
+            for k in due[-GENERATIONS:]
         ]
         for node in nodes:
             if kept:
@@ -135,8 +138,9 @@ class Checkpoints:
         self._loads[node.name] = node.loads
         for checkpoint in checkpoints:
             older = tuple(c for c in before if c.frame != checkpoint.frame)
-            before = (checkpoint, *older)[:_GENERATIONS]
+            before = (checkpoint, *older)[:GENERATIONS]
         self._held[node.name] = before
+        self.on_taken(node, checkpoints)
 
     def _copy_is_due(self, frame: int) -> bool:
         return self.copy is None or frame - self.copy.frame >= _COPY_EVERY * self.every

@@ -52,19 +52,19 @@ class RollbackSpacing:
     the one before."""
 
     def __init__(self) -> None:
-        self._not_before = 0
+        self.not_before = 0
 
     def must_wait(self, frame: int) -> bool:
         """Whether it is too early for another rollback in `frame`."""
-        return frame < self._not_before
+        return frame < self.not_before
 
     def failed(self, frame: int, first_frame: int) -> None:
         """A rollback in `frame` has computed again from `first_frame` on, and did not help."""
-        self._not_before = frame + max(1, (frame - first_frame) // 8)
+        self.not_before = frame + max(1, (frame - first_frame) // 8)
 
     def reset(self) -> None:
         """The nodes agree: whatever comes next is another fault."""
-        self._not_before = 0
+        self.not_before = 0
 
 
 class Rollback:

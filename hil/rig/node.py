@@ -155,6 +155,7 @@ class Node:
         self.link = Link(name, clock=clock)
         self.hello: Hello | None = None
         self.loads = 0  # how often the workload was put on it
+        self.workers = 0  # how often a worker was started on it
         self.loaded_boot: int | None = None  # the agent's start since which it holds it
         self.powered = True
         self.clock = ClockFit()

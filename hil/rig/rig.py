@@ -300,6 +300,7 @@ class Rig:
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state; returns the state digest."""
         node.loads += 1
+        node.workers += 1
         node.loaded_boot = node.link.boot_id
         call = Call(
             node.link,
@@ -463,6 +464,7 @@ class Rig:
 
     def restart(self, node: Node) -> None:
         """A new worker process. LinkTimeout, NodeError."""
+        node.workers += 1
         call = Call(node.link, self.next_seq(), Msg.RESTART)
         is_program = self.workload.startswith(PREFIX)
         run_calls([call], _patient(self.timing) if is_program else self.timing)

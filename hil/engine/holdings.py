@@ -1,0 +1,187 @@
+"""Holdings: what boards hold beside the state and output that are voted on.
+
+Their checkpoints, stuck cells and changed machine code, and what a hit may have left in a worker:
+all of it may decide what comes later. So a run can be resumed exactly only from a frame at which
+all of it is known and can be made again. Nothing here is asked of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from hil.delivery import Delivery, arm_of
+from hil.errors import LinkError, NodeError
+from hil.kernel import Golden, digest64
+from hil.outcome import Upset
+from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
+from hil.rig.messages import Arm, Sync
+from hil.rig.node import Node, may_return
+from hil.rig.resync import read_state
+from hil.rig.rig import Rig
+
+__all__ = ["Holdings"]
+
+_PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
+_IN_WORKER: Final = frozenset({"stack", "heap", "gpr", "vector"})
+_SAME_PLACE: Final = _PORTABLE | {"heap", "text"}
+"""Targets whose cell number N is the same cell at every moment; a stack grows and shrinks."""
+_STATES_MAX: Final = 8
+_READ_MAX: Final = 1 << 16
+"""[byte] Larger states are not read from a board for a snapshot."""
+_ARMED_MAX: Final = 16
+"""Cells that are armed again on one board at once: it can hold no more stuck ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """Damage that outlasts its frame. `last`: the last frame of a stuck cell, None for ever;
+    `loads` and `workers`: how often the node had been loaded, and its worker started."""
+
+    arm: Arm
+    last: int | None
+    loads: int
+    workers: int
+
+    def holds(self, node: Node, frame: int) -> bool:
+        """Is it there before `frame`? A stuck cell is let go with the load, changed code with the
+        worker that had it."""
+        if self.arm.kind != "stuck":
+            return self.workers == node.workers
+        return self.loads == node.loads and (self.last is None or frame <= self.last)
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """Whether damage may lie in the checkpoints of a node: from a hit on, until others have been
+    taken in the place of all that were there, or the node was loaded."""
+
+    left: int = 0
+    loads: int = 0
+    last_frame: int = -1
+
+    def hit(self, loads: int) -> None:
+        self.left, self.loads = GENERATIONS, loads
+
+    def taken(self, frames: Sequence[int], *, stuck: bool) -> None:
+        new = [frame for frame in frames if frame != self.last_frame]
+        self.last_frame = frames[-1]
+        if not stuck:
+            self.left = max(0, self.left - len(new))
+
+    def lasts(self, loads: int) -> bool:
+        return self.left > 0 and self.loads == loads
+
+
+class Holdings:
+    """Of the boards of one run."""
+
+    def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
+        nodes = rig.nodes
+        self._rig = rig
+        self._by_name = {node.name: node for node in nodes}
+        self._golden = golden
+        self._checkpoints = checkpoints
+        self._states: dict[int, bytes] = {}
+        self._doubtful: dict[str, _Doubt] = {node.name: _Doubt() for node in nodes}
+        self._lasting: dict[str, list[_Lasting]] = {node.name: [] for node in nodes}
+        self._hit_worker: dict[str, int] = {}
+        checkpoints.on_taken = self._taken
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def _taken(self, node: Node, taken: Sequence[Sync]) -> None:
+        """A board has kept its state as it is now, and before that perhaps others."""
+        last = taken[-1]
+        stuck = any(x.arm.target == "checkpoint" for x in self.lasting(node.name, last.frame + 1))
+        self._doubtful[node.name].taken([c.frame for c in taken], stuck=stuck)
+        if last.frame not in self._states and last.frame == self._golden.next_frame - 1:
+            state = self._state_of(node, last)
+            if state is not None:
+                self._states[last.frame] = state
+        if len(self._states) > _STATES_MAX:
+            held = {c.frame for n in self._by_name.values() for c in self._checkpoints.held_by(n)}
+            self._states = {k: state for k, state in self._states.items() if k in held}
+
+    def _state_of(self, node: Node, agreed: Sync) -> bytes | None:
+        """The state that was agreed on: the golden one, or, where a wrong one has won, what the
+        node says."""
+        if agreed.state_digest == self._golden.state_digest:
+            return self._golden.state
+        size = self._golden.workload.state_len
+        if size > _READ_MAX or may_return(node.board):
+            return None
+        try:
+            return read_state(self._rig, node, size)
+        except (LinkError, NodeError):
+            return None
+
+    def hit(self, upset: Upset) -> None:
+        """The board has said what became of an upset."""
+        plan = upset.plan
+        if plan.target == "checkpoint":
+            self._doubtful[plan.node].hit(self._by_name[plan.node].loads)
+        if not upset.injected or plan.target not in _SAME_PLACE | _IN_WORKER:
+            return
+        node = self._by_name[plan.node]
+        if plan.target in _IN_WORKER:
+            self._hit_worker[node.name] = node.workers
+        if plan.kind == "stuck" or plan.target == "text":
+            self._lasts(node, arm_of(plan))
+
+    def _lasts(self, node: Node, arm: Arm) -> None:
+        lasting = [x for x in self._lasting[node.name] if x.holds(node, arm.frame)]
+        last = arm.frame + arm.hold_frames - 1 if arm.hold_frames else None
+        lasting.append(_Lasting(arm, last, node.loads, node.workers))
+        self._lasting[node.name] = lasting
+
+    def rearm_permanent(self, delivery: Delivery, nodes: list[Node], frame: int) -> None:
+        """Damaged cells of boards that have started anew are damaged again."""
+        for node, arm in delivery.rearm_permanent(nodes, frame):
+            self._lasts(node, arm)
+
+    # --- snapshots ----------------------------------------------------------------------------
+
+    def checkpoints(self, name: str) -> list[tuple[Sync, bytes]] | None:
+        """The checkpoints that a node holds, the oldest first, and what is in them; None if that
+        is not known."""
+        node = self._by_name[name]
+        held = self._checkpoints.held_by(node)
+        if not held:
+            return None if self._checkpoints.lacks_one([node]) else []
+        known = [(c, self._states[c.frame]) for c in reversed(held) if c.frame in self._states]
+        if len(known) < len(held) or self.checkpoints_doubtful(name):
+            return None
+        return known if all(digest64(s) == c.state_digest for c, s in known) else None
+
+    def checkpoints_doubtful(self, name: str) -> bool:
+        """Damage may still lie in the checkpoints of a node."""
+        return self._doubtful[name].lasts(self._by_name[name].loads)
+
+    def lasting(self, name: str, frame: int) -> list[_Lasting]:
+        """Damage that lies in a node before `frame`."""
+        node = self._by_name[name]
+        return [x for x in self._lasting[name] if x.holds(node, frame)]
+
+    def can_be_made_again(self, name: str, frame: int) -> bool:
+        """Everything that lies in the node before `frame` can be put into a fresh one."""
+        node = self._by_name[name]
+        if self._hit_worker.get(name) == node.workers or self.checkpoints(name) is None:
+            return False
+        lasting = self.lasting(name, frame)
+        return len(lasting) <= _ARMED_MAX and all(x.arm.target in _SAME_PLACE for x in lasting)
+
+    def memory(self, name: str, frame: int) -> list[dict[str, Any]]:
+        """Damage of a node as arms for `frame`, as plain data."""
+        return [asdict(_moved(x, frame)) for x in self.lasting(name, frame)]
+
+    def recall(self, name: str, arms: list[Arm], checkpoints: list[tuple[Sync, bytes]]) -> None:
+        """What was put into a fresh node."""
+        for arm in arms:
+            self._lasts(self._by_name[name], arm)
+        self._states.update({c.frame: state for c, state in checkpoints})
+
+
+def _moved(x: _Lasting, frame: int) -> Arm:
+    hold = 0 if x.last is None else x.last - frame + 1
+    return replace(x.arm, frame=frame, tick=0, steps=0, us=None, hold_frames=hold)
