@@ -54,7 +54,7 @@ def scenario(seed: int, board: str, frames: int) -> Scenario:
         rates.append({"targets": list(IN_WORKER), "per_s": per_s / 2, "steps_max": 20})
     events: list[dict[str, Any]] = [
         {"frame": r.randrange(frames), "node": r.choice(nodes), "target": r.choice(PORTABLE),
-         "pattern": "stuck", "hold_frames": r.choice([0, 3, 50, 500]), "bit": r.randrange(2000)}
+         "pattern": "stuck", "hold_frames": r.choice([0, 3, 50, 500]), "bit": r.randrange(80)}
         for _ in range(r.randrange(3))
     ]  # fmt: skip
     if r.random() < 0.5:
