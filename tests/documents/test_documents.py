@@ -152,7 +152,7 @@ TABLE = ("README.md", "┌────┬")
 
 DRAWINGS = {
     ("README.md", "your computer: `hil run`"), ("csrc/README.md", "kernel            <-   wire"),
-    ("csrc/SPEC.md", "7       0"), ("csrc/SPEC.md", "+------+---"),
+    ("csrc/SPEC.md", "7       0"), ("csrc/SPEC.md", "+---+------+---"),
 }  # fmt: skip
 NOT_THERE_YET = {"hil report", "hil export", "hil campaign"}
 
