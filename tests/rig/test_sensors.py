@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hil.rig.calls import Timing
 from hil.rig.messages import Health, Hello, Rail, Reading, Sensors
 from hil.rig.rig import Rig
 
@@ -443,6 +444,8 @@ def vcgencmd(tmp_path: Path, piped: MakePiped) -> Callable[[str], tuple[Rig, Vcg
     def make(body: str) -> tuple[Rig, Vcgencmd]:
         script = Vcgencmd(tmp_path, body)
         rig, _ = piped("--sys-root", plant(tmp_path, PI_4B))
+        # Asked again, it would call the program again: on a busy computer that takes its time.
+        rig.timing = Timing(retry_us=20_000_000, lost_after_us=60_000_000)
         return rig, script
 
     return make
