@@ -43,7 +43,7 @@ _TIMEOUT_S: Final = 600
 _FLAGS: Final = (
     "-std=c11", "-O2", "-ftree-vectorize", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64",
     "-fvisibility=hidden", "-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector",
-    "-static", "-s",
+    "-static", "-no-pie", "-s",
 )  # fmt: skip
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
 _REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every target)"

@@ -367,8 +367,8 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
       a->answer_valid = 0;
       agent_announce(a, q.seq);
       return;
-    case HIL_MSG_HEALTH:
-      health(a, &q);
+    case HIL_MSG_HEALTH: /* reading sensors may take long enough for a repeat to come: one answer for both */
+      if (!agent_answer_again(a, q.type, q.seq)) health(a, &q);
       return;
     case HIL_MSG_LIMIT: /* a step may last for long under a limit that is to be lifted */
       if (!agent_answer_again(a, q.type, q.seq)) limit(a, &q);
