@@ -6,15 +6,18 @@ Knows nothing else of the project, so that anything may import it.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Final
 
-__all__ = ["Exit"]
+__all__ = ["EXIT_OF_OUTCOME", "Exit"]
 
 
 class Exit(enum.IntEnum):
     """What the process tells its caller. Nothing tested is not a pass."""
 
     PASS = 0
-    """Everything that was expected was measured."""
+    """Everything that was expected was measured; or the scenario says `expect: none`, and the
+    outcome is then `untested`."""
     FAIL = 1
     """The run is complete and valid, but an expectation of the scenario failed."""
     USAGE = 2
@@ -23,3 +26,14 @@ class Exit(enum.IntEnum):
     """Hardware or environment is missing, or was lost during the run."""
     INTERRUPTED = 130
     """Stopped by the user (128 + SIGINT), with the record closed properly."""
+
+
+EXIT_OF_OUTCOME: Final[Mapping[str, Exit]] = {
+    "pass": Exit.PASS,
+    "untested": Exit.PASS,
+    "fail": Exit.FAIL,
+    "error": Exit.ENVIRONMENT,
+    "aborted": Exit.INTERRUPTED,
+}
+"""The exit code of a run by its outcome. A run that never began because of a wrong command line or
+file has the outcome `error` and the exit code 2."""

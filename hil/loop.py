@@ -38,6 +38,7 @@ from hil.rig.capture import Capture
 from hil.rig.program import golden_run
 from hil.rig.rig import Calibration
 from hil.rig.step_count import instructions_behind_ticks
+from hil.run_reports import write_reports
 from hil.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -188,15 +189,19 @@ class Loop:
         else:  # it ended before its first snapshot: from the beginning
             self._chronicle.resume(path, 0)
         self._chronicle.beginning()
+        # Until the run ends, and if its process is killed, its reports say that it has not ended.
+        write_reports(self.run_dir, run_folder.beginning(self.scenario, self.run_dir))
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
-        ending.close_books(self.parts, self._chronicle)
+        agreed = self._healer.agreed
+        ending.close_books(self.parts, self._chronicle, agreed)
         if self._tape is not None and self._tape.failure is not None:
             self.writer.note(self.golden.next_frame - 1, self._tape.failure)
         self._checkup.boards()
         result = ending.result_of(
-            self.parts, self.writer, self.run_dir, calibration, self.steward, aborted_by
-        )
+            self.parts, self.writer, self.run_dir, calibration, self.steward,
+            aborted_by=aborted_by, agreed=agreed,
+        )  # fmt: skip
         ending.write_result(result, self.parts, self._chronicle)
         return result
 
@@ -247,7 +252,8 @@ class Loop:
         now = self.rig.clock.now_us()
         if now >= self._progress_at_us:
             paused = self._operator is not None and self._operator.paused
-            self._tell("paused" if paused else "running", self.golden.next_frame)
+            nominal = self.parts.nominal(self.golden.next_frame)
+            self._tell("paused" if paused else "running", nominal)
         if now >= self._health_at_us:
             self._health_at_us = self.rig.clock.now_us() + _HEALTH_US
             self._checkup.boards()
@@ -288,6 +294,11 @@ class Loop:
     @property
     def writer(self) -> Writer:
         return self._chronicle.writer
+
+    @property
+    def recording(self) -> bool:
+        """The record is open, or was: what becomes of the run folder is this run's doing."""
+        return self._chronicle.is_open
 
     @property
     def can_repair(self) -> bool:

@@ -32,7 +32,6 @@ from hil.voter import (
 
 __all__ = ["Difference", "Verification", "result_of", "tally", "verify"]
 
-FINISHED: Final = frozenset({"pass", "fail", "aborted"})
 _KEPT: Final = 20
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
 _FLAGS_AT: Final = 11
@@ -108,6 +107,8 @@ def tally(reader: Reader) -> dict[str, Any]:
     size = record_length(len(reader.node_names))
     verdicts: Counter[int] = Counter()
     frames = available = wrong = 0
+    skips = {row[0]: row[1] for row in reader.rows("SELECT frame, frames FROM skips")}
+    last_available = last_wrong = False
     for first, count, data in reader.blocks():
         if len(data) != count * size:
             raise RecordError(
@@ -118,11 +119,21 @@ def tally(reader: Reader) -> dict[str, Any]:
         verdicts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
         flags = packed[:, _FLAGS_AT]
         delivered, correct = (flags & DELIVERED) != 0, (flags & CORRECT) != 0
+        weights = np.ones(count, np.int64)  # skipped frames count like the next one (hil.metrics)
+        for frame in [k for k in skips if first <= k < first + count]:
+            weights[frame - first] += skips.pop(frame)
         frames += count
-        available += int((delivered & correct).sum())
-        wrong += int((delivered & ~correct).sum())
+        available += int(weights[delivered & correct].sum())
+        wrong += int(weights[delivered & ~correct].sum())
+        last_available = bool(delivered[-1] & correct[-1])
+        last_wrong = bool(delivered[-1] & ~correct[-1])
+    at_end = sum(skips.values())
+    available += at_end * last_available
+    wrong += at_end * last_wrong
+    skipped = int(reader.rows("SELECT coalesce(sum(frames), 0) FROM skips")[0][0])
     return {
         "frames": frames,
+        "skipped": skipped,
         "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
         "upsets": _upset_tally(reader),
         "recoveries": reader.rows(
@@ -131,16 +142,18 @@ def tally(reader: Reader) -> dict[str, Any]:
         + reader.rows("SELECT count(DISTINCT frame) FROM repairs WHERE ok AND action='rollback'")[
             0
         ][0],
-        "availability": available / frames if frames else 0.0,
+        "availability": available / (frames + skipped) if frames + skipped else 0.0,
         "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
         "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
         "sdc_frames": wrong,
+        "unresolved": frames + skipped - available - wrong,
     }
 
 
 def _upset_tally(reader: Reader) -> dict[str, Any]:
     good = "state='injected' AND verified"
     injected, total = reader.rows(f"SELECT coalesce(sum({good}), 0), count(*) FROM upsets")[0]
+    made = reader.rows(f"SELECT count(*) FROM upsets WHERE {good} AND source LIKE 'event %'")[0][0]
 
     def by(column: str, default: str) -> dict[str, int]:
         found = reader.rows(
@@ -154,6 +167,7 @@ def _upset_tally(reader: Reader) -> dict[str, Any]:
         "injected": injected,
         "verified": injected,
         "not_injected": total - injected,
+        "events": {"injected": made},
         "by_target": by("target", ""),
         "by_node_effect": by("effect", "masked"),
         "by_system_outcome": by("outcome", "no_effect"),
@@ -167,7 +181,7 @@ def result_of(reader: Reader) -> dict[str, Any]:
     record says, such as `running`.
     """
     result = reader.meta_json("result")
-    if isinstance(result, dict) and reader.meta.get("outcome") in FINISHED:
+    if isinstance(result, dict) and reader.is_complete:
         return {**result, "run_dir": str(reader.path.parent)}
     scenario = reader.meta_json("scenario") or {}
     return {
@@ -175,6 +189,8 @@ def result_of(reader: Reader) -> dict[str, Any]:
         "run_dir": str(reader.path.parent),
         "run_digest": None,
         "seed": scenario.get("seed"),
+        "name": scenario.get("name"),
+        "wall_s": reader.wall_us / 1e6,
         "expectations": None,
         "accel": scenario.get("upsets", {}).get("accel", 1.0),
         **tally(reader),
@@ -190,7 +206,7 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     RecordError if the database itself cannot be read; contents that make no sense are differences.
     """
     outcome = reader.meta.get("outcome", "unknown")
-    out = Verification(complete=outcome in FINISHED, outcome=outcome)
+    out = Verification(complete=reader.is_complete, outcome=outcome)
     rows = _Rows(reader)
     total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
     size = record_length(rows.nodes)
@@ -338,14 +354,18 @@ def _whole_run(out: Verification, reader: Reader) -> None:
 def _same_result(
     out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
 ) -> None:
-    for key in ("frames", "verdicts", "availability", "slips"):
+    for key in ("frames", "verdicts", "availability", "slips", "skipped"):
         out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
     upsets = told.get("upsets")
     for key, now in counted["upsets"].items():
         old = upsets.get(key) if isinstance(upsets, dict) else None
-        if isinstance(old, dict):
-            old = {name: count for name, count in old.items() if count}
-        out.compare(None, f"`upsets.{key}`{where}", old, now)
+        if key == "events" and isinstance(old, dict):  # how many were planned, the scenario says
+            old = {"injected": old.get("injected")}
+        out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(now))
+
+
+def _without_zeros(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
 
 
 class _Rows:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hil.exits import EXIT_OF_OUTCOME, Exit
 from hil.rig.rig import Calibration
 from hil.scenario import ExpectationResult
 
@@ -25,11 +27,44 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """A finished run. `outcome` is pass, fail or aborted (error is an exception), `aborted_by` why.
+class LostBoard:
+    """A board that was lost and not back at the end of the run: `frame` is the first one without
+    it, `reason` what its link says."""
 
-    `not_reproducible` says why another run with this seed may go otherwise; empty if it may not.
-    `commands`: how many of an operator's commands were carried out."""
+    node: str
+    frame: int
+    reason: str
+
+
+def decide(
+    *,
+    aborted_by: str,
+    lost: Sequence[LostBoard],
+    frames: int,
+    expectations: Sequence[ExpectationResult],
+    expects_nothing: bool,
+) -> str:
+    """Return the outcome of a run. Nothing else decides it: record, reports, JSON and exit code
+    follow from this word."""
+    if aborted_by:
+        return "aborted"
+    if lost:
+        return "error"
+    if frames == 0 or not all(e.ok for e in expectations):
+        return "fail"
+    return "untested" if expects_nothing else "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run.
+
+    `outcome`: what `decide` says of it; `aborted_by` who ended it early. A failure of the rig
+    itself is an exception instead. `not_reproducible` says why another run with this seed may go
+    otherwise; empty if it may not. `commands`: how many of an operator's commands were carried out.
+    `planned_frames`: length of the run, skipped frames included. `not_covered`: what went wrong and
+    no expectation looks at. `wall_us`: real time [us] that the frames took.
+    """
 
     outcome: str
     run_dir: Path
@@ -50,17 +85,45 @@ class RunResult:
     held_back: int
     calibration: Calibration
     accel: float
+    name: str
+    planned_frames: int
+    wall_us: int
+    lost: tuple[LostBoard, ...] = ()
+    not_covered: tuple[str, ...] = ()
     commands: int = 0
     aborted_by: str = ""
+
+    @property
+    def exit_code(self) -> Exit:
+        return EXIT_OF_OUTCOME[self.outcome]
+
+    @property
+    def error(self) -> str:
+        """Why the outcome is `error`; empty if it is not."""
+        if self.outcome != "error":
+            return ""
+        what = [f"{b.node} (from frame {b.frame} on: {b.reason})" for b in self.lost]
+        some = "the board of node" if len(what) == 1 else "the boards of nodes"
+        verb = "was lost and is" if len(what) == 1 else "were lost and are"
+        return f"{some} {', '.join(what)} {verb} not back at the end of the run"
 
     @property
     def reproducible(self) -> bool:
         """Equal seeds give equal digests."""
         return not self.not_reproducible
 
+    @property
+    def remedy(self) -> str:
+        """What to try where `error` says something; else empty."""
+        if not self.error:
+            return ""
+        return "look at power, cable and adapter of these boards; `hil discover` finds who answers"
+
     def as_json(self) -> dict[str, Any]:
         return {
             "outcome": self.outcome,
+            "exit_code": int(self.exit_code),
+            "name": self.name,
             "run_dir": str(self.run_dir),
             "run_digest": self.run_digest,
             "reproducible": self.reproducible,
@@ -69,6 +132,8 @@ class RunResult:
             "plant": self.plant,
             "seed": self.seed,
             "frames": self.frames,
+            "planned_frames": self.planned_frames,
+            "wall_s": self.wall_us / 1e6,
             "verdicts": self.verdicts,
             "upsets": self.upsets,
             "recoveries": self.recoveries,
@@ -79,8 +144,29 @@ class RunResult:
             "accel": self.accel,
             "commands": self.commands,
             "aborted_by": self.aborted_by,
+            "lost_boards": [
+                {"node": b.node, "frame": b.frame, "reason": b.reason} for b in self.lost
+            ],
             "expectations": [
-                {"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok}
+                {
+                    "metric": e.metric,
+                    "wanted": e.wanted,
+                    "measured": e.measured,
+                    "ok": e.ok,
+                    "default": e.default,
+                }
                 for e in self.expectations
             ],
+            "not_covered": list(self.not_covered),
+            "metrics": self.metrics,
+            **(
+                {
+                    "error": self.error,
+                    "error_kind": "BoardLost",
+                    "message": self.error,
+                    "remedy": self.remedy,
+                }
+                if self.error
+                else {}
+            ),
         }

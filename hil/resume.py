@@ -44,7 +44,7 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
     reader = Reader(run)
     try:
         outcome = reader.meta.get("outcome", "")
-        if outcome in ("pass", "fail"):
+        if reader.is_complete and outcome != "aborted":
             raise UsageError(
                 f"the run in {run} is complete ({outcome}); there is nothing to resume",
                 remedy="start a new one without --resume",

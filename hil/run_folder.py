@@ -1,4 +1,4 @@
-"""The run folder: its name, the manifest, and the JUnit report.
+"""The run folder: its name, and what its reports say of the run.
 
 `runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`.
 """
@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-from hil import __version__
 from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.record.schema import SCHEMA_VERSION
 from hil.result import RunResult
+from hil.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced, write_reports
 from hil.scenario import Scenario
 
 
@@ -44,10 +41,17 @@ def capture_path(run_dir: Path) -> Path:
 def create(scenario: Scenario, out: Path | None) -> Path:
     """A fresh folder for a run: `out`, or a new one below `runs/`.
 
-    RecordError if it cannot be made, UsageError if `out` already holds a record.
+    RecordError if it cannot be made, UsageError if `out` already holds a record, or reports that
+    are not of an attempt that never began.
     """
     if out is not None:
         must_be_free(out)
+        if not may_be_replaced(out):
+            raise UsageError(
+                f"{out} already holds a {MANIFEST} or {JUNIT}, of a run whose record was removed, "
+                "or of another program",
+                remedy="choose a new folder with --out",
+            )
         with _writing(out):
             out.mkdir(parents=True, exist_ok=True)
         return out
@@ -87,65 +91,36 @@ def config_hash(scenario: Scenario) -> str:
 def identity(scenario: Scenario) -> dict[str, Any]:
     """What identifies a run before it began: versions, scenario, seed."""
     return {
-        "hil_version": __version__,
+        **environment(),
         "wire_version": WIRE_VERSION,
         "record_version": SCHEMA_VERSION,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "started_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
         "scenario": scenario_json(scenario),
         "config_hash": config_hash(scenario),
         "seed": scenario.seed,
     }
 
 
-def write_manifest(scenario: Scenario, result: RunResult, nodes: list[dict[str, Any]]) -> None:
-    """`manifest.json`: everything that identifies and summarises the run. RecordError."""
-    path = result.run_dir / "manifest.json"
+def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
+    """What the reports of a run say while it goes on."""
+    return {
+        **identity(scenario),
+        "name": scenario.name,
+        "outcome": RUNNING,
+        "run_dir": str(run_dir),
+        "planned_frames": scenario.frame_count,
+        "accel": scenario.upsets.accel,
+    }
+
+
+def write_result(
+    scenario: Scenario, result: RunResult, nodes: list[dict[str, Any]], started_utc: str
+) -> None:
+    """Write the reports of a run that has ended, however it did. Raises RecordError."""
     content = {
         **identity(scenario),
-        "nodes": nodes,
+        "started_utc": started_utc,
         "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "nodes": nodes,
         **result.as_json(),
     }
-    del content["started_utc"]
-    with _writing(path):
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def write_junit(scenario: Scenario, result: RunResult) -> None:
-    """`junit.xml`: one test case per expectation, and one that frames were run at all.
-    RecordError."""
-    failures = [e for e in result.expectations if not e.ok]
-    suite = ElementTree.Element(
-        "testsuite",
-        name=f"hil.{scenario.name}",
-        tests=str(len(result.expectations) + 1),
-        failures=str(len(failures) + (result.frames == 0)),
-        errors="0",
-    )
-    properties = ElementTree.SubElement(suite, "properties")
-    for key, value in (
-        ("run_digest", result.run_digest),
-        ("seed", result.seed),
-        ("accel", f"{result.accel:g}"),
-        ("config_hash", config_hash(scenario)),
-        ("run_dir", result.run_dir),
-    ):
-        ElementTree.SubElement(properties, "property", name=key, value=str(value))
-    ran = ElementTree.SubElement(
-        suite, "testcase", classname=f"hil.{scenario.name}", name="frames were run"
-    )
-    if result.frames == 0:
-        ElementTree.SubElement(ran, "failure", message="nothing was tested")
-    for e in result.expectations:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=f"hil.{scenario.name}", name=f"{e.metric} {e.wanted}"
-        )
-        if not e.ok:
-            measured = "not measured" if e.measured is None else f"measured {e.measured:g}"
-            ElementTree.SubElement(case, "failure", message=measured)
-    path = result.run_dir / "junit.xml"
-    with _writing(path):
-        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    write_reports(result.run_dir, content)

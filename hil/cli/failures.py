@@ -1,5 +1,7 @@
 """From exceptions to exit codes: one message each, and never a traceback."""
 
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load them)
+
 from __future__ import annotations
 
 import contextlib
@@ -8,6 +10,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,25 +64,56 @@ def _usage_text(error: Exception) -> str:
 
 
 def _failed(text: str, code: Exit, error: Exception | None) -> int:
-    """Say what failed, on stderr and, if asked for, as JSON; returns the exit code."""
+    """Say what failed, on stderr, in the reports of the run and, if asked for, as JSON; return the
+    exit code."""
     say(f"hil: {text}")
     found = recorded(session.run_dir)
     if found and session.run_dir is not None:
         say(f"  what was recorded: hil replay {quoted(session.run_dir)} --summary")
-    if not session.json:
-        return code
-    content: dict[str, Any] = {}
+    content = _content(text, code, error)
     if session.command == "run":
-        content = dict.fromkeys(RUN_KEYS) | session.known | found
+        content = dict.fromkeys(RUN_KEYS) | session.known | found | content
+        _report(content, began=bool(found))
+    if session.json:
+        with contextlib.suppress(SetupError):
+            answer(content)
+    return code
+
+
+def _content(text: str, code: Exit, error: Exception | None) -> dict[str, Any]:
+    """What is told of a failure, whatever was known before."""
     interrupted = code is Exit.INTERRUPTED
-    content["outcome"] = "aborted" if interrupted else "error"
-    content["error"] = text
-    content["error_kind"] = "Interrupted" if error is None else type(error).__name__
+    content: dict[str, Any] = {
+        "outcome": "aborted" if interrupted else "error",
+        "exit_code": int(code),
+        "error": text,
+        "error_kind": "Interrupted" if error is None else type(error).__name__,
+        "message": error.message if isinstance(error, HilError) else text,
+        "remedy": error.remedy if isinstance(error, HilError) else None,
+        "aborted_by": "the user" if interrupted else "",
+    }
     if isinstance(error, ConfigError):
         content["problems"] = [_problem_json(p) for p in error.problems]
-    with contextlib.suppress(SetupError):
-        answer(content)
-    return code
+    return content
+
+
+def _report(content: dict[str, Any], *, began: bool) -> None:
+    """Let manifest and JUnit say the same, where a folder for them is known that is ours: the
+    run's, or the one that --out names and that no run has."""
+    from hil.record.run_lock import refuse_if_running
+    from hil.run_reports import environment, may_be_replaced, write_reports
+
+    folder = session.reports
+    with contextlib.suppress(HilError, OSError, ValueError):
+        if folder is None:
+            folder = session.out
+            if folder is None or not may_be_replaced(folder):
+                return
+            refuse_if_running(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        content = {**environment(), **session.identity, "finished_utc": finished, **content}
+        write_reports(folder, content if began else {**content, "never_began": True})
 
 
 def _problem_json(problem: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ __all__ = ["Prepared", "fresh", "resumed", "tidied"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """`made`: the folder was made for this run, at a place that the user did not name."""
+
     scenario: Scenario
     run_dir: Path
     resume: bool
@@ -51,8 +53,8 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
 
         with placing(loaded.file):
             build_plant(loaded.scenario)
-    session.known.update(seed=loaded.scenario.seed, accel=loaded.scenario.upsets.accel, frames=0)
-    existed = out is not None and out.exists()
+    session.plan(loaded.scenario)
+    session.known["frames"] = 0
     if out is not None:
         refuse_if_running(out)
     run_dir = run_folder.create(loaded.scenario, out)
@@ -61,7 +63,9 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
-    return Prepared(loaded.scenario, run_dir, resume=False, made=not existed, file=loaded.file)
+    return Prepared(
+        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file
+    )
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:
@@ -78,19 +82,21 @@ def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None)
     refuse_if_running(run_dir if run_dir.is_dir() else run_dir.parent)
     scenario, folder = open_run(run_dir)
     session.run_dir = folder
-    session.known.update(seed=scenario.seed, accel=scenario.upsets.accel, run_dir=str(folder))
+    session.plan(scenario)
+    session.known["run_dir"] = str(folder)
     return Prepared(scenario, folder, resume=True, made=False)
 
 
 @contextlib.contextmanager
 def tidied(prepared: Prepared) -> Iterator[None]:
-    """Leave no empty folder behind if the run cannot even begin."""
+    """Leave no empty folder behind if the run cannot even begin. One that the user named keeps the
+    reports of that."""
     try:
         yield
     except (HilError, KeyboardInterrupt):
         if prepared.made:
             with contextlib.suppress(OSError):
                 prepared.run_dir.rmdir()
-                session.run_dir = None
+                session.run_dir = session.reports = None
                 session.known["run_dir"] = None
         raise

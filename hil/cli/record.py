@@ -70,6 +70,8 @@ def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], .
     ]
     if result["outcome"] == "aborted":
         steps.insert(0, (f"hil run --resume {where}", "go on with it"))
+    elif result["outcome"] == "error":
+        steps.insert(0, ("hil discover", "which boards answer"))
     elif result["outcome"] == "fail":
         steps.append(("hil doctor", "check the computer"))
     else:

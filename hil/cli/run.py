@@ -30,9 +30,9 @@ __all__ = ["HELP", "run"]
 
 HELP: Final = (
     "Run a scenario: compute, hit, vote, heal, record.\n\n"
-    "Exit codes: 0 everything it expects was measured, 1 something was not, 2 wrong command line "
-    "or file, 3 boards or environment missing or lost, 130 interrupted (Ctrl-C ends after the "
-    "frame, a second one at once)."
+    "Exit codes: 0 all expectations met (or untested: `expect: none`), 1 an expectation failed or "
+    "a planned upset was not injected, 2 wrong command line or file, 3 boards or environment "
+    "missing or lost, 130 interrupted (Ctrl-C ends after the frame, a second one at once)."
 )
 
 
@@ -113,6 +113,7 @@ def _run_on_screen(
     """The run in a process of its own, which nothing that happens to this terminal can end; and
     the screen before it."""
     from hil.background import BackgroundRun
+    from hil.run_reports import JUNIT, MANIFEST, may_be_replaced
     from hil.views.screen.sending import Socket
     from hil.views.screen.show import show
 
@@ -124,6 +125,7 @@ def _run_on_screen(
         words = [*session.words, "--no-tui", "--quiet", "--out", str(prepared.run_dir)]
     run_dir = prepared.run_dir
     say(what_will_run(prepared.scenario, run_dir, resume=prepared.resume))
+    session.reports = None  # they are the background run's
     background = BackgroundRun(words)
     try:
         left = show([run_dir], ascii_only=wants_ascii(ascii_only), end_run=background.interrupt,
@@ -141,10 +143,13 @@ def _run_on_screen(
     if said:
         say(said)
     found = recorded(run_dir)
-    if found and code in (Exit.PASS, Exit.FAIL, Exit.INTERRUPTED):
+    ended = code in (Exit.PASS, Exit.FAIL, Exit.INTERRUPTED)
+    if found and (ended or found.get("lost_boards")):
         print_summary(run_dir, found, quiet=False)
-    elif prepared.made:
-        with contextlib.suppress(OSError):  # nothing was recorded: leave no empty folder
+    elif prepared.made and may_be_replaced(run_dir):
+        with contextlib.suppress(OSError):  # nothing was recorded: leave no folder for that
+            for name in (MANIFEST, JUNIT):
+                (run_dir / name).unlink(missing_ok=True)
             run_dir.rmdir()
     return code
 
@@ -158,6 +163,7 @@ def _run(
 ) -> int:
     from hil.loop import Loop
     from hil.record.run_lock import RunLock
+    from hil.run_reports import may_be_replaced
     from hil.scenario.load import placing
 
     scenario, run_dir = prepared.scenario, prepared.run_dir
@@ -181,14 +187,22 @@ def _run(
             scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
             **more,
         )  # fmt: skip
-        result = loop.run()
+        try:
+            result = loop.run()
+        except BaseException:
+            if loop.recording or (not prepared.resume and may_be_replaced(run_dir)):
+                session.reports = run_dir  # a resumed run that cannot even begin changes nothing
+            raise
     stop.running = False
+    session.reports = None
     content = result.as_json()
+    if result.error:
+        say(f"hil: {result.error}\n  try: {result.remedy}")
     if as_json:
         answer(dict.fromkeys(RUN_KEYS) | content)
     else:
         print_summary(run_dir, content, quiet=quiet)
-    return {"pass": Exit.PASS, "fail": Exit.FAIL, "aborted": Exit.INTERRUPTED}[result.outcome]
+    return result.exit_code
 
 
 @contextlib.contextmanager

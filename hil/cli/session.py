@@ -7,15 +7,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.errors import HilError
+
+if TYPE_CHECKING:
+    from hil.scenario import Scenario
 
 __all__ = ["RUN_KEYS", "Session", "recorded", "session"]
 
 RUN_KEYS: Final = (
-    "outcome", "run_dir", "run_digest", "reproducible", "seed", "frames", "verdicts", "upsets",
-    "recoveries", "availability", "slips", "unexplained", "held_back", "accel", "expectations",
+    "outcome", "exit_code", "name", "run_dir", "run_digest", "reproducible", "seed", "frames",
+    "planned_frames", "wall_s", "verdicts", "upsets", "recoveries", "availability", "slips",
+    "unexplained", "held_back", "accel", "expectations", "not_covered", "metrics", "lost_boards",
     "not_reproducible", "skipped", "plant", "commands", "aborted_by",
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
@@ -23,18 +27,44 @@ RUN_KEYS: Final = (
 
 @dataclass(slots=True)
 class Session:
-    """What the command under way has found out, for the answer when it fails."""
+    """What the command under way has found out, for the answer when it fails.
+
+    `reports`: the folder whose reports are this command's to write; None if it has none, or if
+    they say already how the run ended."""
 
     command: str = ""
     words: list[str] = field(default_factory=list)
     json: bool = False
     run_dir: Path | None = None
+    reports: Path | None = None
     known: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, words: Sequence[str]) -> None:
         """A new command line."""
         self.command, self.words, self.json = "", list(words), "--json" in words
-        self.run_dir, self.known = None, {}
+        self.run_dir, self.known, self.identity = None, {}, {}
+        self.reports = None
+
+    def plan(self, scenario: Scenario) -> None:
+        """This will be run."""
+        from hil import run_folder
+
+        self.identity = run_folder.identity(scenario)
+        self.known.update(
+            name=scenario.name, seed=scenario.seed, accel=scenario.upsets.accel,
+            planned_frames=scenario.frame_count,
+        )  # fmt: skip
+
+    @property
+    def out(self) -> Path | None:
+        """The folder that `--out` names, also on a command line that is wrong otherwise."""
+        for word, following in zip(self.words, [*self.words[1:], ""], strict=True):
+            if word == "--out" and following:
+                return Path(following)
+            if word.startswith("--out="):
+                return Path(word.removeprefix("--out="))
+        return None
 
 
 session = Session()

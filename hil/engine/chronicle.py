@@ -45,16 +45,24 @@ class Chronicle:
         assert self._writer is not None, "the record is open while frames run"
         return self._writer
 
+    @property
+    def is_open(self) -> bool:
+        """The record was created or taken up again."""
+        return self._writer is not None
+
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Close the record in every case; if the rig fails, say so in it as far as possible."""
+        """Close the record in every case; if the rig fails, or the user does not wait for the end
+        of the frame, say so in it as far as possible."""
         try:
             yield
         except BaseException as error:
             if self._writer is not None:
+                at_once = isinstance(error, KeyboardInterrupt)
+                text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
                 with contextlib.suppress(HilError):
-                    self._writer.note(self._parts.golden.next_frame, f"failed: {error}")
-                    self._writer.meta("outcome", "error")
+                    self._writer.note(self._parts.golden.next_frame, text)
+                    self._writer.meta("outcome", "aborted" if at_once else "error")
             raise
         finally:
             if self._writer is not None:

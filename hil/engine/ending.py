@@ -9,21 +9,25 @@ from hil import run_folder
 from hil.control.protocol import COMMANDS
 from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
-from hil.metrics import flat, upset_counts
+from hil.metrics import events_until, flat, upset_counts
 from hil.record.writer import Writer
 from hil.recovery import NodeState
-from hil.result import RunResult
+from hil.result import LostBoard, RunResult, decide
+from hil.rig.attendant import BOOT_PATIENCE_US
+from hil.rig.node import SILENT, Node, boot_timeout_us
 from hil.rig.rig import Calibration
-from hil.voter import VerdictKind
+from hil.scenario.expect import not_covered
+from hil.voter import Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from hil.steward import Steward
 
-__all__ = ["close_books", "not_reproducible", "result_of", "write_result"]
+__all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
 
-def close_books(parts: Parts, chronicle: Chronicle) -> None:
-    """No frame follows: upsets that are still open get the outcome that they have now."""
+def close_books(parts: Parts, chronicle: Chronicle, agreed: Verdict | None) -> None:
+    """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
+    the verdict of the last frame."""
     last = parts.golden.next_frame - 1
     for upset in parts.delivery.uncollected:
         if upset.verified:  # a latch-up that nobody ended
@@ -36,8 +40,45 @@ def close_books(parts: Parts, chronicle: Chronicle) -> None:
         parts.classifier.settle(last, node.name, at_end=True)
     chronicle.outcomes()
     chronicle.transitions()
+    parts.metrics.end(agreed)
     parts.metrics.held_back = parts.injector.held_back
     parts.metrics.isolated = len(parts.recovery.in_state(NodeState.ISOLATED))
+
+
+def lost_boards(parts: Parts, writer: Writer, agreed: Verdict | None) -> tuple[LostBoard, ...]:
+    """Return the boards that are gone at the end of the run, and that nobody took out: neither the
+    scenario's upsets, nor the plant, nor the operator, nor recovery, which gives up boards that do
+    answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
+    last frame."""
+    last = parts.golden.next_frame - 1
+    back = {node.name for node in parts.rig.returned()}
+    unheard = [n for n in parts.nodes if n.name not in back and _is_unheard(parts, n, agreed)]
+    present = parts.rig.health([n for n in unheard if n.link.connected])
+    lost = []
+    for node in unheard:
+        isolated = parts.recovery.state(node.name) is NodeState.ISOLATED
+        since = writer.absent_since(node.name) if isolated else last
+        if node.name not in present and not _was_taken_out(parts, writer, node, since):
+            lost.append(LostBoard(node.name, since, node.link.lost_reason))
+    return tuple(lost)
+
+
+def _is_unheard(parts: Parts, node: Node, agreed: Verdict | None) -> bool:
+    """The board did not answer when it was asked last, though it has power."""
+    if not node.powered or parts.recovery.is_held(node.name) or parts.recovery.is_shed(node.name):
+        return False
+    if parts.recovery.state(node.name) is not NodeState.ISOLATED:
+        return agreed is not None and agreed.ballots[node.index].status == SILENT
+    given_up = parts.rig.attendant.is_listening(node.name)
+    return not node.link.connected and not given_up
+
+
+def _was_taken_out(parts: Parts, writer: Writer, node: Node, since: int) -> bool:
+    """An upset of the run took the board away, and it has not had the time to come back."""
+    if not writer.hit_its_board(node.name, since):
+        return False
+    sought_us = parts.rig.attendant.sought_us(node.name)
+    return sought_us is None or sought_us < max(boot_timeout_us(node.board), BOOT_PATIENCE_US)
 
 
 def result_of(
@@ -46,19 +87,29 @@ def result_of(
     run_dir: Path,
     calibration: Calibration,
     steward: Steward | None,
+    *,
     aborted_by: str,
+    agreed: Verdict | None,
 ) -> RunResult:
-    """What the run came to; `aborted_by` is empty if it went to its end."""
+    """What the run came to; `aborted_by` is empty if it went to its end, `agreed` the verdict of
+    the last frame."""
     scenario, metrics = parts.scenario, parts.metrics
-    upsets = upset_counts(writer.upset_kinds())
-    measured = flat(metrics, upsets)
     end = parts.golden.next_frame
+    planned = events_until(scenario, parts.nominal(end))
+    upsets = upset_counts(writer.upset_kinds(), planned, writer.events_injected())
+    measured = flat(metrics, upsets, scenario.upsets.accel)
     plant = None if steward is None else steward.measured(end, parts.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)
-    passed = metrics.frames > 0 and all(e.ok for e in expectations)
+    lost = lost_boards(parts, writer, agreed)
     return RunResult(
-        outcome="aborted" if aborted_by else "pass" if passed else "fail",
+        outcome=decide(
+            aborted_by=aborted_by,
+            lost=lost,
+            frames=metrics.frames,
+            expectations=expectations,
+            expects_nothing=scenario.expects_nothing,
+        ),
         run_dir=run_dir,
         run_digest=writer.run_digest(),
         not_reproducible=not_reproducible(parts, writer, steward),
@@ -77,18 +128,26 @@ def result_of(
         held_back=metrics.held_back,
         calibration=calibration,
         accel=scenario.upsets.accel,
+        name=scenario.name,
+        planned_frames=scenario.frame_count,
+        wall_us=metrics.wall_us + writer.wall_us,
+        lost=lost,
+        not_covered=() if scenario.expects_nothing else not_covered(expectations, measured),
         commands=writer.commands_but(()),
         aborted_by=aborted_by,
     )
 
 
 def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
-    """Into the record and beside it."""
-    chronicle.writer.meta("result", result.as_json())
-    chronicle.writer.meta("outcome", result.outcome)
-    chronicle.writer.commit()
-    run_folder.write_manifest(parts.scenario, result, chronicle.identities())
-    run_folder.write_junit(parts.scenario, result)
+    """Write the result into the record, and the reports beside it. Raises RecordError, also if the
+    record is not in its place any more."""
+    writer = chronicle.writer
+    writer.meta("result", result.as_json())
+    writer.meta("outcome", result.outcome)
+    writer.commit()
+    writer.check_in_place()
+    started_utc = writer.recorded_meta("started_utc")
+    run_folder.write_result(parts.scenario, result, chronicle.identities(), started_utc)
 
 
 def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> str:

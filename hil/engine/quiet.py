@@ -76,7 +76,7 @@ class Quiet:
         if not self._skips or until - frame <= _LEAST_SKIP:
             return False
         count = until - frame - _AFTER_SKIP
-        self._parts.metrics.skipped += count
+        self._parts.metrics.count_skipped(count)
         self._chronicle.writer.skip(frame, count, self._parts.t_us(frame))
         return True
 

@@ -92,7 +92,10 @@ def take(
             "upsets": parts.classifier.count,
             "dormant": resume.dormant_memory(parts.classifier.dormant),
             "contaminated": parts.classifier.contaminated_nodes,
-            "metrics": resume.metrics_memory(parts.metrics),
+            "metrics": {
+                **resume.metrics_memory(parts.metrics),
+                "wall_us": parts.metrics.wall_us + writer.wall_us,
+            },
             "recovery": parts.recovery.memory(),
             "powered": {n.name: n.powered for n in parts.nodes},
             "returning": parts.delivery.returning,

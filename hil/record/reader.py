@@ -63,6 +63,17 @@ class Reader:
             raise RecordError(f"{self.path} is damaged: its `{key}` cannot be read") from None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the end of the run was recorded, with its result. A run that was aborted at once,
+        or that a failure of the rig ended, has none."""
+        outcome = self.meta.get("outcome")
+        if outcome in {"pass", "fail", "untested"}:
+            return True
+        result = self.meta_json("result")
+        ended = outcome in {"aborted", "error"}
+        return ended and isinstance(result, dict) and result.get("outcome") == outcome
+
+    @property
     def node_names(self) -> list[str]:
         return [row["name"] for row in self.rows("SELECT name FROM nodes ORDER BY idx")]
 
@@ -71,6 +82,13 @@ class Reader:
         """Simulated time from one frame to the next."""
         scenario = self.meta_json("scenario") or {}
         return round(float(scenario.get("frame_ms", 10.0)) * 1000)
+
+    @property
+    def wall_us(self) -> int:
+        """Return the real time [us] from the beginning of the record to its last commit; of a run
+        that was resumed, of its last part."""
+        rows = self.rows("SELECT wall_us FROM pulse")
+        return int(rows[0][0]) if rows else 0
 
     def t_us(self, frame: int) -> int:
         """Simulated time at the beginning of a frame, quiet ones that were skipped included."""

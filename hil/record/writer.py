@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ class Writer:
         with self._or_closed(), self._guard("open"):
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            opened = os.stat(path)
+            self._identity = (opened.st_dev, opened.st_ino)
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Writer:
@@ -226,6 +228,65 @@ class Writer:
                 "GROUP BY state, verified, target, effect, outcome"
             ).fetchall()
 
+    def events_injected(self) -> int:
+        """Return how many of the scenario's `upsets.events` were injected and read back."""
+        return int(
+            self._one(
+                "SELECT count(*) FROM upsets WHERE source LIKE 'event %' AND state='injected' "
+                "AND verified"
+            )
+        )
+
+    def absent_since(self, node: str) -> int:
+        """Return the frame in which a node left the vote last, 0 if it never did."""
+        return int(
+            self._one(
+                "SELECT coalesce(max(frame), 0) FROM transitions WHERE node=? AND before='voting'",
+                (node,),
+            )
+        )
+
+    def hit_its_board(self, node: str, since: int) -> bool:
+        """Return whether an upset that can take a whole board away was not over before frame
+        `since`: of its power, of its memory, or a reset."""
+        return bool(
+            self._one(
+                "SELECT count(*) FROM upsets WHERE node=? AND state='injected' AND verified AND "
+                "(target IN ('board', 'board-ram') OR (target='cpu' AND kind='reset')) AND "
+                "effect IN ('crash', 'hang', 'reboot') AND "
+                "coalesce(resolved_frame, ?) >= ?",
+                (node, since, since),
+            )
+        )
+
+    def recorded_meta(self, key: str) -> str:
+        """Return a meta value as it was written, empty if there is none."""
+        found = self._one("SELECT max(value) FROM meta WHERE key=?", (key,))
+        return "" if found is None else str(found)
+
+    def check_in_place(self) -> None:
+        """Raise RecordError unless what was committed can be read back from `path` by anybody: the
+        file may have been deleted or replaced while it was written."""
+        expected = self.recorded_meta("outcome"), self.recorded_meta("result")
+        try:
+            with closing(
+                sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+            ) as db:
+                found = tuple(
+                    db.execute("SELECT max(value) FROM meta WHERE key=?", (key,)).fetchone()[0]
+                    for key in ("outcome", "result")
+                )
+                there = os.stat(self.path)
+            same = (there.st_dev, there.st_ino) == self._identity and found == expected
+            why = "another file is in its place"
+        except (sqlite3.Error, OSError) as error:
+            same, why = False, str(error)
+        if not same:
+            raise RecordError(
+                f"the record {self.path} was deleted or replaced while the run went on: {why}",
+                remedy="run it again, and leave the run folder alone meanwhile",
+            )
+
     def transition(self, t: Transition) -> None:
         self._transitions += 1
         self._insert(
@@ -372,7 +433,7 @@ class Writer:
             self._one(f"SELECT count(*) FROM commands WHERE ok AND command NOT IN ({marks})", names)
         )
 
-    def _one(self, sql: str, values: Sequence[str] = ()) -> Any:
+    def _one(self, sql: str, values: Sequence[Any] = ()) -> Any:
         self._flush()
         with self._guard("read"):
             return self._db.execute(sql, values).fetchone()[0]

@@ -34,6 +34,7 @@ _SLICE_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
 _PATIENCE_MAX_S: Final = 900.0
 """How long a board may take to boot before its power is cycled again; twice as long each time."""
+BOOT_PATIENCE_US: Final = int(_PATIENCE_S * 1e6)
 _CLOSING_S: Final = 2.0
 
 
@@ -67,6 +68,7 @@ class _Search:
     listen: Transport | None
     cycle: Callable[[], None] | None
     delay_s: float = 0.0
+    began_us: int = 0
     cycle_at_us: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
@@ -87,6 +89,16 @@ class Attendant:
         """Names of the nodes that are looked for."""
         return frozenset(self._searches)
 
+    def is_listening(self, name: str) -> bool:
+        """Return whether the node's board was given up while it answered, and is listened to."""
+        search = self._searches.get(name)
+        return search is not None and search.listen is not None
+
+    def sought_us(self, name: str) -> int | None:
+        """Return how long [us] the node's board is looked for; None if it is not."""
+        search = self._searches.get(name)
+        return None if search is None else self._clock.now_us() - search.began_us
+
     def look_for(
         self, node: Node, cycle: Callable[[], None] | None = None, delay_s: float = 0.0
     ) -> None:
@@ -104,6 +116,7 @@ class Attendant:
 
     def _begin(self, search: _Search) -> None:
         self._searches[search.node.name] = search
+        search.began_us = self._clock.now_us()
         search.thread = threading.Thread(
             target=self._seek, args=(search,), name=f"hil seeks {search.node.name}", daemon=True
         )

@@ -1,10 +1,14 @@
 """Expectations: what a scenario must have measured at its end to pass.
 
     expect:
-      sdc_escaped: 0                    # exactly
+      sdc_frames: 0                     # exactly
       availability: ">= 0.999"          # ==  !=  >=  <=  >  <
       recoveries: 1..5                  # both ends included
       verdicts.unanimous: == frames     # another metric instead of a number
+
+A scenario that expects nothing gets `DEFAULTS`; `expect: none` opts out of them, and such a run is
+`untested`. Two expectations hold in every case, unless the scenario has its own of that metric:
+no wrong output left the system, and every event of `upsets.events` was injected.
 
 Knows the names of metrics, not how they are measured.
 """
@@ -14,29 +18,48 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hil.scenario.numerals import number_remedy
 from hil.scenario.problems import did_you_mean
 
 __all__ = [
+    "ALIASES",
+    "DEFAULTS",
     "KNOWN_METRICS",
+    "NONE",
     "Expectation",
     "ExpectationResult",
     "UnknownMetricError",
+    "effective_expectations",
+    "not_covered",
     "parse_expectation",
 ]
+
+NONE: Final = "none"
+"""`expect: none`: the scenario expects nothing, on purpose."""
+
+ALIASES: Final[Mapping[str, str]] = {"sdc_escaped": "sdc_frames"}
+"""Other names that `expect:` takes for a metric."""
 
 KNOWN_METRICS: tuple[str, ...] = (
     "frames",
     "availability",
-    "sdc_escaped",
+    "sdc_frames",
+    "sdc_upsets",
+    *ALIASES,
     "unresolved",
+    "unexplained",
     "isolated",
     "slips",
     "recoveries",
+    "rollbacks",
     "skipped",
+    "held_back",
+    "accel",
+    *(f"events.{name}" for name in ("planned", "injected", "missed")),
     *(f"voting.{voters}" for voters in range(8)),
     *(
         f"plant.{name}"
@@ -99,12 +122,14 @@ _RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})")
 
 @dataclass(frozen=True, slots=True)
 class ExpectationResult:
-    """How one expectation came out. `measured` is None if the metric was not measured."""
+    """How one expectation came out. `measured` is None if the metric was not measured; `default`
+    says that the scenario did not write it."""
 
     metric: str
     wanted: str
     measured: float | None
     ok: bool
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +137,7 @@ class Expectation:
     """`metric` compared by `op` (==, !=, >=, <=, >, <, or .. for a range) with `value`.
 
     `upper` is the upper end of a range. `reference` names the metric that stands in place of
-    `value`, which is then 0.
+    `value`, which is then 0. `default` says that the scenario did not write it.
     """
 
     metric: str
@@ -120,6 +145,7 @@ class Expectation:
     value: float
     upper: float | None = None
     reference: str | None = None
+    default: bool = False
 
     @property
     def wanted(self) -> str:
@@ -130,15 +156,81 @@ class Expectation:
 
     def evaluate(self, measured: Mapping[str, float]) -> ExpectationResult:
         """Compare with what was measured. A metric that was not measured is a failure."""
-        got = measured.get(self.metric)
-        value = self.value if self.reference is None else measured.get(self.reference)
+        got = measured.get(_real_name(self.metric))
+        value = self.value if self.reference is None else measured.get(_real_name(self.reference))
         if got is None or value is None:
             ok = False
         elif self.upper is not None:
             ok = value <= got <= self.upper
         else:
             ok = _COMPARE[self.op](got, value)
-        return ExpectationResult(self.metric, self.wanted, got, ok)
+        return ExpectationResult(self.metric, self.wanted, got, ok, self.default)
+
+
+DEFAULTS: Final = tuple(
+    Expectation(metric, "==", 0.0, default=True)
+    for metric in ("sdc_frames", "unresolved", "unexplained")
+)
+"""What is expected where a scenario expects nothing: no wrong output left the system, no frame was
+without an output, and nothing happened that no upset explains."""
+
+_NO_WRONG_OUTPUT: Final = frozenset({"sdc_frames", "sdc_upsets", "by_system_outcome.sdc_escaped"})
+_CONCERNS: Final[tuple[tuple[str, str, str, frozenset[str]], ...]] = (
+    (
+        "unresolved",
+        "frame without an output",
+        "frames without an output",
+        frozenset(
+            {"unresolved", "availability", "verdicts.no_majority", "verdicts.no_quorum"}
+            | {"verdicts.unanimous", "by_system_outcome.detected_unresolved"}
+            | {"by_system_outcome.unavailable"}
+        ),
+    ),
+    ("unexplained", "unexplained anomaly", "unexplained anomalies", frozenset({"unexplained"})),
+)
+"""A metric that should be 0, what it counts, and which expectations cover it."""
+
+
+def effective_expectations(
+    written: Mapping[str, int | float | str] | str, events: int, allow_missed: int
+) -> tuple[Expectation, ...]:
+    """Return what a run is judged by: `written` is the scenario's `expect:` (`NONE` included),
+    `events` how many upsets its `upsets.events` has, of which `allow_missed` need not be injected.
+    """
+    pairs = () if isinstance(written, str) else written.items()
+    own = [parse_expectation(metric, wanted) for metric, wanted in pairs]
+    named = {_real_name(e.metric) for e in own}
+    found = [*own]
+    if written != NONE:
+        if not own:
+            found += DEFAULTS
+        elif not named & _NO_WRONG_OUTPUT:
+            found.append(DEFAULTS[0])
+    if events and "events.missed" not in named:
+        op = "<=" if allow_missed else "=="
+        found.append(Expectation("events.missed", op, float(allow_missed), default=True))
+    return tuple(found)
+
+
+def not_covered(
+    expectations: Iterable[ExpectationResult], measured: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Return what a run showed that it should not, and that none of its expectations looks at."""
+    named = {_real_name(e.metric) for e in expectations}
+    found = []
+    for metric, one, many, covering in _CONCERNS:
+        count = int(measured.get(metric) or 0)
+        if count and not named & covering:
+            found.append(f"{count:,} {one if count == 1 else many}")
+    due = int(measured.get("upsets.not_injected") or 0)
+    counts_upsets = any(name.startswith(("upsets.", "events.", "by_")) for name in named)
+    if due and not measured.get("upsets.injected") and not counts_upsets:
+        found.append(f"none of {due:,} upset{'s'[: due > 1]} injected")
+    return tuple(found)
+
+
+def _real_name(metric: str) -> str:
+    return ALIASES.get(metric, metric)
 
 
 class UnknownMetricError(ValueError):
@@ -172,10 +264,10 @@ def parse_expectation(metric: str, wanted: object) -> Expectation:
     match = _COMPARISON.fullmatch(text)
     if match is None or (match[1] is None and match[2] is None):
         shown = text if len(text) <= 40 else text[:37] + "..."
-        raise ValueError(f"`{shown}` is no comparison; {_FORMS}{_meant(text)}")
+        raise ValueError(f"`{shown}` is not a valid comparison; {_FORMS}{_meant(text)}")
     if match[3] is not None:
         check_metric(match[3])
-        if match[3] == metric:
+        if _real_name(match[3]) == _real_name(metric):
             raise ValueError(f"`{metric}` is compared with itself; {_FORMS}")
         return Expectation(metric, match[1], 0.0, reference=match[3])
     return Expectation(metric, match[1] or "==", _finite(match[2]))

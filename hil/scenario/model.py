@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     Field,
@@ -23,7 +23,13 @@ from pydantic import (
 
 from hil.scenario.alarms import Alarms
 from hil.scenario.durations import parse_duration_us, parse_pace
-from hil.scenario.expect import Expectation, UnknownMetricError, parse_expectation
+from hil.scenario.expect import (
+    NONE,
+    Expectation,
+    UnknownMetricError,
+    effective_expectations,
+    parse_expectation,
+)
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.plant.flight import Plant
 from hil.scenario.positions import KeyPath, describe
@@ -163,9 +169,11 @@ class Scenario(FrozenModel):
     alarms: Alarms | None = Field(
         default=None, description="Limits beyond which a screen raises an alarm."
     )
-    expect: dict[str, int | float | str] = Field(
+    expect: dict[str, int | float | str] | Literal["none"] = Field(
         default={},
-        description='What must be measured to pass: metric and number, ">= 0.999" or 1..5.',
+        description='What must be measured to pass: metric and number, ">= 0.999" or 1..5. '
+        "Without it: sdc_frames, unresolved and unexplained are 0. `none` expects nothing, and the "
+        "outcome is then `untested`.",
     )
 
     @property
@@ -190,8 +198,15 @@ class Scenario(FrozenModel):
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
-        """What must have been measured to pass, in the order of the file."""
-        return tuple(parse_expectation(metric, wanted) for metric, wanted in self.expect.items())
+        """What must have been measured to pass: in the order of the file, then the defaults."""
+        return effective_expectations(
+            self.expect, len(self.upsets.events), self.upsets.allow_missed
+        )
+
+    @property
+    def expects_nothing(self) -> bool:
+        """`expect: none`: the run tests nothing, and cannot pass."""
+        return self.expect == NONE
 
     @field_validator("frame_ms")
     @classmethod
@@ -226,6 +241,13 @@ class Scenario(FrozenModel):
     @field_validator("expect", mode="before")
     @classmethod
     def _are_expectations(cls, value: Any) -> Any:
+        if value is None:  # an empty block is no decision to expect nothing
+            return {}
+        if not isinstance(value, Mapping) and value != NONE:
+            raise wrong(
+                f"{describe(value)}; expected a mapping of metrics, or `none`",
+                "for example `expect: {sdc_frames: 0}`",
+            )
         if isinstance(value, Mapping):
             found = Findings()
             for metric, wanted in value.items():
@@ -249,6 +271,12 @@ class Scenario(FrozenModel):
         found += upset_findings(frame_count, self.frame_us, boards, events, rates)
         found += self._plant_findings()
         found += self._program_findings()
+        if self.upsets.allow_missed and "events.missed" in self.expect:
+            found.add(
+                ("upsets", "allow_missed"),
+                "`expect:` has `events.missed` as well, which says the same",
+                "remove one of them",
+            )
         wrong_at("Scenario", found)
         return self
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from hil.scenario.bench import Bench
-from hil.scenario.expect import KNOWN_METRICS
+from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
 from hil.scenario.words import BOARD_ALIASES, NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN
 
@@ -26,8 +26,15 @@ def scenario_schema() -> dict[str, Any]:
     parts: dict[str, Any] = schema["$defs"]
     top: dict[str, Any] = schema["properties"]
     top["name"]["pattern"] = f"^{SCENARIO_NAME_PATTERN}$"
-    top["expect"]["properties"] = {name: _expected() for name in KNOWN_METRICS}
-    top["expect"]["additionalProperties"] = False
+    top["expect"]["anyOf"] = [
+        {
+            "type": "object",
+            "properties": {name: _expected() for name in KNOWN_METRICS},
+            "additionalProperties": False,
+        },
+        {"const": NONE},
+        {"type": "null"},
+    ]
     schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
     _name_is_enough(parts, "Node", {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
     _name_is_enough(parts, "Pattern", {"$ref": "#/$defs/PatternKind"})

@@ -409,6 +409,10 @@ class Upsets(FrozenModel):
         default=1.0, description="All rates are multiplied by this; real orbits are slow."
     )
     events: tuple[Event, ...] = Field(default=(), description="Single upsets at known frames.")
+    allow_missed: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
+        default=0,
+        description="So many of `events` need not be injected; otherwise the run fails.",
+    )
     rates: tuple[Rate, ...] = Field(default=(), description="Upsets that happen at random.")
     orbit: OrbitUpsets = Field(
         default_factory=OrbitUpsets,

@@ -67,6 +67,14 @@ def _no_output(reader: Reader) -> Trouble | None:
     return _frame(reader, _WITHOUT)
 
 
+def _anomaly(reader: Reader) -> Trouble | None:
+    return _row(reader, "SELECT frame, node || ': ' || effect || ', unexplained' FROM anomalies")
+
+
+def _missed_event(reader: Reader) -> Trouble | None:
+    return _upset(reader, f"source LIKE 'event %' AND {_NOT_MADE}")
+
+
 def _isolation(reader: Reader) -> Trouble | None:
     what = "node || ' was isolated: ' || cause"
     return _row(reader, f"SELECT frame, {what} FROM transitions WHERE after='isolated'")
@@ -81,10 +89,14 @@ def _repair(reader: Reader) -> Trouble | None:
 
 
 _OF_METRIC: Final[dict[str, Callable[[Reader], Trouble | None]]] = {
+    "sdc_frames": _wrong_output,
     "sdc_escaped": _wrong_output,
+    "sdc_upsets": _wrong_output,
     "by_system_outcome.sdc_escaped": _wrong_output,
     "availability": _no_right_output,
     "unresolved": _no_output,
+    "unexplained": _anomaly,
+    "events.missed": _missed_event,
     "isolated": _isolation,
     "slips": _slip,
     "recoveries": _repair,

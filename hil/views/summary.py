@@ -60,6 +60,7 @@ def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
     outcome = str(result["outcome"])
     style, glyph, word = {
         "pass": ("bold black on green", glyphs.ok, "PASS"),
+        "untested": ("bold black on yellow", glyphs.warn, "UNTESTED"),
         "fail": ("bold white on red", glyphs.bad, "FAIL"),
         "aborted": ("bold black on yellow", glyphs.warn, "ABORTED"),
         "error": ("bold white on red", glyphs.bad, "ERROR"),
@@ -167,9 +168,14 @@ class _Page:
         grid.add_row("frames", self._frames_text(frames))
         grid.add_row("verdicts", self._verdicts_text(r.get("verdicts") or {}))
         availability = r.get("availability")
-        if availability is not None and frames:
-            grid.add_row("availability", self._availability_text(float(availability), frames))
         skipped = int(r.get("skipped") or 0)
+        if availability is not None and frames:
+            text = self._availability_text(float(availability), frames + skipped)
+            grid.add_row("availability", text)
+        wrong = int(self._metric("sdc_frames") or 0)
+        if wrong:
+            text = Text(f"{plural(wrong, 'wrong output')} left the system", style=BAD)
+            grid.add_row("", text)
         if skipped:
             grid.add_row("", f"{skipped:,} quiet frames were skipped: nothing could happen in them")
         grid.add_row("upsets", self._upsets_text())
@@ -181,7 +187,13 @@ class _Page:
             grid.add_row("slips", slips)
         return Padding(grid, (1, 0, 0, 3))
 
+    def _metric(self, name: str) -> float | None:
+        """A metric of the result; of a run that has none yet, what was counted so far."""
+        value = (self._result.get("metrics") or self._result).get(name)
+        return None if value is None else float(value)
+
     def _availability_text(self, availability: float, frames: int) -> Text:
+        """`frames` are those of the flight, skipped ones included."""
         without = round(frames * (1 - availability))
         if not without:
             return Text.assemble(("100 %", GOOD), " of the frames delivered the right output")
@@ -201,13 +213,14 @@ class _Page:
 
     @property
     def _planned_frames(self) -> int | None:
-        frames = self._scenario.get("frames")
-        return frames if isinstance(frames, int) else None
+        planned = self._result.get("planned_frames") or self._scenario.get("frames")
+        return planned if isinstance(planned, int) else None
 
     @property
     def _wall_us(self) -> int:
-        rows = self._reader.rows("SELECT max(wall_us) FROM health")
-        return int(rows[0][0] or 0)
+        """Real time of the run, by the record's own clock."""
+        wall_s = self._result.get("wall_s")
+        return self._reader.wall_us if wall_s is None else round(float(wall_s) * 1e6)
 
     def _verdicts_text(self, verdicts: Mapping[str, int]) -> Text:
         text = Text()
@@ -224,6 +237,9 @@ class _Page:
         text = Text(f"{injected:,} injected and read back")
         if missed:
             text.append(f", {missed:,} not injected", style=WARN)
+        events = self._events_text()
+        if events:
+            text.append(f"; {events}", style=WARN)
         held = int(self._result.get("held_back") or 0)
         if held:
             text.append(f", {held:,} held back until the end, never injected", style=WARN)
@@ -236,6 +252,16 @@ class _Page:
         if accel != 1:
             text.append(f", ACCELERATED {accel:g}x", style=WARN)
         return text
+
+    def _events_text(self) -> str:
+        """How many of the scenario's own upsets were not injected; empty if all were."""
+        events = (self._result.get("upsets") or {}).get("events") or {}
+        missed = int(events.get("missed") or 0)
+        planned = int(events.get("planned") or 0)
+        if not missed:
+            return ""
+        was = "was" if missed == 1 else "were"
+        return f"{missed:,} of {plural(planned, 'planned event')} {was} not injected"
 
     def _plant_text(self, plant: Mapping[str, float]) -> Text:
         parts = []
@@ -278,6 +304,12 @@ class _Page:
     def troubles(self) -> RenderableType | None:
         """What failed first, and everything that no upset explains."""
         parts: list[RenderableType] = []
+        for board in self._result.get("lost_boards") or ():
+            text = (
+                f"the board of node {board['node']} was lost in frame {board['frame']} and is not "
+                f"back: {board['reason']}"
+            )
+            parts.append(Text(f"\n {self._glyphs.bad} {text}", style=BAD))
         found = sorted(dict.fromkeys(self._troubles()), key=lambda t: t.frame)[:_SHOWN]
         if found:
             out = _grid()
@@ -316,7 +348,7 @@ class _Page:
             trouble = evidence(self._reader, e["metric"])
             if trouble is not None:
                 yield trouble
-        if not failed and self._result["outcome"] not in ("pass", "aborted"):
+        if not failed and self._result["outcome"] not in ("pass", "untested", "aborted"):
             trouble = evidence(self._reader, "availability")
             if trouble is not None:
                 yield trouble
@@ -325,10 +357,11 @@ class _Page:
         expectations = self._result.get("expectations")
         if expectations is None:
             return None
+        untested = Text("none: the scenario says `expect: none`, so nothing was tested", style=WARN)
         if not expectations:
-            return _section("Expectations", Text("none: the scenario expects nothing", style=WARN))
+            return _section("Expectations", untested)
         grid = _grid()
-        for _ in range(4):
+        for _ in range(5):
             grid.add_column(no_wrap=True)
         for e in expectations:
             ok, style = (self._glyphs.ok, GOOD) if e["ok"] else (self._glyphs.bad, BAD)
@@ -337,8 +370,13 @@ class _Page:
                 e["metric"],
                 Text(e["wanted"], style=DIM),
                 Text(f"measured {_number(e['measured'])}", style="" if e["ok"] else BAD),
+                Text("default" if e.get("default") else "", style=DIM),
             )
-        return _section("Expectations", grid)
+        missing = [Text(f"{self._glyphs.warn} {text}: no expectation covers this", style=WARN)
+                   for text in self._result.get("not_covered") or ()]  # fmt: skip
+        if self._result["outcome"] == "untested":
+            missing.insert(0, untested)
+        return _section("Expectations", grid, *missing)
 
     # --- upsets and repairs -----------------------------------------------------------------------
 
@@ -500,12 +538,39 @@ class _Page:
         return Group(*lines)
 
     def last_line(self) -> RenderableType:
-        """The outcome once more: on a small terminal the first line has scrolled away."""
-        why = ""
+        """The outcome once more, and why: on a small terminal the first line has scrolled away."""
+        line = Text.assemble("\n ", outcome_line(self._result, self._glyphs))
+        for text, style in self._reasons():
+            line.append("  " if line.plain.endswith(" ") else "; ")
+            line.append(text, style=style)
+        return line
+
+    def _reasons(self) -> Iterator[tuple[str, str]]:
+        """What the outcome follows from, and what should be known beside it."""
+        outcome = self._result["outcome"]
+        if outcome == "aborted":
+            yield f"ended by {self._result.get('aborted_by') or 'the user'}{self._missing()}", WARN
+        lost = [str(board["node"]) for board in self._result.get("lost_boards") or ()]
+        if lost:
+            what = "the board of node" if len(lost) == 1 else "the boards of nodes"
+            yield f"{what} {', '.join(lost)} lost, and not back at the end", BAD
+        if outcome == "untested":
+            yield "`expect: none`: nothing was tested", WARN
         failed = [e for e in self._result.get("expectations") or () if not e["ok"]]
-        if failed:
-            first = failed[0]
-            why = f"  {first['metric']} {first['wanted']}: measured {_number(first['measured'])}"
-            if len(failed) > 1:
-                why += f", and {len(failed) - 1} more"
-        return Text.assemble("\n ", outcome_line(self._result, self._glyphs), (why, BAD))
+        others = [e for e in failed if e["metric"] != "events.missed"]
+        if others and outcome != "aborted":
+            first = others[0]
+            why = f"{first['metric']} {first['wanted']}: measured {_number(first['measured'])}"
+            if len(others) > 1:
+                why += f", and {len(others) - 1} more"
+            yield why, BAD
+        events = self._events_text()
+        if events:
+            yield events, WARN if len(others) == len(failed) else BAD
+        for text in self._result.get("not_covered") or ():
+            yield f"{text}: no expectation covers this", WARN
+
+    def _missing(self) -> str:
+        planned = self._planned_frames
+        done = int(self._result.get("frames") or 0) + int(self._result.get("skipped") or 0)
+        return "" if planned is None else f" after {done:,} of {planned:,} frames"

@@ -49,7 +49,10 @@ def test_a_pass_exits_0_with_the_contract_as_json(hil: Hil, boards: str) -> None
     assert answer["frames"] == 300
     assert answer["seed"] == 20
     assert re.fullmatch("[0-9a-f]{64}", answer["run_digest"])
-    assert all(e.keys() == {"metric", "wanted", "measured", "ok"} for e in answer["expectations"])
+    assert all(
+        e.keys() == {"metric", "wanted", "measured", "ok", "default"}
+        for e in answer["expectations"]
+    )
     assert {p.name for p in (hil.cwd / "r").iterdir()} >= {"run.db", "manifest.json", "junit.xml"}
 
 
@@ -186,11 +189,11 @@ def bench_of(hil: Hil, *ports: str) -> None:
 
 
 def test_a_missing_agent_exits_3_and_leaves_nothing_behind(hil: Hil) -> None:
-    done = hil("run", "nominal", "--out", "r", "--json", env={"HIL_AGENT": "/nonexistent/agent"})
+    done = hil("run", "nominal", "--json", env={"HIL_AGENT": "/nonexistent/agent"})
     assert done.code == 3
     assert "/nonexistent/agent" in done.json["error"]
     assert done.json["run_dir"] is None
-    assert not (hil.cwd / "r").exists()
+    assert list((hil.cwd / "runs").iterdir()) == []
 
 
 def test_an_agent_that_is_another_program_exits_3(hil: Hil) -> None:

@@ -68,7 +68,7 @@ def counters(out: Path, boards: dict[str, Board]) -> list[dict[str, int]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_byte_in_a_hundred_bad_makes_no_verdict_wrong(tmp_path: Path, kind: str) -> None:
     result, boards = run(tmp_path / "run", 60, True, **{kind: 0.01})
-    assert result.metrics["sdc_escaped"] == 0 and result.availability == 1
+    assert result.metrics["sdc_frames"] == 0 and result.availability == 1
     assert result.verdicts["unanimous"] + result.verdicts["majority"] == 60
     assert result.upsets["verified"] == 6 and result.unexplained == 0
     for link in counters(tmp_path / "run", boards):
@@ -87,7 +87,7 @@ def test_throughput_falls_gracefully(tmp_path: Path) -> None:
     for share in (0.0, 0.001, 0.003, 0.01):
         out = tmp_path / f"run-{share}"
         result, boards = run(out, 150, False, **dict.fromkeys(KINDS, share / 4))
-        assert result.verdicts["unanimous"] == 150 and result.metrics["sdc_escaped"] == 0
+        assert result.verdicts["unanimous"] == 150 and result.metrics["sdc_frames"] == 0
         links = counters(out, boards) if share else rows(out, "SELECT * FROM links")
         cost.append(sum(link["tx_bytes"] + link["rx_bytes"] for link in links) / 150)
         harm.append(sum(link.get("harm", 0) for link in links))

@@ -131,7 +131,7 @@ def test_every_flipped_bit_of_the_state_has_the_effect_that_the_kernel_predicts(
         assert (u["outcome"], u["resolved_frame"]) == (outcome, u["frame"])
         assert u["bit"] == hits[u["frame"]] and u["space"] == bits
         assert u["before"][0] ^ u["after"][0] == 1 << u["bit"] % 8
-    assert result.metrics["sdc_escaped"] == 0 and result.unexplained == 0
+    assert result.metrics["sdc_frames"] == 0 and result.unexplained == 0
     assert result.verdicts["unanimous"] + result.verdicts["majority"] == 250
 
 
@@ -174,7 +174,7 @@ def test_a_falsified_result_is_outvoted_every_time(tmp_path: Path, board: str, n
     seen = upsets(reader)
     assert [(u["effect"], u["outcome"]) for u in seen] == [("sdc", "corrected")] * len(events)
     assert [u["node"] for u in seen] == [e["node"] for e in events]
-    assert result.metrics["sdc_escaped"] == 0 and result.availability == 1
+    assert result.metrics["sdc_frames"] == 0 and result.availability == 1
     dissent = reader.rows("SELECT frame, dissent, agree FROM frames ORDER BY frame")
     wanted = [(e["frame"], 1 << "abc".index(e["node"])) for e in events]
     assert [(r["frame"], r["dissent"]) for r in dissent] == wanted
@@ -190,7 +190,7 @@ def test_a_falsified_result_of_a_single_node_escapes_every_time(
     result, reader = run(tmp_path, board, events, workload=name, frames=210, scheme="simplex")
     seen = [(u["effect"], u["outcome"]) for u in upsets(reader)]
     assert seen == [("sdc", "sdc_escaped")] * len(events)
-    assert result.metrics["sdc_escaped"] == len(events)
+    assert result.metrics["sdc_frames"] == len(events)
     assert result.availability == pytest.approx(1 - len(events) / 210)
 
 
@@ -237,7 +237,7 @@ def test_a_single_node_computes_the_frame_again_from_its_checkpoint(
     assert {(u["effect"], u["outcome"]) for u in upsets(reader)} == {
         ({"reset": "reboot"}.get(sefi, sefi), "recovered")
     }
-    assert result.availability == 1 and result.metrics["sdc_escaped"] == 0
+    assert result.availability == 1 and result.metrics["sdc_frames"] == 0
     assert {r["action"] for r in reader.rows("SELECT action FROM repairs")} == {"rollback"}
 
 

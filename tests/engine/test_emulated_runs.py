@@ -60,7 +60,7 @@ def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> No
     result = run(s, tmp_path / "storm")
     out = tmp_path / "storm"
     assert not result.reproducible
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
     cycles = rows(out, "SELECT * FROM repairs WHERE action IN ('power_cycle', 'reset')")
     back = [r for r in cycles if r["ok"]]
     assert len(back) >= 2, "guests died for real, and came back"
@@ -96,7 +96,7 @@ def test_who_loses_power_is_really_gone_and_boots_again_while_the_others_vote(
         }
     )
     result = run(s, tmp_path / "power")
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
     assert result.availability >= 0.97
     back = rows(tmp_path / "power", "SELECT * FROM repairs WHERE ok AND node='b' ORDER BY frame")
     assert back[0]["frame"] > 30, "it took seconds to boot, and frames went on"
@@ -127,6 +127,6 @@ def test_an_emulator_that_dies_is_replaced(tmp_path: Path) -> None:
     killer = Killer()
     loop = killer.loop = Loop(s, tmp_path, stop=killer)
     result = loop.run()
-    assert killer.done and result.outcome == "pass" and result.metrics["sdc_escaped"] == 0
+    assert killer.done and result.outcome == "pass" and result.metrics["sdc_frames"] == 0
     (repair,) = rows(tmp_path, "SELECT * FROM repairs WHERE action='power_cycle'")
     assert repair["ok"] and repair["node"] == "c"

@@ -120,7 +120,7 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
     result = loop.run()
     server.off()
     far.shut_down()
-    assert result.availability == 1 and result.metrics["sdc_escaped"] == 0
+    assert result.availability == 1 and result.metrics["sdc_frames"] == 0
     assert loop.nodes[1].link.statistics.reconnects == 3
     assert threading.active_count() < before[0]
     assert open_descriptors() <= before[1]

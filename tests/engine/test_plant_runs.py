@@ -131,7 +131,7 @@ def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
     assert result.upsets["verified"] == len(upsets) > 15
     assert {u[0] for u in upsets} <= {"orbit seu", "orbit mbu", "orbit sefi"}
     assert all(u[2] and u[3] != u[4] for u in upsets if u[1] in ("state", "input", "output"))
-    assert result.accel == 4.0 and result.metrics["sdc_escaped"] == 0
+    assert result.accel == 4.0 and result.metrics["sdc_frames"] == 0
 
 
 @pytest.mark.parametrize("board", ["inproc", "process"])

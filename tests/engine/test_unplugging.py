@@ -251,7 +251,7 @@ def undelivered(out: Path) -> list[dict[str, Any]]:
 def check(out: Path, maker: Trouble, result: RunResult, count: int) -> None:
     assert sum(maker.kinds.values()) == count
     assert maker.recovered == maker.kinds, "every one recovers"
-    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
     assert result.availability == 1.0, undelivered(out)
     assert max(maker.descriptors) == min(maker.descriptors), "descriptors leak"
     assert max(maker.threads) == min(maker.threads), "threads leak"
@@ -305,7 +305,7 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
             stop=acts,
         )
         result = acts.loop.run()
-    assert result.metrics["sdc_escaped"] == 0 and result.metrics["isolated"] == 0
+    assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
     causes = [row["cause"] for row in rows(tmp_path / "run", "SELECT cause FROM transitions")]
     assert "its board is back" in causes and causes[-1] == "agreed again"
 
@@ -368,7 +368,7 @@ def powered(
     board.power, board.can_cycle = socket, True
     loop.rig.power = PowerMonitor([socket], period_s=0.01)
     result = loop.run()
-    assert result.metrics["sdc_escaped"] == 0 and result.availability > 0.9
+    assert result.metrics["sdc_frames"] == 0 and result.availability > 0.9
     return socket
 
 

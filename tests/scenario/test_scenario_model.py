@@ -69,7 +69,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (timeouts.cpu_floor_ms, timeouts.lost_after_ms, timeouts.retry_ms) == (20, 3000, 250)
     assert (scenario.upsets.one_at_a_time, scenario.upsets.accel) == (False, 1)
     assert (scenario.upsets.events, scenario.upsets.rates) == ((), ())
-    assert scenario.expectations == ()
+    assert [(e.metric, e.wanted, e.default) for e in scenario.expectations] == [
+        ("sdc_frames", "== 0", True), ("unresolved", "== 0", True), ("unexplained", "== 0", True),
+    ]  # fmt: skip
 
 
 def test_nothing_can_be_changed_afterwards() -> None:
@@ -309,7 +311,13 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "upsets:\n  events:", 4, 10, "$.upsets.events", "no value; expected a list"),
         (MINIMAL + "expect: [a]", 3, 9, "$.expect", "a list; expected a mapping"),
         (MINIMAL + "expect: {sdc_escape: 0}", 3, 10, "$.expect.sdc_escape", "`sdc_escaped`?"),
-        (MINIMAL + "expect: {slips: '=< 1'}", 3, 17, "$.expect.slips", "`=< 1` is no comparison"),
+        (
+            MINIMAL + "expect: {slips: '=< 1'}",
+            3,
+            17,
+            "$.expect.slips",
+            "`=< 1` is not a valid comparison",
+        ),
         (MINIMAL + "expect: {slips: true}", 3, 17, "$.expect.slips", "not a number or comparison"),
         (MINIMAL + "expect:\n  slips:", 4, 9, "$.expect.slips", "not a number or comparison"),
     ],

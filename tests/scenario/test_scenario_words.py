@@ -169,7 +169,8 @@ def test_unknown_metrics_come_with_the_nearest_name() -> None:
         ("injected", "upsets.injected"),
         ("verdicts.unanimus", "verdicts.unanimous"),
         ("by_target.register", "by_target."),
-        ("sdc", "sdc_escaped"),
+        ("sdc", "sdc_frames"),
+        ("sdc_escape", "sdc_escaped"),
     ):
         with pytest.raises(UnknownMetricError) as caught:
             parse_expectation(metric, 0)
@@ -182,7 +183,7 @@ def test_unknown_metrics_come_with_the_nearest_name() -> None:
 
 
 def test_known_metrics_are_the_documented_ones() -> None:
-    assert len(KNOWN_METRICS) == len(set(KNOWN_METRICS)) == 8 + 8 + 6 + 5 + 3 + 7 + 7 + 13
+    assert len(KNOWN_METRICS) == len(set(KNOWN_METRICS)) == 14 + 3 + 8 + 6 + 5 + 3 + 7 + 7 + 13
     assert {
         "frames",
         "verdicts.no_quorum",
