@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hil import shipped
 from hil.errors import ConfigError, HilError, Problem
-from hil.scenario import Scenario, find_scenario, load
+from hil.scenario import Expectation, Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
 from hil.scenario.load import placing
 from hil.scenario.positions import read_yaml
@@ -27,17 +27,36 @@ BOARD: Final = "board"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file: what it is, what it says in a few words, and what is wrong with it."""
+    """One file: what it is, what it says in a few words, and what is wrong with it. A scenario's
+    `expectations` are those that a run of it is judged by, the default ones included."""
 
     source: str
     file: str
     kind: str
     summary: str
     problems: tuple[Problem, ...]
+    expectations: tuple[Expectation, ...] = ()
+    untested: bool = False
 
     @property
     def ok(self) -> bool:
         return not self.problems
+
+    @property
+    def expects(self) -> str:
+        """Return what a run of the scenario is judged by, in a line; empty for any other file."""
+        if self.kind != SCENARIO or not self.ok:
+            return ""
+        own, default = (
+            [f"{e.metric} {e.wanted}" for e in self.expectations if e.default is which]
+            for which in (False, True)
+        )
+        parts = [f"expects {', '.join(own)}"] if own else []
+        if default:
+            parts.append(f"by default {', '.join(default)}")
+        if self.untested:
+            parts.insert(0, "expects nothing (`none`): a run of it is untested, it cannot pass")
+        return "; ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -46,6 +65,11 @@ class Checked:
             "kind": self.kind,
             "ok": self.ok,
             "summary": self.summary,
+            "expectations": [
+                {"metric": e.metric, "wanted": e.wanted, "default": e.default}
+                for e in self.expectations
+            ],
+            "untested": self.untested,
             "problems": [
                 {
                     "file": p.file,
@@ -71,6 +95,8 @@ def check(source: str) -> Checked:
     as above."""
     file, kind, summary = source, SCENARIO, ""
     problems: tuple[Problem, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    untested = False
     try:
         path = shipped.board_path(source) or find_scenario(source)
         file = str(path)
@@ -86,6 +112,7 @@ def check(source: str) -> Checked:
             scenario = load(path).scenario
             summary = _scenario_text(scenario)
             _check_upsets(scenario, path)
+            expectations, untested = scenario.expectations, scenario.expects_nothing
             _check_plant(scenario, path)
     except ConfigError as error:
         problems = error.problems
@@ -93,7 +120,7 @@ def check(source: str) -> Checked:
         if error.exit_code != ConfigError.exit_code:
             raise
         problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
-    return Checked(source, file, kind, summary, problems)
+    return Checked(source, file, kind, summary, problems, expectations, untested)
 
 
 def _is_board_profile(data: Mapping[Any, Any]) -> bool:
@@ -145,7 +172,8 @@ def _scenario_text(scenario: Scenario) -> str:
     return (
         f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "
         f"{_count(scenario.frame_count, 'frame')}, {_count(len(upsets.events), 'upset')} and "
-        f"{_count(len(upsets.rates), 'rate')}, {_count(len(scenario.expect), 'expectation')}"
+        f"{_count(len(upsets.rates), 'rate')}, "
+        f"{_count(len(scenario.expectations), 'expectation')}"
     )
 
 

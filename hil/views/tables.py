@@ -33,6 +33,8 @@ class _Checked(Protocol):
     def ok(self) -> bool: ...
     @property
     def summary(self) -> str: ...
+    @property
+    def expects(self) -> str: ...
 
 
 class _Finding(Protocol):
@@ -91,13 +93,15 @@ class _Verified(Protocol):
 
 
 def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
-    """A line for each file that is right."""
+    """A line for each file that is right; for a scenario one more, with what it expects."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column(no_wrap=True)
     out.add_column(overflow="fold")
     out.add_column(style=DIM)
     for file in files:
         out.add_row(Text(f"{glyphs.ok} ok", style=GOOD), file.file, file.summary)
+        if file.expects:
+            out.add_row("", "", file.expects)
     return out
 
 

@@ -81,7 +81,7 @@ def test_a_failed_expectation_exits_1_and_shows_what_failed_first(hil: Hil) -> N
     assert "What failed first, 2.000 s into the flight" in done.out
     assert "frame 200  a wrong output left the system" in done.out
     assert "hil replay r --frames 197:203" in done.out
-    assert re.search(r"sdc_escaped == 0: measured \d+", done.out.splitlines()[-1])
+    assert re.search(r"sdc_frames == 0: measured \d+", done.out.splitlines()[-1])
 
 
 def test_acceleration_is_said_wherever_rates_are(hil: Hil) -> None:

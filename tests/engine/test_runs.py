@@ -92,7 +92,7 @@ ON_EMULATED_BOARDS = [
 def ends_as_it_says(name: str, s: Scenario, result: RunResult) -> None:
     failed = [e.metric for e in result.expectations if not e.ok]
     if name in MEANT_TO_FAIL:
-        assert result.outcome == "fail" and "sdc_escaped" in failed
+        assert result.outcome == "fail" and "sdc_frames" in failed
     else:
         assert (result.outcome, failed) == ("pass", [])
     assert result.expectations
