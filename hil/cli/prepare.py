@@ -63,9 +63,7 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
-    return Prepared(
-        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file
-    )
+    return Prepared(loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file)
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:
