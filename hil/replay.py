@@ -182,7 +182,11 @@ def result_of(reader: Reader) -> dict[str, Any]:
     """
     result = reader.meta_json("result")
     if isinstance(result, dict) and reader.is_complete:
-        return {**result, "run_dir": str(reader.path.parent)}
+        return {
+            **result,
+            "run_dir": str(reader.path.parent),
+            "wall_s": reader.wall_us / 1e6,
+        }
     scenario = reader.meta_json("scenario") or {}
     return {
         "outcome": reader.meta.get("outcome", "unknown"),

@@ -119,7 +119,13 @@ class RunResult:
             return ""
         return "look at power, cable and adapter of these boards; `hil discover` finds who answers"
 
+    @property
+    def wall_s(self) -> float:
+        return self.wall_us / 1e6
+
     def as_json(self) -> dict[str, Any]:
+        """Return the result as data; real time is no part of it, so that equal runs have equal
+        results."""
         return {
             "outcome": self.outcome,
             "exit_code": int(self.exit_code),
@@ -133,7 +139,6 @@ class RunResult:
             "seed": self.seed,
             "frames": self.frames,
             "planned_frames": self.planned_frames,
-            "wall_s": self.wall_us / 1e6,
             "verdicts": self.verdicts,
             "upsets": self.upsets,
             "recoveries": self.recoveries,

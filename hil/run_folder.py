@@ -122,5 +122,6 @@ def write_result(
         "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "nodes": nodes,
         **result.as_json(),
+        "wall_s": result.wall_s,
     }
     write_reports(result.run_dir, content)

@@ -195,7 +195,7 @@ def _run(
             raise
     stop.running = False
     session.reports = None
-    content = result.as_json()
+    content = {**result.as_json(), "wall_s": result.wall_s}
     if result.error:
         say(f"hil: {result.error}\n  try: {result.remedy}")
     if as_json:

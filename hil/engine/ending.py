@@ -143,6 +143,7 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     record is not in its place any more."""
     writer = chronicle.writer
     writer.meta("result", result.as_json())
+    writer.meta("wall_us", result.wall_us)
     writer.meta("outcome", result.outcome)
     writer.commit()
     writer.check_in_place()

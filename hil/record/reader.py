@@ -85,8 +85,10 @@ class Reader:
 
     @property
     def wall_us(self) -> int:
-        """Return the real time [us] from the beginning of the record to its last commit; of a run
-        that was resumed, of its last part."""
+        """Return the real time [us] that the run took. While it goes on: from the beginning of the
+        record, or of its last part, to the last commit."""
+        if self.is_complete and (known := self.meta_json("wall_us")) is not None:
+            return int(known)
         rows = self.rows("SELECT wall_us FROM pulse")
         return int(rows[0][0]) if rows else 0
 

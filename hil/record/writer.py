@@ -94,6 +94,7 @@ class Writer:
         with self._guard("resume"):
             db = self._db
             db.execute("BEGIN")
+            db.execute("DELETE FROM meta WHERE key IN ('result', 'wall_us')")  # of its last end
             db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
             for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
                 db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))

@@ -219,8 +219,7 @@ class _Page:
     @property
     def _wall_us(self) -> int:
         """Real time of the run, by the record's own clock."""
-        wall_s = self._result.get("wall_s")
-        return self._reader.wall_us if wall_s is None else round(float(wall_s) * 1e6)
+        return self._reader.wall_us
 
     def _verdicts_text(self, verdicts: Mapping[str, int]) -> Text:
         text = Text()
