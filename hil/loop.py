@@ -96,7 +96,7 @@ class Loop:
         self.limits = parts.limits
         self.delivery = parts.delivery
         self.pacer = parts.pacer
-        self._chronicle = Chronicle(parts)
+        self._chronicle = Chronicle(parts, lambda text: self._tell(text, self.golden.next_frame))
         self.steward = _steward_of(self, parts)
         self._healer = Healer(parts, self._chronicle, stop)
         self._rounds = Rounds(parts, self._chronicle, self._healer, stop)

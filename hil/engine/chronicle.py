@@ -5,9 +5,9 @@ It decides nothing."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hil import run_folder
 from hil.engine.heat import heat_limits
@@ -21,24 +21,28 @@ from hil.voter import Verdict
 
 __all__ = ["Chronicle"]
 
+_LAST_WORDS_S: Final = 2.0
+"""A run that failed waits no longer for a lock to say so in its record."""
+
 
 class Chronicle:
     """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
-    method."""
+    method. `on_wait` is told when the record is waited for."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, on_wait: Callable[[str], None] | None = None) -> None:
         self._parts = parts
+        self._on_wait = on_wait
         self._writer: Writer | None = None
 
     # --- opening and closing ------------------------------------------------------------------
 
     def create(self, path: Path, calibration: Calibration) -> None:
         """Begin a record at `path`."""
-        self._writer = Writer.create(path, self._meta(calibration))
+        self._writer = Writer.create(path, self._meta(calibration), self._on_wait)
 
     def resume(self, path: Path, frame: int) -> None:
         """Go on with the record at `path` before `frame`."""
-        self._writer = Writer.resume(path, frame)
+        self._writer = Writer.resume(path, frame, self._on_wait)
 
     @property
     def writer(self) -> Writer:
@@ -63,11 +67,10 @@ class Chronicle:
                 with contextlib.suppress(HilError):
                     self._writer.note(self._parts.golden.next_frame, text)
                     self._writer.meta("outcome", "aborted" if at_once else "error")
+                    self._writer.close(0.0 if at_once else _LAST_WORDS_S)
             raise
-        finally:
-            if self._writer is not None:
-                with contextlib.suppress(HilError):
-                    self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     # --- who takes part -----------------------------------------------------------------------
 

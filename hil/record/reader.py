@@ -1,4 +1,4 @@
-"""Reading a run's record, finished or still being written. Never writes.
+"""Reading a run's record, finished or still being written. Never changes what it says.
 
 `db` is a plain read-only sqlite3 connection for everything that has no method here.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine
+from hil.record.opening import open_to_read, tidy
 from hil.record.schema import SCHEMA_VERSION
 from hil.voter import Verdict, unpack_all
 
@@ -28,17 +29,14 @@ class Reader:
                 f"there is no record at {self.path}",
                 remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
             )
-        try:
-            self.db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
-        except sqlite3.Error as error:
-            raise RecordError(f"{self.path} cannot be opened: {error}") from error
+        self.db = open_to_read(self.path)
         try:
             self.db.row_factory = sqlite3.Row
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
             self.meta = {row[0]: row[1] for row in self.db.execute("SELECT key, value FROM meta")}
         except sqlite3.Error as error:
             self.db.close()
-            raise RecordError(f"{self.path} is no record of hil: {error}") from error
+            raise RecordError(f"{self.path} is not a record of hil: {error}") from error
         if version > SCHEMA_VERSION:
             self.db.close()
             raise RecordError(
@@ -117,4 +115,7 @@ class Reader:
         return combine(frames, canonical_lines(self.db))
 
     def close(self) -> None:
+        """Close it; the last reader of a finished run makes a plain file of its record."""
         self.db.close()
+        if self.meta.get("outcome", "running") != "running":
+            tidy(self.path)

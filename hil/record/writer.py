@@ -1,24 +1,29 @@
 """Writing a run's record: rows as they happen, committed a few times a second.
 
-WAL mode: viewers read while this writes, and what was committed survives a kill. Every failure of
-the database (a full disk first of all) becomes RecordError; what was committed before stays
-readable."""
+WAL mode: viewers read while this writes, and what was committed survives a kill. While another
+program holds the write lock, rows wait in memory and the run goes on; a note says so afterwards.
+When more waits than `_PENDING_MAX`, and at the end, the run waits for the lock, for `_PATIENCE_S`
+at most. Every other failure of the database (a full disk first of all) becomes RecordError; what
+was committed before stays readable."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sqlite3
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine, hex64
+from hil.record.opening import is_locked, make_plain
+from hil.record.pending import Pending
 from hil.record.schema import SCHEMA_VERSION, TABLES
 from hil.voter import NodeStatus, Verdict, VerdictKind
 
@@ -34,6 +39,19 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.resync import Damage
 
 _COMMIT_S = 0.25
+_RETRY_S = 0.05
+_PATIENCE_S = 600.0
+"""Another program's lock is waited for so long, where it must be waited for."""
+_TOLD_S = 1.0
+"""A lock that was held for less is not worth a note."""
+_PLAIN_S = 3.0
+"""Viewers let go of a record within this time after its end."""
+_PENDING_MAX = 256 << 20
+"""[byte] When more waits in memory for the lock, the run waits, too."""
+_BY_FRAME = (
+    "frames", "replies", "upsets", "transitions", "anomalies", "slips", "repairs", "health",
+    "notes", "plant", "skips", "limits", "commands", "link_events", "clocks", "power",
+)  # fmt: skip
 _BLOCK_FRAMES = 4096
 
 _KIND_NAMES = {kind: kind.name.lower() for kind in VerdictKind}
@@ -43,8 +61,9 @@ _STATUS_NAMES = {int(status): status.name.lower() for status in NodeStatus}
 class Writer:
     """The record of one run: `create` or `resume` one. Raises RecordError from every method."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
         self.path = path
+        self._on_wait = on_wait or (lambda _: None)
         self._frames_hash = hashlib.sha256()
         self._block = bytearray()
         self._block_first = 0
@@ -54,73 +73,119 @@ class Writer:
         self._transitions = 0
         self._anomalies = 0
         self._repairs = 0
+        self._commands = 0
+        self._carried_out: Counter[str] = Counter()
         self._snapshot = 0
-        self._changed_upsets: set[int] = set()
-        self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._pending = Pending()
+        self._locked: tuple[float, int] | None = None
+        """Since when another program holds the write lock, and before which frame that began."""
+        self._in_wal = False
+        self._closed = False
         with self._guard("open"):
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
         with self._or_closed(), self._guard("open"):
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._use_wal()
             self._db.execute("PRAGMA synchronous=NORMAL")
             opened = os.stat(path)
             self._identity = (opened.st_dev, opened.st_ino)
 
+    def _use_wal(self) -> None:
+        """Change to WAL mode, now or at a later commit: that needs the file for a moment alone."""
+        try:
+            mode = self._db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
+        else:
+            self._in_wal = mode == "wal"
+
     @classmethod
-    def create(cls, path: Path, meta: Mapping[str, Any]) -> Writer:
-        """Begin a record; `path` must not exist."""
-        writer = cls(path)
+    def create(
+        cls, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
+    ) -> Writer:
+        """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
+        writer = cls(path, on_wait)
         with writer._or_closed():
             with writer._guard("create"):
-                # All tables or none: what a full disk leaves is then plainly no record.
-                writer._db.executescript(
-                    f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
-                )
-                writer._db.execute("BEGIN")
+                writer._patiently(writer._make_tables)
             for key, value in meta.items():
                 writer.meta(key, value)
             writer.commit()
         return writer
 
+    def _make_tables(self) -> bool:
+        """All tables or none: what a full disk leaves is then plainly no record."""
+        try:
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+            )
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return True
+
     @classmethod
-    def resume(cls, path: Path, frame: int) -> Writer:
+    def resume(cls, path: Path, frame: int, on_wait: Callable[[str], None] | None = None) -> Writer:
         """Go on with a record from its snapshot at `frame`; what was recorded after it is
         dropped."""
-        writer = cls(path)
+        writer = cls(path, on_wait)
         with writer._or_closed():
-            writer._take_up(frame)
+            with writer._guard("resume"):
+                writer._patiently(lambda: writer._take_up(frame))
+            if writer._block_first != frame:
+                raise RecordError(
+                    f"{path} has {writer._block_first} frames before its snapshot {frame}"
+                )
+            writer._drop_from(frame)
+            writer._snapshot = frame
+            writer.meta("outcome", "running")
+            writer.note(frame, "resumed")
+            writer.commit()
         return writer
 
-    def _take_up(self, frame: int) -> None:
-        with self._guard("resume"):
-            db = self._db
-            db.execute("BEGIN")
-            db.execute("DELETE FROM meta WHERE key IN ('result', 'wall_us')")  # of its last end
-            db.execute("DELETE FROM blocks WHERE first_frame >= ?", (frame,))
-            for table in ("frames", "replies", "upsets", "transitions", "anomalies", "slips"):
-                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            for table in (
-                "repairs", "health", "notes", "plant", "skips", "limits", "commands",
-                "link_events", "clocks", "power",
-            ):  # fmt: skip
-                db.execute(f"DELETE FROM {table} WHERE frame >= ?", (frame,))
-            db.execute("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
-            db.execute("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
-            for row in db.execute("SELECT count, data FROM blocks ORDER BY first_frame"):
-                self._block_first += row[0]
-                self._frames_hash.update(row[1])
-            self._transitions = db.execute("SELECT count(*) FROM transitions").fetchone()[0]
-            self._anomalies = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
-            self._repairs = db.execute("SELECT coalesce(max(id), 0) FROM repairs").fetchone()[0]
-            db.execute("INSERT OR REPLACE INTO upsets SELECT * FROM upsets_at_snapshot")
-            db.execute("DELETE FROM upsets_at_snapshot")
-        self._snapshot = frame
-        if self._block_first != frame:
+    def _take_up(self, frame: int) -> bool:
+        """What is counted and hashed of the record before `frame`."""
+        db = self._db
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
             raise RecordError(
-                f"{self.path} has {self._block_first} frames before its snapshot {frame}"
+                f"{self.path} has record version {version}, this hil writes {SCHEMA_VERSION}",
+                remedy="resume this run with the hil that began it, or run it again",
             )
-        self.meta("outcome", "running")
-        self.note(frame, "resumed")
-        self.commit()
+        self._block_first, self._frames_hash = 0, hashlib.sha256()
+        for row in db.execute(
+            "SELECT count, data FROM blocks WHERE first_frame < ? ORDER BY first_frame", (frame,)
+        ):
+            self._block_first += row[0]
+            self._frames_hash.update(row[1])
+
+        def one(sql: str) -> int:
+            return int(db.execute(f"{sql} WHERE frame < ?", (frame,)).fetchone()[0])
+
+        self._transitions = one("SELECT count(*) FROM transitions")
+        self._anomalies = one("SELECT count(*) FROM anomalies")
+        self._repairs = one("SELECT coalesce(max(id), 0) FROM repairs")
+        self._commands = one("SELECT coalesce(max(id), 0) FROM commands")
+        counts = db.execute(
+            "SELECT command, count(*) FROM commands WHERE ok AND frame < ? GROUP BY 1", (frame,)
+        )
+        self._carried_out = Counter(dict(counts.fetchall()))
+        return True
+
+    def _drop_from(self, frame: int) -> None:
+        """Let the record end before `frame`, with the upsets as they were then."""
+        drop = self._pending.before_rows
+        drop("DELETE FROM blocks WHERE first_frame >= ?", frame)
+        for table in _BY_FRAME:
+            drop(f"DELETE FROM {table} WHERE frame >= ?", frame)
+        drop("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
+        drop("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
+        drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'record_digest')")
+        drop(
+            "INSERT OR REPLACE INTO upsets SELECT * FROM upsets_at_snapshot WHERE frame < ?", frame
+        )
+        drop("DELETE FROM upsets_at_snapshot")
 
     @contextmanager
     def _or_closed(self) -> Iterator[None]:
@@ -147,7 +212,7 @@ class Writer:
 
     def _insert(self, table: str, values: tuple[Any, ...]) -> None:
         """A row, at the next commit: nobody could see it before."""
-        self._rows[table].append(values)
+        self._pending.add(table, values)
 
     @property
     def wall_us(self) -> int:
@@ -173,7 +238,7 @@ class Writer:
         self._block += records
         self._block_count += count
         if self._block_count >= _BLOCK_FRAMES:
-            self._flush()
+            self._flush_block()
         if time.monotonic() >= self._commit_at_s:
             self.commit()
 
@@ -209,7 +274,9 @@ class Writer:
         """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
         p = u.plan
         if p.frame < self._snapshot:
-            self._changed_upsets.add(p.id)
+            self._pending.before_rows(
+                "INSERT OR IGNORE INTO upsets_at_snapshot SELECT * FROM upsets WHERE id=?", p.id
+            )
         self._insert(
             "upsets",
             (
@@ -222,7 +289,7 @@ class Writer:
 
     def upset_kinds(self) -> list[tuple[str, bool, str, str, str, int]]:
         """State, whether verified, target, effect and outcome of upsets, and how many there are."""
-        self._flush()
+        self.settle()
         with self._guard("read"):
             return self._db.execute(
                 "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
@@ -264,6 +331,11 @@ class Writer:
         """Return a meta value as it was written, empty if there is none."""
         found = self._one("SELECT max(value) FROM meta WHERE key=?", (key,))
         return "" if found is None else str(found)
+
+    def _one(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        self.settle()
+        with self._guard("read"):
+            return self._db.execute(sql, values).fetchone()[0]
 
     def check_in_place(self) -> None:
         """Raise RecordError unless what was committed can be read back from `path` by anybody: the
@@ -420,24 +492,21 @@ class Writer:
         answer: str,
     ) -> None:
         """What an operator asked for; `who` is user name, uid and pid."""
-        self._insert("commands", (None, frame, self.wall_us, *who, command, arguments, ok, answer))
+        self._commands += 1
+        self._carried_out[command] += ok
+        self._insert(
+            "commands",
+            (self._commands, frame, self.wall_us, *who, command, arguments, ok, answer),
+        )
 
     @property
     def last_command(self) -> int:
         """The id of the last command, 0 if there was none."""
-        return int(self._one("SELECT coalesce(max(id), 0) FROM commands"))
+        return self._commands
 
     def commands_but(self, names: Sequence[str]) -> int:
         """How many commands were carried out, without those of these names."""
-        marks = ",".join("?" * len(names))
-        return int(
-            self._one(f"SELECT count(*) FROM commands WHERE ok AND command NOT IN ({marks})", names)
-        )
-
-    def _one(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        self._flush()
-        with self._guard("read"):
-            return self._db.execute(sql, values).fetchone()[0]
+        return sum(count for name, count in self._carried_out.items() if name not in names)
 
     def note(self, frame: int | None, text: str) -> None:
         """Something a reader of the run should know."""
@@ -447,10 +516,10 @@ class Writer:
         self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
     ) -> None:
         """The run can be taken up again before `frame`; `states`: what is in checkpoints."""
-        self._flush()  # with the rows of upsets that belong to the snapshot before
-        with self._guard("write"):
-            self._db.execute("DELETE FROM upsets_at_snapshot")
-            self._db.execute("DELETE FROM snapshot_states")
+        self._flush_block()
+        self._pending.cut()  # rows of upsets so far belong to the snapshot before
+        self._pending.before_rows("DELETE FROM upsets_at_snapshot")
+        self._pending.before_rows("DELETE FROM snapshot_states")
         for kept, content in states.items():
             self._insert("snapshot_states", (kept, content))
         self._snapshot = frame
@@ -468,45 +537,108 @@ class Writer:
         self._block_count = 0
         self._block.clear()
 
-    def _flush(self) -> None:
-        """Hand all rows to the database, table by table; the next commit shows them."""
-        self._flush_block()
-        with self._guard("write"):
-            for id_ in self._changed_upsets:
-                self._db.execute(
-                    "INSERT OR IGNORE INTO upsets_at_snapshot SELECT * FROM upsets WHERE id=?",
-                    (id_,),
-                )
-            self._changed_upsets.clear()
-            while self._rows:
-                table, rows = self._rows.popitem()
-                marks = ",".join("?" * len(rows[0]))
-                self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
-
     def commit(self) -> None:
-        """Make everything so far durable and visible to viewers."""
+        """Make everything so far durable and visible to viewers, if nobody holds the write lock;
+        then it is tried again in a moment. Only if too much waits is the lock waited for."""
         self._flush_block()
         self._insert(
             "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
         )
-        self._flush()
-        with self._guard("commit"):
-            self._db.execute("COMMIT")
-            self._db.execute("BEGIN")
+        if not self._committed() and self._pending.bytes > _PENDING_MAX:
+            self.settle()
         self._commit_at_s = time.monotonic() + _COMMIT_S
+
+    def settle(self, patience_s: float | None = None) -> None:
+        """Make everything so far durable, and wait for the lock if need be. RecordError if another
+        program holds it for longer than `patience_s`."""
+        self._flush_block()
+        if self._pending.count:
+            self._patiently(self._committed, patience_s)
+
+    def _patiently(self, work: Callable[[], bool], patience_s: float | None = None) -> None:
+        """Try until it works: false, or the error of a lock, means later. RecordError."""
+        patience_s = _PATIENCE_S if patience_s is None else patience_s
+        end_s = time.monotonic() + patience_s
+        told = False
+        while True:
+            with contextlib.suppress(_Later), self._later():
+                if work():
+                    return
+            if time.monotonic() >= end_s:
+                raise RecordError(
+                    f"another program has held a lock on the record {self.path} for more than "
+                    f"{patience_s:g} s",
+                    remedy="close that program; what was recorded before is complete, and `hil run "
+                    f"--resume {self.path.parent}` goes on from the last snapshot",
+                )
+            if not told:
+                self._on_wait("waiting for another program that holds a lock on the record")
+                told = True
+            time.sleep(_RETRY_S)
+
+    @staticmethod
+    @contextmanager
+    def _later() -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if is_locked(error):
+                raise _Later from error
+            raise
+
+    def _committed(self) -> bool:
+        """Write everything that waits; False, and it still waits, if another program has the
+        lock."""
+        with self._guard("write"):
+            if not self._in_wal:
+                self._use_wal()
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._pending.write(self._db)
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and is_locked(error):
+                    if self._locked is None:
+                        self._locked = (time.monotonic(), self._block_first)
+                    return False
+                raise
+        waited = self._pending.count
+        self._pending.clear()
+        if self._locked is not None:
+            self._tell_of_lock(*self._locked, waited)
+            self._locked = None
+        return True
+
+    def _tell_of_lock(self, since_s: float, frame: int, rows: int) -> None:
+        seconds = time.monotonic() - since_s
+        if seconds >= _TOLD_S:
+            self.note(
+                frame,
+                f"another program held the write lock of the record for {seconds:.1f} s; {rows} "
+                "rows waited in memory, and none was lost",
+            )
 
     def run_digest(self) -> str:
         """The digest of everything recorded so far."""
-        self._flush()
+        self.settle()
         with self._guard("read"):
             return combine(self._frames_hash, canonical_lines(self._db))
 
-    def close(self) -> None:
-        """Commit and close; idempotent."""
-        with self._guard("close"):
-            try:
-                self._flush()
-                if self._db.in_transaction:
-                    self._db.execute("COMMIT")
-            finally:
-                self._db.close()
+    def close(self, patience_s: float | None = None) -> None:
+        """Commit, bring the database back to one plain file if nobody else has it open, and close
+        it; idempotent. RecordError, with the database closed."""
+        try:
+            if self._closed:
+                return
+            self.settle(patience_s)
+            with self._guard("close"):
+                make_plain(self._db, _PLAIN_S if patience_s is None else patience_s)
+        finally:
+            self._closed = True
+            self._db.close()
+
+
+class _Later(Exception):
+    """A lock: it may work in a moment."""

@@ -268,7 +268,7 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no record"):
         Reader(tmp_path)
     (tmp_path / "run.db").write_text("this is no database, not at all, whatever its name says")
-    with pytest.raises(RecordError, match="no record of hil"):
+    with pytest.raises(RecordError, match="is not a record of hil"):
         Reader(tmp_path)
 
 

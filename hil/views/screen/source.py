@@ -2,7 +2,8 @@
 
 The run may not have begun, may be writing, may have ended, may be deleted under our eyes. Nothing
 here raises for any of that: it is a state. Readers of a WAL database do not wait for its writer,
-and the writer does not wait for them.
+and the writer does not wait for them. Only at the end of a run the file must be free for a moment,
+so that it becomes a plain one: a finished record is read as one that nobody changes until then.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hil.errors import KernelError
+from hil.errors import KernelError, RecordError
+from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.schema import SCHEMA_VERSION
 from hil.views.screen.timeline import Timeline
 from hil.voter import Verdict, record_length, unpack
@@ -76,6 +78,8 @@ class Source:
         self._db: sqlite3.Connection | None = None
         self._version = -1
         self._identity: tuple[int, int] | None = None
+        self._frozen: tuple[int, int] | None = None
+        """Change time and size of a finished record, while it is read without any lock."""
         self._block: tuple[int, int, bytes] = (0, 0, b"")
         self._positions: dict[str, tuple[int, int, int]] = {}
         """By table: at which `changed`, of which frame, where."""
@@ -105,6 +109,8 @@ class Source:
         """Look whether there is anything new. Returns whether there is."""
         try:
             found = self._looked()
+        except RecordError as error:
+            found = self._gone(f"it cannot be read: {error.message}")
         except (sqlite3.Error, OSError, ValueError) as error:
             found = self._gone(f"it cannot be read: {error}")
         self.changed += found
@@ -118,22 +124,49 @@ class Source:
         identity = (status.st_dev, status.st_ino)
         if self._db is None or identity != self._identity:
             return self._opened(identity)
+        if self._frozen is not None:
+            if self._frozen == (status.st_mtime_ns, status.st_size) and not self._has_wal():
+                return False
+            self._reopen(frozen=None)
         version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
         if version == self._version and self.state is not State.LOST:
             return False  # what could not be read once (a lock, a bad sector) is tried again
         with self.moment():
             self._refresh(self._db)
         self._version = version
+        self._let_go_of_finished()
         return True
+
+    def _has_wal(self) -> bool:
+        return self.path.is_file() and beside(self.path.resolve(), "-wal")
+
+    def _let_go_of_finished(self) -> None:
+        """The run has ended, and all of it is in the file: whoever wrote it wants to have it alone
+        now, to make a plain file of it."""
+        if self.state is State.ENDED and not self._has_wal() and not is_plain(self.path):
+            status = self.path.stat()
+            self._reopen(frozen=(status.st_mtime_ns, status.st_size))
+
+    def _reopen(self, frozen: tuple[int, int] | None) -> None:
+        """The same record by another connection."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        self._db = self._connect(immutable=frozen is not None)
+        self._frozen, self._version = frozen, -1
+
+    def _connect(self, *, immutable: bool) -> sqlite3.Connection:
+        db = open_to_read(
+            self.path, immutable=immutable, check_same_thread=False, isolation_level=None
+        )
+        db.row_factory = sqlite3.Row
+        db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        return db
 
     def _opened(self, identity: tuple[int, int]) -> bool:
         self.close()
-        where = self.path.resolve().as_uri()
-        db = sqlite3.connect(f"{where}?mode=ro", uri=True, check_same_thread=False,
-                             isolation_level=None)  # fmt: skip
+        db = self._connect(immutable=False)
         try:
-            db.row_factory = sqlite3.Row
-            db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise ValueError(f"it was written by a newer hil (schema {version}, this one knows "
@@ -145,7 +178,7 @@ class Source:
         if version == 0:  # its tables are made in one go, in a moment
             db.close()
             return False
-        self._db, self._identity = db, identity
+        self._db, self._identity, self._frozen = db, identity, None
         self.epoch += 1
         self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
         self._block = (0, 0, b"")
@@ -153,6 +186,7 @@ class Source:
         self._lost = (0, -1, [])
         with self.moment():
             self._refresh(db)
+        self._let_go_of_finished()
         return True
 
     def _gone(self, reason: str) -> bool:
@@ -208,7 +242,9 @@ class Source:
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
-        self._db = None
+            self._db = None
+            if self.state is State.ENDED:
+                tidy(self.path)
 
     # --- asking -------------------------------------------------------------------------------
 
