@@ -1,0 +1,264 @@
+"""A run that ends with boards lost and not back is an error; one whose boards were taken out on
+purpose, or are back, is not.
+
+The boards are agents on cables (tests/rig/cable.py); what happens to them happens at known frames.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.control.inbox import Inbox
+from hil.engine import ending
+from hil.loop import Loop
+from hil.recovery import NodeState
+from hil.result import RunResult
+from hil.rig.power import PowerMonitor
+from hil.rig.process import find_agent
+from hil.rig.serial_board import SerialBoard
+from hil.scenario import Scenario
+from hil.scenario.supply import Supply
+from tests.engine.test_unplugging import Board, Socket, bench, rows, scenario
+
+FRAMES = 120
+
+
+class Deeds:
+    """Does things to boards at frames, from the loop's `stop` hook."""
+
+    def __init__(self, boards: dict[str, Board], deeds: dict[int, Callable[[], object]]) -> None:
+        self.boards = boards
+        self.deeds = dict(deeds)
+        self.loop: Loop | None = None
+
+    def __call__(self) -> bool:
+        assert self.loop is not None
+        for frame in [f for f in self.deeds if f <= self.loop.golden.next_frame]:
+            if self.deeds.pop(frame)() is True:
+                return True
+        return False
+
+
+def run(
+    out: Path, deeds: Callable[[dict[str, Board]], dict[int, Callable[[], object]]], **more: Any
+) -> RunResult:
+    out.mkdir()
+    with bench(out.parent) as boards:
+        hook = Deeds(boards, deeds(boards))
+        hook.loop = Loop(scenario(boards, frames=FRAMES, **more), out, stop=hook)
+        return hook.loop.run()
+
+
+def names(result: RunResult) -> list[str]:
+    return [board.node for board in result.lost]
+
+
+def test_boards_that_are_killed_for_good_end_the_run_as_an_error(tmp_path: Path) -> None:
+    def kill_all(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {40: lambda: [board.kill() for board in boards.values()]}
+
+    result = run(tmp_path / "r", kill_all, expect={"sdc_frames": 0})
+    assert (result.outcome, result.exit_code, names(result)) == ("error", 3, ["a", "b", "c"])
+    assert result.frames == FRAMES, "the record is complete"
+    assert all(board.frame in (40, 41) for board in result.lost)
+    assert "boards of nodes a (from frame 4" in result.error
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    assert manifest["outcome"] == "error" and manifest["exit_code"] == 3
+    assert [board["node"] for board in manifest["lost_boards"]] == ["a", "b", "c"]
+    assert rows(tmp_path / "r", "SELECT value FROM meta WHERE key='outcome'") == [
+        {"value": "error"}
+    ]
+
+
+def test_one_lost_board_of_three_is_an_error_although_two_carry_on(tmp_path: Path) -> None:
+    def unplug(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {40: lambda: boards["b"].cable.unplug(boards["b"].cable.host)}
+
+    result = run(tmp_path / "r", unplug, expect={"sdc_frames": 0, "availability": 1})
+    assert (result.outcome, names(result), result.availability) == ("error", ["b"], 1)
+
+
+def test_a_board_that_falls_silent_in_the_last_frame_is_lost(tmp_path: Path) -> None:
+    def kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {FRAMES - 1: boards["c"].kill}
+
+    result = run(tmp_path / "r", kill, expect={"sdc_frames": 0})
+    assert (result.outcome, names(result)) == ("error", ["c"])
+
+
+def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
+    def reboot(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        def back() -> None:
+            boards["a"].start()
+            wait_for(lambda: boards["a"].process is not None)
+
+        return {40: boards["a"].kill, 60: back, FRAMES - 2: lambda: wait_until_back(boards)}
+
+    def wait_until_back(_: dict[str, Board]) -> None:
+        assert loops
+        wait_for(lambda: "a" not in loops[0].rig.attendant.looking_for or arrived(loops[0]))
+
+    loops: list[Loop] = []
+    out = tmp_path / "r"
+    out.mkdir()
+    with bench(tmp_path) as boards:
+        hook = Deeds(boards, reboot(boards))
+        loops.append(
+            Loop(scenario(boards, frames=FRAMES, expect={"sdc_frames": 0}), out, stop=hook)
+        )
+        hook.loop = loops[0]
+        result = loops[0].run()
+    assert (result.outcome, names(result)) == ("pass", [])
+
+
+def arrived(loop: Loop) -> bool:
+    """A board has answered, and nobody has taken it in yet."""
+    return loop.rig.attendant.wait(0)
+
+
+def wait_for(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not ready():
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.01)
+
+
+def test_a_board_that_recovery_gave_up_while_it_answers_is_not_lost(tmp_path: Path) -> None:
+    stuck = {"target": "output", "bit": 5, "pattern": "stuck", "permanent": True}
+    recovery = {"resyncs": 0, "restarts": 0, "resets": 0, "power_cycles": 0}
+    result = run(
+        tmp_path / "r",
+        lambda boards: {},
+        recovery=recovery,
+        upsets={"events": [{"frame": 20, "node": "b", **stuck}]},
+        expect={"isolated": 1},
+    )
+    assert (result.outcome, names(result)) == ("pass", [])
+
+
+def test_a_board_that_the_operator_isolated_is_not_lost(tmp_path: Path) -> None:
+    def isolate_then_kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        def isolate() -> None:
+            assert loops
+            loops[0].recovery.isolate(30, "b", "the operator")
+
+        return {30: isolate, 50: boards["b"].kill}
+
+    loops: list[Loop] = []
+    out = tmp_path / "r"
+    out.mkdir()
+    with bench(tmp_path) as boards:
+        hook = Deeds(boards, isolate_then_kill(boards))
+        s = scenario(boards, frames=FRAMES, expect={"isolated": 1})
+        loops.append(Loop(s, out, stop=hook, inbox=Inbox()))
+        hook.loop = loops[0]
+        result = loops[0].run()
+    assert (result.outcome, names(result)) == ("pass", [])
+
+
+@pytest.mark.parametrize("board", ["inproc", "process"])
+def test_a_board_whose_power_the_scenario_cut_is_not_lost(tmp_path: Path, board: str) -> None:
+    out = tmp_path / "r"
+    out.mkdir()
+    event = {"frame": 20, "node": "b", "target": "board", "action": "power_loss"}
+    result = Loop(soft(board, upsets={"events": [event]}, expect={"isolated": 1}), out).run()
+    assert (result.outcome, names(result)) == ("pass", [])
+
+
+def soft(board: str, **data: Any) -> Scenario:
+    base = {"workload": "infer", "frames": FRAMES, "rig": {"scheme": "tmr", "board": board}}
+    timeouts = {"lost_after_ms": 400, "retry_ms": 50}
+    return Scenario.model_validate({**base, "timeouts": timeouts, **data})
+
+
+def test_a_process_board_that_cannot_be_started_again_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, out = tmp_path / "agent", tmp_path / "r"
+    shutil.copy(find_agent(), agent)
+    monkeypatch.setenv("HIL_AGENT", str(agent))
+    out.mkdir()
+
+    def stop() -> bool:
+        if loop.golden.next_frame == 40 and agent.exists():
+            agent.unlink()
+            loop.parts.by_name["b"].board.power_off()
+        return False
+
+    loop = Loop(soft("process", expect={"sdc_frames": 0}), out, stop=stop)
+    result = loop.run()
+    assert not agent.exists() and loop.recovery.state("b") is NodeState.ISOLATED
+    assert (result.outcome, names(result)) == ("error", ["b"])
+
+
+def test_an_upset_that_is_over_excuses_no_loss(tmp_path: Path) -> None:
+    """The agent is reset by the scenario and comes back; later its board is killed."""
+
+    def kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {80: boards["b"].kill}
+
+    event = {"frame": 20, "node": "b", "target": "cpu", "sefi": "reset"}
+    result = run(tmp_path / "r", kill, upsets={"events": [event]}, expect={"sdc_frames": 0})
+    assert result.upsets["by_node_effect"]["reboot"] == 1
+    assert (result.outcome, names(result)) == ("error", ["b"])
+
+
+def test_an_upset_of_the_worker_excuses_no_loss_of_the_board(tmp_path: Path) -> None:
+    def kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {40: boards["b"].kill}
+
+    events = [{"frame": 20, "node": "b", "target": "stack", "tick": 3},
+              {"frame": 40, "node": "b", "target": "state"}]  # fmt: skip
+    result = run(
+        tmp_path / "r", kill, upsets={"events": events, "allow_missed": 1}, expect={"sdc_frames": 0}
+    )
+    assert (result.outcome, names(result)) == ("error", ["b"])
+
+
+def test_a_run_that_is_ended_without_its_boards_is_aborted_and_names_them(tmp_path: Path) -> None:
+    def kill_and_end(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {40: boards["b"].kill, 60: lambda: True}
+
+    result = run(tmp_path / "r", kill_and_end, expect={"sdc_frames": 0})
+    assert (result.outcome, result.exit_code, names(result)) == ("aborted", 130, ["b"])
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    assert manifest["outcome"] == "aborted" and manifest["aborted_by"] == "the user"
+
+
+@pytest.mark.parametrize(("patience_us", "outcome"), [(60_000_000, "pass"), (0, "error")])
+def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_us: int, outcome: str
+) -> None:
+    """Its power is back, but it does not come up: as long as it may still boot it is not lost."""
+    monkeypatch.setattr(ending, "BOOT_PATIENCE_US", patience_us)
+    event = {
+        "frame": 20, "node": "b", "target": "board", "action": "power_loss",
+        "returns_after_frames": 20,
+    }  # fmt: skip
+    out = tmp_path / "r"
+    out.mkdir()
+    with bench(tmp_path) as boards:
+        monkeypatch.setattr(boards["b"], "start", lambda: None)  # it has lost its SD card
+        supply = {"kind": "mock", "off_s": 1.0}
+        nodes = [
+            {"name": name, "board": "serial", "port": str(each.cable.host.path)}
+            for name, each in boards.items()
+        ]
+        rig = {"scheme": "tmr", "nodes": [nodes[0], {**nodes[1], "power": supply}, nodes[2]]}
+        more: dict[str, Any] = {"upsets": {"events": [event]}, "expect": {"sdc_frames": 0}}
+        loop = Loop(scenario(boards, frames=FRAMES, rig=rig, **more), out)
+        board = loop.nodes[1].board
+        assert isinstance(board, SerialBoard)
+        board.power = Socket(boards["b"], Supply.model_validate(supply))
+        board.can_cycle = True
+        loop.rig.power = PowerMonitor([board.power], period_s=0.01)
+        result = loop.run()
+    assert result.upsets["injected"] == 1
+    assert (result.outcome, names(result)) == (outcome, ["b"] if outcome == "error" else [])
