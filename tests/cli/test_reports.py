@@ -1,0 +1,180 @@
+"""However a run ends: exit code, JSON, manifest.json, junit.xml and the record say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from xml.dom import minidom
+
+import pytest
+
+from .conftest import Hil, wait_for_row
+
+TINY = "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n"
+STUCK = "target: output, bit: 5, pattern: stuck, permanent: true"
+WRONG = (
+    TINY + f"upsets: {{events: [{{frame: 9, node: b, {STUCK}}}, {{frame: 9, node: c, {STUCK}}}]}}\n"
+)
+MISSED = (
+    TINY + "recovery: {resyncs: 0, restarts: 0, resets: 0, power_cycles: 0}\n"
+    "upsets: {events: [{frame: 30, node: a, target: cpu, sefi: hang}, "
+    "{frame: 31, node: a, target: state}]}\n"
+)
+
+
+def junit(folder: Path) -> tuple[Any, dict[str, int]]:
+    """The suite, read by another parser than it was written with, and what its cases add up to."""
+    suite = minidom.parse(str(folder / "junit.xml")).documentElement  # noqa: S318 - our own file
+    assert suite.tagName == "testsuite"
+    cases = suite.getElementsByTagName("testcase")
+    tags = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    counts = {name: len(suite.getElementsByTagName(tag)) for name, tag in tags.items()}
+    assert {name: int(suite.getAttribute(name)) for name in counts} == counts
+    assert int(suite.getAttribute("tests")) == len(cases) > 0
+    for element in (suite, *cases):
+        assert float(element.getAttribute("time")) >= 0
+        assert len(element.getAttribute("timestamp")) == len("2026-11-22T10:30:27")
+    return suite, counts
+
+
+def agree(folder: Path, code: int, answer: dict[str, Any] | None) -> str:
+    """The outcome that all of them say."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    outcome = manifest["outcome"]
+    assert manifest["exit_code"] == code
+    assert code in {"pass": (0,), "untested": (0,), "fail": (1,), "error": (2, 3),
+                    "aborted": (130,)}[outcome]  # fmt: skip
+    if answer is not None:
+        assert (answer["outcome"], answer["exit_code"]) == (outcome, code)
+    suite, counts = junit(folder)
+    properties = {
+        p.getAttribute("name"): p.getAttribute("value")
+        for p in suite.getElementsByTagName("property")
+    }
+    assert (properties["outcome"], properties["exit_code"]) == (outcome, str(code))
+    assert (counts["failures"] > 0) == (outcome == "fail")
+    assert (counts["errors"] > 0) == (outcome in ("error", "aborted"))
+    if (folder / "run.db").exists():
+        with closing(sqlite3.connect(folder / "run.db")) as db:
+            row = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
+        assert row == (outcome,)
+    return str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "outcome"),
+    [
+        (TINY, 0, "pass"),
+        (TINY + "expect: {slips: 0}\n", 0, "pass"),
+        (TINY + "expect: none\n", 0, "untested"),
+        (TINY + "expect: {recoveries: 7}\n", 1, "fail"),
+        (WRONG, 1, "fail"),
+        (WRONG + "expect: {frames: 60}\n", 1, "fail"),
+        (WRONG + "expect: none\n", 0, "untested"),
+        (MISSED, 1, "fail"),
+        (MISSED + "expect: none\n", 1, "fail"),
+        (TINY + "color: red\n", 2, "error"),
+        (TINY.replace("inproc", "serial, nodes: [{name: a, port: /dev/hil-none}]")
+         .replace("rig: {", "rig: {scheme: simplex, "), 3, "error"),
+    ],
+)  # fmt: skip
+def test_all_agree(hil: Hil, text: str, code: int, outcome: str) -> None:
+    hil.write("s.yaml", text)
+    done = hil("run", "s.yaml", "--out", "r", "--json")
+    assert done.code == code, done.err
+    assert agree(hil.cwd / "r", code, done.json) == outcome
+    if code >= 2:
+        assert done.json["message"] and "remedy" in done.json
+
+
+def test_the_missed_event_is_in_the_last_line(hil: Hil) -> None:
+    hil.write("s.yaml", MISSED)
+    done = hil("run", "s.yaml")
+    assert done.out.splitlines()[-1].endswith("FAIL   1 of 2 planned events was not injected")
+
+
+def test_a_failure_has_the_limit_beside_what_was_measured(hil: Hil) -> None:
+    hil.write("s.yaml", TINY + "expect: {recoveries: 7}\n")
+    hil("run", "s.yaml", "--out", "r")
+    suite, _ = junit(hil.cwd / "r")
+    (failure,) = suite.getElementsByTagName("failure")
+    assert failure.getAttribute("message") == "measured 0, expected == 7"
+
+
+def test_a_run_that_a_signal_ends_is_an_error_that_names_who_and_how_much_is_missing(
+    hil: Hil,
+) -> None:
+    hil.write("s.yaml", TINY.replace("frames: 60", "frames: 100000\npace: realtime"))
+    process = hil.start("run", "s.yaml", "--out", "r", "--json")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    answer = json.loads(out)
+    assert agree(hil.cwd / "r", process.returncode, answer) == "aborted"
+    suite, _ = junit(hil.cwd / "r")
+    message = suite.getElementsByTagName("error")[0].getAttribute("message")
+    missing = 100_000 - answer["frames"]
+    assert message == (
+        f"ended by the user after {answer['frames']:,} of 100,000 frames: {missing:,} are missing"
+    )
+
+
+def test_a_run_that_is_killed_leaves_an_error(hil: Hil) -> None:
+    hil.write("s.yaml", TINY.replace("frames: 60", "frames: 100000\npace: realtime"))
+    process = hil.start("run", "s.yaml", "--out", "r")
+    wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
+    process.kill()
+    process.communicate(timeout=30)
+    _, counts = junit(hil.cwd / "r")
+    assert counts["errors"] == 1
+    manifest = json.loads((hil.cwd / "r" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["outcome"] == "running"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"r\x01x", b"r\x1b]0;x\x07", b"r\xff\xfe", b'r"<&>\'', b"r\nline\ttab", "r\ufffe".encode(),
+     "r\u00e4\U0001f600".encode()],
+)  # fmt: skip
+def test_reports_are_well_formed_whatever_the_folder_is_called(hil: Hil, name: bytes) -> None:
+    hil.write("s.yaml", TINY)
+    folder = os.fsdecode(name)
+    done = hil("run", "s.yaml", "--out", folder, "-q")
+    assert done.code == 0
+    assert agree(hil.cwd / folder, 0, None) == "pass"
+
+
+@pytest.mark.parametrize("words", [("s.yaml", "--frames", "many"), ("nosuch",), ("--frobnicate",)])
+def test_a_run_that_is_there_is_not_touched_by_a_wrong_command_line(
+    hil: Hil, words: tuple[str, ...]
+) -> None:
+    hil.write("s.yaml", TINY)
+    hil("run", "s.yaml", "--out", "r", "-q")
+    before = {p.name: p.read_bytes() for p in (hil.cwd / "r").iterdir()}
+    assert hil("run", *words, "--out", "r", "--json").code == 2
+    assert hil("run", "s.yaml", "--out=r", "--json").code == 2
+    assert {p.name: p.read_bytes() for p in (hil.cwd / "r").iterdir()} == before
+    (hil.cwd / "r" / "run.db").unlink()  # archived without its record: still a run's reports
+    before.pop("run.db")
+    assert hil("run", "s.yaml", "--out", "r", "--json").code == 2
+    assert {p.name: p.read_bytes() for p in (hil.cwd / "r").iterdir()} == before
+
+
+def test_the_next_attempt_takes_the_folder_of_one_that_never_began(hil: Hil) -> None:
+    assert hil("run", "nosuch", "--out", "r", "--json").code == 2
+    assert agree(hil.cwd / "r", 2, None) == "error"
+    hil.write("s.yaml", TINY)
+    assert hil("run", "s.yaml", "--out", "r", "-q").code == 0
+    assert agree(hil.cwd / "r", 0, None) == "pass"
+
+
+def test_another_programs_report_is_left_alone(hil: Hil) -> None:
+    (hil.cwd / "r").mkdir()
+    (hil.cwd / "r" / "junit.xml").write_text("<testsuite/>", encoding="utf-8")
+    assert hil("run", "nosuch", "--out", "r").code == 2
+    assert (hil.cwd / "r" / "junit.xml").read_text(encoding="utf-8") == "<testsuite/>"
