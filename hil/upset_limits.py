@@ -150,11 +150,14 @@ class UpsetLimits:
             self._checkpoint(event, found)
         if event.target is Target.BOARD:
             serial = self._kinds.get(event.node) is BoardKind.SERIAL
-            if serial and not self._powered.get(event.node, False):
+            # Where the scenario lets events be missed, the run says how many were.
+            must = not self._scenario.upsets.allow_missed
+            if serial and must and not self._powered.get(event.node, False):
                 found.add(
                     "target",
                     f"nothing is known that switches the power of node {event.node}",
-                    "add `power:` to the board in the bench file, or remove this upset",
+                    "add `power:` to the board in the bench file, remove this upset, or let it be missed "
+                    "(`upsets: {allow_missed: 1}`)",
                 )
         space = self._space(event)
         if space is not None:
