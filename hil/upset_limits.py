@@ -156,8 +156,8 @@ class UpsetLimits:
                 found.add(
                     "target",
                     f"nothing is known that switches the power of node {event.node}",
-                    "add `power:` to the board in the bench file, remove this upset, or let it be missed "
-                    "(`upsets: {allow_missed: 1}`)",
+                    "add `power:` to the board in the bench file, remove this upset, or let it "
+                    "be missed (`upsets: {allow_missed: 1}`)",
                 )
         space = self._space(event)
         if space is not None:
