@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -283,7 +284,8 @@ def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
         story.temperatures["a"] = 90.0
         story.agree(50)
     source = opened(tmp_path)
-    watch = Watch(source)
+    looked_at_the_clock = itertools.count()
+    watch = Watch(source, lambda: next(looked_at_the_clock) / 1000)  # 1 ms between two looks
     monkeypatch.setattr(watching, "_BUDGET_S", 5.0)
     first = {alarm.key: alarm for alarm in watch.follow(source.last)}
     assert first["cpu_temp_c", "a"].level is Level.BAD  # of what is now, at once
