@@ -149,6 +149,7 @@ class Loop:
         calibration = self.rig.calibrate(
             timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
         )
+        self._rounds.calibrated(calibration.round_trip_us_worst)
         self._check_limits(calibration)
         return calibration
 

@@ -19,12 +19,14 @@ def observation(result: NodeResult, verdict: Verdict) -> Observation | None:
         return None
     if result.output_digest != verdict.output:
         return Observation.DISSENT
+    if result.miscounted:
+        return Observation.MISCOUNTED
     other_state = verdict.state and result.state_digest != verdict.state
     return Observation.LATENT if other_state else Observation.AGREED
 
 
 def _of_failure(result: NodeResult) -> Observation | None:
-    if result.late:
+    if result.late or result.host:
         return None
     if result.rebooted:
         return Observation.REBOOTED

@@ -3,12 +3,13 @@
 Node effect (what the golden run shows of the node, whatever the voter thought):
 
     masked     output and state of the frame are golden
-    latent     the state is not, the output is
+    latent     the state is not, or the worker lost count of its progress; the output is right
     sdc        the output is not: silent data corruption of this node
-    crash      the worker (or the agent) died; `signal` of what
-    hang       it used up its budget, or fell silent
-    reboot     the agent started anew
+    crash      the worker (or the agent) died, `signal` of what; or there is none to compute
+    hang       the step never ended: it used up its budget, or the board fell silent
+    reboot     the agent started again
     detected   the link's check or the memory's code caught it
+    late       the answer came after its frame, or was out of step with the frames
 
 System outcome (what left the system, and what it cost):
 
@@ -20,23 +21,40 @@ System outcome (what left the system, and what it cost):
     sdc_escaped          a wrong output left the system
     unavailable          no output: no node was heard
 
-An anomaly of a node without an open upset belongs to one that may still lie in it: a stuck cell or
-changed machine code first, then the last hit of stack, heap or registers since the worker was
-started, or of the board's memory since its operating system was. If there is none the anomaly is
-unexplained, and said so. Upsets that hit one node in one frame share what followed."""
+An upset is *settled* when its node votes again with the right state, is isolated, or the run ends:
+then its effect and outcome stand. What a frame shows of a node belongs to the upsets that are open
+on it and can have this effect (`_can_cause`): a flipped bit of the worker's memory can make the
+worker crash, but does not kill the agent; noise on the link corrupts no state. Those that cannot
+have caused it keep the effect and outcome that they have.
+
+If no open upset can have caused it, a settled one may have that still lies in the node. It is
+dormant, is opened again, and the record marks it so. How long it may:
+
+    stuck cell              until it is released, or its board starts again (`permanent`: for ever)
+    text                    until the worker is started again
+    stack, gpr, vector      for one more frame after it hit, or showed: the next step uses again all
+                            that the worker lives by (the longest of 3400 measured was one frame)
+    board-ram               until the board's operating system is started again
+    everything else         not at all: each step writes heap (its scratch memory), input and output
+                            anew, and the vote has compared the state
+
+What no upset can have caused is an anomaly of its own, and unexplained. Upsets that hit one node in
+one frame share what followed. What is this computer's fault (`NodeResult.host`) is nobody's
+effect."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from hil.injector import Planned
 from hil.rig.messages import Report
-from hil.rig.node import CRASHED, DONE, EXCLUDED, NodeResult
+from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, SILENT, NodeResult
 from hil.voter import Verdict, VerdictKind
 
-EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected")
+EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
 OUTCOMES: Final = (
     "no_effect",
     "corrected",
@@ -47,6 +65,10 @@ OUTCOMES: Final = (
     "unavailable",
 )
 _IN_WORKER: Final = frozenset({"stack", "heap", "text", "gpr", "vector"})
+_PASSING: Final = frozenset({"stack", "gpr", "vector"})
+"""Lie in the worker until it has used them again, in its next step."""
+_HARMLESS: Final = frozenset({"", "masked", "latent"})
+"""Effects that may still become another one."""
 _WORSE: Final = {"": 0, "no_effect": 1, "corrected": 2, "recovered": 3, "degraded": 4,
                  "unavailable": 5, "detected_unresolved": 6, "sdc_escaped": 7}  # fmt: skip
 _RUNG_OUTCOME: Final = {"resync": "corrected"}
@@ -83,6 +105,8 @@ class Upset:
     detected_frame: int | None = None
     resolved_frame: int | None = None
     boot: int = 0
+    active_frame: int = 0
+    """The last frame in which it hit, or showed."""
 
     @property
     def injected(self) -> bool:
@@ -125,20 +149,54 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
     if result.status == DONE:
         if result.output_digest != golden_output:
             return "sdc"
-        return "masked" if result.state_digest == golden_state else "latent"
+        right = result.state_digest == golden_state and not result.miscounted
+        return "masked" if right else "latent"
     if result.rebooted:
         return "reboot"
-    return "crash" if result.status == CRASHED or result.ended else "hang"
+    if result.late or result.out_of_step or result.suspended:
+        return "late"
+    return "crash" if result.status in (CRASHED, ABSENT) or result.ended else "hang"
+
+
+def _is_of_the_board(result: NodeResult) -> bool:
+    """It is the board that failed, not only its worker."""
+    return result.rebooted or result.ended or result.disconnected or result.status == SILENT
+
+
+def _can_cause(upset: Upset, frame: int, effect: str, result: NodeResult) -> bool:
+    """Whether what a node shows in `frame` can come of the upset: `effect` is not masked."""
+    target = upset.plan.target
+    if target == "board" or _in_system(upset):
+        return True
+    if target == "cpu":  # a board that resets is away for a while, but nobody kills its agent
+        return not result.ended
+    if target == "link":
+        return effect == "late" or (result.status == SILENT and not result.disconnected)
+    if _is_of_the_board(result):
+        # Without an operating system nothing keeps a worker from taking the board with it.
+        alone = not (result.ended or result.disconnected)
+        return alone and target in _IN_WORKER and upset.plan.frame == frame
+    if effect == "late":
+        return target in _IN_WORKER or upset.stuck or upset.effect not in _HARMLESS
+    return True
+
+
+def _can_wake(upset: Upset, frame: int, effect: str, result: NodeResult) -> bool:
+    """As `_can_cause`, of one that is settled, but may still lie in the node."""
+    killed = result.status == CRASHED and result.signal == signal.SIGKILL
+    if killed and not upset.stuck and not _in_system(upset):
+        return False  # no worker kills itself so: somebody else did
+    return not _is_gone(upset, frame) and _can_cause(upset, frame, effect, result)
 
 
 @dataclass(slots=True)
 class _NodeBook:
-    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike. `shown`: the
-    effect that the node showed in this frame."""
+    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike, `blamed` are
+    those that what the node shows in this frame belongs to."""
 
     open: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
-    shown: str = "masked"
+    blamed: list[Upset] = field(default_factory=list)
 
 
 class Classifier:
@@ -158,7 +216,9 @@ class Classifier:
         """An upset fell due; it was injected, or not."""
         self._any_upset = True
         self.count += 1
-        upset.lingers = upset.stuck or upset.plan.target in _IN_WORKER or _in_system(upset)
+        lies_there = upset.plan.target == "text" or upset.plan.target in _PASSING
+        upset.lingers = upset.stuck or lies_there or _in_system(upset)
+        upset.active_frame = upset.plan.frame
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
             self._begun.append(upset)
@@ -207,54 +267,60 @@ class Classifier:
         """What a frame shows of its nodes. `results` are those of the first execution, before any
         rollback; `golden` the true output and state digests."""
         for book in self._books.values():
-            book.shown = "masked"
+            book.blamed = []
         for node, result in results.items():
-            if result.status != EXCLUDED and not result.late:
+            if result.status != EXCLUDED and not result.late and not result.host:
                 self._judge_node(frame, node, result, golden)
 
     def _judge_node(
         self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
     ) -> None:
         book = self._books[node]
-        effect = book.shown = effect_of(result, *golden)
+        effect = effect_of(result, *golden)
         fresh = [u for u in book.open if u.plan.frame == frame]
+        for upset in fresh:
+            upset.shared = upset.shared or len(fresh) > 1
         if effect == "masked":
             self._contaminated.discard(node)
-        elif not book.open and node not in self._contaminated:
-            self._wake(frame, node, effect, result)
-        for upset in book.open:
-            if upset.plan.target == "link" and upset.effect == "detected" and effect == "masked":
-                continue
-            if upset.effect in ("", "masked", "latent") and (
-                effect != "masked" or not upset.effect
-            ):
+            for upset in book.open:
+                upset.effect = upset.effect or "masked"
+            return
+        self._blame(frame, node, effect, result)
+        for upset in book.blamed:
+            upset.active_frame = frame
+            if upset.effect in _HARMLESS:
                 upset.effect = effect
                 upset.signal = result.signal
-            if effect != "masked" and upset.detected_frame is None:
+            if upset.detected_frame is None:
                 upset.detected_frame = frame
-            upset.shared = upset.shared or (len(fresh) > 1 and upset.plan.frame == frame)
 
-    def _wake(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
-        """An anomaly without an open cause: it comes from what still lies in the node, or from
-        nowhere."""
+    def _blame(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
+        """Find what an anomaly comes from: the open upsets that can have caused it, else what a
+        wrong majority put into the node, else one that still lies there, else nothing known."""
         book = self._books[node]
-        book.dormant = [u for u in book.dormant if not _released(u, frame)]
-        if not book.dormant:
+        book.blamed = [u for u in book.open if _can_cause(u, frame, effect, result)]
+        inherited = node in self._contaminated and not _is_of_the_board(result)
+        if book.blamed or inherited:
+            return
+        book.dormant = [u for u in book.dormant if not _is_gone(u, frame)]
+        able = [u for u in book.dormant if _can_wake(u, frame, effect, result)]
+        if not able:
             self.anomalies.append(Anomaly(frame, node, effect, result.reason))
             return
-        firm = [u for u in book.dormant if u.stuck or u.plan.target == "text"]
-        upset = (firm or book.dormant)[-1]
+        firm = [u for u in able if u.stuck or u.plan.target == "text"]
+        upset = (firm or able)[-1]
         book.dormant.remove(upset)
         upset.dormant = upset.dormant or upset.effect == "masked"
         upset.outcome = "" if upset.outcome == "no_effect" else upset.outcome
         upset.resolved_frame = None
         book.open.append(upset)
+        book.blamed.append(upset)
         self._begun.append(upset)
 
     def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
-        """What left the system in the frame; `verdict` is the final one. Only nodes that showed
+        """What left the system in the frame; `verdict` is the final one. Only upsets that showed
         something have had a part in it."""
-        opened = [u for book in self._books.values() if book.shown != "masked" for u in book.open]
+        opened = [u for book in self._books.values() for u in book.blamed]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, "sdc_escaped")
         elif not verdict.delivered:
@@ -263,7 +329,7 @@ class Classifier:
         elif rolled_back:
             self._worst(opened, "recovered")
 
-    def _worst(self, upsets: list[Upset], outcome: str) -> None:
+    def _worst(self, upsets: Iterable[Upset], outcome: str) -> None:
         for upset in upsets:
             if _WORSE[outcome] > _WORSE[upset.outcome]:
                 upset.outcome = outcome
@@ -271,7 +337,8 @@ class Classifier:
     def healed(self, node: str, rung: str, boots: int | None = None) -> None:
         """A repair of `node` succeeded. `boots`: how often its operating system has been started
         by now, where that is known."""
-        self._worst(self._books[node].open, _RUNG_OUTCOME.get(rung, "recovered"))
+        showed = (u for u in self._books[node].open if u.effect not in ("", "masked"))
+        self._worst(showed, _RUNG_OUTCOME.get(rung, "recovered"))
         if rung == "resync":
             return
         board = rung in ("reset", "power_cycle")
@@ -292,11 +359,11 @@ class Classifier:
         """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
         book = self._books[node]
         for upset in book.open:
-            if isolated or (at_end and upset.effect not in ("masked", "latent", "detected")):
+            failed_it = isolated and upset.effect not in ("", "masked")
+            if failed_it or (at_end and upset.effect not in ("masked", "latent", "detected")):
                 self._worst([upset], "degraded")
             if not upset.outcome:
-                quiet = upset.effect in ("masked", "latent")
-                upset.outcome = "no_effect" if quiet else "corrected"
+                upset.outcome = "no_effect" if upset.effect in _HARMLESS else "corrected"
             upset.resolved_frame = frame
             self.finished.append(upset)
             if upset.lingers:
@@ -324,7 +391,9 @@ def _in_system(upset: Upset) -> bool:
     return upset.plan.target == "board-ram" and upset.changed
 
 
-def _released(upset: Upset, frame: int) -> bool:
-    """A stuck bit whose time is over."""
-    hold = upset.plan.hold_frames
-    return upset.stuck and hold > 0 and frame > upset.plan.frame + hold
+def _is_gone(upset: Upset, frame: int) -> bool:
+    """Nothing of it lies in the node any more in `frame`."""
+    if upset.stuck:
+        hold = upset.plan.hold_frames
+        return hold > 0 and frame > upset.plan.frame + hold
+    return upset.plan.target in _PASSING and frame > upset.active_frame + 1

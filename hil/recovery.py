@@ -52,6 +52,8 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     ISOLATED        RESTART..       the operator brings it back           reintegrate
     VOTING          RESTART..RESET  the operator orders a rung            order
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
+    VOTING          RESYNC          out of step for the host's fault      excuse
+    REINTEGRATING   RESYNC          out of step for the host's fault      excuse
     VOTING          ISOLATED        the plant takes it out (shed)         shed
     REINTEGRATING   ISOLATED        the plant takes it out (shed)         shed
     ISOLATED        RESYNC..        the plant gives it back               restored
@@ -90,6 +92,7 @@ class Observation(enum.Enum):
     AGREED = "agreed"
     DISSENT = "dissent"  # another output than the majority
     LATENT = "latent"  # another state than the majority
+    MISCOUNTED = "miscounted"  # right, but its worker lost count of its progress
     CRASHED = "crashed"
     HUNG = "hung"
     ABSENT = "absent"  # no worker, or refused the step
@@ -97,12 +100,14 @@ class Observation(enum.Enum):
     SILENT = "silent"
 
 
+THE_HOST_WAS_BUSY = "out of step, as this computer was busy"
 BOARD_IS_BACK = "its board is back"
 """Cause of a RESET that has happened already, so to speak."""
 
 _FIRST_RUNG: Mapping[Observation, NodeState] = {
     Observation.DISSENT: NodeState.RESYNC,
     Observation.LATENT: NodeState.RESYNC,
+    Observation.MISCOUNTED: NodeState.RESTART,
     Observation.CRASHED: NodeState.RESTART,
     Observation.HUNG: NodeState.RESTART,
     Observation.ABSENT: NodeState.RESTART,
@@ -333,6 +338,13 @@ class Recovery:
         machine.agreed = 0
         self._go(frame, node, first, cause)
         return [Action(node, first, cause)]
+
+    # --- this computer's faults -----------------------------------------------------------------
+
+    def excuse(self, frame: int, node: str) -> list[Action]:
+        """Bring a node back in step that fell out of it because this computer was too busy to hear
+        it: a resync that uses up no attempt, as nothing is wrong with the node."""
+        return self.order(frame, node, NodeState.RESYNC, THE_HOST_WAS_BUSY)
 
     # --- the operator's orders ----------------------------------------------------------------
 

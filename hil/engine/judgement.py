@@ -68,6 +68,7 @@ class Judge:
         verdict = healer.agreed = self._vote(frame, frame.results)
         right = verdict.correct and verdict.state == golden[1]
         quiet = right and verdict.kind is usual_kind(verdict.voters)
+        quiet = quiet and not any(r.miscounted for r in frame.results.values())
         if quiet and not frame.upsets and parts.settled:
             parts.metrics.count(verdict)
             chronicle.writer.frame(verdict.record)
@@ -189,7 +190,11 @@ class Judge:
             result = frame.results.get(node.name)
             if result is None:
                 continue
-            if result.late:  # a slip, until it lasts
+            if result.host:  # nobody's fault but ours
+                self._chronicle.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
+                if result.out_of_step:
+                    actions += self._parts.recovery.excuse(frame.number, node.name)
+            elif result.late:  # a slip, until it lasts
                 self._chronicle.slip(
                     frame.number, node.name, 0, "no answer by the end of the frame"
                 )

@@ -11,11 +11,13 @@ from typing import Final
 from hil.engine.chronicle import Chronicle
 from hil.engine.healing import Healer
 from hil.engine.judgement import FrameWork
+from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
 from hil.outcome import Upset
 from hil.recovery import NodeState
 from hil.rig.calls import Timing
-from hil.rig.node import SILENT, NodeResult
+from hil.rig.node import DONE, SILENT, NodeResult
+from hil.rig.program import PREFIX
 
 __all__ = ["Rounds"]
 
@@ -33,6 +35,11 @@ class Rounds:
         self._healer = healer
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
+        self._lateness = Lateness(parts.rig.clock)
+
+    def calibrated(self, round_trip_us_worst: int) -> None:
+        """The slowest round trip of fault-free steps [us]."""
+        self._lateness.calibrated(round_trip_us_worst)
 
     def run(self, number: int) -> FrameWork:
         """Run frame `number`, at its time; what came of it."""
@@ -44,19 +51,49 @@ class Rounds:
         frame = FrameWork(number, self._prepare(number))
         parts.golden.step()
         asked = [parts.by_name[name] for name in parts.recovery.in_service]
+        timing = self._timing()
+        if parts.deadlines:
+            self._lateness.begin(asked)
         asked_us = parts.rig.clock.now_us()
-        frame.results = parts.rig.step(asked, number, parts.golden.input, self._timing())
-        if any(r.status == SILENT for r in frame.results.values()):
-            self._explain_silence(frame.results, parts.rig.clock.now_us() - asked_us)
+        results = frame.results = parts.rig.step(asked, number, parts.golden.input, timing)
+        elapsed_us = parts.rig.clock.now_us() - asked_us
+        self._check_counts(results)
+        missing = any(r.status == SILENT or r.out_of_step for r in results.values())
+        kept_us = parts.rig.kept_from_looking_us
+        own_times = dict.fromkeys(results, elapsed_us)
+        if missing and parts.deadlines:
+            own_times = self._lateness.own_times(asked, elapsed_us, kept_us)
+        if any(r.status == SILENT for r in results.values()):
+            self._explain_silence(results, max(0, elapsed_us - kept_us))
         else:
-            self.forget_silence()  # it counts from when it begins, not from the last one
+            self._hear_again()  # silence counts from when it begins, not from the last one
+        if parts.deadlines:
+            self._lateness.judge(results, own_times)
         for upset in parts.delivery.collect(frame.upsets, frame.results):
             parts.classifier.injected(upset)
             parts.holdings.hit(upset)
         return frame
 
+    def _check_counts(self, results: dict[str, NodeResult]) -> None:
+        """A worker that computes right, but with another number of progress ticks, is damaged: it
+        would never come to the tick of a later upset. Programs count as they like."""
+        workload = self._parts.golden.workload
+        if workload.name.startswith(PREFIX):
+            return
+        for name, result in results.items():
+            if result.status == DONE and result.ticks != workload.ticks:
+                results[name] = result._replace(
+                    miscounted=True,
+                    reason=f"the worker lost count of its progress: {result.ticks} ticks, "
+                    f"where a step has {workload.ticks}",
+                )
+
     def forget_silence(self) -> None:
         """From now on all nodes count as heard."""
+        self._hear_again()
+        self._lateness.forget()
+
+    def _hear_again(self) -> None:
         for name in self._unheard_us:
             self._parts.by_name[name].link.unheard_from_us = 0
         self._unheard_us.clear()
@@ -80,10 +117,11 @@ class Rounds:
         patience_us = min(left_us, parts.rig.timing.lost_after_us)
         return Timing(parts.rig.timing.retry_us, patience_us, noise_patience=1)
 
-    def _explain_silence(self, results: dict[str, NodeResult], waited_us: int) -> None:
+    def _explain_silence(self, results: dict[str, NodeResult], heard_us: int) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced
         run, what is only late. Only time in which a node was waited for is silence of its own:
-        while the host repaired or hit another one nobody asked it."""
+        while the host repaired or hit another one nobody asked it, and `heard_us`
+        is what the host really listened for."""
         parts = self._parts
         for name, result in results.items():
             if result.status != SILENT:
@@ -91,7 +129,8 @@ class Rounds:
                 continue
             lost = result.disconnected
             told = parts.by_name[name].board.condition(disconnected=lost)
-            silent_us = self._unheard_us[name] = self._unheard_us.get(name, 0) + waited_us
+            silent_us = self._unheard_us.get(name, 0) + heard_us
+            self._unheard_us[name] = silent_us
             late = parts.deadlines and not lost and silent_us < parts.rig.timing.lost_after_us
             results[name] = result._replace(
                 reason=told or result.reason, ended=lost and told is not None, late=late

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.clock import Clock
 from hil.errors import VersionMismatch
 from hil.kernel import WIRE_VERSION, Frame
 from hil.rig.link import Link, request_bytes
@@ -34,6 +35,9 @@ _HIL_ERR_VERSION: Final = -5
 _WRITE_WINDOW: Final = 4
 _IMMEDIATE_TRIES: Final = 4
 _TIMED: Final = (Msg.HELLO, Msg.HEALTH)
+_LATE_US: Final = 1_000
+"""Waits are as exact as this at best, and work between them takes as long; only what goes beyond it
+is time in which nobody looked."""
 _PIECE_MIN: Final = 48
 """Below this a frame is mostly its own overhead."""
 
@@ -273,6 +277,12 @@ class _Wait:
         """When the request is sent again if nothing more arrives."""
         return min(self.retry_at_us, self.quiet_at_us) if self.noisy else self.retry_at_us
 
+    def put_off(self, duration_us: int) -> None:
+        """The host did not listen for so long: that is no silence of the board."""
+        self.retry_at_us += duration_us
+        self.alive_at_us += duration_us
+        self.understood_at_us += duration_us
+
 
 def check_version(link: Link, bad: int) -> None:
     """Raise VersionMismatch if the frame that was dropped came from another wire version."""
@@ -333,30 +343,62 @@ def _again(wait: _Wait, now_us: int) -> None:
     wait.retry_at_us = now_us + wait.retry_us
 
 
-def run_calls(calls: Sequence[Call], timing: Timing) -> None:
-    """Carry out calls on different links side by side, until each has a result.
+@dataclass(slots=True)
+class _Attention:
+    """What of the time the host looked at its links: not while something kept it from that."""
+
+    looked_at_us: int
+    missed_us: int = 0
+
+    def wait(self, clock: Clock, fds: Sequence[int], until_us: int) -> list[int]:
+        """Which of the descriptors can be read, as soon as one can, until `until_us` at most."""
+        before_us = clock.now_us()
+        self.missed_us += max(0, before_us - self.looked_at_us - _LATE_US)
+        ready = clock.readable(fds, until_us - before_us)
+        self.looked_at_us = clock.now_us()
+        self.missed_us += max(0, self.looked_at_us - max(before_us, until_us) - _LATE_US)
+        return ready
+
+
+def run_calls(calls: Sequence[Call], timing: Timing) -> int:
+    """Carry out calls on different links side by side, until each has a result; return how long
+    [us] the host did not look at the links meanwhile, because something kept it from that.
 
     Raises VersionMismatch if a board answers in another wire version; everything else is a result.
     """
-    now = calls[0].link.clock.now_us() if calls else 0
-    waits: list[_Wait] = []
+    if not calls:
+        return 0
+    clock = calls[0].link.clock  # one rig, one clock
+    began_us = clock.now_us()
     for call in calls:
         if call.type in _TIMED:
-            call.sent_us = call.link.clock.now_us()
+            call.sent_us = clock.now_us()
         call.begin()
-        retry_us = timing.retry_us
-        waits.append(_Wait(call, now + retry_us, retry_us, now, now, now, retry_us))
+    # Patience begins when all have been asked: while the others were, a board had its time, too.
+    now, retry_us = clock.now_us(), timing.retry_us
+    waits = [_Wait(c, now + retry_us, retry_us, now, now, began_us, retry_us) for c in calls]
+    attention = _Attention(began_us)
     while waits:
-        _proceed(waits, timing)
+        missed_us = attention.missed_us
+        _proceed(waits, timing, attention)
+        for wait in waits:  # patience is for time in which somebody listened
+            wait.put_off(attention.missed_us - missed_us)
         waits = [w for w in waits if w.call.result is None and not _given_up(w, timing)]
+    return attention.missed_us
 
 
 def _given_up(wait: _Wait, timing: Timing) -> bool:
     """Nothing more is to be expected of a call; its result then is a Silence."""
     call, clock = wait.call, wait.call.link.clock
+    out_of_patience = clock.now_us() >= _patient_until_us(wait, timing)
+    if out_of_patience and call.link.connected:
+        _take(wait, clock.now_us())  # what came while the host was kept from looking was in time
+        if call.result is not None:
+            return True
+        out_of_patience = clock.now_us() >= _patient_until_us(wait, timing)
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
-    elif clock.now_us() >= _patient_until_us(wait, timing) or wait.tries > 10_000:
+    elif out_of_patience or wait.tries > 10_000:
         # Of paced frames each call has a share of the patience only: silence lasts since the first.
         call.link.unheard_from_us = call.link.unheard_from_us or wait.understood_at_us
         reason = f"no answer for {_duration(clock.now_us() - call.link.unheard_from_us)}"
@@ -381,7 +423,7 @@ def _duration(us: int) -> str:
     return f"{round(us / 1e6, 1 if us < 10_000_000 else 0):g} s"
 
 
-def _proceed(waits: list[_Wait], timing: Timing) -> None:
+def _proceed(waits: list[_Wait], timing: Timing, attention: _Attention) -> None:
     by_fd: dict[int, _Wait] = {}
     clock = waits[0].call.link.clock  # one rig, one clock
     now = clock.now_us()
@@ -407,7 +449,7 @@ def _proceed(waits: list[_Wait], timing: Timing) -> None:
             _again(wait, now)
     if not by_fd:
         return
-    ready = clock.readable(list(by_fd), until - now)
+    ready = attention.wait(clock, list(by_fd), until)
     now = clock.now_us()
     for fd in ready:
         _take(by_fd[fd], now)

@@ -14,6 +14,7 @@ from hil.rig.calls import Call, Rebooted, Silence
 from hil.rig.clock_fit import ClockFit
 from hil.rig.link import Link
 from hil.rig.messages import Hello, Refusal, Reply
+from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import Transport
 
 DONE: int = lib.NODE_DONE
@@ -59,7 +60,10 @@ class NodeResult(NamedTuple):
     `step_us`: from the request to the answer by the board's own clock, with the time for which
     limits made it wait. `disconnected`: the link itself is gone; `ended`: and the board is known to
     have stopped, `reason` tells of what; `late`: it missed a paced frame's end, and may answer yet;
-    `suspended`: a limit forbids it to compute, and it keeps its state."""
+    `out_of_step`: it is alive with the state of another frame; `suspended`: a limit forbids it to
+    compute, and it keeps its state; `miscounted`: its step had another number of progress ticks
+    than it must have, so that its worker is damaged; `host`: this computer was too busy to hear
+    it, or to run it, so that nothing of it is the node's."""
 
     status: int
     signal: int = 0
@@ -77,6 +81,8 @@ class NodeResult(NamedTuple):
     ended: bool = False
     late: bool = False
     suspended: bool = False
+    miscounted: bool = False
+    host: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)
@@ -119,7 +125,11 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     if answer.status == lib.HIL_ERR_STATE:
         return NodeResult(ABSENT, reason="the agent had lost its workload", rebooted=True)
     if answer.status == lib.HIL_ERR_ARG:
-        return NodeResult(ABSENT, reason="the agent expected another frame", out_of_step=True)
+        return NodeResult(
+            ABSENT,
+            reason="out of step: its agent holds the state of another frame",
+            out_of_step=True,
+        )
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 
@@ -138,6 +148,13 @@ def boots_of(board: Board) -> int | None:
     """How often its operating system has been started; None if nobody can tell."""
     boots = getattr(board, "boots", None)
     return None if boots is None else int(boots)
+
+
+def processor_use(board: Board) -> ProcessorUse | None:
+    """What a board that is a process of this computer made of its time; None: it is none, or has no
+    power."""
+    use = getattr(board, "processor_use", None)
+    return use if isinstance(use, ProcessorUse) else None
 
 
 def may_return(board: Board) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hil.clock import HOST
 from hil.errors import SetupError
+from hil.rig.processor_use import ProcessorUse
 from hil.rig.program import agent_options
 from hil.rig.transport import SerialTransport
 
@@ -58,6 +59,7 @@ class ProcessBoard:
         self.name = name
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
+        self.processor_use: ProcessorUse | None = None
         self.port = ""
 
     @property
@@ -93,6 +95,7 @@ class ProcessBoard:
         except OSError as error:
             raise SetupError(f"cannot start {self._agent}: {error}") from error
         self.port = self._announced_port()
+        self.processor_use = ProcessorUse(self._process.pid)
 
     def _announced_port(self) -> str:
         process = self._process
@@ -131,6 +134,9 @@ class ProcessBoard:
         return f"agent process ended with code {code}"
 
     def power_off(self) -> None:
+        if self.processor_use is not None:
+            self.processor_use.close()
+            self.processor_use = None
         if self._process is None:
             return
         self._process.kill()

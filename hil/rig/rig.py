@@ -125,6 +125,8 @@ class Rig:
         self.timing = timing
         self.budget = Budget(5_000_000, 0)
         self.scrub_words = 0
+        self.kept_from_looking_us = 0
+        """How long the host did not look at its links in the last step, although it should have."""
         self.attendant = Attendant(clock)
         self._cuts: dict[str, int] = {}
         powers = (_power_of(node) for node in self.nodes)
@@ -400,7 +402,7 @@ class Rig:
         data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
         calls = [StepCall(node.link, frame, data) for node in nodes]
         patience = timing or self.timing
-        run_calls(calls, patience)
+        self.kept_from_looking_us = run_calls(calls, patience)
         out: dict[str, NodeResult] = {}
         for node, call in zip(nodes, calls, strict=True):
             result = call.result

@@ -72,7 +72,7 @@ KNOWN_METRICS: tuple[str, ...] = (
     *(f"upsets.{name}" for name in ("injected", "verified", "not_injected")),
     *(
         f"by_node_effect.{name}"
-        for name in ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected")
+        for name in ["masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late"]
     ),
     *(
         f"by_system_outcome.{name}"

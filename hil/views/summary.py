@@ -37,7 +37,7 @@ from hil.views.style import (
 
 __all__ = ["outcome_line", "render"]
 
-_EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected")
+_EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
 _VERDICTS: Final = ("unanimous", "majority", "simplex", "no_majority", "no_quorum")
 _ACTIONS: Final = ("rollback", "resync", "restart", "reset", "power_cycle", "refresh")
 _OUTCOMES: Final = (

@@ -29,6 +29,10 @@ REBOOT = NodeResult(ABSENT, rebooted=True)
 GONE = NodeResult(SILENT, reason="killed", disconnected=True, ended=True)
 MUTE = NodeResult(SILENT, reason="no answer")
 OUT = NodeResult(EXCLUDED)
+LATE = NodeResult(ABSENT, reason="out of step", out_of_step=True)
+UNCOUNTED = NodeResult(DONE, 0, GOOD, GOOD, miscounted=True)
+KILLED = NodeResult(CRASHED, 9)
+UNPLUGGED = NodeResult(SILENT, reason="unplugged", disconnected=True)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,12 @@ OUT = NodeResult(EXCLUDED)
         (HANG, "hang"),
         (MUTE, "hang"),
         (REBOOT, "reboot"),
+        (LATE, "late"),
+        (NodeResult(SILENT, late=True), "late"),
+        (NodeResult(ABSENT, suspended=True), "late"),
+        (NodeResult(ABSENT, reason="there was no worker"), "crash"),
+        (UNCOUNTED, "latent"),
+        (NodeResult(DONE, 0, 2, GOOD, miscounted=True), "sdc"),
     ],
 )
 def test_a_result_shows_the_effect(result: NodeResult, effect: str) -> None:
@@ -201,6 +211,13 @@ def escaped() -> Upset:
     return u
 
 
+def held_up() -> Upset:
+    s = Story()
+    u = s.hit(target="link", kind="drop")
+    s.run({"a": LATE}, healed={"a": "resync"})
+    return u
+
+
 def gone_back() -> Upset:
     s = Story("ab")
     u = s.hit(target="output")
@@ -221,6 +238,7 @@ TABLE = [
     (nobody_heard, "crash", "unavailable"),
     (escaped, "sdc", "sdc_escaped"),
     (gone_back, "sdc", "recovered"),
+    (held_up, "late", "corrected"),
 ]
 
 
@@ -279,19 +297,149 @@ def test_a_memory_upset_that_was_masked_and_settled_explains_nothing_later() -> 
 # --- sleeping faults ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["stack", "heap", "text", "gpr", "vector"])
-def test_what_lies_in_the_worker_may_strike_later(target: str) -> None:
+def struck_later(target: str, frames_later: int, kind: str = "bit") -> tuple[Story, Upset]:
+    """A masked upset, and a crash of the worker so many frames later."""
     s = Story()
-    u = s.hit(target=target)
+    u = s.hit(target=target, kind=kind)
     s.run()
     assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
     assert s.c.take_finished() == [u]
-    s.run()
+    for _ in range(frames_later - 1):
+        s.run()
     s.run({"a": CRASH}, healed={"a": "restart"}, settle="abc")
+    return s, u
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "frames_later"),
+    [
+        ("text", "bit", 1), ("text", "bit", 71), ("state", "stuck", 71), ("board-ram", "bit", 71),
+        ("stack", "bit", 1), ("gpr", "bit", 1), ("vector", "bit", 1),
+    ],
+)  # fmt: skip
+def test_what_still_lies_in_the_node_may_strike_later(
+    target: str, kind: str, frames_later: int
+) -> None:
+    s, u = struck_later(target, frames_later, kind)
     assert (*came_of(u), u.dormant) == ("crash", "recovered", True)
-    assert (u.detected_frame, u.resolved_frame) == (2, 2)
+    assert (u.detected_frame, u.resolved_frame) == (frames_later, frames_later)
     assert s.c.take_finished() == [u], "its row is written again"
     assert s.c.anomalies == []
+
+
+@pytest.mark.parametrize(
+    ("target", "frames_later"),
+    [
+        ("stack", 2), ("gpr", 2), ("vector", 2), ("stack", 71), ("heap", 1), ("state", 1),
+        ("input", 1), ("output", 1), ("checkpoint", 1), ("link", 1), ("cpu", 1), ("board", 1),
+    ],
+)  # fmt: skip
+def test_a_settled_upset_of_which_nothing_is_left_keeps_its_outcome(
+    target: str, frames_later: int
+) -> None:
+    s, u = struck_later(target, frames_later)
+    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
+    assert s.c.take_finished() == []
+    assert [a.effect for a in s.c.anomalies] == ["crash"]
+
+
+WORKERS = {"latent": LATENT, "sdc": WRONG, "crash": CRASH, "hang": HANG, "uncounted": UNCOUNTED}
+BOARDS = {"killed agent": GONE, "silence": MUTE, "unplugged": UNPLUGGED, "reboot": REBOOT}
+
+
+# A program that a stuck cell confuses is killed by its agent: there it may be the cause.
+NOT_BY_A_WORKER = [
+    (target, shown)
+    for target in ("text", "stack", "gpr", "vector", "stuck")
+    for shown in (*BOARDS, "killed worker")
+    if (target, shown) != ("stuck", "killed worker")
+]
+
+
+@pytest.mark.parametrize(("target", "shown"), NOT_BY_A_WORKER)
+def test_nothing_that_lies_in_a_worker_kills_the_agent_or_unplugs_the_board(
+    target: str, shown: str
+) -> None:
+    s = Story()
+    u = s.hit(target="state", kind="stuck") if target == "stuck" else s.hit(target=target)
+    s.run()
+    result = {**BOARDS, "killed worker": KILLED}[shown]
+    s.run({"a": result}, healed={"a": "power_cycle"})
+    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
+    assert [(a.frame, a.effect) for a in s.c.anomalies] == [(1, effect_of(result, GOOD, GOOD))]
+
+
+@pytest.mark.parametrize("shown", [*WORKERS, *BOARDS, "late", "killed worker"])
+def test_the_memory_of_a_whole_board_may_do_anything(shown: str) -> None:
+    result = {**WORKERS, **BOARDS, "late": LATE, "killed worker": KILLED}[shown]
+    s = Story()
+    u = s.hit(target="board-ram", boot=1)
+    s.run()
+    s.run({"a": result}, healed={"a": "power_cycle"}, boots=1)
+    assert u.dormant and u.effect == effect_of(result, GOOD, GOOD)
+    assert s.c.anomalies == []
+
+
+@pytest.mark.parametrize("target", ["state", "input", "output", "checkpoint", "stack", "text"])
+@pytest.mark.parametrize("shown", ["killed agent", "unplugged"])
+def test_an_upset_is_not_blamed_for_an_agent_that_is_killed_in_its_own_frame(
+    target: str, shown: str
+) -> None:
+    s = Story()
+    u = s.hit(target=target)
+    s.run({"a": BOARDS[shown]}, healed={"a": "power_cycle"})
+    assert came_of(u) == ("", "no_effect")
+    assert len(s.c.anomalies) == 1
+
+
+def test_a_latent_upset_that_is_open_is_not_blamed_for_a_killed_agent() -> None:
+    s = Story()
+    u = s.hit()
+    s.run({"a": LATENT}, settle="bc")
+    s.run({"a": GONE}, healed={"a": "power_cycle"})
+    assert (u.effect, len(s.c.anomalies)) == ("latent", 1)
+
+
+def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
+    s = Story("a")
+    u = s.hit(target="gpr")
+    s.run(settle="")
+    s.run({"a": GONE}, settle="")
+    s.c.healed("a", "power_cycle")
+    s.c.settle(1, "a", isolated=True)
+    assert came_of(u) == ("masked", "no_effect")
+    assert [a.effect for a in s.c.anomalies] == ["crash"]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "shown", "explained"),
+    [
+        ("link", "drop", LATE, True), ("link", "drop", MUTE, True), ("link", "drop", WRONG, False),
+        ("link", "drop", CRASH, False), ("link", "drop", UNPLUGGED, False),
+        ("cpu", "hang", HANG, True), ("cpu", "hang", LATE, True), ("cpu", "crash", CRASH, True),
+        ("cpu", "reset", REBOOT, True), ("cpu", "reset", UNPLUGGED, True),
+        ("cpu", "crash", GONE, False), ("board", "power_loss", GONE, True),
+        ("board", "power_loss", UNPLUGGED, True), ("board", "power_loss", MUTE, True),
+        ("board", "power_loss", REBOOT, True), ("state", "bit", LATE, False),
+        ("stack", "bit", LATE, True), ("stack", "bit", REBOOT, True), ("state", "bit", HANG, True),
+    ],
+)  # fmt: skip
+def test_an_open_upset_explains_what_it_can_have_caused(
+    target: str, kind: str, shown: NodeResult, explained: bool
+) -> None:
+    s = Story()
+    u = s.hit(target=target, kind=kind)
+    s.run({"a": shown})
+    assert (s.c.anomalies == []) == explained
+    assert u.effect == (effect_of(shown, GOOD, GOOD) if explained else "")
+
+
+@pytest.mark.parametrize("shown", [LATE, NodeResult(SILENT, late=True), MUTE])
+def test_what_a_busy_computer_did_not_hear_is_no_effect_and_no_anomaly(shown: NodeResult) -> None:
+    s = Story()
+    open_one = s.hit()
+    s.run({n: shown._replace(host=True) for n in "abc"}, settle="")
+    assert open_one.effect == "" and s.c.anomalies == []
 
 
 @pytest.mark.parametrize("rung", ["reset", "restart"])
@@ -325,7 +473,7 @@ def test_a_reset_of_the_agent_alone_leaves_the_memory_of_its_system_under_suspic
 @pytest.mark.parametrize("rung", ["restart", "reset", "power_cycle"])
 def test_a_new_worker_has_no_old_faults(rung: str) -> None:
     s = Story()
-    s.hit(target="heap")
+    s.hit(target="text")
     s.run()
     s.run(healed={"a": rung})
     s.run({"a": CRASH})
@@ -358,9 +506,9 @@ def test_machine_code_and_stuck_cells_are_suspected_before_registers() -> None:
 
 def test_the_last_hit_is_suspected_before_older_ones() -> None:
     s = Story()
-    older = s.hit(target="heap")
+    older = s.hit(target="text")
     s.run()
-    newer = s.hit(target="stack")
+    newer = s.hit(target="text")
     s.run()
     s.run({"a": CRASH}, healed={"a": "restart"})
     assert came_of(newer) == ("crash", "recovered")

@@ -22,6 +22,7 @@ FIRST = {
     O.DISSENT: S.RESYNC,
     O.LATENT: S.RESYNC,
     O.CRASHED: S.RESTART,
+    O.MISCOUNTED: S.RESTART,
     O.HUNG: S.RESTART,
     O.ABSENT: S.RESTART,
     O.REBOOTED: S.RESET,
@@ -178,6 +179,16 @@ def test_bringing_back_has_all_attempts_and_no_other_node_moves() -> None:
     assert machine(1, 1, 1, 1).reintegrate(2, "a", S.RESTART, "operator 2") == []
 
 
+def test_what_the_host_let_fall_out_of_step_uses_up_no_attempt() -> None:
+    r = machine(1, 1, 1, 1)
+    for frame in range(50):
+        (action,) = r.excuse(frame, "a")
+        assert action.rung is S.RESYNC
+        assert r.result(frame, action, ok=True) == []
+        assert r.state("a") is S.VOTING
+    assert r.observe(50, "a", O.LATENT)[0].rung is S.RESYNC, "its own attempts are all left"
+
+
 def test_an_ordered_rung_needs_no_attempt_and_its_failure_climbs() -> None:
     r = machine(0, 0, 0, 1)
     (action,) = r.order(3, "a", S.RESET, "operator 1")
@@ -227,7 +238,7 @@ class Walk:
             if before is S.ISOLATED and not self.held and not self.shed:
                 self.tries.clear()
             actions = self.r.power_returned(self.frame, "a")
-        elif rule in ("isolate", "reintegrate", "order"):
+        elif rule in ("isolate", "reintegrate", "order", "excuse"):
             actions = self.operate(rule, before)
         elif rule == "shed":
             self.shed = True
@@ -264,6 +275,8 @@ class Walk:
             return []
         if rule == "order":
             return self.r.order(self.frame, "a", self.rng.choice((S.RESTART, S.RESET)), "operator")
+        if rule == "excuse":
+            return self.r.excuse(self.frame, "a")
         if before is S.ISOLATED:
             if not self.shed:
                 self.tries.clear()
@@ -276,7 +289,7 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            if rule not in ("order", "returned", "restored"):  # use up no attempt
+            if rule not in ("order", "excuse", "returned", "restored"):  # use up no attempt
                 self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
@@ -285,7 +298,7 @@ class Walk:
             assert rule in ("reintegrate", "restored", "power", "returned")
         assert self.r.is_held("a") == self.held and self.r.is_shed("a") == self.shed
         assert not (self.held or self.shed) or now is S.ISOLATED
-        ordered = ("isolate", "order", "reintegrate", "shed", "restored")
+        ordered = ("isolate", "order", "excuse", "reintegrate", "shed", "restored")
         if before is S.REINTEGRATING and rule not in ordered:
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
@@ -309,7 +322,9 @@ class Walk:
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
         elif self.rng.random() < 0.15:
-            rule = self.rng.choice(("isolate", "reintegrate", "order", "shed", "restored"))
+            rule = self.rng.choice(
+                ("isolate", "reintegrate", "order", "excuse", "shed", "restored")
+            )
             self.call(rule, rule)
         else:
             good = self.rng.random() < 0.5
@@ -417,6 +432,7 @@ ON = {
     "the operator isolates it (held)": {"isolate"},
     "the operator brings it back": {"reintegrate"},
     "the operator orders a rung": {"order"},
+    "out of step for the host's fault": {"excuse"},
     "away: its board is looked for": {"away"},
     "its board is back (not while held)": {"returned"},
     "the plant takes it out (shed)": {"shed"},

@@ -343,7 +343,7 @@ def test_upsets_in_two_of_three_nodes_in_one_frame_are_survived(tmp_path: Path, 
 @pytest.mark.parametrize("board", ["inproc", "process"])
 def test_more_nodes_outvote_more_faults(tmp_path: Path, board: str, scheme: str, hit: str) -> None:
     events = [
-        {"frame": f, "node": n, "target": t, "tick": 0 if t == "state" else 14, "bit": 1003}
+        {"frame": f, "node": n, "target": t, "tick": 0 if t == "state" else 14, "bit": 203}
         for f, t in ((40, "output"), (80, "state"))
         for n in hit
     ]

@@ -105,6 +105,6 @@ def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience:
     mute.on_answer = lambda: clock.advance(100)  # what one takes on its way
     result = ask(link, Timing(5_000, 40_000, noise_patience=patience)).result
     assert isinstance(result, Silence) and "a bad line" in result.reason
-    assert clock.elapsed_us == 40_000 * patience, "not until it has enough"
+    assert clock.elapsed_us == 100 + 40_000 * patience, "not until it has enough, once asked"
     requests = -(-40_000 * patience // (100 + 2_000))  # each is followed by 2 ms of quiet
     assert link.statistics.retries == requests - 1 and len(mute.answers) == 20_000 - requests

@@ -19,6 +19,7 @@ from hil.rig.clock import now_us
 from hil.rig.emulated.fetch import BootFiles, boot_files
 from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
+from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import TransportLost
 
 __all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
@@ -172,6 +173,11 @@ class EmulatedBoard:
     def pid(self) -> int | None:
         """Process id of the emulator, None without power."""
         return self._machine.pid if self._machine else None
+
+    @property
+    def processor_use(self) -> ProcessorUse | None:
+        """Of the emulator, None without power."""
+        return self._machine.processor_use if self._machine else None
 
     @property
     def port(self) -> str:

@@ -22,6 +22,7 @@ from hil.rig.emulated import cpio
 from hil.rig.emulated.fetch import BootFiles
 from hil.rig.emulated.qmp import Monitor
 from hil.rig.emulated.ram import RAM_BYTES, Ram
+from hil.rig.processor_use import ProcessorUse
 
 __all__ = ["Machine", "find_qemu", "qemu_version"]
 
@@ -147,6 +148,7 @@ class Machine:
         self._qtest = pairs["qtest"][0]
         self._qtest.settimeout(_QTEST_TIMEOUT_S)
         self.uart = pairs["uart"][0]
+        self.processor_use = ProcessorUse(self.pid)
         self._begin()
 
     def _begin(self) -> None:
@@ -233,6 +235,7 @@ class Machine:
         except (SetupError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
+        self.processor_use.close()
         self.monitor.close()
         self._release([self._qtest, self.uart])
         self.uart = None

@@ -1,0 +1,265 @@
+"""Whose fault a late answer is: the board's, or that of the computer that runs everything."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.engine.lateness import Lateness
+from hil.loop import Loop
+from hil.record.reader import Reader
+from hil.result import RunResult
+from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
+from hil.rig.processor_use import Pressure, ProcessorUse
+from hil.scenario import Scenario
+from tests.virtual_clock import JumpingClock, VirtualClock
+
+FRAME_US = 10_000
+NEEDS_US = 2 * 1_000
+LATE = NodeResult(SILENT, reason="no answer", late=True)
+OUT_OF_STEP = NodeResult(ABSENT, out_of_step=True)
+FINE = NodeResult(DONE)
+
+
+class Use(ProcessorUse):
+    """A process that was given so much time, as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.us: int | None = 0
+        self.stopped = False
+
+    def used_us(self) -> int | None:
+        return self.us
+
+    def is_stopped(self) -> bool:
+        return self.stopped
+
+
+class Board:
+    """As much of a board as is looked at here: `processor_use`, of a process of this computer."""
+
+    def __init__(self, use: Use | None) -> None:
+        self.processor_use = use
+
+
+class Bench:
+    """Nodes whose frames the test tells."""
+
+    def __init__(self, tmp_path: Path, *, processes: bool, names: str = "abc") -> None:
+        self.clock = VirtualClock()
+        self.file = tmp_path / "cpu"
+        self.waited_us = 0
+        self.press(0)
+        self.uses = {name: Use() if processes else None for name in names}
+        boards: list[Any] = [Board(self.uses[name]) for name in names]
+        self.nodes = [Node(n, i, b) for i, (n, b) in enumerate(zip(names, boards, strict=True))]
+        self.lateness = Lateness(self.clock, Pressure(self.clock, str(self.file)))
+        self.lateness.calibrated(NEEDS_US // 2)
+
+    def press(self, waited_us: int) -> None:
+        self.waited_us += waited_us
+        self.file.write_text(f"some avg10=0.00 total={self.waited_us}\nfull avg10=0.00 total=0\n")
+
+    def frame(
+        self,
+        missed: str = "",
+        *,
+        out: str = "",
+        used: int = 0,
+        kept: int = 0,
+        pressed: int = 0,
+        stopped: str = "",
+    ) -> str:
+        """One frame: who was missed, or out of step; the names of those that the host missed."""
+        for name, use in self.uses.items():
+            if use is not None:
+                use.stopped = name in stopped
+        self.lateness.begin(self.nodes)
+        self.clock.advance(FRAME_US)
+        self.press(pressed)
+        for use in self.uses.values():
+            if use is not None and use.us is not None:
+                use.us += used
+        results = {n: LATE if n in missed else FINE for n in self.uses}
+        results |= dict.fromkeys(out, OUT_OF_STEP)
+        own = self.lateness.own_times(self.nodes, FRAME_US, kept)
+        self.lateness.judge(results, own)
+        return "".join(name for name, result in results.items() if result.host)
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, processes=False)
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, processes=True)
+
+
+def test_a_board_that_had_its_time_is_late_by_itself(boards: Bench) -> None:
+    assert boards.frame("a") == ""
+    assert boards.frame(out="a") == ""
+
+
+def test_what_the_host_was_kept_from_looking_at_is_its_own_loss(boards: Bench) -> None:
+    assert boards.frame("a", kept=FRAME_US - NEEDS_US + 1) == "a"
+    assert boards.frame(out="a") == "a"
+    assert boards.frame("a", kept=FRAME_US - NEEDS_US) == ""
+
+
+def test_little_time_in_many_frames_is_enough_in_the_end(boards: Bench) -> None:
+    said = [boards.frame("a", kept=FRAME_US - NEEDS_US // 4) for _ in range(5)]
+    assert said == ["a", "a", "a", "", ""]
+    assert boards.frame(out="a") == ""
+
+
+def test_an_answer_ends_the_count(boards: Bench) -> None:
+    for _ in range(10):
+        assert boards.frame("a", kept=FRAME_US - NEEDS_US // 2) == "a"
+        assert boards.frame() == ""
+
+
+def test_all_boards_at_once_are_not_to_blame(boards: Bench) -> None:
+    assert boards.frame("abc") == "abc"
+    assert boards.frame("ac", out="b") == "abc"
+    assert boards.frame(out="ac") == "ac"
+    assert boards.frame("ab") == ""
+
+
+def test_a_board_without_others_is_judged_by_its_time(tmp_path: Path) -> None:
+    alone = Bench(tmp_path, processes=False, names="a")
+    assert alone.frame("a") == ""
+
+
+def test_on_a_busy_computer_a_line_is_served_late(boards: Bench) -> None:
+    for _ in range(60):
+        boards.frame(pressed=FRAME_US * 98 // 100)
+    assert boards.frame("a", pressed=FRAME_US) == "a"
+    assert boards.frame(out="a") == "a"
+
+
+def test_a_computer_that_was_busy_some_seconds_ago_is_no_excuse(boards: Bench) -> None:
+    for _ in range(60):
+        boards.frame(pressed=FRAME_US)
+    for _ in range(400):
+        boards.frame()
+    assert boards.frame("a") == ""
+
+
+def test_a_kernel_that_does_not_say_how_busy_it_is_excuses_nobody(boards: Bench) -> None:
+    boards.file.unlink()
+    assert boards.frame("a") == ""
+    boards.file.write_text("nonsense\n")
+    assert boards.frame("a") == ""
+
+
+def test_a_process_that_was_given_no_processor_is_not_to_blame(processes: Bench) -> None:
+    for _ in range(20):
+        assert processes.frame("a", used=NEEDS_US) == "a"
+    assert processes.frame(out="a") == "a"
+
+
+def test_a_process_that_computes_for_too_long_is(processes: Bench) -> None:
+    assert processes.frame("a", used=2 * NEEDS_US) == ""
+    assert processes.frame(out="a") == ""
+
+
+def test_a_process_that_somebody_stopped_is_late_however_busy_the_computer_is(
+    processes: Bench,
+) -> None:
+    for _ in range(60):
+        processes.frame(pressed=FRAME_US)
+    said = [processes.frame("ab", stopped="a", kept=FRAME_US) for _ in range(3)]
+    assert said == ["b"] * 3
+    assert processes.frame(out="ab") == "b"
+
+
+def test_a_process_whose_time_is_not_known_is_judged_like_any_board(processes: Bench) -> None:
+    for use in processes.uses.values():
+        assert use is not None
+        use.us = None
+    assert processes.frame("a") == ""
+
+
+def test_the_kernel_tells_what_a_process_used_and_whether_it_is_stopped() -> None:
+    use = ProcessorUse(os.getpid())
+    before = use.used_us()
+    if before is None:
+        pytest.skip("this kernel does not count what threads use (CONFIG_SCHED_INFO)")
+    sum(i * i for i in range(200_000))
+    after = use.used_us()
+    assert after is not None and after > before
+    assert not use.is_stopped()
+    use.close()
+
+
+# --- whole runs ---------------------------------------------------------------------------------
+
+
+def run(path: Path, clock: Any, stop: Any = lambda loop: None, **keys: Any) -> RunResult:
+    scenario = Scenario.model_validate(
+        {"workload": "attitude", "frames": 120, "pace": "realtime", "frame_ms": 5,
+         "rig": {"scheme": "tmr", "board": "process"}, **keys}
+    )  # fmt: skip
+    loop = Loop(scenario, path, clock=clock, stop=lambda: bool(stop(loop)))
+    return loop.run()
+
+
+def table(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    reader = Reader(path / "run.db")
+    rows = [tuple(row) for row in reader.rows(sql)]
+    reader.close()
+    return rows
+
+
+class Stalling(JumpingClock):
+    """The host's clock; if `stall_us` is set, something keeps the host from looking for so long
+    when it next waits for boards."""
+
+    stall_us = 0
+
+    def readable(self, fds: Sequence[int], timeout_us: float) -> list[int]:
+        if self.stall_us:
+            self.jump(int(max(0.0, timeout_us)) + self.stall_us)
+            self.stall_us = 0
+            return []
+        return super().readable(fds, timeout_us)
+
+
+def test_frames_in_which_the_host_did_not_look_are_slips_of_the_host(tmp_path: Path) -> None:
+    clock = Stalling()
+
+    def stop(loop: Loop) -> None:
+        clock.stall_us = 50_000 if 30 <= loop.golden.next_frame < 50 else 0
+
+    result = run(tmp_path, clock, stop)
+    assert result.unexplained == 0
+    assert result.metrics["isolated"] == 0
+    assert table(tmp_path, "SELECT * FROM anomalies") == []
+    slips = table(tmp_path, "SELECT node, detail FROM slips WHERE frame BETWEEN 30 AND 49")
+    assert slips, "the frames began late at least"
+    assert {node for node, _ in slips} == {None}
+    outcomes = table(tmp_path, "SELECT DISTINCT after FROM transitions")
+    assert ("isolated",) not in outcomes and ("power_cycle",) not in outcomes
+
+
+def test_a_board_that_stands_still_for_a_while_is_late_and_does_not_hang(tmp_path: Path) -> None:
+    def stop(loop: Loop) -> None:
+        pid = loop.nodes[0].board.pid  # type: ignore[attr-defined]
+        if loop.golden.next_frame == 30:
+            os.kill(pid, signal.SIGSTOP)
+        if loop.golden.next_frame == 90:
+            os.kill(pid, signal.SIGCONT)
+
+    run(tmp_path, JumpingClock(), stop)
+    found = table(tmp_path, "SELECT DISTINCT node, effect FROM anomalies")
+    assert found == [("a", "late")]
+    assert table(tmp_path, "SELECT count(*) FROM slips WHERE node='a'")[0][0] > 10
+    assert table(tmp_path, "SELECT count(*) FROM slips WHERE node IN ('b', 'c')") == [(0,)]
