@@ -42,6 +42,7 @@ from hil.run_reports import write_reports
 from hil.scenario import Scenario
 
 if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
     from hil.steward import Steward
 
 _PROGRESS_US: Final = 100_000
@@ -57,9 +58,10 @@ class Loop:
     makes in-process boards go frame by frame like all others (the record is the same). `capture`
     writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
     waited for on `clock`. `lock`: on `run_dir`, held by the caller; without one `run` takes it, and
-    raises UsageError if another run has it."""
+    raises UsageError if another run has it. `plant`: the scenario's, where it was built before and
+    nothing has flown it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is a choice of its own)
         self,
         scenario: Scenario,
         run_dir: Path,
@@ -72,6 +74,7 @@ class Loop:
         inbox: Inbox | None = None,
         clock: Clock = HOST,
         lock: RunLock | None = None,
+        plant: BuiltPlant | None = None,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
@@ -87,7 +90,7 @@ class Loop:
         self._exact_at_us = 0
         self._exact = True
 
-        parts = self.parts = assemble(scenario, clock)
+        parts = self.parts = assemble(scenario, clock, plant)
         self.nodes = list(parts.nodes)
         self.golden = parts.golden
         self.rig = parts.rig

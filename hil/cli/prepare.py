@@ -17,6 +17,7 @@ from hil.cli.session import session
 from hil.errors import HilError, UsageError
 
 if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
     from hil.scenario import Scenario
 
 __all__ = ["Prepared", "fresh", "resumed", "tidied"]
@@ -32,6 +33,8 @@ class Prepared:
     made: bool
     file: Path | None = None
     """The scenario's own, if the run is a new one."""
+    plant: BuiltPlant | None = None
+    """The scenario's, as it was built to check it: the run flies this one."""
 
 
 def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
@@ -48,11 +51,12 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
 
     with placing(loaded.file):
         check_upsets(loaded.scenario)
+    plant = None
     if loaded.scenario.plant is not None:
         from hil.plant.build import build_plant
 
         with placing(loaded.file):
-            build_plant(loaded.scenario)
+            plant = build_plant(loaded.scenario)
     session.plan(loaded.scenario)
     session.known["frames"] = 0
     if out is not None:
@@ -63,7 +67,9 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
-    return Prepared(loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file)
+    return Prepared(
+        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file, plant=plant
+    )
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:

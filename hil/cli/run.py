@@ -185,7 +185,7 @@ def _run(
             more["inbox"] = inbox
         loop = Loop(
             scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
-            **more,
+            plant=prepared.plant, **more,
         )  # fmt: skip
         try:
             result = loop.run()

@@ -85,9 +85,13 @@ class Parts:
         )
 
 
-def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
-    """The parts of a run of `scenario` on `clock`; no board is opened yet. SetupError,
-    ConfigError."""
+def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None = None) -> Parts:
+    """Return the parts of a run of `scenario` on `clock`; no board is opened yet. `plant` is the
+    scenario's if it was built before and nothing has flown it; otherwise it is built here.
+
+    Raises:
+        SetupError: an agent or a program that the scenario needs is missing.
+        ConfigError: the scenario's plant or upsets cannot be."""
     nodes = tuple(build_nodes(scenario, clock))
     names = [node.name for node in nodes]
     golden = golden_run(scenario.workload_name, scenario.seed)
@@ -101,7 +105,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST) -> Parts:
     rig.scrub_words = scenario.recovery.scrub_words
     checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.workload.state_len)
     rollback = Rollback(rig, golden, checkpoints)
-    plant = _plant_of(scenario)
+    plant = plant or _plant_of(scenario)
     strikes = None if plant is None else plant.strikes
     return Parts(
         scenario=scenario,

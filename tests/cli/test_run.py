@@ -20,7 +20,11 @@ from pathlib import Path
 import pytest
 import serial
 
+from hil.cli.entry import main
+from hil.exits import Exit
 from hil.kernel import WIRE_VERSION, Decoder, encode
+from hil.plant.build import BuiltPlant, build_plant
+from hil.scenario import Scenario
 
 from .conftest import HIL, Hil, clean_env, wait_for_row
 
@@ -504,3 +508,31 @@ def test_the_record_of_an_aborted_run_says_aborted(hil: Hil) -> None:
     db.close()
     manifest = json.loads((hil.cwd / "r" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["outcome"] == "aborted"
+
+
+ORBITING = """\
+schema: 1
+workload: infer
+frames: 20
+frame_ms: 1000
+rig: {board: inproc, profile: raspberry-pi-4b}
+plant:
+  orbit: {epoch_utc: "2026-03-20T00:00:00Z", altitude_km: 420, inclination_deg: 51.64}
+expect: {frames: 20}
+"""
+
+
+def test_a_run_builds_its_plant_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def counted(scenario: Scenario) -> BuiltPlant:
+        built.append(scenario.name)
+        return build_plant(scenario)
+
+    monkeypatch.setattr("hil.plant.build.build_plant", counted)
+    (tmp_path / "orbiting.yaml").write_text(ORBITING)
+    words = ["run", str(tmp_path / "orbiting.yaml"), "--no-tui", "--quiet"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--out", str(tmp_path / "run")])
+    assert ended.value.code == Exit.PASS
+    assert built == ["orbiting"]
