@@ -226,6 +226,24 @@ def test_the_package_itself_imports_nothing() -> None:
     assert [str(i) for i in ALL if i.importer == "hil"] == []
 
 
+WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day it was
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if within(m, "hil.rig") or within(m, "hil.engine")]
+)
+def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
+    """So that whoever gives them another clock gives them another time."""
+    text = MODULES[module].read_text(encoding="utf-8")
+    named = {
+        alias.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert module in WALL_CLOCK or "time" not in named
+
+
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
 ENGINE = ("serial", "hil.loop", "hil.repair", "hil.rig.rig", "hil.rig.calls")
 TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")

@@ -10,11 +10,6 @@ from hil.clock import HOST, Clock
 _NAP_US: Final = 200_000
 
 
-def now_us() -> int:
-    """Microseconds of the host's monotonic clock."""
-    return HOST.now_us()
-
-
 class Pacer:
     """Holds frames to their times. `factor` is sim time over real time; None: as fast as it goes.
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from hil.clock import HOST
@@ -103,10 +102,10 @@ class ProcessBoard:
         assert process.stdout is not None
         assert process.stderr is not None
         line = b""
-        deadline = time.monotonic() + _START_TIMEOUT_S
+        deadline_us = HOST.now_us() + int(_START_TIMEOUT_S * 1e6)
         while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            ready = left > 0 and HOST.readable([process.stdout.fileno()], left * 1e6)
+            left_us = deadline_us - HOST.now_us()
+            ready = left_us > 0 and HOST.readable([process.stdout.fileno()], left_us)
             part = os.read(process.stdout.fileno(), 256) if ready else b""
             if not part:
                 break

@@ -8,7 +8,6 @@ import contextlib
 import os
 import struct
 import subprocess
-import time
 import weakref
 from typing import Final
 
@@ -130,11 +129,11 @@ class ProgramGolden(Golden):
             remedy="csrc/port/linux/EXEC.md says what such a program does",
         )
 
-    def _read(self, count: int, until: float) -> bytes:
+    def _read(self, count: int, until_us: int) -> bytes:
         data = b""
         while len(data) < count:
-            left = until - time.monotonic()
-            if left <= 0 or not HOST.readable([self._fd], left * 1e6):
+            left_us = until_us - HOST.now_us()
+            if left_us <= 0 or not HOST.readable([self._fd], left_us):
                 raise self._broken(f"it did not answer within {_PATIENCE_S:g} s")
             part = os.read(self._fd, count - len(data))
             if not part:
@@ -144,19 +143,19 @@ class ProgramGolden(Golden):
 
     def _ask(self, type_: int, body: bytes) -> bytes:
         message = _HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
-        until = time.monotonic() + _PATIENCE_S
+        until_us = HOST.now_us() + int(_PATIENCE_S * 1e6)
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(message + _crc32c(message).to_bytes(4, "little"))
         except BrokenPipeError:
             raise self._broken("it ended") from None
-        header = self._read(_HEADER.size, until)
+        header = self._read(_HEADER.size, until_us)
         magic, version, kind, zero, length = _HEADER.unpack(header)
         if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
             raise self._broken("its answer has another header")
         if length > _HEADER.size + _STATE_MAX + lib.MESSAGE_IO_MAX:
             raise self._broken("its answer is too long")
-        answer = self._read(length + _CRC, until)
+        answer = self._read(length + _CRC, until_us)
         if _crc32c(header + answer[:-_CRC]) != int.from_bytes(answer[-_CRC:], "little"):
             raise self._broken("its answer has a wrong CRC")
         return answer[:-_CRC]

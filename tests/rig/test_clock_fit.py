@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from hil.clock import HOST
 from hil.rig.calls import Timing
-from hil.rig.clock import now_us
 from hil.rig.clock_fit import ClockFit
 from hil.rig.node import Node
 from hil.rig.process import ProcessBoard
@@ -150,7 +150,7 @@ def test_a_real_board_s_clock_is_placed_on_the_host_s() -> None:
     independent ways of asking agree on."""
     node = Node("n0", 0, ProcessBoard("n0"))
     rig = Rig([node], "attitude", 1, Timing())
-    began = now_us()
+    began = HOST.now_us()
     rig.open()
     for _ in range(200):
         rig.health([node])
@@ -158,9 +158,9 @@ def test_a_real_board_s_clock_is_placed_on_the_host_s() -> None:
     assert estimate is not None
     assert node.clock.measurements >= 200
     assert began <= estimate.offset_us + estimate.uncertainty_us
-    before = now_us()
+    before = HOST.now_us()
     uptime = rig.health([node])["n0"].uptime_us
-    after = now_us()
+    after = HOST.now_us()
     placed = estimate.to_host_us(uptime)
     slack = estimate.uncertainty_at_us(uptime)
     assert before - slack <= placed <= after + slack

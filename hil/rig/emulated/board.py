@@ -12,10 +12,9 @@ from typing import Final
 
 from hil._kernel import ffi, lib
 from hil.agent_build import cached_agent, target_named
-from hil.clock import writable
+from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.kernel import check
-from hil.rig.clock import now_us
 from hil.rig.emulated.fetch import BootFiles, boot_files
 from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
@@ -223,8 +222,8 @@ class EmulatedBoard:
             return f"its console has said nothing in {machine.cpu_s:.0f} s of processor time"
         idle = self._idle
         if machine is not idle.machine or machine.cpu_s - idle.cpu_s > _IDLE_CPU_S:
-            self._idle = _Idle(machine, machine.cpu_s, now_us())
-        elif now_us() - idle.since_us > _IDLE_US:
+            self._idle = _Idle(machine, machine.cpu_s, HOST.now_us())
+        elif HOST.now_us() - idle.since_us > _IDLE_US:
             return f"it has said nothing, and has stood still for {_IDLE_US // 1_000_000} s"
         return None
 

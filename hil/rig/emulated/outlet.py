@@ -9,7 +9,6 @@ from typing import Final
 
 from hil.clock import HOST
 from hil.errors import SetupError
-from hil.rig.clock import now_us
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.transport import TransportLost
 
@@ -36,15 +35,15 @@ def serve(board: EmulatedBoard, up: Callable[[str, float], None]) -> str:
 
 
 def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float], None]) -> str:
-    began_us = now_us()
+    began_us = HOST.now_us()
     transport = board.connect()
     told = False
     boots_until_us = began_us + board.boot_timeout_us
     while transport.fd is not None:
         mute = None if told else board.no_boot()
-        if not told and (mute or now_us() > boots_until_us):
+        if not told and (mute or HOST.now_us() > boots_until_us):
             raise SetupError(
-                f"no agent was heard in {(now_us() - began_us) // 1_000_000} s: "
+                f"no agent was heard in {(HOST.now_us() - began_us) // 1_000_000} s: "
                 f"{mute or board.last_words()}",
                 remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
             )
@@ -59,7 +58,7 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
                 _pass_on(ours, data)
                 if not told and _FRAME_END in data:
                     told = True
-                    up(path, (now_us() - began_us) / 1e6)
+                    up(path, (HOST.now_us() - began_us) / 1e6)
         except TransportLost as lost:
             return board.condition(disconnected=True) or str(lost)
     return "its port was closed"

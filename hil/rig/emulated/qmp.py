@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from hil.clock import HOST
 from hil.errors import SetupError
-from hil.rig.clock import now_us
 
 __all__ = ["Monitor"]
 
@@ -30,7 +29,7 @@ class Monitor:
 
     def greet(self, timeout_s: float) -> None:
         """Take the greeting, and begin. SetupError if QEMU does not speak."""
-        if "QMP" not in self._next(now_us() + int(timeout_s * 1e6)):
+        if "QMP" not in self._next(HOST.now_us() + int(timeout_s * 1e6)):
             raise SetupError("QEMU's monitor did not greet")
         self.execute("qmp_capabilities")
 
@@ -45,7 +44,7 @@ class Monitor:
             self._socket.sendall(json.dumps(request).encode())
         except OSError as error:
             raise SetupError(f"QEMU is gone: {error.strerror}") from error
-        until = now_us() + int(timeout_s * 1e6)
+        until = HOST.now_us() + int(timeout_s * 1e6)
         while True:
             answer = self._next(until)
             if answer.get("id") != self._asked:
@@ -62,7 +61,7 @@ class Monitor:
             raise SetupError("QEMU is gone")
         while b"\n" in self._rest or HOST.readable([self._socket.fileno()], 0):
             try:
-                self._next(now_us() + int(_TIMEOUT_S * 1e6))
+                self._next(HOST.now_us() + int(_TIMEOUT_S * 1e6))
             except SetupError:
                 break
         count = len(self.events)
@@ -71,7 +70,7 @@ class Monitor:
 
     def wait_for(self, event: str) -> None:
         """Until an event has come in. SetupError if it does not."""
-        until = now_us() + int(_TIMEOUT_S * 1e6)
+        until = HOST.now_us() + int(_TIMEOUT_S * 1e6)
         while event not in self.events:
             self._next(until)
         self.has_happened(event)
@@ -79,7 +78,7 @@ class Monitor:
     def _next(self, until: int) -> dict[str, Any]:
         """The next message; events are put aside. Waits until that time [us] at most."""
         while b"\n" not in self._rest:
-            left_s = (until - now_us()) / 1e6
+            left_s = (until - HOST.now_us()) / 1e6
             if left_s <= 0 or not HOST.readable([self._socket.fileno()], left_s * 1e6):
                 raise SetupError("QEMU's monitor does not answer")
             try:
