@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from hil.printable import printable
-from hil.views.screen.asking import Ask, Confirm, Help
+from hil.views.screen.asking import Ask, Confirm, Help, Palette
 from hil.views.screen.desk import Desk, View
 from hil.views.screen.footer import Keys
 from hil.views.screen.lines import Lines
@@ -90,6 +90,7 @@ class Watching(App[str]):
     }
     ModalScreen Static { width: 100%; height: auto; }
     ModalScreen Input { border: none; height: 1; margin: 1 0 0 0; }
+    Palette OptionList { height: auto; max-height: 14; margin: 1 0; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "view('overview')", "Main"),
@@ -283,7 +284,7 @@ class Watching(App[str]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now."""
         if len(self.screen_stack) > 1:
-            return action in ("interrupt", "command_palette")
+            return action == "interrupt"
         desk = self.desk
         view = desk.view
         if action == "view":
@@ -434,6 +435,17 @@ class Watching(App[str]):
         )  # fmt: skip
 
     # --- commands -----------------------------------------------------------------------------
+
+    def action_command_palette(self) -> None:
+        """Show the list of commands, over the page only: it acts on what the page shows."""
+        if len(self.screen_stack) > 1:
+            return
+
+        def chosen(command: SystemCommand | None) -> None:
+            if command is not None:
+                self.call_later(command.callback)
+
+        self.push_screen(Palette(self.get_system_commands(self.screen)), chosen)
 
     def get_system_commands(self, _screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key by its name; and what the run can be told, if it can be told anything."""

@@ -1,25 +1,50 @@
-"""What comes up over the screen: help, a question with an answer in text, one with yes or no."""
+"""What comes up over the screen: help, a question with an answer in text, one with yes or no, and
+the list of commands.
+
+Keys may come faster than a dialog goes away: the second Enter of a user who holds the key arrives
+after the first has closed it. Each dialog therefore closes once, and closes nothing but itself.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.events import Key
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from hil.printable import printable
 from hil.views.screen.help import help_lines
 from hil.views.screen.paint import Marks
 
-__all__ = ["Ask", "Confirm", "Help"]
+__all__ = ["Ask", "Confirm", "Help", "Palette"]
+
+_Answer = TypeVar("_Answer")
 
 
-class Help(ModalScreen[None]):
+class _Dialog(ModalScreen[_Answer]):
+    """A screen that closes once, and only while no other screen lies over it."""
+
+    _left = False
+
+    def dismiss(self, result: _Answer | None = None) -> AwaitComplete:
+        """Close with this result; do nothing if that was done already."""
+        if self._left or not self.is_current:
+            return AwaitComplete()
+        self._left = True
+        return super().dismiss(result)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class Help(_Dialog[None]):
     """The page of keys and marks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,34 +55,29 @@ class Help(ModalScreen[None]):
 
     def __init__(self, marks: Marks) -> None:
         super().__init__()
-        self._marks = marks
-
-    def compose(self) -> ComposeResult:
-        with Vertical(), VerticalScroll(can_focus=False):
-            yield Static(Text("\n").join(help_lines(self._marks)))
-
-    def action_leave(self) -> None:
-        self.dismiss()
-
-    def action_scroll(self, step: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
-
-
-class Ask(ModalScreen["str | None"]):
-    """A question with an answer in text."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
-
-    def __init__(self, question: str, value: str = "") -> None:
-        super().__init__()
-        self._question = question
-        self._value = value
-        self._early: list[Key] = []
+        lines = Static(Text("\n").join(help_lines(marks)))
+        self._page = VerticalScroll(lines, can_focus=False)
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(printable(self._question)))
-            yield Input(self._value, compact=True, select_on_focus=False)
+            yield self._page
+
+    def action_scroll(self, step: int) -> None:
+        self._page.scroll_relative(y=step, animate=False)
+
+
+class _Typed(_Dialog[_Answer]):
+    """A dialog with a line to type into.
+
+    The widgets of a dialog are attributes and never looked up: a key may come before Textual has
+    mounted them, or after it has removed them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+
+    def __init__(self, line: Input) -> None:
+        super().__init__()
+        self._line = line
+        self._early: list[Key] = []
 
     def on_key(self, event: Key) -> None:
         """Keys that were pressed before there was a line to type them into are not lost."""
@@ -67,23 +87,87 @@ class Ask(ModalScreen["str | None"]):
 
     async def on_descendant_focus(self) -> None:
         early, self._early = self._early, []
-        line = self.query_one(Input)
         for event in early:
             if event.is_printable and event.character:
-                line.insert_text_at_cursor(event.character)
+                self._line.insert_text_at_cursor(event.character)
             elif event.key == "backspace":
-                line.action_delete_left()
+                self._line.action_delete_left()
             elif event.key == "enter":
-                await line.action_submit()
+                await self._line.action_submit()
+
+
+class Ask(_Typed["str | None"]):
+    """A question with an answer in text."""
+
+    def __init__(self, question: str, value: str = "") -> None:
+        super().__init__(Input(value, compact=True, select_on_focus=False))
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Text(printable(self._question)))
+            yield self._line
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
 
-    def action_leave(self) -> None:
-        self.dismiss(None)
+
+class Palette(_Typed["SystemCommand | None"]):
+    """All commands by their names; what is typed keeps those that have all its words.
+
+    Textual's own palette searches in a worker that fails when the palette closes meanwhile."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "choose('cursor_up')", "Up", show=False),
+        Binding("down", "choose('cursor_down')", "Down", show=False),
+        Binding("pageup", "choose('page_up')", "A screen up", show=False),
+        Binding("pagedown", "choose('page_down')", "A screen down", show=False),
+    ]
+
+    def __init__(self, commands: Iterable[SystemCommand]) -> None:
+        super().__init__(Input(placeholder="Search for commands", compact=True))
+        self._commands = list(commands)
+        self._listed = self._commands
+        self._rows = OptionList(*map(self._row, self._listed), markup=False, compact=True)
+        self._rows.can_focus = False
+        self._rows.highlighted = 0 if self._listed else None
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield self._line
+            yield self._rows
+
+    @staticmethod
+    def _row(command: SystemCommand) -> Text:
+        return Text.assemble(printable(command.title), "  ", (printable(command.help), "dim"))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        words = event.value.lower().split()
+        self._listed = [
+            command
+            for command in self._commands
+            if all(word in f"{command.title} {command.help}".lower() for word in words)
+        ]
+        if words:  # those whose name begins so come first
+            self._listed.sort(key=lambda command: not command.title.lower().startswith(words[0]))
+        self._rows.set_options(map(self._row, self._listed))
+        self._rows.highlighted = 0 if self._listed else None
+
+    def action_choose(self, move: str) -> None:
+        getattr(self._rows, f"action_{move}")()
+
+    def on_input_submitted(self, _event: Input.Submitted) -> None:
+        self._take(self._rows.highlighted)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._take(event.option_index)
+
+    def _take(self, at: int | None) -> None:
+        if at is not None and at < len(self._listed):
+            self.dismiss(self._listed[at])
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(_Dialog[bool]):
     """A question with yes or no; nothing happens by accident."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
