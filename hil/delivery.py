@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from hil.errors import SetupError
 from hil.injector import Planned
@@ -16,8 +17,20 @@ from hil.outcome import Upset
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.link import Noise
 from hil.rig.messages import Arm
-from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
+from hil.rig.node import (
+    EXCLUDED,
+    EXCLUDED_RESULT,
+    SILENT,
+    Life,
+    Node,
+    NodeResult,
+    has_power,
+    hold_up_us,
+    switched_nothing,
+)
 from hil.rig.rig import Rig
+
+_ASK_EVERY_US: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -30,8 +43,18 @@ class _Watch:
     frames_left: int
 
 
+@dataclass(slots=True)
+class _Cut:
+    """The power of a node was cut: when, and the life of its agent that should have ended.
+    `answered`: it has been heard after what its capacitors can give."""
+
+    upset: Upset
+    at_us: int
+    life: Life
+
+
 class Delivery:
-    """Upsets of one run on one rig.
+    """Upsets of one run on one rig. `notes`: what there is to be said of them in the record.
 
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
     back; `watches`: checkpoint upsets that nothing is known of yet, by id; `uncollected`: upsets
@@ -50,6 +73,8 @@ class Delivery:
         self._noises: dict[int, Noise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
+        self._cuts: dict[str, _Cut] = {}
+        self.notes: list[str] = []
         self.latch_up: Callable[[Upset], None] = _no_latch_up
 
     def prepare(self, plan: Planned, *, in_service: bool) -> Upset:
@@ -93,15 +118,24 @@ class Delivery:
         self._timers[upset.plan.id] = timer
 
     def _cut_power(self, node: Node, upset: Upset) -> None:
+        """A software board is known to be dead. Of any other the board itself has to tell: its link
+        stays open, it is asked as before, and the upset is not injected until it is known that it
+        lost its power (see `_collect_cut`)."""
         plan = upset.plan
+        if not node.powered:
+            upset.state, upset.detail = "refused", "the board has no power"
+            return
+        cut = _Cut(upset, self._rig.clock.now_us(), node.life)
         try:
             node.board.power_off()
         except SetupError as error:
             upset.state, upset.detail = "refused", error.message
             return
         node.powered = False
-        node.link.detach("no power")
-        upset.state, upset.verified, upset.changed = "injected", True, True
+        self._cuts[node.name] = cut
+        if has_power(node.board) is False:
+            node.link.detach("no power")
+            upset.state, upset.verified, upset.changed = "injected", True, True
         if plan.returns_after_frames is not None:
             self.returning.append((plan.frame + plan.returns_after_frames, node.name))
 
@@ -127,6 +161,9 @@ class Delivery:
             self._collect_noise(node, upset)
             return
         result = results.get(plan.node, EXCLUDED_RESULT)
+        if plan.target == "board":
+            self._collect_cut(node, upset, result)
+            return
         if result.late:
             return
         if plan.target == "cpu" and plan.kind == "reset":
@@ -140,6 +177,87 @@ class Delivery:
             upset.take(report)
         if upset.state != "injected":
             self.watches.pop(plan.id, None)
+
+    # --- was the power really cut? ------------------------------------------------------------
+
+    def _collect_cut(self, node: Node, upset: Upset, result: NodeResult) -> None:
+        """What the board says after its power was cut:
+
+        another boot id, or an uptime that was reset    it lost its power: injected
+        nothing for as long as makes a board silent     injected, unless its supply measures power
+        an answer of the same agent, after the time
+        for which capacitors can keep it running        the supply switched nothing: failed
+        """
+        cut = self._cuts[node.name]
+        if result.rebooted or not cut.life.went_on(node.life):
+            _is_cut(upset)
+        elif result.status == SILENT:
+            if not result.late:
+                self._silent(node, upset, result.reason)
+        elif result.status != EXCLUDED and self._rig.clock.now_us() >= self._dark_at_us(node, cut):
+            # Its answer to a step does not tell its boot id: only a HELLO does.
+            if self._rig.greeting(node, self._rig.timing.lost_after_us):
+                self._compare(node, upset, cut)
+
+    def _dark_at_us(self, node: Node, cut: _Cut) -> int:
+        return cut.at_us + hold_up_us(node.board)
+
+    def _compare(self, node: Node, upset: Upset, cut: _Cut) -> None:
+        """The board has just said who it is."""
+        if cut.life.went_on(node.life):
+            self._nothing_was_cut(node, upset)
+        else:
+            _is_cut(upset)
+
+    def _silent(self, node: Node, upset: Upset, why: str) -> None:
+        if self._is_fed(node):
+            upset.state = "failed"
+            upset.detail = f"{why}, but its supply still gives power"
+        else:
+            _is_cut(upset)
+            upset.detail = why
+
+    def _is_fed(self, node: Node) -> bool:
+        power = getattr(node.board, "power", None)
+        try:
+            return power is not None and power.gives_power() is True
+        except SetupError:
+            return False
+
+    def _nothing_was_cut(self, node: Node, upset: Upset) -> None:
+        upset.state, upset.verified, upset.changed = "failed", False, False
+        upset.detail = switched_nothing(node)
+        del self._cuts[node.name]
+        self._has_power(node)
+        self.notes.append(switched_nothing(node))
+
+    def _has_power(self, node: Node) -> None:
+        node.powered = True
+        self.returning = [(at, other) for at, other in self.returning if other != node.name]
+
+    def came_back(self, node: Node) -> Upset | None:
+        """A board that was looked for answers. The upset whose verification it takes back: one that
+        was injected as its board fell silent, but it is the same agent that speaks again."""
+        cut = self._cuts.pop(node.name, None)
+        if cut is None or not cut.life.went_on(node.life):
+            return None
+        self._cuts[node.name] = cut
+        self._nothing_was_cut(node, cut.upset)
+        return cut.upset
+
+    def close_cuts(self) -> None:
+        """The run ends: ask the boards whose power was cut, and of which nothing is known yet."""
+        for upset in self.uncollected:
+            if upset.plan.kind != "power_loss":
+                continue
+            node = self._by_name[upset.plan.node]
+            cut, patience_us = self._cuts[node.name], self._rig.timing.lost_after_us
+            while self._rig.clock.now_us() < self._dark_at_us(node, cut):
+                self._rig.clock.sleep_us(_ASK_EVERY_US)
+            if self._rig.greeting(node, patience_us):
+                self._compare(node, upset, cut)
+            else:
+                self._silent(node, upset, node.link.silence)
 
     def _collect_noise(self, node: Node, upset: Upset) -> None:
         noise = self._noises.pop(upset.plan.id)
@@ -230,6 +348,10 @@ def arm_of(plan: Planned) -> Arm:
         steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
         hold_frames=plan.hold_frames, exact=plan.exact,
     )  # fmt: skip
+
+
+def _is_cut(upset: Upset) -> None:
+    upset.state, upset.verified, upset.changed = "injected", True, True
 
 
 def _no_latch_up(upset: Upset) -> None:

@@ -225,6 +225,14 @@ class Classifier:
         else:
             self.finished.append(upset)
 
+    def withdrawn(self, upset: Upset) -> None:
+        """An upset that was called injected was not, as its board says now: its row is written
+        again."""
+        book = self._books[upset.plan.node]
+        book.open = [u for u in book.open if u is not upset]
+        upset.effect = upset.outcome = ""
+        self.finished.append(upset)
+
     @property
     def contaminated_nodes(self) -> list[str]:
         """Nodes that hold what a wrong majority held."""

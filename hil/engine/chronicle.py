@@ -160,6 +160,12 @@ class Chronicle:
             self.writer.anomaly(anomaly)
             self._parts.metrics.unexplained += 1
 
+    def delivery_notes(self, frame: int) -> None:
+        """What there is to be said of how upsets were made."""
+        notes, self._parts.delivery.notes = self._parts.delivery.notes, []
+        for text in notes:
+            self.writer.note(frame, text)
+
     def transitions(self) -> None:
         """The edges that recovery has taken."""
         for transition in self._parts.recovery.take_transitions():

@@ -30,8 +30,12 @@ def close_books(parts: Parts, chronicle: Chronicle, agreed: Verdict | None) -> N
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
+    parts.delivery.close_cuts()
+    chronicle.delivery_notes(last)
     for upset in parts.delivery.uncollected:
-        if upset.verified:  # a latch-up that nobody ended
+        if upset.state != "armed":
+            pass  # a power loss of which the board has just told
+        elif upset.verified:  # a latch-up that nobody ended
             upset.state, upset.outcome = "injected", "degraded"
         else:
             upset.state = "failed"

@@ -11,12 +11,12 @@ from typing import Final
 
 from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
-from hil.recovery import Action, NodeState
+from hil.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.electorate import is_alone
 from hil.repair import Repaired
 from hil.rig.calls import Timing
 from hil.rig.messages import Sync
-from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return
+from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return, switched_nothing
 from hil.voter import Ballot, Verdict
 
 __all__ = ["Healer"]
@@ -114,6 +114,7 @@ class Healer:
         parts = self._parts
         node = parts.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
+        loads = node.loads
         how = parts.mechanic.repair(action, node, verdict, sources)
         if how.lost and may_return(node.board):
             parts.rig.send_away(node, cycle=False)
@@ -126,7 +127,10 @@ class Healer:
                 parts.checkpoints.begin_anew(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
-            parts.classifier.healed(node.name, action.rung.value, boots_of(node.board))
+            # A board that came back as it was has its old worker, with all that lies in it.
+            as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
+            rung = NodeState.RESYNC if as_it_was else action.rung
+            parts.classifier.healed(node.name, rung.value, boots_of(node.board))
             parts.classifier.contaminated(node.name, wrong)
         return how
 
@@ -164,9 +168,24 @@ class Healer:
             self._waited_in_vain = not self._wait_for_a_board()
         for node in parts.rig.returned():
             self._waited_in_vain = False
+            self._tell_what_was_switched(frame, node)
             actions = parts.recovery.returned(frame - 1, node.name)
             self._chronicle.transitions()
             self.carry_out(actions)
+
+    def _tell_what_was_switched(self, frame: int, node: Node) -> None:
+        """The board is back: what its boot id and uptime say of its power that was cut."""
+        parts = self._parts
+        upset = parts.delivery.came_back(node)
+        if upset is not None:  # its silence had another cause
+            parts.classifier.withdrawn(upset)
+        self._chronicle.delivery_notes(frame)
+        if node.cycled_in_vain:
+            node.cycled_in_vain = False
+            how = Repaired(False, switched_nothing(node))
+            self._chronicle.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
+            if upset is None:
+                self._chronicle.writer.note(frame, switched_nothing(node))
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig

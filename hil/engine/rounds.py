@@ -72,6 +72,7 @@ class Rounds:
         for upset in parts.delivery.collect(frame.upsets, frame.results):
             parts.classifier.injected(upset)
             parts.holdings.hit(upset)
+        self._chronicle.delivery_notes(number)
         return frame
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:

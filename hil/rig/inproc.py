@@ -37,6 +37,11 @@ class InprocBoard:
         self._n = ffi.new("size_t *")
         self._powered = True
 
+    @property
+    def has_power(self) -> bool:
+        """It can be asked."""
+        return self._powered
+
     def connect(self) -> InprocBoard:
         """The transport to a board that has power; SetupError is never raised here."""
         self._rx.clear()

@@ -133,6 +133,34 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 
+class Life(NamedTuple):
+    """One start of an agent: which, and its age at some moment [us]."""
+
+    boot_id: int | None
+    uptime_us: int
+
+    def went_on(self, later: Life) -> bool:
+        """Whether the agent is still the same: its boot id is, and its uptime was not reset. A
+        board without a source of random numbers may have the same boot id after each start."""
+        return later.boot_id == self.boot_id and later.uptime_us >= self.uptime_us
+
+
+def switched_nothing(node: Node) -> str:
+    """What is to be said when the power of a node was cut, and its agent went on."""
+    return f"the supply switched nothing: node {node.name}'s boot id and uptime went on"
+
+
+def has_power(board: Board) -> bool | None:
+    """Whether a software board has power; None: nobody knows that of a real one but itself."""
+    powered = getattr(board, "has_power", None)
+    return None if powered is None else bool(powered)
+
+
+def hold_up_us(board: Board) -> int:
+    """How long a board may run on from its capacitors when its power is cut."""
+    return int(getattr(board, "hold_up_us", 0))
+
+
 def boot_timeout_us(board: Board) -> int:
     """How long a board may take from power-on to its first answer; 0: it answers at once."""
     return int(getattr(board, "boot_timeout_us", 0))
@@ -171,10 +199,12 @@ class Node:
         self.board = board
         self.link = Link(name, clock=clock)
         self.hello: Hello | None = None
+        self.uptime_us = 0  # of the board, as it said last
         self.loads = 0  # how often the workload was put on it
         self.workers = 0  # how often a worker was started on it
         self.loaded_boot: int | None = None  # the agent's start since which it holds it
         self.powered = True
+        self.cycled_in_vain = False  # its power was cycled, and it is the same agent that answers
         self.clock = ClockFit()
         self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
 
@@ -198,15 +228,22 @@ class Node:
         if hello.boot_id != self.link.boot_id:
             self.clock.restart()
         self.hello = hello
+        self.uptime_us = hello.uptime_us
         self.link.greeted(hello)
 
     def timed(self, call: Call, uptime_us: int) -> None:
         """An answer that tells the board's uptime. Boards inside this process have a virtual
         clock, which says nothing."""
+        self.uptime_us = uptime_us
         if call.heard_us and self.link.transport is not None and self.link.transport.fd is not None:
             jumped_us = self.clock.add(call.sent_us, call.heard_us, uptime_us)
             if jumped_us:
                 self.link.standing.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
+
+    @property
+    def life(self) -> Life:
+        """The start of its agent that is known, and how old it was when it was heard last."""
+        return Life(self.link.boot_id, self.uptime_us)
 
     @property
     def mask(self) -> int:

@@ -66,6 +66,11 @@ class ProcessBoard:
         """Process id of the agent, None without one."""
         return self._process.pid if self._process else None
 
+    @property
+    def has_power(self) -> bool:
+        """Its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def connect(self) -> SerialTransport:
         """Open the board's port, starting the board if it does not run. SetupError if that
         fails."""

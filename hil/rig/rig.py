@@ -37,6 +37,7 @@ from hil.rig.node import (
     DONE,
     SILENT,
     Board,
+    Life,
     Node,
     NodeResult,
     boot_timeout_us,
@@ -44,6 +45,7 @@ from hil.rig.node import (
     no_boot,
     result_of_reply,
     result_without_reply,
+    switched_nothing,
 )
 from hil.rig.power import Power, PowerMonitor
 from hil.rig.program import PREFIX, golden_run
@@ -129,6 +131,7 @@ class Rig:
         """How long the host did not look at its links in the last step, although it should have."""
         self.attendant = Attendant(clock)
         self._cuts: dict[str, int] = {}
+        self._cycled: dict[str, Life] = {}
         powers = (_power_of(node) for node in self.nodes)
         self.power = PowerMonitor([p for p in powers if p is not None], clock=clock)
         self._seq = self.clock.now_us() % 0xFFFF
@@ -429,6 +432,17 @@ class Rig:
             return _STATUS_TEXT.get(call.result.status, f"status {call.result.status}")
         return "the board did not answer"
 
+    def greeting(self, node: Node, patience_us: int) -> bool:
+        """Ask a node who it is, for so long; whether it answered. Its `life` then is the present
+        one."""
+        call = Call(node.link, self.next_seq(), Msg.HELLO)
+        run_calls([call], replace(self.timing, lost_after_us=patience_us))
+        if isinstance(call.result, Rebooted):
+            node.met(call.result.hello)
+        elif isinstance(call.result, bytes):
+            node.met(messages.hello(call.result))
+        return isinstance(call.result, (bytes, Rebooted))
+
     def report(self, node: Node, id_: int) -> Report | None:
         """What became of an upset; None if the board cannot tell (any more)."""
         call = Call(node.link, self.next_seq(), Msg.REPORT, messages.id_request(id_))
@@ -479,7 +493,10 @@ class Rig:
         if not isinstance(call.result, (bytes, Rebooted)):
             self.expect(node, call)
         self.rates.begin_anew(node)
+        before = node.life
         self._greet(node)
+        if before.went_on(node.life):
+            raise NodeError(f"node {node.name} did not start again: its boot id and uptime went on")
         self.load(node)
 
     def reload(self, node: Node) -> None:
@@ -495,6 +512,8 @@ class Rig:
         """Look for the board beside the run, from now on; with `cycle` its power is cut and given
         back first."""
         wanted = cycle and node.board.can_cycle
+        if wanted:
+            self._cycled[node.name] = node.life
         self.attendant.look_for(node, node.board.power_cycle if wanted else None)
 
     def cut_off(self, node: Node, reason: str) -> None:
@@ -522,6 +541,8 @@ class Rig:
             self._cuts.pop(back.node.name, None)
             back.node.link.attach(back.transport, back.decoder)
             back.node.met(back.hello)
+            before = self._cycled.pop(back.node.name, None)
+            back.node.cycled_in_vain = before is not None and before.went_on(back.node.life)
         return [back.node for back in found]
 
     def rejoin(self, node: Node) -> None:
@@ -538,9 +559,12 @@ class Rig:
         if may_return(node.board) and node.board.can_cycle:
             self._cycle_and_wait(node)
             return
+        before = node.life
         if node.board.can_cycle:
             node.board.power_cycle()
         self.connect(node)
+        if node.board.can_cycle and before.went_on(node.life):
+            raise NodeError(switched_nothing(node))
         self.load(node)
 
     def _cycle_and_wait(self, node: Node) -> None:

@@ -15,6 +15,8 @@ class SerialBoard:
 
     kind = "serial"
     can_return = True
+    hold_up_us = 2_000_000
+    """What capacitors, on the board and in its supply, may keep it running for."""
 
     def __init__(
         self,

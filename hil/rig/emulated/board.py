@@ -174,6 +174,11 @@ class EmulatedBoard:
         return self._machine.pid if self._machine else None
 
     @property
+    def has_power(self) -> bool:
+        """Its machine is there."""
+        return self._machine is not None and self._machine.ended() is None
+
+    @property
     def processor_use(self) -> ProcessorUse | None:
         """Of the emulator, None without power."""
         return self._machine.processor_use if self._machine else None
