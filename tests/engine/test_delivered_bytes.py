@@ -60,7 +60,7 @@ def test_an_agent_that_lies_after_digesting_is_outvoted_in_the_same_frame(
     node: int, lying_agent: Path, tmp_path: Path
 ) -> None:
     result = lying(node, "tmr", lying_agent, tmp_path / "run").run()
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
     assert result.availability == 1.0
     reader = Reader(tmp_path / "run")
     try:
@@ -73,5 +73,5 @@ def test_an_agent_that_lies_after_digesting_is_outvoted_in_the_same_frame(
 
 def test_a_pair_with_a_liar_delivers_no_wrong_output(lying_agent: Path, tmp_path: Path) -> None:
     result = lying(0, "dmr", lying_agent, tmp_path / "run").run()
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
     assert result.metrics["unresolved"] == len(LIES_IN)  # it lies again when it computes again

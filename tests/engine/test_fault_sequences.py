@@ -175,7 +175,7 @@ def test_no_frame_of_an_adversarys_case_is_lost_or_wrong(
     result = run(tmp_path / "run", board, scheme, workload, 3, frames, events)
     assert result.upsets["injected"] == len(events)
     assert result.availability == 1.0
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
 
 
 # --- what leaves the system without a comparison --------------------------------------------------
@@ -212,7 +212,7 @@ def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: 
         {"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0},
     ]  # fmt: skip
     result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 100, events)
-    assert result.metrics["sdc_escaped"] == 0
+    assert result.metrics["sdc_frames"] == 0
     assert result.metrics["unresolved"] == 20
     assert result.verdicts["unanimous"] == 80
 
