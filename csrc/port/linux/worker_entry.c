@@ -21,7 +21,10 @@ enum { XSTATE_MAX = 1 << 15 /* [byte] more than any processor has today */ };
 
 static int set_of(hil_worker_t *w, int request, int set, void *registers, size_t *len) {
   struct iovec io = {registers, *len};
-  if (ptrace(request, w->pid, (void *)(intptr_t)set, &io) != 0) {
+  const long done = request == PTRACE_GETREGSET
+                        ? ptrace(PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io)
+                        : ptrace(PTRACE_SETREGSET, w->pid, (void *)(intptr_t)set, &io);
+  if (done != 0) {
     w->last_errno = (uint32_t)errno;
     return HIL_ERR_IO;
   }
