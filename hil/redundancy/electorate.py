@@ -13,7 +13,6 @@ They cannot outvote two voters that agree.
 What a scheme delivers when one node answers and no other can be compared with it:
 
     nothing   no output: the scheme is fail-silent (the default of dmr)
-    hold      the last output that was voted on, once more
     deliver   the node's own output, marked as not voted on (the default of all other schemes)
 
 Pure."""
@@ -52,11 +51,6 @@ class Rules:
             return True
         within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
         return self.unvoted is Unvoted.DELIVER and within
-
-    def holds(self, frames_alone: int) -> bool:
-        """Whether the last voted output is delivered once more instead."""
-        within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
-        return self.size > 1 and self.unvoted is Unvoted.HOLD and within
 
 
 def is_alone(verdict: Verdict) -> bool:

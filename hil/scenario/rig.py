@@ -86,12 +86,12 @@ class Rig(FrozenModel):
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr), `hold` (the last voted output) or `deliver` (its own; "
+        "it: `nothing` (default of dmr) or `deliver` (its own output; "
         "default of all other schemes).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="For how many frames in a row at most `hold` and `deliver` apply; 0 = without "
+        description="For how many frames in a row at most `deliver` applies; 0 = without "
         "a limit. Nothing is delivered after them.",
     )
     board: BoardWord = Field(

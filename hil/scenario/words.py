@@ -61,7 +61,6 @@ class Unvoted(Word):
     """What is delivered while one node answers and no other can be compared with it."""
 
     NOTHING = "nothing"  # the scheme is fail-silent
-    HOLD = "hold"  # the last output that was voted on
     DELIVER = "deliver"  # its own output, marked as not voted on
 
 

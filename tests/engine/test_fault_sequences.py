@@ -189,7 +189,6 @@ BLACKOUT = [{"frame": 20, "node": "b", "target": "board", "action": "power_loss"
     [
         ({}, 20),
         ({"unvoted_output": "nothing"}, 20),
-        ({"unvoted_output": "hold"}, 20),
         ({"unvoted_output": "deliver"}, 60),
         ({"unvoted_output": "deliver", "unvoted_frames": 7}, 27),
     ],
