@@ -1,24 +1,26 @@
 """Replay: votes a recorded run again, from its ballots, and compares everything that follows.
 
-Pure on the record: no boards, no golden run. `verify` says whether the record still says what
-happened; `tally` counts what a run that has not (yet) ended has come to.
+Pure on the record: no boards. `verify` says whether the record still says what happened; `tally`
+counts what a run that has not (yet) ended has come to.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
+from pydantic import ValidationError
 
 from hil.errors import KernelError, RecordError
-from hil.kernel import digest64
+from hil.kernel import Golden, digest64
 from hil.record.digest import hex64
 from hil.record.reader import Reader
+from hil.scenario import Scenario
+from hil.verification import Difference, Verification
+from hil.verify_end import NONSENSE, SEALED_SINCE, verify_end, verify_seal
 from hil.voter import (
     CORRECT,
     DELIVERED,
@@ -32,70 +34,16 @@ from hil.voter import (
 
 __all__ = ["Difference", "Verification", "result_of", "tally", "verify"]
 
-_KEPT: Final = 20
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_VOTERS_AT: Final = 10
 _FLAGS_AT: Final = 11
+_RECOVERIES: Final = """
+SELECT (SELECT count(*) FROM repairs WHERE ok AND action NOT IN ('refresh', 'rollback')) +
+       (SELECT count(DISTINCT frame) FROM repairs
+        WHERE ok AND action='rollback' AND cause != 'it was alone')
+"""
+_POPCOUNT: Final = np.array([n.bit_count() for n in range(128)])
 _PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that is not as it was recorded. `frame` is None where the whole run is meant."""
-
-    frame: int | None
-    what: str
-    recorded: str
-    now: str
-
-    def __str__(self) -> str:
-        where = "the run" if self.frame is None else f"frame {self.frame}"
-        return f"{where}: {self.what}: recorded {self.recorded}, now {self.now}"
-
-
-@dataclass(slots=True)
-class Verification:
-    """What was voted again, and what differs: the first `_KEPT` differences, and how many in all.
-
-    `complete` is false for a run that is not finished: it was verified as far as it goes.
-    """
-
-    complete: bool
-    outcome: str
-    frames: int = 0
-    notable: int = 0
-    outputs: int = 0
-    run_digest: str = ""
-    differences: list[Difference] = field(default_factory=list)
-    count: int = 0
-
-    @property
-    def ok(self) -> bool:
-        return self.count == 0
-
-    def differs(self, frame: int | None, what: str, recorded: object, now: object) -> None:
-        self.count += 1
-        if len(self.differences) < _KEPT:
-            self.differences.append(Difference(frame, what, str(recorded), str(now)))
-
-    def compare(self, frame: int | None, what: str, recorded: object, now: object) -> None:
-        if recorded != now:
-            self.differs(frame, what, recorded, now)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "verified": self.ok,
-            "complete": self.complete,
-            "outcome": self.outcome,
-            "frames": self.frames,
-            "notable_frames": self.notable,
-            "outputs": self.outputs,
-            "run_digest": self.run_digest,
-            "differences": self.count,
-            "first_differences": [
-                {"frame": d.frame, "what": d.what, "recorded": d.recorded, "now": d.now}
-                for d in self.differences
-            ],
-        }
 
 
 # --- counting -------------------------------------------------------------------------------------
@@ -109,6 +57,8 @@ def tally(reader: Reader) -> dict[str, Any]:
     frames = available = wrong = 0
     skips = {row[0]: row[1] for row in reader.rows("SELECT frame, frames FROM skips")}
     last_available = last_wrong = False
+    voting = np.zeros(8, np.int64)
+    last_voters = 0
     for first, count, data in reader.blocks():
         if len(data) != count * size:
             raise RecordError(
@@ -125,23 +75,37 @@ def tally(reader: Reader) -> dict[str, Any]:
         frames += count
         available += int(weights[delivered & correct].sum())
         wrong += int(weights[delivered & ~correct].sum())
+        voters = _POPCOUNT[packed[:, _VOTERS_AT] & 0x7F]
+        voting += np.bincount(voters, weights, 8).astype(np.int64)
+        last_voters = int(voters[-1])
         last_available = bool(delivered[-1] & correct[-1])
         last_wrong = bool(delivered[-1] & ~correct[-1])
     at_end = sum(skips.values())
     available += at_end * last_available
     wrong += at_end * last_wrong
+    if frames:
+        voting[last_voters] += at_end
     skipped = int(reader.rows("SELECT coalesce(sum(frames), 0) FROM skips")[0][0])
     return {
         "frames": frames,
         "skipped": skipped,
         "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
+        "voting": {n: int(count) for n, count in enumerate(voting)},
         "upsets": _upset_tally(reader),
-        "recoveries": reader.rows(
-            "SELECT count(*) FROM repairs WHERE ok AND action NOT IN ('refresh', 'rollback')"
-        )[0][0]
-        + reader.rows("SELECT count(DISTINCT frame) FROM repairs WHERE ok AND action='rollback'")[
-            0
-        ][0],
+        "upset_kinds": [
+            tuple(row)
+            for row in reader.rows(
+                "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
+                "GROUP BY state, verified, target, effect, outcome"
+            )
+        ],
+        "isolated": reader.rows(
+            "SELECT count(*) FROM transitions t WHERE after='isolated' AND "
+            "id=(SELECT max(id) FROM transitions WHERE node=t.node)"
+        )[0][0],
+        "commands": reader.rows("SELECT count(*) FROM commands WHERE ok")[0][0],
+        "recoveries": reader.rows(_RECOVERIES)[0][0],
+        "available": available,
         "availability": available / (frames + skipped) if frames + skipped else 0.0,
         "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
         "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
@@ -205,13 +169,40 @@ def result_of(reader: Reader) -> dict[str, Any]:
 
 
 def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None) -> Verification:
-    """Vote every recorded frame again, and compare. `on_progress` is told frames done and in all.
+    """Vote every recorded frame again, compute the golden run again, and compare everything. Of a
+    finished run also its end (`hil.verify_end`). `on_progress` is told frames done and in all.
 
     RecordError if the database itself cannot be read; contents that make no sense are differences.
     """
     outcome = reader.meta.get("outcome", "unknown")
     out = Verification(complete=reader.is_complete, outcome=outcome)
     rows = _Rows(reader)
+    scenario = _scenario(out, reader)
+    golden = None if scenario is None else _golden(out, scenario)
+    try:
+        _all_frames(out, reader, rows, golden, on_progress)
+        out.run_digest = reader.run_digest()
+        if out.complete:
+            verify_end(out, reader, scenario, tally(reader))
+    except NONSENSE as error:
+        out.differs(None, "record", "one that makes sense", f"nonsense ({error})")
+    if out.complete:
+        verify_seal(out, reader)
+    else:
+        out.not_covered.append(
+            "the run is not finished: it has no result, no reports and no record digest yet, so "
+            "that other tables than frames, replies and blocks are not compared with anything"
+        )
+    return out
+
+
+def _all_frames(
+    out: Verification,
+    reader: Reader,
+    rows: _Rows,
+    golden: Golden | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
     total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
     size = record_length(rows.nodes)
     next_frame = 0
@@ -219,7 +210,11 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
         out.compare(next_frame, "first frame of the block", first, next_frame)
         out.compare(first, "size of the block in bytes", len(data), count * size)
         for index in range(min(count, len(data) // size)):
-            _one_frame(out, rows, first + index, data[index * size : (index + 1) * size])
+            packed = data[index * size : (index + 1) * size]
+            try:
+                _one_frame(out, rows, first + index, packed, golden)
+            except NONSENSE as error:
+                out.differs(first + index, "its rows", "readable", f"nonsense ({error})")
             out.frames += 1
         next_frame = first + count
         if on_progress is not None:
@@ -227,13 +222,37 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     # The frame in which an unfinished run was cut off may have its row and not yet its block.
     for frame in rows.left_over(next_frame if out.complete else next_frame + 1):
         out.differs(frame, "row of a frame that is not in the blocks", "there", "not expected")
-    out.run_digest = reader.run_digest()
-    if out.complete:
-        _whole_run(out, reader)
-    return out
 
 
-def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes) -> None:
+def _scenario(out: Verification, reader: Reader) -> Scenario | None:
+    """What the record says that was run."""
+    try:
+        return Scenario.model_validate(reader.meta_json("scenario"))
+    except (ValidationError, RecordError) as error:
+        if reader.version >= SEALED_SINCE:
+            out.differs(None, "scenario", "one that can be run", str(error).splitlines()[0])
+        else:
+            out.not_covered.append("this hil cannot read the scenario of so old a record")
+        return None
+
+
+def _golden(out: Verification, scenario: Scenario) -> Golden | None:
+    """The golden run, to be computed again from its seed."""
+    if scenario.exec is not None:
+        out.not_covered.append(
+            f"the golden run of the program `{scenario.exec.program}` was not computed again: it "
+            "is not part of hil; what was recorded as correct was taken as correct"
+        )
+        return None
+    out.covered.append("the golden run was computed again from workload and seed")
+    return Golden(scenario.workload, scenario.seed)
+
+
+def _one_frame(
+    out: Verification, rows: _Rows, number: int, packed: bytes, golden: Golden | None
+) -> None:
+    if golden is not None:
+        golden.step()
     try:
         recorded = unpack(packed)
         again = vote_again(recorded)
@@ -249,6 +268,20 @@ def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes) -> No
         _notable(out, rows, row, recorded)
     elif recorded.kind not in _PLAIN or recorded.dissent or recorded.latent or not recorded.correct:
         out.differs(number, "its row in `frames`", "missing", recorded.kind.name.lower())
+    if golden is not None:
+        _against_golden(out, number, recorded, row, golden)
+
+
+def _against_golden(
+    out: Verification, number: int, recorded: Verdict, row: sqlite3.Row | None, golden: Golden
+) -> None:
+    right = recorded.delivered and recorded.output == golden.output_digest
+    out.compare(number, "output is that of the golden run", recorded.correct, right)
+    if row is not None:
+        for what, now in (
+            ("golden_output", golden.output_digest), ("golden_state", golden.state_digest),
+        ):  # fmt: skip
+            out.compare(number, f"`{what}` of its row in `frames`", row[what], hex64(now))
 
 
 def _name_difference(
@@ -291,7 +324,7 @@ def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict)
     ):
         out.compare(k, f"`{what}` of its row in `frames`", row[what], now)
     if verdict.delivered:
-        right = verdict.output == int(row["golden_output"], 16)
+        right = hex64(verdict.output) == row["golden_output"]
         out.compare(k, "output is the golden one", verdict.correct, right)
     if row["value"]:
         out.outputs += 1
@@ -323,53 +356,6 @@ def _same_ballot(
         ("state_digest", hex64(ballot.state_digest)),
     ):
         out.compare(frame, f"`{what}` of node {name} in `replies`", reply[what], now)
-
-
-def _whole_run(out: Verification, reader: Reader) -> None:
-    """The result in the record and in manifest.json against what the record adds up to."""
-    result = reader.meta_json("result")
-    if not isinstance(result, dict):
-        out.differs(None, "result", "missing", "a finished run has one")
-        return
-    try:
-        counted = tally(reader)
-    except RecordError as error:
-        out.differs(None, "blocks", "whole", error.message)
-        return
-    _same_result(out, "", result, counted)
-    out.compare(None, "outcome", result.get("outcome"), out.outcome)
-    out.compare(None, "run digest", result.get("run_digest"), out.run_digest)
-    manifest = reader.path.parent / "manifest.json"
-    try:
-        told = json.loads(manifest.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return  # the record alone was copied
-    except (OSError, ValueError) as error:
-        out.differs(None, "manifest.json", "readable", error)
-        return
-    if not isinstance(told, dict):
-        out.differs(None, "manifest.json", "an object", type(told).__name__)
-        return
-    for key in ("outcome", "run_digest", "seed"):
-        out.compare(None, f"`{key}` in manifest.json", told.get(key), result.get(key))
-    _same_result(out, " in manifest.json", told, counted)
-
-
-def _same_result(
-    out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
-) -> None:
-    for key in ("frames", "verdicts", "availability", "slips", "skipped"):
-        out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
-    upsets = told.get("upsets")
-    for key, now in counted["upsets"].items():
-        old = upsets.get(key) if isinstance(upsets, dict) else None
-        if key == "events" and isinstance(old, dict):  # how many were planned, the scenario says
-            old = {"injected": old.get("injected")}
-        out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(now))
-
-
-def _without_zeros(value: Any) -> Any:
-    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
 
 
 class _Rows:

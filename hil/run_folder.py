@@ -17,7 +17,7 @@ from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.record.schema import SCHEMA_VERSION
 from hil.result import RunResult
-from hil.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced, write_reports
+from hil.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced
 from hil.scenario import Scenario
 
 
@@ -112,11 +112,11 @@ def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
     }
 
 
-def write_result(
+def ended(
     scenario: Scenario, result: RunResult, nodes: list[dict[str, Any]], started_utc: str
-) -> None:
-    """Write the reports of a run that has ended, however it did. Raises RecordError."""
-    content = {
+) -> dict[str, Any]:
+    """What the reports of a run that has ended say of it, however it did."""
+    return {
         **identity(scenario),
         "started_utc": started_utc,
         "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -124,4 +124,3 @@ def write_result(
         **result.as_json(),
         "wall_s": result.wall_s,
     }
-    write_reports(result.run_dir, content)

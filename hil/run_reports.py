@@ -10,6 +10,7 @@ Knows nothing else of the project, so that it can report that the rest of it can
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -30,6 +31,8 @@ __all__ = [
     "MANIFEST",
     "RUNNING",
     "environment",
+    "junit_digest",
+    "junit_of",
     "may_be_replaced",
     "write_reports",
     "xml_text",
@@ -66,9 +69,19 @@ def write_reports(run_dir: Path, content: Mapping[str, Any]) -> None:
     """
     manifest = json.dumps(content, indent=2, allow_nan=False) + "\n"
     _replace(run_dir / MANIFEST, manifest.encode("ascii"))
+    _replace(run_dir / JUNIT, junit_of(content))
+
+
+def junit_of(content: Mapping[str, Any]) -> bytes:
+    """Return the JUnit file that says what `content` does."""
     suite = _suite(content)
     ElementTree.indent(suite)
-    _replace(run_dir / JUNIT, ElementTree.tostring(suite, "utf-8", xml_declaration=True) + b"\n")
+    return bytes(ElementTree.tostring(suite, "utf-8", xml_declaration=True)) + b"\n"
+
+
+def junit_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of that file."""
+    return hashlib.sha256(junit_of(content)).hexdigest()
 
 
 def environment() -> dict[str, Any]:

@@ -70,7 +70,14 @@ ALLOWED: dict[str, set[str]] = {
     "hil.result": SCENARIO | {"hil.rig"},
     "hil.resume": SCENARIO
     | {"hil.injector", "hil.metrics", "hil.outcome", "hil.record", "hil.rig", "hil.voter"},
-    "hil.replay": KERNEL | {"hil.record", "hil.voter"},
+    "hil.verification": set(),
+    "hil.verify_end": KERNEL
+    | SCENARIO
+    | {"hil.metrics", "hil.record", "hil.result", "hil.run_reports", "hil.verification"}
+    | {"hil.voter"},
+    "hil.replay": KERNEL
+    | SCENARIO
+    | {"hil.record", "hil.verification", "hil.verify_end", "hil.voter"},
     "hil.survey": KERNEL | SCENARIO | {"hil.plant"},
     "hil.steward": KERNEL
     | SCENARIO
@@ -80,7 +87,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.control.protocol", "hil.delivery", "hil.injector", "hil.metrics", "hil.observation"}
     | {"hil.outcome", "hil.plant", "hil.record", "hil.recovery", "hil.redundancy"}
     | {"hil.repair", "hil.result"}
-    | {"hil.resume", "hil.rig", "hil.run_folder", "hil.steward", "hil.upset_limits", "hil.voter"},
+    | {"hil.resume", "hil.rig", "hil.run_folder", "hil.run_reports", "hil.steward"}
+    | {"hil.upset_limits", "hil.voter"},
     "hil.upset_limits": KERNEL | SCENARIO | {"hil.rig"},
     "hil.loop": ANY,
     "hil.doctor": ANY,

@@ -65,6 +65,7 @@ class Chronicle:
                 at_once = isinstance(error, KeyboardInterrupt)
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
                 with contextlib.suppress(HilError):
+                    self._writer.break_seal()
                     self._writer.note(self._parts.golden.next_frame, text)
                     self._writer.meta("outcome", "aborted" if at_once else "error")
                     self._writer.close(0.0 if at_once else _LAST_WORDS_S)

@@ -16,6 +16,7 @@ from hil.result import LostBoard, RunResult, decide
 from hil.rig.attendant import BOOT_PATIENCE_US
 from hil.rig.node import SILENT, Node, boot_timeout_us
 from hil.rig.rig import Calibration
+from hil.run_reports import JUNIT, junit_digest, write_reports
 from hil.scenario.expect import not_covered
 from hil.voter import Verdict, VerdictKind
 
@@ -145,10 +146,14 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     writer.meta("result", result.as_json())
     writer.meta("wall_us", result.wall_us)
     writer.meta("outcome", result.outcome)
+    content = run_folder.ended(
+        parts.scenario, result, chronicle.identities(), writer.recorded_meta("started_utc")
+    )
+    writer.meta("reports", {"content": content, JUNIT: junit_digest(content)})
     writer.commit()
     writer.check_in_place()
-    started_utc = writer.recorded_meta("started_utc")
-    run_folder.write_result(parts.scenario, result, chronicle.identities(), started_utc)
+    digest = writer.seal()
+    write_reports(result.run_dir, {**content, "record_digest": digest})
 
 
 def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> str:

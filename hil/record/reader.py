@@ -37,6 +37,7 @@ class Reader:
         except sqlite3.Error as error:
             self.db.close()
             raise RecordError(f"{self.path} is not a record of hil: {error}") from error
+        self.version = int(version)
         if version > SCHEMA_VERSION:
             self.db.close()
             raise RecordError(

@@ -25,6 +25,7 @@ from hil.record.digest import canonical_lines, combine, hex64
 from hil.record.opening import is_locked, make_plain
 from hil.record.pending import Pending
 from hil.record.schema import SCHEMA_VERSION, TABLES
+from hil.record.seal import SEAL, seal_of
 from hil.voter import NodeStatus, Verdict, VerdictKind
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
@@ -81,6 +82,7 @@ class Writer:
         """Since when another program holds the write lock, and before which frame that began."""
         self._in_wal = False
         self._closed = False
+        self._sealed = False
         with self._guard("open"):
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
         with self._or_closed(), self._guard("open"):
@@ -181,7 +183,7 @@ class Writer:
             drop(f"DELETE FROM {table} WHERE frame >= ?", frame)
         drop("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
         drop("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
-        drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'record_digest')")
+        drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'seal')")
         drop(
             "INSERT OR REPLACE INTO upsets SELECT * FROM upsets_at_snapshot WHERE frame < ?", frame
         )
@@ -613,7 +615,7 @@ class Writer:
 
     def _tell_of_lock(self, since_s: float, frame: int, rows: int) -> None:
         seconds = time.monotonic() - since_s
-        if seconds >= _TOLD_S:
+        if seconds >= _TOLD_S and not self._sealed:
             self.note(
                 frame,
                 f"another program held the write lock of the record for {seconds:.1f} s; {rows} "
@@ -625,6 +627,28 @@ class Writer:
         self.settle()
         with self._guard("read"):
             return combine(self._frames_hash, canonical_lines(self._db))
+
+    def seal(self) -> str:
+        """Write the digest of everything in the record, and return it. Nothing may follow but
+        `close`: whatever is written later breaks the seal. RecordError."""
+        self.settle()
+        self.settle()  # with the note of a lock that was waited for
+        self._sealed = True
+        with self._guard("read"):
+            self._db.execute("BEGIN")
+            try:
+                seal = seal_of(self._db)
+            finally:
+                self._db.execute("ROLLBACK")
+        self.meta(SEAL, seal)
+        self.settle()
+        return str(seal["record_digest"])
+
+    def break_seal(self) -> None:
+        """What is written from now on was not part of the end that was sealed."""
+        if self._sealed:
+            self._sealed = False
+            self._pending.before_rows("DELETE FROM meta WHERE key IN ('result', ?)", SEAL)
 
     def close(self, patience_s: float | None = None) -> None:
         """Commit, bring the database back to one plain file if nobody else has it open, and close

@@ -87,6 +87,14 @@ class _Verified(Protocol):
     @property
     def run_digest(self) -> str: ...
     @property
+    def record_digest(self) -> str: ...
+    @property
+    def empty(self) -> bool: ...
+    @property
+    def covered(self) -> Sequence[str]: ...
+    @property
+    def not_covered(self) -> Sequence[str]: ...
+    @property
     def differences(self) -> Sequence[object]: ...
     @property
     def count(self) -> int: ...
@@ -191,6 +199,9 @@ def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
     parts: list[RenderableType] = []
     if v.ok:
         parts.append(Text(f" {glyphs.ok} verified: {what}", style=GOOD))
+    elif not v.count:
+        parts.append(Text(f" {glyphs.bad} NOT verified: {what}", style=BAD))
+        parts.append(Text("   no frame was recorded: there is nothing to vote again"))
     else:
         parts.append(Text(f" {glyphs.bad} DIFFERS: {what}", style=BAD))
         parts.append(_whole(f"   first: {v.differences[0]}"))
@@ -199,7 +210,11 @@ def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
         if v.count > 1 + len(rest):
             parts.append(Text(f"   and {v.count - 1 - len(rest):,} more"))
     parts.append(details)
-    parts.append(Text(f"   run digest {v.run_digest}", style=DIM, no_wrap=True))
+    parts += [Text(f"   {line}", style=DIM) for line in v.covered]
+    parts.append(_whole(f"   run digest {v.run_digest}"))
+    if v.record_digest:
+        parts.append(_whole(f"   record digest {v.record_digest}"))
+    parts += [Text(f"   not covered: {line}", style=DIM) for line in v.not_covered]
     if not v.complete:
         parts.append(
             Text(f" {glyphs.warn} the run is not finished: verified as far as it goes", style=WARN)

@@ -1,0 +1,117 @@
+"""The record digest: SHA-256 over every table of a record, row by row.
+
+It is computed when a run ends, and written last, into `meta` (key `seal`) and into manifest.json.
+Each row is one line of JSON, rows are ordered by their key, tables by name; the columns' names and
+the schema are part of it, and so is everything else but the seal itself. It finds whatever was
+changed, removed or added afterwards. It is no signature: whoever can write the record can compute
+it again. To prove who wrote a record, keep the digest (or sign manifest.json) somewhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+__all__ = ["SEAL", "Seal", "difference", "seal_of"]
+
+SEAL: Final = "seal"
+"""The key of the seal in `meta`."""
+_BLOB_MAX: Final = 64
+"""[byte] Longer blobs stand in a row's line by their own SHA-256."""
+_ROWS: Final = 1000
+
+Seal = dict[str, Any]
+"""`record_digest`; `schema`: the digest of the schema; `tables`: rows and digest by name."""
+
+
+def seal_of(db: sqlite3.Connection) -> Seal:
+    """Compute the seal of what stands in a record now, reading it once from end to end, a few rows
+    at a time. sqlite3.Error if it cannot be read."""
+    tables = {name: _table(db, name) for name in _table_names(db)}
+    content: Seal = {"schema": _schema(db), "tables": tables}
+    return {"record_digest": _digest([content]), **content}
+
+
+def difference(recorded: object, now: Seal) -> Iterator[tuple[str, str, str]]:
+    """What a recorded seal says otherwise than the record itself: what, recorded, now."""
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("tables"), dict):
+        yield "seal of the record", "missing", "a finished run has one"
+        return
+    for name in sorted({*recorded["tables"], *now["tables"]}):
+        before, after = recorded["tables"].get(name), now["tables"].get(name)
+        if before != after:
+            yield f"table `{name}`", _described(before), _described(after)
+    for key in ("schema", "record_digest"):
+        if recorded.get(key) != now[key]:
+            yield key.replace("_", " "), str(recorded.get(key)), now[key]
+    if recorded.keys() != now.keys():
+        yield "seal of the record", ", ".join(recorded), ", ".join(now)
+
+
+def _described(table: object) -> str:
+    if not isinstance(table, list) or len(table) != 2:
+        return "missing" if table is None else str(table)
+    return f"{table[0]} rows with digest {str(table[1])[:16]}.."
+
+
+def _table_names(db: sqlite3.Connection) -> list[str]:
+    rows = _plain(db, "SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")
+    return [row[0] for row in rows]
+
+
+def _schema(db: sqlite3.Connection) -> str:
+    version = next(_plain(db, "PRAGMA user_version"))
+    rows = _plain(db, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+    return _digest([version, *rows])
+
+
+def _table(db: sqlite3.Connection, name: str) -> list[Any]:
+    """How many rows, and their digest. Only the seal itself is left out."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    columns = list(_plain(db, f"PRAGMA table_info({quoted})"))
+    keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
+    order = ", ".join('"' + row[1].replace('"', '""') + '"' for row in keys) or "rowid"
+    where = f" WHERE key IS NOT '{SEAL}'" if name == "meta" else ""
+    rows = _plain(db, f"SELECT * FROM {quoted}{where} ORDER BY {order}")
+    count = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal count
+        yield [row[1] for row in columns]
+        for row in rows:
+            count += 1
+            yield row
+
+    digest = _digest(counted())
+    return [count, digest]
+
+
+def _plain(db: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
+    """Rows as tuples, whatever the connection makes of them, a few at a time."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    cursor.arraysize = _ROWS
+    cursor.execute(sql)
+    while rows := cursor.fetchmany():
+        yield from rows
+
+
+def _blob(value: bytes) -> list[str]:
+    """A blob in a line of JSON: no text or number looks like it."""
+    if len(value) <= _BLOB_MAX:
+        return ["hex", value.hex()]
+    return ["sha256", hashlib.sha256(value).hexdigest()]
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), default=_blob, sort_keys=True).encode
+
+
+def _digest(lines: Iterator[Any] | list[Any]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(_ENCODE(line).encode("ascii"))
+        digest.update(b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,82 @@
+"""What a verification of a record has found: differences, what was compared, what cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["Difference", "Verification"]
+
+_KEPT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was recorded. `frame` is None where the whole run is meant."""
+
+    frame: int | None
+    what: str
+    recorded: str
+    now: str
+
+    def __str__(self) -> str:
+        where = "the run" if self.frame is None else f"frame {self.frame}"
+        return f"{where}: {self.what}: recorded {self.recorded}, now {self.now}"
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was voted again, and what differs: the first `_KEPT` differences, and how many in all.
+
+    `complete` is false for a run that is not finished: it was verified as far as it goes. `covered`
+    and `not_covered` say in sentences what was computed or compared, and what nothing here can
+    find out."""
+
+    complete: bool
+    outcome: str
+    frames: int = 0
+    notable: int = 0
+    outputs: int = 0
+    run_digest: str = ""
+    record_digest: str = ""
+    covered: list[str] = field(default_factory=list)
+    not_covered: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """No frame was voted again: nothing was verified."""
+        return self.frames == 0
+
+    @property
+    def ok(self) -> bool:
+        return self.count == 0 and not self.empty
+
+    def differs(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        self.count += 1
+        if len(self.differences) < _KEPT:
+            self.differences.append(Difference(frame, what, str(recorded), str(now)))
+
+    def compare(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        if recorded != now:
+            self.differs(frame, what, recorded, now)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verified": self.ok,
+            "complete": self.complete,
+            "outcome": self.outcome,
+            "frames": self.frames,
+            "notable_frames": self.notable,
+            "outputs": self.outputs,
+            "run_digest": self.run_digest,
+            "record_digest": self.record_digest,
+            "covered": self.covered,
+            "not_covered": self.not_covered,
+            "differences": self.count,
+            "first_differences": [
+                {"frame": d.frame, "what": d.what, "recorded": d.recorded, "now": d.now}
+                for d in self.differences
+            ],
+        }
