@@ -54,9 +54,10 @@ def scenario(seed: int, board: str, frames: int) -> Scenario:
     ]  # fmt: skip
     if board == "process":
         rates.append({"targets": list(IN_WORKER), "per_s": per_s / 2, "steps_max": 20})
+    holds = [0, 3, 50, 500] if frames < SHORT else [3, 50, 500]
     events: list[dict[str, Any]] = [
         {"frame": r.randrange(frames), "node": r.choice(nodes), "target": r.choice(PORTABLE),
-         "pattern": "stuck", "hold_frames": r.choice([0, 3, 50, 500] if frames < SHORT else [3, 50, 500]), "bit": r.randrange(80)}
+         "pattern": "stuck", "hold_frames": r.choice(holds), "bit": r.randrange(80)}
         for _ in range(r.randrange(3))
     ]  # fmt: skip
     if r.random() < 0.5:
