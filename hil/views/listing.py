@@ -17,7 +17,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hil.record.queries import Rows, agreed_wrongly, open_upsets, repaired_before
+from hil.record.queries import Rows, agreed_on_wrong_state, open_upsets, repaired_before
 from hil.record.reader import Reader
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
@@ -182,7 +182,7 @@ def _inherited(
 def inherited_text(record: Rows, frame: int, node: str) -> str:
     """Return what a wrong majority gave a node in an earlier frame; empty if none did."""
     repair = repaired_before(record, frame, node)
-    if repair is None or not agreed_wrongly(record, repair["frame"]):
+    if repair is None or not agreed_on_wrong_state(record, repair["frame"]):
         return ""
     what = repair["action"].replace("_", " ")
     return f"{node} has the state of a wrong majority, by the {what} in frame {repair['frame']}"
