@@ -48,7 +48,7 @@ class Checkup:
         for node in able:
             parts.rig.rates.tend(node)
         for node in parts.nodes:
-            writer.link(node.index, node.link.statistics)
+            writer.link(frame, node.index, node.link.statistics)
         self.links()
 
     def links(self) -> None:

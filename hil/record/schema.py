@@ -14,7 +14,8 @@ those that have changed since. Digests are hex text. Simulated times are integer
 `pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
 old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a
 second and node (round_trip_us: from the last step's request to its answer), `links` the counters
-of the same moment, `link_events` what became of a link: absent, connecting, connected, lost. An
+of the newest moment, `link_counts` those of each such moment (node: its idx), `link_events` what
+became of a link: absent, connecting, connected, lost. An
 upset has its row as soon as it was made; its outcome comes later.
 
 `power` is what bench supplies measured; event is empty, `cut: ...` for a latch-up that was cut off,
@@ -119,6 +120,13 @@ CREATE TABLE clocks (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,
   offset_wall_us REAL NOT NULL, drift_ppm REAL NOT NULL, drift_ppm_error REAL NOT NULL,
   uncertainty_us REAL NOT NULL, samples INTEGER NOT NULL
+);
+CREATE TABLE link_counts (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node INTEGER NOT NULL,
+  tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL, rx_frames INTEGER NOT NULL,
+  rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL, naks INTEGER NOT NULL,
+  retries INTEGER NOT NULL, stale INTEGER NOT NULL, reconnects INTEGER NOT NULL,
+  chatter_bytes INTEGER NOT NULL
 );
 CREATE TABLE link_events (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, wall_us INTEGER NOT NULL,

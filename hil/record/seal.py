@@ -1,10 +1,11 @@
 """The record digest: SHA-256 over every table of a record, row by row.
 
 It is computed when a run ends, and written last, into `meta` (key `seal`) and into manifest.json.
-Each row is one line of JSON, rows are ordered by their key, tables by name; the columns' names and
-the schema are part of it, and so is everything else but the seal itself. It finds whatever was
-changed, removed or added afterwards. It is no signature: whoever can write the record can compute
-it again. To prove who wrote a record, keep the digest (or sign manifest.json) somewhere else.
+Rows are ordered by their key, so many of them are one line of JSON, tables are ordered by name. The
+columns' names and the schema are part of it, and so is everything else but the seal itself. It
+finds whatever was changed, removed or added afterwards. It is no signature: whoever can write the
+record can compute it again. To prove who wrote a record, keep the digest (or sign manifest.json)
+somewhere else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ SEAL: Final = "seal"
 """The key of the seal in `meta`."""
 _BLOB_MAX: Final = 64
 """[byte] Longer blobs stand in a row's line by their own SHA-256."""
-_ROWS: Final = 1000
+_ROWS: Final = 512
+_ROWS_WITH_BLOBS: Final = 16
+"""Rows in a line of JSON: more are faster, but all of them are in memory at once."""
 
 Seal = dict[str, Any]
 """`record_digest`; `schema`: the digest of the schema; `tables`: rows and digest by name."""
@@ -75,28 +78,32 @@ def _table(db: sqlite3.Connection, name: str) -> list[Any]:
     keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
     order = ", ".join('"' + row[1].replace('"', '""') + '"' for row in keys) or "rowid"
     where = f" WHERE key IS NOT '{SEAL}'" if name == "meta" else ""
-    rows = _plain(db, f"SELECT * FROM {quoted}{where} ORDER BY {order}")
+    size = _ROWS_WITH_BLOBS if any(row[2] == "BLOB" for row in columns) else _ROWS
     count = 0
 
-    def counted() -> Iterator[Any]:
+    def lines() -> Iterator[Any]:
         nonlocal count
         yield [row[1] for row in columns]
-        for row in rows:
-            count += 1
-            yield row
+        for rows in _groups(db, f"SELECT * FROM {quoted}{where} ORDER BY {order}", size):
+            count += len(rows)
+            yield rows
 
-    digest = _digest(counted())
+    digest = _digest(lines())
     return [count, digest]
 
 
 def _plain(db: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
-    """Rows as tuples, whatever the connection makes of them, a few at a time."""
+    for rows in _groups(db, sql):
+        yield from rows
+
+
+def _groups(db: sqlite3.Connection, sql: str, size: int = _ROWS) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows as tuples, whatever the connection makes of them, `size` at a time."""
     cursor = db.cursor()
     cursor.row_factory = None
-    cursor.arraysize = _ROWS
     cursor.execute(sql)
-    while rows := cursor.fetchmany():
-        yield from rows
+    while rows := cursor.fetchmany(size):
+        yield rows
 
 
 def _blob(value: bytes) -> list[str]:

@@ -52,6 +52,7 @@ _PENDING_MAX = 256 << 20
 _BY_FRAME = (
     "frames", "replies", "upsets", "transitions", "anomalies", "slips", "repairs", "health",
     "notes", "plant", "skips", "limits", "commands", "link_events", "clocks", "power",
+    "link_counts",
 )  # fmt: skip
 _BLOCK_FRAMES = 4096
 
@@ -452,12 +453,12 @@ class Writer:
             ),
         )  # fmt: skip
 
-    def link(self, node: int, s: LinkStatistics) -> None:
-        self._insert(
-            "links",
-            (node, s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
-             s.stale, s.reconnects, s.chatter_bytes),
-        )  # fmt: skip
+    def link(self, frame: int, node: int, s: LinkStatistics) -> None:
+        """Record the counters of a link as they are after a frame."""
+        counts = (s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
+                  s.stale, s.reconnects, s.chatter_bytes)  # fmt: skip
+        self._insert("links", (node, *counts))
+        self._insert("link_counts", (None, frame, node, *counts))
 
     def link_event(self, frame: int, e: LinkEvent) -> None:
         """What became of a link; its time may lie a little before now."""

@@ -67,13 +67,14 @@ class Alarms(FrozenModel):
         default=None, description="Free memory of a board, MiB."
     )
     link_errors_per_s: QuantityLimits | None = Field(
-        default=None, description="Broken messages that a board received, per second."
+        default=None, description="Broken messages that a board received, per simulated second."
     )
     corrected_per_s: QuantityLimits | None = Field(
-        default=None, description="Memory errors that a board corrected, per second."
+        default=None, description="Memory errors that a board corrected, per simulated second."
     )
     uncorrected_per_s: QuantityLimits | None = Field(
-        default=None, description="Memory errors that a board could not correct, per second."
+        default=None,
+        description="Memory errors that a board could not correct, per simulated second.",
     )
     soc: QuantityLimits | None = Field(default=None, description="Charge of the battery, 0 to 1.")
     bus_v: QuantityLimits | None = Field(default=None, description="Voltage of the bus, V.")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hil.record.queries import isolated_though_right
 from hil.record.reader import Reader
 from hil.views.listing import describe, moments, upset_text
 
@@ -76,8 +77,14 @@ def _missed_event(reader: Reader) -> Trouble | None:
 
 
 def _isolation(reader: Reader) -> Trouble | None:
-    what = "node || ' was isolated: ' || cause"
-    return _row(reader, f"SELECT frame, {what} FROM transitions WHERE after='isolated'")
+    rows = reader.rows("SELECT * FROM transitions WHERE after='isolated' ORDER BY id LIMIT 1")
+    if not rows:
+        return None
+    frame, node = rows[0]["frame"], rows[0]["node"]
+    text = f"{node} was isolated: {rows[0]['cause']}"
+    if isolated_though_right(reader, frame, node):
+        text += "; it was right, and a wrong majority outvoted it"
+    return Trouble(frame, text)
 
 
 def _slip(reader: Reader) -> Trouble | None:

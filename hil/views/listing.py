@@ -1,7 +1,7 @@
 """A run frame by frame, as text: the frames that were more than plain agreement.
 
-One line each: when, the verdict, who was of another opinion, the upset that did it, what was
-repaired.
+One line each: when, the verdict, who was wrong or outvoted, the upsets that did it, what was
+repaired. Right and wrong are told by the fault-free run, not by the majority.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil.record.queries import Rows, agreed_on_wrong_state, open_upsets, repaired_before
 from hil.record.reader import Reader
+from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 
-__all__ = ["Moment", "describe", "moments", "table"]
+__all__ = ["Moment", "describe", "inherited_text", "moments", "table"]
 
 DELIVERING: Final = frozenset({"unanimous", "majority", "simplex"})
 _WORDS: Final = {
@@ -35,8 +37,9 @@ _ALL: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One notable frame. `dissent` has a text per node that was not with the others; `upsets`,
-    `repairs` and `unexplained` what the record says of causes and cures."""
+    """One notable frame. `dissent` has a text per node that was wrong, outvoted or not heard;
+    `upsets` those that hit in the frame, and those of earlier frames that it comes from; `repairs`
+    and `unexplained` what else the record says of causes and cures."""
 
     frame: int
     t_us: int
@@ -63,9 +66,11 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
     """The notable frames from `first` to `last`, both included. RecordError."""
     names = reader.node_names
     span = (first, last)
+    in_force = _InForce(open_upsets(reader, first, last))
     replies = _by_frame(reader.rows(
-        "SELECT frame, node, execution, status, signal, reason FROM replies "
-        "WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node", *span))  # fmt: skip
+        "SELECT frame, node, execution, status, signal, reason, output_digest, state_digest "
+        "FROM replies WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node",
+        *span))  # fmt: skip
     hits = _by_frame(reader.rows(
         "SELECT * FROM upsets WHERE frame BETWEEN ? AND ? ORDER BY id", *span))  # fmt: skip
     found = _by_frame(reader.rows(
@@ -85,6 +90,9 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
         frame = row["frame"]
         delivered = row["verdict"] in DELIVERING
         told = replies[frame]
+        known = {u["id"] for u in (*hits[frame], *found[frame])}
+        faulty = list(_faulty(row, told, names))
+        older = [u for u in in_force.at(frame, faulty) if u["id"] not in known]
         yield Moment(
             frame=frame,
             t_us=row["t_us"],
@@ -95,7 +103,8 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
             dissent=tuple(_dissent(row, told, names)),
             upsets=(
                 *(upset_text(u) for u in hits[frame]),
-                *(f"of {upset_text(u)} in frame {u['frame']}" for u in found[frame]),
+                *(f"of {upset_text(u)} in frame {u['frame']}" for u in (*found[frame], *older)),
+                *_inherited(reader, frame, faulty, (*hits[frame], *found[frame], *older)),
             ),
             repairs=(
                 *(_repair_text(r) for r in repairs[frame]),
@@ -122,20 +131,84 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+class _InForce:
+    """Upsets of earlier frames that are open in later ones; asked frame by frame, in order."""
+
+    def __init__(self, upsets: list[sqlite3.Row]) -> None:
+        self._coming = upsets[::-1]
+        self._open: list[sqlite3.Row] = []
+
+    def at(self, frame: int, nodes: list[str]) -> list[sqlite3.Row]:
+        """Return those that are open on one of `nodes` in this frame."""
+        while self._coming and self._coming[-1]["frame"] <= frame:
+            self._open.append(self._coming.pop())
+        self._open = [u for u in self._open if (u["resolved_frame"] or frame) >= frame]
+        return [
+            u
+            for u in self._open
+            if u["node"] in nodes and (not u["dormant"] or u["detected_frame"] <= frame)
+        ]
+
+
+def _answer(row: sqlite3.Row, reply: sqlite3.Row) -> Answered:
+    golden = (row["golden_output"], row["golden_state"])
+    return answered(reply["status"], reply["output_digest"], reply["state_digest"], golden)
+
+
+def _faulty(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
+    """The nodes whose first answer was not that of the fault-free run; if it is the others' fault
+    that there is no output, those that were not asked."""
+    first = {r["node"]: _answer(row, r) for r in told if r["execution"] == 0}
+    good = {Answered.RIGHT, Answered.EXCLUDED}
+    found = [
+        name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
+    ]
+    if not found and row["verdict"] not in DELIVERING:
+        found = [name for index, name in enumerate(names) if first.get(index) is Answered.EXCLUDED]
+    yield from found
+
+
+def _inherited(
+    reader: Rows, frame: int, faulty: list[str], known: tuple[sqlite3.Row, ...]
+) -> Iterator[str]:
+    """What nodes without an upset of their own have from others."""
+    hit = {u["node"] for u in known}
+    for node in faulty:
+        text = "" if node in hit else inherited_text(reader, frame, node)
+        if text:
+            yield text
+
+
+def inherited_text(record: Rows, frame: int, node: str) -> str:
+    """Return what a wrong majority gave a node in an earlier frame; empty if none did."""
+    repair = repaired_before(record, frame, node)
+    if repair is None or not agreed_on_wrong_state(record, repair["frame"]):
+        return ""
+    what = repair["action"].replace("_", " ")
+    return f"{node} has the state of a wrong majority, by the {what} in frame {repair['frame']}"
+
+
 def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
-    """What was different with each node, as its first execution shows it; then the final masks."""
+    """What was different with each node, as its first execution shows it."""
     first = {r["node"]: r for r in told if r["execution"] == 0}
+    delivered = row["verdict"] in DELIVERING
+    correct = delivered and row["output"] == row["golden_output"]
     for index, name in enumerate(names):
         reply = first.get(index)
-        status = reply["status"] if reply is not None else "done"
-        if status == "crashed" and reply is not None:
+        if reply is None:
+            continue
+        if reply["status"] == "crashed":
             yield f"{name} {signal_name(reply['signal']) if reply['signal'] else 'crashed'}"
-        elif status not in ("done", "excluded"):
-            yield f"{name} {status}"
-        elif row["dissent"] >> index & 1:
-            yield f"{name} dissents"
-        elif row["latent"] >> index & 1:
-            yield f"{name} latent"
+        elif reply["status"] not in ("done", "excluded"):
+            yield f"{name} {reply['status']}"
+        else:
+            dissents, latent = (bool(row[c] >> index & 1) for c in ("dissent", "latent"))
+            words = answer_words(
+                _answer(row, reply), dissents=dissents, latent=latent, delivered=delivered,
+                correct=correct,
+            )  # fmt: skip
+            if words:
+                yield f"{name} {words}"
 
 
 def upset_text(u: sqlite3.Row) -> str:

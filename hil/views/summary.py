@@ -19,6 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hil.record.queries import isolated_though_right
 from hil.record.reader import Reader
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
@@ -52,6 +53,8 @@ _OUTCOMES: Final = (
 _BAD_OUTCOMES: Final = frozenset({"detected_unresolved", "unavailable", "sdc_escaped"})
 _OUTCOMES_PER_LINE: Final = 4
 _SHOWN: Final = 4
+_NOTES: Final = 5
+_REASONS: Final = 3
 _AROUND: Final = 3
 
 
@@ -329,9 +332,13 @@ class _Page:
                 Text(f"\n {self._glyphs.bad} Unexplained anomalies: {len(odd):,}", style=BAD)
             )
             parts.append(self._anomalies(odd))
-        for note in self._reader.rows("SELECT frame, text FROM notes ORDER BY id LIMIT 5"):
+        notes = self._reader.rows("SELECT frame, text FROM notes ORDER BY id")
+        for note in notes[:_NOTES]:
             where = "" if note["frame"] is None else f"frame {note['frame']}: "
             parts.append(Text(f"\n {self._glyphs.warn} {where}{note['text']}", style=WARN))
+        if len(notes) > _NOTES:
+            more = plural(len(notes) - _NOTES, "more note")
+            parts.append(Text(f"\n {self._glyphs.warn} and {more} in the record", style=WARN))
         return Group(*parts) if parts else None
 
     def _anomalies(self, odd: list[sqlite3.Row]) -> RenderableType:
@@ -415,12 +422,16 @@ class _Page:
         rows = self._reader.rows(
             "SELECT CASE WHEN state='injected' THEN 'not verified' ELSE state END, detail, "
             "group_concat(DISTINCT target), count(*) FROM upsets "
-            "WHERE NOT (state='injected' AND verified) GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 3"
+            "WHERE NOT (state='injected' AND verified) GROUP BY 1, 2 ORDER BY 4 DESC"
         )
         lines: list[RenderableType] = []
-        for state, detail, targets, count in rows:
+        for state, detail, targets, count in rows[:_REASONS]:
             why = detail or {"missed": "their position was not reached"}.get(state, "")
             text = f"{count:,} {state}{f': {why}' if why else ''} ({targets.replace(',', ', ')})"
+            lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
+        if len(rows) > _REASONS:
+            count = sum(row[3] for row in rows[_REASONS:])
+            text = f"{count:,} for other reasons"
             lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
         return lines
 
@@ -488,6 +499,11 @@ class _Page:
             link = links.get(node["idx"])
             state = state_text(node["name"], ends.get(node["name"], "voting"), self._glyphs)
             cells: list[RenderableType] = [state, node["board"]]
+            if ends.get(node["name"]) == "isolated" and self._was_right(node["name"]):
+                text = (
+                    f"{node['name']} was right when it was isolated: a wrong majority outvoted it"
+                )
+                where.append(Text(f"   {self._glyphs.bad} {text}", style=BAD))
             if link is not None:
                 cells += [
                     f"{_short(link['tx_frames'])}/{_short(link['tx_bytes'])}",
@@ -496,6 +512,13 @@ class _Page:
                 ]
             out.add_row(*cells)
         return Group(_section("Nodes, and frames/bytes on their links", out), *where)
+
+    def _was_right(self, node: str) -> bool:
+        rows = self._reader.rows(
+            "SELECT frame FROM transitions WHERE node=? AND after='isolated' ORDER BY id DESC "
+            "LIMIT 1", node,
+        )  # fmt: skip
+        return bool(rows) and isolated_though_right(self._reader, rows[0]["frame"], node)
 
     def foot(self) -> RenderableType:
         grid = _grid()

@@ -134,7 +134,7 @@ class Story:
             trip = 900 + 50 * index + 200 * (self.frame // 10 % 5)
             self.writer.health(self.frame, index, health, trip)
             sent = self.frame + 40
-            self.writer.link(index, LinkStatistics(sent, sent * 80, sent, sent * 90))
+            self.writer.link(self.frame, index, LinkStatistics(sent, sent * 80, sent, sent * 90))
 
     # --- what happens -------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hil.perf.week import write_record
+from hil.views.screen import ledger as ledger_module
 from hil.views.screen import watching
 from hil.views.screen.decision import decision, neighbour
 from hil.views.screen.desk import Desk
@@ -23,6 +25,7 @@ from hil.views.screen.ledger import STRETCH, ZOOMS, Ledger, Mark
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
 from hil.views.screen.source import Source, State, newest_run
+from hil.views.screen.timeline import Timeline
 from hil.views.screen.watching import Watch
 from tests.views.story import Story
 
@@ -214,7 +217,7 @@ def test_rates_come_from_two_accounts(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(41)
     node = Gather(opened(tmp_path)).scene(40).nodes[0]
-    assert node.steps_per_s == pytest.approx(10.0)
+    assert node.steps_per_s(Timeline(100_000)) == pytest.approx(10.0)
 
 
 def test_events_are_newest_first_and_the_same_in_a_row_are_one(tmp_path: Path) -> None:
@@ -222,10 +225,10 @@ def test_events_are_newest_first_and_the_same_in_a_row_are_one(tmp_path: Path) -
         story.agree(3).outvoted("a")
         for _ in range(4):
             story.wrong()
-    events = newest_events(opened(tmp_path), 99, 50)
+    events = newest_events(opened(tmp_path), Ledger(opened(tmp_path)), 99, 50)
     assert (events[0].level, events[0].frame, events[0].count) == (Level.BAD, 7, 4)
     assert [event.kind for event in events[1:]] == ["repair", "upset"]
-    assert newest_events(opened(tmp_path), 2, 50) == ()
+    assert newest_events(opened(tmp_path), Ledger(opened(tmp_path)), 2, 50) == ()
 
 
 # --- alarms ---------------------------------------------------------------------------------------
@@ -343,19 +346,47 @@ def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> Non
     assert [a.acknowledged for a in Watch(source).follow(source.last)] == [True]
 
 
-def test_lost_frames_are_those_of_a_plain_search_wherever_one_looks(tmp_path: Path) -> None:
+def episodes_by_hand(rows: list[tuple[int, int, str]]) -> list[tuple[int, int, int]]:
+    """First frame, last frame and count, newest first; rows of frame, time and what was wrong."""
+    found: list[list[tuple[int, int, str]]] = []
+    for what in {row[2] for row in rows}:
+        before = None
+        for row in (row for row in rows if row[2] == what):
+            if before is None or row[1] - before >= 1_000_000:
+                found.append([])
+            found[-1].append(row)
+            before = row[1]
+    spans = [(group[0][0], group[-1][0], len(group)) for group in found]
+    return sorted(spans, key=lambda span: -span[1])
+
+
+def test_episodes_of_bad_frames_are_those_of_a_plain_search_wherever_one_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through stretches of frames that are summed up apart, too."""
+    monkeypatch.setattr(ledger_module, "STRETCH", 16)
+    choose = random.Random(5)
     with Story(tmp_path / "run.db", nodes=2) as story:
-        for k in range(40):
-            story.agree(k % 5).wrong() if k % 3 else story.agree(2).differ(a=1, b=2)
+        for _ in range(60):
+            story.agree(choose.choice((1, 2, 3, 9, 10, 11, 25)))
+            for _ in range(choose.randint(1, 4)):
+                story.wrong() if choose.random() < 0.6 else story.differ(a=1, b=2)
     source = opened(tmp_path)
     ledger = Ledger(source)
-    everything = source.rows("SELECT frame, verdict FROM frames")
-    for head in (source.last, 5, 80, 30, 31, 60, 3, source.last - 1, 0, source.last):
-        expected = [(r[0], r[1]) for r in reversed(everything) if r["frame"] <= head]
-        assert [(r[0], r[1]) for r in source.lost(head, 1000)] == expected
-        assert [r[0] for r in source.lost(head, 3)] == [frame for frame, _ in expected[:3]]
+    assert ledger.read_on(10.0)
+    everything = [
+        (row["frame"], row["t_us"], row["verdict"] if row["verdict"] == "no_majority" else "wrong")
+        for row in source.rows("SELECT frame, t_us, verdict FROM frames ORDER BY frame")
+    ]
+    for head in (source.last, 5, 80, 30, 31, 60, 3, source.last - 1, 0, 200, source.last):
+        bad = [row for row in everything if row[0] <= head]
+        found = [(e.first, e.last, e.frames) for e in ledger.episodes(head, 1000)]
+        assert found == episodes_by_hand(bad)
+        newest = ledger.episodes(head, 3)
+        assert [(e.first, e.last, e.frames) for e in newest] == found[:3]
+        assert all(episode.whole for episode in newest)
         totals = ledger.totals(head)
-        assert totals.no_output + totals.wrong == len(expected)
+        assert totals.no_output + totals.wrong == len(bad)
 
 
 # --- decisions ------------------------------------------------------------------------------------

@@ -223,7 +223,8 @@ def test_an_alarm_at_80_columns_says_its_limit_and_what_the_value_is_now() -> No
     out = Alarm("isolated", "g", Level.BAD, Level.BAD, 10,
                 "g isolated: rebooted; nothing is left to try")  # fmt: skip
     scene = Scene(Run(), head=20, last=20)
-    page = events_page(scene, [alarm, out], 0, [], Filter(), 0, width=80, height=23, marks=MARKS)
+    page = events_page(scene, [alarm, out], 0, [], Filter(), 0, complete=True, width=80, height=23,
+                       marks=MARKS)  # fmt: skip
     assert page[1].plain.endswith("battery charge 0.6998 < 0.7, now 0.8116 (x2)")
     assert page[2].plain.endswith("nothing is left to try")
     assert max(len(row.plain) for row in page) <= 80

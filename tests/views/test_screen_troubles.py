@@ -20,6 +20,7 @@ from hil.views.screen.desk import Desk, View
 from hil.views.screen.events import newest_events
 from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene
 from hil.views.screen.gather import Gather
+from hil.views.screen.ledger import Ledger
 from hil.views.screen.paint import Marks
 from hil.views.screen.player import Player
 from hil.views.screen.source import Source, State
@@ -87,7 +88,7 @@ def test_what_is_ordered_in_a_pause_is_seen_at_once(tmp_path: Path) -> None:
     command(tmp_path, 30, "isolate", node="b")
     source = Source(tmp_path)
     source.poll()
-    texts = [event.text for event in newest_events(source, source.last, 10)]
+    texts = [event.text for event in newest_events(source, Ledger(source), source.last, 10)]
     assert texts == ["ISOLATED: by ann", "isolate, by ann"]
     assert Gather(source).scene(source.last).nodes[1].state == "isolated"
     assert Gather(source).scene(source.last - 1).nodes[1].state == "voting"
@@ -110,7 +111,10 @@ def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
     command(tmp_path, 29, "inject", ok=False, node="zz", target="state")
     source = Source(tmp_path)
     source.poll()
-    told = [(event.node, event.text, event.level) for event in newest_events(source, 29, 10)]
+    told = [
+        (event.node, event.text, event.level)
+        for event in newest_events(source, Ledger(source), 29, 10)
+    ]
     assert told == [
         ("", "ann: Lüfter 換扇", Level.NOTE),
         ("zz", "inject target=state, by ann REFUSED: no such node", Level.WARN),

@@ -121,8 +121,11 @@ def _limit(told: Mapping[str, Any]) -> Limit:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One quantity of one node (empty: of the satellite, or of the whole). `raised_frame`: when it
-    came, came back or got worse; what is acknowledged later than that is acknowledged."""
+    """One quantity of one node (empty: of the satellite, or of the whole). `since_frame`: when it
+    was raised first since it was acknowledged last, and `text` the worst since then.
+    `episode_frame`: when its present episode began (the last one, if it is over; -1: the first),
+    and `episode_text` the worst of that one. `raised_frame`: when it came, came back or got worse;
+    what is acknowledged later than that is acknowledged."""
 
     quantity: str
     node: str
@@ -135,6 +138,18 @@ class Alarm:
     acknowledged: bool = False
     times: int = 1
     raised_frame: int = 0
+    episode_frame: int = -1
+    episode_text: str = ""
+
+    @property
+    def began_frame(self) -> int:
+        """The frame in which the present episode began, or the last one."""
+        return self.since_frame if self.episode_frame < 0 else self.episode_frame
+
+    @property
+    def now_text(self) -> str:
+        """What is so in the present episode, or was in the last one."""
+        return self.episode_text or self.text
 
     @property
     def key(self) -> tuple[str, str]:
@@ -228,6 +243,8 @@ class Book:
         self._alarms[key] = replace(
             old, level=level, latched=max(level, old.latched), since_frame=since,
             text=text if worse else old.text, value=value,
+            episode_frame=frame if raised else old.began_frame,
+            episode_text=text if level > Level.GOOD and level >= old.level else old.now_text,
             worst=value if worse else old.worst, acknowledged=acknowledged,
             times=old.times + raised,
             raised_frame=frame if raised or level > old.level else old.raised_frame,

@@ -15,7 +15,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.events import Key
+from textual.events import Click, Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
@@ -112,6 +112,16 @@ class Ask(_Typed["str | None"]):
         self.dismiss(event.value.strip())
 
 
+class _Rows(OptionList):
+    """A list whose rows may change between a click and its arrival."""
+
+    def on_click(self, event: Click) -> None:
+        """Let Textual look at clicks on rows only that there still are."""
+        row = event.style.meta.get("option")
+        if row is not None and row >= self.option_count:
+            event.prevent_default()
+
+
 class Palette(_Typed["SystemCommand | None"]):
     """All commands by their names; what is typed keeps those that have all its words.
 
@@ -128,7 +138,7 @@ class Palette(_Typed["SystemCommand | None"]):
         super().__init__(Input(placeholder="Search for commands", compact=True))
         self._commands = list(commands)
         self._listed = self._commands
-        self._rows = OptionList(*map(self._row, self._listed), markup=False, compact=True)
+        self._rows = _Rows(*map(self._row, self._listed), markup=False, compact=True)
         self._rows.can_focus = False
         self._rows.highlighted = 0 if self._listed else None
 

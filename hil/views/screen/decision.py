@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from hil.record.digest import hex64
-from hil.views.listing import signal_name, upset_text
+from hil.record.queries import upsets_behind
+from hil.views.correctness import Answered, answer_words, answered
+from hil.views.listing import inherited_text, signal_name, upset_text
 from hil.views.screen.facts import Vote
 from hil.views.screen.gather import vote_of
-from hil.views.screen.source import Source
+from hil.views.screen.source import EVERYTHING, Source
 from hil.views.screen.timeline import Timeline
 from hil.views.style import duration
 from hil.voter import NodeStatus, Verdict
@@ -19,11 +22,13 @@ __all__ = ["Answer", "Cure", "Decision", "Difference", "decision", "neighbour"]
 
 _CHUNK: Final = 8
 _DIFFERENCES_KEPT: Final = 64
+_CURES: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one node said. `part`: voter, heard (compared, but does not count) or out."""
+    """What one node said. `part`: voter, heard (compared, but does not count) or out. `worth`: what
+    its answer is worth, and `words` the same beside the vote."""
 
     node: str
     status: str
@@ -33,11 +38,13 @@ class Answer:
     part: str
     agrees: bool
     latent: bool
+    worth: Answered = Answered.RIGHT
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Bytes of one node that are not those of the others. `where` is output or state."""
+    """Bytes of one node that are not those of the reference. `where` is output or state."""
 
     node: str
     where: str
@@ -64,8 +71,8 @@ class Cure:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One frame. `notable` is false if it was plain agreement: then no more than digests is
-    kept. `golden_*` is what the fault-free run computed; `reference` the node that others are
-    compared with where nothing was agreed on."""
+    kept. `golden_*` is what the fault-free run computed. `reference`: what outputs are compared
+    with, where that is not what was agreed on."""
 
     frame: int
     t_us: int
@@ -81,6 +88,7 @@ class Decision:
     differences: tuple[Difference, ...] = ()
     hidden: int = 0
     reference: str = ""
+    bits: int = 0
     causes: tuple[str, ...] = ()
     cures: tuple[Cure, ...] = ()
     outage: str = ""
@@ -96,9 +104,9 @@ def decision(source: Source, frame: int) -> Decision:
     replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
     first = {r["node"]: r for r in replies if r["execution"] == 0}
     value = bytes(row["value"] or b"") if row else b""
-    spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
-    reference = source.names[spoke[0]] if spoke and not value else ""
-    found = _in_output(source.names, first, value) + _in_state(source, frame)
+    answers = _answers(source.names, verdict, row, first)
+    reference, right = _reference(source.names, verdict, answers, first, value)
+    found = _in_output(source.names, first, right) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     return Decision(
         frame,
@@ -111,20 +119,24 @@ def decision(source: Source, frame: int) -> Decision:
         golden_output=row["golden_output"] if row else "",
         golden_state=row["golden_state"] if row else "",
         value=value,
-        answers=tuple(_answers(source.names, verdict, first)),
+        answers=answers,
         differences=tuple(found[:_DIFFERENCES_KEPT]),
         reference=reference,
         hidden=max(0, len(found) - _DIFFERENCES_KEPT),
-        causes=tuple(_causes(source, frame) or _suspects(source, frame, verdict)),
+        bits=sum(difference.bits for difference in found),
+        causes=tuple(_causes(source, frame, answers)),
         cures=cures,
         outage=outage,
     )
 
 
 def _answers(
-    names: tuple[str, ...], verdict: Verdict, first: dict[int, sqlite3.Row]
-) -> list[Answer]:
+    names: tuple[str, ...], verdict: Verdict, row: sqlite3.Row | None,
+    first: dict[int, sqlite3.Row],
+) -> tuple[Answer, ...]:  # fmt: skip
     """As the first execution had it: a rollback may have made them agree."""
+    agreed = (hex64(verdict.output), hex64(verdict.state))
+    golden = (row["golden_output"], row["golden_state"]) if row else agreed
     out: list[Answer] = []
     for index, name in enumerate(names):
         ballot, told = verdict.ballots[index], first.get(index)
@@ -135,27 +147,46 @@ def _answers(
         bit = 1 << index
         part = "voter" if verdict.voters & bit else "out" if status == "excluded" else "heard"
         done = status == "done"
+        agrees = done and output == agreed[0] and bool(verdict.output)
+        latent = done and bool(verdict.state) and state != agreed[1]
+        worth = answered(status, output, state, golden)
+        words = answer_words(worth, dissents=done and not agrees, latent=latent,
+                             delivered=verdict.delivered, correct=verdict.correct)  # fmt: skip
         out.append(
             Answer(
                 name, status, signal_name(number) if number else (told["reason"] if told else ""),
-                output if done else "", state if done else "", part,
-                agrees=done and output == hex64(verdict.output) and bool(verdict.output),
-                latent=done and bool(verdict.state) and state != hex64(verdict.state),
+                output if done else "", state if done else "", part, agrees, latent, worth, words,
             )
         )  # fmt: skip
-    return out
+    return tuple(out)
+
+
+def _reference(
+    names: tuple[str, ...], verdict: Verdict, answers: tuple[Answer, ...],
+    first: dict[int, sqlite3.Row], value: bytes,
+) -> tuple[str, bytes]:  # fmt: skip
+    """What outputs are compared with: what was agreed on, where that is right; else what a node
+    with the right output said; else what there is. Its name is empty for the first of these."""
+    if value and verdict.correct:
+        return "", value
+    for index, answer in enumerate(answers):
+        told = first.get(index)
+        if told and told["output"] and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
+            return f"{names[index]}, right", bytes(told["output"])
+    if value:
+        return "agreed, WRONG", value
+    spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
+    return (names[spoke[0]], bytes(first[spoke[0]]["output"])) if spoke else ("", b"")
 
 
 def _in_output(
-    names: tuple[str, ...], first: dict[int, sqlite3.Row], value: bytes
+    names: tuple[str, ...], first: dict[int, sqlite3.Row], right: bytes
 ) -> list[Difference]:
-    """Pieces of the outputs that differ from the agreed one; without one, from the first."""
-    outputs = {i: bytes(r["output"]) for i, r in first.items()
-               if r["status"] == "done" and r["output"] and i < len(names)}  # fmt: skip
-    agreed = value or next(iter(outputs.values()), b"")
+    """Pieces of the outputs that differ from the reference."""
     out: list[Difference] = []
-    for index, output in outputs.items():
-        out += pieces(names[index], "output", 0, agreed, output)
+    for index, row in first.items():
+        if row["status"] == "done" and row["output"] and index < len(names):
+            out += pieces(names[index], "output", 0, right, bytes(row["output"]))
     return out
 
 
@@ -180,34 +211,32 @@ def _in_state(source: Source, frame: int) -> list[Difference]:
     return out
 
 
-def _causes(source: Source, frame: int) -> list[str]:
-    upsets = source.rows(
+def _causes(source: Source, frame: int, answers: tuple[Answer, ...]) -> Iterator[str]:
+    """What hit in this frame; what still acts in nodes whose answer was not right; what of that no
+    upset explains."""
+    good = {Answered.RIGHT, Answered.EXCLUDED}
+    faulty = [a.node for a in answers if a.worth not in good]
+    if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
+        faulty = [a.node for a in answers]  # all are out: it is what took them out
+    hits = source.rows(
         "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
         "ORDER BY id",
         frame, frame, frame - 100_000, frame,
     )  # fmt: skip
-    anomalies = source.rows(
+    known = {row["id"] for row in hits}
+    behind = [row for row in upsets_behind(source, frame, faulty) if row["id"] not in known]
+    yield from (cause_text(row, frame) for row in (*hits, *behind))
+    explained = {row["node"] for row in (*hits, *behind)}
+    for row in source.rows(
         "SELECT * FROM anomalies WHERE id > ? AND id <= ? AND frame = ?",
         source.position("anomalies", frame - 1), source.position("anomalies", frame), frame,
-    )  # fmt: skip
-    return [
-        *(cause_text(row, frame) for row in upsets),
-        *(f"{a['node']}: {a['effect']}, explained by no upset. {a['reason']}" for a in anomalies),
-    ]
-
-
-def _suspects(source: Source, frame: int, verdict: Verdict) -> list[str]:
-    """Nothing was made in this frame: what hit the differing nodes last may still lie in them."""
-    odd = verdict.dissent | verdict.latent
-    out: list[str] = []
-    for index, name in enumerate(source.names):
-        row = odd >> index & 1 and source.one(
-            "SELECT * FROM upsets WHERE node = ? AND frame BETWEEN ? AND ? AND state = 'injected' "
-            "ORDER BY frame DESC, id DESC LIMIT 1", name, frame - 1000, frame - 1,
-        )  # fmt: skip
-        if row:
-            out.append(f"none in this frame; the last before: {cause_text(row, frame)}")
-    return out
+    ):  # fmt: skip
+        explained.add(row["node"])
+        yield f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}"
+    for name in faulty:
+        text = "" if name in explained else inherited_text(source, frame, name)
+        if text:
+            yield text
 
 
 def cause_text(row: sqlite3.Row, frame: int) -> str:
@@ -220,33 +249,44 @@ def cause_text(row: sqlite3.Row, frame: int) -> str:
         if row["before"] or row["after"]:
             text += f": {bytes(row['before']).hex()} -> {bytes(row['after']).hex()}"
     if row["frame"] != frame:
-        text += f" (made in frame {row['frame']:,})"
+        text += f" (made in frame {row['frame']:,}, and still in force)"
     return text
 
 
 def _cures(source: Source, frame: int) -> tuple[tuple[Cure, ...], str]:
     """What was done from this frame on until its nodes voted again, and how long that took."""
     start = source.position("transitions", frame - 1)
+    end = source.position("transitions", frame)
     left: dict[str, sqlite3.Row] = {}
     back: dict[str, sqlite3.Row] = {}
-    for row in source.rows("SELECT * FROM transitions WHERE id > ? ORDER BY id LIMIT 400", start):
-        if row["frame"] == frame and row["before"] == "voting":
-            left.setdefault(row["node"], row)
-        elif row["node"] in left and row["node"] not in back and \
-                row["after"] in ("voting", "isolated"):  # fmt: skip
-            back[row["node"]] = row
+    for row in source.rows(
+        "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
+        start, end,
+    ):  # fmt: skip
+        if row["frame"] == frame and row["node"] not in left:
+            left[row["node"]] = row
+            again = source.one(
+                "SELECT * FROM transitions WHERE id > ? AND node = ? AND "
+                "after IN ('voting', 'isolated') ORDER BY id LIMIT 1", row["id"] - 1, row["node"],
+            )  # fmt: skip
+            if again is not None:
+                back[row["node"]] = again
     last = max((row["frame"] for row in back.values()), default=frame)
+    if len(back) < len(left):
+        last = EVERYTHING  # what was done until now
+    names = sorted(left)
+    marks = ",".join("?" * len(names))
     repairs = source.rows(
-        "SELECT * FROM repairs WHERE id > ? AND id <= ? ORDER BY id LIMIT 40",
-        source.position("repairs", frame - 1), source.position("repairs", last),
+        f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
+        "ORDER BY id LIMIT ?",
+        source.position("repairs", frame - 1), source.position("repairs", last), frame, *names,
+        _CURES + 1,
     )  # fmt: skip
-    cures = tuple(
-        Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"]))
-        for r in repairs
-        if r["frame"] == frame or r["node"] in left
-    )
+    cures = [Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"])) for r in repairs[:_CURES]]
+    if len(repairs) > _CURES:
+        cures.append(Cure(repairs[-1]["frame"], repairs[-1]["node"], "and more repairs", ok=True))
     texts = [_outage(name, row, back.get(name), source.time) for name, row in left.items()]
-    return cures, "; ".join(texts)
+    return tuple(cures), "; ".join(texts)
 
 
 def _repair_text(row: sqlite3.Row) -> str:

@@ -37,7 +37,9 @@ from hil.views.screen.watching import Watch
 __all__ = ["Desk", "View"]
 
 _LEAST: Final = (20, 2)
-_EVENTS: Final = 400
+_EVENTS: Final = 1000
+"""So many of the newest events are searched."""
+_EVENTS_MAX: Final = 4000
 _SOME_EVENTS: Final = 100
 _OF_A_NODE: Final = 60
 _PLANT_US: Final = 1_000_000
@@ -80,7 +82,7 @@ class Desk:
         self._picked: int | None = None  # a frame of the cell under the cursor
         self.frame: int | None = None
         self.filter = Filter()
-        self.event = 0
+        self._chosen: Event | None = None  # the event under the cursor; None: the newest one
         self.scroll = 0
         self.history_zoom = 0
         self.scene = Scene(self._gather_run())
@@ -100,6 +102,8 @@ class Desk:
         self._watch = Watch(self.source, self._clock)
         self._kept: dict[str, _Kept] = {}
         self._events: list[Event] = []
+        self._asked = 0  # for so many events
+        self._chosen = None
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -171,7 +175,8 @@ class Desk:
         if self.view is View.EVENTS:
             return events_page(
                 scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
-                self.event, width=width, height=height, marks=marks,
+                self.event, complete=len(self._events) < self._asked, width=width, height=height,
+                marks=marks,
             )  # fmt: skip
         if self.view is View.MAP:
             shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
@@ -204,23 +209,42 @@ class Desk:
         found = self._keep(
             "node events",
             (node.name, self.scene.head, self.source.changed),
-            lambda: list(newest_events(self.source, self.scene.head, _OF_A_NODE, node.name)),
+            lambda: list(
+                newest_events(
+                    self.source, self.gather.ledger, self.scene.head, _OF_A_NODE, node.name
+                )
+            ),
         )
         assert isinstance(found, list)
         return found
 
     def _all_events(self) -> list[Event]:
         # Who looks at the newest needs no more; who searches or goes back in time does.
-        deep = self.filter.hides or self.event > _SOME_EVENTS // 2
-        count = _EVENTS if deep else max(_SOME_EVENTS, 2 * self._size[1])
+        self._asked = max(_SOME_EVENTS, 2 * self._size[1], 2 * self.event)
+        if self.filter.hides:
+            self._asked = max(self._asked, _EVENTS)
+        count = self._asked = min(self._asked, _EVENTS_MAX)
         found = self._keep(
             "events",
             (self.scene.head, self.source.changed, count),
-            lambda: list(newest_events(self.source, self.scene.head, count)),
+            lambda: list(newest_events(self.source, self.gather.ledger, self.scene.head, count)),
         )
         assert isinstance(found, list)
         self._events = found
         return self._events
+
+    @property
+    def event(self) -> int:
+        """The row under the cursor on the page of events: the chosen event stays under it while
+        others come or are hidden; where it is hidden itself, the next older one is."""
+        chosen, shown = self._chosen, filtered(self._events, self.filter)
+        if chosen is None or not shown:
+            return 0
+        known = next((row for row, event in enumerate(shown) if event.key == chosen.key), None)
+        if known is not None:
+            return known
+        older = (row for row, event in enumerate(shown) if event.frame <= chosen.frame)
+        return next(older, len(shown) - 1)
 
     def _keep(self, what: str, key: tuple[object, ...], ask: Callable[[], object]) -> object:
         """What was asked for already, unless something that it depends on has changed."""
@@ -285,7 +309,8 @@ class Desk:
         elif self.view is View.EVENTS:
             shown = filtered(self._events, self.filter)
             if shown:
-                self.frame = shown[max(0, min(self.event, len(shown) - 1))].frame
+                self._chosen = shown[self.event]
+                self.frame = self._chosen.frame
                 self.go(View.DECISION)
         elif self.view is View.NODE:
             events = self._node_events(self.scene.nodes[(self.node or 0) % len(self.scene.nodes)])
@@ -302,8 +327,9 @@ class Desk:
             self.node = ((start if self.node is None else self.node) + step) % count
             self._picked = None
         elif self.view is View.EVENTS:
-            count = len(filtered(self._events, self.filter))
-            self.event = max(0, min(self.event + step, count - 1))
+            shown = filtered(self._events, self.filter)
+            if shown:
+                self._chosen = shown[max(0, min(self.event + step, len(shown) - 1))]
         else:
             self.scroll = max(0, self.scroll + step)
 
@@ -396,7 +422,7 @@ class Desk:
         """The newest frame, and stay with it."""
         self.frame = self.source.last if self.view is View.DECISION else None
         self.player = self.player.follow()
-        self._picked, self.zoom = None, None
+        self._picked, self.zoom, self._chosen = None, None, None
 
     def faster(self, steps: int) -> None:
         """Another speed of playing."""
@@ -411,8 +437,8 @@ class Desk:
     def next_filter(self) -> None:
         """Only what is bad enough: all, yellow and red, red."""
         index = (LEVELS.index(self.filter.least) + 1) % len(LEVELS)
-        self.filter, self.event = replace(self.filter, least=LEVELS[index]), 0
+        self.filter = replace(self.filter, least=LEVELS[index])
 
     def search(self, text: str) -> None:
         """Only events with this text."""
-        self.filter, self.event = replace(self.filter, text=text), 0
+        self.filter = replace(self.filter, text=text)

@@ -4,67 +4,112 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
+from hil.record.queries import isolated_though_right
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.facts import Event, Level
+from hil.views.screen.ledger import Episode, Ledger
 from hil.views.screen.source import Source
 from hil.views.style import duration
 
 __all__ = ["newest_events"]
 
+Key = tuple[str, int]
+_Make = Callable[[sqlite3.Row, str], "Event | None"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
-_SEARCHED: Final = 5000
+_ROWS_MAX: Final = 2048
+"""No more rows of a table are read to tell how often something happened in a row; where there are
+more, the count says so (`100+`)."""
 _OF_THE_WHOLE: Final = frozenset({"commands", "notes"})
 
 
-def newest_events(source: Source, head: int, count: int, node: str = "") -> tuple[Event, ...]:
-    """The newest `count` events up to frame `head`, newest first; the same in a row are one. With
-    `node` only those of that node, as far as they are among the newest `_SEARCHED` of a kind."""
+def newest_events(
+    source: Source, ledger: Ledger, head: int, count: int, node: str = ""
+) -> tuple[Event, ...]:
+    """Return the newest `count` events up to frame `head`, newest first; with `node` only those of
+    that node. The same in a row are one, counted in the record and not in what is shown."""
+    rows = 2 * count
+    while True:
+        found, oldest = _read(source, head, rows, node)
+        if not node:
+            found.extend(_episode(episode) for episode in ledger.episodes(head, count))
+        found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
+        merged = _merged(found, oldest)[:count]
+        if rows >= _ROWS_MAX or not any(e.more and e.kind != "frame" for e in merged):
+            return tuple(merged)
+        rows = min(_ROWS_MAX, 4 * rows)
+
+
+def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event], set[Key]]:
+    """The newest rows of all tables as events; and of each table that has older ones still, the
+    key of the oldest event."""
     found: list[Event] = []
+    oldest: set[Key] = set()
     upto = source.upto(head)
     for table, kind, make in _BY_ID:
-        position = source.position(table, upto)
-        if position:
-            where, values = ("", ()) if not node else (" AND id > ? AND node = ?",
-                                                       (position - _SEARCHED, node))  # fmt: skip
-            if node and table in _OF_THE_WHOLE:
-                continue
-            for row in source.rows(
-                f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
-                position, *values, 2 * count,
-            ):  # fmt: skip
-                event = make(row, kind)
-                if event is not None:
-                    found.append(event)
-    upsets = source.rows(
-        "SELECT * FROM (SELECT * FROM upsets WHERE frame <= ? ORDER BY frame DESC, id DESC LIMIT ?)"
-        " WHERE ? IN ('', node) LIMIT ?", upto, _SEARCHED if node else count, node, count,
+        if node and table in _OF_THE_WHOLE:
+            continue
+        where, values = (" AND node = ?", (node,)) if node else ("", ())
+        rows = source.rows(
+            f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
+            source.position(table, upto), *values, limit,
+        )  # fmt: skip
+        _take(rows, kind, make, limit, found, oldest)
+        if table == "transitions":
+            found[:] = [_justly(source, event) for event in found]
+    where, values = (" AND node = ?", (node,)) if node else ("", ())
+    rows = source.rows(
+        f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
+        upto, *values, limit,
     )  # fmt: skip
-    found.extend(_upset(row) for row in upsets)
-    if node:
-        found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
-        return tuple(_merged(found))[:count]
-    found.extend(_frame(row) for row in source.lost(head, count))
-    found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
-    return tuple(_merged(found))[:count]
+    _take(rows, "upset", _upset, limit, found, oldest)
+    return found, oldest
 
 
-def _merged(events: Iterable[Event]) -> list[Event]:
-    """The same one after the other, counted; the same of several nodes in a frame, as one."""
+def _justly(source: Source, event: Event) -> Event:
+    """The event; of an isolation, whether a wrong majority was behind it."""
+    isolated = event.kind == "state" and event.level is Level.BAD
+    if not isolated or not isolated_though_right(source, event.frame, event.node):
+        return event
+    return replace(event, text="ISOLATED though right: a wrong majority outvoted it")
+
+
+def _take(
+    rows: Sequence[sqlite3.Row], kind: str, make: _Make, limit: int, found: list[Event],
+    oldest: set[Key],
+) -> None:  # fmt: skip
+    """Make events of the rows of one table, newest first."""
+    last: Key | None = None
+    for row in rows:
+        event = make(row, kind)
+        if event is not None:
+            last = (kind, row["id"])
+            found.append(replace(event, key=last))
+    if last is not None and len(rows) == limit:
+        oldest.add(last)
+
+
+def _merged(events: Iterable[Event], oldest: AbstractSet[Key]) -> list[Event]:
+    """The same one after the other, counted; the same of several nodes in a frame, as one. An event
+    is known by the key of the first of them. `oldest`: before these there is more to read."""
     out: list[Event] = []
     for event in events:
         last = out[-1] if out else event
-        if out and (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
+        if event.kind == "frame" or not out:
+            out.append(event)
+        elif (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
                 last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
-            out[-1] = replace(last, node=f"{event.node},{last.node}")
-        elif out and (out[-1].kind, out[-1].node, out[-1].text) == (event.kind, event.node,
-                                                                  event.text):  # fmt: skip
-            out[-1] = replace(out[-1], count=out[-1].count + 1)
+            out[-1] = replace(last, node=f"{event.node},{last.node}", key=event.key)
+        elif (last.kind, last.node, last.text) == (event.kind, event.node, event.text):
+            out[-1] = replace(last, count=last.count + 1, key=event.key)
         else:
             out.append(event)
+        if event.key in oldest:
+            out[-1] = replace(out[-1], more=True)
     return out
 
 
@@ -92,7 +137,7 @@ def _repair(row: sqlite3.Row, kind: str) -> Event:
     return Event(row["frame"], Level.WARN, kind, row["node"], text)
 
 
-def _upset(row: sqlite3.Row) -> Event:
+def _upset(row: sqlite3.Row, kind: str) -> Event:
     text = upset_text(row).replace(f" {row['node']} ", " ", 1)
     if row["state"] == "injected" and not row["outcome"]:
         text += ", not settled yet"
@@ -101,13 +146,16 @@ def _upset(row: sqlite3.Row) -> Event:
         level = Level.BAD
     elif row["outcome"] not in ("", "no_effect", "corrected", "recovered"):
         level = Level.WARN
-    return Event(row["frame"], level, "upset", row["node"], text)
+    return Event(row["frame"], level, kind, row["node"], text)
 
 
-def _frame(row: sqlite3.Row) -> Event:
+def _episode(episode: Episode) -> Event:
     text = {"no_majority": "NO OUTPUT: no majority", "no_quorum": "NO OUTPUT: no node was heard"}
-    return Event(row["frame"], Level.BAD, "frame", "",
-                 text.get(row["verdict"], "A WRONG OUTPUT LEFT THE SYSTEM"))  # fmt: skip
+    return Event(
+        episode.last, Level.BAD, "frame", "",
+        text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"), episode.frames,
+        not episode.whole, ("frame", episode.first), episode.first,
+    )  # fmt: skip
 
 
 def _anomaly(row: sqlite3.Row, kind: str) -> Event:
@@ -168,7 +216,6 @@ def _note(row: sqlite3.Row, kind: str) -> Event:
 _NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})
 """Commands that leave a note of their own."""
 
-_Make = Callable[[sqlite3.Row, str], "Event | None"]
 _BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (
     ("transitions", "state", _state),
     ("repairs", "repair", _repair),

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hil.views.correctness import Answered
 from hil.views.screen.ledger import Cell, Totals
 from hil.views.screen.source import State
 from hil.views.screen.timeline import Timeline
@@ -96,7 +97,8 @@ class PlantNode:
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """One node. `state` of its recovery since `state_frame`; `began_frame` and `began_cause` when
-    and why it left the vote; `status` what came of it in the frame; `upset` what hit it then."""
+    and why it left the vote; `status` what came of it in the frame, and `answer` what its answer is
+    worth (None: the record does not say); `upset` what is behind its being out, or wrong."""
 
     index: int
     name: str
@@ -109,6 +111,7 @@ class NodeFacts:
     began_cause: str = ""
     upset: str = ""
     status: str = "done"
+    answer: Answered | None = None
     signal: int = 0
     heard_frame: int | None = None
     reading: Reading | None = None
@@ -116,13 +119,14 @@ class NodeFacts:
     link: LinkCounts | None = None
     plant: PlantNode | None = None
 
-    @property
-    def steps_per_s(self) -> float | None:
-        """Steps per real second, from the last two accounts."""
+    def steps_per_s(self, time: Timeline) -> float | None:
+        """Steps per simulated second, from the last two accounts: real time means nothing in a run
+        that is not paced by it."""
         now, then = self.reading, self.earlier
-        if now is None or then is None or now.wall_us <= then.wall_us or now.steps < then.steps:
+        if now is None or then is None or now.steps < then.steps:
             return None
-        return (now.steps - then.steps) / (now.wall_us - then.wall_us) * 1e6
+        spent_us = time.t_us(now.frame) - time.t_us(then.frame)
+        return (now.steps - then.steps) / spent_us * 1e6 if spent_us > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,9 @@ class Plant:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `count` of the same in a row, the last in `frame`."""
+    """Something that happened. `count` of the same in a row, the last in `frame`; with `more` at
+    least so many. `key` stays the same while more of them come. `first`: in which frame the first
+    of them was, if that is worth telling."""
 
     frame: int
     level: Level
@@ -178,12 +184,17 @@ class Event:
     node: str
     text: str
     count: int = 1
+    more: bool = False
+    key: tuple[str, int] = ("", 0)
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Everything around frame `head`; `last` is the newest there is. `paused_by`: who told the run
-    to wait there (empty: nobody)."""
+    to wait there (empty: nobody). `rate`: frames per real second; `speed`: simulated time per real
+    time. `upsets` were injected and read back, `missed` were not;
+    `recoveries`: repairs that succeeded."""
 
     run: Run
     state: State = State.RUNNING
@@ -193,11 +204,13 @@ class Scene:
     paused_by: str = ""
     age_s: float | None = None
     rate: float | None = None
+    speed: float | None = None
     head: int = -1
     last: int = -1
     vote: Vote | None = None
     nodes: tuple[NodeFacts, ...] = ()
     upsets: int = 0
+    missed: int = 0
     recoveries: int = 0
     slips: int = 0
     totals: Totals = field(default_factory=Totals)

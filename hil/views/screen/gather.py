@@ -10,8 +10,20 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
+from hil.record.digest import hex64
+from hil.record.queries import (
+    golden_digests,
+    left_vote,
+    outvoted_though_right,
+    recoveries,
+    skipped_frames,
+    upsets_behind,
+)
+from hil.views.correctness import Answered, answered, names_text
+from hil.views.listing import inherited_text
 from hil.views.screen.events import newest_events
 from hil.views.screen.facts import (
     LinkCounts,
@@ -35,7 +47,9 @@ __all__ = ["Gather", "anomaly_cells", "place_of", "reading_of", "vote_of"]
 _READ_ON_S: Final = 0.02
 _RATE_WINDOW_S: Final = 5.0
 _LOOK_BACK: Final = 5000
-"""Rows of health or transitions that are searched for a node that has none among the newest."""
+"""Rows of health that are searched for a node that has none among the newest."""
+_NAMED: Final = 2
+"""So many upsets are named where there is little room."""
 _SETTLED: Final = 1000
 """So many frames later no upset is added to one any more."""
 _AHEAD_US: Final = 3_600_000_000
@@ -52,11 +66,13 @@ class Gather:
         self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()
-        self._states: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._states: dict[str, tuple[int, dict[str, Any] | None, bool]] = {}
         self._readings: tuple[int, dict[int, list[Reading]]] = (-1, {})
         self._heard: dict[int, int] = {}
-        self._counts: tuple[tuple[int, int], tuple[int, int, int]] = ((-1, -1), (0, 0, 0))
-        self._upsets_by = (-1, 0)
+        self._counts: tuple[tuple[int, int], tuple[int, int, int, int]] = ((-1, -1), (0, 0, 0, 0))
+        self._upsets_by = (-1, 0, 0)
+        self._recoveries_by = (0, 0)
+        self._behind: dict[tuple[str, int], tuple[int, str]] = {}
         self._paused: tuple[int, str] = (-1, "")
         self._places: tuple[int, tuple[Place, ...]] = (-1, ())
         self._plants: tuple[int, tuple[Plant, ...]] = (-1, ())
@@ -70,7 +86,8 @@ class Gather:
             return Scene(Run(path=str(source.run)), source.state, source.reason)
         if source.last < self._known:  # a run that was killed goes on from its last snapshot
             self.ledger.forget(source.last + 1)
-            self._upsets_by = (-1, 0)
+            self._upsets_by, self._recoveries_by = (-1, 0, 0), (0, 0)
+            self._states.clear()
         self._known = source.last
         self.ledger.read_on(_READ_ON_S)
         with source.moment():
@@ -79,11 +96,14 @@ class Gather:
     def _scene(self, head: int, cells: int, zoom: int, events: int) -> Scene:
         source, run = self.source, self.run
         verdict = source.verdict(head)
-        upsets, recoveries, slips = self._counted(head)
+        golden = self._golden(head, verdict)
+        upsets, missed, repaired, slips = self._counted(head)
         plant = self._plant(head)
         newest = head >= source.last
         running = source.state is State.RUNNING
         paused_by = self._paused_by() if newest else ""
+        going = newest and not paused_by and running
+        rate, speed = self._rate() if going else (None, None)
         return Scene(
             run=run,
             state=source.state,
@@ -92,18 +112,20 @@ class Gather:
             gone=newest and source.writer_is_gone(),
             paused_by=paused_by,
             age_s=source.age_s(),
-            rate=self._rate() if newest and not paused_by and running else None,
+            rate=rate,
+            speed=speed,
             head=head,
             last=source.last,
             vote=vote_of(verdict),
-            nodes=tuple(self._node(row, head, verdict) for row in source.nodes),
+            nodes=tuple(self._node(row, head, verdict, golden) for row in source.nodes),
             upsets=upsets,
-            recoveries=recoveries,
+            missed=missed,
+            recoveries=repaired,
             slips=slips,
-            totals=self.ledger.totals(head) if head >= 0 else Totals(),
+            totals=self._totals(head) if head >= 0 else Totals(),
             strip=self.ledger.strip(head, cells, zoom),
             zoom=zoom,
-            events=newest_events(source, head, events),
+            events=newest_events(source, self.ledger, head, events),
             plant=plant,
             places=self._orbit(head),
             plants=self._plants[1],
@@ -129,11 +151,11 @@ class Gather:
             for e in result.get("expectations", [])
         )  # fmt: skip
 
-    def _rate(self) -> float | None:
-        """Frames per real second, of the last seconds."""
-        pulse = self.source.pulse
+    def _rate(self) -> tuple[float | None, float | None]:
+        """Frames per real second, and simulated time per real time, of the last seconds."""
+        pulse, time = self.source.pulse, self.source.time
         if pulse is None:
-            return None
+            return None, None
         if not self._rates or self._rates[-1][0] != pulse.unix_us:
             if self._rates and pulse.frame < self._rates[-1][1]:
                 self._rates.clear()
@@ -141,33 +163,69 @@ class Gather:
         while len(self._rates) > 2 and pulse.unix_us - self._rates[1][0] > _RATE_WINDOW_S * 1e6:
             self._rates.popleft()
         (then, first), (now, last) = self._rates[0], self._rates[-1]
-        return (last - first) / (now - then) * 1e6 if now - then > 400_000 else None
+        if now - then <= 400_000:
+            return None, None
+        flown_us = time.t_us(last) - time.t_us(first)
+        return (last - first) / (now - then) * 1e6, flown_us / (now - then)
 
-    def _counted(self, head: int) -> tuple[int, int, int]:
-        """Upsets, recoveries and slips up to `head`."""
+    def _golden(self, head: int, verdict: Verdict | None) -> tuple[str, str] | None:
+        """The fault-free digests of a frame."""
+        if verdict is None:
+            return None
+        told = golden_digests(self.source, head)
+        if told is None and verdict.correct:
+            told = (hex64(verdict.output), hex64(verdict.state))
+        return told
+
+    def _totals(self, head: int) -> Totals:
+        """The sums up to `head`; frames that were skipped count like the one after them."""
+        totals = self.ledger.totals(head)
+        if not self.source.time.known:
+            return totals
+        over = head >= self.source.last and self.source.state is State.ENDED
+        skipped, lost, wrong = skipped_frames(self.source, head, over=over)
+        return replace(totals, frames=totals.frames + skipped, no_output=totals.no_output + lost,
+                       wrong=totals.wrong + wrong)  # fmt: skip
+
+    def _counted(self, head: int) -> tuple[int, int, int, int]:
+        """Upsets that were made, and that were not, recoveries and slips up to `head`."""
         source = self.source
         key = (head if head < source.last else -2, source.changed)
         if key != self._counts[0]:
             upto = source.upto(head)
-            recoveries = source.position("repairs", upto)
             slips = source.position("slips", upto)
-            self._counts = (key, (self._upsets(head, upto), recoveries, slips))
+            repaired = self._repaired(source.position("repairs", upto))
+            self._counts = (key, (*self._upsets(head, upto), repaired, slips))
         return self._counts[1]
 
-    def _upsets(self, head: int, upto: int) -> int:
-        """How many upsets there were. A long past is counted once, not with every look."""
-        source = self.source
-        sql = "SELECT count(*) FROM upsets WHERE frame > ? AND frame <= ?"
-        by, count = self._upsets_by
+    def _repaired(self, position: int) -> int:
+        """How many of the repairs up to this one succeeded, counted on from the last look."""
+        at, count = self._recoveries_by
+        if at > position:
+            at, count = 0, 0
+        self._recoveries_by = (position, count + recoveries(self.source, at, position))
+        return self._recoveries_by[1]
+
+    def _upsets(self, head: int, upto: int) -> tuple[int, int]:
+        """How many upsets were made, and how many were not. A long past is counted once, not with
+        every look."""
+        by, made, missed = self._upsets_by
         settled = head - _SETTLED
         if by > head:
-            by, count = -1, 0
+            by, made, missed = -1, 0, 0
         if settled > by:
-            row = source.one(sql, by, settled)
-            by, count = settled, count + (row[0] if row else 0)
-            self._upsets_by = (by, count)
-        row = source.one(sql, by, upto)
-        return count + (row[0] if row else 0)
+            more = self._upsets_between(by, settled)
+            by, made, missed = settled, made + more[0], missed + more[1]
+            self._upsets_by = (by, made, missed)
+        more = self._upsets_between(by, upto)
+        return made + more[0], missed + more[1]
+
+    def _upsets_between(self, after: int, last: int) -> tuple[int, int]:
+        row = self.source.one(
+            "SELECT count(*) FILTER (WHERE state = 'injected' AND verified), count(*) FROM upsets "
+            "WHERE frame > ? AND frame <= ?", after, last,
+        )  # fmt: skip
+        return (row[0], row[1] - row[0]) if row else (0, 0)
 
     def _paused_by(self) -> str:
         """Who holds the run at the newest frame; empty if nobody does."""
@@ -188,13 +246,21 @@ class Gather:
 
     # --- nodes --------------------------------------------------------------------------------
 
-    def _node(self, row: sqlite3.Row, head: int, verdict: Verdict | None) -> NodeFacts:
+    def _node(
+        self, row: sqlite3.Row, head: int, verdict: Verdict | None, golden: tuple[str, str] | None
+    ) -> NodeFacts:
         index, name = row["idx"], row["name"]
         ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
         status = NodeStatus(ballot.status).name.lower() if ballot else "done"
+        answer = None
+        if ballot is not None and golden is not None:
+            digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
+            answer = answered(status, *digests, golden)
         told = self._state(name, head, isolated=status == "excluded")
+        if not told["upset"] and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
+            told = {**told, "upset": self._upset_behind(name, head)}
         readings = self._reading(index, head)
-        link = self.source.one("SELECT * FROM links WHERE node = ?", index)
+        link = self._link(index, head)
         heard = self.source.last_answer(head, index)
         if heard is None and self._heard.get(index, head + 1) <= head:
             heard = self._heard[index]
@@ -204,47 +270,79 @@ class Gather:
             self._heard[index] = heard
         return NodeFacts(
             index, name, row["board"], row["model"] or "", row["port"] or "",
-            status=status, signal=ballot.signal if ballot else 0, heard_frame=heard,
+            status=status, answer=answer, signal=ballot.signal if ballot else 0, heard_frame=heard,
             reading=readings[0] if readings else None,
             earlier=readings[1] if len(readings) > 1 else None,
-            link=_link(link), plant=self._plant_node(name), **told,
+            link=link, plant=self._plant_node(name), **told,
         )  # fmt: skip
 
     def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
         """The recovery state of a node, since when, and how it left the vote."""
-        position = self.source.position("transitions", self.source.upto(head))
-        kept = self._states.get(name)
-        if kept is not None and kept[0] == position:
-            return kept[1]
-        rows = self.source.rows(
+        upto = self.source.upto(head)
+        position = self.source.position("transitions", upto)
+        after, told, by_answers = self._states.get(name, (0, None, False))
+        if after > position:
+            after, told = 0, None
+        row = self.source.one(
             "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? "
-            "ORDER BY id DESC LIMIT 40",
-            position, position - _LOOK_BACK, name,
+            "ORDER BY id DESC LIMIT 1", position, after, name,
         )  # fmt: skip
-        told: dict[str, Any] = {
-            "state": rows[0]["after"] if rows else "isolated" if isolated else "voting",
-            "state_frame": rows[0]["frame"] if rows else None,
-            "began_frame": None, "began_cause": "", "upset": "",
-        }  # fmt: skip
-        if told["state"] != "voting":
-            began = next((row for row in rows if row["before"] == "voting"), None)
+        if row is not None or told is None:
+            told = {
+                "state": row["after"] if row else "isolated" if isolated else "voting",
+                "state_frame": row["frame"] if row else None,
+                "began_frame": None, "began_cause": "", "upset": "",
+            }  # fmt: skip
+            began = left_vote(self.source, upto, name) if told["state"] != "voting" else None
             if began is not None:
                 told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
-                if began["after"] == "suspect":  # else somebody took it out, not its answers
-                    told["upset"] = self._upset_behind(name, began["frame"])
-        self._states[name] = (position, told)
-        return told
+            # Else somebody took it out, not its answers.
+            by_answers = began is not None and began["after"] == "suspect"
+        self._states[name] = (position, told, by_answers)
+        if not by_answers:
+            return told
+        return {**told, **self._why_out(name, told["began_frame"], told["began_cause"])}
+
+    def _why_out(self, name: str, frame: int, cause: str) -> dict[str, Any]:
+        """What is behind a node's leaving the vote in a frame."""
+        if outvoted_though_right(self.source, frame, name):
+            others = [other for other in self.source.names if other != name]
+            behind = self._behind_text(upsets_behind(self.source, frame, others), named=True)
+            return {"began_cause": "right, but a wrong majority outvoted it", "upset": behind}
+        return {"began_cause": cause, "upset": self._upset_behind(name, frame)}
 
     def _upset_behind(self, name: str, frame: int) -> str:
-        """What hit a node when it left the vote, if that is known."""
+        """What a node's answer in a frame comes from, if that is known."""
+        kept = self._behind.get((name, frame))
+        if kept is None or kept[0] != self.source.changed:
+            rows = upsets_behind(self.source, frame, [name])
+            text = self._behind_text(rows) or inherited_text(self.source, frame, name)
+            if len(self._behind) > 64:
+                self._behind.clear()
+            kept = self._behind[name, frame] = (self.source.changed, text)
+        return kept[1]
+
+    def _behind_text(self, rows: list[sqlite3.Row], *, named: bool = False) -> str:
+        """The newest upsets of `rows`, in few words: `upset #3 state bit`."""
+        texts = [
+            f"#{row['id']} {row['node'] + ' ' if named else ''}{row['target']} "
+            f"{row['kind'].replace('_', ' ')}"
+            for row in rows[-_NAMED:]
+        ]
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        return f"upset {names_text(texts)}{more}" if texts else ""
+
+    def _link(self, index: int, head: int) -> LinkCounts | None:
+        """The counters of a link at the frame on view; the newest ones stand in a record from
+        before they were kept over time, and only for its newest frame."""
+        position = self.source.position("link_counts", self.source.upto(head))
         row = self.source.one(
-            "SELECT id, target, kind FROM upsets WHERE node = ? AND frame BETWEEN ? AND ? "
-            "AND state = 'injected' ORDER BY frame DESC, id DESC LIMIT 1",
-            name, frame - 1000, frame,
+            "SELECT * FROM link_counts WHERE id <= ? AND node = ? ORDER BY id DESC LIMIT 1",
+            position, index,
         )  # fmt: skip
-        if row is None:
-            return ""
-        return f"upset #{row['id']} {row['target']} {row['kind'].replace('_', ' ')}"
+        if row is None and head >= self.source.last:
+            row = self.source.one("SELECT * FROM links WHERE node = ?", index)
+        return _link_counts(row)
 
     def _reading(self, index: int, head: int) -> list[Reading]:
         position = self.source.position("health", self.source.upto(head))
@@ -388,7 +486,7 @@ def _scaled(value: int | None, by: float) -> float | None:
     return None if value is None else value / by
 
 
-def _link(row: sqlite3.Row | None) -> LinkCounts | None:
+def _link_counts(row: sqlite3.Row | None) -> LinkCounts | None:
     if row is None:
         return None
     return LinkCounts(row["tx_frames"], row["rx_frames"], row["rx_errors"], row["naks"],

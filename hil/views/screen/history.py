@@ -48,7 +48,7 @@ def history(source: Source, node: int, head: int, points: int, every: int = 1) -
     moments = [begin_us + span_us * (k + 1) // points for k in range(points)]
     times = [source.time.t_us(reading.frame) for reading in readings]
     die, power = _virtual(source, source.names[node], moments)
-    rates = _rates(readings)
+    rates = _rates(readings, times)
 
     def told(values: Sequence[float | None]) -> tuple[float | None, ...]:
         return _spread(times, values, moments)
@@ -102,12 +102,12 @@ def _spread(
     return tuple(out)
 
 
-def _rates(readings: Sequence[Reading]) -> list[float | None]:
+def _rates(readings: Sequence[Reading], times: Sequence[int]) -> list[float | None]:
+    """Steps per simulated second; `times` are those of the readings."""
     out: list[float | None] = [None]
-    for then, now in pairwise(readings):
-        spent = now.wall_us - then.wall_us
-        out.append((now.steps - then.steps) / spent * 1e6
-                   if spent > 0 and now.steps >= then.steps else None)  # fmt: skip
+    for (then, begin), (now, end) in pairwise(zip(readings, times, strict=True)):
+        out.append((now.steps - then.steps) / (end - begin) * 1e6
+                   if end > begin and now.steps >= then.steps else None)  # fmt: skip
     return out
 
 

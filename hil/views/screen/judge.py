@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.views.correctness import Answered, names_text
 from hil.views.screen.alarms import Alarm
 from hil.views.screen.facts import Level, NodeFacts, Scene
 from hil.views.screen.source import State
@@ -90,14 +91,22 @@ def is_stale(scene: Scene) -> bool:
 
 
 def node_level(node: NodeFacts, scene: Scene) -> Level:
-    """How bad the state of a node is."""
-    if node.state == "isolated":
+    """How bad the state of a node is. Whether its answer is right is told by the fault-free run,
+    not by the vote; where the record does not say that, by the vote."""
+    vote = scene.vote
+    if node.state == "isolated" or (_escapes(scene) and node.answer is Answered.WRONG):
         return Level.BAD
-    bit = 1 << node.index
-    differs = scene.vote is not None and (scene.vote.dissent | scene.vote.latent) & bit
+    differs = vote is not None and bool((vote.dissent | vote.latent) >> node.index & 1)
+    if node.answer is not None:
+        differs = node.answer in {Answered.WRONG, Answered.WRONG_STATE}
     if node.state != "voting" or differs or node.status != "done":
         return Level.WARN
     return Level.GOOD
+
+
+def _escapes(scene: Scene) -> bool:
+    """Whether a wrong output leaves the system in this frame."""
+    return scene.vote is not None and scene.vote.delivered and not scene.vote.correct
 
 
 def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
@@ -135,7 +144,7 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
         return _ended(scene)
     if scene.head < 0 or not scene.nodes:
         return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
-    now = _bad(scene) or _held(scene) or _late(scene)
+    now = _bad(scene, alarms) or _held(scene) or _late(scene)
     return now or _failing(alarms, scene) or _unseen(alarms, scene) or _weak(scene, alarms)
 
 
@@ -144,21 +153,34 @@ def _ended(scene: Scene) -> Health:
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
     failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
               if not ok]  # fmt: skip
-    level = {"pass": Level.GOOD, "aborted": Level.WARN}.get(scene.outcome, Level.BAD)
+    level = {"pass": Level.GOOD, "aborted": Level.WARN, "untested": Level.WARN}.get(
+        scene.outcome, Level.BAD
+    )
     parts = [scene.outcome.upper(), *failed[:1], *([what] if what else [])]
     return Health("ENDED", level, ": ".join(parts), None)
 
 
-def _bad(scene: Scene) -> Health | None:
+def _bad(scene: Scene, alarms: Sequence[Alarm]) -> Health | None:
     vote = scene.vote
-    if vote is None:
+    if vote is None or (vote.delivered and vote.correct):
         return None
-    if vote.delivered and not vote.correct:
-        return Health("FAILING", Level.BAD, "a wrong output leaves the system", scene.t_us)
-    if not vote.delivered:
-        why = "no node is heard" if vote.kind == "no_quorum" else "no majority"
-        return Health("FAILING", Level.BAD, f"no output: {why}", scene.t_us)
-    return None
+    if vote.delivered:
+        why, quantity = "a wrong output leaves the system", "wrong output"
+        faulty = [node for node in scene.nodes if node.answer is Answered.WRONG]
+        if faulty:
+            agree = "agree on it" if len(faulty) > 1 else "is wrong"
+            why += f": {names_text(node.name for node in faulty)} {agree}"
+    else:
+        what = "no node is heard" if vote.kind == "no_quorum" else "no majority"
+        why, quantity = f"no output: {what}", "no output"
+        faulty = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
+    behind = list(dict.fromkeys(node.upset for node in faulty if node.upset))
+    if behind:
+        why += "; " + ", ".join([behind[0], *(text.removeprefix("upset ") for text in behind[1:])])
+    began = [alarm.began_frame for alarm in alarms
+             if alarm.quantity == quantity and alarm.level is Level.BAD]  # fmt: skip
+    since = min([scene.head, *began])
+    return Health("FAILING", Level.BAD, why, scene.run.time.t_us(since))
 
 
 def _failing(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
@@ -167,8 +189,8 @@ def _failing(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
              and alarm.quantity in ("wrong output", "no output")]  # fmt: skip
     if not found:
         return None
-    first = min(found, key=lambda alarm: alarm.since_frame)
-    return Health("FAILING", Level.BAD, first.text, scene.run.time.t_us(first.since_frame))
+    first = min(found, key=lambda alarm: alarm.began_frame)
+    return Health("FAILING", Level.BAD, first.now_text, scene.run.time.t_us(first.began_frame))
 
 
 def _held(scene: Scene) -> Health | None:
@@ -192,10 +214,10 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
     active = any(alarm.level is Level.BAD for alarm in alarms)
     if not red or active or any(node.state != "voting" for node in scene.nodes):
         return None
-    first = min(red, key=lambda alarm: alarm.since_frame)
+    first = min(red, key=lambda alarm: alarm.began_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""
     return Health("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
-                  scene.run.time.t_us(first.since_frame))  # fmt: skip
+                  scene.run.time.t_us(first.began_frame))  # fmt: skip
 
 
 def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
@@ -207,10 +229,10 @@ def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
         return Health("DEGRADED", max(node_level(n, scene) for n in out), why,
                       scene.run.time.t_us(_out_since(worst, scene)))  # fmt: skip
     if active:
-        worst_alarm = max(active, key=lambda a: (a.level, -a.since_frame))
+        worst_alarm = max(active, key=lambda a: (a.level, -a.began_frame))
         word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
-        return Health(word, worst_alarm.level, worst_alarm.text,
-                      scene.run.time.t_us(worst_alarm.since_frame))  # fmt: skip
+        return Health(word, worst_alarm.level, worst_alarm.now_text,
+                      scene.run.time.t_us(worst_alarm.began_frame))  # fmt: skip
     count = len(scene.nodes)
     nodes = "both nodes" if count == 2 else f"all {count} nodes"
     why = "the only node answers" if count == 1 else f"{nodes} vote and agree"
@@ -225,7 +247,8 @@ def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
     """Who is out comes first, since what is too long is cut at its end."""
     state = node.state.replace("_", " ")
     if state == "voting":
-        state = {"done": "dissents"}.get(node.status, node.status)
+        state = "latent" if node.answer is Answered.WRONG_STATE else "dissents"
+        state = state if node.status == "done" else node.status
     names = " ".join(other.name for other in others)
     if len(names) > _NAMES_MAX:
         names = f"{len(others)} more"

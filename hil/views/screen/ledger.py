@@ -1,4 +1,4 @@
-"""What became of every stretch of frames: summed up once, lazily, and kept.
+"""The result of every stretch of frames: summed up once, lazily, and kept.
 
 Frames that are plain agreement have no row in `frames`, so a stretch is summed up by looking at the
 others. Stretches of `STRETCH` frames that are complete never change and are kept; long runs are
@@ -10,12 +10,17 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from hil.record.queries import bad_spans
 from hil.views.screen.source import Source
 
-__all__ = ["STRETCH", "ZOOMS", "Cell", "Ledger", "Mark", "Totals"]
+__all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "Mark", "Totals"]
+
+CALM_US: Final = 1_000_000
+"""Outputs that are wrong or lost now and then are one episode, until none was for so long [us of
+simulated time]."""
 
 STRETCH: Final = 4096
 ZOOMS: Final = tuple(1 << power for power in range(19))
@@ -45,6 +50,21 @@ class Cell:
     mark: Mark
     frame: int
     notable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Frames from `first` to `last` of which `frames` had no output or a wrong one. `what`:
+    no_majority, no_quorum or wrong. `whole` is false if it may have begun before, in frames that
+    were not summed up yet."""
+
+    what: str
+    first: int
+    last: int
+    first_us: int
+    last_us: int
+    frames: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,7 @@ class Ledger:
         self._clock = clock  # in s
         self._kept: dict[int, _Summary] = {}
         self._cells: dict[tuple[int, int], Cell] = {}
+        self._episodes: dict[int, list[Episode]] = {}
         self._done = 0  # stretches below are all kept, and added up in _sum
         self._sum = [0] * len(Mark)
         self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
@@ -86,6 +107,7 @@ class Ledger:
         """The run was taken up again from `frame`: what stood behind it is no more."""
         self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
+        self._episodes.clear()
         self._done, self._sum = 0, [0] * len(Mark)
         self._partial = (-1, -1, ())
 
@@ -147,6 +169,51 @@ class Ledger:
             counts = tuple(a + b for a, b in zip(counts, more, strict=True))
         self._partial = (index, frame, counts)
         return counts
+
+    def episodes(self, head: int, count: int) -> list[Episode]:
+        """The newest `count` episodes of wrong or lost outputs up to `head`, newest first."""
+        out: list[Episode] = []
+        growing: dict[str, int] = {}  # where in `out` the oldest of its kind is
+        for index in range((head + 1) // STRETCH, -1, -1):
+            found = self._episodes_in(index, head)
+            if found is None:  # not summed up yet
+                out = [replace(e, whole=e.whole and growing[e.what] != at)
+                       for at, e in enumerate(out)]  # fmt: skip
+                break
+            for episode in reversed(found):
+                at = growing.get(episode.what, -1)
+                if at >= 0 and out[at].first_us - episode.last_us < CALM_US:
+                    newer = out[at]
+                    out[at] = replace(episode, last=newer.last, last_us=newer.last_us,
+                                      frames=episode.frames + newer.frames)  # fmt: skip
+                else:
+                    growing[episode.what] = len(out)
+                    out.append(episode)
+            begin_us = self._source.time.t_us(index * STRETCH)
+            settled = all(out[at].first_us - begin_us >= CALM_US for at in growing.values())
+            if len(out) >= count and settled:
+                break
+        out.sort(key=lambda episode: -episode.last)
+        return out[:count]
+
+    def _episodes_in(self, index: int, head: int) -> list[Episode] | None:
+        """Those of a stretch, as far as `head`; None if it was not summed up yet."""
+        first, last = index * STRETCH, (index + 1) * STRETCH - 1
+        if head < last:
+            counts = self._begun(index, head)
+            bad = counts[Mark.NO_OUTPUT] + counts[Mark.WRONG]
+            return self._spans(first, head) if bad else []
+        kept = self._kept.get(index)
+        if kept is None:
+            return None
+        if not kept[1][Mark.NO_OUTPUT] + kept[1][Mark.WRONG]:
+            return []
+        if index not in self._episodes:
+            self._episodes[index] = self._spans(first, last)
+        return self._episodes[index]
+
+    def _spans(self, first: int, last: int) -> list[Episode]:
+        return [Episode(*row) for row in bad_spans(self._source, first, last, CALM_US)]
 
     def strip(self, head: int, cells: int, zoom: int) -> tuple[Cell, ...]:
         """`cells` cells of `zoom` frames, the last one with `head` in it."""

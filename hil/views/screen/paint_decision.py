@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from hil.views.correctness import Answered
 from hil.views.screen.decision import Answer, Decision, Difference
 from hil.views.screen.facts import Level
 from hil.views.screen.paint import STYLES, Marks, columns, fit, line, rule
@@ -36,6 +37,8 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
         return Level.BAD, f"{word}: A WRONG OUTPUT LEFT THE SYSTEM"
     again = f", computed {found.executions} times" if found.executions > 1 else ""
     differing = any(not a.agrees or a.latent for a in found.answers if a.part != "out")
+    if found.notable and found.state and found.state != found.golden_state:
+        return Level.WARN, f"{word}{again}: right output, WRONG STATE"
     return (Level.WARN if differing or again else Level.GOOD), f"{word}{again}: right output"
 
 
@@ -48,12 +51,13 @@ def _headline(found: Decision, marks: Marks) -> Text:
 
 def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
     none = marks.dash * 4
-    out = [line("   agreed   output ", (found.output or none, HEAD), "   state ",
-                (found.state or none, HEAD))]  # fmt: skip
+    wrong = found.notable and found.output and found.output != found.golden_output
+    astray = found.notable and found.state and found.state != found.golden_state
+    out = [line("   agreed   output ", (found.output or none, BAD if wrong else HEAD), "   state ",
+                (found.state or none, BAD if astray else HEAD))]  # fmt: skip
     if found.notable:
-        wrong = found.output and found.output != found.golden_output
-        out.append(line("   golden   output ", (found.golden_output, BAD if wrong else ""),
-                        "   state ", found.golden_state,
+        out.append(line("   golden   output ", (found.golden_output, GOOD if wrong else ""),
+                        "   state ", (found.golden_state, GOOD if astray else ""),
                         ("   known to the bench only" if width >= 100 else "", DIM)))  # fmt: skip
     if found.value:
         shown = found.value[: max(8, (width - 12) // 3 // 4 * 4)]
@@ -72,13 +76,14 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
     head = [("node", 7), ("counts", 7), ("answer", 10), ("output digest", 17), ("state digest", 17)]
     out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("says", DIM)))
     for answer in found.answers:
-        level = _level(answer)
+        level = _level(answer, found)
         style = STYLES[level]
         cells = [
             (answer.node, 7, HEAD), (answer.part, 7, DIM if answer.part != "voter" else ""),
             (answer.status, 10, style),
-            (answer.output_digest or marks.dash, 17, "" if answer.agrees else style),
-            (answer.state_digest or marks.dash, 17, style if answer.latent else ""),
+            (answer.output_digest or marks.dash, 17,
+             style if answer.worth is Answered.WRONG else ""),
+            (answer.state_digest or marks.dash, 17, style if _is_astray(answer, found) else ""),
         ]  # fmt: skip
         text = fit(_says(answer), width - 66, marks)
         out.append(
@@ -87,33 +92,43 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
     return out
 
 
-def _level(answer: Answer) -> Level:
+def _level(answer: Answer, found: Decision) -> Level:
     if answer.part == "out":
         return Level.NOTE
-    return Level.GOOD if answer.agrees and not answer.latent else Level.WARN
+    vote = found.vote
+    if answer.worth is Answered.WRONG and vote and vote.delivered and not vote.correct:
+        return Level.BAD
+    return Level.GOOD if answer.worth is Answered.RIGHT else Level.WARN
+
+
+def _is_astray(answer: Answer, found: Decision) -> bool:
+    """Whether its state is not the fault-free one."""
+    golden = found.golden_state if found.notable else found.state
+    return bool(answer.state_digest) and answer.state_digest != golden
 
 
 def _says(answer: Answer) -> str:
     if answer.status != "done":
         return answer.reason or answer.status
-    if not answer.agrees:
-        return "another output"
-    return "another state" if answer.latent else "agrees"
+    return {"": "agrees", "dissents": "another output", "latent": "another state"}.get(
+        answer.words, answer.words
+    )
 
 
 def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
     if not found.differences:
-        if not found.notable or not any(a.status == "done" and (not a.agrees or a.latent)
-                                        for a in found.answers):  # fmt: skip
+        worth = {a.worth for a in found.answers}
+        if not found.notable or not worth & {Answered.WRONG, Answered.WRONG_STATE}:
             return []
         return [
             rule("DIFFERENCES", width, marks),
             line("   ", ("the record has digests, but no bytes, of what differed", DIM)),
         ]
-    bits = sum(d.bits for d in found.differences)
-    right = f"{plural(bits, 'bit')} in {plural(len(found.differences), 'piece')}"
-    out = [rule("DIFFERENCES", width, marks, right + (f" of {found.hidden + len(found.differences)}"
-                                                      if found.hidden else ""))]  # fmt: skip
+    pieces = len(found.differences) + found.hidden
+    right = f"{plural(found.bits, 'bit')} in {plural(pieces, 'piece')}"
+    if found.hidden:
+        right += f", of which the first {len(found.differences)} are here"
+    out = [rule("DIFFERENCES", width, marks, right)]
     head = [("node", 5), ("where", 13), (found.reference or "agreed", 23), ("found", 23)]
     out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("byte.bit", DIM)))
     last = None
@@ -158,7 +173,8 @@ def _story(found: Decision, width: int, marks: Marks) -> list[Text]:
         for cause in found.causes:
             out += _wrapped(cause, width, "")
     elif found.notable and verdict_words(found)[0] > Level.GOOD:
-        out += [rule("CAUSE", width, marks), line("   ", ("no upset of this frame", DIM))]
+        none = "the record has none: no upset hit in this frame, and none was in force"
+        out += [rule("CAUSE", width, marks), line("   ", (none, DIM))]
     if found.cures or found.outage:
         out.append(rule("RECOVERY", width, marks))
         for cure in found.cures:

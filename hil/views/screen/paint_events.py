@@ -52,22 +52,23 @@ def filtered(events: Sequence[Event], by: Filter) -> list[Event]:
 
 def events_page(
     scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[Event], by: Filter,
-    cursor: int, *, width: int, height: int, marks: Marks,
+    cursor: int, *, complete: bool, width: int, height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
-    """The whole page; the event under the cursor is always on it."""
+    """The whole page; the event under the cursor is always on it. `complete`: `events` are all that
+    there are, else the newest."""
     out = _alarms(scene, alarms, watched_from, width, marks)
     shown = filtered(events, by)
     hidden = len(events) - len(shown)
-    right = f"newest {len(events)}" if len(events) >= 100 else plural(len(events), "event")
+    of = "" if complete else f" of the newest {len(events):,}"
+    right = plural(len(events), "event") if complete else f"the newest {len(events):,}"
     out.append(rule("EVENTS", width, marks, right))
     if by.hides:
-        text = (
-            f"{marks.warn} only {by.words()}: {plural(hidden, 'event')} hidden; f and / change it"
-        )
+        count = plural(hidden, "event") + of
+        text = f"{marks.warn} only {by.words()}: {count} hidden; f and / change it"
         out.append(line("   ", (fit(text, width - 4, marks), WARN)))
     room = max(1, height - len(out))
     if not shown:
-        return [*out, line("   ", ("nothing" if events else "nothing has happened yet", DIM))]
+        return [*out, line("   ", (f"nothing{of}" if events else "nothing has happened yet", DIM))]
     cursor = max(0, min(cursor, len(shown) - 1))
     top = max(0, min(cursor - room // 2, len(shown) - room))
     for index, event in enumerate(shown[top : top + room], top):
@@ -99,11 +100,11 @@ def _alarm_line(scene: Scene, alarm: Alarm, width: int, marks: Marks) -> Text:
     level = alarm.level if alarm.level > Level.GOOD else alarm.latched
     over = alarm.level is Level.GOOD
     state = "over" if over else "acknowledged" if alarm.acknowledged else "ACTIVE"
-    when = flight_time(scene.run.time.t_us(alarm.since_frame))
+    when = flight_time(scene.run.time.t_us(alarm.began_frame))
     worst = ""
     if alarm.worst is not None and alarm.value is not None and alarm.worst != alarm.value:
         worst = f", now {alarm.value:.4g}"
-    times = f" (x{alarm.times})" if alarm.times > 1 else ""
+    times = f" (x{alarm.times:,})" if alarm.times > 1 else ""
     style = STYLES[level] if not alarm.acknowledged else DIM
     tail = worst + times
     text = fit(alarm.text, max(0, width - 36 - len(tail)), marks) + tail

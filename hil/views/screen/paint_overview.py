@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.views.correctness import Answered
 from hil.views.screen import judge
 from hil.views.screen.alarms import Alarm
 from hil.views.screen.facts import Event, Level, NodeFacts, Place, Plant, Run, Scene
@@ -157,6 +158,7 @@ def _totals_line(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks
         (f"available {known}", BAD if bad else ""),
         *([(f"wrong {totals.wrong:,}", BAD)] if totals.wrong else []),
         (f"upsets {scene.upsets:,}", ""),
+        *([(f"not made {scene.missed:,}", WARN)] if scene.missed else []),
         (f"repairs {scene.recoveries:,}", ""),
         (f"slips {scene.slips:,}", WARN if scene.slips else ""),
     ]
@@ -195,6 +197,10 @@ def _state(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
 def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
     bit = 1 << node.index
     if node.status == "done" and scene.vote is not None:
+        if not (scene.vote.delivered and scene.vote.correct) and node.answer is not None:
+            if node.answer is Answered.WRONG:
+                return ("WRONG", BAD) if scene.vote.delivered else ("wrong", WARN)
+            return ("is right", "") if node.answer is Answered.RIGHT else ("latent", WARN)
         if scene.vote.dissent & bit:
             return "dissents", WARN
         if scene.vote.latent & bit:
@@ -245,8 +251,8 @@ def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     return text, ""
 
 
-def _rate(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
-    return number(node.steps_per_s, ",.0f", marks), ""
+def _rate(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.steps_per_s(scene.run.time), ",.0f", marks), ""
 
 
 def _corrected(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -569,7 +575,9 @@ def ticker(events: Sequence[Event], run: Run, width: int, height: int, marks: Ma
 
 def event_line(event: Event, run: Run, width: int, marks: Marks) -> Text:
     """One event: how bad, when, where, what."""
-    times = f" (x{event.count})" if event.count > 1 else ""
+    times = f" (x{event.count:,}{'+' * event.more})" if event.count > 1 else ""
+    if times and event.first is not None:
+        times = f"{times[:-1]} since {flight_time(run.time.t_us(event.first))})"
     head = f"{event.frame:>9,} {flight_time(run.time.t_us(event.frame)):>12}  "
     name = f"{event.node:<3} " if event.node else ""
     text = fit(name + event.text, max(0, width - len(head) - 4 - len(times)), marks) + times

@@ -75,9 +75,7 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
 
 
 def _pace(scene: Scene) -> str:
-    rate = scene.rate or 0.0
-    ratio = rate * scene.run.frame_us / 1e6
-    return f"{rate:,.0f} frames/s = {ratio:.3g}x real time"
+    return f"{scene.rate or 0.0:,.0f} frames/s = {scene.speed or 0.0:.3g}x real time"
 
 
 def runs_line(

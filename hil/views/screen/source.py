@@ -28,8 +28,6 @@ from hil.voter import Verdict, record_length, unpack
 
 __all__ = ["Pulse", "Source", "State", "newest_run"]
 
-_WINDOW: Final = 200_000
-_LOST_KEPT: Final = 2000
 EVERYTHING: Final = 2**62
 """A frame after all others."""
 _BUSY_MS: Final = 50
@@ -83,7 +81,6 @@ class Source:
         self._block: tuple[int, int, bytes] = (0, 0, b"")
         self._positions: dict[str, tuple[int, int, int]] = {}
         """By table: at which `changed`, of which frame, where."""
-        self._lost: tuple[int, int, list[sqlite3.Row]] = (0, -1, [])
 
     @property
     def path(self) -> Path:
@@ -183,7 +180,6 @@ class Source:
         self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
         self._block = (0, 0, b"")
         self._positions.clear()
-        self._lost = (0, -1, [])
         with self.moment():
             self._refresh(db)
         self._let_go_of_finished()
@@ -322,24 +318,6 @@ class Source:
             at,
         )
         return row is None or bool(row["frame"] <= frame)
-
-    def lost(self, head: int, count: int) -> list[sqlite3.Row]:
-        """The newest frames up to `head`, newest first, of which no output or a wrong one left the
-        system: frame and verdict, `count` at most. Looked for in the last `_WINDOW` frames, and
-        what was looked at once is not looked at again."""
-        first, last, found = self._lost
-        if not first <= head <= last + _WINDOW or last > self.last:
-            first, last, found = max(0, head - _WINDOW), max(-1, head - _WINDOW - 1), []
-        if head > last:
-            found = [*found, *self.rows(
-                "SELECT frame, verdict FROM frames WHERE frame > ? AND frame <= ? AND "
-                "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
-                "ORDER BY frame", last, head,
-            )][-_LOST_KEPT:]  # fmt: skip
-            if len(found) == _LOST_KEPT:
-                first = max(first, int(found[0]["frame"]))
-            self._lost = (first, head, found)
-        return [row for row in reversed(found) if row["frame"] <= head][:count]
 
     def _block_of(self, frame: int) -> tuple[int, int, bytes]:
         first, count, _ = self._block

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from hil.record.queries import bad_spans, isolated_though_right
 from hil.views.screen.alarms import Alarm, Book, limits_of, limits_of_boards
 from hil.views.screen.facts import Level, Reading
 from hil.views.screen.gather import reading_of
+from hil.views.screen.ledger import CALM_US
 from hil.views.screen.source import Source
 
 __all__ = ["REACH", "Watch"]
@@ -31,8 +33,6 @@ _PAST_BUDGET_S: Final = 0.01
 """With every look; reading the past is to be noticed as little as possible."""
 _CHUNK: Final = 20_000
 """Rows of the past that are looked at in one go if nothing in them is out of its limits."""
-_CALM_US: Final = 1_000_000
-"""Outputs that are wrong or lost now and then are one failure, until none was for so long."""
 _TABLES: Final = ("health", "transitions", "anomalies")
 
 
@@ -142,8 +142,7 @@ class _Follower:
         self._last: dict[int, Reading] = {}
         self._frame = -1
         self._plant_us = -1
-        self._last_bad: dict[str, int] = {}
-        self._calm = max(1, _CALM_US // source.frame_us)
+        self._last_bad_us: dict[str, int] = {}
         self._phase_of = (-1, "")
         self._beyond = self._beyond_sql()
 
@@ -272,31 +271,37 @@ class _Follower:
         ):  # fmt: skip
             level = Level.BAD if row["after"] == "isolated" else Level.GOOD
             text = f"{row['node']} isolated: {row['cause']}"
+            if level is Level.BAD and isolated_though_right(source, row["frame"], row["node"]):
+                text = f"{row['node']} isolated though right: a wrong majority outvoted it"
             book.condition(row["frame"], "isolated", row["node"], level, text)
-        for row in source.rows(
-            "SELECT frame, verdict FROM frames WHERE frame > ? AND frame <= ? AND "
-            "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output) "
-            "ORDER BY frame LIMIT ?", self._frame, head, REACH,
-        ):  # fmt: skip
+        for row in bad_spans(source, self._frame + 1, head, CALM_US):
             self._output(row)
         self._frame = max(self._frame, head)
         for key in ("wrong output", "no output"):
-            if self._last_bad.get(key, head) + self._calm <= head and book.is_raised((key, "")):
-                book.condition(head, key, "", Level.GOOD, "")
+            self._calm_down(key, source.time.t_us(head), head)
         for row in source.rows(
-            "SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-            self.at["anomalies"], ends["anomalies"], REACH,
+            "SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id",
+            self.at["anomalies"], ends["anomalies"],
         ):  # fmt: skip
             text = f"{row['node']}: {row['effect']} that no upset explains"
             book.condition(row["frame"], "unexplained", row["node"], Level.WARN, text)
             book.condition(row["frame"], "unexplained", row["node"], Level.GOOD, "")
 
     def _output(self, row: sqlite3.Row) -> None:
-        lost = row["verdict"] in ("no_majority", "no_quorum")
+        """An episode of wrong or lost outputs; it may go on one that was seen before."""
+        lost = row["what"] != "wrong"
         key = "no output" if lost else "wrong output"
         text = "no output left the system" if lost else "a wrong output left the system"
-        self._last_bad[key] = row["frame"]
-        self.book.condition(row["frame"], key, "", Level.BAD, text)
+        self._calm_down(key, row["first_us"], row["first"])
+        self._last_bad_us[key] = max(self._last_bad_us.get(key, 0), row["last_us"])
+        self.book.condition(row["first"], key, "", Level.BAD, text)
+
+    def _calm_down(self, key: str, now_us: int, frame: int) -> None:
+        """The alarm is over when nothing was wrong for long enough."""
+        if now_us - self._last_bad_us.get(key, now_us) >= CALM_US and self.book.is_raised(
+            (key, "")
+        ):
+            self.book.condition(frame, key, "", Level.GOOD, "")
 
     def _readings(self, end: int, until: float) -> int:
         """Take the rows up to `end`; returns how far the time sufficed."""
@@ -317,12 +322,13 @@ class _Follower:
             "cpu_temp_c": now.temp_c, "power_w": now.power_w, "round_trip_ms": now.round_trip_ms,
             "rss_mib": now.rss_mib, "free_mib": now.free_mib,
         }  # fmt: skip
-        then = self._last.get(index)
-        if then is not None and now.wall_us > then.wall_us:
-            seconds = (now.wall_us - then.wall_us) / 1e6
+        then = self._last.setdefault(index, now)
+        time = self._source.time
+        seconds = (time.t_us(now.frame) - time.t_us(then.frame)) / 1e6
+        if seconds > 0:
             for quantity, what in _COUNTERS.items():
                 values[quantity] = max(0, getattr(now, what) - getattr(then, what)) / seconds
-        self._last[index] = now
+            self._last[index] = now
         phase = self._phase(now.frame)
         for quantity, value in values.items():
             if value is not None:

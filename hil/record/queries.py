@@ -1,0 +1,177 @@
+"""Questions that several views ask of a record, each with one answer.
+
+A record is asked through `rows`, so that a reader of a finished run and the screen of one that goes
+on get the same. All of them say what was so at a frame, whatever came later.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import Any, Final, Protocol
+
+__all__ = [
+    "BAD_FRAME",
+    "Rows",
+    "agreed_on_wrong_state",
+    "bad_spans",
+    "golden_digests",
+    "isolated_though_right",
+    "left_vote",
+    "open_upsets",
+    "outvoted_though_right",
+    "recoveries",
+    "repaired_before",
+    "replies_to",
+    "skipped_frames",
+    "upsets_behind",
+]
+
+
+BAD_FRAME: Final = "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output)"
+"""SQL that is true of a frame of `frames` of which no output, or a wrong one, left the system."""
+
+
+class Rows(Protocol):
+    """A record that can be asked."""
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+
+
+def golden_digests(record: Rows, frame: int) -> tuple[str, str] | None:
+    """Return what the fault-free run computed in a frame, as digests of output and state.
+
+    None for a frame of plain agreement: there the agreed digests are the fault-free ones."""
+    found = record.rows("SELECT golden_output, golden_state FROM frames WHERE frame = ?", frame)
+    return (found[0][0], found[0][1]) if found else None
+
+
+def replies_to(record: Rows, frame: int) -> list[sqlite3.Row]:
+    """Return what each node answered in the first execution of a frame, before any rollback."""
+    return record.rows(
+        "SELECT * FROM replies WHERE frame = ? AND execution = 0 ORDER BY node", frame
+    )
+
+
+def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqlite3.Row]:
+    """Return the injected upsets that what `nodes` show in a frame can come from.
+
+    Those that hit one of them in this frame, those of earlier frames that were open on one of them
+    (hit, and not yet settled; a stuck bit is open as long as it shows), and dormant ones from the
+    frame on in which they struck. In the order in which they were made."""
+    names = sorted(nodes)
+    marks = ",".join("?" * len(names))
+    return record.rows(
+        f"SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND node IN ({marks}) AND "
+        "(frame = ? OR ((resolved_frame IS NULL OR resolved_frame >= ?) AND "
+        "(NOT dormant OR detected_frame <= ?))) ORDER BY frame, id",
+        frame, *names, frame, frame, frame,
+    )  # fmt: skip
+
+
+def open_upsets(record: Rows, first: int, last: int) -> list[sqlite3.Row]:
+    """Return the injected upsets that may be open in frames of a span, in the order of frames."""
+    return record.rows(
+        "SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND "
+        "(resolved_frame IS NULL OR resolved_frame >= ?) ORDER BY frame, id", last, first,
+    )  # fmt: skip
+
+
+def recoveries(record: Rows, after: int, last: int) -> int:
+    """Return how many repairs succeeded, of those with an id beyond `after` up to `last`.
+
+    A rollback of several nodes is one; what the harness refreshes between experiments is none."""
+    rows = record.rows(
+        "SELECT count(*) FILTER (WHERE action NOT IN ('refresh', 'rollback')) + "
+        "count(DISTINCT CASE WHEN action = 'rollback' THEN frame END) FROM repairs "
+        "WHERE ok AND id > ? AND id <= ?", after, last,
+    )  # fmt: skip
+    return int(rows[0][0]) if rows else 0
+
+
+def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, int]:
+    """Return how many quiet frames up to `last` were skipped: all, those without an output, and
+    those with a wrong one. Each counts like the frame that was computed after it; those at the end
+    of a run that is `over` like the last frame."""
+    until = "" if over else " WHERE skips.frame <= ?1"
+    rows = record.rows(
+        f"""
+        SELECT coalesce(sum(skips.frames), 0),
+          coalesce(sum(skips.frames) FILTER (WHERE verdict IN ('no_majority', 'no_quorum')), 0),
+          coalesce(sum(skips.frames) FILTER (WHERE verdict NOT IN ('no_majority', 'no_quorum')
+            AND output != golden_output), 0)
+        FROM skips LEFT JOIN frames ON frames.frame = min(skips.frame, ?1){until}
+        """, last,
+    )  # fmt: skip
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else (0, 0, 0)
+
+
+def repaired_before(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
+    """Return the last repair before a frame that gave a node the state of others."""
+    found = record.rows(
+        "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND action != 'rollback' "
+        "ORDER BY frame DESC, id DESC LIMIT 1", node, frame,
+    )  # fmt: skip
+    return found[0] if found else None
+
+
+def left_vote(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
+    """Return the transition with which a node left the vote last, in or before a frame."""
+    found = record.rows(
+        "SELECT * FROM transitions WHERE node = ? AND frame <= ? AND before = 'voting' "
+        "ORDER BY id DESC LIMIT 1", node, frame,
+    )  # fmt: skip
+    return found[0] if found else None
+
+
+def agreed_on_wrong_state(record: Rows, frame: int) -> bool:
+    """Return whether the nodes agreed in a frame on a state that is not the fault-free one."""
+    return bool(record.rows(
+        "SELECT 1 FROM frames WHERE frame = ? AND verdict NOT IN ('no_majority', 'no_quorum') "
+        "AND state != golden_state", frame,
+    ))  # fmt: skip
+
+
+def outvoted_though_right(record: Rows, frame: int, node: str) -> bool:
+    """Return whether a wrong majority outvoted a node in a frame: its output was the right one."""
+    return bool(record.rows(
+        "SELECT 1 FROM frames JOIN replies ON replies.frame = frames.frame "
+        "JOIN nodes ON nodes.idx = replies.node WHERE frames.frame = ? AND nodes.name = ? AND "
+        "execution = 0 AND status = 'done' AND output_digest = golden_output AND "
+        "verdict NOT IN ('no_majority', 'no_quorum') AND frames.output != golden_output",
+        frame, node,
+    ))  # fmt: skip
+
+
+def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
+    """Return whether a node that was isolated in a frame had been outvoted by a wrong majority:
+    then, or when it left the vote."""
+    left = left_vote(record, frame, node)
+    frames = {frame} if left is None else {frame, left["frame"]}
+    return any(outvoted_though_right(record, each, node) for each in frames)
+
+
+def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3.Row]:
+    """Return the episodes of bad frames from `first` to `last`, in the order of their beginnings.
+
+    Frames of one kind (`what`: no_majority, no_quorum or wrong) are one episode until `calm_us` of
+    simulated time passed without one. Each row has its `first` and `last` bad frame, their times
+    `first_us` and `last_us`, and how many `frames` were bad."""
+    return record.rows(
+        f"""
+        WITH bad AS (
+          SELECT frame, t_us,
+            CASE WHEN verdict IN ('no_majority', 'no_quorum') THEN verdict ELSE 'wrong' END AS what
+          FROM frames WHERE frame BETWEEN ? AND ? AND {BAD_FRAME}
+        ), edges AS (
+          SELECT *, coalesce(t_us - lag(t_us) OVER (PARTITION BY what ORDER BY frame) >= ?, 1)
+            AS begins FROM bad
+        ), episodes AS (
+          SELECT *, sum(begins) OVER (PARTITION BY what ORDER BY frame) AS episode FROM edges
+        )
+        SELECT what, min(frame) AS first, max(frame) AS last, min(t_us) AS first_us,
+          max(t_us) AS last_us, count(*) AS frames
+        FROM episodes GROUP BY what, episode ORDER BY min(frame)
+        """, first, last, calm_us,
+    )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Who was right in a frame, told by the fault-free result and not by the majority. Pure.
+
+A voter knows only who agrees with whom. The record knows more: the golden run computes each frame
+without faults. Where a wrong majority outvotes the right node, both are said.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+__all__ = ["Answered", "answer_words", "answered", "names_text"]
+
+
+class Answered(enum.Enum):
+    """What a node's answer is worth."""
+
+    RIGHT = "right"  # output and state are those of the fault-free run
+    WRONG_STATE = "wrong state"  # the output is right, the state is not
+    WRONG = "wrong"  # the output is not that of the fault-free run
+    NOTHING = "nothing"  # it gave no answer: crashed, hung, silent, ...
+    EXCLUDED = "excluded"  # it was not asked
+
+
+def answered(status: str, output: str, state: str, golden: tuple[str, str]) -> Answered:
+    """Return what an answer is worth; all digests are hex text, as the record has them."""
+    if status != "done":
+        return Answered.EXCLUDED if status == "excluded" else Answered.NOTHING
+    if output != golden[0]:
+        return Answered.WRONG
+    return Answered.RIGHT if state == golden[1] else Answered.WRONG_STATE
+
+
+def answer_words(
+    answer: Answered, *, dissents: bool, latent: bool, delivered: bool, correct: bool
+) -> str:
+    """Return what an answer is worth in words; empty for a right one and for none.
+
+    `dissents` and `latent`: what the voter saw of it. `delivered`: an output left the system, and
+    it was `correct`."""
+    if answer in {Answered.NOTHING, Answered.EXCLUDED}:
+        return ""
+    if answer is Answered.WRONG:
+        if not delivered:
+            return "wrong"
+        if correct:
+            return "dissents" if dissents else "wrong at first"
+        return "WRONG and dissents" if dissents else "WRONG"
+    if answer is Answered.RIGHT:
+        if not delivered:
+            return "right"
+        return "right but outvoted" if latent or not correct else ""
+    return "latent" if latent and correct else "wrong state"
+
+
+def names_text(names: Iterable[str]) -> str:
+    """Return names as a list in words: `a`, `a and b`, `a, b and c`."""
+    found = list(names)
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
