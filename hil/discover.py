@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hil.errors import RecordError
+from hil.errors import RecordError, SetupError
 from hil.plant.board_profile import profile_of_model
-from hil.rig.adapters import Adapter, adapters
+from hil.rig.adapters import Adapter, adapters, fitting
 from hil.rig.messages import Hello
 from hil.rig.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
-from hil.scenario.bench import Bench, BenchBoard, load_bench
-from hil.scenario.bench_edit import BenchText, fresh_text
+from hil.scenario.bench import Bench, BenchBoard, load_bench, parse_bench
+from hil.scenario.bench_edit import BenchText, fresh_text, is_accepted
 
 __all__ = ["Change", "Discovery", "discover", "merge"]
 
@@ -45,6 +45,8 @@ class Discovery:
     """The name in the bench file, by port."""
     changes: list[Change] = field(default_factory=list)
     bench: Path | None = None
+    left_out: list[str] = field(default_factory=list)
+    """What could not be written to the bench file, and why."""
 
     @property
     def answered(self) -> list[Probed]:
@@ -57,11 +59,12 @@ class Discovery:
         return [serial for serial, boards in count.items() if boards > 1]
 
     def _notes(self) -> list[str]:
-        return [
+        shared = [
             f"serial number {serial} answers at several ports: a board with two agents, or boards "
             "without numbers of their own; they are told apart by their ports alone"
             for serial in self.doubtful
         ]
+        return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -89,6 +92,22 @@ class Discovery:
             "serial": told.serial or None, "agent_version": told.version, "cores": told.cores,
             "memory_mib": told.memory_mib, "targets": sorted(told.targets),
         }  # fmt: skip
+
+
+def _socket_note(p: Probed) -> str | None:
+    """A note if the adapter of a board that answered is not known by its number."""
+    adapter = p.adapter
+    if adapter is None or not (adapter.serial or adapter.location) or adapter.number_doubt is None:
+        return None
+    if p.identity is None:
+        return (
+            f"{p.port}: nothing identifies the adapter ({adapter.number_doubt}), so the board is "
+            "known by its port alone, which changes with the order of plugging in"
+        )
+    return (
+        f"{p.port}: the adapter is known by its USB socket ({p.identity}), because "
+        f"{adapter.number_doubt}; keep it in that socket"
+    )
 
 
 def discover(
@@ -175,9 +194,13 @@ def _said_rate(port: str, boards: Sequence[BenchBoard]) -> int | None:
 
 
 def _adapter_of(board: BenchBoard, here: Sequence[Adapter]) -> Adapter | None:
+    """The adapter that is meant; of several that may be, the one at the board's port."""
     if board.adapter is None:
         return None
-    return next((a for a in here if a.answers_to(board.adapter)), None)
+    candidates = fitting(board.adapter, here)
+    if len(candidates) > 1:
+        candidates = [a for a in candidates if board.port and _same(a.device, board.port)]
+    return candidates[0] if candidates else None
 
 
 def _without_doubles(probed: list[Probed]) -> list[Probed]:
@@ -201,28 +224,17 @@ def _without_doubles(probed: list[Probed]) -> list[Probed]:
 
 
 def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Adapter]) -> str:
-    """The text of the bench file after what was found; notes names and changes in `found`."""
-    matched = _match(found, known)
-    taken = [board.name for board in known.boards] if known else []
-    new: list[tuple[dict[str, object], str]] = []
-    for p in found.probed:
-        if p.hello is None:
-            continue
-        index = matched.get(p.port)
-        if index is not None and known is not None:
-            found.names[p.port] = known.boards[index].name
-            continue
-        name = _name_for(p.hello, taken)
-        taken.append(name)
-        found.names[p.port] = name
-        found.changes.append(Change(name, "new", p.port))
-        entry = _entry_of(name, p)
-        if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
-            entry["fast_baud"] = fast
-        if p.hello.serial in found.doubtful:  # it identifies nothing
-            del entry["serial"]
-        new.append((entry, _comment_of(p.hello)))
+    """The text of the bench file after what was found; notes names and changes in `found`.
+
+    The text is accepted as a bench file. Raises SetupError if that cannot be reached."""
+    matched = _match(found, known, here)
     if known is None:
+        new = _new_boards(found, (), ())
+        if not new:
+            raise SetupError(
+                "no board that answered can be written to a bench file: " + found.left_out[-1],
+                remedy="give its port a plain name, for example a symbolic link",
+            )
         return fresh_text(new)
     original = bench.read_bytes().decode("utf-8")
     ends = "\r\n" if original.count("\r\n") == original.count("\n") > 0 else "\n"
@@ -230,48 +242,102 @@ def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Ada
     for index, board in enumerate(known.boards):
         there = next((p for p in found.probed if matched.get(p.port) == index), None)
         if there is not None:
-            _update(found, text, index, board, there)
+            found.names[there.port] = board.name
+            _update(found, text, index, board, there, here)
         elif not board.absent and (why := _why_gone(board, found, here)):
             text.set_key(index, "absent", value=True)
             found.changes.append(Change(board.name, "absent", why))
-    for entry, comment in new:
+    taken = [board.name for board in known.boards]
+    for entry, comment in _new_boards(found, taken, parse_bench(text.text).boards):
         text.append(entry, comment)
     return text.finished().replace("\n", ends)
 
 
-def _match(found: Discovery, known: Bench | None) -> dict[str, int]:
-    """Index of the bench's board for each port that answers. The board's own number counts most:
-    it is the board that is meant, wherever it hangs now."""
+def _new_boards(
+    found: Discovery, names: Sequence[str], others: Sequence[BenchBoard]
+) -> list[tuple[dict[str, object], str]]:
+    """An entry and a comment for each board that answered and has no name yet, beside `others`."""
+    taken = list(names)
+    used: set[object] = {board.adapter for board in others if not board.absent}
+    new: list[tuple[dict[str, object], str]] = []
+    for p in found.answered:
+        assert p.hello is not None
+        if p.port in found.names:
+            continue
+        name = _name_for(p.hello, taken)
+        entry = _entry_of(name, p)
+        if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
+            entry["fast_baud"] = fast
+        if p.hello.serial in found.doubtful:  # it identifies nothing
+            del entry["serial"]
+        if entry.get("adapter") in used - {None}:
+            del entry["adapter"]
+        if not _made_acceptable(entry, p.port, found):
+            continue
+        taken.append(name)
+        used.add(entry.get("adapter"))
+        found.names[p.port] = name
+        found.changes.append(Change(name, "new", p.port))
+        new.append((entry, _comment_of(p.hello)))
+    return new
+
+
+def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> bool:
+    """Take out of a new board what a bench file cannot say (what a board or an adapter calls itself
+    can be anything); return whether it is a board still."""
+    alone: dict[str, dict[str, object]] = {
+        "port": {}, "adapter": {}, "serial": {"port": "/dev/null"}
+    }  # fmt: skip
+    for key, more in alone.items():
+        if key in entry and not is_accepted({"name": "x", **more, key: entry[key]}):
+            left_out = entry.pop(key)
+            found.left_out.append(f"{port}: a bench file cannot have the {key} {left_out!r}")
+    return is_accepted(entry)
+
+
+def _match(found: Discovery, known: Bench | None, here: Sequence[Adapter]) -> dict[str, int]:
+    """Index of the bench's board for each port that answers. The board's own number counts most (it
+    is the board that is meant, wherever it hangs now), then its adapter, then its port."""
     out: dict[str, int] = {}
     boards = list(enumerate(known.boards)) if known else []
-    for by_serial in (True, False):
-        for p in found.probed:
-            if p.hello is None or p.port in out:
-                continue
-            for index, board in boards:
-                if index in out.values():
-                    continue
-                own = board.serial == p.hello.serial and board.serial not in {None, *found.doubtful}
-                if own if by_serial else _hangs_there(board, p):
-                    out[p.port] = index
-                    break
+    ways: tuple[Callable[[BenchBoard, Probed], bool], ...] = (
+        lambda board, p: board.serial not in {None, *found.doubtful} and _has_its_number(board, p),
+        lambda board, p: _may_be(board, p) and _is_on_its_adapter(board, p, here),
+        lambda board, p: _may_be(board, p) and _is_at_its_port(board, p),
+    )
+    for fits in ways:
+        for p in found.answered:
+            free = [(i, board) for i, board in boards if i not in out.values()]
+            index = next((i for i, board in free if fits(board, p)), None)
+            if p.port not in out and index is not None:
+                out[p.port] = index
     return out
 
 
-def _hangs_there(board: BenchBoard, p: Probed) -> bool:
+def _has_its_number(board: BenchBoard, p: Probed) -> bool:
+    return p.hello is not None and board.serial == p.hello.serial
+
+
+def _may_be(board: BenchBoard, p: Probed) -> bool:
+    """No serial number says that it is another board."""
     told = p.hello
-    if told is not None and board.serial and told.serial and board.serial != told.serial:
-        return False
-    if board.adapter is not None:
-        return p.adapter is not None and p.adapter.answers_to(board.adapter)
-    return board.port is not None and _same(board.port, p.port)
+    return told is None or not (board.serial and told.serial) or board.serial == told.serial
+
+
+def _is_on_its_adapter(board: BenchBoard, p: Probed, here: Sequence[Adapter]) -> bool:
+    return p.adapter is not None and p.adapter == _adapter_of(board, here)
+
+
+def _is_at_its_port(board: BenchBoard, p: Probed) -> bool:
+    return board.adapter is None and board.port is not None and _same(board.port, p.port)
 
 
 def _why_gone(board: BenchBoard, found: Discovery, here: Sequence[Adapter]) -> str:
     """Why a board of the bench is not there; empty if that is not known."""
     adapter = _adapter_of(board, here)
     if board.adapter is not None and adapter is None:
-        return f"{board.adapter} is not plugged in"
+        many = len(fitting(board.adapter, here))
+        return f"{board.adapter} is {f'one of {many} adapters' if many else 'not plugged in'}"
     port = adapter.device if adapter is not None else board.port
     for p in found.probed:
         if port is None or not _same(p.port, port):
@@ -282,14 +348,22 @@ def _why_gone(board: BenchBoard, found: Discovery, here: Sequence[Adapter]) -> s
     return ""  # it was not looked for
 
 
-def _update(found: Discovery, text: BenchText, index: int, board: BenchBoard, p: Probed) -> None:
+def _is_elsewhere(adapter: str, p: Probed, here: Sequence[Adapter]) -> bool:
+    """Whether `adapter` of a bench file no longer says, or not alone, where the board hangs."""
+    return p.adapter is None or fitting(adapter, here) != [p.adapter]
+
+
+def _update(
+    found: Discovery, text: BenchText, index: int, board: BenchBoard, p: Probed,
+    here: Sequence[Adapter],
+) -> None:  # fmt: skip
     if board.absent:
         text.set_key(index, "absent", value=False)
         found.changes.append(Change(board.name, "back", p.port))
-    if board.adapter is not None and p.adapter is not None:
-        if p.identity is not None and not p.adapter.answers_to(board.adapter):
-            text.set_key(index, "adapter", p.identity)
-            found.changes.append(Change(board.name, "moved", f"to adapter {p.identity}"))
+    if board.adapter is not None and _is_elsewhere(board.adapter, p, here):
+        text.set_key(index, "adapter", p.identity)
+        where = f"adapter {p.identity}" if p.identity else f"{p.port}, which has no identity"
+        found.changes.append(Change(board.name, "moved", f"to {where}"))
     if board.port is not None and not _same(board.port, p.port):
         text.set_key(index, "port", p.port)
         found.changes.append(Change(board.name, "moved", f"from {board.port} to {p.port}"))

@@ -197,7 +197,7 @@ def install(  # noqa: PLR0917  (every option is one)
     from hil.agent_build import cached_agent, target_named
     from hil.board_install import carry_out, make_plan, write_files
     from hil.plant.board_profile import load_board_profile
-    from hil.rig.line_rate import RATES
+    from hil.scenario.words import BAUD_RATES
 
     loaded = load_board_profile(profile) if profile else None
     if loaded is not None and loaded.serial is not None:
@@ -208,10 +208,10 @@ def install(  # noqa: PLR0917  (every option is one)
             "on which serial device of the board?",
             remedy="--profile raspberry-pi-4b, or --device /dev/ttyAMA0",
         )
-    if baud is not None and baud not in RATES:
+    if baud is not None and baud not in BAUD_RATES:
         raise UsageError(
             f"the agent knows no line rate {baud}",
-            remedy=f"one of {', '.join(map(str, RATES))}",
+            remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
         )
     family, name = (loaded.family, loaded.name) if loaded else ("", "")
     plan = make_plan(host, device, baud or 115200, family, name)

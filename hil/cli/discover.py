@@ -48,11 +48,20 @@ def discover(
 ) -> int:
     from hil.discover import discover as find
     from hil.rig.probe import USUAL_BAUDS
+    from hil.scenario.ports import port_problem
+    from hil.scenario.words import BAUD_RATES
     from hil.views import discovery
 
     for rate in baud or ():
-        if not 300 <= rate <= 4_000_000:
-            raise UsageError(f"--baud {rate}: expected a rate from 300 to 4000000")
+        if rate not in BAUD_RATES:
+            raise UsageError(
+                f"--baud {rate}: agents do not know this rate",
+                remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
+            )
+    for port in ports or ():
+        problem = port_problem(port)
+        if problem is not None:
+            raise UsageError(problem[0], remedy=problem[1] or None)
     if not 0.01 <= wait <= 60:
         raise UsageError(f"--wait {wait:g}: expected seconds from 0.01 to 60")
 

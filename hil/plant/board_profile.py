@@ -13,6 +13,7 @@ S2 read in a text that quotes the source; R remembered, not checked.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -474,11 +475,14 @@ def list_board_profiles() -> tuple[str, ...]:
 def profile_of_model(model: str) -> BoardProfile | None:
     """The shipped profile of a board that calls itself this, as its device tree does; None if none
     is known."""
-    for name in list_board_profiles():
-        profile = load_board_profile(name)
-        if model.startswith(re.sub(r" \d+GB$", "", profile.title)):
-            return profile
-    return None
+    return next((p for title, p in _shipped_by_title() if model.startswith(title)), None)
+
+
+@functools.cache
+def _shipped_by_title() -> tuple[tuple[str, BoardProfile], ...]:
+    """All shipped profiles, and how the models of their boards begin."""
+    profiles = [load_board_profile(name) for name in list_board_profiles()]
+    return tuple((re.sub(r" \d+GB$", "", profile.title), profile) for profile in profiles)
 
 
 def load_board_profile(name_or_path: str | Path) -> BoardProfile:

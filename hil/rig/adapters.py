@@ -2,21 +2,33 @@
 plugged in first.
 
 An identity is `usb-serial:NUMBER` (the adapter's serial number; with `:1.1` behind it for one port
-of several) or `usb-path:1-1.2:1.0` (the USB socket, for adapters that have no number).
+of several) or `usb-path:1-1.2:1.0` (the USB socket). The socket is taken where the number does not
+tell adapters apart: they have none, several have the same (CP2102 as shipped: 0001), or it has
+characters that a bench file, a shell or a message could change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from serial.tools import list_ports
+from serial.tools import list_ports, list_ports_linux
 from serial.tools.list_ports_common import ListPortInfo
 
 from hil.errors import SetupError
+from hil.scenario.words import is_adapter_name
+
+__all__ = ["Adapter", "adapters", "find", "fitting"]
 
 BY_ID: Final = Path("/dev/serial/by-id")
+DEV: Final = Path("/dev")
+_DEVICES: Final = ("ttyS*", "ttyUSB*", "ttyXRUSB*", "ttyACM*", "ttyAMA*", "rfcomm*", "ttyAP*")
+"""Those that pyserial looks at."""
+
+_PLAIN_NUMBER: Final = re.compile(r"[A-Za-z0-9._+=#@/-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +42,49 @@ class Adapter:
     location: str | None = None
     interface: str | None = None
     stable: str | None = None
-    shared: bool = False
-    """Another port has the same serial number."""
+    siblings: int = 1
+    """How many ports have this serial number, and are ports of one adapter: same socket, another
+    interface each."""
+
+    twins: int = 1
+    """How many adapters have this serial number."""
+
+    doubles: bool = False
+    """Another port has the same identity, which so identifies neither."""
+
+    @property
+    def number_doubt(self) -> str | None:
+        """Why its serial number does not identify it, in words; None if it does."""
+        if not self.serial:
+            return "it has no serial number"
+        if not _PLAIN_NUMBER.fullmatch(self.serial):
+            return "its serial number has characters that are not plain"
+        if self.twins > 1:
+            return f"{self.twins} adapters have the serial number {self.serial}"
+        return None
 
     @property
     def identity(self) -> str | None:
         """What it is known by wherever it is; None if nothing is known."""
-        if self.serial:
-            port = f":{self.interface}" if self.shared and self.interface else ""
-            return f"usb-serial:{self.serial}{port}"
-        if self.location:
-            port = f":{self.interface}" if self.interface else ""
-            return f"usb-path:{self.location}{port}"
-        return None
+        port = f":{self.interface}" if self.interface else ""
+        if self.number_doubt is None:
+            name = f"usb-serial:{self.serial}{port if self.siblings > 1 else ''}"
+        else:
+            name = f"usb-path:{self.location}{port}"
+        return name if is_adapter_name(name) and not self.doubles else None
 
     def answers_to(self, identity: str) -> bool:
-        """Whether it is the one that is meant."""
+        """Whether it is one that is meant."""
         kind, _, name = identity.partition(":")
         if kind == "usb-serial":
             return name in {self.serial, f"{self.serial}:{self.interface}"}
         return name in {self.location, f"{self.location}:{self.interface}"}
+
+
+def fitting(identity: str, here: Sequence[Adapter]) -> list[Adapter]:
+    """Those of `here` that may be meant by `identity`: one, unless it is ambiguous."""
+    exact = [adapter for adapter in here if adapter.identity == identity]
+    return exact or [adapter for adapter in here if adapter.answers_to(identity)]
 
 
 def _stable_paths() -> dict[str, str]:
@@ -60,12 +95,30 @@ def _stable_paths() -> dict[str, str]:
         return {}
 
 
+def _ports() -> list[ListPortInfo]:
+    """All serial ports that pyserial finds."""
+    try:
+        return list(list_ports.comports())
+    except ValueError:  # one device describes itself in bytes that are no text, or no number
+        return [port for name in _DEVICES for path in DEV.glob(name) for port in _one(path)]
+
+
+def _one(path: Path) -> list[ListPortInfo]:
+    try:
+        port = list_ports_linux.SysFS(str(path))
+    except ValueError:
+        return [ListPortInfo(str(path))]
+    return [] if port.subsystem == "platform" else [port]
+
+
 def adapters() -> list[Adapter]:
     """All serial ports of this computer, in the order of their names."""
     stable = _stable_paths()
-    ports = sorted(list_ports.comports(), key=lambda port: port.device)
-    serials = [port.serial_number for port in ports if port.serial_number]
-    found = [_adapter(port, stable, serials) for port in ports]
+    ports = sorted(_ports(), key=lambda port: port.device)
+    plain = [_adapter(port, stable) for port in ports]
+    counted = [_counted(adapter, plain) for adapter in plain]
+    names = [adapter.identity for adapter in counted]
+    found = [replace(a, doubles=names.count(a.identity) > 1) for a in counted]
     known = {adapter.device for adapter in found}
     return found + [
         Adapter(device, Path(name).name, stable=name)
@@ -74,7 +127,7 @@ def adapters() -> list[Adapter]:
     ]
 
 
-def _adapter(port: ListPortInfo, stable: dict[str, str], serials: list[str]) -> Adapter:
+def _adapter(port: ListPortInfo, stable: dict[str, str]) -> Adapter:
     location, _, interface = (port.location or "").partition(":")
     return Adapter(
         port.device,
@@ -83,21 +136,40 @@ def _adapter(port: ListPortInfo, stable: dict[str, str], serials: list[str]) -> 
         location or None,
         interface or None,
         stable.get(port.device),
-        serials.count(port.serial_number or "") > 1,
+    )
+
+
+def _counted(adapter: Adapter, ports: Sequence[Adapter]) -> Adapter:
+    """`adapter` with the numbers of those that look like it."""
+    same = [other for other in ports if adapter.serial and other.serial == adapter.serial]
+    if len(same) < 2:
+        return adapter
+    interfaces = {(other.location, other.interface) for other in same}
+    sockets = {other.location for other in same}
+    if len(sockets) == 1 and None not in sockets and len(interfaces) == len(same):
+        return replace(adapter, siblings=len(same))
+    # udev gives the name in /dev/serial/by-id to the one that was plugged in last.
+    return replace(
+        adapter,
+        siblings=sum(other.location == adapter.location for other in same),
+        twins=max(2, len(sockets)),
+        stable=None,
     )
 
 
 def find(identity: str) -> str:
-    """The device of an adapter now. SetupError if it is not there, or if several could be meant."""
+    """The device of an adapter now. Raises SetupError if it is not there, or if several could be
+    meant."""
     here = adapters()
-    fitting = [adapter for adapter in here if adapter.answers_to(identity)]
-    if len(fitting) == 1:
-        return fitting[0].device
-    if fitting:
-        choices = ", ".join(f"{a.identity} ({a.device})" for a in fitting)
+    candidates = fitting(identity, here)
+    if len(candidates) == 1:
+        return candidates[0].device
+    if candidates:
+        choices = ", ".join(f"{a.identity or a.device} ({a.device})" for a in candidates)
+        what = "ports" if candidates[0].twins == 1 else "ports, of several adapters"
         raise SetupError(
-            f"adapter {identity} has {len(fitting)} ports",
-            remedy=f"say which one in the bench file: {choices}",
+            f"adapter {identity} has {len(candidates)} {what}",
+            remedy=f"name one in the bench file: {choices}; `hil discover -o FILE` does it",
         )
     others = ", ".join(f"{a.identity} ({a.device})" for a in here if a.identity) or "none"
     raise SetupError(

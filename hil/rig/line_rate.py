@@ -37,12 +37,7 @@ from hil.rig.calls import Call, Timing, run_calls
 from hil.rig.messages import Msg, Refusal
 from hil.rig.node import Node
 from hil.rig.transport import TransportLost, rate_of, set_rate
-
-RATES: Final = (
-    9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 921600, 1000000, 1500000,
-    2000000, 2500000, 3000000, 4000000,
-)  # fmt: skip
-"""The rates that agents know (csrc/port/linux/link_tty.c)."""
+from hil.scenario.words import BAUD_RATES
 
 _ASKING: Final = Timing(retry_us=100_000, lost_after_us=1_000_000)
 _CONFIRMING: Final = Timing(retry_us=40_000, lost_after_us=700_000)
@@ -69,7 +64,7 @@ class _Book:
 
 def lower_rate(baud: int, safe: int) -> int:
     """The highest rate that is at most half as fast, but not below `safe`."""
-    return max((r for r in RATES if safe <= r <= baud // 2), default=safe)
+    return max((r for r in BAUD_RATES if safe <= r <= baud // 2), default=safe)
 
 
 class LineRates:
@@ -84,7 +79,7 @@ class LineRates:
         return min(int(getattr(node.board, "fast_baud", None) or 0), self._book(node).ceiling)
 
     def _book(self, node: Node) -> _Book:
-        return self._books.setdefault(node.name, _Book(RATES[-1]))
+        return self._books.setdefault(node.name, _Book(BAUD_RATES[-1]))
 
     def is_raised(self, node: Node) -> bool:
         """Its line runs at another rate than the port was opened with."""

@@ -220,7 +220,7 @@ class SerialTransport:
                 self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
             self._keep_modem_lines()
-        except (serial.SerialException, OSError, ValueError) as error:
+        except (serial.SerialException, OSError, ValueError, TypeError, LookupError) as error:
             self._unlock()
             raise _open_error(port, error) from error
         # The posix class and a socket are plain descriptors: they are read and written directly,

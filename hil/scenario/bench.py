@@ -14,6 +14,7 @@ It belongs to the user and his bench, not to a scenario.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +22,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
 from hil.scenario.supply import Supply
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
-    PORT_EXAMPLES,
     AdapterName,
     Baud,
     NodeName,
@@ -89,19 +90,30 @@ class Bench(FrozenModel):
                     f"board {board.name} has neither `port:` nor `adapter:`; expected one of them",
                     f"add `port:`, {PORT_EXAMPLES}",
                 )
-        for key in ("name", "port", "adapter"):
-            seen: list[str] = []
-            for index, board in enumerate(self.boards):
-                value = getattr(board, key)
-                if value is not None and value in seen:
-                    found.add(
-                        ("boards", index, key),
-                        f"the {key} `{value}` is that of board {seen.index(value) + 1}, too",
-                        f"give every board a {key} of its own",
-                    )
-                seen.append(value)
+        self._check_shared(found, "name", [board.name for board in self.boards])
+        # An absent board has left its place, and with an adapter the port is only a note.
+        self._check_shared(
+            found,
+            "port",
+            [None if board.adapter or board.absent else board.port for board in self.boards],
+        )
+        self._check_shared(
+            found, "adapter", [None if board.absent else board.adapter for board in self.boards]
+        )
         wrong_at("Bench", found)
         return self
+
+    @staticmethod
+    def _check_shared(found: Findings, key: str, values: Sequence[str | None]) -> None:
+        """Add a finding for each of `values`, one for each board, that another board has, too."""
+        first: dict[str, int] = {}
+        for index, value in enumerate(values):
+            if value is not None and first.setdefault(value, index) != index:
+                found.add(
+                    ("boards", index, key),
+                    f"the {key} `{value}` is that of board {first[value] + 1}, too",
+                    f"give every board a {key} of its own",
+                )
 
 
 def load_bench(path: str | Path) -> Bench:

@@ -8,7 +8,6 @@ read again, and must say exactly what was meant.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +16,43 @@ from typing import Any, Final
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from hil.errors import SetupError
+from hil.errors import ConfigError, SetupError
 from hil.scenario.bench import BENCH_SCHEMA_VERSION, parse_bench
 
-__all__ = ["BenchText", "fresh_text"]
+__all__ = ["BenchText", "fresh_text", "is_accepted"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
+_QUOTED: Final = '"\\'
 _WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 def _scalar(value: object) -> str:
     """A value in YAML, in quotes where it needs them."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     text = str(value)
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return text if plain else json.dumps(text)
+    return text if plain else f'"{_escaped(text, also=_QUOTED)}"'
+
+
+def _escaped(text: str, also: str = "") -> str:
+    """`text` with the escapes of YAML for what cannot be printed, and for the characters `also`."""
+    return "".join(
+        char if char.isprintable() and char not in also else _escape(char) for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if char in _QUOTED:
+        return "\\" + char
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 @dataclass(slots=True)
@@ -151,7 +169,7 @@ def _last(node: Node) -> Node:
 def _entry(board: Mapping[str, object], indent: str, comment: str) -> str:
     lines = [f"{key}: {_scalar(value)}" for key, value in board.items()]
     if comment:
-        lines[0] += f"  # {comment}"
+        lines[0] += f"  # {_escaped(comment)}"
     return "".join(f"{indent}{'  ' if n else '- '}{line}\n" for n, line in enumerate(lines))
 
 
@@ -164,6 +182,16 @@ boards:
 
 
 def fresh_text(boards: Sequence[tuple[Mapping[str, object], str]]) -> str:
-    """A new bench file: boards, each with a comment."""
+    """A new bench file: boards, each with a comment. Raises ConfigError if they make none."""
     text = _HEAD.format(schema=BENCH_SCHEMA_VERSION)
-    return text + "".join(_entry(board, "  ", comment) for board, comment in boards)
+    text += "".join(_entry(board, "  ", comment) for board, comment in boards)
+    return BenchText(text, "<new bench file>").finished()
+
+
+def is_accepted(board: Mapping[str, object]) -> bool:
+    """Whether a bench file with this board is accepted, and says just this of it."""
+    try:
+        (read,) = parse_bench(fresh_text([(board, "")])).boards
+    except ConfigError:
+        return False
+    return all(getattr(read, key) == value for key, value in board.items())

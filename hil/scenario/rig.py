@@ -11,13 +11,13 @@ from pydantic import (
 )
 
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
 from hil.scenario.supply import Supply
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     BOARD_ALIASES,
     FRAMES_MAX,
-    PORT_EXAMPLES,
     AdapterName,
     Baud,
     BoardKind,
@@ -145,6 +145,7 @@ class Rig(FrozenModel):
         found = Findings()
         names: dict[str, int] = {}
         ports: dict[str, str] = {}
+        adapters: dict[str, str] = {}
         for index, node in enumerate(self.nodes):
             path = ("nodes", index)
             if node.name in names:
@@ -173,11 +174,23 @@ class Rig(FrozenModel):
                     f"node {node.name} has a port, but is a {node.board} board",
                     "remove `port:`, or add `board: serial`",
                 )
-            elif node.port is not None and ports.setdefault(node.port, node.name) != node.name:
+            elif (
+                node.port is not None
+                and node.adapter is None
+                and ports.setdefault(node.port, node.name) != node.name
+            ):
                 found.add(
                     (*path, "port"),
                     f"the port {node.port} is that of node {ports[node.port]}, too",
                     "give every node a port of its own",
+                )
+            if node.adapter is not None and (
+                adapters.setdefault(node.adapter, node.name) != node.name
+            ):
+                found.add(
+                    (*path, "adapter"),
+                    f"the adapter {node.adapter} is that of node {adapters[node.adapter]}, too",
+                    "give every node an adapter of its own",
                 )
         if len(self.nodes) != self.size:
             fitting = [scheme for scheme in Scheme if scheme.size == len(self.nodes)]

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from hil.scenario.fields import Float, Int
+from hil.scenario.ports import port_name
 from hil.scenario.positions import describe
 from hil.scenario.problems import did_you_mean, one_of, wrong
 
@@ -212,15 +213,25 @@ def _workload(value: str) -> str:
     return value
 
 
-def _port(value: str) -> str:
-    if not value.strip() or any(ord(char) < 32 for char in value):
-        raise wrong(f"{describe(value)} is no port; expected {PORT_EXAMPLES}")
-    return value
+def is_adapter_name(value: str) -> bool:
+    """Whether this can be the `adapter:` of a board."""
+    return re.fullmatch(_ADAPTER_PATTERN, value) is not None
 
 
 def _adapter(value: str) -> str:
-    if not re.fullmatch(r"usb-(serial:\S+|path:[0-9]+-[0-9.]+(:[0-9]+\.[0-9]+)?)", value):
-        raise wrong(f"{describe(value)} names no adapter; expected {ADAPTER_EXAMPLES}")
+    if not is_adapter_name(value):
+        raise wrong(f"{describe(value)} is not a valid adapter; expected {ADAPTER_EXAMPLES}")
+    return value
+
+
+def _baud(value: int) -> int:
+    if value not in BAUD_RATES:
+        nearest = min(BAUD_RATES, key=lambda rate: abs(rate - value))
+        raise wrong(
+            f"{value} is not a rate that agents know; expected one of "
+            f"{', '.join(map(str, BAUD_RATES))}",
+            f"start the agent with, and write, one of these; the nearest is {nearest}",
+        )
     return value
 
 
@@ -231,8 +242,14 @@ def _weight(value: object) -> object:
     return value
 
 
+BAUD_RATES = (
+    9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 921600, 1000000, 1500000,
+    2000000, 2500000, 3000000, 4000000,
+)  # fmt: skip
+"""The rates that agents know (csrc/port/linux/link_tty.c)."""
+
+_ADAPTER_PATTERN = r"usb-(serial:[^\s\x00-\x1f\x7f]+|path:[0-9]+-[0-9.]+(:[0-9]+\.[0-9]+)?)"
 ADAPTER_EXAMPLES = "usb-serial:A10K3XYZ (its serial number) or usb-path:1-1.2 (its USB socket)"
-PORT_EXAMPLES = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
 
 Attempts = Annotated[Int, Field(ge=0, le=1_000_000)]
 U32 = Annotated[Int, Field(ge=0, le=U32_MAX)]
@@ -241,9 +258,9 @@ NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
 ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
-PortName = Annotated[str, AfterValidator(_port)]
+PortName = Annotated[str, AfterValidator(port_name)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
-Baud = Annotated[Int, Field(ge=2400, le=4_000_000)]
+Baud = Annotated[Int, AfterValidator(_baud), Field(json_schema_extra={"enum": list(BAUD_RATES)})]
 SchemeWord = Annotated[Scheme, BeforeValidator(word_of(Scheme, "scheme"))]
 UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]
 BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]

@@ -14,7 +14,7 @@ import pytest
 from hil.kernel import Decoder, Golden, encode
 from hil.rig import messages
 from hil.rig.calls import Call, Timing, run_calls
-from hil.rig.line_rate import RATES, lower_rate
+from hil.rig.line_rate import lower_rate
 from hil.rig.link import Link
 from hil.rig.messages import ANSWER, Msg, Refusal
 from hil.rig.node import Node
@@ -22,6 +22,7 @@ from hil.rig.process import find_agent
 from hil.rig.rig import Rig
 from hil.rig.serial_board import SerialBoard
 from hil.rig.transport import rate_of
+from hil.scenario.words import BAUD_RATES
 from tests.amount import mostly_slow
 
 from .cable import Badness, Cable, End
@@ -330,7 +331,7 @@ def test_a_pipe_has_no_rate(piped: Callable[..., tuple[Rig, Pipes]]) -> None:
     assert rate_of(link.transport) is None
 
 
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", BAUD_RATES)
 def test_agents_know_the_hosts_rates(rate: int) -> None:
     known = subprocess.run(
         [str(find_agent()), "--port", "no/such/port", "--baud", str(rate)],

@@ -448,3 +448,35 @@ def test_a_wrong_supply_is_told_where_it_stands(power: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_bench(f"boards:\n- name: a\n  port: x\n  power: {power}\n")
     assert words in str(caught.value) and ":4:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("printed", "volts", "amps"),
+    [
+        ("5.02 0.61", 5.02, 0.61),
+        ("5.02 V 610 mA\n", 5.02, 0.61),
+        ("5020mV, .61A", 5.02, 0.61),
+        ("5\n-6.1e-1\n", 5.0, -0.61),
+    ],
+)
+def test_what_a_program_measures_is_taken_in_its_units(
+    printed: str, volts: float, amps: float
+) -> None:
+    power = make("left", supply(kind="command", on="true", off="true", read=["printf", printed]))
+    reading = power.read()
+    assert reading.volts == pytest.approx(volts) and reading.amps == pytest.approx(amps)
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "5,02 0,61", "5.02,0.61", "ch1: 5.02 V 0.61 A", "Voltage 5.02V, Current 610 mA", "5.02",
+        " ", "5.02 0.61 3.06", "0.61 A 5.02 V", "5.02 kV 0.61 A", "5.02 V 0.61 W", "nan nan",
+        "inf 1", "1_0 2", "5.02 V 0.61 A ok", "5.02-0.61",
+    ],
+)  # fmt: skip
+def test_any_other_text_is_refused_with_what_was_printed(printed: str) -> None:
+    power = make("left", supply(kind="command", on="true", off="true", read=["printf", printed]))
+    with pytest.raises(SetupError, match="expected volts and amperes") as caught:
+        power.read()
+    assert repr(printed.strip()) in caught.value.message

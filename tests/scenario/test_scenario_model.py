@@ -252,7 +252,7 @@ def test_rates_are_filled_in() -> None:
             3,
             37,
             "$.rig.nodes[2].baud",
-            "the number 100; expected a whole number from 2400 up to 4000000",
+            "100 is not a rate that agents know; expected one of 9600",
         ),
         (
             MINIMAL + "rig: {nodes: [a, b, {name: c, baud: 9600, buad: 1}]}",
@@ -288,7 +288,7 @@ def test_rates_are_filled_in() -> None:
             3,
             63,
             "$.rig.nodes[0].port",
-            "is no port",
+            "is not a valid port",
         ),
         (MINIMAL + "recovery: {resyncs: -1}", 3, 21, "$.recovery.resyncs", "from 0"),
         (MINIMAL + "recovery: {window_frames: 0}", 3, 27, "$.recovery.window_frames", "from 1"),

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from hil.rig.power.protocol import Power, PowerReading
 from hil.scenario.supply import Supply, SupplyKind
 
-_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+_NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
+_READING = re.compile(rf"{_NUMBER}[ \t]*(m?V)?(?:,?\s+){_NUMBER}[ \t]*(m?A)?")
+"""Volts and amperes, and nothing else: what a text with more in it means cannot be known, and a
+decimal comma is none here."""
 
 
 def program_power(name: str, supply: Supply) -> Power:
@@ -183,11 +186,16 @@ class CommandPower(ProgramPower):
         if self.supply.read is None:
             return PowerReading(None, None)
         said = self.run(self.supply.read)
-        numbers = [float(n) for n in _NUMBER.findall(said)]
-        if len(numbers) < 2:
+        match = _READING.fullmatch(said.strip())
+        if match is None:
             raise self.failed(
                 f"`{shlex.join(self.supply.read)}` printed {said.strip()[:60]!r}; "
-                "expected volts and amperes",
-                "let it print two numbers",
+                "expected volts and amperes, and nothing else, as in `5.02 0.61`",
+                "let it print two numbers with a decimal point; V or mV may stand behind the "
+                "first, A or mA behind the second",
             )
-        return PowerReading(numbers[0], numbers[1])
+        volts, volt_unit, amps, amp_unit = match.groups()
+        return PowerReading(
+            float(volts) / (1000 if volt_unit == "mV" else 1),
+            float(amps) / (1000 if amp_unit == "mA" else 1),
+        )

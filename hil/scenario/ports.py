@@ -1,0 +1,138 @@
+"""Ports: what a board can hang on, and what only looks like a port.
+
+A port is a device file, or a pyserial URL. Whether it is there, and may be opened, is seen when it
+is opened; what can never be opened is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from hil.scenario.positions import describe
+from hil.scenario.problems import did_you_mean, one_of, wrong
+
+__all__ = ["PORT_EXAMPLES", "port_name", "port_problem"]
+
+PORT_EXAMPLES: Final = "a device such as /dev/ttyUSB0 or a URL such as socket://10.0.0.5:4000"
+
+_HOSTED: Final = {
+    "socket": ("logging",),
+    "rfc2217": ("ign_set_control", "logging", "poll_modem", "timeout"),
+}
+"""URLs of a host and a port number, and the options that pyserial knows for them."""
+
+_LOCAL: Final = ("alt", "cp2110", "hwgrep", "spy")
+"""The other URLs of pyserial that lead to a port of this computer."""
+
+_MEANT: Final = {"tcp": "socket", "raw": "socket", "telnet": "rfc2217", "ssh": "socket"}
+_HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]+")
+
+
+def port_name(value: str) -> str:
+    """A validator: return `value`, or raise what is wrong with it as a port."""
+    problem = port_problem(value)
+    if problem is not None:
+        raise wrong(*problem)
+    return value
+
+
+def port_problem(value: str) -> tuple[str, str] | None:
+    """What is wrong with `value` as a port, and what to write in its place; None: nothing."""
+    shown = describe(value)
+    if not value.strip() or not value.isprintable():
+        return f"{shown} is not a valid port; expected {PORT_EXAMPLES}", ""
+    scheme, colon, _ = value.partition("://")
+    if colon:
+        return _url_problem(value, scheme.lower())
+    if _HOST_AND_PORT.fullmatch(value):
+        return (
+            f"{shown} is a host and a port number, but not a valid port; expected {PORT_EXAMPLES}",
+            f"write socket://{value}, or rfc2217://{value} if the server speaks RFC 2217",
+        )
+    kind = _kind_of_file(value)
+    if kind is not None:
+        return (
+            f"{shown} is {kind}; expected {PORT_EXAMPLES}",
+            "`ls /dev/serial/by-id` shows the devices of USB adapters",
+        )
+    return None
+
+
+def _kind_of_file(value: str) -> str | None:
+    """What kind of file that is no device `value` names; None if it may be a device."""
+    try:
+        mode = Path(value).stat().st_mode
+    except (OSError, ValueError):
+        return "a folder" if value.endswith("/") else None
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a regular file" if stat.S_ISREG(mode) else None
+
+
+def _url_problem(value: str, scheme: str) -> tuple[str, str] | None:
+    shown = describe(value)
+    if scheme in _LOCAL:
+        return None
+    if scheme not in _HOSTED:
+        known = [f"{name}://" for name in sorted(_HOSTED)]
+        meant = _MEANT.get(scheme)
+        return (
+            f"{shown}: there is no kind of port `{scheme}://`; expected a device or "
+            f"{one_of(known)}",
+            f"did you mean `{meant}://`?" if meant else did_you_mean(f"{scheme}://", known),
+        )
+    example = f"{scheme}://HOST:PORT, for example {scheme}://10.0.0.5:4000"
+    try:
+        parts = urlsplit(value)
+        number = parts.port
+    except ValueError:
+        return f"{shown}: its port number is not from 1 to 65535; expected {example}", ""
+    if not parts.hostname:
+        return f"{shown} names no host; expected {example}", ""
+    if number is None:
+        return f"{shown} has no port number; expected {example}", "add the TCP port of the server"
+    if number == 0:
+        return f"{shown}: its port number is not from 1 to 65535; expected {example}", ""
+    return _option_problem(value, scheme, parts)
+
+
+_VALUES: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {
+    "logging": (
+        "debug, info, warning or error",
+        lambda text: text in {"debug", "info", "warning", "error"},
+    ),
+    "timeout": (
+        "seconds",
+        lambda text: re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is not None,
+    ),
+}
+
+
+def _option_problem(value: str, scheme: str, parts: SplitResult) -> tuple[str, str] | None:
+    if parts.path not in {"", "/"} or parts.fragment:
+        return (
+            f"{describe(value)} has something behind its port number; expected "
+            f"{scheme}://HOST:PORT",
+            f"write {scheme}://{parts.netloc}",
+        )
+    known = _HOSTED[scheme]
+    for option, values in parse_qs(parts.query, keep_blank_values=True).items():
+        if option not in known:
+            return (
+                f"{describe(value)}: {scheme}:// has no option `{option}`; expected "
+                f"{one_of(known)}",
+                did_you_mean(option, known),
+            )
+        expected, fits = _VALUES.get(option, ("", lambda _: True))
+        if not fits(values[0]):
+            return (
+                f"{describe(value)}: the option `{option}` is {describe(values[0])}; expected "
+                f"{expected}",
+                "",
+            )
+    return None
