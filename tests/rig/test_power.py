@@ -396,6 +396,35 @@ def test_an_instrument_that_fails_is_told_of_once() -> None:
     assert told == ["node left: mock supply: no answer"] and len(asked) >= 20
 
 
+def test_no_cut_and_no_failure_is_forgotten_however_late_the_run_asks() -> None:
+    """A run whose host stood still asks after thousands of readings."""
+    read: list[str] = []
+    enough = threading.Event()
+
+    class Broken(MockPower):
+        def read(self) -> Any:
+            raise self.failed("no answer", "plug it in")
+
+    class Counted(MockPower):
+        def read(self) -> Any:
+            read.append(self.node)
+            if len(read) > 3000:
+                enough.set()
+            return PowerReading(5.0, 0.5)
+
+    latched = MockPower("latched", supply(kind="mock", current_limit_a=2.0))
+    latched.load_a = 3.0
+    powers = [latched, Broken("left", supply(kind="mock")), Counted("right", supply(kind="mock"))]
+    monitor = PowerMonitor(powers, period_s=0.001, clock=VirtualClock())
+    monitor.start()
+    assert enough.wait(60)
+    monitor.close()
+    seen = monitor.take()
+    assert [e.error for e in seen if e.error] == ["node left: mock supply: no answer"]
+    assert [e.node for e in seen if e.cut is not None] == ["latched"]
+    assert [e.at_us for e in seen] == sorted(e.at_us for e in seen) and monitor.take() == []
+
+
 def test_one_that_fails_slowly_does_not_hide_the_others() -> None:
     """A supply that was unplugged costs its time-out each time it is asked."""
     asked: list[str] = []

@@ -18,7 +18,7 @@ from hil.errors import HilError
 from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerReading
 
 _PERIOD_S: Final = 0.5
-_TOLD_MAX: Final = 1000
+_READINGS_MAX: Final = 1000
 _CLOSING_S: Final = 5.0
 _REST: Final = 10
 _REST_MAX_US: Final = 60_000_000
@@ -45,7 +45,9 @@ class PowerMonitor:
         self._clock = clock
         self._powers = {power.node: power for power in powers}
         self._period_s = period_s
-        self._told: deque[PowerEvent] = deque(maxlen=_TOLD_MAX)
+        # Old readings may be dropped if nobody asks for long; cuts and failures may not.
+        self._readings: deque[PowerEvent] = deque(maxlen=_READINGS_MAX)
+        self._incidents: deque[PowerEvent] = deque()
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
         self._watts: dict[str, float] = {}
         self._guard = threading.Lock()
@@ -83,11 +85,10 @@ class PowerMonitor:
             self._wake.set()
 
     def take(self) -> list[PowerEvent]:
-        """What was seen since this was asked last."""
-        taken: list[PowerEvent] = []
-        while self._told:
-            taken.append(self._told.popleft())
-        return taken
+        """What was seen since this was asked last, in order of time: every cut and failure, and
+        the newest thousand readings."""
+        taken = [*_drained(self._readings), *_drained(self._incidents)]
+        return sorted(taken, key=lambda event: event.at_us)
 
     def close(self) -> None:
         """Watch no longer. The supplies stay as they are."""
@@ -133,10 +134,17 @@ class PowerMonitor:
             if self._failed.get(node) != error.message:  # once, not twice a second
                 self._failed[node] = error.message
                 nothing = PowerReading(None, None)
-                self._told.append(
+                self._incidents.append(
                     PowerEvent(node, self._clock.now_us(), nothing, error=error.message)
                 )
             return
         self._failed.pop(node, None)
-        if cut is not None or reading.volts is not None or reading.amps is not None:
-            self._told.append(PowerEvent(node, self._clock.now_us(), reading, cut))
+        seen = PowerEvent(node, self._clock.now_us(), reading, cut)
+        if cut is not None:
+            self._incidents.append(seen)
+        elif reading.volts is not None or reading.amps is not None:
+            self._readings.append(seen)
+
+
+def _drained(events: deque[PowerEvent]) -> list[PowerEvent]:
+    return [events.popleft() for _ in range(len(events))]
