@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from hil.exits import Exit
 from hil.printable import one_line
@@ -38,6 +38,8 @@ __all__ = [
     "UsageError",
     "VersionMismatch",
 ]
+
+_PROBLEMS_TOLD: Final = 20
 
 
 class HilError(Exception):
@@ -94,7 +96,8 @@ class Problem:
 class ConfigError(HilError, ValueError):
     """A configuration file is wrong. Carries every problem found, not only the first.
 
-    str() is the full report, one problem a line.
+    str() is the report, one problem a line: the first twenty of them, since what is wrong with one
+    line of a generated file is often wrong with all. `problems` has every one.
 
     Example scenarios: an unknown key in a scenario; a baud rate out of range; an upset of a node
     that the rig does not have; a bench file that lists fewer boards than the scheme needs.
@@ -104,8 +107,10 @@ class ConfigError(HilError, ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
-        lines = [str(problem) for problem in self.problems]
-        count = len(lines)
+        count = len(self.problems)
+        lines = [str(problem) for problem in self.problems[:_PROBLEMS_TOLD]]
+        if count > len(lines):
+            lines.append(f"and {count - len(lines)} more; with --json all of them are told")
         super().__init__("\n".join(lines if count == 1 else [f"{count} problems:", *lines]))
         self.args = (self.problems,)
 

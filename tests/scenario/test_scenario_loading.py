@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hil import shipped
-from hil.errors import ConfigError, SetupError, UsageError
+from hil.errors import ConfigError, Problem, SetupError, UsageError
 from hil.scenario import (
     PORTABLE_TARGETS,
     PROCESS_TARGETS,
@@ -648,3 +648,14 @@ def test_every_key_of_the_schema_is_explained() -> None:
 def test_the_schema_and_the_model_have_the_same_keys() -> None:
     keys = {info.alias or name for name, info in Scenario.model_fields.items()}
     assert set(scenario_schema()["properties"]) == keys
+
+
+def test_a_report_of_hundreds_of_problems_shows_twenty_and_keeps_all() -> None:
+    problems = [Problem("a.yaml", n, 1, "$", f"number {n}") for n in range(1, 342)]
+    error = ConfigError(problems)
+    lines = str(error).splitlines()
+    assert lines[:2] == ["341 problems:", "a.yaml:1:1: $: number 1"]
+    assert lines[20:] == [
+        "a.yaml:20:1: $: number 20", "and 321 more; with --json all of them are told",
+    ]  # fmt: skip
+    assert len(error.problems) == 341
