@@ -24,6 +24,7 @@ from hil.rig.node import (
     Life,
     Node,
     NodeResult,
+    PowerCut,
     has_power,
     hold_up_us,
     switched_nothing,
@@ -131,7 +132,7 @@ class Delivery:
         except SetupError as error:
             upset.state, upset.detail = "refused", error.message
             return
-        node.powered = False
+        node.power_cuts.add(PowerCut.UPSET)
         self._cuts[node.name] = cut
         if has_power(node.board) is False:
             node.link.detach("no power")
@@ -232,7 +233,7 @@ class Delivery:
         self.notes.append(switched_nothing(node))
 
     def _has_power(self, node: Node) -> None:
-        node.powered = True
+        node.power_cuts.discard(PowerCut.UPSET)
         self.returning = [(at, other) for at, other in self.returning if other != node.name]
 
     def came_back(self, node: Node) -> Upset | None:
@@ -306,19 +307,19 @@ class Delivery:
         return any(watch.upset.plan.node == node for watch in self.watches.values())
 
     def power_due(self, frame: int) -> list[str]:
-        """Nodes whose power comes back before `frame`; they have it from now on."""
+        """Nodes whose power comes back before `frame`; from now on no upset keeps it off."""
         if not self.returning:
             return []
         due = [name for at, name in self.returning if at <= frame]
         self.returning = [(at, name) for at, name in self.returning if at > frame]
         for name in due:
-            self._by_name[name].powered = True
+            self._by_name[name].power_cuts.discard(PowerCut.UPSET)
         return due
 
     def power_back(self, name: str) -> None:
-        """A node has power again now, whatever was planned."""
+        """No upset keeps the power of a node off any more, whatever was planned."""
         self.returning = [(at, other) for at, other in self.returning if other != name]
-        self._by_name[name].powered = True
+        self._by_name[name].power_cuts.discard(PowerCut.UPSET)
 
     def rearm_permanent(self, nodes: list[Node], frame: int) -> list[tuple[Node, Arm]]:
         """A damaged cell is still damaged after the board started anew (and forgot that it is).

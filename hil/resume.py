@@ -21,7 +21,7 @@ from hil.record.reader import Reader
 from hil.scenario import Scenario
 from hil.voter import VerdictKind
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

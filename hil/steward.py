@@ -7,8 +7,9 @@ Once per step of the plant, between two frames. What a board's level comes to:
     off            its power is cut, or if that is not ours, it is suspended; shed likewise
 
 A node that may run again is healed and brought back by recovery: after a suspension by a resync,
-after a cut by a power cycle. An over-current (a latch-up) and a chip that is too hot have their
-power cut here, as a board's supervisor would."""
+after a cut by a power cycle. The plant gives back only the power that it has taken itself: a board
+that an upset switched off stays off, and is not the plant's to shed. An over-current (a latch-up)
+and a chip that is too hot have their power cut here, as a board's supervisor would."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from hil.plant.flight import BoardMoment, Moment
 from hil.record.writer import Writer
 from hil.recovery import Action, NodeState, Recovery
 from hil.rig.messages import Health, Limits
-from hil.rig.node import Node, NodeResult
+from hil.rig.node import Node, NodeResult, PowerCut
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.plant.flight import Feedback
@@ -163,12 +164,20 @@ class Steward:
             at = moment.boards[name]
             changed |= self._shown.get(name) != (at.level, at.throttle)
             self._shown[name] = (at.level, at.throttle)
+            self._release(charge)
             self._protect(frame, t_us, charge, at)
             self._obey(frame, charge, at)
             self._tell(charge)
         if changed:
             self._record(frame, moment)
         self._record_orbit(t_us)
+
+    def _release(self, charge: _Charge) -> None:
+        """A latch-up ends with the power of its board, whoever has cut it."""
+        upset = charge.latched
+        if upset is not None and PowerCut.UPSET in charge.node.power_cuts:
+            charge.latched = None
+            self._judge_latch_up(upset)
 
     def _protect(self, frame: int, t_us: int, charge: _Charge, at: BoardMoment) -> None:
         """Cut the power of a board that draws too much or is too hot; give it back in time."""
@@ -199,6 +208,8 @@ class Steward:
 
     def _obey(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
         kept_down = charge.until_us is not None or charge.hot
+        if not charge.down and not kept_down and not self._is_on(charge):
+            return  # `off` is what the plant was told of this board, not what it orders
         if at.level == "off" or kept_down:
             if not charge.down or (charge.suspended and at.level == "off"):
                 self._cut(frame, charge, self._why(at))
@@ -210,6 +221,10 @@ class Steward:
         if not charge.down and charge.node.link.connected:
             self._limit(frame, charge, at)
             self._limit_supply(charge, at)
+
+    def _is_on(self, charge: _Charge) -> bool:
+        """Whether the board has power, and the plant's moment was computed with that."""
+        return charge.node.powered and self.flight.draw(charge.node.name).on
 
     def _limit_supply(self, charge: _Charge, at: BoardMoment) -> None:
         """A bench supply, where there is one, trips as the flight's bus does."""
@@ -240,8 +255,8 @@ class Steward:
                 done = {"power": f"not ours: {error.message}"}
                 self._suspend(frame, charge, cause, done)
                 return
-            node.powered = False
             node.link.detach("no power")
+        node.power_cuts.add(PowerCut.PLANT)
         charge.suspended = False
         self._shed(frame, charge, cause, {"power": "off"}, done)
 
@@ -277,7 +292,7 @@ class Steward:
             first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
         else:
             asked, done, first = Limits(), {"power": "on"}, NodeState.POWER_CYCLE
-            node.powered = True
+            node.power_cuts.discard(PowerCut.PLANT)
         self._engine.writer.limit(
             frame, node.name, cause, json.dumps(asdict(asked)), json.dumps(done)
         )
@@ -345,8 +360,9 @@ class Steward:
 
     def _tell(self, charge: _Charge) -> None:
         node = charge.node
-        by_others = not node.powered and not charge.down
-        on = not (by_others or charge.until_us is not None or charge.hot)
+        by_upset = PowerCut.UPSET in node.power_cuts
+        # Of a board that is shed, the plant is still asked whether it could run.
+        on = not ((by_upset and not charge.down) or charge.until_us is not None or charge.hot)
         idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
         measured_w = measured_c = None
         if self.reported and charge.health is not None:
@@ -361,11 +377,16 @@ class Steward:
                 before,
                 on=on,
                 activity=0.0 if idle else self._plant.activity,
-                factor=self._plant.latch_up.current_factor if charge.latched else 1.0,
+                factor=self._factor(charge),
                 measured_w=measured_w,
                 measured_c=measured_c,
             ),
         )
+
+    def _factor(self, charge: _Charge) -> float:
+        if PowerCut.UPSET in charge.node.power_cuts:
+            return 0.0
+        return self._plant.latch_up.current_factor if charge.latched else 1.0
 
     # --- the record -----------------------------------------------------------------------------
 

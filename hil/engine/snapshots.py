@@ -20,7 +20,7 @@ from hil.record.writer import Writer
 from hil.recovery import NodeState
 from hil.redundancy.checkpoints import HostCopy
 from hil.rig.messages import Arm, Sync
-from hil.rig.node import DONE, Node
+from hil.rig.node import DONE, Node, PowerCut
 from hil.rig.resync import read_output, read_state, write_output, write_state
 from hil.voter import unpack
 
@@ -97,7 +97,7 @@ def take(
                 "wall_us": parts.metrics.wall_us + writer.wall_us,
             },
             "recovery": parts.recovery.memory(),
-            "powered": {n.name: n.powered for n in parts.nodes},
+            "power_cuts": {n.name: sorted(c.value for c in n.power_cuts) for n in parts.nodes},
             "returning": parts.delivery.returning,
             "permanent": {n: [asdict(a) for a in arms] for n, arms in _permanent(parts)},
             "agreed": healer.agreed.record.hex() if healer.agreed else "",
@@ -153,10 +153,10 @@ def take_up(
         at, state = engine["copy"][0], bytes.fromhex(engine["copy"][1])
         parts.checkpoints.copy = HostCopy(at, state, digest64(state))
     for node in parts.nodes:
-        if not engine["powered"][node.name]:
+        node.power_cuts = {PowerCut(who) for who in engine["power_cuts"][node.name]}
+        if not node.powered:
             node.board.power_off()
             node.link.detach("no power")
-            node.powered = False
         elif parts.recovery.state(node.name) is not NodeState.ISOLATED:
             _go_on(snapshot, parts, node, initial)
 

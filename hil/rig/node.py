@@ -3,6 +3,7 @@ last."""
 
 from __future__ import annotations
 
+import enum
 import signal
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -190,6 +191,13 @@ def may_return(board: Board) -> bool:
     return bool(getattr(board, "can_return", False))
 
 
+class PowerCut(enum.Enum):
+    """Who took the power of a board. Only the same one gives it back."""
+
+    UPSET = "upset"  # a power loss, of the scenario or an operator
+    PLANT = "plant"  # the spacecraft's bus, or what protects the board
+
+
 class Node:
     """One node as the host sees it. `clock` is the host's, on which its link is waited for."""
 
@@ -203,7 +211,7 @@ class Node:
         self.loads = 0  # how often the workload was put on it
         self.workers = 0  # how often a worker was started on it
         self.loaded_boot: int | None = None  # the agent's start since which it holds it
-        self.powered = True
+        self.power_cuts: set[PowerCut] = set()
         self.cycled_in_vain = False  # its power was cycled, and it is the same agent that answers
         self.clock = ClockFit()
         self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
@@ -244,6 +252,11 @@ class Node:
     def life(self) -> Life:
         """The start of its agent that is known, and how old it was when it was heard last."""
         return Life(self.link.boot_id, self.uptime_us)
+
+    @property
+    def powered(self) -> bool:
+        """Whether nobody keeps the power of its board off."""
+        return not self.power_cuts
 
     @property
     def mask(self) -> int:

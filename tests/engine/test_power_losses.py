@@ -24,6 +24,7 @@ def run(path: Path, board: str, *events: dict[str, Any], **keys: Any) -> Loop:
         {"workload": "attitude", "frames": 60, "rig": {"scheme": "tmr", "board": board},
          "upsets": {"events": list(events), "allow_missed": 9}, "expect": "none", **keys}
     )  # fmt: skip
+    path.mkdir(exist_ok=True)
     loop = Loop(scenario, path)
     loop.run()
     return loop
@@ -107,3 +108,88 @@ def test_one_life_of_an_agent_is_told_from_the_next() -> None:
     assert before.went_on(Life(7, 1_000)) and before.went_on(Life(7, 2_000))
     assert not before.went_on(Life(8, 2_000)), "another boot id"
     assert not before.went_on(Life(7, 999)), "a board without random numbers: its uptime tells"
+
+
+# --- beside a plant, which has power of its own to give and to take -----------------------------
+
+
+ISS = {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 420.0, "inclination_deg": 51.64}
+EDGES = "SELECT frame, after FROM transitions WHERE node='b' ORDER BY id"
+
+
+@pytest.mark.parametrize("plant", [{"orbit": ISS}, {"orbit": ISS, "spacecraft": {}}])
+def test_the_plant_does_not_give_back_the_power_that_an_upset_took(
+    tmp_path: Path, board: str, plant: dict[str, Any]
+) -> None:
+    loop = run(tmp_path, board, CUT, frame_ms=1000.0, plant=plant)
+    assert rows(tmp_path, UPSETS) == [("injected", 1, "crash", "degraded", "")]
+    assert rows(tmp_path, EDGES) == [(20, "suspect"), (20, "power_cycle"), (20, "isolated")]
+    assert not loop.nodes[1].powered
+    levels = rows(tmp_path, "SELECT level FROM plant_nodes WHERE node='b' AND t_us > 22000000")
+    assert set(levels) == {("off",)}
+    assert loop.steward is not None and loop.steward.counts["sheds"] == 0
+
+
+def test_the_power_that_an_upset_took_is_back_at_its_frame_beside_a_plant(
+    tmp_path: Path, board: str
+) -> None:
+    loop = run(tmp_path, board, {**CUT, "returns_after_frames": 10}, frame_ms=1000.0,
+               plant={"orbit": ISS, "spacecraft": {}})  # fmt: skip
+    edges = rows(tmp_path, EDGES)
+    assert edges[3:] == [(29, "power_cycle"), (29, "reintegrating"), (32, "voting")]
+    assert loop.nodes[1].powered
+
+
+@pytest.mark.parametrize(("level", "since"), [(0, 11), (1, 11), (1, 4)])
+def test_the_end_of_a_shedding_does_not_end_the_power_loss_of_an_upset(
+    tmp_path: Path, level: int, since: int
+) -> None:
+    """A profile has b switched off, or suspended, until second 30; an upset takes its power in
+    frame 8 and keeps it until frame 45."""
+    levels = tmp_path / "levels.csv"
+    text = [f"{t},{level if since <= t < 30 else 3}" for t in range(61)]
+    levels.write_text("\n".join(["t_s,level.b", *text, ""]), encoding="ascii")
+    run(tmp_path / "run", "inproc", {**CUT, "frame": 8, "returns_after_frames": 37},
+        frame_ms=1000.0, plant={"profile": str(levels)})  # fmt: skip
+    edges = rows(tmp_path / "run", EDGES)
+    assert edges[-3:] == [(44, "power_cycle"), (44, "reintegrating"), (47, "voting")]
+    assert (30, "reintegrating") not in edges
+
+
+def test_a_latch_up_ends_with_the_power_of_its_board(tmp_path: Path) -> None:
+    """And does not come back with the power."""
+    latch_up = {**CUT, "frame": 10, "action": "latch_up"}
+    run(tmp_path, "inproc", latch_up, {**CUT, "frame": 90, "returns_after_frames": 10},
+        frames=200, frame_ms=1000.0,
+        plant={"orbit": ISS, "spacecraft": {}, "latch_up": {"trip_factor": None}})  # fmt: skip
+    assert [r[:2] for r in rows(tmp_path, UPSETS)] == [("injected", 1), ("injected", 1)]
+    assert rows(tmp_path, EDGES)[-1] == (102, "voting")
+    sql = "SELECT b.power_w / a.power_w FROM plant_nodes a JOIN plant_nodes b USING (t_us) WHERE "
+    sql += "a.node='a' AND b.node='b' AND t_us >= ? AND t_us < ?"
+    latched = [r for (r,) in rows(tmp_path, sql.replace("?", "15e6", 1).replace("?", "90e6", 1))]
+    later = [r for (r,) in rows(tmp_path, sql.replace("?", "105e6", 1).replace("?", "2e8", 1))]
+    assert latched and min(latched) > 1.5
+    assert later and later == pytest.approx([1.0] * len(later), rel=0.05)
+
+
+def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) -> None:
+    """The plant does not take a cut of an upset for its own."""
+    plant = {"orbit": ISS, "spacecraft": {}}
+    keys: dict[str, Any] = {"frame_ms": 1000.0, "plant": plant}
+    straight = run(tmp_path / "straight", "inproc", CUT, **keys)
+    (tmp_path / "again").mkdir()
+    scenario = straight.scenario
+    asked = iter(range(1000))
+    first = Loop(scenario, tmp_path / "again", batch=False, stop=lambda: next(asked) >= 40)
+    original = first._between_frames
+
+    def between_frames(computed: bool) -> None:
+        first._snapshot_at_us = 0  # a snapshot after every frame
+        original(computed)
+
+    first._between_frames = between_frames  # type: ignore[method-assign]
+    assert first.run().outcome == "aborted"
+    again = Loop(scenario, tmp_path / "again", resume_run=True)
+    again.run()
+    assert rows(tmp_path / "again", EDGES) == rows(tmp_path / "straight", EDGES)
+    assert not again.nodes[1].powered
