@@ -36,15 +36,28 @@ class Page:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._ids = itertools.count(1)
+        self.asked_for: set[str] = set()
+        self.refused: list[str] = []
 
     async def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._ids)
         await self._connection.send_json({"id": number, "method": method, "params": parameters})
         while True:
             answer = await self._connection.receive_json(timeout=PATIENCE_S)
+            self._note(answer)
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return dict(answer["result"])
+
+    def _note(self, event: dict[str, Any]) -> None:
+        """What the browser asks for, and what its policy keeps it from."""
+        told = event.get("params", {})
+        if event.get("method") == "Network.requestWillBeSent":
+            self.asked_for.add(told["request"]["url"])
+        elif event.get("method") == "Network.webSocketCreated":
+            self.asked_for.add(told["url"])
+        elif event.get("method") == "Log.entryAdded" and told["entry"]["source"] == "security":
+            self.refused.append(told["entry"]["text"])
 
     async def tells(self, expression: str) -> Any:
         result = await self.ask("Runtime.evaluate", expression=expression)
@@ -87,14 +100,16 @@ async def devtools(port: int) -> str:
     raise AssertionError("the browser did not start")
 
 
-async def visit(url: str, debugging_port: int) -> tuple[bytes, bytes]:
-    """What is seen of `url`, and what after the key for help."""
+async def visit(url: str, debugging_port: int) -> tuple[bytes, bytes, Page]:
+    """What is seen of `url`, what after the key for help, and what the page asked for."""
     address = await devtools(debugging_port)
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(address, max_msg_size=0) as connection,
     ):
         page = Page(connection)
+        for domain in ("Network", "Log"):
+            await page.ask(f"{domain}.enable")
         for _ in range(100):  # until the server listens
             if "errorText" not in await page.ask("Page.navigate", url=url):
                 break
@@ -112,7 +127,7 @@ async def visit(url: str, debugging_port: int) -> tuple[bytes, bytes]:
         for _ in range(100):
             second = await page.settled()
             if second != first:
-                return first, second
+                return first, second, page
         raise AssertionError("the key for help changed nothing")
 
 
@@ -129,7 +144,7 @@ def test_a_real_browser_shows_the_screen_and_hears_its_keys(hil: Hil, tmp_path: 
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        first, second = asyncio.run(visit(f"http://127.0.0.1:{web}/", debugging))
+        first, second, page = asyncio.run(visit(f"http://127.0.0.1:{web}/", debugging))
     finally:
         browser.kill()
         browser.wait()
@@ -138,5 +153,9 @@ def test_a_real_browser_shows_the_screen_and_hears_its_keys(hil: Hil, tmp_path: 
     assert "Traceback" not in out + err
     (tmp_path / "first.png").write_bytes(first)
     (tmp_path / "second.png").write_bytes(second)
+    own = (f"http://127.0.0.1:{web}/", f"ws://127.0.0.1:{web}/", "data:")
+    assert all(url.startswith(own) for url in page.asked_for), page.asked_for
+    assert any("/static/fonts/" in url for url in page.asked_for), page.asked_for
+    assert page.refused == []
     # A page full of text does not compress as a splash or an empty terminal does (9 kB).
     assert len(first) > 30_000 and len(second) > 30_000

@@ -35,7 +35,7 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
 
     SetupError if textual-serve is missing, or the port taken."""
     try:
-        from textual_serve.server import Server  # noqa: PLC0415  (an extra)
+        from hil.views.screen.web_server import LocalServer  # noqa: PLC0415  (an extra)
     except ImportError as error:
         raise SetupError(
             "the screen in a browser needs textual-serve", remedy=install_command("web")
@@ -51,7 +51,7 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
     words = [sys.executable, "-m", "hil", "watch", *more, *(str(run.resolve()) for run in runs)]
     say(f"the screen is at http://{HOST}:{port}/ ; Ctrl-C ends it, not the run")
     try:
-        Server(shlex.join(words), host=HOST, port=port, title="hil").serve()
+        LocalServer(shlex.join(words), host=HOST, port=port, title="hil").serve()
     finally:
         # Screens of visitors who did not leave complain, as they are cleared away, that the event
         # loop is gone: a traceback about nothing that anybody could do.
