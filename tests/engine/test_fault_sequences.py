@@ -1,14 +1,12 @@
 """Sequences of single faults: what a right majority says is delivered, and no output stays away.
 
 A share of all pairs runs by default; `-m slow` runs all pairs at all distances and a fixed share of
-the triples (1.6 million for each scheme of three nodes and more). HIL_SEQUENCES=all runs every one
-of them, which takes some four hours on one core. How many were tried stands at the end of the
-run."""
+the triples (1.6 million for each scheme of three nodes and more). `-m stress` runs every one of
+them, which takes some four hours on one core. How many were tried stands at the end of the run."""
 
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -70,8 +68,6 @@ def check(
 
 
 def share(all_: Sequence[tuple[Fault, ...]], count: int) -> list[tuple[Fault, ...]]:
-    if os.environ.get("HIL_SEQUENCES") == "all":
-        return list(all_)
     return random.Random(10).sample(all_, min(count, len(all_)))
 
 
@@ -93,14 +89,19 @@ def test_all_pairs_at_all_distances(
     record_property("tried", f"{count} of {len(trials)} pairs of faults on {scheme}")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(36000 if os.environ.get("HIL_SEQUENCES") == "all" else 900)
+@pytest.mark.parametrize(
+    "most",
+    [
+        pytest.param(TRIPLES, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(None, marks=[pytest.mark.stress, pytest.mark.timeout(36_000)], id="all"),
+    ],
+)
 @pytest.mark.parametrize("scheme", SIZE)
 def test_triples_at_all_distances(
-    scheme: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    scheme: str, most: int | None, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     trials = list(sequences(3, SIZE[scheme], DISTANCES))
-    count = check(share(trials, TRIPLES), scheme, tmp_path)
+    count = check(share(trials, most or len(trials)), scheme, tmp_path)
     record_property("tried", f"{count} of {len(trials)} triples of faults on {scheme}")
 
 

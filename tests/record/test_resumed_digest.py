@@ -154,6 +154,12 @@ def resumes_exactly(s: Scenario, tmp_path: Path, moments: list[int]) -> None:
     assert {**resumed, "run_dir": ""} == json.loads(json.dumps(counted)) or finished
 
 
+def first_of(seeds: range, few: int) -> list[Any]:
+    """The first few seeds with `-m slow`, the others with `-m stress`."""
+    slow, stress = pytest.mark.slow, pytest.mark.stress
+    return [pytest.param(n, marks=slow if n < few else stress) for n in seeds]
+
+
 def some(seed: int, frames: int) -> list[int]:
     r = random.Random(seed)
     return sorted(r.randrange(1, frames) for _ in range(r.randrange(1, 4)))
@@ -164,16 +170,14 @@ def test_killed_runs_on_processes_resume_exactly(seed: int, tmp_path: Path) -> N
     resumes_exactly(scenario(seed, "process", 800), tmp_path, [400])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(2 * DEADLINE_S)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", first_of(range(10), 2))
 def test_killed_runs_of_200_000_frames_in_process_resume_exactly(seed: int, tmp_path: Path) -> None:
     resumes_exactly(scenario(seed, "inproc", 200_000), tmp_path, some(seed, 200_000))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(2 * DEADLINE_S)
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", first_of(range(40), 4))
 def test_killed_runs_of_20_000_frames_on_processes_resume_exactly(
     seed: int, tmp_path: Path
 ) -> None:
