@@ -1,8 +1,9 @@
 """Metrics: the counts of a run, as summaries, JSON and expectations show them. Pure.
 
-Quiet frames that were skipped count in `availability`, `sdc_frames`, `unresolved` and `voting.N`
-like the frame that was computed after them, so that a flight has the same figures whether its quiet
-time is computed or skipped. `frames`, `verdicts.*` and the record have computed frames only.
+Quiet frames that were skipped count in `availability`, `sdc_frames`, `unresolved`, `held_frames`
+and `voting.N` like the frame that was computed after them, so that a flight has the same figures
+whether its quiet time is computed or skipped. `frames`, `verdicts.*` and the record have computed
+frames only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Metrics:
     """Counters that the loop advances.
 
     `available`: frames with a right output; `sdc_frames`: with a wrong one; `unresolved`: without
-    one. `pending`: skipped frames after which none was computed yet; the three do not have them.
+    one of their own. `held_frames`: those without one of their own in which the last voted output
+    left the system again; they count as unresolved, or as wrong if it was wrong in its own frame.
+    `pending`: skipped frames after which none was computed yet; the four do not have them.
     `wall_us`: real time [us] of the run's earlier parts, where it was resumed.
     """
 
@@ -30,6 +33,7 @@ class Metrics:
     available: int = 0
     sdc_frames: int = 0
     unresolved: int = 0
+    held_frames: int = 0
     slips: int = 0
     recoveries: int = 0
     rollbacks: int = 0
@@ -74,7 +78,10 @@ class Metrics:
 
     def _weigh(self, verdict: Verdict, frames: int) -> None:
         self.voting[verdict.voters.bit_count()] += frames
-        if not verdict.delivered:
+        self.held_frames += frames if verdict.held else 0
+        if verdict.held_wrong:
+            self.sdc_frames += frames
+        elif not verdict.delivered:
             self.unresolved += frames
         elif verdict.correct:
             self.available += frames
@@ -134,6 +141,7 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any], accel: float) -> dict[str,
         "sdc_frames": metrics.sdc_frames,
         "sdc_upsets": upsets["by_system_outcome"]["sdc_escaped"],
         "unresolved": metrics.unresolved,
+        "held_frames": metrics.held_frames,
         "unexplained": metrics.unexplained,
         "isolated": metrics.isolated,
         "slips": metrics.slips,

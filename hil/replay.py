@@ -20,10 +20,13 @@ from hil.record.digest import hex64
 from hil.record.reader import Reader
 from hil.scenario import Scenario
 from hil.verification import Difference, Verification
+from hil.verify_delivery import DeliveryCheck
 from hil.verify_end import NONSENSE, SEALED_SINCE, verify_end, verify_seal
 from hil.voter import (
     CORRECT,
     DELIVERED,
+    HELD,
+    HELD_WRONG,
     NodeStatus,
     Verdict,
     VerdictKind,
@@ -56,7 +59,8 @@ def tally(reader: Reader) -> dict[str, Any]:
     verdicts: Counter[int] = Counter()
     frames = available = wrong = 0
     skips = {row[0]: row[1] for row in reader.rows("SELECT frame, frames FROM skips")}
-    last_available = last_wrong = False
+    held = 0
+    last_available = last_wrong = last_held = False
     voting = np.zeros(8, np.int64)
     last_voters = 0
     for first, count, data in reader.blocks():
@@ -74,15 +78,19 @@ def tally(reader: Reader) -> dict[str, Any]:
             weights[frame - first] += skips.pop(frame)
         frames += count
         available += int(weights[delivered & correct].sum())
-        wrong += int(weights[delivered & ~correct].sum())
+        wrong_here = (delivered & ~correct) | ((flags & HELD_WRONG) != 0)
+        held_here = (flags & HELD) != 0
+        wrong += int(weights[wrong_here].sum())
+        held += int(weights[held_here].sum())
         voters = _POPCOUNT[packed[:, _VOTERS_AT] & 0x7F]
         voting += np.bincount(voters, weights, 8).astype(np.int64)
         last_voters = int(voters[-1])
         last_available = bool(delivered[-1] & correct[-1])
-        last_wrong = bool(delivered[-1] & ~correct[-1])
+        last_wrong, last_held = bool(wrong_here[-1]), bool(held_here[-1])
     at_end = sum(skips.values())
     available += at_end * last_available
     wrong += at_end * last_wrong
+    held += at_end * last_held
     if frames:
         voting[last_voters] += at_end
     skipped = int(reader.rows("SELECT coalesce(sum(frames), 0) FROM skips")[0][0])
@@ -111,6 +119,7 @@ def tally(reader: Reader) -> dict[str, Any]:
         "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
         "sdc_frames": wrong,
         "unresolved": frames + skipped - available - wrong,
+        "held_frames": held,
     }
 
 
@@ -179,8 +188,9 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     rows = _Rows(reader)
     scenario = _scenario(out, reader)
     golden = None if scenario is None else _golden(out, scenario)
+    delivery = None if scenario is None else DeliveryCheck(out, scenario)
     try:
-        _all_frames(out, reader, rows, golden, on_progress)
+        _all_frames(out, reader, rows, golden, delivery, on_progress)
         out.run_digest = reader.run_digest()
         if out.complete:
             verify_end(out, reader, scenario, tally(reader))
@@ -201,6 +211,7 @@ def _all_frames(
     reader: Reader,
     rows: _Rows,
     golden: Golden | None,
+    delivery: DeliveryCheck | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
@@ -212,7 +223,7 @@ def _all_frames(
         for index in range(min(count, len(data) // size)):
             packed = data[index * size : (index + 1) * size]
             try:
-                _one_frame(out, rows, first + index, packed, golden)
+                _one_frame(out, rows, first + index, packed, golden, delivery)
             except NONSENSE as error:
                 out.differs(first + index, "its rows", "readable", f"nonsense ({error})")
             out.frames += 1
@@ -249,7 +260,12 @@ def _golden(out: Verification, scenario: Scenario) -> Golden | None:
 
 
 def _one_frame(
-    out: Verification, rows: _Rows, number: int, packed: bytes, golden: Golden | None
+    out: Verification,
+    rows: _Rows,
+    number: int,
+    packed: bytes,
+    golden: Golden | None,
+    delivery: DeliveryCheck | None,
 ) -> None:
     if golden is not None:
         golden.step()
@@ -270,6 +286,8 @@ def _one_frame(
         out.differs(number, "its row in `frames`", "missing", recorded.kind.name.lower())
     if golden is not None:
         _against_golden(out, number, recorded, row, golden)
+    if delivery is not None:
+        delivery.frame(recorded, None if row is None else row["value"])
 
 
 def _against_golden(
@@ -326,7 +344,7 @@ def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict)
     if verdict.delivered:
         right = hex64(verdict.output) == row["golden_output"]
         out.compare(k, "output is the golden one", verdict.correct, right)
-    if row["value"]:
+    if row["value"] and not verdict.held:
         out.outputs += 1
         now = hex64(digest64(row["value"]))
         out.compare(k, "digest of the delivered output", hex64(verdict.output), now)

@@ -82,6 +82,7 @@ class RunResult:
     expectations: tuple[ExpectationResult, ...]
     metrics: dict[str, float]
     unexplained: int
+    held_frames: int
     held_back: int
     calibration: Calibration
     accel: float
@@ -145,6 +146,7 @@ class RunResult:
             "availability": self.availability,
             "slips": self.slips,
             "unexplained": self.unexplained,
+            "held_frames": self.held_frames,
             "held_back": self.held_back,
             "accel": self.accel,
             "commands": self.commands,

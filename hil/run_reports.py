@@ -45,7 +45,7 @@ RUNNING: Final = "running"
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES: Final = ("outcome", "exit_code", "run_digest", "seed", "accel", "config_hash",
-                      "run_dir", "frames", "planned_frames")  # fmt: skip
+                      "run_dir", "frames", "planned_frames", "held_frames")  # fmt: skip
 _MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was killed"
 
 

@@ -64,8 +64,8 @@ def _result(
     out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
 ) -> None:
     for key in ("frames", "verdicts", "availability", "slips", "skipped", "unexplained",
-                "recoveries", "commands"):  # fmt: skip
-        if key in told or key not in ("skipped", "commands"):
+                "recoveries", "commands", "held_frames"):  # fmt: skip
+        if key in told or key not in ("skipped", "commands", "held_frames"):
             out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
     upsets = told.get("upsets")
     for key, now in counted["upsets"].items():
@@ -144,6 +144,7 @@ def _metrics(scenario: Scenario, counted: Mapping[str, Any]) -> dict[str, float]
     metrics = Metrics(
         frames=counted["frames"], available=counted["available"], skipped=counted["skipped"],
         sdc_frames=counted["sdc_frames"], unresolved=counted["unresolved"],
+        held_frames=counted["held_frames"],
         slips=counted["slips"], recoveries=counted["recoveries"], isolated=counted["isolated"],
         unexplained=counted["unexplained"], voting=Counter(counted["voting"]),
         verdicts=Counter({VerdictKind[k.upper()]: n for k, n in counted["verdicts"].items()}),

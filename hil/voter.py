@@ -44,6 +44,8 @@ CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
 RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
 STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
 FAIL_SILENT: Final[int] = lib.LOCKSTEP_FAIL_SILENT
+HELD: Final[int] = lib.LOCKSTEP_HELD
+HELD_WRONG: Final[int] = lib.LOCKSTEP_HELD_WRONG
 
 
 class Ballot(NamedTuple):
@@ -79,6 +81,16 @@ class Verdict(NamedTuple):
     def correct(self) -> bool:
         return bool(self.flags & CORRECT)
 
+    @property
+    def held(self) -> bool:
+        """Nothing of this frame left the system, but the last voted output once more."""
+        return bool(self.flags & HELD)
+
+    @property
+    def held_wrong(self) -> bool:
+        """And that output was wrong in its own frame already."""
+        return bool(self.flags & HELD_WRONG)
+
 
 def record_length(nodes: int) -> int:
     """Bytes of one packed frame."""
@@ -103,13 +115,15 @@ def vote(
     *,
     re_executed: bool = False,
     fail_silent: bool = False,
+    held: int = 0,
 ) -> Verdict:
     """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
     marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
-    delivers nothing. KernelError for more than 7 nodes."""
+    delivers nothing. `held`: HELD, with HELD_WRONG or not, if the last voted output leaves the
+    system again where this frame has none. KernelError for more than 7 nodes."""
     f = ffi.new("hil_lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
-    f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0)
+    f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
     for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
         node.status, node.signal, node.output_digest, node.state_digest = ballot
     check(lib.lockstep_vote(f), "lockstep_vote")
@@ -138,8 +152,8 @@ def unpack_all(block: bytes, nodes: int) -> Iterator[Verdict]:
 
 
 def vote_again(recorded: Verdict) -> Verdict:
-    """The verdict that the recorded ballots give now. The CORRECT flag, which no vote can know, is
-    taken over."""
+    """The verdict that the recorded ballots give now. What no vote can know is taken over: the
+    CORRECT flag, and whether something was held."""
     return vote(
         recorded.frame,
         recorded.ballots,
@@ -147,4 +161,5 @@ def vote_again(recorded: Verdict) -> Verdict:
         recorded.output if recorded.correct else None,
         re_executed=bool(recorded.flags & RE_EXECUTED),
         fail_silent=bool(recorded.flags & FAIL_SILENT),
+        held=recorded.flags & (HELD | HELD_WRONG),
     )

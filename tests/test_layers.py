@@ -77,7 +77,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"hil.voter"},
     "hil.replay": KERNEL
     | SCENARIO
-    | {"hil.record", "hil.verification", "hil.verify_end", "hil.voter"},
+    | {"hil.record", "hil.verification", "hil.verify_delivery", "hil.verify_end", "hil.voter"},
+    "hil.verify_delivery": KERNEL
+    | SCENARIO
+    | {"hil.record", "hil.redundancy", "hil.verification", "hil.voter"},
     "hil.survey": KERNEL | SCENARIO | {"hil.plant"},
     "hil.steward": KERNEL
     | SCENARIO

@@ -7,14 +7,15 @@
  *   1. A node that is not a voter never changes verdict, output or state.
  *   2. dissent and latent name heard nodes only.
  *   3. DELIVERED is set exactly when the verdict is UNANIMOUS or MAJORITY, or SIMPLEX without
- *      FAIL_SILENT; FAIL_SILENT stays set only with SIMPLEX. */
+ *      FAIL_SILENT; FAIL_SILENT stays set only with SIMPLEX.
+ *   4. HELD stays set only without DELIVERED, and HELD_WRONG only with HELD. */
 #include "lockstep.h"
 
 #include "bytes.h"
 
 enum {
   FLAGS = LOCKSTEP_DELIVERED | LOCKSTEP_CORRECT | LOCKSTEP_RE_EXECUTED | LOCKSTEP_STATE_SPLIT |
-          LOCKSTEP_FAIL_SILENT
+          LOCKSTEP_FAIL_SILENT | LOCKSTEP_HELD | LOCKSTEP_HELD_WRONG
 };
 
 static uint32_t heard_mask(const hil_lockstep_frame_t *f) {
@@ -48,8 +49,8 @@ static int vote_states(hil_lockstep_frame_t *f, uint32_t heard, const uint64_t *
   return HIL_OK;
 }
 
-int lockstep_vote(hil_lockstep_frame_t *f) {
-  if (!f || f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes) return HIL_ERR_ARG;
+/* The vote alone, of a frame in range. */
+static int decide(hil_lockstep_frame_t *f) {
   uint64_t outputs[VOTE_MAX_NODES] = {0}, states[VOTE_MAX_NODES] = {0};
   for (uint32_t i = 0; i < f->nodes; i++) {
     outputs[i] = f->node[i].output_digest;
@@ -88,6 +89,15 @@ int lockstep_vote(hil_lockstep_frame_t *f) {
   return HIL_OK;
 }
 
+int lockstep_vote(hil_lockstep_frame_t *f) {
+  if (!f || f->nodes < 1 || f->nodes > VOTE_MAX_NODES || f->voters >> f->nodes) return HIL_ERR_ARG;
+  const uint8_t held = f->flags & LOCKSTEP_HELD ? f->flags & (LOCKSTEP_HELD | LOCKSTEP_HELD_WRONG) : 0;
+  f->flags &= (uint8_t) ~(LOCKSTEP_HELD | LOCKSTEP_HELD_WRONG);
+  const int status = decide(f);
+  if (!(f->flags & LOCKSTEP_DELIVERED)) f->flags |= held;
+  return status;
+}
+
 int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap) {
   const size_t len = LOCKSTEP_HEADER_LEN + (size_t)f->nodes * LOCKSTEP_NODE_LEN;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
@@ -107,6 +117,11 @@ int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap) {
   return (int)len;
 }
 
+static int held_makes_sense(uint8_t flags) {
+  const int held = (flags & LOCKSTEP_HELD) != 0;
+  return held ? !(flags & LOCKSTEP_DELIVERED) : !(flags & LOCKSTEP_HELD_WRONG);
+}
+
 int lockstep_unpack(hil_lockstep_frame_t *f, const uint8_t *data, size_t len) {
   if (len < LOCKSTEP_HEADER_LEN) return HIL_ERR_PAYLOAD;
   *f = (hil_lockstep_frame_t){.frame = load_u64le(data), .verdict = data[8], .nodes = data[9],
@@ -117,7 +132,7 @@ int lockstep_unpack(hil_lockstep_frame_t *f, const uint8_t *data, size_t len) {
   const int masks = f->voters | f->agree | f->dissent | f->latent;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || masks >> f->nodes || len < need ||
       f->verdict < VERDICT_UNANIMOUS || f->verdict > VERDICT_NO_QUORUM || f->flags & ~FLAGS ||
-      data[15]) {
+      !held_makes_sense(f->flags) || data[15]) {
     return HIL_ERR_PAYLOAD;
   }
   for (uint32_t i = 0; i < f->nodes; i++) {

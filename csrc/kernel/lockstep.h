@@ -38,6 +38,10 @@ enum {
   LOCKSTEP_STATE_SPLIT = 8, /* the states of the heard voters have no majority */
   LOCKSTEP_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by who asks, kept where it
                                 has kept an output back */
+  LOCKSTEP_HELD = 32,       /* nothing was delivered, and the output that was voted on last left the system
+                               again: set by who asks, kept where nothing is delivered */
+  LOCKSTEP_HELD_WRONG = 64, /* and that output was not the golden one of its own frame (known to the bench,
+                               not to the voter); only with HELD */
   LOCKSTEP_HEADER_LEN = 32, /* [byte] of a packed record, then LOCKSTEP_NODE_LEN per node */
   LOCKSTEP_NODE_LEN = 18
 };
@@ -64,7 +68,8 @@ typedef struct {
 } hil_lockstep_frame_t;
 
 /* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
- * STATE_SPLIT and FAIL_SILENT flags (others are kept). HIL_ERR_ARG for a node count outside 1..7 or voters beyond it. */
+ * STATE_SPLIT, FAIL_SILENT, HELD and HELD_WRONG flags (others are kept). HIL_ERR_ARG for a node count outside 1..7
+ * or voters beyond it. */
 int lockstep_vote(hil_lockstep_frame_t *f);
 
 /* Pack to the record's bytes (SPEC: hil/record). Returns the length, or HIL_ERR_EXHAUSTED. */

@@ -15,7 +15,7 @@ from hil.engine.parts import Parts
 from hil.errors import HilError
 from hil.record.writer import Writer
 from hil.repair import Repaired
-from hil.rig.node import DONE, EXCLUDED_RESULT, NodeResult
+from hil.rig.node import EXCLUDED_RESULT, NodeResult
 from hil.rig.rig import Calibration
 from hil.voter import Verdict
 
@@ -125,25 +125,20 @@ class Chronicle:
     # --- what happens -------------------------------------------------------------------------
 
     def notable(
-        self, verdict: Verdict, results: dict[str, NodeResult], executions: list[list[NodeResult]]
+        self,
+        verdict: Verdict,
+        results: dict[str, NodeResult],
+        executions: list[list[NodeResult]],
+        output: bytes,
     ) -> None:
         """A frame that is more than plain agreement: `results` are the final ones, `executions`
-        all there were, in the order of the nodes."""
-        value = None
-        for node, ballot in zip(self._parts.nodes, verdict.ballots, strict=True):
-            if (
-                verdict.delivered
-                and ballot.status == DONE
-                and ballot.output_digest == verdict.output
-            ):
-                value = results[node.name].output
-                break
+        all there were, in the order of the nodes; `output` is what left the system."""
         golden = self._parts.golden
         self.writer.notable(
             verdict,
             self._parts.t_us(verdict.frame),
             (golden.output_digest, golden.state_digest),
-            value,
+            output if verdict.delivered or verdict.held else None,
             executions or [self.in_order(results)],
         )
 

@@ -130,6 +130,7 @@ def result_of(
         expectations=expectations,
         metrics=measured,
         unexplained=metrics.unexplained,
+        held_frames=metrics.held_frames,
         held_back=metrics.held_back,
         calibration=calibration,
         accel=scenario.upsets.accel,

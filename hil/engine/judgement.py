@@ -5,9 +5,10 @@ frame in which nothing is under way and all agree on what is right is only count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 from hil.engine.chronicle import Chronicle
 from hil.engine.healing import Healer
@@ -16,10 +17,11 @@ from hil.observation import observation
 from hil.outcome import Upset
 from hil.recovery import Action, NodeState
 from hil.redundancy.electorate import elect, is_alone
+from hil.redundancy.hold import OutputHold
 from hil.redundancy.rollback import RollbackSpacing
 from hil.repair import Repaired
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
-from hil.voter import Ballot, Verdict, VerdictKind, vote
+from hil.voter import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
 
 __all__ = ["FrameWork", "Judge", "usual_kind"]
 
@@ -52,14 +54,21 @@ class Judge:
         self._healer = healer
         self._spacing = RollbackSpacing()
         self._frames_alone = 0  # how many in a row one node had no other to compare with
+        self._hold = OutputHold(parts.rules)
 
-    def memory(self) -> list[int]:
+    def memory(self) -> dict[str, Any]:
         """What must be kept to go on later."""
-        return [self._spacing.not_before, self._frames_alone]
+        return {
+            "not_before": self._spacing.not_before,
+            "frames_alone": self._frames_alone,
+            "hold": self._hold.memory(),
+        }
 
-    def recall(self, memory: Sequence[int]) -> None:
+    def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave."""
-        self._spacing.not_before, self._frames_alone = memory
+        self._spacing.not_before = memory["not_before"]
+        self._frames_alone = memory["frames_alone"]
+        self._hold.recall(memory["hold"])
 
     def conclude(self, frame: FrameWork) -> None:
         """From the results of a frame to its verdict, outcomes, repairs and record."""
@@ -73,6 +82,8 @@ class Judge:
             parts.metrics.count(verdict)
             chronicle.writer.frame(verdict.record)
             self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
+            if self._hold.in_use:
+                self._hold.saw(verdict, self._output(frame, verdict))
             self._keep_checkpoints(verdict)
             return
         frame.executions.append(chronicle.in_order(frame.results))
@@ -84,7 +95,9 @@ class Judge:
         parts.metrics.count(verdict)
         parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
         actions = self._observe(frame, verdict)
-        chronicle.notable(verdict, frame.results, frame.executions)
+        value = self._output(frame, verdict)
+        chronicle.notable(verdict, frame.results, frame.executions, value)
+        self._hold.saw(verdict, value)
         chronicle.writer.frame(verdict.record)
         frame.healed |= healer.carry_out(actions)
         healer.look_for_isolated(frame.results)
@@ -99,6 +112,8 @@ class Judge:
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
         recovery, rules = self._parts.recovery, self._parts.rules
         ballots = self._ballots(results)
+        offer = self._hold.offer
+        held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
 
         def count_votes(voters: int) -> Verdict:
             return vote(
@@ -108,6 +123,7 @@ class Judge:
                 self._parts.golden.output_digest,
                 re_executed=frame.rolled_back,
                 fail_silent=not rules.delivers_unvoted(self._frames_alone + 1),
+                held=held,
             )
 
         return elect(rules, count_votes, recovery.voters, recovery.returning)
@@ -118,6 +134,18 @@ class Judge:
             r = results.get(node.name, EXCLUDED_RESULT)
             out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
         return out
+
+    def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
+        """The bytes that left the system in this frame; empty for none."""
+        offer = self._hold.offer
+        if verdict.held and offer is not None:
+            return offer.output
+        if not verdict.delivered:
+            return b""
+        for node, ballot in zip(self._parts.nodes, verdict.ballots, strict=True):
+            if ballot.status == DONE and ballot.output_digest == verdict.output:
+                return frame.results[node.name].output
+        return b""
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Let the boards keep the state of this frame, if it is one to go back to."""

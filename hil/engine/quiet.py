@@ -49,7 +49,8 @@ class Quiet:
         self._healer = healer
         self._judge = judge
         self._steward = steward
-        self._batches = batches
+        # What was voted on last must be known whole where it may be held: batches keep digests.
+        self._batches = batches and not parts.rules.holds
         self._skips = skips
         self._everybody = (1 << len(parts.nodes)) - 1
         self._batch_size = _FIRST_BATCH

@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 
 __all__ = [
     "BAD_FRAME",
+    "NO_OUTPUT",
+    "WRONG_OUTPUT",
     "Rows",
     "agreed_on_wrong_state",
     "bad_spans",
@@ -28,7 +30,13 @@ __all__ = [
 ]
 
 
-BAD_FRAME: Final = "(verdict IN ('no_majority', 'no_quorum') OR output != golden_output)"
+WRONG_OUTPUT: Final = "((flags & 1 AND output != golden_output) OR flags & 64)"
+"""SQL that is true of a frame of `frames` in which a wrong output left the system, a held one
+included. The numbers are those of the flags of a packed frame (csrc/kernel/lockstep.h)."""
+NO_OUTPUT: Final = "(NOT flags & 1 AND NOT flags & 64)"
+"""SQL that is true of a frame without an output of its own, whether the last one was held or not;
+but not if that was wrong."""
+BAD_FRAME: Final = f"({WRONG_OUTPUT} OR {NO_OUTPUT})"
 """SQL that is true of a frame of `frames` of which no output, or a wrong one, left the system."""
 
 
@@ -98,9 +106,8 @@ def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, in
     rows = record.rows(
         f"""
         SELECT coalesce(sum(skips.frames), 0),
-          coalesce(sum(skips.frames) FILTER (WHERE verdict IN ('no_majority', 'no_quorum')), 0),
-          coalesce(sum(skips.frames) FILTER (WHERE verdict NOT IN ('no_majority', 'no_quorum')
-            AND output != golden_output), 0)
+          coalesce(sum(skips.frames) FILTER (WHERE {NO_OUTPUT}), 0),
+          coalesce(sum(skips.frames) FILTER (WHERE {WRONG_OUTPUT}), 0)
         FROM skips LEFT JOIN frames ON frames.frame = min(skips.frame, ?1){until}
         """, last,
     )  # fmt: skip
@@ -139,7 +146,7 @@ def outvoted_though_right(record: Rows, frame: int, node: str) -> bool:
         "SELECT 1 FROM frames JOIN replies ON replies.frame = frames.frame "
         "JOIN nodes ON nodes.idx = replies.node WHERE frames.frame = ? AND nodes.name = ? AND "
         "execution = 0 AND status = 'done' AND output_digest = golden_output AND "
-        "verdict NOT IN ('no_majority', 'no_quorum') AND frames.output != golden_output",
+        "flags & 1 AND frames.output != golden_output",
         frame, node,
     ))  # fmt: skip
 
@@ -155,14 +162,16 @@ def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
 def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3.Row]:
     """Return the episodes of bad frames from `first` to `last`, in the order of their beginnings.
 
-    Frames of one kind (`what`: no_majority, no_quorum or wrong) are one episode until `calm_us` of
+    Frames of one kind (`what`: wrong, held, or the verdict without an output: no_majority,
+    no_quorum, or simplex where the scheme is fail-silent) are one episode until `calm_us` of
     simulated time passed without one. Each row has its `first` and `last` bad frame, their times
     `first_us` and `last_us`, and how many `frames` were bad."""
     return record.rows(
         f"""
         WITH bad AS (
           SELECT frame, t_us,
-            CASE WHEN verdict IN ('no_majority', 'no_quorum') THEN verdict ELSE 'wrong' END AS what
+            CASE WHEN {WRONG_OUTPUT} THEN 'wrong' WHEN flags & 32 THEN 'held' ELSE verdict END
+              AS what
           FROM frames WHERE frame BETWEEN ? AND ? AND {BAD_FRAME}
         ), edges AS (
           SELECT *, coalesce(t_us - lag(t_us) OVER (PARTITION BY what ORDER BY frame) >= ?, 1)

@@ -13,6 +13,7 @@ They cannot outvote two voters that agree.
 What a scheme delivers when one node answers and no other can be compared with it:
 
     nothing   no output: the scheme is fail-silent (the default of dmr)
+    hold      the output that was voted on last, once more, marked as held (`hil.redundancy.hold`)
     deliver   the node's own output, marked as not voted on (the default of all other schemes)
 
 Pure."""
@@ -43,6 +44,11 @@ class Rules:
         if not verdict.output or verdict.flags & STATE_SPLIT:
             return False
         return self.size == 1 or not is_alone(verdict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the last voted output is delivered again where there is no other."""
+        return self.unvoted is Unvoted.HOLD
 
     def delivers_unvoted(self, frames_alone: int) -> bool:
         """Whether the output of a node that is alone leaves the system, in its `frames_alone`-th

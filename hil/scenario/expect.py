@@ -51,6 +51,7 @@ KNOWN_METRICS: tuple[str, ...] = (
     "sdc_upsets",
     *ALIASES,
     "unresolved",
+    "held_frames",
     "unexplained",
     "isolated",
     "slips",

@@ -86,12 +86,13 @@ class Rig(FrozenModel):
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr) or `deliver` (its own output; "
-        "default of all other schemes).",
+        "it: `nothing` (default of dmr), `deliver` (its own output; default of all other schemes), "
+        "or `hold` (the last voted output again, marked as held, in every frame without a voted "
+        "output).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="For how many frames in a row at most `deliver` applies; 0 = without "
+        description="For how many frames in a row at most `deliver` or `hold` applies; 0 = without "
         "a limit. Nothing is delivered after them.",
     )
     board: BoardWord = Field(
@@ -112,7 +113,7 @@ class Rig(FrozenModel):
 
     @property
     def unvoted(self) -> Unvoted:
-        """What is delivered without a comparison."""
+        """What is delivered in a frame whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
         return Unvoted.NOTHING if self.scheme is Scheme.DMR else Unvoted.DELIVER

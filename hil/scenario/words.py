@@ -59,9 +59,10 @@ class Scheme(Word):
 
 
 class Unvoted(Word):
-    """What is delivered while one node answers and no other can be compared with it."""
+    """What is delivered in a frame whose output was not voted on."""
 
     NOTHING = "nothing"  # the scheme is fail-silent
+    HOLD = "hold"  # the last output that was voted on, marked as held
     DELIVER = "deliver"  # its own output, marked as not voted on
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hil.record.queries import isolated_though_right
+from hil.record.queries import BAD_FRAME, NO_OUTPUT, WRONG_OUTPUT, isolated_though_right
 from hil.record.reader import Reader
 from hil.views.listing import describe, moments, upset_text
 
 __all__ = ["Trouble", "evidence"]
 
-_WRONG: Final = "verdict IN ('unanimous', 'majority', 'simplex') AND output != golden_output"
-_WITHOUT: Final = "verdict IN ('no_majority', 'no_quorum')"
 _NOT_MADE: Final = "NOT (state='injected' AND verified)"
 
 
@@ -57,15 +55,19 @@ def _row(reader: Reader, sql: str) -> Trouble | None:
 
 
 def _wrong_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, _WRONG)
+    return _frame(reader, WRONG_OUTPUT)
 
 
 def _no_right_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, f"({_WRONG}) OR {_WITHOUT}")
+    return _frame(reader, BAD_FRAME)
 
 
 def _no_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, _WITHOUT)
+    return _frame(reader, NO_OUTPUT)
+
+
+def _held_output(reader: Reader) -> Trouble | None:
+    return _frame(reader, "flags & 32")
 
 
 def _anomaly(reader: Reader) -> Trouble | None:
@@ -102,6 +104,7 @@ _OF_METRIC: Final[dict[str, Callable[[Reader], Trouble | None]]] = {
     "by_system_outcome.sdc_escaped": _wrong_output,
     "availability": _no_right_output,
     "unresolved": _no_output,
+    "held_frames": _held_output,
     "unexplained": _anomaly,
     "events.missed": _missed_event,
     "isolated": _isolation,

@@ -24,7 +24,7 @@ from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 
 __all__ = ["Moment", "describe", "inherited_text", "moments", "table"]
 
-DELIVERING: Final = frozenset({"unanimous", "majority", "simplex"})
+_DELIVERED, _HELD, _HELD_WRONG = 1, 32, 64  # flags of a packed frame (csrc/kernel/lockstep.h)
 _WORDS: Final = {
     "unanimous": "unanimous",
     "majority": "majority",
@@ -37,15 +37,18 @@ _ALL: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One notable frame. `dissent` has a text per node that was wrong, outvoted or not heard;
-    `upsets` those that hit in the frame, and those of earlier frames that it comes from; `repairs`
-    and `unexplained` what else the record says of causes and cures."""
+    """One notable frame. `held`: it had no voted output, and the last one left the system again,
+    which was `held_wrong` in its own frame. `dissent` has a text per node that was wrong, outvoted
+    or not heard; `upsets` those that hit in the frame, and those of earlier frames that it comes
+    from; `repairs` and `unexplained` what else the record says of causes and cures."""
 
     frame: int
     t_us: int
     verdict: str
     delivered: bool
     correct: bool
+    held: bool
+    held_wrong: bool
     executions: int
     dissent: tuple[str, ...]
     upsets: tuple[str, ...]
@@ -88,7 +91,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
         "SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame", *span
     ):
         frame = row["frame"]
-        delivered = row["verdict"] in DELIVERING
+        delivered = bool(row["flags"] & _DELIVERED)
         told = replies[frame]
         known = {u["id"] for u in (*hits[frame], *found[frame])}
         faulty = list(_faulty(row, told, names))
@@ -99,6 +102,8 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
             verdict=row["verdict"],
             delivered=delivered,
             correct=delivered and row["output"] == row["golden_output"],
+            held=bool(row["flags"] & _HELD),
+            held_wrong=bool(row["flags"] & _HELD_WRONG),
             executions=1 + max((r["execution"] for r in told), default=0),
             dissent=tuple(_dissent(row, told, names)),
             upsets=(
@@ -163,7 +168,7 @@ def _faulty(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iter
     found = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
     ]
-    if not found and row["verdict"] not in DELIVERING:
+    if not found and not row["flags"] & _DELIVERED:
         found = [name for index, name in enumerate(names) if first.get(index) is Answered.EXCLUDED]
     yield from found
 
@@ -191,7 +196,7 @@ def inherited_text(record: Rows, frame: int, node: str) -> str:
 def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
     """What was different with each node, as its first execution shows it."""
     first = {r["node"]: r for r in told if r["execution"] == 0}
-    delivered = row["verdict"] in DELIVERING
+    delivered = bool(row["flags"] & _DELIVERED)
     correct = delivered and row["output"] == row["golden_output"]
     for index, name in enumerate(names):
         reply = first.get(index)
@@ -249,8 +254,11 @@ def anomaly_text(a: sqlite3.Row) -> str:
 
 def _verdict_text(moment: Moment, glyphs: Glyphs) -> Text:
     word = _WORDS.get(moment.verdict, moment.verdict)
+    if moment.held:
+        return Text(f"{glyphs.bad} {word}, held{' WRONG' * moment.held_wrong}", style=BAD)
     if not moment.delivered:
-        return Text(f"{glyphs.bad} {word}", style=BAD)
+        kept_back = ", no output" if moment.verdict == "simplex" else ""
+        return Text(f"{glyphs.bad} {word}{kept_back}", style=BAD)
     if not moment.correct:
         return Text(f"{glyphs.bad} {word}, WRONG", style=BAD)
     again = ", redone" if moment.executions > 1 else ""
@@ -264,6 +272,11 @@ def describe(moment: Moment) -> str:
     parts = [_WORDS.get(moment.verdict, moment.verdict)]
     if moment.delivered and not moment.correct:
         parts = ["a wrong output left the system"]
+    elif moment.held:
+        wrong = "wrong " * moment.held_wrong
+        parts.append(f"the {wrong}output that was voted on last left the system again")
+    elif not moment.delivered and moment.verdict == "simplex":
+        parts.append("its output was kept back")
     parts += moment.dissent
     text = ", ".join(parts)
     causes = [*moment.upsets, *(f"unexplained: {text}" for text in moment.unexplained)]

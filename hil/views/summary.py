@@ -179,6 +179,11 @@ class _Page:
         if wrong:
             text = Text(f"{plural(wrong, 'wrong output')} left the system", style=BAD)
             grid.add_row("", text)
+        held = int(self._metric("held_frames") or 0)
+        if held:
+            count = plural(held, "frame")
+            text = Text(f"{count} without a voted output: the last one was held", style=WARN)
+            grid.add_row("", text)
         if skipped:
             grid.add_row("", f"{skipped:,} quiet frames were skipped: nothing could happen in them")
         grid.add_row("upsets", self._upsets_text())

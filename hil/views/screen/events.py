@@ -150,7 +150,12 @@ def _upset(row: sqlite3.Row, kind: str) -> Event:
 
 
 def _episode(episode: Episode) -> Event:
-    text = {"no_majority": "NO OUTPUT: no majority", "no_quorum": "NO OUTPUT: no node was heard"}
+    text = {
+        "no_majority": "NO OUTPUT: no majority",
+        "no_quorum": "NO OUTPUT: no node was heard",
+        "simplex": "NO OUTPUT: one node answered alone",
+        "held": "HELD: the last voted output left the system again",
+    }
     return Event(
         episode.last, Level.BAD, "frame", "",
         text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"), episode.frames,

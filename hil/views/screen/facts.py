@@ -131,7 +131,8 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The verdict of the frame. Masks have bit i for node i."""
+    """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output left the
+    system again, which was `held_wrong` in its own frame."""
 
     kind: str
     delivered: bool
@@ -141,6 +142,8 @@ class Vote:
     dissent: int
     latent: int
     redone: bool = False
+    held: bool = False
+    held_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

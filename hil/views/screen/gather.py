@@ -459,7 +459,8 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
         return None
     return Vote(verdict.kind.name.lower(), verdict.delivered, verdict.correct, verdict.voters,
                 verdict.agree, verdict.dissent, verdict.latent,
-                bool(verdict.flags & RE_EXECUTED))  # fmt: skip
+                bool(verdict.flags & RE_EXECUTED), verdict.held,
+                verdict.held_wrong)  # fmt: skip
 
 
 def reading_of(row: sqlite3.Row) -> Reading:

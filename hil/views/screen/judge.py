@@ -106,7 +106,8 @@ def node_level(node: NodeFacts, scene: Scene) -> Level:
 
 def _escapes(scene: Scene) -> bool:
     """Whether a wrong output leaves the system in this frame."""
-    return scene.vote is not None and scene.vote.delivered and not scene.vote.correct
+    vote = scene.vote
+    return vote is not None and (vote.held_wrong or (vote.delivered and not vote.correct))
 
 
 def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
@@ -171,8 +172,14 @@ def _bad(scene: Scene, alarms: Sequence[Alarm]) -> Health | None:
             agree = "agree on it" if len(faulty) > 1 else "is wrong"
             why += f": {names_text(node.name for node in faulty)} {agree}"
     else:
-        what = "no node is heard" if vote.kind == "no_quorum" else "no majority"
+        what = {"no_quorum": "no node is heard", "simplex": "one node answers alone"}.get(
+            vote.kind, "no majority"
+        )
         why, quantity = f"no output: {what}", "no output"
+        if vote.held:
+            why = f"the last voted output is held: {what}"
+        if vote.held_wrong:
+            why, quantity = f"a wrong output is held: {what}", "wrong output"
         faulty = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
     behind = list(dict.fromkeys(node.upset for node in faulty if node.upset))
     if behind:

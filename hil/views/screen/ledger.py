@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.record.queries import bad_spans
+from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, bad_spans
 from hil.views.screen.source import Source
 
 __all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "Mark", "Totals"]
@@ -55,7 +55,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Episode:
     """Frames from `first` to `last` of which `frames` had no output or a wrong one. `what`:
-    no_majority, no_quorum or wrong. `whole` is false if it may have begun before, in frames that
+    see `bad_spans`. `whole` is false if it may have begun before, in frames that
     were not summed up yet."""
 
     what: str
@@ -84,7 +84,7 @@ class Totals:
 
 
 _MARK_SQL: Final = (
-    "CASE WHEN verdict IN ('no_majority', 'no_quorum') THEN 6 WHEN output != golden_output THEN 7 "
+    f"CASE WHEN {WRONG_OUTPUT} THEN 7 WHEN {NO_OUTPUT} THEN 6 "
     "WHEN flags & 4 THEN 5 WHEN verdict = 'majority' THEN 4 ELSE 3 END"
 )
 _Summary = tuple[Cell, tuple[int, ...]]

@@ -31,6 +31,10 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
     if vote is None:
         return Level.NOTE, "not recorded"
     word = vote.kind.replace("_", " ")
+    if vote.held_wrong:
+        return Level.BAD, f"{word}: A WRONG OUTPUT WAS HELD"
+    if vote.held:
+        return Level.BAD, f"{word}: THE LAST VOTED OUTPUT WAS HELD"
     if not vote.delivered:
         return Level.BAD, f"{word}: NO OUTPUT"
     if not vote.correct:

@@ -291,7 +291,10 @@ class _Follower:
         """An episode of wrong or lost outputs; it may go on one that was seen before."""
         lost = row["what"] != "wrong"
         key = "no output" if lost else "wrong output"
-        text = "no output left the system" if lost else "a wrong output left the system"
+        text = {
+            "wrong": "a wrong output left the system",
+            "held": "no voted output: the last one left the system again",
+        }.get(row["what"], "no output left the system")
         self._calm_down(key, row["first_us"], row["first"])
         self._last_bad_us[key] = max(self._last_bad_us.get(key, 0), row["last_us"])
         self.book.condition(row["first"], key, "", Level.BAD, text)

@@ -1,0 +1,72 @@
+"""The hold: what a scheme with `unvoted_output: hold` delivers in a frame without a voted output.
+
+The output that was voted on last leaves the system once more, marked as held, for at most
+`unvoted_frames` frames in a row (0: without a limit). In simplex the node's own output takes the
+place of a voted one. Before the first voted output there is nothing to hold.
+
+Pure, and the same for a run and for its record that is voted again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hil.redundancy.electorate import Rules, is_alone
+from hil.voter import Verdict
+
+__all__ = ["Held", "OutputHold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An output that was voted on: in which frame, its bytes and their digest, and whether it was
+    wrong then, by the golden run of the bench."""
+
+    frame: int
+    digest: int
+    wrong: bool
+    output: bytes
+
+
+class OutputHold:
+    """The last voted output of one run by `rules`, and for how many frames there was no other."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._last: Held | None = None
+        self._frames_unvoted = 0
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the scheme holds outputs at all."""
+        return self._rules.holds
+
+    @property
+    def offer(self) -> Held | None:
+        """Return what is delivered if the next frame has no voted output; None for nothing."""
+        limit = self._rules.unvoted_frames
+        if not self.in_use or (limit and self._frames_unvoted >= limit):
+            return None
+        return self._last
+
+    def saw(self, verdict: Verdict, output: bytes) -> None:
+        """Take the final verdict of a frame, and the output that it agreed on."""
+        voted = verdict.delivered and (self._rules.size == 1 or not is_alone(verdict))
+        if voted:
+            self._last = Held(verdict.frame, verdict.output, not verdict.correct, output)
+        self._frames_unvoted = 0 if voted else self._frames_unvoted + 1
+
+    def memory(self) -> dict[str, Any]:
+        """Return what must be kept to go on later, as plain data."""
+        last = self._last
+        kept = None if last is None else [last.frame, last.digest, last.wrong, last.output.hex()]
+        return {"last": kept, "frames_unvoted": self._frames_unvoted}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
+        self._last = None
+        if memory["last"] is not None:
+            frame, digest, wrong, output = memory["last"]
+            self._last = Held(frame, digest, wrong, bytes.fromhex(output))
+        self._frames_unvoted = memory["frames_unvoted"]
