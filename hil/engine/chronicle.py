@@ -153,6 +153,7 @@ class Chronicle:
             self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
         for anomaly in classifier.take_anomalies():
             self.writer.anomaly(anomaly)
+            self._parts.outside.anomaly(anomaly)
             self._parts.metrics.unexplained += 1
 
     def delivery_notes(self, frame: int) -> None:

@@ -167,6 +167,8 @@ def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> s
     count = writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])
     if count:
         return f"an operator steered it ({count} command{'s'[: count > 1]})"
+    if parts.outside.why:
+        return parts.outside.why
     if parts.deadlines:
         return "a paced run depends on real time (--pace free does not)"
     if any(

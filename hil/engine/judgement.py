@@ -88,6 +88,7 @@ class Judge:
             return
         frame.executions.append(chronicle.in_order(frame.results))
         parts.classifier.judge_nodes(frame.number, frame.results, golden)
+        parts.outside.saw(frame.number, frame.results)
         verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
         self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
         if parts.rules.is_compared(verdict):

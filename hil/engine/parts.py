@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hil.clock import HOST, Clock
 from hil.delivery import Delivery
 from hil.engine.holdings import Holdings
+from hil.engine.outside import Outside
 from hil.injector import Injector
 from hil.kernel import Golden
 from hil.metrics import Metrics
@@ -24,7 +25,7 @@ from hil.rig.calls import Timing
 from hil.rig.clock import Pacer
 from hil.rig.fleet import build_nodes
 from hil.rig.node import Node
-from hil.rig.program import golden_run
+from hil.rig.program import PREFIX, golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.upset_limits import UpsetLimits
@@ -56,6 +57,7 @@ class Parts:
     metrics: Metrics
     delivery: Delivery
     holdings: Holdings
+    outside: Outside
     pacer: Pacer
     plant: BuiltPlant | None
     virtual: bool
@@ -106,6 +108,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.workload.state_len)
     rollback = Rollback(rig, golden, checkpoints)
     plant = plant or _plant_of(scenario)
+    virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
     strikes = None if plant is None else plant.strikes
     return Parts(
         scenario=scenario,
@@ -124,9 +127,10 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         metrics=Metrics(),
         delivery=Delivery(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
         holdings=Holdings(rig, golden, checkpoints),
+        outside=Outside(nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
         plant=plant,
-        virtual=all(n.board is BoardKind.INPROC for n in scenario.rig.nodes),
+        virtual=virtual,
         frame_us=scenario.frame_us,
     )
 

@@ -88,6 +88,7 @@ def take(
             },
             "copy": None if copy is None else [copy.frame, copy.state.hex()],
             "judge": judge.memory(),
+            "outside": parts.outside.memory(),
             "lasting": {name: holdings.memory(name, frame) for name in names},
             "upsets": parts.classifier.count,
             "dormant": resume.dormant_memory(parts.classifier.dormant),
@@ -149,6 +150,7 @@ def take_up(
     }
     parts.classifier.recall(engine["upsets"], snapshot.dormant, engine["contaminated"])
     judge.recall(engine["judge"])
+    parts.outside.recall(engine["outside"])
     if engine["copy"] is not None:
         at, state = engine["copy"][0], bytes.fromhex(engine["copy"][1])
         parts.checkpoints.copy = HostCopy(at, state, digest64(state))

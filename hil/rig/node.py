@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import enum
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from hil._kernel import lib
@@ -184,6 +184,12 @@ def processor_use(board: Board) -> ProcessorUse | None:
     power."""
     use = getattr(board, "processor_use", None)
     return use if isinstance(use, ProcessorUse) else None
+
+
+def unordered_ends(node: Node) -> Sequence[str]:
+    """How the processes of a software board ended that nobody here had ended; others have none."""
+    ends: Sequence[str] = getattr(node.board, "unordered_ends", ())
+    return ends
 
 
 def may_return(board: Board) -> bool:

@@ -58,6 +58,7 @@ class ProcessBoard:
         self.name = name
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ends: list[str] = []
         self.processor_use: ProcessorUse | None = None
         self.port = ""
 
@@ -130,12 +131,15 @@ class ProcessBoard:
         if self._process is None:
             return "no power"
         try:
-            code = self._process.wait(_ENDING_TIMEOUT_S if disconnected else 0)
+            return _end_text(self._process.wait(_ENDING_TIMEOUT_S if disconnected else 0))
         except subprocess.TimeoutExpired:
             return None
-        if code < 0:
-            return f"agent process killed by {signal.Signals(-code).name}"
-        return f"agent process ended with code {code}"
+
+    @property
+    def unordered_ends(self) -> tuple[str, ...]:
+        """How its agent processes ended that were not ended here, in words."""
+        code = None if self._process is None else self._process.poll()
+        return (*self._ends, *(() if code is None else (_end_text(code),)))
 
     def power_off(self) -> None:
         if self.processor_use is not None:
@@ -143,6 +147,7 @@ class ProcessBoard:
             self.processor_use = None
         if self._process is None:
             return
+        self._ends = list(self.unordered_ends)
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdout, self._process.stderr):
@@ -156,3 +161,9 @@ class ProcessBoard:
 
     def shut_down(self) -> None:
         self.power_off()
+
+
+def _end_text(code: int) -> str:
+    if code < 0:
+        return f"agent process killed by {signal.Signals(-code).name}"
+    return f"agent process ended with code {code}"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -285,3 +288,104 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
     late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")
     assert [slip for slip in late if slip["late_wall_us"] > 150_000] == []
     assert result.availability == 1 and result.metrics["sdc_frames"] == 0
+
+
+# --- what is reproducible, and what is not ------------------------------------------------------
+
+
+def stop_agent_for_a_moment(s: Saboteur, node: int) -> None:
+    pid = s.agent(node)
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.05, os.kill, (pid, signal.SIGCONT)).start()
+
+
+STATE_BIT = {"frame": 60, "node": "b", "target": "state", "bit": 9, "tick": 0}
+POWER_LOSS = {"frame": 59, "node": "b", "target": "board", "returns_after_frames": 2}
+BESIDE: dict[str, list[dict[str, Any]]] = {
+    "no upset": [],
+    "a state bit in the same frame": [STATE_BIT],
+    "a power loss that has just ended": [POWER_LOSS],
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("act", [kill_agent, stop_agent, kill_worker])
+def test_a_run_that_somebody_disturbed_does_not_call_itself_reproducible(
+    tmp_path: Path, act: Callable[[Saboteur, int], None], beside: str
+) -> None:
+    """Also where an upset is under way on the node that is hit."""
+    result = run(scenario(upsets={"events": BESIDE[beside]}), tmp_path, Saboteur({62: (act, 1)}))
+    assert not result.reproducible
+    assert result.not_reproducible.startswith("something outside of the scenario acted on the boar")
+    assert "node b" in result.not_reproducible
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["reproducible"] is False
+    assert manifest["not_reproducible"] == result.not_reproducible
+
+
+@pytest.mark.parametrize("act", [stop_worker, stop_agent_for_a_moment])
+def test_a_disturbance_that_changed_nothing_leaves_a_run_reproducible(
+    tmp_path: Path, act: Callable[[Saboteur, int], None]
+) -> None:
+    for name in ("quiet", "disturbed"):
+        (tmp_path / name).mkdir()
+    quiet = run(scenario(), tmp_path / "quiet", Saboteur({}))
+    disturbed = run(scenario(), tmp_path / "disturbed", Saboteur({60: (act, 1)}))
+    assert quiet.reproducible and disturbed.reproducible
+    assert disturbed.run_digest == quiet.run_digest
+
+
+def test_an_agent_that_was_killed_while_its_node_was_isolated_is_told(tmp_path: Path) -> None:
+    """Nobody asks that board for anything: only its process shows it."""
+    events = [{"frame": 20 + k, "node": "b", "target": "cpu", "sefi": "crash", "tick": 1}
+              for k in range(3)]  # fmt: skip
+    recovery = {"restarts": 1, "resets": 0, "power_cycles": 0}
+    s = scenario(upsets={"events": events, "allow_missed": 3}, recovery=recovery)
+    for name in ("quiet", "disturbed"):
+        (tmp_path / name).mkdir()
+    assert run(s, tmp_path / "quiet", Saboteur({})).reproducible
+    disturbed = run(s, tmp_path / "disturbed", Saboteur({100: (kill_agent, 1)}))
+    assert disturbed.metrics["isolated"] == 1
+    assert "killed by SIGKILL" in disturbed.not_reproducible
+
+
+def test_a_run_that_is_taken_up_again_remembers_that_it_was_disturbed(tmp_path: Path) -> None:
+    s = scenario()
+    saboteur = Saboteur({60: (kill_agent, 1)})
+    first = Loop(s, tmp_path, stop=lambda: saboteur() or first.golden.next_frame >= 120)
+    saboteur.loop = first
+    original = first._between_frames
+
+    def between_frames(computed: bool) -> None:
+        first._snapshot_at_us = 0  # a snapshot after every frame
+        original(computed)
+
+    first._between_frames = between_frames  # type: ignore[method-assign]
+    assert first.run().outcome == "aborted"
+    again = Loop(s, tmp_path, resume_run=True).run()
+    assert again.frames == 200
+    assert "killed by SIGKILL" in again.not_reproducible
+
+
+def test_a_host_that_stood_still_in_a_free_run_changed_nothing(tmp_path: Path) -> None:
+    """For longer than a silent board is waited for, wherever it was."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "schema: 1\nworkload: infer\nframes: 3000\nrig: {scheme: tmr, board: process}\n"
+        "timeouts: {lost_after_ms: 200, retry_ms: 50, cpu_floor_ms: 10}\n",
+        encoding="ascii",
+    )
+    told = []
+    for name, stops in (("quiet", 0), ("stopped", 3)):
+        out = tmp_path / name
+        command = [sys.executable, "-m", "hil", "run", path, "--json", "--no-tui", "--out", out]
+        run = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, cwd=tmp_path)
+        for _ in range(stops):
+            wait_for(lambda at=out: (at / "run.db").exists())
+            run.send_signal(signal.SIGSTOP)
+            time.sleep(0.4)
+            run.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+        told.append(json.loads(run.communicate(timeout=60)[0]))
+    assert all(t["reproducible"] and t["outcome"] == "pass" for t in told)
+    assert told[0]["run_digest"] == told[1]["run_digest"]

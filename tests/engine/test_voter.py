@@ -261,7 +261,18 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
     for length in range(len(good)):
         with pytest.raises(KernelError):
             unpack(good[:length])
-    for at, value in ((8, 0), (8, 6), (9, 0), (9, 8), (10, 8), (11, 33), (11, 64), (11, 128), (15, 1), (32, 6)):
+    for at, value in (
+        (8, 0),
+        (8, 6),
+        (9, 0),
+        (9, 8),
+        (10, 8),
+        (11, 33),
+        (11, 64),
+        (11, 128),
+        (15, 1),
+        (32, 6),
+    ):
         with pytest.raises(KernelError):
             unpack(good[:at] + bytes([value]) + good[at + 1 :])
 

@@ -1,0 +1,76 @@
+"""What acted on a run from outside of its scenario, so that another run may go otherwise.
+
+A board that is not a part of this process can be killed, stopped, unplugged or starved. What shows
+of it is kept here, also where an upset is under way on the same node and takes the blame."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hil.outcome import Anomaly
+from hil.rig.node import CRASHED, SILENT, Node, NodeResult, unordered_ends
+
+__all__ = ["Outside"]
+
+
+class Outside:
+    """Of the run of `nodes`. `virtual`: all boards are parts of this process, and nothing outside
+    of it can act on them. `programs`: the workload is a program, which its agent kills where it
+    does not keep to its protocol."""
+
+    def __init__(self, nodes: Iterable[Node], *, virtual: bool, programs: bool = False) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._virtual = virtual
+        self._programs = programs
+        self._first: tuple[int, str] | None = None
+        self._frames: set[tuple[int, str]] = set()
+
+    def saw(self, frame: int, results: Mapping[str, NodeResult]) -> None:
+        """Take what a frame shows of the nodes that were asked."""
+        for name, result in results.items():
+            killed = result.status == CRASHED and result.signal == signal.SIGKILL
+            killed = killed and not self._programs
+            silent = result.status == SILENT and self._nodes[name].powered
+            if killed or silent or result.host:
+                self._note(frame, name, result.reason or "no answer")
+
+    def anomaly(self, anomaly: Anomaly) -> None:
+        """Take what no upset explains."""
+        self._note(anomaly.frame, anomaly.node, anomaly.reason or anomaly.effect)
+
+    def _note(self, frame: int, node: str, what: str) -> None:
+        if self._virtual:
+            return
+        self._frames.add((frame, node))
+        if self._first is None:
+            self._first = (frame, f"node {node} in frame {frame}: {what}")
+
+    @property
+    def why(self) -> str:
+        """What acted, in words; empty if nothing did."""
+        ends = [f"node {n.name}: {end}" for n in self._nodes.values() for end in unordered_ends(n)]
+        if self._first is None and not ends:
+            return ""
+        first = ends[0] if self._first is None else self._first[1]
+        more = max(len(self._frames), len(ends)) - 1
+        return f"something outside of the scenario acted on the boards ({first}{_and(more)})"
+
+    def memory(self) -> dict[str, Any]:
+        """Return what must be kept to go on later, as plain data."""
+        ends = {node.name: unordered_ends(node) for node in self._nodes.values()}
+        return {"first": self._first, "frames": sorted(self._frames), "ends": ends}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
+        first = memory["first"]
+        self._first = None if first is None else (first[0], first[1])
+        self._frames = {(frame, node) for frame, node in memory["frames"]}
+        for name, ends in memory["ends"].items():
+            for end in ends:
+                self._note(0, name, end)
+
+
+def _and(more: int) -> str:
+    return f", and {more} more" if more > 0 else ""
