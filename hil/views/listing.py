@@ -108,7 +108,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
             dissent=tuple(_dissent(row, told, names)),
             upsets=(
                 *(upset_text(u) for u in hits[frame]),
-                *(f"of {upset_text(u)} in frame {u['frame']}" for u in (*found[frame], *older)),
+                *(upset_text(u, seen_in=frame) for u in (*found[frame], *older)),
                 *_inherited(reader, frame, faulty, (*hits[frame], *found[frame], *older)),
             ),
             repairs=(
@@ -216,9 +216,12 @@ def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Ite
                 yield f"{name} {words}"
 
 
-def upset_text(u: sqlite3.Row) -> str:
-    """`#3 c output bit: sdc, corrected`."""
+def upset_text(u: sqlite3.Row, *, seen_in: int | None = None) -> str:
+    """Return `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if it was made
+    in that frame and what it does is seen in another."""
     what = f"#{u['id']} {u['node']} {u['target']} {u['kind'].replace('_', ' ')}"
+    if seen_in not in (None, u["frame"]):
+        what += f" (frame {u['frame']})"
     if u["state"] != "injected":
         why = f" ({u['detail']})" if u["detail"] else ""
         return f"{what}: {u['state']}{why}"
