@@ -29,11 +29,14 @@ CSRC = ROOT / "csrc"
 # prefix of its name; one that has none fails, until somebody decides where it belongs.
 ANY = {"hil"}
 LEAVES = {"hil.clock", "hil.errors", "hil.exits", "hil.extras", "hil.printable"}
+LEAVES |= {"hil.node_power", "hil.throttling"}
 KERNEL = LEAVES | {"hil.kernel", "hil._kernel"}
 SCENARIO = LEAVES | {"hil.scenario", "hil.shipped"}
 ALLOWED: dict[str, set[str]] = {
     "hil.clock": set(),
     "hil.extras": set(),
+    "hil.node_power": set(),
+    "hil.throttling": set(),
     "hil.exits": set(),
     "hil.printable": set(),
     "hil.errors": {"hil.exits", "hil.printable"},

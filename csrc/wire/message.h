@@ -19,7 +19,7 @@ enum {
   MESSAGE_IO_MAX = 256,    /* [byte] largest input and output of a workload */
   MESSAGE_DATA_MAX = 1008, /* [byte] of a region in one message */
   MESSAGE_SPANS_MAX = 64,  /* digests in one message */
-  MESSAGE_RAILS_MAX = 4,
+  MESSAGE_RAILS_MAX = 8,
   MESSAGE_READINGS_MAX = 24,
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.chronicle import Chronicle
+from hil.engine.firmware_flags import FirmwareFlags
 from hil.engine.parts import Parts
 from hil.rig.calls import Timing
 
@@ -25,6 +26,7 @@ class Checkup:
         self._parts = parts
         self._chronicle = chronicle
         self._steward = steward
+        self._flags = FirmwareFlags()
 
     @property
     def _frame(self) -> int:
@@ -41,6 +43,8 @@ class Checkup:
             node = parts.by_name[name]
             clock = node.clock.estimate
             writer.health(frame, node.index, health, steps[name], clock)
+            for note in self._flags.notes(name, health.throttled, health.uptime_us):
+                writer.note(frame, note)
             if clock is not None:
                 writer.clock(frame, name, clock)
             if self._steward is not None:

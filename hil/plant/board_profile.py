@@ -282,7 +282,7 @@ class Sensor(_Cited):
     kind: Literal["temperature", "power", "voltage", "current", "throttle", "clock"] = Field(
         description="What it measures."
     )
-    method: Literal["file", "command", "hwmon"] = Field(description="How it is read.")
+    method: Literal["file", "command", "hwmon", "iio"] = Field(description="How it is read.")
     where: str = Field(description="A path (with *) or a command.")
     unit: str = Field(description="Unit of the reading, as mC, mV, mA.")
 

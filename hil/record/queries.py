@@ -20,12 +20,14 @@ __all__ = [
     "golden_digests",
     "isolated_though_right",
     "left_vote",
+    "node_power",
     "open_upsets",
     "outvoted_though_right",
     "recoveries",
     "repaired_before",
     "replies_to",
     "skipped_frames",
+    "throttled_readings",
     "upsets_behind",
 ]
 
@@ -184,3 +186,24 @@ def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3
         FROM episodes GROUP BY what, episode ORDER BY min(frame)
         """, first, last, calm_us,
     )  # fmt: skip
+
+
+def throttled_readings(record: Rows, node: int) -> list[sqlite3.Row]:
+    """How many readings of a node (by its index) had each value of `throttled`."""
+    return record.rows(
+        "SELECT throttled, count(*) AS readings FROM health WHERE node = ? "
+        "AND throttled IS NOT NULL GROUP BY throttled", node,
+    )  # fmt: skip
+
+
+def node_power(record: Rows, node: int) -> sqlite3.Row | None:
+    """What a node's board (by its index) drew by its own sensors: mean_mw, most_mw, readings.
+    None in a record of before this was kept."""
+    try:
+        found = record.rows(
+            "SELECT avg(power_mw) AS mean_mw, max(power_mw) AS most_mw, "
+            "count(power_mw) AS readings FROM health WHERE node = ?", node,
+        )  # fmt: skip
+    except sqlite3.OperationalError:
+        return None
+    return found[0]

@@ -13,10 +13,13 @@ those that have changed since. Digests are hex text. Simulated times are integer
 
 `pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
 old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a
-second and node (round_trip_us: from the last step's request to its answer), `links` the counters
+second and node (round_trip_us: from the last step's request to its answer; power_mw: of the whole
+board, by its rails), `links` the counters
 of the newest moment, `link_counts` those of each such moment (node: its idx), `link_events` what
 became of a link: absent, connecting, connected, lost. An
-upset has its row as soon as it was made; its outcome comes later.
+upset has its row as soon as it was made; its outcome comes later. The view `throttling` has the
+bits of `health.throttled` (Raspberry Pi), each in a column: those of the reading's moment, and
+those of the time since the board booted.
 
 `power` is what bench supplies measured; event is empty, `cut: ...` for a latch-up that was cut off,
 or how the instrument failed.
@@ -104,7 +107,7 @@ CREATE TABLE health (
   uptime_us INTEGER NOT NULL, steps INTEGER NOT NULL, crashes INTEGER NOT NULL,
   hangs INTEGER NOT NULL, restarts INTEGER NOT NULL, corrected INTEGER NOT NULL,
   uncorrected INTEGER NOT NULL, rx_errors INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-  rails TEXT NOT NULL, round_trip_us INTEGER, at_wall_us INTEGER
+  rails TEXT NOT NULL, round_trip_us INTEGER, at_wall_us INTEGER, power_mw INTEGER
 );
 CREATE TABLE links (
   node INTEGER PRIMARY KEY, tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL,
@@ -171,5 +174,12 @@ CREATE TABLE snapshot (
 );
 CREATE TABLE snapshot_states (frame INTEGER PRIMARY KEY, state BLOB NOT NULL);
 CREATE TABLE upsets_at_snapshot ({_UPSET_COLUMNS});
+CREATE VIEW throttling AS SELECT id, frame, node, wall_us,
+  throttled & 1 AS under_voltage, throttled >> 1 & 1 AS clock_capped,
+  throttled >> 2 & 1 AS slowed_down, throttled >> 3 & 1 AS soft_temperature_limit,
+  throttled >> 16 & 1 AS under_voltage_since_boot, throttled >> 17 & 1 AS clock_capped_since_boot,
+  throttled >> 18 & 1 AS slowed_down_since_boot,
+  throttled >> 19 & 1 AS soft_temperature_limit_since_boot
+  FROM health WHERE throttled IS NOT NULL;
 CREATE VIEW verdict_counts AS SELECT verdict, count(*) AS frames FROM frames GROUP BY verdict;
 """

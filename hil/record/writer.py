@@ -450,6 +450,7 @@ class Writer:
                 None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
                 h.free_mib, h.uptime_us, h.steps, h.crashes, h.hangs, h.restarts, h.corrected,
                 h.uncorrected, h.rx_errors, h.duplicates, rails, round_trip_us, placed,
+                h.power_mw,
             ),
         )  # fmt: skip
 

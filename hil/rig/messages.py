@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
 from hil.kernel import pack, unpack
+from hil.node_power import board_power_mw
 
 NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
@@ -17,8 +18,6 @@ SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.HIL_MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
 _EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
-_INPUT_RAILS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_"})
-"""Inputs of Jetson modules, as far as a name fits: Xavier NX and Orin NX/Nano, Thor, Nano."""
 
 
 class Msg(enum.IntEnum):
@@ -187,12 +186,9 @@ class Health:
 
     @property
     def power_mw(self) -> int | None:
-        """What the whole board draws, as its rails tell: the input where one is measured (the
-        others hang behind it), else the sum of all. None without rails."""
-        known = [r for r in self.rails if -(2**31) not in (r.mv, r.ma)]
-        inputs = [r for r in known if r.name in _INPUT_RAILS]
-        drawn = inputs[:1] or known
-        return sum(r.mv * r.ma for r in drawn) // 1000 if drawn else None
+        """What the whole board draws, by its rails (see `hil.node_power`), in mW. None without
+        rails."""
+        return board_power_mw((r.name, r.mv, r.ma) for r in self.rails)
 
 
 READINGS: Final[dict[int, str]] = {

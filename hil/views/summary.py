@@ -19,8 +19,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hil.record.queries import isolated_though_right
+from hil.record.queries import isolated_though_right, node_power, throttled_readings
 from hil.record.reader import Reader
+from hil.throttling import FLAGS, flag_words, flags_now, flags_since_boot
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
 from hil.views.style import (
@@ -516,7 +517,38 @@ class _Page:
                     *(self._cell(link[c]) for c in ("rx_errors", "naks", "retries", "reconnects")),
                 ]
             out.add_row(*cells)
+            where += self._drawn(node["idx"], node["name"])
+            where += self._firmware(node["idx"], node["name"])
         return Group(_section("Nodes, and frames/bytes on their links", out), *where)
+
+    def _drawn(self, index: int, name: str) -> Iterator[RenderableType]:
+        """What a node's own sensors say that its board draws."""
+        row = node_power(self._reader, index)
+        if row is not None and row["readings"]:
+            text = (
+                f"{name}: draws {row['mean_mw'] / 1e3:.2f} W, at most "
+                f"{row['most_mw'] / 1e3:.2f} W, "
+                f"by its own sensors ({plural(row['readings'], 'reading')})"
+            )
+            yield Text(f"   {text}", style=DIM)
+
+    def _firmware(self, index: int, name: str) -> Iterator[RenderableType]:
+        """What the firmware of a node said of its supply and clock: in the run, and before it."""
+        rows = throttled_readings(self._reader, index)
+        readings = sum(row["readings"] for row in rows)
+        told = 0
+        for bit in FLAGS:
+            held = sum(r["readings"] for r in rows if (flags_now(r["throttled"]) or 0) & bit)
+            if held:
+                told |= bit
+                text = f"{name}: {flag_words(bit)} in {held:,} of {plural(readings, 'reading')}"
+                yield Text(f"   {self._glyphs.warn} {text}", style=WARN)
+        since = 0
+        for row in rows:
+            since |= flags_since_boot(row["throttled"]) or 0
+        if since & ~told:
+            text = f"{name}: {flag_words(since & ~told)} since its boot, in none of its readings"
+            yield Text(f"   {text}", style=DIM)
 
     def _was_right(self, node: str) -> bool:
         rows = self._reader.rows(

@@ -283,6 +283,103 @@ def test_a_board_without_rails_has_no_power(read: Read) -> None:
     assert (health.rails, health.power_mw) == ((), None)
 
 
+def ina3221x(folder: str, *channels: tuple[str, int, int]) -> dict[str, str]:
+    """Three channels as NVIDIA's driver up to JetPack 4 shows them."""
+    files = {f"{folder}/name": "ina3221x\n"}
+    for i, (label, mv, ma) in enumerate(channels):
+        files[f"{folder}/rail_name_{i}"] = f"{label}\n"
+        files[f"{folder}/in_voltage{i}_input"] = f"{mv}\n"
+        files[f"{folder}/in_current{i}_input"] = f"{ma}\n"
+        files[f"{folder}/in_power{i}_input"] = f"{mv * ma // 1000}\n"
+        files[f"{folder}/crit_current_limit_{i}"] = "32760 ma\n"
+    return files
+
+
+DRIVER = "sys/bus/i2c/drivers/ina3221x"
+TX2_40 = (("VDD_SYS_GPU", 19064, 8), ("VDD_SYS_SOC", 19064, 48), ("VDD_4V0_WIFI", 4800, 4))
+TX2_41 = (("VDD_IN", 19072, 168), ("VDD_SYS_CPU", 19064, 16), ("VDD_SYS_DDR", 19064, 56))
+TX2 = {
+    f"{DRIVER}/bind": "",
+    **ina3221x(f"{DRIVER}/0-0041/iio:device1", *TX2_41),
+    **ina3221x(f"{DRIVER}/0-0040/iio:device0", *TX2_40),
+}
+TX2_RAILS = [
+    ("SYS_GPU", 19064, 8), ("SYS_SOC", 19064, 48), ("4V0_WIF", 4800, 4),
+    ("VDD_IN", 19072, 168), ("SYS_CPU", 19064, 16), ("SYS_DDR", 19064, 56),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(TX2, id="by the driver"),
+        pytest.param(
+            {
+                **ina3221x("sys/bus/iio/devices/iio:device0", *TX2_40),
+                **ina3221x("sys/bus/iio/devices/iio:device1", *TX2_41),
+            },
+            id="by the bus",
+        ),
+        pytest.param(
+            {
+                **TX2,
+                **ina3221x("sys/bus/iio/devices/iio:device0", *TX2_40),
+                **ina3221x("sys/bus/iio/devices/iio:device1", *TX2_41),
+            },
+            id="both show the same devices",
+        ),
+    ],
+)
+def test_the_six_rails_of_a_tx2_with_jetpack_4_and_its_input(
+    read: Read, files: dict[str, str]
+) -> None:
+    _, health = read(files)
+    assert [(r.name, r.mv, r.ma) for r in health.rails] == TX2_RAILS
+    assert health.power_mw == 19072 * 168 // 1000
+
+
+def test_the_rails_of_a_nano_have_names_of_their_own_and_are_not_added_to_the_input(
+    read: Read,
+) -> None:
+    channels = (("POM_5V_IN", 5000, 600), ("POM_5V_GPU", 5000, 40), ("POM_5V_CPU", 5000, 200))
+    _, health = read(ina3221x(f"{DRIVER}/6-0040/iio:device0", *channels))
+    assert [r.name for r in health.rails] == ["5V_IN", "5V_GPU", "5V_CPU"]
+    assert health.power_mw == 3000
+
+
+def test_all_six_rails_of_a_board_without_an_input_rail_are_added(read: Read) -> None:
+    first = (("GPU", 19000, 10), ("CPU", 19000, 20), ("SOC", 19000, 30))
+    second = (("CV", 19000, 40), ("VDDRQ", 19000, 50), ("SYS5V", 5000, 60))
+    _, health = read({
+        **ina3221x(f"{DRIVER}/1-0040/iio:device0", *first),
+        **ina3221x(f"{DRIVER}/1-0041/iio:device1", *second),
+    })  # fmt: skip
+    assert len(health.rails) == 6
+    assert health.power_mw == 19 * 150 + 5 * 60
+
+
+def test_rails_that_hwmon_shows_are_not_read_again_through_iio(read: Read) -> None:
+    _, health = read({**ORIN_NANO, **TX2})
+    assert [r.name for r in health.rails] == ["VDD_IN", "VDD_CPU", "VDD_SOC"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {f"{DRIVER}/0-0041/iio:device1/in_current0_input": OFF},
+        {f"{DRIVER}/0-0041/iio:device1/in_voltage0_input": ""},
+        {f"{DRIVER}/0-0041/iio:device1/in_voltage0_input": "19072 mV\n"},
+        {f"{DRIVER}/0-0041/iio:device1/in_voltage0_input": "190720000\n"},
+        {f"{DRIVER}/0-0041/iio:device1/rail_name_0": "NC\n"},
+        {f"{DRIVER}/0-0041/iio:device1/rail_name_0": ""},
+    ],
+)
+def test_an_iio_channel_that_cannot_be_read_is_left_out(read: Read, broken: dict[str, str]) -> None:
+    _, health = read({**TX2, **broken})
+    left = [rail for rail in TX2_RAILS if rail[0] != "VDD_IN"]
+    assert [(r.name, r.mv, r.ma) for r in health.rails] == left
+
+
 # --- what HEALTH has no room for ----------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from hil.outcome import Anomaly, Upset
 from hil.record.writer import Writer
 from hil.recovery import NodeState, Transition
 from hil.rig.link import LinkStatistics
-from hil.rig.messages import Health
+from hil.rig.messages import Health, Rail
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
 from hil.voter import Ballot, vote
@@ -58,6 +58,8 @@ class Story:
                                      "model": "Raspberry Pi 4"})  # fmt: skip
         self.frame = 0
         self.out: set[str] = set()
+        self.throttled: dict[str, int] = {}
+        self.rails: dict[str, tuple[Rail, ...]] = {}
         self.steps = dict.fromkeys(self.names, 0)
         self.temperatures = {name: 48.0 + 2 * i for i, name in enumerate(self.names)}
         self.corrected = dict.fromkeys(self.names, 0)
@@ -126,10 +128,10 @@ class Story:
             health = Health(
                 uptime_us=self.frame * 100_000 + 10**6,
                 cpu_temp_mc=int(self.temperatures[name] * 1000),
-                clock_khz=1_500_000, throttled=0, rss_kib=3072, free_mib=612,
-                steps=self.steps[name], crashes=0, hangs=0, restarts=0,
+                clock_khz=1_500_000, throttled=self.throttled.get(name, 0), rss_kib=3072,
+                free_mib=612, steps=self.steps[name], crashes=0, hangs=0, restarts=0,
                 corrected=self.corrected[name], uncorrected=0, rx_bytes=0, rx_frames=0,
-                rx_errors=0, tx_bytes=0, tx_frames=0, duplicates=0, rails=(),
+                rx_errors=0, tx_bytes=0, tx_frames=0, duplicates=0, rails=self.rails.get(name, ()),
             )  # fmt: skip
             trip = 900 + 50 * index + 200 * (self.frame // 10 % 5)
             self.writer.health(self.frame, index, health, trip)

@@ -8,7 +8,9 @@
  *   throttled    Raspberry Pi: mailbox of its firmware (/dev/vcio), else what its kernel driver shows,
  *                else vcgencmd
  *   rails        INA3221 and the like: channels with a name, a voltage and a current. A channel that is
- *                not connected is called "NC"; the seventh is a sum of the shunts' voltages, no rail */
+ *                not connected is called "NC"; the seventh is a sum of the shunts' voltages, no rail.
+ *                Kernels up to JetPack 4 have them below iio, with file names of their own */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,6 +28,9 @@ enum {
   ZONES_MAX = 64,
   HWMON_MAX = 64,
   CHANNELS_MAX = 3,
+  IIO_MAX = 32,
+  MONITORS_MAX = 8,
+  ENTRIES_MAX = 64,
   POLICIES_MAX = 64,
   COLDEST_MC = -100000, /* below, and above the next, no chip runs: such a value stands for "off" */
   HOTTEST_MC = 200000,
@@ -279,31 +284,98 @@ static int within(long long value, long long limit) { return value > -limit && v
 
 static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 
-/* inN_label, inN_input [mV], currN_input [mA]. */
-static int read_rail(const hil_probe_t *s, int hwmon, int channel, hil_rail_t *out) {
-  char path[PATH_CAP], label[64];
-  long long mv, ma;
-  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_label", hwmon, channel);
-  if (read_line(s->root, path, label, sizeof label) <= 0 || !strcmp(label, "NC") ||
-      strstr(label, "sum of shunt")) {
-    return 0;
+/* A name has seven letters. Rails of a TX2 or a Nano would all be "VDD_SYS" or "POM_5V_": of these the
+ * first word goes, which says nothing. */
+static void rail_name(char out[8], const char *label) {
+  static const char *const same[] = {"VDD_SYS_", "VDD_4V0_", "POM_5V_"};
+  size_t skip = 0;
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    if (strlen(label) > 7 && strncmp(label, same[i], strlen(same[i])) == 0) skip = 4;
   }
-  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/in%d_input", hwmon, channel);
-  if (!read_number(s->root, path, 10, &mv) || !within(mv, HIGHEST_MV)) return 0;
-  (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/curr%d_input", hwmon, channel);
-  if (!read_number(s->root, path, 10, &ma) || !within(ma, LARGEST_MA)) return 0;
+  (void)snprintf(out, 8, "%.7s", label + skip);
+}
+
+/* One channel: files of its name, its voltage [mV] and its current [mA], in |folder|. */
+static int read_rail(const hil_probe_t *s, const char *folder, const char *files[3], int channel,
+                     hil_rail_t *out) {
+  char path[PATH_CAP], file[32], label[64];
+  long long value[2];
+  const long long limit[2] = {HIGHEST_MV, LARGEST_MA};
+  for (int i = 0; i < 3; i++) {
+    (void)snprintf(file, sizeof file, files[i], channel);
+    const int n = snprintf(path, sizeof path, "%s/%s", folder, file);
+    if (n < 0 || (size_t)n >= sizeof path) return 0;
+    if (i == 0) {
+      if (read_line(s->root, path, label, sizeof label) <= 0 || !strcmp(label, "NC") ||
+          strstr(label, "sum of shunt")) {
+        return 0;
+      }
+    } else if (!read_number(s->root, path, 10, &value[i - 1]) || !within(value[i - 1], limit[i - 1])) {
+      return 0;
+    }
+  }
   memset(out, 0, sizeof *out);
-  (void)snprintf(out->name, sizeof out->name, "%.7s", label);
-  out->mv = (int32_t)mv;
-  out->ma = (int32_t)ma;
+  rail_name(out->name, label);
+  out->mv = (int32_t)value[0];
+  out->ma = (int32_t)value[1];
   return 1;
 }
 
+/* The channels of one monitor, numbered from |first|. */
+static void monitor_rails(const hil_probe_t *s, const char *folder, const char *files[3], int first,
+                          hil_health_t *out) {
+  for (int n = first; n < first + CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
+    out->rails = (uint8_t)(out->rails + read_rail(s, folder, files, n, &out->rail[out->rails]));
+  }
+}
+
+/* The entry of |folder| that comes next after |after| in the order of names, and begins with |prefix|. */
+static int next_entry(const char *folder, const char *prefix, const char *after, char *out, size_t cap) {
+  DIR *d = opendir(folder);
+  int found = 0;
+  for (int i = 0; d && i < ENTRIES_MAX; i++) {
+    const struct dirent *e = readdir(d);
+    if (!e) break;
+    if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0) continue;
+    if (strlen(e->d_name) >= cap || strcmp(e->d_name, after) <= 0) continue;
+    if (found && strcmp(e->d_name, out) >= 0) continue;
+    (void)snprintf(out, cap, "%s", e->d_name);
+    found = 1;
+  }
+  if (d) (void)closedir(d);
+  return found;
+}
+
+/* NVIDIA's driver up to JetPack 4: below its devices, by bus and address ("0-0041"), which is the
+ * order of the rails. */
+static void rails_of_ina3221x(const hil_probe_t *s, const char *files[3], hil_health_t *out) {
+  static const char driver[] = "/sys/bus/i2c/drivers/ina3221x";
+  char full[PATH_CAP], address[64] = "", next[64], device[64];
+  for (int i = 0; i < MONITORS_MAX; i++) {
+    (void)snprintf(full, sizeof full, "%s%s", s->root, driver);
+    if (!next_entry(full, "", address, next, sizeof next)) return;
+    (void)snprintf(address, sizeof address, "%s", next);
+    const int n = snprintf(full, sizeof full, "%s%s/%s", s->root, driver, address);
+    if (n < 0 || (size_t)n >= sizeof full) return;
+    if (!next_entry(full, "iio:device", "", device, sizeof device)) continue;
+    (void)snprintf(full, sizeof full, "%s/%s/%s", driver, address, device);
+    monitor_rails(s, full, files, 0, out);
+  }
+}
+
 static void power_rails(const hil_probe_t *s, hil_health_t *out) {
+  static const char *hwmon[3] = {"in%d_label", "in%d_input", "curr%d_input"};
+  static const char *iio[3] = {"rail_name_%d", "in_voltage%d_input", "in_current%d_input"};
+  char folder[PATH_CAP];
   for (int h = 0; h < HWMON_MAX; h++) {
-    for (int n = 1; n <= CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
-      out->rails = (uint8_t)(out->rails + read_rail(s, h, n, &out->rail[out->rails]));
-    }
+    (void)snprintf(folder, sizeof folder, "/sys/class/hwmon/hwmon%d", h);
+    monitor_rails(s, folder, hwmon, 1, out);
+  }
+  if (!out->rails) rails_of_ina3221x(s, iio, out);
+  if (out->rails) return;
+  for (int d = 0; d < IIO_MAX; d++) { /* the same devices, below a driver of another name */
+    (void)snprintf(folder, sizeof folder, "/sys/bus/iio/devices/iio:device%d", d);
+    monitor_rails(s, folder, iio, 0, out);
   }
 }
 

@@ -56,7 +56,8 @@ class Reading:
     steps: int = 0
     temp_c: float | None = None
     clock_mhz: float | None = None
-    throttled: int | None = None
+    flags_now: int = 0  # of the firmware, see hil.throttling
+    flags_since_boot: int = 0
     power_w: float | None = None
     rss_mib: float | None = None
     free_mib: float | None = None

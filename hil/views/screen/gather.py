@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from hil.node_power import board_power_mw
 from hil.record.digest import hex64
 from hil.record.queries import (
     golden_digests,
@@ -22,6 +23,7 @@ from hil.record.queries import (
     skipped_frames,
     upsets_behind,
 )
+from hil.throttling import flags_now, flags_since_boot
 from hil.views.correctness import Answered, answered, names_text
 from hil.views.listing import inherited_text
 from hil.views.screen.events import newest_events
@@ -466,7 +468,7 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
 def reading_of(row: sqlite3.Row) -> Reading:
     """A row of `health`."""
     rails = _json(row["rails"]) if row["rails"] != "[]" else []
-    power = sum(mv * ma for _, mv, ma in rails if mv is not None and ma is not None) / 1e6
+    power_mw = board_power_mw(rails)
     try:
         round_trip = row["round_trip_us"]
     except IndexError:  # a record of before there was one
@@ -474,7 +476,9 @@ def reading_of(row: sqlite3.Row) -> Reading:
     return Reading(
         row["frame"], row["wall_us"], row["steps"],
         temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
-        throttled=row["throttled"], power_w=power if rails else None,
+        flags_now=flags_now(row["throttled"]) or 0,
+        flags_since_boot=flags_since_boot(row["throttled"]) or 0,
+        power_w=_scaled(power_mw, 1e3),
         rss_mib=_scaled(row["rss_kib"], 1024),
         free_mib=row["free_mib"], uptime_s=row["uptime_us"] / 1e6, crashes=row["crashes"],
         hangs=row["hangs"], restarts=row["restarts"], corrected=row["corrected"],

@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.throttling import flag_words
 from hil.views.screen import judge
 from hil.views.screen.facts import Event, NodeFacts, Scene
 from hil.views.screen.history import Curve, History
@@ -152,6 +153,10 @@ def _counts(node: NodeFacts, width: int, marks: Marks) -> list[Text]:
             f"{r.hangs} hangs, {r.restarts} restarts; memory errors: {r.corrected} corrected, "
             f"{r.uncorrected} not"
         )
+        if r.flags_now:
+            text += f"; now {flag_words(r.flags_now)}"
+        if r.flags_since_boot:
+            text += f"; since its boot {flag_words(r.flags_since_boot)}"
         out += _folded("board", text, width)
     if k is not None:
         text = (

@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.throttling import UNDER_VOLTAGE
 from hil.views.correctness import Answered
 from hil.views.screen import judge
 from hil.views.screen.alarms import Alarm
@@ -243,10 +244,12 @@ def _power(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     reading = node.reading
     text = number(reading.clock_mhz if reading else None, ".0f", marks)
-    throttled = bool(reading and reading.throttled) or bool(node.plant and node.plant.throttle)
+    flags = reading.flags_now if reading else 0
+    hot = bool(node.plant and node.plant.throttle)
     capped = node.plant.level if node.plant and node.plant.level != "full" else ""
-    if throttled or capped:
-        word = "" if text != marks.dash else capped or "hot"
+    if flags or hot or capped:
+        low = "low V" if flags & UNDER_VOLTAGE else "capped" if flags else "hot"
+        word = "" if text != marks.dash else capped or low
         return f"{word or text}{marks.warn}", WARN
     return text, ""
 

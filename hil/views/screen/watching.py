@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from hil.record.queries import bad_spans, isolated_though_right
+from hil.throttling import ALL_FLAGS, UNDER_VOLTAGE, flag_words
 from hil.views.screen.alarms import Alarm, Book, limits_of, limits_of_boards
 from hil.views.screen.facts import Level, Reading
 from hil.views.screen.gather import reading_of
@@ -229,7 +230,7 @@ class _Follower:
                 parts += [f"{name} < {max(lowest) * scale!r}"] if lowest else []
             elif quantity not in _COUNTERS or lowest:
                 return None
-        return " OR ".join(parts) or "0"
+        return " OR ".join([*parts, f"throttled & {ALL_FLAGS} != 0"])
 
     def _beyond_in_health(self, begin: int, end: int) -> bool:
         """Whether anything between these rows may have been out of its limits."""
@@ -239,7 +240,8 @@ class _Follower:
         if source.one(f"SELECT 1 FROM health WHERE id > ? AND id <= ? AND ({self._beyond}) LIMIT 1",
                       begin, end):  # fmt: skip
             return True
-        spans = ", ".join(f"min({name}) != max({name})" for name in _COUNTERS.values())
+        watched = (*_COUNTERS.values(), "throttled")
+        spans = ", ".join(f"min({name}) != max({name})" for name in watched)
         grown = source.rows(
             f"SELECT {spans} FROM health WHERE id > ? AND id <= ? GROUP BY node",
             begin - len(source.nodes), end,
@@ -326,6 +328,7 @@ class _Follower:
             "rss_mib": now.rss_mib, "free_mib": now.free_mib,
         }  # fmt: skip
         then = self._last.setdefault(index, now)
+        self._flags(name, then, now)
         time = self._source.time
         seconds = (time.t_us(now.frame) - time.t_us(then.frame)) / 1e6
         if seconds > 0:
@@ -336,6 +339,18 @@ class _Follower:
         for quantity, value in values.items():
             if value is not None:
                 self.book.sample(now.frame, quantity, name, value, phase)
+
+    def _flags(self, name: str, then: Reading, now: Reading) -> None:
+        """What the firmware of the board says of its supply and its clock. What it says of the time
+        since its boot is no state of now; but what is new in it was so between two readings."""
+        new = now.flags_since_boot & ~then.flags_since_boot if now.uptime_s > then.uptime_s else 0
+        for key, mask in (("under_voltage", UNDER_VOLTAGE), ("throttled", ~UNDER_VOLTAGE)):
+            for flags in (new & mask, now.flags_now & mask):
+                if flags:
+                    text = f"{name}: {flag_words(flags)}"
+                    self.book.condition(now.frame, key, name, Level.WARN, text)
+            if not now.flags_now & mask:
+                self.book.condition(now.frame, key, name, Level.GOOD, "")
 
     def _phase(self, frame: int) -> str:
         """Whether the satellite is in sunlight; empty where nothing is said of it."""

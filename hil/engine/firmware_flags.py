@@ -1,0 +1,38 @@
+"""Notes on what the firmware of boards says of their supply and clock, each once in a run."""
+
+from __future__ import annotations
+
+from hil.throttling import UNDER_VOLTAGE, flag_words, flags_now, flags_since_boot
+
+__all__ = ["FirmwareFlags"]
+
+
+class FirmwareFlags:
+    """Compares each reading with the one before it."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[int, int]] = {}  # by node: uptime in us, flags since boot
+        self._noted: dict[str, int] = {}  # by node: flags that have their note
+
+    def notes(self, node: str, raw: int | None, uptime_us: int) -> list[str]:
+        """Return the notes that this reading of a node deserves. `raw` has the bits of
+        `vcgencmd get_throttled`; None for boards that have none."""
+        if raw is None:
+            return []
+        now, since = flags_now(raw) or 0, flags_since_boot(raw) or 0
+        uptime, before = self._before.get(node, (0, since))
+        if uptime_us < uptime:  # it booted, or its agent started: what came between is not known
+            before = since
+        self._before[node] = uptime_us, since
+        noted = self._noted.get(node, 0)
+        present = now & ~noted
+        passed = since & ~before & ~now & ~noted
+        self._noted[node] = noted | present | passed
+        found = []
+        if present:
+            found.append(f"node {node}: its firmware reports {flag_words(present)}")
+        if passed:
+            found.append(f"node {node}: {flag_words(passed)} between two readings")
+        if (present | passed) & UNDER_VOLTAGE:
+            found[-1 if passed & UNDER_VOLTAGE else 0] += "; check its supply and cable"
+        return found
