@@ -332,7 +332,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(arm, 44, 0, 0),    LAYOUT(id, 4, 0, 0),            LAYOUT(report, 86, 0, 0),
     LAYOUT(range, 9, 0, 0),   LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
     LAYOUT(data, 7, 1, 1008), LAYOUT(sync, 16, 0, 0),         LAYOUT(done, 9, 0, 0),
-    LAYOUT(refusal, 6, 0, 0),   LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 4),
+    LAYOUT(refusal, 6, 0, 0),   LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 8),
     LAYOUT(limits, 40, 0, 0), LAYOUT(limited, 46, 0, 0),
     LAYOUT(baud, 4, 0, 0),    LAYOUT(sensors, 33, 21, 24),
 };
@@ -502,8 +502,8 @@ static void test_a_length_beyond_the_limit_is_refused_though_the_bytes_are_there
   bytes[6] = 1009 >> 8;
   CHECK_EQ(hil_data_unpack(&second.data, bytes, 7 + 1009), HIL_ERR_PAYLOAD);
   memset(bytes, 0, sizeof bytes);
-  bytes[108] = 5;
-  CHECK_EQ(hil_health_unpack(&second.health, bytes, 109 + 5 * 16), HIL_ERR_PAYLOAD);
+  bytes[108] = 9;
+  CHECK_EQ(hil_health_unpack(&second.health, bytes, 109 + 9 * 16), HIL_ERR_PAYLOAD);
 }
 
 static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
@@ -528,7 +528,7 @@ static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
   first.data.len = 1009;
   CHECK_EQ(hil_data_pack(&first.data, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
-  first.health.rails = 5;
+  first.health.rails = 9;
   CHECK_EQ(hil_health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
 }
 
