@@ -29,6 +29,7 @@ HEADERS = [
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",
+    "agent/agent.h",
     "port/inproc/inproc.h",
 ]
 REGION = re.compile(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", re.DOTALL)

@@ -16,7 +16,7 @@ from hil.injector import Planned
 from hil.outcome import Upset
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.link import Noise
-from hil.rig.messages import Arm
+from hil.rig.messages import OF_CHECKPOINT, Arm
 from hil.rig.node import (
     EXCLUDED,
     EXCLUDED_RESULT,
@@ -71,6 +71,7 @@ class Delivery:
         self.returning: list[tuple[int, str]] = []
         self.watches: dict[int, _Watch] = {}
         self.uncollected: list[Upset] = []
+        self._untold: list[Upset] = []
         self._noises: dict[int, Noise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
@@ -99,7 +100,7 @@ class Delivery:
 
     def _arm(self, node: Node, upset: Upset) -> None:
         plan = upset.plan
-        if plan.target == "checkpoint":
+        if plan.target in OF_CHECKPOINT:
             self._watch_checkpoint(node, upset)
         arm = arm_of(plan)
         refused = self._rig.arm(node, arm)
@@ -150,6 +151,28 @@ class Delivery:
             (self.uncollected if upset.state == "armed" else known).append(upset)
         return known
 
+    def ask_again(self, results: dict[str, NodeResult], *, at_end: bool = False) -> list[Upset]:
+        """Of upsets that hit an agent, which then could not tell of it: what became of each whose
+        board answers again, in its next life if need be. One that the board does not know of is
+        `failed`. At the end of the run all others are, too. `results`: of the nodes that were asked
+        in this frame."""
+        told: list[Upset] = []
+        waiting, self._untold = self._untold, []
+        for upset in waiting:
+            node = self._by_name[upset.plan.node]
+            result = results.get(node.name, EXCLUDED_RESULT)
+            answers = result.status not in (SILENT, EXCLUDED) and not result.rebooted
+            if not (answers or at_end):
+                self._untold.append(upset)
+                continue
+            report = self._rig.report(node, upset.plan.id) if node.link.connected else None
+            if report is None:
+                upset.state, upset.detail = "failed", "the board could not be asked what it had hit"
+            else:
+                upset.take(report)
+            told.append(upset)
+        return told
+
     def _collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
         """Still `armed` afterwards: the board was late, or a latch-up lasts."""
         plan = upset.plan
@@ -172,10 +195,13 @@ class Delivery:
             upset.verified = upset.changed = result.rebooted
             return
         report = self._rig.report(node, plan.id) if node.link.connected else None
-        if report is None:
-            upset.state, upset.detail = "failed", "the board fell silent before it reported"
-        else:
+        if report is not None:
             upset.take(report)
+        elif plan.target == "agent":  # it may be of this that it does not answer
+            upset.state, upset.detail = "injected", "not read back yet: its agent does not answer"
+            self._untold.append(upset)
+        else:
+            upset.state, upset.detail = "failed", "the board fell silent before it reported"
         if upset.state != "injected":
             self.watches.pop(plan.id, None)
 

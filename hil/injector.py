@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hil.draws import choose, exponential_us, stream
 from hil.kernel import Random, Workload
-from hil.scenario import PROCESS_TARGETS, BoardAction, Event, PatternKind, Rate, Scenario, Target
+from hil.scenario import (
+    CHECKPOINT_TARGETS,
+    PROCESS_TARGETS,
+    BoardAction,
+    Event,
+    PatternKind,
+    Rate,
+    Scenario,
+    Target,
+)
 
 if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to load
     from hil.plant.strikes import Strike, Strikes
@@ -260,7 +269,7 @@ class Injector:
 
 def _can_be_made(plan: Planned) -> bool:
     """Whether there is anything to be hit: no board has a checkpoint before the first vote."""
-    return plan.target != Target.CHECKPOINT or plan.frame > 0
+    return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
 
 
 _STRUCK_PATTERNS: Mapping[str, PatternKind] = {

@@ -30,6 +30,8 @@ def _of_failure(result: NodeResult) -> Observation | None:
         return None
     if result.rebooted:
         return Observation.REBOOTED
+    if result.suspended:
+        return Observation.SUSPENDED
     if result.out_of_step:  # alive, with the state of another frame
         return Observation.LATENT
     return _FAILED.get(result.status, Observation.ABSENT)

@@ -35,6 +35,7 @@ dormant, is opened again, and the record marks it so. How long it may:
     stack, gpr, vector      for one more frame after it hit, or showed: the next step uses again all
                             that the worker lives by (the longest of 3400 measured was one frame)
     board-ram               until the board's operating system is started again
+    agent                   until the agent is started again
     everything else         not at all: each step writes heap (its scratch memory), input and output
                             anew, and the vote has compared the state
 
@@ -166,7 +167,7 @@ def _is_of_the_board(result: NodeResult) -> bool:
 def _can_cause(upset: Upset, frame: int, effect: str, result: NodeResult) -> bool:
     """Whether what a node shows in `frame` can come of the upset: `effect` is not masked."""
     target = upset.plan.target
-    if target == "board" or _in_system(upset):
+    if target in ("board", "agent") or _in_system(upset):
         return True
     if target == "cpu":  # a board that resets is away for a while, but nobody kills its agent
         return not result.ended
@@ -217,7 +218,7 @@ class Classifier:
         self._any_upset = True
         self.count += 1
         lies_there = upset.plan.target == "text" or upset.plan.target in _PASSING
-        upset.lingers = upset.stuck or lies_there or _in_system(upset)
+        upset.lingers = upset.stuck or lies_there or _in_system(upset) or _in_agent(upset)
         upset.active_frame = upset.plan.frame
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
@@ -232,6 +233,13 @@ class Classifier:
         book.open = [u for u in book.open if u is not upset]
         upset.effect = upset.outcome = ""
         self.finished.append(upset)
+
+    def told_of(self, upset: Upset) -> None:
+        """What a board says at last of an upset that was called injected when it fell silent."""
+        if not upset.injected:
+            self.withdrawn(upset)
+        elif upset.resolved_frame is not None:  # its row is written again
+            self.finished.append(upset)
 
     @property
     def contaminated_nodes(self) -> list[str]:
@@ -356,8 +364,10 @@ class Classifier:
             # What lies in the memory of its system is there until that was started again, by its
             # power or by itself.
             gone = rung == "power_cycle" or (boots is not None and upset.boot < boots)
-            upset.lingers = (upset.stuck and (upset.plan.permanent or not board)) or (
-                _in_system(upset) and not gone
+            upset.lingers = (
+                (upset.stuck and (upset.plan.permanent or not board))
+                or (_in_system(upset) and not gone)
+                or (_in_agent(upset) and not board)
             )
         book.dormant = [u for u in book.dormant if u.lingers]
 
@@ -397,6 +407,11 @@ class Classifier:
 def _in_system(upset: Upset) -> bool:
     """It lies in the memory of the whole board, where its operating system may meet it any time."""
     return upset.plan.target == "board-ram" and upset.changed
+
+
+def _in_agent(upset: Upset) -> bool:
+    """It lies in the agent's memory, until the agent starts anew."""
+    return upset.plan.target == "agent"
 
 
 def _is_gone(upset: Upset, frame: int) -> bool:

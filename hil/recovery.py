@@ -31,7 +31,8 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
 
     RESYNC         delta resync of the state from the nodes that agreed
     RESTART        new worker process, then resync            (worker died or hung: starts here)
-    RESET          the agent starts anew, load, then resync   (it had started anew: starts here)
+    RESET          the agent starts anew, load, then resync   (it had started anew, or says that it is
+                                                              suspended, which nobody asked for: here)
     POWER_CYCLE    power off and on, then as RESET            (silence: starts here)
     ISOLATED       left alone
 
@@ -97,6 +98,9 @@ class Observation(enum.Enum):
     HUNG = "hung"
     ABSENT = "absent"  # no worker, or refused the step
     REBOOTED = "rebooted"
+    SUSPENDED = (
+        "suspended"  # it obeys a limit that nobody set: the plant's boards are not in service
+    )
     SILENT = "silent"
 
 
@@ -112,6 +116,7 @@ _FIRST_RUNG: Mapping[Observation, NodeState] = {
     Observation.HUNG: NodeState.RESTART,
     Observation.ABSENT: NodeState.RESTART,
     Observation.REBOOTED: NodeState.RESET,
+    Observation.SUSPENDED: NodeState.RESET,
     Observation.SILENT: NodeState.POWER_CYCLE,
 }
 

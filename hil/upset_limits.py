@@ -3,8 +3,8 @@
 An upset beyond them would not be made, or would hit something else, so it is refused before the run
 with the range that there is. What is known when:
 
-    from the scenario          ticks, sizes of memory, messages and checkpoints; of registers, stack
-                               and machine code the largest that any processor has
+    from the scenario          ticks, sizes of memory, messages and checkpoints; of registers,
+                               stack, machine code and agent the largest that any processor has
     from the boards' greeting  sizes of their registers
     from the calibration       the time of a step, the instructions behind a tick (`steps`)
 
@@ -28,9 +28,14 @@ from hil.rig.messages import Hello, Msg, step_request
 from hil.scenario import BoardKind, Direction, Event, Noise, PatternKind, Rate, Scenario, Target
 from hil.scenario.load import UNPLACED
 from hil.scenario.problems import Findings
-from hil.scenario.words import MEMORY_TARGETS, PROCESS_TARGETS, REGISTER_TARGETS
+from hil.scenario.words import (
+    CHECKPOINT_TARGETS,
+    MEMORY_TARGETS,
+    PROCESS_TARGETS,
+    REGISTER_TARGETS,
+)
 
-__all__ = ["BOARD_RAM_BYTES", "LARGEST_BITS", "UpsetLimits", "check_upsets"]
+__all__ = ["AGENT_BITS", "BOARD_RAM_BYTES", "LARGEST_BITS", "UpsetLimits", "check_upsets"]
 
 BOARD_RAM_BYTES: Final = 960 << 20
 """What the system of an emulated board has (hil.rig.emulated.ram; that module is not for every
@@ -42,6 +47,10 @@ LARGEST_BITS: Final[Mapping[Target, int]] = {
     Target.VECTOR: 512 * 8,
 }
 """The largest stack and register sets of all ports (csrc/port/linux: WORKER_STACK_LEN, ARCH_*)."""
+
+AGENT_BITS: Final = 8 * int(lib.agent_memory_len())
+"""Of the agent's own memory on this computer's processor, and on all of 64 bits; on one of 32 bits
+it is smaller."""
 
 _TEXT_FACTOR: Final = 8
 """No compiler makes machine code that is so many times as long as ours."""
@@ -146,7 +155,7 @@ class UpsetLimits:
         """What of one upset is beyond what can be hit."""
         found = Findings()
         self._when(event, found)
-        if event.target is Target.CHECKPOINT:
+        if event.target in CHECKPOINT_TARGETS:
             self._checkpoint(event, found)
         if event.target is Target.BOARD:
             serial = self._kinds.get(event.node) is BoardKind.SERIAL
@@ -232,12 +241,15 @@ class UpsetLimits:
             return hello.gpr_count * hello.pointer_bits if gpr else hello.vector_bytes * 8
         if target is Target.STACK:
             return LARGEST_BITS[target]
+        if target is Target.AGENT:
+            return AGENT_BITS
         w = self._workload
         if w is None:
             return None
         sizes = {
             Target.STATE: w.state_len,
             Target.CHECKPOINT: w.state_len,
+            Target.CHECK_BITS: -(-w.state_len // 8),
             Target.INPUT: w.input_len,
             Target.OUTPUT: w.output_len,
             Target.HEAP: w.scratch_len,
@@ -259,7 +271,7 @@ class UpsetLimits:
         pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
         if event.target is Target.LINK:
             what = f"the STEP message {event.direction}"
-        elif event.target in (Target.BOARD_RAM, Target.STACK):
+        elif event.target in (Target.BOARD_RAM, Target.STACK, Target.AGENT):
             what = f"target {event.target}"
         elif event.target in REGISTER_TARGETS and event.node in self._hellos:
             what = f"target {event.target} of node {event.node}"
@@ -284,6 +296,8 @@ class UpsetLimits:
     def _is_exact(self, event: Event) -> bool:
         if event.target in REGISTER_TARGETS:
             return event.node in self._hellos
+        if event.target is Target.AGENT:
+            return self._kinds.get(event.node) in (BoardKind.INPROC, BoardKind.PROCESS)
         return event.target not in (Target.STACK, Target.TEXT, Target.BOARD_RAM)
 
     # --- upsets at random ---------------------------------------------------------------------
@@ -298,7 +312,7 @@ class UpsetLimits:
         found = Findings()
         wide = max((_WIDEST_DRAWN.get(kind, 1) for kind, weight in patterns.items() if weight > 0))
         for index, target in enumerate(targets):
-            if target is Target.CHECKPOINT and not self._scenario.recovery.checkpoint_every:
+            if target in CHECKPOINT_TARGETS and not self._scenario.recovery.checkpoint_every:
                 found.add(
                     ("targets", index),
                     "the boards keep no checkpoints (`checkpoint_every: 0`)",

@@ -22,7 +22,9 @@
  *   2. done_frame advances by exactly one, only when a step ended by itself, or is set by SYNC/RESTORE.
  *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
  *   4. Nothing the worker does to its memory makes the agent read or write outside hil_agent_t and the
- *      port's regions: of the shared memory it only digests bytes and reads the tick counter. */
+ *      port's regions: of the shared memory it only digests bytes and reads the tick counter.
+ *   5. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
+ *      agent_memory.c. */
 #include "agent.h"
 
 #include <string.h>
@@ -60,6 +62,7 @@ static void complain(hil_agent_t *a) {
 }
 
 void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
+  if (!agent_memory_is_sound(a)) return;
   while (len && !a->resetting) {
     hil_wire_frame_t frame;
     size_t used = 0;
@@ -88,6 +91,7 @@ static uint32_t poll_reset(hil_agent_t *a) {
 
 uint32_t agent_poll(hil_agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
+  if (!agent_memory_is_sound(a)) return poll_reset(a);
   if (a->running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
   const uint32_t baud_us = agent_baud_poll(a);

@@ -45,16 +45,31 @@ typedef struct {
   hil_upset_window_t window; /* offset as it was when hit */
 } hil_agent_stuck_t;
 
-/* Opaque but visible so that callers own it. Do not rely on the contents. */
+/* Opaque but visible so that callers own it. Do not rely on the contents.
+ *
+ * In two parts: the bench's own, which no upset may hit, and the memory with which the agent computes and
+ * serves, which TARGET_AGENT is made of (agent_memory.c says what of it, and why not the rest). */
 typedef struct {
+  /* --- the bench's own --- */
   hil_port_t port;
+  const hil_workload_t *workload;
+  hil_port_memory_t memory;
   uint64_t boot_id;
   uint64_t booted_us;
 
+  hil_agent_upset_t upsets[AGENT_UPSETS_MAX];
+  uint32_t upset_next;
+  uint8_t disturbed; /* an upset may be armed or a stuck bit held; zero spares looking for one */
+  hil_agent_stuck_t stuck[AGENT_STUCK_MAX];
+  uint8_t wounded;   /* its memory was hit: so many frames are to be asked for by message */
+  uint8_t untold;    /* |wound| is the report of that hit, which the host has not asked for yet */
+  hil_report_t wound;
+
+  /* --- the agent's memory: from |decoder| to |restarts| --- */
   hil_wire_decoder_t decoder;
   int8_t complaint; /* why bytes were no frame, not told yet; 0: none */
   uint8_t tx[AGENT_TX_CAP];
-  size_t tx_head, tx_fill;
+  uint32_t tx_head, tx_fill;
   uint64_t tx_bytes, tx_frames, duplicates;
 
   /* The last answer, for a request that is repeated. */
@@ -69,8 +84,6 @@ typedef struct {
   uint16_t stream_seq;
   uint8_t streaming;
 
-  const hil_workload_t *workload;
-  hil_port_memory_t memory;
   hil_budget_t budget;
   uint64_t done_frame; /* last completed frame; all ones: none */
 
@@ -82,7 +95,7 @@ typedef struct {
   uint16_t step_seq;
   uint64_t step_frame;
   uint8_t last_reply[512]; /* of done_frame, while last_reply_len is not 0 */
-  size_t last_reply_len;
+  uint32_t last_reply_len;
 
   /* Limits, and how the time of a step was spent under them. */
   uint16_t duty_permille;
@@ -103,13 +116,10 @@ typedef struct {
   uint32_t garbage_bytes;   /* arrived since the last good frame, */
   uint64_t garbage_since_us; /* the first of them at this time */
 
-  hil_agent_upset_t upsets[AGENT_UPSETS_MAX];
-  uint32_t upset_next;
-  uint8_t disturbed; /* an upset may be armed or a stuck bit held; zero spares looking for one */
-  hil_agent_stuck_t stuck[AGENT_STUCK_MAX];
-
-  hil_checkpoint_t checkpoint;
   uint32_t steps, crashes, hangs, restarts;
+
+  /* --- the books of the checkpoints are the agent's memory, too; where they lie is not --- */
+  hil_checkpoint_t checkpoint;
 } hil_agent_t;
 
 /* Start an agent on |port|; |words| and |checks| (capacity |count| each) hold the checkpoint. Announces
@@ -146,5 +156,17 @@ int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint6
 /* Keep a copy of the state after |frame|, if it has this digest, as CHECKPOINT does. HIL_ERR_STATE
  * (another frame), HIL_ERR_DAMAGED (another digest), HIL_ERR_EXHAUSTED (it does not fit). */
 int agent_keep_checkpoint(hil_agent_t *a, uint64_t frame, uint64_t state_digest);
+
+/* The report of the upset that hit the agent's memory last, if the host has not asked for it. A port keeps
+ * it over the reset that may follow, as a board keeps the cause of its reset. 0 if there is none. */
+int agent_last_wound(const hil_agent_t *a, hil_report_t *out);
+
+/* In the next life: the host may ask for it. */
+void agent_remember_wound(hil_agent_t *a, const hil_report_t *report);
+
+/* cffi:begin */
+/* [byte] that TARGET_AGENT spans in an agent of this program's processor. */
+size_t agent_memory_len(void);
+/* cffi:end */
 
 #endif

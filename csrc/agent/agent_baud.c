@@ -69,6 +69,8 @@ void agent_baud_leave(hil_agent_t *a) {
 
 int agent_baud_is_leaving(const hil_agent_t *a) { return a->baud_state == LEAVING; }
 
+int agent_baud_state_is_known(const hil_agent_t *a) { return a->baud_state <= RAISED; }
+
 void agent_baud_heard(hil_agent_t *a, size_t bytes, int good) {
   if (a->baud_state != TRIAL && a->baud_state != RAISED) return;
   if (good) {

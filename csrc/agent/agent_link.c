@@ -23,7 +23,7 @@ static size_t queue_room(hil_agent_t *a) {
 static void queue(hil_agent_t *a, const uint8_t *bytes, size_t len) {
   if (queue_room(a) < len) return;
   memcpy(a->tx + a->tx_fill, bytes, len);
-  a->tx_fill += len;
+  a->tx_fill += (uint32_t)len;
   a->tx_bytes += len;
   a->tx_frames++;
 }
@@ -114,7 +114,7 @@ void agent_link_pump(hil_agent_t *a) {
     stream_pump(a);
     if (a->tx_fill == a->tx_head) return;
     const size_t taken = a->port.tx(a->port.context, a->tx + a->tx_head, a->tx_fill - a->tx_head);
-    a->tx_head += taken;
+    a->tx_head += (uint32_t)taken;
     if (!taken) return;
     if (a->tx_head == a->tx_fill) a->tx_head = a->tx_fill = 0;
   }

@@ -60,8 +60,22 @@ void agent_baud_heard(hil_agent_t *a, size_t bytes, int good);
 /* Back to the rate of the start, when all that is queued has left. */
 void agent_baud_leave(hil_agent_t *a);
 int agent_baud_is_leaving(const hil_agent_t *a);
+/* Its state is one of those that there are. */
+int agent_baud_state_is_known(const hil_agent_t *a);
 /* Returns the time in us after which it wants to be called again. */
 uint32_t agent_baud_poll(hil_agent_t *a);
+
+/* --- agent_memory.c: the memory with which the agent computes and serves --------------------------- */
+
+/* HIL_ERR_ARG: beyond the end. */
+int agent_memory_read(const hil_agent_t *a, uint64_t offset, uint8_t *out, size_t len);
+int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, size_t len);
+/* Every index and length in it is one that the agent could have written, so that going on touches nothing
+ * but hil_agent_t and the port's regions. If not, the agent starts anew at the next poll, without a word:
+ * returns 0, and nothing more may be done with it. */
+int agent_memory_is_sound(hil_agent_t *a);
+/* Start anew at the next poll, and say nothing before. */
+void agent_fall_silent(hil_agent_t *a);
 
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ void agent_announce(hil_agent_t *a, uint16_t seq) {
   hello.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
   hello.heartbeat = a->steps;
   hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT |
-                  1u << TARGET_CHECKPOINT;
+                  1u << TARGET_CHECKPOINT | 1u << TARGET_AGENT | 1u << TARGET_CHECKS;
   text(hello.version, sizeof hello.version, "0.1.0");
   a->port.identify(a->port.context, &hello);
   uint8_t payload[WIRE_PAYLOAD_MAX];
@@ -130,13 +130,16 @@ static void report(hil_agent_t *a, const hil_request_t *q) {
   uint32_t id = 0;
   const int status = hil_id_unpack(&id, q->payload, q->len);
   const hil_agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
-  if (!u) {
+  const int is_wound = a->untold && a->wound.id == id;
+  const hil_report_t *told = u ? &u->report : is_wound ? &a->wound : NULL;
+  if (!told) {
     refuse(a, q, status == HIL_OK ? HIL_ERR_ARG : status);
     return;
   }
+  if (is_wound) a->untold = 0;
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (hil_report_pack(&u->report, payload, sizeof payload, &len) == HIL_OK) {
+  if (hil_report_pack(told, payload, sizeof payload, &len) == HIL_OK) {
     agent_answer(a, HIL_MSG_REPORT, q->seq, payload, len);
   }
 }

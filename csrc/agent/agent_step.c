@@ -58,7 +58,10 @@ static void answer_step(hil_agent_t *a, const hil_reply_t *reply) {
   size_t len;
   if (hil_reply_pack(reply, a->last_reply, sizeof a->last_reply, &len) == HIL_OK) {
     agent_answer(a, HIL_MSG_STEP, a->step_seq, a->last_reply, len);
-    if (reply->status == WORKER_DONE) a->last_reply_len = len; /* else it is not done_frame's */
+    if (reply->status == WORKER_DONE) { /* else it is not done_frame's */
+      a->last_reply_len = (uint32_t)len;
+      if (a->wounded) a->wounded--;
+    }
   }
 }
 
@@ -181,9 +184,7 @@ uint32_t agent_step_poll(hil_agent_t *a) {
 int agent_quiet_ready(const hil_agent_t *a, uint64_t frame) {
   const int at_rest =
       a->workload && a->worker_alive && !a->running && !a->resetting && !a->suspended;
-  return at_rest && frame == a->done_frame + 1u && !a->disturbed
-             ? HIL_OK
-             : HIL_ERR_STATE;
+  return at_rest && frame == a->done_frame + 1u && !a->disturbed && !a->wounded ? HIL_OK : HIL_ERR_STATE;
 }
 
 int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {

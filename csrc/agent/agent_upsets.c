@@ -13,42 +13,63 @@
 
 #include "agent_parts.h"
 
+/* What a hit leaves in the agent's memory may show in its next conversation: until that is over the board
+ * goes on by messages, as all boards do. */
+enum { WOUNDED_FRAMES = 2 };
+
 static int is_region(uint8_t target) { return target <= TARGET_OUTPUT; }
 
 static int is_register(uint8_t target) { return target == TARGET_GPR || target == TARGET_VECTOR; }
 
+static int is_checkpoint(uint8_t target) { return target == TARGET_CHECKPOINT || target == TARGET_CHECKS; }
+
+/* The bytes or the check bytes of the newest checkpoint; NULL and 0 if there is none. */
+static uint8_t *checkpoint_bytes(hil_agent_t *a, uint8_t target, uint64_t *out_len) {
+  hil_checkpoint_copy_t *const copy = checkpoint_newest(&a->checkpoint);
+  *out_len = 0;
+  if (!copy) return NULL;
+  *out_len = target == TARGET_CHECKS ? copy->memory.count : copy->len;
+  return target == TARGET_CHECKS ? copy->memory.checks : (uint8_t *)copy->memory.words;
+}
+
 static int target_len(hil_agent_t *a, uint8_t target, uint64_t *out_len) {
-  if (target == TARGET_CHECKPOINT) {
-    const hil_checkpoint_copy_t *const copy = checkpoint_newest(&a->checkpoint);
-    *out_len = copy ? copy->len : 0;
+  if (is_checkpoint(target)) {
+    (void)checkpoint_bytes(a, target, out_len);
+    return HIL_OK;
+  }
+  if (target == TARGET_AGENT) {
+    *out_len = agent_memory_len();
     return HIL_OK;
   }
   return a->port.target_len(a->port.context, (hil_target_t)target, out_len);
 }
 
-/* Of the newest copy, which target_len found to be there. */
-static uint8_t *checkpoint_words(hil_agent_t *a) {
-  return (uint8_t *)a->checkpoint.copy[a->checkpoint.newest % CHECKPOINT_GENERATIONS].memory.words;
-}
-
 static int target_read(hil_agent_t *a, uint8_t target, uint64_t offset, uint8_t *out, size_t len) {
-  if (target == TARGET_CHECKPOINT) {
-    memcpy(out, checkpoint_words(a) + offset, len);
+  uint64_t size;
+  if (is_checkpoint(target)) {
+    const uint8_t *const bytes = checkpoint_bytes(a, target, &size);
+    if (!bytes || offset + len > size) return HIL_ERR_STATE;
+    memcpy(out, bytes + offset, len);
     return HIL_OK;
   }
   if (is_region(target)) {
     memcpy(out, a->memory.region[target] + offset, len);
     return HIL_OK;
   }
+  if (target == TARGET_AGENT) return agent_memory_read(a, offset, out, len);
   return a->port.target_read(a->port.context, (hil_target_t)target, offset, out, len);
 }
 
 static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
-  if (target == TARGET_CHECKPOINT) {
-    memcpy(checkpoint_words(a) + offset, bytes, len);
+  uint64_t size;
+  if (is_checkpoint(target)) {
+    uint8_t *const to = checkpoint_bytes(a, target, &size);
+    if (!to || offset + len > size) return HIL_ERR_STATE;
+    memcpy(to + offset, bytes, len);
     return HIL_OK;
   }
+  if (target == TARGET_AGENT) return agent_memory_write(a, offset, bytes, len);
   return a->port.target_write(a->port.context, (hil_target_t)target, offset, bytes, len);
 }
 
@@ -69,7 +90,8 @@ int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
   if (!a->workload || (a->done_frame != AGENT_NO_FRAME && arm->frame <= a->done_frame)) {
     return HIL_ERR_STATE;
   }
-  if (arm->target == TARGET_LINK || (arm->kind == UPSET_STUCK && is_register(arm->target)) ||
+  const int cannot_be_stuck = is_register(arm->target) || arm->target == TARGET_AGENT;
+  if (arm->target == TARGET_LINK || (arm->kind == UPSET_STUCK && cannot_be_stuck) ||
       arm->steps > AGENT_ADVANCE_MAX) {
     return HIL_ERR_ARG;
   }
@@ -180,9 +202,7 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
 
 static int hit_cpu(hil_agent_t *a, hil_agent_upset_t *u) {
   if (u->arm.kind == SEFI_RESET) {
-    a->resetting = 1; /* the next agent_poll does it */
-    a->streaming = 0;
-    a->tx_fill = a->tx_head = 0; /* a board that resets says nothing more */
+    agent_fall_silent(a); /* a board that resets says nothing more */
     return HIL_OK;
   }
   hil_report_t *r = &u->report;
@@ -212,10 +232,16 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tic
     r->pc_offset = a->port.pc_offset(a->port.context);
     status = u->arm.target == TARGET_CPU ? hit_cpu(a, u) : hit(a, u);
   }
-  if (status == HIL_OK) {
-    r->state = UPSET_INJECTED;
-  } else {
+  if (status != HIL_OK) {
     fail(u, status);
+    return;
+  }
+  r->state = UPSET_INJECTED;
+  if (u->arm.target == TARGET_AGENT) {
+    a->wound = *r;
+    a->untold = 1;
+    a->wounded = WOUNDED_FRAMES;
+    (void)agent_memory_is_sound(a); /* before anything is done with it */
   }
 }
 

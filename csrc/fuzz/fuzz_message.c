@@ -42,7 +42,7 @@ static void reply_check(const hil_reply_t *m) {
   REQUIRE(m->len <= sizeof m->output && m->status <= WORKER_ABSENT);
 }
 static void arm_check(const hil_arm_t *m) {
-  REQUIRE(m->trigger <= TRIGGER_US && m->target <= TARGET_VECTOR);
+  REQUIRE(m->trigger <= TRIGGER_US && m->target <= TARGET_CHECKS);
   REQUIRE(m->kind >= 1 && m->kind <= (m->target == TARGET_CPU ? 3 : 5));
 }
 static void report_check(const hil_report_t *m) {

@@ -369,7 +369,7 @@ static void test_each_kind_of_damage_has_its_own_counter(void) {
   at += n;
   memcpy(bytes + at, "\x09\x01", 3); /* a block past the end */
   at += 3;
-  CHECK_EQ(wire_encode_version(3, 1, 1, NULL, 0, bytes + at, 64, &n), HIL_OK);
+  CHECK_EQ(wire_encode_version(WIRE_VERSION + 1, 1, 1, NULL, 0, bytes + at, 64, &n), HIL_OK);
   at += n;
   memset(bytes + at, 1, WIRE_FRAME_MAX);
   at += WIRE_FRAME_MAX;

@@ -75,7 +75,6 @@ static const hil_field_t loaded_fields[] = {
 static const hil_field_t budget_fields[] = {
     INT(hil_budget_t, cpu_us),
     INT(hil_budget_t, max_ticks),
-    INT(hil_budget_t, checkpoint_every),
     INT(hil_budget_t, scrub_words),
 };
 
@@ -103,7 +102,7 @@ static const hil_field_t arm_fields[] = {
     INT(hil_arm_t, id),
     INT(hil_arm_t, frame),
     ENUM(hil_arm_t, trigger, TRIGGER_TICK, TRIGGER_US),
-    ENUM(hil_arm_t, target, TARGET_STATE, TARGET_VECTOR),
+    ENUM(hil_arm_t, target, TARGET_STATE, TARGET_CHECKS),
     INT(hil_arm_t, at),
     INT(hil_arm_t, steps),
     INT(hil_arm_t, hold_frames),

@@ -63,7 +63,9 @@ typedef enum {
   TARGET_HEAP = 7,       /* the workload's scratch memory */
   TARGET_TEXT = 8,       /* the machine code of the step */
   TARGET_GPR = 9,        /* general registers, pointer_bits each, program counter last */
-  TARGET_VECTOR = 10     /* vector registers, as the machine saves them */
+  TARGET_VECTOR = 10,    /* vector registers, as the machine saves them */
+  TARGET_AGENT = 11,     /* the memory with which the agent itself computes and serves (agent_memory.c) */
+  TARGET_CHECKS = 12     /* the SECDED check bits of that copy, one byte per 64-bit word */
 } hil_target_t;
 
 typedef enum {
@@ -147,8 +149,7 @@ typedef struct {
 typedef struct {
   uint64_t cpu_us;    /* CPU time that one step may use before it is called hung */
   uint32_t max_ticks; /* progress beyond this is a runaway, also called hung; 0: no limit */
-  uint32_t checkpoint_every; /* not used: boards keep only what CHECKPOINT names; hosts send 0 */
-  uint32_t scrub_words;      /* [64-bit word] of each copy, checked and corrected after each step */
+  uint32_t scrub_words; /* [64-bit word] of each copy, checked and corrected after each step */
 } hil_budget_t;
 
 typedef struct {

@@ -31,6 +31,8 @@ def close_books(parts: Parts, chronicle: Chronicle, agreed: Verdict | None) -> N
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
     parts.delivery.close_cuts()
+    for upset in parts.delivery.ask_again({}, at_end=True):
+        parts.classifier.told_of(upset)
     chronicle.delivery_notes(last)
     for upset in parts.delivery.uncollected:
         if upset.state != "armed":

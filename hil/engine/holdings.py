@@ -15,14 +15,14 @@ from hil.errors import LinkError, NodeError
 from hil.kernel import Golden, digest64
 from hil.outcome import Upset
 from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
-from hil.rig.messages import Arm, Sync
+from hil.rig.messages import OF_CHECKPOINT, Arm, Sync
 from hil.rig.node import Node, may_return
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 
 __all__ = ["Holdings"]
 
-_PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
+_PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint", "check-bits"})
 _IN_WORKER: Final = frozenset({"stack", "heap", "gpr", "vector"})
 _SAME_PLACE: Final = _PORTABLE | {"heap", "text"}
 """Targets whose cell number N is the same cell at every moment; a stack grows and shrinks."""
@@ -86,6 +86,7 @@ class Holdings:
         self._doubtful: dict[str, _Doubt] = {node.name: _Doubt() for node in nodes}
         self._lasting: dict[str, list[_Lasting]] = {node.name: [] for node in nodes}
         self._hit_worker: dict[str, int] = {}
+        self._hit_agent: dict[str, int | None] = {}
         checkpoints.on_taken = self._taken
 
     # --- what happens -------------------------------------------------------------------------
@@ -93,7 +94,7 @@ class Holdings:
     def _taken(self, node: Node, taken: Sequence[Sync]) -> None:
         """A board has kept its state as it is now, and before that perhaps others."""
         last = taken[-1]
-        stuck = any(x.arm.target == "checkpoint" for x in self.lasting(node.name, last.frame + 1))
+        stuck = any(x.arm.target in OF_CHECKPOINT for x in self.lasting(node.name, last.frame + 1))
         self._doubtful[node.name].taken([c.frame for c in taken], stuck=stuck)
         if last.frame not in self._states and last.frame == self._golden.next_frame - 1:
             state = self._state_of(node, last)
@@ -119,8 +120,10 @@ class Holdings:
     def hit(self, upset: Upset) -> None:
         """The board has said what became of an upset."""
         plan = upset.plan
-        if plan.target == "checkpoint":
+        if plan.target in OF_CHECKPOINT:
             self._doubtful[plan.node].hit(self._by_name[plan.node].loads)
+        if upset.injected and plan.target == "agent":
+            self._hit_agent[plan.node] = self._by_name[plan.node].link.boot_id
         if not upset.injected or plan.target not in _SAME_PLACE | _IN_WORKER:
             return
         node = self._by_name[plan.node]
@@ -168,6 +171,8 @@ class Holdings:
         node = self._by_name[name]
         if self._hit_worker.get(name) == node.workers or self.checkpoints(name) is None:
             return False
+        if name in self._hit_agent and self._hit_agent[name] == node.link.boot_id:
+            return False  # nobody knows what of it is still there
         lasting = self.lasting(name, frame)
         return len(lasting) <= _ARMED_MAX and all(x.arm.target in _SAME_PLACE for x in lasting)
 

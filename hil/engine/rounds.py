@@ -69,6 +69,8 @@ class Rounds:
             self._hear_again()  # silence counts from when it begins, not from the last one
         if parts.deadlines:
             self._lateness.judge(results, own_times)
+        for upset in parts.delivery.ask_again(frame.results):
+            parts.classifier.told_of(upset)
         for upset in parts.delivery.collect(frame.upsets, frame.results):
             parts.classifier.injected(upset)
             parts.holdings.hit(upset)

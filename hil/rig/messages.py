@@ -63,7 +63,12 @@ TARGETS: Final[dict[str, int]] = {
     "text": lib.TARGET_TEXT,
     "gpr": lib.TARGET_GPR,
     "vector": lib.TARGET_VECTOR,
+    "agent": lib.TARGET_AGENT,
+    "check-bits": lib.TARGET_CHECKS,
 }
+OF_CHECKPOINT: Final = frozenset({"checkpoint", "check-bits"})
+"""Targets that are the copy of the state under SECDED: its bytes, and their check bits."""
+
 PATTERNS: Final[dict[str, int]] = {
     "bit": lib.UPSET_BIT,
     "adjacent": lib.UPSET_ADJACENT,
@@ -414,14 +419,8 @@ def load_request(workload: str, seed: int) -> bytes:
     return _new("load", workload=workload.encode(), seed=seed)
 
 
-def budget_request(cpu_us: int, max_ticks: int, checkpoint_every: int, scrub_words: int) -> bytes:
-    return _new(
-        "budget",
-        cpu_us=cpu_us,
-        max_ticks=max_ticks,
-        checkpoint_every=checkpoint_every,
-        scrub_words=scrub_words,
-    )
+def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
+    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks, scrub_words=scrub_words)
 
 
 def step_request(frame: int, input_: bytes) -> bytes:

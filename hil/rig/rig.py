@@ -325,12 +325,7 @@ class Rig:
         self.ask(
             node,
             Msg.BUDGET,
-            messages.budget_request(
-                self.budget.cpu_us,
-                self.budget.max_ticks,
-                0,  # boards keep only what CHECKPOINT names
-                self.scrub_words,
-            ),
+            messages.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words),
         )
         return messages.state_digest_of_loaded(answer)
 

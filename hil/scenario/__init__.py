@@ -20,6 +20,7 @@ from hil.scenario.rig import Node, Rig
 from hil.scenario.schema import bench_schema, scenario_schema
 from hil.scenario.upsets import Event, OrbitUpsets, Pattern, Rate, Upsets
 from hil.scenario.words import (
+    CHECKPOINT_TARGETS,
     MEMORY_TARGETS,
     PORTABLE_TARGETS,
     PROCESS_TARGETS,
@@ -36,6 +37,7 @@ from hil.scenario.words import (
 )
 
 __all__ = [
+    "CHECKPOINT_TARGETS",
     "KNOWN_METRICS",
     "MEMORY_TARGETS",
     "PORTABLE_TARGETS",

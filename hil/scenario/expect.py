@@ -101,6 +101,8 @@ KNOWN_METRICS: tuple[str, ...] = (
             "text",
             "gpr",
             "vector",
+            "agent",
+            "check-bits",
             "board",
             "board-ram",
         )

@@ -89,6 +89,8 @@ class Target(Word):
     TEXT = "text"
     GPR = "gpr"
     VECTOR = "vector"
+    AGENT = "agent"
+    CHECK_BITS = "check-bits"
     BOARD = "board"
     BOARD_RAM = "board-ram"
 
@@ -99,6 +101,9 @@ PORTABLE_TARGETS = frozenset({Target.STATE, Target.INPUT, Target.OUTPUT, Target.
 PROCESS_TARGETS = frozenset({Target.STACK, Target.HEAP, Target.TEXT, Target.GPR, Target.VECTOR})
 """Need a worker process of their own: all boards but inproc."""
 
+CHECKPOINT_TARGETS = frozenset({Target.CHECKPOINT, Target.CHECK_BITS})
+"""The copy of the state that a board keeps under SECDED: its bytes, and their check bits."""
+
 MEMORY_TARGETS = frozenset(Target) - {Target.LINK, Target.CPU, Target.BOARD}
 """Hit by bit patterns."""
 
@@ -108,7 +113,7 @@ AGENT_TARGETS = MEMORY_TARGETS - {Target.BOARD_RAM}
 REGISTER_TARGETS = frozenset({Target.GPR, Target.VECTOR})
 """Written all the time, so a stuck bit has no meaning; agents refuse it."""
 
-NEVER_STUCK = REGISTER_TARGETS | {Target.BOARD_RAM}
+NEVER_STUCK = REGISTER_TARGETS | {Target.BOARD_RAM, Target.AGENT}
 """Targets whose bits are flipped, but not held."""
 
 
@@ -165,7 +170,13 @@ W = TypeVar("W", bound=Word)
 BOARD_ALIASES = {"emulated-rpi3": BoardKind.EMULATED}
 """Other words for a kind of board; there may be several emulated ones some day."""
 
-_SOUND_ALIKE = {"register": "gpr", "registers": "gpr", "memory": "state", "code": "text"}
+_SOUND_ALIKE = {
+    "register": "gpr",
+    "registers": "gpr",
+    "memory": "state",
+    "code": "text",
+    "ecc": "check-bits",
+}
 
 
 def word_of(kind: type[W], what: str) -> Callable[[object], object]:

@@ -303,7 +303,7 @@ def test_the_numbers_of_types_targets_and_statuses_are_those_of_the_code() -> No
     for number, name, _, _ in TYPES:
         assert getattr(lib, f"HIL_MSG_{name}") == number
     targets = tables("5. Targets")
-    assert len(targets) == lib.TARGET_VECTOR + 1
+    assert len(targets) == lib.TARGET_CHECKS + 1
     for number_text, name, _ in targets:
         assert getattr(lib, f"TARGET_{name.upper()}") == int(number_text)
     statuses = tables("6. Status codes")

@@ -218,11 +218,14 @@ static void boot(hil_inproc_t *b) {
                        NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
                        target_write, sefi,    pc_offset,   NULL,   reset,      identify,   health,
                        last_error, NULL,    NULL,        NULL};
+  hil_report_t wound;
+  const int wounded = b->reset_due && agent_last_wound(&b->agent, &wound);
   b->reset_due = b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
   b->workload = NULL;
   (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks,
                    AGENT_CHECKPOINT_BYTES / 8);
+  if (wounded) agent_remember_wound(&b->agent, &wound);
 }
 
 size_t inproc_size(void) { return sizeof(hil_inproc_t); }
@@ -234,6 +237,7 @@ int inproc_init(hil_inproc_t *b, uint64_t boot_seed) {
   b->out = NULL;
   philox_init(&b->boots, boot_seed, 0);
   b->powered = 1;
+  b->reset_due = 0;
   boot(b);
   return HIL_OK;
 }

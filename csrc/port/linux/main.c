@@ -153,6 +153,29 @@ static void limit(void *context, const hil_limits_t *limits, hil_limited_t *out)
   knobs_limit(&b->knobs, worker_pid(b), limits, out);
 }
 
+/* The report of an upset that may be why the agent starts anew, over to its next life and back. */
+static void keep_wound(const hil_agent_t *agent) {
+  hil_report_t wound;
+  uint8_t bytes[WIRE_PAYLOAD_MAX];
+  char text[2 * WIRE_PAYLOAD_MAX + 1] = "";
+  size_t len;
+  if (!agent_last_wound(agent, &wound) || hil_report_pack(&wound, bytes, sizeof bytes, &len) != HIL_OK) return;
+  for (size_t i = 0; i < len; i++) (void)snprintf(text + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+  (void)setenv("HIL_AGENT_WOUND", text, 1);
+}
+
+static void recall_wound(hil_agent_t *agent) {
+  const char *text = getenv("HIL_AGENT_WOUND");
+  uint8_t bytes[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  unsigned byte;
+  hil_report_t wound;
+  if (!text) return;
+  while (len < sizeof bytes && sscanf(text + 2 * len, "%2x", &byte) == 1) bytes[len++] = (uint8_t)byte;
+  if (hil_report_unpack(&wound, bytes, len) == HIL_OK) agent_remember_wound(agent, &wound);
+  (void)unsetenv("HIL_AGENT_WOUND");
+}
+
 /* Start anew, as a board does: a new process image that keeps only its link. */
 static void reset(void *context) {
   hil_board_t *b = context;
@@ -164,6 +187,7 @@ static void reset(void *context) {
     (void)fcntl(b->tty.rx_fd, F_SETFD, 0);
     (void)setenv("HIL_AGENT_INHERIT", fds, 1);
   }
+  keep_wound(&b->agent);
   (void)execv("/proc/self/exe", b->argv);
   _exit(EXIT_ENVIRONMENT); /* a board that cannot start stays silent */
 }
@@ -407,6 +431,7 @@ int main(int argc, char **argv) {
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
+  recall_wound(&b->agent);
   watchdog_open(&b->watchdog);
   const int result = serve(b, &wait_mask);
   kill_worker(b);
