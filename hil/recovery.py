@@ -31,8 +31,8 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
 
     RESYNC         delta resync of the state from the nodes that agreed
     RESTART        new worker process, then resync            (worker died or hung: starts here)
-    RESET          the agent starts anew, load, then resync   (it had started anew, or says that it is
-                                                              suspended, which nobody asked for: here)
+    RESET          the agent starts anew, load, then resync   (it had started anew, or is
+                                                              suspended: starts here)
     POWER_CYCLE    power off and on, then as RESET            (silence: starts here)
     ISOLATED       left alone
 
@@ -98,9 +98,7 @@ class Observation(enum.Enum):
     HUNG = "hung"
     ABSENT = "absent"  # no worker, or refused the step
     REBOOTED = "rebooted"
-    SUSPENDED = (
-        "suspended"  # it obeys a limit that nobody set: the plant's boards are not in service
-    )
+    SUSPENDED = "suspended"  # by a limit that nobody set: what the plant suspends is not asked
     SILENT = "silent"
 
 

@@ -13,7 +13,7 @@
 
 /* cffi:begin */
 enum {
-  WIRE_VERSION = 3,        /* bumped when an old peer would misread a frame */
+  WIRE_VERSION = 7,        /* bumped when an old peer would misread a frame */
   WIRE_PAYLOAD_MAX = 1024, /* [byte] */
   WIRE_RAW_MAX = 1032,     /* [byte] header 4 + payload + CRC 4 */
   WIRE_FRAME_MAX = 1039    /* [byte] encoded: + 1 per 254, + 2 delimiters */

@@ -46,6 +46,11 @@ _QUIET_US: Final = 2_000
 rate. Noise that comes before every transmission damages nothing; a request that were repeated at
 once for it would be answered twice, each answer with noise before it."""
 
+_SPACED_AFTER: Final = 8
+_QUIET_MAX_US: Final = 128_000
+"""A line on which so many transmissions in a row were damaged, or an agent that always answers with
+NAK, is asked ever more rarely: each time after twice the quiet, up to this."""
+
 _IN_FRAME_US: Final = 30_000
 """The same while a frame is arriving: adapters keep bytes for 16 ms."""
 
@@ -57,11 +62,14 @@ class Timing:
     The first repetition comes after `retry_us`, later ones twice as long each, at most a second
     apart, unless it is noise that swallows them; after `lost_after_us` without any sign of life the
     board is silent. One that only says that it hears noise has `noise_patience` times as long: a
-    line that is too bad to be used must not hold up the others."""
+    line that is too bad to be used must not hold up the others. One that only says that it is busy
+    has `busy_us` (a step under a limit may last long; an agent whose memory was hit may say it for
+    ever)."""
 
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
     noise_patience: int = 4
+    busy_us: int = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,8 @@ class Call:
 
     sent_us = 0
     heard_us = 0
+    busy = False
+    """What was heard last is that a step is under way."""
 
     def __init__(self, link: Link, seq: int, type_: int, payload: bytes = b"") -> None:
         self.link = link
@@ -116,6 +126,7 @@ class Call:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
             if told.request == self.type:
+                self.busy = told.busy
                 if not told.busy:
                     self.result = told
                 return True
@@ -232,11 +243,13 @@ class WriteCall(Call):
     def accept(self, frame: Frame) -> bool:
         if frame.type == Msg.ERROR:
             told = refusal(frame.payload)
+            self.busy = told.busy
             if told.request == Msg.WRITE and frame.seq in self._waiting and not told.busy:
                 self.result = told
             return True
         if frame.type != Msg.WRITE | ANSWER or frame.seq not in self._waiting:
             return False
+        self.busy = False
         if done_value(frame.payload) != self._waiting[frame.seq]:
             return False  # of an earlier call: sequence numbers come again
         for seq in list(self._waiting):
@@ -269,8 +282,21 @@ class _Wait:
     tries: int = 0
     silent: int = 0
     """Tries in a row that an immediate transport left without a word."""
+    busy_since_us: int = 0
+    """Since when it says nothing but that it is busy; 0: it does not."""
+    moved_on: bool = False
+    """Something of the answer came since this was last set to False."""
+    spacing_max_us: int = _QUIET_MAX_US
+    spoilt: int = 0
+    """Tries in a row that damage made necessary."""
     damaged: int = 0
     """Frames that came broken, and NAKs: the board hears and speaks, and the line spoils it."""
+
+    @property
+    def spacing_us(self) -> int:
+        """How long a line that was damaged again and again is left alone."""
+        over = self.spoilt - _SPACED_AFTER
+        return 0 if over < 0 else min(_QUIET_US << min(over, 16), self.spacing_max_us)
 
     @property
     def due_us(self) -> int:
@@ -312,6 +338,9 @@ def _take(wait: _Wait, now_us: int) -> bool:
             link.statistics.stale += 1
         elif call.accept(frame):
             wait.alive_at_us = wait.understood_at_us = now_us
+            wait.busy_since_us = (wait.busy_since_us or now_us) if call.busy else 0
+            wait.spoilt = 0
+            wait.moved_on = not call.busy
             link.unheard_from_us = 0
             link.round_trip_us = now_us - wait.began_us
             if call.sent_us and not wait.tries:
@@ -330,15 +359,18 @@ def _take(wait: _Wait, now_us: int) -> bool:
         wait.damaged += 1
         wait.noisy = True  # the answer may be lost in noise: ask again
     if wait.noisy and link.statistics.rx_bytes > bytes_before:
-        wait.quiet_at_us = now_us + (_IN_FRAME_US if link.decoder.in_frame else _QUIET_US)
+        quiet_us = _IN_FRAME_US if link.decoder.in_frame else _QUIET_US
+        wait.quiet_at_us = now_us + max(quiet_us, wait.spacing_us)
     return bool(frames) or bool(bad)
 
 
 def _again(wait: _Wait, now_us: int) -> None:
     wait.call.link.statistics.retries += 1
     wait.tries += 1
+    wait.spoilt += wait.noisy
     wait.call.again()
-    wait.retry_us = wait.first_us if wait.noisy else min(2 * wait.retry_us, 1_000_000)
+    later_us = min(2 * wait.retry_us, 1_000_000)
+    wait.retry_us = max(wait.first_us, wait.spacing_us) if wait.noisy else later_us
     wait.noisy = False
     wait.retry_at_us = now_us + wait.retry_us
 
@@ -377,6 +409,8 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> int:
     # Patience begins when all have been asked: while the others were, a board had its time, too.
     now, retry_us = clock.now_us(), timing.retry_us
     waits = [_Wait(c, now + retry_us, retry_us, now, now, began_us, retry_us) for c in calls]
+    for wait in waits:  # asked so often that its NAKs are signs of life
+        wait.spacing_max_us = min(_QUIET_MAX_US, timing.lost_after_us // 4)
     attention = _Attention(began_us)
     while waits:
         missed_us = attention.missed_us
@@ -390,6 +424,11 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> int:
 def _given_up(wait: _Wait, timing: Timing) -> bool:
     """Nothing more is to be expected of a call; its result then is a Silence."""
     call, clock = wait.call, wait.call.link.clock
+    if wait.busy_since_us and clock.now_us() - wait.busy_since_us >= timing.busy_us:
+        busy_us = clock.now_us() - wait.busy_since_us
+        call.result = Silence(f"busy for {_duration(busy_us)}", disconnected=False)
+        call.link.silence = call.result.reason
+        return True
     out_of_patience = clock.now_us() >= _patient_until_us(wait, timing)
     if out_of_patience and call.link.connected:
         _take(wait, clock.now_us())  # what came while the host was kept from looking was in time
@@ -436,9 +475,12 @@ def _proceed(waits: list[_Wait], timing: Timing, attention: _Attention) -> None:
             by_fd[transport.fd] = wait
             until = min(until, wait.due_us, _patient_until_us(wait, timing))
             continue
-        # What an immediate transport has not said yet it will never say.
-        if not _take(wait, now) and wait.call.result is None:
-            wait.silent += 1
+        # What an immediate transport has not said yet it will never say: nor will one that is busy,
+        # speaks of something else, unless it is asked again.
+        wait.moved_on = False
+        _take(wait, now)
+        if not wait.moved_on and wait.call.result is None:
+            wait.silent += not wait.noisy
             if wait.silent > _IMMEDIATE_TRIES:
                 wait.call.result = Silence("no answer", disconnected=False)
             else:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final
 
 from hil.clock import HOST, Clock
-from hil.kernel import Decoder, encode
+from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.messages import Msg, nak_answer, unknown_type_answer
 from hil.rig.transport import Transport
 
@@ -27,7 +27,7 @@ __all__ = ["LineFault", "find_fault"]
 
 _TYPES: Final = range(0x60, 0x7E)
 _PRINTABLE: Final = range(0x21, 0x7F)
-_IN_EVERY_REQUEST: Final = {0x00, 0x02, 0x09}
+_IN_EVERY_REQUEST: Final = {0x00, WIRE_VERSION, 0x09}
 """The delimiter, the wire version, and the length that COBS puts before a request."""
 
 _OFTEN_CHANGED: Final = {0x03, 0x04, 0x0A, 0x0D, 0x11, 0x13, 0x1A, 0x1B, 0x7F, 0xFF}

@@ -61,6 +61,9 @@ _LIMIT_LOST_AFTER_US: Final = 15_000_000
 _LOST_AFTER_US: Final = 500_000
 """A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
+_BUSY_FACTOR: Final = 2000
+"""A step may be busy for its budget of CPU time, under the lowest duty a thousand times as long."""
+
 _NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _OK: int = lib.HIL_OK
 _STATUS_TEXT = {
@@ -365,7 +368,8 @@ class Rig:
         # A repetition is harmless, so the first may come soon: ten times the slowest golden round
         # trip.
         retry_us = min(self.timing.retry_us, max(20_000, 10 * worst_round_trip))
-        self.timing = replace(self.timing, retry_us=retry_us)
+        busy_us = max(self.timing.busy_us, _BUSY_FACTOR * self.budget.cpu_us)
+        self.timing = replace(self.timing, retry_us=retry_us, busy_us=busy_us)
         for node in self.nodes:
             self.load(node)
         return Calibration(

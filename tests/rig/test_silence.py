@@ -106,5 +106,11 @@ def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience:
     result = ask(link, Timing(5_000, 40_000, noise_patience=patience)).result
     assert isinstance(result, Silence) and "a bad line" in result.reason
     assert clock.elapsed_us == 100 + 40_000 * patience, "not until it has enough, once asked"
-    requests = -(-40_000 * patience // (100 + 2_000))  # each is followed by 2 ms of quiet
+    # Each is followed by quiet: 2 ms the first times, then ever longer, up to a quarter of the time
+    # after which nothing at all would be heard any more.
+    quiet, at, requests = [2_000] * 9 + [4_000, 8_000], 0, 0
+    while at < 40_000 * patience:
+        at += 100 + (quiet[requests] if requests < len(quiet) else 10_000)
+        requests += 1
+    assert requests == {1: 12, 3: 20}[patience]
     assert link.statistics.retries == requests - 1 and len(mute.answers) == 20_000 - requests

@@ -276,10 +276,11 @@ def test_every_shipped_scenario_is_valid_named_explained_and_expects_something(n
     assert "schema: 1\n" in text
 
 
-def test_the_quickstart_has_every_kind_of_target_but_a_lost_board() -> None:
+def test_the_quickstart_has_every_target_of_a_worker_and_its_link() -> None:
     scenario = load_scenario("quickstart")
     hit = {event.target for event in scenario.upsets.events}
-    assert hit == set(Target) - {Target.BOARD, Target.BOARD_RAM}
+    of_the_board = {Target.BOARD, Target.BOARD_RAM, Target.AGENT, Target.CHECK_BITS}
+    assert hit == set(Target) - of_the_board
     assert {event.node for event in scenario.upsets.events} == {"a", "b", "c"}
 
 
