@@ -158,13 +158,17 @@ def _check_upsets(scenario: Scenario, path: Path) -> None:
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:
-    """What is only found when a plant is built: an orbit that decays, a profile with gaps."""
-    if scenario.plant is None:
-        return
-    from hil.plant.build import build_plant  # noqa: PLC0415  (heavy; few scenarios need it)
-
+    """What is only found when a plant is built: an orbit that decays, a profile with gaps, board
+    profiles that there are not."""
     with placing(path):
-        build_plant(scenario)
+        if scenario.plant is None:
+            from hil.plant.board_profile import check_board_profiles  # noqa: PLC0415  (heavy)
+
+            check_board_profiles(scenario)
+        else:
+            from hil.plant.build import build_plant  # noqa: PLC0415  (heavier)
+
+            build_plant(scenario)
 
 
 def _scenario_text(scenario: Scenario) -> str:

@@ -52,10 +52,14 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     with placing(loaded.file):
         check_upsets(loaded.scenario)
     plant = None
-    if loaded.scenario.plant is not None:
-        from hil.plant.build import build_plant
+    with placing(loaded.file):
+        if loaded.scenario.plant is None:
+            from hil.plant.board_profile import check_board_profiles
 
-        with placing(loaded.file):
+            check_board_profiles(loaded.scenario)
+        else:
+            from hil.plant.build import build_plant
+
             plant = build_plant(loaded.scenario)
     session.plan(loaded.scenario)
     session.known["frames"] = 0

@@ -25,8 +25,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from hil import shipped
-from hil.errors import ConfigError, UsageError
+from hil.errors import ConfigError, Problem, UsageError
+from hil.scenario import Rig, Scenario
 from hil.scenario.fields import Float, FrozenModel, Int
+from hil.scenario.load import UNPLACED
 from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import (
     Findings,
@@ -48,10 +50,12 @@ __all__ = [
     "Number",
     "Particle",
     "PowerMode",
+    "check_board_profiles",
     "list_board_profiles",
     "load_board_profile",
     "numbers_of",
     "parse_board_profile",
+    "profiles_of",
 ]
 
 PROFILE_SCHEMA_VERSION = 1
@@ -503,6 +507,37 @@ def load_board_profile(name_or_path: str | Path) -> BoardProfile:
             remedy=(f"{hint} " if hint else "") + "A profile of your own is named by its path",
         )
     return _profile_of(read_yaml(shipped.boards_dir() / f"{text}.yaml"))
+
+
+def profiles_of(scenario: Scenario) -> dict[str, BoardProfile]:
+    """Return the profiles of a scenario's nodes, by the names that the scenario gives them. Raises
+    ConfigError with every one that there is not, or that is wrong."""
+    profiles: dict[str, BoardProfile] = {}
+    missing: dict[str, tuple[Problem, ...]] = {}
+    for index, node in enumerate(scenario.rig.nodes):
+        own = node.profile is not None
+        name = node.profile if node.profile is not None else scenario.rig.profile
+        if name in profiles or name in missing:
+            continue
+        try:
+            profiles[name] = load_board_profile(name)
+        except UsageError as error:
+            where = f"$.rig.nodes.{index}.profile" if own else "$.rig.profile"
+            missing[name] = (Problem(UNPLACED, 0, 0, where, error.message, error.remedy or ""),)
+        except ConfigError as error:
+            missing[name] = error.problems
+    if missing:
+        raise ConfigError([problem for problems in missing.values() for problem in problems])
+    return profiles
+
+
+def check_board_profiles(scenario: Scenario) -> None:
+    """Raise ConfigError for board profiles that a scenario names and that cannot be used. A run
+    without a plant needs none of them, but whoever names one means it."""
+    usual = Rig.model_fields["profile"].default
+    named = {scenario.rig.profile, *(node.profile for node in scenario.rig.nodes)}
+    if named - {usual, None}:
+        profiles_of(scenario)
 
 
 def parse_board_profile(text: str, *, file: str = "<board profile>") -> BoardProfile:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.plant.board_profile import BoardProfile, load_board_profile
+from hil.plant.board_profile import profiles_of
 from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile, read_profile
@@ -36,20 +36,12 @@ class BuiltPlant:
 
 
 def boards_of(scenario: Scenario) -> tuple[Board, ...]:
-    """The nodes of a scenario as boards of a spacecraft. ConfigError for profiles."""
-    profiles: dict[str, BoardProfile] = {}
-    for index, node in enumerate(scenario.rig.nodes):
-        name = node.profile or scenario.rig.profile
-        if name not in profiles:
-            where = "$.rig.profile" if node.profile is None else f"$.rig.nodes.{index}.profile"
-            try:
-                profiles[name] = load_board_profile(name)
-            except UsageError as error:
-                raise _unplaced(where, error) from None
+    """Return the nodes of a scenario as boards of a spacecraft. Raises ConfigError for profiles."""
+    profiles = profiles_of(scenario)
     return tuple(
         Board(
             node.name,
-            profiles[node.profile or scenario.rig.profile],
+            profiles[scenario.rig.profile if node.profile is None else node.profile],
             index if node.priority is None else node.priority,
         )
         for index, node in enumerate(scenario.rig.nodes)

@@ -31,6 +31,7 @@ _LOCAL: Final = ("alt", "cp2110", "hwgrep", "spy")
 
 _MEANT: Final = {"tcp": "socket", "raw": "socket", "telnet": "rfc2217", "ssh": "socket"}
 _HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]+")
+_ONE_SLASH: Final = re.compile(rf"({'|'.join(sorted(_HOSTED))}):/?([^/].*)", re.IGNORECASE)
 
 
 def port_name(value: str) -> str:
@@ -46,6 +47,18 @@ def port_problem(value: str) -> tuple[str, str] | None:
     shown = describe(value)
     if not value.strip() or not value.isprintable():
         return f"{shown} is not a valid port; expected {PORT_EXAMPLES}", ""
+    if value != value.strip():
+        return (
+            f"{shown} begins or ends with a space; expected {PORT_EXAMPLES}",
+            f"write {value.strip()}",
+        )
+    one_slash = _ONE_SLASH.fullmatch(value)
+    if one_slash is not None:
+        scheme, address = one_slash.groups()
+        return (
+            f"{shown} has too few slashes; expected {PORT_EXAMPLES}",
+            f"write {scheme.lower()}://{address}",
+        )
     scheme, colon, _ = value.partition("://")
     if colon:
         return _url_problem(value, scheme.lower())
@@ -91,7 +104,12 @@ def _url_problem(value: str, scheme: str) -> tuple[str, str] | None:
         parts = urlsplit(value)
         number = parts.port
     except ValueError:
-        return f"{shown}: its port number is not from 1 to 65535; expected {example}", ""
+        netloc = urlsplit(value.replace("[", "").replace("]", "")).netloc
+        host, _, last = netloc.rpartition(":")
+        remedy = (
+            f"an IPv6 address stands in brackets: {scheme}://[{host}]:{last}" if ":" in host else ""
+        )
+        return f"{shown}: its port number is not from 1 to 65535; expected {example}", remedy
     if not parts.hostname:
         return f"{shown} names no host; expected {example}", ""
     if number is None:

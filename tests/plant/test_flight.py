@@ -490,7 +490,9 @@ def test_a_step_that_is_not_stable_is_refused() -> None:
 def design(**thermal_parts: Any) -> dict[str, Any]:
     heat = {"nodes": [{"name": "body", "capacity_j_per_k": 5000.0}],
             "surfaces": [{"name": "top", "node": "body", "area_m2": 0.3, "emissivity": 0.9,
-                          "absorptivity": 0.2, "pointing": "shade"}]}  # fmt: skip
+                          "absorptivity": 0.2, "pointing": "shade"},
+                         {"name": "wing", "node": "body", "area_m2": 0.2, "emissivity": 0.85,
+                          "absorptivity": 0.92, "pointing": "sun"}]}  # fmt: skip
     return {
         "design": {
             "thermal": {**heat, **thermal_parts}, "mount": "body",
@@ -522,6 +524,47 @@ def test_a_design_part_by_part_flies() -> None:
 def test_a_bad_network_is_refused(parts: dict[str, Any], words: str) -> None:
     with pytest.raises((ValidationError, ConfigError), match=words):
         built({"spacecraft": design(**parts)})
+
+
+FACE = {"name": "wing", "node": "body", "area_m2": 0.2, "emissivity": 0.85, "absorptivity": 0.92}
+
+
+@pytest.mark.parametrize(
+    ("surfaces", "node", "key", "words"),
+    [
+        ([{**FACE, "pointing": "nadir"}], "body", "node", "no surface that looks to sun"),
+        ([{**FACE, "pointing": "sun", "absorptivity": 0.0}], "body", "node", "no surface that"),
+        ([{**FACE, "pointing": "sun", "area_m2": 0.01}], "body", "area_m2", "more light into"),
+        ([{**FACE, "pointing": "sun"}], "a.junction", "node", "no surface that looks to sun"),
+    ],
+)
+def test_an_array_takes_no_more_light_than_its_thermal_node_takes_in(
+    surfaces: list[dict[str, Any]], node: str, key: str, words: str
+) -> None:
+    """Its current is taken from the heat of that node, which would cool without bound."""
+    wrong = design(surfaces=surfaces)
+    wrong["design"]["arrays"][0]["node"] = node
+    with pytest.raises(ValidationError) as caught:
+        scenario({"spacecraft": wrong})
+    (error,) = caught.value.errors()
+    assert error["loc"][-4:] == ("design", "arrays", 0, key) and words in error["msg"]
+
+
+def test_two_arrays_on_one_surface_share_its_light() -> None:
+    two = design()
+    (wing,) = two["design"]["arrays"]
+    two["design"]["arrays"] = [{**wing, "name": name} for name in ("one", "two", "three", "four")]
+    with pytest.raises(ValidationError, match="more light into current"):
+        scenario({"spacecraft": two})
+    two["design"]["arrays"].pop()
+    built({"spacecraft": two})
+
+
+def test_an_array_on_a_node_of_fixed_temperature_needs_no_surface() -> None:
+    part = design(nodes=[{"name": "body", "capacity_j_per_k": 5000.0},
+                         {"name": "lab", "fixed_c": 20.0}])  # fmt: skip
+    part["design"]["arrays"][0]["node"] = "lab"
+    built({"spacecraft": part})
 
 
 def test_parts_that_collide_with_the_boards_are_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,9 @@ from hil.scenario.positions import KeyPath
 from hil.scenario.problems import Findings, did_you_mean, wrong_at
 
 __all__ = ["Design", "Sizing", "Spacecraft"]
+
+_OF_BOARDS: Final = (".junction", ".board")
+"""Thermal nodes that each board brings with it; they have no faces."""
 
 Margin = Annotated[Float, Field(gt=0, le=100)]
 
@@ -74,6 +77,7 @@ class Design(FrozenModel):
                     "add `pointing: sun`, nadir, zenith, ram, wake, north, south or shade",
                 )
         found += self._unknown_nodes()
+        found += self._unlit_arrays()
         wrong_at("Design", found)
         return self
 
@@ -85,8 +89,50 @@ class Design(FrozenModel):
             named: Any = self
             for step in path:
                 named = named[step] if isinstance(step, int) else getattr(named, step)
-            if not str(named).endswith((".junction", ".board")):  # boards are added later
+            if not str(named).endswith(_OF_BOARDS):  # boards are added later
                 found.add(path, message, remedy)
+        return found
+
+    def _unlit_arrays(self) -> Findings:
+        """Arrays that turn into current what no surface of their thermal node takes in: the
+        current is taken from the heat of that node, which would cool without bound."""
+        found = Findings()
+        known = {node.name: node for node in self.thermal.all_nodes}
+        for i, array in enumerate(self.arrays):
+            node = known.get(array.node)
+            of_board = array.node.endswith(_OF_BOARDS)
+            if array.pointing is None or (node is None and not of_board):
+                continue
+            if node is not None and node.fixed_c is not None:
+                continue
+            taken = sum(
+                each.w_per_flux
+                for each in self.arrays
+                if (each.node, each.pointing) == (array.node, array.pointing)
+            )
+            lit = sum(
+                face.area_m2 * face.absorptivity
+                for face in self.thermal.all_faces
+                if (face.node, face.pointing) == (array.node, array.pointing)
+            )
+            where = array.pointing.value
+            if lit == 0.0:
+                found.add(
+                    ("arrays", i, "node"),
+                    f"the thermal node `{array.node}` of the array `{array.name}` has no surface "
+                    f"that looks to {where} and takes in light",
+                    f"add one to thermal.surfaces: {{name: {array.name}, node: {array.node}, "
+                    f"area_m2: {array.area_m2:g}, absorptivity: 0.92, emissivity: 0.85, "
+                    f"pointing: {where}}}",
+                )
+            elif taken > lit:
+                found.add(
+                    ("arrays", i, "area_m2"),
+                    f"the array `{array.name}` turns more light into current than the surfaces of "
+                    f"its thermal node `{array.node}` that look to {where} take in: "
+                    f"{taken:.4g} m2 of full absorption are used, {lit:.4g} m2 are there",
+                    f"give the surface the array's area ({array.area_m2:g} m2) and absorptivity",
+                )
         return found
 
 
