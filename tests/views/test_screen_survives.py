@@ -200,3 +200,26 @@ def test_keys_that_come_faster_than_a_dialog_goes_away_do_no_harm(
         app = asyncio.run(go())
     if app.failure is not None:
         raise app.failure
+
+
+def test_a_list_that_lost_its_room_has_no_pages(tmp_path: Path) -> None:
+    """The window is made tiny while the list of commands is open."""
+    with Story(tmp_path / "run.db") as story:
+        story.agree(12).commit()
+
+        async def go() -> Watching:
+            app = Watching([tmp_path], clock=lambda: 0.0)
+            async with app.run_test(size=(80, 24)) as pilot:
+                await pilot.pause()
+                await send(app, "\x10")
+                await pilot.pause()
+                await pilot.resize_terminal(1, 1)
+                for key in ("\x1b[5~", "\x1b[6~", "\x1b[A", "\x1b[B"):
+                    await send(app, key)
+                    await pilot.pause()
+                assert isinstance(app.screen, Palette)
+            return app
+
+        app = asyncio.run(go())
+    if app.failure is not None:
+        raise app.failure

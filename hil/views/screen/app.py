@@ -209,6 +209,8 @@ class Watching(App[str]):
             width, height = self.lines.size
             if not width or not height or self._ended:
                 return False
+            if self._reading is not None and not self._reading.done():
+                await asyncio.wait([self._reading])  # that of a look that was called off
             asked, self._asked = self._asked, []
             self._reading = asyncio.ensure_future(
                 asyncio.to_thread(self._read, width, height, asked)

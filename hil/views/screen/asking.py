@@ -164,6 +164,8 @@ class Palette(_Typed["SystemCommand | None"]):
         self._rows.highlighted = 0 if self._listed else None
 
     def action_choose(self, move: str) -> None:
+        if move.startswith("page") and not self._rows.scrollable_content_region:
+            return  # no page to go by: it has no room, or was not laid out yet
         getattr(self._rows, f"action_{move}")()
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
