@@ -59,9 +59,27 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   ISOLATED        the plant takes it out (shed)         shed
     ISOLATED        RESYNC..        the plant gives it back               restored
 
+Who decides a frame, and what is delivered (`hil.redundancy.electorate`):
+
+    heard in the frame                     decided by                delivered
+    voters with a majority                 the voters                what they agree on
+    voters without one, or one alone;      voters and returning      what they agree on
+      and nodes in REINTEGRATING             nodes together
+    one node alone, simplex                that node                 its output
+    one node alone, any other scheme       nobody                    by `rig.unvoted_output`:
+      nothing (default of dmr)                                         no output
+      deliver (default of tmr to 7mr)                                  its output, marked unvoted
+      hold (default of no scheme)                                      the last voted one, held
+    no majority, or no node                nobody                    no output; `hold`: as above
+
+    how long: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: without a limit),
+    then no output; `nothing` without a limit. If nobody decided, the nodes first go back to a
+    checkpoint and compute the frame again (`recovery.rollbacks`).
+
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
-is stepped and compared but does not count; ISOLATED is not asked, and while it is held only the
-operator brings it back, while it is shed only the plant (a board without power, suspended, or too
+is stepped and compared, and counts only where the table above says so; if no node is VOTING, those
+in REINTEGRATING are the voters; ISOLATED is not asked, and while it is held only the operator
+brings it back, while it is shed only the plant (a board without power, suspended, or too
 hot). What operator and plant order uses up no attempt. Nodes that cannot be judged
 because there was no majority are not observed at all."""
 

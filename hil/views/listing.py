@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -216,7 +216,7 @@ def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Ite
                 yield f"{name} {words}"
 
 
-def upset_text(u: sqlite3.Row, *, seen_in: int | None = None) -> str:
+def upset_text(u: Mapping[str, Any] | sqlite3.Row, *, seen_in: int | None = None) -> str:
     """Return `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if it was made
     in that frame and what it does is seen in another."""
     what = f"#{u['id']} {u['node']} {u['target']} {u['kind'].replace('_', ' ')}"
@@ -227,11 +227,13 @@ def upset_text(u: sqlite3.Row, *, seen_in: int | None = None) -> str:
         return f"{what}: {u['state']}{why}"
     if not u["verified"]:
         return f"{what}: not verified"
+    if not u["effect"] and not u["outcome"]:
+        return f"{what}: not settled yet"
     effect = u["effect"] or "masked"
     if u["signal"]:
         effect += f" {signal_name(u['signal'])}"
     outcome = u["outcome"].replace("_", " ")
-    return f"{what}: {effect}, {outcome}" if outcome else f"{what}: {effect}"
+    return f"{what}: {effect}, {outcome or 'not settled yet'}"
 
 
 def _repair_text(r: sqlite3.Row) -> str:

@@ -114,7 +114,7 @@ def test_nodes_are_chosen_with_arrows_or_hjkl(run: Path, keys: tuple[str, ...], 
 
 def test_an_event_leads_to_its_frame(run: Path) -> None:
     async def flow(b: Bench) -> None:
-        await b.press("4", "down", "down", "down", "enter")
+        await b.press("4", "down", "down", "down", "down", "enter")
         assert b.desk.view is View.DECISION and "FRAME 60" in b.text
         await b.press("escape")
         assert b.desk.view is View.EVENTS
@@ -522,3 +522,35 @@ def test_a_screen_that_ends_while_it_reads_leaves_no_record_open(run: Path) -> N
 
     drive([run], flow)
     assert go_on.is_set() and desks[0].source._db is None
+
+
+def test_a_look_waits_for_the_end_of_one_that_was_called_off(run: Path) -> None:
+    """Both would read by the same connection, in two threads."""
+    begun, second, go_on = threading.Event(), threading.Event(), threading.Event()
+    reading: list[int] = []
+    most: list[int] = []
+
+    async def flow(b: Bench) -> None:
+        refresh = b.desk.refresh
+
+        def slowly(width: int, height: int) -> None:
+            (second if begun.is_set() else begun).set()
+            reading.append(1)
+            most.append(len(reading))
+            go_on.wait(10)
+            refresh(width, height)
+            reading.pop()
+
+        b.desk.refresh = slowly
+        b._times[0] += 5.0
+        looking = asyncio.ensure_future(b.app.look())
+        await asyncio.to_thread(begun.wait, 10)
+        looking.cancel()
+        b._times[0] += 5.0
+        again = asyncio.ensure_future(b.app.look())
+        await asyncio.to_thread(second.wait, 0.3)  # it must not come
+        go_on.set()
+        await again
+
+    drive([run], flow)
+    assert len(most) > 1 and max(most) == 1

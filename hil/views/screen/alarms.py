@@ -28,9 +28,9 @@ QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
     "round_trip_ms": ("round trip", "ms"),
     "rss_mib": ("memory of the agent", "MiB"),
     "free_mib": ("free memory", "MiB"),
-    "link_errors_per_s": ("link errors", "/s"),
-    "corrected_per_s": ("corrected memory errors", "/s"),
-    "uncorrected_per_s": ("uncorrectable memory errors", "/s"),
+    "link_errors_per_s": ("link errors", "per sim s"),
+    "corrected_per_s": ("corrected memory errors", "per sim s"),
+    "uncorrected_per_s": ("uncorrectable memory errors", "per sim s"),
     "soc": ("battery charge", ""),
     "bus_v": ("bus voltage", "V"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil.record.digest import hex64
@@ -13,21 +13,25 @@ from hil.views.correctness import Answered, answer_words, answered
 from hil.views.listing import inherited_text, signal_name, upset_text
 from hil.views.screen.facts import Vote
 from hil.views.screen.gather import vote_of
+from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.screen.source import EVERYTHING, Source
 from hil.views.screen.timeline import Timeline
 from hil.views.style import duration
-from hil.voter import NodeStatus, Verdict
+from hil.voter import NodeStatus, Verdict, VerdictKind
 
 __all__ = ["Answer", "Cure", "Decision", "Difference", "decision", "neighbour"]
 
 _CHUNK: Final = 8
 _DIFFERENCES_KEPT: Final = 64
 _CURES: Final = 40
+_TRANSITIONS: Final = 500
+"""A node returns within a few frames: its state is among the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one node said. `part`: voter, heard (compared, but does not count) or out. `worth`: what
+    """What one node said. `part`: voter, returns (returning, and its answer counted), heard
+    (compared, but does not count) or out. `worth`: what
     its answer is worth, and `words` the same beside the vote."""
 
     node: str
@@ -72,7 +76,8 @@ class Cure:
 class Decision:
     """One frame. `notable` is false if it was plain agreement: then no more than digests is
     kept. `golden_*` is what the fault-free run computed. `reference`: what outputs are compared
-    with, where that is not what was agreed on."""
+    with, where that is not what was agreed on. `rule`: that of the scheme; `alone`: for how many
+    consecutive frames one of several nodes had answered alone."""
 
     frame: int
     t_us: int
@@ -89,6 +94,8 @@ class Decision:
     hidden: int = 0
     reference: str = ""
     bits: int = 0
+    rule: SchemeRule = field(default_factory=SchemeRule)
+    alone: int = 0
     causes: tuple[str, ...] = ()
     cures: tuple[Cure, ...] = ()
     outage: str = ""
@@ -104,8 +111,10 @@ def decision(source: Source, frame: int) -> Decision:
     replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
     first = {r["node"]: r for r in replies if r["execution"] == 0}
     value = bytes(row["value"] or b"") if row else b""
-    answers = _answers(source.names, verdict, row, first)
-    reference, right = _reference(source.names, verdict, answers, first, value)
+    agreed = b"" if verdict.held else value  # a held output is of another frame
+    answers = _answers(source.names, verdict, row, first, _returning(source, frame))
+    alone = verdict.kind is VerdictKind.SIMPLEX and len(source.names) > 1
+    reference, right = _reference(source.names, verdict, answers, first, agreed)
     found = _in_output(source.names, first, right) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     return Decision(
@@ -124,6 +133,8 @@ def decision(source: Source, frame: int) -> Decision:
         reference=reference,
         hidden=max(0, len(found) - _DIFFERENCES_KEPT),
         bits=sum(difference.bits for difference in found),
+        rule=rule_of(source.meta.get("scenario"), len(source.names)),
+        alone=source.frames_alone(frame) if alone else 0,
         causes=tuple(_causes(source, frame, answers)),
         cures=cures,
         outage=outage,
@@ -132,7 +143,7 @@ def decision(source: Source, frame: int) -> Decision:
 
 def _answers(
     names: tuple[str, ...], verdict: Verdict, row: sqlite3.Row | None,
-    first: dict[int, sqlite3.Row],
+    first: dict[int, sqlite3.Row], returning: frozenset[str],
 ) -> tuple[Answer, ...]:  # fmt: skip
     """As the first execution had it: a rollback may have made them agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
@@ -145,7 +156,9 @@ def _answers(
         output = told["output_digest"] if told else hex64(ballot.output_digest)
         state = told["state_digest"] if told else hex64(ballot.state_digest)
         bit = 1 << index
-        part = "voter" if verdict.voters & bit else "out" if status == "excluded" else "heard"
+        part = "out" if status == "excluded" else "heard"
+        if verdict.voters & bit:
+            part = "returns" if name in returning else "voter"
         done = status == "done"
         agrees = done and output == agreed[0] and bool(verdict.output)
         latent = done and bool(verdict.state) and state != agreed[1]
@@ -159,6 +172,19 @@ def _answers(
             )
         )  # fmt: skip
     return tuple(out)
+
+
+def _returning(source: Source, frame: int) -> frozenset[str]:
+    """The nodes that were re-integrating when a frame began."""
+    position = source.position("transitions", frame - 1)
+    states = {
+        row["node"]: row["after"]
+        for row in source.rows(
+            "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id",
+            position - _TRANSITIONS, position,
+        )
+    }  # fmt: skip
+    return frozenset(name for name, state in states.items() if state == "reintegrating")
 
 
 def _reference(

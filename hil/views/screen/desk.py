@@ -82,7 +82,7 @@ class Desk:
         self._picked: int | None = None  # a frame of the cell under the cursor
         self.frame: int | None = None
         self.filter = Filter()
-        self._chosen: Event | None = None  # the event under the cursor; None: the newest one
+        self._chosen: Event | None = None  # the event under the cursor; None: there is no cursor
         self.scroll = 0
         self.history_zoom = 0
         self.scene = Scene(self._gather_run())
@@ -175,8 +175,8 @@ class Desk:
         if self.view is View.EVENTS:
             return events_page(
                 scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
-                self.event, complete=len(self._events) < self._asked, width=width, height=height,
-                marks=marks,
+                None if self._chosen is None else self.event,
+                complete=len(self._events) < self._asked, width=width, height=height, marks=marks,
             )  # fmt: skip
         if self.view is View.MAP:
             shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
@@ -236,7 +236,8 @@ class Desk:
     @property
     def event(self) -> int:
         """The row under the cursor on the page of events: the chosen event stays under it while
-        others come or are hidden; where it is hidden itself, the next older one is."""
+        others come or are hidden; where it is hidden itself, the next older one is. Before one was
+        chosen, the newest."""
         chosen, shown = self._chosen, filtered(self._events, self.filter)
         if chosen is None or not shown:
             return 0
@@ -329,7 +330,8 @@ class Desk:
         elif self.view is View.EVENTS:
             shown = filtered(self._events, self.filter)
             if shown:
-                self._chosen = shown[max(0, min(self.event + step, len(shown) - 1))]
+                start = self.event if self._chosen else -1 if step > 0 else 0
+                self._chosen = shown[max(0, min(start + step, len(shown) - 1))]
         else:
             self.scroll = max(0, self.scroll + step)
 

@@ -19,7 +19,8 @@ from hil.views.style import duration
 __all__ = ["newest_events"]
 
 Key = tuple[str, int]
-_Make = Callable[[sqlite3.Row, str], "Event | None"]
+_Row = Mapping[str, Any] | sqlite3.Row
+_Make = Callable[[Any, str], "Event | None"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _ROWS_MAX: Final = 2048
 """No more rows of a table are read to tell how often something happened in a row; where there are
@@ -66,7 +67,7 @@ def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event]
         f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
         upto, *values, limit,
     )  # fmt: skip
-    _take(rows, "upset", _upset, limit, found, oldest)
+    _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
     return found, oldest
 
 
@@ -79,7 +80,7 @@ def _justly(source: Source, event: Event) -> Event:
 
 
 def _take(
-    rows: Sequence[sqlite3.Row], kind: str, make: _Make, limit: int, found: list[Event],
+    rows: Sequence[_Row], kind: str, make: _Make, limit: int, found: list[Event],
     oldest: set[Key],
 ) -> None:  # fmt: skip
     """Make events of the rows of one table, newest first."""
@@ -130,6 +131,9 @@ def _repair(row: sqlite3.Row, kind: str) -> Event:
     what = row["action"].replace("_", " ")
     if not row["ok"]:
         return Event(row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}")
+    if row["action"] == "refresh":  # no repair of the system under test
+        text = "one upset at a time: the bench gave it the fault-free state"
+        return Event(row["frame"], Level.NOTE, kind, row["node"], text)
     why = row["cause"]
     moved = f", {row['bytes_moved']} B moved" if row["bytes_moved"] else ""
     spent = duration(row["duration_wall_us"])
@@ -137,10 +141,19 @@ def _repair(row: sqlite3.Row, kind: str) -> Event:
     return Event(row["frame"], Level.WARN, kind, row["node"], text)
 
 
-def _upset(row: sqlite3.Row, kind: str) -> Event:
+def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
+    """An upset as it was known in a frame: what came of it later was not known yet."""
+    upset = dict(row)
+    detected, resolved = upset["detected_frame"], upset["resolved_frame"]
+    if resolved is not None and resolved > frame:
+        upset["outcome"] = ""
+        if detected is not None and detected > frame:
+            upset["effect"], upset["signal"] = "", 0
+    return upset
+
+
+def _upset(row: Mapping[str, Any], kind: str) -> Event:
     text = upset_text(row).replace(f" {row['node']} ", " ", 1)
-    if row["state"] == "injected" and not row["outcome"]:
-        text += ", not settled yet"
     level = Level.NOTE
     if row["outcome"] in _SEVERE:
         level = Level.BAD

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hil.views.correctness import Answered
 from hil.views.screen.ledger import Cell, Totals
+from hil.views.screen.rules import SchemeRule
 from hil.views.screen.source import State
 from hil.views.screen.timeline import Timeline
 
@@ -42,9 +43,16 @@ class Run:
     time: Timeline = field(default_factory=Timeline)
     frames: int = 0
     path: str = ""
+    rule: SchemeRule = field(default_factory=SchemeRule)
     anomaly: frozenset[tuple[int, int]] = frozenset()
     """Corners (latitude, longitude) of the anomaly's cells of three degrees, where the sun sends
     protons elsewhere, too; else empty: all that come are the anomaly's."""
+
+    @property
+    def second(self) -> str:
+        """What rates are counted by: seconds of simulated time, which are real ones only where
+        the run is held to the clock."""
+        return "s" if self.pace == "realtime" else "sim s"
 
 
 @dataclass(frozen=True, slots=True)

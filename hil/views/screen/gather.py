@@ -39,6 +39,7 @@ from hil.views.screen.facts import (
     Vote,
 )
 from hil.views.screen.ledger import Ledger, Totals
+from hil.views.screen.rules import rule_of
 from hil.views.screen.source import Source, State
 from hil.views.screen.timeline import Timeline
 from hil.views.screen.when import duration_us
@@ -140,7 +141,8 @@ class Gather:
         meta = self.source.meta
         key = (id(meta), id(self.source.time))
         if self._run is None or self._run[0] != key:
-            self._run = (key, _run(meta, str(self.source.run), self.source.time))
+            nodes = len(self.source.nodes)
+            self._run = (key, _run(meta, str(self.source.run), self.source.time, nodes))
         return self._run[1]
 
     def _expectations(self) -> tuple[tuple[str, str, str, bool], ...]:
@@ -418,7 +420,7 @@ class Gather:
         return self._places[1]
 
 
-def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
+def _run(meta: dict[str, Any], path: str, time: Timeline, nodes: int) -> Run:
     told = meta.get("scenario")
     s: dict[str, Any] = told if isinstance(told, dict) else {}
     rig = s.get("rig") or {}
@@ -434,7 +436,7 @@ def _run(meta: dict[str, Any], path: str, time: Timeline) -> Run:
         str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
         str(s.get("workload", "")), seed, str(s.get("pace", "free")),
         float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
-        _anomaly(meta, s),
+        rule_of(s, nodes), _anomaly(meta, s),
     )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def history(source: Source, node: int, head: int, points: int, every: int = 1) -
             Curve("virtual temp", "C", die),
             Curve("power", "W", real if any(v is not None for v in real) else power),
             Curve("round trip", "ms", told([r.round_trip_ms for r in readings])),
-            Curve("rate", "steps/s", told(rates)),
+            Curve("steps/sim s", "", told(rates)),
         ),
     )
 

@@ -35,7 +35,8 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """How many vote, and what one more fault would do."""
+    """How many vote, and what one more fault would do. `rule`: what would be delivered if only one
+    of them answered."""
 
     mode: str
     voting: int
@@ -43,11 +44,12 @@ class Redundancy:
     margin: int
     level: Level
     text: str
+    rule: str = ""
 
 
 def redundancy(scene: Scene) -> Redundancy:
     """The mode that the rig is in now."""
-    total = len(scene.nodes)
+    total, rule = len(scene.nodes), scene.run.rule
     voting = sum(node.state == "voting" for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
     mode = _WORDS.get(voting, f"{voting}MR")
@@ -55,12 +57,14 @@ def redundancy(scene: Scene) -> Redundancy:
         text = f"{plural(margin, 'more fault')} can be outvoted"
     elif voting == 2:
         text = "a fault is seen, not outvoted"
+    elif total > 1 and voting == 1 and rule.alone:
+        text = rule.alone.removeprefix("if only one answers: ")
     elif voting == 1:
         text = "a fault goes unnoticed"
     else:
         text = "nobody votes"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
-    return Redundancy(mode, voting, total, margin, level, text)
+    return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
 
 
 def stale_s(scene: Scene) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from rich.text import Text
 
-from hil.views.correctness import Answered
+from hil.views.correctness import Answered, names_text
 from hil.views.screen.decision import Answer, Decision, Difference
-from hil.views.screen.facts import Level
+from hil.views.screen.facts import Level, Vote
 from hil.views.screen.paint import STYLES, Marks, columns, fit, line, rule
+from hil.views.screen.source import ALONE_MAX
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
 
 __all__ = ["decision_page"]
@@ -19,6 +22,7 @@ def decision_page(found: Decision, width: int, marks: Marks) -> list[Text]:
     if found.vote is None:
         return [*out, line("   ", ("this frame is not in the record", DIM))]
     out += _agreed(found, width, marks)
+    out += _decided(found, width)
     out += _answers(found, width, marks)
     out += _differences(found, width, marks)
     out += _story(found, width, marks)
@@ -43,6 +47,8 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
     differing = any(not a.agrees or a.latent for a in found.answers if a.part != "out")
     if found.notable and found.state and found.state != found.golden_state:
         return Level.WARN, f"{word}{again}: right output, WRONG STATE"
+    if found.alone:
+        return Level.WARN, f"{word}{again}: right output, NOT VOTED ON"
     return (Level.WARN if differing or again else Level.GOOD), f"{word}{again}: right output"
 
 
@@ -57,8 +63,9 @@ def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
     none = marks.dash * 4
     wrong = found.notable and found.output and found.output != found.golden_output
     astray = found.notable and found.state and found.state != found.golden_state
-    out = [line("   agreed   output ", (found.output or none, BAD if wrong else HEAD), "   state ",
-                (found.state or none, BAD if astray else HEAD))]  # fmt: skip
+    label = "alone " if found.alone else "agreed"
+    out = [line(f"   {label}   output ", (found.output or none, BAD if wrong else HEAD),
+                "   state ", (found.state or none, BAD if astray else HEAD))]  # fmt: skip
     if found.notable:
         out.append(line("   golden   output ", (found.golden_output, GOOD if wrong else ""),
                         "   state ", (found.golden_state, GOOD if astray else ""),
@@ -66,8 +73,61 @@ def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
     if found.value:
         shown = found.value[: max(8, (width - 12) // 3 // 4 * 4)]
         more = f" {marks.more}" if len(shown) < len(found.value) else ""
-        out.append(line("   value    ", _hex(shown), (more, DIM)))
+        held = found.vote is not None and found.vote.held
+        out.append(line(f"   {'held' if held else 'value':<9}", _hex(shown), (more, DIM)))
     return out
+
+
+def _decided(found: Decision, width: int) -> list[Text]:
+    """Who decided, and by which rule."""
+    vote = found.vote
+    voted = vote is not None and vote.delivered and not found.alone
+    out = _labelled("decided", _decided_by(found), width, "" if voted else WARN)
+    if found.rule.text:
+        scheme = f"{found.rule.scheme}: " if found.rule.scheme else ""
+        out += _labelled("rule", scheme + found.rule.text, width, DIM if voted else "")
+    return out
+
+
+def _decided_by(found: Decision) -> str:
+    vote = found.vote
+    answered = [a for a in found.answers if a.status == "done" and a.part in {"voter", "returns"}]
+    if vote is None:
+        return ""
+    if vote.kind == "no_quorum" or not answered:
+        return f"nobody: no node answered; {_left(vote)}"
+    names = names_text(a.node for a in answered)
+    if found.alone:
+        more = " or more" if found.alone >= ALONE_MAX else ""
+        times = f", for {found.alone:,}{more} consecutive frames" if found.alone > 1 else ""
+        return f"nobody: only {names} answered{times}; {_left(vote)}"
+    if len(found.answers) == 1:
+        return f"{names}, the only node"
+    if vote.kind == "no_majority":
+        return f"nobody: {names} do not agree; {_left(vote)}"
+    agreed = [a for a in answered if a.agrees]
+    back = [a.node for a in agreed if a.part == "returns"]
+    text = f"{names_text(a.node for a in agreed)} agree"
+    if back and any(a.part == "voter" for a in found.answers):
+        text += f"; {names_text(back)} counted, as the voters alone did not decide"
+    elif back:
+        text += "; all were returning, as no node voted"
+    return text
+
+
+def _left(vote: Vote) -> str:
+    """What was delivered where nobody decided."""
+    if vote.held:
+        return "the last voted output was delivered again" + ", a WRONG one" * vote.held_wrong
+    if vote.delivered:
+        return "its output was delivered unvoted"
+    return "its output was kept back" if vote.kind == "simplex" else "nothing was delivered"
+
+
+def _labelled(label: str, text: str, width: int, style: str) -> list[Text]:
+    """A text in as many lines as it needs, beside its label."""
+    rows = wrap(text, max(20, width - 13))
+    return [line(f"   {label if at == 0 else '':<9}", (row, style)) for at, row in enumerate(rows)]
 
 
 def _hex(value: bytes) -> str:

@@ -52,10 +52,10 @@ def filtered(events: Sequence[Event], by: Filter) -> list[Event]:
 
 def events_page(
     scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[Event], by: Filter,
-    cursor: int, *, complete: bool, width: int, height: int, marks: Marks,
+    cursor: int | None, *, complete: bool, width: int, height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
-    """The whole page; the event under the cursor is always on it. `complete`: `events` are all that
-    there are, else the newest."""
+    """The whole page; the event under the cursor is always on it, and without a cursor (None) the
+    newest ones. `complete`: `events` are all that there are, else the newest."""
     out = _alarms(scene, alarms, watched_from, width, marks)
     shown = filtered(events, by)
     hidden = len(events) - len(shown)
@@ -69,11 +69,11 @@ def events_page(
     room = max(1, height - len(out))
     if not shown:
         return [*out, line("   ", (f"nothing{of}" if events else "nothing has happened yet", DIM))]
-    cursor = max(0, min(cursor, len(shown) - 1))
-    top = max(0, min(cursor - room // 2, len(shown) - room))
+    at = 0 if cursor is None else max(0, min(cursor, len(shown) - 1))
+    top = max(0, min(at - room // 2, len(shown) - room))
     for index, event in enumerate(shown[top : top + room], top):
         row = event_line(event, scene.run, width, marks)
-        if index == cursor:  # plain, so that it is one bar
+        if cursor is not None and index == at:  # plain, so that it is one bar
             row = line((row.plain.ljust(width - 1), CURSOR))
         out.append(row)
     return out

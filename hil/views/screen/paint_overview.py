@@ -137,7 +137,10 @@ def _small_banner(
 
 def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text:
     found = judge.redundancy(scene)
-    text = f"{found.mode}: {found.voting} of {found.of} vote, {found.text}"
+    verb = "votes" if found.voting == 1 else "vote"
+    text = f"{found.mode}: {found.voting} of {found.of} {verb}, {found.text}"
+    if found.rule and len(text) + len(found.rule) + 4 + len(since) <= width:
+        text += f"; {found.rule}"
     left = fit(text, width, marks)
     tail = f"; {since}" if since and len(left) + len(since) + 2 <= width else ""
     if since and not tail:  # when is more than what else could happen
@@ -185,6 +188,7 @@ class _Column:
     text: Callable[[NodeFacts, Scene, Marks], tuple[str, str]]
     least: int = 0
     told: bool = False  # by the board itself, so it gets old when the board is silent
+    real: bool | None = None  # of runs only that are, or are not, held to the clock
 
 
 def _name(node: NodeFacts, _scene: Scene, _marks: Marks) -> tuple[str, str]:
@@ -206,6 +210,8 @@ def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
             return "dissents", WARN
         if scene.vote.latent & bit:
             return "latent", WARN
+        if scene.vote.kind == "simplex" and len(scene.nodes) > 1:
+            return "alone", WARN
         return "agrees", ""
     return node.status, WARN if node.status != "excluded" else DIM
 
@@ -318,7 +324,8 @@ _COLUMNS: Final = (
     _Column("virt C", -6, _die),
     _Column("W", -6, _power, told=True),
     _Column("MHz", -6, _clock, told=True),
-    _Column("steps/s", -7, _rate, told=True),
+    _Column("steps/s", -7, _rate, told=True, real=True),
+    _Column("steps/sim s", -11, _rate, told=True, real=False),
     _Column("ecc", -4, _corrected, told=True),
     _Column("trip ms", -7, _round_trip, 120, told=True),
     _Column("starts", -6, _starts, 120, told=True),
@@ -343,8 +350,11 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
     shown: list[_Column] = []
     widest = max([len(node.name) for node in scene.nodes], default=0)
     used = 3 + max(0, min(widest, 16) - 5)
-    wanted = sorted(_COLUMNS, key=lambda c: c.least)  # the narrow screen's columns come first
+    # The narrow screen's columns come first; of those the one that is wide for little comes last.
+    wanted = sorted(_COLUMNS, key=lambda c: (c.least, c.real is False))
     for column in wanted:
+        if column.real not in {None, scene.run.pace == "realtime"}:
+            continue
         if width < column.least or used + abs(column.width) + 1 > width:
             continue
         texts = [column.text(node, scene, marks)[0] for node in scene.nodes]
@@ -377,6 +387,8 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
         if cursor == node.index:
             row.stylize(CURSOR, 1, 3 + abs(shown[0].width))
         out.append(row)
+    if scene.run.rule.refresh:
+        out.append(line(f" {marks.warn} ", (fit(scene.run.rule.refresh, width - 4, marks), WARN)))
     return out
 
 

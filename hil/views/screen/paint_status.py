@@ -55,6 +55,7 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
         *([(f"frame {scene.head:,}{whole}{share}", "")] if scene.head >= 0 else []),
         *([(flight_time(scene.t_us), "")] if scene.head >= 0 else []),
         *([(f"accelerated {run.accel:g}x", WARN)] if run.accel != 1 else []),
+        *([("one upset at a time", WARN)] if run.rule.one_at_a_time else []),
         *([(_pace(scene), "")] if scene.rate is not None else []),
         (run.workload, DIM),
         *([(f"seed {run.seed}", DIM)] if run.name else []),
@@ -75,7 +76,7 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
 
 
 def _pace(scene: Scene) -> str:
-    return f"{scene.rate or 0.0:,.0f} frames/s = {scene.speed or 0.0:.3g}x real time"
+    return f"{scene.speed or 0.0:.3g}x real time, {scene.rate or 0.0:,.0f} frames per real s"
 
 
 def runs_line(

@@ -24,15 +24,17 @@ from hil.errors import KernelError, RecordError
 from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.schema import SCHEMA_VERSION
 from hil.views.screen.timeline import Timeline
-from hil.voter import Verdict, record_length, unpack
+from hil.voter import Verdict, VerdictKind, record_length, unpack
 
-__all__ = ["Pulse", "Source", "State", "newest_run"]
+__all__ = ["ALONE_MAX", "Pulse", "Source", "State", "newest_run"]
 
 EVERYTHING: Final = 2**62
 """A frame after all others."""
+ALONE_MAX: Final = 10_000
 _BUSY_MS: Final = 50
 _ANSWERED: Final = (0, 1, 2, 3)  # hil_node_status_t: done, crashed, hung, absent
-_STATUS_AT: Final = 32  # bytes of a packed frame (hil.record.schema)
+_VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_STATUS_AT: Final = 32
 _NODE_LEN: Final = 18
 
 
@@ -247,14 +249,16 @@ class Source:
     @contextmanager
     def moment(self) -> Iterator[None]:
         """All that is asked within is of one moment. Kept short: it holds back the checkpoint."""
-        if self._db is None:
+        db = self._db
+        if db is None:
             yield
             return
-        self._db.execute("BEGIN")
+        db.execute("BEGIN")
         try:
             yield
         finally:
-            self._db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite ends one itself where the file cannot be read any more
+                db.execute("ROLLBACK")
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows of a query; none if there is no record (any more), or an older one that lacks
@@ -351,6 +355,21 @@ class Source:
         said = data[_STATUS_AT + _NODE_LEN * node :: record_length(len(self.nodes))]
         at = max(said.rfind(bytes([status]), 0, frame - first + 1) for status in _ANSWERED)
         return first + at if at >= 0 else None
+
+    def frames_alone(self, frame: int) -> int:
+        """How many consecutive frames, the last of them `frame`, one node answered alone; no more
+        than ALONE_MAX are counted."""
+        alone, size, at = bytes([VerdictKind.SIMPLEX.value]), record_length(len(self.nodes)), frame
+        while frame - at < ALONE_MAX:
+            first, count, data = self._block_of(at)
+            if not first <= at < first + count:
+                return frame - at
+            kinds = data[_VERDICT_AT : (at - first + 1) * size : size]
+            rest = len(kinds.rstrip(alone))
+            if rest:
+                return min(ALONE_MAX, frame - (first + rest - 1))
+            at = first - 1
+        return ALONE_MAX
 
 
 def _value(text: str) -> Any:

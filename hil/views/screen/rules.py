@@ -1,0 +1,98 @@
+"""The redundancy rule of a run in words: who decides, and what is delivered if nobody does. Pure.
+
+The rule itself is that of `hil.redundancy.electorate`. The screen reads it from the scenario in the
+record, so that it stands beside the decisions that it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hil.views.style import plural
+
+__all__ = ["SchemeRule", "rule_of"]
+
+_DEFAULTS: Final = {"dmr": "nothing"}
+_SHORT: Final = {
+    "nothing": "no output",
+    "hold": "the last voted output is held",
+    "deliver": "its output is delivered unvoted",
+}
+_DELIVERED: Final = {
+    "nothing": "if only one node answers, nothing is delivered",
+    "hold": "without a voted output, the last one is delivered again, marked as held",
+    "deliver": "if only one node answers, its output is delivered, marked as unvoted",
+}
+_REFRESH: Final = "healed from the fault-free run by the bench after each upset (one_at_a_time)"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeRule:
+    """The rule of one run with `size` nodes. `unvoted`: what is delivered without a comparison
+    (empty: the record does not say), for `limit` consecutive frames at most (0: without a limit).
+    `one_at_a_time`: upsets wait until the one before is healed."""
+
+    scheme: str = ""
+    size: int = 0
+    unvoted: str = ""
+    limit: int = 0
+    one_at_a_time: bool = False
+
+    @property
+    def refresh(self) -> str:
+        """How the bench heals the only node behind the program's back; empty if it does not."""
+        return _REFRESH if self.one_at_a_time and self.size == 1 else ""
+
+    @property
+    def alone(self) -> str:
+        """What is delivered while one of several nodes answers alone; empty if that is unknown."""
+        if self.size < 2 or self.unvoted not in _SHORT:
+            return ""
+        return f"if only one answers: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
+
+    @property
+    def text(self) -> str:
+        """Who decides, and what is delivered if nobody does; empty if that is unknown."""
+        if self.size == 1:
+            return "; ".join(part for part in (self._simplex(), self.refresh) if part)
+        if self.unvoted not in _DELIVERED:
+            return ""
+        limit = self._limit(", for at most {} in a row; then nothing")
+        endless = "" if limit or self.unvoted == "nothing" else ", without a limit in time"
+        return (
+            "voters that agree decide; returning nodes count, too, where the voters alone do not "
+            f"decide; {_DELIVERED[self.unvoted]}{limit or endless}"
+        )
+
+    def _simplex(self) -> str:
+        text = "the only node decides; its output is compared with no other"
+        if self.unvoted == "hold":
+            text += "; without an answer, its last output is delivered again, marked as held"
+            text += self._limit(", for at most {} in a row")
+        return text
+
+    def _limit(self, form: str) -> str:
+        if not self.limit or self.unvoted == "nothing":
+            return ""
+        return form.format(plural(self.limit, "frame"))
+
+
+def rule_of(scenario: object, size: int) -> SchemeRule:
+    """Return the rule that a recorded scenario names for `size` nodes. A record that was written
+    before there were such rules names none."""
+    content: Mapping[str, Any] = scenario if isinstance(scenario, dict) else {}
+    rig, upsets = content.get("rig"), content.get("upsets")
+    rig = rig if isinstance(rig, dict) else {}
+    scheme, limit = str(rig.get("scheme", "")), rig.get("unvoted_frames")
+    unvoted = ""
+    if "unvoted_output" in rig:
+        unvoted = str(rig["unvoted_output"] or _DEFAULTS.get(scheme, "deliver"))
+    return SchemeRule(
+        scheme,
+        size,
+        unvoted,
+        limit if isinstance(limit, int) else 0,
+        one_at_a_time=isinstance(upsets, dict) and upsets.get("one_at_a_time") is True,
+    )

@@ -1,0 +1,62 @@
+"""The written rules of the schemes: README and the transition table name all of them, and truly."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import hil.recovery
+from hil.redundancy.electorate import Rules
+from hil.scenario.rig import Rig
+from hil.scenario.words import Scheme, Unvoted
+
+README = Path(__file__).parents[2] / "README.md"
+MANY = 10**9
+
+
+def readme_rows() -> dict[str, str]:
+    """What README says of each rule, by its word."""
+    text = README.read_text()
+    table = text[text.index("| `unvoted_output` | default of |") :].split("\n\n")[0]
+    rows = [line.split("|", 2) for line in table.splitlines()[2:]]
+    return {row[1].strip().strip("`"): row[2] for row in rows}
+
+
+def transition_rows() -> dict[str, str]:
+    """What the transition table says of each rule, by its word."""
+    table = (
+        (hil.recovery.__doc__ or "").split("rig.unvoted_output`:\n")[1].split("\n    no majority")
+    )
+    rows = [line.split(None, 1) for line in table[0].splitlines()]
+    return {row[0]: row[1] for row in rows}
+
+
+def schemes_in(text: str) -> set[Scheme]:
+    """The schemes that are the default of a row: `dmr`, or `tmr` to `7mr`."""
+    named = re.findall(r"\b(simplex|dmr|tmr|\dmr)\b", text.replace("`", "").split("|")[0])
+    if " to " in text.replace("`", "").split("|")[0]:
+        return {s for s in Scheme if s.size >= Scheme(named[0]).size}
+    return {Scheme(name) for name in named}
+
+
+@pytest.mark.parametrize("rows", [readme_rows, transition_rows])
+def test_every_rule_has_a_row_with_the_schemes_whose_default_it_is(rows: object) -> None:
+    assert callable(rows)
+    table = rows()
+    assert set(table) == {word.value for word in Unvoted}
+    for word in Unvoted:
+        default = {s for s in Scheme if s.size > 1 and Rig(scheme=s).unvoted is word}
+        assert schemes_in(table[word.value]) == default, word
+
+
+def test_what_is_delivered_alone_and_for_how_long_is_what_the_tables_say() -> None:
+    for scheme in Scheme:
+        for word in Unvoted:
+            for limit in (0, 1, 7):
+                rules = Rules(scheme.size, word, limit)
+                own = [rules.delivers_unvoted(frames) for frames in (1, 7, 8, MANY)]
+                alone = word is Unvoted.DELIVER
+                within = [alone and (not limit or frames <= limit) for frames in (1, 7, 8, MANY)]
+                assert own == ([True] * 4 if scheme is Scheme.SIMPLEX else within)
