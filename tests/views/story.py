@@ -21,7 +21,7 @@ from hil.rig.link import LinkStatistics
 from hil.rig.messages import Health, Rail
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
-from hil.voter import Ballot, vote
+from hil.voter import HELD, Ballot, vote
 
 STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
 VALUE = bytes(range(48))
@@ -57,7 +57,10 @@ class Story:
             self.writer.node(index, {"name": name, "board": "serial", "port": port,
                                      "model": "Raspberry Pi 4"})  # fmt: skip
         rig = content["rig"]
-        self.fail_silent = isinstance(rig, dict) and rig.get("unvoted_output") == "nothing"
+        unvoted = rig.get("unvoted_output") if isinstance(rig, dict) else None
+        self.fail_silent = unvoted in ("nothing", "hold")
+        self.holds = unvoted == "hold"
+        self.voted: bytes | None = None
         self.frame = 0
         self.out: set[str] = set()
         self.throttled: dict[str, int] = {}
@@ -110,11 +113,14 @@ class Story:
                 results.append(NodeResult(DONE, 0, OUTPUT ^ said, STATE ^ said, value, 14, 20))
                 self.steps[name] += 1
         mask = sum(1 << i for i, name in enumerate(self.names) if name not in self.out)
-        verdict = vote(self.frame, ballots, mask, golden, fail_silent=self.fail_silent)
+        held = HELD if self.holds and self.voted else 0
+        verdict = vote(self.frame, ballots, mask, golden, fail_silent=self.fail_silent, held=held)
         if differing or not verdict.correct:
             agreed = next((r.output for r in results if r.output_digest == verdict.output), None)
-            self.writer.notable(verdict, self.frame * 100_000, (golden, STATE),
-                                agreed if verdict.delivered else None, [results])  # fmt: skip
+            value = agreed if verdict.delivered else self.voted if verdict.held else None
+            self.writer.notable(verdict, self.frame * 100_000, (golden, STATE), value, [results])
+        if verdict.delivered:
+            self.voted = VALUE
         self.writer.frame(verdict.record)
         self.frame += 1
 

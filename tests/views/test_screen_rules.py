@@ -78,6 +78,29 @@ def test_an_output_that_nobody_was_compared_with_is_marked(tmp_path: Path) -> No
     assert "agreed output" not in text and "alone output" in text
 
 
+@pytest.mark.parametrize(
+    ("said", "who"),
+    [
+        ({"a": 1, "b": 2}, "a and b do not agree"),
+        ({"b": "silent"}, "only a answered"),
+        ({"a": "silent", "b": "silent"}, "no node answered"),
+    ],
+)
+def test_a_held_output_is_told_apart_from_those_of_the_frame(
+    tmp_path: Path, said: dict[str, int | str], who: str
+) -> None:
+    rig = {"scheme": "dmr", "unvoted_output": "hold", "unvoted_frames": 4}
+    with Story(tmp_path / "run.db", nodes=2, rig=rig) as story:
+        story.agree(5).differ(**said)
+    text = page(tmp_path, View.DECISION, frame=5)
+    assert "THE LAST VOTED OUTPUT WAS HELD" in text
+    assert f"decided nobody: {who}; the last voted output was delivered again" in text
+    assert "held 00010203" in text and "value" not in text
+    assert "agreed, WRONG" not in text
+    assert "the last one is delivered again, marked as held, for at most 4 frames" in text
+    assert "the last voted output is held" in page(tmp_path, View.OVERVIEW)
+
+
 def test_frames_alone_are_counted_through_blocks_and_up_to_a_limit(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db", nodes=2) as story:
         story.agree(3)
