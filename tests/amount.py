@@ -1,4 +1,5 @@
-"""How much of a long list of cases runs by default: the rest is slow, and CI runs that, too."""
+"""How much of a long list of cases runs where: by default, with `-m slow` as in CI, or with
+`-m stress`, which takes hours."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["mostly_slow"]
+__all__ = ["mostly_slow", "mostly_stress"]
 
 
 def mostly_slow(cases: Iterable[Any], *, keep: int) -> list[Any]:
@@ -16,5 +17,17 @@ def mostly_slow(cases: Iterable[Any], *, keep: int) -> list[Any]:
         case
         if index < keep
         else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
+        for index, case in enumerate(cases)
+    ]
+
+
+def mostly_stress(cases: Iterable[Any], *, keep: int, timeout_s: int) -> list[Any]:
+    """The cases of a `parametrize`, the first `keep` marked `slow`, all others `stress`."""
+    limit = pytest.mark.timeout(timeout_s)
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=[pytest.mark.slow if index < keep else pytest.mark.stress, limit],
+        )
         for index, case in enumerate(cases)
     ]

@@ -94,17 +94,17 @@ def _profile(plant: Plant) -> Profile:
     name = plant.profile
     assert name is not None
     path = Path(name)
-    try:
-        exists = path.exists()
+    try:  # not exists(): from Python 3.14 on, that reports no error
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        failed = UsageError(
+            f"there is no file {name}", remedy="write one: hil orbit SCENARIO -o FILE"
+        )
+        raise _unplaced("$.plant.profile", failed) from None
     except (OSError, ValueError) as error:  # too long, or in a folder that may not be read
         why = getattr(error, "strerror", None) or error
         failed = UsageError(f"the file {name[:200]} cannot be read: {why}")
         raise _unplaced("$.plant.profile", failed) from None
-    if not exists:
-        failed = UsageError(
-            f"there is no file {name}", remedy="write one: hil orbit SCENARIO -o FILE"
-        )
-        raise _unplaced("$.plant.profile", failed)
     return read_profile(path, plant.max_gap_s)
 
 

@@ -23,6 +23,7 @@ precede or enclose it; or, with `max_gap_s:` in the scenario, if it is longer th
 from __future__ import annotations
 
 import csv
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -119,14 +120,15 @@ def read_profile(path: Path, max_gap_s: float | None = None) -> Profile:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".npz"):
         raise unusable(path, 1, "", "it is neither .csv nor .npz", "rename it, or convert it")
-    try:
-        regular = path.is_file()
-        exists = regular or path.exists()
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+    remedy = "name a .csv or .npz file"
+    try:  # not is_file(): from Python 3.14 on, that reports no error
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise unusable(path, 1, "", "there is no such file", remedy) from None
+    except (OSError, ValueError) as error:  # the name is too long, or holds a zero byte
         raise unusable(path, 1, "", f"it cannot be read: {error}") from None
-    if not regular:  # a pipe would be waited for
-        what = "it is not a regular file" if exists else "there is no such file"
-        raise unusable(path, 1, "", what, "name a .csv or .npz file")
+    if not stat.S_ISREG(mode):  # a pipe would be waited for
+        raise unusable(path, 1, "", "it is not a regular file", remedy)
     if suffix == ".npz":
         return _checked(str(path), read_npz(path), None, max_gap_s)
     return _checked(str(path), *read_csv(path), max_gap_s)

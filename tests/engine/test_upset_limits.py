@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from hil.errors import ConfigError
 from hil.injector import Injector
-from hil.kernel import workloads
+from hil.kernel import workload, workloads
 from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.rig.emulated.ram import GUEST_BYTES
@@ -248,7 +248,8 @@ def test_all_drawn_upsets_behind_ticks_are_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["text", "stack"])
 def test_a_bit_beyond_what_only_the_board_knows_is_not_made(tmp_path: Path, target: str) -> None:
-    bit = {"text": 8 * 5000, "stack": 2_000_000}[target]
+    # The largest that is not refused before the run: eight times the host's own text.
+    bit = {"text": 64 * workload("attitude").text_len - 1, "stack": 2_000_000}[target]
     (row,) = run(scenario({"target": target, "bit": bit}, rig={"scheme": "simplex"}), tmp_path)
     assert (row["state"], row["verified"]) == ("failed", 0)
     assert 0 < row["space"] <= bit

@@ -1,7 +1,8 @@
 """A resumed run ends with the run digest of an undisturbed one, whatever lay in the nodes.
 
 A process runs it and is killed at a random moment, once to three times; what differs from the whole
-run is shown down to the first row. The seeds are fixed, the moments are not: they are real ones."""
+run is shown down to the first row. The seeds are fixed, the moments are not: they are real ones.
+A few seeds run with `-m slow`, all others with `-m stress`."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.result import RunResult
 from hil.scenario import Scenario
+from tests.amount import mostly_stress
 
 DEADLINE_S = 900
 SHORT = 5000  # frames
@@ -154,12 +156,6 @@ def resumes_exactly(s: Scenario, tmp_path: Path, moments: list[int]) -> None:
     assert {**resumed, "run_dir": ""} == json.loads(json.dumps(counted)) or finished
 
 
-def first_of(seeds: range, few: int) -> list[Any]:
-    """The first few seeds with `-m slow`, the others with `-m stress`."""
-    slow, stress = pytest.mark.slow, pytest.mark.stress
-    return [pytest.param(n, marks=slow if n < few else stress) for n in seeds]
-
-
 def some(seed: int, frames: int) -> list[int]:
     r = random.Random(seed)
     return sorted(r.randrange(1, frames) for _ in range(r.randrange(1, 4)))
@@ -170,14 +166,12 @@ def test_killed_runs_on_processes_resume_exactly(seed: int, tmp_path: Path) -> N
     resumes_exactly(scenario(seed, "process", 800), tmp_path, [400])
 
 
-@pytest.mark.timeout(2 * DEADLINE_S)
-@pytest.mark.parametrize("seed", first_of(range(10), 2))
+@pytest.mark.parametrize("seed", mostly_stress(range(10), keep=2, timeout_s=2 * DEADLINE_S))
 def test_killed_runs_of_200_000_frames_in_process_resume_exactly(seed: int, tmp_path: Path) -> None:
     resumes_exactly(scenario(seed, "inproc", 200_000), tmp_path, some(seed, 200_000))
 
 
-@pytest.mark.timeout(2 * DEADLINE_S)
-@pytest.mark.parametrize("seed", first_of(range(40), 4))
+@pytest.mark.parametrize("seed", mostly_stress(range(40), keep=4, timeout_s=2 * DEADLINE_S))
 def test_killed_runs_of_20_000_frames_on_processes_resume_exactly(
     seed: int, tmp_path: Path
 ) -> None:
