@@ -21,7 +21,7 @@ from hil.record.reader import Reader
 from hil.scenario import Scenario
 from hil.verification import Difference, Verification
 from hil.verify_delivery import DeliveryCheck
-from hil.verify_end import NONSENSE, SEALED_SINCE, verify_end, verify_seal
+from hil.verify_end import NONSENSE, SEALED_SINCE, verify_end, verify_seal, verify_unfinished
 from hil.voter import (
     CORRECT,
     DELIVERED,
@@ -199,6 +199,7 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     if out.complete:
         verify_seal(out, reader)
     else:
+        verify_unfinished(out, reader)
         out.not_covered.append(
             "the run is not finished: it has no result, no reports and no record digest yet, so "
             "that other tables than frames, replies and blocks are not compared with anything"

@@ -21,12 +21,12 @@ from hil.metrics import Metrics, events_until, flat, upset_counts
 from hil.record.reader import Reader
 from hil.record.seal import SEAL, difference, seal_of
 from hil.result import LostBoard, decide
-from hil.run_reports import JUNIT, MANIFEST, junit_of
+from hil.run_reports import JUNIT, MANIFEST, RUNNING, junit_of
 from hil.scenario import Scenario
 from hil.verification import Verification
 from hil.voter import VerdictKind
 
-__all__ = ["NONSENSE", "SEALED_SINCE", "verify_end", "verify_seal"]
+__all__ = ["NONSENSE", "SEALED_SINCE", "verify_end", "verify_seal", "verify_unfinished"]
 
 NONSENSE: Final = (
     ArithmeticError, AttributeError, HilError, LookupError, TypeError, ValueError
@@ -35,6 +35,7 @@ NONSENSE: Final = (
 
 SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
+_OPEN_OUTCOMES: Final = (RUNNING, "aborted", "error")
 _FROM_RECORD: Final = frozenset({"rollbacks", "held_back"})
 """Metrics that only the run itself could count; those of the plant, too."""
 
@@ -250,6 +251,32 @@ def _old_manifest(
     _result(out, f" in {path.name}", told, counted)
 
 
+# --- a run that has not ended ---------------------------------------------------------------------
+
+
+def verify_unfinished(out: Verification, reader: Reader) -> None:
+    """Verify that a record which says that its run has not ended has nothing of an end: what only
+    an ended run writes is in the record and its folder, or the outcome was changed."""
+    if out.outcome not in _OPEN_OUTCOMES:
+        out.differs(None, "outcome", out.outcome, f"one of {', '.join(_OPEN_OUTCOMES)}")
+    for key in ("result", "reports", SEAL):
+        if key in reader.meta and (key != "result" or out.outcome == RUNNING):
+            out.differs(None, f"`{key}` of a run that has not ended", "there", "not expected")
+    manifest = reader.path.parent / MANIFEST
+    if not manifest.exists():
+        return
+    told = _manifest(out, manifest)
+    if told is None:
+        return
+    if told.get("outcome") in ("pass", "fail", "untested"):
+        out.compare(None, f"`outcome` in {MANIFEST}", told["outcome"], out.outcome)
+    if told.get("record_digest") is not None:
+        out.differs(
+            None, f"`record_digest` in {MANIFEST} of a run that has not ended", "there",
+            "not expected",
+        )  # fmt: skip
+
+
 # --- the record digest ----------------------------------------------------------------------------
 
 
@@ -269,6 +296,8 @@ def verify_seal(out: Verification, reader: Reader) -> None:
         return
     for what, before, after in difference(recorded, now):
         out.differs(None, what, before, after)
+    if recorded == now and reader.meta[SEAL] != json.dumps(now):
+        out.differs(None, "seal of the record", "written in another way", "as a run writes it")
     out.record_digest = now["record_digest"]
     rows = sum(count for count, _ in now["tables"].values())
     out.covered.append(f"the record digest covers {len(now['tables'])} tables with {rows} rows")

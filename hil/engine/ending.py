@@ -150,16 +150,16 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     """Write the result into the record, and the reports beside it. Raises RecordError, also if the
     record is not in its place any more."""
     writer = chronicle.writer
-    writer.meta("result", result.as_json())
-    writer.meta("wall_us", result.wall_us)
-    writer.meta("outcome", result.outcome)
     content = run_folder.ended(
         parts.scenario, result, chronicle.identities(), writer.recorded_meta("started_utc")
     )
-    writer.meta("reports", {"content": content, JUNIT: junit_digest(content)})
-    writer.commit()
+    digest = writer.seal(
+        result=result.as_json(),
+        wall_us=result.wall_us,
+        outcome=result.outcome,
+        reports={"content": content, JUNIT: junit_digest(content)},
+    )
     writer.check_in_place()
-    digest = writer.seal()
     write_reports(result.run_dir, {**content, "record_digest": digest})
 
 

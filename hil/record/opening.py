@@ -51,6 +51,8 @@ def open_to_read(path: Path, *, immutable: bool = False, **options: Any) -> sqli
     RecordError if it cannot be opened, and why."""
     where = path.resolve().as_uri()
     try:
+        if not immutable and beside(path.resolve(), "-journal"):
+            _roll_back(path.resolve())
         return _proven(f"{where}?mode=ro{'&immutable=1' if immutable else ''}", options)
     except sqlite3.OperationalError as error:
         if is_locked(error):
@@ -85,6 +87,15 @@ def _proven(uri: str, options: dict[str, Any]) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a killed process had half written, which only one that may write can.
+
+    The journal of a process that is still at work is left alone: SQLite tells by its locks. Where
+    nothing can be written nothing is done. sqlite3.Error if the file cannot be read."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        _proven(f"{path.as_uri()}?mode=rw", {"timeout": 0}).close()
 
 
 def make_plain(db: sqlite3.Connection, patience_s: float) -> bool:

@@ -3,7 +3,10 @@
 It is a lock on the open file description of `run.lock` (fcntl(2), F_OFD_SETLK): the kernel releases
 it when its owner ends, however it ends, and it can be tested without being taken. The descriptor is
 closed in every program that the owner starts. The file holds the owner's process id, and is removed
-when the lock is released; after a kill it stays and means nothing."""
+when the lock is released; after a kill it stays and means nothing.
+
+A file can be deleted while it is locked. So the owner locks the folder itself as well (flock(2)),
+where the file system has such locks on folders: most have, network file systems may not."""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ __all__ = ["FILE_NAME", "RunLock", "refuse_if_running"]
 FILE_NAME: Final = "run.lock"
 _FLOCK: Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, len (0: all), pid
 _HELD: Final = frozenset({errno.EAGAIN, errno.EACCES})
+_ASKING_S: Final = 0.5
 _OWNER_WRITES_S: Final = 1.0
 """The owner has the lock a moment before its process id is in the file."""
 
@@ -38,6 +42,13 @@ class RunLock:
         self.run_dir = run_dir
         self._path = run_dir / FILE_NAME
         self._fd = self._take()
+        try:
+            self._folder = _locked_folder(run_dir)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._path.unlink()  # the owner's was deleted, this one is nobody's
+            os.close(self._fd)
+            raise
 
     def _take(self) -> int:
         while True:
@@ -63,7 +74,9 @@ class RunLock:
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
-            self._path.unlink()  # while it is locked: who opened it already sees that it is gone
+            if _is_at(self._fd, self._path):
+                self._path.unlink()  # while it is locked: who opened it already sees that it is gone
+        os.close(self._folder)
         os.close(self._fd)
         self._fd = -1
 
@@ -80,21 +93,20 @@ class RunLock:
 
 
 def refuse_if_running(run_dir: Path) -> None:
-    """UsageError if a process holds the lock on `run_dir`. The lock is not taken, not even for a
-    moment, so that nobody else is refused because of this question."""
-    try:
+    """UsageError if a process holds the lock on `run_dir`. The lock on the file is not taken, not
+    even for a moment, and who wants the one on the folder waits for longer than this holds it: so
+    nobody else is refused because of this question."""
+    with contextlib.suppress(OSError):
         fd = os.open(run_dir / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return  # nobody has ever locked it, or who starts the run will say why it cannot be
-    try:
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        told = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
-        if told[0] != fcntl.F_UNLCK:
-            raise _running(run_dir, fd)
-    except OSError:
-        return
-    finally:
-        os.close(fd)
+        try:
+            asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            told = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+            if told[0] != fcntl.F_UNLCK:
+                raise _running(run_dir, fd)
+        finally:
+            os.close(fd)
+    with contextlib.suppress(OSError):  # who starts a run will say why it cannot be
+        os.close(_locked_folder(run_dir, shared=True))
 
 
 def _opened(path: Path) -> int:
@@ -102,6 +114,29 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise _cannot(path, error) from error
+
+
+def _locked_folder(run_dir: Path, *, shared: bool = False) -> int:
+    """Return a descriptor of the folder that holds a lock on it, if its file system has any.
+
+    UsageError if another process holds it for longer than somebody who only asks does."""
+    fd = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    end_s = time.monotonic() + _ASKING_S
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in _HELD:
+                    return fd  # no such locks here: the one on the file is all there is
+                if time.monotonic() > end_s:
+                    raise _running(run_dir, None) from error
+            else:
+                return fd
+            time.sleep(0.005)
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def _lock(fd: int, path: Path) -> bool:
@@ -122,9 +157,10 @@ def _is_at(fd: int, path: Path) -> bool:
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def _running(run_dir: Path, fd: int) -> UsageError:
+def _running(run_dir: Path, fd: int | None) -> UsageError:
+    owner = "its run.lock was deleted" if fd is None else _owner(fd)
     return UsageError(
-        f"a run is still going on in {run_dir} ({_owner(fd)}): only one process writes a record",
+        f"a run is still going on in {run_dir} ({owner}): only one process writes a record",
         remedy=f"look at it with `hil watch {run_dir}`; once it has ended, `hil run --resume "
         f"{run_dir}` goes on with it if it is not complete",
     )

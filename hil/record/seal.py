@@ -66,9 +66,9 @@ def _table_names(db: sqlite3.Connection) -> list[str]:
 
 
 def _schema(db: sqlite3.Connection) -> str:
-    version = next(_plain(db, "PRAGMA user_version"))
+    marks = [next(_plain(db, f"PRAGMA {name}")) for name in ("user_version", "application_id")]
     rows = _plain(db, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
-    return _digest([version, *rows])
+    return _digest([*marks, *rows])
 
 
 def _table(db: sqlite3.Connection, name: str) -> list[Any]:

@@ -25,7 +25,7 @@ from hil.record.digest import canonical_lines, combine, hex64
 from hil.record.opening import is_locked, make_plain
 from hil.record.pending import Pending
 from hil.record.schema import SCHEMA_VERSION, TABLES
-from hil.record.seal import SEAL, seal_of
+from hil.record.seal import SEAL, Seal, seal_of
 from hil.voter import NodeStatus, Verdict, VerdictKind
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
@@ -208,7 +208,7 @@ class Writer:
             if "full" in str(error) or "disk I/O" in str(error):
                 remedy = f"free disk space, or {remedy}"
             if doing in {"write", "commit"}:
-                remedy += "; what was recorded so far is complete and readable"
+                remedy += "; what was committed before is kept and can be read"
             raise RecordError(
                 f"cannot {doing} the record {self.path}: {error}", remedy=remedy
             ) from error
@@ -545,12 +545,15 @@ class Writer:
         """Make everything so far durable and visible to viewers, if nobody holds the write lock;
         then it is tried again in a moment. Only if too much waits is the lock waited for."""
         self._flush_block()
-        self._insert(
-            "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
-        )
+        self._pulse()
         if not self._committed() and self._pending.bytes > _PENDING_MAX:
             self.settle()
         self._commit_at_s = time.monotonic() + _COMMIT_S
+
+    def _pulse(self) -> None:
+        self._insert(
+            "pulse", (1, self._block_first, self.wall_us, time.time_ns() // 1000, os.getpid())
+        )
 
     def settle(self, patience_s: float | None = None) -> None:
         """Make everything so far durable, and wait for the lock if need be. RecordError if another
@@ -590,15 +593,19 @@ class Writer:
                 raise _Later from error
             raise
 
-    def _committed(self) -> bool:
+    def _committed(self, seals: list[Seal] | None = None) -> bool:
         """Write everything that waits; False, and it still waits, if another program has the
-        lock."""
+        lock. With `seals` also the seal of all that, which is appended there."""
         with self._guard("write"):
             if not self._in_wal:
                 self._use_wal()
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._pending.write(self._db)
+                if seals is not None:
+                    seals.append(seal_of(self._db))
+                    row = (SEAL, json.dumps(seals[-1]))
+                    self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
                 self._db.execute("COMMIT")
             except BaseException as error:
                 if self._db.in_transaction:
@@ -630,21 +637,19 @@ class Writer:
         with self._guard("read"):
             return combine(self._frames_hash, canonical_lines(self._db))
 
-    def seal(self) -> str:
-        """Write the digest of everything in the record, and return it. Nothing may follow but
-        `close`: whatever is written later breaks the seal. RecordError."""
-        self.settle()
-        self.settle()  # with the note of a lock that was waited for
+    def seal(self, **end: Any) -> str:
+        """Write the metas of the end of a run and the digest of everything in the record, as one
+        transaction: a run that is killed has either ended or not. Return the digest. Nothing may
+        follow but `close`: whatever is written later breaks the seal. RecordError."""
+        self.settle()  # what takes long, and maybe a note of a lock that was waited for
+        self._flush_block()
+        self._pulse()
+        for key, value in end.items():
+            self.meta(key, value)
         self._sealed = True
-        with self._guard("read"):
-            self._db.execute("BEGIN")
-            try:
-                seal = seal_of(self._db)
-            finally:
-                self._db.execute("ROLLBACK")
-        self.meta(SEAL, seal)
-        self.settle()
-        return str(seal["record_digest"])
+        seals: list[Seal] = []
+        self._patiently(lambda: self._committed(seals))
+        return str(seals[-1]["record_digest"])
 
     def break_seal(self) -> None:
         """What is written from now on was not part of the end that was sealed."""

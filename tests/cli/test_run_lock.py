@@ -173,6 +173,16 @@ def test_resuming_the_background_run_of_a_screen_is_refused_without_a_screen(hil
     assert "resumed" not in notes(hil.cwd / "r")
 
 
+def test_a_live_run_whose_lock_file_was_deleted_is_not_resumed(hil: Hil) -> None:
+    with going_on(hil) as run:
+        (hil.cwd / "r" / FILE_NAME).unlink()
+        second = hil("run", "--resume", "r", "--no-tui")
+        assert second.code == 2 and "a run is still going on" in second.err, second.err
+        run.send_signal(signal.SIGINT)
+        assert ended(run).code == 130
+    assert hil("replay", "r", "--verify").code == 0
+
+
 # --- the lock itself ------------------------------------------------------------------------------
 
 
@@ -184,6 +194,19 @@ def test_a_lock_that_is_asked_about_is_not_taken(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             RunLock(tmp_path)
     refuse_if_running(tmp_path)
+    RunLock(tmp_path).release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_file_was_deleted_still_holds(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        (tmp_path / FILE_NAME).unlink()
+        with pytest.raises(UsageError, match=r"its run\.lock was deleted"):
+            refuse_if_running(tmp_path)
+        with pytest.raises(UsageError, match=r"its run\.lock was deleted"):
+            RunLock(tmp_path)
+        with pytest.raises(UsageError):
+            RunLock(tmp_path)
     RunLock(tmp_path).release()
     assert list(tmp_path.iterdir()) == []
 

@@ -413,6 +413,27 @@ def test_another_seed_is_refused_by_the_golden_run(honest: Path, tmp_path: Path)
 # --- what is not (yet) whole ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM meta WHERE key='outcome'", "UPDATE meta SET value='fai' WHERE key='outcome'",
+               "UPDATE meta SET value='running' WHERE key='outcome'",
+               "UPDATE meta SET value='error' WHERE key='outcome'",
+               "UPDATE meta SET value='' WHERE key='outcome'"]
+)  # fmt: skip
+def test_an_ended_run_cannot_be_called_unfinished(
+    failed: Path, tmp_path: Path, change: str
+) -> None:
+    """So that nothing of its end would be compared with anything."""
+    everything = ["DELETE FROM repairs", "DELETE FROM health", "UPDATE upsets SET effect='masked'"]
+    assert not after(failed, tmp_path / "a", change, *everything).ok
+    bare = [change, "DELETE FROM meta WHERE key IN ('result', 'reports', 'seal')"]
+    assert not after(failed, tmp_path / "b", *bare).ok  # its manifest says that it ended
+
+
+def test_the_seal_is_compared_letter_by_letter(honest: Path, tmp_path: Path) -> None:
+    assert not after(honest, tmp_path / "a", "UPDATE meta SET value=value||' ' WHERE key='seal'").ok
+    assert not after(honest, tmp_path / "b", "PRAGMA application_id=7").ok
+
+
 def test_nothing_that_was_recorded_is_nothing_that_was_verified(tmp_path: Path) -> None:
     tmp_path.joinpath("r").mkdir()
     assert Loop(scenario(), tmp_path / "r", stop=lambda: True).run().frames == 0
