@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from hil.record import writer as writer_module
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
 from hil.record.writer import Writer
+from hil.replay import verify
 from hil.result import Progress, RunResult
 from hil.scenario import Scenario
 from hil.views.screen.source import Source, State
@@ -285,6 +288,33 @@ def test_an_aborted_record_is_one_plain_file_and_resumes_in_wal_mode(tmp_path: P
     modes: set[bool] = set()
     run(tmp_path, lambda _: modes.add(is_plain(tmp_path / "run.db")), resume=True)
     assert modes == {False} and is_plain(tmp_path / "run.db")
+
+
+HALF_WRITTEN = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+assert db.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete"
+db.execute("PRAGMA cache_size=1")  # so that pages are written before the commit
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE replies SET cpu_us = cpu_us + 1")
+db.execute("UPDATE meta SET value = 'fail' WHERE key = 'outcome'")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_half_written_is_undone_by_the_next_reader(
+    tmp_path: Path,
+) -> None:
+    """As when a run is killed while it makes one plain file of its record, at its very end."""
+    run(tmp_path / "r")
+    path = tmp_path / "r" / "run.db"
+    subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(path)], check=False)
+    assert path.with_name("run.db-journal").stat().st_size > 0
+    reader = Reader(tmp_path / "r")
+    try:
+        assert verify(reader).ok and reader.meta["outcome"] == "pass"
+    finally:
+        reader.close()
 
 
 def test_a_screen_that_looks_on_lets_go_at_the_end_and_goes_on_showing(tmp_path: Path) -> None:
