@@ -59,7 +59,7 @@ class Loop:
     writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
     waited for on `clock`. `lock`: on `run_dir`, held by the caller; without one `run` takes it, and
     raises UsageError if another run has it. `plant`: the scenario's, where it was built before and
-    nothing has flown it."""
+    nothing has flown it. `left_out`: what of the scenario's file an option took away."""
 
     def __init__(  # noqa: PLR0913  (each is a choice of its own)
         self,
@@ -75,6 +75,7 @@ class Loop:
         clock: Clock = HOST,
         lock: RunLock | None = None,
         plant: BuiltPlant | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
@@ -99,7 +100,9 @@ class Loop:
         self.limits = parts.limits
         self.delivery = parts.delivery
         self.pacer = parts.pacer
-        self._chronicle = Chronicle(parts, lambda text: self._tell(text, self.golden.next_frame))
+        self._chronicle = Chronicle(
+            parts, lambda text: self._tell(text, self.golden.next_frame), left_out
+        )
         self.steward = _steward_of(self, parts)
         self._healer = Healer(parts, self._chronicle, stop)
         self._rounds = Rounds(parts, self._chronicle, self._healer, stop)
@@ -129,7 +132,10 @@ class Loop:
                 self._tape = Capture(run_folder.capture_path(self.run_dir), self.nodes)
                 stack.callback(self._tape.close)
             stack.callback(self.rig.close)
+            # One until the record is closed, for the reports; one until then, for the record.
+            stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.enter_context(self._chronicle.kept())
+            stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             calibration = self._prepare()
             self._open_record(calibration)
             aborted_by = self._all_frames()

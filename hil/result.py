@@ -63,7 +63,8 @@ class RunResult:
     itself is an exception instead. `not_reproducible` says why another run with this seed may go
     otherwise; empty if it may not. `commands`: how many of an operator's commands were carried out.
     `planned_frames`: length of the run, skipped frames included. `not_covered`: what went wrong and
-    no expectation looks at. `wall_us`: real time [us] that the frames took.
+    no expectation looks at; `left_out`: upsets that an option took away. `wall_us`: real time [us]
+    that the frames took.
     """
 
     outcome: str
@@ -91,6 +92,7 @@ class RunResult:
     wall_us: int
     lost: tuple[LostBoard, ...] = ()
     not_covered: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     commands: int = 0
     aborted_by: str = ""
 
@@ -165,6 +167,7 @@ class RunResult:
                 for e in self.expectations
             ],
             "not_covered": list(self.not_covered),
+            "left_out": list(self.left_out),
             "metrics": self.metrics,
             **(
                 {

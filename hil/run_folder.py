@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
@@ -19,6 +22,8 @@ from hil.record.schema import SCHEMA_VERSION
 from hil.result import RunResult
 from hil.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced
 from hil.scenario import Scenario
+
+_LAST_WORDS_BYTES: Final = 96 << 10
 
 
 @contextmanager
@@ -36,6 +41,19 @@ def capture_path(run_dir: Path) -> Path:
     """Where the next capture goes: a run that is gone on with keeps the one before."""
     names = ("capture.pcapng", *(f"capture-{n}.pcapng" for n in range(2, 1000)))
     return next(p for name in names if not (p := run_dir / name).exists())
+
+
+@contextmanager
+def space_for_last_words(run_dir: Path) -> Iterator[None]:
+    """Hold some of the disk until a run ends, so that one that ends because the disk is full can
+    still say so in its record and its reports. RecordError if there is not even that much.
+
+    It is a file without a name: nothing of it is left, however the process ends."""
+    with contextlib.ExitStack() as stack:
+        with _writing(run_dir):
+            file = stack.enter_context(tempfile.TemporaryFile(dir=run_dir, buffering=0))
+            os.posix_fallocate(file.fileno(), 0, _LAST_WORDS_BYTES)
+        yield
 
 
 def create(scenario: Scenario, out: Path | None) -> Path:

@@ -170,6 +170,8 @@ def _suite(content: Mapping[str, Any]) -> ElementTree.Element:
         _expectation(case(_title(e)), e, judged=stopped is None)
     if content.get("expectations") == [] or content.get("outcome") == "untested":
         _skip(case("expectations"), "untested: the scenario says `expect: none`")
+    for text in content.get("left_out") or ():
+        _skip(case(f"upsets: {text}"), "not made: an option took them away")
     if content.get("not_covered"):
         out = ElementTree.SubElement(suite, "system-out")
         out.text = xml_text(f"no expectation covers: {'; '.join(content['not_covered'])}")

@@ -35,6 +35,8 @@ class Prepared:
     """The scenario's own, if the run is a new one."""
     plant: BuiltPlant | None = None
     """The scenario's, as it was built to check it: the run flies this one."""
+    left_out: tuple[str, ...] = ()
+    """Upsets of the scenario's file that are not made because of an option."""
 
 
 def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
@@ -72,8 +74,9 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
     return Prepared(
-        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file, plant=plant
-    )
+        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file, plant=plant,
+        left_out=loaded.left_out,
+    )  # fmt: skip
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:

@@ -185,7 +185,7 @@ def _run(
             more["inbox"] = inbox
         loop = Loop(
             scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
-            plant=prepared.plant, **more,
+            plant=prepared.plant, left_out=prepared.left_out, **more,
         )  # fmt: skip
         try:
             result = loop.run()

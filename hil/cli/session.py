@@ -19,8 +19,8 @@ __all__ = ["RUN_KEYS", "Session", "recorded", "session"]
 RUN_KEYS: Final = (
     "outcome", "exit_code", "name", "run_dir", "run_digest", "reproducible", "seed", "frames",
     "planned_frames", "wall_s", "verdicts", "upsets", "recoveries", "availability", "slips",
-    "unexplained", "held_back", "accel", "expectations", "not_covered", "metrics", "lost_boards",
-    "not_reproducible", "skipped", "plant", "commands", "aborted_by",
+    "unexplained", "held_back", "accel", "expectations", "not_covered", "left_out", "metrics",
+    "lost_boards", "not_reproducible", "skipped", "plant", "commands", "aborted_by",
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 

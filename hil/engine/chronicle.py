@@ -5,7 +5,7 @@ It decides nothing."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +27,18 @@ _LAST_WORDS_S: Final = 2.0
 
 class Chronicle:
     """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
-    method. `on_wait` is told when the record is waited for."""
+    method. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
+    away."""
 
-    def __init__(self, parts: Parts, on_wait: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        on_wait: Callable[[str], None] | None = None,
+        left_out: Sequence[str] = (),
+    ) -> None:
         self._parts = parts
         self._on_wait = on_wait
+        self._left_out = list(left_out)
         self._writer: Writer | None = None
 
     # --- opening and closing ------------------------------------------------------------------
@@ -64,11 +71,13 @@ class Chronicle:
             if self._writer is not None:
                 at_once = isinstance(error, KeyboardInterrupt)
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
+                patience_s = 0.0 if at_once else _LAST_WORDS_S
                 with contextlib.suppress(HilError):
                     self._writer.break_seal()
+                    self._writer.settle_or_drop(patience_s)
                     self._writer.note(self._parts.golden.next_frame, text)
                     self._writer.meta("outcome", "aborted" if at_once else "error")
-                    self._writer.close(0.0 if at_once else _LAST_WORDS_S)
+                    self._writer.close(patience_s)
             raise
         if self._writer is not None:
             self._writer.close()
@@ -119,6 +128,7 @@ class Chronicle:
             },
             **({} if sky is None else {"anomaly": sky.anomaly()}),
             "board_limits": heat_limits(self._parts),
+            "left_out": self._left_out,
             "outcome": "running",
         }
 

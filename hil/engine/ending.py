@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,7 @@ def result_of(
         planned_frames=scenario.frame_count,
         wall_us=metrics.wall_us + writer.wall_us,
         lost=lost,
+        left_out=tuple(json.loads(writer.recorded_meta("left_out") or "[]")),
         not_covered=() if scenario.expects_nothing else not_covered(expectations, measured),
         commands=writer.commands_but(()),
         aborted_by=aborted_by,

@@ -21,6 +21,7 @@ __all__ = ["beside", "is_locked", "is_plain", "make_plain", "open_to_read", "tid
 
 _MODE_AT: Final = 18  # byte of the file: how it must be written; 1: plain, 2: with a WAL
 _PLAIN: Final = 1
+_SPARE_BYTES: Final = 64 << 10
 _RETRY_S: Final = 0.02
 
 
@@ -98,11 +99,14 @@ def _roll_back(path: Path) -> None:
         _proven(f"{path.as_uri()}?mode=rw", {"timeout": 0}).close()
 
 
-def make_plain(db: sqlite3.Connection, patience_s: float) -> bool:
-    """Bring the database of a connection that may write back to one plain file; False if another
-    program still has it open after `patience_s`. Even then everything is in `run.db` itself, unless
-    that program reads at this moment. sqlite3.Error if it cannot be written."""
+def make_plain(db: sqlite3.Connection, path: Path, patience_s: float) -> bool:
+    """Bring the database at `path` back to one plain file, by a connection that may write; False if another
+    program still has it open after `patience_s`, or if the disk is too full. If it is only open,
+    everything is in `run.db` itself even then, unless that program reads at this moment.
+    sqlite3.Error if it cannot be written."""
     end_s = time.monotonic() + patience_s
+    if not _has_room(path):
+        return False
     while True:
         try:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -115,6 +119,17 @@ def make_plain(db: sqlite3.Connection, patience_s: float) -> bool:
         time.sleep(_RETRY_S)
 
 
+def _has_room(path: Path) -> bool:
+    """Whether all that lies in the WAL fits on the disk once more, with something to spare. It must
+    not take the last space from whoever reports that the disk is full."""
+    try:
+        size = path.with_name(path.name + "-wal").stat().st_size
+        disk = os.statvfs(path)
+    except OSError:
+        return True
+    return disk.f_bavail * disk.f_frsize > size + _SPARE_BYTES
+
+
 def tidy(path: Path) -> None:
     """Make a plain file of the record of a run that has ended, if it is none yet and nobody has it
     open. Never fails, and changes nothing that the record says."""
@@ -123,4 +138,4 @@ def tidy(path: Path) -> None:
             return
         refuse_if_running(path.parent)
         with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
-            make_plain(db, 0)
+            make_plain(db, path, 0)

@@ -75,7 +75,7 @@ class RunLock:
             return
         with contextlib.suppress(OSError):
             if _is_at(self._fd, self._path):
-                self._path.unlink()  # while it is locked: who opened it already sees that it is gone
+                self._path.unlink()  # while it is locked: who opened it sees that it is gone
         os.close(self._folder)
         os.close(self._fd)
         self._fd = -1

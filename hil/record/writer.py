@@ -107,13 +107,18 @@ class Writer:
         cls, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
     ) -> Writer:
         """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
-        writer = cls(path, on_wait)
-        with writer._or_closed():
-            with writer._guard("create"):
-                writer._patiently(writer._make_tables)
-            for key, value in meta.items():
-                writer.meta(key, value)
-            writer.commit()
+        try:
+            writer = cls(path, on_wait)
+            with writer._or_closed():
+                with writer._guard("create"):
+                    writer._patiently(writer._make_tables)
+                for key, value in meta.items():
+                    writer.meta(key, value)
+                writer.settle()
+        except BaseException:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            raise
         return writer
 
     def _make_tables(self) -> bool:
@@ -562,6 +567,14 @@ class Writer:
         if self._pending.count:
             self._patiently(self._committed, patience_s)
 
+    def settle_or_drop(self, patience_s: float) -> None:
+        """Make everything so far durable if that can be done. If not, the disk being full, it is
+        dropped, so that there is room for what follows: why the run ended."""
+        try:
+            self.settle(patience_s)
+        except RecordError:
+            self._pending.clear()
+
     def _patiently(self, work: Callable[[], bool], patience_s: float | None = None) -> None:
         """Try until it works: false, or the error of a lock, means later. RecordError."""
         patience_s = _PATIENCE_S if patience_s is None else patience_s
@@ -655,7 +668,10 @@ class Writer:
         """What is written from now on was not part of the end that was sealed."""
         if self._sealed:
             self._sealed = False
-            self._pending.before_rows("DELETE FROM meta WHERE key IN ('result', ?)", SEAL)
+            self._pending.clear()  # everything but the end itself was settled before
+            self._pending.before_rows(
+                "DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', ?)", SEAL
+            )
 
     def close(self, patience_s: float | None = None) -> None:
         """Commit, bring the database back to one plain file if nobody else has it open, and close
@@ -665,7 +681,7 @@ class Writer:
                 return
             self.settle(patience_s)
             with self._guard("close"):
-                make_plain(self._db, _PLAIN_S if patience_s is None else patience_s)
+                make_plain(self._db, self.path, _PLAIN_S if patience_s is None else patience_s)
         finally:
             self._closed = True
             self._db.close()

@@ -48,11 +48,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A scenario, the file it comes from, and notices for the user about what was changed."""
+    """A scenario, the file it comes from, notices for the user about what options changed, and the
+    upsets that are not made because of an option."""
 
     scenario: Scenario
     file: Path
-    notices: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -91,8 +93,8 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
     given and no shipped scenarios are installed.
     """
     path = find_scenario(source)
-    scenario, notices = _scenario_of(read_yaml(path), path.stem, overrides)
-    return Loaded(_beside(scenario, path), path, notices)
+    scenario, effects = _scenario_of(read_yaml(path), path.stem, overrides)
+    return Loaded(_beside(scenario, path), path, tuple(effects.notices), tuple(effects.left_out))
 
 
 def _beside(scenario: Scenario, path: Path) -> Scenario:
@@ -156,11 +158,11 @@ def find_scenario(source: str | Path) -> Path:
 
 def _scenario_of(
     document: Document, stem: str, overrides: Overrides | None
-) -> tuple[Scenario, tuple[str, ...]]:
+) -> tuple[Scenario, override.SideEffects]:
     refuse_newer_schema(document, SCHEMA_VERSION, "scenario")
-    notices: list[str] = []
+    effects = override.SideEffects()
     if overrides is not None:
-        document, notices = override.apply(document, overrides)
+        document, effects = override.apply(document, overrides)
     data = {"name": _name_of(stem), **document.data}
     problems = list(document.problems)
     try:
@@ -171,7 +173,7 @@ def _scenario_of(
     if problems:
         ordered = sorted(problems, key=lambda p: (p.line == 0, p.line, p.column))
         raise ConfigError(dict.fromkeys(ordered))
-    return scenario, tuple(notices)
+    return scenario, effects
 
 
 def _name_of(stem: str) -> str:

@@ -10,7 +10,7 @@ the later frames), the upset is left out and a notice says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
@@ -21,7 +21,7 @@ from hil.scenario.positions import Document, KeyPath
 from hil.scenario.rig import default_names
 from hil.scenario.words import BoardKind, Scheme
 
-__all__ = ["Overrides", "apply"]
+__all__ = ["Overrides", "SideEffects", "apply"]
 
 _NODES: KeyPath = ("rig", "nodes")
 _EVENTS: KeyPath = ("upsets", "events")
@@ -47,8 +47,17 @@ class Overrides:
     accel: float | None = None
 
 
-def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]]:
-    """`document` with `overrides` applied, and notices for the user about side effects.
+@dataclass(frozen=True, slots=True)
+class SideEffects:
+    """What options changed beyond what they name: `notices` for the user, and `left_out`, the
+    upsets that are not made because of an option, for everybody who reads the verdict."""
+
+    notices: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffects]:
+    """Return `document` with `overrides` applied, and their side effects.
 
     Raises UsageError if two options contradict each other or the bench file does not exist,
     ConfigError if that file is wrong or has too few boards.
@@ -56,16 +65,16 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]
     if overrides.frames is not None and overrides.duration is not None:
         raise UsageError("--frames and --duration exclude each other", remedy="give only one")
     document = document.copied()
-    notices: list[str] = []
+    effects = SideEffects()
     # Read before anything is changed.
     old_count = _frame_count(document)
     if overrides.scheme is not None:
-        _set_scheme(document, overrides.scheme, notices)
+        _set_scheme(document, overrides.scheme, effects)
     if overrides.board is not None:
         _set_board(document, overrides.board)
     if overrides.bench is not None:
         bench = load_bench(overrides.bench)
-        _set_bench(document, overrides.bench, bench, overrides.board, notices)
+        _set_bench(document, overrides.bench, bench, overrides.board, effects.notices)
     for path, value in (
         (("seed",), overrides.seed),
         (("pace",), overrides.pace),
@@ -73,8 +82,8 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, list[str]
     ):
         if value is not None:
             document.replace(path, value, f"--{path[-1]}")
-    _set_length(document, overrides, old_count, notices)
-    return document, notices
+    _set_length(document, overrides, old_count, effects)
+    return document, effects
 
 
 # Rig ----------------------------------------------------------------------------------------------
@@ -99,7 +108,7 @@ def _names(document: Document) -> list[str]:
     return [name if isinstance(name, str) else "" for name in found]
 
 
-def _set_scheme(document: Document, word: str, notices: list[str]) -> None:
+def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
     names = _names(document)
     document.replace(("rig", "scheme"), word, "--scheme")
     scheme = _scheme(document)
@@ -122,10 +131,13 @@ def _set_scheme(document: Document, word: str, notices: list[str]) -> None:
             if left:
                 document.keep((*_RATES, index, "nodes"), left)
     rates = _drop(document, _RATES, lambda rate: not _only(rate.get("nodes"), gone))
-    notices.append(
-        f"--scheme {word} leaves out {_count(len(removed), 'node')} ({', '.join(removed)})"
-        + _left_out(events, rates)
-    )
+    _leave_out(
+        effects,
+        f"--scheme {word} leaves out {_count(len(removed), 'node')} ({', '.join(removed)})",
+        f"--scheme {word}",
+        [*([_count(events, "upset event")] if events else []),
+         *([_count(rates, "upset rate")] if rates else [])],
+    )  # fmt: skip
 
 
 def _only(names: object, gone: Sequence[str]) -> bool:
@@ -233,7 +245,7 @@ def _frame_count(document: Document) -> int | None:
 
 
 def _set_length(
-    document: Document, overrides: Overrides, old_count: int | None, notices: list[str]
+    document: Document, overrides: Overrides, old_count: int | None, effects: SideEffects
 ) -> None:
     if overrides.frames is not None:
         option, shown = "--frames", str(overrides.frames)
@@ -257,7 +269,12 @@ def _set_length(
 
     events = _drop(document, _EVENTS, stays)
     if events:
-        notices.append(f"{option} {shown} ends the run at frame {count}{_left_out(events, 0)}")
+        _leave_out(
+            effects,
+            f"{option} {shown} ends the run at frame {count}",
+            f"{option} {shown}",
+            [_count(events, "upset event")],
+        )
 
 
 def _frame_of(event: dict[str, object], document: Document) -> int | None:
@@ -291,10 +308,13 @@ def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, object]]
     return len(dropped)
 
 
-def _left_out(events: int, rates: int) -> str:
-    parts = [_count(events, "upset event")] if events else []
-    parts += [_count(rates, "upset rate")] if rates else []
-    return f"; left out with it: {' and '.join(parts)}" if parts else ""
+def _leave_out(effects: SideEffects, notice: str, option: str, upsets: Sequence[str]) -> None:
+    """Note what an option did, and which `upsets` are not made because of it."""
+    if upsets:
+        what = " and ".join(upsets)
+        notice += f"; left out with it: {what}"
+        effects.left_out.append(f"{what} left out by {option}")
+    effects.notices.append(notice)
 
 
 def _count(number: int, what: str) -> str:

@@ -628,6 +628,8 @@ class _Page:
             yield events, WARN if len(others) == len(failed) else BAD
         for text in self._result.get("not_covered") or ():
             yield f"{text}: no expectation covers this", WARN
+        for text in self._result.get("left_out") or ():
+            yield text, WARN
 
     def _missing(self) -> str:
         planned = self._planned_frames

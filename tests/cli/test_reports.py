@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from xml.dom import minidom
 
 import pytest
 
-from .conftest import Hil, wait_for_row
+from .conftest import HIL, Hil, clean_env, wait_for_row
 
 TINY = "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n"
 STUCK = "target: output, bit: 5, pattern: stuck, permanent: true"
@@ -178,3 +179,48 @@ def test_another_programs_report_is_left_alone(hil: Hil) -> None:
     (hil.cwd / "r" / "junit.xml").write_text("<testsuite/>", encoding="utf-8")
     assert hil("run", "nosuch", "--out", "r").code == 2
     assert (hil.cwd / "r" / "junit.xml").read_text(encoding="utf-8") == "<testsuite/>"
+
+
+# --- no room ------------------------------------------------------------------------------------
+
+ON_A_SMALL_DISK = """
+set -e
+mount -t tmpfs -o size="$2" none "$1"
+code=0
+"$3" run s.yaml --out "$1/r" --json >answer.json 2>message.txt || code=$?
+cp -r "$1/r" kept
+exit $code
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0,
+    reason="no mount namespaces here",
+)
+@pytest.mark.parametrize("size", ["200k", "400k", "700k"])
+def test_a_full_disk_is_an_error_in_all_of_them(hil: Hil, size: str) -> None:
+    """Whether it is full before the record can be begun, or in the midst of it."""
+    storm = "upsets: {rates: [{targets: [state, output], per_s: 90}]}\n"
+    hil.write("s.yaml", TINY.replace("60", "20000") + storm)
+    disk = hil.cwd / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(disk), size, str(HIL)],
+        cwd=hil.cwd, env=clean_env(), check=False,
+    )  # fmt: skip
+    answer = json.loads((hil.cwd / "answer.json").read_text(encoding="utf-8"))
+    assert agree(hil.cwd / "kept", done.returncode, answer) == "error"
+    assert done.returncode == 3 and ("full" in answer["error"] or "No space" in answer["error"])
+
+
+def test_upsets_that_an_option_took_away_are_named_wherever_the_outcome_is(hil: Hil) -> None:
+    events = [f"{{frame: {frame}, node: a, target: state}}" for frame in (10, 40)]
+    hil.write("s.yaml", f"{TINY}upsets: {{events: [{', '.join(events)}]}}")
+    done = hil("run", "s.yaml", "--frames", "30", "--out", "r", "--json", "--no-tui")
+    answer = json.loads(done.out)
+    text = "1 upset event left out by --frames 30"
+    assert answer["outcome"] == "pass" and answer["left_out"] == [text]
+    assert agree(hil.cwd / "r", 0, answer) == "pass"
+    assert text in (hil.cwd / "r" / "junit.xml").read_text(encoding="utf-8")
+    assert text in hil("replay", "r", "--summary").out.splitlines()[-1]
+    assert hil("replay", "r", "--verify").code == 0

@@ -414,7 +414,8 @@ def test_another_seed_is_refused_by_the_golden_run(honest: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "change", ["DELETE FROM meta WHERE key='outcome'", "UPDATE meta SET value='fai' WHERE key='outcome'",
+    "change", ["DELETE FROM meta WHERE key='outcome'",
+               "UPDATE meta SET value='fai' WHERE key='outcome'",
                "UPDATE meta SET value='running' WHERE key='outcome'",
                "UPDATE meta SET value='error' WHERE key='outcome'",
                "UPDATE meta SET value='' WHERE key='outcome'"]
