@@ -28,7 +28,8 @@ BOARD: Final = "board"
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One file: what it is, what it says in a few words, and what is wrong with it. A scenario's
-    `expectations` are those that a run of it is judged by, the default ones included."""
+    `expectations` are those that a run of it is judged by, the default ones included;
+    `campaign_mode` says how it spaces its upsets, if it does."""
 
     source: str
     file: str
@@ -37,6 +38,7 @@ class Checked:
     problems: tuple[Problem, ...]
     expectations: tuple[Expectation, ...] = ()
     untested: bool = False
+    campaign_mode: str = ""
 
     @property
     def ok(self) -> bool:
@@ -70,6 +72,7 @@ class Checked:
                 for e in self.expectations
             ],
             "untested": self.untested,
+            "campaign_mode": self.campaign_mode,
             "problems": [
                 {
                     "file": p.file,
@@ -96,7 +99,7 @@ def check(source: str) -> Checked:
     file, kind, summary = source, SCENARIO, ""
     problems: tuple[Problem, ...] = ()
     expectations: tuple[Expectation, ...] = ()
-    untested = False
+    untested, campaign_mode = False, ""
     try:
         path = shipped.board_path(source) or find_scenario(source)
         file = str(path)
@@ -113,6 +116,7 @@ def check(source: str) -> Checked:
             summary = _scenario_text(scenario)
             _check_upsets(scenario, path)
             expectations, untested = scenario.expectations, scenario.expects_nothing
+            campaign_mode = scenario.campaign_mode
             _check_plant(scenario, path)
     except ConfigError as error:
         problems = error.problems
@@ -120,7 +124,7 @@ def check(source: str) -> Checked:
         if error.exit_code != ConfigError.exit_code:
             raise
         problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
-    return Checked(source, file, kind, summary, problems, expectations, untested)
+    return Checked(source, file, kind, summary, problems, expectations, untested, campaign_mode)
 
 
 def _is_board_profile(data: Mapping[Any, Any]) -> bool:

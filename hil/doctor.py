@@ -262,7 +262,6 @@ frames: 60
 rig: {{scheme: tmr, board: {board}}}
 timeouts: {{cpu_floor_ms: 20}}
 upsets:
-  one_at_a_time: true
   events:
     - {{frame: 10, node: a, target: output, tick: {ticks}, bit: 3}}
     - {{frame: 20, node: b, target: cpu, sefi: crash, tick: 1}}

@@ -35,7 +35,7 @@ from hil.voter import (
     vote_again,
 )
 
-__all__ = ["Difference", "Verification", "result_of", "tally", "verify"]
+__all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", "verify"]
 
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
 _VOTERS_AT: Final = 10
@@ -147,6 +147,14 @@ def _upset_tally(reader: Reader) -> dict[str, Any]:
     }
 
 
+def campaign_mode(reader: Reader) -> str:
+    """Return `Scenario.campaign_mode` of the recorded scenario; empty if it cannot be read."""
+    try:
+        return Scenario.model_validate(reader.meta_json("scenario")).campaign_mode
+    except (ValidationError, RecordError):
+        return ""
+
+
 def result_of(reader: Reader) -> dict[str, Any]:
     """The recorded result of a finished run.
 
@@ -167,6 +175,7 @@ def result_of(reader: Reader) -> dict[str, Any]:
         "run_digest": None,
         "seed": scenario.get("seed"),
         "name": scenario.get("name"),
+        "campaign_mode": campaign_mode(reader),
         "wall_s": reader.wall_us / 1e6,
         "expectations": None,
         "accel": scenario.get("upsets", {}).get("accel", 1.0),

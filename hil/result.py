@@ -62,6 +62,7 @@ class RunResult:
     `outcome`: what `decide` says of it; `aborted_by` who ended it early. A failure of the rig
     itself is an exception instead. `not_reproducible` says why another run with this seed may go
     otherwise; empty if it may not. `commands`: how many of an operator's commands were carried out.
+    `campaign_mode`: how upsets were spaced for it, if they were (`Scenario.campaign_mode`).
     `planned_frames`: length of the run, skipped frames included. `not_covered`: what went wrong and
     no expectation looks at; `left_out`: upsets that an option took away. `wall_us`: real time [us]
     that the frames took.
@@ -88,6 +89,7 @@ class RunResult:
     calibration: Calibration
     accel: float
     name: str
+    campaign_mode: str
     planned_frames: int
     wall_us: int
     lost: tuple[LostBoard, ...] = ()
@@ -133,6 +135,7 @@ class RunResult:
             "outcome": self.outcome,
             "exit_code": int(self.exit_code),
             "name": self.name,
+            "campaign_mode": self.campaign_mode,
             "run_dir": str(self.run_dir),
             "run_digest": self.run_digest,
             "reproducible": self.reproducible,

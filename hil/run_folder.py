@@ -123,6 +123,7 @@ def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
     return {
         **identity(scenario),
         "name": scenario.name,
+        "campaign_mode": scenario.campaign_mode,
         "outcome": RUNNING,
         "run_dir": str(run_dir),
         "planned_frames": scenario.frame_count,

@@ -45,7 +45,8 @@ RUNNING: Final = "running"
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES: Final = ("outcome", "exit_code", "run_digest", "seed", "accel", "config_hash",
-                      "run_dir", "frames", "planned_frames", "held_frames")  # fmt: skip
+                      "run_dir", "frames", "planned_frames", "held_frames",
+                      "campaign_mode")  # fmt: skip
 _MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was killed"
 
 
@@ -145,7 +146,7 @@ def _suite(content: Mapping[str, Any]) -> ElementTree.Element:
     properties = ElementTree.SubElement(suite, "properties")
     for key in _PROPERTIES:
         value = content.get(key)
-        if value is not None:
+        if value is not None and value != "":
             text = f"{value:g}" if isinstance(value, float) else xml_text(value)
             ElementTree.SubElement(properties, "property", name=key, value=text)
 

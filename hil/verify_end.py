@@ -128,7 +128,7 @@ def _expectations(
     for key, value in (
         ("exit_code", int(EXIT_OF_OUTCOME[outcome])), ("seed", scenario.seed),
         ("name", scenario.name), ("planned_frames", scenario.frame_count),
-        ("accel", scenario.upsets.accel),
+        ("accel", scenario.upsets.accel), ("campaign_mode", scenario.campaign_mode),
     ):  # fmt: skip
         out.compare(None, f"`{key}`", result.get(key), value)
     only_told = sorted(name for name in recorded if name in _FROM_RECORD or "plant." in name)

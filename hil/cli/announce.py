@@ -33,6 +33,8 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",
         f"  record    {run_dir}",
     ]
+    if scenario.campaign_mode:
+        lines[-1:-1] = [f"  campaign  {scenario.campaign_mode}"]
     if scenario.plant is not None:
         lines[-1:-1] = _plant_text(scenario)
     if upsets.accel != 1:

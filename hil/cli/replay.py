@@ -87,15 +87,18 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 
 
 def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
+    from hil.replay import campaign_mode
     from hil.views import listing
     from hil.views.style import plural
 
     found = list(listing.moments(reader, *span))
+    mode = campaign_mode(reader)
     if as_json:
         answer(
             {
                 "run_dir": str(reader.path.parent),
                 "outcome": reader.meta.get("outcome"),
+                "campaign_mode": mode,
                 "frames": [moment.as_json() for moment in found],
             }
         )
@@ -105,6 +108,8 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     total = reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0]
     where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
     say(f"{plural(len(found), 'notable frame')} {where}; in all others all nodes agreed")
+    if mode:
+        say(f"a campaign's mode: {mode}")
     return Exit.PASS
 
 

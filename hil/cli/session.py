@@ -21,6 +21,7 @@ RUN_KEYS: Final = (
     "planned_frames", "wall_s", "verdicts", "upsets", "recoveries", "availability", "slips",
     "unexplained", "held_back", "accel", "expectations", "not_covered", "left_out", "metrics",
     "lost_boards", "not_reproducible", "skipped", "plant", "commands", "aborted_by",
+    "held_frames", "campaign_mode",
 )  # fmt: skip
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 

@@ -138,6 +138,7 @@ def result_of(
         calibration=calibration,
         accel=scenario.upsets.accel,
         name=scenario.name,
+        campaign_mode=scenario.campaign_mode,
         planned_frames=scenario.frame_count,
         wall_us=metrics.wall_us + writer.wall_us,
         lost=lost,

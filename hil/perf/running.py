@@ -48,7 +48,6 @@ frames: {frames}
 rig: {{scheme: tmr, board: inproc}}
 recovery: {{resyncs: 1000000, restarts: 1000000}}
 upsets:
-  one_at_a_time: true
   rates:
     - {{targets: [state, output], per_s: 1}}
 """
@@ -177,7 +176,8 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         yield PerfRow(
             f"injection campaign, {board}", value, "1/s/core", "golden steps from Python",
             reference, value / reference, f">= {target}/s/core", value >= target,
-            f"{counts['injected']} of {runs[0].result.frames} frames hit and verified; "
+            f"{counts['injected']} of {runs[0].result.frames} frames hit and verified, one upset "
+            "at a time; "
             f"at best {max(walls):.0f}/s of real time",
         )  # fmt: skip
 

@@ -208,6 +208,17 @@ class Scenario(FrozenModel):
         """`expect: none`: the run tests nothing, and cannot pass."""
         return self.expect == NONE
 
+    @property
+    def campaign_mode(self) -> str:
+        """What `upsets: {one_at_a_time: true}` does in this scenario, in words; empty without it.
+        The figures of such a run are those of single experiments, not of a flight."""
+        if not self.upsets.one_at_a_time:
+            return ""
+        waits = "one upset at a time: each waits until the rig has recovered from the one before"
+        if self.rig.size > 1:
+            return waits
+        return f"{waits}; the bench heals the only node from the fault-free run after each"
+
     @field_validator("frame_ms")
     @classmethod
     def _whole_microseconds(cls, value: float) -> float:

@@ -403,7 +403,9 @@ class Upsets(FrozenModel):
 
     one_at_a_time: bool = Field(
         default=False,
-        description="Hold an upset back while the rig still recovers from one before.",
+        description="A mode for campaigns, not for flights: an upset waits while the rig still "
+        "recovers from one before, and in simplex the bench heals the node from the fault-free run "
+        "after each.",
     )
     accel: Annotated[Positive, Field(le=1e12)] = Field(
         default=1.0, description="All rates are multiplied by this; real orbits are slow."

@@ -170,6 +170,8 @@ class _Page:
         grid.add_column(style=DIM, no_wrap=True)
         grid.add_column()
         grid.add_row("frames", self._frames_text(frames))
+        if r.get("campaign_mode"):
+            grid.add_row("campaign", Text(str(r["campaign_mode"]), style=WARN))
         grid.add_row("verdicts", self._verdicts_text(r.get("verdicts") or {}))
         availability = r.get("availability")
         skipped = int(r.get("skipped") or 0)
@@ -626,6 +628,8 @@ class _Page:
         events = self._events_text()
         if events:
             yield events, WARN if len(others) == len(failed) else BAD
+        if self._result.get("campaign_mode"):
+            yield "a campaign's mode, one upset at a time", WARN
         for text in self._result.get("not_covered") or ():
             yield f"{text}: no expectation covers this", WARN
         for text in self._result.get("left_out") or ():

@@ -35,6 +35,8 @@ class _Checked(Protocol):
     def summary(self) -> str: ...
     @property
     def expects(self) -> str: ...
+    @property
+    def campaign_mode(self) -> str: ...
 
 
 class _Finding(Protocol):
@@ -110,6 +112,8 @@ def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
         out.add_row(Text(f"{glyphs.ok} ok", style=GOOD), file.file, file.summary)
         if file.expects:
             out.add_row("", "", file.expects)
+        if file.campaign_mode:
+            out.add_row(Text(glyphs.warn, style=WARN), "", f"for campaigns: {file.campaign_mode}")
     return out
 
 

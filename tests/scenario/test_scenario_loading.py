@@ -287,7 +287,11 @@ def test_the_quickstart_has_every_target_of_a_worker_and_its_link() -> None:
 def test_the_memory_storm_is_portable_and_runs_inproc() -> None:
     scenario = load_scenario("memory-storm", Overrides(board="inproc"))
     assert {t for rate in scenario.upsets.rates for t in rate.targets} == PORTABLE_TARGETS
-    assert scenario.upsets.one_at_a_time
+
+
+def test_no_shipped_scenario_spaces_its_upsets_for_a_campaign() -> None:
+    for name in shipped.list_scenarios():
+        assert load_scenario(name).campaign_mode == "", name
 
 
 def test_the_seu_storm_hits_every_target() -> None:
