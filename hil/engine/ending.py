@@ -153,8 +153,11 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     """Write the result into the record, and the reports beside it. Raises RecordError, also if the
     record is not in its place any more."""
     writer = chronicle.writer
+    identities = chronicle.identities()
+    for index, identity in enumerate(identities):  # a board that started anew may have a new port
+        writer.node(index, identity)
     content = run_folder.ended(
-        parts.scenario, result, chronicle.identities(), writer.recorded_meta("started_utc")
+        parts.scenario, result, identities, writer.recorded_meta("started_utc")
     )
     digest = writer.seal(
         result=result.as_json(),

@@ -88,7 +88,7 @@ class Judge:
             return
         frame.executions.append(chronicle.in_order(frame.results))
         parts.classifier.judge_nodes(frame.number, frame.results, golden)
-        parts.outside.saw(frame.number, frame.results)
+        parts.outside.saw(frame.number, frame.results, self._damaged_agents())
         verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
         self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
         if parts.rules.is_compared(verdict):
@@ -206,6 +206,9 @@ class Judge:
         if ok:
             parts.metrics.recoveries += 1
             frame.healed.update(node.name for node in nodes)
+            wrong = verdict.state != parts.golden.state_digest  # a checkpoint may have kept damage
+            for node in nodes:
+                parts.classifier.contaminated(node.name, wrong)
             for name in back.restarted:
                 boots = boots_of(parts.by_name[name].board)
                 parts.classifier.healed(name, "restart", boots)
@@ -262,6 +265,15 @@ class Judge:
             elif state is NodeState.VOTING and not parts.delivery.is_watched(node.name):
                 if node.name in frame.healed or self._is_clean(frame, node):
                     parts.classifier.settle(frame.number, node.name)
+
+    def _damaged_agents(self) -> set[str]:
+        """Nodes in whose agent's memory an upset lies."""
+        classifier = self._parts.classifier
+        return {
+            name
+            for name, dormant in classifier.dormant.items()
+            if any(u.plan.target == "agent" for u in (*classifier.open_on(name), *dormant))
+        }
 
     def _is_clean(self, frame: FrameWork, node: Node) -> bool:
         result = frame.results.get(node.name)

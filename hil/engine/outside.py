@@ -6,7 +6,7 @@ of it is kept here, also where an upset is under way on the same node and takes 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from hil.outcome import Anomaly
@@ -27,12 +27,16 @@ class Outside:
         self._first: tuple[int, str] | None = None
         self._frames: set[tuple[int, str]] = set()
 
-    def saw(self, frame: int, results: Mapping[str, NodeResult]) -> None:
-        """Take what a frame shows of the nodes that were asked."""
+    def saw(
+        self, frame: int, results: Mapping[str, NodeResult], damaged: Container[str] = ()
+    ) -> None:
+        """Take what a frame shows of the nodes that were asked. An upset has hit the agent of the
+        nodes in `damaged`: these fall silent by themselves."""
         for name, result in results.items():
             killed = result.status == CRASHED and result.signal == signal.SIGKILL
             killed = killed and not self._programs
             silent = result.status == SILENT and self._nodes[name].powered
+            silent = silent and name not in damaged
             if killed or silent or result.host:
                 self._note(frame, name, result.reason or "no answer")
 

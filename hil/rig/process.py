@@ -17,6 +17,7 @@ from hil.rig.transport import SerialTransport
 
 _START_TIMEOUT_S = 20.0
 _ENDING_TIMEOUT_S = 0.2
+_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 def find_agent() -> Path:
@@ -137,9 +138,11 @@ class ProcessBoard:
 
     @property
     def unordered_ends(self) -> tuple[str, ...]:
-        """How its agent processes ended that were not ended here, in words."""
+        """How its agent processes ended that somebody else has ended, in words. One that died of
+        what it did itself is none of them: an upset may have damaged it."""
         code = None if self._process is None else self._process.poll()
-        return (*self._ends, *(() if code is None else (_end_text(code),)))
+        ordered = code is None or -code not in _FROM_OUTSIDE
+        return (*self._ends, *(() if ordered or code is None else (_end_text(code),)))
 
     def power_off(self) -> None:
         if self.processor_use is not None:

@@ -260,7 +260,7 @@ class _Page:
             rate = injected / (flown * self._frame_us / 1e6)
             text.append(f"; {rate:.3g} per second of flight")
         if accel != 1:
-            text.append(f", ACCELERATED {accel:g}x", style=WARN)
+            text.append(f",\nACCELERATED {accel:g}x", style=WARN)
         return text
 
     def _events_text(self) -> str:

@@ -248,3 +248,17 @@ def test_a_storm_of_single_upsets_loses_no_frame(
     assert result.metrics["upsets.not_injected"] == 0
     assert result.availability == 1.0
     assert result.metrics["isolated"] == 0
+
+
+def test_a_checkpoint_that_kept_damage_is_no_anomaly_of_the_node_that_went_back_to_it(
+    tmp_path: Path,
+) -> None:
+    """A single computer is believed: it keeps a checkpoint of a state that an upset changed, goes
+    back to it after a crash, and stays wrong because of that upset."""
+    events = [
+        {"frame": 43, "node": "a", "target": "state", "bit": 9, "tick": 0},
+        {"frame": 70, "node": "a", "target": "cpu", "sefi": "crash", "tick": 3},
+    ]
+    result = run(tmp_path / "run", "inproc", "simplex", "sha256", 1, 100, events)
+    assert result.metrics["rollbacks"] == 1 and result.metrics["sdc_frames"] == 57
+    assert result.unexplained == 0

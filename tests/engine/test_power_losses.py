@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from hil.loop import Loop
 from hil.record.reader import Reader
+from hil.replay import verify
 from hil.rig.inproc import InprocBoard
 from hil.rig.node import Life
 from hil.rig.process import ProcessBoard
@@ -193,3 +195,28 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     again.run()
     assert rows(tmp_path / "again", EDGES) == rows(tmp_path / "straight", EDGES)
     assert not again.nodes[1].powered
+
+
+def test_a_board_that_comes_back_on_another_port_leaves_a_record_that_verifies(
+    tmp_path: Path,
+) -> None:
+    """Somebody takes the number of its terminal while it has no power."""
+    scenario = Scenario.model_validate(
+        {"workload": "attitude", "frames": 60, "rig": {"scheme": "tmr", "board": "process"},
+         "upsets": {"events": [{**CUT, "returns_after_frames": 10}]}, "expect": "none"}
+    )  # fmt: skip
+    taken: list[int] = []
+
+    def take_terminals() -> bool:
+        if loop.golden.next_frame == 25 and not taken:
+            taken.extend(fd for _ in range(4) for fd in os.openpty())
+        return False
+
+    loop = Loop(scenario, tmp_path, stop=take_terminals)
+    loop.run()
+    for fd in taken:
+        os.close(fd)
+    assert taken
+    reader = Reader(tmp_path)
+    assert verify(reader).differences == []
+    reader.close()
