@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from textual._xterm_parser import XTermParser
+from textual.events import Key, Paste
 from textual.messages import Message
 
 from hil.views.screen.app import Watching
@@ -225,3 +226,24 @@ def test_a_list_that_lost_its_room_has_no_pages(tmp_path: Path) -> None:
         app = asyncio.run(go())
     if app.failure is not None:
         raise app.failure
+
+
+def test_keys_that_come_while_the_last_screen_is_taken_down_have_nowhere_to_go(
+    tmp_path: Path,
+) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(12).commit()
+
+        async def go() -> None:
+            app = Watching([tmp_path], clock=lambda: 0.0)
+            async with app.run_test(size=(80, 24)) as pilot:
+                await pilot.pause()
+                screens = app._screen_stack[:]
+                app._screen_stack.clear()
+                try:
+                    for event in (Key("escape", None), Key("q", "q"), Paste("x")):
+                        await app.on_event(event)
+                finally:
+                    app._screen_stack.extend(screens)
+
+        asyncio.run(go())

@@ -226,6 +226,18 @@ def test_a_newer_record_says_what_to_do(tmp_path: Path) -> None:
 # --- keys, early and at random --------------------------------------------------------------------
 
 
+def test_a_decision_that_is_opened_before_the_first_frame_shows_the_newest(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.commit()
+        desk = desk_of(tmp_path)
+        desk.go(View.DECISION)
+        assert "no frame has been recorded yet" in text_of_page(desk)
+        story.agree(8).commit()
+        desk.refresh(80, 24)
+        assert "FRAME 7" in text_of_page(desk)
+        desk.source.close()
+
+
 def test_keys_before_the_first_frame_do_not_keep_it_from_being_followed(tmp_path: Path) -> None:
     async def flow(b: Bench) -> None:
         for key in ("space", "home", "comma", "full_stop", "left", "pagedown", "plus", "minus"):

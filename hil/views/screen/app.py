@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
 from rich.text import Text
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event
 from textual.screen import Screen
 
 from hil.printable import printable
@@ -389,6 +390,15 @@ class Watching(App[str]):
 
         self.push_screen(Ask("Only events with this text (empty: all)", self.desk.filter.text),
                          found)  # fmt: skip
+
+    async def on_event(self, event: Event) -> None:
+        """Let Textual handle an event; keys that come while the last screen is taken down have
+        nowhere to go."""
+        try:
+            await super().on_event(event)
+        except ScreenStackError:
+            if self.screen_stack:
+                raise
 
     def _handle_exception(self, error: Exception) -> None:
         """Textual would print a traceback; who called says it in a line instead."""

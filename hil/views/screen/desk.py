@@ -283,12 +283,13 @@ class Desk:
             self.frame = None
         self.view, self.scroll = view, 0
 
-    def _picked_frame(self) -> int:
+    def _picked_frame(self) -> int | None:
+        """The frame under the cursor, else the one on view; None before the first one."""
         strip = self.scene.strip
         cell = self.cell
         if cell is not None and cell < len(strip):
             return max(0, strip[-1 - cell].frame)
-        return self.scene.head
+        return self.scene.head if self.scene.head >= 0 else None
 
     @property
     def target(self) -> str:
