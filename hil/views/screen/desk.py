@@ -168,6 +168,8 @@ class Desk:
             return self._node_page(width, height)
         if self.view is View.DECISION:
             frame = scene.head if self.frame is None else self.frame
+            if frame < 0:
+                return banner(scene, self.alarms, width, marks)
             found = self._keep("decision", (frame, self._stamp(frame)),
                                lambda: decisions.decision(self.source, frame))  # fmt: skip
             assert isinstance(found, decisions.Decision)
