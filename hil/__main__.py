@@ -31,9 +31,27 @@ def _leave_the_sources() -> bool:
     return False
 
 
+def _refuse(reason: str) -> None:
+    """End with one sentence: nothing of hil that would say it better can be loaded."""
+    sys.stderr.write(
+        f"hil: {reason}\n  try: in the folder of the sources: "
+        "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/hil\n"
+    )
+    sys.exit(3)
+
+
+if sys.version_info < (3, 10):  # noqa: UP036 (from a checkout nothing else has looked)
+    _refuse(f"Python {sys.version.split()[0]} is too old; expected 3.10 or newer")
+if not __package__:
+    _refuse("its sources cannot be started by their path; expected `python3 -m hil`")
 if importlib.util.find_spec("hil._kernel") is None and _leave_the_sources():
     runpy.run_module("hil", run_name="__main__", alter_sys=True)
 else:
-    from hil.cli import main
+    try:
+        from hil.cli import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "hil":
+            raise
+        _refuse(f"it is not installed for {sys.executable}: the module `{error.name}` is missing")
 
     main()

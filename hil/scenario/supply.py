@@ -83,6 +83,13 @@ class Supply(FrozenModel):
         if not isinstance(data, dict):
             return data
         found = Findings()
+        for key in sorted(_LINE_SETTINGS & data.keys()):
+            found.add(
+                key,
+                "the serial line of a supply has no settings here: it is opened at 9600 baud, "
+                "8 data bits, no parity, 1 stop bit",
+                f"set the supply to that, or connect it by USB or network; remove `{key}`",
+            )
         words = dict(data)
         for key in _COMMANDS:
             if isinstance(command := data.get(key), str):
@@ -110,6 +117,10 @@ class Supply(FrozenModel):
 
 
 _COMMANDS: Final = ("on", "off", "read")
+_LINE_SETTINGS: Final = frozenset(
+    {"baud", "baud_rate", "stop_bits", "data_bits", "parity", "flow", "flow_control", "init"}
+)
+"""What users look for with supplies on RS-232."""
 _NEEDED: Final[dict[SupplyKind, tuple[str, ...]]] = {
     SupplyKind.SCPI: ("resource",),
     SupplyKind.USBHUB: ("hub", "port"),

@@ -39,6 +39,30 @@ def test_in_a_checkout_the_installed_one_runs(tmp_path: Path) -> None:
     assert done.stdout.startswith("PASS r ")
 
 
+def test_sources_in_a_python_without_anything_say_that_they_must_be_installed(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "hil", "doctor"], cwd=sources_in(tmp_path), text=True,
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("hil: it is not installed for ")
+    assert "the module `" in done.stderr and ".venv/bin/pip install ." in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_sources_that_are_started_by_their_path_say_how_to_start_them(tmp_path: Path) -> None:
+    folder = sources_in(tmp_path)
+    for path in ("hil", "hil/__main__.py"):
+        done = subprocess.run(
+            [sys.executable, path], cwd=folder, text=True, capture_output=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 3 and "expected `python3 -m hil`" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_sources_alone_say_that_they_must_be_installed(tmp_path: Path) -> None:
     """In a Python that has what hil needs, but not hil itself."""
     needed = tmp_path / "needed"

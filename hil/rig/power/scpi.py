@@ -1,8 +1,10 @@
 """Bench supplies that speak SCPI, through PyVISA (an extra).
 
-The commands are those of the SCPI-99 instrument class for DC supplies, which Keysight, Rigol,
-Siglent, Rohde & Schwarz, TTi and others share: INST:NSEL, VOLT, CURR, OUTP, MEAS:VOLT?, MEAS:CURR?,
-SYST:ERR?. Every setting is read back: a supply that took the bytes and not the value is an error.
+The commands are those of the SCPI-99 instrument class for DC supplies: INST:NSEL, VOLT, CURR, OUTP,
+OUTP?, MEAS:VOLT?, MEAS:CURR?, SYST:ERR?. Many supplies of Keysight, Rigol and Rohde & Schwarz have
+them. Siglent's SPD series (OUTP CH1,ON, and no OUTP?) and TTi's (V1, I1, OP1) have commands of
+their own, which are not spoken here. Every setting is read back: a supply that took the bytes and
+not the value is an error.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from hil.scenario.supply import Supply
 _LATCHED: Final = 0.98
 """Share of the current limit from which a board draws it: supplies measure to about a percent."""
 _MEASURED: Final = 2
-"""So often in a row: a latch-up stays, the peak of a disk that starts does not."""
+"""So often in a row, without a pause: what lasts longer than these measurements take (some 10 ms)
+counts as a latch-up, a start-up peak of that length, too."""
 _CLOSE: Final = 0.02
 _NO_NUMBER: Final = 9.9e37
 """SCPI-99, 7.2.1.4: infinity; 9.91e37 is "not a number"."""
@@ -97,7 +100,10 @@ class ScpiPower(Power):
             except Exception as error:
                 self._drop()  # the next try opens it anew
                 raise self.failed(
-                    f"`{command}`: {_said(error)}", "look at its display and its cable"
+                    f"`{command}`: {_said(error)}",
+                    "look at its display and its cable; if it answers other programs, it may not "
+                    "know this command: only supplies with the commands of SCPI-99 work (not "
+                    "Siglent's SPD, not TTi)",
                 ) from error
             return answers
 
