@@ -63,6 +63,7 @@ class Story:
         self.voted: bytes | None = None
         self.frame = 0
         self.out: set[str] = set()
+        self.astray: set[str] = set()
         self.throttled: dict[str, int] = {}
         self.rails: dict[str, tuple[Rail, ...]] = {}
         self.steps = dict.fromkeys(self.names, 0)
@@ -93,6 +94,13 @@ class Story:
         self._tell(outputs)
         return self
 
+    def latent(self, node: str) -> Story:
+        """A frame in which the output of a node is right, and its state is not."""
+        self.astray = {node}
+        self._tell({})
+        self.astray = set()
+        return self
+
     def _tell(self, differing: Mapping[str, int | str], golden: int = OUTPUT) -> None:
         self.writer.story_us = self.frame * 100_000
         if self.frame % 10 == 0:
@@ -109,13 +117,14 @@ class Story:
             else:
                 assert isinstance(said, int)
                 value = bytes([VALUE[0] ^ said, *VALUE[1:]])
-                ballots.append(Ballot(DONE, 0, OUTPUT ^ said, STATE ^ said))
-                results.append(NodeResult(DONE, 0, OUTPUT ^ said, STATE ^ said, value, 14, 20))
+                state = STATE ^ said ^ (name in self.astray)
+                ballots.append(Ballot(DONE, 0, OUTPUT ^ said, state))
+                results.append(NodeResult(DONE, 0, OUTPUT ^ said, state, value, 14, 20))
                 self.steps[name] += 1
         mask = sum(1 << i for i, name in enumerate(self.names) if name not in self.out)
         held = HELD if self.holds and self.voted else 0
         verdict = vote(self.frame, ballots, mask, golden, fail_silent=self.fail_silent, held=held)
-        if differing or not verdict.correct:
+        if differing or self.astray or not verdict.correct:
             agreed = next((r.output for r in results if r.output_digest == verdict.output), None)
             value = agreed if verdict.delivered else self.voted if verdict.held else None
             self.writer.notable(verdict, self.frame * 100_000, (golden, STATE), value, [results])

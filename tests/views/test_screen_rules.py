@@ -169,3 +169,10 @@ def test_a_group_that_heals_itself_says_only_that_upsets_wait(tmp_path: Path) ->
         story.agree(5)
     text = page(tmp_path, View.OVERVIEW)
     assert "one upset at a time" in text and "fault-free run" not in text
+
+
+def test_who_agrees_in_output_but_not_in_state_is_named(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(5).latent("c").agree(2)
+    text = page(tmp_path, View.DECISION, frame=5)
+    assert "decided a, b and c agree in output; the state of c differs" in text

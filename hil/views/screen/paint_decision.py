@@ -108,6 +108,9 @@ def _decided_by(found: Decision) -> str:
     agreed = [a for a in answered if a.agrees]
     back = [a.node for a in agreed if a.part == "returns"]
     text = f"{names_text(a.node for a in agreed)} agree"
+    astray = [a.node for a in agreed if a.latent]
+    if astray:
+        text += f" in output; the state of {names_text(astray)} differs"
     if back and any(a.part == "voter" for a in found.answers):
         text += f"; {names_text(back)} counted, as the voters alone did not decide"
     elif back:
