@@ -100,9 +100,9 @@ def _roll_back(path: Path) -> None:
 
 
 def make_plain(db: sqlite3.Connection, path: Path, patience_s: float) -> bool:
-    """Bring the database at `path` back to one plain file, by a connection that may write; False if another
-    program still has it open after `patience_s`, or if the disk is too full. If it is only open,
-    everything is in `run.db` itself even then, unless that program reads at this moment.
+    """Bring the database at `path` back to one plain file, by a connection that may write; False if
+    another program still has it open after `patience_s`, or if the disk is too full. If it is only
+    open, everything is in `run.db` itself even then, unless that program reads at this moment.
     sqlite3.Error if it cannot be written."""
     end_s = time.monotonic() + patience_s
     if not _has_room(path):
