@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +13,7 @@ import typer
 from hil import __version__
 from hil.cli import board, check, control, discover, doctor, orbit, replay, run, scenario, watch
 from hil.cli.failures import guarded
-from hil.cli.output import out, write
+from hil.cli.output import ClosedStream, out, write
 from hil.cli.session import session
 from hil.errors import SetupError, UsageError
 
@@ -64,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller
-            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w")))
+            setattr(sys, name, ClosedStream())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     code = guarded(partial(app, args=words, prog_name="hil", standalone_mode=False))

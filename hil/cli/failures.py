@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -28,6 +29,9 @@ __all__ = ["guarded"]
 _CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 def guarded(command: Callable[[], object]) -> int:
     """Carry a command line out; returns what to exit with."""
     try:
@@ -37,6 +41,10 @@ def guarded(command: Callable[[], object]) -> int:
         return int(done.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", Exit.INTERRUPTED, None)
+    except SystemExit as done:
+        if isinstance(done.__context__, BrokenPipeError):  # typer's own texts: nobody reads them
+            return Exit.PASS
+        raise
     except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
         text, code = _explained(error)
         return _failed(text, code, error)
@@ -48,6 +56,9 @@ def _explained(error: Exception) -> tuple[str, Exit]:
         return str(error), error.exit_code
     if isinstance(error, _CommandLineError):
         return _usage_text(error), Exit.USAGE
+    if isinstance(error, OSError) and error.errno in _FULL:
+        what = f"cannot write: {error.strerror}"
+        return f"{what}\n  try: free disk space where the output goes", Exit.ENVIRONMENT
     if isinstance(error, ImportError) and (error.name or "").startswith("hil."):
         remedy = "install it again with pip, which compiles the C kernel"
         return f"this installation lacks {error.name}\n  try: {remedy}", Exit.ENVIRONMENT

@@ -22,7 +22,24 @@ if TYPE_CHECKING:
 
     from hil.views.style import Glyphs
 
-__all__ = ["answer", "has_screen", "out", "quoted", "say", "show", "wants_ascii", "write"]
+__all__ = [
+    "ClosedStream",
+    "answer",
+    "has_screen",
+    "out",
+    "quoted",
+    "say",
+    "show",
+    "wants_ascii",
+    "write",
+]
+
+
+class ClosedStream(io.TextIOWrapper):
+    """Stands for a stdout or stderr that was closed by the caller, as by `>&-`."""
+
+    def __init__(self) -> None:
+        super().__init__(io.FileIO(os.devnull, "w"))
 
 
 def write(stream: TextIO | None, text: str) -> None:
@@ -79,7 +96,9 @@ def show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) 
 
 
 def answer(content: Mapping[str, Any]) -> None:
-    """The one JSON object."""
+    """Print the one JSON object. SetupError if there is nowhere to print it."""
+    if isinstance(sys.stdout, ClosedStream):
+        raise SetupError("stdout is closed: the result cannot be printed", remedy="leave it open")
     out(json.dumps(content, allow_nan=False))
 
 

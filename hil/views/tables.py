@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hil.printable import one_line
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
 __all__ = [
@@ -109,9 +110,10 @@ def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
     out.add_column(overflow="fold")
     out.add_column(style=DIM)
     for file in files:
-        out.add_row(Text(f"{glyphs.ok} ok", style=GOOD), file.file, file.summary)
+        name = Text(one_line(file.file))  # escaped here, so that its column is wide enough
+        out.add_row(Text(f"{glyphs.ok} ok", style=GOOD), name, Text(file.summary))
         if file.expects:
-            out.add_row("", "", file.expects)
+            out.add_row("", "", Text(file.expects))
         if file.campaign_mode:
             out.add_row(Text(glyphs.warn, style=WARN), "", f"for campaigns: {file.campaign_mode}")
     return out

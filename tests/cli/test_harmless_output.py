@@ -26,7 +26,7 @@ from rich.text import Text
 from hil.cli.entry import main
 from hil.printable import UNPRINTABLE, one_line, printable
 from hil.views.style import console_for
-from tests.cli.conftest import HIL, clean_env
+from tests.cli.conftest import HIL, Hil, clean_env
 from tests.views.story import Story
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\r\x9b31m\x85\u202e\u2066\u200fend\x1b\\"
@@ -364,3 +364,43 @@ def test_random_characters_of_all_planes_in_a_scenario_and_its_name(tmp_path: Pa
         changed = {**SCENARIO, draw.choice(list(SCENARIO)): junk, "plant": None}
         code, text = harmless_run("check", dumped(path, changed))
         assert code in {0, 2} and UNPRINTABLE.search(text) is None
+
+
+def test_file_names_of_any_characters_stay_in_their_line_and_whole(hil: Hil) -> None:
+    text = "schema: 1\nname: x\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n"
+    names = ["a\nb.yaml", "c\x1b[31md.yaml", "e[red]f.yaml"]
+    for name in names:
+        hil.write(name, text)
+    done = hil("check", *names)
+    assert done.code == 0
+    shown = [line for line in done.out.splitlines() if "ok" in line]
+    assert len(shown) == 3
+    for line, name in zip(shown, ["a\\nb.yaml", "c\\x1b[31md.yaml", "e[red]f.yaml"], strict=True):
+        assert f" {name} " in line
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["schema"], ["scenario", "list"]])
+def test_what_nobody_reads_is_no_failure_and_a_full_disk_is_one_line(
+    hil: Hil, words: list[str]
+) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" | head -c 1', "sh", str(HIL), *words], cwd=hil.cwd, env=clean_env(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stderr == ""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [HIL, *words], cwd=hil.cwd, env=clean_env(), stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert "No space left on device" in done.stderr and "internal error" not in done.stderr
+
+
+def test_a_result_for_which_stdout_is_closed_is_a_failure(hil: Hil) -> None:
+    hil.write("s.yaml", "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n")
+    command = ["sh", "-c", '"$@" >&-', "sh", str(HIL), "run", "s.yaml", "--json"]
+    done = subprocess.run(
+        command, cwd=hil.cwd, env=clean_env(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3 and "stdout is closed" in done.stderr
