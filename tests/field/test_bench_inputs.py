@@ -1,4 +1,4 @@
-"""Field cases of the bench and of the verdict, from their input files (F01, F02, F05, F07, F08,
+"""Field cases of the bench and of the verdict, from their input files (F01, F02, F05 to F09,
 F20, F31); what else is known of these kinds has its tests where it belongs."""
 
 from __future__ import annotations
@@ -147,3 +147,48 @@ def test_f07_a_command_that_a_supply_may_not_know_is_said_to_be_that(
     assert "`OUTP?`" in caught.value.message and "SPD3303X" in caught.value.message
     assert "it may not know this command" in (caught.value.remedy or "")
     power.close()
+
+
+class _PeakAtTheLimit:
+    """A supply of 2 A whose board draws the limit in its first measurements, then 0.7 A."""
+
+    def __init__(self, measurements_at_limit: int) -> None:
+        self.at_limit = measurements_at_limit
+        self.on = True
+
+    def write(self, command: str) -> None:
+        self.on = {"OUTP ON": True, "OUTP OFF": False}.get(command, self.on)
+
+    def query(self, command: str) -> str:
+        if command == "MEAS:CURR?":
+            self.at_limit -= 1
+            return "2.000" if self.at_limit >= 0 else "0.700"
+        return {"*IDN?": "ACME", "OUTP?": str(int(self.on))}[command]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("measurements_at_limit", "cut"), [(0, False), (1, False), (2, True)])
+def test_f06_a_peak_is_cut_if_two_consecutive_measurements_see_it_as_documented(
+    monkeypatch: pytest.MonkeyPatch, measurements_at_limit: int, cut: bool
+) -> None:
+    instrument = _PeakAtTheLimit(measurements_at_limit)
+    manager = SimpleNamespace(open_resource=lambda *_, **__: instrument, close=lambda: None)
+    monkeypatch.setattr(scpi, "_visa", lambda: SimpleNamespace(ResourceManager=lambda _: manager))
+    settings = {"kind": "scpi", "resource": "X", "current_limit_a": 2.0}
+    power = make("left", Supply.model_validate(settings))
+    assert (power.watch() is not None) is cut
+    assert instrument.on is not cut
+    power.close()
+
+
+@pytest.mark.parametrize(
+    "printed", (HERE / "bench" / "not_two_numbers.txt").read_text().split("\n")[:-1]
+)
+def test_f09_what_is_not_two_numbers_is_refused_as_it_was_printed(printed: str) -> None:
+    settings = {"kind": "command", "on": "true", "off": "true", "read": ["printf", "%s", printed]}
+    power = make("left", Supply.model_validate(settings))
+    with pytest.raises(SetupError, match="expected volts and amperes") as caught:
+        power.read()
+    assert repr(printed) in caught.value.message

@@ -501,7 +501,7 @@ def test_what_a_program_measures_is_taken_in_its_units(
     [
         "5,02 0,61", "5.02,0.61", "ch1: 5.02 V 0.61 A", "Voltage 5.02V, Current 610 mA", "5.02",
         " ", "5.02 0.61 3.06", "0.61 A 5.02 V", "5.02 kV 0.61 A", "5.02 V 0.61 W", "nan nan",
-        "inf 1", "1_0 2", "5.02 V 0.61 A ok", "5.02-0.61",
+        "inf 1", "1e999 0.6", "5.02 -1e999", "1_0 2", "5.02 V 0.61 A ok", "5.02-0.61",
     ],
 )  # fmt: skip
 def test_any_other_text_is_refused_with_what_was_printed(printed: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import shutil
@@ -187,7 +188,8 @@ class CommandPower(ProgramPower):
             return PowerReading(None, None)
         said = self.run(self.supply.read)
         match = _READING.fullmatch(said.strip())
-        if match is None:
+        # A number with an exponent may be too large for a float, which then holds infinity.
+        if match is None or not all(math.isfinite(float(n)) for n in match.group(1, 3)):
             raise self.failed(
                 f"`{shlex.join(self.supply.read)}` printed {said.strip()[:60]!r}; "
                 "expected volts and amperes, and nothing else, as in `5.02 0.61`",
