@@ -47,6 +47,7 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     any but VOTING  ISOLATED        no attempt left                       _climb
     ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
     RESYNC..CYCLE   ISOLATED        away: its board is looked for         away
+    ISOLATED        RESTART..       too few are left for an output        last_resort
     ISOLATED        RESET           its board is back (not while held)    returned
     VOTING          ISOLATED        the operator isolates it (held)       isolate
     REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
@@ -121,6 +122,7 @@ class Observation(enum.Enum):
 
 
 THE_HOST_WAS_BUSY = "out of step, as this computer was busy"
+TOO_FEW_ARE_LEFT = "too few nodes are left for an output"
 BOARD_IS_BACK = "its board is back"
 """Cause of a RESET that has happened already, so to speak."""
 
@@ -332,6 +334,19 @@ class Recovery:
             return []
         self._forgive(machine)
         return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")
+
+    def last_resort(self, frame: int, node: str) -> list[Action]:
+        """Without this isolated node there is no output: try it again with all attempts, once those
+        that it had are out of the window. A node that the operator or the plant keeps out is left
+        alone."""
+        machine = self._machines[node]
+        if machine.state is not NodeState.ISOLATED or machine.kept_out:
+            return []
+        latest = max((f for tried in machine.tried.values() for f in tried), default=0)
+        if frame - latest < self.policy.window_frames:
+            return []
+        self._forgive(machine)
+        return self._climb(frame, node, NodeState.RESTART, TOO_FEW_ARE_LEFT)
 
     @staticmethod
     def _forgive(machine: _Machine) -> None:

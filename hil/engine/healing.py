@@ -159,6 +159,16 @@ class Healer:
         for name in parts.delivery.power_due(frame):
             if self.agreed is not None:
                 self.carry_out(parts.recovery.power_returned(frame - 1, name))
+        self._try_the_isolated(frame)
+
+    def _try_the_isolated(self, frame: int) -> None:
+        """Nodes that were given up, where those in service are too few for an output."""
+        parts, recovery = self._parts, self._parts.recovery
+        if self.agreed is None or len(recovery.in_service) >= parts.rules.needed:
+            return
+        for name in recovery.in_state(NodeState.ISOLATED):
+            if parts.by_name[name].powered and name not in parts.rig.attendant.looking_for:
+                self.carry_out(recovery.last_resort(frame - 1, name))
 
     def _take_in(self, frame: int) -> None:
         """Take up the boards that were looked for and are back. Where nobody is left to go on, one

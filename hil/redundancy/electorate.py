@@ -50,6 +50,12 @@ class Rules:
         """Whether the last voted output is delivered again where there is no other."""
         return self.unvoted is Unvoted.HOLD
 
+    @property
+    def needed(self) -> int:
+        """How many nodes it takes at least for an output in every frame."""
+        alone = self.size == 1 or (self.unvoted is Unvoted.DELIVER and not self.unvoted_frames)
+        return 1 if alone else 2
+
     def delivers_unvoted(self, frames_alone: int) -> bool:
         """Whether the output of a node that is alone leaves the system, in its `frames_alone`-th
         frame in a row."""

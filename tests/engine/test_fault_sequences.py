@@ -218,6 +218,28 @@ def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: 
     assert result.verdicts["unanimous"] == 80
 
 
+@pytest.mark.parametrize(("scheme", "without"), [("simplex", 20), ("dmr", 40), ("tmr", 3)])
+def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_output(
+    scheme: str, without: int, tmp_path: Path
+) -> None:
+    """One node after the other is reset until its ladder is used up, and nothing is rolled back:
+    after the window of the ladder the healthy boards compute again."""
+    events = [
+        {"frame": 20 + 40 * j + 4 * k, "node": "abc"[j], "target": "cpu", "sefi": "reset",
+         "tick": 1}
+        for j in range(SIZE[scheme]) for k in range(8)
+    ]  # fmt: skip
+    scenario = Scenario.model_validate(
+        {"workload": "attitude", "frames": 300, "rig": {"scheme": scheme, "board": "inproc"},
+         "recovery": {"rollbacks": 0}, "upsets": {"events": events, "allow_missed": 24},
+         "expect": "none"}
+    )  # fmt: skip
+    result = Loop(scenario, tmp_path).run()
+    assert result.metrics["sdc_frames"] == 0
+    assert result.metrics["unresolved"] == without
+    assert result.metrics["isolated"] <= (1 if scheme == "tmr" else 0)
+
+
 # --- storms -------------------------------------------------------------------------------------
 
 

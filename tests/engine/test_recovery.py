@@ -253,6 +253,11 @@ class Walk:
             actions = self.r.restored(self.frame, "a", first, "power is back")
         elif rule == "returned":
             actions = self.r.returned(self.frame, "a")
+        elif rule == "last_resort":
+            kept_out = before is not S.ISOLATED or self.held or self.shed
+            recent = any(self.frame - f < self.policy.window_frames for f, _ in self.tries)
+            actions = self.r.last_resort(self.frame, "a")
+            assert not (actions and (kept_out or recent))
         elif rule == "away":
             self.r.away(self.frame, Action("a", before, "silent"))
             actions = []
@@ -296,7 +301,7 @@ class Walk:
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule in ("reintegrate", "restored", "power", "returned")
+            assert rule in ("reintegrate", "restored", "power", "returned", "last_resort")
         assert self.r.is_held("a") == self.held and self.r.is_shed("a") == self.shed
         assert not (self.held or self.shed) or now is S.ISOLATED
         ordered = ("isolate", "order", "excuse", "reintegrate", "shed", "restored")
@@ -322,6 +327,8 @@ class Walk:
             self.call("returned", "returned")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
             self.call("power", "power_returned")
+        elif state is S.ISOLATED and self.rng.random() < 0.2:
+            self.call("last_resort", "last_resort")
         elif self.rng.random() < 0.15:
             rule = self.rng.choice(
                 ("isolate", "reintegrate", "order", "excuse", "shed", "restored")
@@ -436,6 +443,7 @@ ON = {
     "out of step for the host's fault": {"excuse"},
     "away: its board is looked for": {"away"},
     "its board is back (not while held)": {"returned"},
+    "too few are left for an output": {"last_resort"},
     "the plant takes it out (shed)": {"shed"},
     "the plant gives it back": {"restored"},
 }
