@@ -153,7 +153,7 @@ def _agent() -> _Finding:
 
 
 def _missing_workloads(rig: Any, node: Any) -> list[str]:
-    from hil.errors import NodeError
+    from hil.errors import NodeError, TraceForbidden
     from hil.kernel import workloads
 
     missing: list[str] = []
@@ -161,6 +161,8 @@ def _missing_workloads(rig: Any, node: Any) -> list[str]:
         rig.workload = workload.name
         try:
             rig.load(node)
+        except TraceForbidden:  # then it can load none, and is as it should be
+            raise
         except NodeError:
             missing.append(workload.name)
     return missing

@@ -169,6 +169,14 @@ class NodeError(HilError):
     """
 
 
+class TraceForbidden(NodeError):
+    """An agent may not trace its worker with ptrace, so it cannot start one.
+
+    Example scenarios: a container whose seccomp profile forbids ptrace;
+    `kernel.yama.ptrace_scope` is 3.
+    """
+
+
 class RecordError(HilError):
     """The record of a run cannot be written or read.
 

@@ -118,7 +118,8 @@ class Rounds:
             return None
         left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
         patience_us = min(left_us, parts.rig.timing.lost_after_us)
-        return Timing(parts.rig.timing.retry_us, patience_us, noise_patience=1)
+        timing = parts.rig.timing
+        return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
     def _explain_silence(self, results: dict[str, NodeResult], heard_us: int) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced

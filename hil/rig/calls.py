@@ -69,7 +69,7 @@ class Timing:
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
     noise_patience: int = 4
-    busy_us: int = 60_000_000
+    busy_us: int = 6_000_000
 
 
 @dataclass(frozen=True, slots=True)

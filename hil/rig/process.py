@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +20,9 @@ from hil.rig.transport import SerialTransport
 _START_TIMEOUT_S = 20.0
 _ENDING_TIMEOUT_S = 0.2
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_REAP_US = 1_000_000
+_REAP_EVERY_US = 1_000
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def find_agent() -> Path:
@@ -43,6 +48,23 @@ def find_agent() -> Path:
         "the hil-agent executable was not found",
         remedy="install this package again with pip (it builds hil-agent), or set HIL_AGENT",
     )
+
+
+def _adopt_orphans() -> None:
+    """The workers of an agent that was killed become children of this process, which waits for
+    them. In a container process 1 often waits for nobody, and each would stay as a zombie."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap_group(group: int) -> None:
+    """Wait for all that is left of a killed agent's process group: it dies with the agent."""
+    until_us = HOST.now_us() + _REAP_US
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while HOST.now_us() < until_us:
+            pid, _ = os.waitpid(-group, os.WNOHANG)
+            if not pid:
+                HOST.sleep_us(_REAP_EVERY_US)
 
 
 class ProcessBoard:
@@ -82,6 +104,7 @@ class ProcessBoard:
 
     def _start(self) -> None:
         self.power_off()
+        _adopt_orphans()
         try:
             self._process = subprocess.Popen(
                 [
@@ -153,6 +176,7 @@ class ProcessBoard:
         self._ends = list(self.unordered_ends)
         self._process.kill()
         self._process.wait()
+        _reap_group(self._process.pid)
         for stream in (self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()

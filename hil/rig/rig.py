@@ -6,7 +6,9 @@ Order of life: `open` (connect, HELLO), `load` (initial state on every node), `c
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.clock import HOST, Clock
-from hil.errors import KernelError, LinkTimeout, NodeError, SetupError
+from hil.errors import KernelError, LinkTimeout, NodeError, SetupError, TraceForbidden
 from hil.rig import messages
 from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
@@ -61,8 +63,16 @@ _LIMIT_LOST_AFTER_US: Final = 15_000_000
 _LOST_AFTER_US: Final = 500_000
 """A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
 
-_BUSY_FACTOR: Final = 2000
-"""A step may be busy for its budget of CPU time, under the lowest duty a thousand times as long."""
+_BUSY_FACTOR: Final = 20
+"""By the clock a step may take so many times its budget of CPU time: others compute, too."""
+
+_FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+_PTRACE_REMEDY: Final = (
+    "allow ptrace where the agent runs: `sysctl kernel.yama.ptrace_scope` must say less than 3; a "
+    "container needs `--cap-add=SYS_PTRACE`, or a seccomp profile that allows ptrace; or use "
+    "`--boards inproc`, which needs none"
+)
+"""What to do where an agent may not trace its own worker."""
 
 _NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _OK: int = lib.HIL_OK
@@ -108,7 +118,7 @@ def _port_is_gone(board: Board) -> bool:
 
 def _patient(timing: Timing) -> Timing:
     """For a board that changes its power mode, or starts a program: that takes seconds."""
-    return Timing(timing.retry_us, max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
+    return replace(timing, lost_after_us=max(timing.lost_after_us, _LIMIT_LOST_AFTER_US))
 
 
 class Rig:
@@ -133,6 +143,7 @@ class Rig:
         self.kept_from_looking_us = 0
         """How long the host did not look at its links in the last step, although it should have."""
         self.attendant = Attendant(clock)
+        self._duties: dict[str, int] = {}
         self._cuts: dict[str, int] = {}
         self._cycled: dict[str, Life] = {}
         powers = (_power_of(node) for node in self.nodes)
@@ -167,6 +178,12 @@ class Rig:
         if isinstance(result, bytes):
             return result
         if isinstance(result, Refusal):
+            if self._lacks_ptrace(call, result):
+                raise TraceForbidden(
+                    f"node {node.name}: its agent may not trace its worker (ptrace: "
+                    f"{os.strerror(result.detail)}), and so cannot compute",
+                    remedy=_PTRACE_REMEDY,
+                )
             why = _STATUS_TEXT.get(result.status, f"status {result.status}")
             if result.suspended:
                 why = "it is suspended"
@@ -180,6 +197,11 @@ class Rig:
             f"node {node.name} does not answer: {reason}",
             remedy="is hil-agent running on the board, at this baud rate, with RX and TX crossed?",
         )
+
+    def _lacks_ptrace(self, call: Call, told: Refusal) -> bool:
+        """Whether an agent could not start a worker because its system forbids it to trace one."""
+        starts = call.type in (Msg.LOAD, Msg.RESTART) and not self.workload.startswith(PREFIX)
+        return starts and told.status == lib.HIL_ERR_IO and told.detail in _FORBIDDEN
 
     # --- bringing up --------------------------------------------------------------------------
 
@@ -368,13 +390,19 @@ class Rig:
         # A repetition is harmless, so the first may come soon: ten times the slowest golden round
         # trip.
         retry_us = min(self.timing.retry_us, max(20_000, 10 * worst_round_trip))
-        busy_us = max(self.timing.busy_us, _BUSY_FACTOR * self.budget.cpu_us)
-        self.timing = replace(self.timing, retry_us=retry_us, busy_us=busy_us)
+        self.timing = replace(self.timing, retry_us=retry_us)
+        self._bear_with_busy()
         for node in self.nodes:
             self.load(node)
         return Calibration(
             frames, cpu_us[len(cpu_us) // 2], cpu_us[-1], worst_round_trip, self.budget
         )
+
+    def _bear_with_busy(self) -> None:
+        """For as long as the slowest node may be busy with a step that ends."""
+        slowest_us = self.budget.cpu_us * 1000 // min(self._duties.values(), default=1000)
+        busy_us = max(2 * self.timing.lost_after_us, _BUSY_FACTOR * slowest_us)
+        self.timing = replace(self.timing, busy_us=busy_us)
 
     def _must_match(self, node: Node, got: int, want: int, what: str) -> None:
         if got != want:
@@ -472,6 +500,8 @@ class Rig:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
         a loss of power lifts all of it. LinkTimeout, NodeError."""
         call = Call(node.link, self.next_seq(), Msg.LIMIT, messages.limit_request(limits))
+        self._duties[node.name] = limits.duty_permille
+        self._bear_with_busy()
         run_calls([call], _patient(self.timing))
         return messages.limited(self.expect(node, call))
 

@@ -116,7 +116,8 @@ class Event(FrozenModel):
     node: NodeName = Field(description="Name of the node that is hit.")
     target: TargetWord = Field(
         description="What is hit. stack, heap, text, gpr, vector: not on inproc boards; board-ram: "
-        "only on emulated ones."
+        "only on emulated ones; agent: the memory of the board's agent; check-bits: those of the "
+        "checkpoint."
     )
     tick: U32 | None = Field(
         default=None, description="When in the step: at this progress tick (0: before it starts)."

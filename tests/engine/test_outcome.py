@@ -314,6 +314,7 @@ def struck_later(target: str, frames_later: int, kind: str = "bit") -> tuple[Sto
     ("target", "kind", "frames_later"),
     [
         ("text", "bit", 1), ("text", "bit", 71), ("state", "stuck", 71), ("board-ram", "bit", 71),
+        ("agent", "bit", 1), ("agent", "bit", 71),
         ("stack", "bit", 1), ("gpr", "bit", 1), ("vector", "bit", 1),
     ],
 )  # fmt: skip
@@ -331,7 +332,7 @@ def test_what_still_lies_in_the_node_may_strike_later(
     ("target", "frames_later"),
     [
         ("stack", 2), ("gpr", 2), ("vector", 2), ("stack", 71), ("heap", 1), ("state", 1),
-        ("input", 1), ("output", 1), ("checkpoint", 1), ("link", 1), ("cpu", 1), ("board", 1),
+        ("input", 1), ("output", 1), ("checkpoint", 1), ("check-bits", 1), ("link", 1), ("cpu", 1), ("board", 1),
     ],
 )  # fmt: skip
 def test_a_settled_upset_of_which_nothing_is_left_keeps_its_outcome(

@@ -22,7 +22,7 @@ from hil.rig.emulated.ram import GUEST_BYTES
 from hil.rig.messages import Hello
 from hil.scenario import Scenario, Target
 from hil.scenario.words import STEPS_MAX
-from hil.upset_limits import BOARD_RAM_BYTES, LARGEST_BITS, UpsetLimits, check_upsets
+from hil.upset_limits import AGENT_BITS, BOARD_RAM_BYTES, LARGEST_BITS, UpsetLimits, check_upsets
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
@@ -58,6 +58,10 @@ def problems(found: Scenario) -> list[str]:
         ({"target": "output", "bit": 448}, "bit", "expected 0 to 447"),
         ({"target": "heap", "bit": 1088}, "bit", "expected 0 to 1087"),
         ({"target": "checkpoint", "bit": 512}, "bit", "expected 0 to 511"),
+        ({"target": "checkpoint", "bit": 511, "pattern": "adjacent"}, "bit", "expected 0 to 510"),
+        ({"target": "check-bits", "bit": 64}, "bit", "64 bits; expected 0 to 63"),
+        ({"target": "check-bits", "frame": 0}, "frame", "expected frame 1 or later"),
+        ({"target": "agent", "bit": AGENT_BITS}, "bit", f"expected 0 to {AGENT_BITS - 1}"),
         ({"target": "text", "bit": 5_000_000}, "bit", "at most; expected 0 to"),
         ({"target": "stack", "bit": 2_097_152}, "bit", "expected 0 to 2097151"),
         ({"target": "gpr", "bit": 2112}, "bit", "expected 0 to 2111"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,20 @@ TARGETS = ("state", "state", "input", "output")
 TIMING = Timing(retry_us=20_000, lost_after_us=5_000_000)
 
 MakeRig = Callable[..., Rig]
+
+
+def check_bits(word: int) -> int:
+    """The check byte of 64 bits as textbooks make it: an array of positions from 1 on, of which the
+    powers of two are parities over all positions that have that bit, and one parity over all."""
+    places = [0] * 72
+    data = iter(range(64))
+    for position in range(1, 72):
+        if position & (position - 1):
+            places[position] = word >> next(data) & 1
+    for power in (1, 2, 4, 8, 16, 32, 64):
+        places[power] = sum(places[p] for p in range(1, 72) if p & power) & 1
+    parities = [places[power] for power in (1, 2, 4, 8, 16, 32, 64)] + [sum(places) & 1]
+    return sum(bit << i for i, bit in enumerate(parities))
 
 
 def region(rig: Rig, node: Node, which: Region, length: int) -> bytes:
@@ -512,6 +527,135 @@ class NodeContract:
             for frame in range(kept + 1, 10):
                 result = one(rig, frame, golden.input_of(frame))
                 assert result.state_digest == states[frame]
+
+    def _kept(self, make_rig: MakeRig) -> tuple[Rig, Node, Golden]:
+        """A board that has just kept a copy of its state after frame 0, and scrubs all of it."""
+        rig = make_rig("sha256")
+        node, golden = rig.nodes[0], Golden("sha256", SEED)
+        rig.scrub_words = 64
+        rig.load(node)
+        golden.step()
+        assert is_golden(one(rig, 0, golden.input), golden)
+        assert rig.checkpoint([node], Sync(0, golden.state_digest)) == [(node, HIL_OK)]
+        return rig, node, golden
+
+    def test_check_bits_are_those_of_the_kept_state_and_one_wrong_one_is_put_right(
+        self, make_rig: MakeRig
+    ) -> None:
+        rig, node, golden = self._kept(make_rig)
+        kept, words = golden.state, golden.workload.state_len // 8
+        agreed, rng = Sync(0, golden.state_digest), random.Random(SEED)
+        for frame in range(1, 30):
+            bit = 8 * words - 1 if frame == 1 else rng.randrange(8 * words)
+            assert (
+                rig.arm(node, Arm(frame, frame, "check-bits", "bit", bit=bit, exact=True)) is None
+            )
+            golden.step()
+            assert is_golden(one(rig, frame, golden.input), golden)
+            told = report_of(rig, node, frame)
+            assert told.verified and told.changed
+            assert (told.bit, told.space) == (bit, 8 * words)
+            word = int.from_bytes(kept[bit // 8 * 8 : bit // 8 * 8 + 8], "little")
+            assert told.before[0] == check_bits(word)  # the last one was put right, too
+            assert told.after[0] == check_bits(word) ^ 1 << bit % 8
+            assert rig.health([node])["n0"].corrected == frame
+        assert rig.health([node])["n0"].uncorrected == 0
+        rig.restore(node, agreed)
+        assert digest(read_state(rig, node, len(kept))) == agreed.state_digest
+
+    def test_two_wrong_check_bits_of_a_word_are_seen_and_the_state_is_acquitted(
+        self, make_rig: MakeRig
+    ) -> None:
+        rig, node, golden = self._kept(make_rig)
+        agreed = Sync(0, golden.state_digest)
+        arm = Arm(1, 1, "check-bits", "adjacent", width=2, bit=8 * 5 + 3, exact=True)
+        assert rig.arm(node, arm) is None
+        golden.step()
+        assert is_golden(one(rig, 1, golden.input), golden)
+        told = report_of(rig, node, 1)
+        assert told.verified and told.before[0] ^ told.after[0] == 3 << 3
+        health = rig.health([node])["n0"]
+        assert health.corrected == 0 and health.uncorrected > 0
+        rig.restore(node, agreed)
+        state = read_state(rig, node, golden.workload.state_len)
+        assert digest(state) == agreed.state_digest
+
+    def test_there_are_no_check_bits_before_there_is_a_checkpoint(self, make_rig: MakeRig) -> None:
+        rig = make_rig("attitude")
+        golden = Golden("attitude", SEED)
+        golden.step()
+        assert rig.arm(rig.nodes[0], Arm(1, 0, "check-bits", "bit", bit=0)) is None
+        assert is_golden(one(rig, 0, golden.input), golden)
+        assert report_of(rig, rig.nodes[0], 1).state == "missed"
+
+    # --- the agent's own memory -----------------------------------------------------------------
+
+    def test_the_bit_of_the_agent_that_is_flipped_is_the_bit_that_is_read_back(
+        self, make_rig: MakeRig
+    ) -> None:
+        rig = make_rig("attitude")
+        rig.timing = replace(rig.timing, busy_us=1_000_000)
+        node, golden, rng = rig.nodes[0], Golden("attitude", SEED), random.Random(SEED)
+        bits = 8 * lib.agent_memory_len()
+        seen, told_after_reset, frame = 0, 0, 0
+        for id_ in range(1, 200):
+            bit = rng.randrange(bits)
+            assert (
+                rig.arm(node, Arm(id_, frame, "agent", "bit", tick=3, bit=bit, exact=True)) is None
+            )
+            golden.step()
+            result = one(rig, frame, golden.input)
+            if result.status == SILENT:  # what hit it, it says in its next life
+                rig.reset(node)
+            told = rig.report(node, id_)
+            assert told is not None and told.state == "injected" and told.verified
+            assert (told.bit, told.space) == (bit, bits)
+            assert told.before[0] ^ told.after[0] == 1 << bit % 8
+            seen += 1
+            if is_golden(result, golden):
+                frame += 1
+                continue
+            told_after_reset += result.rebooted or result.status == SILENT
+            rig.reset(node)
+            golden, frame = Golden("attitude", SEED), 0
+        assert seen == 199
+
+    def test_an_agent_whose_memory_cannot_be_right_starts_anew_and_says_what_hit_it(
+        self, make_rig: MakeRig
+    ) -> None:
+        """A word of ones in every place: an index or a length among them is beyond its array."""
+        rig = make_rig("attitude")
+        rig.timing = replace(rig.timing, busy_us=1_000_000)
+        node, golden = rig.nodes[0], Golden("attitude", SEED)
+        golden.step()
+        size, rebooted = lib.agent_memory_len(), 0
+        for at in (*range(32, 64, 8), *range(size - 160, size - 8, 8)):
+            arm = Arm(
+                at, 0, "agent", "random_word", width=64, value=2**64 - 1, bit=8 * at, exact=True
+            )
+            assert rig.arm(node, arm) is None
+            result = one(rig, 0, golden.input)
+            if result.status == SILENT:
+                rig.reset(node)
+            told = rig.report(node, at)
+            assert told is not None and told.state == "injected" and told.verified
+            assert told.after == b"\xff" * 8
+            rebooted += result.rebooted
+            rig.reset(node)
+            assert is_golden(one(rig, 0, golden.input), golden)
+            rig.reset(node)
+        assert rebooted > 0
+
+    def test_a_bit_beyond_the_agents_memory_is_not_hit(self, make_rig: MakeRig) -> None:
+        rig = make_rig("attitude")
+        node, golden = rig.nodes[0], Golden("attitude", SEED)
+        golden.step()
+        bits = 8 * lib.agent_memory_len()
+        assert rig.arm(node, Arm(1, 0, "agent", "bit", bit=bits, exact=True)) is None
+        assert is_golden(one(rig, 0, golden.input), golden)
+        told = report_of(rig, node, 1)
+        assert (told.state, told.space) == ("failed", bits)
+        assert rig.arm(node, Arm(2, 1, "agent", "stuck", bit=0)) is not None
 
     def test_a_state_that_nobody_agreed_on_is_not_kept(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")

@@ -114,3 +114,29 @@ def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience:
         requests += 1
     assert requests == {1: 12, 3: 20}[patience]
     assert link.statistics.retries == requests - 1 and len(mute.answers) == 20_000 - requests
+
+
+def test_who_says_for_ever_that_it_is_busy_is_given_up(line: tuple[Link, Mute]) -> None:
+    """A step under a limit may last long; an agent whose memory was hit may never end one."""
+    link, mute = line
+    busy = bytes([Msg.REPORT, 0xFE, 1, 0, 0, 0])  # not now, as a step is under way
+    mute.answers = [encode(Msg.ERROR, 7, busy)] * 20_000
+    result = ask(link, Timing(20_000, 3_000_000)).result
+    assert isinstance(result, Silence) and link.silence == result.reason
+    assert result.reason.startswith("busy for ")
+    assert isinstance(link.clock, VirtualClock)
+    assert 6_000_000 <= link.clock.elapsed_us < 8_000_000
+    assert link.statistics.retries < 100
+
+
+def test_an_agent_that_always_answers_with_a_nak_is_asked_ever_more_rarely(
+    line: tuple[Link, Mute],
+) -> None:
+    link, mute = line
+    mute.answers = [encode(Msg.NAK, 0, b"")] * 20_000
+    silence_ = ask(link, Timing(20_000, 3_000_000)).result
+    assert isinstance(silence_, Silence) and "only damaged frames" in silence_.reason
+    assert isinstance(link.clock, VirtualClock)
+    seconds = link.clock.elapsed_us / 1e6
+    assert seconds == pytest.approx(12.0, abs=0.2)
+    assert link.statistics.retries < 20 + seconds / 0.128
