@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine, hex64
@@ -58,6 +58,14 @@ _BLOCK_FRAMES = 4096
 
 _KIND_NAMES = {kind: kind.name.lower() for kind in VerdictKind}
 _STATUS_NAMES = {int(status): status.name.lower() for status in NodeStatus}
+
+
+_INTEGER_MAX: Final = 2**63 - 1
+
+
+def _integer(value: int) -> int:
+    """A number of a board as the record can hold it: a damaged board may count with all 64 bits."""
+    return max(-_INTEGER_MAX, min(value, _INTEGER_MAX))
 
 
 class Writer:
@@ -447,14 +455,17 @@ class Writer:
         round_trip_us: int | None = None,
         clock: ClockEstimate | None = None,
     ) -> None:
-        placed = None if clock is None else int(self._on_wall(clock.to_host_us(h.uptime_us)))
+        placed = None
+        if clock is not None:
+            placed = _integer(int(self._on_wall(clock.to_host_us(h.uptime_us))))
         rails = json.dumps([[r.name, r.mv, r.ma] for r in h.rails])
         self._insert(
             "health",
             (
                 None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
-                h.free_mib, h.uptime_us, h.steps, h.crashes, h.hangs, h.restarts, h.corrected,
-                h.uncorrected, h.rx_errors, h.duplicates, rails, round_trip_us, placed,
+                h.free_mib, _integer(h.uptime_us), h.steps, h.crashes, h.hangs, h.restarts,
+                _integer(h.corrected), _integer(h.uncorrected), _integer(h.rx_errors),
+                _integer(h.duplicates), rails, round_trip_us, placed,
                 h.power_mw,
             ),
         )  # fmt: skip

@@ -332,7 +332,8 @@ def test_what_still_lies_in_the_node_may_strike_later(
     ("target", "frames_later"),
     [
         ("stack", 2), ("gpr", 2), ("vector", 2), ("stack", 71), ("heap", 1), ("state", 1),
-        ("input", 1), ("output", 1), ("checkpoint", 1), ("check-bits", 1), ("link", 1), ("cpu", 1), ("board", 1),
+        ("input", 1), ("output", 1), ("checkpoint", 1), ("check-bits", 1), ("link", 1), ("cpu", 1),
+        ("board", 1),
     ],
 )  # fmt: skip
 def test_a_settled_upset_of_which_nothing_is_left_keeps_its_outcome(

@@ -1,8 +1,8 @@
 """Single upsets under TMR, one at a time: no wrong output leaves the system, whatever is hit.
 
-The agents' own memory and the check bits of their checkpoints are among the targets. A thousand upsets
-run by default, 20 000 with `-m slow`. `-m stress` runs a million, at least 100 000 of them on agent
-memory and check bits, in two halves side by side:
+The agents' own memory and the check bits of their checkpoints are among the targets. A thousand
+upsets run by default, 20 000 with `-m slow`. `-m stress` runs a million, at least 100 000 of them
+on agent memory and check bits, in two halves side by side:
 
     pytest -m stress -n 2 --dist load -s tests/engine/test_single_upsets.py
 """
@@ -20,6 +20,7 @@ from hil.loop import Loop
 from hil.outcome import EFFECTS
 from hil.record.reader import Reader
 from hil.scenario import WORKLOADS, Scenario
+from hil.upset_limits import AGENT_BITS
 
 IN_ONE_RUN = 50_000
 MEMORY = ("state", "input", "output", "checkpoint")
@@ -59,11 +60,9 @@ def shower(name: str, seed: int, upsets: int, board: str, out: Path) -> Counter[
     assert result.metrics["isolated"] == 0, what
     assert result.upsets["injected"] == result.upsets["verified"], what
     reader = Reader(out)
-    rows = reader.rows(
-        "SELECT target, effect, outcome, state, count(*) FROM upsets GROUP BY 1,2,3,4"
-    )
+    counts = "SELECT target, effect, outcome, state, count(*) FROM upsets GROUP BY 1, 2, 3, 4"
     found: Counter[tuple[str, str]] = Counter()
-    for target, effect, outcome, state, count in (tuple(row) for row in rows):
+    for target, effect, outcome, state, count in map(tuple, reader.rows(counts)):
         if state == "injected":
             assert effect in EFFECTS, (what, target, effect)
             assert outcome in ("no_effect", "corrected", "recovered"), (what, target, outcome)
@@ -88,7 +87,7 @@ def flood(
     for (target, _), count in seen.items():
         by_target[target] += count
     runs = seed - first_seed
-    print(f"{sum(seen.values())} single upsets in {runs} runs: {dict(by_target)}; {dict(seen)}")
+    print(f"{sum(seen.values())} single upsets in {runs} runs: {dict(by_target)}; {dict(seen)}")  # noqa: T201
     assert by_target["agent"] + by_target["check-bits"] >= total // 10
     assert set(by_target) == {*MEMORY, *OWN, "link", "cpu"}
     # Nothing corrects a check bit but the code; in a copy that is replaced first it stays unseen.
@@ -105,6 +104,55 @@ def test_twenty_thousand_single_upsets_give_no_wrong_output(tmp_path: Path) -> N
     flood(18_000, ("attitude",), "inproc", tmp_path)
     (tmp_path / "process").mkdir()
     flood(2000, ("attitude",), "process", tmp_path / "process")
+
+
+def sweep(bits: range, out: Path) -> Counter[str]:
+    """Each of these bits of the agents' memory once, on the nodes in turn; effects by how often."""
+    events = [
+        {"frame": 5 + i, "node": "abc"[i % 3], "target": "agent", "bit": bit, "tick": i % 7}
+        for i, bit in enumerate(bits)
+    ]
+    scenario = Scenario.model_validate(
+        {
+            "workload": "attitude",
+            "frames": 5 + len(events) * 5 // 4,
+            "rig": {"scheme": "tmr", "board": "inproc"},
+            "recovery": PATIENT,
+            "timeouts": QUICK,
+            "upsets": {"one_at_a_time": True, "events": events, "allow_missed": len(events) // 50},
+        }
+    )
+    out.mkdir()
+    result = Loop(scenario, out).run()
+    assert result.outcome == "pass" and result.availability == 1 and result.unexplained == 0
+    assert result.metrics["sdc_frames"] == result.metrics["isolated"] == result.held_back == 0
+    reader = Reader(out)
+    effects: Counter[str] = Counter()
+    for row in reader.rows("SELECT * FROM upsets"):
+        if row["state"] == "injected":
+            assert row["verified"] and row["space"] == AGENT_BITS and row["bit"] in bits
+            assert row["before"][0] ^ row["after"][0] == 1 << row["bit"] % 8
+            effects[row["effect"]] += 1
+    reader.close()
+    # Of the others the power was cut before they could be asked.
+    assert sum(effects.values()) > 0.98 * len(events)
+    return effects
+
+
+def test_a_sample_of_all_bits_of_an_agent_gives_no_wrong_output(tmp_path: Path) -> None:
+    effects = sweep(range(0, AGENT_BITS, 61), tmp_path / "run")
+    assert effects["masked"] > 1000 and effects["reboot"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_single_bit_of_an_agent_gives_no_wrong_output(tmp_path: Path) -> None:
+    effects: Counter[str] = Counter()
+    for begin in range(0, AGENT_BITS, 10_000):
+        bits = range(begin, min(begin + 10_000, AGENT_BITS))
+        effects += sweep(bits, tmp_path / str(begin))
+    print(dict(effects))  # noqa: T201
+    assert {"masked", "reboot", "hang"} <= set(effects)
 
 
 @pytest.mark.stress
