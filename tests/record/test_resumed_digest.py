@@ -2,7 +2,7 @@
 
 A process runs it and is killed at a random moment, once to three times; what differs from the whole
 run is shown down to the first row. The seeds are fixed, the moments are not: they are real ones.
-A few seeds run with `-m slow`, all others with `-m stress`."""
+A few seeds run with `-m slow`, all with `-m 'slow or stress'`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What a terminal sends is given to Textual's own parser as bytes, in bursts: a user who holds Enter
 sends the second one before the screen has answered the first. No key waits for the one before it.
-150 keys by default; 10 000 on two seeds with `-m slow`, on all twenty with `-m stress`.
+150 keys by default; 10 000 on two seeds with `-m slow`, on all twenty with `-m 'slow or stress'`.
 """
 
 from __future__ import annotations
