@@ -635,7 +635,7 @@ def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_file_system_that_is_really_full_is_an_error_too(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)],
+        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(tmp_path)],
         capture_output=True,
         check=False,
     )
