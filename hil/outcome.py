@@ -302,6 +302,10 @@ class Classifier:
                 upset.effect = upset.effect or "masked"
             return
         self._blame(frame, node, effect, result)
+        if result.status == DONE:  # what it answered comes from another upset
+            for upset in fresh:
+                if upset not in book.blamed:
+                    upset.effect = upset.effect or "masked"
         for upset in book.blamed:
             upset.active_frame = frame
             if upset.effect in _HARMLESS:

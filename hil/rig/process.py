@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Final
 
 from hil.clock import HOST
 from hil.errors import SetupError
@@ -50,11 +52,34 @@ def find_agent() -> Path:
     )
 
 
-def _adopt_orphans() -> None:
-    """The workers of an agent that was killed become children of this process, which waits for
-    them. In a container process 1 often waits for nobody, and each would stay as a zombie."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+class _Adoption:
+    """While it has parents, the workers of an agent that was killed become children of this
+    process, which waits for them. In a container process 1 often waits for nobody, and each would
+    stay as a zombie. Without any, orphans of this process go where they went before."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._parents = 0
+
+    def begin(self) -> None:
+        with self._guard:
+            self._parents += 1
+            if self._parents == 1:
+                self._set(1)
+
+    def end(self) -> None:
+        with self._guard:
+            self._parents -= 1
+            if self._parents == 0:
+                self._set(0)
+
+    @staticmethod
+    def _set(adopts: int) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0)
+
+
+_ADOPTION: Final = _Adoption()
 
 
 def _reap_group(group: int) -> None:
@@ -104,7 +129,7 @@ class ProcessBoard:
 
     def _start(self) -> None:
         self.power_off()
-        _adopt_orphans()
+        _ADOPTION.begin()
         try:
             self._process = subprocess.Popen(
                 [
@@ -122,6 +147,7 @@ class ProcessBoard:
                 start_new_session=True,  # the terminal's Ctrl-C is for the host alone
             )
         except OSError as error:
+            _ADOPTION.end()
             raise SetupError(f"cannot start {self._agent}: {error}") from error
         self.port = self._announced_port()
         self.processor_use = ProcessorUse(self._process.pid)
@@ -177,6 +203,7 @@ class ProcessBoard:
         self._process.kill()
         self._process.wait()
         _reap_group(self._process.pid)
+        _ADOPTION.end()
         for stream in (self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()

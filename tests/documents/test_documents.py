@@ -170,6 +170,8 @@ def key_of(table: object, block: Block) -> tuple[str, ...] | None:
 
 def param(block: Block) -> object:
     marks = [pytest.mark.slow] if key_of(SLOW, block) else []
+    if marks and "emulat" in block.text:
+        marks.append(pytest.mark.emulated)
     return pytest.param(block, id=block.place, marks=marks)
 
 

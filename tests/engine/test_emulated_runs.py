@@ -17,7 +17,7 @@ from hil.scenario import Scenario
 from ..emulated import machines, possible
 from .test_runs import on, rows, run, shipped_scenario
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("possible")]
+pytestmark = [pytest.mark.slow, pytest.mark.emulated, pytest.mark.usefixtures("possible")]
 __all__ = ["possible"]
 
 
@@ -122,7 +122,12 @@ class Killer:
 
 def test_an_emulator_that_dies_is_replaced(tmp_path: Path) -> None:
     s = Scenario.model_validate(
-        {"workload": "infer", "frames": 80, "rig": {"scheme": "tmr", "board": "emulated"}}
+        {
+            "workload": "infer",
+            "frames": 80,
+            "rig": {"scheme": "tmr", "board": "emulated"},
+            "expect": {"unresolved": 0},
+        }  # whoever kills an emulator is not explained
     )
     killer = Killer()
     loop = killer.loop = Loop(s, tmp_path, stop=killer)

@@ -433,7 +433,8 @@ def test_an_open_upset_explains_what_it_can_have_caused(
     u = s.hit(target=target, kind=kind)
     s.run({"a": shown})
     assert (s.c.anomalies == []) == explained
-    assert u.effect == (effect_of(shown, GOOD, GOOD) if explained else "")
+    unknown = "masked" if shown.status == DONE else ""  # a node that answered was not stopped by it
+    assert u.effect == (effect_of(shown, GOOD, GOOD) if explained else unknown)
 
 
 @pytest.mark.parametrize("shown", [LATE, NodeResult(SILENT, late=True), MUTE])
@@ -646,3 +647,15 @@ def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
     u.take(report)
     assert (u.state, u.detail, u.injected) == ("failed", "status -9", False)
     assert (u.tick, u.steps, u.at_us, u.bit, u.space, u.before) == (3, 2, 17, 5, 64, b"\0")
+
+
+def test_a_hit_that_could_not_do_what_an_older_one_did_was_masked() -> None:
+    """A node answers, wrongly by machine code that was changed before: the noise on its link in
+    that frame did nothing."""
+    s = Story()
+    code = s.hit(target="text")
+    s.run()
+    noise = s.hit(target="link")
+    s.run({"a": WRONG}, healed={"a": "resync"})
+    assert came_of(code) == ("sdc", "corrected") and code.dormant
+    assert came_of(noise) == ("masked", "no_effect")

@@ -11,7 +11,7 @@ from hil.rig.node import Board
 from ..emulated import Pool, possible
 from .contract import NodeContract
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("possible")]
+pytestmark = [pytest.mark.slow, pytest.mark.emulated, pytest.mark.usefixtures("possible")]
 __all__ = ["possible"]
 
 _POOL = Pool()

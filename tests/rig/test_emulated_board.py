@@ -198,6 +198,7 @@ def hear(board: EmulatedBoard, seconds: float = 100) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.emulated
 @pytest.mark.usefixtures("possible")
 def test_power_and_memory_of_a_real_machine() -> None:
     board = EmulatedBoard("a")
@@ -231,6 +232,7 @@ def test_power_and_memory_of_a_real_machine() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.emulated
 @pytest.mark.usefixtures("possible")
 def test_an_emulator_dies_with_hil(tmp_path: Path) -> None:
     code = (
