@@ -272,7 +272,8 @@ def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
     master, path = pty
     agent = FakeAgent(master, version=WIRE_VERSION + 1)
     agent.start()
-    rig = Rig([Node("left", 0, SerialBoard("left", path, 115200))], "sha256", SEED, TIMING)
+    patient = Timing(retry_us=30_000_000, lost_after_us=60_000_000)  # an answer ends it, not time
+    rig = Rig([Node("left", 0, SerialBoard("left", path, 115200))], "sha256", SEED, patient)
     with pytest.raises(VersionMismatch) as caught:
         rig.open()
     rig.close()
