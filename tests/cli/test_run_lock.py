@@ -128,12 +128,9 @@ def test_of_resumes_of_one_killed_run_at_once_one_goes_on_and_the_others_exit_2(
 
 def test_a_killed_run_holds_no_lock_even_while_its_agents_still_live(hil: Hil) -> None:
     with going_on(hil, board="process") as process:
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,comm=", "--ppid", str(process.pid)],
-            capture_output=True, text=True, check=True,
-        ).stdout.split()  # fmt: skip
-        agents = [int(pid) for pid, name in zip(listed[::2], listed[1::2], strict=True)
-                  if name == "hil-agent"]  # fmt: skip
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        named = {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in children}
+        agents = [pid for pid, name in named.items() if name == "hil-agent"]
         assert len(agents) == 3
         for agent in agents:
             os.kill(agent, signal.SIGSTOP)
