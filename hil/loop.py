@@ -136,6 +136,7 @@ class Loop:
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.enter_context(self._chronicle.kept())
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
+            stack.push(self._chronicle.settled)
             calibration = self._prepare()
             self._open_record(calibration)
             aborted_by = self._all_frames()

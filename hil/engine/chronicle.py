@@ -73,14 +73,23 @@ class Chronicle:
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
                 patience_s = 0.0 if at_once else _LAST_WORDS_S
                 with contextlib.suppress(HilError):
-                    self._writer.break_seal()
-                    self._writer.settle_or_drop(patience_s)
                     self._writer.note(self._parts.golden.next_frame, text)
                     self._writer.meta("outcome", "aborted" if at_once else "error")
                     self._writer.close(patience_s)
             raise
         if self._writer is not None:
             self._writer.close()
+
+    def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """If the rig failed: write what waits, or drop it if that cannot be done. A full disk must
+        be found full before the space for the last words is given back, or this would take it."""
+        del kind, trace
+        if error is not None and self._writer is not None:
+            with contextlib.suppress(HilError):
+                self._writer.break_seal()
+                self._writer.settle_or_drop(
+                    0.0 if isinstance(error, KeyboardInterrupt) else _LAST_WORDS_S
+                )
 
     # --- who takes part -----------------------------------------------------------------------
 
