@@ -23,6 +23,8 @@ from hil.verification import Verification
 from hil.views.listing import describe, moments
 from hil.voter import HELD, HELD_WRONG, Ballot, vote
 
+from .snapshots import snapshot_every_frame
+
 CUT = {"frame": 20, "node": "b", "target": "board", "action": "power_loss"}
 BACK = {**CUT, "returns_after_frames": 10}
 LIES = [{"frame": 20, "node": n, "target": "output", "bit": 3, "tick": 6} for n in "ab"]
@@ -126,13 +128,7 @@ def test_a_run_that_is_taken_up_again_holds_the_same_output(tmp_path: Path, at: 
     (tmp_path / "again").mkdir()
     asked = iter(range(1000))
     first = Loop(s, tmp_path / "again", batch=False, stop=lambda: next(asked) >= at)
-    original = first._between_frames
-
-    def between_frames(computed: bool) -> None:
-        first._snapshot_at_us = 0  # a snapshot after every frame
-        original(computed)
-
-    first._between_frames = between_frames  # type: ignore[method-assign]
+    snapshot_every_frame(first)
     assert first.run().outcome == "aborted"
     again = run(tmp_path / "again", s, resume_run=True)
     assert again.run_digest == straight.run_digest

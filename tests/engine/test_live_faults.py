@@ -27,6 +27,7 @@ from hil.result import RunResult
 from hil.rig.process import ProcessBoard, find_agent
 from hil.scenario import Scenario
 from tests.descriptors import open_descriptors
+from tests.engine.snapshots import snapshot_every_frame
 
 TIOCVHANGUP = 0x5437
 DEADLINE_S = 20
@@ -354,13 +355,7 @@ def test_a_run_that_is_taken_up_again_remembers_that_it_was_disturbed(tmp_path: 
     saboteur = Saboteur({60: (kill_agent, 1)})
     first = Loop(s, tmp_path, stop=lambda: saboteur() or first.golden.next_frame >= 120)
     saboteur.loop = first
-    original = first._between_frames
-
-    def between_frames(computed: bool) -> None:
-        first._snapshot_at_us = 0  # a snapshot after every frame
-        original(computed)
-
-    first._between_frames = between_frames  # type: ignore[method-assign]
+    snapshot_every_frame(first)
     assert first.run().outcome == "aborted"
     again = Loop(s, tmp_path, resume_run=True).run()
     assert again.frames == 200

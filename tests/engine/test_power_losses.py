@@ -17,6 +17,8 @@ from hil.rig.node import Life
 from hil.rig.process import ProcessBoard
 from hil.scenario import Scenario
 
+from .snapshots import snapshot_every_frame
+
 SWITCHED_NOTHING = "the supply switched nothing: node b's boot id and uptime went on"
 CUT = {"frame": 20, "node": "b", "target": "board", "action": "power_loss"}
 
@@ -183,13 +185,7 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     scenario = straight.scenario
     asked = iter(range(1000))
     first = Loop(scenario, tmp_path / "again", batch=False, stop=lambda: next(asked) >= 40)
-    original = first._between_frames
-
-    def between_frames(computed: bool) -> None:
-        first._snapshot_at_us = 0  # a snapshot after every frame
-        original(computed)
-
-    first._between_frames = between_frames  # type: ignore[method-assign]
+    snapshot_every_frame(first)
     assert first.run().outcome == "aborted"
     again = Loop(scenario, tmp_path / "again", resume_run=True)
     again.run()
