@@ -11,6 +11,7 @@ from pathlib import Path
 from hil.views.screen.app import Watching
 from hil.views.screen.player import Player
 from tests.views.story import Story
+from tests.views.terminal import press, settled
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202etxt"
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -38,7 +39,7 @@ async def _pages(run: Path) -> list[str]:
     """What stands on the terminal, cell by cell, after each key."""
     app = Watching([run], player=Player(False, at=14), clock=lambda: 0.0)
     pages = []
-    async with app.run_test(size=(160, 50)) as pilot:
+    async with app.run_test(size=(160, 50)):
 
         def page() -> str:
             strips = app.screen._compositor.render_strips()
@@ -46,11 +47,10 @@ async def _pages(run: Path) -> list[str]:
 
         await app.look()
         for key in PAGES:
-            await pilot.press(key)
-            await pilot.pause()
+            await press(app, key)
             pages.append(page())
         app.say(HOSTILE)
-        await pilot.pause()
+        await settled(app)
         pages.append(page())
     assert app.failure is None
     return pages

@@ -1,4 +1,4 @@
-"""The screen with its keys, as somebody uses it: Textual's Pilot on records that were written."""
+"""The screen with its keys, as somebody uses it, on records that were written."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from hil.views.screen.facts import Level
 from hil.views.screen.player import Player
 from tests.views.picture import text_of
 from tests.views.story import Story
+from tests.views.terminal import press, resize, settled
 
 pytestmark = pytest.mark.usefixtures("fresh")
 
 
 class Bench:
-    """A screen, its pilot, and a clock that is turned by hand."""
+    """A screen, and a clock that is turned by hand."""
 
-    def __init__(self, app: Watching, pilot: Any, times: list[float]) -> None:
-        self.app, self.pilot, self._times = app, pilot, times
+    def __init__(self, app: Watching, times: list[float]) -> None:
+        self.app, self._times = app, times
 
     async def press(self, *keys: str) -> None:
         for key in keys:
-            await self.pilot.press(key)
-            await self.pilot.pause()
+            await press(self.app, key)
         await self.wait(0.0)
 
     async def wait(self, seconds: float) -> None:
         """Let time go on, and look."""
         self._times[0] += seconds
         await self.app.look()
-        await self.pilot.pause()
+        await settled(self.app)
 
     @property
     def text(self) -> str:
@@ -60,8 +60,8 @@ def drive(
     async def go() -> str | None:
         times = [0.0]
         app = Watching(runs, clock=lambda: times[0], **more)
-        async with app.run_test(size=size) as pilot:
-            bench = Bench(app, pilot, times)
+        async with app.run_test(size=size):
+            bench = Bench(app, times)
             await bench.wait(0.0)
             await flow(bench)
         if app.failure is not None:
@@ -361,7 +361,7 @@ def test_every_size_works_on_every_page(run: Path, size: tuple[int, int]) -> Non
     async def flow(b: Bench) -> None:
         for key in "12345":
             await b.press(key)
-        await b.pilot.resize_terminal(80, 24)
+        await resize(b.app, 80, 24)
         await b.press("1")
         assert "VERDICTS" in b.text
 
@@ -430,7 +430,9 @@ def test_quitting_what_is_only_watched_asks_nothing(run: Path) -> None:
 
 def test_a_run_that_ended_before_it_began_closes_the_screen(tmp_path: Path) -> None:
     async def flow(b: Bench) -> None:
-        await b.pilot.pause(0.3)
+        await settled(b.app)
+        while not b.app._exit:
+            await asyncio.sleep(0.01)
 
     assert drive([tmp_path], flow, over=lambda: True) == "over"
 
@@ -470,7 +472,7 @@ def test_commands_are_sent_only_after_asking(run: Path) -> None:
         await b.app.workers.wait_for_complete()
         assert remote.told == [("isolate", ["node=b"])]
         b.app.tell(note)
-        await b.pilot.pause()
+        await settled(b.app)
         await b.press("end", *"hello", "enter")
         await b.app.workers.wait_for_complete()
         assert remote.told[1][0] == "note"

@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from textual._xterm_parser import XTermParser
 from textual.events import Key, Paste
-from textual.messages import Message
 
 from hil.views.screen.app import Watching
 from hil.views.screen.asking import Ask, Confirm, Help, Palette
 from tests.amount import mostly_stress
 from tests.views.story import Story
+from tests.views.terminal import resize, send, settled
 from tests.views.test_screen_keys import Remote
 
 pytestmark = pytest.mark.usefixtures("fresh")
@@ -109,17 +108,6 @@ class Live:
             (self.folder / "copy.db").replace(place)
 
 
-async def send(app: Watching, text: str) -> None:
-    """Let the terminal send this, as one read of Textual's driver would get it."""
-    driver = app._driver
-    assert driver is not None
-    parser = XTermParser()
-    events: list[Message] = [*parser.feed(text), *parser.feed("")]
-    for event in events:
-        driver.process_message(event)
-    await asyncio.sleep(0)
-
-
 async def survive(
     runs: list[Path], live: Live, choose: random.Random, size: tuple[int, int], keys: int
 ) -> int:
@@ -133,7 +121,7 @@ async def survive(
         end_run = (lambda: None) if choose.random() < 0.3 else None
         app = Watching(runs, clock=lambda times=times: times[0], control=Remote(), end_run=end_run,
                        ascii_only=choose.random() < 0.2)  # fmt: skip
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size):
             width, height = size
             while done < keys and not app._exit:
                 burst = choose.randint(1, BURST)
@@ -141,10 +129,10 @@ async def survive(
                     await send(app, typed(choose, width, height))
                 done += burst
                 times[0] += choose.choice((0.0, 0.1, 2.0))
-                await pilot.pause()
+                await settled(app)
                 if choose.random() < 0.02:
                     width, height = choose.choice((size, choose.choice(SIZES), (1, 1)))
-                    await pilot.resize_terminal(width, height)
+                    await resize(app, width, height)
                 if choose.random() < 0.1:
                     live.go_on(choose)
                 if choose.random() < 0.02:
@@ -169,8 +157,8 @@ def test_random_keys_clicks_pastes_and_sizes_leave_the_screen_alive(
     runs = live.runs
     if seed % 3 == 1:  # one record alone: no other to go to
         runs = [runs[seed // 3 % len(runs)]]
-    asyncio.run(survive(runs, live, choose, size, keys))
-    live.story.writer.close()
+    with live.story:
+        asyncio.run(survive(runs, live, choose, size, keys))
 
 
 DIALOGS = {"help": ("?", Help), "a question": ("g", Ask), "leaving": ("q", Confirm),
@@ -191,13 +179,13 @@ def test_keys_that_come_faster_than_a_dialog_goes_away_do_no_harm(
 
         async def go() -> Watching:
             app = Watching([tmp_path], clock=lambda: 0.0, end_run=lambda: None)
-            async with app.run_test(size=(80, 24)) as pilot:
-                await pilot.pause()
+            async with app.run_test(size=(80, 24)):
+                await settled(app)
                 await send(app, key)
-                await pilot.pause()
+                await settled(app)
                 assert isinstance(app.screen, kind)
                 await send(app, burst)
-                await pilot.pause()
+                await settled(app)
             return app
 
         app = asyncio.run(go())
@@ -212,14 +200,14 @@ def test_a_list_that_lost_its_room_has_no_pages(tmp_path: Path) -> None:
 
         async def go() -> Watching:
             app = Watching([tmp_path], clock=lambda: 0.0)
-            async with app.run_test(size=(80, 24)) as pilot:
-                await pilot.pause()
+            async with app.run_test(size=(80, 24)):
+                await settled(app)
                 await send(app, "\x10")
-                await pilot.pause()
-                await pilot.resize_terminal(1, 1)
+                await settled(app)
+                await resize(app, 1, 1)
                 for key in ("\x1b[5~", "\x1b[6~", "\x1b[A", "\x1b[B"):
                     await send(app, key)
-                    await pilot.pause()
+                    await settled(app)
                 assert isinstance(app.screen, Palette)
             return app
 
@@ -236,8 +224,8 @@ def test_keys_that_come_while_the_last_screen_is_taken_down_have_nowhere_to_go(
 
         async def go() -> None:
             app = Watching([tmp_path], clock=lambda: 0.0)
-            async with app.run_test(size=(80, 24)) as pilot:
-                await pilot.pause()
+            async with app.run_test(size=(80, 24)):
+                await settled(app)
                 screens = app._screen_stack[:]
                 app._screen_stack.clear()
                 try:

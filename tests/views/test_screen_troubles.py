@@ -26,6 +26,7 @@ from hil.views.screen.player import Player
 from hil.views.screen.source import Source, State
 from tests.amount import mostly_slow
 from tests.views.story import Story
+from tests.views.terminal import press, resize
 from tests.views.test_screen_keys import Bench, Remote, drive
 
 pytestmark = pytest.mark.usefixtures("fresh")
@@ -276,8 +277,8 @@ def test_random_keys_and_sizes_do_no_harm(run: Path, tmp_path: Path, seed: int, 
             if b.app._exit:
                 return
             if choose.random() < 0.1:
-                await b.pilot.resize_terminal(choose.randint(1, 160), choose.randint(1, 50))
-            await b.pilot.press(choose.choice(_KEYS))
+                await resize(b.app, choose.randint(1, 160), choose.randint(1, 50))
+            await press(b.app, choose.choice(_KEYS))
 
     drive([run, tmp_path / "empty", tmp_path / "damaged.db"], flow)
 
@@ -303,7 +304,7 @@ def test_tiny_terminals_do_no_harm(run: Path, size: tuple[int, int]) -> None:
     async def flow(b: Bench) -> None:
         for key in "12345":
             await b.press(key)
-        await b.pilot.resize_terminal(80, 24)
+        await resize(b.app, 80, 24)
         await b.press("2", "1")
         assert "VERDICTS" in b.text
 

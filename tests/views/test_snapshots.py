@@ -16,6 +16,7 @@ from hil.views.screen.source import Source
 from tests.amount import mostly_slow
 from tests.views.picture import text_of
 from tests.views.story import Story
+from tests.views.terminal import press, settled
 
 SCREENS = Path(__file__).parent / "screens"
 SIZES = ((80, 24), (140, 40))
@@ -68,13 +69,13 @@ async def pictures(run: Path, *, ascii_only: bool = False) -> dict[str, str]:
     found = {}
     for width, height in SIZES:
         app = Watching([run], ascii_only=ascii_only, clock=lambda: 0.0)
-        async with app.run_test(size=(width, height)) as pilot:
+        async with app.run_test(size=(width, height)):
             await app.look()
             for page, keys in PAGES.items():
                 for key in keys:
-                    await pilot.press(key)
+                    await press(app, key)
                 await app.look()
-                await pilot.pause()
+                await settled(app)
                 picture = text_of(app.export_screenshot(), width, height)
                 found[f"{page}-{width}x{height}"] = picture
     return found
