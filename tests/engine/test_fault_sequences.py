@@ -25,7 +25,7 @@ from .sequences import Fault, Trial, sequences, try_all
 SIZE = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5}
 DISTANCES = range(25)
 FEW = (0, 1, 2, 3, 4, 8, 16, 20, 24)
-TRIPLES = 2000
+TRIPLES = 1000
 IN_ONE_RUN = 1000
 BOARD_LEVEL = frozenset({"reset", "power"})
 
@@ -136,7 +136,7 @@ def run(out: Path, board: str, scheme: str, workload: str, seed: int, frames: in
 
 CASES = {
     "a reset, healed, and a state bit six frames later": (
-        "dmr", "sha256", 2000,
+        "dmr", "sha256", TRIPLES,
         [
             {"frame": 97, "node": "a", "target": "cpu", "sefi": "reset", "tick": 1},
             {"frame": 103, "node": "a", "target": "state", "bit": 77, "tick": 17},
