@@ -73,6 +73,10 @@ Who decides a frame, and what is delivered (`hil.redundancy.electorate`):
       hold (default of no scheme)                                      the last voted one, held
     no majority, or no node                nobody                    no output; `hold`: as above
 
+    a node that is alone keeps no checkpoint, and before others are healed from it, it goes back to
+    the last state that was voted on and computes its own again; with `deliver` for the first
+    `BELIEVED_AFTER` frames alone: from then on it is believed.
+
     how long: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: without a limit),
     then no output; `nothing` without a limit. If nobody decided, the nodes first go back to a
     checkpoint and compute the frame again (`recovery.rollbacks`).
@@ -81,7 +85,8 @@ Per state: VOTING counts in the vote; SUSPECT and rungs last only between two fr
 is stepped and compared, and counts only where the table above says so; if no node is VOTING, those
 in REINTEGRATING are the voters; ISOLATED is not asked, and while it is held only the operator
 brings it back, while it is shed only the plant (a board without power, suspended, or too
-hot). What operator and plant order uses up no attempt. Nodes that cannot be judged
+hot). What operator and plant order uses up no attempt, and
+neither does the power that returns. Nodes that cannot be judged
 because there was no majority are not observed at all."""
 
 from __future__ import annotations
@@ -328,12 +333,16 @@ class Recovery:
         return [Action(node, NodeState.RESET, BOARD_IS_BACK)]
 
     def power_returned(self, frame: int, node: str) -> list[Action]:
-        """An isolated node has power again: try once more, with all attempts."""
+        """An isolated node has power again: heal it from a power cycle on, whether the policy has
+        attempts for that or not; with all attempts from there on."""
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
         self._forgive(machine)
-        return self._climb(frame, node, NodeState.POWER_CYCLE, "power is back")
+        rung, cause = NodeState.POWER_CYCLE, "power is back"
+        machine.agreed = 0
+        self._go(frame, node, rung, cause)
+        return [Action(node, rung, cause)]
 
     def last_resort(self, frame: int, node: str) -> list[Action]:
         """Without this isolated node there is no output: try it again with all attempts, once those

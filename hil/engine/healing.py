@@ -27,6 +27,7 @@ _LEAST_WAIT_US: Final = 1_000
 
 class Healer:
     """Of the run of `parts`. `agreed`: the verdict of the last frame, None before the first;
+    `frames_alone`: in how many frames in a row up to it one node had no other to compare with;
     `stop` ends the wait for a board."""
 
     def __init__(self, parts: Parts, chronicle: Chronicle, stop: Callable[[], bool]) -> None:
@@ -35,6 +36,7 @@ class Healer:
         self._stop = stop
         self._waited_in_vain = False
         self.agreed: Verdict | None = None
+        self.frames_alone = 0
 
     # --- repairs ------------------------------------------------------------------------------
 
@@ -64,12 +66,13 @@ class Healer:
         return healed
 
     def _checked(self, verdict: Verdict, frame: int) -> Verdict:
-        """The verdict that nodes are healed to. In a scheme that does not believe a node that is
-        alone, that node first goes back to the last state that was voted on and computes its own
-        again: what hit it since then must not be given to the others."""
+        """The verdict that nodes are healed to. A node that is alone, and not believed, first goes
+        back to the last state that was voted on and computes its own again: what hit it since then
+        must not be given to the others."""
         parts = self._parts
         holders = self.holders
-        if not is_alone(verdict) or verdict.delivered or len(holders) != 1:
+        believed = parts.rules.believes_alone(self.frames_alone)
+        if not is_alone(verdict) or believed or len(holders) != 1:
             return verdict
         node = holders[0]
         result = NodeResult(DONE, 0, verdict.output, verdict.state)

@@ -53,21 +53,20 @@ class Judge:
         self._chronicle = chronicle
         self._healer = healer
         self._spacing = RollbackSpacing()
-        self._frames_alone = 0  # how many in a row one node had no other to compare with
         self._hold = OutputHold(parts.rules)
 
     def memory(self) -> dict[str, Any]:
         """What must be kept to go on later."""
         return {
             "not_before": self._spacing.not_before,
-            "frames_alone": self._frames_alone,
+            "frames_alone": self._healer.frames_alone,
             "hold": self._hold.memory(),
         }
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave."""
         self._spacing.not_before = memory["not_before"]
-        self._frames_alone = memory["frames_alone"]
+        self._healer.frames_alone = memory["frames_alone"]
         self._hold.recall(memory["hold"])
 
     def conclude(self, frame: FrameWork) -> None:
@@ -81,7 +80,7 @@ class Judge:
         if quiet and not frame.upsets and parts.settled:
             parts.metrics.count(verdict)
             chronicle.writer.frame(verdict.record)
-            self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
+            healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
             if self._hold.in_use:
                 self._hold.saw(verdict, self._output(frame, verdict))
             self._keep_checkpoints(verdict)
@@ -90,7 +89,7 @@ class Judge:
         parts.classifier.judge_nodes(frame.number, frame.results, golden)
         parts.outside.saw(frame.number, frame.results, self._damaged_agents())
         verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
-        self._frames_alone = self._frames_alone + 1 if is_alone(verdict) else 0
+        healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
         if parts.rules.is_compared(verdict):
             self._spacing.reset()
         parts.metrics.count(verdict)
@@ -123,7 +122,7 @@ class Judge:
                 voters,
                 self._parts.golden.output_digest,
                 re_executed=frame.rolled_back,
-                fail_silent=not rules.delivers_unvoted(self._frames_alone + 1),
+                fail_silent=not rules.delivers_unvoted(self._healer.frames_alone + 1),
                 held=held,
             )
 
@@ -150,9 +149,10 @@ class Judge:
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Let the boards keep the state of this frame, if it is one to go back to."""
-        rules = self._parts.rules
-        if rules.is_compared(verdict) or (verdict.delivered and is_alone(verdict)):
-            self._healer.keep_checkpoints(healed)
+        rules, healer = self._parts.rules, self._healer
+        believed = is_alone(verdict) and rules.believes_alone(healer.frames_alone)
+        if rules.is_compared(verdict) or believed:
+            healer.keep_checkpoints(healed)
 
     # --- going back ---------------------------------------------------------------------------
 

@@ -16,17 +16,27 @@ What a scheme delivers when one node answers and no other can be compared with i
     hold      the output that was voted on last, once more, marked as held (`hil.redundancy.hold`)
     deliver   the node's own output, marked as not voted on (the default of all other schemes)
 
+What a node that is alone comes to is not given to the others: when they return, it first goes back
+to the last state that was voted on and computes its own again, and it keeps no checkpoint
+meanwhile. Only `deliver` believes a node that has delivered alone for more than `BELIEVED_AFTER`
+frames: computing so many again would hold up the frames.
+
 Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from hil.scenario.words import Unvoted
 from hil.voter import STATE_SPLIT, Verdict, VerdictKind
 
-__all__ = ["Rules", "elect"]
+__all__ = ["BELIEVED_AFTER", "Rules", "elect"]
+
+BELIEVED_AFTER: Final = 3000
+"""[frame] For so long a node that delivers alone has to compute its state again from the last one
+that was voted on, before that state is kept or given to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,13 @@ class Rules:
             return True
         within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
         return self.unvoted is Unvoted.DELIVER and within
+
+    def believes_alone(self, frames_alone: int) -> bool:
+        """Whether the state of a node that is alone, in its `frames_alone`-th frame in a row, is
+        one to go back to, and to heal others from."""
+        if self.size == 1:
+            return True
+        return frames_alone > BELIEVED_AFTER and self.delivers_unvoted(frames_alone)
 
 
 def is_alone(verdict: Verdict) -> bool:

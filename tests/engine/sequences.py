@@ -16,7 +16,7 @@ from typing import Any
 from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.scenario import Scenario
-from hil.voter import Verdict
+from hil.voter import Verdict, VerdictKind
 
 PAUSE = 48
 """[frame] Longer than the window of the attempts and the re-integration together."""
@@ -37,12 +37,14 @@ Sequence_ = tuple[Fault, ...]
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one sequence: frames after its first fault that were lost, or wrong."""
+    """What became of one sequence: frames after its first fault that were lost, or wrong; those of
+    the wrong ones in which one node was alone, so that its output was marked as not voted on."""
 
     faults: Sequence_
     lost: tuple[int, ...]
     wrong: tuple[int, ...]
     whole: bool
+    unvoted: tuple[int, ...] = ()
 
     @property
     def without_power(self) -> frozenset[int]:
@@ -142,6 +144,7 @@ def _verdicts(out: Path) -> list[Verdict]:
 def _trial(faults: Sequence_, verdicts: Sequence[Verdict], size: int) -> Trial:
     lost = tuple(i for i, v in enumerate(verdicts) if not v.delivered)
     wrong = tuple(i for i, v in enumerate(verdicts) if v.delivered and not v.correct)
+    unvoted = tuple(i for i in wrong if verdicts[i].kind is VerdictKind.SIMPLEX)
     last = verdicts[-1]
     whole = last.correct and last.agree == last.voters == (1 << size) - 1 and not last.latent
-    return Trial(faults, lost, wrong, whole)
+    return Trial(faults, lost, wrong, whole, unvoted)

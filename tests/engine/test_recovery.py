@@ -295,7 +295,7 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            if rule not in ("order", "excuse", "returned", "restored"):  # use up no attempt
+            if rule not in ("order", "excuse", "returned", "restored", "power"):  # no attempt
                 self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
