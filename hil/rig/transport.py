@@ -131,9 +131,27 @@ def _open_error(port: str, error: Exception) -> PortError:
             "permission",
             remedy=f"add yourself to it (`sudo usermod -aG {group} $USER`), then log in again",
         )
-    return PortError(
-        f"port {port} cannot be opened: {error}", "other", remedy="check its name and cable"
-    )
+    reason, remedy = _in_words(error)
+    return PortError(f"port {port} cannot be opened: {reason}", "other", remedy=remedy)
+
+
+def _in_words(error: Exception) -> tuple[str, str]:
+    """Why a port cannot be opened, and what to do: what the system said, if it was the system."""
+    cause = error.__context__
+    if cause is None or str(cause) not in str(error):  # pyserial repeats what it was told
+        cause = error
+    if isinstance(cause, termios.error) and cause.args[:1] == (errno.ENOTTY,):
+        return "it is not a serial port", "`ls /dev/serial/by-id /dev/tty*` shows those that are"
+    if isinstance(cause, socket.gaierror):
+        return f"{cause.strerror} (its host)", "check the host's name in the URL"
+    if isinstance(cause, (ConnectionError, TimeoutError)):
+        what = cause.strerror or str(cause)
+        return what, "does the port server run there, and listen on this TCP port?"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror, "check its name and cable"
+    if "'cp2110' not known" in str(error):
+        return "cp2110:// needs the Python package hidapi", ".venv/bin/pip install hidapi"
+    return str(cause) or type(cause).__name__, "check its name and cable"
 
 
 class _SocketPort(protocol_socket.Serial):
@@ -220,7 +238,7 @@ class SerialTransport:
                 self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
             self._keep_modem_lines()
-        except (serial.SerialException, OSError, ValueError, TypeError, LookupError) as error:
+        except Exception as error:  # what a handler of URLs in pyserial raises is not its own, too
             self._unlock()
             raise _open_error(port, error) from error
         # The posix class and a socket are plain descriptors: they are read and written directly,

@@ -67,13 +67,18 @@ def port_problem(value: str) -> tuple[str, str] | None:
             f"{shown} is a host and a port number, but not a valid port; expected {PORT_EXAMPLES}",
             f"write socket://{value}, or rfc2217://{value} if the server speaks RFC 2217",
         )
-    kind = _kind_of_file(value)
-    if kind is not None:
-        return (
-            f"{shown} is {kind}; expected {PORT_EXAMPLES}",
-            "`ls /dev/serial/by-id` shows the devices of USB adapters",
-        )
-    return None
+    return _file_problem(value, shown)
+
+
+def _file_problem(device: str, shown: str) -> tuple[str, str] | None:
+    """What is wrong with `device` as a device; `shown` is the port that names it."""
+    kind = _kind_of_file(device)
+    if kind is None:
+        return None
+    return (
+        f"{shown} is {kind}; expected {PORT_EXAMPLES}",
+        "`ls /dev/serial/by-id` shows the devices of USB adapters",
+    )
 
 
 def _kind_of_file(value: str) -> str | None:
@@ -82,15 +87,17 @@ def _kind_of_file(value: str) -> str | None:
         mode = Path(value).stat().st_mode
     except (OSError, ValueError):
         return "a folder" if value.endswith("/") else None
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a regular file" if stat.S_ISREG(mode) else None
+    kinds = {
+        stat.S_IFDIR: "a folder", stat.S_IFREG: "a regular file", stat.S_IFBLK: "a disk",
+        stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket of programs",
+    }  # fmt: skip
+    return kinds.get(stat.S_IFMT(mode))
 
 
 def _url_problem(value: str, scheme: str) -> tuple[str, str] | None:
     shown = describe(value)
     if scheme in _LOCAL:
-        return None
+        return _local_problem(value, scheme)
     if scheme not in _HOSTED:
         known = [f"{name}://" for name in sorted(_HOSTED)]
         meant = _MEANT.get(scheme)
@@ -117,6 +124,24 @@ def _url_problem(value: str, scheme: str) -> tuple[str, str] | None:
     if number == 0:
         return f"{shown}: its port number is not from 1 to 65535; expected {example}", ""
     return _option_problem(value, scheme, parts)
+
+
+def _local_problem(value: str, scheme: str) -> tuple[str, str] | None:
+    shown = describe(value)
+    rest = value.partition("://")[2]
+    if not rest.partition("?")[0]:
+        return f"{shown} names no port of this computer; expected {PORT_EXAMPLES}", ""
+    if scheme == "hwgrep":
+        try:
+            re.compile(rest.partition("&")[0])
+        except re.error as error:
+            return (
+                f"{shown}: {error.msg} in its regular expression; expected hwgrep://EXPRESSION",
+                "put a backslash before a character that stands for itself",
+            )
+    if scheme in {"alt", "spy"}:
+        return _file_problem(rest.partition("?")[0], shown)
+    return None
 
 
 _VALUES: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {

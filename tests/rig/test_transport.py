@@ -99,11 +99,24 @@ def test_a_port_without_permission_tells_what_to_do(tmp_path: Path) -> None:
     assert "dialout" in (caught.value.remedy or "")
 
 
-@pytest.mark.parametrize("port", ["no-such-scheme://x", "socket://127.0.0.1:1", "socket://nowhere"])
-def test_a_url_that_leads_nowhere_is_a_setup_error(port: str) -> None:
+@pytest.mark.parametrize(
+    ("port", "why"),
+    [
+        ("no-such-scheme://x", "protocol 'no-such-scheme' not known"),
+        ("socket://127.0.0.1:1", "Connection refused"),
+        ("socket://a..b:1", "label empty or too long"),
+        ("hwgrep://FT(232", "unterminated subpattern"),
+        ("hwgrep://no such adapter", "no ports found matching regexp"),
+        ("alt:///dev/null?class=Unknown", "unknown class: 'Unknown'"),
+        ("spy:///dev/null?what", "unknown option: 'what'"),
+        ("/dev/null", "it is not a serial port"),
+    ],
+)
+def test_what_cannot_be_opened_is_a_setup_error_that_says_why(port: str, why: str) -> None:
     with pytest.raises(SetupError) as caught:
         SerialTransport(port)
-    assert port in caught.value.message
+    assert caught.value.message.startswith(f"port {port} cannot be opened: ")
+    assert why in caught.value.message and "Errno" not in caught.value.message
 
 
 def test_what_is_no_terminal_is_a_setup_error(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -56,15 +58,30 @@ def problem(port: str) -> str:
         ("/dev/serial/by-id/", "is a folder"),
         (str(Path(__file__)), "is a regular file"),
         (" ", "is not a valid port"),
+        ("hwgrep://FT(232", "unterminated subpattern in its regular expression"),
+        ("hwgrep://", "names no port of this computer"),
+        ("spy://", "names no port of this computer"),
+        ("alt://?class=PosixPollSerial", "names no port of this computer"),
+        ("spy:///dev?file=log", "is a folder"),
+        (f"alt://{Path(__file__)}", "is a regular file"),
     ],
 )
 def test_what_is_no_port_is_refused_with_what_to_write(port: str, what: str) -> None:
     assert what in problem(port)
 
 
+def test_a_pipe_and_a_socket_are_no_ports(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a named pipe" in problem(str(tmp_path / "pipe"))
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "s"))
+        assert "is a socket of programs" in problem(str(tmp_path / "s"))
+
+
 @pytest.mark.parametrize(
     "port",
     [
+        "hwgrep://FT232&n=1", "alt:///dev/ttyUSB0?class=PosixPollSerial",
         "/dev/ttyUSB0", "/dev/null", "x", "socket://10.0.0.5:4000", "SOCKET://host:65535",
         "socket://[::1]:4000", "socket://host:1?logging=debug", "spy:///dev/ttyUSB0",
         "rfc2217://host:4000?ign_set_control&timeout=2.5", "/dev/serial/by-path/pci-0:1.0-port0",
