@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from hil.errors import KernelError, RecordError
 from hil.kernel import Golden, digest64
 from hil.record.digest import hex64
+from hil.record.queries import recoveries
 from hil.record.reader import Reader
 from hil.scenario import Scenario
 from hil.verification import Difference, Verification
@@ -40,11 +41,6 @@ __all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", 
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
 _VOTERS_AT: Final = 10
 _FLAGS_AT: Final = 11
-_RECOVERIES: Final = """
-SELECT (SELECT count(*) FROM repairs WHERE ok AND action NOT IN ('refresh', 'rollback')) +
-       (SELECT count(DISTINCT frame) FROM repairs
-        WHERE ok AND action='rollback' AND cause != 'it was alone')
-"""
 _POPCOUNT: Final = np.array([n.bit_count() for n in range(128)])
 _PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
 
@@ -112,7 +108,7 @@ def tally(reader: Reader) -> dict[str, Any]:
             "id=(SELECT max(id) FROM transitions WHERE node=t.node)"
         )[0][0],
         "commands": reader.rows("SELECT count(*) FROM commands WHERE ok")[0][0],
-        "recoveries": reader.rows(_RECOVERIES)[0][0],
+        "recoveries": recoveries(reader),
         "available": available,
         "availability": available / (frames + skipped) if frames + skipped else 0.0,
         "slips": reader.rows("SELECT count(*) FROM slips")[0][0],

@@ -11,6 +11,7 @@ from typing import Final
 
 from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
+from hil.record.queries import WAS_ALONE
 from hil.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.electorate import is_alone
 from hil.repair import Repaired
@@ -82,7 +83,7 @@ class Healer:
         ok = again is not None and again.status == DONE
         spent_us = parts.rig.clock.now_us() - began_us
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
-        self._chronicle.repair(frame, node.name, "rollback", "it was alone", how, ok=ok)
+        self._chronicle.repair(frame, node.name, "rollback", WAS_ALONE, how, ok=ok)
         if again is None or again.status != DONE:
             return verdict
         ballots = list(verdict.ballots)

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 __all__ = [
     "BAD_FRAME",
     "NO_OUTPUT",
+    "WAS_ALONE",
     "WRONG_OUTPUT",
     "Rows",
     "agreed_on_wrong_state",
@@ -24,6 +25,7 @@ __all__ = [
     "open_upsets",
     "outvoted_though_right",
     "recoveries",
+    "repair_attempts",
     "repaired_before",
     "replies_to",
     "skipped_frames",
@@ -40,6 +42,10 @@ NO_OUTPUT: Final = "(NOT flags & 1 AND NOT flags & 64)"
 but not if that was wrong."""
 BAD_FRAME: Final = f"({WRONG_OUTPUT} OR {NO_OUTPUT})"
 """SQL that is true of a frame of `frames` of which no output, or a wrong one, left the system."""
+
+WAS_ALONE: Final = "it was alone"
+"""The cause of a rollback that makes the state of a lone node fit for the repair of others."""
+_ID_MAX: Final = 2**63 - 1
 
 
 class Rows(Protocol):
@@ -88,16 +94,35 @@ def open_upsets(record: Rows, first: int, last: int) -> list[sqlite3.Row]:
     )  # fmt: skip
 
 
-def recoveries(record: Rows, after: int, last: int) -> int:
+def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
     """Return how many repairs succeeded, of those with an id beyond `after` up to `last`.
 
-    A rollback of several nodes is one; what the harness refreshes between experiments is none."""
+    A rollback of several nodes is one; what the harness refreshes between experiments is none, nor
+    is the rollback that only makes the state of a lone node fit for the repair of others."""
     rows = record.rows(
         "SELECT count(*) FILTER (WHERE action NOT IN ('refresh', 'rollback')) + "
-        "count(DISTINCT CASE WHEN action = 'rollback' THEN frame END) FROM repairs "
-        "WHERE ok AND id > ? AND id <= ?", after, last,
+        "count(DISTINCT CASE WHEN action = 'rollback' AND cause != ? THEN frame END) FROM repairs "
+        "WHERE ok AND id > ? AND id <= ?", WAS_ALONE, after, last,
     )  # fmt: skip
     return int(rows[0][0]) if rows else 0
+
+
+def repair_attempts(record: Rows) -> list[sqlite3.Row]:
+    """Return action, ok, bytes moved and time spent [us of real time] of each attempt to repair.
+
+    Counted as `recoveries` counts: the record has a row for each node of a rollback, and they are
+    one attempt; a frame may have several."""
+    return record.rows(
+        """
+        SELECT action, min(ok) AS ok, sum(bytes_moved) AS bytes_moved,
+          max(duration_wall_us) AS duration_wall_us
+        FROM (
+          SELECT *, CASE WHEN action = 'rollback'
+            THEN row_number() OVER (PARTITION BY action, frame, node ORDER BY id) ELSE -id END AS at
+          FROM repairs WHERE action != 'rollback' OR cause != ?
+        ) GROUP BY action, frame, at ORDER BY min(id)
+        """, WAS_ALONE,
+    )  # fmt: skip
 
 
 def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, int]:

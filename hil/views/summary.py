@@ -19,7 +19,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hil.record.queries import isolated_though_right, node_power, throttled_readings
+from hil.record.queries import (
+    isolated_though_right,
+    node_power,
+    repair_attempts,
+    throttled_readings,
+)
 from hil.record.reader import Reader
 from hil.throttling import FLAGS, flag_words, flags_now, flags_since_boot
 from hil.views.evidence import Trouble, evidence
@@ -289,8 +294,9 @@ class _Page:
         return Text(", ".join(parts) or "nothing of it was modelled but radiation")
 
     def _recoveries_text(self) -> Text:
-        text = Text(f"{int(self._result.get('recoveries') or 0):,} repairs that succeeded")
-        failed = self._reader.rows("SELECT count(*) FROM repairs WHERE NOT ok")[0][0]
+        done = int(self._result.get("recoveries") or 0)
+        text = Text(f"{plural(done, 'repair')} that succeeded")
+        failed = sum(not attempt["ok"] for attempt in repair_attempts(self._reader))
         if failed:
             text.append(f", {failed:,} that failed", style=WARN)
         return text
@@ -463,7 +469,7 @@ class _Page:
         return out
 
     def repairs(self) -> RenderableType | None:
-        rows = self._reader.rows("SELECT action, ok, bytes_moved, duration_wall_us FROM repairs")
+        rows = repair_attempts(self._reader)
         if not rows:
             return None
         kinds: dict[str, list[sqlite3.Row]] = {}

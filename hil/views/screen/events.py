@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -98,13 +99,18 @@ def _merged(events: Iterable[Event], oldest: AbstractSet[Key]) -> list[Event]:
     """The same one after the other, counted; the same of several nodes in a frame, as one. An event
     is known by the key of the first of them. `oldest`: before these there is more to read."""
     out: list[Event] = []
+    times: Counter[str] = Counter()  # how often each node of the last one is in it
     for event in events:
         last = out[-1] if out else event
         if event.kind == "frame" or not out:
             out.append(event)
         elif (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
                 last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
-            out[-1] = replace(last, node=f"{event.node},{last.node}", key=event.key)
+            times = times if "," in last.node else Counter({last.node: last.count})
+            names = last.node if event.node in times else f"{event.node},{last.node}"
+            times[event.node] += 1
+            count = max(times.values())
+            out[-1] = replace(last, node=names, count=count, key=event.key)
         elif (last.kind, last.node, last.text) == (event.kind, event.node, event.text):
             out[-1] = replace(last, count=last.count + 1, key=event.key)
         else:

@@ -1,0 +1,67 @@
+"""Repairs are counted in one way: in metrics, summary, screen and its list of events."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.loop import Loop
+from hil.record.queries import repair_attempts
+from hil.record.reader import Reader
+from hil.replay import tally
+from hil.result import RunResult
+from hil.scenario import Scenario
+from hil.views.screen.gather import Gather
+from hil.views.screen.source import Source
+
+SAME_BIT = [
+    {"frame": frame, "node": node, "target": "output", "bit": 3, "pattern": "stuck",
+     "hold_frames": 40}
+    for frame, node in ((100, "a"), (110, "b"))
+]  # fmt: skip
+"""Two nodes differ, are rolled back in vain, agree on a wrong output, and differ again."""
+
+ALONE = [
+    {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
+     "returns_after_frames": 20},
+    {"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0},
+]  # fmt: skip
+"""The one that was alone goes back to what both agreed on, before the other is healed from it."""
+
+
+def run(events: list[dict[str, Any]], out: Path) -> RunResult:
+    return Loop(
+        Scenario.model_validate(
+            {"workload": "attitude", "seed": 3, "frames": 200, "expect": "none",
+             "rig": {"scheme": "dmr", "board": "inproc"}, "upsets": {"events": events}}
+        ),
+        out,
+    ).run()  # fmt: skip
+
+
+@pytest.mark.parametrize("events", [SAME_BIT, ALONE])
+def test_repairs_are_counted_the_same_everywhere(
+    events: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    result = run(events, tmp_path)
+    with closing(Reader(tmp_path)) as reader:
+        attempts = repair_attempts(reader)
+        assert tally(reader)["recoveries"] == result.recoveries
+    assert sum(a["ok"] for a in attempts) == result.recoveries > 0
+    rollbacks = [a for a in attempts if a["action"] == "rollback"]
+    assert len(rollbacks) == result.metrics["rollbacks"]
+    with closing(Source(tmp_path)) as source:
+        source.poll()
+        assert Gather(source).scene(source.last).recoveries == result.recoveries
+
+
+def test_a_rollback_that_is_tried_twice_in_a_frame_names_each_node_once(tmp_path: Path) -> None:
+    run(SAME_BIT, tmp_path)
+    with closing(Source(tmp_path)) as source:
+        source.poll()
+        events = Gather(source).scene(source.last, events=50).events
+    found = [(e.node, e.count) for e in events if "rollback FAILED" in e.text]
+    assert found and set(found) == {("a,b", 2)}
