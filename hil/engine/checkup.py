@@ -27,6 +27,7 @@ class Checkup:
         self._chronicle = chronicle
         self._steward = steward
         self._flags = FirmwareFlags()
+        self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
 
     @property
     def _frame(self) -> int:
@@ -60,6 +61,9 @@ class Checkup:
         parts, writer = self._parts, self._chronicle.writer
         for seen in parts.rig.power.take():
             writer.power(self._frame, seen)
+            if seen.error and (seen.node, seen.error) not in self._noted:
+                self._noted.add((seen.node, seen.error))
+                writer.note(self._frame, seen.error)
             if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
                 parts.rig.cut_off(parts.by_name[seen.node], "over-current, cut off by its supply")
         for node in parts.nodes:

@@ -31,13 +31,17 @@ from hil.rig import rig as rig_module
 from hil.rig.link_state import LinkState
 from hil.rig.power import PowerMonitor
 from hil.rig.power.mock import MockPower
+from hil.rig.power.protocol import PowerReading
 from hil.rig.process import find_agent
 from hil.rig.serial_board import SerialBoard
 from hil.scenario import Scenario
-from hil.scenario.supply import Supply
+from hil.scenario.supply import Supply, SupplyKind
 from tests.amount import mostly_stress
+from tests.cli.conftest import Hil, hil
 from tests.descriptors import open_descriptors
 from tests.rig.cable import Cable, cables
+
+__all__ = ["hil"]
 
 NAMES = "abc"
 LOST_AFTER_S = 0.3
@@ -355,11 +359,12 @@ class Acts:
 
 
 def powered(
-    boards: dict[str, Board], out: Path, acts: Acts, *, on: bool = True, **data: Any
-) -> Socket:
+    boards: dict[str, Board], out: Path, acts: Acts, *, on: bool = True,
+    socket: Socket | None = None, **data: Any,
+) -> Socket:  # fmt: skip
     """Runs a scenario in which board b hangs on a switched socket."""
     supply = Supply.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
-    socket = Socket(boards["b"], supply)
+    socket = socket or Socket(boards["b"], supply)
     socket.is_on = on
     out.mkdir()
     loop = acts.loop = Loop(scenario(boards, **data), out, stop=acts)
@@ -379,6 +384,30 @@ def test_a_board_that_is_off_is_switched_on_at_the_start(tmp_path: Path) -> None
     assert socket.is_on and socket.cycles == 1
     events = rows(tmp_path / "run", "SELECT reason FROM link_events WHERE node = 'b'")
     assert "was off; switched on by mock supply" in [event["reason"] for event in events]
+
+
+class Dumb(Socket):
+    """A socket that switches, and whose meter prints what is not two numbers."""
+
+    reads = 0
+
+    def read(self) -> PowerReading:
+        self.reads += 1
+        raise self.failed("`meter` printed '5,02 0,61'", "let it print two numbers")
+
+
+def test_a_supply_that_cannot_be_read_is_told_in_notes_and_summary(
+    tmp_path: Path, hil: Hil
+) -> None:
+    acts = Acts({}, until=lambda: sockets[0].reads > 1)
+    with bench(tmp_path) as boards:
+        sockets = [Dumb(boards["b"], Supply(kind=SupplyKind.MOCK))]
+        powered(boards, tmp_path / "run", acts, socket=sockets[0])
+    said = "node b: mock supply: `meter` printed '5,02 0,61'"
+    notes = rows(tmp_path / "run", "SELECT text FROM notes WHERE text LIKE '%meter%'")
+    assert [note["text"] for note in notes] == [said]
+    summary = hil("replay", tmp_path / "run", "--summary").out
+    assert said in " ".join(summary.split())
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -188,6 +188,9 @@ exec sleep 60
 """
 
 
+QUIET = '#!/bin/sh\n[ "$1" = --version ] && exit 0'
+
+
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH with programs that only say what they were asked."""
@@ -228,6 +231,15 @@ def test_a_relay_line_is_held_and_let_go(tools: Path) -> None:
     (tools / "stuck").touch()
     with pytest.raises(SetupError, match=r"relay at /dev/gpiochip0 line 17: .*permission denied"):
         power.on()
+
+
+def test_gpioset_that_says_no_version_is_taken_for_an_old_one(tools: Path) -> None:
+    gpioset = tools / "bin" / "gpioset"
+    gpioset.write_text(gpioset.read_text().replace("v2", "").replace("#!/bin/sh", QUIET))
+    power: Any = make("left", supply(kind="relay", line=17))
+    power.on()
+    power.close()
+    assert asked(tools) == ["--mode=signal /dev/gpiochip0 17=1"]
 
 
 def test_a_missing_program_is_named_with_its_package(

@@ -121,7 +121,8 @@ class RelayPower(ProgramPower):
         if program is None:
             raise self.failed("there is no program gpioset", self.install)
         chip, line = self.supply.chip, f"{self.supply.line}={level}"
-        new_tools = "v2" in self.run([program, "--version"]).splitlines()[0]
+        first_line = self.run([program, "--version"]).partition("\n")[0]
+        new_tools = "v2" in first_line
         words = ["-c", chip, line] if new_tools else ["--mode=signal", chip, line]
         with self.lock:
             self._let_go()
