@@ -29,7 +29,6 @@ __all__ = [
     "repaired_before",
     "replies_to",
     "skipped_frames",
-    "supply_failures",
     "throttled_readings",
     "upsets_behind",
 ]
@@ -233,12 +232,3 @@ def node_power(record: Rows, node: int) -> sqlite3.Row | None:
     except sqlite3.OperationalError:
         return None
     return found[0]
-
-
-def supply_failures(record: Rows, node: str) -> list[sqlite3.Row]:
-    """How often the supply of a node failed to do or to measure something, by what was said:
-    event, times. In the order in which it was said first."""
-    return record.rows(
-        "SELECT event, count(*) AS times FROM power WHERE node = ? AND event != '' "
-        "AND volts IS NULL AND amps IS NULL GROUP BY event ORDER BY min(id)", node,
-    )  # fmt: skip

@@ -23,7 +23,6 @@ from hil.record.queries import (
     isolated_though_right,
     node_power,
     repair_attempts,
-    supply_failures,
     throttled_readings,
 )
 from hil.record.reader import Reader
@@ -528,7 +527,6 @@ class _Page:
             out.add_row(*cells)
             where += self._drawn(node["idx"], node["name"])
             where += self._firmware(node["idx"], node["name"])
-            where += self._supply(node["name"])
         return Group(_section("Nodes, and frames/bytes on their links", out), *where)
 
     def _drawn(self, index: int, name: str) -> Iterator[RenderableType]:
@@ -559,12 +557,6 @@ class _Page:
         if since & ~told:
             text = f"{name}: {flag_words(since & ~told)} since its boot, in none of its readings"
             yield Text(f"   {text}", style=DIM)
-
-    def _supply(self, name: str) -> Iterator[RenderableType]:
-        """What the supply of a node could not do or measure."""
-        for row in supply_failures(self._reader, name):
-            times = f" ({row['times']:,} times)" if row["times"] > 1 else ""
-            yield Text(f"   {self._glyphs.warn} {row['event']}{times}", style=WARN)
 
     def _was_right(self, node: str) -> bool:
         rows = self._reader.rows(

@@ -469,3 +469,13 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
                 desk.page()
         asked[name] = steps
     assert asked["long"] < 3 * asked["short"]  # of six times as much
+
+
+def test_the_page_of_a_node_has_the_notes_about_it_and_no_others(tmp_path: Path) -> None:
+    with Story(tmp_path / "run.db") as story:
+        story.agree(10)
+        for text in ("node a: its firmware reports under-voltage", "node a1: x", "a: y", "node b"):
+            story.writer.note(5, text)
+    source = opened(tmp_path)
+    events = newest_events(source, Ledger(source), source.last, 9, "a")
+    assert [event.text for event in events] == ["node a: its firmware reports under-voltage"]

@@ -26,7 +26,6 @@ _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"}
 _ROWS_MAX: Final = 2048
 """No more rows of a table are read to tell how often something happened in a row; where there are
 more, the count says so (`100+`)."""
-_OF_THE_WHOLE: Final = frozenset({"commands", "notes"})
 
 
 def newest_events(
@@ -53,9 +52,9 @@ def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event]
     oldest: set[Key] = set()
     upto = source.upto(head)
     for table, kind, make in _BY_ID:
-        if node and table in _OF_THE_WHOLE:
+        if node and table == "commands":
             continue
-        where, values = (" AND node = ?", (node,)) if node else ("", ())
+        where, values = _of(node, table)
         rows = source.rows(
             f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
             source.position(table, upto), *values, limit,
@@ -63,13 +62,23 @@ def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event]
         _take(rows, kind, make, limit, found, oldest)
         if table == "transitions":
             found[:] = [_justly(source, event) for event in found]
-    where, values = (" AND node = ?", (node,)) if node else ("", ())
+    where, values = _of(node, "upsets")
     rows = source.rows(
         f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
         upto, *values, limit,
     )  # fmt: skip
     _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
     return found, oldest
+
+
+def _of(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
+    """SQL that is true of the rows of `node`, and its values; empty for all nodes."""
+    if not node:
+        return "", ()
+    if table == "notes":  # what is noted of a node begins with its name
+        about = f"node {node}: "
+        return " AND substr(text, 1, ?) = ?", (len(about), about)
+    return " AND node = ?", (node,)
 
 
 def _justly(source: Source, event: Event) -> Event:
