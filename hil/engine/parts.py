@@ -105,10 +105,15 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
     rig.scrub_words = scenario.recovery.scrub_words
-    checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.workload.state_len)
-    rollback = Rollback(rig, golden, checkpoints)
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
+    checkpoints = Checkpoints(
+        rig,
+        scenario.recovery.checkpoint_every,
+        golden.workload.state_len,
+        deadlines=scenario.pace_factor is not None and not virtual,
+    )
+    rollback = Rollback(rig, golden, checkpoints)
     strikes = None if plant is None else plant.strikes
     return Parts(
         scenario=scenario,

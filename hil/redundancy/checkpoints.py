@@ -29,10 +29,11 @@ __all__ = ["GENERATIONS", "Checkpoints", "HostCopy"]
 GENERATIONS: Final = 2
 _COPY_EVERY: Final = 64
 """The host's copy is as old as this many checkpoints at most."""
-_COPY_MAX: Final = 1 << 16
+_COPY_MAX: Final = 1 << 20
+_PACED_COPY_MAX: Final = 1 << 16
 _LINE_COPY_MAX: Final = 1 << 10
-"""[byte] A larger state is not copied to the host, from a software board or over a real line:
-reading it would hold up the frames."""
+"""[byte] A larger state is not copied to the host, from a software board, from one whose frames
+have deadlines, or over a real line: reading it would hold up the frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,12 @@ class HostCopy:
 
 
 class Checkpoints:
-    """Which node holds which checkpoints. `every`: frames between two of them, 0 for none."""
+    """Which node holds which checkpoints. `every`: frames between two of them, 0 for none.
+    `deadlines`: the end of a frame is the last moment for an answer."""
 
-    def __init__(self, rig: Rig, every: int, state_len: int) -> None:
+    def __init__(self, rig: Rig, every: int, state_len: int, *, deadlines: bool = False) -> None:
         self._rig = rig
+        self._software_copy_max = _PACED_COPY_MAX if deadlines else _COPY_MAX
         self.every = every
         self._state_len = state_len
         self._held: dict[str, tuple[Sync, ...]] = {node.name: () for node in rig.nodes}
@@ -148,7 +151,8 @@ class Checkpoints:
     def _copy(self, verdict: Verdict, holders: Sequence[Node]) -> None:
         """Read the agreed state from the first board that gives the bytes that were agreed on."""
         for node in holders:
-            if self._state_len > (_LINE_COPY_MAX if may_return(node.board) else _COPY_MAX):
+            largest = _LINE_COPY_MAX if may_return(node.board) else self._software_copy_max
+            if self._state_len > largest:
                 continue
             try:
                 state = read_state(self._rig, node, self._state_len)

@@ -17,6 +17,7 @@ import pytest
 from hil import kernel
 from hil.loop import Loop
 from hil.record.reader import Reader
+from hil.redundancy import checkpoints, rollback
 from hil.redundancy.electorate import BELIEVED_AFTER
 from hil.result import RunResult
 from hil.scenario import WORKLOADS, Scenario
@@ -331,6 +332,24 @@ def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_
     assert result.metrics["sdc_frames"] == 0
     assert result.metrics["unresolved"] == without
     assert result.metrics["isolated"] <= (1 if scheme == "tmr" else 0)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_a_rig_whose_boards_all_lost_their_checkpoints_late_in_a_flight_goes_on_from_the_hosts_copy(
+    workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too late to compute the whole flight again; here that is after 40 frames, and the host's copy
+    is as young as a checkpoint. The state of `archive` is of 1 MiB."""
+    monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 40)
+    monkeypatch.setattr(checkpoints, "_COPY_EVERY", 1)
+    events = [
+        {"frame": 60, "node": node, "target": "board", "action": "power_loss",
+         "returns_after_frames": 2}
+        for node in "ab"
+    ]  # fmt: skip
+    result = run(tmp_path / "run", "inproc", "dmr", workload, 1, 80, events)
+    assert result.metrics["unresolved"] == 2
+    assert result.availability == 78 / 80
 
 
 # --- storms -------------------------------------------------------------------------------------
