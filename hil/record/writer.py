@@ -179,9 +179,12 @@ class Writer:
         def one(sql: str) -> int:
             return int(db.execute(f"{sql} WHERE frame < ?", (frame,)).fetchone()[0])
 
-        self._transitions = one("SELECT count(*) FROM transitions")
+        kept = db.execute("SELECT engine FROM snapshot WHERE frame = ?", (frame,)).fetchone()
+        rows = {} if kept is None else json.loads(kept[0]).get("rows", {})
+        # What is done at the beginning of a frame has the number of the frame before.
+        self._transitions = rows.get("transitions", one("SELECT count(*) FROM transitions"))
         self._anomalies = one("SELECT count(*) FROM anomalies")
-        self._repairs = one("SELECT coalesce(max(id), 0) FROM repairs")
+        self._repairs = rows.get("repairs", one("SELECT coalesce(max(id), 0) FROM repairs"))
         self._commands = one("SELECT coalesce(max(id), 0) FROM commands")
         counts = db.execute(
             "SELECT command, count(*) FROM commands WHERE ok AND frame < ? GROUP BY 1", (frame,)
@@ -195,6 +198,8 @@ class Writer:
         drop("DELETE FROM blocks WHERE first_frame >= ?", frame)
         for table in _BY_FRAME:
             drop(f"DELETE FROM {table} WHERE frame >= ?", frame)
+        drop("DELETE FROM transitions WHERE id > ?", self._transitions)
+        drop("DELETE FROM repairs WHERE id > ?", self._repairs)
         drop("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
         drop("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
         drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'seal')")
@@ -543,7 +548,8 @@ class Writer:
         for kept, content in states.items():
             self._insert("snapshot_states", (kept, content))
         self._snapshot = frame
-        self._insert("snapshot", (1, frame, state, json.dumps(engine)))
+        rows = {"transitions": self._transitions, "repairs": self._repairs}
+        self._insert("snapshot", (1, frame, state, json.dumps({**engine, "rows": rows})))
 
     # --- keeping it ---------------------------------------------------------------------------
 

@@ -193,6 +193,29 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     assert not again.nodes[1].powered
 
 
+@pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
+def test_what_was_done_for_a_board_after_the_snapshot_is_in_the_record_once(
+    scheme: str, tmp_path: Path
+) -> None:
+    """The power returns at the beginning of the frame from which the run is taken up again."""
+    event = {**CUT, "node": "a", "returns_after_frames": 10}
+    straight = run(tmp_path / "straight", "inproc", event, rig={"scheme": scheme})
+    for frames in range(29, 35):
+        path = tmp_path / f"{frames}"
+        path.mkdir()
+        asked = iter([False] * frames + [True])
+        first = Loop(straight.scenario, path, batch=False, stop=asked.__next__)
+        snapshot_every_frame(first)
+        assert first.run().outcome == "aborted"
+        Loop(straight.scenario, path, resume_run=True).run()
+        for columns in ("frame, node, after FROM transitions", "frame, node, action FROM repairs"):
+            found = rows(path, f"SELECT id, {columns}")
+            assert found == rows(tmp_path / "straight", f"SELECT id, {columns}"), frames
+        reader = Reader(path)
+        assert not verify(reader).differences, frames
+        reader.close()
+
+
 def test_a_board_that_comes_back_on_another_port_leaves_a_record_that_verifies(
     tmp_path: Path,
 ) -> None:
