@@ -88,7 +88,9 @@ class Mechanic:
         return self._timed(work)
 
     def _revive(self, action: Action, node: Node) -> None:
-        if action.rung is NodeState.RESTART:
+        if action.rung is NodeState.RESYNC:
+            self._rig.configure(node)
+        elif action.rung is NodeState.RESTART:
             self._rig.restart(node)
         elif action.rung is NodeState.RESET:
             if action.cause == BOARD_IS_BACK:

@@ -101,7 +101,10 @@ class Checkpoints:
         if not wanted:
             return
         checkpoint = Sync(verdict.frame, verdict.state)
-        for node, status in self._rig.checkpoint(wanted, checkpoint, timing):
+        answered = self._rig.checkpoint(wanted, checkpoint, timing)
+        if due:
+            self._rig.refresh_budgets([node for node, _ in answered], timing)
+        for node, status in answered:
             if status == lib.HIL_OK:
                 self.taken(node, [checkpoint])
             elif status == lib.HIL_ERR_EXHAUSTED:
@@ -128,8 +131,9 @@ class Checkpoints:
             Sync(k, unpack(records[(k - first) * record_len :][:record_len]).state)
             for k in due[-GENERATIONS:]
         ]
-        for node in nodes:
-            if kept:
+        if kept:
+            self._rig.refresh_budgets(nodes)
+            for node in nodes:
                 self.taken(node, kept)
         last = unpack(records[-record_len:])
         if self._copy_is_due(last.frame):

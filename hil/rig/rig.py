@@ -144,6 +144,7 @@ class Rig:
         """How long the host did not look at its links in the last step, although it should have."""
         self.attendant = Attendant(clock)
         self._duties: dict[str, int] = {}
+        self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
         self._cuts: dict[str, int] = {}
         self._cycled: dict[str, Life] = {}
         powers = (_power_of(node) for node in self.nodes)
@@ -347,12 +348,28 @@ class Rig:
                 remedy=f"start it with --exec {name}=/path; process boards take it of $HIL_EXEC",
             )
         answer = self.expect(node, call)
-        self.ask(
-            node,
-            Msg.BUDGET,
-            messages.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words),
-        )
+        self.ask(node, Msg.BUDGET, self._budget_request())
         return messages.state_digest_of_loaded(answer)
+
+    def _budget_request(self) -> bytes:
+        return messages.budget_request(
+            self.budget.cpu_us, self.budget.max_ticks, self.scrub_words
+        )
+
+    def configure(self, node: Node) -> None:
+        """Tell an agent again all that it is told once: its budget, and what limits it. It keeps
+        both where upsets strike, and neither a new worker nor a new state puts them right.
+        LinkTimeout, NodeError."""
+        self.ask(node, Msg.BUDGET, self._budget_request())
+        boot_id, limits = self._limits.get(node.name, (None, Limits()))
+        self.limit(node, limits if boot_id == node.link.boot_id else Limits())
+
+    def refresh_budgets(self, nodes: Sequence[Node], timing: Timing | None = None) -> None:
+        """Tell agents their budgets again, which no result would show to be damaged until they are
+        needed. Nothing is raised: the next step of a node that does not answer tells of it."""
+        request = self._budget_request()
+        calls = [Call(node.link, self.next_seq(), Msg.BUDGET, request) for node in nodes]
+        run_calls(calls, timing or self.timing)
 
     def calibrate(self, frames: int, cpu_factor: float, cpu_floor_us: int) -> Calibration:
         """Run golden frames on all nodes, learn how long they take, and set budget and timing.
@@ -501,6 +518,7 @@ class Rig:
         a loss of power lifts all of it. LinkTimeout, NodeError."""
         call = Call(node.link, self.next_seq(), Msg.LIMIT, messages.limit_request(limits))
         self._duties[node.name] = limits.duty_permille
+        self._limits[node.name] = (node.link.boot_id, limits)
         self._bear_with_busy()
         run_calls([call], _patient(self.timing))
         return messages.limited(self.expect(node, call))
@@ -508,12 +526,13 @@ class Rig:
     # --- repairing ----------------------------------------------------------------------------
 
     def restart(self, node: Node) -> None:
-        """A new worker process. LinkTimeout, NodeError."""
+        """A new worker process, and a configured agent. LinkTimeout, NodeError."""
         node.workers += 1
         call = Call(node.link, self.next_seq(), Msg.RESTART)
         is_program = self.workload.startswith(PREFIX)
         run_calls([call], _patient(self.timing) if is_program else self.timing)
         self.expect(node, call)
+        self.configure(node)
 
     def reset(self, node: Node) -> None:
         """The agent starts anew; the workload is loaded again. LinkTimeout, NodeError."""
@@ -522,6 +541,7 @@ class Rig:
         if not isinstance(call.result, (bytes, Rebooted)):
             self.expect(node, call)
         self.rates.begin_anew(node)
+        self._limits.pop(node.name, None)  # a new start lifts them
         before = node.life
         self._greet(node)
         if before.went_on(node.life):
@@ -543,6 +563,7 @@ class Rig:
         wanted = cycle and node.board.can_cycle
         if wanted:
             self._cycled[node.name] = node.life
+            self._limits.pop(node.name, None)
         self.attendant.look_for(node, node.board.power_cycle if wanted else None)
 
     def cut_off(self, node: Node, reason: str) -> None:
@@ -580,11 +601,14 @@ class Rig:
         self._greet(node)
         if node.loaded_boot != node.link.boot_id:
             self.load(node)
+        else:
+            self.configure(node)
 
     def power_cycle(self, node: Node) -> None:
         """Power off and on, connect, load. For a board whose power is not ours: connect again.
         SetupError, LinkTimeout, NodeError."""
         node.link.detach("power cycle")
+        self._limits.pop(node.name, None)
         if may_return(node.board) and node.board.can_cycle:
             self._cycle_and_wait(node)
             return

@@ -32,10 +32,11 @@ RATES = [
     {"targets": "link", "per_s": 1, "noises": NOISES},
     {"targets": "cpu", "per_s": 0.5},
 ]
-PATIENT = {"resyncs": 1, "restarts": 2, "resets": 2, "window_frames": 4}
-"""Upsets follow each other closely: what was tried for one is not held against the next. But where
-the damaged budget of an agent makes every step a hang, it takes the next rung, a new start of the
-agent, to heal that: restarts come to an end."""
+PATIENT = {"resyncs": 1, "restarts": 10**6, "resets": 2, "window_frames": 4}
+"""Upsets follow each other closely: what was tried for one is not held against the next."""
+
+BUDGET = range(84_096, 84_096 + 128, 32)
+"""[bit] Its words in an agent's memory, on 64-bit processors."""
 
 QUICK = {"lost_after_ms": 200, "retry_ms": 20, "cpu_floor_ms": 10}
 
@@ -144,6 +145,33 @@ def sweep(bits: range, out: Path) -> Counter[str]:
 def test_a_sample_of_all_bits_of_an_agent_gives_no_wrong_output(tmp_path: Path) -> None:
     effects = sweep(range(0, AGENT_BITS, 61), tmp_path / "run")
     assert effects["masked"] > 1000 and effects["reboot"] > 0
+
+
+def test_a_damaged_budget_is_healed_where_workers_are_restarted_for_ever(tmp_path: Path) -> None:
+    pattern = {"kind": "random_word", "width": 32, "value": 1}
+    events = [
+        {"frame": 5 + 40 * i, "node": "a", "target": "agent", "bit": bit, "pattern": pattern}
+        for i, bit in enumerate(BUDGET)
+    ]
+    scenario = Scenario.model_validate(
+        {
+            "workload": "attitude",
+            "frames": 5 + 40 * len(events),
+            "rig": {"scheme": "tmr", "board": "inproc"},
+            "recovery": PATIENT,
+            "timeouts": QUICK,
+            "upsets": {"events": events},
+        }
+    )
+    result = Loop(scenario, tmp_path).run()
+    assert result.outcome == "pass" and result.availability == 1
+    reader = Reader(tmp_path)
+    hung = [row["outcome"] for row in reader.rows("SELECT * FROM upsets WHERE effect='hang'")]
+    repairs = [row["action"] for row in reader.rows("SELECT * FROM repairs WHERE cause='hung'")]
+    reader.close()
+    # The word that allows a step so many ticks, or the budget lies elsewhere by now.
+    assert hung == ["recovered"]
+    assert repairs == ["restart"]
 
 
 @pytest.mark.slow

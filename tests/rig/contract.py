@@ -24,6 +24,8 @@ from hil.rig.messages import (
     Region,
     Report,
     Sync,
+    budget_request,
+    limit_request,
     sync_request,
 )
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
@@ -429,6 +431,27 @@ class NodeContract:
                 result = one(rig, 0, golden.input)
                 shares.append(result.step_us / max(1, result.cpu_us))
             assert min(shares) < 1000
+
+    def test_a_restart_heals_a_damaged_budget_and_damaged_limits(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        golden = Golden("sha256", SEED)
+        golden.step()
+        rig.ask(node, Msg.BUDGET, budget_request(5_000_000, 1, 0))  # as an upset may leave it
+        assert one(rig, 0, golden.input).status == HUNG
+        rig.ask(node, Msg.LIMIT, limit_request(Limits(suspend=True)))
+        rig.restart(node)
+        assert one(rig, 0, golden.input).status == DONE
+
+    def test_a_restart_keeps_the_limits_that_were_ordered(self, make_rig: MakeRig) -> None:
+        rig = make_rig("sha256")
+        node = rig.nodes[0]
+        rig.limit(node, Limits(duty_permille=500, suspend=True))
+        rig.ask(node, Msg.LIMIT, limit_request(Limits()))
+        rig.restart(node)
+        golden = Golden("sha256", SEED)
+        golden.step()
+        assert one(rig, 0, golden.input).suspended
 
     # --- state transfer -------------------------------------------------------------------------
 
