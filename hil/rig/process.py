@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import Final
 
 from hil.clock import HOST
 from hil.errors import SetupError
+from hil.rig.addresses import addresses_of
+from hil.rig.offspring import ADOPTION, Mark, end_with_all
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.program import agent_options
 from hil.rig.transport import SerialTransport
@@ -22,9 +20,6 @@ from hil.rig.transport import SerialTransport
 _START_TIMEOUT_S = 20.0
 _ENDING_TIMEOUT_S = 0.2
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-_REAP_US = 1_000_000
-_REAP_EVERY_US = 1_000
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 def find_agent() -> Path:
@@ -52,46 +47,6 @@ def find_agent() -> Path:
     )
 
 
-class _Adoption:
-    """While it has parents, the workers of an agent that was killed become children of this
-    process, which waits for them. In a container process 1 often waits for nobody, and each would
-    stay as a zombie. Without any, orphans of this process go where they went before."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._parents = 0
-
-    def begin(self) -> None:
-        with self._guard:
-            self._parents += 1
-            if self._parents == 1:
-                self._set(1)
-
-    def end(self) -> None:
-        with self._guard:
-            self._parents -= 1
-            if self._parents == 0:
-                self._set(0)
-
-    @staticmethod
-    def _set(adopts: int) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0)
-
-
-_ADOPTION: Final = _Adoption()
-
-
-def _reap_group(group: int) -> None:
-    """Wait for all that is left of a killed agent's process group: it dies with the agent."""
-    until_us = HOST.now_us() + _REAP_US
-    with contextlib.suppress(ChildProcessError):  # none is left
-        while HOST.now_us() < until_us:
-            pid, _ = os.waitpid(-group, os.WNOHANG)
-            if not pid:
-                HOST.sleep_us(_REAP_EVERY_US)
-
-
 class ProcessBoard:
     """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new
     process.
@@ -107,7 +62,9 @@ class ProcessBoard:
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: list[str] = []
+        self._mark = Mark()
         self.processor_use: ProcessorUse | None = None
+        self.fixed_addresses: bool | None = True
         self.port = ""
 
     @property
@@ -129,7 +86,7 @@ class ProcessBoard:
 
     def _start(self) -> None:
         self.power_off()
-        _ADOPTION.begin()
+        ADOPTION.begin()
         try:
             self._process = subprocess.Popen(
                 [
@@ -138,19 +95,30 @@ class ProcessBoard:
                     "pty",
                     "--knobs",
                     "worker",
-                    "--exit-with-parent",
+                    f"--exit-with-parent={os.getpid()}",
                     *agent_options(),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                env=self._mark.environment,
                 start_new_session=True,  # the terminal's Ctrl-C is for the host alone
             )
         except OSError as error:
-            _ADOPTION.end()
+            ADOPTION.end()
             raise SetupError(f"cannot start {self._agent}: {error}") from error
         self.port = self._announced_port()
         self.processor_use = ProcessorUse(self._process.pid)
+        self._look_at_addresses(self._process.pid)
+
+    def _look_at_addresses(self, pid: int) -> None:
+        """All agents that it has had count."""
+        try:
+            fixed = addresses_of(pid).fixed
+        except (OSError, ValueError):
+            self.fixed_addresses = self.fixed_addresses and None
+        else:
+            self.fixed_addresses = self.fixed_addresses if fixed else False
 
     def _announced_port(self) -> str:
         process = self._process
@@ -170,6 +138,7 @@ class ProcessBoard:
             return line[5:].strip().decode()
         process.kill()
         said = process.stderr.read().decode(errors="replace").strip()
+        self.power_off()
         raise SetupError(
             f"{self._agent} did not come up for node {self.name}: {said or 'it said nothing'}",
             remedy="run `hil doctor`",
@@ -200,10 +169,8 @@ class ProcessBoard:
         if self._process is None:
             return
         self._ends = list(self.unordered_ends)
-        self._process.kill()
-        self._process.wait()
-        _reap_group(self._process.pid)
-        _ADOPTION.end()
+        end_with_all(self._process, self._mark)
+        ADOPTION.end()
         for stream in (self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()

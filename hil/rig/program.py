@@ -15,6 +15,7 @@ from hil._kernel import lib
 from hil.clock import HOST
 from hil.errors import KernelError, SetupError
 from hil.kernel import Golden, Random, Workload, digest64
+from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
 
 PREFIX: Final = "exec:"
 ENVIRONMENT: Final = "HIL_EXEC"
@@ -26,6 +27,7 @@ _STEP: Final = 2
 _STATE_MAX: Final = 1 << 20
 _OWN_STATE: Final = 8
 _PATIENCE_S: Final = 10.0
+_END_S: Final = 1.0
 _CRC: Final = 4
 
 
@@ -72,13 +74,16 @@ def _crc32c(data: bytes) -> int:
     return int(lib.hil_crc32c(0, data, len(data)))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
+def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
+    process.terminate()  # its guardian ends it, and all that it has started
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-    process.wait()
+    end_with_all(process, mark)
+    ADOPTION.end()
 
 
 class ProgramGolden(Golden):
@@ -90,18 +95,22 @@ class ProgramGolden(Golden):
     def __init__(self, name: str, command: tuple[str, ...], seed: int) -> None:
         self._name = name
         self.seed = seed
+        mark = Mark()
+        ADOPTION.begin()
         try:
-            self._process = subprocess.Popen(
+            self._process = start_guarded(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                env=mark.environment,
                 start_new_session=True,
             )
         except OSError as error:
+            ADOPTION.end()
             raise self._broken(f"it cannot be started ({error.strerror})") from error
-        weakref.finalize(self, _end, self._process)
+        weakref.finalize(self, _end, self._process, mark)
         os.set_blocking(self._fd, False)
         body = self._ask(_INIT, struct.pack("<Q", seed & (2**64 - 1)))
         if len(body) < _SIZES.size:

@@ -352,9 +352,7 @@ class Rig:
         return messages.state_digest_of_loaded(answer)
 
     def _budget_request(self) -> bytes:
-        return messages.budget_request(
-            self.budget.cpu_us, self.budget.max_ticks, self.scrub_words
-        )
+        return messages.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words)
 
     def configure(self, node: Node) -> None:
         """Tell an agent again all that it is told once: its budget, and what limits it. It keeps

@@ -44,6 +44,7 @@ enum {
   FRAME = 8,        /* [byte] of the frame number */
   OWN_STATE = 8,    /* [byte] of the state that a program without one is given: the next frame's number */
   INIT_MS = 10000,  /* for the program to start: engines are loaded, GPUs set up */
+  LOOK_MS = 50,     /* between two looks whether the agent is to end meanwhile */
   END_MS = 200,     /* for a program whose output ended to be gone */
   TURNS_MAX = 64    /* pieces moved in one poll */
 };
@@ -223,8 +224,10 @@ static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
     }
     const uint64_t now = now_us();
     if (now >= end_us) return ETIMEDOUT;
+    if (life_is_over()) return ECANCELED;
     struct pollfd fds[2] = {{x->out_fd, POLLIN, 0}, {x->in_fd, POLLOUT, 0}};
-    (void)poll(fds, x->tx_at < x->tx_len ? 2 : 1, (int)((end_us - now) / 1000u) + 1);
+    const uint64_t left_ms = (end_us - now) / 1000u + 1u;
+    (void)poll(fds, x->tx_at < x->tx_len ? 2 : 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
   }
 }
 

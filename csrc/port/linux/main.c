@@ -11,7 +11,6 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +30,6 @@ typedef struct {
   hil_knobs_t knobs;
   hil_probe_t sensors;
   hil_watchdog_t watchdog;
-  int parent_fd; /* becomes readable when the parent ends; -1: not wanted */
   const char *port_spec;
   const char *sys_root;
   char **argv;
@@ -54,10 +52,18 @@ static size_t tx(void *context, const uint8_t *bytes, size_t len) {
 
 static pid_t worker_pid(const hil_board_t *b) { return b->is_exec ? b->exec.pid : b->worker.pid; }
 
+static void kill_worker(void *context) {
+  hil_board_t *b = context;
+  exec_kill(&b->exec);
+  worker_kill(&b->worker);
+  if (b->programs.count) life_end_children();
+}
+
 static int find(void *context, const char *name, uint64_t seed, const hil_workload_t **out) {
   hil_board_t *b = context;
   const size_t prefix = strlen(EXEC_PREFIX);
   if (strncmp(name, EXEC_PREFIX, prefix) != 0) return HIL_ERR_NOSYS;
+  kill_worker(b);
   b->is_exec = 1; /* whose error is asked for if it fails */
   return exec_find(&b->exec, &b->programs, name + prefix, seed, out);
 }
@@ -104,12 +110,6 @@ static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
   hil_board_t *b = context;
   *out_taken = 0;
   return b->is_exec ? HIL_ERR_NOSYS : worker_advance(&b->worker, steps, out_taken);
-}
-
-static void kill_worker(void *context) {
-  hil_board_t *b = context;
-  exec_kill(&b->exec);
-  worker_kill(&b->worker);
 }
 
 static uint64_t cpu_us(void *context) {
@@ -242,7 +242,8 @@ static void usage(FILE *to) {
       "  --exec NAME=PATH[,ARGUMENT...]  allow the host to load the program at this absolute path as workload\n"
       "                  exec:NAME; up to 8 of them (csrc/port/linux/EXEC.md)\n"
       "  --sys-root DIR  read and write /proc, /sys, /etc and /usr of sensors and knobs below DIR\n"
-      "  --exit-with-parent  end when the process that started this one ends\n"
+      "  --exit-with-parent[=PID]  end when the process that started this one ends; PID is its number, for\n"
+      "                  the case that it ends before this one has begun\n"
       "  --version       print version and exit\n",
       to);
 }
@@ -256,19 +257,9 @@ static void fix_addresses(char **argv) {
   (void)execv("/proc/self/exe", argv);
 }
 
-/* The parent process, not the thread of it that started us: PDEATHSIG, for old kernels, cannot tell. */
-static int watch_parent(void) {
-#ifdef SYS_pidfd_open
-  const long fd = syscall(SYS_pidfd_open, getppid(), 0);
-  if (fd >= 0) return (int)fd;
-#endif
-  (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-  return -1;
-}
-
 static volatile sig_atomic_t ending; /* the signal that ends us */
 
-static void on_child(int signal) { (void)signal; }
+static void on_news(int signal) { (void)signal; }
 
 static void on_end(int signal) { ending = signal; }
 
@@ -277,11 +268,13 @@ static void on_signals(sigset_t *out_wait_mask) {
   static const int ends[] = {SIGTERM, SIGINT, SIGHUP};
   sigset_t blocked;
   memset(&action, 0, sizeof action);
-  action.sa_handler = on_child;
+  action.sa_handler = on_news;
   (void)sigaction(SIGCHLD, &action, NULL);
+  (void)sigaction(SIGCONT, &action, NULL);
   (void)signal(SIGPIPE, SIG_IGN);
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGCHLD);
+  sigaddset(&blocked, SIGCONT);
   action.sa_handler = on_end;
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
     struct sigaction now;
@@ -291,6 +284,7 @@ static void on_signals(sigset_t *out_wait_mask) {
   }
   (void)sigprocmask(SIG_BLOCK, &blocked, out_wait_mask); /* only ppoll lets them through */
   sigdelset(out_wait_mask, SIGCHLD);
+  sigdelset(out_wait_mask, SIGCONT);
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) sigdelset(out_wait_mask, ends[i]);
 }
 
@@ -341,17 +335,17 @@ static int serve(hil_board_t *b, const sigset_t *wait_mask) {
     const int down = b->tty.rx_fd < 0;
     if (down && !b->tty.path) return 0; /* standard input ended */
     if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
-    struct pollfd fds[5] = {{b->tty.rx_fd, POLLIN, 0},
-                            {b->parent_fd, POLLIN, 0},
+    if (b->programs.count) life_reap(b->worker.pid, b->exec.pid);
+    if (life_is_orphan()) return 0;
+    struct pollfd fds[4] = {{b->tty.rx_fd, POLLIN, 0},
                             {agent_tx_pending(&b->agent) ? b->tty.tx_fd : -1, POLLOUT, 0},
                             {-1, POLLIN, 0},
                             {-1, POLLOUT, 0}};
-    (void)exec_wants(&b->exec, &fds[3].fd, &fds[4].fd);
+    (void)exec_wants(&b->exec, &fds[2].fd, &fds[3].fd);
     const struct timespec timeout = {(time_t)(wait_us / 1000000u), (long)(wait_us % 1000000u) * 1000};
-    const int ready = ppoll(fds, 5, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
+    const int ready = ppoll(fds, 4, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return EXIT_ENVIRONMENT;
     if (ending) return 0;
-    if (ready > 0 && fds[1].revents) return 0;
     if (down) tty_reopen(&b->tty);
     if (ready > 0 && fds[0].revents) {
       uint8_t bytes[4096];
@@ -368,7 +362,7 @@ int main(int argc, char **argv) {
                                           {"sys-root", required_argument, NULL, 'r'},
                                           {"watchdog", required_argument, NULL, 'w'},
                                           {"exec", required_argument, NULL, 'e'},
-                                          {"exit-with-parent", no_argument, NULL, 'x'},
+                                          {"exit-with-parent", optional_argument, NULL, 'x'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -379,7 +373,7 @@ int main(int argc, char **argv) {
   int baud = 115200, option;
   hil_knobs_level_t level = KNOBS_WORKER;
   b->sys_root = "";
-  b->parent_fd = b->watchdog.fd = -1;
+  b->watchdog.fd = -1;
   b->argv = argv;
   exec_init(&b->exec);
   while ((option = getopt_long(argc, argv, "p:b:h", options, NULL)) != -1) {
@@ -401,7 +395,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "hil-agent: --exec %s: not NAME=/path[,argument...], or one too many\n", optarg);
         usage(stderr);
         return EXIT_USAGE;
-      case 'x': b->parent_fd = watch_parent(); break;
+      case 'x': life_follow(optarg ? (pid_t)number(optarg) : 0); break;
       case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
       case 'h': usage(stdout); return 0;
       default: usage(stderr); return EXIT_USAGE;
@@ -433,6 +427,7 @@ int main(int argc, char **argv) {
   }
   recall_wound(&b->agent);
   watchdog_open(&b->watchdog);
+  if (b->programs.count) life_adopt();
   const int result = serve(b, &wait_mask);
   kill_worker(b);
   knobs_lift(&b->knobs);

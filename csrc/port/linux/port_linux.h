@@ -44,6 +44,22 @@ int tty_can_baud(const hil_tty_t *t, uint32_t baud);
 /* Try to open a device again that went down. */
 void tty_reopen(hil_tty_t *t);
 
+/* --- life.c: what this agent ends with, and what ends with it ---------------------------------- */
+
+/* End when the process that started this one ends. |starter|: its number, so that its end is noticed even if
+ * it came first; 0: not known. */
+void life_follow(pid_t starter);
+/* Has that process ended? */
+int life_is_orphan(void);
+/* Or does a signal wait that asks for the end? */
+int life_is_over(void);
+/* From now on what children leave behind becomes a child of this process. */
+void life_adopt(void);
+/* Wait for what was adopted and has ended; never for these two. */
+void life_reap(pid_t worker, pid_t program);
+/* End all children, and all that they have started. */
+void life_end_children(void);
+
 /* --- worker.c: the process that computes, and is hit ------------------------------------------ */
 
 typedef struct {

@@ -27,7 +27,7 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
                     pid_t agent) {
   sigset_t none;
   const int nothing = open("/dev/null", O_RDWR);
-  static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+  static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCONT};
   for (size_t i = 0; i < sizeof restored / sizeof restored[0]; i++) {
     (void)signal(restored[i], SIG_DFL);
   }

@@ -109,6 +109,7 @@ static int worker_main(void *unused) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
   (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGCONT, SIG_DFL);
   (void)signal(SIGPIPE, SIG_DFL); /* what the agent ignores, or waits for, would not kill */
   (void)signal(SIGTERM, SIG_DFL);
   (void)signal(SIGINT, SIG_DFL);

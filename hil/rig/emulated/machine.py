@@ -11,9 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +20,7 @@ from hil.rig.emulated import cpio
 from hil.rig.emulated.fetch import BootFiles
 from hil.rig.emulated.qmp import Monitor
 from hil.rig.emulated.ram import RAM_BYTES, Ram
+from hil.rig.offspring import start_bound
 from hil.rig.processor_use import ProcessorUse
 
 __all__ = ["Machine", "find_qemu", "qemu_version"]
@@ -34,18 +33,6 @@ _MODEL: Final = "raspi3b"
 _UART: Final = 0x3F201000
 _UART_FIFO: Final = 16
 _UART_AFTER_RESET: Final = ((0x38, 0), (0x44, 0x7FF), (0x30, 0x300))  # IMSC, ICR, CR of the PL011
-
-# Linux ends a child with the *thread* that started it: this one lives as long as the process.
-_LAUNCHER: Final = ThreadPoolExecutor(1, "hil starts emulators")
-
-# Runs before QEMU in its process: die with who started this one. In a program of its own, because
-# between fork and exec a Python with threads must not run anything.
-_DIE_WITH_PARENT: Final = (
-    "import ctypes, os, signal, sys\n"
-    "ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
-    "os.getppid() == int(sys.argv[1]) or sys.exit('its parent ended')\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
-)
 
 # maxcpus: with more, QEMU does not always notice that machine code was changed, and upsets of it
 # would have no effect. The other processors stay off altogether: they would spin for ever.
@@ -128,15 +115,14 @@ class Machine:
                 file.write(_first_files(agent, boot))
             given = {name: pair[1].fileno() for name, pair in pairs.items()}
             command = _command(qemu, boot, files, self.ram.fd, given)
-            self._process = _LAUNCHER.submit(
-                subprocess.Popen,
-                [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command],
+            self._process = start_bound(
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
                 pass_fds=[files, self.ram.fd, *given.values()],
                 start_new_session=True,  # the terminal's Ctrl-C is for the host alone
-            ).result()
+            )
         except OSError as error:
             self._release([pair[0] for pair in pairs.values()])
             raise SetupError(f"cannot start {qemu}: {error.strerror or error}") from error

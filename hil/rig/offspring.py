@@ -1,0 +1,171 @@
+"""Processes that a run starts: none of them, and of what they start, is left behind.
+
+Where a process of ours is killed, what it leaves becomes a child of this process (`ADOPTION`), and
+`end_with_all` ends it. Where this process is killed, agents notice by themselves, and other
+programs are ended by the system (`start_bound`), or by a guardian, with all that they have started
+(`start_guarded`)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from hil.clock import HOST
+
+__all__ = ["ADOPTION", "Mark", "end_with_all", "start_bound", "start_guarded"]
+
+_END_US: Final = 1_000_000
+_LOOK_EVERY_US: Final = 1_000
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_MARK: Final = "HIL_STARTED_BY"
+
+# Linux ends a child with the *thread* that started it: this one lives as long as the process.
+_LAUNCHER: Final = ThreadPoolExecutor(1, "hil starts programs")
+
+# Runs before the program in its process: die with who started this one. In a program of its own,
+# because between fork and exec a Python with threads must not run anything.
+_DIE_WITH_PARENT: Final = (
+    "import ctypes, os, signal, sys\n"
+    "ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
+    "os.getppid() == int(sys.argv[1]) or sys.exit('its parent ended')\n"
+    "os.execv(sys.argv[2], sys.argv[2:])\n"
+)
+
+
+class _Adoption:
+    """While it has parents, what a killed child leaves behind becomes a child of this process,
+    which waits for it. In a container process 1 often waits for nobody, and each would stay as a
+    zombie. Without any, orphans of this process go where they went before."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._parents = 0
+
+    def begin(self) -> None:
+        """There is one more process that may leave something behind."""
+        with self._guard:
+            self._parents += 1
+            if self._parents == 1:
+                self._set(1)
+
+    def end(self) -> None:
+        """It is gone, and so is what it left."""
+        with self._guard:
+            self._parents -= 1
+            if self._parents == 0:
+                self._set(0)
+
+    @staticmethod
+    def _set(adopts: int) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, adopts, 0, 0, 0)
+
+
+ADOPTION: Final = _Adoption()
+
+
+class Mark:
+    """A word in the environment of a process that all it starts inherit: they are known by it when
+    they have left its session."""
+
+    def __init__(self) -> None:
+        self._value = secrets.token_hex(8)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of this process, with the mark."""
+        return {**os.environ, _MARK: self._value}
+
+    def is_on(self, pid: int) -> bool:
+        """Whether a process carries it."""
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            return f"{_MARK}={self._value}".encode() in environment
+        return False
+
+
+def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
+    """End a child that leads a session, and all that is left of it: whatever it had started, and
+    what is in the session or carries `mark`, if it has ended before."""
+    known = _from(process.pid) if process.poll() is None else set()
+    process.kill()
+    process.wait()
+    until_us = HOST.now_us() + _END_US
+    while (left := _left_of(process.pid, mark, known)) and HOST.now_us() < until_us:
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # not adopted yet
+                os.waitpid(pid, os.WNOHANG)
+        HOST.sleep_us(_LOOK_EVERY_US)
+
+
+def _from(first: int) -> set[int]:
+    """All that a living process has started, and that is there."""
+    seen = {pid: (parent, session) for pid, parent, session in _processes()}
+    return _with_children({first}, seen) - {first}
+
+
+def _left_of(session: int, mark: Mark, known: set[int]) -> set[int]:
+    us = os.getpid()
+    seen = {pid: (parent, its_session) for pid, parent, its_session in _processes()}
+    left = {
+        pid
+        for pid, (parent, its_session) in seen.items()
+        if its_session == session or (parent == us and (pid in known or mark.is_on(pid)))
+    }
+    return _with_children(left, seen)
+
+
+def _with_children(of: set[int], seen: dict[int, tuple[int, int]]) -> set[int]:
+    whole, size = set(of), -1
+    while size < len(whole):
+        size = len(whole)
+        whole |= {pid for pid, (parent, _) in seen.items() if parent in whole}
+    return whole
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """Number, parent and session of each process but the zombies of others."""
+    us = os.getpid()
+    for entry in filter(str.isdecimal, os.listdir("/proc")):  # noqa: PTH208 (far faster)
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{entry}/stat").read_bytes()
+            state, parent, _, session = stat[stat.rindex(b")") + 2 :].split()[:4]
+            if state not in (b"Z", b"X") or int(parent) == us:
+                yield int(entry), int(parent), int(session)
+
+
+def start_bound(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program that the system ends with this process. OSError if it cannot be started."""
+    return _launch(["-c", _DIE_WITH_PARENT], command, options)
+
+
+def start_guarded(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program that is ended with this process, and with it all that it has started: what is
+    returned is its guardian, which ends when it does. OSError if it cannot be started."""
+    return _launch([str(Path(__file__).with_name("guardian.py"))], command, options)
+
+
+def _launch(
+    by: Sequence[str], command: Sequence[str], options: dict[str, Any]
+) -> subprocess.Popen[bytes]:
+    os.stat(command[0])  # it is another program that would find it missing
+    if not os.access(command[0], os.X_OK):
+        raise PermissionError(13, os.strerror(13), command[0])
+    whole = [sys.executable, "-I", "-S", *by, str(os.getpid()), *command]
+
+    def launch() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(whole, **options)
+
+    return _LAUNCHER.submit(launch).result()
