@@ -16,7 +16,6 @@ import pwd
 import shutil
 import sqlite3
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -32,9 +31,6 @@ OK: Final = "ok"
 WARN: Final = "warn"
 MISSING: Final = "missing"
 
-_ADDR_NO_RANDOMIZE: Final = 0x0040000
-_ELF_FIXED: Final = 2
-"""ET_EXEC: linked to run at the addresses that stand in the file."""
 _DISK_WARN_MIB: Final = 1024
 _REINSTALL: Final = "install this package again with pip, with a C compiler at hand"
 
@@ -233,18 +229,16 @@ def _ptrace_remedy() -> str:
 
 
 def _addresses() -> _Finding:
+    from hil.rig.addresses import Addresses, addresses_of
+
     with _board() as (_, node):
-        pid = node.board.pid
         try:
-            personality = int(Path(f"/proc/{pid}/personality").read_text(), 16)
-            mapped = Path(f"/proc/{pid}/maps").read_text()
-            with Path(f"/proc/{pid}/exe").open("rb") as program:
-                kind = int.from_bytes(program.read(18)[16:], sys.byteorder)
+            found = addresses_of(node.board.pid)
         except (OSError, ValueError) as error:
             return _Finding(WARN, f"cannot be told: {error}", needed=False)
-    if kind == _ELF_FIXED and ".so" not in mapped:
+    if found is Addresses.LINKED:
         return _good("the agent's code has fixed addresses and uses no shared library")
-    if personality & _ADDR_NO_RANDOMIZE:
+    if found.fixed:
         return _good("address randomisation is off in workers")
     return _Finding(
         WARN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hil import run_folder
 from hil.control.protocol import COMMANDS
@@ -19,10 +19,14 @@ from hil.rig.node import SILENT, Node, boot_timeout_us
 from hil.rig.rig import Calibration
 from hil.run_reports import JUNIT, junit_digest, write_reports
 from hil.scenario.expect import not_covered
+from hil.scenario.words import Target
 from hil.voter import Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from hil.steward import Steward
+
+_BY_ADDRESS: Final = (Target.STACK, Target.TEXT, Target.GPR, Target.VECTOR)
+"""What a hit of these does depends on where the agent's code and data lie."""
 
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
@@ -189,4 +193,7 @@ def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> s
         return "upsets with `us:` hit by real time (`tick:` does not)"
     if steward is not None and steward.reported:
         return "the plant follows what boards measure (`feedback: model` does not)"
-    return ""
+    agents = [] if parts.virtual else writer.nodes_hit([Target.AGENT])
+    if agents:
+        return f"the memory of node {agents[0]}'s agent was hit, which holds times that it measured"
+    return parts.outside.addresses(writer.nodes_hit(_BY_ADDRESS))

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from hil.outcome import Anomaly
-from hil.rig.node import CRASHED, SILENT, Node, NodeResult, unordered_ends
+from hil.rig.node import CRASHED, SILENT, Node, NodeResult, has_fixed_addresses, unordered_ends
 
 __all__ = ["Outside"]
 
@@ -26,6 +26,7 @@ class Outside:
         self._programs = programs
         self._first: tuple[int, str] | None = None
         self._frames: set[tuple[int, str]] = set()
+        self._fixed: dict[str, bool | None] = {}
 
     def saw(
         self, frame: int, results: Mapping[str, NodeResult], damaged: Container[str] = ()
@@ -39,6 +40,25 @@ class Outside:
             silent = silent and name not in damaged
             if killed or silent or result.host:
                 self._note(frame, name, result.reason or "no answer")
+
+    def addresses(self, hit: Iterable[str]) -> str:
+        """Why hits of registers, stack or machine code of the nodes in `hit` may do something else
+        in another run, in words; empty if they do the same."""
+        self._look_at_addresses()
+        for name in sorted(hit):
+            fixed = self._fixed[name]
+            if not fixed and not self._virtual:
+                are = "random" if fixed is False else "not known to be the same each time"
+                return (
+                    f"registers, stack or machine code of node {name} were hit, and the addresses "
+                    f"of its agent are {are} (`hil doctor`: *addresses*)"
+                )
+        return ""
+
+    def _look_at_addresses(self) -> None:
+        for name, node in self._nodes.items():
+            now, before = has_fixed_addresses(node.board), self._fixed.get(name, True)
+            self._fixed[name] = False if False in (now, before) else now and before
 
     def anomaly(self, anomaly: Anomaly) -> None:
         """Take what no upset explains."""
@@ -64,13 +84,20 @@ class Outside:
     def memory(self) -> dict[str, Any]:
         """Return what must be kept to go on later, as plain data."""
         ends = {node.name: unordered_ends(node) for node in self._nodes.values()}
-        return {"first": self._first, "frames": sorted(self._frames), "ends": ends}
+        self._look_at_addresses()
+        return {
+            "first": self._first,
+            "frames": sorted(self._frames),
+            "ends": ends,
+            "fixed": dict(self._fixed),
+        }
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave."""
         first = memory["first"]
         self._first = None if first is None else (first[0], first[1])
         self._frames = {(frame, node) for frame, node in memory["frames"]}
+        self._fixed = dict(memory.get("fixed", {}))
         for name, ends in memory["ends"].items():
             for end in ends:
                 self._note(0, name, end)

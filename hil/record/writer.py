@@ -326,6 +326,17 @@ class Writer:
             )
         )
 
+    def nodes_hit(self, targets: Iterable[str]) -> list[str]:
+        """Return the nodes of which any of `targets` was injected, or may have been."""
+        marks = ",".join("?" * len(wanted := list(targets)))
+        with self._guard("read"):
+            rows = self._db.execute(
+                f"SELECT DISTINCT node FROM upsets WHERE target IN ({marks}) "
+                "AND state IN ('injected', 'failed')",
+                wanted,
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def absent_since(self, node: str) -> int:
         """Return the frame in which a node left the vote last, 0 if it never did."""
         return int(

@@ -192,6 +192,13 @@ def unordered_ends(node: Node) -> Sequence[str]:
     return ends
 
 
+def has_fixed_addresses(board: Board) -> bool | None:
+    """Whether all agents that a board has had in this run began at the same addresses as those of
+    another run; None: nobody can tell from here."""
+    fixed = getattr(board, "fixed_addresses", None)
+    return None if fixed is None else bool(fixed)
+
+
 def may_return(board: Board) -> bool:
     """Whether a board goes and comes by itself; one that says nothing of it does not."""
     return bool(getattr(board, "can_return", False))

@@ -85,7 +85,7 @@ def main(out: str, name: str, hits: str, addresses: str = "fixed") -> None:
     folder = Path(out)
     folder.mkdir()
     result = Loop(scenario(name, int(hits)), folder).run()
-    lines = [json.dumps({"digest": result.run_digest})]
+    lines = [json.dumps({"digest": result.run_digest, "why": result.not_reproducible})]
     reader = Reader(folder)
     for row in reader.rows("SELECT * FROM upsets ORDER BY id"):
         told = {key: v.hex() if isinstance(v, bytes) else v for key, v in dict(row).items()}
