@@ -102,6 +102,7 @@ def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
     process.wait()
     until_us = HOST.now_us() + _END_US
     while (left := _left_of(process.pid, mark, known)) and HOST.now_us() < until_us:
+        known |= left  # one that is ending carries no mark any more
         for pid in left:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -136,14 +137,13 @@ def _with_children(of: set[int], seen: dict[int, tuple[int, int]]) -> set[int]:
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:
-    """Number, parent and session of each process but the zombies of others."""
-    us = os.getpid()
+    """Number, parent and session of each process. Zombies are among them: until they are waited
+    for, their children may still name them as their parent."""
     for entry in filter(str.isdecimal, os.listdir("/proc")):  # noqa: PTH208 (far faster)
         with contextlib.suppress(OSError):
             stat = Path(f"/proc/{entry}/stat").read_bytes()
-            state, parent, _, session = stat[stat.rindex(b")") + 2 :].split()[:4]
-            if state not in (b"Z", b"X") or int(parent) == us:
-                yield int(entry), int(parent), int(session)
+            _, parent, _, session = stat[stat.rindex(b")") + 2 :].split()[:4]
+            yield int(entry), int(parent), int(session)
 
 
 def start_bound(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
