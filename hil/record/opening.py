@@ -96,7 +96,11 @@ def _roll_back(path: Path) -> None:
     The journal of a process that is still at work is left alone: SQLite tells by its locks. Where
     nothing can be written nothing is done. sqlite3.Error if the file cannot be read."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        _proven(f"{path.as_uri()}?mode=rw", {"timeout": 0}).close()
+        try:
+            _proven(f"{path.as_uri()}?mode=rw", {"timeout": 0}).close()
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
 
 
 def make_plain(db: sqlite3.Connection, path: Path, patience_s: float) -> bool:

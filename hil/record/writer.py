@@ -96,7 +96,7 @@ class Writer:
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
         with self._or_closed(), self._guard("open"):
             self._use_wal()
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._patiently(self._sync_normally)
             opened = os.stat(path)
             self._identity = (opened.st_dev, opened.st_ino)
 
@@ -109,6 +109,12 @@ class Writer:
                 raise
         else:
             self._in_wal = mode == "wal"
+
+    def _sync_normally(self) -> bool:
+        """Sync at checkpoints only. This reads the file: a reader that recovers what a kill left
+        in the WAL has it for itself for that moment."""
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        return True
 
     @classmethod
     def create(

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from hil import loop as loop_module
 from hil.errors import RecordError
 from hil.loop import Loop
+from hil.record import opening
 from hil.record import writer as writer_module
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
@@ -67,6 +69,15 @@ class Holder:
             self._db.execute("ROLLBACK")
             self._db.close()
             self._db = None
+
+
+class Owner(Holder):
+    """Another program that has the record for itself, as one that recovers a WAL does."""
+
+    def take(self) -> None:
+        self._db = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("BEGIN EXCLUSIVE")
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +129,50 @@ def recorded(out: Path) -> int:
         return int(db.execute("SELECT coalesce(sum(count), 0) FROM blocks").fetchone()[0])
     finally:
         db.close()
+
+
+# --- the file for itself --------------------------------------------------------------------------
+
+
+def test_a_record_that_another_program_has_for_itself_is_resumed_once_it_is_free(
+    tmp_path: Path,
+) -> None:
+    run(tmp_path, end=100)
+    with closing(sqlite3.connect(tmp_path / "run.db")) as db:
+        (frame,) = db.execute("SELECT frame FROM snapshot").fetchone()
+    owner, waited = Owner(tmp_path), []
+
+    def on_wait(text: str) -> None:
+        waited.append(text)
+        owner.let_go()
+
+    owner.take()
+    Writer.resume(tmp_path / "run.db", frame, on_wait).close()
+    assert waited == ["waiting for another program that holds a lock on the record"]
+
+
+def test_the_journal_of_a_program_that_is_at_work_does_not_turn_a_reader_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite waits for that program's lock; only the look for a dead one's journal does not."""
+    run(tmp_path)
+    owner, roll_back = Owner(tmp_path), opening._roll_back
+    (tmp_path / "run.db-journal").write_bytes(bytes(512))
+
+    def then_free(path: Path) -> None:
+        roll_back(path)
+        owner.let_go()
+
+    monkeypatch.setattr(opening, "_roll_back", then_free)
+    owner.take()
+    assert recorded_by(Reader(tmp_path)) == FRAMES
+
+
+def recorded_by(reader: Reader) -> int:
+    try:
+        return len(list(reader.verdicts()))
+    finally:
+        reader.close()
 
 
 # --- the write lock -------------------------------------------------------------------------------
