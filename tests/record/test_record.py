@@ -313,7 +313,8 @@ def test_several_readers_follow_a_run_that_is_being_written(
                 try:
                     reader = Reader(tmp_path)
                 except RecordError as error:
-                    assert not mine, f"it was a record already: {error}"
+                    if mine:  # it was a record already
+                        errors.append(error)
                     continue
                 verdicts = list(reader.verdicts())
                 assert [v.frame for v in verdicts] == list(range(len(verdicts)))
