@@ -73,9 +73,10 @@ Who decides a frame, and what is delivered (`hil.redundancy.electorate`):
       hold (default of no scheme)                                      the last voted one, held
     no majority, or no node                nobody                    no output; `hold`: as above
 
-    a node that is alone keeps no checkpoint, and before others are healed from it, it goes back to
-    the last state that was voted on and computes its own again; with `deliver` for the first
-    `BELIEVED_AFTER` frames alone: from then on it is believed.
+    a node that is alone keeps no checkpoint, and before others are healed, it goes back to the last
+    state that was voted on and computes its own again; the others compute theirs from there, too.
+    That is so for its first `BELIEVED_AFTER` frames alone if it delivers (`SILENT_BELIEVED_AFTER`
+    if not): from then on it is believed, and healed from.
 
     how long: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: without a limit),
     then no output; `nothing` without a limit. If nobody decided, the nodes first go back to a

@@ -67,10 +67,17 @@ class Mechanic:
         return Repaired(True, how, done.chunks, done.bytes_moved, spent, done.damage)
 
     def repair(
-        self, action: Action, node: Node, verdict: Verdict, sources: Sequence[Node]
+        self,
+        action: Action,
+        node: Node,
+        verdict: Verdict,
+        sources: Sequence[Node],
+        *,
+        believed: bool = True,
     ) -> Repaired:
         """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes
-        from `sources` (who agreed), or without any from a checkpoint."""
+        from `sources` (who agreed), or without any from a checkpoint. If they are not `believed`,
+        only their checkpoint is, and `node` computes its state from there itself."""
         if action.rung is NodeState.POWER_CYCLE and may_return(node.board):
             self._rig.send_away(node, cycle=node.powered)
             switched = "its power is cycled; " if node.board.can_cycle else ""
@@ -78,6 +85,8 @@ class Mechanic:
 
         def work() -> Resync | str:
             self._revive(action, node)
+            if not believed:
+                return self._rollback.catch_up(node, verdict.frame, sources)
             if sources and verdict.state:
                 return delta_resync(
                     self._rig, node, sources, verdict.frame, verdict.state,

@@ -119,7 +119,8 @@ class Healer:
         node = parts.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
-        how = parts.mechanic.repair(action, node, verdict, sources)
+        believed = not is_alone(verdict) or parts.rules.believes_alone(self.frames_alone)
+        how = parts.mechanic.repair(action, node, verdict, sources, believed=believed)
         if how.lost and may_return(node.board):
             parts.rig.send_away(node, cycle=False)
             how = replace(how, away=True)

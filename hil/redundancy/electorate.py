@@ -18,8 +18,10 @@ What a scheme delivers when one node answers and no other can be compared with i
 
 What a node that is alone comes to is not given to the others: when they return, it first goes back
 to the last state that was voted on and computes its own again, and it keeps no checkpoint
-meanwhile. Only `deliver` believes a node that has delivered alone for more than `BELIEVED_AFTER`
-frames: computing so many again would hold up the frames.
+meanwhile. Those that return are given that older state, too, and compute it forward themselves. A
+node that has delivered alone for more than `BELIEVED_AFTER` frames is believed, as computing so
+many again would hold up the frames; one that was silent or held, after `SILENT_BELIEVED_AFTER`:
+otherwise a pair would be silent for ever.
 
 Pure."""
 
@@ -32,11 +34,15 @@ from typing import Final
 from hil.scenario.words import Unvoted
 from hil.voter import STATE_SPLIT, Verdict, VerdictKind
 
-__all__ = ["BELIEVED_AFTER", "Rules", "elect"]
+__all__ = ["BELIEVED_AFTER", "SILENT_BELIEVED_AFTER", "Rules", "elect"]
 
 BELIEVED_AFTER: Final = 3000
 """[frame] For so long a node that delivers alone has to compute its state again from the last one
 that was voted on, before that state is kept or given to others."""
+
+SILENT_BELIEVED_AFTER: Final = 90_000
+"""[frame] The same for a node that is alone and delivers nothing of its own: less than
+`hil.redundancy.rollback.RE_EXECUTION_MAX`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ class Rules:
         one to go back to, and to heal others from."""
         if self.size == 1:
             return True
-        return frames_alone > BELIEVED_AFTER and self.delivers_unvoted(frames_alone)
+        delivers = self.delivers_unvoted(frames_alone)
+        return frames_alone > (BELIEVED_AFTER if delivers else SILENT_BELIEVED_AFTER)
 
 
 def is_alone(verdict: Verdict) -> bool:

@@ -95,6 +95,9 @@ class Rollback:
                 if self._revive(node, results[node.name], restart=restart):
                     back.restarted.append(node.name)
                 able.append(node)
+        if self._too_far_back(able, frame):  # found out before any of them has lost its state
+            back.failure = f"more than {RE_EXECUTION_MAX} frames would have to be computed again"
+            return back
         start = self._go_back(able)
         if not start:
             back.failure = "no node could go back"
@@ -106,14 +109,15 @@ class Rollback:
             back.failure = error.message
         return back
 
-    def catch_up(self, node: Node, frame: int) -> str:
+    def catch_up(self, node: Node, frame: int, beside: Sequence[Node] = ()) -> str:
         """Bring one node, whose worker runs, from its checkpoint up to the end of `frame`; how it
-        was done. NodeError if it fails again on the way, LinkError."""
-        start = self._go_back([node])
-        if not start:
+        was done. The nodes `beside` it go back as well: one without a checkpoint begins from
+        theirs. NodeError if it fails again on the way, LinkError."""
+        start = self._go_back([node, *beside])
+        if node.name not in start:
             raise NodeError(f"node {node.name} cannot be given a state to begin from")
-        last = self._replay([node], start, frame)
-        if last and last[node.name].status != DONE:
+        last = self._replay([n for n in (node, *beside) if n.name in start], start, frame)
+        if node.name in last and last[node.name].status != DONE:
             raise NodeError(f"node {node.name} failed again while it caught up")
         return f"computed again from frame {start[node.name]}"
 
@@ -128,6 +132,14 @@ class Rollback:
         return True
 
     # --- going back ---------------------------------------------------------------------------
+
+    def _too_far_back(self, nodes: Sequence[Node], frame: int) -> bool:
+        """Whether the newest state that any of `nodes` could begin from is too old."""
+        copy = self._checkpoints.copy
+        held = [checkpoint for node in nodes for checkpoint in self._checkpoints.held_by(node)]
+        starts = [next_after(checkpoint.frame) for checkpoint in held]
+        latest = max(starts, default=0 if copy is None else next_after(copy.frame))
+        return frame - latest > RE_EXECUTION_MAX
 
     def _go_back(self, nodes: Sequence[Node]) -> dict[str, int]:
         """Give every node an agreed state of the past; the next frame of each that has one."""

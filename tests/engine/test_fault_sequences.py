@@ -17,7 +17,7 @@ import pytest
 from hil import kernel
 from hil.loop import Loop
 from hil.record.reader import Reader
-from hil.redundancy import checkpoints, rollback
+from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import BELIEVED_AFTER
 from hil.result import RunResult
 from hil.scenario import WORKLOADS, Scenario
@@ -293,6 +293,39 @@ def test_a_node_that_has_delivered_alone_for_long_is_believed_by_those_that_retu
     causes = [c for (c,) in reader.db.execute("SELECT cause FROM repairs WHERE frame > 20")]
     reader.close()
     assert causes == ["power is back"]
+
+
+def test_a_pair_of_which_one_was_out_for_longer_than_can_be_computed_again_is_not_silent_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 60)
+    monkeypatch.setattr(electorate, "SILENT_BELIEVED_AFTER", 40)
+    events = [
+        {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
+         "returns_after_frames": 100},
+    ]  # fmt: skip
+    result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 150, events)
+    assert result.metrics["unresolved"] == 100
+    assert result.verdicts["unanimous"] == 50
+
+
+@pytest.mark.parametrize(("scheme", "rule"), [("dmr", {}), ("tmr", {"unvoted_output": "nothing"})])
+def test_a_damaged_cell_of_a_node_that_was_alone_is_not_given_to_those_that_return(
+    scheme: str, rule: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its state, computed again, is wrong again: nobody takes it over, and no wrong output is
+    voted on."""
+    events: list[dict[str, Any]] = [
+        {"frame": 20, "node": node, "target": "board", "action": "power_loss",
+         "returns_after_frames": 20}
+        for node in "bc"[: SIZE[scheme] - 1]
+    ]  # fmt: skip
+    cell = {"frame": 30, "node": "a", "target": "state", "tick": 0, "permanent": True}
+    for bit, value in ((15, 0), (15, 1), (77, 0), (77, 1)):
+        stuck = {**cell, "bit": bit, "pattern": {"kind": "stuck", "value": value}}
+        out = tmp_path / f"{bit}-{value}"
+        result = run(out, "inproc", scheme, "matmul", 1, 100, [*events, stuck], **rule)
+        assert result.metrics["sdc_frames"] == 0
 
 
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
