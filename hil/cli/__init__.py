@@ -5,6 +5,9 @@ stderr; with --json stdout is exactly one JSON object, whatever happens. Heavy m
 by the command that needs them. No traceback reaches a user: it is saved, and named.
 """
 
-from hil.cli.entry import main
+from hil.cli.loading import held
+
+with held.during():
+    from hil.cli.entry import main
 
 __all__ = ["main"]

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from hil import __version__
 from hil.cli import board, check, control, discover, doctor, orbit, replay, run, scenario, watch
-from hil.cli.failures import guarded
+from hil.cli.failures import Interrupted, guarded
+from hil.cli.loading import held
 from hil.cli.output import ClosedStream, out, write
 from hil.cli.session import session
+from hil.cli.signals import ended_by_signals
 from hil.errors import SetupError, UsageError
 
 __all__ = ["main"]
 
+
+class _Commands(TyperGroup):
+    """Newer typers make an exit code of Ctrl-C, and nothing is said: neither a message, nor JSON,
+    nor reports. They leave other exceptions alone."""
+
+    def make_context(self, *words: Any, **more: Any) -> Any:
+        with _ctrl_c():
+            return super().make_context(*words, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _ctrl_c():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted from error
+
+
 app = typer.Typer(
     name="hil",
+    cls=_Commands,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,9 +62,10 @@ def _top(
     if version:
         out(f"hil {__version__}")
         raise typer.Exit
+    session.command = context.invoked_subcommand or ""
+    held.release()
     if context.invoked_subcommand is None:
         raise UsageError("which command?", remedy="hil run quickstart, or hil --help")
-    session.command = context.invoked_subcommand
 
 
 app.command(help=run.HELP)(run.run)
@@ -65,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             setattr(sys, name, ClosedStream())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    code = guarded(partial(app, args=words, prog_name="hil", standalone_mode=False))
+    with ended_by_signals():
+        code = guarded(partial(app, args=words, prog_name="hil", standalone_mode=False))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(SetupError, ValueError):
             write(stream, "")

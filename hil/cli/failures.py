@@ -20,16 +20,21 @@ import typer
 from hil import __version__
 from hil.cli.output import answer, quoted, say
 from hil.cli.session import RUN_KEYS, recorded, session
+from hil.cli.signals import deaf_to_ctrl_c
 from hil.errors import ConfigError, HilError, SetupError
 from hil.exits import Exit
 
-__all__ = ["guarded"]
+__all__ = ["Interrupted", "guarded"]
 
 # typer brings click along, bundled or as a package; what typer exports leads to its base class.
 _CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Interrupted(Exception):
+    """Ctrl-C, as an exception that libraries let pass."""
 
 
 def guarded(command: Callable[[], object]) -> int:
@@ -39,15 +44,30 @@ def guarded(command: Callable[[], object]) -> int:
         return int(result) if isinstance(result, int) else Exit.PASS
     except typer.Exit as done:
         return int(done.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted", Exit.INTERRUPTED, None)
+    except (KeyboardInterrupt, Interrupted, typer.Abort):
+        return _interrupted()
     except SystemExit as done:
         if isinstance(done.__context__, BrokenPipeError):  # typer's own texts: nobody reads them
             return Exit.PASS
         raise
     except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
+        if _came_of_ctrl_c(error):
+            return _interrupted()
         text, code = _explained(error)
         return _failed(text, code, error)
+
+
+def _interrupted() -> int:
+    with deaf_to_ctrl_c():
+        return _failed("interrupted", Exit.INTERRUPTED, None)
+
+
+def _came_of_ctrl_c(error: BaseException) -> bool:
+    """Whether Ctrl-C in the middle of an import came out of it as another exception."""
+    if isinstance(error, HilError):
+        return False
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _came_of_ctrl_c(cause))
 
 
 def _explained(error: Exception) -> tuple[str, Exit]:

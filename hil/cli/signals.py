@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
 from hil.cli.output import say
 
-__all__ = ["Stop", "ended_by_signals", "signals"]
+__all__ = ["Stop", "deaf_to_ctrl_c", "ended_by_signals", "signals"]
 
 
 class Stop:
@@ -56,15 +57,34 @@ def signals() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and a terminal that hangs up end like Ctrl-C."""
+    """SIGTERM and a terminal that hangs up end like Ctrl-C, unless they are ignored (nohup)."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, end) for number in numbers]
+    with _handled(end, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """A user who presses Ctrl-C again while the end is told waits for that moment."""
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    """These signals are answered by `handler`; no change to those that are ignored, nor in other
+    threads than the main one, which gets no signals."""
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        found = {number: signal.getsignal(number) for number in numbers}
+        before = {n: old for n, old in found.items() if old not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, old in zip(numbers, before, strict=True):
+        for number, old in before.items():
             signal.signal(number, old)

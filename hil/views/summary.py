@@ -27,6 +27,7 @@ from hil.record.queries import (
 )
 from hil.record.reader import Reader
 from hil.throttling import FLAGS, flag_words, flags_now, flags_since_boot
+from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
 from hil.views.style import (
@@ -615,14 +616,13 @@ class _Page:
     def _reasons(self) -> Iterator[tuple[str, str]]:
         """What the outcome follows from, and what should be known beside it."""
         outcome = self._result["outcome"]
-        if outcome == "aborted":
-            yield f"ended by {self._result.get('aborted_by') or 'the user'}{self._missing()}", WARN
-        lost = [str(board["node"]) for board in self._result.get("lost_boards") or ()]
-        if lost:
-            what = "the board of node" if len(lost) == 1 else "the boards of nodes"
-            yield f"{what} {', '.join(lost)} lost, and not back at the end", BAD
-        if outcome == "untested":
-            yield "`expect: none`: nothing was tested", WARN
+        for text, style in (
+            (ended_by(self._result, self._planned_frames), WARN),
+            (lost_boards(self._result), BAD),
+            (untested(self._result), WARN),
+        ):
+            if text:
+                yield text, style
         failed = [e for e in self._result.get("expectations") or () if not e["ok"]]
         others = [e for e in failed if e["metric"] != "events.missed"]
         if others and outcome != "aborted":
@@ -640,8 +640,3 @@ class _Page:
             yield f"{text}: no expectation covers this", WARN
         for text in self._result.get("left_out") or ():
             yield text, WARN
-
-    def _missing(self) -> str:
-        planned = self._planned_frames
-        done = int(self._result.get("frames") or 0) + int(self._result.get("skipped") or 0)
-        return "" if planned is None else f" after {done:,} of {planned:,} frames"

@@ -389,6 +389,79 @@ def test_the_second_signal_ends_at_once(hil: Hil) -> None:
     assert hil("replay", "r", "--summary").code == 0
 
 
+CTRL_C_WHILE_LOADING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+            {more}
+sys.meta_path.insert(0, Finder())
+from hil.cli import main
+main(["run", "s.yaml", "--out", "r", "--json"])
+"""
+WRAPPED = """
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("Error calling __set_name__") from error
+"""
+"""What Python 3.10 and 3.11 make of it where a class is made."""
+
+
+def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
+    """The third one comes while the end is told."""
+    hil.write("s.yaml", TINY)
+    code = (
+        "import signal\n"
+        "import hil.cli.failures as failures\n"
+        "told = failures.recorded\n"
+        "def recorded(folder):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    return told(folder)\n"
+        "failures.recorded = recorded\n"
+        "import hil.loop\n"
+        "hil.loop.Loop.run = lambda self: signal.raise_signal(signal.SIGINT)\n"
+        "from hil.cli import main\n"
+        "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130 and "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["outcome"] == "aborted"
+
+
+@pytest.mark.parametrize(
+    ("module", "more"),
+    [("typer", ""), ("hil.scenario.load", ""), ("hil.loop", ""), ("typer.core", ""),
+     ("hil.loop", WRAPPED)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
+def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
+    hil: Hil, module: str, more: str, name: str
+) -> None:
+    hil.write("s.yaml", TINY)
+    code = CTRL_C_WHILE_LOADING.format(module=module, more=more)
+    if more:
+        code = code.replace("            os.kill(os.getpid(), signal.SIGINT)\n", "")
+    code = code.replace("SIGINT", name)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr and "hil: interrupted" in done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["outcome"], answer["exit_code"]) == ("aborted", 130)
+    assert not answer["frames"]
+    manifest = json.loads((hil.cwd / "r" / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["outcome"], manifest["exit_code"]) == ("aborted", 130)
+    assert ' errors="1"' in (hil.cwd / "r" / "junit.xml").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_can_be_resumed_to_the_same_digest(hil: Hil) -> None:
     words = ("memory-storm", "--duration", "10s", "--boards", "inproc")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hil.views.screen import judge
 from hil.views.screen.alarms import Alarm
 from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene, Vote
-from hil.views.screen.source import State
+from hil.views.screen.gather import Gather
+from hil.views.screen.source import Source, State
+from tests.views.story import Story
 
 AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
 
@@ -138,6 +143,40 @@ def test_the_end_has_the_outcome(outcome: str, level: Level) -> None:
     assert outcome.upper() in found.why
     # Looking back into it is looking at the run, not at its end.
     assert word(replace(over, head=50))[0] == "HEALTHY"
+
+
+MET = {"metric": "sdc_frames", "wanted": "== 0", "measured": 0, "ok": True}
+FAILED = {"metric": "unresolved", "wanted": "== 0", "measured": 9, "ok": False}
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({"outcome": "pass", "expectations": [MET]}, "PASS: 1 of 1 expectations met"),
+        ({"outcome": "fail", "expectations": [FAILED, MET]},
+         "FAIL: unresolved == 0, measured 9: 1 of 2 expectations met"),
+        ({"outcome": "untested", "expectations": [MET]},
+         "UNTESTED: `expect: none`: nothing was tested"),
+        ({"outcome": "aborted", "expectations": [MET], "frames": 6, "aborted_by": "ann"},
+         "ABORTED: ended by ann after 6 of 10,000 frames"),
+        ({"outcome": "error", "expectations": [MET], "lost_boards": [{"node": "b"}]},
+         "ERROR: the board of node b lost, and not back at the end"),
+        ({"outcome": "error", "expectations": [FAILED],
+          "lost_boards": [{"node": "a"}, {"node": "b"}]},
+         "ERROR: the boards of nodes a, b lost, and not back at the end: unresolved == 0, "
+         "measured 9"),
+    ],
+)  # fmt: skip
+def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decided(
+    result: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    with Story(tmp_path / "run.db", frames=10_000) as story:
+        story.agree(6)
+        story.writer.meta("result", result)
+        story.writer.meta("outcome", result["outcome"])
+    with closing(Source(tmp_path)) as source:
+        source.poll()
+        assert judge.health(Gather(source).scene(source.last)).why == why
 
 
 def test_what_is_over_but_was_red_waits_for_somebody() -> None:

@@ -206,7 +206,8 @@ class Scene:
     """Everything around frame `head`; `last` is the newest there is. `paused_by`: who told the run
     to wait there (empty: nobody). `rate`: frames per real second; `speed`: simulated time per real
     time. `upsets` were injected and read back, `missed` were not;
-    `recoveries`: repairs that succeeded."""
+    `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, where no expectation
+    says it."""
 
     run: Run
     state: State = State.RUNNING
@@ -233,6 +234,7 @@ class Scene:
     places: tuple[Place, ...] = ()
     plants: tuple[Plant, ...] = ()
     expectations: tuple[tuple[str, str, str, bool], ...] = ()
+    ending: str = ""
 
     @property
     def t_us(self) -> int:

@@ -25,6 +25,7 @@ from hil.record.queries import (
 )
 from hil.throttling import flags_now, flags_since_boot
 from hil.views.correctness import Answered, answered, names_text
+from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.listing import inherited_text
 from hil.views.screen.events import newest_events
 from hil.views.screen.facts import (
@@ -133,6 +134,7 @@ class Gather:
             places=self._orbit(head),
             plants=self._plants[1],
             expectations=self._expectations(),
+            ending=self._ending(),
         )
 
     @property
@@ -154,6 +156,13 @@ class Gather:
              "not measured" if e["measured"] is None else f"{e['measured']:g}", bool(e["ok"]))
             for e in result.get("expectations", [])
         )  # fmt: skip
+
+    def _ending(self) -> str:
+        result = self.source.meta.get("result")
+        if self.source.state is not State.ENDED or not isinstance(result, dict):
+            return ""
+        said = (ended_by(result, self.run.frames or None), lost_boards(result), untested(result))
+        return "; ".join(text for text in said if text)
 
     def _rate(self) -> tuple[float | None, float | None]:
         """Frames per real second, and simulated time per real time, of the last seconds."""

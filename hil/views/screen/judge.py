@@ -157,11 +157,14 @@ def _ended(scene: Scene) -> Health:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
     failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
-              if not ok]  # fmt: skip
+              if not ok][:1]  # fmt: skip
     level = {"pass": Level.GOOD, "aborted": Level.WARN, "untested": Level.WARN}.get(
         scene.outcome, Level.BAD
     )
-    parts = [scene.outcome.upper(), *failed[:1], *([what] if what else [])]
+    if scene.ending:  # then it was not the expectations that decided
+        failed = [scene.ending, *failed] if scene.outcome == "error" else [scene.ending]
+        what = ""
+    parts = [scene.outcome.upper(), *failed[:2], *([what] if what else [])]
     return Health("ENDED", level, ": ".join(parts), None)
 
 
