@@ -278,10 +278,18 @@ def parse_expectation(metric: str, wanted: object) -> Expectation:
 _FORMS = 'expected a number, a comparison such as ">= 0.999" or `== frames`, or a range 1..5'
 
 
+_SIGNS: Final = {"=>": ">=", "=<": "<=", "<>": "!=", "=": "==", "===": "==", "≥": ">=", "≤": "<=",
+                "≠": "!="}  # fmt: skip
+"""Comparisons as others write them."""
+
+
 def _meant(text: str) -> str:
-    """What to write for a number that is written in another way."""
-    number = text.lstrip("<>=! ")
-    sign = text[: len(text) - len(number)].rstrip()
+    """What to write for a comparison or a number that is written in another way."""
+    number = text.lstrip("<>=!≥≤≠ ")
+    written = text[: len(text) - len(number)].replace(" ", "")
+    sign = _SIGNS.get(written, written)
+    if re.fullmatch(_NUMBER, number):
+        return f'; write "{sign} {number}"' if _COMPARISON.fullmatch(f"{sign} {number}") else ""
     remedy = number_remedy(number, key="")
     if "finite" in remedy or not remedy or not sign:
         return f"; {remedy}" if remedy else ""
