@@ -114,9 +114,10 @@ class Rollback:
         was done. The nodes `beside` it go back as well: one without a checkpoint begins from
         theirs. NodeError if it fails again on the way, LinkError."""
         start = self._go_back([node, *beside])
+        able = [n for n in (node, *beside) if n.name in start]
+        last = self._replay(able, start, frame) if able else {}  # nobody is left behind
         if node.name not in start:
             raise NodeError(f"node {node.name} cannot be given a state to begin from")
-        last = self._replay([n for n in (node, *beside) if n.name in start], start, frame)
         if node.name in last and last[node.name].status != DONE:
             raise NodeError(f"node {node.name} failed again while it caught up")
         return f"computed again from frame {start[node.name]}"

@@ -328,6 +328,25 @@ def test_a_damaged_cell_of_a_node_that_was_alone_is_not_given_to_those_that_retu
         assert result.metrics["sdc_frames"] == 0
 
 
+def test_a_node_that_is_alone_stays_in_step_if_another_cannot_be_healed(tmp_path: Path) -> None:
+    """A stuck bit of c lets it take over no state; a was given up. b loses no frame of its own."""
+    events = [
+        {"frame": 42, "node": "a", "target": "cpu", "sefi": "hang", "tick": 1},
+        {"frame": 44, "node": "c", "target": "state", "bit": 17, "tick": 0,
+         "pattern": {"kind": "stuck", "value": 1}, "hold_frames": 8},
+    ]  # fmt: skip
+    scenario = Scenario.model_validate(
+        {"workload": "infer", "frames": 80, "upsets": {"events": events}, "expect": "none",
+         "rig": {"scheme": "tmr", "board": "inproc", "unvoted_output": "hold"},
+         "recovery": {"restarts": 0, "resets": 0, "power_cycles": 0}}
+    )  # fmt: skip
+    Loop(scenario, tmp_path).run()
+    reader = Reader(tmp_path)
+    late = reader.rows("SELECT frame, reason FROM replies WHERE node=1 AND status!='done'")
+    reader.close()
+    assert not late
+
+
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
 def test_a_board_whose_power_returns_is_taken_back_by_a_rig_that_switches_none(
     scheme: str, tmp_path: Path
