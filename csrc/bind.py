@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 # In the order in which their types build on each other.
 HEADERS = [
     "kernel/status.h",
-    "kernel/vote.h",
+    "host/vote.h",
     "kernel/digest.h",
     "kernel/crc32c.h",
     "kernel/philox.h",
@@ -22,10 +22,10 @@ HEADERS = [
     "kernel/checkpoint.h",
     "kernel/upset.h",
     "kernel/workload.h",
-    "kernel/golden.h",
-    "kernel/lockstep.h",
-    "kernel/thermal.h",
-    "kernel/power.h",
+    "host/golden.h",
+    "host/lockstep.h",
+    "host/thermal.h",
+    "host/power.h",
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",

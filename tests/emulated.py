@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.agent_build import cached_agent, target_named
+from hil.board_types.agent_build import cached_agent, target_named
 from hil.errors import HilError
 from hil.rig.calls import Timing
 from hil.rig.emulated.board import EmulatedBoard

@@ -17,7 +17,7 @@ from hil.errors import SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from hil.plant.board_profile import BoardProfile
+    from hil.board_types.profile import BoardProfile
 
 __all__ = ["board_app"]
 
@@ -46,7 +46,7 @@ AnyTarget = Annotated[
 @board_app.command("list")
 def list_(as_json: Json = False) -> int:
     """List the shipped board profiles."""
-    from hil.plant.board_profile import list_board_profiles, load_board_profile
+    from hil.board_types.profile import list_board_profiles, load_board_profile
     from hil.views import boards
 
     profiles = [load_board_profile(name) for name in list_board_profiles()]
@@ -61,7 +61,7 @@ def list_(as_json: Json = False) -> int:
 @board_app.command("show")
 def show_(profile: Profile, as_json: Json = False) -> int:
     """Show a profile: every number with its source, or marked as an assumption."""
-    from hil.plant.board_profile import load_board_profile
+    from hil.board_types.profile import load_board_profile
     from hil.views import boards
 
     loaded = load_board_profile(profile)
@@ -90,7 +90,7 @@ def _row(profile: BoardProfile) -> dict[str, Any]:
 
 def _facts(profile: BoardProfile) -> Iterator[tuple[str, str, str, str]]:
     """Path, value, how sure, and who says so, of all that a profile states."""
-    from hil.plant.board_profile import Note, Number, numbers_of
+    from hil.board_types.profile import Note, Number, numbers_of
 
     for path, fact in numbers_of(profile):
         if isinstance(fact, Number):
@@ -111,8 +111,8 @@ def _facts(profile: BoardProfile) -> Iterator[tuple[str, str, str, str]]:
 
 def _target_for(profile: str | None, target: str | None) -> Any:
     """The processor to compile for. UsageError if neither says it."""
-    from hil.agent_build import native, target_named
-    from hil.plant.board_profile import load_board_profile
+    from hil.board_types.agent_build import native, target_named
+    from hil.board_types.profile import load_board_profile
 
     if target is not None:
         return target_named(target)
@@ -145,7 +145,7 @@ def build(
     as_json: Json = False,
 ) -> int:
     """Compile hil-agent for a board: one static file that needs nothing there."""
-    from hil.agent_build import build_agent, find_compiler
+    from hil.board_types.agent_build import build_agent, find_compiler
 
     if profile is not None and target is not None:
         raise UsageError("PROFILE and --target exclude each other", remedy="give only one")
@@ -194,9 +194,9 @@ def install(  # noqa: PLR0917  (every option is one)
 
     sudo on the board may ask for its password.
     """
-    from hil.agent_build import cached_agent, target_named
-    from hil.board_install import carry_out, make_plan, write_files
-    from hil.plant.board_profile import load_board_profile
+    from hil.board_types.agent_build import cached_agent, target_named
+    from hil.board_types.agent_install import carry_out, make_plan, write_files
+    from hil.board_types.profile import load_board_profile
     from hil.scenario.words import BAUD_RATES
 
     loaded = load_board_profile(profile) if profile else None
@@ -246,8 +246,8 @@ def install(  # noqa: PLR0917  (every option is one)
 def _target_on(host: str, expected: Any, *, asked: bool) -> Any:
     """The processor that the board itself says it runs as: a Raspberry Pi may have a 32-bit
     system, on which an agent of its profile's kind cannot be started."""
-    from hil.agent_build import target_named
-    from hil.board_install import machine_of
+    from hil.board_types.agent_build import target_named
+    from hil.board_types.agent_install import machine_of
 
     machine = machine_of(host)
     try:
@@ -268,7 +268,7 @@ def _target_on(host: str, expected: Any, *, asked: bool) -> Any:
 
 
 def _agent(target: Any, compiler: str) -> Path:
-    from hil.agent_build import build_agent, cache_dir, find_compiler
+    from hil.board_types.agent_build import build_agent, cache_dir, find_compiler
 
     file = cache_dir() / "agents" / f"hil-agent-{target.name}-asked"
     return build_agent(target, file, find_compiler(target, compiler), say).path

@@ -31,7 +31,7 @@ def check(
 
     Reports all problems of all files, each with its line and what to do. Exit 2 if there are any.
     """
-    from hil.check import check_all
+    from hil.doctor.files import check_all
     from hil.views import tables
 
     found = check_all(files)
@@ -60,7 +60,7 @@ def schema(
     kind: Annotated[_SchemaOf, typer.Argument(help="The kind of file.")] = _SchemaOf.scenario,
 ) -> int:
     """Print the JSON Schema of scenarios, bench files or board profiles, for editors."""
-    from hil.plant.board_schema import board_schema
+    from hil.board_types.profile_schema import board_schema
     from hil.scenario import bench_schema, scenario_schema
 
     schemas = {

@@ -16,7 +16,7 @@ from hil.errors import UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from hil.rig.probe import Probed
+    from hil.rig.discovery.probe import Probed
 
 __all__ = ["HELP", "discover"]
 
@@ -46,8 +46,8 @@ def discover(
     ] = 0.6,
     as_json: Json = False,
 ) -> int:
-    from hil.discover import discover as find
-    from hil.rig.probe import USUAL_BAUDS
+    from hil.rig.discovery.bench_file import discover as find
+    from hil.rig.discovery.probe import USUAL_BAUDS
     from hil.scenario.ports import port_problem
     from hil.scenario.words import BAUD_RATES
     from hil.views import discovery

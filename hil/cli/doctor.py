@@ -19,7 +19,7 @@ __all__ = ["doctor", "perf"]
 
 def doctor(as_json: Json = False) -> int:
     """Find out whether this computer can run scenarios: make known faults, and look for them."""
-    from hil.doctor import Check, examine, possible
+    from hil.doctor.computer import Check, examine, possible
     from hil.views import tables
 
     checks: list[Check] = []

@@ -131,8 +131,8 @@ def _content(text: str, code: Exit, error: Exception | None) -> dict[str, Any]:
 def _report(content: dict[str, Any], *, began: bool) -> None:
     """Let manifest and JUnit say the same, where a folder for them is known that is ours: the
     run's, or the one that --out names and that no run has."""
+    from hil.engine.run_reports import environment, may_be_replaced, write_reports
     from hil.record.run_lock import refuse_if_running
-    from hil.run_reports import environment, may_be_replaced, write_reports
 
     folder = session.reports
     with contextlib.suppress(HilError, OSError, ValueError):

@@ -39,9 +39,9 @@ def orbit(  # noqa: PLR0917  (every option is one)
     The profile that -o writes can be replayed: `plant: {profile: FILE}`.
     """
     from hil.plant.profile import write_profile
+    from hil.plant.survey import survey
     from hil.scenario import Overrides, load
     from hil.scenario.load import placing
-    from hil.survey import survey
     from hil.views import orbit as view
 
     if output is not None and output.suffix.lower() not in (".csv", ".npz"):

@@ -41,7 +41,7 @@ class Prepared:
 
 def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
     """A new run of a scenario, with its folder."""
-    from hil import run_folder
+    from hil.engine import run_folder
     from hil.record.run_lock import refuse_if_running
     from hil.scenario import load
     from hil.scenario.load import placing
@@ -49,14 +49,14 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
     loaded = load(source, overrides)
-    from hil.upset_limits import check_upsets
+    from hil.upsets.limits import check_upsets
 
     with placing(loaded.file):
         check_upsets(loaded.scenario)
     plant = None
     with placing(loaded.file):
         if loaded.scenario.plant is None:
-            from hil.plant.board_profile import check_board_profiles
+            from hil.board_types.profile import check_board_profiles
 
             check_board_profiles(loaded.scenario)
         else:
@@ -86,8 +86,8 @@ def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None)
             "--resume takes everything from the run: no scenario and no other option goes with it",
             remedy=f"hil run --resume {run_dir}",
         )
+    from hil.engine.resume import open_run
     from hil.record.run_lock import refuse_if_running
-    from hil.resume import open_run
 
     must_be_run(run_dir)
     refuse_if_running(run_dir if run_dir.is_dir() else run_dir.parent)

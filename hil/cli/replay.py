@@ -76,7 +76,7 @@ def _span(text: str | None) -> tuple[int, int]:
 
 
 def _again(reader: Reader, *, as_json: bool) -> int:
-    from hil.replay import result_of
+    from hil.verification.replay import result_of
 
     result = result_of(reader)
     if as_json:
@@ -87,7 +87,7 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 
 
 def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
-    from hil.replay import campaign_mode
+    from hil.verification.replay import campaign_mode
     from hil.views import listing
     from hil.views.style import plural
 
@@ -114,7 +114,7 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
 
 
 def _verify(reader: Reader, *, as_json: bool) -> int:
-    from hil.replay import verify
+    from hil.verification.replay import verify
     from hil.views import tables
 
     verification = verify(reader)

@@ -112,10 +112,10 @@ def _run_on_screen(
 ) -> int:
     """The run in a process of its own, which nothing that happens to this terminal can end; and
     the screen before it."""
-    from hil.background import BackgroundRun
-    from hil.run_reports import JUNIT, MANIFEST, may_be_replaced
-    from hil.views.screen.sending import Socket
-    from hil.views.screen.show import show
+    from hil.cli.background import BackgroundRun
+    from hil.engine.run_reports import JUNIT, MANIFEST, may_be_replaced
+    from hil.views.screen.open import show
+    from hil.views.screen.run_commands import Socket
 
     if resume is not None:
         prepared = resumed(resume, source, overrides, out)
@@ -161,9 +161,9 @@ def _goes_on(run_dir: Path) -> str:
 def _run(
     prepared: Prepared, stop: Stop, *, control: bool, as_json: bool, quiet: bool, capture: bool
 ) -> int:
-    from hil.loop import Loop
+    from hil.engine.loop import Loop
+    from hil.engine.run_reports import may_be_replaced
     from hil.record.run_lock import RunLock
-    from hil.run_reports import may_be_replaced
     from hil.scenario.load import placing
 
     scenario, run_dir = prepared.scenario, prepared.run_dir

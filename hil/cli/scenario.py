@@ -27,11 +27,11 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A shipped scenario.")
 @scenario_app.command("list")
 def list_(as_json: Json = False) -> int:
     """List the shipped scenarios, with one line about each."""
-    from hil import shipped
+    from hil import assets
     from hil.scenario import load_scenario
     from hil.views import scenarios
 
-    found = [load_scenario(name) for name in shipped.list_scenarios()]
+    found = [load_scenario(name) for name in assets.list_scenarios()]
     if as_json:
         rows = [
             {
@@ -85,12 +85,12 @@ def copy(
 
 def _shipped(name: str) -> Path:
     """Return the file of a shipped scenario. Raises UsageError if there is none of that name."""
-    from hil import shipped
+    from hil import assets
     from hil.scenario.problems import did_you_mean
 
-    path = shipped.scenario_path(name)
+    path = assets.scenario_path(name)
     if path is None:
-        hint = did_you_mean(name, shipped.list_scenarios())
+        hint = did_you_mean(name, assets.list_scenarios())
         raise UsageError(
             f"there is no shipped scenario `{name[:80]}`",
             remedy=(f"{hint} " if hint else "") + "`hil scenario list` lists them",

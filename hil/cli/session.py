@@ -49,7 +49,7 @@ class Session:
 
     def plan(self, scenario: Scenario) -> None:
         """This will be run."""
-        from hil import run_folder
+        from hil.engine import run_folder
 
         self.identity = run_folder.identity(scenario)
         self.known.update(
@@ -76,7 +76,7 @@ def recorded(run_dir: Path | None) -> dict[str, Any]:
     if run_dir is None or not (run_dir / "run.db").is_file():
         return {}
     from hil.record.reader import Reader
-    from hil.replay import result_of
+    from hil.verification.replay import result_of
 
     try:
         reader = Reader(run_dir)

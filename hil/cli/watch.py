@@ -36,7 +36,7 @@ def watch(
 
     Where stdout is no terminal, it prints the first page once.
     """
-    from hil.views.screen.source import newest_run
+    from hil.record.live import newest_run
 
     newest = [] if runs else [newest_run()]
     wanted = list(runs or []) or [run for run in newest if run is not None]
@@ -54,8 +54,8 @@ def watch(
 
 
 def on_screen(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
-    from hil.views.screen import show as screen
-    from hil.views.screen.sending import Socket
+    from hil.views.screen import open as screen
+    from hil.views.screen.run_commands import Socket
     from hil.views.screen.web import is_served
 
     if not (has_screen() or is_served()):

@@ -1,4 +1,4 @@
-"""The engine of a run, in modules of one purpose each; `hil.loop` puts them together.
+"""The engine of a run, in modules of one purpose each; `hil.engine.loop` puts them together.
 
 parts        what a run is made of, and what all others work on
 rounds       a frame: prepare upsets, ask all nodes, take what they say of the upsets

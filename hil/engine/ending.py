@@ -6,24 +6,24 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hil import run_folder
 from hil.control.protocol import COMMANDS
-from hil.engine.chronicle import Chronicle
+from hil.engine import run_folder
+from hil.engine.metrics import events_until, flat, upset_counts
 from hil.engine.parts import Parts
-from hil.metrics import events_until, flat, upset_counts
+from hil.engine.recorder import Chronicle
+from hil.engine.result import LostBoard, RunResult, decide
+from hil.engine.run_reports import JUNIT, junit_digest, write_reports
 from hil.record.writer import Writer
-from hil.recovery import NodeState
-from hil.result import LostBoard, RunResult, decide
-from hil.rig.attendant import BOOT_PATIENCE_US
+from hil.redundancy.recovery import NodeState
+from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import SILENT, Node, boot_timeout_us
+from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.rig.rig import Calibration
-from hil.run_reports import JUNIT, junit_digest, write_reports
 from hil.scenario.expect import not_covered
 from hil.scenario.words import Target
-from hil.voter import Verdict, VerdictKind
 
 if TYPE_CHECKING:
-    from hil.steward import Steward
+    from hil.engine.plant_coupling import Steward
 
 _BY_ADDRESS: Final = (Target.STACK, Target.TEXT, Target.GPR, Target.VECTOR)
 """What a hit of these does depends on where the agent's code and data lie."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hil.throttling import UNDER_VOLTAGE, flag_words, flags_now, flags_since_boot
+from hil.wire.throttling import UNDER_VOLTAGE, flag_words, flags_now, flags_since_boot
 
 __all__ = ["FirmwareFlags"]
 

@@ -9,16 +9,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
-from hil.engine.chronicle import Chronicle
 from hil.engine.parts import Parts
+from hil.engine.recorder import Chronicle
+from hil.engine.repair import Repaired
 from hil.record.queries import WAS_ALONE
-from hil.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.electorate import is_alone
-from hil.repair import Repaired
+from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
+from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.calls import Timing
-from hil.rig.messages import Sync
 from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return, switched_nothing
-from hil.voter import Ballot, Verdict
+from hil.wire.messages import Sync
 
 __all__ = ["Healer"]
 

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from hil.delivery import Delivery, arm_of
 from hil.errors import LinkError, NodeError
 from hil.kernel import Golden, digest64
-from hil.outcome import Upset
 from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
-from hil.rig.messages import OF_CHECKPOINT, Arm, Sync
 from hil.rig.node import Node, may_return
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
+from hil.upsets.injection import Delivery, arm_of
+from hil.upsets.outcome import Upset
+from hil.wire.messages import OF_CHECKPOINT, Arm, Sync
 
 __all__ = ["Holdings"]
 

@@ -9,8 +9,8 @@ import signal
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from hil.outcome import Anomaly
 from hil.rig.node import CRASHED, SILENT, Node, NodeResult, has_fixed_addresses, unordered_ends
+from hil.upsets.outcome import Anomaly
 
 __all__ = ["Outside"]
 

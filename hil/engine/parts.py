@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hil.clock import HOST, Clock
-from hil.delivery import Delivery
 from hil.engine.holdings import Holdings
+from hil.engine.metrics import Metrics
 from hil.engine.outside import Outside
-from hil.injector import Injector
+from hil.engine.repair import Mechanic
 from hil.kernel import Golden
-from hil.metrics import Metrics
-from hil.outcome import Classifier
-from hil.recovery import RUNGS, Policy, Recovery
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.electorate import Rules
+from hil.redundancy.recovery import RUNGS, Policy, Recovery
 from hil.redundancy.rollback import Rollback
-from hil.repair import Mechanic
+from hil.rig.backends.build import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.clock import Pacer
-from hil.rig.fleet import build_nodes
 from hil.rig.node import Node
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
-from hil.upset_limits import UpsetLimits
+from hil.upsets.injection import Delivery
+from hil.upsets.limits import UpsetLimits
+from hil.upsets.outcome import Classifier
+from hil.upsets.planner import Injector
 
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hil.engine.chronicle import Chronicle
 from hil.engine.healing import Healer
-from hil.engine.judgement import FrameWork
 from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
-from hil.outcome import Upset
-from hil.recovery import NodeState
+from hil.engine.recorder import Chronicle
+from hil.engine.verdict import FrameWork
+from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, NodeResult
 from hil.rig.program import PREFIX
+from hil.upsets.outcome import Upset
 
 __all__ = ["Rounds"]
 

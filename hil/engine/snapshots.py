@@ -1,31 +1,31 @@
 """Snapshots: the parts of a run as plain data in its record, and back.
 
 What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
-the run had never stopped (`hil.resume` reads it). Nodes hold the golden state then, unless a wrong
-majority has won: what they hold is then read from one of them. What else lies in them must be
-known, or no snapshot is taken (see `hil.engine.holdings`)."""
+the run had never stopped (`hil.engine.resume` reads it). Nodes hold the golden state then, unless
+a wrong majority has won: what they hold is then read from one of them. What else lies in them
+must be known, or no snapshot is taken (see `hil.engine.holdings`)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hil import resume
+from hil.engine import resume
 from hil.engine.healing import Healer
-from hil.engine.judgement import Judge
 from hil.engine.parts import Parts
+from hil.engine.verdict import Judge
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.record.writer import Writer
-from hil.recovery import NodeState
 from hil.redundancy.checkpoints import HostCopy
-from hil.rig.messages import Arm, Sync
+from hil.redundancy.recovery import NodeState
+from hil.redundancy.voting import unpack
 from hil.rig.node import DONE, Node, PowerCut
 from hil.rig.resync import read_output, read_state, write_output, write_state
-from hil.voter import unpack
+from hil.wire.messages import Arm, Sync
 
 if TYPE_CHECKING:
-    from hil.steward import Steward
+    from hil.engine.plant_coupling import Steward
 
 __all__ = ["ready", "take", "take_up"]
 

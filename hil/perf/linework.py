@@ -12,13 +12,13 @@ from hil.kernel import PAYLOAD_MAX, Golden, Random, encode
 from hil.perf.echo import echoes
 from hil.perf.pacing import BITS_PER_BYTE, Lines, PacedTransport
 from hil.perf.row import PerfRow
-from hil.rig import messages
+from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
-from hil.rig.messages import DATA_MAX, Msg, Region
 from hil.rig.node import DONE, Node
-from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.resync import delta_resync
 from hil.rig.rig import Rig
+from hil.wire import messages
+from hil.wire.messages import DATA_MAX, Msg, Region
 
 _SEED: Final = 1
 _PATIENT: Final = Timing(retry_us=60_000_000, lost_after_us=120_000_000)

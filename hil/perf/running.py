@@ -1,4 +1,4 @@
-"""Whole runs through hil.loop: frames per second, experiments per second, memory and record."""
+"""Whole runs of the loop: frames per second, experiments per second, memory and record."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.kernel import Golden
-from hil.loop import Loop
 from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, in_turns, seconds
 from hil.record.writer import Writer
-from hil.result import RunResult
-from hil.rig.messages import Health
 from hil.scenario import parse_scenario
+from hil.wire.messages import Health
 
 _FRAME_SCENARIO: Final = """\
 schema: 1

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from hil.perf.row import PerfRow, seconds
 from hil.perf.week import FRAMES_PER_S, write_record
-from hil.views.screen.desk import Desk, View
-from hil.views.screen.paint import Marks
-from hil.views.screen.player import Player
+from hil.views.screen.model.playback import Player
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk, View
 
 _SIZE = (140, 40)
 

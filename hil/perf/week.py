@@ -10,14 +10,14 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from hil.injector import Planned
-from hil.outcome import Upset
 from hil.record.writer import Writer
-from hil.recovery import NodeState, Transition
-from hil.rig.messages import Health
+from hil.redundancy.recovery import NodeState, Transition
+from hil.redundancy.voting import Ballot, Verdict, vote
 from hil.rig.node import DONE, NodeResult
 from hil.rig.resync import Damage
-from hil.voter import Ballot, Verdict, vote
+from hil.upsets.outcome import Upset
+from hil.upsets.planner import Planned
+from hil.wire.messages import Health
 
 __all__ = ["FRAMES_PER_S", "write_record"]
 

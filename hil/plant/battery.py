@@ -1,4 +1,4 @@
-"""The battery for the C kernel (csrc/kernel/power.c), which steps it."""
+"""The battery for the C kernel (csrc/host/power.c), which steps it."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from hil.board_types.profile import profiles_of
 from hil.errors import ConfigError, Problem, UsageError
-from hil.plant.board_profile import profiles_of
 from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile, read_profile

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.board_profile import BoardProfile
+from hil.board_types.profile import BoardProfile
 from hil.plant.power import PowerAccount, PowerBlock, PowerSnapshot, PowerSystem
 from hil.plant.profile import Profile
 from hil.plant.sky import SAA_FLUX, Sky, SkyBlock

@@ -1,7 +1,7 @@
 """Power and heat together: arrays, battery and loads on a bus, in a thermal network.
 
 `PowerModel` describes it, `PowerSystem` runs it: blocks of steps at once, in the C kernel
-(csrc/kernel/power.c), because what is shed, throttled or browned out is decided in every step.
+(csrc/host/power.c), because what is shed, throttled or browned out is decided in every step.
 Knows loads with levels, not nodes of a rig: whoever runs both translates `PowerBlock.level` into
 power modes and switches, and what boards report into `PowerSystem.set_power`. The
 shedding ladder: see hil.scenario.plant.power.
@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hil._kernel import ffi, lib
+from hil.board_types.profile import BoardProfile
 from hil.errors import UsageError
 from hil.kernel import check
 from hil.plant.battery import build_battery
-from hil.plant.board_profile import BoardProfile
 from hil.plant.solar_array import fill_array, reference_power_w
 from hil.plant.thermal import (
     ZERO_C_K,

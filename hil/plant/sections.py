@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hil.plant.board_profile import BoardProfile, Channel, CrossSectionModel, Effect
+from hil.board_types.profile import BoardProfile, Channel, CrossSectionModel, Effect
 from hil.plant.radiation.crosssection import (
     Bendel2,
     Curve,

@@ -13,10 +13,10 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hil.board_types.profile import BoardProfile
 from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
-from hil.plant.board_profile import BoardProfile
 from hil.plant.orbit import Elements, Orbit, Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem

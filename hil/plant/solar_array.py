@@ -1,4 +1,4 @@
-"""Solar arrays for the C kernel (csrc/kernel/power.c), which steps them.
+"""Solar arrays for the C kernel (csrc/host/power.c), which steps them.
 
 Knows cells, not orbits: illumination and incidence come in as arrays. The power at the reference
 temperature is worked out here, for many steps at once; what temperature and bus voltage make of

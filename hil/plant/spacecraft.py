@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hil.plant.board_profile import BoardProfile
+from hil.board_types.profile import BoardProfile
 from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.orbit import MU_KM3_S2
 from hil.plant.power import board_parts

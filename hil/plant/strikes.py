@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hil.draws import stream
 from hil.errors import UsageError
 from hil.plant.radiation.arrivals import Arrivals
 from hil.plant.radiation.crosssection import KINDS
 from hil.plant.sky import BLOCK_STEPS, Sky
+from hil.random_streams import stream
 
 __all__ = ["Strike", "Strikes"]
 

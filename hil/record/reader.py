@@ -16,7 +16,7 @@ from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine
 from hil.record.opening import open_to_read, tidy
 from hil.record.schema import SCHEMA_VERSION
-from hil.voter import Verdict, unpack_all
+from hil.redundancy.voting import Verdict, unpack_all
 
 
 class Reader:

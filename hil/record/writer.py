@@ -26,18 +26,18 @@ from hil.record.opening import is_locked, make_plain
 from hil.record.pending import Pending
 from hil.record.schema import SCHEMA_VERSION, TABLES
 from hil.record.seal import SEAL, Seal, seal_of
-from hil.voter import NodeStatus, Verdict, VerdictKind
+from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
-    from hil.outcome import Anomaly, Upset
-    from hil.recovery import Transition
+    from hil.redundancy.recovery import Transition
     from hil.rig.clock_fit import ClockEstimate
     from hil.rig.link import LinkStatistics
     from hil.rig.link_state import LinkEvent
-    from hil.rig.messages import Health
     from hil.rig.node import NodeResult
     from hil.rig.power.monitor import PowerEvent
     from hil.rig.resync import Damage
+    from hil.upsets.outcome import Anomaly, Upset
+    from hil.wire.messages import Health
 
 _COMMIT_S = 0.25
 _RETRY_S = 0.05

@@ -17,12 +17,12 @@ from typing import Final
 from hil._kernel import lib
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
+from hil.redundancy.voting import Verdict, unpack
 from hil.rig.calls import Timing
-from hil.rig.messages import Sync
 from hil.rig.node import Node, may_return
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
-from hil.voter import Verdict, unpack
+from hil.wire.messages import Sync
 
 __all__ = ["GENERATIONS", "Checkpoints", "HostCopy"]
 

@@ -31,8 +31,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from hil.redundancy.voting import STATE_SPLIT, Verdict, VerdictKind
 from hil.scenario.words import Unvoted
-from hil.voter import STATE_SPLIT, Verdict, VerdictKind
 
 __all__ = ["BELIEVED_AFTER", "SILENT_BELIEVED_AFTER", "Rules", "elect"]
 

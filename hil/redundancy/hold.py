@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.redundancy.electorate import Rules, is_alone
-from hil.voter import Verdict
+from hil.redundancy.voting import Verdict
 
 __all__ = ["Held", "OutputHold"]
 

@@ -15,10 +15,10 @@ from typing import Final
 from hil.errors import HilError, LinkError, NodeError, SetupError
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
-from hil.rig.messages import NO_FRAME, Sync
 from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.resync import delta_resync, read_state, write_state
 from hil.rig.rig import Rig
+from hil.wire.messages import NO_FRAME, Sync
 
 __all__ = ["BOARD_FAILURES", "RE_EXECUTION_MAX", "Rollback", "RollbackSpacing", "WentBack"]
 

@@ -1,5 +1,5 @@
 """The rig: links, messages, boards, nodes, and the lock-step exchange with them.
 
 Knows how to talk to boards and how to repair them when told to; decides nothing (that is
-`hil.voter` and `hil.recovery`) and records nothing.
+`hil.redundancy.voting` and `hil.redundancy.recovery`) and records nothing.
 """

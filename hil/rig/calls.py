@@ -16,7 +16,7 @@ from hil.clock import Clock
 from hil.errors import VersionMismatch
 from hil.kernel import WIRE_VERSION, Frame
 from hil.rig.link import Link, request_bytes
-from hil.rig.messages import (
+from hil.wire.messages import (
     ANSWER,
     DATA_MAX,
     Hello,

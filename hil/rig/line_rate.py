@@ -32,12 +32,12 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import VersionMismatch
-from hil.rig import messages
 from hil.rig.calls import Call, Timing, run_calls
-from hil.rig.messages import Msg, Refusal
 from hil.rig.node import Node
 from hil.rig.transport import TransportLost, rate_of, set_rate
 from hil.scenario.words import BAUD_RATES
+from hil.wire import messages
+from hil.wire.messages import Msg, Refusal
 
 _ASKING: Final = Timing(retry_us=100_000, lost_after_us=1_000_000)
 _CONFIRMING: Final = Timing(retry_us=40_000, lost_after_us=700_000)

@@ -11,8 +11,8 @@ from typing import Final
 from hil.clock import HOST, Clock
 from hil.kernel import Decoder, Frame, encode
 from hil.rig.link_state import LinkState, Standing
-from hil.rig.messages import ANSWER, Hello, Msg
 from hil.rig.transport import Transport, TransportLost
+from hil.wire.messages import ANSWER, Hello, Msg
 
 ANSWER_OVERHEAD: Final = 11
 """Header, CRC, the first COBS code and the delimiters: a short answer's length on the wire."""

@@ -17,7 +17,7 @@
 Per state: ABSENT there is no port, or it is not for us (the reason says why); CONNECTING bytes may
 come that are no frames (a board that boots talks to its console); CONNECTED the agent has answered;
 LOST it had, or nearly, and the reason says how it ended. No state is final: who looks for a lost
-board (hil.rig.attendant) never gives up.
+board (hil.rig.reconnect) never gives up.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from hil.errors import SetupError
 from hil.rig.calls import Call, Rebooted, Silence
 from hil.rig.clock_fit import ClockFit
 from hil.rig.link import Link
-from hil.rig.messages import Hello, Refusal, Reply
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import Transport
+from hil.wire.messages import Hello, Refusal, Reply
 
 DONE: int = lib.NODE_DONE
 CRASHED: int = lib.NODE_CRASHED
@@ -36,7 +36,7 @@ class Board(Protocol):
 
     can_return: bool
     """It may go away and come back by itself: cable, power and adapter are not ours alone. It is
-    looked for while it is away (hil.rig.attendant), and its power cycle takes a while."""
+    looked for while it is away (hil.rig.reconnect), and its power cycle takes a while."""
 
     def connect(self) -> Transport:
         """A fresh transport to it. SetupError if it cannot be reached."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from hil.errors import NodeError
 from hil.kernel import CHUNK, FANOUT, vote_bitwise
-from hil.rig import messages
 from hil.rig.calls import Call, ReadCall, WriteCall, run_calls
-from hil.rig.messages import SPANS_MAX, Msg, Region
 from hil.rig.node import Node
 from hil.rig.rig import Rig
+from hil.wire import messages
+from hil.wire.messages import SPANS_MAX, Msg, Region
 
 _FULL_COPY_SHARE = 0.5
 

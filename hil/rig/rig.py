@@ -17,24 +17,10 @@ from typing import Final
 from hil._kernel import lib
 from hil.clock import HOST, Clock
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError, TraceForbidden
-from hil.rig import messages
-from hil.rig.attendant import Attendant
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
+from hil.rig.discovery.line_test import LineFault, find_fault
 from hil.rig.line_rate import LineRates
-from hil.rig.line_test import LineFault, find_fault
 from hil.rig.link import request_bytes
-from hil.rig.messages import (
-    Arm,
-    Health,
-    Hello,
-    Limited,
-    Limits,
-    Msg,
-    Refusal,
-    Report,
-    Sensors,
-    Sync,
-)
 from hil.rig.node import (
     DONE,
     SILENT,
@@ -51,7 +37,21 @@ from hil.rig.node import (
 )
 from hil.rig.power import Power, PowerMonitor
 from hil.rig.program import PREFIX, golden_run
+from hil.rig.reconnect import Attendant
 from hil.rig.transport import TransportLost
+from hil.wire import messages
+from hil.wire.messages import (
+    Arm,
+    Health,
+    Hello,
+    Limited,
+    Limits,
+    Msg,
+    Refusal,
+    Report,
+    Sensors,
+    Sync,
+)
 
 _REST_MAX_S = 300.0
 _BOOT_MAX_US = 180_000_000

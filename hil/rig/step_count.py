@@ -14,9 +14,9 @@ from typing import Final
 from hil.errors import NodeError, SetupError
 from hil.kernel import Golden
 from hil.rig.calls import Timing
-from hil.rig.messages import Arm
 from hil.rig.node import Node
 from hil.rig.rig import Rig
+from hil.wire.messages import Arm
 
 __all__ = ["instructions_behind_ticks"]
 

@@ -23,7 +23,6 @@ from pydantic import Field, ValidationError, model_validator
 from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.ports import PORT_EXAMPLES
-from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
 from hil.scenario.supply import Supply
 from hil.scenario.words import (
@@ -33,6 +32,7 @@ from hil.scenario.words import (
     NodeName,
     PortName,
 )
+from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
 
 __all__ = ["BENCH_SCHEMA_VERSION", "Bench", "BenchBoard", "load_bench", "parse_bench"]
 

@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hil import shipped
+from hil import assets
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import overrides as override
 from hil.scenario.model import SCHEMA_VERSION, Scenario, length_findings, upset_findings
 from hil.scenario.overrides import Overrides
-from hil.scenario.positions import Document, parse_yaml, read_yaml
 from hil.scenario.problems import (
     Findings,
     did_you_mean,
@@ -31,6 +30,7 @@ from hil.scenario.problems import (
 from hil.scenario.rig import Rig, default_names
 from hil.scenario.upsets import Event, Rate
 from hil.scenario.words import BOARD_ALIASES, BoardKind, Scheme
+from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
 
 UNPLACED = "<scenario>"
 """The file that problems name which were found after loading."""
@@ -140,7 +140,7 @@ def find_scenario(source: str | Path) -> Path:
     is_path = isinstance(source, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
     if is_path:
         return Path(text)
-    shipped_path = shipped.scenario_path(text)
+    shipped_path = assets.scenario_path(text)
     if shipped_path is not None:
         return shipped_path
     try:
@@ -148,7 +148,7 @@ def find_scenario(source: str | Path) -> Path:
             return Path(text)
     except (OSError, ValueError):  # too long, or with a zero byte: no file name
         pass
-    names = shipped.list_scenarios()
+    names = assets.list_scenarios()
     hint = did_you_mean(text, names)
     raise UsageError(
         f"there is no scenario `{text[:80]}`; shipped are {', '.join(names)}",

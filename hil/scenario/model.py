@@ -32,7 +32,6 @@ from hil.scenario.expect import (
 )
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.plant.flight import Plant
-from hil.scenario.positions import KeyPath, describe
 from hil.scenario.problems import Findings, did_you_mean, wrong, wrong_at
 from hil.scenario.rig import Exec, Rig
 from hil.scenario.upsets import Event, Rate, Upsets
@@ -49,6 +48,7 @@ from hil.scenario.words import (
     Target,
     WorkloadName,
 )
+from hil.scenario.yaml.document import KeyPath, describe
 
 __all__ = ["SCHEMA_VERSION", "Recovery", "Scenario", "Timeouts"]
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from hil.errors import ConfigError
 from hil.scenario.model import Scenario, upset_findings
-from hil.scenario.positions import Document
 from hil.scenario.problems import translate
 from hil.scenario.upsets import Event
+from hil.scenario.yaml.document import Document
 
 __all__ = ["ordered_event"]
 

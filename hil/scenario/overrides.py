@@ -17,9 +17,9 @@ from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario.bench import Bench, BenchBoard, load_bench
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.model import frame_count_of, frame_us_of
-from hil.scenario.positions import Document, KeyPath
 from hil.scenario.rig import default_names
 from hil.scenario.words import BoardKind, Scheme
+from hil.scenario.yaml.document import Document, KeyPath
 
 __all__ = ["Overrides", "SideEffects", "apply"]
 

@@ -24,7 +24,7 @@ from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 
 __all__ = ["Moment", "describe", "inherited_text", "moments", "table"]
 
-_DELIVERED, _HELD, _HELD_WRONG = 1, 32, 64  # flags of a packed frame (csrc/kernel/lockstep.h)
+_DELIVERED, _HELD, _HELD_WRONG = 1, 32, 64  # flags of a packed frame (csrc/host/lockstep.h)
 _WORDS: Final = {
     "unanimous": "unanimous",
     "majority": "majority",

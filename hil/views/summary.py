@@ -26,7 +26,6 @@ from hil.record.queries import (
     throttled_readings,
 )
 from hil.record.reader import Reader
-from hil.throttling import FLAGS, flag_words, flags_now, flags_since_boot
 from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
@@ -42,6 +41,7 @@ from hil.views.style import (
     plural,
     state_text,
 )
+from hil.wire.throttling import FLAGS, flag_words, flags_now, flags_since_boot
 
 __all__ = ["outcome_line", "render"]
 

@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hil.agent_build import TARGETS, Target, build_agent, elf_problem, native, target_named
-from hil.board_install import make_plan
+from hil.board_types.agent_build import (
+    TARGETS,
+    Target,
+    build_agent,
+    elf_problem,
+    native,
+    target_named,
+)
+from hil.board_types.agent_install import make_plan
 from hil.errors import UsageError
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hil.rig.process import find_agent
+from hil.rig.backends.process import find_agent
 from hil.scenario import load_bench
 
 from .conftest import Hil

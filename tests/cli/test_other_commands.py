@@ -14,13 +14,14 @@ import jsonschema
 import pytest
 import yaml
 
-from hil import __version__, doctor, shipped
-from hil.doctor import Check, possible
+from hil import __version__, assets
+from hil.doctor import computer
+from hil.doctor.computer import Check, possible
 
 from .conftest import Hil
 
 BENCH = "schema: 1\nboards:\n  - {name: a, port: /dev/ttyUSB0}\n"
-SHIPPED = sorted(shipped.scenarios_dir().glob("*.yaml"))
+SHIPPED = sorted(assets.scenarios_dir().glob("*.yaml"))
 
 
 # --- check ----------------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ def test_every_shipped_scenario_is_right(hil: Hil) -> None:
 
 def test_what_a_file_is_is_told_by_its_content(hil: Hil) -> None:
     hil.write("some.yaml", BENCH)
-    profile = (shipped.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
+    profile = (assets.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
     hil.write("my-board.yaml", profile.replace("name: raspberry-pi-5", "name: my-board", 1))
     done = hil("check", "some.yaml", "quickstart", "my-board.yaml", "raspberry-pi-5", "--json")
     assert done.code == 0
@@ -45,14 +46,14 @@ def test_what_a_file_is_is_told_by_its_content(hil: Hil) -> None:
 
 
 def test_every_shipped_board_profile_is_right(hil: Hil) -> None:
-    profiles = sorted(shipped.boards_dir().glob("*.yaml"))
+    profiles = sorted(assets.boards_dir().glob("*.yaml"))
     done = hil("check", *profiles)
     assert (done.code, done.err) == (0, "")
     assert done.out.count("✔ ok") == len(profiles) == done.out.count("board profile ")
 
 
 def test_all_problems_of_a_board_profile_are_told_with_their_lines(hil: Hil) -> None:
-    text = (shipped.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
+    text = (assets.boards_dir() / "raspberry-pi-5.yaml").read_text(encoding="utf-8")
     lines = text.splitlines()
     family = next(n for n, line in enumerate(lines) if line.startswith("family:"))
     source = next(n for n, line in enumerate(lines) if line.startswith("memory_mib:"))
@@ -121,7 +122,7 @@ def test_shipped_board_profiles_follow_their_schema(hil: Hil) -> None:
     schema = json.loads(hil("schema", "board").out)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for path in sorted(shipped.boards_dir().glob("*.yaml")):
+    for path in sorted(assets.boards_dir().glob("*.yaml")):
         profile = yaml.safe_load(path.read_text(encoding="utf-8"))
         validator.validate(profile)
         for broken in (
@@ -196,10 +197,10 @@ def bench_pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
 
 def row(name: str) -> Check:
     check, means = {
-        "emulated boards": (doctor._emulated_boards, "an emulated Raspberry Pi can be booted"),
-        "agents": (doctor._compilers, "agents for real boards can be compiled"),
+        "emulated boards": (computer._emulated_boards, "an emulated Raspberry Pi can be booted"),
+        "agents": (computer._compilers, "agents for real boards can be compiled"),
     }[name]
-    return doctor._checked(name, means, check)
+    return computer._checked(name, means, check)
 
 
 QEMU = 'case "$1" in --version) echo "QEMU emulator version 9.9.9";; *) echo "{} a board";; esac'

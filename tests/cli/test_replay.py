@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hil.record.reader import Reader
-from hil.replay import tally, verify
+from hil.verification.replay import tally, verify
 from tests.amount import mostly_slow
 
 from .conftest import Hil, wait_for_row

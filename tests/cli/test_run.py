@@ -421,8 +421,8 @@ def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
         "    signal.raise_signal(signal.SIGINT)\n"
         "    return told(folder)\n"
         "failures.recorded = recorded\n"
-        "import hil.loop\n"
-        "hil.loop.Loop.run = lambda self: signal.raise_signal(signal.SIGINT)\n"
+        "import hil.engine.loop\n"
+        "hil.engine.loop.Loop.run = lambda self: signal.raise_signal(signal.SIGINT)\n"
         "from hil.cli import main\n"
         "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
     )
@@ -436,8 +436,8 @@ def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
 
 @pytest.mark.parametrize(
     ("module", "more"),
-    [("typer", ""), ("hil.scenario.load", ""), ("hil.loop", ""), ("typer.core", ""),
-     ("hil.loop", WRAPPED)],
+    [("typer", ""), ("hil.scenario.load", ""), ("hil.engine.loop", ""), ("typer.core", ""),
+     ("hil.engine.loop", WRAPPED)],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
@@ -549,9 +549,9 @@ def test_ci_with_a_terminal_gets_plain_lines(hil: Hil) -> None:
 def test_an_internal_error_is_a_line_and_a_file(hil: Hil) -> None:
     hil.write("s.yaml", TINY)
     code = (
-        "import hil.loop\n"
+        "import hil.engine.loop\n"
         "def broken(self): raise ZeroDivisionError('of all things')\n"
-        "hil.loop.Loop.run = broken\n"
+        "hil.engine.loop.Loop.run = broken\n"
         "from hil.cli import main\n"
         "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
     )

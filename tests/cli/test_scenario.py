@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hil import shipped
+from hil import assets
 
 from .conftest import Hil
 
-NAMES = [path.stem for path in sorted(shipped.scenarios_dir().glob("*.yaml"))]
+NAMES = [path.stem for path in sorted(assets.scenarios_dir().glob("*.yaml"))]
 
 
 def test_each_shipped_scenario_is_listed_with_one_line_about_it(hil: Hil) -> None:
@@ -22,7 +22,7 @@ def test_each_shipped_scenario_is_listed_with_one_line_about_it(hil: Hil) -> Non
 
 
 def test_show_prints_the_file_as_it_is(hil: Hil) -> None:
-    text = (shipped.scenarios_dir() / "hang.yaml").read_text(encoding="utf-8")
+    text = (assets.scenarios_dir() / "hang.yaml").read_text(encoding="utf-8")
     done = hil("scenario", "show", "hang")
     assert (done.code, done.out, done.err) == (0, text, "")
     assert hil("scenario", "show", "hang", "--json").json["text"] == text
@@ -37,7 +37,7 @@ def test_a_copy_is_a_scenario_like_the_original(hil: Hil) -> None:
         (("leo-iss-day", "mine/"), "mine/leo-iss-day.yaml"),
     ):
         assert hil("scenario", "copy", *words).code == 0
-        original = shipped.scenarios_dir() / f"{words[0]}.yaml"
+        original = assets.scenarios_dir() / f"{words[0]}.yaml"
         assert (hil.cwd / file).read_bytes() == original.read_bytes()
         assert hil("check", file).code == 0
 

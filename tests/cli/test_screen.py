@@ -302,7 +302,7 @@ def test_what_is_told_to_a_run_is_recorded(hil: Hil, started: Callable[..., Term
     while not (hil.cwd / "r" / "control.sock").is_socket():
         assert time.monotonic() < until
         time.sleep(0.05)
-    from hil.views.screen.sending import Socket  # noqa: PLC0415 (loads textual)
+    from hil.views.screen.run_commands import Socket  # noqa: PLC0415 (loads textual)
 
     names = {command.name for command in Socket().commands(hil.cwd / "r")}
     assert {"isolate", "inject", "pause", "end"} <= names

@@ -16,9 +16,9 @@ import pytest
 from hil.control.client import Client
 from hil.control.protocol import Answer
 from hil.control.server import Server
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.record.reader import Reader
-from hil.result import RunResult
 from hil.scenario import Scenario
 from tests.virtual_clock import JumpingClock
 

@@ -12,9 +12,9 @@ import pytest
 
 from hil.control.inbox import Inbox, Order, Peer
 from hil.control.protocol import Answer, Request
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.replay import verify
+from hil.verification.replay import verify
 
 from .conftest import Start, scenario
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hil import shipped
-from hil.check import check
+from hil import assets
+from hil.doctor.files import check
 from hil.scenario import parse_scenario
 
 from ..emulated import why_not
@@ -473,7 +473,7 @@ def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Re
 def test_the_scenarios_of_the_table_are_the_shipped_ones() -> None:
     prose = "\n".join(prose_of(ROOT / name) for name in ("README.md", "boards/README.md"))
     table = re.findall(r"^\| `([a-z-]+)` \|", prose.partition("## A scenario")[2], re.MULTILINE)
-    names = set(shipped.list_scenarios())
+    names = set(assets.list_scenarios())
     assert {"nominal", "quickstart", "two-faults"} <= names & set(table)
     blocks = "\n".join(block.text for block in BLOCKS)
     assert [name for name in names if f"`{name}`" not in prose and name not in blocks] == []

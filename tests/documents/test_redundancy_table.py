@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import hil.recovery
+from hil.redundancy import recovery
 from hil.redundancy.electorate import Rules
 from hil.scenario.rig import Rig
 from hil.scenario.words import Scheme, Unvoted
@@ -26,9 +26,7 @@ def readme_rows() -> dict[str, str]:
 
 def transition_rows() -> dict[str, str]:
     """What the transition table says of each rule, by its word."""
-    table = (
-        (hil.recovery.__doc__ or "").split("rig.unvoted_output`:\n")[1].split("\n    no majority")
-    )
+    table = (recovery.__doc__ or "").split("rig.unvoted_output`:\n")[1].split("\n    no majority")
     rows = [line.split(None, 1) for line in table[0].splitlines()]
     return {row[0]: row[1] for row in rows}
 

@@ -15,8 +15,8 @@ import struct
 import sys
 from pathlib import Path
 
+from hil.engine.loop import Loop
 from hil.kernel import workload
-from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.scenario import Scenario
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
+from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario
-from hil.voter import Verdict, VerdictKind
 
 PAUSE = 48
 """[frame] Longer than the window of the attempts and the re-integration together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 
 __all__ = ["snapshot_every_frame"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.loop import Loop
-from hil.result import RunResult
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.scenario import Scenario
 
 from .test_unplugging import NAMES, Board, bench, rows

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hil.check import check
 from hil.cli.announce import what_will_run
-from hil.loop import Loop
+from hil.doctor.files import check
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.record.reader import Reader
-from hil.replay import campaign_mode, result_of, verify
-from hil.result import RunResult
 from hil.scenario import Scenario
+from hil.verification.replay import campaign_mode, result_of, verify
 
 STATE_BIT = {"frame": 10, "node": "a", "target": "state", "bit": 7, "tick": 0}
 WAITS = "one upset at a time: each waits until the rig has recovered from the one before"

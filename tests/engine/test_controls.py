@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.kernel import Golden, workload
-from hil.loop import Loop
 from hil.record.reader import Reader
-from hil.result import RunResult
 from hil.scenario import WORKLOADS, Scenario
 
 BOARDS = ("inproc", "process")

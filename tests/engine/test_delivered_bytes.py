@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.rig.process import ProcessBoard
+from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.replay import verify
 from hil.scenario import Scenario
+from hil.verification.replay import verify
 
 from ..emulated import machines, possible
 from .test_runs import on, rows, run, shipped_scenario

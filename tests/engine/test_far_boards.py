@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import serial
 
-from hil.loop import Loop
-from hil.recovery import NodeState
-from hil.rig.process import ProcessBoard
+from hil.engine.loop import Loop
+from hil.redundancy.recovery import NodeState
+from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario
 from tests.amount import mostly_slow
 from tests.descriptors import open_descriptors

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from hil import kernel
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import BELIEVED_AFTER
-from hil.result import RunResult
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import Scheme
 

@@ -10,18 +10,18 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.kernel import Golden
-from hil.loop import Loop
 from hil.record.reader import Reader
 from hil.redundancy.electorate import Rules
 from hil.redundancy.hold import OutputHold
-from hil.replay import verify
-from hil.result import RunResult
+from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, vote
 from hil.scenario import Scenario
 from hil.scenario.words import Unvoted
-from hil.verification import Verification
+from hil.verification.findings import Verification
+from hil.verification.replay import verify
 from hil.views.listing import describe, moments
-from hil.voter import HELD, HELD_WRONG, Ballot, vote
 
 from .snapshots import snapshot_every_frame
 

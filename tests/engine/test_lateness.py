@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from hil.engine.lateness import Lateness
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.record.reader import Reader
-from hil.result import RunResult
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse
 from hil.scenario import Scenario

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.rig.process import find_agent
+from hil.rig.backends.process import find_agent
 from hil.scenario import Scenario
 from tests.rig.cable import cables
 

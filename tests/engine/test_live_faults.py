@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.record.reader import Reader
-from hil.result import RunResult
-from hil.rig.process import ProcessBoard, find_agent
+from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.scenario import Scenario
 from tests.descriptors import open_descriptors
 from tests.engine.snapshots import snapshot_every_frame

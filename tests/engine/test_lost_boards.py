@@ -17,12 +17,12 @@ import pytest
 
 from hil.control.inbox import Inbox
 from hil.engine import ending
-from hil.loop import Loop
-from hil.recovery import NodeState
-from hil.result import RunResult
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
+from hil.redundancy.recovery import NodeState
+from hil.rig.backends.process import find_agent
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.power import PowerMonitor
-from hil.rig.process import find_agent
-from hil.rig.serial_board import SerialBoard
 from hil.scenario import Scenario
 from hil.scenario.supply import Supply
 from tests.engine.test_unplugging import Board, Socket, bench, rows, scenario

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
+from hil.plant.survey import survey
 from hil.record.reader import Reader
-from hil.result import RunResult
 from hil.scenario import Scenario, load_scenario
-from hil.survey import survey
 
 from .test_live_faults import agents
 

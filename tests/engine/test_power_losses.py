@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.replay import verify
-from hil.rig.inproc import InprocBoard
+from hil.rig.backends.inproc import InprocBoard
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Life
-from hil.rig.process import ProcessBoard
 from hil.scenario import Scenario
+from hil.verification.replay import verify
 
 from .snapshots import snapshot_every_frame
 

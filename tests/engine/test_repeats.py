@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hil.engine.loop import Loop
 from hil.engine.outside import Outside
-from hil.loop import Loop
 from hil.rig.node import Node
 from hil.scenario import Scenario
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
-from hil import shipped
-from hil.loop import Loop
+from hil import assets
+from hil.engine.loop import Loop
+from hil.engine.result import Progress, RunResult
 from hil.record.reader import Reader
-from hil.result import Progress, RunResult
-from hil.rig.process import ProcessBoard
+from hil.rig.backends.process import ProcessBoard
 from hil.scenario import PORTABLE_TARGETS, WORKLOADS, BoardKind, Scenario, Target, load_scenario
 from tests.amount import mostly_slow
 from tests.virtual_clock import VirtualClock
@@ -69,7 +69,7 @@ def rows(out: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def shipped_scenario(name: str) -> Scenario:
-    path = shipped.scenario_path(name)
+    path = assets.scenario_path(name)
     assert path is not None
     return load_scenario(path)
 
@@ -79,7 +79,7 @@ def shipped_scenario(name: str) -> Scenario:
 MEANT_TO_FAIL = {"two-faults"}
 ON_EMULATED_BOARDS = [
     name
-    for name in shipped.list_scenarios()
+    for name in assets.list_scenarios()
     if any(node.board is BoardKind.EMULATED for node in shipped_scenario(name).rig.nodes)
 ]
 """They take seconds to boot: test_emulated_runs.py."""
@@ -97,7 +97,7 @@ def ends_as_it_says(name: str, s: Scenario, result: RunResult) -> None:
 
 PORTABLE = [
     name
-    for name in shipped.list_scenarios()
+    for name in assets.list_scenarios()
     if {
         *(e.target for e in shipped_scenario(name).upsets.events),
         *(t for r in shipped_scenario(name).upsets.rates for t in r.targets),
@@ -113,7 +113,7 @@ def test_most_shipped_scenarios_are_portable() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*shipped.list_scenarios()} - {*PORTABLE, *ON_EMULATED_BOARDS})
+    "name", sorted({*assets.list_scenarios()} - {*PORTABLE, *ON_EMULATED_BOARDS})
 )
 def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
     s = shipped_scenario(name)

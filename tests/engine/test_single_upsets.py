@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from hil.engine.loop import Loop
 from hil.kernel import workload
-from hil.loop import Loop
-from hil.outcome import EFFECTS
 from hil.record.reader import Reader
 from hil.scenario import WORKLOADS, Scenario
-from hil.upset_limits import AGENT_BITS
+from hil.upsets.limits import AGENT_BITS
+from hil.upsets.outcome import EFFECTS
 
 IN_ONE_RUN = 50_000
 MEMORY = ("state", "input", "output", "checkpoint")

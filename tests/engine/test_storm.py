@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.kernel import workload
-from hil.loop import Loop
-from hil.outcome import EFFECTS
 from hil.record.reader import Reader
-from hil.result import RunResult
 from hil.scenario import WORKLOADS, Scenario
+from hil.upsets.outcome import EFFECTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -22,18 +22,18 @@ from typing import Any
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.errors import LinkTimeout
-from hil.loop import Loop
 from hil.record.reader import Reader
-from hil.recovery import NodeState
-from hil.result import RunResult
+from hil.redundancy.recovery import NodeState
 from hil.rig import rig as rig_module
+from hil.rig.backends.process import find_agent
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.link_state import LinkState
 from hil.rig.power import PowerMonitor
 from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
-from hil.rig.process import find_agent
-from hil.rig.serial_board import SerialBoard
 from hil.scenario import Scenario
 from hil.scenario.supply import Supply, SupplyKind
 from tests.amount import mostly_stress

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import LostBoard, RunResult, decide
 from hil.errors import RecordError
-from hil.loop import Loop
-from hil.result import LostBoard, RunResult, decide
 from hil.scenario import ExpectationResult, Scenario
 
 QUIET: dict[str, Any] = {"workload": "sha256", "frames": 60, "rig": {"board": "inproc"}}
@@ -234,7 +234,7 @@ def test_skipping_quiet_time_changes_no_figure(tmp_path: Path, events: list[Any]
 
 def _tally(out: Path) -> dict[str, Any]:
     from hil.record.reader import Reader  # noqa: PLC0415
-    from hil.replay import tally  # noqa: PLC0415
+    from hil.verification.replay import tally  # noqa: PLC0415
 
     reader = Reader(out)
     try:

@@ -17,7 +17,7 @@ import threading
 import tty
 from collections.abc import Callable, Iterator
 
-from hil.rig.process import find_agent
+from hil.rig.backends.process import find_agent
 
 Defect = Callable[[bytes], bytes]
 

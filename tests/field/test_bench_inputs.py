@@ -14,12 +14,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hil.check import check
+from hil.doctor.files import check
 from hil.errors import SetupError
-from hil.rig import adapters as adapters_module
-from hil.rig.adapters import adapters
+from hil.rig.backends.process import find_agent
+from hil.rig.discovery import adapters as adapters_module
+from hil.rig.discovery.adapters import adapters
 from hil.rig.power import make, scpi
-from hil.rig.process import find_agent
 from hil.scenario.supply import Supply
 from tests.cli.conftest import Hil, hil, wait_for_row
 
@@ -96,7 +96,7 @@ def test_f05_three_adapters_with_one_number_are_written_so_that_they_are_accepte
         )
         for i in range(3)
     ]  # fmt: skip
-    monkeypatch.setattr("hil.rig.adapters.list_ports.comports", lambda: list(ports))
+    monkeypatch.setattr("hil.rig.discovery.adapters.list_ports.comports", lambda: list(ports))
     monkeypatch.setattr(adapters_module, "BY_ID", tmp_path)
     assert {a.identity for a in adapters()} == {f"usb-path:1-1.{i}:1.0" for i in (1, 2, 3)}
 

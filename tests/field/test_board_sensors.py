@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from hil.engine.firmware_flags import FirmwareFlags
-from hil.node_power import board_power_mw
-from hil.rig.messages import Rail
-from hil.rig.process import find_agent
-from hil.views.screen.facts import Level
-from hil.views.screen.gather import Gather, reading_of
-from hil.views.screen.paint import Marks
-from hil.views.screen.paint_overview import nodes_table
-from hil.views.screen.source import Source
-from hil.views.screen.watching import Watch
+from hil.record.live import Source
+from hil.rig.backends.process import find_agent
+from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.facts import Level
+from hil.views.screen.model.scene import Gather, reading_of
+from hil.views.screen.pages.overview import nodes_table
+from hil.views.screen.pages.style import Marks
+from hil.wire.messages import Rail
+from hil.wire.rails import board_power_mw
 from tests.cli.conftest import Done, Hil, hil
 from tests.views.story import Story
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.check import check
+from hil.doctor.files import check
 from hil.plant.orbit import Elements, Orbit
+from hil.plant.survey import survey
 from hil.scenario import load_scenario
-from hil.survey import survey
 
 HERE = Path(__file__).parent / "flight"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.discover import discover
+from hil.rig.discovery.bench_file import discover
 from tests.cli.conftest import Hil, hil
 from tests.field.defective_line import (
     Defect,

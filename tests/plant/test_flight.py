@@ -13,19 +13,19 @@ import pytest
 from pydantic import ValidationError
 
 from hil._kernel import lib
+from hil.board_types.profile import list_board_profiles, load_board_profile
 from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
-from hil.plant.board_profile import list_board_profiles, load_board_profile
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.flight import Draw
 from hil.plant.profile import Profile, read_profile, write_profile
 from hil.plant.sections import sections_of
+from hil.plant.survey import survey
 from hil.plant.thermal import earth_view_factor
 from hil.scenario import Scenario
 from hil.scenario.plant import battery, power, thermal
 from hil.scenario.plant.thermal import Pointing
-from hil.survey import survey
 
 ISS = {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 420.0, "inclination_deg": 51.64}
 

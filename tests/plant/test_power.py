@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
+from hil.board_types.profile import load_board_profile
 from hil.errors import UsageError
 from hil.plant.battery import BatteryModel
-from hil.plant.board_profile import load_board_profile
 from hil.plant.power import (
     BROWNED_OUT,
     BusModel,

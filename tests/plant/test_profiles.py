@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.check import check
+from hil.doctor.files import check
 from hil.errors import ConfigError
 from hil.plant.profile import Profile, read_profile
 

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hil.draws import stream
 from hil.plant.orbit import Elements, Orbit
 from hil.plant.radiation.arrivals import Arrivals, quantised
 from hil.plant.radiation.crosssection import Plateau, Section
 from hil.plant.radiation.environment import Environment
 from hil.plant.radiation.rates import section_rate
+from hil.random_streams import stream
 
 Floats = npt.NDArray[np.float64]
 

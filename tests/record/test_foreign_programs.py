@@ -18,18 +18,18 @@ from typing import Any
 
 import pytest
 
-from hil import loop as loop_module
+from hil.engine import loop as loop_module
+from hil.engine.loop import Loop
+from hil.engine.result import Progress, RunResult
 from hil.errors import RecordError
-from hil.loop import Loop
 from hil.record import opening
 from hil.record import writer as writer_module
+from hil.record.live import Source, State
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
 from hil.record.writer import Writer
-from hil.replay import verify
-from hil.result import Progress, RunResult
 from hil.scenario import Scenario
-from hil.views.screen.source import Source, State
+from hil.verification.replay import verify
 from tests.cli.conftest import Hil, wait_for_row
 
 FRAMES = 300
@@ -270,7 +270,7 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
     tmp_path: Path, undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr("hil.engine.chronicle._LAST_WORDS_S", 0.0)
+    monkeypatch.setattr("hil.engine.recorder._LAST_WORDS_S", 0.0)
     holder = Holder(tmp_path)
     with pytest.raises(RecordError, match="another program has held a lock") as caught:
         run(tmp_path, lambda frame: holder.take() if frame == 120 else None)

@@ -19,17 +19,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hil import loop as loop_module
-from hil import resume, run_folder
+from hil.engine import loop as loop_module
+from hil.engine import resume, run_folder
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.errors import HilError, RecordError, UsageError
-from hil.loop import Loop
 from hil.record import writer as writer_module
 from hil.record.reader import Reader
 from hil.record.schema import SCHEMA_VERSION
 from hil.record.writer import Writer
-from hil.result import RunResult
+from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
 from hil.scenario import Scenario
-from hil.voter import VerdictKind, record_length, unpack_all, vote_again
 
 DEADLINE_S = 60
 
@@ -344,7 +344,7 @@ def test_several_readers_follow_a_run_that_is_being_written(
 HOST = """
 import json, sys
 from pathlib import Path
-from hil import loop, resume
+from hil.engine import loop; from hil.engine import resume
 from hil.record import writer
 from hil.scenario import Scenario
 out, again = Path(sys.argv[1]), sys.argv[2] == "resume"

@@ -17,7 +17,10 @@ from hil.errors import LinkTimeout, NodeError
 from hil.kernel import CHUNK, Golden, workload, workloads
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
 from hil.rig.link import Noise
-from hil.rig.messages import (
+from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
+from hil.rig.resync import delta_resync, locate, read_state, write_state
+from hil.rig.rig import Budget, Rig
+from hil.wire.messages import (
     Arm,
     Limits,
     Msg,
@@ -28,9 +31,6 @@ from hil.rig.messages import (
     limit_request,
     sync_request,
 )
-from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
-from hil.rig.resync import delta_resync, locate, read_state, write_state
-from hil.rig.rig import Budget, Rig
 
 from .faulty import FAULTS, FaultyTransport
 from .oracle import Memory, digest, place, random_arm, run

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xxhash
 
-from hil.rig.messages import Arm
+from hil.wire.messages import Arm
 
 N = 48
 WORD_WIDTHS = (8, 16, 32, 64)

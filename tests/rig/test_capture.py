@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.rig import capture as capture_module
+from hil.rig.backends.inproc import InprocBoard
 from hil.rig.capture import INBOUND, LINKTYPE_USER0, OUTBOUND, Capture
-from hil.rig.inproc import InprocBoard
 from hil.rig.node import Node
 from hil.scenario import Scenario
 
@@ -97,7 +97,7 @@ def test_wireshark_opens_it(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from hil.loop import Loop
+from hil.engine.loop import Loop
 from hil.scenario import Scenario
 s = Scenario.model_validate({"workload": "sha256", "frames": 1000000,
                              "rig": {"scheme": "tmr", "board": "inproc"}})

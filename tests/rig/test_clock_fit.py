@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from hil.clock import HOST
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
 from hil.rig.clock_fit import ClockFit
 from hil.rig.node import Node
-from hil.rig.process import ProcessBoard
 from hil.rig.rig import Rig
 
 HOUR_US = 3_600_000_000

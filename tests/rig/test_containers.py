@@ -19,7 +19,7 @@ POWER_CUTS = """
 import os
 from pathlib import Path
 from hil.rig.node import Node
-from hil.rig.process import ProcessBoard
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
 from hil.rig.rig import Rig
 

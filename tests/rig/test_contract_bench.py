@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Timing
 from hil.rig.node import Board
 from hil.rig.power import make
-from hil.rig.serial_board import SerialBoard
 from hil.scenario import load_bench
 from hil.scenario.bench import BenchBoard
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hil.rig.inproc import InprocBoard
+from hil.rig.backends.inproc import InprocBoard
 from hil.rig.node import Board
 
 from .contract import NodeContract

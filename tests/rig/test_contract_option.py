@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.rig.process import find_agent
+from hil.rig.backends.process import find_agent
 
 from .cable import cables
 

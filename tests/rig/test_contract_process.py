@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from hil.kernel import Golden
-from hil.rig.inproc import InprocBoard
+from hil.rig.backends.inproc import InprocBoard
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Board, Node, NodeResult
-from hil.rig.process import ProcessBoard
 from hil.rig.rig import Budget, Rig
 
 from .contract import SEED, TIMING, NodeContract, report_of

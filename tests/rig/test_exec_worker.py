@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
 from hil.errors import NodeError, SetupError
 from hil.kernel import Golden
-from hil.loop import Loop
-from hil.result import RunResult
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
-from hil.rig.messages import Arm, Limits, Sync
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, Node
-from hil.rig.process import ProcessBoard
 from hil.rig.program import golden_run
 from hil.rig.resync import delta_resync, read_state, write_state
 from hil.rig.rig import Budget, Rig
 from hil.scenario import Scenario
+from hil.wire.messages import Arm, Limits, Sync
 
 from .contract import HIL_OK, SEED, TIMING, is_golden, one, report_of
 from .test_process_board import agent_pid, children, gone, run_agent, state_of, until

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import Golden
-from hil.rig import messages
-from hil.rig.messages import Arm, Limits
 from hil.rig.node import DONE, HUNG
 from hil.rig.rig import Budget, Rig
+from hil.wire import messages
+from hil.wire.messages import Arm, Limits
 
 from .contract import SEED, is_golden, one, report_of
 from .test_process_board import (

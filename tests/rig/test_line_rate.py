@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import Decoder, Golden, encode
-from hil.rig import messages
+from hil.rig.backends.process import find_agent
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Call, Timing, run_calls
 from hil.rig.line_rate import lower_rate
 from hil.rig.link import Link
-from hil.rig.messages import ANSWER, Msg, Refusal
 from hil.rig.node import Node
-from hil.rig.process import find_agent
 from hil.rig.rig import Rig
-from hil.rig.serial_board import SerialBoard
 from hil.rig.transport import rate_of
 from hil.scenario.words import BAUD_RATES
+from hil.wire import messages
+from hil.wire.messages import ANSWER, Msg, Refusal
 from tests.amount import mostly_slow
 
 from .cable import Badness, Cable, End

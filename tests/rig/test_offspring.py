@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.rig.process import ProcessBoard, find_agent
+from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.rig import Rig
 
 from .test_exec_worker import MakeRig, allow, filter_c, make_rig  # noqa: F401 (fixtures)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from hil.errors import ConfigError, SetupError
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Timing
 from hil.rig.node import Node
 from hil.rig.power import Power, PowerEvent, PowerMonitor, make
 from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.rig.rig import Rig
-from hil.rig.serial_board import SerialBoard
 from hil.scenario.bench import parse_bench
 from hil.scenario.supply import Supply
 from tests.virtual_clock import VirtualClock

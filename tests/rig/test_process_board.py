@@ -21,15 +21,15 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import WIRE_VERSION, Golden, workload
-from hil.rig import messages
+from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.calls import Call, Timing, run_calls
 from hil.rig.link import Link
-from hil.rig.messages import Arm, Msg, Report, step_request
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Node, NodeResult
-from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.resync import read_state
 from hil.rig.rig import Budget, Rig
 from hil.rig.transport import TransportLost
+from hil.wire import messages
+from hil.wire.messages import Arm, Msg, Report, step_request
 from tests.hearing import hear_signals
 
 from .contract import SEED, TIMING, is_golden, one, report_of
@@ -544,7 +544,7 @@ def test_an_agent_that_is_killed_takes_its_worker_along(make_rig: Callable[..., 
 HOST = """
     import os, signal, sys, threading
     from hil.rig.node import Node
-    from hil.rig.process import ProcessBoard
+    from hil.rig.backends.process import ProcessBoard
     from hil.rig.rig import Rig
     from hil.rig.calls import Timing
 

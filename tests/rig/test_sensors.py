@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hil.rig.calls import Timing
-from hil.rig.messages import Health, Hello, Rail, Reading, Sensors
 from hil.rig.rig import Rig
+from hil.wire.messages import Health, Hello, Rail, Reading, Sensors
 
 from .test_process_board import Pipes, piped, tree
 

@@ -10,8 +10,8 @@ import pytest
 from hil.kernel import encode
 from hil.rig.calls import Call, Silence, Timing, run_calls
 from hil.rig.link import Link
-from hil.rig.messages import ANSWER, Msg
 from hil.rig.transport import Transport
+from hil.wire.messages import ANSWER, Msg
 from tests.virtual_clock import VirtualClock
 
 SHARE = Timing(retry_us=5_000, lost_after_us=40_000)

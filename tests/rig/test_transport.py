@@ -23,15 +23,15 @@ from serial import rfc2217
 from hil.errors import LinkTimeout, SetupError, VersionMismatch
 from hil.kernel import WIRE_VERSION, Decoder, Golden, encode
 from hil.rig import transport as transport_module
+from hil.rig.backends.process import ProcessBoard, find_agent
+from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Timing
 from hil.rig.link import Link
-from hil.rig.messages import ANSWER, Msg
 from hil.rig.node import Node
-from hil.rig.process import ProcessBoard, find_agent
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
-from hil.rig.serial_board import SerialBoard
 from hil.rig.transport import PortError, SerialTransport, TransportLost
+from hil.wire.messages import ANSWER, Msg
 from tests.virtual_clock import VirtualClock
 
 from .contract import SEED, TIMING, is_golden, one

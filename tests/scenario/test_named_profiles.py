@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.check import check
-from hil.shipped import boards_dir
+from hil.assets import boards_dir
+from hil.doctor.files import check
 from tests.cli.conftest import Hil, hil
 
 __all__ = ["hil"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hil import shipped
+from hil import assets
 from hil.errors import ConfigError, Problem, SetupError, UsageError
 from hil.scenario import (
     PORTABLE_TARGETS,
@@ -236,7 +236,7 @@ def test_an_unreadable_file_is_a_usage_error(file: Path) -> None:
 def test_an_installation_without_scenarios_is_an_environment_error(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "hil")
+    monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "hil")
     with pytest.raises(SetupError, match="missing from this installation"):
         load_scenario("nominal")
 
@@ -244,11 +244,11 @@ def test_an_installation_without_scenarios_is_an_environment_error(
 def test_scenarios_inside_the_package_are_found_before_those_beside_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "hil")
+    monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "hil")
     for folder, name in (("scenarios", "outer"), ("hil/scenarios", "inner")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / f"{name}.yaml").write_text(SCENARIO)
-    assert shipped.list_scenarios() == ("inner",)
+    assert assets.list_scenarios() == ("inner",)
     assert load("inner").scenario.name == "inner"
 
 
@@ -256,8 +256,8 @@ def test_scenarios_inside_the_package_are_found_before_those_beside_it(
 
 
 def test_exactly_the_documented_scenarios_are_shipped() -> None:
-    assert shipped.list_scenarios() == SHIPPED
-    assert shipped.scenario_path("nope") is None
+    assert assets.list_scenarios() == SHIPPED
+    assert assets.scenario_path("nope") is None
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -271,7 +271,7 @@ def test_every_shipped_scenario_is_valid_named_explained_and_expects_something(n
     assert scenario.frame_count <= 3000 or skips
     kind = BoardKind.EMULATED if name in EMULATED else BoardKind.PROCESS
     assert all(node.board is kind for node in scenario.rig.nodes)
-    text = (shipped.scenarios_dir() / f"{name}.yaml").read_text()
+    text = (assets.scenarios_dir() / f"{name}.yaml").read_text()
     assert text.startswith("# ")
     assert "schema: 1\n" in text
 
@@ -290,7 +290,7 @@ def test_the_memory_storm_is_portable_and_runs_inproc() -> None:
 
 
 def test_no_shipped_scenario_spaces_its_upsets_for_a_campaign() -> None:
-    for name in shipped.list_scenarios():
+    for name in assets.list_scenarios():
         assert load_scenario(name).campaign_mode == "", name
 
 
@@ -605,7 +605,7 @@ def test_the_schemas_are_plain_json() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_schema_accepts_every_shipped_scenario(name: str) -> None:
-    assert errors(scenario_schema(), (shipped.scenarios_dir() / f"{name}.yaml").read_text()) == []
+    assert errors(scenario_schema(), (assets.scenarios_dir() / f"{name}.yaml").read_text()) == []
 
 
 def test_the_schema_accepts_the_short_forms_and_a_dump() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.views.screen.source import Source
+from hil.record.live import Source
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from typing import Any
 
 from typing_extensions import Self
 
-from hil.injector import Planned
-from hil.outcome import Anomaly, Upset
 from hil.record.writer import Writer
-from hil.recovery import NodeState, Transition
+from hil.redundancy.recovery import NodeState, Transition
+from hil.redundancy.voting import HELD, Ballot, vote
 from hil.rig.link import LinkStatistics
-from hil.rig.messages import Health, Rail
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
-from hil.voter import HELD, Ballot, vote
+from hil.upsets.outcome import Anomaly, Upset
+from hil.upsets.planner import Planned
+from hil.wire.messages import Health, Rail
 
 STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
 VALUE = bytes(range(48))

@@ -6,7 +6,7 @@ import pytest
 
 from hil.scenario import parse_scenario
 from hil.scenario.alarms import Alarms
-from hil.views.screen.alarms import (
+from hil.views.screen.model.alarms import (
     DEFAULTS,
     QUANTITIES,
     Book,
@@ -14,7 +14,7 @@ from hil.views.screen.alarms import (
     limits_of,
     limits_of_boards,
 )
-from hil.views.screen.facts import Level
+from hil.views.screen.model.facts import Level
 
 GOOD, WARN, BAD = Level.GOOD, Level.WARN, Level.BAD
 

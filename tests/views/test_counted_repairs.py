@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from hil.loop import Loop
+from hil.engine.loop import Loop
+from hil.engine.result import RunResult
+from hil.record.live import Source
 from hil.record.queries import repair_attempts
 from hil.record.reader import Reader
-from hil.replay import tally
-from hil.result import RunResult
 from hil.scenario import Scenario
-from hil.views.screen.gather import Gather
-from hil.views.screen.source import Source
+from hil.verification.replay import tally
+from hil.views.screen.model.scene import Gather
 
 SAME_BIT = [
     {"frame": frame, "node": node, "target": "output", "bit": 3, "pattern": "stuck",

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hil.views.screen.app import Watching
-from hil.views.screen.player import Player
+from hil.views.screen.model.playback import Player
 from tests.views.story import Story
 from tests.views.terminal import press, settled
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from hil.views.screen import judge
-from hil.views.screen.alarms import Alarm
-from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene, Vote
-from hil.views.screen.gather import Gather
-from hil.views.screen.source import Source, State
+from hil.record.live import Source, State
+from hil.views.screen.model import health
+from hil.views.screen.model.alarms import Alarm
+from hil.views.screen.model.facts import Level, NodeFacts, Reading, Run, Scene, Vote
+from hil.views.screen.model.scene import Gather
 from tests.views.story import Story
 
 AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
@@ -44,24 +44,24 @@ def alarm(level: Level, latched: Level, *, acknowledged: bool = False) -> Alarm:
 )  # fmt: skip
 def test_redundancy(voting: int, of: int, mode: str, margin: int, level: Level) -> None:
     nodes = [node(i, "voting" if i < voting else "isolated") for i in range(of)]
-    found = judge.redundancy(scene(*nodes))
+    found = health.redundancy(scene(*nodes))
     assert (found.mode, found.margin, found.level) == (mode, margin, level)
     assert (found.voting, found.of) == (voting, of)
 
 
 def word(of: Scene, *alarms: Alarm) -> tuple[str, Level]:
-    found = judge.health(of, alarms)
+    found = health.health(of, alarms)
     return found.word, found.level
 
 
 def test_all_is_well() -> None:
     assert word(scene()) == ("HEALTHY", Level.GOOD)
-    assert judge.health(scene()).why == "all 3 nodes vote and agree"
+    assert health.health(scene()).why == "all 3 nodes vote and agree"
 
 
 def test_a_wrong_output_is_worse_than_everything_else() -> None:
     wrong = replace(AGREED, correct=False)
-    found = judge.health(scene(node(0), node(1, "isolated"), vote=wrong, age_s=99.0))
+    found = health.health(scene(node(0), node(1, "isolated"), vote=wrong, age_s=99.0))
     assert (found.word, found.level) == ("FAILING", Level.BAD)
     assert "wrong output" in found.why
 
@@ -69,13 +69,13 @@ def test_a_wrong_output_is_worse_than_everything_else() -> None:
 @pytest.mark.parametrize(("kind", "why"), [("no_majority", "no majority"),
                                            ("no_quorum", "no node is heard")])  # fmt: skip
 def test_no_output_is_failing(kind: str, why: str) -> None:
-    found = judge.health(scene(vote=replace(AGREED, kind=kind, delivered=False, correct=False)))
+    found = health.health(scene(vote=replace(AGREED, kind=kind, delivered=False, correct=False)))
     assert found.word == "FAILING" and why in found.why
 
 
 def test_a_node_that_is_out_degrades_and_says_since_when_and_why() -> None:
     out = node(1, "isolated", began_frame=40, began_cause="silent", upset="upset #3 board")
-    found = judge.health(scene(node(0), out, node(2)))
+    found = health.health(scene(node(0), out, node(2)))
     assert (found.word, found.level) == ("DEGRADED", Level.BAD)
     assert found.since_us == 400_000
     assert found.why == "b isolated: silent, upset #3 board"
@@ -88,42 +88,42 @@ def test_one_that_comes_back_is_yellow_only() -> None:
 def test_the_worst_and_oldest_of_several_is_named() -> None:
     nodes = (node(0, "restart", began_frame=90), node(1, "isolated", began_frame=80),
              node(2, "isolated", began_frame=20))  # fmt: skip
-    found = judge.health(scene(*nodes))
+    found = health.health(scene(*nodes))
     assert found.why == "c isolated, also a b"
 
 
 def test_who_is_out_comes_before_why_and_many_long_names_are_counted() -> None:
     why = {"began_frame": 0, "began_cause": "dissent", "upset": "upset #3 state bit"}
-    found = judge.health(scene(node(0, "resync", began_frame=7), node(1, "resync", **why)))
+    found = health.health(scene(node(0, "resync", began_frame=7), node(1, "resync", **why)))
     assert found.why == "b resync, also a: dissent, upset #3 state bit"  # since frame 0: the oldest
     assert found.since_us == 0
     nodes = [replace(node(k, "resync"), name=f"jetson-orin-{k}") for k in range(3)]
-    assert judge.health(scene(*nodes)).why == "jetson-orin-0 resync, also 2 more"
+    assert health.health(scene(*nodes)).why == "jetson-orin-0 resync, also 2 more"
 
 
 def test_wrong_outputs_now_and_then_are_failing_in_between_too() -> None:
     text = "a wrong output left the system"
     alarm = Alarm("wrong output", "", Level.BAD, Level.BAD, 20, text, acknowledged=True)
     out = node(1, "isolated", began_frame=40, began_cause="silent")
-    found = judge.health(scene(node(0), out, node(2)), [alarm])
+    found = health.health(scene(node(0), out, node(2)), [alarm])
     assert (found.word, found.level, found.since_us) == ("FAILING", Level.BAD, 200_000)
     over = replace(alarm, level=Level.GOOD)
-    assert judge.health(scene(node(0), out, node(2)), [over]).word == "DEGRADED"
+    assert health.health(scene(node(0), out, node(2)), [over]).word == "DEGRADED"
 
 
 def test_a_voter_that_dissents_now_degrades() -> None:
-    found = judge.health(scene(vote=replace(AGREED, kind="majority", dissent=2, agree=5)))
+    found = health.health(scene(vote=replace(AGREED, kind="majority", dissent=2, agree=5)))
     assert (found.word, found.level) == ("DEGRADED", Level.WARN)
 
 
 def test_silence_of_the_writer_is_stale_only_while_the_newest_is_on_view() -> None:
-    assert word(scene(age_s=judge.STALE_S + 0.1))[0] == "STALE"
-    assert word(scene(age_s=judge.STALE_S - 0.1))[0] == "HEALTHY"
+    assert word(scene(age_s=health.STALE_S + 0.1))[0] == "STALE"
+    assert word(scene(age_s=health.STALE_S - 0.1))[0] == "HEALTHY"
     assert word(scene(age_s=99.0, head=50))[0] == "HEALTHY"
 
 
 def test_a_writer_that_is_gone_is_told() -> None:
-    found = judge.health(scene(gone=True))
+    found = health.health(scene(gone=True))
     assert found.word == "STOPPED" and "--resume" in found.why
 
 
@@ -138,7 +138,7 @@ def test_no_record_is_a_state(state: State, expected: str) -> None:
 )
 def test_the_end_has_the_outcome(outcome: str, level: Level) -> None:
     over = scene(state=State.ENDED, outcome=outcome)
-    found = judge.health(over)
+    found = health.health(over)
     assert (found.word, found.level) == ("ENDED", level)
     assert outcome.upper() in found.why
     # Looking back into it is looking at the run, not at its end.
@@ -176,7 +176,7 @@ def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decide
         story.writer.meta("outcome", result["outcome"])
     with closing(Source(tmp_path)) as source:
         source.poll()
-        assert judge.health(Gather(source).scene(source.last)).why == why
+        assert health.health(Gather(source).scene(source.last)).why == why
 
 
 def test_what_is_over_but_was_red_waits_for_somebody() -> None:
@@ -188,7 +188,7 @@ def test_what_is_over_but_was_red_waits_for_somebody() -> None:
 
 def test_what_is_red_now_comes_before_what_was() -> None:
     now = replace(alarm(Level.BAD, Level.BAD), quantity="cpu_temp_c", text="hot")
-    assert judge.health(scene(), [alarm(Level.GOOD, Level.BAD), now]).why == "hot"
+    assert health.health(scene(), [alarm(Level.GOOD, Level.BAD), now]).why == "hot"
 
 
 def test_yellow_is_a_caution() -> None:
@@ -199,11 +199,11 @@ def test_ages() -> None:
     reading = Reading(90, 5_000_000)
     quiet = node(1, heard_frame=40, reading=replace(reading, wall_us=1_000_000))
     of = scene(node(0, reading=reading), quiet)
-    assert judge.heard_age_us(quiet, of) == 60 * of.run.frame_us
-    assert judge.reading_age_s(quiet, of) == pytest.approx(4.0)
-    assert judge.heard_age_us(replace(quiet, heard_frame=None), of) is None
+    assert health.heard_age_us(quiet, of) == 60 * of.run.frame_us
+    assert health.reading_age_s(quiet, of) == pytest.approx(4.0)
+    assert health.heard_age_us(replace(quiet, heard_frame=None), of) is None
 
 
 def test_since_says_when_and_how_long_ago() -> None:
-    assert judge.since_text(5_010_000, 125_010_000) == "since 5.010 s, 2 min ago"
-    assert judge.since_text(None, 5) == ""
+    assert health.since_text(5_010_000, 125_010_000) == "since 5.010 s, 2 min ago"
+    assert health.since_text(None, 5) == ""

@@ -14,19 +14,19 @@ from pathlib import Path
 import pytest
 
 from hil.perf.week import write_record
-from hil.views.screen import ledger as ledger_module
-from hil.views.screen import watching
-from hil.views.screen.decision import decision, neighbour
-from hil.views.screen.desk import Desk
-from hil.views.screen.events import newest_events
-from hil.views.screen.facts import Level
-from hil.views.screen.gather import Gather
-from hil.views.screen.ledger import STRETCH, ZOOMS, Ledger, Mark
-from hil.views.screen.paint import Marks
-from hil.views.screen.player import Player
-from hil.views.screen.source import Source, State, newest_run
-from hil.views.screen.timeline import Timeline
-from hil.views.screen.watching import Watch
+from hil.record.live import Source, State, newest_run
+from hil.record.timeline import Timeline
+from hil.views.screen.model import alarm_feed
+from hil.views.screen.model import verdict_strip as ledger_module
+from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.decision import decision, neighbour
+from hil.views.screen.model.events import newest_events
+from hil.views.screen.model.facts import Level
+from hil.views.screen.model.playback import Player
+from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, Ledger, Mark
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk
 from tests.views.story import Story
 
 
@@ -289,7 +289,7 @@ def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
     source = opened(tmp_path)
     looked_at_the_clock = itertools.count()
     watch = Watch(source, lambda: next(looked_at_the_clock) / 1000)  # 1 ms between two looks
-    monkeypatch.setattr(watching, "_BUDGET_S", 5.0)
+    monkeypatch.setattr(alarm_feed, "_BUDGET_S", 5.0)
     first = {alarm.key: alarm for alarm in watch.follow(source.last)}
     assert first["cpu_temp_c", "a"].level is Level.BAD  # of what is now, at once
     looks = 0
@@ -462,7 +462,7 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
         assert desk.source._db is not None
         desk.source._db.set_progress_handler(count, 1000)
         with monkeypatch.context() as patch:
-            patch.setattr(watching, "_PAST_BUDGET_S", 0.0)
+            patch.setattr(alarm_feed, "_PAST_BUDGET_S", 0.0)
             for at in (frames // 2, frames // 3, frames - 5):
                 desk.player = desk.player.seek(at, frames, now)
                 desk.refresh(140, 40)

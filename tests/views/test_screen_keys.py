@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hil.views.screen.app import Command, Watching
-from hil.views.screen.asking import Ask, Confirm, Help
-from hil.views.screen.desk import View
-from hil.views.screen.facts import Level
-from hil.views.screen.player import Player
+from hil.views.screen.dialogs import Ask, Confirm, Help
+from hil.views.screen.model.facts import Level
+from hil.views.screen.model.playback import Player
+from hil.views.screen.presenter import View
 from tests.views.picture import text_of
 from tests.views.story import Story
 from tests.views.terminal import press, resize, settled

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from hil.rig.link import LinkStatistics
-from hil.views.screen.desk import Desk, View
-from hil.views.screen.facts import Event, Level
-from hil.views.screen.paint import Marks
-from hil.views.screen.paint_events import filtered
-from hil.views.screen.player import Player
+from hil.views.screen.model.facts import Event, Level
+from hil.views.screen.model.playback import Player
+from hil.views.screen.pages.events import filtered
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk, View
 from tests.views.story import Story
 
 pytestmark = pytest.mark.usefixtures("fresh")

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from hil.recovery import NodeState
-from hil.views.screen.alarms import Alarm
-from hil.views.screen.facts import Level, NodeFacts, Place, Run, Scene
-from hil.views.screen.gather import anomaly_cells
-from hil.views.screen.land import is_land
-from hil.views.screen.letters import big
-from hil.views.screen.paint import Marks, fit, rule, spark
-from hil.views.screen.paint_events import Filter, events_page
-from hil.views.screen.paint_map import Sky, world
-from hil.views.screen.paint_node import state_machine
-from hil.views.screen.paint_overview import banner, nodes_table, orbit
-from hil.views.screen.player import SPEEDS, Player
-from hil.views.screen.source import State
-from hil.views.screen.timeline import Timeline
-from hil.views.screen.when import frame_of
+from hil.record.live import State
+from hil.record.timeline import Timeline
+from hil.redundancy.recovery import NodeState
+from hil.views.screen.model.alarms import Alarm
+from hil.views.screen.model.facts import Level, NodeFacts, Place, Run, Scene
+from hil.views.screen.model.playback import SPEEDS, Player
+from hil.views.screen.model.scene import anomaly_cells
+from hil.views.screen.model.time_input import frame_of
+from hil.views.screen.pages.coastline import is_land
+from hil.views.screen.pages.events import Filter, events_page
+from hil.views.screen.pages.large_letters import big
+from hil.views.screen.pages.map import Sky, world
+from hil.views.screen.pages.node import state_machine
+from hil.views.screen.pages.overview import banner, nodes_table, orbit
+from hil.views.screen.pages.style import Marks, fit, rule, spark
 
 MARKS = Marks()
 LAST, FRAME_US = 1000, 100_000

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from hil.record.live import ALONE_MAX, Source
 from hil.redundancy.electorate import Rules
 from hil.scenario import Scenario
 from hil.scenario.words import Scheme, Unvoted
-from hil.views.screen.decision import decision
-from hil.views.screen.desk import Desk, View
-from hil.views.screen.paint import Marks
-from hil.views.screen.player import Player
+from hil.views.screen.model.decision import decision
+from hil.views.screen.model.playback import Player
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk, View
 from hil.views.screen.rules import rule_of
-from hil.views.screen.source import ALONE_MAX, Source
 from tests.views.story import Story
 
 pytestmark = pytest.mark.usefixtures("fresh")

@@ -17,7 +17,7 @@ import pytest
 from textual.events import Key, Paste
 
 from hil.views.screen.app import Watching
-from hil.views.screen.asking import Ask, Confirm, Help, Palette
+from hil.views.screen.dialogs import Ask, Confirm, Help, Palette
 from tests.amount import mostly_stress
 from tests.views.story import Story
 from tests.views.terminal import resize, send, settled

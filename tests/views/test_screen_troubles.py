@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
+from hil.record.live import Source, State
 from hil.record.schema import SCHEMA_VERSION
-from hil.views.screen import judge
 from hil.views.screen.app import Command
-from hil.views.screen.desk import Desk, View
-from hil.views.screen.events import newest_events
-from hil.views.screen.facts import Level, NodeFacts, Reading, Run, Scene
-from hil.views.screen.gather import Gather
-from hil.views.screen.ledger import Ledger
-from hil.views.screen.paint import Marks
-from hil.views.screen.player import Player
-from hil.views.screen.source import Source, State
+from hil.views.screen.model import health
+from hil.views.screen.model.events import newest_events
+from hil.views.screen.model.facts import Level, NodeFacts, Reading, Run, Scene
+from hil.views.screen.model.playback import Player
+from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.verdict_strip import Ledger
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk, View
 from tests.amount import mostly_slow
 from tests.views.story import Story
 from tests.views.terminal import press, resize
@@ -131,13 +131,13 @@ def test_a_frame_that_takes_long_is_waited_for(
     pace: str, frame_s: float, age_s: float, *, stale: bool
 ) -> None:
     run = Run(pace=pace, frame_us=round(frame_s * 1e6))
-    assert judge.is_stale(Scene(run, State.RUNNING, head=1, last=1, age_s=age_s)) is stale
+    assert health.is_stale(Scene(run, State.RUNNING, head=1, last=1, age_s=age_s)) is stale
 
 
 def test_what_a_lost_or_stopped_run_told_last_looks_old() -> None:
     for told in (Scene(Run(), State.LOST, head=5, last=5), Scene(Run(), gone=True, head=5, last=5)):
-        assert judge.is_stale(told)
-    assert not judge.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
+        assert health.is_stale(told)
+    assert not health.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
 
 
 def test_real_time_that_began_anew_makes_nothing_old() -> None:
@@ -149,7 +149,7 @@ def test_real_time_that_began_anew_makes_nothing_old() -> None:
         )
     )
     scene = Scene(Run(), head=4000, last=4000, nodes=nodes)
-    assert [judge.reading_age_s(node, scene) for node in nodes] == [0.0, 30.0, 0.1]
+    assert [health.reading_age_s(node, scene) for node in nodes] == [0.0, 30.0, 0.1]
 
 
 # --- records that are replaced, damaged, or not there ---------------------------------------------

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hil.record.live import Source
 from hil.views.screen.app import Watching
-from hil.views.screen.source import Source
 from tests.amount import mostly_slow
 from tests.views.picture import text_of
 from tests.views.story import Story

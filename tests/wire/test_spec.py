@@ -19,7 +19,7 @@ from cobs import cobs
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.rig import messages
+from hil.wire import messages
 
 SPEC = (Path(__file__).parents[2] / "csrc" / "SPEC.md").read_text(encoding="utf-8")
 

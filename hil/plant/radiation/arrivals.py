@@ -24,8 +24,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.draws import exponential_us
 from hil.kernel import Random
+from hil.random_streams import exponential_us
 
 __all__ = ["Arrivals", "quantised"]
 

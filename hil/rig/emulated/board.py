@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil._kernel import ffi, lib
-from hil.agent_build import cached_agent, target_named
+from hil.board_types.agent_build import cached_agent, target_named
 from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.kernel import check

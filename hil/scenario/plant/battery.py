@@ -1,6 +1,6 @@
 """The battery: charge counting, voltage and resistance tables, limits.
 
-`BatteryModel` describes a pack; the C kernel (csrc/kernel/power.c) steps it. The methods here
+`BatteryModel` describes a pack; the C kernel (csrc/host/power.c) steps it. The methods here
 repeat single formulas of the kernel in plain Python, for planning and as an independent check.
 """
 
@@ -20,7 +20,7 @@ from hil.scenario.problems import Findings, wrong_at
 __all__ = ["MAX_TABLE", "BatteryModel", "BatteryTables"]
 
 MAX_TABLE: Final = 64
-"""Points of a table that the kernel has room for (csrc/kernel/power.h)."""
+"""Points of a table that the kernel has room for (csrc/host/power.h)."""
 
 # An NMC/NCA lithium-ion cell. Shape and values are assumptions [A]: read off the general form of
 # published 18650 curves (3.0 V empty, a plateau near 3.6-3.7 V, 4.2 V full), not of one product.

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
-from hil.scenario.positions import describe
 from hil.scenario.problems import Findings, wrong, wrong_at
+from hil.scenario.yaml.document import describe
 
 __all__ = ["Eclipse", "OrbitModel", "StationModel", "Utc"]
 

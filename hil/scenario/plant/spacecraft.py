@@ -11,8 +11,8 @@ from hil.scenario.plant.battery import BatteryModel
 from hil.scenario.plant.power import BusModel, LoadModel, PowerModel
 from hil.scenario.plant.solar_array import SolarArrayModel
 from hil.scenario.plant.thermal import RadiatorPanel, Surface, ThermalModel
-from hil.scenario.positions import KeyPath
 from hil.scenario.problems import Findings, did_you_mean, wrong_at
+from hil.scenario.yaml.document import KeyPath
 
 __all__ = ["Design", "Sizing", "Spacecraft"]
 

@@ -13,8 +13,8 @@ from typing import Annotated, Final
 from pydantic import Field, model_validator
 
 from hil.scenario.fields import Celsius, Float, Fraction, FrozenModel, PartName, Positive
-from hil.scenario.positions import KeyPath, path_text
 from hil.scenario.problems import Findings, did_you_mean, wrong_at
+from hil.scenario.yaml.document import KeyPath, path_text
 
 __all__ = [
     "MAX_LINKS",
@@ -39,7 +39,7 @@ ZERO_C_K: Final = 273.15
 
 MAX_NODES: Final = 64
 MAX_LINKS: Final = 256
-"""What the kernel has room for (csrc/kernel/thermal.h)."""
+"""What the kernel has room for (csrc/host/thermal.h)."""
 
 Pair = tuple[PartName, PartName]
 

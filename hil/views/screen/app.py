@@ -21,15 +21,15 @@ from textual.events import Event
 from textual.screen import Screen
 
 from hil.printable import printable
-from hil.views.screen.asking import Ask, Confirm, Help, Palette
-from hil.views.screen.desk import Desk, View
+from hil.record.live import State
+from hil.views.screen.canvas import Lines
+from hil.views.screen.dialogs import Ask, Confirm, Help, Palette
 from hil.views.screen.footer import Keys
-from hil.views.screen.lines import Lines
-from hil.views.screen.paint import Marks
-from hil.views.screen.paint_status import runs_line
-from hil.views.screen.player import Player
-from hil.views.screen.source import State
-from hil.views.screen.when import frame_of
+from hil.views.screen.model.playback import Player
+from hil.views.screen.model.time_input import frame_of
+from hil.views.screen.pages.status import runs_line
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk, View
 
 __all__ = ["Command", "Control", "Watching"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hil.views.screen.app import Watching
-from hil.views.screen.player import Player
+from hil.views.screen.model.playback import Player
 
 __all__ = ["picture"]
 

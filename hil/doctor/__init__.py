@@ -1,0 +1,1 @@
+"""Looks at this computer and at files, before anything runs."""

@@ -1,0 +1,189 @@
+"""Check: whether scenarios, bench files and board profiles are right, without running anything.
+
+A file with a `boards:` key is a bench file; one with more keys of a board profile than of a
+scenario is a board profile; any other is a scenario. All problems of all files are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hil import assets
+from hil.errors import ConfigError, HilError, Problem
+from hil.scenario import Expectation, Scenario, find_scenario, load
+from hil.scenario.bench import bench_of
+from hil.scenario.load import placing
+from hil.scenario.yaml.document import read_yaml
+
+__all__ = ["Checked", "check", "check_all"]
+
+SCENARIO: Final = "scenario"
+BENCH: Final = "bench"
+BOARD: Final = "board"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One file: what it is, what it says in a few words, and what is wrong with it. A scenario's
+    `expectations` are those that a run of it is judged by, the default ones included;
+    `campaign_mode` says how it spaces its upsets, if it does."""
+
+    source: str
+    file: str
+    kind: str
+    summary: str
+    problems: tuple[Problem, ...]
+    expectations: tuple[Expectation, ...] = ()
+    untested: bool = False
+    campaign_mode: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    @property
+    def expects(self) -> str:
+        """Return what a run of the scenario is judged by, in a line; empty for any other file."""
+        if self.kind != SCENARIO or not self.ok:
+            return ""
+        own, default = (
+            [f"{e.metric} {e.wanted}" for e in self.expectations if e.default is which]
+            for which in (False, True)
+        )
+        parts = [f"expects {', '.join(own)}"] if own else []
+        if default:
+            parts.append(f"by default {', '.join(default)}")
+        if self.untested:
+            parts.insert(0, "expects nothing (`none`): a run of it is untested, it cannot pass")
+        return "; ".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "file": self.file,
+            "kind": self.kind,
+            "ok": self.ok,
+            "summary": self.summary,
+            "expectations": [
+                {"metric": e.metric, "wanted": e.wanted, "default": e.default}
+                for e in self.expectations
+            ],
+            "untested": self.untested,
+            "campaign_mode": self.campaign_mode,
+            "problems": [
+                {
+                    "file": p.file,
+                    "line": p.line,
+                    "column": p.column,
+                    "path": p.path,
+                    "message": p.message,
+                    "remedy": p.remedy,
+                }
+                for p in self.problems
+            ],
+        }
+
+
+def check_all(sources: Iterable[str]) -> list[Checked]:
+    """Check every one of `sources`, in their order. Raises SetupError if the shipped files are
+    missing."""
+    return [check(source) for source in sources]
+
+
+def check(source: str) -> Checked:
+    """Check one file, or one shipped scenario or board profile by its bare name. Raises SetupError
+    as above."""
+    file, kind, summary = source, SCENARIO, ""
+    problems: tuple[Problem, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    untested, campaign_mode = False, ""
+    try:
+        path = assets.board_path(source) or find_scenario(source)
+        file = str(path)
+        document = read_yaml(path)
+        if "boards" in document.data:
+            kind = BENCH
+            bench = bench_of(document)
+            summary = f"bench, {_count(len(bench.boards), 'board')}"
+        elif _is_board_profile(document.data):
+            kind = BOARD
+            summary = _profile_text(path)
+        else:
+            scenario = load(path).scenario
+            summary = _scenario_text(scenario)
+            _check_upsets(scenario, path)
+            expectations, untested = scenario.expectations, scenario.expects_nothing
+            campaign_mode = scenario.campaign_mode
+            _check_plant(scenario, path)
+    except ConfigError as error:
+        problems = error.problems
+    except HilError as error:
+        if error.exit_code != ConfigError.exit_code:
+            raise
+        problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
+    return Checked(source, file, kind, summary, problems, expectations, untested, campaign_mode)
+
+
+def _is_board_profile(data: Mapping[Any, Any]) -> bool:
+    """Whether a file has more keys of a board profile than of a scenario."""
+    from hil.board_types.profile import BoardProfile  # noqa: PLC0415  (heavy)
+
+    of_board, of_scenario = (
+        {info.alias or name for name, info in model.model_fields.items()}
+        for model in (BoardProfile, Scenario)
+    )
+    keys = set(data)
+    return len(keys & (of_board - of_scenario)) > len(keys & (of_scenario - of_board))
+
+
+def _profile_text(path: Path) -> str:
+    """Load a board profile; return it in a few words. Raises ConfigError."""
+    from hil.board_types.profile import load_board_profile, numbers_of  # noqa: PLC0415  (heavy)
+
+    profile = load_board_profile(path)
+    facts = [fact for _, fact in numbers_of(profile)]
+    assumed = sum(fact.assumption is not None for fact in facts)
+    return (
+        f"board profile {profile.name}, {_count(len(profile.power.modes), 'power mode')}, "
+        f"{_count(len(profile.radiation.channels), 'radiation channel')}, "
+        f"{_count(len(facts), 'value')}, {assumed} of them assumed"
+    )
+
+
+def _check_upsets(scenario: Scenario, path: Path) -> None:
+    """Raise ConfigError for upsets that are beyond the end of a step, or of what they hit."""
+    from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
+
+    with placing(path):
+        check_upsets(scenario)
+
+
+def _check_plant(scenario: Scenario, path: Path) -> None:
+    """What is only found when a plant is built: an orbit that decays, a profile with gaps, board
+    profiles that there are not."""
+    with placing(path):
+        if scenario.plant is None:
+            from hil.board_types.profile import check_board_profiles  # noqa: PLC0415  (heavy)
+
+            check_board_profiles(scenario)
+        else:
+            from hil.plant.build import build_plant  # noqa: PLC0415  (heavier)
+
+            build_plant(scenario)
+
+
+def _scenario_text(scenario: Scenario) -> str:
+    upsets = scenario.upsets
+    return (
+        f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "
+        f"{_count(scenario.frame_count, 'frame')}, {_count(len(upsets.events), 'upset')} and "
+        f"{_count(len(upsets.rates), 'rate')}, "
+        f"{_count(len(scenario.expectations), 'expectation')}"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,138 @@
+"""Quiet time: frames in which nothing can happen go as one batch in the kernel, or are skipped.
+
+Batches give the very records of frames that are run one by one. What is skipped is not computed,
+and the record says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hil.engine.healing import Healer
+from hil.engine.parts import Parts
+from hil.engine.recorder import Chronicle
+from hil.engine.verdict import FrameWork, Judge, usual_kind
+from hil.redundancy.voting import Verdict, record_length, unpack
+from hil.rig.backends.inproc import InprocBoard, run_batch
+from hil.rig.node import NodeResult
+
+if TYPE_CHECKING:
+    from hil.engine.plant_coupling import Steward
+
+__all__ = ["Quiet"]
+
+_BATCH_MAX: Final = 8192
+_FIRST_BATCH: Final = 64
+_LEAST_BATCH: Final = 2
+_BATCH_US: Final = 50_000
+"""A batch shall take no longer: stops and commands are heard between batches."""
+_LEAST_SKIP: Final = 8
+_AFTER_SKIP: Final = 2
+
+
+class Quiet:
+    """Of the run of `parts`. `batches` and `skips` allow the one and the other; a paced run has
+    neither."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        chronicle: Chronicle,
+        healer: Healer,
+        judge: Judge,
+        steward: Steward | None,
+        *,
+        batches: bool,
+        skips: bool,
+    ) -> None:
+        self._parts = parts
+        self._chronicle = chronicle
+        self._healer = healer
+        self._judge = judge
+        self._steward = steward
+        # What was voted on last must be known whole where it may be held: batches keep digests.
+        self._batches = batches and not parts.rules.holds
+        self._skips = skips
+        self._everybody = (1 << len(parts.nodes)) - 1
+        self._batch_size = _FIRST_BATCH
+
+    def until(self, frame: int) -> int:
+        """The frame before which nothing can happen: no upset, no order of the plant, no repair.
+        `frame` itself if something may happen now, or quiet frames go like all others."""
+        parts = self._parts
+        if parts.pacer.paced or not (self._batches or self._skips):
+            return frame
+        if not parts.settled or parts.delivery.returning or any(parts.delivery.permanent.values()):
+            return frame
+        upset = parts.injector.next_frame
+        end = parts.scenario.frame_count
+        until = end if upset is None else min(end, upset)
+        if self._steward is not None:
+            until_us = self._steward.quiet_until_us()
+            until = min(until, -(-until_us // parts.frame_us))
+        return until - parts.metrics.skipped
+
+    def skip(self, frame: int, until: int) -> bool:
+        """Let the time of most of the frames before `until` pass without computing them; False if
+        they are too few, or must be computed."""
+        if not self._skips or until - frame <= _LEAST_SKIP:
+            return False
+        count = until - frame - _AFTER_SKIP
+        self._parts.metrics.count_skipped(count)
+        self._chronicle.writer.skip(frame, count, self._parts.t_us(frame))
+        return True
+
+    def batch(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
+        """Run as many of the frames before `until` as make a good batch; False if none was run,
+        because they are too few, or the boards cannot do that now. With `snapshot_due` it ends with
+        the first frame after which boards take checkpoints: then what they hold is known."""
+        if not self._batches or self._parts.recovery.voters != self._everybody:
+            return False
+        if self._parts.checkpoints.lacks_one(self._parts.nodes):
+            return False  # it is taken after a frame of its own
+        count = min(until - frame, self._batch_size)
+        every = self._parts.checkpoints.every
+        if snapshot_due and every:
+            count = min(count, every - frame % every)
+        count -= self._beyond_checkpoint(frame + count, count)
+        return count >= _LEAST_BATCH and self._run(count)
+
+    def _beyond_checkpoint(self, end: int, count: int) -> int:
+        """How many frames before `end` lie behind the last checkpoint; 0 if all `count` do. A run
+        can be continued from a checkpoint only, so batches end at one where they can."""
+        every = self._parts.checkpoints.every
+        beyond = end % every if every else 0
+        return beyond if beyond < count else 0
+
+    def _run(self, count: int) -> bool:
+        parts = self._parts
+        boards = [n.board for n in parts.nodes if isinstance(n.board, InprocBoard)]
+        size = record_length(len(parts.nodes))
+        began_us = self._parts.rig.clock.now_us()
+        every = parts.checkpoints.every
+        records = run_batch(boards, self._everybody, parts.golden, count, size, every)
+        if not records:
+            return False
+        self._adapt(self._parts.rig.clock.now_us() - began_us)
+        last = self._healer.agreed = unpack(records[-size:])
+        loud = last.kind is not usual_kind(last.voters) or not last.correct or bool(last.latent)
+        quiet = len(records) // size - loud
+        if quiet:
+            parts.checkpoints.batched(parts.nodes, records[: quiet * size], size)
+            parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
+            self._chronicle.writer.frames(records[: quiet * size], quiet)
+        if loud:
+            self._judge.conclude(FrameWork(last.frame, results=self._results(last)))
+        return True
+
+    def _adapt(self, took_us: int) -> None:
+        if took_us > _BATCH_US:
+            self._batch_size = max(_LEAST_BATCH, self._batch_size // 2)
+        elif 4 * took_us < _BATCH_US:
+            self._batch_size = min(_BATCH_MAX, 2 * self._batch_size)
+
+    def _results(self, verdict: Verdict) -> dict[str, NodeResult]:
+        """What of the nodes' results a packed frame holds."""
+        return {
+            n.name: NodeResult(b.status, b.signal, b.output_digest, b.state_digest)
+            for n, b in zip(self._parts.nodes, verdict.ballots, strict=True)
+        }

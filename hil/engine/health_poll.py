@@ -1,0 +1,71 @@
+"""The check-up: how boards, links and supplies are, asked once in a while and recorded.
+
+Between frames, so that no step waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hil.engine.firmware_flags import FirmwareFlags
+from hil.engine.parts import Parts
+from hil.engine.recorder import Chronicle
+from hil.rig.calls import Timing
+
+if TYPE_CHECKING:
+    from hil.engine.plant_coupling import Steward
+
+__all__ = ["Checkup"]
+
+_PATIENCE_US: Final = 250_000
+
+
+class Checkup:
+    """Of the run of `parts`."""
+
+    def __init__(self, parts: Parts, chronicle: Chronicle, steward: Steward | None) -> None:
+        self._parts = parts
+        self._chronicle = chronicle
+        self._steward = steward
+        self._flags = FirmwareFlags()
+        self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
+
+    @property
+    def _frame(self) -> int:
+        return max(0, self._parts.golden.next_frame - 1)
+
+    def boards(self) -> None:
+        """Ask the boards in service for their health, and see to their lines' rates."""
+        parts, writer, frame = self._parts, self._chronicle.writer, self._frame
+        serving = [parts.by_name[name] for name in parts.recovery.in_service]
+        able = [node for node in serving if node.link.connected]
+        timing = Timing(parts.rig.timing.retry_us, _PATIENCE_US)
+        steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
+        for name, health in parts.rig.health(able, timing).items():
+            node = parts.by_name[name]
+            clock = node.clock.estimate
+            writer.health(frame, node.index, health, steps[name], clock)
+            for note in self._flags.notes(name, health.throttled, health.uptime_us):
+                writer.note(frame, note)
+            if clock is not None:
+                writer.clock(frame, name, clock)
+            if self._steward is not None:
+                self._steward.heard(name, health)
+        for node in able:
+            parts.rig.rates.tend(node)
+        for node in parts.nodes:
+            writer.link(frame, node.index, node.link.statistics)
+        self.links()
+
+    def links(self) -> None:
+        """Take what has become of links and supplies."""
+        parts, writer = self._parts, self._chronicle.writer
+        for seen in parts.rig.power.take():
+            writer.power(self._frame, seen)
+            if seen.error and (seen.node, seen.error) not in self._noted:
+                self._noted.add((seen.node, seen.error))
+                writer.note(self._frame, seen.error)
+            if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
+                parts.rig.cut_off(parts.by_name[seen.node], "over-current, cut off by its supply")
+        for node in parts.nodes:
+            for event in node.link.standing.take_events():
+                writer.link_event(self._frame, event)

@@ -1,0 +1,345 @@
+"""Operator commands: what each does to the run, between two frames.
+
+The loop calls `Operator.turn` once a frame, and is told whether to go on, to look again later
+(paused, or the next frame is not due yet), or to end. Everything that was asked for and could be
+understood stands in the table `commands`, carried out or refused. What an operator does is data: a
+board that does not survive it is repaired or isolated like any other."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from hil.control.inbox import Inbox, Order
+from hil.control.protocol import COMMANDS, Answer
+from hil.errors import ConfigError, SetupError
+from hil.kernel import Golden
+from hil.record.writer import Writer
+from hil.redundancy.recovery import Action, NodeState, Recovery
+from hil.rig.clock import Pacer
+from hil.rig.node import Node
+from hil.rig.rig import Rig
+from hil.scenario import Scenario, ordered_event, parse_pace
+from hil.upsets.injection import Delivery
+from hil.upsets.limits import UpsetLimits
+from hil.upsets.planner import Injector
+
+__all__ = ["Engine", "Operator", "Turn"]
+
+_NAP_US: Final = 100_000
+_SPARE_US: Final = 2_000
+"""Left to the pacer, which is more exact than a wait for orders."""
+_ORDERS_MAX: Final = 16
+"""Between two frames: who sends more does not keep the next frame waiting."""
+_BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
+
+
+class Engine(Protocol):
+    """What of the loop an operator can reach."""
+
+    scenario: Scenario
+    nodes: list[Node]
+    golden: Golden
+    recovery: Recovery
+    injector: Injector
+    limits: UpsetLimits
+    delivery: Delivery
+    pacer: Pacer
+    rig: Rig
+
+    @property
+    def writer(self) -> Writer: ...
+
+    @property
+    def can_repair(self) -> bool:
+        """There is a frame to heal from."""
+
+    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
+        """Repairs that were ordered before `frame`, and the record of the edges taken."""
+
+    def change_pace(self, factor: float | None) -> None:
+        """Another pace from the next frame on."""
+
+    def time_was_let_pass(self) -> None:
+        """Nothing was asked of boards and clock for a while, on purpose."""
+
+
+class Turn(enum.Enum):
+    """What the loop does next."""
+
+    GO = "go"
+    WAIT = "wait"
+    END = "end"
+
+
+class _Refused(Exception):
+    """The command makes no sense in the run's present state; never leaves this module."""
+
+
+class Operator:
+    """Carries out what arrives in `inbox`. `paused`: no frames; `ended`: who ended the run, or
+    empty."""
+
+    def __init__(self, engine: Engine, inbox: Inbox) -> None:
+        self._engine = engine
+        self._inbox = inbox
+        self.paused = False
+        self.ended = ""
+        self._who = ""
+        self._number = 0
+        self._nodes = {node.name: node for node in engine.nodes}
+        self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+            "inject": self._inject,
+            "cut_power": self._cut_power,
+            "power_on": self._power_on,
+            "reset": lambda a: self._rung(a["node"], NodeState.RESET),
+            "restart": lambda a: self._rung(a["node"], NodeState.RESTART),
+            "isolate": self._isolate,
+            "reintegrate": self._reintegrate,
+            "pause": self._pause,
+            "resume": self._resume,
+            "pace": self._pace,
+            "end": self._end,
+            "acknowledge": lambda a: Answer(True, f"acknowledged {a['alarm']}"),
+            "note": self._note,
+            "status": self._status,
+        }
+
+    def turn(self) -> Turn:
+        """Obey what has arrived. With WAIT a moment has passed, in which nothing was due."""
+        if self._inbox:
+            self._obey()
+        if self.ended:
+            return Turn.END
+        if self.paused:
+            self._inbox.wait(_NAP_US / 1e6)
+            self._engine.writer.commit()  # nothing else does while no frames are run
+            return Turn.WAIT
+        early_us = self._engine.pacer.early_us
+        if early_us > _SPARE_US:
+            self._inbox.wait(min(early_us - _SPARE_US, _NAP_US) / 1e6)
+            return Turn.WAIT
+        return Turn.GO
+
+    def _obey(self) -> None:
+        for _ in range(_ORDERS_MAX):
+            order = self._inbox.take()
+            if order is None or self.ended:
+                break
+            self._carry_out(order)
+
+    def _carry_out(self, order: Order) -> None:
+        request, writer, frame = order.request, self._engine.writer, self._frame
+        recorded = COMMANDS[request.command].recorded
+        self._who = order.peer.name
+        self._number = writer.last_command + 1
+        try:
+            answer = self._deeds[request.command](request.arguments)
+        except _Refused as why:
+            answer = Answer(False, str(why), "refused")
+        if recorded:
+            writer.command(
+                frame,
+                (order.peer.name, order.peer.uid, order.peer.pid),
+                request.command,
+                json.dumps(dict(request.arguments)),
+                ok=answer.ok,
+                answer=answer.text,
+            )
+            writer.commit()  # who asked finds it there with the answer
+        number = self._number if recorded else None
+        order.reply(replace(answer, id=request.id, number=number, frame=frame))
+
+    @property
+    def _frame(self) -> int:
+        """The frame before which everything here happens."""
+        return self._engine.golden.next_frame
+
+    @property
+    def _cause(self) -> str:
+        return f"operator {self._number}"
+
+    def _node(self, name: str) -> Node:
+        try:
+            return self._nodes[name]
+        except KeyError:
+            raise _Refused(
+                f"there is no node {name}; the rig has {', '.join(self._nodes)}"
+            ) from None
+
+    def _state(self, node: Node) -> NodeState:
+        return self._engine.recovery.state(node.name)
+
+    # --- upsets and power ---------------------------------------------------------------------
+
+    def _inject(self, arguments: Mapping[str, Any]) -> Answer:
+        engine = self._engine
+        try:
+            event = ordered_event(arguments, engine.scenario, self._frame)
+        except ConfigError as error:
+            raise _Refused("; ".join(_words(p) for p in error.problems)) from error
+        beyond = engine.limits.of_event(event)
+        if beyond:
+            raise _Refused("; ".join(message for _, message, _ in beyond))
+        node, target = self._node(event.node), str(event.target)
+        if target == "board":
+            self._can_lose_power(node)
+        elif self._state(node) is NodeState.ISOLATED:
+            raise _Refused(f"node {node.name} is isolated: nothing is computed there")
+        elif target != "link" and node.hello and target not in node.hello.targets:
+            raise _Refused(f"the board of node {node.name} cannot be hit at {target}")
+        id_ = engine.injector.order(event, self._cause)
+        what = "loses its power" if target == "board" else f"is hit at {target}"
+        return Answer(
+            True, f"upset {id_}: node {node.name} {what} in frame {self._frame}",
+            data={"upset": id_},
+        )  # fmt: skip
+
+    def _cut_power(self, arguments: Mapping[str, Any]) -> Answer:
+        self._node(arguments["node"])
+        return self._inject({**arguments, "target": "board"})
+
+    def _can_lose_power(self, node: Node) -> None:
+        if not node.powered:
+            raise _Refused(f"node {node.name} has no power")
+        if not node.board.can_cycle:
+            raise _Refused(f"the power of node {node.name} cannot be switched from here")
+
+    def _power_on(self, arguments: Mapping[str, Any]) -> Answer:
+        engine, node = self._engine, self._node(arguments["node"])
+        if node.powered:
+            raise _Refused(f"node {node.name} has power")
+        self._must_not_be_shed(node)
+        held = engine.recovery.is_held(node.name)
+        if held:  # on, but left alone
+            try:
+                node.board.power_cycle()
+            except SetupError as error:
+                raise _Refused(error.message) from error
+        engine.delivery.power_back(node.name)
+        engine.carry_out(self._frame, engine.recovery.power_returned(self._frame, node.name))
+        state = "isolated until it is re-integrated" if held else self._state(node).value
+        return Answer(True, f"node {node.name} has power again, and is {state}")
+
+    # --- nodes --------------------------------------------------------------------------------
+
+    def _rung(self, name: str, rung: NodeState) -> Answer:
+        node = self._node(name)
+        self._must_be_reachable(node)
+        if self._state(node) is NodeState.ISOLATED:
+            raise _Refused(f"node {name} is isolated; reintegrate gives it a new worker, too")
+        engine = self._engine
+        engine.carry_out(self._frame, engine.recovery.order(self._frame, name, rung, self._cause))
+        return self._came_back(node)
+
+    def _must_not_be_shed(self, node: Node) -> None:
+        if self._engine.recovery.is_shed(node.name):
+            raise _Refused(f"the plant took node {node.name} out, and brings it back when it can")
+
+    def _must_be_reachable(self, node: Node) -> None:
+        self._must_not_be_shed(node)
+        if not node.powered:
+            raise _Refused(f"node {node.name} has no power; power_on first")
+        if not self._engine.can_repair:
+            raise _Refused("no frame was run yet: there is nothing to heal from")
+
+    def _came_back(self, node: Node) -> Answer:
+        state = self._state(node)
+        ok = state in _BACK
+        if node.name in self._engine.rig.attendant.looking_for:
+            return Answer(True, f"node {node.name} does not answer yet; it is looked for")
+        return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
+
+    def _isolate(self, arguments: Mapping[str, Any]) -> Answer:
+        recovery, node = self._engine.recovery, self._node(arguments["node"])
+        if recovery.is_held(node.name):
+            raise _Refused(f"node {node.name} is isolated already")
+        if recovery.in_service == (node.name,):
+            raise _Refused(f"node {node.name} is the last one in service; end the run instead")
+        recovery.isolate(self._frame, node.name, self._cause)
+        self._engine.carry_out(self._frame, ())
+        return Answer(True, f"node {node.name} is isolated until it is re-integrated")
+
+    def _reintegrate(self, arguments: Mapping[str, Any]) -> Answer:
+        engine, node = self._engine, self._node(arguments["node"])
+        if self._state(node) is not NodeState.ISOLATED:
+            raise _Refused(f"node {node.name} is not isolated, but {self._state(node).value}")
+        if engine.recovery.is_held(node.name) and engine.recovery.is_shed(node.name):
+            engine.recovery.reintegrate(self._frame, node.name, NodeState.RESTART, self._cause)
+            return Answer(True, f"node {node.name} comes back as soon as the plant lets it")
+        self._must_be_reachable(node)
+        first = NodeState.RESTART if node.link.connected else NodeState.POWER_CYCLE
+        engine.carry_out(
+            self._frame,
+            engine.recovery.reintegrate(self._frame, node.name, first, self._cause),
+        )
+        return self._came_back(node)
+
+    # --- the run ------------------------------------------------------------------------------
+
+    def _pause(self, _: Mapping[str, Any]) -> Answer:
+        if self.paused:
+            raise _Refused("the run is paused already")
+        self.paused = True
+        self._remember(f"paused by {self._who}")
+        return Answer(True, f"paused before frame {self._frame}")
+
+    def _resume(self, _: Mapping[str, Any]) -> Answer:
+        if not self.paused:
+            raise _Refused("the run is not paused")
+        self.paused = False
+        self._engine.time_was_let_pass()
+        self._remember(f"pause ended by {self._who}")
+        return Answer(True, f"goes on with frame {self._frame}")
+
+    def _pace(self, arguments: Mapping[str, Any]) -> Answer:
+        try:
+            factor = parse_pace(arguments["pace"])
+        except ValueError as error:
+            raise _Refused(str(error)) from error
+        self._engine.change_pace(factor)
+        self._remember(f"pace {arguments['pace']} by {self._who}")
+        return Answer(True, f"pace {arguments['pace']} from frame {self._frame} on")
+
+    def _end(self, _: Mapping[str, Any]) -> Answer:
+        self.ended = f"ended by {self._who}"
+        self._remember(self.ended)
+        return Answer(True, f"ended before frame {self._frame}")
+
+    def _note(self, arguments: Mapping[str, Any]) -> Answer:
+        self._remember(f"{self._who}: {arguments['text']}")
+        return Answer(True, "noted")
+
+    def _remember(self, text: str) -> None:
+        self._engine.writer.note(self._frame, text)
+
+    def _status(self, _: Mapping[str, Any]) -> Answer:
+        engine, period_us = self._engine, self._engine.pacer.period_us
+        factor = None if period_us is None else engine.scenario.frame_us / period_us
+        data = {
+            "paused": self.paused,
+            "frame": self._frame,
+            "frames": engine.scenario.frame_count,
+            "pace": factor,
+            "nodes": {
+                node.name: {
+                    "state": self._state(node).value,
+                    "held": engine.recovery.is_held(node.name),
+                    "shed": engine.recovery.is_shed(node.name),
+                    "powered": node.powered,
+                }
+                for node in engine.nodes
+            },
+        }
+        return Answer(True, f"{'paused' if self.paused else 'running'}, frame {self._frame}",
+                      data=data)  # fmt: skip
+
+
+def _words(problem: Any) -> str:
+    """A problem of an event without the place in a file, which there is none of."""
+    where = problem.path.removeprefix("$.")
+    text = f"{where}: {problem.message}" if where != "$" else problem.message
+    return f"{text}; {problem.remedy}" if problem.remedy else text

@@ -1,0 +1,482 @@
+"""The steward: what the plant orders is carried out on the boards; what they do is told to it.
+
+Once per step of the plant, between two frames. What a board's level comes to:
+
+    full, capped   runs; its agent is told the duty (or clock, or power mode) that is left to it
+    suspend        its worker stands still; the node is shed until it may run again
+    off            its power is cut, or if that is not ours, it is suspended; shed likewise
+
+A node that may run again is healed and brought back by recovery: after a suspension by a resync,
+after a cut by a power cycle. The plant gives back only the power that it has taken itself: a board
+that an upset switched off stays off, and is not the plant's to shed. An over-current (a latch-up)
+and a chip that is too hot have their power cut here, as a board's supervisor would."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from hil.board_types.profile import BoardProfile
+from hil.errors import LinkError, NodeError, SetupError
+from hil.plant.build import BuiltPlant
+from hil.plant.flight import BoardMoment, Moment
+from hil.record.writer import Writer
+from hil.redundancy.recovery import Action, NodeState, Recovery
+from hil.rig.node import Node, NodeResult, PowerCut
+from hil.rig.rig import Rig
+from hil.scenario import BoardKind, Scenario
+from hil.scenario.plant.flight import Feedback
+from hil.upsets.outcome import Upset
+from hil.wire.messages import Health, Limits
+
+__all__ = ["Engine", "Steward"]
+
+_ORBIT_ROW_US: Final = 30_000_000
+_ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
+_SOFTWARE: Final = frozenset({BoardKind.INPROC, BoardKind.PROCESS})
+_STEPS_KEPT: Final = 256
+_RAISED: Final = 1.2  # power over what was expected, from which on a latch-up is seen
+
+
+class Engine(Protocol):
+    """What the steward needs of the loop."""
+
+    rig: Rig
+    recovery: Recovery
+
+    @property
+    def writer(self) -> Writer: ...
+    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
+        """Make repairs before the next frame."""
+        ...
+
+    def follow(self, upset: Upset) -> None:
+        """From now on what becomes of the node is what became of this upset."""
+        ...
+
+
+@dataclass(slots=True)
+class _Charge:
+    """One node in the steward's care. `down`: why it is shed, empty if it runs; `until_us`: its
+    power comes back then, and not because the plant says so; `limits`: what it was told last, as
+    of its `loads`-th load; `supply_w`: what its bench supply may give."""
+
+    node: Node
+    profile: BoardProfile
+    software: bool
+    down: str = ""
+    suspended: bool = False
+    until_us: int | None = None
+    hot: bool = False
+    limits: Limits = field(default_factory=Limits)
+    loads: int = 0
+    latched: Upset | None = None
+    health: Health | None = None
+    step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
+    speed: float | None = None
+    supply_w: float | None = None
+
+    def steps_per_s(self) -> float | None:
+        """The usual speed of the steps since this was asked last; None while it does none."""
+        if self.step_us:
+            self.speed = 1e6 / statistics.median(self.step_us)
+            self.step_us.clear()
+        return None if self.down else self.speed
+
+
+class Steward:
+    """Between the plant of a scenario and the rig of its run."""
+
+    def __init__(self, engine: Engine, scenario: Scenario, built: BuiltPlant) -> None:
+        assert scenario.plant is not None
+        self._engine = engine
+        self._plant = scenario.plant
+        self._built = built
+        self.flight = built.flight
+        profiles = {board.name: board.profile for board in built.boards}
+        kinds = {node.name: node.board for node in scenario.rig.nodes}
+        self._charges = {
+            node.name: _Charge(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
+            for node in engine.rig.nodes
+        }
+        self._end_us = scenario.frame_count * scenario.frame_us
+        self._row_every_us = max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1)
+        self._row_at_us = 0
+        self._orbit_until_us = 0
+        self._shown: dict[str, tuple[str, int]] = {}
+        self.counts = {"sheds": 0, "latch_ups": 0, "too_hot": 0}
+
+    # --- asked by the loop ----------------------------------------------------------------------
+
+    @property
+    def next_us(self) -> int:
+        """Not before this has `turn` anything to do."""
+        return self.flight.next_us
+
+    def quiet_until_us(self) -> int:
+        """Until then boards are told nothing new, if they go on as they do; while one is kept
+        without power for a while that end is not known ahead."""
+        if any(c.until_us is not None or c.hot or c.latched for c in self._charges.values()):
+            return self.flight.next_us
+        return self.flight.next_change_us(self._end_us)
+
+    @property
+    def reported(self) -> bool:
+        """Power and temperature come from the boards: no two runs are the same."""
+        return self._plant.feedback is Feedback.REPORTED
+
+    def saw(self, results: dict[str, NodeResult]) -> None:
+        """The results of a frame, for how fast boards are."""
+        for name, result in results.items():
+            if result.step_us:
+                self._charges[name].step_us.append(result.step_us)
+
+    def heard(self, name: str, health: Health) -> None:
+        """What a board's sensors say."""
+        self._charges[name].health = health
+
+    def latch_up(self, upset: Upset) -> None:
+        """From now on a board draws too much, until its power is cut."""
+        charge = self._charges[upset.plan.node]
+        if not charge.node.powered or charge.down:
+            upset.state, upset.detail = "refused", "the board has no power"
+        elif charge.latched is not None:
+            upset.state, upset.detail = "refused", "it is latched already"
+        else:
+            charge.latched = upset
+            self.counts["latch_ups"] += 1
+            self._tell(charge)
+
+    # --- one turn -------------------------------------------------------------------------------
+
+    def turn(self, frame: int, t_us: int) -> None:
+        """Bring the plant to `t_us`, before `frame`, and boards to what it orders."""
+        while self._row_at_us <= t_us:
+            self._record(frame, self.flight.advance(self._row_at_us))
+            self._row_at_us += self._row_every_us
+        moment = self.flight.advance(t_us)
+        changed = False
+        for name, charge in self._charges.items():
+            at = moment.boards[name]
+            changed |= self._shown.get(name) != (at.level, at.throttle)
+            self._shown[name] = (at.level, at.throttle)
+            self._release(charge)
+            self._protect(frame, t_us, charge, at)
+            self._obey(frame, charge, at)
+            self._tell(charge)
+        if changed:
+            self._record(frame, moment)
+        self._record_orbit(t_us)
+
+    def _release(self, charge: _Charge) -> None:
+        """A latch-up ends with the power of its board, whoever has cut it."""
+        upset = charge.latched
+        if upset is not None and PowerCut.UPSET in charge.node.power_cuts:
+            charge.latched = None
+            self._judge_latch_up(upset)
+
+    def _protect(self, frame: int, t_us: int, charge: _Charge, at: BoardMoment) -> None:
+        """Cut the power of a board that draws too much or is too hot; give it back in time."""
+        watch = self._plant.latch_up
+        if charge.latched is not None and at.power_w is not None and not charge.down:
+            expected = self._expected_w(charge, at)
+            if at.power_w > _RAISED * expected:
+                charge.latched.verified = charge.latched.changed = True
+            if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
+                charge.latched.detected_frame = frame
+                charge.until_us = t_us + round(watch.off_s * 1e6)
+                self._cut(
+                    frame, charge,
+                    f"over-current: {at.power_w:.1f} W where {expected:.1f} W is the most",
+                )  # fmt: skip
+        if at.tripped and not charge.hot and not charge.down:
+            charge.hot = True
+            self.counts["too_hot"] += 1
+            self._cut(frame, charge, f"its chip was too hot: {at.die_c:.0f} °C")
+        if charge.hot and at.die_c is not None:
+            charge.hot = at.die_c >= charge.profile.thermal.throttle_clear_c.value
+        if charge.until_us is not None and t_us >= charge.until_us:
+            charge.until_us = None
+
+    def _expected_w(self, charge: _Charge, at: BoardMoment) -> float:
+        power = charge.profile.power
+        return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
+
+    def _obey(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
+        kept_down = charge.until_us is not None or charge.hot
+        if not charge.down and not kept_down and not self._is_on(charge):
+            return  # `off` is what the plant was told of this board, not what it orders
+        if at.level == "off" or kept_down:
+            if not charge.down or (charge.suspended and at.level == "off"):
+                self._cut(frame, charge, self._why(at))
+        elif at.level == "suspend":
+            if not charge.down:
+                self._suspend(frame, charge, self._why(at))
+        elif charge.down:
+            self._give_back(frame, charge)
+        if not charge.down and charge.node.link.connected:
+            self._limit(frame, charge, at)
+            self._limit_supply(charge, at)
+
+    def _is_on(self, charge: _Charge) -> bool:
+        """Whether the board has power, and the plant's moment was computed with that."""
+        return charge.node.powered and self.flight.draw(charge.node.name).on
+
+    def _limit_supply(self, charge: _Charge, at: BoardMoment) -> None:
+        """A bench supply, where there is one, trips as the flight's bus does."""
+        trip = self._plant.latch_up.trip_factor
+        watts = None if trip is None else trip * self._expected_w(charge, at)
+        if watts is not None and watts != charge.supply_w:
+            charge.supply_w = watts
+            self._engine.rig.power.limit_power(charge.node.name, watts)
+
+    def _why(self, at: BoardMoment) -> str:
+        moment = self.flight.moment
+        if moment.soc is None:
+            return f"the plant says {at.level}"
+        if moment.stage == 255:
+            return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % charge"
+        return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def _cut(self, frame: int, charge: _Charge, cause: str) -> None:
+        """Take the power of a board; where that is not ours, all but its agent stands still."""
+        node = charge.node
+        done = {"power": "off"}
+        if node.powered:
+            try:
+                node.board.power_off()
+            except SetupError as error:
+                done = {"power": f"not ours: {error.message}"}
+                self._suspend(frame, charge, cause, done)
+                return
+            node.link.detach("no power")
+        node.power_cuts.add(PowerCut.PLANT)
+        charge.suspended = False
+        self._shed(frame, charge, cause, {"power": "off"}, done)
+
+    def _suspend(
+        self, frame: int, charge: _Charge, cause: str, done: dict[str, Any] | None = None
+    ) -> None:
+        asked = replace(charge.limits, suspend=True)
+        answer = {**(done or {}), **self._ask(charge, asked)}
+        charge.suspended = True
+        self._shed(frame, charge, cause, asdict(asked), answer)
+
+    def _shed(
+        self, frame: int, charge: _Charge, cause: str, asked: dict[str, Any], done: dict[str, Any]
+    ) -> None:
+        charge.down = cause
+        self.counts["sheds"] += 1
+        node = charge.node
+        self._engine.recovery.shed(frame, node.name, cause)
+        self._engine.carry_out(frame, ())
+        self._engine.writer.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
+
+    def _give_back(self, frame: int, charge: _Charge) -> None:
+        """The node may run again."""
+        node, cause = charge.node, "there is power again"
+        was_suspended, charge.suspended, charge.down = charge.suspended, False, ""
+        upset, charge.latched = charge.latched, None
+        booted = None if node.hello is None else node.hello.boot_id
+        if upset is not None:
+            self._judge_latch_up(upset)
+        if was_suspended:
+            asked = replace(charge.limits, suspend=False)
+            done = self._ask(charge, asked)
+            first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
+        else:
+            asked, done, first = Limits(), {"power": "on"}, NodeState.POWER_CYCLE
+            node.power_cuts.discard(PowerCut.PLANT)
+        self._engine.writer.limit(
+            frame, node.name, cause, json.dumps(asdict(asked)), json.dumps(done)
+        )
+        self._engine.carry_out(
+            frame, self._engine.recovery.restored(frame - 1, node.name, first, cause)
+        )
+        if upset is not None and node.hello is not None and node.hello.boot_id != booted:
+            upset.effect = "reboot"
+
+    def _judge_latch_up(self, upset: Upset) -> None:
+        """Its power was cut, so it is over: what it came to, the repair will show."""
+        if upset.verified:
+            upset.state, upset.effect = "injected", "detected"
+        else:
+            upset.state, upset.detail = "failed", "the board's power did not rise"
+        self._engine.follow(upset)
+
+    def _limit(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
+        """Tell the board what is left to it, if that is something else than before."""
+        wanted = self._wanted(charge, at)
+        again = charge.loads != charge.node.loads and wanted != Limits()  # a restart lifts limits
+        charge.loads = charge.node.loads
+        if wanted == charge.limits and not again:
+            return
+        done = self._ask(charge, wanted)
+        if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
+            # What the board cannot do by its clock, its agent does by pauses.
+            slower = replace(wanted, duty_permille=_permille(at.duty))
+            done = {**self._ask(charge, slower), "instead of": done["refused"]}
+        charge.limits = wanted
+        step = f", throttled by {at.throttle} steps" if at.throttle else ""
+        self._engine.writer.limit(
+            frame, charge.node.name, f"{at.level}{step}", json.dumps(asdict(wanted)),
+            json.dumps(done),
+        )  # fmt: skip
+
+    def _wanted(self, charge: _Charge, at: BoardMoment) -> Limits:
+        if charge.software or at.level != "capped":
+            return Limits(duty_permille=_permille(at.duty))
+        power = charge.profile.power
+        capped = power.mode(power.capped)
+        clock = capped.clock_cap_mhz
+        levels = at.duty  # of level and throttle; the level is left to clock and mode
+        full = power.mode(power.full).clock_cap_mhz
+        if clock is not None and full is not None:
+            levels = min(1.0, at.duty * full.value / clock.value)
+        return Limits(
+            duty_permille=_permille(levels),
+            clock_khz=0 if clock is None else round(clock.value * 1000),
+            mode=capped.name if charge.profile.family == "jetson" else "",
+        )
+
+    def _ask(self, charge: _Charge, limits: Limits) -> dict[str, Any]:
+        """What the board says it does now, as plain data; `error` if it says nothing."""
+        try:
+            told = self._engine.rig.limit(charge.node, limits)
+        except (LinkError, NodeError) as error:
+            return {"error": error.message}
+        return {
+            key: sorted(value) if isinstance(value, frozenset) else value
+            for key, value in asdict(told).items()
+        }
+
+    # --- what the plant is told -----------------------------------------------------------------
+
+    def _tell(self, charge: _Charge) -> None:
+        node = charge.node
+        by_upset = PowerCut.UPSET in node.power_cuts
+        # Of a board that is shed, the plant is still asked whether it could run.
+        on = not ((by_upset and not charge.down) or charge.until_us is not None or charge.hot)
+        idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
+        measured_w = measured_c = None
+        if self.reported and charge.health is not None:
+            power_mw = charge.health.power_mw
+            measured_w = None if power_mw is None else power_mw / 1000.0
+            if charge.health.cpu_temp_mc is not None:
+                measured_c = charge.health.cpu_temp_mc / 1000.0
+        before = self.flight.draw(node.name)
+        self.flight.set_draw(
+            node.name,
+            replace(
+                before,
+                on=on,
+                activity=0.0 if idle else self._plant.activity,
+                factor=self._factor(charge),
+                measured_w=measured_w,
+                measured_c=measured_c,
+            ),
+        )
+
+    def _factor(self, charge: _Charge) -> float:
+        if PowerCut.UPSET in charge.node.power_cuts:
+            return 0.0
+        return self._plant.latch_up.current_factor if charge.latched else 1.0
+
+    # --- the record -----------------------------------------------------------------------------
+
+    def _record(self, frame: int, m: Moment) -> None:
+        temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
+        self._engine.writer.plant(
+            (
+                m.t_us, frame, m.illumination, m.flux_per_cm2_s, m.bus_v, m.array_w, m.load_w,
+                m.battery_w, m.soc, m.stage, temperatures,
+            ),
+            [
+                (
+                    m.t_us, name, b.level, b.duty, b.power_w, b.die_c, b.throttle,
+                    self._charges[name].steps_per_s(),
+                    json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
+                )
+                for name, b in m.boards.items()
+            ],
+        )  # fmt: skip
+
+    def _record_orbit(self, t_us: int) -> None:
+        """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
+        if t_us + _ORBIT_AHEAD_US // 2 < self._orbit_until_us:
+            return
+        sky, step_us = self._built.sky, self.flight.step_us
+        until_us = min(t_us + _ORBIT_AHEAD_US, self._end_us + _ORBIT_ROW_US)
+        rows = []
+        while self._orbit_until_us < until_us:
+            at_us, step = self._orbit_until_us, self._orbit_until_us // step_us
+            block = sky.block_of(step)
+            i = step - block.first
+            values = (
+                block.latitude_deg, block.longitude_deg, block.altitude_km, block.illumination,
+                block.beta_deg, block.flux_per_cm2_s,
+            )  # fmt: skip
+            row = [None if v[i] != v[i] else float(v[i]) for v in values]
+            contact = sky.contact(at_us / 1e6)
+            rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
+            self._orbit_until_us += max(_ORBIT_ROW_US, step_us)
+        self._engine.writer.orbit(rows)
+
+    # --- the end, and going on later --------------------------------------------------------------
+
+    def measured(self, frame: int, t_us: int) -> dict[str, float]:
+        """Figures of the flight up to `t_us`, where the run ended before `frame`, by the names
+        that `expect:` has behind `plant.`. Quiet frames at the end had no turn: they are flown
+        here, and recorded."""
+        while self._row_at_us <= t_us:
+            self._record(frame, self.flight.advance(self._row_at_us))
+            self._row_at_us += self._row_every_us
+        self.flight.advance(t_us)
+        totals = self.flight.finish()
+        return {
+            "min_soc": totals.min_soc,
+            "max_die_c": totals.max_die_c,
+            "sheds": self.counts["sheds"],
+            "latch_ups": self.counts["latch_ups"],
+            "too_hot": self.counts["too_hot"],
+            "energy_residual": totals.residual,
+        }
+
+    def memory(self) -> dict[str, Any]:
+        """What must be kept to go on later, as plain data."""
+        return {
+            "flight": self.flight.memory(),
+            "counts": self.counts,
+            "row_at_us": self._row_at_us,
+            "nodes": {
+                name: {
+                    "down": c.down,
+                    "suspended": c.suspended,
+                    "until_us": c.until_us,
+                    "hot": c.hot,
+                }
+                for name, c in self._charges.items()
+            },
+        }
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Take over what `memory` gave; boards hear their limits again in the next turn."""
+        self.flight.recall(memory["flight"])
+        self.counts = dict(memory["counts"])
+        self._row_at_us = memory["row_at_us"]
+        for name, kept in memory["nodes"].items():
+            charge = self._charges[name]
+            charge.down, charge.suspended = kept["down"], kept["suspended"]
+            charge.until_us, charge.hot = kept["until_us"], kept["hot"]
+            if charge.suspended:
+                self._ask(charge, replace(charge.limits, suspend=True))
+
+
+def _permille(duty: float) -> int:
+    return max(1, min(1000, round(1000 * duty)))

@@ -1,0 +1,207 @@
+"""The chronicle: what has become of the parts of a run, written into its record as it happens.
+
+It decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hil.engine import run_folder
+from hil.engine.parts import Parts
+from hil.engine.repair import Repaired
+from hil.engine.temperature_limits import heat_limits
+from hil.errors import HilError
+from hil.record.writer import Writer
+from hil.redundancy.voting import Verdict
+from hil.rig.node import EXCLUDED_RESULT, NodeResult
+from hil.rig.rig import Calibration
+
+__all__ = ["Chronicle"]
+
+_LAST_WORDS_S: Final = 2.0
+"""A run that failed waits no longer for a lock to say so in its record."""
+
+
+class Chronicle:
+    """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
+    method. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
+    away."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        on_wait: Callable[[str], None] | None = None,
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self._parts = parts
+        self._on_wait = on_wait
+        self._left_out = list(left_out)
+        self._writer: Writer | None = None
+
+    # --- opening and closing ------------------------------------------------------------------
+
+    def create(self, path: Path, calibration: Calibration) -> None:
+        """Begin a record at `path`."""
+        self._writer = Writer.create(path, self._meta(calibration), self._on_wait)
+
+    def resume(self, path: Path, frame: int) -> None:
+        """Go on with the record at `path` before `frame`."""
+        self._writer = Writer.resume(path, frame, self._on_wait)
+
+    @property
+    def writer(self) -> Writer:
+        assert self._writer is not None, "the record is open while frames run"
+        return self._writer
+
+    @property
+    def is_open(self) -> bool:
+        """The record was created or taken up again."""
+        return self._writer is not None
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Close the record in every case; if the rig fails, or the user does not wait for the end
+        of the frame, say so in it as far as possible."""
+        try:
+            yield
+        except BaseException as error:
+            if self._writer is not None:
+                at_once = isinstance(error, KeyboardInterrupt)
+                text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
+                patience_s = 0.0 if at_once else _LAST_WORDS_S
+                with contextlib.suppress(HilError):
+                    self._writer.note(self._parts.golden.next_frame, text)
+                    self._writer.meta("outcome", "aborted" if at_once else "error")
+                    self._writer.close(patience_s)
+            raise
+        if self._writer is not None:
+            self._writer.close()
+
+    def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """If the rig failed: write what waits, or drop it if that cannot be done. A full disk must
+        be found full before the space for the last words is given back, or this would take it."""
+        del kind, trace
+        if error is not None and self._writer is not None:
+            with contextlib.suppress(HilError):
+                self._writer.break_seal()
+                self._writer.settle_or_drop(
+                    0.0 if isinstance(error, KeyboardInterrupt) else _LAST_WORDS_S
+                )
+
+    # --- who takes part -----------------------------------------------------------------------
+
+    def identities(self) -> list[dict[str, Any]]:
+        """Who the nodes are, as they said when they were greeted last."""
+        out: list[dict[str, Any]] = []
+        for node in self._parts.nodes:
+            hello = node.hello
+            out.append(
+                {
+                    "name": node.name,
+                    "board": node.board.kind,
+                    "port": getattr(node.board, "port", None),
+                    "arch": hello.arch if hello else None,
+                    "model": hello.board if hello else None,
+                    "serial": hello.serial if hello else None,
+                    "agent_version": hello.version if hello else None,
+                    "cores": hello.cores if hello else None,
+                    "memory_mib": hello.memory_mib if hello else None,
+                }
+            )
+        return out
+
+    def beginning(self) -> None:
+        """Who takes part, and what the plant has to say beforehand."""
+        for index, identity in enumerate(self.identities()):
+            self.writer.node(index, identity)
+        plant = self._parts.plant
+        for note in () if plant is None or plant.sky is None else plant.sky.notes:
+            self.writer.note(None, note)
+        self.writer.commit()
+
+    def _meta(self, calibration: Calibration) -> dict[str, Any]:
+        plant = self._parts.plant
+        sky = None if plant is None else plant.sky
+        return {
+            **run_folder.identity(self._parts.scenario),
+            "calibration": {
+                "frames": calibration.frames,
+                "cpu_us_median": calibration.cpu_us_median,
+                "cpu_us_worst": calibration.cpu_us_worst,
+                "round_trip_us_worst": calibration.round_trip_us_worst,
+                "budget_cpu_us": calibration.budget.cpu_us,
+                "budget_max_ticks": calibration.budget.max_ticks,
+            },
+            **({} if sky is None else {"anomaly": sky.anomaly()}),
+            "board_limits": heat_limits(self._parts),
+            "left_out": self._left_out,
+            "outcome": "running",
+        }
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def notable(
+        self,
+        verdict: Verdict,
+        results: dict[str, NodeResult],
+        executions: list[list[NodeResult]],
+        output: bytes,
+    ) -> None:
+        """A frame that is more than plain agreement: `results` are the final ones, `executions`
+        all there were, in the order of the nodes; `output` is what left the system."""
+        golden = self._parts.golden
+        self.writer.notable(
+            verdict,
+            self._parts.t_us(verdict.frame),
+            (golden.output_digest, golden.state_digest),
+            output if verdict.delivered or verdict.held else None,
+            executions or [self.in_order(results)],
+        )
+
+    def in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
+        """Results as the nodes are numbered."""
+        return [results.get(node.name, EXCLUDED_RESULT) for node in self._parts.nodes]
+
+    def outcomes(self) -> None:
+        """Upsets that have begun or found their outcome, and what none explains."""
+        classifier = self._parts.classifier
+        for upset in [*classifier.take_finished(), *classifier.take_begun()]:
+            self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
+        for anomaly in classifier.take_anomalies():
+            self.writer.anomaly(anomaly)
+            self._parts.outside.anomaly(anomaly)
+            self._parts.metrics.unexplained += 1
+
+    def delivery_notes(self, frame: int) -> None:
+        """What there is to be said of how upsets were made."""
+        notes, self._parts.delivery.notes = self._parts.delivery.notes, []
+        for text in notes:
+            self.writer.note(frame, text)
+
+    def transitions(self) -> None:
+        """The edges that recovery has taken."""
+        for transition in self._parts.recovery.take_transitions():
+            self.writer.transition(transition)
+
+    def repair(
+        self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
+    ) -> None:
+        self.writer.repair(
+            frame,
+            node,
+            action,
+            cause,
+            ok=ok,
+            detail=how.detail,
+            chunks=how.chunks,
+            bytes_moved=how.bytes_moved,
+            duration_wall_us=how.duration_wall_us,
+            damage=how.damage,
+        )
+
+    def slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
+        self._parts.metrics.slips += 1
+        self.writer.slip(frame, node, late_us, detail)

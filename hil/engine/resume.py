@@ -1,0 +1,142 @@
+"""Taking up a run again from its last snapshot, after a kill, a power cut or an abort.
+
+A snapshot is made every few seconds, when no upset is open, no node is being repaired, and whatever
+lies in the nodes can be put there again. What was recorded after it is dropped and computed again,
+so that a resumed run ends with the run digest of an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from hil.engine.metrics import Metrics
+from hil.errors import RecordError, UsageError
+from hil.record.reader import Reader
+from hil.redundancy.voting import VerdictKind
+from hil.scenario import Scenario
+from hil.upsets.outcome import Upset
+from hil.upsets.planner import Planned
+
+SNAPSHOT_VERSION: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a run can be taken up: before `frame`, with `state` on every node. `states`: what is in
+    checkpoints, by frame; `dormant`: the upsets that may still strike."""
+
+    frame: int
+    state: bytes
+    engine: dict[str, Any]
+    states: dict[int, bytes]
+    dormant: tuple[Upset, ...]
+
+
+def open_run(run: Path) -> tuple[Scenario, Path]:
+    """The scenario of an unfinished run, and its folder.
+
+    RecordError if there is no usable record, UsageError if the run is complete.
+    """
+    reader = Reader(run)
+    try:
+        outcome = reader.meta.get("outcome", "")
+        if reader.is_complete and outcome != "aborted":
+            raise UsageError(
+                f"the run in {run} is complete ({outcome}); there is nothing to resume",
+                remedy="start a new one without --resume",
+            )
+        return Scenario.model_validate(reader.meta_json("scenario")), reader.path.parent
+    except ValidationError as error:
+        raise RecordError(f"{reader.path} holds a scenario that this hil cannot read") from error
+    finally:
+        reader.close()
+
+
+def read_snapshot(run_dir: Path) -> Snapshot | None:
+    """The last snapshot of a run; None if it ended before the first one."""
+    reader = Reader(run_dir)
+    try:
+        rows = reader.rows("SELECT frame, state, engine FROM snapshot")
+        if not rows:
+            return None
+        frame, state, text = rows[0]
+        engine = json.loads(text)
+        if engine.get("version") != SNAPSHOT_VERSION:
+            raise RecordError(
+                f"{reader.path} holds a snapshot of another version of hil",
+                remedy="resume this run with the hil that began it "
+                f"({reader.meta.get('hil_version', 'unknown')}), or run it again",
+            )
+        dormant = tuple(_dormant(reader, memory) for memory in engine["dormant"])
+        states = {r[0]: r[1] for r in reader.rows("SELECT frame, state FROM snapshot_states")}
+        return Snapshot(frame, state, engine, states, dormant)
+    finally:
+        reader.close()
+
+
+def dormant_memory(dormant: dict[str, list[Upset]]) -> list[int | list[Any]]:
+    """Upsets that may still strike: the id of each, and what of it has no column."""
+    out: list[int | list[Any]] = []
+    for upset in (u for upsets in dormant.values() for u in upsets):
+        plan = upset.plan
+        more = [plan.hold_frames, plan.permanent, upset.boot]
+        out.append([plan.id, *more] if any(more) else plan.id)
+    return out
+
+
+def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
+    id_, hold_frames, permanent, boot = (
+        memory if isinstance(memory, list) else (memory, 0, False, 0)
+    )
+    row = reader.rows(
+        "SELECT * FROM upsets_at_snapshot WHERE id=? UNION ALL SELECT * FROM upsets WHERE id=?",
+        id_, id_,
+    )[0]  # fmt: skip
+    upset = _upset(dict(row))
+    upset.plan = upset.plan._replace(hold_frames=hold_frames, permanent=permanent)
+    upset.boot = boot
+    return upset
+
+
+def _upset(row: dict[str, Any]) -> Upset:
+    """An upset as it was recorded. What was planned beyond its position is not known any more."""
+    plan = Planned(
+        row["frame"],
+        row["node"],
+        row["target"],
+        row["kind"],
+        row["source"],
+        row["id"],
+        tick=row["planned_tick"],
+        steps=row["planned_steps"],
+        us=row["planned_us"],
+    )
+    kept = (
+        "state", "detail", "verified", "changed", "persisted", "tick", "steps", "at_us",
+        "pc_offset", "bit", "space", "before", "after", "effect", "signal", "outcome", "shared",
+        "dormant", "detected_frame", "resolved_frame",
+    )  # fmt: skip
+    return Upset(plan, **{name: row[name] for name in kept})
+
+
+def metrics_memory(metrics: Metrics) -> dict[str, Any]:
+    """Metrics as plain data."""
+    data = asdict(metrics)
+    data["voting"] = dict(metrics.voting)  # asdict makes nonsense of a Counter before Python 3.12
+    data["verdicts"] = {kind.name: count for kind, count in metrics.verdicts.items()}
+    return data
+
+
+def recall_metrics(metrics: Metrics, data: dict[str, Any]) -> None:
+    """Take over what `metrics_memory` gave."""
+    for name, value in data.items():
+        if name == "voting":
+            metrics.voting.update({int(k): count for k, count in value.items()})
+        elif name == "verdicts":
+            metrics.verdicts.update({VerdictKind[k]: count for k, count in value.items()})
+        else:
+            setattr(metrics, name, value)

@@ -1,0 +1,289 @@
+"""Judgement: from the results of a frame to its verdict, outcomes, orders and record.
+
+vote -> (roll back, vote again) -> outcomes -> recovery's orders -> repairs -> what is settled. A
+frame in which nothing is under way and all agree on what is right is only counted and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from hil.engine.healing import Healer
+from hil.engine.parts import Parts
+from hil.engine.recorder import Chronicle
+from hil.engine.repair import Repaired
+from hil.redundancy.electorate import elect, is_alone
+from hil.redundancy.hold import OutputHold
+from hil.redundancy.observation import observation
+from hil.redundancy.recovery import Action, NodeState
+from hil.redundancy.rollback import RollbackSpacing
+from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
+from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
+from hil.upsets.outcome import Upset
+
+__all__ = ["FrameWork", "Judge", "usual_kind"]
+
+
+@dataclass(slots=True)
+class FrameWork:
+    """What one frame gathers on its way. `results`: of the last execution, by node; `executions`:
+    of all, in the order of the nodes."""
+
+    number: int
+    upsets: list[Upset] = field(default_factory=list)
+    results: dict[str, NodeResult] = field(default_factory=dict)
+    executions: list[list[NodeResult]] = field(default_factory=list)
+    rolled_back: bool = False
+    healed: set[str] = field(default_factory=set)
+
+
+def usual_kind(voters: int) -> VerdictKind:
+    """The verdict when all is well, of as many nodes as vote now (their mask): the plant may have
+    made them fewer."""
+    return VerdictKind.SIMPLEX if voters.bit_count() == 1 else VerdictKind.UNANIMOUS
+
+
+class Judge:
+    """Of the frames of the run of `parts`."""
+
+    def __init__(self, parts: Parts, chronicle: Chronicle, healer: Healer) -> None:
+        self._parts = parts
+        self._chronicle = chronicle
+        self._healer = healer
+        self._spacing = RollbackSpacing()
+        self._hold = OutputHold(parts.rules)
+
+    def memory(self) -> dict[str, Any]:
+        """What must be kept to go on later."""
+        return {
+            "not_before": self._spacing.not_before,
+            "frames_alone": self._healer.frames_alone,
+            "hold": self._hold.memory(),
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
+        self._spacing.not_before = memory["not_before"]
+        self._healer.frames_alone = memory["frames_alone"]
+        self._hold.recall(memory["hold"])
+
+    def conclude(self, frame: FrameWork) -> None:
+        """From the results of a frame to its verdict, outcomes, repairs and record."""
+        parts, chronicle, healer = self._parts, self._chronicle, self._healer
+        golden = (parts.golden.output_digest, parts.golden.state_digest)
+        verdict = healer.agreed = self._vote(frame, frame.results)
+        right = verdict.correct and verdict.state == golden[1]
+        quiet = right and verdict.kind is usual_kind(verdict.voters)
+        quiet = quiet and not any(r.miscounted for r in frame.results.values())
+        if quiet and not frame.upsets and parts.settled:
+            parts.metrics.count(verdict)
+            chronicle.writer.frame(verdict.record)
+            healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
+            if self._hold.in_use:
+                self._hold.saw(verdict, self._output(frame, verdict))
+            self._keep_checkpoints(verdict)
+            return
+        frame.executions.append(chronicle.in_order(frame.results))
+        parts.classifier.judge_nodes(frame.number, frame.results, golden)
+        parts.outside.saw(frame.number, frame.results, self._damaged_agents())
+        verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
+        healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
+        if parts.rules.is_compared(verdict):
+            self._spacing.reset()
+        parts.metrics.count(verdict)
+        parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
+        actions = self._observe(frame, verdict)
+        value = self._output(frame, verdict)
+        chronicle.notable(verdict, frame.results, frame.executions, value)
+        self._hold.saw(verdict, value)
+        chronicle.writer.frame(verdict.record)
+        frame.healed |= healer.carry_out(actions)
+        healer.look_for_isolated(frame.results)
+        self._keep_checkpoints(verdict, frame.healed)
+        self._refresh_if_alone(frame)
+        parts.delivery.look_at_watches(frame.number)
+        self._settle(frame)
+        chronicle.outcomes()
+
+    # --- the vote -----------------------------------------------------------------------------
+
+    def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
+        recovery, rules = self._parts.recovery, self._parts.rules
+        ballots = self._ballots(results)
+        offer = self._hold.offer
+        held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
+
+        def count_votes(voters: int) -> Verdict:
+            return vote(
+                frame.number,
+                ballots,
+                voters,
+                self._parts.golden.output_digest,
+                re_executed=frame.rolled_back,
+                fail_silent=not rules.delivers_unvoted(self._healer.frames_alone + 1),
+                held=held,
+            )
+
+        return elect(rules, count_votes, recovery.voters, recovery.returning)
+
+    def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
+        out: list[Ballot] = []
+        for node in self._parts.nodes:
+            r = results.get(node.name, EXCLUDED_RESULT)
+            out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
+        return out
+
+    def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
+        """The bytes that left the system in this frame; empty for none."""
+        offer = self._hold.offer
+        if verdict.held and offer is not None:
+            return offer.output
+        if not verdict.delivered:
+            return b""
+        for node, ballot in zip(self._parts.nodes, verdict.ballots, strict=True):
+            if ballot.status == DONE and ballot.output_digest == verdict.output:
+                return frame.results[node.name].output
+        return b""
+
+    def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
+        """Let the boards keep the state of this frame, if it is one to go back to."""
+        rules, healer = self._parts.rules, self._healer
+        believed = is_alone(verdict) and rules.believes_alone(healer.frames_alone)
+        if rules.is_compared(verdict) or believed:
+            healer.keep_checkpoints(healed)
+
+    # --- going back ---------------------------------------------------------------------------
+
+    def _roll_back_if_needed(self, frame: FrameWork, verdict: Verdict) -> Verdict:
+        parts = self._parts
+        attempts = parts.scenario.recovery.rollbacks
+        if not attempts or self._spacing.must_wait(frame.number):
+            return verdict
+        for attempt in range(attempts + 1):
+            if parts.rules.is_compared(verdict):
+                break
+            nodes = self._to_take_back(frame, verdict, everybody=attempt > 0)
+            if not nodes:
+                break
+            verdict = self._roll_back(frame, nodes, restart=attempt > 0)
+        return verdict
+
+    def _to_take_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
+        """Who goes back. Where one node is alone, first those that failed: what they compute again
+        is compared with it; there is nobody else to ask."""
+        parts = self._parts
+        serving = parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        able = [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
+        failed = [n for n in able if frame.results[n].status != DONE]
+        alone = parts.rules.size > 1 and is_alone(verdict)
+        if alone and not failed:
+            return []
+        chosen = failed if alone and not everybody else able
+        return [parts.by_name[name] for name in chosen]
+
+    def _roll_back(self, frame: FrameWork, nodes: list[Node], *, restart: bool) -> Verdict:
+        parts = self._parts
+        began_us = parts.rig.clock.now_us()
+        back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
+        spent_us = parts.rig.clock.now_us() - began_us
+        frame.rolled_back = True
+        parts.holdings.rearm_permanent(parts.delivery, nodes, frame.number + 1)
+        frame.results = {**frame.results, **back.results}
+        frame.executions.append(self._chronicle.in_order(frame.results))
+        verdict = self._vote(frame, frame.results)
+        ok = not back.failure and parts.rules.is_compared(verdict)
+        if not ok:
+            self._spacing.failed(frame.number, back.first_frame)
+        how = Repaired(ok, back.detail, duration_wall_us=spent_us)
+        cause = "no majority" if len(parts.nodes) > 1 else "the only node failed"
+        if parts.rules.size > 1 and len(nodes) < len(parts.recovery.in_service):
+            cause = "nothing to compare with"
+        for node in nodes:
+            self._chronicle.repair(frame.number, node.name, "rollback", cause, how, ok=ok)
+        parts.metrics.rollbacks += 1
+        if ok:
+            parts.metrics.recoveries += 1
+            frame.healed.update(node.name for node in nodes)
+            wrong = verdict.state != parts.golden.state_digest  # a checkpoint may have kept damage
+            for node in nodes:
+                parts.classifier.contaminated(node.name, wrong)
+            for name in back.restarted:
+                boots = boots_of(parts.by_name[name].board)
+                parts.classifier.healed(name, "restart", boots)
+        return verdict
+
+    # --- orders, and what has come to its end ---------------------------------------------------
+
+    def _observe(self, frame: FrameWork, verdict: Verdict) -> list[Action]:
+        actions: list[Action] = []
+        for node in self._parts.nodes:
+            result = frame.results.get(node.name)
+            if result is None:
+                continue
+            if result.host:  # nobody's fault but ours
+                self._chronicle.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
+                if result.out_of_step:
+                    actions += self._parts.recovery.excuse(frame.number, node.name)
+            elif result.late:  # a slip, until it lasts
+                self._chronicle.slip(
+                    frame.number, node.name, 0, "no answer by the end of the frame"
+                )
+            seen = observation(result, verdict)
+            if seen is not None:
+                actions += self._parts.recovery.observe(frame.number, node.name, seen)
+        self._chronicle.transitions()
+        return actions
+
+    def _refresh_if_alone(self, frame: FrameWork) -> None:
+        """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
+        parts = self._parts
+        if len(parts.nodes) > 1 or not parts.scenario.upsets.one_at_a_time:
+            return
+        node = parts.nodes[0]
+        result = frame.results.get(node.name)
+        if result is None or result.status != DONE or not parts.classifier.open:
+            return
+        if result.state_digest != parts.golden.state_digest:
+            how = parts.mechanic.refresh(node, frame.number)
+            self._chronicle.repair(
+                frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
+            )
+            if how.ok:
+                frame.results[node.name] = NodeResult(
+                    DONE, 0, result.output_digest, parts.golden.state_digest
+                )
+
+    def _settle(self, frame: FrameWork) -> None:
+        """Give open upsets their outcome where the node is itself again, or given up."""
+        parts = self._parts
+        for node in parts.nodes:
+            state = parts.recovery.state(node.name)
+            if state is NodeState.ISOLATED:
+                parts.classifier.settle(frame.number, node.name, isolated=True)
+            elif state is NodeState.VOTING and not parts.delivery.is_watched(node.name):
+                if node.name in frame.healed or self._is_clean(frame, node):
+                    parts.classifier.settle(frame.number, node.name)
+
+    def _damaged_agents(self) -> set[str]:
+        """Nodes in whose agent's memory an upset lies."""
+        classifier = self._parts.classifier
+        return {
+            name
+            for name, dormant in classifier.dormant.items()
+            if any(u.plan.target == "agent" for u in (*classifier.open_on(name), *dormant))
+        }
+
+    def _is_clean(self, frame: FrameWork, node: Node) -> bool:
+        result = frame.results.get(node.name)
+        return (
+            result is not None
+            and result.status == DONE
+            and result.state_digest == self._parts.golden.state_digest
+        )
+
+
+def _can_go_back(result: NodeResult) -> bool:
+    """A board answers for this node, and may compute."""
+    return result.status in (DONE, CRASHED, HUNG, ABSENT) and not result.suspended

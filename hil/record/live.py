@@ -1,0 +1,386 @@
+"""A record as the screen reads it: now and then, a few rows at a time, and only what is new.
+
+The run may not have begun, may be writing, may have ended, may be deleted under our eyes. Nothing
+here raises for any of that: it is a state. Readers of a WAL database do not wait for its writer,
+and the writer does not wait for them. Only at the end of a run the file must be free for a moment,
+so that it becomes a plain one: a finished record is read as one that nobody changes until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hil.errors import KernelError, RecordError
+from hil.record.opening import beside, is_plain, open_to_read, tidy
+from hil.record.schema import SCHEMA_VERSION
+from hil.record.timeline import Timeline
+from hil.redundancy.voting import Verdict, VerdictKind, record_length, unpack
+
+__all__ = ["ALONE_MAX", "Pulse", "Source", "State", "newest_run"]
+
+EVERYTHING: Final = 2**62
+"""A frame after all others."""
+ALONE_MAX: Final = 10_000
+_BUSY_MS: Final = 50
+_ANSWERED: Final = (0, 1, 2, 3)  # hil_node_status_t: done, crashed, hung, absent
+_VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_STATUS_AT: Final = 32
+_NODE_LEN: Final = 18
+
+
+class State(enum.Enum):
+    """What a record is at this moment."""
+
+    WAITING = "waiting"  # there is none yet
+    RUNNING = "running"
+    ENDED = "ended"
+    LOST = "lost"  # it was there, and is gone or cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When the writer was last heard of."""
+
+    frame: int
+    wall_us: int
+    unix_us: int
+    pid: int
+
+
+class Source:
+    """The record of the run in `run` (its folder, or the run.db itself).
+
+    `changed` counts what poll has found new; `state`, `reason`, `meta`, `names`, `pulse` and `last`
+    (the newest frame, -1 without one) are as of the last poll. `epoch` counts the records that were
+    opened: another one in the same place has nothing in common with the one before."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.state = State.WAITING
+        self.reason = "the run has not begun"
+        self.meta: dict[str, Any] = {}
+        self.nodes: tuple[sqlite3.Row, ...] = ()
+        self.pulse: Pulse | None = None
+        self.last = -1
+        self.time = Timeline()
+        self.changed = 0
+        self.epoch = 0
+        self._db: sqlite3.Connection | None = None
+        self._version = -1
+        self._identity: tuple[int, int] | None = None
+        self._frozen: tuple[int, int] | None = None
+        """Change time and size of a finished record, while it is read without any lock."""
+        self._block: tuple[int, int, bytes] = (0, 0, b"")
+        self._positions: dict[str, tuple[int, int, int]] = {}
+        """By table: at which `changed`, of which frame, where."""
+
+    @property
+    def path(self) -> Path:
+        return self.run if self.run.is_file() else self.run / "run.db"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(row["name"] for row in self.nodes)
+
+    @property
+    def frame_us(self) -> int:
+        scenario = self.meta.get("scenario")
+        ms = scenario.get("frame_ms", 10.0) if isinstance(scenario, dict) else 10.0
+        return round(float(ms) * 1000)
+
+    @property
+    def outcome(self) -> str:
+        return str(self.meta.get("outcome", ""))
+
+    # --- keeping up ---------------------------------------------------------------------------
+
+    def poll(self) -> bool:
+        """Look whether there is anything new. Returns whether there is."""
+        try:
+            found = self._looked()
+        except RecordError as error:
+            found = self._gone(f"it cannot be read: {error.message}")
+        except (sqlite3.Error, OSError, ValueError) as error:
+            found = self._gone(f"it cannot be read: {error}")
+        self.changed += found
+        return found
+
+    def _looked(self) -> bool:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return self._gone("its record is gone") if self._identity else False
+        identity = (status.st_dev, status.st_ino)
+        if self._db is None or identity != self._identity:
+            return self._opened(identity)
+        if self._frozen is not None:
+            if self._frozen == (status.st_mtime_ns, status.st_size) and not self._has_wal():
+                return False
+            self._reopen(frozen=None)
+        version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        if version == self._version and self.state is not State.LOST:
+            return False  # what could not be read once (a lock, a bad sector) is tried again
+        with self.moment():
+            self._refresh(self._db)
+        self._version = version
+        self._let_go_of_finished()
+        return True
+
+    def _has_wal(self) -> bool:
+        return self.path.is_file() and beside(self.path.resolve(), "-wal")
+
+    def _let_go_of_finished(self) -> None:
+        """The run has ended, and all of it is in the file: whoever wrote it wants to have it alone
+        now, to make a plain file of it."""
+        if self.state is State.ENDED and not self._has_wal() and not is_plain(self.path):
+            status = self.path.stat()
+            self._reopen(frozen=(status.st_mtime_ns, status.st_size))
+
+    def _reopen(self, frozen: tuple[int, int] | None) -> None:
+        """The same record by another connection."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        self._db = self._connect(immutable=frozen is not None)
+        self._frozen, self._version = frozen, -1
+
+    def _connect(self, *, immutable: bool) -> sqlite3.Connection:
+        db = open_to_read(
+            self.path, immutable=immutable, check_same_thread=False, isolation_level=None
+        )
+        db.row_factory = sqlite3.Row
+        db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        return db
+
+    def _opened(self, identity: tuple[int, int]) -> bool:
+        self.close()
+        db = self._connect(immutable=False)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise ValueError(f"it was written by a newer hil (schema {version}, this one knows "
+                                 f"{SCHEMA_VERSION}); watch it with that one")  # fmt: skip
+            self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
+        except (sqlite3.Error, ValueError):
+            db.close()
+            raise
+        if version == 0:  # its tables are made in one go, in a moment
+            db.close()
+            return False
+        self._db, self._identity, self._frozen = db, identity, None
+        self.epoch += 1
+        self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
+        self._block = (0, 0, b"")
+        self._positions.clear()
+        with self.moment():
+            self._refresh(db)
+        self._let_go_of_finished()
+        return True
+
+    def _gone(self, reason: str) -> bool:
+        news = self.state is not State.LOST or self.reason != reason
+        if self.state is not State.WAITING or "gone" not in reason:
+            self.state, self.reason = State.LOST, reason
+        return news
+
+    def _refresh(self, db: sqlite3.Connection) -> None:
+        outcome = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
+        told = outcome[0] if outcome else "running"
+        if told != self.meta.get("outcome"):
+            self.meta = {row[0]: _value(row[1]) for row in db.execute("SELECT * FROM meta")}
+            self.meta.setdefault("outcome", told)
+        self.state = State.RUNNING if told == "running" else State.ENDED
+        self.reason = ""
+        if not self.nodes:
+            self.nodes = tuple(db.execute("SELECT * FROM nodes ORDER BY idx"))
+        row = db.execute(
+            "SELECT first_frame + count - 1 FROM blocks ORDER BY first_frame DESC LIMIT 1"
+        ).fetchone()
+        self.last = row[0] if row else -1
+        self._skips(db)
+        with contextlib.suppress(sqlite3.OperationalError):  # a record of before there was one
+            row = db.execute("SELECT frame, wall_us, unix_us, pid FROM pulse").fetchone()
+            self.pulse = Pulse(*row) if row else None
+
+    def _skips(self, db: sqlite3.Connection) -> None:
+        if self.frame_us != self.time.frame_us or self.last < self.time.known:
+            self.time = Timeline(self.frame_us)
+        with contextlib.suppress(sqlite3.OperationalError):
+            for frame, t_us in db.execute(
+                "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
+            ):
+                self.time.skip(frame, t_us)
+
+    def writer_is_gone(self) -> bool:
+        """The process that wrote it has ended without a word. False where that cannot be known."""
+        if self.state is not State.RUNNING or self.pulse is None:
+            return False
+        try:
+            os.kill(self.pulse.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def age_s(self) -> float | None:
+        """Real seconds since the writer's last commit; None where it said none."""
+        return None if self.pulse is None else max(0.0, time.time() - self.pulse.unix_us / 1e6)
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+            if self.state is State.ENDED:
+                tidy(self.path)
+
+    # --- asking -------------------------------------------------------------------------------
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that is asked within is of one moment. Kept short: it holds back the checkpoint."""
+        db = self._db
+        if db is None:
+            yield
+            return
+        db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if db.in_transaction:  # SQLite ends one itself where the file cannot be read any more
+                db.execute("ROLLBACK")
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """All rows of a query; none if there is no record (any more), or an older one that lacks
+        the table."""
+        if self._db is None:
+            return []
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                self._gone(f"it cannot be read: {error}")
+        except sqlite3.Error as error:
+            self._gone(f"it cannot be read: {error}")
+        return []
+
+    def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        found = self.rows(sql, *values)
+        return found[0] if found else None
+
+    def upto(self, head: int) -> int:
+        """How far `head` reaches: from the newest frame on view, to whatever is known. What is
+        ordered in a pause has the number of the frame that comes next."""
+        return EVERYTHING if head >= self.last else head
+
+    def position(self, table: str, frame: int) -> int:
+        """The last id in `table` whose frame is not after `frame`; 0 without one. Ids grow with
+        frames, so that halving finds it without an index."""
+        kept = self._positions.get(table)
+        if kept is not None and kept[:2] == (self.changed, frame):
+            return kept[2]
+        found = self._searched(table, frame, kept)
+        self._positions[table] = (self.changed, frame, found)
+        return found
+
+    def _searched(self, table: str, frame: int, kept: tuple[int, int, int] | None) -> int:
+        newest = self.one(f"SELECT id, frame FROM {table} ORDER BY id DESC LIMIT 1")
+        if newest is None:
+            return 0
+        last = int(newest["id"])
+        if newest["frame"] is None or newest["frame"] <= frame:
+            return last
+        low, high = 0, last
+        if kept is not None and kept[1] <= frame and kept[2] < last:  # mostly not far from here
+            low, step = kept[2], 16
+            while low + step < last and self._is_by(table, low + step, frame):
+                low, step = low + step, 2 * step
+            high = min(last, low + step)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._is_by(table, middle, frame):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _is_by(self, table: str, at: int, frame: int) -> bool:
+        """Whether the row `at`, or the last one before it that tells a frame, is not after it."""
+        row = self.one(
+            f"SELECT frame FROM {table} WHERE id <= ? AND frame IS NOT NULL "
+            "ORDER BY id DESC LIMIT 1",
+            at,
+        )
+        return row is None or bool(row["frame"] <= frame)
+
+    def _block_of(self, frame: int) -> tuple[int, int, bytes]:
+        first, count, _ = self._block
+        if not first <= frame < first + count:
+            row = self.one(
+                "SELECT first_frame, count, data FROM blocks WHERE first_frame <= ? "
+                "ORDER BY first_frame DESC LIMIT 1",
+                frame,
+            )
+            self._block = (row[0], row[1], row[2]) if row else (0, 0, b"")
+        return self._block
+
+    def verdict(self, frame: int) -> Verdict | None:
+        """The recorded verdict of a frame; None if there is none that can be read."""
+        if frame < 0 or not self.nodes:
+            return None
+        first, count, data = self._block_of(frame)
+        size = record_length(len(self.nodes))
+        if not first <= frame < first + count:
+            return None
+        try:
+            return unpack(data[(frame - first) * size : (frame - first + 1) * size])
+        except KernelError:
+            return None
+
+    def last_answer(self, frame: int, node: int) -> int | None:
+        """The last frame up to `frame`, of those in its block, in which a node said anything."""
+        first, count, data = self._block_of(frame)
+        if not first <= frame < first + count:
+            return None
+        said = data[_STATUS_AT + _NODE_LEN * node :: record_length(len(self.nodes))]
+        at = max(said.rfind(bytes([status]), 0, frame - first + 1) for status in _ANSWERED)
+        return first + at if at >= 0 else None
+
+    def frames_alone(self, frame: int) -> int:
+        """How many consecutive frames, the last of them `frame`, one node answered alone; no more
+        than ALONE_MAX are counted."""
+        alone, size, at = bytes([VerdictKind.SIMPLEX.value]), record_length(len(self.nodes)), frame
+        while frame - at < ALONE_MAX:
+            first, count, data = self._block_of(at)
+            if not first <= at < first + count:
+                return frame - at
+            kinds = data[_VERDICT_AT : (at - first + 1) * size : size]
+            rest = len(kinds.rstrip(alone))
+            if rest:
+                return min(ALONE_MAX, frame - (first + rest - 1))
+            at = first - 1
+        return ALONE_MAX
+
+
+def _value(text: str) -> Any:
+    """A meta value as it was before it was written."""
+    if text[:1] in "{[":
+        with contextlib.suppress(ValueError):
+            return json.loads(text)
+    return text
+
+
+def newest_run(folder: Path = Path("runs")) -> Path | None:
+    """The run below `folder` that was begun last; None if there is none."""
+    found = [path for path in folder.glob("*") if path.is_dir()]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -1,0 +1,165 @@
+"""The voter: what came of each node in one frame, and the verdict on it. Pure.
+
+The decision itself is C (`lockstep_vote` in csrc/host/lockstep.c), the same for single frames,
+for batches and for recordings that are voted again; this module gives it Python values. Packed
+frames are what the record stores and what the run digest is made of."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from hil._kernel import ffi, lib
+from hil.kernel import check
+
+MAX_NODES: Final[int] = lib.VOTE_MAX_NODES
+
+
+class VerdictKind(enum.IntEnum):
+    """hil_verdict_kind_t; the names are those of metrics and summaries."""
+
+    UNANIMOUS = lib.VERDICT_UNANIMOUS
+    MAJORITY = lib.VERDICT_MAJORITY
+    SIMPLEX = lib.VERDICT_SIMPLEX
+    NO_MAJORITY = lib.VERDICT_NO_MAJORITY
+    NO_QUORUM = lib.VERDICT_NO_QUORUM
+
+
+class NodeStatus(enum.IntEnum):
+    """hil_node_status_t: what came of a node in a frame."""
+
+    DONE = lib.NODE_DONE
+    CRASHED = lib.NODE_CRASHED
+    HUNG = lib.NODE_HUNG
+    ABSENT = lib.NODE_ABSENT
+    SILENT = lib.NODE_SILENT
+    EXCLUDED = lib.NODE_EXCLUDED
+
+
+_KINDS: Final = {int(kind): kind for kind in VerdictKind}
+
+DELIVERED: Final[int] = lib.LOCKSTEP_DELIVERED
+CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
+RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
+STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
+FAIL_SILENT: Final[int] = lib.LOCKSTEP_FAIL_SILENT
+HELD: Final[int] = lib.LOCKSTEP_HELD
+HELD_WRONG: Final[int] = lib.LOCKSTEP_HELD_WRONG
+
+
+class Ballot(NamedTuple):
+    """One node's part in a frame: how its step ended, and the digests it sent (0 without)."""
+
+    status: int
+    signal: int = 0
+    output_digest: int = 0
+    state_digest: int = 0
+
+
+class Verdict(NamedTuple):
+    """The decision on one frame. Masks have bit i for node i; `output` and `state` are the agreed
+    digests (0: none). `record` is the packed frame."""
+
+    frame: int
+    kind: VerdictKind
+    voters: int
+    flags: int
+    agree: int
+    dissent: int
+    latent: int
+    output: int
+    state: int
+    ballots: tuple[Ballot, ...]
+    record: bytes
+
+    @property
+    def delivered(self) -> bool:
+        return bool(self.flags & DELIVERED)
+
+    @property
+    def correct(self) -> bool:
+        return bool(self.flags & CORRECT)
+
+    @property
+    def held(self) -> bool:
+        """Nothing of this frame left the system, but the last voted output once more."""
+        return bool(self.flags & HELD)
+
+    @property
+    def held_wrong(self) -> bool:
+        """And that output was wrong in its own frame already."""
+        return bool(self.flags & HELD_WRONG)
+
+
+def record_length(nodes: int) -> int:
+    """Bytes of one packed frame."""
+    return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
+
+
+_RECORD_MAX: Final = record_length(MAX_NODES)
+
+
+def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
+    return Verdict(
+        f.frame, _KINDS[f.verdict], f.voters, f.flags, f.agree, f.dissent, f.latent,
+        f.output, f.state, tuple(ballots), record,
+    )  # fmt: skip
+
+
+def vote(
+    frame: int,
+    ballots: Sequence[Ballot],
+    voters: int,
+    golden_output: int | None = None,
+    *,
+    re_executed: bool = False,
+    fail_silent: bool = False,
+    held: int = 0,
+) -> Verdict:
+    """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
+    marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
+    delivers nothing. `held`: HELD, with HELD_WRONG or not, if the last voted output leaves the
+    system again where this frame has none. KernelError for more than 7 nodes."""
+    f = ffi.new("hil_lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
+    f.frame, f.nodes, f.voters = frame, len(ballots), voters
+    f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
+    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
+        node.status, node.signal, node.output_digest, node.state_digest = ballot
+    check(lib.lockstep_vote(f), "lockstep_vote")
+    if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
+        f.flags |= CORRECT
+    packed = ffi.new("uint8_t[]", _RECORD_MAX)
+    length = check(lib.lockstep_pack(f, packed, _RECORD_MAX), "lockstep_pack")
+    return _verdict(f, ballots, ffi.buffer(packed, length)[:])
+
+
+def unpack(record: bytes | memoryview) -> Verdict:
+    """A verdict from its packed frame. KernelError if the bytes are none."""
+    f = ffi.new("hil_lockstep_frame_t *")
+    length = check(lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack")
+    ballots = [
+        Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]
+    ]
+    return _verdict(f, ballots, bytes(record[:length]))
+
+
+def unpack_all(block: bytes, nodes: int) -> Iterator[Verdict]:
+    """The verdicts of a block of packed frames of equally many nodes."""
+    size = record_length(nodes)
+    for at in range(0, len(block), size):
+        yield unpack(block[at : at + size])
+
+
+def vote_again(recorded: Verdict) -> Verdict:
+    """The verdict that the recorded ballots give now. What no vote can know is taken over: the
+    CORRECT flag, and whether something was held."""
+    return vote(
+        recorded.frame,
+        recorded.ballots,
+        recorded.voters,
+        recorded.output if recorded.correct else None,
+        re_executed=bool(recorded.flags & RE_EXECUTED),
+        fail_silent=bool(recorded.flags & FAIL_SILENT),
+        held=recorded.flags & (HELD | HELD_WRONG),
+    )

@@ -1,0 +1,1 @@
+"""The kinds of boards: in this process, in a process, on a line."""

@@ -1,0 +1,45 @@
+"""From a scenario's nodes to nodes with boards."""
+
+from __future__ import annotations
+
+from hil.clock import HOST, Clock
+from hil.rig.backends.inproc import InprocBoard
+from hil.rig.backends.process import ProcessBoard, find_agent
+from hil.rig.backends.serial_board import SerialBoard
+from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.node import Board, Node
+from hil.rig.power import make
+from hil.scenario import BoardKind, Scenario, Target
+from hil.scenario import Node as NodeSpec
+
+
+def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
+    if spec.board is BoardKind.INPROC:
+        return InprocBoard(spec.name, index)
+    if spec.board is BoardKind.PROCESS:
+        return ProcessBoard(spec.name, find_agent())
+    if spec.board is BoardKind.EMULATED:
+        return EmulatedBoard(spec.name, can_return=beside)
+    power = None if spec.power is None else make(spec.name, spec.power)
+    return SerialBoard(
+        spec.name, spec.port or "", spec.baud, fast_baud=spec.fast_baud,
+        adapter=spec.adapter, serial=spec.serial, power=power,
+    )  # fmt: skip
+
+
+def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
+    """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
+    upsets = scenario.upsets
+    # What depends on real time anyway goes on while an emulated board boots; a run that shall be
+    # the same every time waits for it.
+    beside = scenario.pace_factor is not None or any(
+        target is Target.BOARD_RAM
+        for target in (
+            *(event.target for event in upsets.events),
+            *(target for rate in upsets.rates for target in rate.targets),
+        )
+    )
+    return [
+        Node(spec.name, index, _board(spec, index, beside=beside), clock)
+        for index, spec in enumerate(scenario.rig.nodes)
+    ]

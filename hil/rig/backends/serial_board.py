@@ -1,0 +1,68 @@
+"""Real boards on a serial port, and their power where something can switch it."""
+
+from __future__ import annotations
+
+from hil.errors import SetupError
+from hil.rig.discovery import adapters
+from hil.rig.power import Power
+from hil.rig.transport import SerialTransport
+
+
+class SerialBoard:
+    """A board behind any pyserial port or URL, or on an adapter that is found wherever it is.
+    `baud` is the rate that its agent was started with, `fast_baud` the one to raise the line to;
+    `serial` is its own serial number, `power` what switches it, if these are known."""
+
+    kind = "serial"
+    can_return = True
+    hold_up_us = 2_000_000
+    """What capacitors, on the board and in its supply, may keep it running for."""
+
+    def __init__(
+        self,
+        name: str,
+        port: str,
+        baud: int,
+        *,
+        fast_baud: int | None = None,
+        adapter: str | None = None,
+        serial: str | None = None,
+        power: Power | None = None,
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.fast_baud = fast_baud
+        self.adapter = adapter
+        self.serial = serial
+        self.power = power
+        self.can_cycle = power is not None
+        self._baud = baud
+
+    def connect(self) -> SerialTransport:
+        """Open the port. SetupError if it is missing, in use, or not permitted."""
+        if self.adapter is not None:
+            self.port = adapters.find(self.adapter)
+        return SerialTransport(self.port, self._baud)
+
+    def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
+        """Nothing is known of a board but what its link says."""
+        return None
+
+    def _switch(self) -> Power:
+        if self.power is None:
+            raise SetupError(
+                f"node {self.name}: nothing is known that switches its power",
+                remedy="add `power:` to the board in the bench file (boards/README.md)",
+            )
+        return self.power
+
+    def power_off(self) -> None:
+        self._switch().off()
+
+    def power_cycle(self) -> None:
+        self._switch().cycle()
+
+    def shut_down(self) -> None:
+        """The board stays as it is; only the port is closed, by its link."""
+        if self.power is not None:
+            self.power.close()

@@ -1,0 +1,1 @@
+"""Finds the boards that are attached, and writes the bench file."""

@@ -1,0 +1,406 @@
+"""Discover: which boards are there, and what a bench file should say of them.
+
+Probes candidate ports, matches what answers with the boards of a bench file, and writes only what
+has changed: ports that moved, boards that came back, are away, or are new. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.board_types.profile import profile_of_model
+from hil.errors import RecordError, SetupError
+from hil.rig.discovery.adapters import Adapter, adapters, fitting
+from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
+from hil.scenario.bench import Bench, BenchBoard, load_bench, parse_bench
+from hil.scenario.bench_edit import BenchText, fresh_text, is_accepted
+from hil.wire.messages import Hello
+
+__all__ = ["Change", "Discovery", "discover", "merge"]
+
+_GONE = {"missing", "silent", "talks", "version", "other"}
+"""Why a board of the bench is called absent; a busy port, or one we may not open, says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a bench file says anew: kind is new, moved, back, absent or rate."""
+
+    board: str
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Discovery:
+    """What was found: every port that was probed, and the board of the bench behind it."""
+
+    probed: list[Probed]
+    names: dict[str, str] = field(default_factory=dict)
+    """The name in the bench file, by port."""
+    changes: list[Change] = field(default_factory=list)
+    bench: Path | None = None
+    left_out: list[str] = field(default_factory=list)
+    """What could not be written to the bench file, and why."""
+
+    @property
+    def answered(self) -> list[Probed]:
+        return [p for p in self.probed if p.hello is not None]
+
+    @property
+    def doubtful(self) -> list[str]:
+        """Serial numbers that several boards say are theirs."""
+        count = Counter(p.hello.serial for p in self.probed if p.hello and p.hello.serial)
+        return [serial for serial, boards in count.items() if boards > 1]
+
+    def _notes(self) -> list[str]:
+        shared = [
+            f"serial number {serial} answers at several ports: a board with two agents, or boards "
+            "without numbers of their own; they are told apart by their ports alone"
+            for serial in self.doubtful
+        ]
+        return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ok": bool(self.answered),
+            "bench": None if self.bench is None else str(self.bench),
+            "boards": [self._board_json(p, p.hello) for p in self.probed if p.hello is not None],
+            "others": [
+                {
+                    "port": p.port, "adapter": p.identity, "why": p.why, "reason": p.reason,
+                    "remedy": p.remedy,
+                }
+                for p in self.probed
+                if p.hello is None
+            ],
+            "changes": [
+                {"board": c.board, "kind": c.kind, "detail": c.detail} for c in self.changes
+            ],
+            "notes": self._notes(),
+        }  # fmt: skip
+
+    def _board_json(self, p: Probed, told: Hello) -> dict[str, Any]:
+        return {
+            "name": self.names.get(p.port), "port": p.port, "adapter": p.identity,
+            "baud": p.baud if has_rate(p.port) else None, "board": told.board, "arch": told.arch,
+            "serial": told.serial or None, "agent_version": told.version, "cores": told.cores,
+            "memory_mib": told.memory_mib, "targets": sorted(told.targets),
+        }  # fmt: skip
+
+
+def _socket_note(p: Probed) -> str | None:
+    """A note if the adapter of a board that answered is not known by its number."""
+    adapter = p.adapter
+    if adapter is None or not (adapter.serial or adapter.location) or adapter.number_doubt is None:
+        return None
+    if p.identity is None:
+        return (
+            f"{p.port}: nothing identifies the adapter ({adapter.number_doubt}), so the board is "
+            "known by its port alone, which changes with the order of plugging in"
+        )
+    return (
+        f"{p.port}: the adapter is known by its USB socket ({p.identity}), because "
+        f"{adapter.number_doubt}; keep it in that socket"
+    )
+
+
+def discover(
+    ports: Sequence[str] = (),
+    bauds: Sequence[int] = USUAL_BAUDS,
+    bench: Path | None = None,
+    wait_s: float = 0.6,
+    on_done: Callable[[Probed], None] = lambda _: None,
+) -> Discovery:
+    """Probe `ports` (none: all that this computer has, and those of the bench file), and write what
+    was found to `bench`. ConfigError if that file is wrong, SetupError if it cannot be merged."""
+    known = load_bench(bench) if bench is not None and not _is_blank(bench) else None
+    here = adapters()
+    candidates = _candidates(ports, known, here)
+    found = Discovery(_without_doubles(probe_all(candidates, bauds, wait_s, on_done)), bench=bench)
+    if bench is not None and (known is not None or found.answered):
+        text = merge(found, known, bench, here)
+        _write(bench, text)
+    return found
+
+
+def _is_blank(bench: Path) -> bool:
+    """Nothing is there, or nothing is in it."""
+    return not bench.exists() or (bench.is_file() and not bench.read_bytes().strip())
+
+
+def _write(bench: Path, text: str) -> None:
+    """All of it or nothing: the file may be the only one of its kind."""
+    content = text.encode()
+    if bench.exists() and bench.read_bytes() == content:
+        return
+    if bench.exists() and not os.access(bench, os.W_OK):
+        raise RecordError(f"cannot write {bench}: it is read-only", remedy=f"chmod u+w {bench}")
+    beside = bench.with_name(f".{bench.name}.new")
+    try:
+        beside.write_bytes(content)
+        if bench.exists():
+            beside.chmod(bench.stat().st_mode & 0o777)
+        beside.replace(bench.resolve())
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise RecordError(
+            f"cannot write {bench}: {error.strerror}", remedy="choose another file with -o"
+        ) from error
+
+
+def _same(first: str, second: str) -> bool:
+    if "://" in first or "://" in second:
+        return first == second
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _adapter_at(port: str, here: Sequence[Adapter]) -> Adapter | None:
+    return next((a for a in here if "://" not in port and _same(a.device, port)), None)
+
+
+def _candidates(
+    ports: Sequence[str], known: Bench | None, here: Sequence[Adapter]
+) -> list[Candidate]:
+    wanted: list[Candidate] = []
+    boards = known.boards if known else ()
+
+    def add(port: str, adapter: Adapter | None, baud: int | None) -> None:
+        if not any(_same(port, candidate.port) for candidate in wanted):
+            wanted.append(Candidate(port, adapter, baud))
+
+    for port in ports:
+        add(port, _adapter_at(port, here), _said_rate(port, boards))
+    if ports:
+        return wanted
+    for board in boards:
+        at = _adapter_of(board, here)
+        if board.adapter is None and board.port is not None:
+            add(board.port, _adapter_at(board.port, here), board.baud)
+        elif at is not None:
+            add(at.stable or at.device, at, board.baud)
+    for adapter in here:
+        add(adapter.stable or adapter.device, adapter, None)
+    return wanted
+
+
+def _said_rate(port: str, boards: Sequence[BenchBoard]) -> int | None:
+    return next((b.baud for b in boards if b.port is not None and _same(b.port, port)), None)
+
+
+def _adapter_of(board: BenchBoard, here: Sequence[Adapter]) -> Adapter | None:
+    """The adapter that is meant; of several that may be, the one at the board's port."""
+    if board.adapter is None:
+        return None
+    candidates = fitting(board.adapter, here)
+    if len(candidates) > 1:
+        candidates = [a for a in candidates if board.port and _same(a.device, board.port)]
+    return candidates[0] if candidates else None
+
+
+def _without_doubles(probed: list[Probed]) -> list[Probed]:
+    """A board that is reached two ways is one board."""
+    first: dict[int, str] = {}
+    out: list[Probed] = []
+    for p in probed:
+        if p.hello is not None and p.hello.boot_id in first:
+            other = first[p.hello.boot_id]
+            out.append(
+                Probed(p.port, p.adapter, why="double", reason=f"the same board as at {other}")
+            )
+            continue
+        if p.hello is not None:
+            first[p.hello.boot_id] = p.port
+        out.append(p)
+    return out
+
+
+# --- the bench file ---------------------------------------------------------------------------
+
+
+def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Adapter]) -> str:
+    """The text of the bench file after what was found; notes names and changes in `found`.
+
+    The text is accepted as a bench file. Raises SetupError if that cannot be reached."""
+    matched = _match(found, known, here)
+    if known is None:
+        new = _new_boards(found, (), ())
+        if not new:
+            raise SetupError(
+                "no board that answered can be written to a bench file: " + found.left_out[-1],
+                remedy="give its port a plain name, for example a symbolic link",
+            )
+        return fresh_text(new)
+    original = bench.read_bytes().decode("utf-8")
+    ends = "\r\n" if original.count("\r\n") == original.count("\n") > 0 else "\n"
+    text = BenchText(original.replace(ends, "\n"), str(bench))
+    for index, board in enumerate(known.boards):
+        there = next((p for p in found.probed if matched.get(p.port) == index), None)
+        if there is not None:
+            found.names[there.port] = board.name
+            _update(found, text, index, board, there, here)
+        elif not board.absent and (why := _why_gone(board, found, here)):
+            text.set_key(index, "absent", value=True)
+            found.changes.append(Change(board.name, "absent", why))
+    taken = [board.name for board in known.boards]
+    for entry, comment in _new_boards(found, taken, parse_bench(text.text).boards):
+        text.append(entry, comment)
+    return text.finished().replace("\n", ends)
+
+
+def _new_boards(
+    found: Discovery, names: Sequence[str], others: Sequence[BenchBoard]
+) -> list[tuple[dict[str, object], str]]:
+    """An entry and a comment for each board that answered and has no name yet, beside `others`."""
+    taken = list(names)
+    used: set[object] = {board.adapter for board in others if not board.absent}
+    new: list[tuple[dict[str, object], str]] = []
+    for p in found.answered:
+        assert p.hello is not None
+        if p.port in found.names:
+            continue
+        name = _name_for(p.hello, taken)
+        entry = _entry_of(name, p)
+        if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
+            entry["fast_baud"] = fast
+        if p.hello.serial in found.doubtful:  # it identifies nothing
+            del entry["serial"]
+        if entry.get("adapter") in used - {None}:
+            del entry["adapter"]
+        if not _made_acceptable(entry, p.port, found):
+            continue
+        taken.append(name)
+        used.add(entry.get("adapter"))
+        found.names[p.port] = name
+        found.changes.append(Change(name, "new", p.port))
+        new.append((entry, _comment_of(p.hello)))
+    return new
+
+
+def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> bool:
+    """Take out of a new board what a bench file cannot say (what a board or an adapter calls itself
+    can be anything); return whether it is a board still."""
+    alone: dict[str, dict[str, object]] = {
+        "port": {}, "adapter": {}, "serial": {"port": "/dev/null"}
+    }  # fmt: skip
+    for key, more in alone.items():
+        if key in entry and not is_accepted({"name": "x", **more, key: entry[key]}):
+            left_out = entry.pop(key)
+            found.left_out.append(f"{port}: a bench file cannot have the {key} {left_out!r}")
+    return is_accepted(entry)
+
+
+def _match(found: Discovery, known: Bench | None, here: Sequence[Adapter]) -> dict[str, int]:
+    """Index of the bench's board for each port that answers. The board's own number counts most (it
+    is the board that is meant, wherever it hangs now), then its adapter, then its port."""
+    out: dict[str, int] = {}
+    boards = list(enumerate(known.boards)) if known else []
+    ways: tuple[Callable[[BenchBoard, Probed], bool], ...] = (
+        lambda board, p: board.serial not in {None, *found.doubtful} and _has_its_number(board, p),
+        lambda board, p: _may_be(board, p) and _is_on_its_adapter(board, p, here),
+        lambda board, p: _may_be(board, p) and _is_at_its_port(board, p),
+    )
+    for fits in ways:
+        for p in found.answered:
+            free = [(i, board) for i, board in boards if i not in out.values()]
+            index = next((i for i, board in free if fits(board, p)), None)
+            if p.port not in out and index is not None:
+                out[p.port] = index
+    return out
+
+
+def _has_its_number(board: BenchBoard, p: Probed) -> bool:
+    return p.hello is not None and board.serial == p.hello.serial
+
+
+def _may_be(board: BenchBoard, p: Probed) -> bool:
+    """No serial number says that it is another board."""
+    told = p.hello
+    return told is None or not (board.serial and told.serial) or board.serial == told.serial
+
+
+def _is_on_its_adapter(board: BenchBoard, p: Probed, here: Sequence[Adapter]) -> bool:
+    return p.adapter is not None and p.adapter == _adapter_of(board, here)
+
+
+def _is_at_its_port(board: BenchBoard, p: Probed) -> bool:
+    return board.adapter is None and board.port is not None and _same(board.port, p.port)
+
+
+def _why_gone(board: BenchBoard, found: Discovery, here: Sequence[Adapter]) -> str:
+    """Why a board of the bench is not there; empty if that is not known."""
+    adapter = _adapter_of(board, here)
+    if board.adapter is not None and adapter is None:
+        many = len(fitting(board.adapter, here))
+        return f"{board.adapter} is {f'one of {many} adapters' if many else 'not plugged in'}"
+    port = adapter.device if adapter is not None else board.port
+    for p in found.probed:
+        if port is None or not _same(p.port, port):
+            continue
+        if p.hello is not None:
+            return f"another board answers there (serial number {p.hello.serial or 'unknown'})"
+        return p.reason if p.why in _GONE else ""
+    return ""  # it was not looked for
+
+
+def _is_elsewhere(adapter: str, p: Probed, here: Sequence[Adapter]) -> bool:
+    """Whether `adapter` of a bench file no longer says, or not alone, where the board hangs."""
+    return p.adapter is None or fitting(adapter, here) != [p.adapter]
+
+
+def _update(
+    found: Discovery, text: BenchText, index: int, board: BenchBoard, p: Probed,
+    here: Sequence[Adapter],
+) -> None:  # fmt: skip
+    if board.absent:
+        text.set_key(index, "absent", value=False)
+        found.changes.append(Change(board.name, "back", p.port))
+    if board.adapter is not None and _is_elsewhere(board.adapter, p, here):
+        text.set_key(index, "adapter", p.identity)
+        where = f"adapter {p.identity}" if p.identity else f"{p.port}, which has no identity"
+        found.changes.append(Change(board.name, "moved", f"to {where}"))
+    if board.port is not None and not _same(board.port, p.port):
+        text.set_key(index, "port", p.port)
+        found.changes.append(Change(board.name, "moved", f"from {board.port} to {p.port}"))
+    if has_rate(p.port) and board.baud != p.baud:
+        text.set_key(index, "baud", p.baud)
+        found.changes.append(Change(board.name, "rate", f"answers at {p.baud}, not {board.baud}"))
+
+
+def _entry_of(name: str, p: Probed) -> dict[str, object]:
+    entry: dict[str, object] = {"name": name, "port": p.port}
+    if p.identity is not None:
+        entry["adapter"] = p.identity
+    if has_rate(p.port) and p.baud != 115200:
+        entry["baud"] = p.baud
+    if p.hello is not None and p.hello.serial:
+        entry["serial"] = p.hello.serial
+    return entry
+
+
+def _comment_of(told: Hello) -> str:
+    what = told.board or told.arch
+    return f"{what}, {told.cores} cores, {told.memory_mib} MiB, agent {told.version}"
+
+
+def _fast_rate(told: Hello) -> int:
+    """The rate that the profile of this kind of board names; 0 if no profile knows it. A run begins
+    at the rate at which the board answers, and comes back to it if this one does not hold."""
+    profile = profile_of_model(told.board)
+    if profile is not None and profile.serial is not None:
+        return int(profile.serial.baud.value)
+    return 0
+
+
+_SHORT = {"raspberry": "pi", "jetson": "jetson", "nvidia": "jetson"}
+
+
+def _name_for(told: Hello, taken: Sequence[str]) -> str:
+    model = told.board.lower()
+    stem = next((short for word, short in _SHORT.items() if word in model), "board")
+    return next(name for n in range(1, 1000) if (name := f"{stem}-{n}") not in taken)

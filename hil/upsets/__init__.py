@@ -1,0 +1,1 @@
+"""One upset from plan to outcome."""

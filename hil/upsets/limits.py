@@ -1,0 +1,339 @@
+"""Limits of upsets: which ticks, instructions and bits of a workload there are to be hit.
+
+An upset beyond them would not be made, or would hit something else, so it is refused before the run
+with the range that there is. What is known when:
+
+    from the scenario          ticks, sizes of memory, messages and checkpoints; of registers,
+                               stack, machine code and agent the largest that any processor has
+    from the boards' greeting  sizes of their registers
+    from the calibration       the time of a step, the instructions behind a tick (`steps`)
+
+The sizes of the stack and of the machine code are known by the board alone, at the moment of the
+hit: there an upset with a `bit` beyond them fails, and is not injected.
+
+A step of another frame may take another time, and execute other instructions, than the step that
+was measured: an upset near the end of the step can be missed, and then says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from hil._kernel import ffi, lib
+from hil.errors import ConfigError, Problem
+from hil.kernel import Workload, pack, workloads
+from hil.rig.link import ANSWER_OVERHEAD, request_bytes
+from hil.scenario import BoardKind, Direction, Event, Noise, PatternKind, Rate, Scenario, Target
+from hil.scenario.load import UNPLACED
+from hil.scenario.problems import Findings
+from hil.scenario.words import (
+    CHECKPOINT_TARGETS,
+    MEMORY_TARGETS,
+    PROCESS_TARGETS,
+    REGISTER_TARGETS,
+)
+from hil.wire.messages import Hello, Msg, step_request
+
+__all__ = ["AGENT_BITS", "BOARD_RAM_BYTES", "LARGEST_BITS", "UpsetLimits", "check_upsets"]
+
+BOARD_RAM_BYTES: Final = 960 << 20
+"""What the system of an emulated board has (hil.rig.emulated.ram; that module is not for every
+computer)."""
+
+LARGEST_BITS: Final[Mapping[Target, int]] = {
+    Target.STACK: 256 * 1024 * 8,
+    Target.GPR: 33 * 64,
+    Target.VECTOR: 512 * 8,
+}
+"""The largest stack and register sets of all ports (csrc/port/linux: WORKER_STACK_LEN, ARCH_*)."""
+
+AGENT_BITS: Final = 8 * int(lib.agent_memory_len())
+"""Of the agent's own memory on this computer's processor, and on all of 64 bits; on one of 32 bits
+it is smaller."""
+
+_TEXT_FACTOR: Final = 8
+"""No compiler makes machine code that is so many times as long as ours."""
+_PROGRAM_TICKS: Final = 1
+_SLOWEST_FACTOR: Final = 2
+_WORDS: Final = (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD)
+_WIDEST_DRAWN: Final = {
+    PatternKind.ADJACENT: 4,
+    PatternKind.ZERO_WORD: 32,
+    PatternKind.RANDOM_WORD: 32,
+}
+"""[bit] The widest that hil.upsets.planner draws."""
+
+
+def check_upsets(scenario: Scenario, workload: Workload | None = None) -> None:
+    """Raise ConfigError with every upset of `scenario` that is beyond what can be hit. `workload`:
+    what its nodes compute, by default the kernel's of that name; the sizes of a program are not
+    known without it, and not checked."""
+    UpsetLimits(scenario, workload).check()
+
+
+class UpsetLimits:
+    """The limits of the upsets of one scenario, as far as they are known.
+
+    The `learn_` methods add what the boards say; `check` then finds more. `reach`: by node and
+    tick, how many instructions are executed from there to the end of the step."""
+
+    def __init__(self, scenario: Scenario, workload: Workload | None = None) -> None:
+        self._scenario = scenario
+        self._kinds = {node.name: node.board for node in scenario.rig.nodes}
+        self._powered = {node.name: node.power is not None for node in scenario.rig.nodes}
+        known = {w.name: w for w in workloads()}
+        self._workload = workload or known.get(scenario.workload_name)
+        self._hellos: dict[str, Hello] = {}
+        self._slowest_us: int | None = None
+        self.reach: dict[str, Sequence[int]] = {}
+
+    @property
+    def ticks(self) -> int:
+        """Ticks of a fault-free step; 0 is before it, the last when the result is there."""
+        return _PROGRAM_TICKS if self._workload is None else self._workload.ticks
+
+    # --- what the boards say ------------------------------------------------------------------
+
+    def learn_board(self, node: str, hello: Hello) -> None:
+        """The board of `node` has said who it is."""
+        self._hellos[node] = hello
+
+    def learn_timing(self, slowest_us: int) -> None:
+        """The slowest fault-free step took `slowest_us` of a processor's time."""
+        self._slowest_us = slowest_us
+
+    def learn_steps(self, node: str, reach: Sequence[int]) -> None:
+        """How many instructions the board of `node` executes behind each tick, from 0 on, until the
+        step ends. Where it is more than any upset asks for, that number is enough."""
+        self.reach[node] = reach
+
+    @property
+    def steps_wanted(self) -> dict[str, int]:
+        """The most instructions behind a tick that any upset asks for, by node; none, no entry."""
+        wanted: dict[str, int] = {}
+
+        def want(nodes: Iterable[str], steps: int) -> None:
+            for node in nodes if steps else ():
+                wanted[node] = max(steps, wanted.get(node, 0))
+
+        upsets = self._scenario.upsets
+        for event in upsets.events:
+            want([event.node], event.steps)
+        for rate in upsets.rates:
+            if PROCESS_TARGETS.intersection(rate.targets):
+                want(rate.nodes or self._kinds, rate.steps_max)
+        if self._scenario.plant is not None and PROCESS_TARGETS.intersection(upsets.orbit.targets):
+            want(self._kinds, upsets.orbit.steps_max)
+        return wanted
+
+    # --- checks -------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise ConfigError with all upsets of the scenario that are beyond what is known."""
+        found = Findings()
+        upsets = self._scenario.upsets
+        for index, event in enumerate(upsets.events):
+            for path, message, remedy in self.of_event(event):
+                found.add(("upsets", "events", index, *path), message, remedy)
+        for index, rate in enumerate(upsets.rates):
+            for path, message, remedy in self._of_rate(rate):
+                found.add(("upsets", "rates", index, *path), message, remedy)
+        if self._scenario.plant is not None:
+            drawn = {PatternKind.BIT: 1.0, PatternKind.ADJACENT: 1.0}
+            for path, message, remedy in self._of_targets(upsets.orbit.targets, drawn):
+                found.add(("upsets", "orbit", *path), message, remedy)
+        if found:
+            raise ConfigError(
+                [
+                    Problem(UNPLACED, 0, 0, ".".join(["$", *map(str, path)]), message, remedy)
+                    for path, message, remedy in found
+                ]
+            )
+
+    def of_event(self, event: Event) -> Findings:
+        """What of one upset is beyond what can be hit."""
+        found = Findings()
+        self._when(event, found)
+        if event.target in CHECKPOINT_TARGETS:
+            self._checkpoint(event, found)
+        if event.target is Target.BOARD:
+            serial = self._kinds.get(event.node) is BoardKind.SERIAL
+            # Where the scenario lets events be missed, the run says how many were.
+            must = not self._scenario.upsets.allow_missed
+            if serial and must and not self._powered.get(event.node, False):
+                found.add(
+                    "target",
+                    f"nothing is known that switches the power of node {event.node}",
+                    "add `power:` to the board in the bench file, remove this upset, or let it "
+                    "be missed (`upsets: {allow_missed: 1}`)",
+                )
+        space = self._space(event)
+        if space is not None:
+            self._where(event, space, found)
+        return found
+
+    def _when(self, event: Event, found: Findings) -> None:
+        step = "a step of " + self._scenario.workload_name
+        if event.tick is not None and event.tick > self.ticks:
+            found.add(
+                "tick",
+                f"tick {event.tick}: {step} has {self.ticks}; expected 0 (before it begins) to "
+                f"{self.ticks} (its result is there)",
+            )
+        elif event.steps and event.tick is not None and event.node in self.reach:
+            most = self.reach[event.node][event.tick]
+            if event.steps > most:
+                found.add(
+                    "steps",
+                    f"node {event.node} executes {most} instructions from tick {event.tick} to the "
+                    f"end of {step}; expected at most so many, not {event.steps}",
+                )
+        if event.us is None:
+            return
+        if event.target is Target.BOARD_RAM:
+            if event.us > self._scenario.frame_us:
+                found.add(
+                    "us",
+                    f"{event.us} us is past the end of the frame; expected 0 to "
+                    f"{self._scenario.frame_us}",
+                )
+        elif self._kinds.get(event.node) is BoardKind.INPROC:
+            most = self.ticks * int(lib.INPROC_TICK_US)
+            if event.us > most:
+                found.add("us", f"{step} takes {most} us on an inproc board; expected 0 to {most}")
+        elif self._slowest_us is not None and event.us > _SLOWEST_FACTOR * self._slowest_us:
+            found.add(
+                "us",
+                f"the slowest of the calibration's steps took {self._slowest_us} us; expected 0 to "
+                f"{_SLOWEST_FACTOR * self._slowest_us}, not {event.us}",
+                "say the tick instead (`tick:`), which is the same on every board",
+            )
+
+    def _checkpoint(self, event: Event, found: Findings) -> None:
+        if not self._scenario.recovery.checkpoint_every:
+            found.add("target", "the boards keep no checkpoints (`checkpoint_every: 0`)",
+                      "set `recovery: {checkpoint_every: 16}`, or remove this upset")  # fmt: skip
+        elif event.frame_at(self._scenario.frame_us) == 0:
+            found.add(
+                "frame" if event.frame is not None else "at",
+                "the boards keep no checkpoint before the first frame was voted on; expected "
+                "frame 1 or later",
+            )
+
+    def _space(self, event: Event) -> int | None:
+        """How many bits the target of an upset has, at most; None: it has none, or who knows."""
+        if event.target is Target.LINK:
+            direction = event.direction or Direction.TO_BOARD
+            return None if event.noise is not Noise.CORRUPT else self._message_bits(direction)
+        if event.target is Target.BOARD_RAM:
+            return BOARD_RAM_BYTES * 8
+        if event.target not in MEMORY_TARGETS:
+            return None
+        return self._memory_bits(event.target, event.node)
+
+    def _memory_bits(self, target: Target, node: str | None) -> int | None:
+        hello = None if node is None else self._hellos.get(node)
+        if target in REGISTER_TARGETS:
+            if hello is None:
+                return LARGEST_BITS[target]
+            gpr = target is Target.GPR
+            return hello.gpr_count * hello.pointer_bits if gpr else hello.vector_bytes * 8
+        if target is Target.STACK:
+            return LARGEST_BITS[target]
+        if target is Target.AGENT:
+            return AGENT_BITS
+        w = self._workload
+        if w is None:
+            return None
+        sizes = {
+            Target.STATE: w.state_len,
+            Target.CHECKPOINT: w.state_len,
+            Target.CHECK_BITS: -(-w.state_len // 8),
+            Target.INPUT: w.input_len,
+            Target.OUTPUT: w.output_len,
+            Target.HEAP: w.scratch_len,
+            Target.TEXT: _TEXT_FACTOR * w.text_len,
+        }
+        return sizes[target] * 8
+
+    def _message_bits(self, direction: Direction) -> int | None:
+        """Bits of the STEP message that travels that way."""
+        w = self._workload
+        if w is None:
+            return None
+        if direction is Direction.TO_BOARD:
+            return len(request_bytes(Msg.STEP, 0, step_request(0, bytes(w.input_len)))) * 8
+        reply = ffi.new("hil_reply_t *", {"len": w.output_len})
+        return (len(pack("reply", reply)) + ANSWER_OVERHEAD) * 8
+
+    def _where(self, event: Event, space: int, found: Findings) -> None:
+        pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
+        if event.target is Target.LINK:
+            what = f"the STEP message {event.direction}"
+        elif event.target in (Target.BOARD_RAM, Target.STACK, Target.AGENT):
+            what = f"target {event.target}"
+        elif event.target in REGISTER_TARGETS and event.node in self._hellos:
+            what = f"target {event.target} of node {event.node}"
+        at_most = "" if self._is_exact(event) else " at most"
+        wide = pattern.width if event.target in MEMORY_TARGETS else 1
+        if wide > space:
+            found.add(
+                "target" if space == 0 else "pattern",
+                f"{what} has {space} bits{at_most}; the pattern needs {wide}",
+            )
+            return
+        last = space - wide
+        if pattern.kind in _WORDS:
+            last = space // wide * wide - 1
+        if event.bit is not None and event.bit > last:
+            reason = f"; a pattern of {wide} bits" if wide > 1 else ""
+            found.add(
+                "bit",
+                f"bit {event.bit}: {what} has {space} bits{at_most}{reason}; expected 0 to {last}",
+            )
+
+    def _is_exact(self, event: Event) -> bool:
+        if event.target in REGISTER_TARGETS:
+            return event.node in self._hellos
+        if event.target is Target.AGENT:
+            return self._kinds.get(event.node) in (BoardKind.INPROC, BoardKind.PROCESS)
+        return event.target not in (Target.STACK, Target.TEXT, Target.BOARD_RAM)
+
+    # --- upsets at random ---------------------------------------------------------------------
+
+    def _of_rate(self, rate: Rate) -> Findings:
+        return self._of_targets(rate.targets, rate.patterns)
+
+    def _of_targets(
+        self, targets: Sequence[Target], patterns: Mapping[PatternKind, float]
+    ) -> Findings:
+        """Targets of a source of random upsets in which a drawn pattern finds no room."""
+        found = Findings()
+        wide = max((_WIDEST_DRAWN.get(kind, 1) for kind, weight in patterns.items() if weight > 0))
+        for index, target in enumerate(targets):
+            if target in CHECKPOINT_TARGETS and not self._scenario.recovery.checkpoint_every:
+                found.add(
+                    ("targets", index),
+                    "the boards keep no checkpoints (`checkpoint_every: 0`)",
+                    "set `recovery: {checkpoint_every: 16}`, or remove this target",
+                )
+                continue
+            if target not in MEMORY_TARGETS or target is Target.BOARD_RAM:
+                continue
+            for space in self._spaces(target):
+                if wide > space:
+                    found.add(
+                        ("targets", index),
+                        f"target {target} of {self._scenario.workload_name} has {space} bits; "
+                        f"the patterns need {wide}",
+                        "remove it",
+                    )
+                    break
+        return found
+
+    def _spaces(self, target: Target) -> Iterator[int]:
+        for node in self._kinds:
+            bits = self._memory_bits(target, node)
+            if bits is not None:
+                yield bits

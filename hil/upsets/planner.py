@@ -1,0 +1,335 @@
+"""The injector: which upsets happen in which frame. Pure: it plans, the loop carries out.
+
+Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream
+of its own, named after the rate's and the node's position, so that adding one rate does not move
+the upsets of another and boards may have other names on a bench. With `one_at_a_time` an upset
+that falls due while the rig still recovers is held back until it has; what is held back at the end
+of the run was not injected, and is counted. What an operator orders happens in the next frame,
+whatever else is under way.
+
+Radiation along an orbit comes as strikes, block by block: where they hit is drawn here, from a
+stream of the node that they hit. Frames are nominal ones: simulated time over the length of a
+frame, whether all of them are computed or quiet ones are skipped."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hil.kernel import Random, Workload
+from hil.random_streams import choose, exponential_us, stream
+from hil.scenario import (
+    CHECKPOINT_TARGETS,
+    PROCESS_TARGETS,
+    BoardAction,
+    Event,
+    PatternKind,
+    Rate,
+    Scenario,
+    Target,
+)
+
+if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to load
+    from hil.plant.strikes import Strike, Strikes
+
+
+class Planned(NamedTuple):
+    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
+    action.
+
+    `bit` is reduced modulo the target's size by the board if it was drawn; with `exact` it was
+    named, and the upset fails if it is beyond the target. `source` says where the upset comes from.
+    `id` is given when it falls due (1, 2, ... in order), 0 before."""
+
+    frame: int
+    node: str
+    target: str
+    kind: str
+    source: str
+    id: int = 0
+    tick: int = 0
+    steps: int = 0
+    us: int | None = None
+    width: int = 0
+    bit: int = 0
+    value: int = 0
+    hold_frames: int = 0
+    permanent: bool = False
+    direction: str = ""
+    returns_after_frames: int | None = None
+    part: str = ""
+    exact: bool = False
+
+
+_DRAWN: Final = ("rate ", "orbit ")
+"""How the sources of upsets begin that are drawn, not written down."""
+
+
+class _Source:
+    """One (rate, node): an endless sequence of planned upsets in time order."""
+
+    def __init__(
+        self, rate: Rate, label: str, position: int, scenario: Scenario, workload: Workload
+    ) -> None:
+        self._rate = rate
+        self._label = label
+        self._node = scenario.rig.nodes[position].name
+        self._frame_us = scenario.frame_us
+        self._ticks = workload.ticks
+        self._per_s = Decimal(repr(rate.per_s)) * Decimal(repr(scenario.upsets.accel))
+        self._random = stream(scenario.seed, f"{label}/node {position}")
+        self._t_us = 0
+
+    def next(self) -> Planned:
+        self._t_us += exponential_us(self._random, self._per_s)
+        return self._draw(self._t_us // self._frame_us)
+
+    def _draw(self, frame: int) -> Planned:
+        random, rate = self._random, self._rate
+        target = rate.targets[random.below(len(rate.targets))]
+        plan = Planned(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
+        if target is Target.LINK:
+            kind = str(choose(random, rate.noises))
+            return plan._replace(kind=kind, direction=("to_board", "to_host")[random.below(2)])
+        if target is Target.BOARD_RAM:
+            kind_ = choose(random, rate.patterns)
+            return _shaped(plan._replace(kind=str(kind_), part=str(rate.part)), kind_, random)
+        tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
+        if target is Target.CPU:
+            return plan._replace(kind=str(choose(random, rate.sefis)), tick=tick)
+        kind_ = choose(random, rate.patterns)
+        steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
+        return _shaped(plan._replace(kind=str(kind_), tick=tick, steps=steps), kind_, random)
+
+
+def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
+    """With width and value drawn for its pattern."""
+    if kind is PatternKind.ADJACENT:
+        return plan._replace(width=2 + random.below(3))
+    if kind is PatternKind.STUCK:
+        return plan._replace(width=1, value=random.below(2), hold_frames=1)
+    if kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
+        return plan._replace(width=32, value=random.bits64() & 0xFFFFFFFF)
+    return plan._replace(width=1)
+
+
+def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
+    drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
+    pattern = event.pattern
+    bit = drawn_bit if event.bit is None else event.bit
+    exact = event.bit is not None
+    plan = Planned(frame, event.node, str(event.target), "", label, bit=bit, exact=exact)
+    if event.target is Target.LINK:
+        return plan._replace(kind=str(event.noise), direction=str(event.direction))
+    if event.target is Target.BOARD:
+        return plan._replace(
+            kind=str(event.action), returns_after_frames=event.returns_after_frames
+        )
+    plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
+    if event.target is Target.CPU:
+        return plan._replace(kind=str(event.sefi))
+    mask = (1 << max(pattern.width, 1)) - 1
+    value = drawn_value & mask if pattern.value is None else pattern.value
+    return plan._replace(
+        kind=str(pattern.kind),
+        width=pattern.width,
+        value=value,
+        hold_frames=event.hold_frames,
+        permanent=event.permanent,
+        part=str(event.part or ""),
+    )
+
+
+class Injector:
+    """Upsets of one run in frame order: explicit events before drawn ones within a frame.
+
+    `reach`: by node and tick, how many instructions the board executes behind it until the step
+    ends. Where it is known, no upset is drawn further behind a tick than it can be made."""
+
+    def __init__(
+        self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
+    ) -> None:
+        self.reach: Mapping[str, Sequence[int]] = {}
+        self._one_at_a_time = scenario.upsets.one_at_a_time
+        self._heap: list[tuple[int, int, Planned]] = []
+        self._sources: dict[int, _Source] = {}
+        self._held: list[Planned] = []
+        self._ordered: list[Planned] = []
+        self._count = 0
+        self._count_ordered = 0
+        self._seed = scenario.seed
+        self._end = scenario.frame_count
+        names = [node.name for node in scenario.rig.nodes]
+        alike: Counter[str] = Counter()
+        for index, event in enumerate(scenario.upsets.events):
+            # Named after what it is, so that leaving out another event does not move its bit.
+            frame = event.frame_at(scenario.frame_us)
+            key = f"event {frame} {names.index(event.node)} {event.target}"
+            random = stream(scenario.seed, f"{key} {alike[key]}")
+            alike[key] += 1
+            plan = _of_event(event, frame, f"event {index}", random)
+            heapq.heappush(self._heap, (plan.frame, index, plan))
+        self._strikes = None if strikes is None else _Struck(scenario, workload, strikes)
+        order = len(scenario.upsets.events)
+        for index, rate in enumerate(scenario.upsets.rates):
+            for node in rate.nodes or names:
+                position = names.index(node)
+                self._sources[order] = _Source(rate, f"rate {index}", position, scenario, workload)
+                self._refill(order)
+                order += 1
+        self._struck_order = order
+
+    def _refill(self, order: int) -> None:
+        plan = self._sources[order].next()
+        while not _can_be_made(plan):
+            plan = self._sources[order].next()
+        if plan.frame < self._end:
+            heapq.heappush(self._heap, (plan.frame, order, plan))
+
+    @property
+    def next_frame(self) -> int | None:
+        """The earliest frame in which an upset may fall due; None if there is none left."""
+        if self._ordered:
+            return self._ordered[0].frame
+        if self._held:
+            return self._held[0].frame
+        known = self._heap[0][0] if self._heap else None
+        if self._strikes is None or self._strikes.known_until >= self._end:
+            return known
+        horizon = self._strikes.known_until
+        return horizon if known is None else min(known, horizon)
+
+    @property
+    def held_back(self) -> int:
+        """Upsets that fell due and still wait for the rig to settle."""
+        return len(self._held)
+
+    @property
+    def numbered(self) -> int:
+        """How many upsets fell due so far."""
+        return self._count
+
+    @property
+    def ordered(self) -> int:
+        """How many of those an operator ordered."""
+        return self._count_ordered
+
+    def skip(self, frame: int, numbered: int, ordered: int = 0) -> None:
+        """Take up a run again before `frame`, of whose upsets `numbered` fell due, `ordered` of
+        them by an operator."""
+        self._take_up_to(frame - 1)
+        self._held = self._held[numbered - ordered :]
+        self._count, self._count_ordered = numbered, ordered
+
+    def order(self, event: Event, label: str) -> int:
+        """An operator's upset for the next frame that is run, `event.frame`; returns its id."""
+        assert event.frame is not None, "an order is for the next frame"
+        random = stream(self._seed, label)
+        self._ordered.append(_of_event(event, event.frame, label, random))
+        return self._count + len(self._ordered)
+
+    def due(self, frame: int, settled: bool) -> list[Planned]:
+        """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
+        self._take_up_to(frame)
+        chosen, self._ordered = self._ordered, []
+        self._count_ordered += len(chosen)
+        if self._held and not (self._one_at_a_time and (chosen or not settled)):
+            count = 1 if self._one_at_a_time else len(self._held)
+            chosen, self._held = chosen + self._held[:count], self._held[count:]
+        return [self._number(plan, frame) for plan in chosen]
+
+    def _take_up_to(self, frame: int) -> None:
+        while self._strikes is not None and self._strikes.known_until <= min(frame, self._end - 1):
+            for plan in self._strikes.next_block():
+                if plan.frame < self._end and _can_be_made(plan):
+                    heapq.heappush(self._heap, (plan.frame, self._struck_order, plan))
+                    self._struck_order += 1
+        while self._heap and self._heap[0][0] <= frame:
+            _, order, plan = heapq.heappop(self._heap)
+            self._held.append(plan)
+            if order in self._sources:
+                self._refill(order)
+
+    def _number(self, plan: Planned, frame: int) -> Planned:
+        self._count += 1
+        return self._within_reach(plan)._replace(id=self._count, frame=frame)
+
+    def _within_reach(self, plan: Planned) -> Planned:
+        """A drawn upset is made before the step ends."""
+        reach = self.reach.get(plan.node)
+        if reach is None or not plan.steps or not plan.source.startswith(_DRAWN):
+            return plan
+        # Other frames execute other instructions: an eighth less than was measured.
+        most = reach[plan.tick] - reach[plan.tick] // 8
+        return plan if plan.steps <= most else plan._replace(steps=plan.steps % (most + 1))
+
+
+def _can_be_made(plan: Planned) -> bool:
+    """Whether there is anything to be hit: no board has a checkpoint before the first vote."""
+    return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
+
+
+_STRUCK_PATTERNS: Mapping[str, PatternKind] = {
+    "seu": PatternKind.BIT,
+    "mbu": PatternKind.ADJACENT,
+}
+
+
+class _Struck:
+    """Strikes as planned upsets."""
+
+    def __init__(self, scenario: Scenario, workload: Workload, strikes: Strikes) -> None:
+        self._how = scenario.upsets.orbit
+        self._names = [node.name for node in scenario.rig.nodes]
+        self._frame_us = scenario.frame_us
+        self._ticks = workload.ticks
+        self._strikes = strikes
+        self._random = [
+            stream(scenario.seed, f"strike/node {position}") for position in range(len(self._names))
+        ]
+
+    @property
+    def known_until(self) -> int:
+        """The first frame of which not all strikes were given out."""
+        return self._strikes.known_until_us // self._frame_us
+
+    def next_block(self) -> Sequence[Planned]:
+        return [self._planned(strike) for strike in self._strikes.next_block()]
+
+    def _planned(self, strike: Strike) -> Planned:
+        random, how = self._random[strike.position], self._how
+        frame, node = strike.t_us // self._frame_us, self._names[strike.position]
+        plan = Planned(frame, node, "", strike.kind, f"orbit {strike.kind}")
+        plan = plan._replace(bit=random.bits64() >> 1)
+        if strike.kind == "sel":
+            return plan._replace(target=str(Target.BOARD), kind=str(BoardAction.LATCH_UP))
+        tick = random.below(self._ticks + 1)
+        if strike.kind == "sefi":
+            kind = str(choose(random, how.sefis))
+            return plan._replace(target=str(Target.CPU), kind=kind, tick=tick)
+        target = how.targets[random.below(len(how.targets))]
+        steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
+        pattern = _STRUCK_PATTERNS[strike.kind]
+        plan = plan._replace(target=str(target), kind=str(pattern), tick=tick, steps=steps)
+        return _shaped(plan, pattern, random)
+
+
+def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
+    """For each node, the targets that its board must be able to hit."""
+    names = [node.name for node in scenario.rig.nodes]
+    needed: dict[str, set[str]] = {name: set() for name in names}
+    for event in scenario.upsets.events:
+        needed[event.node].add(str(event.target))
+    for rate in scenario.upsets.rates:
+        for node in rate.nodes or names:
+            needed[node].update(str(t) for t in rate.targets)
+    if scenario.plant is not None:
+        for targets in needed.values():
+            targets.update(str(t) for t in scenario.upsets.orbit.targets)
+            targets.add(str(Target.CPU))
+    for targets in needed.values():
+        targets -= {"link", "board", "board-ram"}  # made by the host
+    return needed

@@ -1,0 +1,1 @@
+"""Computes again whatever a finished record claims."""

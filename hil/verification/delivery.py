@@ -1,0 +1,59 @@
+"""Verifying deliveries: what left the system without a vote, against the rule of the scheme.
+
+Frame by frame, in order: whether the output of a node that was alone was kept back, whether the
+last voted output was held, and that the recorded bytes are those of that output."""
+
+from __future__ import annotations
+
+from hil.kernel import digest64
+from hil.record.digest import hex64
+from hil.redundancy.electorate import Rules, is_alone
+from hil.redundancy.hold import OutputHold
+from hil.redundancy.voting import FAIL_SILENT, Verdict
+from hil.scenario import Scenario
+from hil.verification.findings import Verification
+
+__all__ = ["DeliveryCheck"]
+
+
+class DeliveryCheck:
+    """The rule of `scenario`, applied to the frames of its record; differences go to `out`."""
+
+    def __init__(self, out: Verification, scenario: Scenario) -> None:
+        rig = scenario.rig
+        self._out = out
+        self._rules = Rules(rig.size, rig.unvoted, rig.unvoted_frames)
+        self._hold = OutputHold(self._rules)
+        self._frames_alone = 0
+
+    def frame(self, recorded: Verdict, value: bytes | None) -> None:
+        """Check one frame; `value` is the output that its row in `frames` has, None without one."""
+        self._alone(recorded)
+        self._held(recorded, value)
+        self._hold.saw(recorded, b"")
+
+    def _alone(self, recorded: Verdict) -> None:
+        alone = is_alone(recorded)
+        self._frames_alone = self._frames_alone + 1 if alone else 0
+        kept_back = alone and not self._rules.delivers_unvoted(self._frames_alone)
+        self._out.compare(
+            recorded.frame,
+            "the output of a node that was alone was kept back",
+            bool(recorded.flags & FAIL_SILENT),
+            kept_back,
+        )
+
+    def _held(self, recorded: Verdict, value: bytes | None) -> None:
+        out, number = self._out, recorded.frame
+        offer = None if recorded.delivered else self._hold.offer
+        out.compare(number, "the last voted output was held", recorded.held, offer is not None)
+        if offer is None:
+            return
+        wrong = (recorded.held_wrong, offer.wrong)
+        out.compare(number, "the held output was wrong in its own frame", *wrong)
+        if value is None:
+            out.differs(number, "the held output", "missing in `frames`", hex64(offer.digest))
+        else:
+            out.outputs += 1
+            now = hex64(digest64(value))
+            out.compare(number, "digest of the held output", hex64(offer.digest), now)

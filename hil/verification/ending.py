@@ -1,0 +1,307 @@
+"""The end of a run, verified: its result, its expectations, its reports, and the record digest.
+
+What can be computed again is computed: metrics from frames and rows, expectations from metrics, the
+outcome from expectations, the hash of the scenario from the scenario, JUnit from what the run said
+of itself. The record digest then covers whatever cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from hil import __version__
+from hil.engine.metrics import Metrics, events_until, flat, upset_counts
+from hil.engine.result import LostBoard, decide
+from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, junit_of
+from hil.errors import HilError, RecordError
+from hil.exits import EXIT_OF_OUTCOME
+from hil.record.reader import Reader
+from hil.record.seal import SEAL, difference, seal_of
+from hil.redundancy.voting import VerdictKind
+from hil.scenario import Scenario
+from hil.verification.findings import Verification
+
+__all__ = ["NONSENSE", "SEALED_SINCE", "verify_end", "verify_seal", "verify_unfinished"]
+
+NONSENSE: Final = (
+    ArithmeticError, AttributeError, HilError, LookupError, TypeError, ValueError
+)  # fmt: skip
+"""What values that no run has written may lead to."""
+
+SEALED_SINCE: Final = 2
+"""The first record version with a record digest."""
+_OPEN_OUTCOMES: Final = (RUNNING, "aborted", "error")
+_FROM_RECORD: Final = frozenset({"rollbacks", "held_back"})
+"""Metrics that only the run itself could count; those of the plant, too."""
+
+
+def verify_end(
+    out: Verification, reader: Reader, scenario: Scenario | None, counted: Mapping[str, Any]
+) -> None:
+    """Verify everything beyond single frames of a finished run. `counted` is its tally, `scenario`
+    what it ran (None if that cannot be read, which is a difference already)."""
+    result = reader.meta_json("result")
+    if not isinstance(result, dict):
+        out.differs(None, "result", "missing", "a finished run has one")
+        return
+    _result(out, "", result, counted)
+    out.compare(None, "outcome", result.get("outcome"), out.outcome)
+    out.compare(None, "run digest", result.get("run_digest"), out.run_digest)
+    _identity(out, reader)
+    if scenario is not None and "metrics" in result:
+        _expectations(out, scenario, result, counted)
+    _reports(out, reader, result, counted)
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+
+def _result(
+    out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
+) -> None:
+    for key in ("frames", "verdicts", "availability", "slips", "skipped", "unexplained",
+                "recoveries", "commands", "held_frames"):  # fmt: skip
+        if key in told or key not in ("skipped", "commands", "held_frames"):
+            out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
+    upsets = told.get("upsets")
+    for key, now in counted["upsets"].items():
+        old = upsets.get(key) if isinstance(upsets, dict) else None
+        if key == "events" and isinstance(old, dict):  # how many were planned, the scenario says
+            old = {"injected": old.get("injected")}
+        out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(now))
+
+
+def _without_zeros(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
+
+
+def _identity(out: Verification, reader: Reader) -> None:
+    """The scenario, its hash and its seed say the same."""
+    scenario = reader.meta_json("scenario")
+    if not isinstance(scenario, dict):
+        return
+    text = json.dumps(scenario, sort_keys=True, separators=(",", ":"))
+    now = hashlib.sha256(text.encode()).hexdigest()
+    out.compare(None, "config hash of the scenario", reader.meta.get("config_hash"), now)
+    out.compare(None, "seed", reader.meta.get("seed"), str(scenario.get("seed")))
+
+
+def _expectations(
+    out: Verification,
+    scenario: Scenario,
+    result: Mapping[str, Any],
+    counted: Mapping[str, Any],
+) -> None:
+    """Metrics, expectations and outcome, computed again."""
+    recorded = result["metrics"]
+    if not isinstance(recorded, dict):
+        out.differs(None, "metrics of the result", recorded, "names and numbers")
+        return
+    measured = {**recorded, **_metrics(scenario, counted)}
+    for name, value in measured.items():
+        out.compare(None, f"metric `{name}`", recorded.get(name), value)
+    judged = [e.evaluate(measured) for e in scenario.expectations]
+    now = [{"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok,
+            "default": e.default} for e in judged]  # fmt: skip
+    told = result.get("expectations")
+    told = told if isinstance(told, list) else []
+    for index in range(max(len(told), len(now))):
+        before, after = (x[index] if index < len(x) else None for x in (told, now))
+        name = (after or before or {}).get("metric", index)
+        out.compare(None, f"expectation of `{name}`", before, after)
+    try:
+        lost = [LostBoard(b["node"], b["frame"], b["reason"]) for b in result["lost_boards"]]
+        aborted_by = str(result["aborted_by"])
+    except (KeyError, TypeError, AttributeError):
+        out.differs(None, "result", "without lost boards or who ended it", "with both")
+        return
+    outcome = decide(
+        aborted_by=aborted_by, lost=lost, frames=counted["frames"], expectations=judged,
+        expects_nothing=scenario.expects_nothing,
+    )  # fmt: skip
+    out.compare(None, "outcome that follows from the expectations", result.get("outcome"), outcome)
+    for key, value in (
+        ("exit_code", int(EXIT_OF_OUTCOME[outcome])), ("seed", scenario.seed),
+        ("name", scenario.name), ("planned_frames", scenario.frame_count),
+        ("accel", scenario.upsets.accel), ("campaign_mode", scenario.campaign_mode),
+    ):  # fmt: skip
+        out.compare(None, f"`{key}`", result.get(key), value)
+    only_told = sorted(name for name in recorded if name in _FROM_RECORD or "plant." in name)
+    out.covered.append(
+        f"{len(measured) - len(only_told)} metrics, {len(judged)} expectations and the outcome "
+        "were computed again"
+    )
+    out.not_covered.append(f"metrics that only the run itself counted: {', '.join(only_told)}")
+
+
+def _metrics(scenario: Scenario, counted: Mapping[str, Any]) -> dict[str, float]:
+    """All metrics that follow from frames and rows."""
+    flown = counted["frames"] + counted["skipped"]
+    metrics = Metrics(
+        frames=counted["frames"], available=counted["available"], skipped=counted["skipped"],
+        sdc_frames=counted["sdc_frames"], unresolved=counted["unresolved"],
+        held_frames=counted["held_frames"],
+        slips=counted["slips"], recoveries=counted["recoveries"], isolated=counted["isolated"],
+        unexplained=counted["unexplained"], voting=Counter(counted["voting"]),
+        verdicts=Counter({VerdictKind[k.upper()]: n for k, n in counted["verdicts"].items()}),
+    )  # fmt: skip
+    made = counted["upsets"]["events"]["injected"]
+    upsets = upset_counts(counted["upset_kinds"], events_until(scenario, flown), made)
+    computed = flat(metrics, upsets, scenario.upsets.accel)
+    return {name: value for name, value in computed.items() if name not in _FROM_RECORD}
+
+
+# --- manifest.json and junit.xml ------------------------------------------------------------------
+
+
+def _reports(
+    out: Verification, reader: Reader, result: Mapping[str, Any], counted: Mapping[str, Any]
+) -> None:
+    folder = reader.path.parent
+    reports = reader.meta_json("reports")
+    content = reports.get("content") if isinstance(reports, dict) else None
+    if not isinstance(content, dict):
+        if reader.version >= SEALED_SINCE:
+            out.differs(None, "what the reports say", "missing", "a finished run has it")
+        _old_manifest(out, folder / MANIFEST, result, counted)
+        return
+    _content(out, reader, result, content)
+    told = _manifest(out, folder / MANIFEST)
+    if told is not None:
+        seal = reader.meta_json(SEAL)
+        digest = seal.get("record_digest") if isinstance(seal, dict) else None
+        for key in sorted({*told, *content, "record_digest"}):
+            want = digest if key == "record_digest" else content.get(key)
+            out.compare(None, f"`{key}` in {MANIFEST}", told.get(key), want)
+        out.covered.append(f"{MANIFEST} says what the record says")
+    _junit(out, folder / JUNIT, content, str(reports.get(JUNIT)))
+
+
+def _content(
+    out: Verification, reader: Reader, result: Mapping[str, Any], content: Mapping[str, Any]
+) -> None:
+    """What the reports say against the rest of the record."""
+    for key, value in result.items():
+        out.compare(None, f"`{key}` of the reports", content.get(key), value)
+    for key in ("scenario", "config_hash", "seed", "started_utc"):
+        recorded = reader.meta.get(key)
+        told = content.get(key)
+        text = told if isinstance(told, str) else json.dumps(told)
+        out.compare(None, f"`{key}` of the reports", text, recorded)
+    nodes = [
+        {key: value for key, value in dict(row).items() if key != "idx"}
+        for row in reader.rows("SELECT * FROM nodes ORDER BY idx")
+    ]
+    told = content.get("nodes")
+    if isinstance(told, list) and nodes and all(isinstance(node, dict) for node in told):
+        told = [{key: node.get(key) for key in nodes[0]} for node in told]
+    out.compare(None, "`nodes` of the reports", told, nodes)
+
+
+def _manifest(out: Verification, path: Path) -> dict[str, Any] | None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        out.not_covered.append(f"there is no {path.name} beside the record")
+        return None
+    except (OSError, ValueError) as error:
+        out.differs(None, path.name, "readable", error)
+        return None
+    if not isinstance(told, dict):
+        out.differs(None, path.name, "an object", type(told).__name__)
+        return None
+    return told
+
+
+def _junit(out: Verification, path: Path, content: Mapping[str, Any], digest: str) -> None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        out.not_covered.append(f"there is no {path.name} beside the record")
+        return
+    except OSError as error:
+        out.differs(None, path.name, "readable", error)
+        return
+    now = hashlib.sha256(data).hexdigest()
+    try:
+        again = hashlib.sha256(junit_of(content)).hexdigest()
+    except (KeyError, TypeError, ValueError) as error:
+        out.differs(None, path.name, "made from what the run says of itself", error)
+        return
+    if now not in (again, digest):
+        out.differs(None, f"digest of {path.name}", digest, now)
+    if content.get("hil_version") == __version__:  # another may make it otherwise
+        out.compare(None, f"{path.name} as it follows from the result", digest, again)
+    out.covered.append(f"{path.name} says what the record says")
+
+
+def _old_manifest(
+    out: Verification, path: Path, result: Mapping[str, Any], counted: Mapping[str, Any]
+) -> None:
+    told = _manifest(out, path)
+    if told is None:
+        return
+    for key in ("outcome", "run_digest", "seed"):
+        out.compare(None, f"`{key}` in {path.name}", told.get(key), result.get(key))
+    _result(out, f" in {path.name}", told, counted)
+
+
+# --- a run that has not ended ---------------------------------------------------------------------
+
+
+def verify_unfinished(out: Verification, reader: Reader) -> None:
+    """Verify that a record which says that its run has not ended has nothing of an end: what only
+    an ended run writes is in the record and its folder, or the outcome was changed."""
+    if out.outcome not in _OPEN_OUTCOMES:
+        out.differs(None, "outcome", out.outcome, f"one of {', '.join(_OPEN_OUTCOMES)}")
+    for key in ("result", "reports", SEAL):
+        if key in reader.meta and (key != "result" or out.outcome == RUNNING):
+            out.differs(None, f"`{key}` of a run that has not ended", "there", "not expected")
+    manifest = reader.path.parent / MANIFEST
+    if not manifest.exists():
+        return
+    told = _manifest(out, manifest)
+    if told is None:
+        return
+    if told.get("outcome") in ("pass", "fail", "untested"):
+        out.compare(None, f"`outcome` in {MANIFEST}", told["outcome"], out.outcome)
+    if told.get("record_digest") is not None:
+        out.differs(
+            None, f"`record_digest` in {MANIFEST} of a run that has not ended", "there",
+            "not expected",
+        )  # fmt: skip
+
+
+# --- the record digest ----------------------------------------------------------------------------
+
+
+def verify_seal(out: Verification, reader: Reader) -> None:
+    """Compare the record digest of a finished run with what stands in its record."""
+    if reader.version < SEALED_SINCE:
+        out.not_covered.append(
+            "the record was written by an older hil, without a record digest: changes cannot be "
+            "seen in other tables than frames, replies, blocks, upsets and transitions"
+        )
+        return
+    try:
+        now = seal_of(reader.db)
+        recorded = reader.meta_json(SEAL)
+    except (sqlite3.Error, RecordError) as error:
+        out.differs(None, "record digest", "computed at the end of the run", f"cannot be: {error}")
+        return
+    for what, before, after in difference(recorded, now):
+        out.differs(None, what, before, after)
+    if recorded == now and reader.meta[SEAL] != json.dumps(now):
+        out.differs(None, "seal of the record", "written in another way", "as a run writes it")
+    out.record_digest = now["record_digest"]
+    rows = sum(count for count, _ in now["tables"].values())
+    out.covered.append(f"the record digest covers {len(now['tables'])} tables with {rows} rows")
+    out.not_covered.append(
+        "the digest shows that nothing was changed since; it is no signature: whoever can write "
+        "the record can compute it again"
+    )

@@ -1,0 +1,436 @@
+"""Replay: votes a recorded run again, from its ballots, and compares everything that follows.
+
+Pure on the record: no boards. `verify` says whether the record still says what happened; `tally`
+counts what a run that has not (yet) ended has come to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from pydantic import ValidationError
+
+from hil.errors import KernelError, RecordError
+from hil.kernel import Golden, digest64
+from hil.record.digest import hex64
+from hil.record.queries import recoveries
+from hil.record.reader import Reader
+from hil.redundancy.voting import (
+    CORRECT,
+    DELIVERED,
+    HELD,
+    HELD_WRONG,
+    NodeStatus,
+    Verdict,
+    VerdictKind,
+    record_length,
+    unpack,
+    vote_again,
+)
+from hil.scenario import Scenario
+from hil.verification.delivery import DeliveryCheck
+from hil.verification.ending import (
+    NONSENSE,
+    SEALED_SINCE,
+    verify_end,
+    verify_seal,
+    verify_unfinished,
+)
+from hil.verification.findings import Difference, Verification
+
+__all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", "verify"]
+
+_VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_VOTERS_AT: Final = 10
+_FLAGS_AT: Final = 11
+_POPCOUNT: Final = np.array([n.bit_count() for n in range(128)])
+_PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
+
+
+# --- counting -------------------------------------------------------------------------------------
+
+
+def tally(reader: Reader) -> dict[str, Any]:
+    """What the record says of a run, in the shape of its result: frames, verdicts, availability,
+    upsets, recoveries, slips. RecordError if a block is damaged."""
+    size = record_length(len(reader.node_names))
+    verdicts: Counter[int] = Counter()
+    frames = available = wrong = 0
+    skips = {row[0]: row[1] for row in reader.rows("SELECT frame, frames FROM skips")}
+    held = 0
+    last_available = last_wrong = last_held = False
+    voting = np.zeros(8, np.int64)
+    last_voters = 0
+    for first, count, data in reader.blocks():
+        if len(data) != count * size:
+            raise RecordError(
+                f"{reader.path} is damaged: the block of frame {first} has a wrong size"
+            )
+        packed = np.frombuffer(data, np.uint8).reshape(count, size)
+        kinds, counts = np.unique(packed[:, _VERDICT_AT], return_counts=True)
+        verdicts.update(dict(zip(kinds.tolist(), counts.tolist(), strict=True)))
+        flags = packed[:, _FLAGS_AT]
+        delivered, correct = (flags & DELIVERED) != 0, (flags & CORRECT) != 0
+        weights = np.ones(count, np.int64)  # a skipped frame counts like the next one
+        for frame in [k for k in skips if first <= k < first + count]:
+            weights[frame - first] += skips.pop(frame)
+        frames += count
+        available += int(weights[delivered & correct].sum())
+        wrong_here = (delivered & ~correct) | ((flags & HELD_WRONG) != 0)
+        held_here = (flags & HELD) != 0
+        wrong += int(weights[wrong_here].sum())
+        held += int(weights[held_here].sum())
+        voters = _POPCOUNT[packed[:, _VOTERS_AT] & 0x7F]
+        voting += np.bincount(voters, weights, 8).astype(np.int64)
+        last_voters = int(voters[-1])
+        last_available = bool(delivered[-1] & correct[-1])
+        last_wrong, last_held = bool(wrong_here[-1]), bool(held_here[-1])
+    at_end = sum(skips.values())
+    available += at_end * last_available
+    wrong += at_end * last_wrong
+    held += at_end * last_held
+    if frames:
+        voting[last_voters] += at_end
+    skipped = int(reader.rows("SELECT coalesce(sum(frames), 0) FROM skips")[0][0])
+    return {
+        "frames": frames,
+        "skipped": skipped,
+        "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
+        "voting": {n: int(count) for n, count in enumerate(voting)},
+        "upsets": _upset_tally(reader),
+        "upset_kinds": [
+            tuple(row)
+            for row in reader.rows(
+                "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
+                "GROUP BY state, verified, target, effect, outcome"
+            )
+        ],
+        "isolated": reader.rows(
+            "SELECT count(*) FROM transitions t WHERE after='isolated' AND "
+            "id=(SELECT max(id) FROM transitions WHERE node=t.node)"
+        )[0][0],
+        "commands": reader.rows("SELECT count(*) FROM commands WHERE ok")[0][0],
+        "recoveries": recoveries(reader),
+        "available": available,
+        "availability": available / (frames + skipped) if frames + skipped else 0.0,
+        "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
+        "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
+        "sdc_frames": wrong,
+        "unresolved": frames + skipped - available - wrong,
+        "held_frames": held,
+    }
+
+
+def _upset_tally(reader: Reader) -> dict[str, Any]:
+    good = "state='injected' AND verified"
+    injected, total = reader.rows(f"SELECT coalesce(sum({good}), 0), count(*) FROM upsets")[0]
+    made = reader.rows(f"SELECT count(*) FROM upsets WHERE {good} AND source LIKE 'event %'")[0][0]
+
+    def by(column: str, default: str) -> dict[str, int]:
+        found = reader.rows(
+            f"SELECT CASE WHEN {column}='' THEN ? ELSE {column} END, count(*) FROM upsets "
+            f"WHERE {good} GROUP BY 1 ORDER BY 1",
+            default,
+        )
+        return {row[0]: row[1] for row in found}
+
+    return {
+        "injected": injected,
+        "verified": injected,
+        "not_injected": total - injected,
+        "events": {"injected": made},
+        "by_target": by("target", ""),
+        "by_node_effect": by("effect", "masked"),
+        "by_system_outcome": by("outcome", "no_effect"),
+    }
+
+
+def campaign_mode(reader: Reader) -> str:
+    """Return `Scenario.campaign_mode` of the recorded scenario; empty if it cannot be read."""
+    try:
+        return Scenario.model_validate(reader.meta_json("scenario")).campaign_mode
+    except (ValidationError, RecordError):
+        return ""
+
+
+def result_of(reader: Reader) -> dict[str, Any]:
+    """The recorded result of a finished run.
+
+    Of one that still runs, or did not end properly, what there is; `outcome` is then what the
+    record says, such as `running`.
+    """
+    result = reader.meta_json("result")
+    if isinstance(result, dict) and reader.is_complete:
+        return {
+            **result,
+            "run_dir": str(reader.path.parent),
+            "wall_s": reader.wall_us / 1e6,
+        }
+    scenario = reader.meta_json("scenario") or {}
+    return {
+        "outcome": reader.meta.get("outcome", "unknown"),
+        "run_dir": str(reader.path.parent),
+        "run_digest": None,
+        "seed": scenario.get("seed"),
+        "name": scenario.get("name"),
+        "campaign_mode": campaign_mode(reader),
+        "wall_s": reader.wall_us / 1e6,
+        "expectations": None,
+        "accel": scenario.get("upsets", {}).get("accel", 1.0),
+        **tally(reader),
+    }
+
+
+# --- verifying ------------------------------------------------------------------------------------
+
+
+def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None) -> Verification:
+    """Vote every recorded frame again, compute the golden run again, and compare everything. Of a
+    finished run also its end (`ending`). `on_progress` is told frames done and in all.
+
+    RecordError if the database itself cannot be read; contents that make no sense are differences.
+    """
+    outcome = reader.meta.get("outcome", "unknown")
+    out = Verification(complete=reader.is_complete, outcome=outcome)
+    rows = _Rows(reader)
+    scenario = _scenario(out, reader)
+    golden = None if scenario is None else _golden(out, scenario)
+    delivery = None if scenario is None else DeliveryCheck(out, scenario)
+    try:
+        _all_frames(out, reader, rows, golden, delivery, on_progress)
+        out.run_digest = reader.run_digest()
+        if out.complete:
+            verify_end(out, reader, scenario, tally(reader))
+    except NONSENSE as error:
+        out.differs(None, "record", "one that makes sense", f"nonsense ({error})")
+    if out.complete:
+        verify_seal(out, reader)
+    else:
+        verify_unfinished(out, reader)
+        out.not_covered.append(
+            "the run is not finished: it has no result, no reports and no record digest yet, so "
+            "that other tables than frames, replies and blocks are not compared with anything"
+        )
+    return out
+
+
+def _all_frames(
+    out: Verification,
+    reader: Reader,
+    rows: _Rows,
+    golden: Golden | None,
+    delivery: DeliveryCheck | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
+    size = record_length(rows.nodes)
+    next_frame = 0
+    for first, count, data in reader.blocks():
+        out.compare(next_frame, "first frame of the block", first, next_frame)
+        out.compare(first, "size of the block in bytes", len(data), count * size)
+        for index in range(min(count, len(data) // size)):
+            packed = data[index * size : (index + 1) * size]
+            try:
+                _one_frame(out, rows, first + index, packed, golden, delivery)
+            except NONSENSE as error:
+                out.differs(first + index, "its rows", "readable", f"nonsense ({error})")
+            out.frames += 1
+        next_frame = first + count
+        if on_progress is not None:
+            on_progress(out.frames, total)
+    # The frame in which an unfinished run was cut off may have its row and not yet its block.
+    for frame in rows.left_over(next_frame if out.complete else next_frame + 1):
+        out.differs(frame, "row of a frame that is not in the blocks", "there", "not expected")
+
+
+def _scenario(out: Verification, reader: Reader) -> Scenario | None:
+    """What the record says that was run."""
+    try:
+        return Scenario.model_validate(reader.meta_json("scenario"))
+    except (ValidationError, RecordError) as error:
+        if reader.version >= SEALED_SINCE:
+            out.differs(None, "scenario", "one that can be run", str(error).splitlines()[0])
+        else:
+            out.not_covered.append("this hil cannot read the scenario of so old a record")
+        return None
+
+
+def _golden(out: Verification, scenario: Scenario) -> Golden | None:
+    """The golden run, to be computed again from its seed."""
+    if scenario.exec is not None:
+        out.not_covered.append(
+            f"the golden run of the program `{scenario.exec.program}` was not computed again: it "
+            "is not part of hil; what was recorded as correct was taken as correct"
+        )
+        return None
+    out.covered.append("the golden run was computed again from workload and seed")
+    return Golden(scenario.workload, scenario.seed)
+
+
+def _one_frame(
+    out: Verification,
+    rows: _Rows,
+    number: int,
+    packed: bytes,
+    golden: Golden | None,
+    delivery: DeliveryCheck | None,
+) -> None:
+    if golden is not None:
+        golden.step()
+    try:
+        recorded = unpack(packed)
+        again = vote_again(recorded)
+    except KernelError as error:
+        out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")
+        return
+    out.compare(number, "frame number", recorded.frame, number)
+    if again.record != packed:
+        _name_difference(out, number, recorded, again, rows.names)
+    row = rows.frame(number)
+    if row is not None:
+        out.notable += 1
+        _notable(out, rows, row, recorded)
+    elif recorded.kind not in _PLAIN or recorded.dissent or recorded.latent or not recorded.correct:
+        out.differs(number, "its row in `frames`", "missing", recorded.kind.name.lower())
+    if golden is not None:
+        _against_golden(out, number, recorded, row, golden)
+    if delivery is not None:
+        delivery.frame(recorded, None if row is None else row["value"])
+
+
+def _against_golden(
+    out: Verification, number: int, recorded: Verdict, row: sqlite3.Row | None, golden: Golden
+) -> None:
+    right = recorded.delivered and recorded.output == golden.output_digest
+    out.compare(number, "output is that of the golden run", recorded.correct, right)
+    if row is not None:
+        for what, now in (
+            ("golden_output", golden.output_digest), ("golden_state", golden.state_digest),
+        ):  # fmt: skip
+            out.compare(number, f"`{what}` of its row in `frames`", row[what], hex64(now))
+
+
+def _name_difference(
+    out: Verification, number: int, recorded: Verdict, again: Verdict, names: list[str]
+) -> None:
+    pairs: list[tuple[str, object, object]] = [
+        ("verdict", recorded.kind.name.lower(), again.kind.name.lower()),
+        ("voters", _mask(recorded.voters, names), _mask(again.voters, names)),
+        ("agreeing nodes", _mask(recorded.agree, names), _mask(again.agree, names)),
+        ("dissenting nodes", _mask(recorded.dissent, names), _mask(again.dissent, names)),
+        ("latent nodes", _mask(recorded.latent, names), _mask(again.latent, names)),
+        ("agreed output digest", hex64(recorded.output), hex64(again.output)),
+        ("agreed state digest", hex64(recorded.state), hex64(again.state)),
+        ("flags", recorded.flags, again.flags),
+    ]
+    for what, old, new in pairs:
+        if old != new:
+            out.differs(number, what, old, new)
+            return
+    out.differs(number, "packed frame", recorded.record.hex(), again.record.hex())
+
+
+def _mask(mask: int, names: list[str]) -> str:
+    return " ".join(name for i, name in enumerate(names) if mask >> i & 1) or "none"
+
+
+def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict) -> None:
+    """The readable rows of a frame against its packed form, and outputs against their digests."""
+    k = verdict.frame
+    for what, now in (
+        ("verdict", verdict.kind.name.lower()),
+        ("voters", verdict.voters),
+        ("agree", verdict.agree),
+        ("dissent", verdict.dissent),
+        ("latent", verdict.latent),
+        ("flags", verdict.flags),
+        ("output", hex64(verdict.output)),
+        ("state", hex64(verdict.state)),
+        ("t_us", rows.t_us(k)),
+    ):
+        out.compare(k, f"`{what}` of its row in `frames`", row[what], now)
+    if verdict.delivered:
+        right = hex64(verdict.output) == row["golden_output"]
+        out.compare(k, "output is the golden one", verdict.correct, right)
+    if row["value"] and not verdict.held:
+        out.outputs += 1
+        now = hex64(digest64(row["value"]))
+        out.compare(k, "digest of the delivered output", hex64(verdict.output), now)
+    replies = rows.replies(k)
+    last = max((r["execution"] for r in replies), default=-1)
+    if [r["node"] for r in replies if r["execution"] == last] != list(range(rows.nodes)):
+        out.differs(k, "rows in `replies`", len(replies), f"one for each of {rows.nodes} nodes")
+    for r in replies:
+        if r["execution"] == last and 0 <= r["node"] < rows.nodes:
+            _same_ballot(out, rows, k, r, verdict)
+        if r["status"] == "done" and r["output"]:
+            out.outputs += 1
+            now = hex64(digest64(r["output"]))
+            name = rows.name(r["node"])
+            out.compare(k, f"digest of the output of node {name}", r["output_digest"], now)
+
+
+def _same_ballot(
+    out: Verification, rows: _Rows, frame: int, reply: sqlite3.Row, verdict: Verdict
+) -> None:
+    ballot = verdict.ballots[reply["node"]]
+    name = rows.name(reply["node"])
+    for what, now in (
+        ("status", NodeStatus(ballot.status).name.lower()),
+        ("signal", ballot.signal),
+        ("output_digest", hex64(ballot.output_digest)),
+        ("state_digest", hex64(ballot.state_digest)),
+    ):
+        out.compare(frame, f"`{what}` of node {name} in `replies`", reply[what], now)
+
+
+class _Rows:
+    """Rows of `frames` and `replies`, fetched a window of frames at a time."""
+
+    _WINDOW: Final = 4096
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.names = reader.node_names
+        self.nodes = len(self.names)
+        self.t_us = reader.t_us
+        self._from = self._to = 0
+        self._frames: dict[int, sqlite3.Row] = {}
+        self._replies: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+
+    def name(self, index: int) -> str:
+        return self.names[index] if 0 <= index < self.nodes else f"number {index}"
+
+    def _fetch(self, frame: int) -> None:
+        if self._from <= frame < self._to:
+            return
+        self._from, self._to = frame, frame + self._WINDOW
+        span = (self._from, self._to)
+        rows = self._reader.rows("SELECT * FROM frames WHERE frame >= ? AND frame < ?", *span)
+        self._frames = {row["frame"]: row for row in rows}
+        self._replies.clear()
+        for row in self._reader.rows(
+            "SELECT * FROM replies WHERE frame >= ? AND frame < ? "
+            "ORDER BY frame, execution, node", *span
+        ):  # fmt: skip
+            self._replies[row["frame"]].append(row)
+
+    def frame(self, number: int) -> sqlite3.Row | None:
+        self._fetch(number)
+        return self._frames.get(number)
+
+    def replies(self, number: int) -> list[sqlite3.Row]:
+        self._fetch(number)
+        return self._replies[number]
+
+    def left_over(self, end: int) -> Iterator[int]:
+        """Frames with rows, but behind the last packed one."""
+        for row in self._reader.rows(
+            "SELECT frame FROM frames WHERE frame >= ? UNION SELECT frame FROM replies "
+            "WHERE frame >= ? ORDER BY 1", end, end
+        ):  # fmt: skip
+            yield row[0]

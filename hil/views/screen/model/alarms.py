@@ -1,0 +1,265 @@
+"""Limits, and the alarms that come of them. Pure: samples in, alarms out.
+
+A sample out of its limits `persistence` times in a row raises the alarm of its quantity and node;
+it falls as soon as one is within. What was raised stays listed (latched) until it is acknowledged:
+
+    level     what the value is now          GOOD, WARN (yellow), BAD (red)
+    latched   the worst since the last acknowledgement
+    listed    level > GOOD, or latched > GOOD and not acknowledged
+
+Limits come from the scenario's `alarms`, kept in the record. What it leaves out a board's profile
+may say of its node, and DEFAULTS stand for the rest. A set for sun and one for eclipse may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from hil.views.screen.model.facts import Level
+
+__all__ = ["DEFAULTS", "QUANTITIES", "Alarm", "Book", "Limit", "limits_of", "limits_of_boards"]
+
+QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
+    "cpu_temp_c": ("temperature", "C"),
+    "die_c": ("virtual die temperature", "C"),
+    "power_w": ("power", "W"),
+    "round_trip_ms": ("round trip", "ms"),
+    "rss_mib": ("memory of the agent", "MiB"),
+    "free_mib": ("free memory", "MiB"),
+    "link_errors_per_s": ("link errors", "per sim s"),
+    "corrected_per_s": ("corrected memory errors", "per sim s"),
+    "uncorrected_per_s": ("uncorrectable memory errors", "per sim s"),
+    "soc": ("battery charge", ""),
+    "bus_v": ("bus voltage", "V"),
+}
+"""What has limits: its name in words, and its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Yellow and red, below and above; None: no limit. `persistence` samples in a row raise it."""
+
+    yellow_low: float | None = None
+    yellow_high: float | None = None
+    red_low: float | None = None
+    red_high: float | None = None
+    persistence: int = 3
+
+    def level(self, value: float) -> Level:
+        """What a value is by itself."""
+        if _outside(value, self.red_low, self.red_high):
+            return Level.BAD
+        if _outside(value, self.yellow_low, self.yellow_high):
+            return Level.WARN
+        return Level.GOOD
+
+    def crossed(self, value: float) -> str:
+        """Which limit a value is beyond: `> 85`; empty if none."""
+        for low, high in ((self.red_low, self.red_high), (self.yellow_low, self.yellow_high)):
+            if high is not None and value > high:
+                return f"> {high:g}"
+            if low is not None and value < low:
+                return f"< {low:g}"
+        return ""
+
+
+def _outside(value: float, low: float | None, high: float | None) -> bool:
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+Limits = Mapping[tuple[str, str], Limit]
+"""By quantity and phase of the orbit (`sun`, `eclipse`, or empty for always), or by quantity and
+node."""
+
+DEFAULTS: Final[Limits] = {
+    ("cpu_temp_c", ""): Limit(yellow_high=75.0, red_high=85.0),
+    ("die_c", ""): Limit(yellow_high=75.0, red_high=85.0),
+    ("link_errors_per_s", ""): Limit(yellow_high=0.5, red_high=5.0),
+    ("uncorrected_per_s", ""): Limit(red_high=0.0, persistence=1),
+    ("soc", ""): Limit(yellow_low=0.4, red_low=0.2),
+}
+
+
+def limits_of(scenario: Mapping[str, Any]) -> Limits:
+    """The limits of a recorded scenario, over the defaults. What makes no sense is left out."""
+    found = dict(DEFAULTS)
+    for quantity, told in (scenario.get("alarms") or {}).items():
+        if quantity not in QUANTITIES or not isinstance(told, Mapping):
+            continue
+        usual = _limit(told)
+        found[quantity, ""] = usual
+        for phase in ("sun", "eclipse"):
+            if isinstance(told.get(phase), Mapping):
+                found[quantity, phase] = _limit({**told, **_given(told[phase])})
+    return found
+
+
+def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
+    """Those of single nodes, by quantity and node, of a record's meta: its boards' own, where the
+    scenario has none."""
+    scenario, told = meta.get("scenario"), meta.get("board_limits")
+    given = (scenario.get("alarms") if isinstance(scenario, Mapping) else None) or {}
+    found: dict[tuple[str, str], Limit] = {}
+    for quantity, nodes in (told if isinstance(told, Mapping) else {}).items():
+        if quantity in QUANTITIES and not given.get(quantity) and isinstance(nodes, Mapping):
+            for node, limits in nodes.items():
+                if isinstance(limits, Mapping):
+                    found[quantity, node] = _limit(limits)
+    return found
+
+
+def _given(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _limit(told: Mapping[str, Any]) -> Limit:
+    keys = ("yellow_low", "yellow_high", "red_low", "red_high", "persistence")
+    return Limit(**{key: told[key] for key in keys if isinstance(told.get(key), (int, float))})
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One quantity of one node (empty: of the satellite, or of the whole). `since_frame`: when it
+    was raised first since it was acknowledged last, and `text` the worst since then.
+    `episode_frame`: when its present episode began (the last one, if it is over; -1: the first),
+    and `episode_text` the worst of that one. `raised_frame`: when it came, came back or got worse;
+    what is acknowledged later than that is acknowledged."""
+
+    quantity: str
+    node: str
+    level: Level
+    latched: Level
+    since_frame: int
+    text: str
+    value: float | None = None
+    worst: float | None = None
+    acknowledged: bool = False
+    times: int = 1
+    raised_frame: int = 0
+    episode_frame: int = -1
+    episode_text: str = ""
+
+    @property
+    def began_frame(self) -> int:
+        """The frame in which the present episode began, or the last one."""
+        return self.since_frame if self.episode_frame < 0 else self.episode_frame
+
+    @property
+    def now_text(self) -> str:
+        """What is so in the present episode, or was in the last one."""
+        return self.episode_text or self.text
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.quantity, self.node
+
+    @property
+    def name(self) -> str:
+        """What it is called in commands."""
+        return ".".join(part for part in self.key if part)
+
+    @property
+    def listed(self) -> bool:
+        return self.level > Level.GOOD or not self.acknowledged
+
+
+class Book:
+    """All alarms of a run, as far as it was watched."""
+
+    def __init__(self, limits: Limits = DEFAULTS, of_boards: Limits | None = None) -> None:
+        self._limits = limits
+        self._of_boards = of_boards or {}
+        self._streaks: dict[tuple[str, str], tuple[int, int]] = {}  # out in a row: any, red
+        self._alarms: dict[tuple[str, str], Alarm] = {}
+
+    @property
+    def limits(self) -> list[tuple[str, Limit]]:
+        """All of them, with their quantities."""
+        return [(key[0], limit) for each in (self._limits, self._of_boards)
+                for key, limit in each.items()]  # fmt: skip
+
+    def is_raised(self, key: tuple[str, str]) -> bool:
+        """Whether this one is out of order now."""
+        alarm = self._alarms.get(key)
+        return alarm is not None and alarm.level > Level.GOOD
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Those that are listed: the worst and newest first."""
+        listed = [alarm for alarm in self._alarms.values() if alarm.listed]
+        return tuple(sorted(listed, key=lambda a: (-a.level, -a.latched, -a.since_frame, a.key)))
+
+    def limit(self, quantity: str, phase: str = "", node: str = "") -> Limit | None:
+        """The limit of a quantity of a node in a phase of the orbit."""
+        return (
+            self._of_boards.get((quantity, node))
+            or self._limits.get((quantity, phase))
+            or self._limits.get((quantity, ""))
+        )
+
+    def sample(self, frame: int, quantity: str, node: str, value: float, phase: str = "") -> Level:
+        """A value of a quantity; returns the level of its alarm now."""
+        limit = self.limit(quantity, phase, node)
+        if limit is None:
+            return Level.GOOD
+        seen = limit.level(value)
+        out, red = self._streaks.get((quantity, node), (0, 0))
+        out = out + 1 if seen > Level.GOOD else 0
+        red = red + 1 if seen is Level.BAD else 0
+        self._streaks[quantity, node] = out, red
+        level = Level.BAD if red >= limit.persistence else Level.WARN
+        if out < limit.persistence:
+            level = Level.GOOD
+        name, unit = QUANTITIES[quantity]
+        crossed = limit.crossed(value)
+        text = f"{name} {value:.4g} {unit}".rstrip() + (f" {crossed}" if crossed else "")
+        self._set(frame, quantity, node, level, f"{node}: {text}" if node else text, value)
+        return level
+
+    def condition(self, frame: int, what: str, node: str, level: Level, text: str) -> None:
+        """Something that either is or is not: level GOOD when it is over."""
+        self._set(frame, what, node, level, text, None)
+
+    def _set(
+        self, frame: int, quantity: str, node: str, level: Level, text: str, value: float | None
+    ) -> None:
+        key = (quantity, node)
+        old = self._alarms.get(key)
+        if old is None or (not old.listed and level > Level.GOOD):
+            if level > Level.GOOD:
+                self._alarms[key] = Alarm(quantity, node, level, level, frame, text, value, value,
+                                          raised_frame=frame)  # fmt: skip
+            return
+        worse = level > Level.GOOD and level >= old.latched
+        raised = level > Level.GOOD and old.level is Level.GOOD
+        # What comes back, or gets worse, must be acknowledged again.
+        acknowledged = old.acknowledged and not raised and level <= old.level
+        since = frame if raised and old.acknowledged else old.since_frame
+        if level is Level.GOOD and acknowledged:
+            del self._alarms[key]
+            return
+        self._alarms[key] = replace(
+            old, level=level, latched=max(level, old.latched), since_frame=since,
+            text=text if worse else old.text, value=value,
+            episode_frame=frame if raised else old.began_frame,
+            episode_text=text if level > Level.GOOD and level >= old.level else old.now_text,
+            worst=value if worse else old.worst, acknowledged=acknowledged,
+            times=old.times + raised,
+            raised_frame=frame if raised or level > old.level else old.raised_frame,
+        )  # fmt: skip
+
+    def acknowledge(self, keys: Iterable[tuple[str, str]] | None = None) -> int:
+        """Take note of these alarms (None: of all); what is over is no longer listed. How many."""
+        count = 0
+        for key in list(self._alarms) if keys is None else list(keys):
+            alarm = self._alarms.get(key)
+            if alarm is None or alarm.acknowledged:
+                continue
+            count += 1
+            if alarm.level is Level.GOOD:
+                del self._alarms[key]
+            else:
+                self._alarms[key] = replace(alarm, acknowledged=True)
+        return count

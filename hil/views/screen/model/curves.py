@@ -1,0 +1,131 @@
+"""How the values of one node went: some points, evenly spread over a stretch of the record."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hil.record.live import Source
+from hil.views.screen.model.facts import Event, Reading
+from hil.views.screen.model.scene import reading_of
+
+__all__ = ["Curve", "History", "history"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One quantity; None where nothing was told."""
+
+    name: str
+    unit: str
+    values: tuple[float | None, ...]
+
+    @property
+    def known(self) -> list[float]:
+        return [value for value in self.values if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The curves of a node, all of the same stretch, oldest first."""
+
+    frames: tuple[int, int] = (0, 0)
+    curves: tuple[Curve, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def history(source: Source, node: int, head: int, points: int, every: int = 1) -> History:
+    """`points` points up to frame `head`, each `every` accounts (seconds) after the one before; of
+    a run with fewer accounts, over the whole of it."""
+    readings = _readings(source, node, head, points, every)
+    if not readings:
+        return History()
+    end_us = source.time.t_us(head)
+    begin_us = source.time.t_us(readings[0].frame) if len(readings) >= points else 0
+    span_us = max(1, end_us - begin_us)
+    moments = [begin_us + span_us * (k + 1) // points for k in range(points)]
+    times = [source.time.t_us(reading.frame) for reading in readings]
+    die, power = _virtual(source, source.names[node], moments)
+    rates = _rates(readings, times)
+
+    def told(values: Sequence[float | None]) -> tuple[float | None, ...]:
+        return _spread(times, values, moments)
+
+    real = told([r.power_w for r in readings])
+    return History(
+        (source.time.frame_at(begin_us), head),
+        (
+            Curve("temperature", "C", told([r.temp_c for r in readings])),
+            Curve("virtual temp", "C", die),
+            Curve("power", "W", real if any(v is not None for v in real) else power),
+            Curve("round trip", "ms", told([r.round_trip_ms for r in readings])),
+            Curve("steps/sim s", "", told(rates)),
+        ),
+    )
+
+
+def _readings(source: Source, node: int, head: int, points: int, every: int) -> list[Reading]:
+    end = source.position("health", source.upto(head))
+    step = max(1, len(source.nodes)) * every
+    if every == 1:
+        rows = source.rows(
+            "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id",
+            end - points * step, end, node,
+        )  # fmt: skip
+        return [reading_of(row) for row in rows][-points:]
+    readings: list[Reading] = []
+    for at in range(end - (points - 1) * step, end + 1, step):
+        row = at > 0 and source.one(
+            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+            at, at - step, node,
+        )  # fmt: skip
+        if row:
+            readings.append(reading_of(row))
+    return readings
+
+
+def _spread(
+    times: Sequence[int], values: Sequence[float | None], moments: Sequence[int]
+) -> tuple[float | None, ...]:
+    """What was told last at each moment; nothing where that is much older than accounts are apart,
+    since the board was silent then."""
+    apart = sorted(b - a for a, b in pairwise(times))
+    pitch = moments[1] - moments[0] if len(moments) > 1 else 0
+    usual = apart[len(apart) // 2] if apart else 0
+    held = 2 * max(min(usual, pitch * len(moments) // 16), pitch)
+    out: list[float | None] = []
+    for moment in moments:
+        at = bisect_right(times, moment) - 1
+        out.append(values[at] if at >= 0 and moment - times[at] <= held else None)
+    return tuple(out)
+
+
+def _rates(readings: Sequence[Reading], times: Sequence[int]) -> list[float | None]:
+    """Steps per simulated second; `times` are those of the readings."""
+    out: list[float | None] = [None]
+    for (then, begin), (now, end) in pairwise(zip(readings, times, strict=True)):
+        out.append((now.steps - then.steps) / (end - begin) * 1e6
+                   if end > begin and now.steps >= then.steps else None)  # fmt: skip
+    return out
+
+
+def _virtual(
+    source: Source, name: str, moments: Sequence[int]
+) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
+    """Temperature and power that the plant gives the board, at these moments."""
+    if not source.rows("SELECT 1 FROM plant LIMIT 1"):
+        nothing = (None,) * len(moments)
+        return nothing, nothing
+    found = [
+        source.one(
+            "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
+            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?", moment, name,
+        )
+        for moment in moments
+    ]  # fmt: skip
+    return (
+        tuple(row["die_c"] if row else None for row in found),
+        tuple(row["power_w"] if row else None for row in found),
+    )

@@ -1,0 +1,344 @@
+"""One frame's vote, as the record has it: answers, differences, the cause, the cure."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from hil.record.digest import hex64
+from hil.record.live import EVERYTHING, Source
+from hil.record.queries import upsets_behind
+from hil.record.timeline import Timeline
+from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
+from hil.views.correctness import Answered, answer_words, answered
+from hil.views.listing import inherited_text, signal_name, upset_text
+from hil.views.screen.model.facts import Vote
+from hil.views.screen.model.scene import vote_of
+from hil.views.screen.rules import SchemeRule, rule_of
+from hil.views.style import duration
+
+__all__ = ["Answer", "Cure", "Decision", "Difference", "decision", "neighbour"]
+
+_CHUNK: Final = 8
+_DIFFERENCES_KEPT: Final = 64
+_CURES: Final = 40
+_TRANSITIONS: Final = 500
+"""A node returns within a few frames: its state is among the newest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one node said. `part`: voter, returns (returning, and its answer counted), heard
+    (compared, but does not count) or out. `worth`: what
+    its answer is worth, and `words` the same beside the vote."""
+
+    node: str
+    status: str
+    reason: str
+    output_digest: str
+    state_digest: str
+    part: str
+    agrees: bool
+    latent: bool
+    worth: Answered = Answered.RIGHT
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Bytes of one node that are not those of the reference. `where` is output or state."""
+
+    node: str
+    where: str
+    offset: int
+    agreed: bytes
+    found: bytes
+
+    @property
+    def bits(self) -> int:
+        """How many bits differ."""
+        return sum((a ^ b).bit_count() for a, b in zip(self.agreed, self.found, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """One step of what recovery did."""
+
+    frame: int
+    node: str
+    text: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One frame. `notable` is false if it was plain agreement: then no more than digests is
+    kept. `golden_*` is what the fault-free run computed. `reference`: what outputs are compared
+    with, where that is not what was agreed on. `rule`: that of the scheme; `alone`: for how many
+    consecutive frames one of several nodes had answered alone."""
+
+    frame: int
+    t_us: int
+    vote: Vote | None = None
+    notable: bool = False
+    executions: int = 1
+    output: str = ""
+    state: str = ""
+    golden_output: str = ""
+    golden_state: str = ""
+    value: bytes = b""
+    answers: tuple[Answer, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    hidden: int = 0
+    reference: str = ""
+    bits: int = 0
+    rule: SchemeRule = field(default_factory=SchemeRule)
+    alone: int = 0
+    causes: tuple[str, ...] = ()
+    cures: tuple[Cure, ...] = ()
+    outage: str = ""
+
+
+def decision(source: Source, frame: int) -> Decision:
+    """Everything that the record has on a frame."""
+    at_us = source.time.t_us(frame)
+    verdict = source.verdict(frame)
+    if verdict is None:
+        return Decision(frame, at_us)
+    row = source.one("SELECT * FROM frames WHERE frame = ?", frame)
+    replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
+    first = {r["node"]: r for r in replies if r["execution"] == 0}
+    value = bytes(row["value"] or b"") if row else b""
+    agreed = b"" if verdict.held else value  # a held output is of another frame
+    answers = _answers(source.names, verdict, row, first, _returning(source, frame))
+    alone = verdict.kind is VerdictKind.SIMPLEX and len(source.names) > 1
+    reference, right = _reference(source.names, verdict, answers, first, agreed)
+    found = _in_output(source.names, first, right) + _in_state(source, frame)
+    cures, outage = _cures(source, frame)
+    return Decision(
+        frame,
+        at_us,
+        vote_of(verdict),
+        notable=row is not None,
+        executions=1 + max((r["execution"] for r in replies), default=0),
+        output=hex64(verdict.output) if verdict.output else "",
+        state=hex64(verdict.state) if verdict.state else "",
+        golden_output=row["golden_output"] if row else "",
+        golden_state=row["golden_state"] if row else "",
+        value=value,
+        answers=answers,
+        differences=tuple(found[:_DIFFERENCES_KEPT]),
+        reference=reference,
+        hidden=max(0, len(found) - _DIFFERENCES_KEPT),
+        bits=sum(difference.bits for difference in found),
+        rule=rule_of(source.meta.get("scenario"), len(source.names)),
+        alone=source.frames_alone(frame) if alone else 0,
+        causes=tuple(_causes(source, frame, answers)),
+        cures=cures,
+        outage=outage,
+    )
+
+
+def _answers(
+    names: tuple[str, ...], verdict: Verdict, row: sqlite3.Row | None,
+    first: dict[int, sqlite3.Row], returning: frozenset[str],
+) -> tuple[Answer, ...]:  # fmt: skip
+    """As the first execution had it: a rollback may have made them agree."""
+    agreed = (hex64(verdict.output), hex64(verdict.state))
+    golden = (row["golden_output"], row["golden_state"]) if row else agreed
+    out: list[Answer] = []
+    for index, name in enumerate(names):
+        ballot, told = verdict.ballots[index], first.get(index)
+        status = told["status"] if told else NodeStatus(ballot.status).name.lower()
+        number = told["signal"] if told else ballot.signal
+        output = told["output_digest"] if told else hex64(ballot.output_digest)
+        state = told["state_digest"] if told else hex64(ballot.state_digest)
+        bit = 1 << index
+        part = "out" if status == "excluded" else "heard"
+        if verdict.voters & bit:
+            part = "returns" if name in returning else "voter"
+        done = status == "done"
+        agrees = done and output == agreed[0] and bool(verdict.output)
+        latent = done and bool(verdict.state) and state != agreed[1]
+        worth = answered(status, output, state, golden)
+        words = answer_words(worth, dissents=done and not agrees, latent=latent,
+                             delivered=verdict.delivered, correct=verdict.correct)  # fmt: skip
+        out.append(
+            Answer(
+                name, status, signal_name(number) if number else (told["reason"] if told else ""),
+                output if done else "", state if done else "", part, agrees, latent, worth, words,
+            )
+        )  # fmt: skip
+    return tuple(out)
+
+
+def _returning(source: Source, frame: int) -> frozenset[str]:
+    """The nodes that were re-integrating when a frame began."""
+    position = source.position("transitions", frame - 1)
+    states = {
+        row["node"]: row["after"]
+        for row in source.rows(
+            "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id",
+            position - _TRANSITIONS, position,
+        )
+    }  # fmt: skip
+    return frozenset(name for name, state in states.items() if state == "reintegrating")
+
+
+def _reference(
+    names: tuple[str, ...], verdict: Verdict, answers: tuple[Answer, ...],
+    first: dict[int, sqlite3.Row], value: bytes,
+) -> tuple[str, bytes]:  # fmt: skip
+    """What outputs are compared with: what was agreed on, where that is right; else what a node
+    with the right output said; else what there is. Its name is empty for the first of these."""
+    if value and verdict.correct:
+        return "", value
+    for index, answer in enumerate(answers):
+        told = first.get(index)
+        if told and told["output"] and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
+            return f"{names[index]}, right", bytes(told["output"])
+    if value:
+        return "agreed, WRONG", value
+    spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
+    return (names[spoke[0]], bytes(first[spoke[0]]["output"])) if spoke else ("", b"")
+
+
+def _in_output(
+    names: tuple[str, ...], first: dict[int, sqlite3.Row], right: bytes
+) -> list[Difference]:
+    """Pieces of the outputs that differ from the reference."""
+    out: list[Difference] = []
+    for index, row in first.items():
+        if row["status"] == "done" and row["output"] and index < len(names):
+            out += pieces(names[index], "output", 0, right, bytes(row["output"]))
+    return out
+
+
+def pieces(node: str, where: str, begin: int, agreed: bytes, found: bytes) -> list[Difference]:
+    """The pieces of eight bytes in which two byte strings differ."""
+    return [
+        Difference(node, where, begin + at, agreed[at : at + _CHUNK], found[at : at + _CHUNK])
+        for at in range(0, min(len(agreed), len(found)), _CHUNK)
+        if agreed[at : at + _CHUNK] != found[at : at + _CHUNK]
+    ]
+
+
+def _in_state(source: Source, frame: int) -> list[Difference]:
+    """Pieces of the chunks that a resync found damaged."""
+    out: list[Difference] = []
+    for row in source.rows(
+        "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
+        "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
+        source.position("repairs", frame - 1), source.position("repairs", frame), frame,
+    ):  # fmt: skip
+        out += pieces(row["node"], "state", row["offset"], bytes(row["voted"]), bytes(row["found"]))
+    return out
+
+
+def _causes(source: Source, frame: int, answers: tuple[Answer, ...]) -> Iterator[str]:
+    """What hit in this frame; what still acts in nodes whose answer was not right; what of that no
+    upset explains."""
+    good = {Answered.RIGHT, Answered.EXCLUDED}
+    faulty = [a.node for a in answers if a.worth not in good]
+    if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
+        faulty = [a.node for a in answers]  # all are out: it is what took them out
+    hits = source.rows(
+        "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
+        "ORDER BY id",
+        frame, frame, frame - 100_000, frame,
+    )  # fmt: skip
+    known = {row["id"] for row in hits}
+    behind = [row for row in upsets_behind(source, frame, faulty) if row["id"] not in known]
+    yield from (cause_text(row, frame) for row in (*hits, *behind))
+    explained = {row["node"] for row in (*hits, *behind)}
+    for row in source.rows(
+        "SELECT * FROM anomalies WHERE id > ? AND id <= ? AND frame = ?",
+        source.position("anomalies", frame - 1), source.position("anomalies", frame), frame,
+    ):  # fmt: skip
+        explained.add(row["node"])
+        yield f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}"
+    for name in faulty:
+        text = "" if name in explained else inherited_text(source, frame, name)
+        if text:
+            yield text
+
+
+def cause_text(row: sqlite3.Row, frame: int) -> str:
+    """An upset, with what was read before and after it."""
+    text = upset_text(row)
+    if row["state"] == "injected":
+        text += f"; at tick {row['tick']}" + (f" + {row['steps']} steps" if row["steps"] else "")
+        if row["space"]:
+            text += f", bit {row['bit']:,} of {row['space']:,}"
+        if row["before"] or row["after"]:
+            text += f": {bytes(row['before']).hex()} -> {bytes(row['after']).hex()}"
+    if row["frame"] != frame:
+        text += f" (made in frame {row['frame']:,}, and still in force)"
+    return text
+
+
+def _cures(source: Source, frame: int) -> tuple[tuple[Cure, ...], str]:
+    """What was done from this frame on until its nodes voted again, and how long that took."""
+    start = source.position("transitions", frame - 1)
+    end = source.position("transitions", frame)
+    left: dict[str, sqlite3.Row] = {}
+    back: dict[str, sqlite3.Row] = {}
+    for row in source.rows(
+        "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
+        start, end,
+    ):  # fmt: skip
+        if row["frame"] == frame and row["node"] not in left:
+            left[row["node"]] = row
+            again = source.one(
+                "SELECT * FROM transitions WHERE id > ? AND node = ? AND "
+                "after IN ('voting', 'isolated') ORDER BY id LIMIT 1", row["id"] - 1, row["node"],
+            )  # fmt: skip
+            if again is not None:
+                back[row["node"]] = again
+    last = max((row["frame"] for row in back.values()), default=frame)
+    if len(back) < len(left):
+        last = EVERYTHING  # what was done until now
+    names = sorted(left)
+    marks = ",".join("?" * len(names))
+    repairs = source.rows(
+        f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
+        "ORDER BY id LIMIT ?",
+        source.position("repairs", frame - 1), source.position("repairs", last), frame, *names,
+        _CURES + 1,
+    )  # fmt: skip
+    cures = [Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"])) for r in repairs[:_CURES]]
+    if len(repairs) > _CURES:
+        cures.append(Cure(repairs[-1]["frame"], repairs[-1]["node"], "and more repairs", ok=True))
+    texts = [_outage(name, row, back.get(name), source.time) for name, row in left.items()]
+    return tuple(cures), "; ".join(texts)
+
+
+def _repair_text(row: sqlite3.Row) -> str:
+    what = row["action"].replace("_", " ")
+    if not row["ok"]:
+        return f"{what} FAILED: {row['detail']}"
+    moved = f", {row['chunks']} chunks, {row['bytes_moved']:,} B moved" if row["chunks"] else ""
+    return f"{what} ({row['cause']}): done in {duration(row['duration_wall_us'])}{moved}"
+
+
+def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, time: Timeline) -> str:
+    if back is None:
+        return f"{name} left the vote ({left['cause']}) and is not back yet"
+    frames = back["frame"] - left["frame"]
+    real = duration(back["wall_us"] - left["wall_us"])
+    end = "was isolated" if back["after"] == "isolated" else "voted again"
+    flight = time.t_us(back["frame"]) - time.t_us(left["frame"])
+    if not frames:
+        return f"{name} {end} before the next frame, after {real}"
+    return f"{name} {end} after {frames} frames: {duration(flight)} of flight, {real}"
+
+
+def neighbour(source: Source, frame: int, step: int) -> int | None:
+    """The next notable frame after `frame` (step 1), or the one before it (-1)."""
+    sign, order = (">", "ASC") if step > 0 else ("<", "DESC")
+    row = source.one(
+        f"SELECT frame FROM frames WHERE frame {sign} ? ORDER BY frame {order} LIMIT 1", frame
+    )
+    return None if row is None else int(row["frame"])

@@ -1,0 +1,261 @@
+"""What happened, newest first, from all tables that say so."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Any, Final
+
+from hil.record.live import Source
+from hil.record.queries import isolated_though_right
+from hil.views.listing import anomaly_text, upset_text
+from hil.views.screen.model.facts import Event, Level
+from hil.views.screen.model.verdict_strip import Episode, Ledger
+from hil.views.style import duration
+
+__all__ = ["newest_events"]
+
+Key = tuple[str, int]
+_Row = Mapping[str, Any] | sqlite3.Row
+_Make = Callable[[Any, str], "Event | None"]
+_SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
+_ROWS_MAX: Final = 2048
+"""No more rows of a table are read to tell how often something happened in a row; where there are
+more, the count says so (`100+`)."""
+
+
+def newest_events(
+    source: Source, ledger: Ledger, head: int, count: int, node: str = ""
+) -> tuple[Event, ...]:
+    """Return the newest `count` events up to frame `head`, newest first; with `node` only those of
+    that node. The same in a row are one, counted in the record and not in what is shown."""
+    rows = 2 * count
+    while True:
+        found, oldest = _read(source, head, rows, node)
+        if not node:
+            found.extend(_episode(episode) for episode in ledger.episodes(head, count))
+        found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
+        merged = _merged(found, oldest)[:count]
+        if rows >= _ROWS_MAX or not any(e.more and e.kind != "frame" for e in merged):
+            return tuple(merged)
+        rows = min(_ROWS_MAX, 4 * rows)
+
+
+def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event], set[Key]]:
+    """The newest rows of all tables as events; and of each table that has older ones still, the
+    key of the oldest event."""
+    found: list[Event] = []
+    oldest: set[Key] = set()
+    upto = source.upto(head)
+    for table, kind, make in _BY_ID:
+        if node and table == "commands":
+            continue
+        where, values = _of(node, table)
+        rows = source.rows(
+            f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
+            source.position(table, upto), *values, limit,
+        )  # fmt: skip
+        _take(rows, kind, make, limit, found, oldest)
+        if table == "transitions":
+            found[:] = [_justly(source, event) for event in found]
+    where, values = _of(node, "upsets")
+    rows = source.rows(
+        f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
+        upto, *values, limit,
+    )  # fmt: skip
+    _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
+    return found, oldest
+
+
+def _of(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
+    """SQL that is true of the rows of `node`, and its values; empty for all nodes."""
+    if not node:
+        return "", ()
+    if table == "notes":  # what is noted of a node begins with its name
+        about = f"node {node}: "
+        return " AND substr(text, 1, ?) = ?", (len(about), about)
+    return " AND node = ?", (node,)
+
+
+def _justly(source: Source, event: Event) -> Event:
+    """The event; of an isolation, whether a wrong majority was behind it."""
+    isolated = event.kind == "state" and event.level is Level.BAD
+    if not isolated or not isolated_though_right(source, event.frame, event.node):
+        return event
+    return replace(event, text="ISOLATED though right: a wrong majority outvoted it")
+
+
+def _take(
+    rows: Sequence[_Row], kind: str, make: _Make, limit: int, found: list[Event],
+    oldest: set[Key],
+) -> None:  # fmt: skip
+    """Make events of the rows of one table, newest first."""
+    last: Key | None = None
+    for row in rows:
+        event = make(row, kind)
+        if event is not None:
+            last = (kind, row["id"])
+            found.append(replace(event, key=last))
+    if last is not None and len(rows) == limit:
+        oldest.add(last)
+
+
+def _merged(events: Iterable[Event], oldest: AbstractSet[Key]) -> list[Event]:
+    """The same one after the other, counted; the same of several nodes in a frame, as one. An event
+    is known by the key of the first of them. `oldest`: before these there is more to read."""
+    out: list[Event] = []
+    times: Counter[str] = Counter()  # how often each node of the last one is in it
+    for event in events:
+        last = out[-1] if out else event
+        if event.kind == "frame" or not out:
+            out.append(event)
+        elif (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
+                last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
+            times = times if "," in last.node else Counter({last.node: last.count})
+            names = last.node if event.node in times else f"{event.node},{last.node}"
+            times[event.node] += 1
+            count = max(times.values())
+            out[-1] = replace(last, node=names, count=count, key=event.key)
+        elif (last.kind, last.node, last.text) == (event.kind, event.node, event.text):
+            out[-1] = replace(last, count=last.count + 1, key=event.key)
+        else:
+            out.append(event)
+        if event.key in oldest:
+            out[-1] = replace(out[-1], more=True)
+    return out
+
+
+_ORDER: Final = {"note": 0, "state": 1, "repair": 2, "frame": 3, "anomaly": 4, "upset": 5,
+                 "slip": 6, "limit": 7, "link": 8, "command": 9}  # fmt: skip
+
+
+def _state(row: sqlite3.Row, kind: str) -> Event | None:
+    after, cause = row["after"], row["cause"]
+    if after == "voting" and row["before"] != "resync":  # that one is over before the next frame
+        return Event(row["frame"], Level.GOOD, kind, row["node"], "votes again")
+    if after == "isolated":
+        return Event(row["frame"], Level.BAD, kind, row["node"], f"ISOLATED: {cause}")
+    return None  # of what lies between, the repairs tell
+
+
+def _repair(row: sqlite3.Row, kind: str) -> Event:
+    what = row["action"].replace("_", " ")
+    if not row["ok"]:
+        return Event(row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}")
+    if row["action"] == "refresh":  # no repair of the system under test
+        text = "one upset at a time: the bench gave it the fault-free state"
+        return Event(row["frame"], Level.NOTE, kind, row["node"], text)
+    why = row["cause"]
+    moved = f", {row['bytes_moved']} B moved" if row["bytes_moved"] else ""
+    spent = duration(row["duration_wall_us"])
+    text = f"{why}: {what} done in {spent}{moved}"
+    return Event(row["frame"], Level.WARN, kind, row["node"], text)
+
+
+def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
+    """An upset as it was known in a frame: what came of it later was not known yet."""
+    upset = dict(row)
+    detected, resolved = upset["detected_frame"], upset["resolved_frame"]
+    if resolved is not None and resolved > frame:
+        upset["outcome"] = ""
+        if detected is not None and detected > frame:
+            upset["effect"], upset["signal"] = "", 0
+    return upset
+
+
+def _upset(row: Mapping[str, Any], kind: str) -> Event:
+    text = upset_text(row).replace(f" {row['node']} ", " ", 1)
+    level = Level.NOTE
+    if row["outcome"] in _SEVERE:
+        level = Level.BAD
+    elif row["outcome"] not in ("", "no_effect", "corrected", "recovered"):
+        level = Level.WARN
+    return Event(row["frame"], level, kind, row["node"], text)
+
+
+def _episode(episode: Episode) -> Event:
+    text = {
+        "no_majority": "NO OUTPUT: no majority",
+        "no_quorum": "NO OUTPUT: no node was heard",
+        "simplex": "NO OUTPUT: one node answered alone",
+        "held": "HELD: the last voted output left the system again",
+    }
+    return Event(
+        episode.last, Level.BAD, "frame", "",
+        text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"), episode.frames,
+        not episode.whole, ("frame", episode.first), episode.first,
+    )  # fmt: skip
+
+
+def _anomaly(row: sqlite3.Row, kind: str) -> Event:
+    text = anomaly_text(row).removeprefix(f"{row['node']}: ")
+    return Event(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
+
+
+def _slip(row: sqlite3.Row, kind: str) -> Event:
+    late = f" by {duration(row['late_wall_us'])}" if row["late_wall_us"] else ""
+    return Event(row["frame"], Level.WARN, kind, row["node"] or "", f"slip: {row['detail']}{late}")
+
+
+def _limit(row: sqlite3.Row, kind: str) -> Event:
+    asked, applied = (json.loads(row[column] or "{}") for column in ("asked", "applied"))
+    refused = f", refused {', '.join(applied['refused'])}" if applied.get("refused") else ""
+    text = f"{row['cause']}: {_limit_words(asked)}{refused}"
+    level = Level.WARN if refused else Level.NOTE
+    return Event(row["frame"], level, kind, row["node"], text)
+
+
+def _limit_words(asked: Mapping[str, Any]) -> str:
+    """What a board was asked to obey: `30 % of its speed`."""
+    if asked.get("power") == "off":
+        return "power off"
+    parts = ["suspended"] if asked.get("suspend") else []
+    duty = asked.get("duty_permille")
+    if duty is not None and not parts:
+        parts.append("full speed" if duty >= 1000 else f"{duty / 10:g} % of its speed")
+    parts += [f"{asked['cores']} cores"] if asked.get("cores") else []
+    parts += [f"{asked['clock_khz'] / 1000:g} MHz"] if asked.get("clock_khz") else []
+    parts += [f"mode {asked['mode']}"] if asked.get("mode") else []
+    return ", ".join(parts) or "no limit"
+
+
+def _command(row: sqlite3.Row, kind: str) -> Event | None:
+    if row["ok"] and row["command"] in _NOTED:
+        return None
+    told = json.loads(row["arguments"] or "{}")
+    words = [row["command"].replace("_", " ")]
+    words += [f"{key}={value}" for key, value in told.items() if key != "node"]
+    said = "" if row["ok"] else f" REFUSED: {row['answer']}"
+    level = Level.NOTE if row["ok"] else Level.WARN
+    node = str(told.get("node", ""))
+    return Event(row["frame"], level, kind, node, f"{' '.join(words)}, by {row['who']}{said}")
+
+
+def _link(row: sqlite3.Row, kind: str) -> Event | None:
+    if row["state"] not in ("lost", "absent"):
+        return None
+    why = f": {row['reason']}" if row["reason"] else ""
+    return Event(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
+
+
+def _note(row: sqlite3.Row, kind: str) -> Event:
+    return Event(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
+
+
+_NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})
+"""Commands that leave a note of their own."""
+
+_BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (
+    ("transitions", "state", _state),
+    ("repairs", "repair", _repair),
+    ("anomalies", "anomaly", _anomaly),
+    ("slips", "slip", _slip),
+    ("limits", "limit", _limit),
+    ("link_events", "link", _link),
+    ("commands", "command", _command),
+    ("notes", "note", _note),
+)

@@ -1,0 +1,250 @@
+"""What the record says around one frame, as plain values: made by `gather`, judged by `judge`.
+
+None is "the record does not say". Times: `*_us` simulated, `*_wall_us` real.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hil.record.live import State
+from hil.record.timeline import Timeline
+from hil.views.correctness import Answered
+from hil.views.screen.model.verdict_strip import Cell, Totals
+from hil.views.screen.rules import SchemeRule
+
+__all__ = ["Event", "Level", "LinkCounts", "NodeFacts", "Place", "Plant", "PlantNode", "Reading",
+           "Run", "Scene", "Vote"]  # fmt: skip
+
+
+class Level(enum.IntEnum):
+    """How bad something is."""
+
+    GOOD = 0
+    NOTE = 1
+    WARN = 2
+    BAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What does not change during a run."""
+
+    name: str = ""
+    summary: str = ""
+    scheme: str = ""
+    workload: str = ""
+    seed: int = 0
+    pace: str = "free"
+    accel: float = 1.0
+    frame_us: int = 10_000
+    time: Timeline = field(default_factory=Timeline)
+    frames: int = 0
+    path: str = ""
+    rule: SchemeRule = field(default_factory=SchemeRule)
+    anomaly: frozenset[tuple[int, int]] = frozenset()
+    """Corners (latitude, longitude) of the anomaly's cells of three degrees, where the sun sends
+    protons elsewhere, too; else empty: all that come are the anomaly's."""
+
+    @property
+    def second(self) -> str:
+        """What rates are counted by: seconds of simulated time, which are real ones only where
+        the run is held to the clock."""
+        return "s" if self.pace == "realtime" else "sim s"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A board's own account of itself."""
+
+    frame: int
+    wall_us: int
+    steps: int = 0
+    temp_c: float | None = None
+    clock_mhz: float | None = None
+    flags_now: int = 0  # of the firmware, see hil.wire.throttling
+    flags_since_boot: int = 0
+    power_w: float | None = None
+    rss_mib: float | None = None
+    free_mib: float | None = None
+    uptime_s: float = 0.0
+    crashes: int = 0
+    hangs: int = 0
+    restarts: int = 0
+    corrected: int = 0
+    uncorrected: int = 0
+    rx_errors: int = 0
+    round_trip_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    """What the host counted on a link."""
+
+    tx_frames: int = 0
+    rx_frames: int = 0
+    rx_errors: int = 0
+    naks: int = 0
+    retries: int = 0
+    reconnects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlantNode:
+    """What the plant makes of a board."""
+
+    level: str
+    duty: float
+    power_w: float | None
+    die_c: float | None
+    throttle: int
+    upsets_per_day: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One node. `state` of its recovery since `state_frame`; `began_frame` and `began_cause` when
+    and why it left the vote; `status` what came of it in the frame, and `answer` what its answer is
+    worth (None: the record does not say); `upset` what is behind its being out, or wrong."""
+
+    index: int
+    name: str
+    board: str = ""
+    model: str = ""
+    port: str = ""
+    state: str = "voting"
+    state_frame: int | None = None
+    began_frame: int | None = None
+    began_cause: str = ""
+    upset: str = ""
+    status: str = "done"
+    answer: Answered | None = None
+    signal: int = 0
+    heard_frame: int | None = None
+    reading: Reading | None = None
+    earlier: Reading | None = None
+    link: LinkCounts | None = None
+    plant: PlantNode | None = None
+
+    def steps_per_s(self, time: Timeline) -> float | None:
+        """Steps per simulated second, from the last two accounts: real time means nothing in a run
+        that is not paced by it."""
+        now, then = self.reading, self.earlier
+        if now is None or then is None or now.steps < then.steps:
+            return None
+        spent_us = time.t_us(now.frame) - time.t_us(then.frame)
+        return (now.steps - then.steps) / spent_us * 1e6 if spent_us > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output left the
+    system again, which was `held_wrong` in its own frame."""
+
+    kind: str
+    delivered: bool
+    correct: bool
+    voters: int
+    agree: int
+    dissent: int
+    latent: int
+    redone: bool = False
+    held: bool = False
+    held_wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the satellite is at a moment."""
+
+    t_us: int
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    altitude_km: float | None = None
+    illumination: float | None = None
+    flux_per_cm2_s: float | None = None
+    saa: bool = False
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """Power and heat of the satellite."""
+
+    t_us: int
+    illumination: float | None = None
+    bus_v: float | None = None
+    array_w: float | None = None
+    load_w: float | None = None
+    battery_w: float | None = None
+    soc: float | None = None
+    stage: int | None = None
+    temperatures_c: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `count` of the same in a row, the last in `frame`; with `more` at
+    least so many. `key` stays the same while more of them come. `first`: in which frame the first
+    of them was, if that is worth telling."""
+
+    frame: int
+    level: Level
+    kind: str
+    node: str
+    text: str
+    count: int = 1
+    more: bool = False
+    key: tuple[str, int] = ("", 0)
+    first: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything around frame `head`; `last` is the newest there is. `paused_by`: who told the run
+    to wait there (empty: nobody). `rate`: frames per real second; `speed`: simulated time per real
+    time. `upsets` were injected and read back, `missed` were not;
+    `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, where no expectation
+    says it."""
+
+    run: Run
+    state: State = State.RUNNING
+    reason: str = ""
+    outcome: str = "running"
+    gone: bool = False
+    paused_by: str = ""
+    age_s: float | None = None
+    rate: float | None = None
+    speed: float | None = None
+    head: int = -1
+    last: int = -1
+    vote: Vote | None = None
+    nodes: tuple[NodeFacts, ...] = ()
+    upsets: int = 0
+    missed: int = 0
+    recoveries: int = 0
+    slips: int = 0
+    totals: Totals = field(default_factory=Totals)
+    strip: tuple[Cell, ...] = ()
+    zoom: int = 1
+    events: tuple[Event, ...] = ()
+    plant: Plant | None = None
+    places: tuple[Place, ...] = ()
+    plants: tuple[Plant, ...] = ()
+    expectations: tuple[tuple[str, str, str, bool], ...] = ()
+    ending: str = ""
+
+    @property
+    def t_us(self) -> int:
+        return self.run.time.t_us(self.head)
+
+    @property
+    def newest(self) -> bool:
+        """The frame on view is the newest one."""
+        return self.head >= self.last
+
+    @property
+    def at_end(self) -> bool:
+        return self.state is State.ENDED and self.newest

@@ -1,0 +1,279 @@
+"""What the facts mean: is it healthy, what can still fail, which value is out of order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.record.live import State
+from hil.views.correctness import Answered, names_text
+from hil.views.screen.model.alarms import Alarm
+from hil.views.screen.model.facts import Level, NodeFacts, Scene
+from hil.views.style import duration, flight_time, plural
+
+__all__ = ["STALE_S", "Health", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
+           "reading_age_s", "redundancy", "stale_s"]  # fmt: skip
+
+STALE_S: Final = 3.0
+"""Boards tell of themselves once a second, and the record is committed four times a second."""
+
+_NAMES_MAX: Final = 16
+"""So many letters of the names of nodes stand in a reason."""
+_WORDS: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX", 0: "NONE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer to "is it healthy?": a word, how bad, since when, and why."""
+
+    word: str
+    level: Level
+    why: str
+    since_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """How many vote, and what one more fault would do. `rule`: what would be delivered if only one
+    of them answered."""
+
+    mode: str
+    voting: int
+    of: int
+    margin: int
+    level: Level
+    text: str
+    rule: str = ""
+
+
+def redundancy(scene: Scene) -> Redundancy:
+    """The mode that the rig is in now."""
+    total, rule = len(scene.nodes), scene.run.rule
+    voting = sum(node.state == "voting" for node in scene.nodes)
+    margin = max(0, (voting - 1) // 2)
+    mode = _WORDS.get(voting, f"{voting}MR")
+    if margin:
+        text = f"{plural(margin, 'more fault')} can be outvoted"
+    elif voting == 2:
+        text = "a fault is seen, not outvoted"
+    elif total > 1 and voting == 1 and rule.alone:
+        text = rule.alone.removeprefix("if only one answers: ")
+    elif voting == 1:
+        text = "a fault goes unnoticed"
+    else:
+        text = "nobody votes"
+    level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
+    return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
+
+
+def stale_s(scene: Scene) -> float:
+    """From how many real seconds on something is old: where a frame takes longer than boards take
+    to tell of themselves, it is waited for."""
+    run = scene.run
+    factor = {"realtime": 1.0}.get(run.pace) or _factor(run.pace)
+    paced = run.frame_us / 1e6 / factor if factor else 0.0
+    measured = 1 / scene.rate if scene.rate else 0.0
+    frame_s = max(paced, measured)
+    return STALE_S if frame_s < 1 else STALE_S + 1.5 * frame_s
+
+
+def _factor(pace: str) -> float:
+    try:
+        return float(pace.removesuffix("x")) if pace.endswith("x") else 0.0
+    except ValueError:
+        return 0.0
+
+
+def is_stale(scene: Scene) -> bool:
+    """What is shown as now is older than it should be."""
+    if not scene.newest:
+        return False
+    if scene.gone or scene.state is State.LOST:
+        return True
+    return scene.state is State.RUNNING and scene.age_s is not None and scene.age_s > stale_s(scene)
+
+
+def node_level(node: NodeFacts, scene: Scene) -> Level:
+    """How bad the state of a node is. Whether its answer is right is told by the fault-free run,
+    not by the vote; where the record does not say that, by the vote."""
+    vote = scene.vote
+    if node.state == "isolated" or (_escapes(scene) and node.answer is Answered.WRONG):
+        return Level.BAD
+    differs = vote is not None and bool((vote.dissent | vote.latent) >> node.index & 1)
+    if node.answer is not None:
+        differs = node.answer in {Answered.WRONG, Answered.WRONG_STATE}
+    if node.state != "voting" or differs or node.status != "done":
+        return Level.WARN
+    return Level.GOOD
+
+
+def _escapes(scene: Scene) -> bool:
+    """Whether a wrong output leaves the system in this frame."""
+    vote = scene.vote
+    return vote is not None and (vote.held_wrong or (vote.delivered and not vote.correct))
+
+
+def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
+    """Simulated time since the node last said anything."""
+    if node.heard_frame is None:
+        return None
+    return max(0, scene.t_us - scene.run.time.t_us(node.heard_frame))
+
+
+def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
+    """Real time since the node last told of itself, as of the frame on view."""
+    if node.reading is None:
+        return None
+    told = [other.reading for other in scene.nodes if other.reading]
+    newest = max(told, key=lambda reading: reading.frame)
+    behind = (newest.wall_us - node.reading.wall_us) / 1e6
+    if behind < 0:  # real time began anew when the run was taken up again
+        time = scene.run.time
+        behind = (time.t_us(newest.frame) - time.t_us(node.reading.frame)) / 1e6
+    if scene.state is State.RUNNING and scene.newest and scene.age_s is not None:
+        behind += scene.age_s if scene.age_s > stale_s(scene) else 0.0
+    return behind
+
+
+def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
+    """The state of the whole, the worst first."""
+    if scene.state is State.WAITING:
+        return Health("WAITING", Level.NOTE, scene.reason)
+    if scene.state is State.LOST:
+        return Health("LOST", Level.BAD, scene.reason)
+    if scene.gone and scene.newest:
+        return Health("STOPPED", Level.BAD, "its process ended without a word; go on with "
+                      "hil run --resume", scene.t_us)  # fmt: skip
+    if scene.at_end:
+        return _ended(scene)
+    if scene.head < 0 or not scene.nodes:
+        return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
+    now = _bad(scene, alarms) or _held(scene) or _late(scene)
+    return now or _failing(alarms, scene) or _unseen(alarms, scene) or _weak(scene, alarms)
+
+
+def _ended(scene: Scene) -> Health:
+    met = sum(ok for *_, ok in scene.expectations)
+    what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
+    failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
+              if not ok][:1]  # fmt: skip
+    level = {"pass": Level.GOOD, "aborted": Level.WARN, "untested": Level.WARN}.get(
+        scene.outcome, Level.BAD
+    )
+    if scene.ending:  # then it was not the expectations that decided
+        failed = [scene.ending, *failed] if scene.outcome == "error" else [scene.ending]
+        what = ""
+    parts = [scene.outcome.upper(), *failed[:2], *([what] if what else [])]
+    return Health("ENDED", level, ": ".join(parts), None)
+
+
+def _bad(scene: Scene, alarms: Sequence[Alarm]) -> Health | None:
+    vote = scene.vote
+    if vote is None or (vote.delivered and vote.correct):
+        return None
+    if vote.delivered:
+        why, quantity = "a wrong output leaves the system", "wrong output"
+        faulty = [node for node in scene.nodes if node.answer is Answered.WRONG]
+        if faulty:
+            agree = "agree on it" if len(faulty) > 1 else "is wrong"
+            why += f": {names_text(node.name for node in faulty)} {agree}"
+    else:
+        what = {"no_quorum": "no node is heard", "simplex": "one node answers alone"}.get(
+            vote.kind, "no majority"
+        )
+        why, quantity = f"no output: {what}", "no output"
+        if vote.held:
+            why = f"the last voted output is held: {what}"
+        if vote.held_wrong:
+            why, quantity = f"a wrong output is held: {what}", "wrong output"
+        faulty = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
+    behind = list(dict.fromkeys(node.upset for node in faulty if node.upset))
+    if behind:
+        why += "; " + ", ".join([behind[0], *(text.removeprefix("upset ") for text in behind[1:])])
+    began = [alarm.began_frame for alarm in alarms
+             if alarm.quantity == quantity and alarm.level is Level.BAD]  # fmt: skip
+    since = min([scene.head, *began])
+    return Health("FAILING", Level.BAD, why, scene.run.time.t_us(since))
+
+
+def _failing(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+    """This frame went well, but the ones before it did not."""
+    found = [alarm for alarm in alarms if alarm.level is Level.BAD
+             and alarm.quantity in ("wrong output", "no output")]  # fmt: skip
+    if not found:
+        return None
+    first = min(found, key=lambda alarm: alarm.began_frame)
+    return Health("FAILING", Level.BAD, first.now_text, scene.run.time.t_us(first.began_frame))
+
+
+def _held(scene: Scene) -> Health | None:
+    if not scene.paused_by or is_stale(scene):
+        return None
+    return Health("PAUSED", Level.WARN, f"{scene.paused_by} paused the run; "
+                  "resume lets it go on", scene.t_us)  # fmt: skip
+
+
+def _late(scene: Scene) -> Health | None:
+    if not is_stale(scene):
+        return None
+    return Health("STALE", Level.WARN,
+                  f"nothing was recorded for {duration((scene.age_s or 0) * 1e6)}")  # fmt: skip
+
+
+def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+    """What is over, but was bad, and nobody has acknowledged."""
+    red = [alarm for alarm in alarms if alarm.latched is Level.BAD and not alarm.acknowledged
+           and alarm.level is not Level.BAD]  # fmt: skip
+    active = any(alarm.level is Level.BAD for alarm in alarms)
+    if not red or active or any(node.state != "voting" for node in scene.nodes):
+        return None
+    first = min(red, key=lambda alarm: alarm.began_frame)
+    more = f", and {len(red) - 1} more" if len(red) > 1 else ""
+    return Health("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
+                  scene.run.time.t_us(first.began_frame))  # fmt: skip
+
+
+def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
+    out = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
+    active = [alarm for alarm in alarms if alarm.level > Level.NOTE]
+    if out:
+        worst = max(out, key=lambda n: (node_level(n, scene), -_out_since(n, scene)))
+        why = _why(worst, [node for node in out if node is not worst])
+        return Health("DEGRADED", max(node_level(n, scene) for n in out), why,
+                      scene.run.time.t_us(_out_since(worst, scene)))  # fmt: skip
+    if active:
+        worst_alarm = max(active, key=lambda a: (a.level, -a.began_frame))
+        word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
+        return Health(word, worst_alarm.level, worst_alarm.now_text,
+                      scene.run.time.t_us(worst_alarm.began_frame))  # fmt: skip
+    count = len(scene.nodes)
+    nodes = "both nodes" if count == 2 else f"all {count} nodes"
+    why = "the only node answers" if count == 1 else f"{nodes} vote and agree"
+    return Health("HEALTHY", Level.GOOD, why)
+
+
+def _out_since(node: NodeFacts, scene: Scene) -> int:
+    return scene.head if node.began_frame is None else node.began_frame
+
+
+def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
+    """Who is out comes first, since what is too long is cut at its end."""
+    state = node.state.replace("_", " ")
+    if state == "voting":
+        state = "latent" if node.answer is Answered.WRONG_STATE else "dissents"
+        state = state if node.status == "done" else node.status
+    names = " ".join(other.name for other in others)
+    if len(names) > _NAMES_MAX:
+        names = f"{len(others)} more"
+    also = f", also {names}" if others else ""
+    why = [part for part in (node.began_cause, node.upset) if part]
+    return f"{node.name} {state}{also}" + (f": {', '.join(why)}" if why else "")
+
+
+def since_text(since_us: int | None, now_us: int) -> str:
+    """`since 5.010 s, 2 min ago`; empty if there is no since."""
+    if since_us is None:
+        return ""
+    ago = now_us - since_us
+    return f"since {flight_time(since_us)}" + (f", {duration(ago)} ago" if ago > 0 else "")

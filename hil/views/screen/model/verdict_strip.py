@@ -1,0 +1,254 @@
+"""The result of every stretch of frames: summed up once, lazily, and kept.
+
+Frames that are plain agreement have no row in `frames`, so a stretch is summed up by looking at the
+others. Stretches of `STRETCH` frames that are complete never change and are kept; long runs are
+read a few at a time, newest first, within a budget, so that nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hil.record.live import Source
+from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, bad_spans
+
+__all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "Mark", "Totals"]
+
+CALM_US: Final = 1_000_000
+"""Outputs that are wrong or lost now and then are one episode, until none was for so long [us of
+simulated time]."""
+
+STRETCH: Final = 4096
+ZOOMS: Final = tuple(1 << power for power in range(19))
+"""Frames per cell of the strip."""
+
+
+class Mark(enum.IntEnum):
+    """The worst that happened in a cell, from good to bad."""
+
+    NONE = 0  # not recorded: before the beginning, after the end
+    UNREAD = 1  # not summed up yet
+    AGREED = 2
+    HIT = 3  # something happened, and all agreed nevertheless
+    OUTVOTED = 4
+    REDONE = 5  # rolled back and computed again
+    NO_OUTPUT = 6
+    WRONG = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Frames `first` to `last`; `frame` is the first of the worst, `notable` how many were more
+    than agreement."""
+
+    first: int
+    last: int
+    mark: Mark
+    frame: int
+    notable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Frames from `first` to `last` of which `frames` had no output or a wrong one. `what`:
+    see `bad_spans`. `whole` is false if it may have begun before, in frames that
+    were not summed up yet."""
+
+    what: str
+    first: int
+    last: int
+    first_us: int
+    last_us: int
+    frames: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Frames up to the one on view. `complete` is false while older ones are still being read."""
+
+    frames: int = 0
+    outvoted: int = 0
+    redone: int = 0
+    no_output: int = 0
+    wrong: int = 0
+    complete: bool = True
+
+    @property
+    def availability(self) -> float:
+        return 1 - (self.no_output + self.wrong) / self.frames if self.frames else 0.0
+
+
+_MARK_SQL: Final = (
+    f"CASE WHEN {WRONG_OUTPUT} THEN 7 WHEN {NO_OUTPUT} THEN 6 "
+    "WHEN flags & 4 THEN 5 WHEN verdict = 'majority' THEN 4 ELSE 3 END"
+)
+_Summary = tuple[Cell, tuple[int, ...]]
+
+
+class Ledger:
+    """The sums of one record."""
+
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._clock = clock  # in s
+        self._kept: dict[int, _Summary] = {}
+        self._cells: dict[tuple[int, int], Cell] = {}
+        self._episodes: dict[int, list[Episode]] = {}
+        self._done = 0  # stretches below are all kept, and added up in _sum
+        self._sum = [0] * len(Mark)
+        self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
+
+    def forget(self, frame: int) -> None:
+        """The run was taken up again from `frame`: what stood behind it is no more."""
+        self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
+        self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
+        self._episodes.clear()
+        self._done, self._sum = 0, [0] * len(Mark)
+        self._partial = (-1, -1, ())
+
+    def _summed(self, first: int, last: int) -> _Summary:
+        counts = [0] * len(Mark)
+        worst, at = Mark.AGREED, first
+        for mark, count, frame in self._source.rows(
+            f"SELECT {_MARK_SQL} AS mark, count(*), min(frame) FROM frames "
+            "WHERE frame BETWEEN ? AND ? GROUP BY mark", first, last
+        ):  # fmt: skip
+            counts[mark] = count
+            if mark > worst:
+                worst, at = Mark(mark), frame
+        return Cell(first, last, worst, at, sum(counts)), tuple(counts)
+
+    def read_on(self, budget_s: float) -> bool:
+        """Sum up some stretches that are complete, newest first; whether all are."""
+        until = self._clock() + budget_s
+        last = self._source.last
+        for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
+            if index not in self._kept:
+                self._kept[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
+                if self._clock() > until:
+                    return False
+        while self._done in self._kept:
+            for mark, count in enumerate(self._kept[self._done][1]):
+                self._sum[mark] += count
+            self._done += 1
+        return True
+
+    def totals(self, frame: int) -> Totals:
+        """What the frames up to `frame` have come to."""
+        counts = list(self._sum)
+        index = (frame + 1) // STRETCH
+        complete = True
+        if index < self._done:
+            counts = [0] * len(Mark)
+            for k in range(index):
+                counts = [a + b for a, b in zip(counts, self._kept[k][1], strict=True)]
+        else:
+            for k in range(self._done, index):
+                kept = self._kept.get(k)
+                complete = complete and kept is not None
+                if kept is not None:
+                    counts = [a + b for a, b in zip(counts, kept[1], strict=True)]
+        if frame >= index * STRETCH:
+            rest = self._begun(index, frame)
+            counts = [a + b for a, b in zip(counts, rest, strict=True)]
+        return Totals(frame + 1, counts[Mark.OUTVOTED], counts[Mark.REDONE], counts[Mark.NO_OUTPUT],
+                      counts[Mark.WRONG], complete)  # fmt: skip
+
+    def _begun(self, index: int, frame: int) -> tuple[int, ...]:
+        """Stretch `index` as far as `frame`; mostly only what has come since the last look."""
+        kept, until, counts = self._partial
+        if kept != index or until > frame:
+            until, counts = index * STRETCH - 1, (0,) * len(Mark)
+        if frame > until:
+            more = self._summed(until + 1, frame)[1]
+            counts = tuple(a + b for a, b in zip(counts, more, strict=True))
+        self._partial = (index, frame, counts)
+        return counts
+
+    def episodes(self, head: int, count: int) -> list[Episode]:
+        """The newest `count` episodes of wrong or lost outputs up to `head`, newest first."""
+        out: list[Episode] = []
+        growing: dict[str, int] = {}  # where in `out` the oldest of its kind is
+        for index in range((head + 1) // STRETCH, -1, -1):
+            found = self._episodes_in(index, head)
+            if found is None:  # not summed up yet
+                out = [replace(e, whole=e.whole and growing[e.what] != at)
+                       for at, e in enumerate(out)]  # fmt: skip
+                break
+            for episode in reversed(found):
+                at = growing.get(episode.what, -1)
+                if at >= 0 and out[at].first_us - episode.last_us < CALM_US:
+                    newer = out[at]
+                    out[at] = replace(episode, last=newer.last, last_us=newer.last_us,
+                                      frames=episode.frames + newer.frames)  # fmt: skip
+                else:
+                    growing[episode.what] = len(out)
+                    out.append(episode)
+            begin_us = self._source.time.t_us(index * STRETCH)
+            settled = all(out[at].first_us - begin_us >= CALM_US for at in growing.values())
+            if len(out) >= count and settled:
+                break
+        out.sort(key=lambda episode: -episode.last)
+        return out[:count]
+
+    def _episodes_in(self, index: int, head: int) -> list[Episode] | None:
+        """Those of a stretch, as far as `head`; None if it was not summed up yet."""
+        first, last = index * STRETCH, (index + 1) * STRETCH - 1
+        if head < last:
+            counts = self._begun(index, head)
+            bad = counts[Mark.NO_OUTPUT] + counts[Mark.WRONG]
+            return self._spans(first, head) if bad else []
+        kept = self._kept.get(index)
+        if kept is None:
+            return None
+        if not kept[1][Mark.NO_OUTPUT] + kept[1][Mark.WRONG]:
+            return []
+        if index not in self._episodes:
+            self._episodes[index] = self._spans(first, last)
+        return self._episodes[index]
+
+    def _spans(self, first: int, last: int) -> list[Episode]:
+        return [Episode(*row) for row in bad_spans(self._source, first, last, CALM_US)]
+
+    def strip(self, head: int, cells: int, zoom: int) -> tuple[Cell, ...]:
+        """`cells` cells of `zoom` frames, the last one with `head` in it."""
+        newest = head // zoom
+        return tuple(self._cell(k, zoom, head) for k in range(newest - cells + 1, newest + 1))
+
+    def _cell(self, index: int, zoom: int, head: int) -> Cell:
+        first, last = index * zoom, (index + 1) * zoom - 1
+        if first < 0 or head < 0:
+            return Cell(first, last, Mark.NONE, first)
+        end = min(last, head)
+        if zoom > STRETCH:
+            return self._coarse(first, end)
+        if zoom == STRETCH and end == last:
+            kept = self._kept.get(index)
+            return kept[0] if kept else Cell(first, last, Mark.UNREAD, first)
+        cell = self._cells.get((zoom, index)) if end == last else None
+        if cell is None:
+            cell = self._summed(first, end)[0]
+            if end == last:
+                if len(self._cells) > 4096:  # some hundred are on view
+                    self._cells.clear()
+                self._cells[zoom, index] = cell
+        return cell
+
+    def _coarse(self, first: int, last: int) -> Cell:
+        parts: list[Cell] = []
+        for index in range(first // STRETCH, last // STRETCH + 1):
+            end = (index + 1) * STRETCH - 1
+            kept = self._kept.get(index)
+            if end > last:  # of the newest, only what is before the frame on view
+                parts.append(self._summed(index * STRETCH, last)[0])
+            elif kept is not None:
+                parts.append(kept[0])
+            else:
+                return Cell(first, last, Mark.UNREAD, first)
+        worst = max(parts, key=lambda cell: (cell.mark, -cell.frame))
+        return Cell(first, last, worst.mark, worst.frame, sum(cell.notable for cell in parts))

@@ -1,0 +1,56 @@
+"""Puts the screen on the terminal; or prints what it would show, once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from hil.record.live import State
+from hil.views.screen.app import Control, Watching
+from hil.views.screen.model.playback import Player
+from hil.views.screen.pages.style import Marks
+from hil.views.screen.presenter import Desk
+
+__all__ = ["once", "show"]
+
+
+def show(
+    runs: Sequence[Path],
+    *,
+    replay: bool = False,
+    ascii_only: bool = False,
+    control: Control | None = None,
+    end_run: Callable[[], None] | None = None,
+    over: Callable[[], bool] = lambda: False,
+) -> str:
+    """Watch `runs` until the user leaves; how that came: left, detached, interrupted, over.
+
+    `replay` begins at the first frame, playing. `end_run` lets the (one) run end, `over` tells that
+    its process has. Raises whatever went wrong in the screen."""
+    with contextlib.suppress(OSError):
+        os.nice(10)  # where both want the processor, the run is to have it
+    player = Player(following=not replay, playing=replay, since_s=time.monotonic())
+    app = Watching(
+        runs, player=player, ascii_only=ascii_only, control=control, end_run=end_run, over=over,
+    )  # fmt: skip
+    result = app.run()
+    if app.failure is not None:
+        raise app.failure
+    return result or "left"
+
+
+def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> tuple[Text, bool]:
+    """The overview of each run, as text; and whether all of them could be read."""
+    pages, readable = [], True
+    for run in runs:
+        desk = Desk(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
+        desk.refresh(width, height)
+        pages += desk.page()
+        readable = readable and desk.source.state is not State.LOST
+        desk.source.close()
+    return Text("\n").join(pages), readable

@@ -1,0 +1,449 @@
+"""What one run looks like to its operator: which page, which frame, what is under the cursor.
+
+Knows no terminal: keys come in as calls, the page goes out as lines. All of it is called from one
+thread at a time, the one that reads the record.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from hil.record.live import Source, State
+from hil.views.screen.model import decision as decisions
+from hil.views.screen.model import health
+from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.alarms import Alarm
+from hil.views.screen.model.curves import History, history
+from hil.views.screen.model.events import newest_events
+from hil.views.screen.model.facts import Event, Level, NodeFacts, Run, Scene
+from hil.views.screen.model.ground_track import sky
+from hil.views.screen.model.playback import Player
+from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.verdict_strip import ZOOMS
+from hil.views.screen.pages.decision import decision_page
+from hil.views.screen.pages.events import LEVELS, Filter, events_page, filtered
+from hil.views.screen.pages.map import Sky, map_page
+from hil.views.screen.pages.node import curve_points, node_page
+from hil.views.screen.pages.overview import banner, overview
+from hil.views.screen.pages.status import status_line
+from hil.views.screen.pages.style import Marks, line
+
+__all__ = ["Desk", "View"]
+
+_LEAST: Final = (20, 2)
+_EVENTS: Final = 1000
+"""So many of the newest events are searched."""
+_EVENTS_MAX: Final = 4000
+_SOME_EVENTS: Final = 100
+_OF_A_NODE: Final = 60
+_PLANT_US: Final = 1_000_000
+"""Curves of the plant are drawn anew after so much flight."""
+_STRIP_US: Final = 120_000_000
+"""So much flight is on the strip, or the whole run while it is shorter, until + or - is pressed."""
+_HISTORY: Final = (1, 10, 60, 600)
+"""Accounts (seconds) per point of a node's curves."""
+
+
+class View(enum.Enum):
+    """The pages."""
+
+    OVERVIEW = "overview"
+    NODE = "node"
+    DECISION = "decision"
+    EVENTS = "events"
+    MAP = "map"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Something that was asked of the record, and for what."""
+
+    key: tuple[object, ...] = ()
+    value: object = None
+
+
+class Desk:
+    """The desk of one run. `clock` is real time in seconds."""
+
+    def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.source = Source(run)
+        self.marks = marks
+        self.player = player
+        self.view = View.OVERVIEW
+        self.zoom: int | None = None  # index of ZOOMS; None: what shows the last minutes
+        self.node: int | None = None
+        self._picked: int | None = None  # a frame of the cell under the cursor
+        self.frame: int | None = None
+        self.filter = Filter()
+        self._chosen: Event | None = None  # the event under the cursor; None: there is no cursor
+        self.scroll = 0
+        self.history_zoom = 0
+        self.scene = Scene(self._gather_run())
+        self.alarms: tuple[Alarm, ...] = ()
+        self.lines = 0
+        self._back: list[View] = []
+        self._begin()
+        self._size = (80, 24)
+
+    def _gather_run(self) -> Run:
+        self.gather = Gather(self.source, self._clock)
+        return self.gather.run
+
+    def _begin(self) -> None:
+        """Nothing is known of the record yet."""
+        self._epoch = self.source.epoch
+        self._watch = Watch(self.source, self._clock)
+        self._kept: dict[str, _Kept] = {}
+        self._events: list[Event] = []
+        self._asked = 0  # for so many events
+        self._chosen = None
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def refresh(self, width: int, height: int) -> None:
+        """Read what is new, for a page of this size; the terminal crops what is too wide for it."""
+        width, height = max(_LEAST[0], width), max(_LEAST[1], height)
+        self._size = (width, height)
+        self.source.poll()
+        if self.source.epoch != self._epoch:  # another record stands where there was one
+            self._gather_run()
+            self._begin()
+        head = self.head
+        cells = max(10, width - 2)
+        zoom = ZOOMS[self._overall(head, cells) if self.zoom is None else self.zoom]
+        self.scene = self.gather.scene(head, cells=cells, zoom=zoom, events=max(12, height))
+        if self.source.state is not State.WAITING and head >= 0:
+            self.alarms = self._watch.follow(head)
+
+    def _overall(self, head: int, cells: int) -> int:
+        """The zoom that shows the last minutes, or the whole run."""
+        wanted = min(head + 1, _STRIP_US // self.source.frame_us)
+        return next((k for k, zoom in enumerate(ZOOMS) if zoom * cells >= wanted), len(ZOOMS) - 1)
+
+    @property
+    def cell(self) -> int | None:
+        """The cell of the strip under the cursor, from the newest backwards: it stays with its
+        frame."""
+        if self._picked is None:
+            return None
+        back = self.scene.head // self.scene.zoom - self._picked // self.scene.zoom
+        return back if 0 <= back < len(self.scene.strip) else None
+
+    @property
+    def head(self) -> int:
+        """The frame on view."""
+        return self.player.head(self.source.last, self._clock(), self.source.frame_us)
+
+    @property
+    def moving(self) -> bool:
+        """The page changes with time, without anything new in the record."""
+        return (self.player.playing and self.head < self.source.last) or self._watch.behind
+
+    def page(self) -> list[Text]:
+        """The status line, and the page below it."""
+        width, height = self._size
+        room = height - 1
+        body = self._body(width, room)
+        self.lines = len(body)
+        self.scroll = max(0, min(self.scroll, len(body) - room))
+        shown = body[self.scroll : self.scroll + room]
+        if self.scroll + room < len(body):
+            more = f" {self.marks.more} {len(body) - self.scroll - room + 1} more lines below"
+            shown[-1] = line((more, "reverse"))
+        status = status_line(self.scene, self.player, self.view.value, width, self.marks)
+        return [status, *shown]
+
+    def _body(self, width: int, height: int) -> list[Text]:
+        scene, marks = self.scene, self.marks
+        if not scene.nodes:
+            return banner(scene, self.alarms, width, marks)
+        if self.view is View.NODE:
+            return self._node_page(width, height)
+        if self.view is View.DECISION:
+            frame = scene.head if self.frame is None else self.frame
+            if frame < 0:
+                return banner(scene, self.alarms, width, marks)
+            found = self._keep("decision", (frame, self._stamp(frame)),
+                               lambda: decisions.decision(self.source, frame))  # fmt: skip
+            assert isinstance(found, decisions.Decision)
+            return decision_page(found, width, marks)
+        if self.view is View.EVENTS:
+            return events_page(
+                scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
+                None if self._chosen is None else self.event,
+                complete=len(self._events) < self._asked, width=width, height=height, marks=marks,
+            )  # fmt: skip
+        if self.view is View.MAP:
+            shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
+                               lambda: sky(self.source, scene.head))  # fmt: skip
+            assert isinstance(shown, Sky)
+            return map_page(scene, shown, width, height, marks)
+        return overview(scene, self.alarms, width, height, marks, node=self.node, cell=self.cell)
+
+    def _stamp(self, frame: int) -> int:
+        """What happens after a frame still belongs to its story."""
+        return self.source.changed if frame > self.source.last - 1000 else 0
+
+    def _node_page(self, width: int, height: int) -> list[Text]:
+        node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
+        points, every = curve_points(width), _HISTORY[self.history_zoom]
+        newest = node.reading.frame if node.reading else -1
+        plant = self.scene.plant.t_us // _PLANT_US if self.scene.plant else -1
+        past = self._keep(
+            "history",
+            (node.index, newest, plant, points, every),
+            lambda: history(self.source, node.index, self.scene.head, points, every),
+        )
+        assert isinstance(past, History)
+        return node_page(
+            self.scene, node, past, self._node_events(node),
+            width=width, height=height, marks=self.marks,
+        )  # fmt: skip
+
+    def _node_events(self, node: NodeFacts) -> list[Event]:
+        found = self._keep(
+            "node events",
+            (node.name, self.scene.head, self.source.changed),
+            lambda: list(
+                newest_events(
+                    self.source, self.gather.ledger, self.scene.head, _OF_A_NODE, node.name
+                )
+            ),
+        )
+        assert isinstance(found, list)
+        return found
+
+    def _all_events(self) -> list[Event]:
+        # Who looks at the newest needs no more; who searches or goes back in time does.
+        self._asked = max(_SOME_EVENTS, 2 * self._size[1], 2 * self.event)
+        if self.filter.hides:
+            self._asked = max(self._asked, _EVENTS)
+        count = self._asked = min(self._asked, _EVENTS_MAX)
+        found = self._keep(
+            "events",
+            (self.scene.head, self.source.changed, count),
+            lambda: list(newest_events(self.source, self.gather.ledger, self.scene.head, count)),
+        )
+        assert isinstance(found, list)
+        self._events = found
+        return self._events
+
+    @property
+    def event(self) -> int:
+        """The row under the cursor on the page of events: the chosen event stays under it while
+        others come or are hidden; where it is hidden itself, the next older one is. Before one was
+        chosen, the newest."""
+        chosen, shown = self._chosen, filtered(self._events, self.filter)
+        if chosen is None or not shown:
+            return 0
+        known = next((row for row, event in enumerate(shown) if event.key == chosen.key), None)
+        if known is not None:
+            return known
+        older = (row for row, event in enumerate(shown) if event.frame <= chosen.frame)
+        return next(older, len(shown) - 1)
+
+    def _keep(self, what: str, key: tuple[object, ...], ask: Callable[[], object]) -> object:
+        """What was asked for already, unless something that it depends on has changed."""
+        kept = self._kept.setdefault(what, _Kept())
+        if kept.key != key or kept.value is None:
+            kept.key, kept.value = key, ask()
+        return kept.value
+
+    def summary(self) -> tuple[str, Level]:
+        """The run in a word, for the list of runs."""
+        found = health.health(self.scene, self.alarms)
+        return found.word, found.level
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def go(self, view: View) -> None:
+        """Another page."""
+        if view is self.view:
+            return
+        self._back.append(self.view)
+        del self._back[:-10]
+        if view is View.DECISION and self.frame is None:
+            self.frame = self._picked_frame()
+        self._turn(view)
+
+    def back(self) -> None:
+        """The page before."""
+        if self.view is View.OVERVIEW and (self.cell is not None or self.node is not None):
+            self._picked = self.node = None
+        else:
+            self._turn(self._back.pop() if self._back else View.OVERVIEW)
+
+    def _turn(self, view: View) -> None:
+        if view is not View.DECISION:
+            self.frame = None
+        self.view, self.scroll = view, 0
+
+    def _picked_frame(self) -> int | None:
+        """The frame under the cursor, else the one on view; None before the first one."""
+        strip = self.scene.strip
+        cell = self.cell
+        if cell is not None and cell < len(strip):
+            return max(0, strip[-1 - cell].frame)
+        return self.scene.head if self.scene.head >= 0 else None
+
+    @property
+    def target(self) -> str:
+        """What Enter opens; empty if nothing."""
+        if self.view is View.EVENTS:
+            return "its frame"
+        if self.view is View.OVERVIEW and self.scene.nodes:
+            if self.node is not None:
+                return f"node {self.scene.nodes[self.node % len(self.scene.nodes)].name}"
+            return "frame" if self.scene.head >= 0 else ""
+        return "frame" if self.view is View.NODE and self.scene.nodes else ""
+
+    def enter(self) -> None:
+        """Open what is under the cursor."""
+        if not self.target:
+            return
+        if self.view is View.OVERVIEW and self.node is not None:
+            self.go(View.NODE)
+        elif self.view is View.EVENTS:
+            shown = filtered(self._events, self.filter)
+            if shown:
+                self._chosen = shown[self.event]
+                self.frame = self._chosen.frame
+                self.go(View.DECISION)
+        elif self.view is View.NODE:
+            events = self._node_events(self.scene.nodes[(self.node or 0) % len(self.scene.nodes)])
+            self.frame = events[0].frame if events else self.scene.head
+            self.go(View.DECISION)
+        elif self.view is View.OVERVIEW and self.scene.head >= 0:
+            self.go(View.DECISION)
+
+    def vertical(self, step: int) -> None:
+        """Up (-1) or down (1)."""
+        if self.view is View.OVERVIEW and self.scene.nodes:
+            count = len(self.scene.nodes)
+            start = -1 if step > 0 else 0
+            self.node = ((start if self.node is None else self.node) + step) % count
+            self._picked = None
+        elif self.view is View.EVENTS:
+            shown = filtered(self._events, self.filter)
+            if shown:
+                start = self.event if self._chosen else -1 if step > 0 else 0
+                self._chosen = shown[max(0, min(start + step, len(shown) - 1))]
+        else:
+            self.scroll = max(0, self.scroll + step)
+
+    def horizontal(self, step: int) -> None:
+        """Left (-1) or right (1)."""
+        if self.view is View.OVERVIEW:
+            cells = [cell for cell in self.scene.strip if cell.last >= 0 and cell.mark]
+            cell = (-1 if self.cell is None else self.cell) - step
+            if cells:
+                self._pick(cells[-1 - max(0, min(cell, len(cells) - 1))].first)
+        elif self.view is View.NODE and self.scene.nodes:
+            self.node = ((self.node or 0) + step) % len(self.scene.nodes)
+        elif self.view is View.DECISION:
+            self.step(step)
+
+    def _pick(self, frame: int) -> None:
+        """Put the cursor on the cell of a frame; the strip keeps its scale from now on."""
+        self.zoom = ZOOMS.index(self.scene.zoom)
+        self._picked, self.node = max(0, frame), None
+
+    def mark(self, step: int) -> None:
+        """To the next (1) or previous (-1) frame that was more than agreement."""
+        here = self.frame if self.view is View.DECISION else self._picked_frame()
+        found = decisions.neighbour(self.source, self.scene.head if here is None else here, step)
+        if found is None:
+            return
+        if self.view is View.DECISION:
+            self.frame, self.scroll = found, 0
+            return
+        zoom = self.scene.zoom
+        newest = self.scene.head // zoom
+        if found > self.scene.head or newest - found // zoom >= len(self.scene.strip):
+            self.seek(found)
+        self._pick(found)
+
+    def change_zoom(self, step: int) -> None:
+        """More (1) or fewer (-1) frames in a cell, or seconds in a point."""
+        if self.view is View.NODE:
+            self.history_zoom = max(0, min(self.history_zoom + step, len(_HISTORY) - 1))
+            return
+        if self.cell is not None:
+            self._picked = self._picked_frame()
+        zoom = ZOOMS.index(self.scene.zoom) if self.zoom is None else self.zoom
+        self.zoom = max(0, min(zoom + step, len(ZOOMS) - 1))
+
+    def pause(self) -> None:
+        """Pause, or go on: following a run that goes on, playing one that has ended."""
+        now, head = self._clock(), self.head
+        if self.source.last < 0:
+            return  # there is nothing yet to stay at
+        follows = self.player.following and self.source.state is State.RUNNING
+        if follows or (self.player.playing and head < self.source.last):
+            self.player = self.player.pause(head, now)
+        else:
+            self.player = self.player.play(head, self.source.last, now)
+
+    def step(self, frames: int) -> None:
+        """Some frames on or back, and stay there; in a decision, from that one's."""
+        if self.source.last < 0:
+            return
+        if self.view is View.DECISION:
+            self.seek((self.scene.head if self.frame is None else self.frame) + frames)
+            return
+        paused = self.player.pause(self.head, self._clock())
+        self.player = paused.seek(self.head + frames, self.source.last, self._clock())
+
+    def seek(self, frame: int) -> None:
+        """Look at a frame; in a decision, at that one's."""
+        if self.view is View.DECISION:
+            self.frame, self.scroll = max(0, min(frame, self.source.last)), 0
+            return
+        if self.source.last < 0:
+            return
+        self.player = self.player.seek(frame, self.source.last, self._clock())
+
+    def page_by(self, screens: int) -> None:
+        """A screen down or up; on the overview, along the strip through the run."""
+        if self.view is View.OVERVIEW:
+            self.step(screens * self.scene.zoom * max(1, len(self.scene.strip)))
+        elif self.view is View.EVENTS:
+            self.vertical(screens * max(1, self._size[1] - 8))
+        else:
+            self.scroll = max(0, self.scroll + screens * (self._size[1] - 3))
+
+    def first(self) -> None:
+        """The beginning of the run."""
+        self.seek(0)
+
+    def newest(self) -> None:
+        """The newest frame, and stay with it."""
+        self.frame = self.source.last if self.view is View.DECISION else None
+        self.player = self.player.follow()
+        self._picked, self.zoom, self._chosen = None, None, None
+
+    def faster(self, steps: int) -> None:
+        """Another speed of playing."""
+        self.player = self.player.faster(steps, self.head, self._clock())
+
+    def acknowledge(self) -> int:
+        """Take note of all alarms; how many."""
+        count = self._watch.acknowledge()
+        self.alarms = self._watch.alarms
+        return count
+
+    def next_filter(self) -> None:
+        """Only what is bad enough: all, yellow and red, red."""
+        index = (LEVELS.index(self.filter.least) + 1) % len(LEVELS)
+        self.filter = replace(self.filter, least=LEVELS[index])
+
+    def search(self, text: str) -> None:
+        """Only events with this text."""
+        self.filter = replace(self.filter, text=text)

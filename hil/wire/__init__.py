@@ -1,0 +1,1 @@
+"""The wire: the values that cross between the host and a board."""

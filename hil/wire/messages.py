@@ -1,0 +1,512 @@
+"""The agent's messages as Python values. Layouts: csrc/wire/message.h and csrc/SPEC.md, only
+there."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from hil._kernel import ffi, lib
+from hil.errors import KernelError
+from hil.kernel import pack, unpack
+from hil.wire.rails import board_power_mw
+
+NO_FRAME: Final[int] = 2**64 - 1
+DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
+SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
+ANSWER: Final[int] = lib.HIL_MSG_ANSWER
+_TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
+_EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
+
+
+class Msg(enum.IntEnum):
+    """Message types (hil_message_type_t)."""
+
+    HELLO = lib.HIL_MSG_HELLO
+    LOAD = lib.HIL_MSG_LOAD
+    BUDGET = lib.HIL_MSG_BUDGET
+    STEP = lib.HIL_MSG_STEP
+    ARM = lib.HIL_MSG_ARM
+    REPORT = lib.HIL_MSG_REPORT
+    SPANS = lib.HIL_MSG_SPANS
+    READ = lib.HIL_MSG_READ
+    WRITE = lib.HIL_MSG_WRITE
+    SYNC = lib.HIL_MSG_SYNC
+    CHECKPOINT = lib.HIL_MSG_CHECKPOINT
+    RESTORE = lib.HIL_MSG_RESTORE
+    RESTART = lib.HIL_MSG_RESTART
+    RESET = lib.HIL_MSG_RESET
+    HEALTH = lib.HIL_MSG_HEALTH
+    LIMIT = lib.HIL_MSG_LIMIT
+    BAUD = lib.HIL_MSG_BAUD
+    SENSORS = lib.HIL_MSG_SENSORS
+    ERROR = lib.HIL_MSG_ERROR
+    NAK = lib.HIL_MSG_NAK
+
+
+class Region(enum.IntEnum):
+    STATE = lib.REGION_STATE
+    INPUT = lib.REGION_INPUT
+    OUTPUT = lib.REGION_OUTPUT
+
+
+TARGETS: Final[dict[str, int]] = {
+    "state": lib.TARGET_STATE,
+    "input": lib.TARGET_INPUT,
+    "output": lib.TARGET_OUTPUT,
+    "link": lib.TARGET_LINK,
+    "checkpoint": lib.TARGET_CHECKPOINT,
+    "cpu": lib.TARGET_CPU,
+    "stack": lib.TARGET_STACK,
+    "heap": lib.TARGET_HEAP,
+    "text": lib.TARGET_TEXT,
+    "gpr": lib.TARGET_GPR,
+    "vector": lib.TARGET_VECTOR,
+    "agent": lib.TARGET_AGENT,
+    "check-bits": lib.TARGET_CHECKS,
+}
+OF_CHECKPOINT: Final = frozenset({"checkpoint", "check-bits"})
+"""Targets that are the copy of the state under SECDED: its bytes, and their check bits."""
+
+PATTERNS: Final[dict[str, int]] = {
+    "bit": lib.UPSET_BIT,
+    "adjacent": lib.UPSET_ADJACENT,
+    "stuck": lib.UPSET_STUCK,
+    "zero_word": lib.UPSET_ZERO_WORD,
+    "random_word": lib.UPSET_RANDOM_WORD,
+}
+SEFIS: Final[dict[str, int]] = {
+    "hang": lib.SEFI_HANG,
+    "crash": lib.SEFI_CRASH,
+    "reset": lib.SEFI_RESET,
+}
+
+
+LIMITS: Final[dict[str, int]] = {
+    "duty": lib.LIMIT_DUTY,
+    "cores": lib.LIMIT_CORES,
+    "suspend": lib.LIMIT_SUSPEND,
+    "clock": lib.LIMIT_CLOCK,
+    "mode": lib.LIMIT_MODE,
+}
+MEANS: Final[dict[str, int]] = {
+    "hold": lib.MEANS_HOLD,
+    "slice": lib.MEANS_SLICE,
+    "stop": lib.MEANS_STOP,
+    "affinity": lib.MEANS_AFFINITY,
+    "cpufreq": lib.MEANS_CPUFREQ,
+    "nvpmodel": lib.MEANS_NVPMODEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who the agent says it is. `boot_id` differs after every start."""
+
+    wire_version: int
+    pointer_bits: int
+    cores: int
+    memory_mib: int
+    boot_id: int
+    uptime_us: int
+    targets: frozenset[str]
+    gpr_count: int
+    vector_bytes: int
+    port: str
+    arch: str
+    version: str
+    board: str
+    serial: str
+
+
+class Reply(NamedTuple):
+    """What a node's agent says of one frame. `status` is a hil_node_status_t, at most ABSENT.
+    `output_digest` is that of the bytes that came, `claimed_digest` what the agent says it is."""
+
+    frame: int
+    status: int
+    signal: int
+    pending: int
+    ticks: int
+    cpu_us: int
+    step_us: int
+    output_digest: int
+    state_digest: int
+    output: bytes
+    claimed_digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of an armed upset; `state` is armed, injected, missed or failed."""
+
+    id: int
+    state: str
+    verified: bool
+    changed: bool
+    persisted: bool
+    detail: int
+    frame: int
+    tick: int
+    steps: int
+    at_us: int
+    pc_offset: int | None
+    bit: int
+    space: int
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    name: str
+    mv: int
+    ma: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A board's own account of itself. None: the board cannot know."""
+
+    uptime_us: int
+    cpu_temp_mc: int | None
+    clock_khz: int | None
+    throttled: int | None
+    rss_kib: int | None
+    free_mib: int | None
+    steps: int
+    crashes: int
+    hangs: int
+    restarts: int
+    corrected: int
+    uncorrected: int
+    rx_bytes: int
+    rx_frames: int
+    rx_errors: int
+    tx_bytes: int
+    tx_frames: int
+    duplicates: int
+    rails: tuple[Rail, ...]
+
+    @property
+    def power_mw(self) -> int | None:
+        """What the whole board draws, by its rails (see `hil.wire.rails`), in mW. None without
+        rails."""
+        return board_power_mw((r.name, r.mv, r.ma) for r in self.rails)
+
+
+READINGS: Final[dict[int, str]] = {
+    lib.READING_TEMPERATURE: "temperature_mc",
+    lib.READING_FAN_SPEED: "fan_rpm",
+    lib.READING_FAN_DRIVE: "fan_permille",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sensor: `kind` is a value of READINGS and says the unit, `name` is the board's own."""
+
+    kind: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sensors:
+    """What HEALTH has no room for: the power mode (empty: not known), and all that can be read."""
+
+    mode: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a board is left with. All of it absolute: the defaults lift every limit.
+
+    `cores` and `clock_khz` 0: no limit. `mode` is a power mode as the board's system names it;
+    empty: the one that its agent found. ValueError for what no board could obey."""
+
+    duty_permille: int = 1000
+    cores: int = 0
+    suspend: bool = False
+    clock_khz: int = 0
+    mode: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.duty_permille <= 1000:
+            raise ValueError(
+                f"a duty of {self.duty_permille} thousandths; 1 to 1000 can be asked for"
+            )
+        if not 0 <= self.cores <= 255:
+            raise ValueError(f"{self.cores} cores; 0 (all) to 255 can be asked for")
+        if not 0 <= self.clock_khz < 2**32:
+            raise ValueError(f"a clock of {self.clock_khz} kHz; less than 2^32 can be asked for")
+        if len(self.mode.encode()) >= _TEXT_LEN or "\0" in self.mode:
+            raise ValueError(f"a power mode named {self.mode!r}; a name has at most 31 bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What a board says holds now. None, or an empty mode: not known.
+
+    `refused` and `means` are keys of LIMITS and MEANS; `errno` is that of the first refusal, 0 also
+    where the board has no such thing."""
+
+    duty_permille: int
+    cores: int | None
+    suspend: bool
+    clock_khz: int | None
+    mode: str
+    refused: frozenset[str]
+    means: frozenset[str]
+    errno: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The agent's ERROR answer: which request, a hil_status_t, and an errno where there is one."""
+
+    request: int
+    status: int
+    detail: int
+
+    @property
+    def busy(self) -> bool:
+        """A step is under way on the board: not a refusal, ask again."""
+        return self.status == lib.HIL_ERR_STATE and self.detail == 1
+
+    @property
+    def suspended(self) -> bool:
+        """A limit forbids the board to begin a step."""
+        return self.status == lib.HIL_ERR_STATE and self.detail == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Frame number (NO_FRAME: none yet) and state digest of a node."""
+
+    frame: int
+    state_digest: int
+
+
+def _text(c: Any) -> str:
+    return str(ffi.string(c).decode("utf-8", "replace"))
+
+
+_TARGET_BITS = sorted(TARGETS.items(), key=lambda item: item[1])
+
+
+def hello(payload: bytes) -> Hello:
+    """Raises KernelError if the bytes are no HELLO answer; so do the other readers below."""
+    m = unpack("hello", payload)
+    targets = frozenset(name for name, bit in _TARGET_BITS if m.targets >> bit & 1)
+    return Hello(
+        m.wire_version, m.pointer_bits, m.cores, m.memory_mib, m.boot_id, m.uptime_us,
+        targets, m.gpr_count, m.vector_bytes, _text(m.port), _text(m.arch), _text(m.version),
+        _text(m.board), _text(m.serial),
+    )  # fmt: skip
+
+
+def reply(payload: bytes) -> Reply:
+    m = ffi.new("hil_reply_t *")  # of this call alone: other threads decode others meanwhile
+    if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
+        raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
+    # The vote is on the bytes that would leave the system: not on what their sender says of them.
+    received = m.output_digest if m.status else lib.hil_digest64(m.output, m.len, 0)
+    return Reply(
+        m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
+        received, m.state_digest, ffi.buffer(m.output, m.len)[:], m.output_digest,
+    )  # fmt: skip
+
+
+_STATES = {
+    lib.UPSET_ARMED: "armed",
+    lib.UPSET_INJECTED: "injected",
+    lib.UPSET_MISSED: "missed",
+    lib.UPSET_FAILED: "failed",
+}
+
+
+def report(payload: bytes) -> Report:
+    m = unpack("report", payload)
+    return Report(
+        m.id, _STATES[m.state], bool(m.verified), bool(m.changed), bool(m.persisted), m.detail,
+        m.frame, m.tick, m.steps, m.at_us, None if m.pc_offset == NO_FRAME else m.pc_offset,
+        m.bit, m.space, ffi.buffer(m.before, m.len)[:], ffi.buffer(m.after, m.len)[:],
+    )  # fmt: skip
+
+
+def _known(value: int, unknown: int) -> int | None:
+    return None if value == unknown else value
+
+
+def health(payload: bytes) -> Health:
+    m = unpack("health", payload)
+    top = 2**32 - 1
+    rails = tuple(Rail(_text(r.name), r.mv, r.ma) for r in m.rail[0 : m.rails])
+    return Health(
+        m.uptime_us, _known(m.cpu_temp_mc, -(2**31)), _known(m.clock_khz, top),
+        _known(m.throttled, top), _known(m.rss_kib, top), _known(m.free_mib, top), m.steps,
+        m.crashes, m.hangs, m.restarts, m.corrected, m.uncorrected, m.rx_bytes, m.rx_frames,
+        m.rx_errors, m.tx_bytes, m.tx_frames, m.duplicates, rails,
+    )  # fmt: skip
+
+
+def sensors(payload: bytes) -> Sensors:
+    m = unpack("sensors", payload)
+    readings = m.reading[0 : m.readings]
+    return Sensors(
+        _text(m.mode),
+        tuple(Reading(READINGS[r.kind], _text(r.name), r.value) for r in readings),
+    )
+
+
+def limited(payload: bytes) -> Limited:
+    m = unpack("limited", payload)
+    return Limited(
+        m.duty_permille, m.cores or None, bool(m.suspend), m.clock_khz or None, _text(m.mode),
+        frozenset(name for name, bit in LIMITS.items() if m.refused & bit),
+        frozenset(name for name, bit in MEANS.items() if m.means & bit), m.detail,
+    )  # fmt: skip
+
+
+def baud(payload: bytes) -> int:
+    return int(unpack("baud", payload).baud)
+
+
+def refusal(payload: bytes) -> Refusal:
+    m = unpack("refusal", payload)
+    return Refusal(m.request, m.status, m.detail)
+
+
+def sync(payload: bytes) -> Sync:
+    m = unpack("sync", payload)
+    return Sync(m.frame, m.state_digest)
+
+
+def done_value(payload: bytes) -> int:
+    return int(unpack("done", payload).value)
+
+
+def state_digest_of_loaded(payload: bytes) -> int:
+    return int(unpack("loaded", payload).state_digest)
+
+
+def span_digests(payload: bytes) -> list[int]:
+    m = unpack("spans", payload)
+    return [m.digests[i] for i in range(m.count)]
+
+
+def data(payload: bytes) -> tuple[int, bytes]:
+    """Offset and bytes of a DATA answer."""
+    m = unpack("data", payload)
+    return m.offset, ffi.buffer(m.bytes, m.len)[:]
+
+
+# --- requests ----------------------------------------------------------------------------------
+
+
+def _new(message: str, /, **fields: Any) -> bytes:
+    try:
+        m = ffi.new(f"hil_{message}_t *", fields)
+    except IndexError as error:  # bytes that are longer than their field
+        raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
+    return pack(message, m)
+
+
+def load_request(workload: str, seed: int) -> bytes:
+    return _new("load", workload=workload.encode(), seed=seed)
+
+
+def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
+    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks, scrub_words=scrub_words)
+
+
+def step_request(frame: int, input_: bytes) -> bytes:
+    return _new("step", frame=frame, len=len(input_), input=input_)
+
+
+def limit_request(limits: Limits) -> bytes:
+    return _new(
+        "limits",
+        duty_permille=limits.duty_permille,
+        cores=limits.cores,
+        suspend=int(limits.suspend),
+        clock_khz=limits.clock_khz,
+        mode=limits.mode.encode(),
+    )
+
+
+def baud_request(baud: int) -> bytes:
+    return _new("baud", baud=baud)
+
+
+def id_request(id_: int) -> bytes:
+    out = ffi.new("uint8_t[]", 8)
+    n = ffi.new("size_t *")
+    lib.hil_id_pack(id_, out, 8, n)
+    return bytes(ffi.buffer(out, n[0]))
+
+
+def spans_request(region: Region, span: int, first: int, count: int) -> bytes:
+    return _new("spans_query", region=int(region), span=span, first=first, count=count)
+
+
+def read_request(region: Region, offset: int, length: int) -> bytes:
+    return _new("range", region=int(region), offset=offset, len=length)
+
+
+def unknown_type_answer(type_: int) -> bytes:
+    """The payload with which an agent refuses a request of a type that it does not know."""
+    return _new("refusal", request=type_, status=lib.HIL_ERR_NOSYS)
+
+
+def nak_answer(reason: int) -> bytes:
+    """The payload of a NAK with this hil_status_t."""
+    return _new("nak", reason=reason)
+
+
+def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
+    return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
+
+
+def sync_request(frame: int, state_digest: int) -> bytes:
+    return _new("sync", frame=frame, state_digest=state_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps.
+
+    `bit` is reduced modulo the target's size; with `exact`, the upset fails if it is beyond it."""
+
+    id: int
+    frame: int
+    target: str
+    kind: str
+    tick: int = 0
+    steps: int = 0
+    us: int | None = None
+    width: int = 0
+    bit: int = 0
+    value: int = 0
+    hold_frames: int = 0
+    exact: bool = False
+
+
+def arm_request(a: Arm) -> bytes:
+    return _new(
+        "arm",
+        id=a.id,
+        frame=a.frame,
+        trigger=lib.TRIGGER_TICK if a.us is None else lib.TRIGGER_US,
+        target=TARGETS[a.target],
+        at=a.tick if a.us is None else a.us,
+        steps=a.steps,
+        hold_frames=a.hold_frames,
+        kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
+        width=a.width,
+        bit=a.bit | (_EXACT if a.exact else 0),
+        value=a.value,
+    )

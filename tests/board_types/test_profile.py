@@ -1,0 +1,237 @@
+"""Board profiles: all shipped ones load, every number has an origin, errors say where."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hil import assets
+from hil.board_types.profile import (
+    BoardProfile,
+    Channel,
+    Grade,
+    Note,
+    Number,
+    Sensor,
+    list_board_profiles,
+    load_board_profile,
+    numbers_of,
+    parse_board_profile,
+)
+from hil.errors import ConfigError, UsageError
+from hil.plant.power import board_parts
+
+NAMES = (
+    "generic-linux-pc", "google-tpu-v6e", "jetson-agx-orin", "jetson-orin-nano", "jetson-orin-nx",
+    "jetson-tx2", "jetson-xavier-nx", "rad-hard-reference", "raspberry-pi-3b", "raspberry-pi-4b",
+    "raspberry-pi-5", "raspberry-pi-cm4", "raspberry-pi-zero-2w",
+)  # fmt: skip
+GOOD = (assets.boards_dir() / "raspberry-pi-4b.yaml").read_text(encoding="utf-8")
+
+
+def test_all_boards_are_shipped() -> None:
+    assert set(NAMES) <= set(list_board_profiles())
+
+
+def bare_numbers(value: Any, path: str = "$") -> list[str]:
+    """Numbers of a file that stand alone: without a mapping that says where they come from."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        if {"value"} <= value.keys():
+            cited = ("source" in value and value.get("grade") in {g.value for g in Grade}) or (
+                "assumption" in value
+            )
+            return [] if cited else [path]
+        for key, item in value.items():
+            found += bare_numbers(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            found += bare_numbers(item, f"{path}[{index}]")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("name", list_board_profiles())
+def test_every_number_has_a_source_or_an_assumption(name: str) -> None:
+    path = assets.boards_dir() / f"{name}.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert bare_numbers(data) == ["$.schema"]  # read without the code under test
+    profile = load_board_profile(name)
+    assert profile.name == name
+    cited = list(numbers_of(profile))
+    assert len(cited) > 20
+    for where, item in cited:
+        assert isinstance(item, (Number, Note, Sensor))
+        assert (item.source is None) != (item.assumption is None), where
+        assert (item.source is None) == (item.grade is None), where
+        assert len(item.origin) > 12
+
+
+@pytest.mark.parametrize("name", list_board_profiles())
+def test_every_profile_makes_a_board_of_a_satellite(name: str) -> None:
+    parts = board_parts(load_board_profile(name), "x", mount="deck", priority=1)
+    watts = [level.busy_w for level in parts.load.levels]
+    assert watts == sorted(watts)
+    assert parts.load.levels[0].name == "off"
+    assert parts.load.levels[-1].name == "full"
+    # At full power on a mount of 20 C in vacuum the junction stays where silicon survives.
+    resistance = [1 / conductor.w_per_k for conductor in parts.conductors]
+    junction_c = 20 + watts[-1] * (resistance[1] + resistance[0] * parts.load.node_share)
+    assert junction_c < parts.load.shutdown_c
+    # And 1 s is a stable step.
+    capacity = parts.nodes[0].capacity_j_per_k
+    assert capacity is not None
+    assert capacity * resistance[0] > 5.0
+
+
+def channel(name: str, which: str) -> Channel:
+    return next(c for c in load_board_profile(name).radiation.channels if c.name == which)
+
+
+@pytest.mark.parametrize(
+    ("board", "which", "at_mev", "sigma_cm2"),
+    [
+        ("jetson-orin-nx", "soc-seu", 480.0, 3.90e-9),
+        ("jetson-orin-nx", "soc-sefi", 480.0, 1.59e-9),
+        ("jetson-orin-nx", "gpu-sefi", 480.0, 6.5e-10),
+        ("jetson-agx-orin", "soc-seu", 480.0, 3.90e-9),
+        ("jetson-xavier-nx", "os-crash", 200.0, 6.71e-9),
+        ("jetson-tx2", "soc-seu", 200.0, 1.02e-9),
+        ("raspberry-pi-4b", "crash", 200.0, 1e-9),
+        ("google-tpu-v6e", "sdc", 67.0, 7.5e-9),
+        ("google-tpu-v6e", "hbm-uecc", 67.0, 3e-9),
+    ],
+)
+def test_published_cross_sections(board: str, which: str, at_mev: float, sigma_cm2: float) -> None:
+    found = channel(board, which)
+    assert found.cross_section_cm2(at_mev) == pytest.approx(sigma_cm2)
+    assert found.cross_section_cm2(1.0) == 0.0
+
+
+def test_r6_google_s_events_a_year_come_out() -> None:
+    """1.08e9 (solar maximum) and 1.41e9 (minimum) protons/cm2/year above 50 MeV, 650 km."""
+    sigma = channel("google-tpu-v6e", "sdc").cross_section_cm2(67.0)
+    assert sigma * 1.08e9 == pytest.approx(8.1, abs=0.1)
+    assert sigma * 1.41e9 == pytest.approx(10.6, abs=0.1)
+
+
+def test_the_orin_nano_borrows_from_the_nx_and_says_so() -> None:
+    borrowed = channel("jetson-orin-nano", "soc-seu")
+    assert borrowed.sigma_cm2 is not None
+    assert borrowed.sigma_cm2.source is None
+    assert "T234" in (borrowed.sigma_cm2.assumption or "")
+
+
+def test_ions_of_the_xavier_go_through_both_measured_points() -> None:
+    ions = channel("jetson-xavier-nx", "ion-sefi")
+    assert ions.cross_section_cm2(0.106) == pytest.approx(2.95e-7, rel=0.05)
+    assert ions.cross_section_cm2(40.4) == pytest.approx(4.48e-3, rel=0.05)
+
+
+def cited(value: float) -> dict[str, Any]:
+    return {"value": value, "assumption": "made for this test"}
+
+
+def test_weibull_and_bendel_curves() -> None:
+    common = {"name": "c", "effect": "seu", "target": "ram"}
+    weibull = Channel.model_validate(
+        {**common, "particle": "heavy_ion", "model": "weibull", "sigma_cm2": cited(2e-9),
+         "threshold": cited(0.8), "width": cited(27.0), "shape": cited(0.88), "bits": cited(1e6)}
+    )  # fmt: skip
+    expected = 1e6 * 2e-9 * (1 - math.exp(-((19.2 / 27.0) ** 0.88)))
+    assert weibull.cross_section_cm2(20.0) == pytest.approx(expected)
+    assert weibull.cross_section_cm2(0.79) == 0.0
+    assert weibull.cross_section_cm2(1e6) == pytest.approx(2e-3)
+    bendel = Channel.model_validate(
+        {**common, "particle": "proton", "model": "bendel", "bendel_a": cited(10.0),
+         "bendel_b": cited(8.0), "bits": cited(8.0)}
+    )  # fmt: skip
+    y = math.sqrt(1.8) * 50.0
+    expected = 8 * 0.8**14 * (1 - math.exp(-0.18 * math.sqrt(y))) ** 4 * 1e-12
+    assert bendel.cross_section_cm2(60.0) == pytest.approx(expected)
+    assert bendel.cross_section_cm2(10.0) == 0.0
+
+
+# Errors -------------------------------------------------------------------------------------------
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_board_profile(text, file="raspberry-pi-4b.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def line_of(needle: str) -> int:
+    return next(i for i, line in enumerate(GOOD.splitlines(), 1) if needle in line)
+
+
+def test_the_shipped_text_itself_is_good() -> None:
+    assert parse_board_profile(GOOD, file="raspberry-pi-4b.yaml").name == "raspberry-pi-4b"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}', "{value: 41}",
+         "$.thermal.board_j_per_k: this does not say where it comes from"),
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}', "41",
+         "$.thermal.board_j_per_k: the number 41; expected a mapping"),
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+         "{value: 41, source: a scale}", "its source has no grade"),
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+         "{value: 41, source: a scale, grade: S, assumption: and a thought}",
+         "it has a source, so it is no assumption"),
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+         "{value: -41, assumption: a negative board}", "-41 is out of range"),
+        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+         "{value: 41, source: a scale, grade: A}", "expected one of M, S, S2, R"),
+        ("  capped: powersave", "  capped: powersafe", "no mode `powersafe`"),
+        ("name: raspberry-pi-4b", "name: raspberry-pi-4", "its file `raspberry-pi-4b`"),
+        ("family: raspberry-pi", "family: raspberry", "$.family"),
+        ("soc: Broadcom BCM2711", "sock: Broadcom BCM2711", "unknown key"),
+    ],
+)  # fmt: skip
+def test_errors_name_file_and_line(old: str, new: str, words: str) -> None:
+    assert GOOD.count(old) == 1
+    found = problems(GOOD.replace(old, new))
+    assert any(words in text for text in found), found
+    line = line_of(old)
+    assert any(re.match(rf"raspberry-pi-4b\.yaml:{line}:\d+: ", text) for text in found), found
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    text = GOOD.replace("soc: Broadcom BCM2711\n", "").replace("grade: S2", "grade: S9")
+    found = problems(text)
+    assert len(found) >= 2
+    assert any("$.soc: this key is missing" in text for text in found)
+
+
+def test_a_newer_schema_is_refused() -> None:
+    assert "written for schema 2" in problems(GOOD.replace("schema: 1", "schema: 2"))[0]
+
+
+def test_an_unknown_profile_is_told_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean `raspberry-pi-4b`"):
+        load_board_profile("raspberry-pi-4")
+    with pytest.raises(UsageError, match="there is no file"):
+        load_board_profile("nowhere/board.yaml")
+
+
+def test_a_profile_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
+    own = tmp_path / "my-board.yaml"
+    own.write_text(GOOD.replace("name: raspberry-pi-4b", "name: my-board"), encoding="utf-8")
+    assert load_board_profile(own).name == "my-board"
+    assert load_board_profile(str(own)).name == "my-board"
+
+
+def test_profiles_are_frozen() -> None:
+    profile = load_board_profile("raspberry-pi-4b")
+    assert BoardProfile.model_config["frozen"]
+    with pytest.raises(ValueError, match="frozen"):
+        profile.name = "x"  # type: ignore[misc]
