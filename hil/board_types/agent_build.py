@@ -25,9 +25,9 @@ from hil.extras import install_command
 
 __all__ = [
     "TARGETS",
-    "Built",
+    "BuildTarget",
+    "BuiltAgent",
     "Compiler",
-    "Target",
     "build_agent",
     "cache_dir",
     "cached_agent",
@@ -50,7 +50,7 @@ _REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every 
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class BuildTarget:
     """A kind of processor with Linux. `triples`: prefixes of cross compilers; `machine`: its number
     in ELF files; `also`: other names of it, such as `uname -m` has."""
 
@@ -63,17 +63,17 @@ class Target:
 
 
 TARGETS: Final = (
-    Target(
+    BuildTarget(
         "aarch64", "aarch64-linux-musl",
         ("aarch64-linux-gnu", "aarch64-linux-musl", "aarch64-unknown-linux-gnu"), 183, 64,
         ("arm64",),
     ),
-    Target(
+    BuildTarget(
         "x86-64", "x86_64-linux-musl", ("x86_64-linux-gnu", "x86_64-linux-musl"), 62, 64,
         ("x86_64", "amd64"),
     ),
-    Target("riscv64", "riscv64-linux-musl", ("riscv64-linux-gnu", "riscv64-linux-musl"), 243, 64),
-    Target(
+    BuildTarget("riscv64", "riscv64-linux-musl", ("riscv64-linux-gnu", "riscv64-linux-musl"), 243, 64),
+    BuildTarget(
         "armv7", "arm-linux-musleabihf", ("arm-linux-gnueabihf", "armv7l-linux-musleabihf"), 40, 32,
         ("armv7l", "armv8l", "armhf", "arm"),
     ),
@@ -90,16 +90,16 @@ class Compiler:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltAgent:
     """An agent that was built, and checked to be what was asked for."""
 
     path: Path
-    target: Target
+    target: BuildTarget
     compiler: Compiler
     size: int
 
 
-def target_named(name: str) -> Target:
+def target_named(name: str) -> BuildTarget:
     """The target of that name, or of a triple that begins with it. UsageError."""
     wanted = name.lower()
     for target in TARGETS:
@@ -110,7 +110,7 @@ def target_named(name: str) -> Target:
     raise UsageError(f"there is no target `{name[:60]}`", remedy=f"one of {known}")
 
 
-def native() -> Target | None:
+def native() -> BuildTarget | None:
     """The target that this computer is, if it is one."""
     machine = platform.machine().lower()
     return next((t for t in TARGETS if machine in (t.name, *t.also)), None)
@@ -135,7 +135,7 @@ def _version_of(command: tuple[str, ...]) -> str | None:
     return f"zig {first}" if option == "version" else first
 
 
-def _candidates(target: Target) -> Iterator[tuple[tuple[str, ...], str]]:
+def _candidates(target: BuildTarget) -> Iterator[tuple[tuple[str, ...], str]]:
     """Compilers that may be there, the best first, and why they would be taken."""
     if native() == target:
         for name in ("cc", "gcc", "clang"):
@@ -152,7 +152,7 @@ def _candidates(target: Target) -> Iterator[tuple[tuple[str, ...], str]]:
         yield (found, "cc", *zig), "zig, found on the PATH"
 
 
-def find_compiler(target: Target, given: str | None = None) -> Compiler:
+def find_compiler(target: BuildTarget, given: str | None = None) -> Compiler:
     """The compiler for `target`; `given`: that one instead of a choice. SetupError if there is
     none that can be started."""
     if given is not None:
@@ -188,11 +188,11 @@ def _command(compiler: Compiler, out: Path) -> list[str]:
 
 
 def build_agent(
-    target: Target,
+    target: BuildTarget,
     out: Path,
     compiler: Compiler | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Built:
+) -> BuiltAgent:
     """Compile the agent for `target` into the file `out`, and check it.
 
     Raises SetupError if that is not possible here, UsageError if `out` cannot be written.
@@ -225,10 +225,10 @@ def build_agent(
         raise UsageError(f"cannot write {out}: {error.strerror}") from error
     finally:
         made.unlink(missing_ok=True)
-    return Built(out, target, compiler, out.stat().st_size)
+    return BuiltAgent(out, target, compiler, out.stat().st_size)
 
 
-def _compile(command: list[str], target: Target) -> None:
+def _compile(command: list[str], target: BuildTarget) -> None:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S,
@@ -245,7 +245,7 @@ def _compile(command: list[str], target: Target) -> None:
         )
 
 
-def elf_problem(content: bytes, target: Target) -> str:
+def elf_problem(content: bytes, target: BuildTarget) -> str:
     """What is wrong with an executable that shall be static and for `target`; empty if nothing."""
     if content[:4] != b"\x7fELF" or len(content) < 64:
         return "no ELF file"
@@ -272,7 +272,7 @@ def cache_dir() -> Path:
     return Path(base) / "hil"
 
 
-def cached_agent(target: Target, say: Callable[[str], None] = lambda _: None) -> Path:
+def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: None) -> Path:
     """An agent for `target`, built at most once from these sources by this compiler. $HIL_AGENT_X
     (X: the target in capitals) names one instead. SetupError."""
     if (given := _given(target)) is not None:
@@ -284,12 +284,12 @@ def cached_agent(target: Target, say: Callable[[str], None] = lambda _: None) ->
     return kept
 
 
-def cached_agent_is_there(target: Target) -> bool:
+def cached_agent_is_there(target: BuildTarget) -> bool:
     """Whether `cached_agent` would compile nothing. SetupError as there."""
     return _given(target) is not None or _kept(target, find_compiler(target)).is_file()
 
 
-def _given(target: Target) -> Path | None:
+def _given(target: BuildTarget) -> Path | None:
     """The agent that the environment names."""
     name = f"HIL_AGENT_{target.name.upper().replace('-', '_')}"
     given = os.environ.get(name)
@@ -304,7 +304,7 @@ def _given(target: Target) -> Path | None:
     return Path(given)
 
 
-def _kept(target: Target, compiler: Compiler) -> Path:
+def _kept(target: BuildTarget, compiler: Compiler) -> Path:
     """Where the one of these sources by this compiler is kept."""
     key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS)).encode())
     folder = assets.sources_dir()

@@ -26,7 +26,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from hil import assets
 from hil.errors import ConfigError, Problem, UsageError
-from hil.scenario import Rig, Scenario
+from hil.scenario import RigConfig, Scenario
 from hil.scenario.fields import Float, FrozenModel, Int
 from hil.scenario.load import UNPLACED
 from hil.scenario.problems import (
@@ -169,7 +169,7 @@ class PowerMode(FrozenModel):
         return self
 
 
-class Power(FrozenModel):
+class PowerProfile(FrozenModel):
     """What the board draws. The levels of a load are off, suspend, capped, full."""
 
     off_w: Number = Field(description="Shut down, but still fed.")
@@ -181,7 +181,7 @@ class Power(FrozenModel):
     full: Word = Field(description="The mode for full speed.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Power:
+    def _consistent(self) -> PowerProfile:
         found = Findings()
         names = [mode.name for mode in self.modes]
         _limited(self, 0.0, 1000.0, "off_w", "suspend_w", found=found)
@@ -446,7 +446,7 @@ class BoardProfile(FrozenModel):
     soc: str = Field(description="The chip.")
     process_nm: Number = Field(description="Its process.")
     memory_mib: Number = Field(description="Its memory.")
-    power: Power = Field(description="What it draws.")
+    power: PowerProfile = Field(description="What it draws.")
     thermal: Thermal = Field(description="How it gets warm.")
     serial: Serial | None = Field(default=None, description="Its serial port; none: it has none.")
     sensors: tuple[Sensor, ...] = Field(default=(), description="What it can measure itself.")
@@ -534,7 +534,7 @@ def profiles_of(scenario: Scenario) -> dict[str, BoardProfile]:
 def check_board_profiles(scenario: Scenario) -> None:
     """Raise ConfigError for board profiles that a scenario names and that cannot be used. A run
     without a plant needs none of them, but whoever names one means it."""
-    usual = Rig.model_fields["profile"].default
+    usual = RigConfig.model_fields["profile"].default
     named = {scenario.rig.profile, *(node.profile for node in scenario.rig.nodes)}
     if named - {usual, None}:
         profiles_of(scenario)

@@ -10,7 +10,7 @@ from hil.control.protocol import COMMANDS
 from hil.engine import run_folder
 from hil.engine.metrics import events_until, flat, upset_counts
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.engine.result import LostBoard, RunResult, decide
 from hil.engine.run_reports import JUNIT, junit_digest, write_reports
 from hil.record.writer import Writer
@@ -20,18 +20,18 @@ from hil.rig.node import SILENT, Node, boot_timeout_us
 from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.rig.rig import Calibration
 from hil.scenario.expect import not_covered
-from hil.scenario.words import Target
+from hil.scenario.words import UpsetTarget
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import Steward
+    from hil.engine.plant_coupling import PlantCoupling
 
-_BY_ADDRESS: Final = (Target.STACK, Target.TEXT, Target.GPR, Target.VECTOR)
+_BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, UpsetTarget.VECTOR)
 """What a hit of these does depends on where the agent's code and data lie."""
 
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
 
-def close_books(parts: Parts, chronicle: Chronicle, agreed: Verdict | None) -> None:
+def close_books(parts: Parts, chronicle: Recorder, agreed: Verdict | None) -> None:
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
@@ -98,7 +98,7 @@ def result_of(
     writer: Writer,
     run_dir: Path,
     calibration: Calibration,
-    steward: Steward | None,
+    steward: PlantCoupling | None,
     *,
     aborted_by: str,
     agreed: Verdict | None,
@@ -153,7 +153,7 @@ def result_of(
     )
 
 
-def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
+def write_result(result: RunResult, parts: Parts, chronicle: Recorder) -> None:
     """Write the result into the record, and the reports beside it. Raises RecordError, also if the
     record is not in its place any more."""
     writer = chronicle.writer
@@ -173,7 +173,7 @@ def write_result(result: RunResult, parts: Parts, chronicle: Chronicle) -> None:
     write_reports(result.run_dir, {**content, "record_digest": digest})
 
 
-def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> str:
+def not_reproducible(parts: Parts, writer: Writer, steward: PlantCoupling | None) -> str:
     """Why equal seeds need not give equal digests: because somebody steered, or real time decided
     what was hit or missed. Empty if they do."""
     count = writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])
@@ -193,7 +193,7 @@ def not_reproducible(parts: Parts, writer: Writer, steward: Steward | None) -> s
         return "upsets with `us:` hit by real time (`tick:` does not)"
     if steward is not None and steward.reported:
         return "the plant follows what boards measure (`feedback: model` does not)"
-    agents = [] if parts.virtual else writer.nodes_hit([Target.AGENT])
+    agents = [] if parts.virtual else writer.nodes_hit([UpsetTarget.AGENT])
     if agents:
         return f"the memory of node {agents[0]}'s agent was hit, which holds times that it measured"
     return parts.outside.addresses(writer.nodes_hit(_BY_ADDRESS))

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hil.engine.healing import Healer
+from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
-from hil.engine.verdict import FrameWork, Judge, usual_kind
+from hil.engine.recorder import Recorder
+from hil.engine.verdict import FrameWork, VerdictStage, usual_kind
 from hil.redundancy.voting import Verdict, record_length, unpack
 from hil.rig.backends.inproc import InprocBoard, run_batch
 from hil.rig.node import NodeResult
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import Steward
+    from hil.engine.plant_coupling import PlantCoupling
 
-__all__ = ["Quiet"]
+__all__ = ["FastForward"]
 
 _BATCH_MAX: Final = 8192
 _FIRST_BATCH: Final = 64
@@ -29,17 +29,17 @@ _LEAST_SKIP: Final = 8
 _AFTER_SKIP: Final = 2
 
 
-class Quiet:
+class FastForward:
     """Of the run of `parts`. `batches` and `skips` allow the one and the other; a paced run has
     neither."""
 
     def __init__(
         self,
         parts: Parts,
-        chronicle: Chronicle,
-        healer: Healer,
-        judge: Judge,
-        steward: Steward | None,
+        chronicle: Recorder,
+        healer: RepairScheduler,
+        judge: VerdictStage,
+        steward: PlantCoupling | None,
         *,
         batches: bool,
         skips: bool,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.engine.repair import Repaired
 from hil.record.queries import WAS_ALONE
 from hil.redundancy.electorate import is_alone
@@ -20,18 +20,18 @@ from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return, switched_nothing
 from hil.wire.messages import Sync
 
-__all__ = ["Healer"]
+__all__ = ["RepairScheduler"]
 
 _LOOK_US: Final = 100_000
 _LEAST_WAIT_US: Final = 1_000
 
 
-class Healer:
+class RepairScheduler:
     """Of the run of `parts`. `agreed`: the verdict of the last frame, None before the first;
     `frames_alone`: in how many frames in a row up to it one node had no other to compare with;
     `stop` ends the wait for a board."""
 
-    def __init__(self, parts: Parts, chronicle: Chronicle, stop: Callable[[], bool]) -> None:
+    def __init__(self, parts: Parts, chronicle: Recorder, stop: Callable[[], bool]) -> None:
         self._parts = parts
         self._chronicle = chronicle
         self._stop = stop

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from hil.engine.firmware_flags import FirmwareFlags
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.rig.calls import Timing
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import Steward
+    from hil.engine.plant_coupling import PlantCoupling
 
 __all__ = ["Checkup"]
 
@@ -22,7 +22,7 @@ _PATIENCE_US: Final = 250_000
 class Checkup:
     """Of the run of `parts`."""
 
-    def __init__(self, parts: Parts, chronicle: Chronicle, steward: Steward | None) -> None:
+    def __init__(self, parts: Parts, chronicle: Recorder, steward: PlantCoupling | None) -> None:
         self._parts = parts
         self._chronicle = chronicle
         self._steward = steward

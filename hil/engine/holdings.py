@@ -16,7 +16,7 @@ from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
 from hil.rig.node import Node, may_return
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
-from hil.upsets.injection import Delivery, arm_of
+from hil.upsets.injection import Injector, arm_of
 from hil.upsets.outcome import Upset
 from hil.wire.messages import OF_CHECKPOINT, Arm, Sync
 
@@ -138,7 +138,7 @@ class Holdings:
         lasting.append(_Lasting(arm, last, node.loads, node.workers))
         self._lasting[node.name] = lasting
 
-    def rearm_permanent(self, delivery: Delivery, nodes: list[Node], frame: int) -> None:
+    def rearm_permanent(self, delivery: Injector, nodes: list[Node], frame: int) -> None:
         """Damaged cells of boards that have started anew are damaged again."""
         for node, arm in delivery.rearm_permanent(nodes, frame):
             self._lasts(node, arm)

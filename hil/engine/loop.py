@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Final
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, resume, run_folder, snapshots
-from hil.engine.fast_forward import Quiet
-from hil.engine.healing import Healer
+from hil.engine.fast_forward import FastForward
+from hil.engine.healing import RepairScheduler
 from hil.engine.health_poll import Checkup
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.engine.result import Progress, RunResult
 from hil.engine.rounds import Rounds
 from hil.engine.run_reports import write_reports
-from hil.engine.verdict import Judge
+from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
 from hil.record.run_lock import RunLock
 from hil.record.writer import Writer
@@ -41,7 +41,7 @@ from hil.upsets.outcome import Upset
 from hil.upsets.planner import needed_targets
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import Steward
+    from hil.engine.plant_coupling import PlantCoupling
     from hil.plant.build import BuiltPlant
 
 _PROGRESS_US: Final = 100_000
@@ -99,14 +99,14 @@ class Loop:
         self.limits = parts.limits
         self.delivery = parts.delivery
         self.pacer = parts.pacer
-        self._chronicle = Chronicle(
+        self._chronicle = Recorder(
             parts, lambda text: self._tell(text, self.golden.next_frame), left_out
         )
         self.steward = _steward_of(self, parts)
-        self._healer = Healer(parts, self._chronicle, stop)
+        self._healer = RepairScheduler(parts, self._chronicle, stop)
         self._rounds = Rounds(parts, self._chronicle, self._healer, stop)
-        self._judge = Judge(parts, self._chronicle, self._healer)
-        self._quiet = Quiet(
+        self._judge = VerdictStage(parts, self._chronicle, self._healer)
+        self._quiet = FastForward(
             parts,
             self._chronicle,
             self._healer,
@@ -331,11 +331,11 @@ class Loop:
         self._rounds.forget_silence()  # nobody was asked: that nothing was heard means nothing
 
 
-def _steward_of(loop: Loop, parts: Parts) -> Steward | None:
+def _steward_of(loop: Loop, parts: Parts) -> PlantCoupling | None:
     if parts.plant is None:
         return None
-    from hil.engine.plant_coupling import Steward  # noqa: PLC0415  (heavy, and seldom needed)
+    from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
 
-    steward = Steward(loop, parts.scenario, parts.plant)
+    steward = PlantCoupling(loop, parts.scenario, parts.plant)
     parts.delivery.latch_up = steward.latch_up
     return steward

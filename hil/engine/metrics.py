@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.scenario import Scenario, Target
+from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.outcome import EFFECTS, OUTCOMES
 
 
@@ -159,7 +159,7 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any], accel: float) -> dict[str,
         out[f"verdicts.{kind.name.lower()}"] = metrics.verdicts[kind]
     for name in ("injected", "verified", "not_injected"):
         out[f"upsets.{name}"] = upsets[name]
-    for target in Target:
+    for target in UpsetTarget:
         out[f"by_target.{target}"] = 0
     for group in ("by_target", "by_node_effect", "by_system_outcome"):
         for name, count in upsets[group].items():

@@ -18,14 +18,14 @@ from hil.control.protocol import COMMANDS, Answer
 from hil.errors import ConfigError, SetupError
 from hil.kernel import Golden
 from hil.record.writer import Writer
-from hil.redundancy.recovery import Action, NodeState, Recovery
+from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.clock import Pacer
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.scenario import Scenario, ordered_event, parse_pace
-from hil.upsets.injection import Delivery
+from hil.upsets.injection import Injector
 from hil.upsets.limits import UpsetLimits
-from hil.upsets.planner import Injector
+from hil.upsets.planner import UpsetPlanner
 
 __all__ = ["Engine", "Operator", "Turn"]
 
@@ -43,10 +43,10 @@ class Engine(Protocol):
     scenario: Scenario
     nodes: list[Node]
     golden: Golden
-    recovery: Recovery
-    injector: Injector
+    recovery: RecoveryMachine
+    injector: UpsetPlanner
     limits: UpsetLimits
-    delivery: Delivery
+    delivery: Injector
     pacer: Pacer
     rig: Rig
 

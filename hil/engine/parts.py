@@ -12,11 +12,11 @@ from hil.clock import HOST, Clock
 from hil.engine.holdings import Holdings
 from hil.engine.metrics import Metrics
 from hil.engine.outside import Outside
-from hil.engine.repair import Mechanic
+from hil.engine.repair import RepairExecutor
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.electorate import Rules
-from hil.redundancy.recovery import RUNGS, Policy, Recovery
+from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.rig.backends.build import build_nodes
 from hil.rig.calls import Timing
@@ -25,10 +25,10 @@ from hil.rig.node import Node
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
-from hil.upsets.injection import Delivery
+from hil.upsets.injection import Injector
 from hil.upsets.limits import UpsetLimits
 from hil.upsets.outcome import Classifier
-from hil.upsets.planner import Injector
+from hil.upsets.planner import UpsetPlanner
 
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
@@ -49,13 +49,13 @@ class Parts:
     rules: Rules
     checkpoints: Checkpoints
     rollback: Rollback
-    mechanic: Mechanic
-    recovery: Recovery
+    mechanic: RepairExecutor
+    recovery: RecoveryMachine
     limits: UpsetLimits
-    injector: Injector
+    injector: UpsetPlanner
     classifier: Classifier
     metrics: Metrics
-    delivery: Delivery
+    delivery: Injector
     holdings: Holdings
     outside: Outside
     pacer: Pacer
@@ -124,13 +124,13 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         rules=Rules(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
         checkpoints=checkpoints,
         rollback=rollback,
-        mechanic=Mechanic(rig, golden, rollback),
-        recovery=Recovery(names, _policy(scenario)),
+        mechanic=RepairExecutor(rig, golden, rollback),
+        recovery=RecoveryMachine(names, _policy(scenario)),
         limits=limits,
-        injector=Injector(scenario, golden.workload, strikes),
+        injector=UpsetPlanner(scenario, golden.workload, strikes),
         classifier=Classifier(names),
         metrics=Metrics(),
-        delivery=Delivery(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
+        delivery=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
         holdings=Holdings(rig, golden, checkpoints),
         outside=Outside(nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),

@@ -25,7 +25,7 @@ from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import BoardMoment, Moment
 from hil.record.writer import Writer
-from hil.redundancy.recovery import Action, NodeState, Recovery
+from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.node import Node, NodeResult, PowerCut
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
@@ -33,7 +33,7 @@ from hil.scenario.plant.flight import Feedback
 from hil.upsets.outcome import Upset
 from hil.wire.messages import Health, Limits
 
-__all__ = ["Engine", "Steward"]
+__all__ = ["PlantCoupling", "RunEngine"]
 
 _ORBIT_ROW_US: Final = 30_000_000
 _ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
@@ -42,11 +42,11 @@ _STEPS_KEPT: Final = 256
 _RAISED: Final = 1.2  # power over what was expected, from which on a latch-up is seen
 
 
-class Engine(Protocol):
+class RunEngine(Protocol):
     """What the steward needs of the loop."""
 
     rig: Rig
-    recovery: Recovery
+    recovery: RecoveryMachine
 
     @property
     def writer(self) -> Writer: ...
@@ -60,7 +60,7 @@ class Engine(Protocol):
 
 
 @dataclass(slots=True)
-class _Charge:
+class _NodePower:
     """One node in the steward's care. `down`: why it is shed, empty if it runs; `until_us`: its
     power comes back then, and not because the plant says so; `limits`: what it was told last, as
     of its `loads`-th load; `supply_w`: what its bench supply may give."""
@@ -88,10 +88,10 @@ class _Charge:
         return None if self.down else self.speed
 
 
-class Steward:
+class PlantCoupling:
     """Between the plant of a scenario and the rig of its run."""
 
-    def __init__(self, engine: Engine, scenario: Scenario, built: BuiltPlant) -> None:
+    def __init__(self, engine: RunEngine, scenario: Scenario, built: BuiltPlant) -> None:
         assert scenario.plant is not None
         self._engine = engine
         self._plant = scenario.plant
@@ -100,7 +100,7 @@ class Steward:
         profiles = {board.name: board.profile for board in built.boards}
         kinds = {node.name: node.board for node in scenario.rig.nodes}
         self._charges = {
-            node.name: _Charge(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
+            node.name: _NodePower(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
             for node in engine.rig.nodes
         }
         self._end_us = scenario.frame_count * scenario.frame_us
@@ -172,14 +172,14 @@ class Steward:
             self._record(frame, moment)
         self._record_orbit(t_us)
 
-    def _release(self, charge: _Charge) -> None:
+    def _release(self, charge: _NodePower) -> None:
         """A latch-up ends with the power of its board, whoever has cut it."""
         upset = charge.latched
         if upset is not None and PowerCut.UPSET in charge.node.power_cuts:
             charge.latched = None
             self._judge_latch_up(upset)
 
-    def _protect(self, frame: int, t_us: int, charge: _Charge, at: BoardMoment) -> None:
+    def _protect(self, frame: int, t_us: int, charge: _NodePower, at: BoardMoment) -> None:
         """Cut the power of a board that draws too much or is too hot; give it back in time."""
         watch = self._plant.latch_up
         if charge.latched is not None and at.power_w is not None and not charge.down:
@@ -202,11 +202,11 @@ class Steward:
         if charge.until_us is not None and t_us >= charge.until_us:
             charge.until_us = None
 
-    def _expected_w(self, charge: _Charge, at: BoardMoment) -> float:
+    def _expected_w(self, charge: _NodePower, at: BoardMoment) -> float:
         power = charge.profile.power
         return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
 
-    def _obey(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
+    def _obey(self, frame: int, charge: _NodePower, at: BoardMoment) -> None:
         kept_down = charge.until_us is not None or charge.hot
         if not charge.down and not kept_down and not self._is_on(charge):
             return  # `off` is what the plant was told of this board, not what it orders
@@ -222,11 +222,11 @@ class Steward:
             self._limit(frame, charge, at)
             self._limit_supply(charge, at)
 
-    def _is_on(self, charge: _Charge) -> bool:
+    def _is_on(self, charge: _NodePower) -> bool:
         """Whether the board has power, and the plant's moment was computed with that."""
         return charge.node.powered and self.flight.draw(charge.node.name).on
 
-    def _limit_supply(self, charge: _Charge, at: BoardMoment) -> None:
+    def _limit_supply(self, charge: _NodePower, at: BoardMoment) -> None:
         """A bench supply, where there is one, trips as the flight's bus does."""
         trip = self._plant.latch_up.trip_factor
         watts = None if trip is None else trip * self._expected_w(charge, at)
@@ -244,7 +244,7 @@ class Steward:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def _cut(self, frame: int, charge: _Charge, cause: str) -> None:
+    def _cut(self, frame: int, charge: _NodePower, cause: str) -> None:
         """Take the power of a board; where that is not ours, all but its agent stands still."""
         node = charge.node
         done = {"power": "off"}
@@ -261,7 +261,7 @@ class Steward:
         self._shed(frame, charge, cause, {"power": "off"}, done)
 
     def _suspend(
-        self, frame: int, charge: _Charge, cause: str, done: dict[str, Any] | None = None
+        self, frame: int, charge: _NodePower, cause: str, done: dict[str, Any] | None = None
     ) -> None:
         asked = replace(charge.limits, suspend=True)
         answer = {**(done or {}), **self._ask(charge, asked)}
@@ -269,7 +269,12 @@ class Steward:
         self._shed(frame, charge, cause, asdict(asked), answer)
 
     def _shed(
-        self, frame: int, charge: _Charge, cause: str, asked: dict[str, Any], done: dict[str, Any]
+        self,
+        frame: int,
+        charge: _NodePower,
+        cause: str,
+        asked: dict[str, Any],
+        done: dict[str, Any],
     ) -> None:
         charge.down = cause
         self.counts["sheds"] += 1
@@ -278,7 +283,7 @@ class Steward:
         self._engine.carry_out(frame, ())
         self._engine.writer.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
 
-    def _give_back(self, frame: int, charge: _Charge) -> None:
+    def _give_back(self, frame: int, charge: _NodePower) -> None:
         """The node may run again."""
         node, cause = charge.node, "there is power again"
         was_suspended, charge.suspended, charge.down = charge.suspended, False, ""
@@ -310,7 +315,7 @@ class Steward:
             upset.state, upset.detail = "failed", "the board's power did not rise"
         self._engine.follow(upset)
 
-    def _limit(self, frame: int, charge: _Charge, at: BoardMoment) -> None:
+    def _limit(self, frame: int, charge: _NodePower, at: BoardMoment) -> None:
         """Tell the board what is left to it, if that is something else than before."""
         wanted = self._wanted(charge, at)
         again = charge.loads != charge.node.loads and wanted != Limits()  # a restart lifts limits
@@ -329,7 +334,7 @@ class Steward:
             json.dumps(done),
         )  # fmt: skip
 
-    def _wanted(self, charge: _Charge, at: BoardMoment) -> Limits:
+    def _wanted(self, charge: _NodePower, at: BoardMoment) -> Limits:
         if charge.software or at.level != "capped":
             return Limits(duty_permille=_permille(at.duty))
         power = charge.profile.power
@@ -345,7 +350,7 @@ class Steward:
             mode=capped.name if charge.profile.family == "jetson" else "",
         )
 
-    def _ask(self, charge: _Charge, limits: Limits) -> dict[str, Any]:
+    def _ask(self, charge: _NodePower, limits: Limits) -> dict[str, Any]:
         """What the board says it does now, as plain data; `error` if it says nothing."""
         try:
             told = self._engine.rig.limit(charge.node, limits)
@@ -358,7 +363,7 @@ class Steward:
 
     # --- what the plant is told -----------------------------------------------------------------
 
-    def _tell(self, charge: _Charge) -> None:
+    def _tell(self, charge: _NodePower) -> None:
         node = charge.node
         by_upset = PowerCut.UPSET in node.power_cuts
         # Of a board that is shed, the plant is still asked whether it could run.
@@ -383,7 +388,7 @@ class Steward:
             ),
         )
 
-    def _factor(self, charge: _Charge) -> float:
+    def _factor(self, charge: _NodePower) -> float:
         if PowerCut.UPSET in charge.node.power_cuts:
             return 0.0
         return self._plant.latch_up.current_factor if charge.latched else 1.0

@@ -19,13 +19,13 @@ from hil.redundancy.voting import Verdict
 from hil.rig.node import EXCLUDED_RESULT, NodeResult
 from hil.rig.rig import Calibration
 
-__all__ = ["Chronicle"]
+__all__ = ["Recorder"]
 
 _LAST_WORDS_S: Final = 2.0
 """A run that failed waits no longer for a lock to say so in its record."""
 
 
-class Chronicle:
+class Recorder:
     """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
     method. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
     away."""

@@ -42,7 +42,7 @@ class Repaired:
     lost: bool = False
 
 
-class Mechanic:
+class RepairExecutor:
     """Repairs nodes of one rig. No repair ever takes state from the golden run, but `refresh`,
     which is the harness's."""
 

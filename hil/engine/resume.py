@@ -19,13 +19,13 @@ from hil.record.reader import Reader
 from hil.redundancy.voting import VerdictKind
 from hil.scenario import Scenario
 from hil.upsets.outcome import Upset
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 
 SNAPSHOT_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunSnapshot:
     """Where a run can be taken up: before `frame`, with `state` on every node. `states`: what is in
     checkpoints, by frame; `dormant`: the upsets that may still strike."""
 
@@ -56,7 +56,7 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
         reader.close()
 
 
-def read_snapshot(run_dir: Path) -> Snapshot | None:
+def read_snapshot(run_dir: Path) -> RunSnapshot | None:
     """The last snapshot of a run; None if it ended before the first one."""
     reader = Reader(run_dir)
     try:
@@ -73,7 +73,7 @@ def read_snapshot(run_dir: Path) -> Snapshot | None:
             )
         dormant = tuple(_dormant(reader, memory) for memory in engine["dormant"])
         states = {r[0]: r[1] for r in reader.rows("SELECT frame, state FROM snapshot_states")}
-        return Snapshot(frame, state, engine, states, dormant)
+        return RunSnapshot(frame, state, engine, states, dormant)
     finally:
         reader.close()
 
@@ -104,7 +104,7 @@ def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
 
 def _upset(row: dict[str, Any]) -> Upset:
     """An upset as it was recorded. What was planned beyond its position is not known any more."""
-    plan = Planned(
+    plan = UpsetPlan(
         row["frame"],
         row["node"],
         row["target"],

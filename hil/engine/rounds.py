@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hil.engine.healing import Healer
+from hil.engine.healing import RepairScheduler
 from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.engine.verdict import FrameWork
 from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
@@ -28,7 +28,7 @@ class Rounds:
     """Of the run of `parts`. `stop` ends the wait for a frame's time."""
 
     def __init__(
-        self, parts: Parts, chronicle: Chronicle, healer: Healer, stop: Callable[[], bool]
+        self, parts: Parts, chronicle: Recorder, healer: RepairScheduler, stop: Callable[[], bool]
     ) -> None:
         self._parts = parts
         self._chronicle = chronicle

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hil.engine import resume
-from hil.engine.healing import Healer
+from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
-from hil.engine.verdict import Judge
+from hil.engine.verdict import VerdictStage
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.record.writer import Writer
@@ -25,12 +25,12 @@ from hil.rig.resync import read_output, read_state, write_output, write_state
 from hil.wire.messages import Arm, Sync
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import Steward
+    from hil.engine.plant_coupling import PlantCoupling
 
 __all__ = ["ready", "take", "take_up"]
 
 
-def ready(parts: Parts, healer: Healer, *, exact: bool) -> bool:
+def ready(parts: Parts, healer: RepairScheduler, *, exact: bool) -> bool:
     """The run can be taken up from here, and with `exact` then ends as if it had not stopped."""
     if not parts.settled or not _alike(parts, healer):
         return False
@@ -41,7 +41,7 @@ def ready(parts: Parts, healer: Healer, *, exact: bool) -> bool:
     return known and not any(_keeps_damage(parts, node) for node in parts.nodes)
 
 
-def _alike(parts: Parts, healer: Healer) -> bool:
+def _alike(parts: Parts, healer: RepairScheduler) -> bool:
     """Some nodes are in service, and all of them hold the output and the state that were agreed on
     in the last frame: one that was just healed has still its own output."""
     verdict = healer.agreed
@@ -62,7 +62,11 @@ def _keeps_damage(parts: Parts, node: Node) -> bool:
 
 
 def take(
-    parts: Parts, healer: Healer, judge: Judge, steward: Steward | None, writer: Writer
+    parts: Parts,
+    healer: RepairScheduler,
+    judge: VerdictStage,
+    steward: PlantCoupling | None,
+    writer: Writer,
 ) -> bool:
     """Let the run be taken up again from here. False, and nothing done, if a node cannot be
     read."""
@@ -113,7 +117,7 @@ def _permanent(parts: Parts) -> list[tuple[str, list[Arm]]]:
     return list(parts.delivery.permanent.items())
 
 
-def _held(parts: Parts, healer: Healer) -> tuple[bytes, bytes]:
+def _held(parts: Parts, healer: RepairScheduler) -> tuple[bytes, bytes]:
     """State (empty: the golden one) and output of the nodes in service. A run with deadlines cannot
     wait for a whole state, and is not reproducible anyway."""
     golden, agreed = parts.golden, healer.agreed
@@ -128,11 +132,11 @@ def _held(parts: Parts, healer: Healer) -> tuple[bytes, bytes]:
 
 
 def take_up(
-    snapshot: resume.Snapshot,
+    snapshot: resume.RunSnapshot,
     parts: Parts,
-    healer: Healer,
-    judge: Judge,
-    steward: Steward | None,
+    healer: RepairScheduler,
+    judge: VerdictStage,
+    steward: PlantCoupling | None,
 ) -> None:
     """Bring everything to where the run was at the snapshot; nodes hold their initial state."""
     engine = snapshot.engine
@@ -163,7 +167,7 @@ def take_up(
             _go_on(snapshot, parts, node, initial)
 
 
-def _go_on(snapshot: resume.Snapshot, parts: Parts, node: Node, initial: bytes) -> None:
+def _go_on(snapshot: resume.RunSnapshot, parts: Parts, node: Node, initial: bytes) -> None:
     """Put into the node what it held at the snapshot, and let it go on."""
     rig, engine, current = parts.rig, snapshot.engine, initial
     checkpoints = [

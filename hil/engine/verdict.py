@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from hil.engine.healing import Healer
+from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
-from hil.engine.recorder import Chronicle
+from hil.engine.recorder import Recorder
 from hil.engine.repair import Repaired
 from hil.redundancy.electorate import elect, is_alone
 from hil.redundancy.hold import OutputHold
@@ -23,7 +23,7 @@ from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
 from hil.upsets.outcome import Upset
 
-__all__ = ["FrameWork", "Judge", "usual_kind"]
+__all__ = ["FrameWork", "VerdictStage", "usual_kind"]
 
 
 @dataclass(slots=True)
@@ -45,10 +45,10 @@ def usual_kind(voters: int) -> VerdictKind:
     return VerdictKind.SIMPLEX if voters.bit_count() == 1 else VerdictKind.UNANIMOUS
 
 
-class Judge:
+class VerdictStage:
     """Of the frames of the run of `parts`."""
 
-    def __init__(self, parts: Parts, chronicle: Chronicle, healer: Healer) -> None:
+    def __init__(self, parts: Parts, chronicle: Recorder, healer: RepairScheduler) -> None:
         self._parts = parts
         self._chronicle = chronicle
         self._healer = healer

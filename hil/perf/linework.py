@@ -10,7 +10,7 @@ from typing import Final
 
 from hil.kernel import PAYLOAD_MAX, Golden, Random, encode
 from hil.perf.echo import echoes
-from hil.perf.pacing import BITS_PER_BYTE, Lines, PacedTransport
+from hil.perf.pacing import BITS_PER_BYTE, PacedLines, PacedTransport
 from hil.perf.row import PerfRow
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
@@ -27,7 +27,7 @@ _PATIENT: Final = Timing(retry_us=60_000_000, lost_after_us=120_000_000)
 class PacedBoard(ProcessBoard):
     """A process board at the end of a paced line."""
 
-    def __init__(self, name: str, lines: Lines, baud: int) -> None:
+    def __init__(self, name: str, lines: PacedLines, baud: int) -> None:
         super().__init__(name, find_agent())
         self._lines = lines
         self._baud = baud
@@ -41,7 +41,7 @@ class PacedBoard(ProcessBoard):
 @contextlib.contextmanager
 def _paced_rig(count: int, baud: int, workload: str) -> Iterator[tuple[Rig, list[PacedBoard]]]:
     """A rig of process boards behind lines of `baud`, loaded."""
-    lines = Lines()
+    lines = PacedLines()
     boards = [PacedBoard(f"n{i}", lines, baud) for i in range(count)]
     rig = Rig([Node(b.name, i, b) for i, b in enumerate(boards)], workload, _SEED, _PATIENT)
     try:
@@ -100,7 +100,7 @@ def bulk(quick: bool) -> Iterator[PerfRow]:
                 )  # fmt: skip
 
 
-def _echo_extra_us(lines: Lines, some: list[PacedTransport], baud: int, size: int) -> float:
+def _echo_extra_us(lines: PacedLines, some: list[PacedTransport], baud: int, size: int) -> float:
     """What a bare echo over the same lines takes beyond wire time: this is the system, not hil."""
     began = time.perf_counter()
     missing = dict.fromkeys(some, size)
@@ -130,7 +130,7 @@ def _frame_extra_us(rig: Rig, boards: list[PacedBoard], golden: Golden) -> tuple
 def latency(quick: bool) -> Iterator[PerfRow]:
     """One lock-step frame of three nodes: what it takes beyond the time of its bytes."""
     for baud, frames in ((115_200, 150 if quick else 500), (3_000_000, 1000 if quick else 4000)):
-        lines = Lines()
+        lines = PacedLines()
         with _paced_rig(3, baud, "attitude") as (rig, boards), echoes(3) as bare:
             some = [lines.add(echo, baud) for echo in bare]
             golden = Golden(rig.workload, rig.seed)

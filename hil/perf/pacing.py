@@ -51,7 +51,7 @@ class PacedTransport:
     `fd` is None: what a read does not deliver within seconds will never come.
     """
 
-    def __init__(self, lines: Lines, inner: Transport, baud: int) -> None:
+    def __init__(self, lines: PacedLines, inner: Transport, baud: int) -> None:
         assert inner.fd is not None, "only boards behind a descriptor can be paced"
         self.fd: int | None = None
         self.inner = inner
@@ -72,7 +72,7 @@ class PacedTransport:
         self.inner.close()
 
 
-class Lines:
+class PacedLines:
     """All lines of one rig."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from hil.perf.row import PerfRow, seconds
 from hil.perf.week import FRAMES_PER_S, write_record
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk, View
+from hil.views.screen.presenter import Presenter, View
 
 _SIZE = (140, 40)
 
@@ -30,11 +30,11 @@ def screen(quick: bool) -> Iterator[PerfRow]:
         yield from _following(Path(folder), frames)
 
 
-def _desk(folder: Path) -> Desk:
-    return Desk(folder, Marks(), Player(), time.monotonic)
+def _desk(folder: Path) -> Presenter:
+    return Presenter(folder, Marks(), Player(), time.monotonic)
 
 
-def _look(desk: Desk) -> None:
+def _look(desk: Presenter) -> None:
     desk.refresh(*_SIZE)
     desk.page()
 
@@ -77,7 +77,7 @@ def _following(folder: Path, frames: int) -> Iterator[PerfRow]:
     and whether playing makes memory grow."""
     desk = _desk(folder)
     now = 0.0
-    desk = Desk(folder, Marks(), Player(False, True, 1.0, frames // 2), lambda: now)
+    desk = Presenter(folder, Marks(), Player(False, True, 1.0, frames // 2), lambda: now)
     for _ in range(200):  # what is kept is kept from now on
         now += 0.1
         _look(desk)

@@ -16,7 +16,7 @@ from hil.redundancy.voting import Ballot, Verdict, vote
 from hil.rig.node import DONE, NodeResult
 from hil.rig.resync import Damage
 from hil.upsets.outcome import Upset
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 from hil.wire.messages import Health
 
 __all__ = ["FRAMES_PER_S", "write_record"]
@@ -90,7 +90,7 @@ def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
         for index, ballot in enumerate(verdict.ballots)
     ]  # fmt: skip
     writer.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
-    plan = Planned(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
+    plan = UpsetPlan(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
     writer.upset(Upset(
         plan, "injected", verified=True, changed=True, tick=14, bit=0, space=384, before=b"\0",
         after=b"\1", effect="sdc", outcome="corrected", detected_frame=frame, resolved_frame=frame,

@@ -14,12 +14,12 @@ from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile, read_profile
 from hil.plant.sky import Sky, orbit_of
-from hil.plant.spacecraft import Board, Built, build_spacecraft
+from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard, build_spacecraft
 from hil.plant.strikes import Strikes
 from hil.plant.thermal import CASES, ThermalNetwork
 from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
-from hil.scenario.plant.flight import Plant
+from hil.scenario.plant.flight import PlantConfig
 
 __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
@@ -28,18 +28,18 @@ __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 class BuiltPlant:
     """All of a scenario's plant. `built` None: there is no spacecraft, only a profile."""
 
-    boards: tuple[Board, ...]
-    built: Built | None
+    boards: tuple[PlacedBoard, ...]
+    built: BuiltSpacecraft | None
     sky: Sky
     flight: Flight
     strikes: Strikes
 
 
-def boards_of(scenario: Scenario) -> tuple[Board, ...]:
+def boards_of(scenario: Scenario) -> tuple[PlacedBoard, ...]:
     """Return the nodes of a scenario as boards of a spacecraft. Raises ConfigError for profiles."""
     profiles = profiles_of(scenario)
     return tuple(
-        Board(
+        PlacedBoard(
             node.name,
             profiles[scenario.rig.profile if node.profile is None else node.profile],
             index if node.priority is None else node.priority,
@@ -90,7 +90,7 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
 
 
-def _profile(plant: Plant) -> Profile:
+def _profile(plant: PlantConfig) -> Profile:
     name = plant.profile
     assert name is not None
     path = Path(name)
@@ -108,7 +108,9 @@ def _profile(plant: Plant) -> Profile:
     return read_profile(path, plant.max_gap_s)
 
 
-def _spacecraft(plant: Plant, boards: Sequence[Board], mean_km: float) -> Built:
+def _spacecraft(
+    plant: PlantConfig, boards: Sequence[PlacedBoard], mean_km: float
+) -> BuiltSpacecraft:
     try:
         return build_spacecraft(plant.spacecraft, boards, mean_km)
     except ValidationError as error:
@@ -123,7 +125,7 @@ def _spacecraft(plant: Plant, boards: Sequence[Board], mean_km: float) -> Built:
         ) from None
 
 
-def _system(built: Built, case: str, step_s: float) -> PowerSystem:
+def _system(built: BuiltSpacecraft, case: str, step_s: float) -> PowerSystem:
     network = ThermalNetwork(built.thermal, CASES[case])
     try:
         network.require_stable(step_s)

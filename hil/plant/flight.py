@@ -17,7 +17,7 @@ from hil.board_types.profile import BoardProfile
 from hil.plant.power import PowerAccount, PowerBlock, PowerSnapshot, PowerSystem
 from hil.plant.profile import Profile
 from hil.plant.sky import SAA_FLUX, Sky, SkyBlock
-from hil.plant.spacecraft import Board
+from hil.plant.spacecraft import PlacedBoard
 from hil.scenario.plant.thermal import SPACE, ZERO_C_K
 
 __all__ = ["LEVELS", "BoardMoment", "Draw", "Flight", "Moment"]
@@ -142,7 +142,7 @@ class Flight:
     def __init__(
         self,
         sky: Sky,
-        boards: Sequence[Board],
+        boards: Sequence[PlacedBoard],
         *,
         step_us: int,
         system: PowerSystem | None = None,
@@ -411,7 +411,9 @@ class Flight:
 class _Given:
     """What a profile says instead of the models, by step."""
 
-    def __init__(self, profile: Profile | None, boards: Sequence[Board], step_us: int) -> None:
+    def __init__(
+        self, profile: Profile | None, boards: Sequence[PlacedBoard], step_us: int
+    ) -> None:
         self._profile = profile
         self._step_s = step_us / 1e6
         self._boards = boards
@@ -471,7 +473,7 @@ _LOOK_AHEAD: Final = 600
 _SHOWN: Final = ("bus_v", "array_w", "load_w", "battery_w", "soc", "stage")
 
 
-def _ladder(boards: Sequence[Board]) -> list[tuple[dict[str, str], float]]:
+def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]:
     """Levels of all boards and what they draw together: all full first, then less and less; the
     least important goes down first, and all the way."""
     level = {b.name: "full" for b in boards}
@@ -483,7 +485,7 @@ def _ladder(boards: Sequence[Board]) -> list[tuple[dict[str, str], float]]:
     return out
 
 
-def _watts(boards: Sequence[Board], level: Mapping[str, str]) -> float:
+def _watts(boards: Sequence[PlacedBoard], level: Mapping[str, str]) -> float:
     total = 0.0
     for board in boards:
         power = board.profile.power

@@ -11,7 +11,7 @@ from typing import Final
 from hil.board_types.profile import BoardProfile, Channel, CrossSectionModel, Effect
 from hil.plant.radiation.crosssection import (
     Bendel2,
-    Curve,
+    CrossSectionCurve,
     Grade,
     Kind,
     Particle,
@@ -51,7 +51,7 @@ def _section(channel: Channel, mbu_fraction: float, exposed: float) -> Section |
     )
 
 
-def _curve(channel: Channel) -> Curve:
+def _curve(channel: Channel) -> CrossSectionCurve:
     if channel.model is CrossSectionModel.BENDEL:
         assert channel.bendel_a is not None
         assert channel.bendel_b is not None

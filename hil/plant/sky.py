@@ -23,15 +23,15 @@ from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
 from hil.plant.radiation.ap8 import require_in_table
 from hil.plant.radiation.crosssection import KINDS, Section
-from hil.plant.radiation.environment import Environment as Radiation
+from hil.plant.radiation.environment import RadiationEnvironment as Radiation
 from hil.plant.radiation.rates import proton_flux, upset_rates
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.plant.sections import sections_of
-from hil.plant.spacecraft import Board, Built
-from hil.plant.thermal import Environment as Light
+from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
+from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario.load import UNPLACED
-from hil.scenario.plant.flight import Plant
+from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.plant.radiation import RadiationModel, onset_s
 
@@ -49,7 +49,7 @@ _SATURATED_MEV: Final = 200.0
 _MOST_SAMPLES: Final = 20_000
 
 
-def orbit_of(model: OrbitModel, plant: Plant) -> Orbit:
+def orbit_of(model: OrbitModel, plant: PlantConfig) -> Orbit:
     """The orbit of a scenario. ConfigError if there is no such orbit."""
     try:
         if model.tle is not None:
@@ -107,12 +107,12 @@ class Sky:
 
     def __init__(
         self,
-        plant: Plant,
-        boards: Sequence[Board],
+        plant: PlantConfig,
+        boards: Sequence[PlacedBoard],
         *,
         duration_s: float,
         accel: float,
-        built: Built | None = None,
+        built: BuiltSpacecraft | None = None,
         system: PowerSystem | None = None,
         profile: Profile | None = None,
     ) -> None:

@@ -32,7 +32,7 @@ from hil.scenario.plant.thermal import (
     ThermalNode,
 )
 
-__all__ = ["Board", "Built", "build_spacecraft", "describe", "sized_design"]
+__all__ = ["BuiltSpacecraft", "PlacedBoard", "build_spacecraft", "describe", "sized_design"]
 
 _CELL_V: Final = 3.65  # mean of an NMC cell [A]
 _SERIES: Final = 4
@@ -42,7 +42,7 @@ _ALPHA_EOL: Final = 0.30  # and aged [R]
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class PlacedBoard:
     """A node of the rig as the spacecraft sees it. A small `priority` is kept longest."""
 
     name: str
@@ -51,7 +51,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltSpacecraft:
     """A spacecraft with its boards. `pointings` are those of the thermal model's faces in their
     order, `array_pointings` those of the arrays."""
 
@@ -61,7 +61,9 @@ class Built:
     array_pointings: tuple[Pointing, ...]
 
 
-def build_spacecraft(spacecraft: Spacecraft, boards: Sequence[Board], altitude_km: float) -> Built:
+def build_spacecraft(
+    spacecraft: Spacecraft, boards: Sequence[PlacedBoard], altitude_km: float
+) -> BuiltSpacecraft:
     """The models of a spacecraft that carries `boards`, at a mean altitude if it must be sized."""
     design = spacecraft.design or sized_design(
         spacecraft.sizing or Sizing(), boards, altitude_km, spacecraft.bus
@@ -87,7 +89,7 @@ def build_spacecraft(spacecraft: Spacecraft, boards: Sequence[Board], altitude_k
         arrays=design.arrays,
         loads=(*design.loads, *(part.load for part in parts)),
     )
-    return Built(
+    return BuiltSpacecraft(
         thermal,
         power,
         tuple(face.pointing or Pointing.SHADE for face in thermal.all_faces),
@@ -100,7 +102,7 @@ def _start_c(design: Design) -> float:
 
 
 def sized_design(
-    sizing: Sizing, boards: Sequence[Board], altitude_km: float, bus: BusModel | None = None
+    sizing: Sizing, boards: Sequence[PlacedBoard], altitude_km: float, bus: BusModel | None = None
 ) -> Design:
     """A spacecraft of the right size for its boards, flown at a mean altitude."""
     power = [b.profile.power for b in boards]
@@ -213,7 +215,7 @@ def _network(
     return ThermalModel(nodes=tuple(nodes), conductors=tuple(conductors), surfaces=(*cells, face))
 
 
-def describe(built: Built) -> Mapping[str, float]:
+def describe(built: BuiltSpacecraft) -> Mapping[str, float]:
     """The figures of a spacecraft by which its makers know it."""
     return {
         "array_m2": sum(array.area_m2 for array in built.power.arrays),

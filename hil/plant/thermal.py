@@ -55,13 +55,13 @@ __all__ = [
     "ZERO_C_K",
     "Conductor",
     "Coupling",
-    "Environment",
     "HeatAccount",
     "Mli",
     "RadiatorPanel",
     "Surface",
     "ThermalBlock",
     "ThermalCase",
+    "ThermalEnvironment",
     "ThermalModel",
     "ThermalNetwork",
     "ThermalNode",
@@ -147,7 +147,7 @@ def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class ThermalEnvironment:
     """What shines on a satellite during a block of N steps. F is the number of faces.
 
     `illumination` (N,): 0 umbra .. 1 full sun. `sun_cos` (N, F) or (F,): cosine of each face's
@@ -283,7 +283,7 @@ class ThermalNetwork:
                 remedy="shorten the step, give the node more capacity, or merge it with another",
             )
 
-    def absorbed_w(self, environment: Environment) -> Array:
+    def absorbed_w(self, environment: ThermalEnvironment) -> Array:
         """Heat (N, nodes) that sun, albedo and Earth put into every node. UsageError for a shape
         that does not fit."""
         case = self.case
@@ -330,7 +330,7 @@ class ThermalNetwork:
         steps: int,
         *,
         dissipation_w: Array | None = None,
-        environment: Environment | None = None,
+        environment: ThermalEnvironment | None = None,
     ) -> ThermalBlock:
         """Advance from `temperature_k` (nodes,) by `steps` steps of `dt_s`.
 

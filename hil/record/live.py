@@ -26,7 +26,7 @@ from hil.record.schema import SCHEMA_VERSION
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict, VerdictKind, record_length, unpack
 
-__all__ = ["ALONE_MAX", "Pulse", "Source", "State", "newest_run"]
+__all__ = ["ALONE_MAX", "LiveRecord", "Pulse", "State", "newest_run"]
 
 EVERYTHING: Final = 2**62
 """A frame after all others."""
@@ -57,7 +57,7 @@ class Pulse:
     pid: int
 
 
-class Source:
+class LiveRecord:
     """The record of the run in `run` (its folder, or the run.db itself).
 
     `changed` counts what poll has found new; `state`, `reason`, `meta`, `names`, `pulse` and `last`

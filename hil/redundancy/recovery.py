@@ -193,7 +193,7 @@ class _Machine:
         return self.held or self.shed
 
 
-class Recovery:
+class RecoveryMachine:
     """The machines of all nodes. Every edge is appended to `transitions`, until they are taken.
 
     `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,

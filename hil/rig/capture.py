@@ -24,7 +24,7 @@ from typing import Final
 
 from hil.errors import SetupError
 from hil.rig.node import Node
-from hil.rig.transport import Rate, Transport, rate_of, set_rate
+from hil.rig.transport import LineRate, Transport, rate_of, set_rate
 
 LINKTYPE_USER0: Final = 147
 INBOUND: Final = 1
@@ -176,7 +176,7 @@ class TappedTransport:
         self.fd: int | None = inner.fd
 
     @property
-    def rate(self) -> Rate | None:
+    def rate(self) -> LineRate | None:
         return rate_of(self._inner)
 
     def set_rate(self, baud: int) -> None:

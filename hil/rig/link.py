@@ -19,7 +19,7 @@ ANSWER_OVERHEAD: Final = 11
 
 
 @dataclass(slots=True)
-class Noise:
+class LinkNoise:
     """A disturbance of the next STEP frame in one direction.
 
     `kind`: corrupt (flip bit `bit` modulo the frame's bits), drop, duplicate, truncate (cut at that
@@ -89,7 +89,7 @@ class Link:
     transport: Transport | None = None
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
     decoder: Decoder = field(default_factory=Decoder)
-    noises: list[Noise] = field(default_factory=list)
+    noises: list[LinkNoise] = field(default_factory=list)
     standing: Standing = field(init=False)
     boot_id: int | None = None
     silence: str = "not connected"
@@ -196,7 +196,7 @@ class Link:
             out += frame
         return out
 
-    def _waiting(self, direction: str) -> list[Noise]:
+    def _waiting(self, direction: str) -> list[LinkNoise]:
         return [n for n in self.noises if n.direction == direction and not n.done]
 
 

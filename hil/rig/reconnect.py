@@ -74,7 +74,7 @@ class _Search:
     thread: threading.Thread | None = None
 
 
-class Attendant:
+class Reconnector:
     """Looks for the boards of one rig. All methods are called by the loop's thread."""
 
     def __init__(self, clock: Clock = HOST) -> None:

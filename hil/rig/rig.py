@@ -37,7 +37,7 @@ from hil.rig.node import (
 )
 from hil.rig.power import Power, PowerMonitor
 from hil.rig.program import PREFIX, golden_run
-from hil.rig.reconnect import Attendant
+from hil.rig.reconnect import Reconnector
 from hil.rig.transport import TransportLost
 from hil.wire import messages
 from hil.wire.messages import (
@@ -142,7 +142,7 @@ class Rig:
         self.scrub_words = 0
         self.kept_from_looking_us = 0
         """How long the host did not look at its links in the last step, although it should have."""
-        self.attendant = Attendant(clock)
+        self.attendant = Reconnector(clock)
         self._duties: dict[str, int] = {}
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
         self._cuts: dict[str, int] = {}

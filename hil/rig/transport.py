@@ -58,17 +58,17 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class LineRate:
     """Bits per second of a line: now, and when the port was opened."""
 
     now: int
     safe: int
 
 
-def rate_of(transport: Transport | None) -> Rate | None:
+def rate_of(transport: Transport | None) -> LineRate | None:
     """The rate of a transport that has one and can change it, else None."""
     rate = getattr(transport, "rate", None)
-    return rate if isinstance(rate, Rate) else None
+    return rate if isinstance(rate, LineRate) else None
 
 
 def set_rate(transport: Transport, baud: int) -> None:
@@ -250,11 +250,11 @@ class SerialTransport:
         self._safe_baud = baud
 
     @property
-    def rate(self) -> Rate | None:
+    def rate(self) -> LineRate | None:
         """Its line's rate; None where it has none, or it is not ours to set (a socket)."""
         if not isinstance(self._serial, serial.Serial) and not port_is_rfc2217(self.port):
             return None
-        return Rate(int(self._serial.baudrate), self._safe_baud)
+        return LineRate(int(self._serial.baudrate), self._safe_baud)
 
     def set_rate(self, baud: int) -> None:
         """Run at another rate from now on; it ends with this transport. See `set_rate` above."""

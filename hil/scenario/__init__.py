@@ -4,7 +4,7 @@ Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for
 `load_bench`, `scenario_schema`.
 """
 
-from hil.scenario.bench import Bench, BenchBoard, load_bench, parse_bench
+from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import (
     KNOWN_METRICS,
@@ -13,12 +13,18 @@ from hil.scenario.expect import (
     parse_expectation,
 )
 from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_scenario
-from hil.scenario.model import SCHEMA_VERSION, Recovery, Scenario, Timeouts
+from hil.scenario.model import SCHEMA_VERSION, RecoveryConfig, Scenario, TimeoutsConfig
 from hil.scenario.order import ordered_event
 from hil.scenario.overrides import Overrides
-from hil.scenario.rig import Node, Rig
+from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.schema import bench_schema, scenario_schema
-from hil.scenario.upsets import Event, OrbitUpsets, Pattern, Rate, Upsets
+from hil.scenario.upsets import (
+    OrbitUpsetsConfig,
+    PatternConfig,
+    UpsetEventConfig,
+    UpsetRateConfig,
+    UpsetsConfig,
+)
 from hil.scenario.words import (
     CHECKPOINT_TARGETS,
     MEMORY_TARGETS,
@@ -28,12 +34,12 @@ from hil.scenario.words import (
     BoardAction,
     BoardKind,
     Direction,
-    Noise,
+    LinkNoiseKind,
     PatternKind,
     RamPart,
     Scheme,
     Sefi,
-    Target,
+    UpsetTarget,
 )
 
 __all__ = [
@@ -44,31 +50,31 @@ __all__ = [
     "PROCESS_TARGETS",
     "SCHEMA_VERSION",
     "WORKLOADS",
-    "Bench",
-    "BenchBoard",
+    "BenchBoardConfig",
+    "BenchConfig",
     "BoardAction",
     "BoardKind",
     "Direction",
-    "Event",
     "Expectation",
     "ExpectationResult",
+    "LinkNoiseKind",
     "Loaded",
-    "Node",
-    "Noise",
-    "OrbitUpsets",
+    "NodeConfig",
+    "OrbitUpsetsConfig",
     "Overrides",
-    "Pattern",
+    "PatternConfig",
     "PatternKind",
     "RamPart",
-    "Rate",
-    "Recovery",
-    "Rig",
+    "RecoveryConfig",
+    "RigConfig",
     "Scenario",
     "Scheme",
     "Sefi",
-    "Target",
-    "Timeouts",
-    "Upsets",
+    "TimeoutsConfig",
+    "UpsetEventConfig",
+    "UpsetRateConfig",
+    "UpsetTarget",
+    "UpsetsConfig",
     "bench_schema",
     "find_scenario",
     "load",

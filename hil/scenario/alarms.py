@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from hil.scenario.fields import Float, FrozenModel, Int
 from hil.scenario.problems import Findings, wrong_at
 
-__all__ = ["Alarms", "Limits", "QuantityLimits"]
+__all__ = ["AlarmLimitsConfig", "AlarmsConfig", "QuantityLimits"]
 
 
-class Limits(FrozenModel):
+class AlarmLimitsConfig(FrozenModel):
     """Yellow asks for attention, red for action."""
 
     red_low: Float | None = Field(default=None, description="Red below this.")
@@ -24,7 +24,7 @@ class Limits(FrozenModel):
     red_high: Float | None = Field(default=None, description="Red above this.")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Limits:
+    def _in_order(self) -> AlarmLimitsConfig:
         found = Findings()
         keys = ("red_low", "yellow_low", "yellow_high", "red_high")
         given = [(key, getattr(self, key)) for key in keys if getattr(self, key) is not None]
@@ -37,17 +37,17 @@ class Limits(FrozenModel):
         return self
 
 
-class QuantityLimits(Limits):
+class QuantityLimits(AlarmLimitsConfig):
     """The limits of one quantity; `sun` and `eclipse` replace those that they give."""
 
     persistence: Annotated[Int, Field(ge=1, le=10_000)] = Field(
         default=3, description="So many values in a row beyond a limit raise the alarm."
     )
-    sun: Limits | None = Field(default=None, description="Other limits in sunlight.")
-    eclipse: Limits | None = Field(default=None, description="Other limits in eclipse.")
+    sun: AlarmLimitsConfig | None = Field(default=None, description="Other limits in sunlight.")
+    eclipse: AlarmLimitsConfig | None = Field(default=None, description="Other limits in eclipse.")
 
 
-class Alarms(FrozenModel):
+class AlarmsConfig(FrozenModel):
     """Limits by quantity; the screen has some of its own for what is left out."""
 
     cpu_temp_c: QuantityLimits | None = Field(

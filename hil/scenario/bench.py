@@ -24,7 +24,7 @@ from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     AdapterName,
@@ -34,12 +34,12 @@ from hil.scenario.words import (
 )
 from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
 
-__all__ = ["BENCH_SCHEMA_VERSION", "Bench", "BenchBoard", "load_bench", "parse_bench"]
+__all__ = ["BENCH_SCHEMA_VERSION", "BenchBoardConfig", "BenchConfig", "load_bench", "parse_bench"]
 
 BENCH_SCHEMA_VERSION = 1
 
 
-class BenchBoard(FrozenModel):
+class BenchBoardConfig(FrozenModel):
     """One physical board."""
 
     name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
@@ -62,7 +62,7 @@ class BenchBoard(FrozenModel):
     absent: bool = Field(
         default=False, description="It did not answer `hil discover`; it is taken last."
     )
-    power: Supply | None = Field(default=None, description="What switches its power.")
+    power: SupplyConfig | None = Field(default=None, description="What switches its power.")
 
     @property
     def place(self) -> str:
@@ -70,16 +70,16 @@ class BenchBoard(FrozenModel):
         return self.adapter or self.port or "nowhere"
 
 
-class Bench(FrozenModel):
+class BenchConfig(FrozenModel):
     """All boards of a bench, in the order in which a rig takes them."""
 
     schema_version: Annotated[Int, Field(ge=1, le=BENCH_SCHEMA_VERSION)] = Field(
         default=BENCH_SCHEMA_VERSION, alias="schema", description="Version of this format."
     )
-    boards: tuple[BenchBoard, ...] = Field(description="The boards, first choice first.")
+    boards: tuple[BenchBoardConfig, ...] = Field(description="The boards, first choice first.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Bench:
+    def _consistent(self) -> BenchConfig:
         found = Findings()
         if not self.boards:
             found.add("boards", "no boards; expected at least one", "run `hil discover`")
@@ -116,7 +116,7 @@ class Bench(FrozenModel):
                 )
 
 
-def load_bench(path: str | Path) -> Bench:
+def load_bench(path: str | Path) -> BenchConfig:
     """The bench in the file `path`.
 
     Raises UsageError if there is no such file, ConfigError with everything that is wrong in it.
@@ -124,19 +124,19 @@ def load_bench(path: str | Path) -> Bench:
     return bench_of(read_yaml(Path(path)))
 
 
-def parse_bench(text: str, *, file: str = "<bench>") -> Bench:
+def parse_bench(text: str, *, file: str = "<bench>") -> BenchConfig:
     """The bench in `text`; `file` names it in errors. Raises ConfigError."""
     return bench_of(parse_yaml(text.encode("utf-8", "surrogatepass"), file))
 
 
-def bench_of(document: Document) -> Bench:
+def bench_of(document: Document) -> BenchConfig:
     """The bench that `document` describes. Raises ConfigError."""
     refuse_newer_schema(document, BENCH_SCHEMA_VERSION, "bench file")
     problems = list(document.problems)
     try:
-        bench = Bench.model_validate(document.data)
+        bench = BenchConfig.model_validate(document.data)
     except ValidationError as error:
-        problems += translate(error, Bench, document)
+        problems += translate(error, BenchConfig, document)
     if problems:
         raise ConfigError(dict.fromkeys(sorted(problems, key=lambda p: (p.line, p.column))))
     return bench

@@ -27,8 +27,8 @@ from hil.scenario.problems import (
     translate,
     written_path,
 )
-from hil.scenario.rig import Rig, default_names
-from hil.scenario.upsets import Event, Rate
+from hil.scenario.rig import RigConfig, default_names
+from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig
 from hil.scenario.words import BOARD_ALIASES, BoardKind, Scheme
 from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
 
@@ -202,8 +202,8 @@ def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
         frame_count,
         frame_us,
         _boards(document, "rig" in bad_keys),
-        _valid(Event, document.get(("upsets", "events")), _EVENT_PARTS),
-        _valid(Rate, document.get(("upsets", "rates")), _RATE_PARTS),
+        _valid(UpsetEventConfig, document.get(("upsets", "events")), _EVENT_PARTS),
+        _valid(UpsetRateConfig, document.get(("upsets", "rates")), _RATE_PARTS),
     )
     return [
         document.problem(written_path(path, document), message, remedy)
@@ -248,7 +248,7 @@ def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None]
     """The kind of board of each node, as far as it can be told; None if the names cannot."""
     raw: Any = document.data.get("rig", {})
     if not rig_is_bad:
-        return {node.name: node.board for node in Rig.model_validate(raw).nodes}
+        return {node.name: node.board for node in RigConfig.model_validate(raw).nodes}
     if not isinstance(raw, dict):
         return None
     scheme = next((s for s in Scheme if s == raw.get("scheme", Scheme.TMR)), None)

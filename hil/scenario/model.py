@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hil.scenario.alarms import Alarms
+from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import (
     NONE,
@@ -31,10 +31,10 @@ from hil.scenario.expect import (
     parse_expectation,
 )
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
-from hil.scenario.plant.flight import Plant
+from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean, wrong, wrong_at
-from hil.scenario.rig import Exec, Rig
-from hil.scenario.upsets import Event, Rate, Upsets
+from hil.scenario.rig import ExecConfig, RigConfig
+from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.words import (
     EXEC,
     FRAMES_MAX,
@@ -45,18 +45,18 @@ from hil.scenario.words import (
     BoardAction,
     BoardKind,
     ScenarioName,
-    Target,
+    UpsetTarget,
     WorkloadName,
 )
 from hil.scenario.yaml.document import KeyPath, describe
 
-__all__ = ["SCHEMA_VERSION", "Recovery", "Scenario", "Timeouts"]
+__all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
 
 SCHEMA_VERSION = 1
 """The newest `schema:` that is understood. It grows when an old file would change its meaning."""
 
 
-class Recovery(FrozenModel):
+class RecoveryConfig(FrozenModel):
     """How a faulty node is healed: rung by rung, the next when one was tried often enough."""
 
     resyncs: Attempts = Field(
@@ -93,7 +93,7 @@ class Recovery(FrozenModel):
     )
 
 
-class Timeouts(FrozenModel):
+class TimeoutsConfig(FrozenModel):
     """When a step is called hung and a node lost."""
 
     calibration_frames: Annotated[Int, Field(ge=4, le=10_000)] = Field(
@@ -113,7 +113,7 @@ class Timeouts(FrozenModel):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Timeouts:
+    def _consistent(self) -> TimeoutsConfig:
         found = Findings()
         if self.retry_ms >= self.lost_after_ms:
             found.add(
@@ -139,7 +139,7 @@ class Scenario(FrozenModel):
     workload: WorkloadName = Field(
         description="What every node computes.", json_schema_extra={"enum": [*WORKLOADS, EXEC]}
     )
-    exec: Exec | None = Field(
+    exec: ExecConfig | None = Field(
         default=None, description="With `workload: exec`, and required there: which program."
     )
     seed: Annotated[Int, Field(ge=0, le=I63_MAX)] = Field(
@@ -157,16 +157,18 @@ class Scenario(FrozenModel):
     pace: str = Field(
         default="free", description="free (as fast as possible), realtime, or a factor such as 60x."
     )
-    rig: Rig = Field(default_factory=Rig, description="Nodes and redundancy.")
-    recovery: Recovery = Field(default=Recovery(), description="How faulty nodes are healed.")
-    timeouts: Timeouts = Field(
-        default=Timeouts(), description="When a step hangs and a node is lost."
+    rig: RigConfig = Field(default_factory=RigConfig, description="Nodes and redundancy.")
+    recovery: RecoveryConfig = Field(
+        default=RecoveryConfig(), description="How faulty nodes are healed."
     )
-    upsets: Upsets = Field(default=Upsets(), description="What hits the rig.")
-    plant: Plant | None = Field(
+    timeouts: TimeoutsConfig = Field(
+        default=TimeoutsConfig(), description="When a step hangs and a node is lost."
+    )
+    upsets: UpsetsConfig = Field(default=UpsetsConfig(), description="What hits the rig.")
+    plant: PlantConfig | None = Field(
         default=None, description="Orbit, radiation, power and heat that act on the boards."
     )
-    alarms: Alarms | None = Field(
+    alarms: AlarmsConfig | None = Field(
         default=None, description="Limits beyond which a screen raises an alarm."
     )
     expect: dict[str, int | float | str] | Literal["none"] = Field(
@@ -415,8 +417,8 @@ def upset_findings(
     frame_count: int | None,
     frame_us: int | None,
     boards: Mapping[str, BoardKind | None] | None,
-    events: Mapping[int, Event],
-    rates: Mapping[int, Rate],
+    events: Mapping[int, UpsetEventConfig],
+    rates: Mapping[int, UpsetRateConfig],
 ) -> Findings:
     """What is wrong between upsets and the rest; None = not known, nothing to say.
 
@@ -431,7 +433,7 @@ def upset_findings(
             did_you_mean(name, names),
         )
 
-    def unreachable(path: KeyPath, target: Target, nodes: Sequence[str]) -> None:
+    def unreachable(path: KeyPath, target: UpsetTarget, nodes: Sequence[str]) -> None:
         many = len(nodes) > 1
         found.add(
             path,
@@ -464,20 +466,22 @@ def upset_findings(
 
 
 def _board_ram_findings(
-    boards: Mapping[str, BoardKind | None], events: Mapping[int, Event], rates: Mapping[int, Rate]
+    boards: Mapping[str, BoardKind | None],
+    events: Mapping[int, UpsetEventConfig],
+    rates: Mapping[int, UpsetRateConfig],
 ) -> Findings:
     """What is wrong with upsets of whole boards' memory: only emulated ones can be hit there."""
     found = Findings()
     hit: list[tuple[KeyPath, Sequence[str]]] = [
         (("upsets", "events", index, "target"), [event.node])
         for index, event in events.items()
-        if event.target is Target.BOARD_RAM
+        if event.target is UpsetTarget.BOARD_RAM
     ]
     hit += [
         (("upsets", "rates", index, "targets", position), rate.nodes or list(boards))
         for index, rate in rates.items()
         for position, target in enumerate(rate.targets)
-        if target is Target.BOARD_RAM
+        if target is UpsetTarget.BOARD_RAM
     ]
     for path, nodes in hit:
         others = [
@@ -495,7 +499,9 @@ def _board_ram_findings(
     return found
 
 
-def _too_late(at: KeyPath, event: Event, frame_count: int, frame_us: int | None) -> Findings:
+def _too_late(
+    at: KeyPath, event: UpsetEventConfig, frame_count: int, frame_us: int | None
+) -> Findings:
     """The event at `at` is behind the end of the run."""
     found = Findings()
     if event.frame is not None and event.frame >= frame_count:

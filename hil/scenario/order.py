@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from hil.errors import ConfigError
 from hil.scenario.model import Scenario, upset_findings
 from hil.scenario.problems import translate
-from hil.scenario.upsets import Event
+from hil.scenario.upsets import UpsetEventConfig
 from hil.scenario.yaml.document import Document
 
 __all__ = ["ordered_event"]
 
 
-def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> Event:
+def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> UpsetEventConfig:
     """The event with `keys`, as in a scenario, in `frame`. ConfigError with everything that is
     wrong with it in this scenario."""
     document = Document("inject", {})
@@ -28,9 +28,9 @@ def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> Ev
     for key, value in {**keys, "frame": frame}.items():
         document.replace((key,), value, "inject")
     try:
-        event = Event.model_validate(document.data)
+        event = UpsetEventConfig.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError(translate(error, Event, document)) from error
+        raise ConfigError(translate(error, UpsetEventConfig, document)) from error
     boards = {node.name: node.board for node in scenario.rig.nodes}
     problems = [
         document.problem(path[3:], message, remedy)

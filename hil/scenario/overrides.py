@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.scenario.bench import Bench, BenchBoard, load_bench
+from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.model import frame_count_of, frame_us_of
 from hil.scenario.rig import default_names
@@ -154,7 +154,7 @@ def _set_board(document: Document, word: str) -> None:
 
 
 def _set_bench(
-    document: Document, path: str | Path, bench: Bench, fill: str | None, notices: list[str]
+    document: Document, path: str | Path, bench: BenchConfig, fill: str | None, notices: list[str]
 ) -> None:
     scheme = _scheme(document)
     if scheme is None:
@@ -202,7 +202,7 @@ def _set_bench(
         )
 
 
-def _node_of(board: BenchBoard) -> dict[str, object]:
+def _node_of(board: BenchBoardConfig) -> dict[str, object]:
     """A node on that board, as a scenario would have it."""
     node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent"})
     return {"board": "serial", "baud": board.baud, **node}

@@ -13,7 +13,7 @@ from pydantic import (
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     BOARD_ALIASES,
@@ -32,7 +32,7 @@ from hil.scenario.words import (
 )
 
 
-class Node(FrozenModel):
+class NodeConfig(FrozenModel):
     """One member of the redundancy group. In a file, a name alone is enough."""
 
     name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
@@ -66,7 +66,7 @@ class Node(FrozenModel):
     serial: str | None = Field(
         default=None, description="Serial boards only: the board's own serial number."
     )
-    power: Supply | None = Field(
+    power: SupplyConfig | None = Field(
         default=None, description="Serial boards only: what switches their power."
     )
 
@@ -76,7 +76,7 @@ class Node(FrozenModel):
         return {"name": data} if isinstance(data, str) else data
 
 
-class Rig(FrozenModel):
+class RigConfig(FrozenModel):
     """All nodes, and how they are made redundant."""
 
     scheme: SchemeWord = Field(
@@ -102,7 +102,7 @@ class Rig(FrozenModel):
         default="raspberry-pi-4b",
         description="Board profile of all nodes that say nothing else: a shipped one, or a file.",
     )
-    nodes: tuple[Node, ...] = Field(
+    nodes: tuple[NodeConfig, ...] = Field(
         default=(), description="As many as the scheme needs; default: a, b, c, ..."
     )
 
@@ -138,7 +138,7 @@ class Rig(FrozenModel):
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> Rig:
+    def _consistent(self) -> RigConfig:
         wrong_at("Rig", self._findings())
         return self
 
@@ -210,7 +210,7 @@ def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:
     return [name for name, _ in zip(free, range(count), strict=False)]
 
 
-class Exec(FrozenModel):
+class ExecConfig(FrozenModel):
     """A program that computes the steps."""
 
     program: ProgramName = Field(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hil.scenario.bench import Bench
+from hil.scenario.bench import BenchConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
 from hil.scenario.words import BOARD_ALIASES, NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN
@@ -53,7 +53,7 @@ def scenario_schema() -> dict[str, Any]:
 
 def bench_schema() -> dict[str, Any]:
     """The JSON Schema of a bench file."""
-    return finished(Bench.model_json_schema(by_alias=True), "Bench file of hil")
+    return finished(BenchConfig.model_json_schema(by_alias=True), "Bench file of hil")
 
 
 def _expected() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from hil.scenario.fields import Float, FrozenModel, Int, NonNegative, Positive
 from hil.scenario.problems import Findings, wrong_at
 
-__all__ = ["Supply", "SupplyKind"]
+__all__ = ["SupplyConfig", "SupplyKind"]
 
 
 class SupplyKind(str, enum.Enum):
@@ -42,7 +42,7 @@ _AMPS: Final = "Current limit; a board that reaches it latches up, and is cut of
 Words = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
-class Supply(FrozenModel):
+class SupplyConfig(FrozenModel):
     """What switches the power of one board."""
 
     kind: SupplyKind = Field(description="scpi, usbhub, relay, command, manual or mock.")
@@ -101,7 +101,7 @@ class Supply(FrozenModel):
         return words
 
     @model_validator(mode="after")
-    def _consistent(self) -> Supply:
+    def _consistent(self) -> SupplyConfig:
         found = Findings()
         kind = str(self.kind)
         for key in _NEEDED[self.kind]:

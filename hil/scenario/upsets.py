@@ -29,8 +29,8 @@ from hil.scenario.words import (
     Direction,
     DirectionWord,
     KindWord,
+    LinkNoiseKind,
     NodeName,
-    Noise,
     NoiseWord,
     PartWord,
     PatternKind,
@@ -38,8 +38,8 @@ from hil.scenario.words import (
     Sefi,
     SefiWord,
     Steps,
-    Target,
     TargetWord,
+    UpsetTarget,
     W,
     Weight,
 )
@@ -54,7 +54,7 @@ _DEFAULT_WIDTH = {
 }
 
 
-class Pattern(FrozenModel):
+class PatternConfig(FrozenModel):
     """What an upset does to bits. In a file, the kind alone is enough."""
 
     kind: KindWord = Field(description="What happens to the bits.")
@@ -79,7 +79,7 @@ class Pattern(FrozenModel):
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> Pattern:
+    def _consistent(self) -> PatternConfig:
         found = Findings()
         if self.kind is PatternKind.ADJACENT:
             fits, expected = 2 <= self.width <= 64, "2 to 64 bits"
@@ -101,10 +101,10 @@ class Pattern(FrozenModel):
         return self
 
 
-_BIT = Pattern(kind=PatternKind.BIT)
+_BIT = PatternConfig(kind=PatternKind.BIT)
 
 
-class Event(FrozenModel):
+class UpsetEventConfig(FrozenModel):
     """One upset at a known frame of one node."""
 
     frame: Annotated[Int, Field(ge=0, lt=FRAMES_MAX)] | None = Field(
@@ -131,7 +131,7 @@ class Event(FrozenModel):
         description="So many machine instructions after the tick, at most a million; stack, heap, "
         "text, gpr, vector.",
     )
-    pattern: Pattern = Field(default=_BIT, description="What happens to the bits.")
+    pattern: PatternConfig = Field(default=_BIT, description="What happens to the bits.")
     bit: Annotated[Int, Field(ge=0, le=I63_MAX)] | None = Field(
         default=None, description="Which bit of the target; drawn from the seed if absent."
     )
@@ -167,7 +167,7 @@ class Event(FrozenModel):
             return data
         target = data.get("target")
         if target == "link":
-            return {"noise": Noise.CORRUPT, "direction": Direction.TO_BOARD, **data}
+            return {"noise": LinkNoiseKind.CORRUPT, "direction": Direction.TO_BOARD, **data}
         if target == "board":
             return {"action": BoardAction.POWER_LOSS, **data}
         if target == "board-ram":
@@ -177,7 +177,7 @@ class Event(FrozenModel):
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> Event:
+    def _consistent(self) -> UpsetEventConfig:
         wrong_at("Event", self._findings())
         return self
 
@@ -204,7 +204,7 @@ class Event(FrozenModel):
     def _findings(self) -> Findings:
         found = self._when_findings()
 
-        def only(key: str, given: bool, *targets: Target) -> None:
+        def only(key: str, given: bool, *targets: UpsetTarget) -> None:
             if given and self.target not in targets:
                 found.add(
                     key,
@@ -213,24 +213,28 @@ class Event(FrozenModel):
                     "remove it",
                 )
 
-        only("sefi", self.sefi is not None, Target.CPU)
-        only("noise", self.noise is not None, Target.LINK)
-        only("direction", self.direction is not None, Target.LINK)
-        only("part", self.part is not None, Target.BOARD_RAM)
-        only("action", self.action is not None, Target.BOARD)
-        only("returns_after_frames", self.returns_after_frames is not None, Target.BOARD)
-        only("tick", self.tick is not None, *AGENT_TARGETS, Target.CPU)
-        only("us", self.us is not None, *MEMORY_TARGETS, Target.CPU)
+        only("sefi", self.sefi is not None, UpsetTarget.CPU)
+        only("noise", self.noise is not None, UpsetTarget.LINK)
+        only("direction", self.direction is not None, UpsetTarget.LINK)
+        only("part", self.part is not None, UpsetTarget.BOARD_RAM)
+        only("action", self.action is not None, UpsetTarget.BOARD)
+        only("returns_after_frames", self.returns_after_frames is not None, UpsetTarget.BOARD)
+        only("tick", self.tick is not None, *AGENT_TARGETS, UpsetTarget.CPU)
+        only("us", self.us is not None, *MEMORY_TARGETS, UpsetTarget.CPU)
         only("steps", self.steps > 0, *PROCESS_TARGETS)
         only("pattern", self.pattern != _BIT, *MEMORY_TARGETS)
-        only("bit", self.bit is not None, *MEMORY_TARGETS, Target.LINK)
-        if self.target is Target.CPU and self.sefi is None:
+        only("bit", self.bit is not None, *MEMORY_TARGETS, UpsetTarget.LINK)
+        if self.target is UpsetTarget.CPU and self.sefi is None:
             found.add(
                 "sefi",
                 f"target cpu needs `sefi:`; expected {one_of(list(Sefi))}",
                 "add for example `sefi: hang`",
             )
-        if self.target is Target.LINK and self.bit is not None and self.noise is not Noise.CORRUPT:
+        if (
+            self.target is UpsetTarget.LINK
+            and self.bit is not None
+            and self.noise is not LinkNoiseKind.CORRUPT
+        ):
             found.add("bit", f"`bit` has no meaning for noise {self.noise}", "remove it")
         if self.tick is not None and self.us is not None:
             found.add("us", "both `tick` and `us` are given; expected one", "remove one")
@@ -271,7 +275,7 @@ def _weights_of(words: type[W], what: str) -> Callable[[dict[W, float]], dict[W,
     return check
 
 
-class Rate(FrozenModel):
+class UpsetRateConfig(FrozenModel):
     """Upsets that happen at random, drawn from the seed."""
 
     ALSO_ACCEPTED: ClassVar[tuple[str, ...]] = ("target",)
@@ -288,8 +292,10 @@ class Rate(FrozenModel):
     patterns: Annotated[
         dict[KindWord, Weight], AfterValidator(_weights_of(PatternKind, "pattern"))
     ] = Field(default={PatternKind.BIT: 1.0}, description="Weight of each pattern of flipped bits.")
-    noises: Annotated[dict[NoiseWord, Weight], AfterValidator(_weights_of(Noise, "noise"))] = Field(
-        default={Noise.CORRUPT: 1.0}, description="link: weight of each kind of noise."
+    noises: Annotated[
+        dict[NoiseWord, Weight], AfterValidator(_weights_of(LinkNoiseKind, "noise"))
+    ] = Field(
+        default={LinkNoiseKind.CORRUPT: 1.0}, description="link: weight of each kind of noise."
     )
     sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
         default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
@@ -316,12 +322,14 @@ class Rate(FrozenModel):
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> Rate:
+    def _consistent(self) -> UpsetRateConfig:
         found = Findings()
         if not self.targets:
-            found.add("targets", f"no target; expected {one_of(list(Target))}", "name at least one")
+            found.add(
+                "targets", f"no target; expected {one_of(list(UpsetTarget))}", "name at least one"
+            )
         for index, target in enumerate(self.targets):
-            if target is Target.BOARD:
+            if target is UpsetTarget.BOARD:
                 found.add(
                     ("targets", index),
                     "boards lose power only in single events, not at a rate",
@@ -344,9 +352,9 @@ class Rate(FrozenModel):
                     found.add(("nodes", index), f"`{node}` is named twice", "remove one")
         for key, needed in (
             ("patterns", MEMORY_TARGETS),
-            ("noises", frozenset({Target.LINK})),
-            ("sefis", frozenset({Target.CPU})),
-            ("part", frozenset({Target.BOARD_RAM})),
+            ("noises", frozenset({UpsetTarget.LINK})),
+            ("sefis", frozenset({UpsetTarget.CPU})),
+            ("part", frozenset({UpsetTarget.BOARD_RAM})),
             ("steps_max", PROCESS_TARGETS),
         ):
             default = type(self).model_fields[key].default
@@ -361,14 +369,14 @@ class Rate(FrozenModel):
         return self
 
 
-class OrbitUpsets(FrozenModel):
+class OrbitUpsetsConfig(FrozenModel):
     """How what radiation does to a board is carried out; when and how often, the orbit says.
 
     An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
     a latch-up (SEL) draws too much current until the power is cut."""
 
     targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
-        default=(Target.STATE, Target.INPUT, Target.OUTPUT),
+        default=(UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT),
         description="What SEUs and MBUs hit; each takes one of them by chance.",
     )
     sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
@@ -381,7 +389,7 @@ class OrbitUpsets(FrozenModel):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> OrbitUpsets:
+    def _consistent(self) -> OrbitUpsetsConfig:
         found = Findings()
         if not self.targets:
             found.add("targets", "no target; expected at least one", "name one, or remove it")
@@ -399,7 +407,7 @@ class OrbitUpsets(FrozenModel):
         return self
 
 
-class Upsets(FrozenModel):
+class UpsetsConfig(FrozenModel):
     """What hits the rig."""
 
     one_at_a_time: bool = Field(
@@ -411,13 +419,17 @@ class Upsets(FrozenModel):
     accel: Annotated[Positive, Field(le=1e12)] = Field(
         default=1.0, description="All rates are multiplied by this; real orbits are slow."
     )
-    events: tuple[Event, ...] = Field(default=(), description="Single upsets at known frames.")
+    events: tuple[UpsetEventConfig, ...] = Field(
+        default=(), description="Single upsets at known frames."
+    )
     allow_missed: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
         description="So many of `events` need not be injected; otherwise the run fails.",
     )
-    rates: tuple[Rate, ...] = Field(default=(), description="Upsets that happen at random.")
-    orbit: OrbitUpsets = Field(
-        default_factory=OrbitUpsets,
+    rates: tuple[UpsetRateConfig, ...] = Field(
+        default=(), description="Upsets that happen at random."
+    )
+    orbit: OrbitUpsetsConfig = Field(
+        default_factory=OrbitUpsetsConfig,
         description="With a plant: what the radiation along the orbit does to the boards.",
     )

@@ -75,7 +75,7 @@ class BoardKind(Word):
     SERIAL = "serial"  # a real board on a port
 
 
-class Target(Word):
+class UpsetTarget(Word):
     """What an upset hits."""
 
     STATE = "state"
@@ -95,25 +95,29 @@ class Target(Word):
     BOARD_RAM = "board-ram"
 
 
-PORTABLE_TARGETS = frozenset({Target.STATE, Target.INPUT, Target.OUTPUT, Target.LINK})
+PORTABLE_TARGETS = frozenset(
+    {UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.LINK}
+)
 """The same bits are hit on every kind of board."""
 
-PROCESS_TARGETS = frozenset({Target.STACK, Target.HEAP, Target.TEXT, Target.GPR, Target.VECTOR})
+PROCESS_TARGETS = frozenset(
+    {UpsetTarget.STACK, UpsetTarget.HEAP, UpsetTarget.TEXT, UpsetTarget.GPR, UpsetTarget.VECTOR}
+)
 """Need a worker process of their own: all boards but inproc."""
 
-CHECKPOINT_TARGETS = frozenset({Target.CHECKPOINT, Target.CHECK_BITS})
+CHECKPOINT_TARGETS = frozenset({UpsetTarget.CHECKPOINT, UpsetTarget.CHECK_BITS})
 """The copy of the state that a board keeps under SECDED: its bytes, and their check bits."""
 
-MEMORY_TARGETS = frozenset(Target) - {Target.LINK, Target.CPU, Target.BOARD}
+MEMORY_TARGETS = frozenset(UpsetTarget) - {UpsetTarget.LINK, UpsetTarget.CPU, UpsetTarget.BOARD}
 """Hit by bit patterns."""
 
-AGENT_TARGETS = MEMORY_TARGETS - {Target.BOARD_RAM}
+AGENT_TARGETS = MEMORY_TARGETS - {UpsetTarget.BOARD_RAM}
 """Hit by the agent on the board, at a progress tick; board-ram is hit from outside."""
 
-REGISTER_TARGETS = frozenset({Target.GPR, Target.VECTOR})
+REGISTER_TARGETS = frozenset({UpsetTarget.GPR, UpsetTarget.VECTOR})
 """Written all the time, so a stuck bit has no meaning; agents refuse it."""
 
-NEVER_STUCK = REGISTER_TARGETS | {Target.BOARD_RAM, Target.AGENT}
+NEVER_STUCK = REGISTER_TARGETS | {UpsetTarget.BOARD_RAM, UpsetTarget.AGENT}
 """Targets whose bits are flipped, but not held."""
 
 
@@ -135,7 +139,7 @@ class Sefi(Word):
     RESET = "reset"
 
 
-class Noise(Word):
+class LinkNoiseKind(Word):
     """What happens to one message on the link."""
 
     CORRUPT = "corrupt"
@@ -276,10 +280,10 @@ Baud = Annotated[Int, AfterValidator(_baud), Field(json_schema_extra={"enum": li
 SchemeWord = Annotated[Scheme, BeforeValidator(word_of(Scheme, "scheme"))]
 UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]
 BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]
-TargetWord = Annotated[Target, BeforeValidator(word_of(Target, "target of upsets"))]
+TargetWord = Annotated[UpsetTarget, BeforeValidator(word_of(UpsetTarget, "target of upsets"))]
 KindWord = Annotated[PatternKind, BeforeValidator(word_of(PatternKind, "pattern"))]
 SefiWord = Annotated[Sefi, BeforeValidator(word_of(Sefi, "functional interrupt"))]
-NoiseWord = Annotated[Noise, BeforeValidator(word_of(Noise, "link noise"))]
+NoiseWord = Annotated[LinkNoiseKind, BeforeValidator(word_of(LinkNoiseKind, "link noise"))]
 DirectionWord = Annotated[Direction, BeforeValidator(word_of(Direction, "direction"))]
 PartWord = Annotated[RamPart, BeforeValidator(word_of(RamPart, "part of a board's memory"))]
 ActionWord = Annotated[BoardAction, BeforeValidator(word_of(BoardAction, "board action"))]

@@ -13,7 +13,7 @@ from typing import Final
 
 from hil.errors import SetupError
 from hil.rig.emulated.board import EmulatedBoard
-from hil.rig.link import Noise
+from hil.rig.link import LinkNoise
 from hil.rig.node import (
     EXCLUDED,
     EXCLUDED_RESULT,
@@ -28,7 +28,7 @@ from hil.rig.node import (
 )
 from hil.rig.rig import Rig
 from hil.upsets.outcome import Upset
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 from hil.wire.messages import OF_CHECKPOINT, Arm
 
 _ASK_EVERY_US: Final = 100_000
@@ -54,7 +54,7 @@ class _Cut:
     life: Life
 
 
-class Delivery:
+class Injector:
     """Upsets of one run on one rig. `notes`: what there is to be said of them in the record.
 
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
@@ -72,21 +72,21 @@ class Delivery:
         self.watches: dict[int, _Watch] = {}
         self.uncollected: list[Upset] = []
         self._untold: list[Upset] = []
-        self._noises: dict[int, Noise] = {}
+        self._noises: dict[int, LinkNoise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
         self._cuts: dict[str, _Cut] = {}
         self.notes: list[str] = []
         self.latch_up: Callable[[Upset], None] = _no_latch_up
 
-    def prepare(self, plan: Planned, *, in_service: bool) -> Upset:
+    def prepare(self, plan: UpsetPlan, *, in_service: bool) -> Upset:
         """Make ready what the frame shall suffer; `in_service`: the node is not isolated."""
         upset = Upset(plan)
         node = self._by_name[plan.node]
         if not in_service and plan.target != "board":
             upset.state, upset.detail = "refused", "the node is isolated, or boots"
         elif plan.target == "link":
-            noise = self._noises[plan.id] = Noise(plan.kind, plan.direction, plan.bit)
+            noise = self._noises[plan.id] = LinkNoise(plan.kind, plan.direction, plan.bit)
             node.link.noises.append(noise)
         elif plan.kind == "latch_up":
             self.latch_up(upset)
@@ -368,7 +368,7 @@ class Delivery:
             self._rig.arm(node, arm)
 
 
-def arm_of(plan: Planned) -> Arm:
+def arm_of(plan: UpsetPlan) -> Arm:
     """What a board is asked to do for a planned upset."""
     return Arm(
         id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,

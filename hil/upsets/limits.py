@@ -24,7 +24,16 @@ from hil._kernel import ffi, lib
 from hil.errors import ConfigError, Problem
 from hil.kernel import Workload, pack, workloads
 from hil.rig.link import ANSWER_OVERHEAD, request_bytes
-from hil.scenario import BoardKind, Direction, Event, Noise, PatternKind, Rate, Scenario, Target
+from hil.scenario import (
+    BoardKind,
+    Direction,
+    LinkNoiseKind,
+    PatternKind,
+    Scenario,
+    UpsetEventConfig,
+    UpsetRateConfig,
+    UpsetTarget,
+)
 from hil.scenario.load import UNPLACED
 from hil.scenario.problems import Findings
 from hil.scenario.words import (
@@ -41,10 +50,10 @@ BOARD_RAM_BYTES: Final = 960 << 20
 """What the system of an emulated board has (hil.rig.emulated.ram; that module is not for every
 computer)."""
 
-LARGEST_BITS: Final[Mapping[Target, int]] = {
-    Target.STACK: 256 * 1024 * 8,
-    Target.GPR: 33 * 64,
-    Target.VECTOR: 512 * 8,
+LARGEST_BITS: Final[Mapping[UpsetTarget, int]] = {
+    UpsetTarget.STACK: 256 * 1024 * 8,
+    UpsetTarget.GPR: 33 * 64,
+    UpsetTarget.VECTOR: 512 * 8,
 }
 """The largest stack and register sets of all ports (csrc/port/linux: WORKER_STACK_LEN, ARCH_*)."""
 
@@ -151,13 +160,13 @@ class UpsetLimits:
                 ]
             )
 
-    def of_event(self, event: Event) -> Findings:
+    def of_event(self, event: UpsetEventConfig) -> Findings:
         """What of one upset is beyond what can be hit."""
         found = Findings()
         self._when(event, found)
         if event.target in CHECKPOINT_TARGETS:
             self._checkpoint(event, found)
-        if event.target is Target.BOARD:
+        if event.target is UpsetTarget.BOARD:
             serial = self._kinds.get(event.node) is BoardKind.SERIAL
             # Where the scenario lets events be missed, the run says how many were.
             must = not self._scenario.upsets.allow_missed
@@ -173,7 +182,7 @@ class UpsetLimits:
             self._where(event, space, found)
         return found
 
-    def _when(self, event: Event, found: Findings) -> None:
+    def _when(self, event: UpsetEventConfig, found: Findings) -> None:
         step = "a step of " + self._scenario.workload_name
         if event.tick is not None and event.tick > self.ticks:
             found.add(
@@ -191,7 +200,7 @@ class UpsetLimits:
                 )
         if event.us is None:
             return
-        if event.target is Target.BOARD_RAM:
+        if event.target is UpsetTarget.BOARD_RAM:
             if event.us > self._scenario.frame_us:
                 found.add(
                     "us",
@@ -210,7 +219,7 @@ class UpsetLimits:
                 "say the tick instead (`tick:`), which is the same on every board",
             )
 
-    def _checkpoint(self, event: Event, found: Findings) -> None:
+    def _checkpoint(self, event: UpsetEventConfig, found: Findings) -> None:
         if not self._scenario.recovery.checkpoint_every:
             found.add("target", "the boards keep no checkpoints (`checkpoint_every: 0`)",
                       "set `recovery: {checkpoint_every: 16}`, or remove this upset")  # fmt: skip
@@ -221,39 +230,41 @@ class UpsetLimits:
                 "frame 1 or later",
             )
 
-    def _space(self, event: Event) -> int | None:
+    def _space(self, event: UpsetEventConfig) -> int | None:
         """How many bits the target of an upset has, at most; None: it has none, or who knows."""
-        if event.target is Target.LINK:
+        if event.target is UpsetTarget.LINK:
             direction = event.direction or Direction.TO_BOARD
-            return None if event.noise is not Noise.CORRUPT else self._message_bits(direction)
-        if event.target is Target.BOARD_RAM:
+            return (
+                None if event.noise is not LinkNoiseKind.CORRUPT else self._message_bits(direction)
+            )
+        if event.target is UpsetTarget.BOARD_RAM:
             return BOARD_RAM_BYTES * 8
         if event.target not in MEMORY_TARGETS:
             return None
         return self._memory_bits(event.target, event.node)
 
-    def _memory_bits(self, target: Target, node: str | None) -> int | None:
+    def _memory_bits(self, target: UpsetTarget, node: str | None) -> int | None:
         hello = None if node is None else self._hellos.get(node)
         if target in REGISTER_TARGETS:
             if hello is None:
                 return LARGEST_BITS[target]
-            gpr = target is Target.GPR
+            gpr = target is UpsetTarget.GPR
             return hello.gpr_count * hello.pointer_bits if gpr else hello.vector_bytes * 8
-        if target is Target.STACK:
+        if target is UpsetTarget.STACK:
             return LARGEST_BITS[target]
-        if target is Target.AGENT:
+        if target is UpsetTarget.AGENT:
             return AGENT_BITS
         w = self._workload
         if w is None:
             return None
         sizes = {
-            Target.STATE: w.state_len,
-            Target.CHECKPOINT: w.state_len,
-            Target.CHECK_BITS: -(-w.state_len // 8),
-            Target.INPUT: w.input_len,
-            Target.OUTPUT: w.output_len,
-            Target.HEAP: w.scratch_len,
-            Target.TEXT: _TEXT_FACTOR * w.text_len,
+            UpsetTarget.STATE: w.state_len,
+            UpsetTarget.CHECKPOINT: w.state_len,
+            UpsetTarget.CHECK_BITS: -(-w.state_len // 8),
+            UpsetTarget.INPUT: w.input_len,
+            UpsetTarget.OUTPUT: w.output_len,
+            UpsetTarget.HEAP: w.scratch_len,
+            UpsetTarget.TEXT: _TEXT_FACTOR * w.text_len,
         }
         return sizes[target] * 8
 
@@ -267,11 +278,11 @@ class UpsetLimits:
         reply = ffi.new("hil_reply_t *", {"len": w.output_len})
         return (len(pack("reply", reply)) + ANSWER_OVERHEAD) * 8
 
-    def _where(self, event: Event, space: int, found: Findings) -> None:
+    def _where(self, event: UpsetEventConfig, space: int, found: Findings) -> None:
         pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
-        if event.target is Target.LINK:
+        if event.target is UpsetTarget.LINK:
             what = f"the STEP message {event.direction}"
-        elif event.target in (Target.BOARD_RAM, Target.STACK, Target.AGENT):
+        elif event.target in (UpsetTarget.BOARD_RAM, UpsetTarget.STACK, UpsetTarget.AGENT):
             what = f"target {event.target}"
         elif event.target in REGISTER_TARGETS and event.node in self._hellos:
             what = f"target {event.target} of node {event.node}"
@@ -293,20 +304,20 @@ class UpsetLimits:
                 f"bit {event.bit}: {what} has {space} bits{at_most}{reason}; expected 0 to {last}",
             )
 
-    def _is_exact(self, event: Event) -> bool:
+    def _is_exact(self, event: UpsetEventConfig) -> bool:
         if event.target in REGISTER_TARGETS:
             return event.node in self._hellos
-        if event.target is Target.AGENT:
+        if event.target is UpsetTarget.AGENT:
             return self._kinds.get(event.node) in (BoardKind.INPROC, BoardKind.PROCESS)
-        return event.target not in (Target.STACK, Target.TEXT, Target.BOARD_RAM)
+        return event.target not in (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.BOARD_RAM)
 
     # --- upsets at random ---------------------------------------------------------------------
 
-    def _of_rate(self, rate: Rate) -> Findings:
+    def _of_rate(self, rate: UpsetRateConfig) -> Findings:
         return self._of_targets(rate.targets, rate.patterns)
 
     def _of_targets(
-        self, targets: Sequence[Target], patterns: Mapping[PatternKind, float]
+        self, targets: Sequence[UpsetTarget], patterns: Mapping[PatternKind, float]
     ) -> Findings:
         """Targets of a source of random upsets in which a drawn pattern finds no room."""
         found = Findings()
@@ -319,7 +330,7 @@ class UpsetLimits:
                     "set `recovery: {checkpoint_every: 16}`, or remove this target",
                 )
                 continue
-            if target not in MEMORY_TARGETS or target is Target.BOARD_RAM:
+            if target not in MEMORY_TARGETS or target is UpsetTarget.BOARD_RAM:
                 continue
             for space in self._spaces(target):
                 if wide > space:
@@ -332,7 +343,7 @@ class UpsetLimits:
                     break
         return found
 
-    def _spaces(self, target: Target) -> Iterator[int]:
+    def _spaces(self, target: UpsetTarget) -> Iterator[int]:
         for node in self._kinds:
             bits = self._memory_bits(target, node)
             if bits is not None:

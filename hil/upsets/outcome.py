@@ -52,7 +52,7 @@ from typing import Final
 
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, SILENT, NodeResult
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 from hil.wire.messages import Report
 
 EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
@@ -83,7 +83,7 @@ class Upset:
     `boot`: which start of the board's operating system it hit, if it hit that.
     """
 
-    plan: Planned
+    plan: UpsetPlan
     state: str = "armed"
     detail: str = ""
     verified: bool = False

@@ -25,18 +25,18 @@ from hil.scenario import (
     CHECKPOINT_TARGETS,
     PROCESS_TARGETS,
     BoardAction,
-    Event,
     PatternKind,
-    Rate,
     Scenario,
-    Target,
+    UpsetEventConfig,
+    UpsetRateConfig,
+    UpsetTarget,
 )
 
 if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to load
     from hil.plant.strikes import Strike, Strikes
 
 
-class Planned(NamedTuple):
+class UpsetPlan(NamedTuple):
     """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
     action.
 
@@ -72,7 +72,12 @@ class _Source:
     """One (rate, node): an endless sequence of planned upsets in time order."""
 
     def __init__(
-        self, rate: Rate, label: str, position: int, scenario: Scenario, workload: Workload
+        self,
+        rate: UpsetRateConfig,
+        label: str,
+        position: int,
+        scenario: Scenario,
+        workload: Workload,
     ) -> None:
         self._rate = rate
         self._label = label
@@ -83,29 +88,29 @@ class _Source:
         self._random = stream(scenario.seed, f"{label}/node {position}")
         self._t_us = 0
 
-    def next(self) -> Planned:
+    def next(self) -> UpsetPlan:
         self._t_us += exponential_us(self._random, self._per_s)
         return self._draw(self._t_us // self._frame_us)
 
-    def _draw(self, frame: int) -> Planned:
+    def _draw(self, frame: int) -> UpsetPlan:
         random, rate = self._random, self._rate
         target = rate.targets[random.below(len(rate.targets))]
-        plan = Planned(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
-        if target is Target.LINK:
+        plan = UpsetPlan(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
+        if target is UpsetTarget.LINK:
             kind = str(choose(random, rate.noises))
             return plan._replace(kind=kind, direction=("to_board", "to_host")[random.below(2)])
-        if target is Target.BOARD_RAM:
+        if target is UpsetTarget.BOARD_RAM:
             kind_ = choose(random, rate.patterns)
             return _shaped(plan._replace(kind=str(kind_), part=str(rate.part)), kind_, random)
         tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
-        if target is Target.CPU:
+        if target is UpsetTarget.CPU:
             return plan._replace(kind=str(choose(random, rate.sefis)), tick=tick)
         kind_ = choose(random, rate.patterns)
         steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
         return _shaped(plan._replace(kind=str(kind_), tick=tick, steps=steps), kind_, random)
 
 
-def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
+def _shaped(plan: UpsetPlan, kind: PatternKind, random: Random) -> UpsetPlan:
     """With width and value drawn for its pattern."""
     if kind is PatternKind.ADJACENT:
         return plan._replace(width=2 + random.below(3))
@@ -116,20 +121,20 @@ def _shaped(plan: Planned, kind: PatternKind, random: Random) -> Planned:
     return plan._replace(width=1)
 
 
-def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
+def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -> UpsetPlan:
     drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
     exact = event.bit is not None
-    plan = Planned(frame, event.node, str(event.target), "", label, bit=bit, exact=exact)
-    if event.target is Target.LINK:
+    plan = UpsetPlan(frame, event.node, str(event.target), "", label, bit=bit, exact=exact)
+    if event.target is UpsetTarget.LINK:
         return plan._replace(kind=str(event.noise), direction=str(event.direction))
-    if event.target is Target.BOARD:
+    if event.target is UpsetTarget.BOARD:
         return plan._replace(
             kind=str(event.action), returns_after_frames=event.returns_after_frames
         )
     plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
-    if event.target is Target.CPU:
+    if event.target is UpsetTarget.CPU:
         return plan._replace(kind=str(event.sefi))
     mask = (1 << max(pattern.width, 1)) - 1
     value = drawn_value & mask if pattern.value is None else pattern.value
@@ -143,7 +148,7 @@ def _of_event(event: Event, frame: int, label: str, random: Random) -> Planned:
     )
 
 
-class Injector:
+class UpsetPlanner:
     """Upsets of one run in frame order: explicit events before drawn ones within a frame.
 
     `reach`: by node and tick, how many instructions the board executes behind it until the step
@@ -154,10 +159,10 @@ class Injector:
     ) -> None:
         self.reach: Mapping[str, Sequence[int]] = {}
         self._one_at_a_time = scenario.upsets.one_at_a_time
-        self._heap: list[tuple[int, int, Planned]] = []
+        self._heap: list[tuple[int, int, UpsetPlan]] = []
         self._sources: dict[int, _Source] = {}
-        self._held: list[Planned] = []
-        self._ordered: list[Planned] = []
+        self._held: list[UpsetPlan] = []
+        self._ordered: list[UpsetPlan] = []
         self._count = 0
         self._count_ordered = 0
         self._seed = scenario.seed
@@ -224,14 +229,14 @@ class Injector:
         self._held = self._held[numbered - ordered :]
         self._count, self._count_ordered = numbered, ordered
 
-    def order(self, event: Event, label: str) -> int:
+    def order(self, event: UpsetEventConfig, label: str) -> int:
         """An operator's upset for the next frame that is run, `event.frame`; returns its id."""
         assert event.frame is not None, "an order is for the next frame"
         random = stream(self._seed, label)
         self._ordered.append(_of_event(event, event.frame, label, random))
         return self._count + len(self._ordered)
 
-    def due(self, frame: int, settled: bool) -> list[Planned]:
+    def due(self, frame: int, settled: bool) -> list[UpsetPlan]:
         """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
         self._take_up_to(frame)
         chosen, self._ordered = self._ordered, []
@@ -253,11 +258,11 @@ class Injector:
             if order in self._sources:
                 self._refill(order)
 
-    def _number(self, plan: Planned, frame: int) -> Planned:
+    def _number(self, plan: UpsetPlan, frame: int) -> UpsetPlan:
         self._count += 1
         return self._within_reach(plan)._replace(id=self._count, frame=frame)
 
-    def _within_reach(self, plan: Planned) -> Planned:
+    def _within_reach(self, plan: UpsetPlan) -> UpsetPlan:
         """A drawn upset is made before the step ends."""
         reach = self.reach.get(plan.node)
         if reach is None or not plan.steps or not plan.source.startswith(_DRAWN):
@@ -267,7 +272,7 @@ class Injector:
         return plan if plan.steps <= most else plan._replace(steps=plan.steps % (most + 1))
 
 
-def _can_be_made(plan: Planned) -> bool:
+def _can_be_made(plan: UpsetPlan) -> bool:
     """Whether there is anything to be hit: no board has a checkpoint before the first vote."""
     return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
 
@@ -296,20 +301,20 @@ class _Struck:
         """The first frame of which not all strikes were given out."""
         return self._strikes.known_until_us // self._frame_us
 
-    def next_block(self) -> Sequence[Planned]:
+    def next_block(self) -> Sequence[UpsetPlan]:
         return [self._planned(strike) for strike in self._strikes.next_block()]
 
-    def _planned(self, strike: Strike) -> Planned:
+    def _planned(self, strike: Strike) -> UpsetPlan:
         random, how = self._random[strike.position], self._how
         frame, node = strike.t_us // self._frame_us, self._names[strike.position]
-        plan = Planned(frame, node, "", strike.kind, f"orbit {strike.kind}")
+        plan = UpsetPlan(frame, node, "", strike.kind, f"orbit {strike.kind}")
         plan = plan._replace(bit=random.bits64() >> 1)
         if strike.kind == "sel":
-            return plan._replace(target=str(Target.BOARD), kind=str(BoardAction.LATCH_UP))
+            return plan._replace(target=str(UpsetTarget.BOARD), kind=str(BoardAction.LATCH_UP))
         tick = random.below(self._ticks + 1)
         if strike.kind == "sefi":
             kind = str(choose(random, how.sefis))
-            return plan._replace(target=str(Target.CPU), kind=kind, tick=tick)
+            return plan._replace(target=str(UpsetTarget.CPU), kind=kind, tick=tick)
         target = how.targets[random.below(len(how.targets))]
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
         pattern = _STRUCK_PATTERNS[strike.kind]
@@ -329,7 +334,7 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
     if scenario.plant is not None:
         for targets in needed.values():
             targets.update(str(t) for t in scenario.upsets.orbit.targets)
-            targets.add(str(Target.CPU))
+            targets.add(str(UpsetTarget.CPU))
     for targets in needed.values():
         targets -= {"link", "board", "board-ram"}  # made by the host
     return needed

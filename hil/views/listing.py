@@ -22,7 +22,7 @@ from hil.record.reader import Reader
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 
-__all__ = ["Moment", "describe", "inherited_text", "moments", "table"]
+__all__ = ["ListedMoment", "describe", "inherited_text", "moments", "table"]
 
 _DELIVERED, _HELD, _HELD_WRONG = 1, 32, 64  # flags of a packed frame (csrc/host/lockstep.h)
 _WORDS: Final = {
@@ -36,7 +36,7 @@ _ALL: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ListedMoment:
     """One notable frame. `held`: it had no voted output, and the last one left the system again,
     which was `held_wrong` in its own frame. `dissent` has a text per node that was wrong, outvoted
     or not heard; `upsets` those that hit in the frame, and those of earlier frames that it comes
@@ -65,7 +65,7 @@ class Moment:
         return asdict(self)
 
 
-def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment]:
+def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[ListedMoment]:
     """The notable frames from `first` to `last`, both included. RecordError."""
     names = reader.node_names
     span = (first, last)
@@ -96,7 +96,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Moment
         known = {u["id"] for u in (*hits[frame], *found[frame])}
         faulty = list(_faulty(row, told, names))
         older = [u for u in in_force.at(frame, faulty) if u["id"] not in known]
-        yield Moment(
+        yield ListedMoment(
             frame=frame,
             t_us=row["t_us"],
             verdict=row["verdict"],
@@ -257,7 +257,7 @@ def anomaly_text(a: sqlite3.Row) -> str:
     return f"{a['node']}: {a['effect']}" + (f" ({a['reason']})" if a["reason"] else "")
 
 
-def _verdict_text(moment: Moment, glyphs: Glyphs) -> Text:
+def _verdict_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
     word = _WORDS.get(moment.verdict, moment.verdict)
     if moment.held:
         return Text(f"{glyphs.bad} {word}, held{' WRONG' * moment.held_wrong}", style=BAD)
@@ -272,7 +272,7 @@ def _verdict_text(moment: Moment, glyphs: Glyphs) -> Text:
     return Text(f"{glyphs.ok} {word}", style=GOOD)
 
 
-def describe(moment: Moment) -> str:
+def describe(moment: ListedMoment) -> str:
     """One moment in a sentence."""
     parts = [_WORDS.get(moment.verdict, moment.verdict)]
     if moment.delivered and not moment.correct:
@@ -288,7 +288,7 @@ def describe(moment: Moment) -> str:
     return f"{text}; {'; '.join(causes)}" if causes else text
 
 
-def table(found: Iterable[Moment], glyphs: Glyphs) -> RenderableType:
+def table(found: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
     """All moments as a table; frames in a row in which nothing was remarkable share a line."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
     out.add_column("frame", justify="right", no_wrap=True)
@@ -309,8 +309,8 @@ def table(found: Iterable[Moment], glyphs: Glyphs) -> RenderableType:
     return out
 
 
-def _grouped(found: Iterable[Moment]) -> Iterator[list[Moment]]:
-    group: list[Moment] = []
+def _grouped(found: Iterable[ListedMoment]) -> Iterator[list[ListedMoment]]:
+    group: list[ListedMoment] = []
     for moment in found:
         alike = (
             group
@@ -327,7 +327,7 @@ def _grouped(found: Iterable[Moment]) -> Iterator[list[Moment]]:
         yield group
 
 
-def _events_text(moment: Moment, glyphs: Glyphs) -> Text:
+def _events_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
     parts = [
         *(Text(text) for text in moment.upsets),
         *(Text(f"{glyphs.bad} UNEXPLAINED {text}", style=BAD) for text in moment.unexplained),

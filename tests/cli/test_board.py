@@ -13,7 +13,7 @@ import pytest
 
 from hil.board_types.agent_build import (
     TARGETS,
-    Target,
+    BuildTarget,
     build_agent,
     elf_problem,
     native,
@@ -96,7 +96,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
 @pytest.mark.skipif(find_spec("ziglang") is None, reason="needs ziglang: pip install '.[cross]'")
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_the_compiler_of_the_extra_builds_for_every_target(
-    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: BuildTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no other one
     built = build_agent(target, tmp_path / "agent")
@@ -139,7 +139,7 @@ def test_a_board_gets_the_agent_of_the_system_that_it_runs(
     assert ("sudo sh" in told) == (code == 0)
 
 
-def bare_elf(target: Target) -> bytes:
+def bare_elf(target: BuildTarget) -> bytes:
     """A header and no program: as much as is looked at of an agent that somebody made."""
     head = bytearray(64)
     head[:5] = b"\x7fELF" + bytes([target.bits // 32])

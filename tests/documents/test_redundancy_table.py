@@ -9,7 +9,7 @@ import pytest
 
 from hil.redundancy import recovery
 from hil.redundancy.electorate import Rules
-from hil.scenario.rig import Rig
+from hil.scenario.rig import RigConfig
 from hil.scenario.words import Scheme, Unvoted
 
 README = Path(__file__).parents[2] / "README.md"
@@ -45,7 +45,7 @@ def test_every_rule_has_a_row_with_the_schemes_whose_default_it_is(rows: object)
     table = rows()
     assert set(table) == {word.value for word in Unvoted}
     for word in Unvoted:
-        default = {s for s in Scheme if s.size > 1 and Rig(scheme=s).unvoted is word}
+        default = {s for s in Scheme if s.size > 1 and RigConfig(scheme=s).unvoted is word}
         assert schemes_in(table[word.value]) == default, word
 
 

@@ -24,7 +24,7 @@ from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.power import PowerMonitor
 from hil.scenario import Scenario
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 from tests.engine.test_unplugging import Board, Socket, bench, rows, scenario
 
 FRAMES = 120
@@ -256,7 +256,7 @@ def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_ti
         loop = Loop(scenario(boards, frames=FRAMES, rig=rig, **more), out)
         board = loop.nodes[1].board
         assert isinstance(board, SerialBoard)
-        board.power = Socket(boards["b"], Supply.model_validate(supply))
+        board.power = Socket(boards["b"], SupplyConfig.model_validate(supply))
         board.can_cycle = True
         loop.rig.power = PowerMonitor([board.power], period_s=0.01)
         result = loop.run()

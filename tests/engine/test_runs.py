@@ -26,7 +26,14 @@ from hil.engine.loop import Loop
 from hil.engine.result import Progress, RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard
-from hil.scenario import PORTABLE_TARGETS, WORKLOADS, BoardKind, Scenario, Target, load_scenario
+from hil.scenario import (
+    PORTABLE_TARGETS,
+    WORKLOADS,
+    BoardKind,
+    Scenario,
+    UpsetTarget,
+    load_scenario,
+)
 from tests.amount import mostly_slow
 from tests.virtual_clock import VirtualClock
 
@@ -102,7 +109,7 @@ PORTABLE = [
         *(e.target for e in shipped_scenario(name).upsets.events),
         *(t for r in shipped_scenario(name).upsets.rates for t in r.targets),
     }
-    <= PORTABLE_TARGETS | {Target.CHECKPOINT, Target.CPU, Target.BOARD}
+    <= PORTABLE_TARGETS | {UpsetTarget.CHECKPOINT, UpsetTarget.CPU, UpsetTarget.BOARD}
 ]
 
 

@@ -35,7 +35,7 @@ from hil.rig.power import PowerMonitor
 from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.scenario import Scenario
-from hil.scenario.supply import Supply, SupplyKind
+from hil.scenario.supply import SupplyConfig, SupplyKind
 from tests.amount import mostly_stress
 from tests.cli.conftest import Hil, hil
 from tests.descriptors import open_descriptors
@@ -320,7 +320,7 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
 class Socket(MockPower):
     """A switched socket with a board on it: without power there is no agent."""
 
-    def __init__(self, board: Board, supply: Supply) -> None:
+    def __init__(self, board: Board, supply: SupplyConfig) -> None:
         super().__init__("b", supply)
         self.board = board
         self.offs = 0
@@ -363,7 +363,7 @@ def powered(
     socket: Socket | None = None, **data: Any,
 ) -> Socket:  # fmt: skip
     """Runs a scenario in which board b hangs on a switched socket."""
-    supply = Supply.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
+    supply = SupplyConfig.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
     socket = socket or Socket(boards["b"], supply)
     socket.is_on = on
     out.mkdir()
@@ -401,7 +401,7 @@ def test_a_supply_that_cannot_be_read_is_told_in_notes_and_summary(
 ) -> None:
     acts = Acts({}, until=lambda: sockets[0].reads > 1)
     with bench(tmp_path) as boards:
-        sockets = [Dumb(boards["b"], Supply(kind=SupplyKind.MOCK))]
+        sockets = [Dumb(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))]
         powered(boards, tmp_path / "run", acts, socket=sockets[0])
     said = "node b: mock supply: `meter` printed '5,02 0,61'"
     notes = rows(tmp_path / "run", "SELECT text FROM notes WHERE text LIKE '%meter%'")

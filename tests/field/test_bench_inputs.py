@@ -20,7 +20,7 @@ from hil.rig.backends.process import find_agent
 from hil.rig.discovery import adapters as adapters_module
 from hil.rig.discovery.adapters import adapters
 from hil.rig.power import make, scpi
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 from tests.cli.conftest import Hil, hil, wait_for_row
 
 __all__ = ["hil"]
@@ -141,7 +141,7 @@ def test_f07_a_command_that_a_supply_may_not_know_is_said_to_be_that(
 ) -> None:
     manager = SimpleNamespace(open_resource=lambda *_, **__: _Siglent(), close=lambda: None)
     monkeypatch.setattr(scpi, "_visa", lambda: SimpleNamespace(ResourceManager=lambda _: manager))
-    power = make("left", Supply.model_validate({"kind": "scpi", "resource": "X"}))
+    power = make("left", SupplyConfig.model_validate({"kind": "scpi", "resource": "X"}))
     with pytest.raises(SetupError) as caught:
         power.on()
     assert "`OUTP?`" in caught.value.message and "SPD3303X" in caught.value.message
@@ -177,7 +177,7 @@ def test_f06_a_peak_is_cut_if_two_consecutive_measurements_see_it_as_documented(
     manager = SimpleNamespace(open_resource=lambda *_, **__: instrument, close=lambda: None)
     monkeypatch.setattr(scpi, "_visa", lambda: SimpleNamespace(ResourceManager=lambda _: manager))
     settings = {"kind": "scpi", "resource": "X", "current_limit_a": 2.0}
-    power = make("left", Supply.model_validate(settings))
+    power = make("left", SupplyConfig.model_validate(settings))
     assert (power.watch() is not None) is cut
     assert instrument.on is not cut
     power.close()
@@ -188,7 +188,7 @@ def test_f06_a_peak_is_cut_if_two_consecutive_measurements_see_it_as_documented(
 )
 def test_f09_what_is_not_two_numbers_is_refused_as_it_was_printed(printed: str) -> None:
     settings = {"kind": "command", "on": "true", "off": "true", "read": ["printf", "%s", printed]}
-    power = make("left", Supply.model_validate(settings))
+    power = make("left", SupplyConfig.model_validate(settings))
     with pytest.raises(SetupError, match="expected volts and amperes") as caught:
         power.read()
     assert repr(printed) in caught.value.message

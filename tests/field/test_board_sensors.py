@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hil.engine.firmware_flags import FirmwareFlags
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.rig.backends.process import find_agent
 from hil.views.screen.model.alarm_feed import Watch
 from hil.views.screen.model.facts import Level
@@ -113,7 +113,7 @@ def test_f12_under_voltage_has_a_note_and_a_line_of_the_summary(hil: Hil) -> Non
 
 def cells(path: Path, frame: int) -> dict[str, str]:
     """The lines of the table of nodes, by node."""
-    with closing(Source(path)) as source:
+    with closing(LiveRecord(path)) as source:
         source.poll()
         scene = Gather(source).scene(frame)
     lines = nodes_table(scene, 140, Marks(ascii_only=True), None)
@@ -141,7 +141,7 @@ def test_f11_only_what_is_now_marks_a_board(tmp_path: Path, throttled: int, mark
 
 
 def alarms(path: Path, frame: int) -> dict[tuple[str, str], tuple[Level, str]]:
-    with closing(Source(path)) as source:
+    with closing(LiveRecord(path)) as source:
         source.poll()
         watch = Watch(source)
         found = watch.follow(frame)

@@ -34,7 +34,7 @@ from hil.plant.solar_array import (
 from hil.plant.thermal import (
     NOMINAL,
     ZERO_C_K,
-    Environment,
+    ThermalEnvironment,
     ThermalModel,
     ThermalNetwork,
     earth_view_factor,
@@ -190,11 +190,13 @@ def satellite(boards: int = 3, **bus: Any) -> tuple[PowerSystem, ThermalNetwork]
     return PowerSystem(power, network), network
 
 
-def orbit(network: ThermalNetwork, n: int, dt_s: float = 1.0) -> Environment:
+def orbit(network: ThermalNetwork, n: int, dt_s: float = 1.0) -> ThermalEnvironment:
     phase = (np.arange(n) * dt_s % ORBIT_S) / ORBIT_S
     light = (phase < 1 - ECLIPSE_S / ORBIT_S).astype(np.float64)
     earth = np.array([0.0, 0.2, earth_view_factor(420.0, 1.0)])
-    return Environment(light, np.array([1.0, -1.0, 0.0]), earth, np.cos(2 * np.pi * (phase - 0.3)))
+    return ThermalEnvironment(
+        light, np.array([1.0, -1.0, 0.0]), earth, np.cos(2 * np.pi * (phase - 0.3))
+    )
 
 
 def fly(bench: PowerSystem, network: ThermalNetwork, n: int, dt_s: float = 1.0) -> PowerBlock:

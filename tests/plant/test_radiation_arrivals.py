@@ -12,7 +12,7 @@ import pytest
 from hil.plant.orbit import Elements, Orbit
 from hil.plant.radiation.arrivals import Arrivals, quantised
 from hil.plant.radiation.crosssection import Plateau, Section
-from hil.plant.radiation.environment import Environment
+from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import section_rate
 from hil.random_streams import stream
 
@@ -72,7 +72,7 @@ def test_r4_with_the_belt_alone_all_upsets_are_in_the_anomaly() -> None:
     elements = Elements(datetime(2026, 3, 20, tzinfo=timezone.utc), 51.64, altitude_km=420.0)
     track = Orbit.from_elements(elements).propagate(np.arange(0.0, 86400.0))
     section = Section("seu", "proton", Plateau(6.71e-9), "Xavier NX", "S2")
-    rates = section_rate(track, Environment(cosmic_rays=False, accel=1e5), section)
+    rates = section_rate(track, RadiationEnvironment(cosmic_rays=False, accel=1e5), section)
     at = np.array(drawn(rates, 3)) // SECOND_US
     expected = float(rates.sum())
     assert abs(len(at) - expected) < 3.0 * math.sqrt(expected)

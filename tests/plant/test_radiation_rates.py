@@ -12,7 +12,7 @@ import pytest
 from hil.plant.orbit import SUN_SYNCHRONOUS, Elements, Orbit, Track
 from hil.plant.radiation.ap8 import SolarPhase
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull
-from hil.plant.radiation.environment import Environment
+from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import cutoff_gv, proton_flux, section_rate, upset_rates
 from hil.plant.radiation.shielding import cutoff_energy_mev
 from hil.plant.radiation.spe import SolarParticleEvent
@@ -21,7 +21,7 @@ EPOCH = datetime(2026, 3, 20, tzinfo=timezone.utc)
 DAY_S = 86400.0
 YEAR_S = 365.25 * DAY_S
 
-BARE = Environment(saa_drift_deg=0.0, shielding_mm_al=0.0)
+BARE = RadiationEnvironment(saa_drift_deg=0.0, shielding_mm_al=0.0)
 BELT = replace(BARE, cosmic_rays=False)
 RAYS = replace(BARE, trapped=False)
 
@@ -265,7 +265,7 @@ def test_kinds_bits_fractions_and_acceleration(iss: Track) -> None:
 def test_rates_are_of_each_moment_alone(iss: Track) -> None:
     """Cutting a run into pieces changes nothing."""
     orbit = Orbit.from_elements(Elements(EPOCH, 51.64, altitude_km=420.0, eccentricity=1e-4))
-    environment = Environment(events=(SolarParticleEvent(1000.0),), accel=1e3)
+    environment = RadiationEnvironment(events=(SolarParticleEvent(1000.0),), accel=1e3)
     whole = upset_rates(orbit.propagate(np.arange(0.0, 20000.0, 10.0)), environment, [XAVIER, TPU])
     for part in (np.arange(0.0, 7000.0, 10.0), np.arange(7000.0, 20000.0, 10.0)):
         rates = upset_rates(orbit.propagate(part), environment, [XAVIER, TPU])

@@ -11,7 +11,7 @@ import pytest
 from hil.plant.radiation import gcr
 from hil.plant.radiation.ap8 import SolarPhase, mcilwain_l
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull, fold
-from hil.plant.radiation.environment import Environment
+from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import (
     MAX_SHIELDING_MM,
     cutoff_energy_mev,
@@ -183,7 +183,7 @@ def test_bad_walls(wall_mm: float) -> None:
     with pytest.raises(ValueError, match="mm"):
         cutoff_energy_mev(wall_mm)
     with pytest.raises(ValueError, match="shielding_mm_al"):
-        Environment(shielding_mm_al=wall_mm)
+        RadiationEnvironment(shielding_mm_al=wall_mm)
 
 
 # --- cross-sections -------------------------------------------------------------------------------
@@ -266,10 +266,10 @@ def test_bad_curves(make: Any, arguments: tuple[float, ...]) -> None:
 @pytest.mark.parametrize("values", [{"accel": -1.0}, {"accel": math.inf}, {"saa_drift_deg": 1e3}])
 def test_bad_environments(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="not"):
-        Environment(**values)  # type: ignore[arg-type]
+        RadiationEnvironment(**values)  # type: ignore[arg-type]
 
 
 def test_a_phase_is_min_or_max() -> None:
-    assert Environment(phase="max").phase is SolarPhase.MAX  # type: ignore[arg-type]
+    assert RadiationEnvironment(phase="max").phase is SolarPhase.MAX  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="medium"):
-        Environment(phase="medium")  # type: ignore[arg-type]
+        RadiationEnvironment(phase="medium")  # type: ignore[arg-type]

@@ -19,9 +19,9 @@ from hil.plant.thermal import (
     NOMINAL,
     SIGMA_W_PER_M2_K4,
     ZERO_C_K,
-    Environment,
     RadiatorPanel,
     Surface,
+    ThermalEnvironment,
     ThermalModel,
     ThermalNetwork,
     ThermalNode,
@@ -38,11 +38,11 @@ def model(**parts: Any) -> ThermalModel:
 
 def constant(
     network: ThermalNetwork, sun: Array, earth: Array, zenith: float = 0.0, n: int = 1
-) -> Environment:
-    return Environment(np.ones(n), sun, earth, np.full(n, zenith))
+) -> ThermalEnvironment:
+    return ThermalEnvironment(np.ones(n), sun, earth, np.full(n, zenith))
 
 
-def settled(network: ThermalNetwork, environment: Environment, dt_s: float) -> Array:
+def settled(network: ThermalNetwork, environment: ThermalEnvironment, dt_s: float) -> Array:
     """Temperatures after so long that nothing changes."""
     load = network.absorbed_w(environment)[0]
     t_k = network.start_k
@@ -104,7 +104,7 @@ def test_t4_sphere_above_the_earth(
     view = sphere_view_factor(420.0)
     assert view == pytest.approx(0.32698, abs=1e-5)
     network = sphere(alpha, epsilon)
-    environment = Environment(
+    environment = ThermalEnvironment(
         np.array([float(sun)]), np.array([0.25]), np.array([view]), np.array([1.0 if sun else -1.0])
     )
     assert settled(network, environment, 20.0)[0] == pytest.approx(expected_k, abs=0.05)
@@ -359,7 +359,7 @@ def test_absorbed_heat_is_that_of_the_formulas() -> None:
     zenith = rng.uniform(-1, 1, n)
     for name, case in CASES.items():
         network = ThermalNetwork(model(nodes=nodes, surfaces=surfaces), case)
-        got = network.absorbed_w(Environment(light, sun, earth, zenith))
+        got = network.absorbed_w(ThermalEnvironment(light, sun, earth, zenith))
         alpha = 0.35 if name == "hot" else 0.2
         want = np.zeros((n, 3))
         for k in range(n):
@@ -376,7 +376,7 @@ def test_absorbed_heat_is_that_of_the_formulas() -> None:
 def test_a_solar_flux_for_each_step_replaces_that_of_the_case() -> None:
     network = plate(1.0, 1.0, both=False)
     flux = np.array([1316.0, 1408.0])
-    environment = Environment(np.ones(2), np.ones(1), np.zeros(1), np.zeros(2), flux)
+    environment = ThermalEnvironment(np.ones(2), np.ones(1), np.zeros(1), np.zeros(2), flux)
     assert np.allclose(network.absorbed_w(environment)[:, 0], flux)
 
 
@@ -384,7 +384,7 @@ def test_hot_is_hotter_than_nominal_is_hotter_than_cold() -> None:
     warm = [
         settled(
             ThermalNetwork(plate(0.2, 0.9, both=False).model, case),
-            Environment(np.ones(1), np.array([0.5]), np.array([0.3]), np.ones(1)),
+            ThermalEnvironment(np.ones(1), np.array([0.5]), np.array([0.3]), np.ones(1)),
             20.0,
         )[0]
         for case in (HOT, NOMINAL, COLD)
@@ -496,7 +496,7 @@ def test_wrong_shapes_say_what_is_expected() -> None:
     network = ThermalNetwork(model(**GOOD))
     one = np.ones(5)
     with pytest.raises(UsageError, match=r"`sun_cos` .*expected \(5, 1\) or \(1,\)"):
-        network.absorbed_w(Environment(one, np.ones(2), np.ones(1), one))
+        network.absorbed_w(ThermalEnvironment(one, np.ones(2), np.ones(1), one))
     with pytest.raises(UsageError, match=r"expected \(5, 3\) or \(3,\)"):
         network.run(network.start_k, 1.0, 5, dissipation_w=np.zeros((4, 3)))
     with pytest.raises(UsageError, match="expected 3, of chip, board, space"):

@@ -24,7 +24,7 @@ from hil.engine.result import Progress, RunResult
 from hil.errors import RecordError
 from hil.record import opening
 from hil.record import writer as writer_module
-from hil.record.live import Source, State
+from hil.record.live import LiveRecord, State
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
 from hil.record.writer import Writer
@@ -373,7 +373,7 @@ def test_what_a_killed_process_left_half_written_is_undone_by_the_next_reader(
 
 
 def test_a_screen_that_looks_on_lets_go_at_the_end_and_goes_on_showing(tmp_path: Path) -> None:
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     over, states = threading.Event(), []
 
     def look() -> None:
@@ -406,7 +406,7 @@ def test_a_screen_follows_a_run_that_was_aborted_and_goes_on(
 ) -> None:
     """Another reader keeps it from becoming plain, so that the screen reads it without a lock."""
     monkeypatch.setattr(writer_module, "_PLAIN_S", 0.0)
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     reader: list[Reader] = []
     run(tmp_path, lambda frame: reader.append(Reader(tmp_path)) if frame == 50 else None, end=100)
     assert not is_plain(tmp_path / "run.db")
@@ -529,7 +529,7 @@ def test_an_old_record_in_wal_mode_is_read_there_too(
     assert as_nobody(frames_of(medium)) == f"{FRAMES} {undisturbed.run_digest}"
 
     def watched() -> str:
-        source = Source(medium)
+        source = LiveRecord(medium)
         source.poll()
         return f"{source.state.value} {source.last}"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hil.redundancy import recovery
-from hil.redundancy.recovery import RUNGS, Action, NodeState, Observation, Policy, Recovery
+from hil.redundancy.recovery import RUNGS, Action, NodeState, Observation, Policy, RecoveryMachine
 
 S = NodeState
 O = Observation  # noqa: E741 - as S
@@ -36,8 +36,8 @@ def policy(*attempts: int, window: int = 20, agreed: int = 3) -> Policy:
     return Policy(dict(zip(RUNGS, attempts, strict=True)), window, agreed)
 
 
-def machine(*attempts: int, window: int = 20, agreed: int = 3) -> Recovery:
-    return Recovery(["a"], policy(*attempts, window=window, agreed=agreed))
+def machine(*attempts: int, window: int = 20, agreed: int = 3) -> RecoveryMachine:
+    return RecoveryMachine(["a"], policy(*attempts, window=window, agreed=agreed))
 
 
 # --- single edges -------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_power_that_returns_to_a_node_in_service_changes_nothing() -> None:
 
 
 def test_nodes_do_not_share_attempts() -> None:
-    r = Recovery(["a", "b"], policy(1, 0, 0, 0))
+    r = RecoveryMachine(["a", "b"], policy(1, 0, 0, 0))
     for name in ("a", "b"):
         (action,) = r.observe(0, name, O.DISSENT)
         assert action == Action(name, S.RESYNC, "dissent")
@@ -222,7 +222,7 @@ class Walk:
     seed: int
     rng: random.Random
     policy: Policy
-    r: Recovery
+    r: RecoveryMachine
     frame: int = 0
     agreed: int = 0
     held: bool = False
@@ -348,7 +348,7 @@ def walk_of(seed: int) -> Walk:
         window=rng.choice((1, 5, 20, 100)),
         agreed=rng.randint(1, 5),
     )
-    return Walk(seed, rng, p, Recovery(["a"], p))
+    return Walk(seed, rng, p, RecoveryMachine(["a"], p))
 
 
 def walks() -> Counter[Edge]:
@@ -408,7 +408,7 @@ def table() -> list[tuple[str, str, str]]:
         if not line.strip():
             break
         cells = [line[a:b].strip() for a, b in zip(starts, ends, strict=True)]
-        assert hasattr(Recovery, cells[3]), f"{cells[3]} makes no edges"
+        assert hasattr(RecoveryMachine, cells[3]), f"{cells[3]} makes no edges"
         rows.append((cells[0], cells[1], cells[2]))
     return rows
 

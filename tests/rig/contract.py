@@ -16,7 +16,7 @@ from hil._kernel import lib
 from hil.errors import LinkTimeout, NodeError
 from hil.kernel import CHUNK, Golden, workload, workloads
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
-from hil.rig.link import Noise
+from hil.rig.link import LinkNoise
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
 from hil.rig.resync import delta_resync, locate, read_state, write_state
 from hil.rig.rig import Budget, Rig
@@ -706,7 +706,7 @@ class NodeContract:
         rng = random.Random(f"{kind} {direction}")
         for frame in range(25):
             golden.step()
-            noise = Noise(kind, direction, rng.getrandbits(63))
+            noise = LinkNoise(kind, direction, rng.getrandbits(63))
             node.link.noises = [noise]
             results = rig.step(rig.nodes, frame, golden.input)
             assert noise.done

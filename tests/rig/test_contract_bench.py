@@ -13,7 +13,7 @@ from hil.rig.calls import Timing
 from hil.rig.node import Board
 from hil.rig.power import make
 from hil.scenario import load_bench
-from hil.scenario.bench import BenchBoard
+from hil.scenario.bench import BenchBoardConfig
 
 from .contract import NodeContract
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(1800)  # a megabyte at 115200 baud takes a minu
 
 
 @pytest.fixture
-def boards(request: pytest.FixtureRequest) -> list[BenchBoard]:
+def boards(request: pytest.FixtureRequest) -> list[BenchBoardConfig]:
     """The boards of the bench that was given."""
     given = request.config.getoption("--bench")
     if not given:
@@ -33,7 +33,7 @@ class TestBench(NodeContract):
     timing = Timing(retry_us=100_000, lost_after_us=5_000_000)
 
     @pytest.fixture(autouse=True)
-    def on_this_bench(self, boards: list[BenchBoard]) -> None:
+    def on_this_bench(self, boards: list[BenchBoardConfig]) -> None:
         self.boards = boards
 
     def make_board(self, name: str, index: int) -> Board:

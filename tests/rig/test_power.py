@@ -20,7 +20,7 @@ from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.rig.rig import Rig
 from hil.scenario.bench import parse_bench
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 from tests.virtual_clock import VirtualClock
 
 SUPPLY = """\
@@ -62,8 +62,8 @@ resources:
 """
 
 
-def supply(**data: Any) -> Supply:
-    return Supply.model_validate(data)
+def supply(**data: Any) -> SupplyConfig:
+    return SupplyConfig.model_validate(data)
 
 
 @pytest.fixture

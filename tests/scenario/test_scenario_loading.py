@@ -18,7 +18,7 @@ from hil.scenario import (
     BoardKind,
     Overrides,
     Scenario,
-    Target,
+    UpsetTarget,
     bench_schema,
     find_scenario,
     load,
@@ -279,8 +279,13 @@ def test_every_shipped_scenario_is_valid_named_explained_and_expects_something(n
 def test_the_quickstart_has_every_target_of_a_worker_and_its_link() -> None:
     scenario = load_scenario("quickstart")
     hit = {event.target for event in scenario.upsets.events}
-    of_the_board = {Target.BOARD, Target.BOARD_RAM, Target.AGENT, Target.CHECK_BITS}
-    assert hit == set(Target) - of_the_board
+    of_the_board = {
+        UpsetTarget.BOARD,
+        UpsetTarget.BOARD_RAM,
+        UpsetTarget.AGENT,
+        UpsetTarget.CHECK_BITS,
+    }
+    assert hit == set(UpsetTarget) - of_the_board
     assert {event.node for event in scenario.upsets.events} == {"a", "b", "c"}
 
 
@@ -298,7 +303,7 @@ def test_the_seu_storm_hits_every_target() -> None:
     upsets = load_scenario("seu-storm").upsets
     hit = {target for rate in upsets.rates for target in rate.targets}
     hit |= {event.target for event in upsets.events}
-    assert hit == set(Target) - {Target.BOARD_RAM}, "which only emulated boards have"
+    assert hit == set(UpsetTarget) - {UpsetTarget.BOARD_RAM}, "which only emulated boards have"
 
 
 def test_nominal_has_no_upsets() -> None:

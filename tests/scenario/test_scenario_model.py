@@ -15,13 +15,13 @@ from hil.scenario import (
     WORKLOADS,
     BoardKind,
     Direction,
-    Noise,
-    Pattern,
+    LinkNoiseKind,
+    PatternConfig,
     PatternKind,
     Scenario,
     Scheme,
     Sefi,
-    Target,
+    UpsetTarget,
     parse_scenario,
 )
 
@@ -83,16 +83,16 @@ def test_nothing_can_be_changed_afterwards() -> None:
 
 
 def test_words_equal_and_print_as_their_text() -> None:
-    words: dict[str, int] = {Target.STATE: 1}
+    words: dict[str, int] = {UpsetTarget.STATE: 1}
     assert words["state"] == 1
-    assert f"{Target.STATE}" == str(Target.STATE) == "state"
-    assert f"{Target.STATE:>6}" == " state"
+    assert f"{UpsetTarget.STATE}" == str(UpsetTarget.STATE) == "state"
+    assert f"{UpsetTarget.STATE:>6}" == " state"
 
 
 def test_target_groups_are_the_documented_ones() -> None:
     assert {"state", "input", "output", "link"} == PORTABLE_TARGETS
     assert {"stack", "heap", "text", "gpr", "vector"} == PROCESS_TARGETS
-    assert set(Target) - MEMORY_TARGETS == {"link", "cpu", "board"}
+    assert set(UpsetTarget) - MEMORY_TARGETS == {"link", "cpu", "board"}
 
 
 @pytest.mark.parametrize(
@@ -181,14 +181,18 @@ def test_events_are_filled_in_by_their_target() -> None:
     timed = parse_scenario(with_event("{frame: 0, node: a, target: state, us: 7}"))
     assert (timed.upsets.events[0].tick, timed.upsets.events[0].us) == (None, 7)
     link = parse_scenario(with_event("{frame: 0, node: a, target: link}")).upsets.events[0]
-    assert (link.noise, link.direction, link.tick) == (Noise.CORRUPT, Direction.TO_BOARD, None)
+    assert (link.noise, link.direction, link.tick) == (
+        LinkNoiseKind.CORRUPT,
+        Direction.TO_BOARD,
+        None,
+    )
     board = parse_scenario(with_event("{frame: 0, node: a, target: board}")).upsets.events[0]
     assert (board.action, board.returns_after_frames, board.tick) == ("power_loss", None, None)
 
 
 def test_rates_are_filled_in() -> None:
     rate = parse_scenario(with_rate("{target: state, per_s: 1}")).upsets.rates[0]
-    assert rate.targets == (Target.STATE,)
+    assert rate.targets == (UpsetTarget.STATE,)
     assert (rate.nodes, rate.steps_max) == (None, 0)
     assert (rate.patterns, rate.noises) == ({"bit": 1}, {"corrupt": 1})
     assert set(rate.sefis) == set(Sefi)
@@ -452,7 +456,7 @@ def test_a_wrong_rate_is_reported_at_the_key(rate: str, key: str, words: str) ->
 
 
 @pytest.mark.parametrize("target", sorted(PROCESS_TARGETS))
-def test_targets_that_inproc_nodes_lack_are_refused_by_node_and_target(target: Target) -> None:
+def test_targets_that_inproc_nodes_lack_are_refused_by_node_and_target(target: UpsetTarget) -> None:
     rig = "rig: {nodes: [a, {name: b, board: inproc}, {name: c, board: inproc}]}\n"
     parse_scenario(with_event(f"{{frame: 0, node: a, target: {target}}}", rig))
     problem = only_problem(with_event(f"{{frame: 0, node: b, target: {target}}}", rig))
@@ -465,8 +469,8 @@ def test_targets_that_inproc_nodes_lack_are_refused_by_node_and_target(target: T
     assert "nodes b, c are inproc boards" in problem.message
 
 
-@pytest.mark.parametrize("target", sorted(set(Target) - PROCESS_TARGETS - {"board-ram"}))
-def test_all_other_targets_exist_on_inproc_nodes(target: Target) -> None:
+@pytest.mark.parametrize("target", sorted(set(UpsetTarget) - PROCESS_TARGETS - {"board-ram"}))
+def test_all_other_targets_exist_on_inproc_nodes(target: UpsetTarget) -> None:
     sefi = ", sefi: hang" if target == "cpu" else ""
     scenario = parse_scenario(
         with_event(f"{{frame: 0, node: a, target: {target}{sefi}}}", "rig: {board: inproc}\n")
@@ -510,9 +514,9 @@ def test_yes_and_no_are_understood_as_true_and_false() -> None:
 
 
 def test_a_pattern_can_be_made_in_code() -> None:
-    assert Pattern(kind=PatternKind.ADJACENT).width == 2
+    assert PatternConfig(kind=PatternKind.ADJACENT).width == 2
     with pytest.raises(ValidationError, match="2 to 64 bits"):
-        Pattern(kind=PatternKind.ADJACENT, width=1)
+        PatternConfig(kind=PatternKind.ADJACENT, width=1)
 
 
 def test_a_scenario_made_in_code_is_checked_by_the_same_rules() -> None:

@@ -18,10 +18,10 @@ from hil.errors import ConfigError
 from hil.kernel import workload, workloads
 from hil.record.reader import Reader
 from hil.rig.emulated.ram import GUEST_BYTES
-from hil.scenario import Scenario, Target
+from hil.scenario import Scenario, UpsetTarget
 from hil.scenario.words import STEPS_MAX
 from hil.upsets.limits import AGENT_BITS, BOARD_RAM_BYTES, LARGEST_BITS, UpsetLimits, check_upsets
-from hil.upsets.planner import Injector
+from hil.upsets.planner import UpsetPlanner
 from hil.wire.messages import Hello
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
@@ -154,7 +154,7 @@ def test_the_limits_are_those_of_the_c_code() -> None:
 
     assert constants("agent/agent.h", "AGENT_ADVANCE_MAX") == [STEPS_MAX]
     assert constants("port/linux/port_linux.h", "WORKER_STACK_LEN") == [
-        LARGEST_BITS[Target.STACK] // 8
+        LARGEST_BITS[UpsetTarget.STACK] // 8
     ]
     arch = "port/linux/worker_arch.h"
     registers = [
@@ -163,8 +163,8 @@ def test_the_limits_are_those_of_the_c_code() -> None:
             constants(arch, "ARCH_GPR_COUNT"), constants(arch, "ARCH_GPR_BYTES"), strict=True
         )
     ]
-    assert max(registers) == LARGEST_BITS[Target.GPR]
-    assert max(constants(arch, "ARCH_VECTOR_BYTES")) * 8 == LARGEST_BITS[Target.VECTOR]
+    assert max(registers) == LARGEST_BITS[UpsetTarget.GPR]
+    assert max(constants(arch, "ARCH_VECTOR_BYTES")) * 8 == LARGEST_BITS[UpsetTarget.VECTOR]
     assert BOARD_RAM_BYTES == GUEST_BYTES
 
 
@@ -203,7 +203,7 @@ def test_more_instructions_than_the_board_executes_are_refused_after_the_calibra
 
 def test_no_upset_is_drawn_further_behind_a_tick_than_the_step_goes() -> None:
     rates = {"rates": [{"target": "gpr", "per_s": 5000, "steps_max": 1000}]}
-    injector = Injector(
+    injector = UpsetPlanner(
         scenario(upsets=rates), next(w for w in workloads() if w.name == "attitude")
     )
     reach = [5000, 900, 700, 400, 200, 80, 8]
@@ -218,7 +218,7 @@ def test_no_upset_is_drawn_further_behind_a_tick_than_the_step_goes() -> None:
 
 def test_no_checkpoint_is_drawn_to_be_hit_before_there_is_one() -> None:
     rates = {"rates": [{"targets": ["checkpoint"], "per_s": 1000}]}
-    injector = Injector(scenario(upsets=rates), workloads()[0])
+    injector = UpsetPlanner(scenario(upsets=rates), workloads()[0])
     assert injector.due(0, settled=True) == []
     assert injector.due(1, settled=True) != []
 

@@ -14,7 +14,7 @@ import pytest
 from hil.redundancy.voting import Ballot, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, HUNG, SILENT, NodeResult
 from hil.upsets.outcome import EFFECTS, OUTCOMES, Anomaly, Classifier, Upset, effect_of
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 from hil.wire.messages import Report
 
 GOOD = 1
@@ -88,7 +88,7 @@ class Story:
     ) -> Upset:
         """An upset in the coming frame."""
         self.count += 1
-        plan = Planned(
+        plan = UpsetPlan(
             self.frame, node, target, kind, "story", self.count, hold_frames=hold,
             permanent=permanent,
         )  # fmt: skip
@@ -643,7 +643,7 @@ def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
         id=1, state="failed", verified=False, changed=False, persisted=False, detail=-9, frame=4,
         tick=3, steps=2, at_us=17, pc_offset=None, bit=5, space=64, before=b"\0", after=b"\0",
     )  # fmt: skip
-    u = Upset(Planned(4, "a", "state", "bit", "story", 1))
+    u = Upset(UpsetPlan(4, "a", "state", "bit", "story", 1))
     u.take(report)
     assert (u.state, u.detail, u.injected) == ("failed", "status -9", False)
     assert (u.tick, u.steps, u.at_us, u.bit, u.space, u.before) == (3, 2, 17, 5, 64, b"\0")

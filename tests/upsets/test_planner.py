@@ -11,7 +11,7 @@ import pytest
 
 from hil.kernel import Workload, workload
 from hil.scenario import Scenario
-from hil.upsets.planner import Injector, Planned, needed_targets
+from hil.upsets.planner import UpsetPlan, UpsetPlanner, needed_targets
 
 FRAME_MS = 10.0
 
@@ -35,16 +35,16 @@ def rated(*rates: dict[str, Any], **changes: Any) -> Scenario:
 WORK: Workload = workload("infer")
 
 
-def plan(s: Scenario) -> list[Planned]:
+def plan(s: Scenario) -> list[UpsetPlan]:
     """Every upset of a run."""
-    injector = Injector(s, workload(s.workload))
-    out: list[Planned] = []
+    injector = UpsetPlanner(s, workload(s.workload))
+    out: list[UpsetPlan] = []
     while (frame := injector.next_frame) is not None:
         out += injector.due(frame, settled=True)
     return out
 
 
-def bare(plans: list[Planned], label: str | None = None) -> list[Planned]:
+def bare(plans: list[UpsetPlan], label: str | None = None) -> list[UpsetPlan]:
     """Without what depends on other sources: the number, and the name of the source."""
     return [
         p._replace(id=0, source="") for p in plans if label is None or p.source.startswith(label)
@@ -295,7 +295,7 @@ def all_at_once(s: Scenario) -> Scenario:
     return s.model_copy(update={"upsets": s.upsets.model_copy(update={"one_at_a_time": False})})
 
 
-def drive(injector: Injector, first: int, end: int, busy: set[int]) -> list[Planned]:
+def drive(injector: UpsetPlanner, first: int, end: int, busy: set[int]) -> list[UpsetPlan]:
     """Ask for frames as the loop does; in `busy` ones the rig still recovers."""
     out = []
     for frame in range(first, end):
@@ -309,7 +309,7 @@ def test_held_back_upsets_come_one_by_one_in_their_order_when_the_rig_has_settle
     s = one_at_a_time()
     rng = random.Random(4)
     busy = {f for f in range(2000) if rng.random() < 0.4}
-    injector = Injector(s, WORK)
+    injector = UpsetPlanner(s, WORK)
     got = drive(injector, 0, 2000, busy)
     assert not busy & {p.frame for p in got}
     assert [p.id for p in got] == list(range(1, len(got) + 1))
@@ -320,7 +320,7 @@ def test_held_back_upsets_come_one_by_one_in_their_order_when_the_rig_has_settle
 
 
 def test_what_never_got_its_turn_is_counted_as_held_back() -> None:
-    injector = Injector(one_at_a_time(20), WORK)
+    injector = UpsetPlanner(one_at_a_time(20), WORK)
     assert drive(injector, 0, 20, set(range(20))) == []
     assert injector.held_back == len(plan(all_at_once(one_at_a_time(20))))
     assert injector.held_back >= 6 and injector.numbered == 0
@@ -329,7 +329,7 @@ def test_what_never_got_its_turn_is_counted_as_held_back() -> None:
 def test_an_upset_that_is_held_back_may_fall_due_in_every_next_frame() -> None:
     events = [{"frame": 3, "node": n, "target": "state"} for n in "ab"]
     s = scenario(upsets={"events": events, "one_at_a_time": True})
-    injector = Injector(s, WORK)
+    injector = UpsetPlanner(s, WORK)
     assert injector.next_frame == 3
     assert injector.due(3, settled=False) == []
     assert injector.next_frame == 3
@@ -347,10 +347,10 @@ def test_skipping_is_the_same_as_having_run(at: int, single: bool) -> None:
         s = rated({"targets": ["state", "link"], "per_s": 10}, frames=2000)
     rng = random.Random(at)
     busy = {f for f in range(2000) if single and rng.random() < 0.3}
-    whole = Injector(s, WORK)
-    later = Injector(s, WORK)
+    whole = UpsetPlanner(s, WORK)
+    later = UpsetPlanner(s, WORK)
 
-    def ask(injector: Injector, first: int, end: int) -> list[Planned]:
+    def ask(injector: UpsetPlanner, first: int, end: int) -> list[UpsetPlan]:
         return [p for f in range(first, end) for p in injector.due(f, f not in busy)]
 
     ask(whole, 0, at)
@@ -361,7 +361,7 @@ def test_skipping_is_the_same_as_having_run(at: int, single: bool) -> None:
 
 
 def test_nothing_is_planned_behind_the_end() -> None:
-    injector = Injector(rated({"targets": "state", "per_s": 50}, frames=50), WORK)
+    injector = UpsetPlanner(rated({"targets": "state", "per_s": 50}, frames=50), WORK)
     last = 0
     while injector.next_frame is not None:
         last = injector.next_frame
@@ -370,5 +370,5 @@ def test_nothing_is_planned_behind_the_end() -> None:
 
 
 def test_without_upsets_nothing_ever_falls_due() -> None:
-    injector = Injector(scenario(), WORK)
+    injector = UpsetPlanner(scenario(), WORK)
     assert injector.next_frame is None and injector.due(10**9, settled=True) == []

@@ -20,7 +20,7 @@ from hil.rig.link import LinkStatistics
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
 from hil.upsets.outcome import Anomaly, Upset
-from hil.upsets.planner import Planned
+from hil.upsets.planner import UpsetPlan
 from hil.wire.messages import Health, Rail
 
 STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
@@ -160,7 +160,7 @@ class Story:
     def upset(self, node: str, target: str = "output", **more: Any) -> Story:
         """An upset in the frame that comes next."""
         self._upsets += 1
-        plan = Planned(self.frame, node, target, more.pop("kind", "bit"), "event",
+        plan = UpsetPlan(self.frame, node, target, more.pop("kind", "bit"), "event",
                        id=self._upsets, tick=14)  # fmt: skip
         told = {
             "state": "injected", "verified": True, "changed": True, "tick": 14, "bit": 3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hil.scenario import parse_scenario
-from hil.scenario.alarms import Alarms
+from hil.scenario.alarms import AlarmsConfig
 from hil.views.screen.model.alarms import (
     DEFAULTS,
     QUANTITIES,
@@ -97,7 +97,7 @@ def test_quantities_without_a_limit_raise_nothing() -> None:
 
 
 def test_scenarios_and_the_screen_know_the_same_quantities() -> None:
-    assert set(Alarms.model_fields) == set(QUANTITIES)
+    assert set(AlarmsConfig.model_fields) == set(QUANTITIES)
 
 
 def test_limits_of_a_scenario_replace_the_defaults() -> None:

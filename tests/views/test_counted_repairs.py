@@ -10,7 +10,7 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.engine.result import RunResult
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.record.queries import repair_attempts
 from hil.record.reader import Reader
 from hil.scenario import Scenario
@@ -53,14 +53,14 @@ def test_repairs_are_counted_the_same_everywhere(
     assert sum(a["ok"] for a in attempts) == result.recoveries > 0
     rollbacks = [a for a in attempts if a["action"] == "rollback"]
     assert len(rollbacks) == result.metrics["rollbacks"]
-    with closing(Source(tmp_path)) as source:
+    with closing(LiveRecord(tmp_path)) as source:
         source.poll()
         assert Gather(source).scene(source.last).recoveries == result.recoveries
 
 
 def test_a_rollback_that_is_tried_twice_in_a_frame_names_each_node_once(tmp_path: Path) -> None:
     run(SAME_BIT, tmp_path)
-    with closing(Source(tmp_path)) as source:
+    with closing(LiveRecord(tmp_path)) as source:
         source.poll()
         events = Gather(source).scene(source.last, events=50).events
     found = [(e.node, e.count) for e in events if "rollback FAILED" in e.text]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hil.record.live import Source, State
+from hil.record.live import LiveRecord, State
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Level, NodeFacts, Reading, Run, Scene, Vote
+from hil.views.screen.model.facts import Level, NodeFacts, NodeReading, Run, Scene, Vote
 from hil.views.screen.model.scene import Gather
 from tests.views.story import Story
 
@@ -174,7 +174,7 @@ def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decide
         story.agree(6)
         story.writer.meta("result", result)
         story.writer.meta("outcome", result["outcome"])
-    with closing(Source(tmp_path)) as source:
+    with closing(LiveRecord(tmp_path)) as source:
         source.poll()
         assert health.health(Gather(source).scene(source.last)).why == why
 
@@ -196,7 +196,7 @@ def test_yellow_is_a_caution() -> None:
 
 
 def test_ages() -> None:
-    reading = Reading(90, 5_000_000)
+    reading = NodeReading(90, 5_000_000)
     quiet = node(1, heard_frame=40, reading=replace(reading, wall_us=1_000_000))
     of = scene(node(0, reading=reading), quiet)
     assert health.heard_age_us(quiet, of) == 60 * of.run.frame_us

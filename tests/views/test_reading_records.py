@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hil.perf.week import write_record
-from hil.record.live import Source, State, newest_run
+from hil.record.live import LiveRecord, State, newest_run
 from hil.record.timeline import Timeline
 from hil.views.screen.model import alarm_feed
 from hil.views.screen.model import verdict_strip as ledger_module
@@ -24,14 +24,14 @@ from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import Level
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
-from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, Ledger, Mark
+from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, Ledger, StripMark
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk
+from hil.views.screen.presenter import Presenter
 from tests.views.story import Story
 
 
-def opened(path: Path) -> Source:
-    source = Source(path)
+def opened(path: Path) -> LiveRecord:
+    source = LiveRecord(path)
     source.poll()
     return source
 
@@ -40,7 +40,7 @@ def opened(path: Path) -> Source:
 
 
 def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     assert not source.poll() and source.state is State.WAITING
     (tmp_path / "run.db").touch()  # the file is there before its tables are
     source.poll()
@@ -81,7 +81,7 @@ def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path
 )
 def test_what_is_no_record_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.db").write_bytes(content)
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     assert source.state in (State.LOST, State.WAITING)
     assert source.rows("SELECT * FROM frames") == []
@@ -168,12 +168,12 @@ def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None
         for cell in ledger.strip(head, 20, zoom):
             inside = sorted(f for f in bad if cell.first <= f <= min(cell.last, head))
             if cell.last < 0 or cell.first < 0:
-                assert cell.mark is Mark.NONE
+                assert cell.mark is StripMark.NONE
             elif inside:
                 assert (cell.mark, cell.frame, cell.notable) == (
-                    Mark.OUTVOTED, inside[0], len(inside))  # fmt: skip
+                    StripMark.OUTVOTED, inside[0], len(inside))  # fmt: skip
             else:
-                assert cell.mark is Mark.AGREED
+                assert cell.mark is StripMark.AGREED
         totals = ledger.totals(head)
         assert totals.outvoted == len([f for f in bad if f <= head])
         assert totals.frames == head + 1 and totals.complete
@@ -183,7 +183,7 @@ def test_what_was_not_read_yet_says_so(tmp_path: Path) -> None:
     frames = write_record(tmp_path / "run.db", 3000)
     ledger = Ledger(opened(tmp_path))
     assert not ledger.totals(frames - 1).complete
-    assert Mark.UNREAD in {cell.mark for cell in ledger.strip(frames - 1, 6, STRETCH)}
+    assert StripMark.UNREAD in {cell.mark for cell in ledger.strip(frames - 1, 6, STRETCH)}
     ledger.read_on(60.0)
     assert ledger.totals(frames - 1).complete
 
@@ -448,7 +448,7 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
         (tmp_path / name).mkdir()
         frames = write_record(tmp_path / name / "run.db", seconds, upset_every=100)
         now = 0.0
-        desk = Desk(tmp_path / name, Marks(), Player(), lambda: 0.0)
+        desk = Presenter(tmp_path / name, Marks(), Player(), lambda: 0.0)
         desk.refresh(140, 40)
         while not desk.gather.ledger.read_on(1.0) or desk.moving:
             desk.refresh(140, 40)

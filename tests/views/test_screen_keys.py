@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hil.views.screen.app import Command, Watching
+from hil.views.screen.app import KeyCommand, Watching
 from hil.views.screen.dialogs import Ask, Confirm, Help
 from hil.views.screen.model.facts import Level
 from hil.views.screen.model.playback import Player
@@ -446,9 +446,9 @@ class Remote:
     def __init__(self) -> None:
         self.told: list[tuple[str, list[str]]] = []
 
-    def commands(self, run: Path) -> Sequence[Command]:
-        return [Command("isolate", "take a node out", node=True),
-                Command("note", "a remark", more="text=", sure=False)]  # fmt: skip
+    def commands(self, run: Path) -> Sequence[KeyCommand]:
+        return [KeyCommand("isolate", "take a node out", node=True),
+                KeyCommand("note", "a remark", more="text=", sure=False)]  # fmt: skip
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
         self.told.append((command, list(words)))

@@ -11,23 +11,23 @@ from pathlib import Path
 import pytest
 
 from hil.rig.link import LinkStatistics
-from hil.views.screen.model.facts import Event, Level
+from hil.views.screen.model.facts import EventLine, Level
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.events import filtered
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk, View
+from hil.views.screen.presenter import Presenter, View
 from tests.views.story import Story
 
 pytestmark = pytest.mark.usefixtures("fresh")
 
 
-def desk_of(run: Path, size: tuple[int, int] = (120, 40)) -> Desk:
-    desk = Desk(run, Marks(), Player(), lambda: 0.0)
+def desk_of(run: Path, size: tuple[int, int] = (120, 40)) -> Presenter:
+    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
     desk.refresh(*size)
     return desk
 
 
-def text_at(desk: Desk, frame: int, view: View, size: tuple[int, int] = (120, 40)) -> str:
+def text_at(desk: Presenter, frame: int, view: View, size: tuple[int, int] = (120, 40)) -> str:
     desk.seek(frame)
     desk.go(view)
     desk.refresh(*size)
@@ -110,7 +110,7 @@ def test_a_free_run_of_many_columns_keeps_when_a_node_was_heard(tmp_path: Path) 
 # --- the cursor -------------------------------------------------------------------------------
 
 
-def chosen(desk: Desk) -> Event:
+def chosen(desk: Presenter) -> EventLine:
     return filtered(desk._events, desk.filter)[desk.event]
 
 

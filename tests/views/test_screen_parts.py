@@ -17,7 +17,7 @@ from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.coastline import is_land
 from hil.views.screen.pages.events import Filter, events_page
 from hil.views.screen.pages.large_letters import big
-from hil.views.screen.pages.map import Sky, world
+from hil.views.screen.pages.map import MapSky, world
 from hil.views.screen.pages.node import state_machine
 from hil.views.screen.pages.overview import banner, nodes_table, orbit
 from hil.views.screen.pages.style import Marks, fit, rule, spark
@@ -108,7 +108,7 @@ def test_land_is_where_it_is(lat: float, lon: float, land: bool) -> None:
 def test_the_map_puts_things_where_they_are() -> None:
     here = Place(0, 0.0, 0.0)
     cells = frozenset({(k, -30) for k in range(-1, 3)})
-    sky = Sky((here, Place(1, 0.0, 90.0)), cells, ((42.0, -90.0, 1),))
+    sky = MapSky((here, Place(1, 0.0, 90.0)), cells, ((42.0, -90.0, 1),))
     lines = [row.plain for row in world(sky, here, 0, 72, 28, MARKS)]
     assert {len(text) for text in lines} == {72}
     assert lines[14][36] == MARKS.here

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hil.record.live import ALONE_MAX, Source
+from hil.record.live import ALONE_MAX, LiveRecord
 from hil.redundancy.electorate import Rules
 from hil.scenario import Scenario
 from hil.scenario.words import Scheme, Unvoted
 from hil.views.screen.model.decision import decision
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk, View
+from hil.views.screen.presenter import Presenter, View
 from hil.views.screen.rules import rule_of
 from tests.views.story import Story
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("fresh")
 
 def page(run: Path, view: View, size: tuple[int, int] = (120, 40), frame: int | None = None) -> str:
     """The text of a page, its lines joined so that a wrapped sentence is whole."""
-    desk = Desk(run, Marks(), Player(), lambda: 0.0)
+    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
     desk.refresh(*size)
     desk.go(view)
     if frame is not None:
@@ -109,7 +109,7 @@ def test_frames_alone_are_counted_through_blocks_and_up_to_a_limit(tmp_path: Pat
             if story.frame % 70 == 0:
                 story.commit()
         story.agree(2).differ(b="silent")
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     assert len(source.rows("SELECT * FROM blocks")) > 3
     expected = [0, 0, 0, *range(1, 301), 0, 0, 1]
@@ -141,7 +141,7 @@ def test_a_returning_node_that_counted_is_named(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db", nodes=2) as story:
         story.agree(5).differ(b=1).move("b", "voting", "suspect", "restart", "reintegrating")
         story.differ(b="silent").agree(1).differ(b=1)
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     parts = [[a.part for a in decision(source, frame).answers] for frame in (5, 6, 8)]
     assert parts == [["voter", "voter"], ["voter", "returns"], ["voter", "returns"]]

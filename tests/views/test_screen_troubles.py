@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from hil.record.live import Source, State
+from hil.record.live import LiveRecord, State
 from hil.record.schema import SCHEMA_VERSION
-from hil.views.screen.app import Command
+from hil.views.screen.app import KeyCommand
 from hil.views.screen.model import health
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import Level, NodeFacts, Reading, Run, Scene
+from hil.views.screen.model.facts import Level, NodeFacts, NodeReading, Run, Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import Ledger
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk, View
+from hil.views.screen.presenter import Presenter, View
 from tests.amount import mostly_slow
 from tests.views.story import Story
 from tests.views.terminal import press, resize
@@ -32,13 +32,13 @@ from tests.views.test_screen_keys import Bench, Remote, drive
 pytestmark = pytest.mark.usefixtures("fresh")
 
 
-def desk_of(run: Path, size: tuple[int, int] = (80, 24)) -> Desk:
-    desk = Desk(run, Marks(), Player(), lambda: 0.0)
+def desk_of(run: Path, size: tuple[int, int] = (80, 24)) -> Presenter:
+    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
     desk.refresh(*size)
     return desk
 
 
-def text_of_page(desk: Desk) -> str:
+def text_of_page(desk: Presenter) -> str:
     return "\n".join(line.plain for line in desk.page())
 
 
@@ -87,7 +87,7 @@ def test_what_is_ordered_in_a_pause_is_seen_at_once(tmp_path: Path) -> None:
         story.move("b", "voting", "isolated", cause="by ann")
         story.frame -= 1
     command(tmp_path, 30, "isolate", node="b")
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     texts = [event.text for event in newest_events(source, Ledger(source), source.last, 10)]
     assert texts == ["ISOLATED: by ann", "isolate, by ann"]
@@ -110,7 +110,7 @@ def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
         story.agree(30).writer.note(29, "ann: Lüfter 換扇")
     command(tmp_path, 29, "note", text="Lüfter 換扇")
     command(tmp_path, 29, "inject", ok=False, node="zz", target="state")
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     told = [
         (event.node, event.text, event.level)
@@ -143,7 +143,7 @@ def test_what_a_lost_or_stopped_run_told_last_looks_old() -> None:
 def test_real_time_that_began_anew_makes_nothing_old() -> None:
     """A run that was killed and resumed; one of its nodes has been silent since before."""
     nodes = tuple(
-        NodeFacts(index, name, reading=Reading(frame, wall_us))
+        NodeFacts(index, name, reading=NodeReading(frame, wall_us))
         for index, (name, frame, wall_us) in enumerate(
             [("a", 4000, 2_000_000), ("b", 1000, 15_000_000), ("c", 3990, 1_900_000)]
         )
@@ -175,7 +175,7 @@ def test_what_could_not_be_read_once_is_tried_again(
     """Even if nothing new is ever written: an ended run on a disk that failed for a moment."""
     with Story(tmp_path / "run.db") as story:
         story.agree(20).end()
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
 
     source.rows("SELECT * FROM nodes, (SELECT zeroblob(1 << 60))")
@@ -188,7 +188,7 @@ def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> 
     """`hil run --resume` goes back to the last snapshot; what came after it is no more."""
     with Story(tmp_path / "run.db") as story:
         story.agree(40).wrong().agree(9)
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     gather = Gather(source)
     assert gather.scene(source.last, zoom=64).strip[-1].notable == 1
@@ -209,7 +209,7 @@ def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["notes.txt", "notes"])
 def test_a_file_that_is_no_record_is_said_in_words(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("nothing of the kind, but long enough to look at\n" * 100)
-    source = Source(tmp_path / name)
+    source = LiveRecord(tmp_path / name)
     source.poll()
     assert source.state is State.LOST and "file is not a database" in source.reason
 
@@ -219,7 +219,7 @@ def test_a_newer_record_says_what_to_do(tmp_path: Path) -> None:
         story.agree(1)
     with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    source = Source(tmp_path)
+    source = LiveRecord(tmp_path)
     source.poll()
     assert source.state is State.LOST and "watch it with that one" in source.reason
 
@@ -375,7 +375,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
     remote = Remote()
 
     async def flow(b: Bench) -> None:
-        b.app.tell(Command("isolate", "take a node out", node=True))
+        b.app.tell(KeyCommand("isolate", "take a node out", node=True))
         await b.wait(0.0)
         assert "for which node: a, b, c" in b.text
         await b.press("end", "backspace", "c", "enter", "y")
@@ -387,7 +387,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
 
 def test_a_quote_left_open_is_a_message(run: Path) -> None:
     async def flow(b: Bench) -> None:
-        b.app.tell(Command("note", "a remark", more="text="))
+        b.app.tell(KeyCommand("note", "a remark", more="text="))
         await b.wait(0.0)
         await b.press("end", *"it", "apostrophe", "s", "enter")
         said = [note.message for note in b.app._notifications]

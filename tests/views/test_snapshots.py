@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.views.screen.app import Watching
 from tests.amount import mostly_slow
 from tests.views.picture import text_of
@@ -100,7 +100,7 @@ def test_every_page_in_every_severity(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if name == "stale":
-        monkeypatch.setattr(Source, "age_s", lambda _self: 42.0)
+        monkeypatch.setattr(LiveRecord, "age_s", lambda _self: 42.0)
     with Story(Path("run/run.db")) as story:
         STORIES[name](story)
     compare(name, asyncio.run(pictures(Path("run"))))

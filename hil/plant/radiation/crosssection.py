@@ -18,7 +18,7 @@ import numpy.typing as npt
 __all__ = [
     "KINDS",
     "Bendel2",
-    "Curve",
+    "CrossSectionCurve",
     "Grade",
     "Kind",
     "Particle",
@@ -38,7 +38,7 @@ KINDS: Final = ("seu", "mbu", "sefi", "sel")
 """What rates are given of; `mbu` is cut off from the `seu` of a section by its fraction."""
 
 
-class Curve(Protocol):
+class CrossSectionCurve(Protocol):
     """Cross-section over energy (protons, MeV) or LET (heavy ions, MeV cm2/mg)."""
 
     @property
@@ -131,7 +131,7 @@ class Section:
 
     kind: Kind
     particle: Particle
-    curve: Curve
+    curve: CrossSectionCurve
     source: str
     grade: Grade
     bits: float = 1

@@ -10,14 +10,14 @@ from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG, SolarPhase
 from hil.plant.radiation.shielding import MAX_SHIELDING_MM
 from hil.plant.radiation.spe import SolarParticleEvent
 
-__all__ = ["DEFAULT_SHIELDING_MM", "Environment"]
+__all__ = ["DEFAULT_SHIELDING_MM", "RadiationEnvironment"]
 
 DEFAULT_SHIELDING_MM: Final = 2.54
 """100 mil, the wall that published rates are usually given for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class RadiationEnvironment:
     """The radiation that a run is in.
 
     `phase`           solar minimum (the worse one) or maximum

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from hil.plant.orbit import Track
 from hil.plant.radiation import ap8, gcr
-from hil.plant.radiation.crosssection import KINDS, Curve, Plateau, Section, fold
-from hil.plant.radiation.environment import Environment
+from hil.plant.radiation.crosssection import KINDS, CrossSectionCurve, Plateau, Section, fold
+from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import outside_energy_mev, residual_energy_mev
 
 __all__ = ["cutoff_gv", "proton_flux", "section_rate", "upset_rates"]
@@ -27,7 +27,7 @@ _CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 
 
 def upset_rates(
-    track: Track, environment: Environment, sections: Sequence[Section]
+    track: Track, environment: RadiationEnvironment, sections: Sequence[Section]
 ) -> dict[str, Floats]:
     """Events per second (N,) of each of `KINDS`, acceleration included; 0 without a section.
 
@@ -43,13 +43,13 @@ def upset_rates(
     return rates
 
 
-def section_rate(track: Track, environment: Environment, section: Section) -> Floats:
+def section_rate(track: Track, environment: RadiationEnvironment, section: Section) -> Floats:
     """Events per second (N,) of one section, of all its kinds. ValueError above 2000 km with
     trapped protons."""
     return _Sources(track, environment).rate(section)
 
 
-def proton_flux(track: Track, environment: Environment, above_mev: float = 0.0) -> Floats:
+def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: float = 0.0) -> Floats:
     """Protons /cm2/s (N,) of all sources behind the wall with more than `above_mev` left,
     acceleration included. Belt protons of less than 10 MeV outside of the wall are not known."""
     counted = Section("seu", "proton", Plateau(1.0, above_mev), "counts every proton", "M")
@@ -66,7 +66,7 @@ def cutoff_gv(track: Track) -> Floats:
 class _Sources:
     """The radiation along one track, computed once for all sections that ask for it."""
 
-    def __init__(self, track: Track, environment: Environment) -> None:
+    def __init__(self, track: Track, environment: RadiationEnvironment) -> None:
         self._track = track
         self._environment = environment
         self._belt: ap8.Trapped | None = None
@@ -115,7 +115,7 @@ class _Sources:
 
     # --- one source, one curve ---
 
-    def _add_belt(self, curve: Curve, out: Floats) -> None:
+    def _add_belt(self, curve: CrossSectionCurve, out: Floats) -> None:
         wall = self._environment.shielding_mm_al
         lowest, highest = ap8.ENERGIES_MEV[0], ap8.ENERGIES_MEV[-1]
         start = max(lowest, outside_energy_mev(curve.threshold, wall))
@@ -129,11 +129,11 @@ class _Sources:
             grid = np.clip(grid, start, highest)  # not a rounding error beyond
         out[belt.active] += fold(_sigma(curve, grid, wall), belt.above_active(grid))
 
-    def _galactic_protons(self, curve: Curve) -> Floats:
+    def _galactic_protons(self, curve: CrossSectionCurve) -> Floats:
         above = gcr.proton_flux_above(self._environment.phase)
         return self._sky() * self._by_cutoff(curve, above, self._cutoff())
 
-    def _solar_protons(self, curve: Curve) -> Floats:
+    def _solar_protons(self, curve: CrossSectionCurve) -> Floats:
         total = np.zeros(len(self._track))
         for event in self._environment.events:
             above = event.fluence_above(gcr.PROTON_ENERGIES_MEV)
@@ -141,7 +141,7 @@ class _Sources:
             total += event.course_per_s(self._track.t_s) * reached
         return self._sky() * total
 
-    def _by_cutoff(self, curve: Curve, above: Floats, cutoff: Floats) -> Floats:
+    def _by_cutoff(self, curve: CrossSectionCurve, above: Floats, cutoff: Floats) -> Floats:
         """Rate (N,) from protons of a spectrum `above` that a cut-off (N,) lets through."""
         grid = gcr.PROTON_ENERGIES_MEV
         sigma = _sigma(curve, grid, self._environment.shielding_mm_al)
@@ -150,7 +150,7 @@ class _Sources:
         rate: Floats = np.interp(cutoff, gcr.rigidity_gv(grid), rate_above)
         return rate
 
-    def _heavy_ions(self, curve: Curve) -> Floats:
+    def _heavy_ions(self, curve: CrossSectionCurve) -> Floats:
         # With the threshold as a point of its own, no piece is half below it.
         lowest, highest = gcr.LET_RANGE
         lets = np.unique(np.append(_LETS, np.clip(curve.threshold, lowest, highest)))
@@ -162,7 +162,7 @@ class _Sources:
         return self._sky() * np.interp(self._cutoff(), _CUTOFFS_GV, by_cutoff)
 
 
-def _sigma(curve: Curve, outside_mev: Floats, wall_mm: float) -> Floats:
+def _sigma(curve: CrossSectionCurve, outside_mev: Floats, wall_mm: float) -> Floats:
     """Cross-sections for `fold`: of protons between grid points outside of the wall, of what they
     have left behind it."""
     middle = np.append(np.sqrt(outside_mev[:-1] * outside_mev[1:]), outside_mev[-1] * 1.001)

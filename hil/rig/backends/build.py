@@ -9,8 +9,8 @@ from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.node import Board, Node
 from hil.rig.power import make
-from hil.scenario import BoardKind, Scenario, Target
-from hil.scenario import Node as NodeSpec
+from hil.scenario import BoardKind, Scenario, UpsetTarget
+from hil.scenario import NodeConfig as NodeSpec
 
 
 def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
@@ -33,7 +33,7 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
     # What depends on real time anyway goes on while an emulated board boots; a run that shall be
     # the same every time waits for it.
     beside = scenario.pace_factor is not None or any(
-        target is Target.BOARD_RAM
+        target is UpsetTarget.BOARD_RAM
         for target in (
             *(event.target for event in upsets.events),
             *(target for rate in upsets.rates for target in rate.targets),

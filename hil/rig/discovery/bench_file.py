@@ -17,7 +17,7 @@ from hil.board_types.profile import profile_of_model
 from hil.errors import RecordError, SetupError
 from hil.rig.discovery.adapters import Adapter, adapters, fitting
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
-from hil.scenario.bench import Bench, BenchBoard, load_bench, parse_bench
+from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.bench_edit import BenchText, fresh_text, is_accepted
 from hil.wire.messages import Hello
 
@@ -165,7 +165,7 @@ def _adapter_at(port: str, here: Sequence[Adapter]) -> Adapter | None:
 
 
 def _candidates(
-    ports: Sequence[str], known: Bench | None, here: Sequence[Adapter]
+    ports: Sequence[str], known: BenchConfig | None, here: Sequence[Adapter]
 ) -> list[Candidate]:
     wanted: list[Candidate] = []
     boards = known.boards if known else ()
@@ -189,11 +189,11 @@ def _candidates(
     return wanted
 
 
-def _said_rate(port: str, boards: Sequence[BenchBoard]) -> int | None:
+def _said_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | None:
     return next((b.baud for b in boards if b.port is not None and _same(b.port, port)), None)
 
 
-def _adapter_of(board: BenchBoard, here: Sequence[Adapter]) -> Adapter | None:
+def _adapter_of(board: BenchBoardConfig, here: Sequence[Adapter]) -> Adapter | None:
     """The adapter that is meant; of several that may be, the one at the board's port."""
     if board.adapter is None:
         return None
@@ -223,7 +223,7 @@ def _without_doubles(probed: list[Probed]) -> list[Probed]:
 # --- the bench file ---------------------------------------------------------------------------
 
 
-def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Adapter]) -> str:
+def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequence[Adapter]) -> str:
     """The text of the bench file after what was found; notes names and changes in `found`.
 
     The text is accepted as a bench file. Raises SetupError if that cannot be reached."""
@@ -254,7 +254,7 @@ def merge(found: Discovery, known: Bench | None, bench: Path, here: Sequence[Ada
 
 
 def _new_boards(
-    found: Discovery, names: Sequence[str], others: Sequence[BenchBoard]
+    found: Discovery, names: Sequence[str], others: Sequence[BenchBoardConfig]
 ) -> list[tuple[dict[str, object], str]]:
     """An entry and a comment for each board that answered and has no name yet, beside `others`."""
     taken = list(names)
@@ -295,12 +295,12 @@ def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> b
     return is_accepted(entry)
 
 
-def _match(found: Discovery, known: Bench | None, here: Sequence[Adapter]) -> dict[str, int]:
+def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter]) -> dict[str, int]:
     """Index of the bench's board for each port that answers. The board's own number counts most (it
     is the board that is meant, wherever it hangs now), then its adapter, then its port."""
     out: dict[str, int] = {}
     boards = list(enumerate(known.boards)) if known else []
-    ways: tuple[Callable[[BenchBoard, Probed], bool], ...] = (
+    ways: tuple[Callable[[BenchBoardConfig, Probed], bool], ...] = (
         lambda board, p: board.serial not in {None, *found.doubtful} and _has_its_number(board, p),
         lambda board, p: _may_be(board, p) and _is_on_its_adapter(board, p, here),
         lambda board, p: _may_be(board, p) and _is_at_its_port(board, p),
@@ -314,25 +314,25 @@ def _match(found: Discovery, known: Bench | None, here: Sequence[Adapter]) -> di
     return out
 
 
-def _has_its_number(board: BenchBoard, p: Probed) -> bool:
+def _has_its_number(board: BenchBoardConfig, p: Probed) -> bool:
     return p.hello is not None and board.serial == p.hello.serial
 
 
-def _may_be(board: BenchBoard, p: Probed) -> bool:
+def _may_be(board: BenchBoardConfig, p: Probed) -> bool:
     """No serial number says that it is another board."""
     told = p.hello
     return told is None or not (board.serial and told.serial) or board.serial == told.serial
 
 
-def _is_on_its_adapter(board: BenchBoard, p: Probed, here: Sequence[Adapter]) -> bool:
+def _is_on_its_adapter(board: BenchBoardConfig, p: Probed, here: Sequence[Adapter]) -> bool:
     return p.adapter is not None and p.adapter == _adapter_of(board, here)
 
 
-def _is_at_its_port(board: BenchBoard, p: Probed) -> bool:
+def _is_at_its_port(board: BenchBoardConfig, p: Probed) -> bool:
     return board.adapter is None and board.port is not None and _same(board.port, p.port)
 
 
-def _why_gone(board: BenchBoard, found: Discovery, here: Sequence[Adapter]) -> str:
+def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]) -> str:
     """Why a board of the bench is not there; empty if that is not known."""
     adapter = _adapter_of(board, here)
     if board.adapter is not None and adapter is None:
@@ -354,7 +354,7 @@ def _is_elsewhere(adapter: str, p: Probed, here: Sequence[Adapter]) -> bool:
 
 
 def _update(
-    found: Discovery, text: BenchText, index: int, board: BenchBoard, p: Probed,
+    found: Discovery, text: BenchText, index: int, board: BenchBoardConfig, p: Probed,
     here: Sequence[Adapter],
 ) -> None:  # fmt: skip
     if board.absent:

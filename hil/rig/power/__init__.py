@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from hil.rig.power.monitor import PowerEvent, PowerMonitor
 from hil.rig.power.protocol import OverCurrent, Power, PowerReading
-from hil.scenario.supply import Supply, SupplyKind
+from hil.scenario.supply import SupplyConfig, SupplyKind
 
 __all__ = ["OverCurrent", "Power", "PowerEvent", "PowerMonitor", "PowerReading", "make"]
 
 
-def make(name: str, supply: Supply) -> Power:
+def make(name: str, supply: SupplyConfig) -> Power:
     """The instrument that switches the power of node `name`."""
     # Each kind is loaded when it is wanted: PyVISA takes half a second.
     if supply.kind is SupplyKind.SCPI:

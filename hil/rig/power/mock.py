@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hil.rig.power.protocol import OverCurrent, Power, PowerReading
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 
 
 class MockPower(Power):
     """`is_on`, `volts` and `limit_a` are what it was told; `load_a` is what the board draws."""
 
-    def __init__(self, node: str, supply: Supply) -> None:
+    def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)
         self.is_on = True
         self.volts = supply.voltage_v or 5.0

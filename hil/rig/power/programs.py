@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 
 from hil.rig.power.protocol import Power, PowerReading
-from hil.scenario.supply import Supply, SupplyKind
+from hil.scenario.supply import SupplyConfig, SupplyKind
 
 _NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 _READING = re.compile(rf"{_NUMBER}[ \t]*(m?V)?(?:,?\s+){_NUMBER}[ \t]*(m?A)?")
@@ -19,7 +19,7 @@ _READING = re.compile(rf"{_NUMBER}[ \t]*(m?V)?(?:,?\s+){_NUMBER}[ \t]*(m?A)?")
 decimal comma is none here."""
 
 
-def program_power(name: str, supply: Supply) -> Power:
+def program_power(name: str, supply: SupplyConfig) -> Power:
     """The one of the three that the bench file asks for."""
     if supply.kind is SupplyKind.USBHUB:
         return HubPower(name, supply)
@@ -107,7 +107,7 @@ class RelayPower(ProgramPower):
     install = "install libgpiod's tools (`sudo apt-get install gpiod`)"
     programs = ("gpioset",)
 
-    def __init__(self, node: str, supply: Supply) -> None:
+    def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)
         self._holder: subprocess.Popen[bytes] | None = None
 
@@ -174,7 +174,7 @@ class CommandPower(ProgramPower):
     def title(self) -> str:
         return "power by command"
 
-    def __init__(self, node: str, supply: Supply) -> None:
+    def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)
         self.programs = [words[0] for words in (supply.on, supply.off, supply.read) if words]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.errors import SetupError
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 
 LEAST_V: Final = 0.5
 """Less is no power."""
@@ -40,7 +40,7 @@ class Power(abc.ABC):
 
     Methods may be called by the loop and by the attendant's thread; one at a time gets through."""
 
-    def __init__(self, node: str, supply: Supply) -> None:
+    def __init__(self, node: str, supply: SupplyConfig) -> None:
         self.node = node
         self.supply = supply
         self.lock = threading.RLock()

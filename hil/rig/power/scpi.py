@@ -14,7 +14,7 @@ from typing import Any, Final
 from hil.errors import SetupError
 from hil.extras import install_command
 from hil.rig.power.protocol import OverCurrent, Power, PowerReading
-from hil.scenario.supply import Supply
+from hil.scenario.supply import SupplyConfig
 
 _LATCHED: Final = 0.98
 """Share of the current limit from which a board draws it: supplies measure to about a percent."""
@@ -41,7 +41,7 @@ def _visa() -> Any:
 class ScpiPower(Power):
     """One output of a bench supply."""
 
-    def __init__(self, node: str, supply: Supply) -> None:
+    def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)
         self._manager: Any = None
         self._instrument: Any = None

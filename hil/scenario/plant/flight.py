@@ -13,7 +13,7 @@ from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.plant.spacecraft import Spacecraft
 from hil.scenario.problems import Findings, wrong_at
 
-__all__ = ["Feedback", "LatchUp", "Plant"]
+__all__ = ["Feedback", "LatchUp", "PlantConfig"]
 
 
 class Feedback(str, Enum):
@@ -47,7 +47,7 @@ class LatchUp(FrozenModel):
         return self
 
 
-class Plant(FrozenModel):
+class PlantConfig(FrozenModel):
     """Orbit, sun, radiation, power and heat."""
 
     orbit: OrbitModel | None = Field(default=None, description="The orbit.")
@@ -92,7 +92,7 @@ class Plant(FrozenModel):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Plant:
+    def _consistent(self) -> PlantConfig:
         found = Findings()
         if self.orbit is None and self.profile is None:
             found.add(

@@ -29,9 +29,9 @@ from hil.views.screen.model.playback import Player
 from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.status import runs_line
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk, View
+from hil.views.screen.presenter import Presenter, View
 
-__all__ = ["Command", "Control", "Watching"]
+__all__ = ["Control", "KeyCommand", "Watching"]
 
 _TICK_S: Final = 0.1
 _AGES_S: Final = 1.0
@@ -51,7 +51,7 @@ than in the palette."""
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class KeyCommand:
     """Something that a run can be told. `node`: it is for the chosen one; `more`: what else to ask
     for, as `key=value`; `text`: that is one text, taken as it is; `sure`:
     it is asked for again."""
@@ -67,7 +67,7 @@ class Command:
 class Control(Protocol):
     """The way to runs that take commands; what is told them is recorded with who told it."""
 
-    def commands(self, run: Path) -> Sequence[Command]:
+    def commands(self, run: Path) -> Sequence[KeyCommand]:
         """What `run` can be told now; nothing if it takes no commands."""
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
@@ -146,7 +146,7 @@ class Watching(App[str]):
         self.marks = Marks(ascii_only=ascii_only)
         self._clock = clock
         begin = player or Player(since_s=clock())
-        self.desks = [Desk(run, self.marks, begin, clock) for run in runs]
+        self.desks = [Presenter(run, self.marks, begin, clock) for run in runs]
         self.current = 0
         self.lines = Lines()
         self._control = control
@@ -162,7 +162,7 @@ class Watching(App[str]):
         self._footer_is: tuple[object, ...] = ()
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> Presenter:
         """That of the run on view."""
         return self.desks[self.current]
 
@@ -477,7 +477,7 @@ class Watching(App[str]):
         parameters = (rest.rstrip(")").strip("'"),) if rest else ()
         return name != "interrupt" and bool(self.check_action(name, parameters))
 
-    def tell(self, command: Command) -> None:
+    def tell(self, command: KeyCommand) -> None:
         """Tell the run something: ask for what is missing, and whether it is meant."""
         words: list[str] = []
         nodes, question = self.desk.scene.nodes, command.more
@@ -503,7 +503,7 @@ class Watching(App[str]):
         value = " ".join([*words, *([command.more] if command.node and command.more else [])])
         self.push_screen(Ask(f"{command.name.replace('_', ' ')}: {question}", value), found)
 
-    def _confirm(self, command: Command, words: Sequence[str]) -> None:
+    def _confirm(self, command: KeyCommand, words: Sequence[str]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
                 self.run_worker(self._tell(command.name, words), exit_on_error=False)

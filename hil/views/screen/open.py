@@ -14,7 +14,7 @@ from hil.record.live import State
 from hil.views.screen.app import Control, Watching
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
-from hil.views.screen.presenter import Desk
+from hil.views.screen.presenter import Presenter
 
 __all__ = ["once", "show"]
 
@@ -48,7 +48,7 @@ def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> 
     """The overview of each run, as text; and whether all of them could be read."""
     pages, readable = [], True
     for run in runs:
-        desk = Desk(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
+        desk = Presenter(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
         desk.refresh(width, height)
         pages += desk.page()
         readable = readable and desk.source.state is not State.LOST

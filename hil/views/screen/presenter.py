@@ -14,27 +14,27 @@ from typing import Final
 
 from rich.text import Text
 
-from hil.record.live import Source, State
+from hil.record.live import LiveRecord, State
 from hil.views.screen.model import decision as decisions
 from hil.views.screen.model import health
 from hil.views.screen.model.alarm_feed import Watch
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.curves import History, history
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import Event, Level, NodeFacts, Run, Scene
+from hil.views.screen.model.facts import EventLine, Level, NodeFacts, Run, Scene
 from hil.views.screen.model.ground_track import sky
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import ZOOMS
 from hil.views.screen.pages.decision import decision_page
 from hil.views.screen.pages.events import LEVELS, Filter, events_page, filtered
-from hil.views.screen.pages.map import Sky, map_page
+from hil.views.screen.pages.map import MapSky, map_page
 from hil.views.screen.pages.node import curve_points, node_page
 from hil.views.screen.pages.overview import banner, overview
 from hil.views.screen.pages.status import status_line
 from hil.views.screen.pages.style import Marks, line
 
-__all__ = ["Desk", "View"]
+__all__ = ["Presenter", "View"]
 
 _LEAST: Final = (20, 2)
 _EVENTS: Final = 1000
@@ -68,12 +68,12 @@ class _Kept:
     value: object = None
 
 
-class Desk:
+class Presenter:
     """The desk of one run. `clock` is real time in seconds."""
 
     def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.source = Source(run)
+        self.source = LiveRecord(run)
         self.marks = marks
         self.player = player
         self.view = View.OVERVIEW
@@ -82,7 +82,9 @@ class Desk:
         self._picked: int | None = None  # a frame of the cell under the cursor
         self.frame: int | None = None
         self.filter = Filter()
-        self._chosen: Event | None = None  # the event under the cursor; None: there is no cursor
+        self._chosen: EventLine | None = (
+            None  # the event under the cursor; None: there is no cursor
+        )
         self.scroll = 0
         self.history_zoom = 0
         self.scene = Scene(self._gather_run())
@@ -101,7 +103,7 @@ class Desk:
         self._epoch = self.source.epoch
         self._watch = Watch(self.source, self._clock)
         self._kept: dict[str, _Kept] = {}
-        self._events: list[Event] = []
+        self._events: list[EventLine] = []
         self._asked = 0  # for so many events
         self._chosen = None
 
@@ -183,7 +185,7 @@ class Desk:
         if self.view is View.MAP:
             shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
                                lambda: sky(self.source, scene.head))  # fmt: skip
-            assert isinstance(shown, Sky)
+            assert isinstance(shown, MapSky)
             return map_page(scene, shown, width, height, marks)
         return overview(scene, self.alarms, width, height, marks, node=self.node, cell=self.cell)
 
@@ -207,7 +209,7 @@ class Desk:
             width=width, height=height, marks=self.marks,
         )  # fmt: skip
 
-    def _node_events(self, node: NodeFacts) -> list[Event]:
+    def _node_events(self, node: NodeFacts) -> list[EventLine]:
         found = self._keep(
             "node events",
             (node.name, self.scene.head, self.source.changed),
@@ -220,7 +222,7 @@ class Desk:
         assert isinstance(found, list)
         return found
 
-    def _all_events(self) -> list[Event]:
+    def _all_events(self) -> list[EventLine]:
         # Who looks at the newest needs no more; who searches or goes back in time does.
         self._asked = max(_SOME_EVENTS, 2 * self._size[1], 2 * self.event)
         if self.filter.hides:

@@ -10,7 +10,7 @@ from hil.control.client import Client, takes_commands
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of
 from hil.errors import HilError
-from hil.views.screen.app import Command
+from hil.views.screen.app import KeyCommand
 
 __all__ = ["Socket"]
 
@@ -25,12 +25,12 @@ _HIDDEN: Final = frozenset({"status", "acknowledge"})
 class Socket:
     """The sockets in the folders of runs."""
 
-    def commands(self, run: Path) -> Sequence[Command]:
+    def commands(self, run: Path) -> Sequence[KeyCommand]:
         """What `run` can be told now."""
         if not takes_commands(run):
             return ()
         return [
-            Command(
+            KeyCommand(
                 c.name, c.help, node=any(a.name == "node" for a in c.arguments),
                 more=_MORE.get(c.name, ""), text=c.name == "note", sure=c.destructive,
             )

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.record.queries import bad_spans, isolated_though_right
 from hil.views.screen.model.alarms import Alarm, Book, limits_of, limits_of_boards
-from hil.views.screen.model.facts import Level, Reading
+from hil.views.screen.model.facts import Level, NodeReading
 from hil.views.screen.model.scene import reading_of
 from hil.views.screen.model.verdict_strip import CALM_US
 from hil.wire.throttling import ALL_FLAGS, UNDER_VOLTAGE, flag_words
@@ -40,7 +40,7 @@ _TABLES: Final = ("health", "transitions", "anomalies")
 class Watch:
     """The alarms of one record."""
 
-    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock  # in s
         self._seen: dict[str, int] = {}
@@ -129,7 +129,7 @@ class Watch:
 class _Follower:
     """Reads on from where it was."""
 
-    def __init__(self, source: Source, clock: Callable[[], float]) -> None:
+    def __init__(self, source: LiveRecord, clock: Callable[[], float]) -> None:
         self._source = source
         self._clock = clock  # in s
         scenario = source.meta.get("scenario")
@@ -140,7 +140,7 @@ class _Follower:
         self.begin = 0
         self.at = dict.fromkeys(_TABLES, 0)
         self.behind = False
-        self._last: dict[int, Reading] = {}
+        self._last: dict[int, NodeReading] = {}
         self._frame = -1
         self._plant_us = -1
         self._last_bad_us: dict[str, int] = {}
@@ -322,7 +322,7 @@ class _Follower:
             at = upto
         return at
 
-    def _reading(self, name: str, index: int, now: Reading) -> None:
+    def _reading(self, name: str, index: int, now: NodeReading) -> None:
         values = {
             "cpu_temp_c": now.temp_c, "power_w": now.power_w, "round_trip_ms": now.round_trip_ms,
             "rss_mib": now.rss_mib, "free_mib": now.free_mib,
@@ -340,7 +340,7 @@ class _Follower:
             if value is not None:
                 self.book.sample(now.frame, quantity, name, value, phase)
 
-    def _flags(self, name: str, then: Reading, now: Reading) -> None:
+    def _flags(self, name: str, then: NodeReading, now: NodeReading) -> None:
         """What the firmware of the board says of its supply and its clock. What it says of the time
         since its boot is no state of now; but what is new in it was so between two readings."""
         new = now.flags_since_boot & ~then.flags_since_boot if now.uptime_s > then.uptime_s else 0

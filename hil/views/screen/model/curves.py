@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hil.record.live import Source
-from hil.views.screen.model.facts import Event, Reading
+from hil.record.live import LiveRecord
+from hil.views.screen.model.facts import EventLine, NodeReading
 from hil.views.screen.model.scene import reading_of
 
 __all__ = ["Curve", "History", "history"]
@@ -33,10 +33,10 @@ class History:
 
     frames: tuple[int, int] = (0, 0)
     curves: tuple[Curve, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[EventLine, ...] = ()
 
 
-def history(source: Source, node: int, head: int, points: int, every: int = 1) -> History:
+def history(source: LiveRecord, node: int, head: int, points: int, every: int = 1) -> History:
     """`points` points up to frame `head`, each `every` accounts (seconds) after the one before; of
     a run with fewer accounts, over the whole of it."""
     readings = _readings(source, node, head, points, every)
@@ -66,7 +66,9 @@ def history(source: Source, node: int, head: int, points: int, every: int = 1) -
     )
 
 
-def _readings(source: Source, node: int, head: int, points: int, every: int) -> list[Reading]:
+def _readings(
+    source: LiveRecord, node: int, head: int, points: int, every: int
+) -> list[NodeReading]:
     end = source.position("health", source.upto(head))
     step = max(1, len(source.nodes)) * every
     if every == 1:
@@ -75,7 +77,7 @@ def _readings(source: Source, node: int, head: int, points: int, every: int) -> 
             end - points * step, end, node,
         )  # fmt: skip
         return [reading_of(row) for row in rows][-points:]
-    readings: list[Reading] = []
+    readings: list[NodeReading] = []
     for at in range(end - (points - 1) * step, end + 1, step):
         row = at > 0 and source.one(
             "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
@@ -102,7 +104,7 @@ def _spread(
     return tuple(out)
 
 
-def _rates(readings: Sequence[Reading], times: Sequence[int]) -> list[float | None]:
+def _rates(readings: Sequence[NodeReading], times: Sequence[int]) -> list[float | None]:
     """Steps per simulated second; `times` are those of the readings."""
     out: list[float | None] = [None]
     for (then, begin), (now, end) in pairwise(zip(readings, times, strict=True)):
@@ -112,7 +114,7 @@ def _rates(readings: Sequence[Reading], times: Sequence[int]) -> list[float | No
 
 
 def _virtual(
-    source: Source, name: str, moments: Sequence[int]
+    source: LiveRecord, name: str, moments: Sequence[int]
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
     """Temperature and power that the plant gives the board, at these moments."""
     if not source.rows("SELECT 1 FROM plant LIMIT 1"):

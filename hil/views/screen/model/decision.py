@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.record.digest import hex64
-from hil.record.live import EVERYTHING, Source
+from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
@@ -19,7 +19,7 @@ from hil.views.screen.model.scene import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
 
-__all__ = ["Answer", "Cure", "Decision", "Difference", "decision", "neighbour"]
+__all__ = ["Cure", "Decision", "NodeAnswer", "OutputDifference", "decision", "neighbour"]
 
 _CHUNK: Final = 8
 _DIFFERENCES_KEPT: Final = 64
@@ -29,7 +29,7 @@ _TRANSITIONS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class NodeAnswer:
     """What one node said. `part`: voter, returns (returning, and its answer counted), heard
     (compared, but does not count) or out. `worth`: what
     its answer is worth, and `words` the same beside the vote."""
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OutputDifference:
     """Bytes of one node that are not those of the reference. `where` is output or state."""
 
     node: str
@@ -89,8 +89,8 @@ class Decision:
     golden_output: str = ""
     golden_state: str = ""
     value: bytes = b""
-    answers: tuple[Answer, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    answers: tuple[NodeAnswer, ...] = ()
+    differences: tuple[OutputDifference, ...] = ()
     hidden: int = 0
     reference: str = ""
     bits: int = 0
@@ -101,7 +101,7 @@ class Decision:
     outage: str = ""
 
 
-def decision(source: Source, frame: int) -> Decision:
+def decision(source: LiveRecord, frame: int) -> Decision:
     """Everything that the record has on a frame."""
     at_us = source.time.t_us(frame)
     verdict = source.verdict(frame)
@@ -144,11 +144,11 @@ def decision(source: Source, frame: int) -> Decision:
 def _answers(
     names: tuple[str, ...], verdict: Verdict, row: sqlite3.Row | None,
     first: dict[int, sqlite3.Row], returning: frozenset[str],
-) -> tuple[Answer, ...]:  # fmt: skip
+) -> tuple[NodeAnswer, ...]:  # fmt: skip
     """As the first execution had it: a rollback may have made them agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
     golden = (row["golden_output"], row["golden_state"]) if row else agreed
-    out: list[Answer] = []
+    out: list[NodeAnswer] = []
     for index, name in enumerate(names):
         ballot, told = verdict.ballots[index], first.get(index)
         status = told["status"] if told else NodeStatus(ballot.status).name.lower()
@@ -166,7 +166,7 @@ def _answers(
         words = answer_words(worth, dissents=done and not agrees, latent=latent,
                              delivered=verdict.delivered, correct=verdict.correct)  # fmt: skip
         out.append(
-            Answer(
+            NodeAnswer(
                 name, status, signal_name(number) if number else (told["reason"] if told else ""),
                 output if done else "", state if done else "", part, agrees, latent, worth, words,
             )
@@ -174,7 +174,7 @@ def _answers(
     return tuple(out)
 
 
-def _returning(source: Source, frame: int) -> frozenset[str]:
+def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
     """The nodes that were re-integrating when a frame began."""
     position = source.position("transitions", frame - 1)
     states = {
@@ -188,7 +188,7 @@ def _returning(source: Source, frame: int) -> frozenset[str]:
 
 
 def _reference(
-    names: tuple[str, ...], verdict: Verdict, answers: tuple[Answer, ...],
+    names: tuple[str, ...], verdict: Verdict, answers: tuple[NodeAnswer, ...],
     first: dict[int, sqlite3.Row], value: bytes,
 ) -> tuple[str, bytes]:  # fmt: skip
     """What outputs are compared with: what was agreed on, where that is right; else what a node
@@ -207,27 +207,29 @@ def _reference(
 
 def _in_output(
     names: tuple[str, ...], first: dict[int, sqlite3.Row], right: bytes
-) -> list[Difference]:
+) -> list[OutputDifference]:
     """Pieces of the outputs that differ from the reference."""
-    out: list[Difference] = []
+    out: list[OutputDifference] = []
     for index, row in first.items():
         if row["status"] == "done" and row["output"] and index < len(names):
             out += pieces(names[index], "output", 0, right, bytes(row["output"]))
     return out
 
 
-def pieces(node: str, where: str, begin: int, agreed: bytes, found: bytes) -> list[Difference]:
+def pieces(
+    node: str, where: str, begin: int, agreed: bytes, found: bytes
+) -> list[OutputDifference]:
     """The pieces of eight bytes in which two byte strings differ."""
     return [
-        Difference(node, where, begin + at, agreed[at : at + _CHUNK], found[at : at + _CHUNK])
+        OutputDifference(node, where, begin + at, agreed[at : at + _CHUNK], found[at : at + _CHUNK])
         for at in range(0, min(len(agreed), len(found)), _CHUNK)
         if agreed[at : at + _CHUNK] != found[at : at + _CHUNK]
     ]
 
 
-def _in_state(source: Source, frame: int) -> list[Difference]:
+def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
     """Pieces of the chunks that a resync found damaged."""
-    out: list[Difference] = []
+    out: list[OutputDifference] = []
     for row in source.rows(
         "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
         "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
@@ -237,7 +239,7 @@ def _in_state(source: Source, frame: int) -> list[Difference]:
     return out
 
 
-def _causes(source: Source, frame: int, answers: tuple[Answer, ...]) -> Iterator[str]:
+def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> Iterator[str]:
     """What hit in this frame; what still acts in nodes whose answer was not right; what of that no
     upset explains."""
     good = {Answered.RIGHT, Answered.EXCLUDED}
@@ -279,7 +281,7 @@ def cause_text(row: sqlite3.Row, frame: int) -> str:
     return text
 
 
-def _cures(source: Source, frame: int) -> tuple[tuple[Cure, ...], str]:
+def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     """What was done from this frame on until its nodes voted again, and how long that took."""
     start = source.position("transitions", frame - 1)
     end = source.position("transitions", frame)
@@ -335,7 +337,7 @@ def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, time: Timeli
     return f"{name} {end} after {frames} frames: {duration(flight)} of flight, {real}"
 
 
-def neighbour(source: Source, frame: int, step: int) -> int | None:
+def neighbour(source: LiveRecord, frame: int, step: int) -> int | None:
     """The next notable frame after `frame` (step 1), or the one before it (-1)."""
     sign, order = (">", "ASC") if step > 0 else ("<", "DESC")
     row = source.one(

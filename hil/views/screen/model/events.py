@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
 from hil.views.listing import anomaly_text, upset_text
-from hil.views.screen.model.facts import Event, Level
+from hil.views.screen.model.facts import EventLine, Level
 from hil.views.screen.model.verdict_strip import Episode, Ledger
 from hil.views.style import duration
 
@@ -21,7 +21,7 @@ __all__ = ["newest_events"]
 
 Key = tuple[str, int]
 _Row = Mapping[str, Any] | sqlite3.Row
-_Make = Callable[[Any, str], "Event | None"]
+_Make = Callable[[Any, str], "EventLine | None"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _ROWS_MAX: Final = 2048
 """No more rows of a table are read to tell how often something happened in a row; where there are
@@ -29,8 +29,8 @@ more, the count says so (`100+`)."""
 
 
 def newest_events(
-    source: Source, ledger: Ledger, head: int, count: int, node: str = ""
-) -> tuple[Event, ...]:
+    source: LiveRecord, ledger: Ledger, head: int, count: int, node: str = ""
+) -> tuple[EventLine, ...]:
     """Return the newest `count` events up to frame `head`, newest first; with `node` only those of
     that node. The same in a row are one, counted in the record and not in what is shown."""
     rows = 2 * count
@@ -45,10 +45,10 @@ def newest_events(
         rows = min(_ROWS_MAX, 4 * rows)
 
 
-def _read(source: Source, head: int, limit: int, node: str) -> tuple[list[Event], set[Key]]:
+def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[EventLine], set[Key]]:
     """The newest rows of all tables as events; and of each table that has older ones still, the
     key of the oldest event."""
-    found: list[Event] = []
+    found: list[EventLine] = []
     oldest: set[Key] = set()
     upto = source.upto(head)
     for table, kind, make in _BY_ID:
@@ -81,7 +81,7 @@ def _of(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
     return " AND node = ?", (node,)
 
 
-def _justly(source: Source, event: Event) -> Event:
+def _justly(source: LiveRecord, event: EventLine) -> EventLine:
     """The event; of an isolation, whether a wrong majority was behind it."""
     isolated = event.kind == "state" and event.level is Level.BAD
     if not isolated or not isolated_though_right(source, event.frame, event.node):
@@ -90,7 +90,7 @@ def _justly(source: Source, event: Event) -> Event:
 
 
 def _take(
-    rows: Sequence[_Row], kind: str, make: _Make, limit: int, found: list[Event],
+    rows: Sequence[_Row], kind: str, make: _Make, limit: int, found: list[EventLine],
     oldest: set[Key],
 ) -> None:  # fmt: skip
     """Make events of the rows of one table, newest first."""
@@ -104,10 +104,10 @@ def _take(
         oldest.add(last)
 
 
-def _merged(events: Iterable[Event], oldest: AbstractSet[Key]) -> list[Event]:
+def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[EventLine]:
     """The same one after the other, counted; the same of several nodes in a frame, as one. An event
     is known by the key of the first of them. `oldest`: before these there is more to read."""
-    out: list[Event] = []
+    out: list[EventLine] = []
     times: Counter[str] = Counter()  # how often each node of the last one is in it
     for event in events:
         last = out[-1] if out else event
@@ -133,27 +133,29 @@ _ORDER: Final = {"note": 0, "state": 1, "repair": 2, "frame": 3, "anomaly": 4, "
                  "slip": 6, "limit": 7, "link": 8, "command": 9}  # fmt: skip
 
 
-def _state(row: sqlite3.Row, kind: str) -> Event | None:
+def _state(row: sqlite3.Row, kind: str) -> EventLine | None:
     after, cause = row["after"], row["cause"]
     if after == "voting" and row["before"] != "resync":  # that one is over before the next frame
-        return Event(row["frame"], Level.GOOD, kind, row["node"], "votes again")
+        return EventLine(row["frame"], Level.GOOD, kind, row["node"], "votes again")
     if after == "isolated":
-        return Event(row["frame"], Level.BAD, kind, row["node"], f"ISOLATED: {cause}")
+        return EventLine(row["frame"], Level.BAD, kind, row["node"], f"ISOLATED: {cause}")
     return None  # of what lies between, the repairs tell
 
 
-def _repair(row: sqlite3.Row, kind: str) -> Event:
+def _repair(row: sqlite3.Row, kind: str) -> EventLine:
     what = row["action"].replace("_", " ")
     if not row["ok"]:
-        return Event(row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}")
+        return EventLine(
+            row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}"
+        )
     if row["action"] == "refresh":  # no repair of the system under test
         text = "one upset at a time: the bench gave it the fault-free state"
-        return Event(row["frame"], Level.NOTE, kind, row["node"], text)
+        return EventLine(row["frame"], Level.NOTE, kind, row["node"], text)
     why = row["cause"]
     moved = f", {row['bytes_moved']} B moved" if row["bytes_moved"] else ""
     spent = duration(row["duration_wall_us"])
     text = f"{why}: {what} done in {spent}{moved}"
-    return Event(row["frame"], Level.WARN, kind, row["node"], text)
+    return EventLine(row["frame"], Level.WARN, kind, row["node"], text)
 
 
 def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
@@ -167,46 +169,48 @@ def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
     return upset
 
 
-def _upset(row: Mapping[str, Any], kind: str) -> Event:
+def _upset(row: Mapping[str, Any], kind: str) -> EventLine:
     text = upset_text(row).replace(f" {row['node']} ", " ", 1)
     level = Level.NOTE
     if row["outcome"] in _SEVERE:
         level = Level.BAD
     elif row["outcome"] not in ("", "no_effect", "corrected", "recovered"):
         level = Level.WARN
-    return Event(row["frame"], level, kind, row["node"], text)
+    return EventLine(row["frame"], level, kind, row["node"], text)
 
 
-def _episode(episode: Episode) -> Event:
+def _episode(episode: Episode) -> EventLine:
     text = {
         "no_majority": "NO OUTPUT: no majority",
         "no_quorum": "NO OUTPUT: no node was heard",
         "simplex": "NO OUTPUT: one node answered alone",
         "held": "HELD: the last voted output left the system again",
     }
-    return Event(
+    return EventLine(
         episode.last, Level.BAD, "frame", "",
         text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"), episode.frames,
         not episode.whole, ("frame", episode.first), episode.first,
     )  # fmt: skip
 
 
-def _anomaly(row: sqlite3.Row, kind: str) -> Event:
+def _anomaly(row: sqlite3.Row, kind: str) -> EventLine:
     text = anomaly_text(row).removeprefix(f"{row['node']}: ")
-    return Event(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
+    return EventLine(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
 
 
-def _slip(row: sqlite3.Row, kind: str) -> Event:
+def _slip(row: sqlite3.Row, kind: str) -> EventLine:
     late = f" by {duration(row['late_wall_us'])}" if row["late_wall_us"] else ""
-    return Event(row["frame"], Level.WARN, kind, row["node"] or "", f"slip: {row['detail']}{late}")
+    return EventLine(
+        row["frame"], Level.WARN, kind, row["node"] or "", f"slip: {row['detail']}{late}"
+    )
 
 
-def _limit(row: sqlite3.Row, kind: str) -> Event:
+def _limit(row: sqlite3.Row, kind: str) -> EventLine:
     asked, applied = (json.loads(row[column] or "{}") for column in ("asked", "applied"))
     refused = f", refused {', '.join(applied['refused'])}" if applied.get("refused") else ""
     text = f"{row['cause']}: {_limit_words(asked)}{refused}"
     level = Level.WARN if refused else Level.NOTE
-    return Event(row["frame"], level, kind, row["node"], text)
+    return EventLine(row["frame"], level, kind, row["node"], text)
 
 
 def _limit_words(asked: Mapping[str, Any]) -> str:
@@ -223,7 +227,7 @@ def _limit_words(asked: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "no limit"
 
 
-def _command(row: sqlite3.Row, kind: str) -> Event | None:
+def _command(row: sqlite3.Row, kind: str) -> EventLine | None:
     if row["ok"] and row["command"] in _NOTED:
         return None
     told = json.loads(row["arguments"] or "{}")
@@ -232,18 +236,18 @@ def _command(row: sqlite3.Row, kind: str) -> Event | None:
     said = "" if row["ok"] else f" REFUSED: {row['answer']}"
     level = Level.NOTE if row["ok"] else Level.WARN
     node = str(told.get("node", ""))
-    return Event(row["frame"], level, kind, node, f"{' '.join(words)}, by {row['who']}{said}")
+    return EventLine(row["frame"], level, kind, node, f"{' '.join(words)}, by {row['who']}{said}")
 
 
-def _link(row: sqlite3.Row, kind: str) -> Event | None:
+def _link(row: sqlite3.Row, kind: str) -> EventLine | None:
     if row["state"] not in ("lost", "absent"):
         return None
     why = f": {row['reason']}" if row["reason"] else ""
-    return Event(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
+    return EventLine(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
 
 
-def _note(row: sqlite3.Row, kind: str) -> Event:
-    return Event(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
+def _note(row: sqlite3.Row, kind: str) -> EventLine:
+    return EventLine(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
 
 
 _NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})

@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 from hil.record.live import State
 from hil.record.timeline import Timeline
 from hil.views.correctness import Answered
-from hil.views.screen.model.verdict_strip import Cell, Totals
+from hil.views.screen.model.verdict_strip import Cell, StripTotals
 from hil.views.screen.rules import SchemeRule
 
-__all__ = ["Event", "Level", "LinkCounts", "NodeFacts", "Place", "Plant", "PlantNode", "Reading",
-           "Run", "Scene", "Vote"]  # fmt: skip
+__all__ = [
+    "EventLine",
+    "Level",
+    "LinkCounts",
+    "NodeFacts",
+    "NodeReading",
+    "Place",
+    "PlantNode",
+    "PlantReading",
+    "Run",
+    "Scene",
+    "Vote",
+]  # fmt: skip
 
 
 class Level(enum.IntEnum):
@@ -56,7 +67,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NodeReading:
     """A board's own account of itself."""
 
     frame: int
@@ -123,8 +134,8 @@ class NodeFacts:
     answer: Answered | None = None
     signal: int = 0
     heard_frame: int | None = None
-    reading: Reading | None = None
-    earlier: Reading | None = None
+    reading: NodeReading | None = None
+    earlier: NodeReading | None = None
     link: LinkCounts | None = None
     plant: PlantNode | None = None
 
@@ -170,7 +181,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
+class PlantReading:
     """Power and heat of the satellite."""
 
     t_us: int
@@ -185,7 +196,7 @@ class Plant:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventLine:
     """Something that happened. `count` of the same in a row, the last in `frame`; with `more` at
     least so many. `key` stays the same while more of them come. `first`: in which frame the first
     of them was, if that is worth telling."""
@@ -226,13 +237,13 @@ class Scene:
     missed: int = 0
     recoveries: int = 0
     slips: int = 0
-    totals: Totals = field(default_factory=Totals)
+    totals: StripTotals = field(default_factory=StripTotals)
     strip: tuple[Cell, ...] = ()
     zoom: int = 1
-    events: tuple[Event, ...] = ()
-    plant: Plant | None = None
+    events: tuple[EventLine, ...] = ()
+    plant: PlantReading | None = None
     places: tuple[Place, ...] = ()
-    plants: tuple[Plant, ...] = ()
+    plants: tuple[PlantReading, ...] = ()
     expectations: tuple[tuple[str, str, str, bool], ...] = ()
     ending: str = ""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.views.screen.model.scene import anomaly_cells, place_of
-from hil.views.screen.pages.map import Sky
+from hil.views.screen.pages.map import MapSky
 
 __all__ = ["sky"]
 
@@ -16,7 +16,7 @@ _STEP_DEG = 3
 _UPSETS = 400
 
 
-def sky(source: Source, head: int) -> Sky:
+def sky(source: LiveRecord, head: int) -> MapSky:
     """The map as of frame `head`."""
     now_us = source.time.t_us(head)
     rows = source.rows(
@@ -25,10 +25,10 @@ def sky(source: Source, head: int) -> Sky:
     )  # fmt: skip
     track = tuple(place_of(row) for row in rows)
     anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in anomaly_cells(source.meta)}
-    return Sky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
+    return MapSky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
 
 
-def _upsets(source: Source, head: int) -> tuple[tuple[float, float, int], ...]:
+def _upsets(source: LiveRecord, head: int) -> tuple[tuple[float, float, int], ...]:
     spots: Counter[tuple[float, float]] = Counter()
     for row in source.rows(
         "SELECT frame FROM upsets WHERE frame <= ? AND state = 'injected' "

@@ -12,7 +12,7 @@ from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import Level, NodeFacts, Scene
 from hil.views.style import duration, flight_time, plural
 
-__all__ = ["STALE_S", "Health", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
+__all__ = ["STALE_S", "NodeHealth", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
            "reading_age_s", "redundancy", "stale_s"]  # fmt: skip
 
 STALE_S: Final = 3.0
@@ -24,7 +24,7 @@ _WORDS: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX", 0: "NONE"}
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class NodeHealth:
     """The answer to "is it healthy?": a word, how bad, since when, and why."""
 
     word: str
@@ -136,24 +136,24 @@ def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
     return behind
 
 
-def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> Health:
+def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
     """The state of the whole, the worst first."""
     if scene.state is State.WAITING:
-        return Health("WAITING", Level.NOTE, scene.reason)
+        return NodeHealth("WAITING", Level.NOTE, scene.reason)
     if scene.state is State.LOST:
-        return Health("LOST", Level.BAD, scene.reason)
+        return NodeHealth("LOST", Level.BAD, scene.reason)
     if scene.gone and scene.newest:
-        return Health("STOPPED", Level.BAD, "its process ended without a word; go on with "
+        return NodeHealth("STOPPED", Level.BAD, "its process ended without a word; go on with "
                       "hil run --resume", scene.t_us)  # fmt: skip
     if scene.at_end:
         return _ended(scene)
     if scene.head < 0 or not scene.nodes:
-        return Health("STARTING", Level.NOTE, "no frame has been recorded yet")
+        return NodeHealth("STARTING", Level.NOTE, "no frame has been recorded yet")
     now = _bad(scene, alarms) or _held(scene) or _late(scene)
     return now or _failing(alarms, scene) or _unseen(alarms, scene) or _weak(scene, alarms)
 
 
-def _ended(scene: Scene) -> Health:
+def _ended(scene: Scene) -> NodeHealth:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
     failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
@@ -165,10 +165,10 @@ def _ended(scene: Scene) -> Health:
         failed = [scene.ending, *failed] if scene.outcome == "error" else [scene.ending]
         what = ""
     parts = [scene.outcome.upper(), *failed[:2], *([what] if what else [])]
-    return Health("ENDED", level, ": ".join(parts), None)
+    return NodeHealth("ENDED", level, ": ".join(parts), None)
 
 
-def _bad(scene: Scene, alarms: Sequence[Alarm]) -> Health | None:
+def _bad(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth | None:
     vote = scene.vote
     if vote is None or (vote.delivered and vote.correct):
         return None
@@ -194,34 +194,34 @@ def _bad(scene: Scene, alarms: Sequence[Alarm]) -> Health | None:
     began = [alarm.began_frame for alarm in alarms
              if alarm.quantity == quantity and alarm.level is Level.BAD]  # fmt: skip
     since = min([scene.head, *began])
-    return Health("FAILING", Level.BAD, why, scene.run.time.t_us(since))
+    return NodeHealth("FAILING", Level.BAD, why, scene.run.time.t_us(since))
 
 
-def _failing(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+def _failing(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
     """This frame went well, but the ones before it did not."""
     found = [alarm for alarm in alarms if alarm.level is Level.BAD
              and alarm.quantity in ("wrong output", "no output")]  # fmt: skip
     if not found:
         return None
     first = min(found, key=lambda alarm: alarm.began_frame)
-    return Health("FAILING", Level.BAD, first.now_text, scene.run.time.t_us(first.began_frame))
+    return NodeHealth("FAILING", Level.BAD, first.now_text, scene.run.time.t_us(first.began_frame))
 
 
-def _held(scene: Scene) -> Health | None:
+def _held(scene: Scene) -> NodeHealth | None:
     if not scene.paused_by or is_stale(scene):
         return None
-    return Health("PAUSED", Level.WARN, f"{scene.paused_by} paused the run; "
+    return NodeHealth("PAUSED", Level.WARN, f"{scene.paused_by} paused the run; "
                   "resume lets it go on", scene.t_us)  # fmt: skip
 
 
-def _late(scene: Scene) -> Health | None:
+def _late(scene: Scene) -> NodeHealth | None:
     if not is_stale(scene):
         return None
-    return Health("STALE", Level.WARN,
+    return NodeHealth("STALE", Level.WARN,
                   f"nothing was recorded for {duration((scene.age_s or 0) * 1e6)}")  # fmt: skip
 
 
-def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
+def _unseen(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
     """What is over, but was bad, and nobody has acknowledged."""
     red = [alarm for alarm in alarms if alarm.latched is Level.BAD and not alarm.acknowledged
            and alarm.level is not Level.BAD]  # fmt: skip
@@ -230,27 +230,27 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> Health | None:
         return None
     first = min(red, key=lambda alarm: alarm.began_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""
-    return Health("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
+    return NodeHealth("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
                   scene.run.time.t_us(first.began_frame))  # fmt: skip
 
 
-def _weak(scene: Scene, alarms: Sequence[Alarm]) -> Health:
+def _weak(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth:
     out = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
     active = [alarm for alarm in alarms if alarm.level > Level.NOTE]
     if out:
         worst = max(out, key=lambda n: (node_level(n, scene), -_out_since(n, scene)))
         why = _why(worst, [node for node in out if node is not worst])
-        return Health("DEGRADED", max(node_level(n, scene) for n in out), why,
+        return NodeHealth("DEGRADED", max(node_level(n, scene) for n in out), why,
                       scene.run.time.t_us(_out_since(worst, scene)))  # fmt: skip
     if active:
         worst_alarm = max(active, key=lambda a: (a.level, -a.began_frame))
         word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
-        return Health(word, worst_alarm.level, worst_alarm.now_text,
+        return NodeHealth(word, worst_alarm.level, worst_alarm.now_text,
                       scene.run.time.t_us(worst_alarm.began_frame))  # fmt: skip
     count = len(scene.nodes)
     nodes = "both nodes" if count == 2 else f"all {count} nodes"
     why = "the only node answers" if count == 1 else f"{nodes} vote and agree"
-    return Health("HEALTHY", Level.GOOD, why)
+    return NodeHealth("HEALTHY", Level.GOOD, why)
 
 
 def _out_since(node: NodeFacts, scene: Scene) -> int:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hil.record.digest import hex64
-from hil.record.live import Source, State
+from hil.record.live import LiveRecord, State
 from hil.record.queries import (
     golden_digests,
     left_vote,
@@ -32,16 +32,16 @@ from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import (
     LinkCounts,
     NodeFacts,
+    NodeReading,
     Place,
-    Plant,
     PlantNode,
-    Reading,
+    PlantReading,
     Run,
     Scene,
     Vote,
 )
 from hil.views.screen.model.time_input import duration_us
-from hil.views.screen.model.verdict_strip import Ledger, Totals
+from hil.views.screen.model.verdict_strip import Ledger, StripTotals
 from hil.views.screen.rules import rule_of
 from hil.wire.rails import board_power_mw
 from hil.wire.throttling import flags_now, flags_since_boot
@@ -64,14 +64,14 @@ _PLACES: Final = 240
 class Gather:
     """Scenes of one record."""
 
-    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self.source = source
         self.ledger = Ledger(source, clock)
         self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()
         self._states: dict[str, tuple[int, dict[str, Any] | None, bool]] = {}
-        self._readings: tuple[int, dict[int, list[Reading]]] = (-1, {})
+        self._readings: tuple[int, dict[int, list[NodeReading]]] = (-1, {})
         self._heard: dict[int, int] = {}
         self._counts: tuple[tuple[int, int], tuple[int, int, int, int]] = ((-1, -1), (0, 0, 0, 0))
         self._upsets_by = (-1, 0, 0)
@@ -79,7 +79,7 @@ class Gather:
         self._behind: dict[tuple[str, int], tuple[int, str]] = {}
         self._paused: tuple[int, str] = (-1, "")
         self._places: tuple[int, tuple[Place, ...]] = (-1, ())
-        self._plants: tuple[int, tuple[Plant, ...]] = (-1, ())
+        self._plants: tuple[int, tuple[PlantReading, ...]] = (-1, ())
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Gather:
             missed=missed,
             recoveries=repaired,
             slips=slips,
-            totals=self._totals(head) if head >= 0 else Totals(),
+            totals=self._totals(head) if head >= 0 else StripTotals(),
             strip=self.ledger.strip(head, cells, zoom),
             zoom=zoom,
             events=newest_events(source, self.ledger, head, events),
@@ -190,7 +190,7 @@ class Gather:
             told = (hex64(verdict.output), hex64(verdict.state))
         return told
 
-    def _totals(self, head: int) -> Totals:
+    def _totals(self, head: int) -> StripTotals:
         """The sums up to `head`; frames that were skipped count like the one after them."""
         totals = self.ledger.totals(head)
         if not self.source.time.known:
@@ -357,10 +357,10 @@ class Gather:
             row = self.source.one("SELECT * FROM links WHERE node = ?", index)
         return _link_counts(row)
 
-    def _reading(self, index: int, head: int) -> list[Reading]:
+    def _reading(self, index: int, head: int) -> list[NodeReading]:
         position = self.source.position("health", self.source.upto(head))
         if position != self._readings[0]:
-            found: dict[int, list[Reading]] = {}
+            found: dict[int, list[NodeReading]] = {}
             for row in self.source.rows(
                 "SELECT * FROM health WHERE id <= ? AND id > ? ORDER BY id DESC",
                 position, position - 2 * len(self.source.nodes),
@@ -372,7 +372,7 @@ class Gather:
             self._readings = (position, found)
         return self._readings[1].get(index, [])
 
-    def _older_reading(self, node: int, position: int) -> list[Reading]:
+    def _older_reading(self, node: int, position: int) -> list[NodeReading]:
         kept = self._readings[1].get(node)
         if kept and self._readings[0] <= position:
             return kept[:1]
@@ -384,7 +384,7 @@ class Gather:
 
     # --- the plant ----------------------------------------------------------------------------
 
-    def _plant(self, head: int) -> Plant | None:
+    def _plant(self, head: int) -> PlantReading | None:
         now_us = self.source.time.t_us(head)
         row = self.source.one("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
                               now_us)  # fmt: skip
@@ -394,7 +394,7 @@ class Gather:
             self._plants = (row["t_us"], self._plant_rows(now_us))
         return _plant_of(row)
 
-    def _plant_rows(self, now_us: int) -> tuple[Plant, ...]:
+    def _plant_rows(self, now_us: int) -> tuple[PlantReading, ...]:
         rows = self.source.rows(
             "SELECT * FROM plant WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
             now_us - _BEHIND_US, now_us,
@@ -476,7 +476,7 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
                 verdict.held_wrong)  # fmt: skip
 
 
-def reading_of(row: sqlite3.Row) -> Reading:
+def reading_of(row: sqlite3.Row) -> NodeReading:
     """A row of `health`."""
     rails = _json(row["rails"]) if row["rails"] != "[]" else []
     power_mw = board_power_mw(rails)
@@ -484,7 +484,7 @@ def reading_of(row: sqlite3.Row) -> Reading:
         round_trip = row["round_trip_us"]
     except IndexError:  # a record of before there was one
         round_trip = None
-    return Reading(
+    return NodeReading(
         row["frame"], row["wall_us"], row["steps"],
         temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
         flags_now=flags_now(row["throttled"]) or 0,
@@ -523,8 +523,8 @@ def place_of(row: sqlite3.Row) -> Place:
                  row["contact"])  # fmt: skip
 
 
-def _plant_of(row: sqlite3.Row) -> Plant:
+def _plant_of(row: sqlite3.Row) -> PlantReading:
     told = _json(row["temperatures_c"])
-    return Plant(row["t_us"], row["illumination"], row["bus_v"], row["array_w"], row["load_w"],
+    return PlantReading(row["t_us"], row["illumination"], row["bus_v"], row["array_w"], row["load_w"],
                  row["battery_w"], row["soc"], row["stage"],
                  told if isinstance(told, dict) else {})  # fmt: skip

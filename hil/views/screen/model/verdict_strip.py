@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.record.live import Source
+from hil.record.live import LiveRecord
 from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, bad_spans
 
-__all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "Mark", "Totals"]
+__all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "StripMark", "StripTotals"]
 
 CALM_US: Final = 1_000_000
 """Outputs that are wrong or lost now and then are one episode, until none was for so long [us of
@@ -27,7 +27,7 @@ ZOOMS: Final = tuple(1 << power for power in range(19))
 """Frames per cell of the strip."""
 
 
-class Mark(enum.IntEnum):
+class StripMark(enum.IntEnum):
     """The worst that happened in a cell, from good to bad."""
 
     NONE = 0  # not recorded: before the beginning, after the end
@@ -47,7 +47,7 @@ class Cell:
 
     first: int
     last: int
-    mark: Mark
+    mark: StripMark
     frame: int
     notable: int = 0
 
@@ -68,7 +68,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class StripTotals:
     """Frames up to the one on view. `complete` is false while older ones are still being read."""
 
     frames: int = 0
@@ -93,14 +93,14 @@ _Summary = tuple[Cell, tuple[int, ...]]
 class Ledger:
     """The sums of one record."""
 
-    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock  # in s
         self._kept: dict[int, _Summary] = {}
         self._cells: dict[tuple[int, int], Cell] = {}
         self._episodes: dict[int, list[Episode]] = {}
         self._done = 0  # stretches below are all kept, and added up in _sum
-        self._sum = [0] * len(Mark)
+        self._sum = [0] * len(StripMark)
         self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
 
     def forget(self, frame: int) -> None:
@@ -108,19 +108,19 @@ class Ledger:
         self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
         self._episodes.clear()
-        self._done, self._sum = 0, [0] * len(Mark)
+        self._done, self._sum = 0, [0] * len(StripMark)
         self._partial = (-1, -1, ())
 
     def _summed(self, first: int, last: int) -> _Summary:
-        counts = [0] * len(Mark)
-        worst, at = Mark.AGREED, first
+        counts = [0] * len(StripMark)
+        worst, at = StripMark.AGREED, first
         for mark, count, frame in self._source.rows(
             f"SELECT {_MARK_SQL} AS mark, count(*), min(frame) FROM frames "
             "WHERE frame BETWEEN ? AND ? GROUP BY mark", first, last
         ):  # fmt: skip
             counts[mark] = count
             if mark > worst:
-                worst, at = Mark(mark), frame
+                worst, at = StripMark(mark), frame
         return Cell(first, last, worst, at, sum(counts)), tuple(counts)
 
     def read_on(self, budget_s: float) -> bool:
@@ -138,13 +138,13 @@ class Ledger:
             self._done += 1
         return True
 
-    def totals(self, frame: int) -> Totals:
+    def totals(self, frame: int) -> StripTotals:
         """What the frames up to `frame` have come to."""
         counts = list(self._sum)
         index = (frame + 1) // STRETCH
         complete = True
         if index < self._done:
-            counts = [0] * len(Mark)
+            counts = [0] * len(StripMark)
             for k in range(index):
                 counts = [a + b for a, b in zip(counts, self._kept[k][1], strict=True)]
         else:
@@ -156,14 +156,14 @@ class Ledger:
         if frame >= index * STRETCH:
             rest = self._begun(index, frame)
             counts = [a + b for a, b in zip(counts, rest, strict=True)]
-        return Totals(frame + 1, counts[Mark.OUTVOTED], counts[Mark.REDONE], counts[Mark.NO_OUTPUT],
-                      counts[Mark.WRONG], complete)  # fmt: skip
+        return StripTotals(frame + 1, counts[StripMark.OUTVOTED], counts[StripMark.REDONE], counts[StripMark.NO_OUTPUT],
+                      counts[StripMark.WRONG], complete)  # fmt: skip
 
     def _begun(self, index: int, frame: int) -> tuple[int, ...]:
         """Stretch `index` as far as `frame`; mostly only what has come since the last look."""
         kept, until, counts = self._partial
         if kept != index or until > frame:
-            until, counts = index * STRETCH - 1, (0,) * len(Mark)
+            until, counts = index * STRETCH - 1, (0,) * len(StripMark)
         if frame > until:
             more = self._summed(until + 1, frame)[1]
             counts = tuple(a + b for a, b in zip(counts, more, strict=True))
@@ -201,12 +201,12 @@ class Ledger:
         first, last = index * STRETCH, (index + 1) * STRETCH - 1
         if head < last:
             counts = self._begun(index, head)
-            bad = counts[Mark.NO_OUTPUT] + counts[Mark.WRONG]
+            bad = counts[StripMark.NO_OUTPUT] + counts[StripMark.WRONG]
             return self._spans(first, head) if bad else []
         kept = self._kept.get(index)
         if kept is None:
             return None
-        if not kept[1][Mark.NO_OUTPUT] + kept[1][Mark.WRONG]:
+        if not kept[1][StripMark.NO_OUTPUT] + kept[1][StripMark.WRONG]:
             return []
         if index not in self._episodes:
             self._episodes[index] = self._spans(first, last)
@@ -223,13 +223,13 @@ class Ledger:
     def _cell(self, index: int, zoom: int, head: int) -> Cell:
         first, last = index * zoom, (index + 1) * zoom - 1
         if first < 0 or head < 0:
-            return Cell(first, last, Mark.NONE, first)
+            return Cell(first, last, StripMark.NONE, first)
         end = min(last, head)
         if zoom > STRETCH:
             return self._coarse(first, end)
         if zoom == STRETCH and end == last:
             kept = self._kept.get(index)
-            return kept[0] if kept else Cell(first, last, Mark.UNREAD, first)
+            return kept[0] if kept else Cell(first, last, StripMark.UNREAD, first)
         cell = self._cells.get((zoom, index)) if end == last else None
         if cell is None:
             cell = self._summed(first, end)[0]
@@ -249,6 +249,6 @@ class Ledger:
             elif kept is not None:
                 parts.append(kept[0])
             else:
-                return Cell(first, last, Mark.UNREAD, first)
+                return Cell(first, last, StripMark.UNREAD, first)
         worst = max(parts, key=lambda cell: (cell.mark, -cell.frame))
         return Cell(first, last, worst.mark, worst.frame, sum(cell.notable for cell in parts))

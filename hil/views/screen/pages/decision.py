@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hil.record.live import ALONE_MAX
 from hil.views.correctness import Answered, names_text
-from hil.views.screen.model.decision import Answer, Decision, Difference
+from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference
 from hil.views.screen.model.facts import Level, Vote
 from hil.views.screen.pages.style import STYLES, Marks, columns, fit, line, rule
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
@@ -159,7 +159,7 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
     return out
 
 
-def _level(answer: Answer, found: Decision) -> Level:
+def _level(answer: NodeAnswer, found: Decision) -> Level:
     if answer.part == "out":
         return Level.NOTE
     vote = found.vote
@@ -168,13 +168,13 @@ def _level(answer: Answer, found: Decision) -> Level:
     return Level.GOOD if answer.worth is Answered.RIGHT else Level.WARN
 
 
-def _is_astray(answer: Answer, found: Decision) -> bool:
+def _is_astray(answer: NodeAnswer, found: Decision) -> bool:
     """Whether its state is not the fault-free one."""
     golden = found.golden_state if found.notable else found.state
     return bool(answer.state_digest) and answer.state_digest != golden
 
 
-def _says(answer: Answer) -> str:
+def _says(answer: NodeAnswer) -> str:
     if answer.status != "done":
         return answer.reason or answer.status
     return {"": "agrees", "dissents": "another output", "latent": "another state"}.get(
@@ -206,7 +206,7 @@ def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
     return out
 
 
-def _difference(item: Difference, width: int, marks: Marks, *, again: bool) -> Text:
+def _difference(item: OutputDifference, width: int, marks: Marks, *, again: bool) -> Text:
     agreed, there = line(), line()
     for a, b in zip(item.agreed, item.found, strict=False):
         style = "" if a == b else "bold underline"
@@ -222,7 +222,7 @@ def _difference(item: Difference, width: int, marks: Marks, *, again: bool) -> T
     )  # fmt: skip
 
 
-def _bits(item: Difference) -> str:
+def _bits(item: OutputDifference) -> str:
     """Which bits differ: `256.4`; or how many, if there are more than a few."""
     found = [
         f"{item.offset + at}.{bit}"

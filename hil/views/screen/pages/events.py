@@ -9,7 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Event, Level, Scene
+from hil.views.screen.model.facts import EventLine, Level, Scene
 from hil.views.screen.pages.overview import event_line
 from hil.views.screen.pages.style import CURSOR, STYLES, WORDS, Marks, fit, line, rule
 from hil.views.style import DIM, WARN, flight_time, plural
@@ -39,7 +39,7 @@ class Filter:
         return ", ".join([*parts, *([f"with `{self.text}`"] if self.text else [])])
 
 
-def filtered(events: Sequence[Event], by: Filter) -> list[Event]:
+def filtered(events: Sequence[EventLine], by: Filter) -> list[EventLine]:
     """The events that a filter lets through."""
     wanted = by.text.lower()
     return [
@@ -51,7 +51,7 @@ def filtered(events: Sequence[Event], by: Filter) -> list[Event]:
 
 
 def events_page(
-    scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[Event], by: Filter,
+    scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[EventLine], by: Filter,
     cursor: int | None, *, complete: bool, width: int, height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
     """The whole page; the event under the cursor is always on it, and without a cursor (None) the

@@ -7,7 +7,7 @@ from typing import Final
 from rich.text import Text
 
 from hil.views.screen.model.facts import Level
-from hil.views.screen.model.verdict_strip import Mark
+from hil.views.screen.model.verdict_strip import StripMark
 from hil.views.screen.pages.style import MARK_STYLES, MARK_WORDS, STYLES, Marks, line
 from hil.views.style import HEAD
 
@@ -42,7 +42,7 @@ def help_lines(marks: Marks) -> list[Text]:
     parts = [line("   ")]
     parts += [
         line((marks.strip[mark], MARK_STYLES[mark]), f" {MARK_WORDS[mark]}  ")
-        for mark in list(Mark)[2:]
+        for mark in list(StripMark)[2:]
     ]
     out.append(line(*parts))
     orbit = ((marks.sun, "sunlight"), (marks.shade, "penumbra"), (marks.dark, "eclipse"),

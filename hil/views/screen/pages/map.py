@@ -19,7 +19,7 @@ from hil.views.screen.pages.coastline import is_land
 from hil.views.screen.pages.style import LAND, Marks, fit, line, rule
 from hil.views.style import BAD, DIM, HEAD, WARN
 
-__all__ = ["Sky", "map_page", "world"]
+__all__ = ["MapSky", "map_page", "world"]
 
 _NORTH: Final = 84.0
 _SOUTH: Final = -84.0
@@ -28,7 +28,7 @@ _QUARTERS: Final = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 
 @dataclass(frozen=True, slots=True)
-class Sky:
+class MapSky:
     """What is drawn: the track of an orbit behind and an hour ahead, the anomaly in cells of
     `step_deg`, and where upsets happened with how many."""
 
@@ -38,7 +38,7 @@ class Sky:
     step_deg: int = 3
 
 
-def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> list[Text]:
+def map_page(scene: Scene, sky: MapSky, width: int, height: int, marks: Marks) -> list[Text]:
     """The whole page."""
     here = _here(sky.track, scene.t_us)
     right = "" if here is None else _coordinates(here)
@@ -48,7 +48,7 @@ def map_page(scene: Scene, sky: Sky, width: int, height: int, marks: Marks) -> l
             *out,
             line(""),
             line("   This run has no orbit: upsets come at the rates of its scenario."),
-            *world(Sky(), None, 0, width, height - 4, marks),
+            *world(MapSky(), None, 0, width, height - 4, marks),
         ]
     out += world(sky, here, scene.t_us, width, height - 2, marks)
     hits = sum(count for *_, count in sky.upsets)
@@ -75,7 +75,7 @@ def _here(track: Sequence[Place], now_us: int) -> Place | None:
 
 
 def world(
-    sky: Sky, here: Place | None, now_us: int, width: int, height: int, marks: Marks
+    sky: MapSky, here: Place | None, now_us: int, width: int, height: int, marks: Marks
 ) -> list[Text]:
     """The map alone: `height` lines of `width` characters."""
     if height < 1 or width < 4:
@@ -153,7 +153,7 @@ def _spot(place: Place | None, width: int, height: int) -> tuple[int, int] | Non
     return _at(place.latitude_deg, place.longitude_deg, width, height)
 
 
-def _outline(sky: Sky, width: int, height: int) -> set[tuple[int, int]]:
+def _outline(sky: MapSky, width: int, height: int) -> set[tuple[int, int]]:
     """The cells of the anomaly that have one outside it as a neighbour."""
     step = sky.step_deg
     inside: set[tuple[int, int]] = set()

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hil.views.screen.model import health
 from hil.views.screen.model.curves import Curve, History
-from hil.views.screen.model.facts import Event, NodeFacts, Scene
+from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
 from hil.views.screen.pages.overview import event_line
 from hil.views.screen.pages.style import STYLES, Marks, Part, fit, line, number, rule, spark
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, duration, flight_time
@@ -23,7 +23,7 @@ _ROW: Final = ("voting", "suspect", "resync", "restart", "reset", "power_cycle",
 
 
 def node_page(
-    scene: Scene, node: NodeFacts, past: History, events: Sequence[Event], *, width: int,
+    scene: Scene, node: NodeFacts, past: History, events: Sequence[EventLine], *, width: int,
     height: int, marks: Marks,
 ) -> list[Text]:  # fmt: skip
     """The whole page."""

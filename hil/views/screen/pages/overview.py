@@ -14,7 +14,15 @@ from rich.text import Text
 from hil.views.correctness import Answered
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Event, Level, NodeFacts, Place, Plant, Run, Scene
+from hil.views.screen.model.facts import (
+    EventLine,
+    Level,
+    NodeFacts,
+    Place,
+    PlantReading,
+    Run,
+    Scene,
+)
 from hil.views.screen.model.verdict_strip import Cell
 from hil.views.screen.pages.large_letters import big
 from hil.views.screen.pages.style import (
@@ -118,7 +126,7 @@ def _two_lines(text: str, width: int) -> tuple[str, str]:
 
 
 def _small_banner(
-    scene: Scene, alarms: Sequence[Alarm], found: health.Health, width: int, marks: Marks
+    scene: Scene, alarms: Sequence[Alarm], found: health.NodeHealth, width: int, marks: Marks
 ) -> list[Text]:
     """The same where there is no room for large letters."""
     style = GOOD if found.level is Level.GOOD else STYLES[found.level]
@@ -547,9 +555,9 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
     if plant is None or not scene.plants:
         return []
     bin_us = _bin_us(room)
-    by_bin: dict[int, Plant] = {(p.t_us - begin) // bin_us: p for p in scene.plants}
-    held: list[Plant | None] = []
-    newest: Plant | None = None
+    by_bin: dict[int, PlantReading] = {(p.t_us - begin) // bin_us: p for p in scene.plants}
+    held: list[PlantReading | None] = []
+    newest: PlantReading | None = None
     for k in range(now + 1):
         newest = by_bin.get(k, newest)
         held.append(newest)
@@ -579,7 +587,9 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
 # --- ticker ---------------------------------------------------------------------------------------
 
 
-def ticker(events: Sequence[Event], run: Run, width: int, height: int, marks: Marks) -> list[Text]:
+def ticker(
+    events: Sequence[EventLine], run: Run, width: int, height: int, marks: Marks
+) -> list[Text]:
     """What happened last."""
     out = [rule("LAST EVENTS", width, marks)]
     if not events:
@@ -588,7 +598,7 @@ def ticker(events: Sequence[Event], run: Run, width: int, height: int, marks: Ma
     return out
 
 
-def event_line(event: Event, run: Run, width: int, marks: Marks) -> Text:
+def event_line(event: EventLine, run: Run, width: int, marks: Marks) -> Text:
     """One event: how bad, when, where, what."""
     times = f" (x{event.count:,}{'+' * event.more})" if event.count > 1 else ""
     if times and event.first is not None:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.text import Span, Text
 
 from hil.views.screen.model.facts import Level
-from hil.views.screen.model.verdict_strip import Mark
+from hil.views.screen.model.verdict_strip import StripMark
 from hil.views.style import BAD, DIM, HEAD, WARN, Glyphs
 
 __all__ = ["CURSOR", "STALE", "STYLES", "WORDS", "Marks", "columns", "fit", "line", "rule", "spark"]
@@ -26,13 +26,13 @@ LAND: Final = "grey30"
 BAND: Final = "on grey15"
 
 MARK_WORDS: Final = {
-    Mark.NONE: "nothing", Mark.UNREAD: "not read yet", Mark.AGREED: "agreed", Mark.HIT: "hit",
-    Mark.OUTVOTED: "outvoted", Mark.REDONE: "redone", Mark.NO_OUTPUT: "no output",
-    Mark.WRONG: "WRONG",
+    StripMark.NONE: "nothing", StripMark.UNREAD: "not read yet", StripMark.AGREED: "agreed", StripMark.HIT: "hit",
+    StripMark.OUTVOTED: "outvoted", StripMark.REDONE: "redone", StripMark.NO_OUTPUT: "no output",
+    StripMark.WRONG: "WRONG",
 }  # fmt: skip
 MARK_STYLES: Final = {
-    Mark.NONE: DIM, Mark.UNREAD: DIM, Mark.AGREED: DIM, Mark.HIT: "", Mark.OUTVOTED: WARN,
-    Mark.REDONE: WARN, Mark.NO_OUTPUT: BAD, Mark.WRONG: BAD,
+    StripMark.NONE: DIM, StripMark.UNREAD: DIM, StripMark.AGREED: DIM, StripMark.HIT: "", StripMark.OUTVOTED: WARN,
+    StripMark.REDONE: WARN, StripMark.NO_OUTPUT: BAD, StripMark.WRONG: BAD,
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class Marks(Glyphs):
             Level.GOOD: self.ok, Level.NOTE: self.none, Level.WARN: self.warn, Level.BAD: self.bad
         }  # fmt: skip
         strip = " ?-.^rx!" if ascii_only else " ░─•▲↺✘‼"
-        self.strip = {mark: strip[mark] for mark in Mark}
+        self.strip = {mark: strip[mark] for mark in StripMark}
         self.blocks = "_.-=+*%#" if ascii_only else "▁▂▃▄▅▆▇█"
         self.pipe = "|" if ascii_only else "│"
         self.sun, self.shade, self.dark = ("#", "+", ".") if ascii_only else ("█", "▒", "░")
