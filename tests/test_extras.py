@@ -15,8 +15,12 @@ from packaging.requirements import Requirement
 from hil.extras import install_command
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [*(ROOT / "hil").rglob("*.py"), *(ROOT / "boards").glob("*"), *ROOT.glob("*.md"),
-           *(ROOT / "csrc").rglob("*.md")]  # fmt: skip
+SOURCES = [
+    *(ROOT / "hil").rglob("*.py"),
+    *(ROOT / "boards").glob("*"),
+    *ROOT.glob("*.md"),
+    *(ROOT / "csrc").rglob("*.md"),
+]
 DECLARED = metadata.metadata("hil-flight").get_all("Provides-Extra") or []
 
 

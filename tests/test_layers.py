@@ -229,9 +229,14 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.M
 
 # The C library that layers below port may use: nothing that does input or output, or allocates.
 FREESTANDING = {
-    "limits.h", "stddef.h", "stdint.h", "string.h",
-    "immintrin.h", "nmmintrin.h", "arm_acle.h",  # the compiler's own
-}  # fmt: skip
+    "limits.h",
+    "stddef.h",
+    "stdint.h",
+    "string.h",
+    "immintrin.h",
+    "nmmintrin.h",
+    "arm_acle.h",  # the compiler's own
+}
 
 
 def c_layer(path: Path) -> str:

@@ -41,10 +41,19 @@ _TIMEOUT_S: Final = 600
 # The same as csrc/CMakeLists.txt: bits must not depend on who compiles. But for the warnings: one
 # that a compiler of tomorrow has thought of must not keep an agent from its board.
 _FLAGS: Final = (
-    "-std=c11", "-O2", "-ftree-vectorize", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64",
-    "-fvisibility=hidden", "-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector",
-    "-static", "-no-pie", "-s",
-)  # fmt: skip
+    "-std=c11",
+    "-O2",
+    "-ftree-vectorize",
+    "-D_GNU_SOURCE",
+    "-D_FILE_OFFSET_BITS=64",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
+    "-fno-tree-slp-vectorize",
+    "-fno-stack-protector",
+    "-static",
+    "-no-pie",
+    "-s",
+)
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
 _REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every target)"
 
@@ -64,20 +73,33 @@ class BuildTarget:
 
 TARGETS: Final = (
     BuildTarget(
-        "aarch64", "aarch64-linux-musl",
-        ("aarch64-linux-gnu", "aarch64-linux-musl", "aarch64-unknown-linux-gnu"), 183, 64,
+        "aarch64",
+        "aarch64-linux-musl",
+        ("aarch64-linux-gnu", "aarch64-linux-musl", "aarch64-unknown-linux-gnu"),
+        183,
+        64,
         ("arm64",),
     ),
     BuildTarget(
-        "x86-64", "x86_64-linux-musl", ("x86_64-linux-gnu", "x86_64-linux-musl"), 62, 64,
+        "x86-64",
+        "x86_64-linux-musl",
+        ("x86_64-linux-gnu", "x86_64-linux-musl"),
+        62,
+        64,
         ("x86_64", "amd64"),
     ),
-    BuildTarget("riscv64", "riscv64-linux-musl", ("riscv64-linux-gnu", "riscv64-linux-musl"), 243, 64),
     BuildTarget(
-        "armv7", "arm-linux-musleabihf", ("arm-linux-gnueabihf", "armv7l-linux-musleabihf"), 40, 32,
+        "riscv64", "riscv64-linux-musl", ("riscv64-linux-gnu", "riscv64-linux-musl"), 243, 64
+    ),
+    BuildTarget(
+        "armv7",
+        "arm-linux-musleabihf",
+        ("arm-linux-gnueabihf", "armv7l-linux-musleabihf"),
+        40,
+        32,
         ("armv7l", "armv8l", "armhf", "arm"),
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +253,13 @@ def build_agent(
 def _compile(command: list[str], target: BuildTarget) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S,
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
             check=False,
-        )  # fmt: skip
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"the compiler failed: {error}", remedy=_REMEDY) from error
     if done.returncode != 0:
@@ -275,10 +301,10 @@ def cache_dir() -> Path:
 def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: None) -> Path:
     """An agent for `target`, built at most once from these sources by this compiler. $HIL_AGENT_X
     (X: the target in capitals) names one instead. SetupError."""
-    if (given := _given(target)) is not None:
+    if (given := _from_environment(target)) is not None:
         return given
     compiler = find_compiler(target)
-    kept = _kept(target, compiler)
+    kept = _from_cache(target, compiler)
     if not kept.is_file():
         build_agent(target, kept, compiler, say)
     return kept
@@ -286,10 +312,13 @@ def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: Non
 
 def cached_agent_is_there(target: BuildTarget) -> bool:
     """Whether `cached_agent` would compile nothing. SetupError as there."""
-    return _given(target) is not None or _kept(target, find_compiler(target)).is_file()
+    return (
+        _from_environment(target) is not None
+        or _from_cache(target, find_compiler(target)).is_file()
+    )
 
 
-def _given(target: BuildTarget) -> Path | None:
+def _from_environment(target: BuildTarget) -> Path | None:
     """The agent that the environment names."""
     name = f"HIL_AGENT_{target.name.upper().replace('-', '_')}"
     given = os.environ.get(name)
@@ -304,7 +333,7 @@ def _given(target: BuildTarget) -> Path | None:
     return Path(given)
 
 
-def _kept(target: BuildTarget, compiler: Compiler) -> Path:
+def _from_cache(target: BuildTarget, compiler: Compiler) -> Path:
     """Where the one of these sources by this compiler is kept."""
     key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS)).encode())
     folder = assets.sources_dir()

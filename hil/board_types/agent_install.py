@@ -181,9 +181,13 @@ def _run(command: Sequence[str], cwd: Path | None = None, *, capture: bool = Fal
         raise SetupError(f"there is no {command[0]} here", remedy="sudo apt install openssh-client")
     try:
         done = subprocess.run(
-            command, cwd=cwd, text=True, check=False, timeout=_TIMEOUT_S,
+            command,
+            cwd=cwd,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
             stdout=subprocess.PIPE if capture else None,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         raise LinkError(f"`{' '.join(command)}` took longer than {_TIMEOUT_S} s") from None
     if done.returncode != 0:

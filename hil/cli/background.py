@@ -43,7 +43,7 @@ class BackgroundRun:
         if self.running:
             self._process.send_signal(signal.SIGINT)
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """It goes on without us."""
         self._said.close()
         self._process.returncode = 0  # nobody waits for it, and Python need not complain of that

@@ -74,9 +74,14 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
     return Prepared(
-        loaded.scenario, run_dir, resume=False, made=out is None, file=loaded.file, plant=plant,
+        loaded.scenario,
+        run_dir,
+        resume=False,
+        made=out is None,
+        file=loaded.file,
+        plant=plant,
         left_out=loaded.left_out,
-    )  # fmt: skip
+    )
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:

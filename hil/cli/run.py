@@ -93,9 +93,15 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     from hil.scenario import Overrides
 
     overrides = Overrides(
-        scheme=scheme, board=boards, bench=bench, seed=seed, frames=frames, duration=duration,
-        pace=pace, accel=accel,
-    )  # fmt: skip
+        scheme=scheme,
+        board=boards,
+        bench=bench,
+        seed=seed,
+        frames=frames,
+        duration=duration,
+        pace=pace,
+        accel=accel,
+    )
     if not (no_tui or as_json or quiet) and has_screen():
         return _run_on_screen(scenario, overrides, out, resume, ascii_only=ascii_only)
     with signals() as stop:
@@ -128,16 +134,21 @@ def _run_on_screen(
     session.reports = None  # they are the background run's
     background = BackgroundRun(words)
     try:
-        left = show([run_dir], ascii_only=wants_ascii(ascii_only), end_run=background.interrupt,
-                    over=lambda: not background.running, control=Socket())  # fmt: skip
+        left = show(
+            [run_dir],
+            ascii_only=wants_ascii(ascii_only),
+            end_run=background.interrupt,
+            over=lambda: not background.running,
+            control=Socket(),
+        )
     except Exception:
         if background.running:
             say(_goes_on(run_dir))
-            background.let_go()
+            background.detach()
         raise
     if left == "detached" and background.running:
         say(_goes_on(run_dir))
-        background.let_go()
+        background.detach()
         return Exit.INTERRUPTED
     code, said = background.finish()
     if said:
@@ -184,9 +195,14 @@ def _run(
         if inbox is not None:
             more["inbox"] = inbox
         loop = Loop(
-            scenario, run_dir, on_progress=display.update if display else None, stop=stop.asked,
-            plant=prepared.plant, left_out=prepared.left_out, **more,
-        )  # fmt: skip
+            scenario,
+            run_dir,
+            on_progress=display.update if display else None,
+            stop=stop.asked,
+            plant=prepared.plant,
+            left_out=prepared.left_out,
+            **more,
+        )
         try:
             result = loop.run()
         except BaseException:

@@ -17,12 +17,37 @@ if TYPE_CHECKING:
 __all__ = ["RUN_KEYS", "Session", "recorded", "session"]
 
 RUN_KEYS: Final = (
-    "outcome", "exit_code", "name", "run_dir", "run_digest", "reproducible", "seed", "frames",
-    "planned_frames", "wall_s", "verdicts", "upsets", "recoveries", "availability", "slips",
-    "unexplained", "held_back", "accel", "expectations", "not_covered", "left_out", "metrics",
-    "lost_boards", "not_reproducible", "skipped", "plant", "commands", "aborted_by",
-    "held_frames", "campaign_mode",
-)  # fmt: skip
+    "outcome",
+    "exit_code",
+    "name",
+    "run_dir",
+    "run_digest",
+    "reproducible",
+    "seed",
+    "frames",
+    "planned_frames",
+    "wall_s",
+    "verdicts",
+    "upsets",
+    "recoveries",
+    "availability",
+    "slips",
+    "unexplained",
+    "held_back",
+    "accel",
+    "expectations",
+    "not_covered",
+    "left_out",
+    "metrics",
+    "lost_boards",
+    "not_reproducible",
+    "skipped",
+    "plant",
+    "commands",
+    "aborted_by",
+    "held_frames",
+    "campaign_mode",
+)
 """Keys that the JSON of `hil run` always has; null where nothing is known."""
 
 
@@ -53,9 +78,11 @@ class Session:
 
         self.identity = run_folder.identity(scenario)
         self.known.update(
-            name=scenario.name, seed=scenario.seed, accel=scenario.upsets.accel,
+            name=scenario.name,
+            seed=scenario.seed,
+            accel=scenario.upsets.accel,
             planned_frames=scenario.frame_count,
-        )  # fmt: skip
+        )
 
     @property
     def out(self) -> Path | None:

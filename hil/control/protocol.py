@@ -101,39 +101,62 @@ COMMANDS: Final[Mapping[str, Command]] = {
         ),
         Command("power_on", "give a board its power back", (_NODE,), ("power_on b",)),
         Command(
-            "reset", "start a board's agent anew, then heal it", (_NODE,), ("reset b",),
+            "reset",
+            "start a board's agent anew, then heal it",
+            (_NODE,),
+            ("reset b",),
             destructive=True,
         ),
         Command(
-            "restart", "give a node a new worker, then heal it", (_NODE,), ("restart b",),
+            "restart",
+            "give a node a new worker, then heal it",
+            (_NODE,),
+            ("restart b",),
             destructive=True,
         ),
         Command(
-            "isolate", "take a node out of the group until `reintegrate`", (_NODE,),
-            ("isolate b",), destructive=True,
+            "isolate",
+            "take a node out of the group until `reintegrate`",
+            (_NODE,),
+            ("isolate b",),
+            destructive=True,
         ),
-        Command("reintegrate", "heal an isolated node and bring it back", (_NODE,),
-                ("reintegrate b",)),
+        Command(
+            "reintegrate", "heal an isolated node and bring it back", (_NODE,), ("reintegrate b",)
+        ),
         Command("pause", "no more frames until `resume`", (), ("pause",)),
         Command("resume", "go on after `pause`", (), ("resume",)),
         Command(
-            "pace", "how fast frames follow each other",
+            "pace",
+            "how fast frames follow each other",
             (Argument("pace", "realtime, free, or a factor such as 60x"),),
             ("pace 10x", "pace free"),
         ),
         Command("end", "end the run now, as Ctrl-C does", (), ("end",), destructive=True),
         Command(
-            "acknowledge", "an alarm was seen; only recorded",
-            (Argument("alarm", "name of the alarm"),), ("acknowledge battery.low",), steers=False,
+            "acknowledge",
+            "an alarm was seen; only recorded",
+            (Argument("alarm", "name of the alarm"),),
+            ("acknowledge battery.low",),
+            steers=False,
         ),
         Command(
-            "note", "a remark into the record", (Argument("text", "what to remember"),),
-            ('note "fan replaced"',), steers=False,
+            "note",
+            "a remark into the record",
+            (Argument("text", "what to remember"),),
+            ('note "fan replaced"',),
+            steers=False,
         ),
-        Command("status", "where the run is; not recorded", (), ("status",),
-                recorded=False, steers=False),
+        Command(
+            "status",
+            "where the run is; not recorded",
+            (),
+            ("status",),
+            recorded=False,
+            steers=False,
+        ),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +218,14 @@ def answer_of(line: bytes) -> Answer | None:
     try:
         told = json.loads(line)
         return Answer(
-            bool(told["ok"]), str(told["text"]), str(told["error"]), told["id"], told["number"],
-            told["frame"], dict(told["data"]),
-        )  # fmt: skip
+            bool(told["ok"]),
+            str(told["text"]),
+            str(told["error"]),
+            told["id"],
+            told["number"],
+            told["frame"],
+            dict(told["data"]),
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

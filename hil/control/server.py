@@ -141,7 +141,7 @@ class Server:
                 os.unlink(SOCKET_NAME, dir_fd=self._folder)
         self.inbox.close()
         self._closing = True
-        self._rouse()
+        self._wake_selector()
         self._thread.join()
         self._ends.close()
 
@@ -158,9 +158,9 @@ class Server:
 
     def _reply(self, connection: _Connection, answer: Answer) -> None:
         self._answers.append((connection, answer))
-        self._rouse()
+        self._wake_selector()
 
-    def _rouse(self) -> None:
+    def _wake_selector(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake already
             self._wake.send(b"!")
 
@@ -175,7 +175,7 @@ class Server:
                 failures += 1
                 self._drop_all()
         with contextlib.suppress(Exception):
-            self._farewell()
+            self._close_clients()
         self._drop_all()
 
     def _drop_all(self) -> None:
@@ -218,13 +218,13 @@ class Server:
             return
         self._connections.add(connection)
         if connection.peer.uid != os.geteuid():
-            self._turn_away(connection, "denied", "only the user who started the run commands it")
+            self._reject(connection, "denied", "only the user who started the run commands it")
         elif len(self._connections) > _CLIENTS_MAX:
-            self._turn_away(connection, "busy", f"{_CLIENTS_MAX} clients are connected already")
+            self._reject(connection, "busy", f"{_CLIENTS_MAX} clients are connected already")
         else:
             self._watch(connection)
 
-    def _turn_away(self, connection: _Connection, error: str, text: str) -> None:
+    def _reject(self, connection: _Connection, error: str, text: str) -> None:
         """Said once, without waiting for it to be read."""
         with contextlib.suppress(OSError):
             connection.socket.send(Answer(False, text, error).line())
@@ -323,9 +323,9 @@ class Server:
         now_s = time.monotonic()
         for connection in list(self._connections):
             if connection.stalls and now_s - connection.since_s > _STALLED_S:
-                self._turn_away(connection, "malformed", f"nothing for {_STALLED_S:g} s")
+                self._reject(connection, "malformed", f"nothing for {_STALLED_S:g} s")
 
-    def _farewell(self) -> None:
+    def _close_clients(self) -> None:
         """The last answers, for those who read them now."""
         deadline_s = time.monotonic() + _FAREWELL_S
         self._hand_out()

@@ -6,7 +6,7 @@ judgement    from the results of a frame to its verdict, outcomes and orders
 healing      carrying out repairs, and taking boards up that are back
 quiet        frames in which nothing can happen: in batches, or skipped
 checkup      how boards, links and supplies are, once in a while
-chronicle    what has become of the parts, written into the record
+recorder    what has become of the parts, written into the record
 snapshots    the parts as plain data, and back, so that a run can be taken up again
 ending       what a run came to
 """

@@ -31,15 +31,15 @@ _BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, Upse
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
 
-def close_books(parts: Parts, chronicle: Recorder, agreed: Verdict | None) -> None:
+def close_books(parts: Parts, recorder: Recorder, agreed: Verdict | None) -> None:
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
-    parts.delivery.close_cuts()
-    for upset in parts.delivery.ask_again({}, at_end=True):
+    parts.injector.close_cuts()
+    for upset in parts.injector.ask_again({}, at_end=True):
         parts.classifier.told_of(upset)
-    chronicle.delivery_notes(last)
-    for upset in parts.delivery.uncollected:
+    recorder.delivery_notes(last)
+    for upset in parts.injector.uncollected:
         if upset.state != "armed":
             pass  # a power loss of which the board has just told
         elif upset.verified:  # a latch-up that nobody ended
@@ -50,10 +50,10 @@ def close_books(parts: Parts, chronicle: Recorder, agreed: Verdict | None) -> No
         parts.classifier.injected(upset)
     for node in parts.nodes:
         parts.classifier.settle(last, node.name, at_end=True)
-    chronicle.outcomes()
-    chronicle.transitions()
+    recorder.outcomes()
+    recorder.transitions()
     parts.metrics.end(agreed)
-    parts.metrics.held_back = parts.injector.held_back
+    parts.metrics.held_back = parts.planner.held_back
     parts.metrics.isolated = len(parts.recovery.in_state(NodeState.ISOLATED))
 
 
@@ -63,7 +63,7 @@ def lost_boards(parts: Parts, writer: Writer, agreed: Verdict | None) -> tuple[L
     answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
     last frame."""
     last = parts.golden.next_frame - 1
-    back = {node.name for node in parts.rig.returned()}
+    back = {node.name for node in parts.rig.reconnected()}
     unheard = [n for n in parts.nodes if n.name not in back and _is_unheard(parts, n, agreed)]
     present = parts.rig.health([n for n in unheard if n.link.connected])
     lost = []
@@ -81,7 +81,7 @@ def _is_unheard(parts: Parts, node: Node, agreed: Verdict | None) -> bool:
         return False
     if parts.recovery.state(node.name) is not NodeState.ISOLATED:
         return agreed is not None and agreed.ballots[node.index].status == SILENT
-    given_up = parts.rig.attendant.is_listening(node.name)
+    given_up = parts.rig.reconnector.is_listening(node.name)
     return not node.link.connected and not given_up
 
 
@@ -89,7 +89,7 @@ def _was_taken_out(parts: Parts, writer: Writer, node: Node, since: int) -> bool
     """An upset of the run took the board away, and it has not had the time to come back."""
     if not writer.hit_its_board(node.name, since):
         return False
-    sought_us = parts.rig.attendant.sought_us(node.name)
+    sought_us = parts.rig.reconnector.sought_us(node.name)
     return sought_us is None or sought_us < max(boot_timeout_us(node.board), BOOT_PATIENCE_US)
 
 
@@ -98,7 +98,7 @@ def result_of(
     writer: Writer,
     run_dir: Path,
     calibration: Calibration,
-    steward: PlantCoupling | None,
+    coupling: PlantCoupling | None,
     *,
     aborted_by: str,
     agreed: Verdict | None,
@@ -110,7 +110,7 @@ def result_of(
     planned = events_until(scenario, parts.nominal(end))
     upsets = upset_counts(writer.upset_kinds(), planned, writer.events_injected())
     measured = flat(metrics, upsets, scenario.upsets.accel)
-    plant = None if steward is None else steward.measured(end, parts.t_us(end))
+    plant = None if coupling is None else coupling.measured(end, parts.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)
     lost = lost_boards(parts, writer, agreed)
@@ -124,7 +124,7 @@ def result_of(
         ),
         run_dir=run_dir,
         run_digest=writer.run_digest(),
-        not_reproducible=not_reproducible(parts, writer, steward),
+        not_reproducible=not_reproducible(parts, writer, coupling),
         skipped=metrics.skipped,
         plant=plant,
         seed=scenario.seed,
@@ -153,11 +153,11 @@ def result_of(
     )
 
 
-def write_result(result: RunResult, parts: Parts, chronicle: Recorder) -> None:
+def write_result(result: RunResult, parts: Parts, recorder: Recorder) -> None:
     """Write the result into the record, and the reports beside it. Raises RecordError, also if the
     record is not in its place any more."""
-    writer = chronicle.writer
-    identities = chronicle.identities()
+    writer = recorder.writer
+    identities = recorder.identities()
     for index, identity in enumerate(identities):  # a board that started anew may have a new port
         writer.node(index, identity)
     content = run_folder.ended(
@@ -173,7 +173,7 @@ def write_result(result: RunResult, parts: Parts, chronicle: Recorder) -> None:
     write_reports(result.run_dir, {**content, "record_digest": digest})
 
 
-def not_reproducible(parts: Parts, writer: Writer, steward: PlantCoupling | None) -> str:
+def not_reproducible(parts: Parts, writer: Writer, coupling: PlantCoupling | None) -> str:
     """Why equal seeds need not give equal digests: because somebody steered, or real time decided
     what was hit or missed. Empty if they do."""
     count = writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])
@@ -191,7 +191,7 @@ def not_reproducible(parts: Parts, writer: Writer, steward: PlantCoupling | None
         return "what an operating system does next depends on real time"
     if not parts.virtual and any(e.us is not None for e in parts.scenario.upsets.events):
         return "upsets with `us:` hit by real time (`tick:` does not)"
-    if steward is not None and steward.reported:
+    if coupling is not None and coupling.reported:
         return "the plant follows what boards measure (`feedback: model` does not)"
     agents = [] if parts.virtual else writer.nodes_hit([UpsetTarget.AGENT])
     if agents:

@@ -36,19 +36,19 @@ class FastForward:
     def __init__(
         self,
         parts: Parts,
-        chronicle: Recorder,
-        healer: RepairScheduler,
-        judge: VerdictStage,
-        steward: PlantCoupling | None,
+        recorder: Recorder,
+        scheduler: RepairScheduler,
+        verdicts: VerdictStage,
+        coupling: PlantCoupling | None,
         *,
         batches: bool,
         skips: bool,
     ) -> None:
         self._parts = parts
-        self._chronicle = chronicle
-        self._healer = healer
-        self._judge = judge
-        self._steward = steward
+        self._recorder = recorder
+        self._scheduler = scheduler
+        self._verdicts = verdicts
+        self._coupling = coupling
         # What was voted on last must be known whole where it may be held: batches keep digests.
         self._batches = batches and not parts.rules.holds
         self._skips = skips
@@ -61,13 +61,13 @@ class FastForward:
         parts = self._parts
         if parts.pacer.paced or not (self._batches or self._skips):
             return frame
-        if not parts.settled or parts.delivery.returning or any(parts.delivery.permanent.values()):
+        if not parts.settled or parts.injector.returning or any(parts.injector.permanent.values()):
             return frame
-        upset = parts.injector.next_frame
+        upset = parts.planner.next_frame
         end = parts.scenario.frame_count
         until = end if upset is None else min(end, upset)
-        if self._steward is not None:
-            until_us = self._steward.quiet_until_us()
+        if self._coupling is not None:
+            until_us = self._coupling.quiet_until_us()
             until = min(until, -(-until_us // parts.frame_us))
         return until - parts.metrics.skipped
 
@@ -78,7 +78,7 @@ class FastForward:
             return False
         count = until - frame - _AFTER_SKIP
         self._parts.metrics.count_skipped(count)
-        self._chronicle.writer.skip(frame, count, self._parts.t_us(frame))
+        self._recorder.writer.skip(frame, count, self._parts.t_us(frame))
         return True
 
     def batch(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
@@ -113,15 +113,15 @@ class FastForward:
         if not records:
             return False
         self._adapt(self._parts.rig.clock.now_us() - began_us)
-        last = self._healer.agreed = unpack(records[-size:])
+        last = self._scheduler.agreed = unpack(records[-size:])
         loud = last.kind is not usual_kind(last.voters) or not last.correct or bool(last.latent)
         quiet = len(records) // size - loud
         if quiet:
             parts.checkpoints.batched(parts.nodes, records[: quiet * size], size)
             parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
-            self._chronicle.writer.frames(records[: quiet * size], quiet)
+            self._recorder.writer.frames(records[: quiet * size], quiet)
         if loud:
-            self._judge.conclude(FrameWork(last.frame, results=self._results(last)))
+            self._verdicts.conclude(FrameWork(last.frame, results=self._results(last)))
         return True
 
     def _adapt(self, took_us: int) -> None:

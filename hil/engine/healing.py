@@ -31,9 +31,9 @@ class RepairScheduler:
     `frames_alone`: in how many frames in a row up to it one node had no other to compare with;
     `stop` ends the wait for a board."""
 
-    def __init__(self, parts: Parts, chronicle: Recorder, stop: Callable[[], bool]) -> None:
+    def __init__(self, parts: Parts, recorder: Recorder, stop: Callable[[], bool]) -> None:
         self._parts = parts
-        self._chronicle = chronicle
+        self._recorder = recorder
         self._stop = stop
         self._waited_in_vain = False
         self.agreed: Verdict | None = None
@@ -60,10 +60,10 @@ class RepairScheduler:
             if how.ok:
                 healed.add(action.node)
             if how.away:
-                recovery.away(frame, action)
+                recovery.on_absent(frame, action)
             else:
                 due += recovery.result(frame, action, how.ok)
-            self._chronicle.transitions()
+            self._recorder.transitions()
         return healed
 
     def _checked(self, verdict: Verdict, frame: int) -> Verdict:
@@ -83,7 +83,7 @@ class RepairScheduler:
         ok = again is not None and again.status == DONE
         spent_us = parts.rig.clock.now_us() - began_us
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
-        self._chronicle.repair(frame, node.name, "rollback", WAS_ALONE, how, ok=ok)
+        self._recorder.repair(frame, node.name, "rollback", WAS_ALONE, how, ok=ok)
         if again is None or again.status != DONE:
             return verdict
         ballots = list(verdict.ballots)
@@ -120,15 +120,15 @@ class RepairScheduler:
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
         believed = not is_alone(verdict) or parts.rules.believes_alone(self.frames_alone)
-        how = parts.mechanic.repair(action, node, verdict, sources, believed=believed)
+        how = parts.executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and may_return(node.board):
-            parts.rig.send_away(node, cycle=False)
+            parts.rig.exclude(node, cycle=False)
             how = replace(how, away=True)
-        parts.holdings.rearm_permanent(parts.delivery, [node], verdict.frame + 1)
-        self._chronicle.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
+        parts.holdings.rearm_permanent(parts.injector, [node], verdict.frame + 1)
+        self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
             if parts.recovery.was_out(node.name):
-                parts.mechanic.freshen(node)
+                parts.executor.freshen(node)
                 parts.checkpoints.begin_anew(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
@@ -159,9 +159,9 @@ class RepairScheduler:
     def bring_back(self, frame: int) -> None:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         parts = self._parts
-        if parts.rig.attendant.looking_for:
+        if parts.rig.reconnector.looking_for:
             self._take_in(frame)
-        for name in parts.delivery.power_due(frame):
+        for name in parts.injector.power_due(frame):
             if self.agreed is not None:
                 self.carry_out(parts.recovery.power_returned(frame - 1, name))
         self._try_the_isolated(frame)
@@ -172,7 +172,7 @@ class RepairScheduler:
         if self.agreed is None or len(recovery.in_service) >= parts.rules.needed:
             return
         for name in recovery.in_state(NodeState.ISOLATED):
-            if parts.by_name[name].powered and name not in parts.rig.attendant.looking_for:
+            if parts.by_name[name].powered and name not in parts.rig.reconnector.looking_for:
                 self.carry_out(recovery.last_resort(frame - 1, name))
 
     def _take_in(self, frame: int) -> None:
@@ -181,32 +181,32 @@ class RepairScheduler:
         parts = self._parts
         if not parts.recovery.in_service and not self._waited_in_vain:
             self._waited_in_vain = not self._wait_for_a_board()
-        for node in parts.rig.returned():
+        for node in parts.rig.reconnected():
             self._waited_in_vain = False
             self._tell_what_was_switched(frame, node)
-            actions = parts.recovery.returned(frame - 1, node.name)
-            self._chronicle.transitions()
+            actions = parts.recovery.on_reconnected(frame - 1, node.name)
+            self._recorder.transitions()
             self.carry_out(actions)
 
     def _tell_what_was_switched(self, frame: int, node: Node) -> None:
         """The board is back: what its boot id and uptime say of its power that was cut."""
         parts = self._parts
-        upset = parts.delivery.came_back(node)
+        upset = parts.injector.came_back(node)
         if upset is not None:  # its silence had another cause
             parts.classifier.withdrawn(upset)
-        self._chronicle.delivery_notes(frame)
+        self._recorder.delivery_notes(frame)
         if node.cycled_in_vain:
             node.cycled_in_vain = False
             how = Repaired(False, switched_nothing(node))
-            self._chronicle.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
+            self._recorder.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
             if upset is None:
-                self._chronicle.writer.note(frame, switched_nothing(node))
+                self._recorder.writer.note(frame, switched_nothing(node))
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig
         end_us = rig.clock.now_us() + rig.timing.lost_after_us
         while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
-            if rig.attendant.wait(min(left_us, _LOOK_US) / 1e6):
+            if rig.reconnector.wait(min(left_us, _LOOK_US) / 1e6):
                 return True
         return False
 
@@ -218,9 +218,9 @@ class RepairScheduler:
             result = results.get(name)
             if not may_return(node.board) or not node.powered:
                 continue
-            if name in rig.attendant.looking_for:
+            if name in rig.reconnector.looking_for:
                 continue
             if result is not None and result.status == SILENT:
-                rig.send_away(node, cycle=False)
+                rig.exclude(node, cycle=False)
             else:
                 rig.listen_to(node)

@@ -22,10 +22,10 @@ _PATIENCE_US: Final = 250_000
 class Checkup:
     """Of the run of `parts`."""
 
-    def __init__(self, parts: Parts, chronicle: Recorder, steward: PlantCoupling | None) -> None:
+    def __init__(self, parts: Parts, recorder: Recorder, coupling: PlantCoupling | None) -> None:
         self._parts = parts
-        self._chronicle = chronicle
-        self._steward = steward
+        self._recorder = recorder
+        self._coupling = coupling
         self._flags = FirmwareFlags()
         self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
 
@@ -35,7 +35,7 @@ class Checkup:
 
     def boards(self) -> None:
         """Ask the boards in service for their health, and see to their lines' rates."""
-        parts, writer, frame = self._parts, self._chronicle.writer, self._frame
+        parts, writer, frame = self._parts, self._recorder.writer, self._frame
         serving = [parts.by_name[name] for name in parts.recovery.in_service]
         able = [node for node in serving if node.link.connected]
         timing = Timing(parts.rig.timing.retry_us, _PATIENCE_US)
@@ -48,17 +48,17 @@ class Checkup:
                 writer.note(frame, note)
             if clock is not None:
                 writer.clock(frame, name, clock)
-            if self._steward is not None:
-                self._steward.heard(name, health)
+            if self._coupling is not None:
+                self._coupling.heard(name, health)
         for node in able:
-            parts.rig.rates.tend(node)
+            parts.rig.rates.adjust_rate(node)
         for node in parts.nodes:
             writer.link(frame, node.index, node.link.statistics)
         self.links()
 
     def links(self) -> None:
         """Take what has become of links and supplies."""
-        parts, writer = self._parts, self._chronicle.writer
+        parts, writer = self._parts, self._recorder.writer
         for seen in parts.rig.power.take():
             writer.power(self._frame, seen)
             if seen.error and (seen.node, seen.error) not in self._noted:

@@ -138,9 +138,9 @@ class Holdings:
         lasting.append(_Lasting(arm, last, node.loads, node.workers))
         self._lasting[node.name] = lasting
 
-    def rearm_permanent(self, delivery: Injector, nodes: list[Node], frame: int) -> None:
+    def rearm_permanent(self, injector: Injector, nodes: list[Node], frame: int) -> None:
         """Damaged cells of boards that have started anew are damaged again."""
-        for node, arm in delivery.rearm_permanent(nodes, frame):
+        for node, arm in injector.rearm_permanent(nodes, frame):
             self._lasts(node, arm)
 
     # --- snapshots ----------------------------------------------------------------------------

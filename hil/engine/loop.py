@@ -24,7 +24,7 @@ from hil.engine.health_poll import Checkup
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import Recorder
-from hil.engine.result import Progress, RunResult
+from hil.engine.result import RunProgress, RunResult
 from hil.engine.rounds import Rounds
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
@@ -68,7 +68,7 @@ class Loop:
         resume_run: bool = False,
         batch: bool = True,
         capture: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[RunProgress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
         inbox: Inbox | None = None,
         clock: Clock = HOST,
@@ -95,27 +95,27 @@ class Loop:
         self.golden = parts.golden
         self.rig = parts.rig
         self.recovery = parts.recovery
-        self.injector = parts.injector
+        self.planner = parts.planner
         self.limits = parts.limits
-        self.delivery = parts.delivery
+        self.injector = parts.injector
         self.pacer = parts.pacer
-        self._chronicle = Recorder(
+        self._recorder = Recorder(
             parts, lambda text: self._tell(text, self.golden.next_frame), left_out
         )
-        self.steward = _steward_of(self, parts)
-        self._healer = RepairScheduler(parts, self._chronicle, stop)
-        self._rounds = Rounds(parts, self._chronicle, self._healer, stop)
-        self._judge = VerdictStage(parts, self._chronicle, self._healer)
-        self._quiet = FastForward(
+        self.coupling = _coupling_of(self, parts)
+        self._scheduler = RepairScheduler(parts, self._recorder, stop)
+        self._rounds = Rounds(parts, self._recorder, self._scheduler, stop)
+        self._verdicts = VerdictStage(parts, self._recorder, self._scheduler)
+        self._fast_forward = FastForward(
             parts,
-            self._chronicle,
-            self._healer,
-            self._judge,
-            self.steward,
+            self._recorder,
+            self._scheduler,
+            self._verdicts,
+            self.coupling,
             batches=batch and parts.virtual and not capture,  # batches send nothing
             skips=scenario.plant is not None and scenario.plant.skip_quiet,
         )
-        self._checkup = Checkup(parts, self._chronicle, self.steward)
+        self._checkup = Checkup(parts, self._recorder, self.coupling)
         self._operator = None if inbox is None else Operator(self, inbox)
 
     # --- the whole run ------------------------------------------------------------------------
@@ -133,9 +133,9 @@ class Loop:
             stack.callback(self.rig.close)
             # One until the record is closed, for the reports; one until then, for the record.
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
-            stack.enter_context(self._chronicle.kept())
+            stack.enter_context(self._recorder.kept())
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
-            stack.push(self._chronicle.settled)
+            stack.push(self._recorder.settled)
             calibration = self._prepare()
             self._open_record(calibration)
             aborted_by = self._all_frames()
@@ -176,7 +176,7 @@ class Loop:
             limits.learn_steps(name, instructions_behind_ticks(self.rig, node, golden, steps))
             self.rig.load(node)
         limits.check()
-        self.injector.reach = limits.reach
+        self.planner.reach = limits.reach
 
     def _check_targets(self) -> None:
         for name, targets in needed_targets(self.scenario).items():
@@ -192,27 +192,32 @@ class Loop:
         """A new record, or that of the run that goes on, with everything brought to its place."""
         path = self.run_dir / "run.db"
         if not self._resume_run:
-            self._chronicle.create(path, calibration)
+            self._recorder.create(path, calibration)
         elif (snapshot := resume.read_snapshot(self.run_dir)) is not None:
-            self._chronicle.resume(path, snapshot.frame)
-            snapshots.take_up(snapshot, self.parts, self._healer, self._judge, self.steward)
+            self._recorder.resume(path, snapshot.frame)
+            snapshots.restore(snapshot, self.parts, self._scheduler, self._verdicts, self.coupling)
         else:  # it ended before its first snapshot: from the beginning
-            self._chronicle.resume(path, 0)
-        self._chronicle.beginning()
+            self._recorder.resume(path, 0)
+        self._recorder.beginning()
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
         write_reports(self.run_dir, run_folder.beginning(self.scenario, self.run_dir))
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
-        agreed = self._healer.agreed
-        ending.close_books(self.parts, self._chronicle, agreed)
+        agreed = self._scheduler.agreed
+        ending.close_books(self.parts, self._recorder, agreed)
         if self._tape is not None and self._tape.failure is not None:
             self.writer.note(self.golden.next_frame - 1, self._tape.failure)
         self._checkup.boards()
         result = ending.result_of(
-            self.parts, self.writer, self.run_dir, calibration, self.steward,
-            aborted_by=aborted_by, agreed=agreed,
-        )  # fmt: skip
-        ending.write_result(result, self.parts, self._chronicle)
+            self.parts,
+            self.writer,
+            self.run_dir,
+            calibration,
+            self.coupling,
+            aborted_by=aborted_by,
+            agreed=agreed,
+        )
+        ending.write_result(result, self.parts, self._recorder)
         return result
 
     # --- frames -------------------------------------------------------------------------------
@@ -226,7 +231,7 @@ class Loop:
             if self._stop():
                 self.writer.note(self.golden.next_frame, "aborted by the user")
                 return "the user"
-            turn = Turn.GO if self._operator is None else self._operator.turn()
+            turn = Turn.GO if self._operator is None else self._operator.poll()
             if turn is Turn.END:
                 return self._ended_by
             computed = turn is Turn.GO and self._go_on(self.golden.next_frame)
@@ -241,19 +246,19 @@ class Loop:
     def _go_on(self, frame: int) -> bool:
         """From `frame` on: one frame, or as many quiet ones as may go at once. False if they were
         skipped, so that nothing was computed."""
-        if self.steward is not None:
+        if self.coupling is not None:
             t_us = self.parts.t_us(frame)
-            if frame == 0 or t_us >= self.steward.next_us:
-                self.steward.turn(frame, t_us)
-        quiet_until = self._quiet.until(frame)
-        if self._quiet.skip(frame, quiet_until):
+            if frame == 0 or t_us >= self.coupling.next_us:
+                self.coupling.step(frame, t_us)
+        quiet_until = self._fast_forward.until(frame)
+        if self._fast_forward.skip(frame, quiet_until):
             return False
         due = self.parts.rig.clock.now_us() >= self._snapshot_at_us
-        if not self._quiet.batch(frame, quiet_until, snapshot_due=due):
+        if not self._fast_forward.batch(frame, quiet_until, snapshot_due=due):
             work = self._rounds.run(frame)
-            if self.steward is not None:
-                self.steward.saw(work.results)
-            self._judge.conclude(work)
+            if self.coupling is not None:
+                self.coupling.saw(work.results)
+            self._verdicts.conclude(work)
         self._checkup.links()
         return True
 
@@ -275,11 +280,11 @@ class Loop:
     def _take_snapshot(self, now: int) -> None:
         if now >= self._exact_at_us:  # not in every frame while one is waited for
             self._exact_at_us = now + _SNAPSHOT_US
-            why = ending.not_reproducible(self.parts, self.writer, self.steward)
+            why = ending.not_reproducible(self.parts, self.writer, self.coupling)
             self._exact = not why
-        if not snapshots.ready(self.parts, self._healer, exact=self._exact):
+        if not snapshots.ready(self.parts, self._scheduler, exact=self._exact):
             return
-        engine = (self.parts, self._healer, self._judge, self.steward)
+        engine = (self.parts, self._scheduler, self._verdicts, self.coupling)
         if snapshots.take(*engine, self.writer):
             self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
 
@@ -288,7 +293,7 @@ class Loop:
         if self._on_progress is not None:
             metrics = self.parts.metrics
             self._on_progress(
-                Progress(
+                RunProgress(
                     phase,
                     frame,
                     self.scenario.frame_count,
@@ -303,39 +308,39 @@ class Loop:
 
     @property
     def writer(self) -> Writer:
-        return self._chronicle.writer
+        return self._recorder.writer
 
     @property
     def recording(self) -> bool:
         """The record is open, or was: what becomes of the run folder is this run's doing."""
-        return self._chronicle.is_open
+        return self._recorder.is_open
 
     @property
     def can_repair(self) -> bool:
-        return self._healer.agreed is not None
+        return self._scheduler.agreed is not None
 
     def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        self._healer.carry_out(actions, at=frame)
-        self._chronicle.transitions()
+        self._scheduler.carry_out(actions, at=frame)
+        self._recorder.transitions()
 
     def follow(self, upset: Upset) -> None:
-        self.delivery.uncollected.remove(upset)
+        self.injector.uncollected.remove(upset)
         self.parts.classifier.injected(upset)
 
     def change_pace(self, factor: float | None) -> None:
         self.pacer.change(self.scenario.frame_us, factor)
-        self.time_was_let_pass()
+        self.skip_elapsed_time()
 
-    def time_was_let_pass(self) -> None:
+    def skip_elapsed_time(self) -> None:
         self.pacer.restart()
         self._rounds.forget_silence()  # nobody was asked: that nothing was heard means nothing
 
 
-def _steward_of(loop: Loop, parts: Parts) -> PlantCoupling | None:
+def _coupling_of(loop: Loop, parts: Parts) -> PlantCoupling | None:
     if parts.plant is None:
         return None
     from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
 
-    steward = PlantCoupling(loop, parts.scenario, parts.plant)
-    parts.delivery.latch_up = steward.latch_up
-    return steward
+    coupling = PlantCoupling(loop, parts.scenario, parts.plant)
+    parts.injector.latch_up = coupling.latch_up
+    return coupling

@@ -44,9 +44,9 @@ class Engine(Protocol):
     nodes: list[Node]
     golden: Golden
     recovery: RecoveryMachine
-    injector: UpsetPlanner
+    planner: UpsetPlanner
     limits: UpsetLimits
-    delivery: Injector
+    injector: Injector
     pacer: Pacer
     rig: Rig
 
@@ -63,7 +63,7 @@ class Engine(Protocol):
     def change_pace(self, factor: float | None) -> None:
         """Another pace from the next frame on."""
 
-    def time_was_let_pass(self) -> None:
+    def skip_elapsed_time(self) -> None:
         """Nothing was asked of boards and clock for a while, on purpose."""
 
 
@@ -108,10 +108,10 @@ class Operator:
             "status": self._status,
         }
 
-    def turn(self) -> Turn:
+    def poll(self) -> Turn:
         """Obey what has arrived. With WAIT a moment has passed, in which nothing was due."""
         if self._inbox:
-            self._obey()
+            self._execute()
         if self.ended:
             return Turn.END
         if self.paused:
@@ -124,7 +124,7 @@ class Operator:
             return Turn.WAIT
         return Turn.GO
 
-    def _obey(self) -> None:
+    def _execute(self) -> None:
         for _ in range(_ORDERS_MAX):
             order = self._inbox.take()
             if order is None or self.ended:
@@ -191,12 +191,13 @@ class Operator:
             raise _Refused(f"node {node.name} is isolated: nothing is computed there")
         elif target != "link" and node.hello and target not in node.hello.targets:
             raise _Refused(f"the board of node {node.name} cannot be hit at {target}")
-        id_ = engine.injector.order(event, self._cause)
+        id_ = engine.planner.order(event, self._cause)
         what = "loses its power" if target == "board" else f"is hit at {target}"
         return Answer(
-            True, f"upset {id_}: node {node.name} {what} in frame {self._frame}",
+            True,
+            f"upset {id_}: node {node.name} {what} in frame {self._frame}",
             data={"upset": id_},
-        )  # fmt: skip
+        )
 
     def _cut_power(self, arguments: Mapping[str, Any]) -> Answer:
         self._node(arguments["node"])
@@ -219,7 +220,7 @@ class Operator:
                 node.board.power_cycle()
             except SetupError as error:
                 raise _Refused(error.message) from error
-        engine.delivery.power_back(node.name)
+        engine.injector.power_back(node.name)
         engine.carry_out(self._frame, engine.recovery.power_returned(self._frame, node.name))
         state = "isolated until it is re-integrated" if held else self._state(node).value
         return Answer(True, f"node {node.name} has power again, and is {state}")
@@ -249,7 +250,7 @@ class Operator:
     def _came_back(self, node: Node) -> Answer:
         state = self._state(node)
         ok = state in _BACK
-        if node.name in self._engine.rig.attendant.looking_for:
+        if node.name in self._engine.rig.reconnector.looking_for:
             return Answer(True, f"node {node.name} does not answer yet; it is looked for")
         return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
 
@@ -291,7 +292,7 @@ class Operator:
         if not self.paused:
             raise _Refused("the run is not paused")
         self.paused = False
-        self._engine.time_was_let_pass()
+        self._engine.skip_elapsed_time()
         self._remember(f"pause ended by {self._who}")
         return Answer(True, f"goes on with frame {self._frame}")
 
@@ -334,8 +335,9 @@ class Operator:
                 for node in engine.nodes
             },
         }
-        return Answer(True, f"{'paused' if self.paused else 'running'}, frame {self._frame}",
-                      data=data)  # fmt: skip
+        return Answer(
+            True, f"{'paused' if self.paused else 'running'}, frame {self._frame}", data=data
+        )
 
 
 def _words(problem: Any) -> str:

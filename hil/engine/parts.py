@@ -49,13 +49,13 @@ class Parts:
     rules: Rules
     checkpoints: Checkpoints
     rollback: Rollback
-    mechanic: RepairExecutor
+    executor: RepairExecutor
     recovery: RecoveryMachine
     limits: UpsetLimits
-    injector: UpsetPlanner
+    planner: UpsetPlanner
     classifier: Classifier
     metrics: Metrics
-    delivery: Injector
+    injector: Injector
     holdings: Holdings
     outside: Outside
     pacer: Pacer
@@ -82,8 +82,8 @@ class Parts:
         return (
             self.recovery.settled
             and not self.classifier.open
-            and not self.delivery.watches
-            and not self.delivery.uncollected
+            and not self.injector.watches
+            and not self.injector.uncollected
         )
 
 
@@ -124,13 +124,13 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         rules=Rules(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
         checkpoints=checkpoints,
         rollback=rollback,
-        mechanic=RepairExecutor(rig, golden, rollback),
+        executor=RepairExecutor(rig, golden, rollback),
         recovery=RecoveryMachine(names, _policy(scenario)),
         limits=limits,
-        injector=UpsetPlanner(scenario, golden.workload, strikes),
+        planner=UpsetPlanner(scenario, golden.workload, strikes),
         classifier=Classifier(names),
         metrics=Metrics(),
-        delivery=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
+        injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
         holdings=Holdings(rig, golden, checkpoints),
         outside=Outside(nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),

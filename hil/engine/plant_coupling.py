@@ -1,4 +1,4 @@
-"""The steward: what the plant orders is carried out on the boards; what they do is told to it.
+"""The coupling: what the plant orders is carried out on the boards; what they do is told to it.
 
 Once per step of the plant, between two frames. What a board's level comes to:
 
@@ -43,7 +43,7 @@ _RAISED: Final = 1.2  # power over what was expected, from which on a latch-up i
 
 
 class RunEngine(Protocol):
-    """What the steward needs of the loop."""
+    """What the coupling needs of the loop."""
 
     rig: Rig
     recovery: RecoveryMachine
@@ -61,7 +61,7 @@ class RunEngine(Protocol):
 
 @dataclass(slots=True)
 class _NodePower:
-    """One node in the steward's care. `down`: why it is shed, empty if it runs; `until_us`: its
+    """One node in the coupling's care. `down`: why it is shed, empty if it runs; `until_us`: its
     power comes back then, and not because the plant says so; `limits`: what it was told last, as
     of its `loads`-th load; `supply_w`: what its bench supply may give."""
 
@@ -99,7 +99,7 @@ class PlantCoupling:
         self.flight = built.flight
         profiles = {board.name: board.profile for board in built.boards}
         kinds = {node.name: node.board for node in scenario.rig.nodes}
-        self._charges = {
+        self._node_powers = {
             node.name: _NodePower(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
             for node in engine.rig.nodes
         }
@@ -120,7 +120,7 @@ class PlantCoupling:
     def quiet_until_us(self) -> int:
         """Until then boards are told nothing new, if they go on as they do; while one is kept
         without power for a while that end is not known ahead."""
-        if any(c.until_us is not None or c.hot or c.latched for c in self._charges.values()):
+        if any(c.until_us is not None or c.hot or c.latched for c in self._node_powers.values()):
             return self.flight.next_us
         return self.flight.next_change_us(self._end_us)
 
@@ -133,167 +133,168 @@ class PlantCoupling:
         """The results of a frame, for how fast boards are."""
         for name, result in results.items():
             if result.step_us:
-                self._charges[name].step_us.append(result.step_us)
+                self._node_powers[name].step_us.append(result.step_us)
 
     def heard(self, name: str, health: Health) -> None:
         """What a board's sensors say."""
-        self._charges[name].health = health
+        self._node_powers[name].health = health
 
     def latch_up(self, upset: Upset) -> None:
         """From now on a board draws too much, until its power is cut."""
-        charge = self._charges[upset.plan.node]
-        if not charge.node.powered or charge.down:
+        node_power = self._node_powers[upset.plan.node]
+        if not node_power.node.powered or node_power.down:
             upset.state, upset.detail = "refused", "the board has no power"
-        elif charge.latched is not None:
+        elif node_power.latched is not None:
             upset.state, upset.detail = "refused", "it is latched already"
         else:
-            charge.latched = upset
+            node_power.latched = upset
             self.counts["latch_ups"] += 1
-            self._tell(charge)
+            self._tell(node_power)
 
     # --- one turn -------------------------------------------------------------------------------
 
-    def turn(self, frame: int, t_us: int) -> None:
+    def step(self, frame: int, t_us: int) -> None:
         """Bring the plant to `t_us`, before `frame`, and boards to what it orders."""
         while self._row_at_us <= t_us:
             self._record(frame, self.flight.advance(self._row_at_us))
             self._row_at_us += self._row_every_us
         moment = self.flight.advance(t_us)
         changed = False
-        for name, charge in self._charges.items():
+        for name, node_power in self._node_powers.items():
             at = moment.boards[name]
             changed |= self._shown.get(name) != (at.level, at.throttle)
             self._shown[name] = (at.level, at.throttle)
-            self._release(charge)
-            self._protect(frame, t_us, charge, at)
-            self._obey(frame, charge, at)
-            self._tell(charge)
+            self._release(node_power)
+            self._protect(frame, t_us, node_power, at)
+            self._apply(frame, node_power, at)
+            self._tell(node_power)
         if changed:
             self._record(frame, moment)
         self._record_orbit(t_us)
 
-    def _release(self, charge: _NodePower) -> None:
+    def _release(self, node_power: _NodePower) -> None:
         """A latch-up ends with the power of its board, whoever has cut it."""
-        upset = charge.latched
-        if upset is not None and PowerCut.UPSET in charge.node.power_cuts:
-            charge.latched = None
+        upset = node_power.latched
+        if upset is not None and PowerCut.UPSET in node_power.node.power_cuts:
+            node_power.latched = None
             self._judge_latch_up(upset)
 
-    def _protect(self, frame: int, t_us: int, charge: _NodePower, at: BoardMoment) -> None:
+    def _protect(self, frame: int, t_us: int, node_power: _NodePower, at: BoardMoment) -> None:
         """Cut the power of a board that draws too much or is too hot; give it back in time."""
         watch = self._plant.latch_up
-        if charge.latched is not None and at.power_w is not None and not charge.down:
-            expected = self._expected_w(charge, at)
+        if node_power.latched is not None and at.power_w is not None and not node_power.down:
+            expected = self._expected_w(node_power, at)
             if at.power_w > _RAISED * expected:
-                charge.latched.verified = charge.latched.changed = True
+                node_power.latched.verified = node_power.latched.changed = True
             if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
-                charge.latched.detected_frame = frame
-                charge.until_us = t_us + round(watch.off_s * 1e6)
+                node_power.latched.detected_frame = frame
+                node_power.until_us = t_us + round(watch.off_s * 1e6)
                 self._cut(
-                    frame, charge,
+                    frame,
+                    node_power,
                     f"over-current: {at.power_w:.1f} W where {expected:.1f} W is the most",
-                )  # fmt: skip
-        if at.tripped and not charge.hot and not charge.down:
-            charge.hot = True
+                )
+        if at.tripped and not node_power.hot and not node_power.down:
+            node_power.hot = True
             self.counts["too_hot"] += 1
-            self._cut(frame, charge, f"its chip was too hot: {at.die_c:.0f} °C")
-        if charge.hot and at.die_c is not None:
-            charge.hot = at.die_c >= charge.profile.thermal.throttle_clear_c.value
-        if charge.until_us is not None and t_us >= charge.until_us:
-            charge.until_us = None
+            self._cut(frame, node_power, f"its chip was too hot: {at.die_c:.0f} °C")
+        if node_power.hot and at.die_c is not None:
+            node_power.hot = at.die_c >= node_power.profile.thermal.throttle_clear_c.value
+        if node_power.until_us is not None and t_us >= node_power.until_us:
+            node_power.until_us = None
 
-    def _expected_w(self, charge: _NodePower, at: BoardMoment) -> float:
-        power = charge.profile.power
+    def _expected_w(self, node_power: _NodePower, at: BoardMoment) -> float:
+        power = node_power.profile.power
         return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
 
-    def _obey(self, frame: int, charge: _NodePower, at: BoardMoment) -> None:
-        kept_down = charge.until_us is not None or charge.hot
-        if not charge.down and not kept_down and not self._is_on(charge):
+    def _apply(self, frame: int, node_power: _NodePower, at: BoardMoment) -> None:
+        kept_down = node_power.until_us is not None or node_power.hot
+        if not node_power.down and not kept_down and not self._is_on(node_power):
             return  # `off` is what the plant was told of this board, not what it orders
         if at.level == "off" or kept_down:
-            if not charge.down or (charge.suspended and at.level == "off"):
-                self._cut(frame, charge, self._why(at))
+            if not node_power.down or (node_power.suspended and at.level == "off"):
+                self._cut(frame, node_power, self._why(at))
         elif at.level == "suspend":
-            if not charge.down:
-                self._suspend(frame, charge, self._why(at))
-        elif charge.down:
-            self._give_back(frame, charge)
-        if not charge.down and charge.node.link.connected:
-            self._limit(frame, charge, at)
-            self._limit_supply(charge, at)
+            if not node_power.down:
+                self._suspend(frame, node_power, self._why(at))
+        elif node_power.down:
+            self._give_back(frame, node_power)
+        if not node_power.down and node_power.node.link.connected:
+            self._limit(frame, node_power, at)
+            self._limit_supply(node_power, at)
 
-    def _is_on(self, charge: _NodePower) -> bool:
+    def _is_on(self, node_power: _NodePower) -> bool:
         """Whether the board has power, and the plant's moment was computed with that."""
-        return charge.node.powered and self.flight.draw(charge.node.name).on
+        return node_power.node.powered and self.flight.draw(node_power.node.name).on
 
-    def _limit_supply(self, charge: _NodePower, at: BoardMoment) -> None:
+    def _limit_supply(self, node_power: _NodePower, at: BoardMoment) -> None:
         """A bench supply, where there is one, trips as the flight's bus does."""
         trip = self._plant.latch_up.trip_factor
-        watts = None if trip is None else trip * self._expected_w(charge, at)
-        if watts is not None and watts != charge.supply_w:
-            charge.supply_w = watts
-            self._engine.rig.power.limit_power(charge.node.name, watts)
+        watts = None if trip is None else trip * self._expected_w(node_power, at)
+        if watts is not None and watts != node_power.supply_w:
+            node_power.supply_w = watts
+            self._engine.rig.power.limit_power(node_power.node.name, watts)
 
     def _why(self, at: BoardMoment) -> str:
         moment = self.flight.moment
         if moment.soc is None:
             return f"the plant says {at.level}"
         if moment.stage == 255:
-            return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % charge"
+            return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % node_power"
         return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def _cut(self, frame: int, charge: _NodePower, cause: str) -> None:
+    def _cut(self, frame: int, node_power: _NodePower, cause: str) -> None:
         """Take the power of a board; where that is not ours, all but its agent stands still."""
-        node = charge.node
+        node = node_power.node
         done = {"power": "off"}
         if node.powered:
             try:
                 node.board.power_off()
             except SetupError as error:
                 done = {"power": f"not ours: {error.message}"}
-                self._suspend(frame, charge, cause, done)
+                self._suspend(frame, node_power, cause, done)
                 return
             node.link.detach("no power")
         node.power_cuts.add(PowerCut.PLANT)
-        charge.suspended = False
-        self._shed(frame, charge, cause, {"power": "off"}, done)
+        node_power.suspended = False
+        self._shed(frame, node_power, cause, {"power": "off"}, done)
 
     def _suspend(
-        self, frame: int, charge: _NodePower, cause: str, done: dict[str, Any] | None = None
+        self, frame: int, node_power: _NodePower, cause: str, done: dict[str, Any] | None = None
     ) -> None:
-        asked = replace(charge.limits, suspend=True)
-        answer = {**(done or {}), **self._ask(charge, asked)}
-        charge.suspended = True
-        self._shed(frame, charge, cause, asdict(asked), answer)
+        asked = replace(node_power.limits, suspend=True)
+        answer = {**(done or {}), **self._ask(node_power, asked)}
+        node_power.suspended = True
+        self._shed(frame, node_power, cause, asdict(asked), answer)
 
     def _shed(
         self,
         frame: int,
-        charge: _NodePower,
+        node_power: _NodePower,
         cause: str,
         asked: dict[str, Any],
         done: dict[str, Any],
     ) -> None:
-        charge.down = cause
+        node_power.down = cause
         self.counts["sheds"] += 1
-        node = charge.node
-        self._engine.recovery.shed(frame, node.name, cause)
+        node = node_power.node
+        self._engine.recovery.exclude(frame, node.name, cause)
         self._engine.carry_out(frame, ())
         self._engine.writer.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
 
-    def _give_back(self, frame: int, charge: _NodePower) -> None:
+    def _give_back(self, frame: int, node_power: _NodePower) -> None:
         """The node may run again."""
-        node, cause = charge.node, "there is power again"
-        was_suspended, charge.suspended, charge.down = charge.suspended, False, ""
-        upset, charge.latched = charge.latched, None
+        node, cause = node_power.node, "there is power again"
+        was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
+        upset, node_power.latched = node_power.latched, None
         booted = None if node.hello is None else node.hello.boot_id
         if upset is not None:
             self._judge_latch_up(upset)
         if was_suspended:
-            asked = replace(charge.limits, suspend=False)
-            done = self._ask(charge, asked)
+            asked = replace(node_power.limits, suspend=False)
+            done = self._ask(node_power, asked)
             first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
         else:
             asked, done, first = Limits(), {"power": "on"}, NodeState.POWER_CYCLE
@@ -302,7 +303,7 @@ class PlantCoupling:
             frame, node.name, cause, json.dumps(asdict(asked)), json.dumps(done)
         )
         self._engine.carry_out(
-            frame, self._engine.recovery.restored(frame - 1, node.name, first, cause)
+            frame, self._engine.recovery.readmit(frame - 1, node.name, first, cause)
         )
         if upset is not None and node.hello is not None and node.hello.boot_id != booted:
             upset.effect = "reboot"
@@ -315,29 +316,34 @@ class PlantCoupling:
             upset.state, upset.detail = "failed", "the board's power did not rise"
         self._engine.follow(upset)
 
-    def _limit(self, frame: int, charge: _NodePower, at: BoardMoment) -> None:
+    def _limit(self, frame: int, node_power: _NodePower, at: BoardMoment) -> None:
         """Tell the board what is left to it, if that is something else than before."""
-        wanted = self._wanted(charge, at)
-        again = charge.loads != charge.node.loads and wanted != Limits()  # a restart lifts limits
-        charge.loads = charge.node.loads
-        if wanted == charge.limits and not again:
+        wanted = self._wanted(node_power, at)
+        again = (
+            node_power.loads != node_power.node.loads and wanted != Limits()
+        )  # a restart lifts limits
+        node_power.loads = node_power.node.loads
+        if wanted == node_power.limits and not again:
             return
-        done = self._ask(charge, wanted)
+        done = self._ask(node_power, wanted)
         if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
             # What the board cannot do by its clock, its agent does by pauses.
             slower = replace(wanted, duty_permille=_permille(at.duty))
-            done = {**self._ask(charge, slower), "instead of": done["refused"]}
-        charge.limits = wanted
+            done = {**self._ask(node_power, slower), "instead of": done["refused"]}
+        node_power.limits = wanted
         step = f", throttled by {at.throttle} steps" if at.throttle else ""
         self._engine.writer.limit(
-            frame, charge.node.name, f"{at.level}{step}", json.dumps(asdict(wanted)),
+            frame,
+            node_power.node.name,
+            f"{at.level}{step}",
+            json.dumps(asdict(wanted)),
             json.dumps(done),
-        )  # fmt: skip
+        )
 
-    def _wanted(self, charge: _NodePower, at: BoardMoment) -> Limits:
-        if charge.software or at.level != "capped":
+    def _wanted(self, node_power: _NodePower, at: BoardMoment) -> Limits:
+        if node_power.software or at.level != "capped":
             return Limits(duty_permille=_permille(at.duty))
-        power = charge.profile.power
+        power = node_power.profile.power
         capped = power.mode(power.capped)
         clock = capped.clock_cap_mhz
         levels = at.duty  # of level and throttle; the level is left to clock and mode
@@ -347,13 +353,13 @@ class PlantCoupling:
         return Limits(
             duty_permille=_permille(levels),
             clock_khz=0 if clock is None else round(clock.value * 1000),
-            mode=capped.name if charge.profile.family == "jetson" else "",
+            mode=capped.name if node_power.profile.family == "jetson" else "",
         )
 
-    def _ask(self, charge: _NodePower, limits: Limits) -> dict[str, Any]:
+    def _ask(self, node_power: _NodePower, limits: Limits) -> dict[str, Any]:
         """What the board says it does now, as plain data; `error` if it says nothing."""
         try:
-            told = self._engine.rig.limit(charge.node, limits)
+            told = self._engine.rig.limit(node_power.node, limits)
         except (LinkError, NodeError) as error:
             return {"error": error.message}
         return {
@@ -363,18 +369,20 @@ class PlantCoupling:
 
     # --- what the plant is told -----------------------------------------------------------------
 
-    def _tell(self, charge: _NodePower) -> None:
-        node = charge.node
+    def _tell(self, node_power: _NodePower) -> None:
+        node = node_power.node
         by_upset = PowerCut.UPSET in node.power_cuts
         # Of a board that is shed, the plant is still asked whether it could run.
-        on = not ((by_upset and not charge.down) or charge.until_us is not None or charge.hot)
+        on = not (
+            (by_upset and not node_power.down) or node_power.until_us is not None or node_power.hot
+        )
         idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
         measured_w = measured_c = None
-        if self.reported and charge.health is not None:
-            power_mw = charge.health.power_mw
+        if self.reported and node_power.health is not None:
+            power_mw = node_power.health.power_mw
             measured_w = None if power_mw is None else power_mw / 1000.0
-            if charge.health.cpu_temp_mc is not None:
-                measured_c = charge.health.cpu_temp_mc / 1000.0
+            if node_power.health.cpu_temp_mc is not None:
+                measured_c = node_power.health.cpu_temp_mc / 1000.0
         before = self.flight.draw(node.name)
         self.flight.set_draw(
             node.name,
@@ -382,16 +390,16 @@ class PlantCoupling:
                 before,
                 on=on,
                 activity=0.0 if idle else self._plant.activity,
-                factor=self._factor(charge),
+                factor=self._factor(node_power),
                 measured_w=measured_w,
                 measured_c=measured_c,
             ),
         )
 
-    def _factor(self, charge: _NodePower) -> float:
-        if PowerCut.UPSET in charge.node.power_cuts:
+    def _factor(self, node_power: _NodePower) -> float:
+        if PowerCut.UPSET in node_power.node.power_cuts:
             return 0.0
-        return self._plant.latch_up.current_factor if charge.latched else 1.0
+        return self._plant.latch_up.current_factor if node_power.latched else 1.0
 
     # --- the record -----------------------------------------------------------------------------
 
@@ -399,18 +407,33 @@ class PlantCoupling:
         temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
         self._engine.writer.plant(
             (
-                m.t_us, frame, m.illumination, m.flux_per_cm2_s, m.bus_v, m.array_w, m.load_w,
-                m.battery_w, m.soc, m.stage, temperatures,
+                m.t_us,
+                frame,
+                m.illumination,
+                m.flux_per_cm2_s,
+                m.bus_v,
+                m.array_w,
+                m.load_w,
+                m.battery_w,
+                m.soc,
+                m.stage,
+                temperatures,
             ),
             [
                 (
-                    m.t_us, name, b.level, b.duty, b.power_w, b.die_c, b.throttle,
-                    self._charges[name].steps_per_s(),
+                    m.t_us,
+                    name,
+                    b.level,
+                    b.duty,
+                    b.power_w,
+                    b.die_c,
+                    b.throttle,
+                    self._node_powers[name].steps_per_s(),
                     json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
                 )
                 for name, b in m.boards.items()
             ],
-        )  # fmt: skip
+        )
 
     def _record_orbit(self, t_us: int) -> None:
         """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
@@ -424,9 +447,13 @@ class PlantCoupling:
             block = sky.block_of(step)
             i = step - block.first
             values = (
-                block.latitude_deg, block.longitude_deg, block.altitude_km, block.illumination,
-                block.beta_deg, block.flux_per_cm2_s,
-            )  # fmt: skip
+                block.latitude_deg,
+                block.longitude_deg,
+                block.altitude_km,
+                block.illumination,
+                block.beta_deg,
+                block.flux_per_cm2_s,
+            )
             row = [None if v[i] != v[i] else float(v[i]) for v in values]
             contact = sky.contact(at_us / 1e6)
             rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
@@ -466,7 +493,7 @@ class PlantCoupling:
                     "until_us": c.until_us,
                     "hot": c.hot,
                 }
-                for name, c in self._charges.items()
+                for name, c in self._node_powers.items()
             },
         }
 
@@ -476,11 +503,11 @@ class PlantCoupling:
         self.counts = dict(memory["counts"])
         self._row_at_us = memory["row_at_us"]
         for name, kept in memory["nodes"].items():
-            charge = self._charges[name]
-            charge.down, charge.suspended = kept["down"], kept["suspended"]
-            charge.until_us, charge.hot = kept["until_us"], kept["hot"]
-            if charge.suspended:
-                self._ask(charge, replace(charge.limits, suspend=True))
+            node_power = self._node_powers[name]
+            node_power.down, node_power.suspended = kept["down"], kept["suspended"]
+            node_power.until_us, node_power.hot = kept["until_us"], kept["hot"]
+            if node_power.suspended:
+                self._ask(node_power, replace(node_power.limits, suspend=True))
 
 
 def _permille(duty: float) -> int:

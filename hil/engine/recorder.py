@@ -1,4 +1,4 @@
-"""The chronicle: what has become of the parts of a run, written into its record as it happens.
+"""The recorder: what has become of the parts of a run, written into its record as it happens.
 
 It decides nothing."""
 
@@ -177,7 +177,7 @@ class Recorder:
 
     def delivery_notes(self, frame: int) -> None:
         """What there is to be said of how upsets were made."""
-        notes, self._parts.delivery.notes = self._parts.delivery.notes, []
+        notes, self._parts.injector.notes = self._parts.injector.notes, []
         for text in notes:
             self.writer.note(frame, text)
 

@@ -79,7 +79,7 @@ class RepairExecutor:
         from `sources` (who agreed), or without any from a checkpoint. If they are not `believed`,
         only their checkpoint is, and `node` computes its state from there itself."""
         if action.rung is NodeState.POWER_CYCLE and may_return(node.board):
-            self._rig.send_away(node, cycle=node.powered)
+            self._rig.exclude(node, cycle=node.powered)
             switched = "its power is cycled; " if node.board.can_cycle else ""
             return Repaired(False, f"{switched}looked for beside the run", away=True)
 
@@ -89,9 +89,13 @@ class RepairExecutor:
                 return self._rollback.catch_up(node, verdict.frame, sources)
             if sources and verdict.state:
                 return delta_resync(
-                    self._rig, node, sources, verdict.frame, verdict.state,
+                    self._rig,
+                    node,
+                    sources,
+                    verdict.frame,
+                    verdict.state,
                     self._golden.workload.state_len,
-                )  # fmt: skip
+                )
             return self._rollback.catch_up(node, verdict.frame)
 
         return self._timed(work)

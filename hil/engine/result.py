@@ -13,7 +13,7 @@ from hil.scenario import ExpectationResult
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """What a progress display needs; `phase` is opening (with what takes long behind it),
     calibrating, running, paused or closing."""
 

@@ -94,8 +94,9 @@ def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
     )
     row = reader.rows(
         "SELECT * FROM upsets_at_snapshot WHERE id=? UNION ALL SELECT * FROM upsets WHERE id=?",
-        id_, id_,
-    )[0]  # fmt: skip
+        id_,
+        id_,
+    )[0]
     upset = _upset(dict(row))
     upset.plan = upset.plan._replace(hold_frames=hold_frames, permanent=permanent)
     upset.boot = boot
@@ -116,10 +117,27 @@ def _upset(row: dict[str, Any]) -> Upset:
         us=row["planned_us"],
     )
     kept = (
-        "state", "detail", "verified", "changed", "persisted", "tick", "steps", "at_us",
-        "pc_offset", "bit", "space", "before", "after", "effect", "signal", "outcome", "shared",
-        "dormant", "detected_frame", "resolved_frame",
-    )  # fmt: skip
+        "state",
+        "detail",
+        "verified",
+        "changed",
+        "persisted",
+        "tick",
+        "steps",
+        "at_us",
+        "pc_offset",
+        "bit",
+        "space",
+        "before",
+        "after",
+        "effect",
+        "signal",
+        "outcome",
+        "shared",
+        "dormant",
+        "detected_frame",
+        "resolved_frame",
+    )
     return Upset(plan, **{name: row[name] for name in kept})
 
 

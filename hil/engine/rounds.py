@@ -28,11 +28,11 @@ class Rounds:
     """Of the run of `parts`. `stop` ends the wait for a frame's time."""
 
     def __init__(
-        self, parts: Parts, chronicle: Recorder, healer: RepairScheduler, stop: Callable[[], bool]
+        self, parts: Parts, recorder: Recorder, scheduler: RepairScheduler, stop: Callable[[], bool]
     ) -> None:
         self._parts = parts
-        self._chronicle = chronicle
-        self._healer = healer
+        self._recorder = recorder
+        self._scheduler = scheduler
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._lateness = Lateness(parts.rig.clock)
@@ -46,8 +46,8 @@ class Rounds:
         parts = self._parts
         late_us = parts.pacer.wait(self._stop)
         if late_us:
-            self._chronicle.slip(number, None, late_us, "the frame began late")
-        self._healer.bring_back(number)
+            self._recorder.slip(number, None, late_us, "the frame began late")
+        self._scheduler.bring_back(number)
         frame = FrameWork(number, self._prepare(number))
         parts.golden.step()
         asked = [parts.by_name[name] for name in parts.recovery.in_service]
@@ -69,12 +69,12 @@ class Rounds:
             self._hear_again()  # silence counts from when it begins, not from the last one
         if parts.deadlines:
             self._lateness.judge(results, own_times)
-        for upset in parts.delivery.ask_again(frame.results):
+        for upset in parts.injector.ask_again(frame.results):
             parts.classifier.told_of(upset)
-        for upset in parts.delivery.collect(frame.upsets, frame.results):
+        for upset in parts.injector.collect(frame.upsets, frame.results):
             parts.classifier.injected(upset)
             parts.holdings.hit(upset)
-        self._chronicle.delivery_notes(number)
+        self._recorder.delivery_notes(number)
         return frame
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
@@ -104,10 +104,10 @@ class Rounds:
     def _prepare(self, number: int) -> list[Upset]:
         parts = self._parts
         upsets: list[Upset] = []
-        for nominal in parts.injector.due(parts.nominal(number), parts.settled):
+        for nominal in parts.planner.due(parts.nominal(number), parts.settled):
             plan = nominal._replace(frame=number)
             in_service = parts.recovery.state(plan.node) is not NodeState.ISOLATED
-            upsets.append(parts.delivery.prepare(plan, in_service=in_service))
+            upsets.append(parts.injector.prepare(plan, in_service=in_service))
         return upsets
 
     def _timing(self) -> Timing | None:

@@ -44,9 +44,19 @@ RUNNING: Final = "running"
 """The outcome of a run that has not ended (yet)."""
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PROPERTIES: Final = ("outcome", "exit_code", "run_digest", "seed", "accel", "config_hash",
-                      "run_dir", "frames", "planned_frames", "held_frames",
-                      "campaign_mode")  # fmt: skip
+_PROPERTIES: Final = (
+    "outcome",
+    "exit_code",
+    "run_digest",
+    "seed",
+    "accel",
+    "config_hash",
+    "run_dir",
+    "frames",
+    "planned_frames",
+    "held_frames",
+    "campaign_mode",
+)
 _MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was killed"
 
 
@@ -152,9 +162,13 @@ def _suite(content: Mapping[str, Any]) -> ElementTree.Element:
 
     def case(title: str, time_s: float = 0.0) -> ElementTree.Element:
         return ElementTree.SubElement(
-            suite, "testcase", classname=xml_text(name), name=xml_text(title),
-            time=f"{time_s:.3f}", timestamp=when,
-        )  # fmt: skip
+            suite,
+            "testcase",
+            classname=xml_text(name),
+            name=xml_text(title),
+            time=f"{time_s:.3f}",
+            timestamp=when,
+        )
 
     ran = case("frames were run", float(content.get("wall_s") or 0.0))
     stopped = _why_stopped(content)
@@ -165,8 +179,12 @@ def _suite(content: Mapping[str, Any]) -> ElementTree.Element:
     for board in content.get("lost_boards") or ():
         lost = f"{board['reason']}; last heard of before frame {board['frame']}"
         text = f"the board of node {board['node']} was lost and is not back: {lost}"
-        _problem(case(f"the board of node {board['node']} is there at the end"), "error", text,
-                 "BoardLost")  # fmt: skip
+        _problem(
+            case(f"the board of node {board['node']} is there at the end"),
+            "error",
+            text,
+            "BoardLost",
+        )
     for e in content.get("expectations") or ():
         _expectation(case(_title(e)), e, judged=stopped is None)
     if content.get("expectations") == [] or content.get("outcome") == "untested":

@@ -27,12 +27,12 @@ from hil.wire.messages import Arm, Sync
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
 
-__all__ = ["ready", "take", "take_up"]
+__all__ = ["ready", "restore", "take"]
 
 
-def ready(parts: Parts, healer: RepairScheduler, *, exact: bool) -> bool:
+def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
     """The run can be taken up from here, and with `exact` then ends as if it had not stopped."""
-    if not parts.settled or not _alike(parts, healer):
+    if not parts.settled or not _alike(parts, scheduler):
         return False
     if not exact:
         return True
@@ -41,10 +41,10 @@ def ready(parts: Parts, healer: RepairScheduler, *, exact: bool) -> bool:
     return known and not any(_keeps_damage(parts, node) for node in parts.nodes)
 
 
-def _alike(parts: Parts, healer: RepairScheduler) -> bool:
+def _alike(parts: Parts, scheduler: RepairScheduler) -> bool:
     """Some nodes are in service, and all of them hold the output and the state that were agreed on
     in the last frame: one that was just healed has still its own output."""
-    verdict = healer.agreed
+    verdict = scheduler.agreed
     if verdict is None or verdict.frame != parts.golden.next_frame - 1:
         return False
     agreed = (DONE, verdict.output, verdict.state)
@@ -63,15 +63,15 @@ def _keeps_damage(parts: Parts, node: Node) -> bool:
 
 def take(
     parts: Parts,
-    healer: RepairScheduler,
-    judge: VerdictStage,
-    steward: PlantCoupling | None,
+    scheduler: RepairScheduler,
+    verdicts: VerdictStage,
+    coupling: PlantCoupling | None,
     writer: Writer,
 ) -> bool:
     """Let the run be taken up again from here. False, and nothing done, if a node cannot be
     read."""
     try:
-        state, output = _held(parts, healer)
+        state, output = _held(parts, scheduler)
     except (LinkError, NodeError):
         return False
     frame, holdings = parts.golden.next_frame, parts.holdings
@@ -83,15 +83,15 @@ def take(
         parts.golden.state,
         {
             "version": resume.SNAPSHOT_VERSION,
-            "numbered": parts.injector.numbered,
-            "ordered": parts.injector.ordered,
+            "numbered": parts.planner.numbered,
+            "ordered": parts.planner.ordered,
             "held": state.hex(),
             "output": output.hex(),
             "checkpoints": {
                 name: [[c.frame, c.state_digest] for c, _ in found] for name, found in kept.items()
             },
             "copy": None if copy is None else [copy.frame, copy.state.hex()],
-            "judge": judge.memory(),
+            "judge": verdicts.memory(),
             "outside": parts.outside.memory(),
             "lasting": {name: holdings.memory(name, frame) for name in names},
             "upsets": parts.classifier.count,
@@ -103,10 +103,10 @@ def take(
             },
             "recovery": parts.recovery.memory(),
             "power_cuts": {n.name: sorted(c.value for c in n.power_cuts) for n in parts.nodes},
-            "returning": parts.delivery.returning,
+            "returning": parts.injector.returning,
             "permanent": {n: [asdict(a) for a in arms] for n, arms in _permanent(parts)},
-            "agreed": healer.agreed.record.hex() if healer.agreed else "",
-            "plant": None if steward is None else steward.memory(),
+            "agreed": scheduler.agreed.record.hex() if scheduler.agreed else "",
+            "plant": None if coupling is None else coupling.memory(),
         },
         {c.frame: state for found in kept.values() for c, state in found},
     )
@@ -114,14 +114,14 @@ def take(
 
 
 def _permanent(parts: Parts) -> list[tuple[str, list[Arm]]]:
-    return list(parts.delivery.permanent.items())
+    return list(parts.injector.permanent.items())
 
 
-def _held(parts: Parts, healer: RepairScheduler) -> tuple[bytes, bytes]:
+def _held(parts: Parts, scheduler: RepairScheduler) -> tuple[bytes, bytes]:
     """State (empty: the golden one) and output of the nodes in service. A run with deadlines cannot
     wait for a whole state, and is not reproducible anyway."""
-    golden, agreed = parts.golden, healer.agreed
-    holders = [] if parts.deadlines else healer.holders
+    golden, agreed = parts.golden, scheduler.agreed
+    holders = [] if parts.deadlines else scheduler.holders
     if agreed is None or not holders or agreed.state == golden.state_digest:
         return b"", golden.output
     workload = golden.workload
@@ -131,29 +131,29 @@ def _held(parts: Parts, healer: RepairScheduler) -> tuple[bytes, bytes]:
     )
 
 
-def take_up(
+def restore(
     snapshot: resume.RunSnapshot,
     parts: Parts,
-    healer: RepairScheduler,
-    judge: VerdictStage,
-    steward: PlantCoupling | None,
+    scheduler: RepairScheduler,
+    verdicts: VerdictStage,
+    coupling: PlantCoupling | None,
 ) -> None:
     """Bring everything to where the run was at the snapshot; nodes hold their initial state."""
     engine = snapshot.engine
     initial = parts.golden.state
     parts.golden.resume(snapshot.frame, snapshot.state)
     resume.recall_metrics(parts.metrics, engine["metrics"])
-    parts.injector.skip(parts.nominal(snapshot.frame), engine["numbered"], engine["ordered"])
-    if steward is not None:
-        steward.recall(engine["plant"])
+    parts.planner.skip(parts.nominal(snapshot.frame), engine["numbered"], engine["ordered"])
+    if coupling is not None:
+        coupling.recall(engine["plant"])
     parts.recovery.recall(engine["recovery"])
-    healer.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
-    parts.delivery.returning = [(at, name) for at, name in engine["returning"]]
-    parts.delivery.permanent = {
+    scheduler.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
+    parts.injector.returning = [(at, name) for at, name in engine["returning"]]
+    parts.injector.permanent = {
         name: [Arm(**arm) for arm in arms] for name, arms in engine["permanent"].items()
     }
     parts.classifier.recall(engine["upsets"], snapshot.dormant, engine["contaminated"])
-    judge.recall(engine["judge"])
+    verdicts.recall(engine["judge"])
     parts.outside.recall(engine["outside"])
     if engine["copy"] is not None:
         at, state = engine["copy"][0], bytes.fromhex(engine["copy"][1])
@@ -187,5 +187,5 @@ def _go_on(snapshot: resume.RunSnapshot, parts: Parts, node: Node, initial: byte
     if not checkpoints:
         parts.checkpoints.take_again(node, agreed)
     arms = [Arm(**arm) for arm in engine["lasting"][node.name]]
-    parts.delivery.arm_again(node, arms)
+    parts.injector.arm_again(node, arms)
     parts.holdings.recall(node.name, arms, checkpoints)

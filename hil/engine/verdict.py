@@ -48,10 +48,10 @@ def usual_kind(voters: int) -> VerdictKind:
 class VerdictStage:
     """Of the frames of the run of `parts`."""
 
-    def __init__(self, parts: Parts, chronicle: Recorder, healer: RepairScheduler) -> None:
+    def __init__(self, parts: Parts, recorder: Recorder, scheduler: RepairScheduler) -> None:
         self._parts = parts
-        self._chronicle = chronicle
-        self._healer = healer
+        self._recorder = recorder
+        self._scheduler = scheduler
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(parts.rules)
 
@@ -59,53 +59,53 @@ class VerdictStage:
         """What must be kept to go on later."""
         return {
             "not_before": self._spacing.not_before,
-            "frames_alone": self._healer.frames_alone,
+            "frames_alone": self._scheduler.frames_alone,
             "hold": self._hold.memory(),
         }
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave."""
         self._spacing.not_before = memory["not_before"]
-        self._healer.frames_alone = memory["frames_alone"]
+        self._scheduler.frames_alone = memory["frames_alone"]
         self._hold.recall(memory["hold"])
 
     def conclude(self, frame: FrameWork) -> None:
         """From the results of a frame to its verdict, outcomes, repairs and record."""
-        parts, chronicle, healer = self._parts, self._chronicle, self._healer
+        parts, recorder, scheduler = self._parts, self._recorder, self._scheduler
         golden = (parts.golden.output_digest, parts.golden.state_digest)
-        verdict = healer.agreed = self._vote(frame, frame.results)
+        verdict = scheduler.agreed = self._vote(frame, frame.results)
         right = verdict.correct and verdict.state == golden[1]
         quiet = right and verdict.kind is usual_kind(verdict.voters)
         quiet = quiet and not any(r.miscounted for r in frame.results.values())
         if quiet and not frame.upsets and parts.settled:
             parts.metrics.count(verdict)
-            chronicle.writer.frame(verdict.record)
-            healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
+            recorder.writer.frame(verdict.record)
+            scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
             if self._hold.in_use:
                 self._hold.saw(verdict, self._output(frame, verdict))
             self._keep_checkpoints(verdict)
             return
-        frame.executions.append(chronicle.in_order(frame.results))
+        frame.executions.append(recorder.in_order(frame.results))
         parts.classifier.judge_nodes(frame.number, frame.results, golden)
         parts.outside.saw(frame.number, frame.results, self._damaged_agents())
-        verdict = healer.agreed = self._roll_back_if_needed(frame, verdict)
-        healer.frames_alone = healer.frames_alone + 1 if is_alone(verdict) else 0
+        verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
+        scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         if parts.rules.is_compared(verdict):
             self._spacing.reset()
         parts.metrics.count(verdict)
         parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
         actions = self._observe(frame, verdict)
         value = self._output(frame, verdict)
-        chronicle.notable(verdict, frame.results, frame.executions, value)
+        recorder.notable(verdict, frame.results, frame.executions, value)
         self._hold.saw(verdict, value)
-        chronicle.writer.frame(verdict.record)
-        frame.healed |= healer.carry_out(actions)
-        healer.look_for_isolated(frame.results)
+        recorder.writer.frame(verdict.record)
+        frame.healed |= scheduler.carry_out(actions)
+        scheduler.look_for_isolated(frame.results)
         self._keep_checkpoints(verdict, frame.healed)
         self._refresh_if_alone(frame)
-        parts.delivery.look_at_watches(frame.number)
+        parts.injector.poll_checkpoint_detections(frame.number)
         self._settle(frame)
-        chronicle.outcomes()
+        recorder.outcomes()
 
     # --- the vote -----------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class VerdictStage:
                 voters,
                 self._parts.golden.output_digest,
                 re_executed=frame.rolled_back,
-                fail_silent=not rules.delivers_unvoted(self._healer.frames_alone + 1),
+                fail_silent=not rules.delivers_unvoted(self._scheduler.frames_alone + 1),
                 held=held,
             )
 
@@ -149,10 +149,10 @@ class VerdictStage:
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Let the boards keep the state of this frame, if it is one to go back to."""
-        rules, healer = self._parts.rules, self._healer
-        believed = is_alone(verdict) and rules.believes_alone(healer.frames_alone)
+        rules, scheduler = self._parts.rules, self._scheduler
+        believed = is_alone(verdict) and rules.believes_alone(scheduler.frames_alone)
         if rules.is_compared(verdict) or believed:
-            healer.keep_checkpoints(healed)
+            scheduler.keep_checkpoints(healed)
 
     # --- going back ---------------------------------------------------------------------------
 
@@ -189,9 +189,9 @@ class VerdictStage:
         back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
         spent_us = parts.rig.clock.now_us() - began_us
         frame.rolled_back = True
-        parts.holdings.rearm_permanent(parts.delivery, nodes, frame.number + 1)
+        parts.holdings.rearm_permanent(parts.injector, nodes, frame.number + 1)
         frame.results = {**frame.results, **back.results}
-        frame.executions.append(self._chronicle.in_order(frame.results))
+        frame.executions.append(self._recorder.in_order(frame.results))
         verdict = self._vote(frame, frame.results)
         ok = not back.failure and parts.rules.is_compared(verdict)
         if not ok:
@@ -201,7 +201,7 @@ class VerdictStage:
         if parts.rules.size > 1 and len(nodes) < len(parts.recovery.in_service):
             cause = "nothing to compare with"
         for node in nodes:
-            self._chronicle.repair(frame.number, node.name, "rollback", cause, how, ok=ok)
+            self._recorder.repair(frame.number, node.name, "rollback", cause, how, ok=ok)
         parts.metrics.rollbacks += 1
         if ok:
             parts.metrics.recoveries += 1
@@ -223,17 +223,15 @@ class VerdictStage:
             if result is None:
                 continue
             if result.host:  # nobody's fault but ours
-                self._chronicle.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
+                self._recorder.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
                 if result.out_of_step:
                     actions += self._parts.recovery.excuse(frame.number, node.name)
             elif result.late:  # a slip, until it lasts
-                self._chronicle.slip(
-                    frame.number, node.name, 0, "no answer by the end of the frame"
-                )
+                self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
             seen = observation(result, verdict)
             if seen is not None:
                 actions += self._parts.recovery.observe(frame.number, node.name, seen)
-        self._chronicle.transitions()
+        self._recorder.transitions()
         return actions
 
     def _refresh_if_alone(self, frame: FrameWork) -> None:
@@ -246,8 +244,8 @@ class VerdictStage:
         if result is None or result.status != DONE or not parts.classifier.open:
             return
         if result.state_digest != parts.golden.state_digest:
-            how = parts.mechanic.refresh(node, frame.number)
-            self._chronicle.repair(
+            how = parts.executor.refresh(node, frame.number)
+            self._recorder.repair(
                 frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
             )
             if how.ok:
@@ -262,7 +260,7 @@ class VerdictStage:
             state = parts.recovery.state(node.name)
             if state is NodeState.ISOLATED:
                 parts.classifier.settle(frame.number, node.name, isolated=True)
-            elif state is NodeState.VOTING and not parts.delivery.is_watched(node.name):
+            elif state is NodeState.VOTING and not parts.injector.is_watched(node.name):
                 if node.name in frame.healed or self._is_clean(frame, node):
                     parts.classifier.settle(frame.number, node.name)
 

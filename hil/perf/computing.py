@@ -36,8 +36,11 @@ def vote(quick: bool) -> Iterator[PerfRow]:
         size = mib * _MIB
         content = random.integers(0, 2**63, size // 8, np.uint64)
         (a, pa), (b, pb), (c, pc), (_, out) = (
-            _buffer(size, content), _buffer(size, content), _buffer(size, content), _buffer(size),
-        )  # fmt: skip
+            _buffer(size, content),
+            _buffer(size, content),
+            _buffer(size, content),
+            _buffer(size),
+        )
 
         def voting(pa: Any = pa, pb: Any = pb, pc: Any = pc, out: Any = out, n: int = size) -> None:
             lib.vote_bitwise3(pa, pb, pc, out, n, where)
@@ -55,14 +58,26 @@ def vote(quick: bool) -> Iterator[PerfRow]:
         vote_s, copy_s, numpy_s = fastest(rounds, (voting, copying, expression), least_s=0.02)
         value, copied = 4 * size / vote_s / _GB, 6 * size / copy_s / _GB
         yield PerfRow(
-            f"vote {mib} MiB: memory traffic", value, "GB/s", "memcpy, same buffers", copied,
-            value / copied, ">= 0.95 x memcpy", value / copied >= 0.95,
-        )  # fmt: skip
+            f"vote {mib} MiB: memory traffic",
+            value,
+            "GB/s",
+            "memcpy, same buffers",
+            copied,
+            value / copied,
+            ">= 0.95 x memcpy",
+            value / copied >= 0.95,
+        )
         rate, numpy_rate = size / vote_s / _GB, size / numpy_s / _GB
         yield PerfRow(
-            f"vote {mib} MiB: voted bytes", rate, "GB/s", "NumPy (a&b)|(b&c)|(a&c)", numpy_rate,
-            rate / numpy_rate, ">= 10 x NumPy", rate / numpy_rate >= 10,
-        )  # fmt: skip
+            f"vote {mib} MiB: voted bytes",
+            rate,
+            "GB/s",
+            "NumPy (a&b)|(b&c)|(a&c)",
+            numpy_rate,
+            rate / numpy_rate,
+            ">= 10 x NumPy",
+            rate / numpy_rate >= 10,
+        )
 
 
 def digest(quick: bool) -> Iterator[PerfRow]:
@@ -80,9 +95,16 @@ def digest(quick: bool) -> Iterator[PerfRow]:
     )
     value, read = size / digest_s / _GB, size / sum_s / _GB
     yield PerfRow(
-        "digest 1 MiB", value, "GB/s", "NumPy sum (reads only)", read, value / read, ">= 5 GB/s",
-        value >= 5, f"zlib.crc32: {size / crc_s / _GB:.2f} GB/s",
-    )  # fmt: skip
+        "digest 1 MiB",
+        value,
+        "GB/s",
+        "NumPy sum (reads only)",
+        read,
+        value / read,
+        ">= 5 GB/s",
+        value >= 5,
+        f"zlib.crc32: {size / crc_s / _GB:.2f} GB/s",
+    )
 
 
 def codec(quick: bool) -> Iterator[PerfRow]:
@@ -135,6 +157,13 @@ def codec(quick: bool) -> Iterator[PerfRow]:
         value, copied = moved / times[i], moved / times[2]
         other = f"; cobs of PyPI, without CRC: {moved / times[3 + i]:.2f} GB/s" if times[3:] else ""
         yield PerfRow(
-            f"frame {name}, 1 KiB payloads", value, "GB/s", "memcpy, frame by frame", copied,
-            value / copied, ">= 1 GB/s", value >= 1, f"COBS and CRC-32C, through cffi{other}",
-        )  # fmt: skip
+            f"frame {name}, 1 KiB payloads",
+            value,
+            "GB/s",
+            "memcpy, frame by frame",
+            copied,
+            value / copied,
+            ">= 1 GB/s",
+            value >= 1,
+            f"COBS and CRC-32C, through cffi{other}",
+        )

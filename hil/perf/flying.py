@@ -26,9 +26,16 @@ def plant(quick: bool) -> Iterator[PerfRow]:
     days, orbits = in_turns(2 if quick else 5, _day_s, _orbit_s)
     best, reference = min(days), min(orbits)
     yield PerfRow(
-        "plant: a day at 1 s steps", best, "s", "its SGP4 alone", reference, best / reference,
-        f"<= {_TARGET_S} s", best <= _TARGET_S, f"CPU time. {_PEER}",
-    )  # fmt: skip
+        "plant: a day at 1 s steps",
+        best,
+        "s",
+        "its SGP4 alone",
+        reference,
+        best / reference,
+        f"<= {_TARGET_S} s",
+        best <= _TARGET_S,
+        f"CPU time. {_PEER}",
+    )
 
 
 def _scenario() -> Scenario:

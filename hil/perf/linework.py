@@ -65,9 +65,16 @@ def overhead(_quick: bool) -> Iterator[PerfRow]:
                 if extra > most:
                     most, at = extra, length
     yield PerfRow(
-        "wire overhead, worst message", most, "byte", "no framing at all", None, None,
-        "<= 16 byte", most <= 16, f"payloads of 0 to {PAYLOAD_MAX} bytes; first at {at}",
-    )  # fmt: skip
+        "wire overhead, worst message",
+        most,
+        "byte",
+        "no framing at all",
+        None,
+        None,
+        "<= 16 byte",
+        most <= 16,
+        f"payloads of 0 to {PAYLOAD_MAX} bytes; first at {at}",
+    )
 
 
 def bulk(quick: bool) -> Iterator[PerfRow]:
@@ -94,10 +101,17 @@ def bulk(quick: bool) -> Iterator[PerfRow]:
                 back = line.to_host.bytes - before[1]
                 value = size / took
                 yield PerfRow(
-                    f"bulk {name} at {baud} baud", value, "byte/s", "line rate, 10 bits a byte",
-                    rate, value / rate, ">= 0.95 x line rate", value / rate >= 0.95,
-                    f"{kib} KiB: {there} bytes to the board, {back} back", computed=True,
-                )  # fmt: skip
+                    f"bulk {name} at {baud} baud",
+                    value,
+                    "byte/s",
+                    "line rate, 10 bits a byte",
+                    rate,
+                    value / rate,
+                    ">= 0.95 x line rate",
+                    value / rate >= 0.95,
+                    f"{kib} KiB: {there} bytes to the board, {back} back",
+                    computed=True,
+                )
 
 
 def _echo_extra_us(lines: PacedLines, some: list[PacedTransport], baud: int, size: int) -> float:
@@ -143,12 +157,18 @@ def latency(quick: bool) -> Iterator[PerfRow]:
                 bare_us.append(_echo_extra_us(lines, some, baud, 90))
             p99, bare99 = (sorted(x)[int(frames * 0.99)] / 1e3 for x in (extra_us, bare_us))
             yield PerfRow(
-                f"frame latency at {baud} baud beyond wire time, p99", p99, "ms",
-                "three bare echoes over such lines", bare99, p99 / bare99, "<= 0.3 ms", p99 <= 0.3,
+                f"frame latency at {baud} baud beyond wire time, p99",
+                p99,
+                "ms",
+                "three bare echoes over such lines",
+                bare99,
+                p99 / bare99,
+                "<= 0.3 ms",
+                p99 <= 0.3,
                 f"{frames} frames of {wire_us / 1e3:.2f} ms wire time; medians "
                 f"{statistics.median(extra_us) / 1e3:.3f} and "
                 f"{statistics.median(bare_us) / 1e3:.3f} ms",
-            )  # fmt: skip
+            )
 
 
 def resync(_quick: bool) -> Iterator[PerfRow]:
@@ -173,8 +193,14 @@ def resync(_quick: bool) -> Iterator[PerfRow]:
         assert [d.diff_bits for d in done.damage] == [1], "the flipped bit was found"
         full = size * BITS_PER_BYTE / baud
         yield PerfRow(
-            "delta resync, 1 MiB, one flipped bit, 115200 baud", took, "s",
-            "full copy, bytes over line rate", full, took / full, "< 0.5 s", took < 0.5,
+            "delta resync, 1 MiB, one flipped bit, 115200 baud",
+            took,
+            "s",
+            "full copy, bytes over line rate",
+            full,
+            took / full,
+            "< 0.5 s",
+            took < 0.5,
             f"{done.chunks} chunk healed, {moved} bytes on three lines; the board confirms it",
             computed=True,
-        )  # fmt: skip
+        )

@@ -49,11 +49,11 @@ def fastest(
     rounds: int, actions: Sequence[Callable[[], object]], *, least_s: float = 0.01
 ) -> list[float]:
     """Seconds for one call of each action: the least of `rounds` turns, since nothing makes code
-    faster than it is. A turn repeats a short action until it has taken about `least_s`."""
+    faster than it is. A timed repeats a short action until it has taken about `least_s`."""
     times = [max(1, int(least_s / max(seconds(action, 2) / 2, 1e-9))) for action in actions]
 
-    def turn(action: Callable[[], object], count: int) -> Callable[[], float]:
+    def timed(action: Callable[[], object], count: int) -> Callable[[], float]:
         return lambda: seconds(action, count) / count
 
-    turns = [turn(action, count) for action, count in zip(actions, times, strict=True)]
+    turns = [timed(action, count) for action, count in zip(actions, times, strict=True)]
     return [min(found) for found in in_turns(rounds, *turns)]

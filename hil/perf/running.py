@@ -142,10 +142,16 @@ def frames(quick: bool) -> Iterator[PerfRow]:
         value, reference = max(rates), max(references)
         what = "three pty echoes at once" if board == "process" else "golden steps from Python"
         yield PerfRow(
-            f"frames/s, {name}", value, "1/s", what, reference, value / reference,
-            f">= {target}/s", value >= target,
+            f"frames/s, {name}",
+            value,
+            "1/s",
+            what,
+            reference,
+            value / reference,
+            f">= {target}/s",
+            value >= target,
             f"best of {rounds} runs of {count} frames; median {statistics.median(rates):.0f}/s",
-        )  # fmt: skip
+        )
 
 
 # --- injection campaign -------------------------------------------------------------------------
@@ -174,12 +180,18 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         counts = runs[0].result.upsets
         walls = [r.frames / r.wall_s for r in runs]
         yield PerfRow(
-            f"injection campaign, {board}", value, "1/s/core", "golden steps from Python",
-            reference, value / reference, f">= {target}/s/core", value >= target,
+            f"injection campaign, {board}",
+            value,
+            "1/s/core",
+            "golden steps from Python",
+            reference,
+            value / reference,
+            f">= {target}/s/core",
+            value >= target,
             f"{counts['injected']} of {runs[0].result.frames} frames hit and verified, one upset "
             "at a time; "
             f"at best {max(walls):.0f}/s of real time",
-        )  # fmt: skip
+        )
 
 
 # --- long runs ----------------------------------------------------------------------------------
@@ -201,29 +213,56 @@ def soak(quick: bool) -> Iterator[PerfRow]:
     run = _run(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
     grown, over = _growth(run)
     yield PerfRow(
-        "memory growth, quiet run", grown / 1024, "KiB", "resident at its end",
-        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= _NOISE_BYTES,
+        "memory growth, quiet run",
+        grown / 1024,
+        "KiB",
+        "resident at its end",
+        run.rss[-1][1] / 1024,
+        grown / run.rss[-1][1],
+        "no growth",
+        grown <= _NOISE_BYTES,
         f"over the last {over} of {run.frames} frames ({run.frames / day:.1f} days at 10 "
         f"frames/s); {_NOISE_BYTES >> 10} KiB are taken as noise of the allocator",
-    )  # fmt: skip
+    )
     count = 20_000 if quick else 200_000
     run = _run(_STORM.format(frames=count), sample_s=0.1)
     grown, over = _growth(run)
     upsets = int(run.result.upsets["injected"])
     yield PerfRow(
-        "memory growth, run with upsets", grown / 1024, "KiB", "resident at its end",
-        run.rss[-1][1] / 1024, grown / run.rss[-1][1], "no growth", grown <= _NOISE_BYTES,
+        "memory growth, run with upsets",
+        grown / 1024,
+        "KiB",
+        "resident at its end",
+        run.rss[-1][1] / 1024,
+        grown / run.rss[-1][1],
+        "no growth",
+        grown <= _NOISE_BYTES,
         f"over the last {over} of {run.frames} frames, {upsets} upsets in all",
-    )  # fmt: skip
+    )
     yield _record_per_day(600 if quick else 3600)
 
 
 _HEALTH: Final = Health(
-    uptime_us=10**11, cpu_temp_mc=48_312, clock_khz=1_200_000, throttled=0, rss_kib=3120,
-    free_mib=611, steps=10**6, crashes=0, hangs=0, restarts=0, corrected=0, uncorrected=0,
-    rx_bytes=10**9, rx_frames=10**6, rx_errors=0, tx_bytes=10**9, tx_frames=10**6, duplicates=0,
+    uptime_us=10**11,
+    cpu_temp_mc=48_312,
+    clock_khz=1_200_000,
+    throttled=0,
+    rss_kib=3120,
+    free_mib=611,
+    steps=10**6,
+    crashes=0,
+    hangs=0,
+    restarts=0,
+    corrected=0,
+    uncorrected=0,
+    rx_bytes=10**9,
+    rx_frames=10**6,
+    rx_errors=0,
+    tx_bytes=10**9,
+    tx_frames=10**6,
+    duplicates=0,
     rails=(),
-)  # fmt: skip
+)
 
 
 def _record_per_day(sim_s: int) -> PerfRow:
@@ -249,8 +288,14 @@ def _record_per_day(sim_s: int) -> PerfRow:
     per_day = (sizes[1] - sizes[0]) / (sim_s - sim_s // 4) * 86_400 / 1e6
     plain = 864_000 * len(frame) / 1e6
     return PerfRow(
-        "record of a quiet day at 10 frames/s", per_day, "MB", "the packed frames alone", plain,
-        per_day / plain, "<= 100 MB", per_day <= 100,
+        "record of a quiet day at 10 frames/s",
+        per_day,
+        "MB",
+        "the packed frames alone",
+        plain,
+        per_day / plain,
+        "<= 100 MB",
+        per_day <= 100,
         f"extrapolated from {sim_s} s worth of frames and health rows of three nodes",
         computed=True,
-    )  # fmt: skip
+    )

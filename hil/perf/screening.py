@@ -30,78 +30,106 @@ def screen(quick: bool) -> Iterator[PerfRow]:
         yield from _following(Path(folder), frames)
 
 
-def _desk(folder: Path) -> Presenter:
+def _presenter(folder: Path) -> Presenter:
     return Presenter(folder, Marks(), Player(), time.monotonic)
 
 
-def _look(desk: Presenter) -> None:
-    desk.refresh(*_SIZE)
-    desk.page()
+def _look(presenter: Presenter) -> None:
+    presenter.refresh(*_SIZE)
+    presenter.page()
 
 
 def _opening(folder: Path, what: str, note: str) -> PerfRow:
     def opened() -> None:
-        desk = _desk(folder)
-        _look(desk)
-        desk.source.close()
+        presenter = _presenter(folder)
+        _look(presenter)
+        presenter.source.close()
 
     taken = min(seconds(opened) for _ in range(3))
-    return PerfRow(f"screen opens the record of {what}", taken, "s", "", None, None, "< 2 s",
-                   taken < 2, note)  # fmt: skip
+    return PerfRow(
+        f"screen opens the record of {what}", taken, "s", "", None, None, "< 2 s", taken < 2, note
+    )
 
 
 def _seeking(folder: Path, frames: int, what: str, note: str) -> PerfRow:
     """The worst of many seeks on every page."""
-    desk = _desk(folder)
-    _look(desk)
+    presenter = _presenter(folder)
+    _look(presenter)
     worst, every = 0.0, []
     for view in View:
-        desk.go(view)
+        presenter.go(view)
         for k in range(1, 12):
             began = time.perf_counter()
-            desk.view = view
-            desk.frame = None
-            desk.player = desk.player.seek(frames * (k * 7 % 12) // 12, frames, time.monotonic())
-            _look(desk)
+            presenter.view = view
+            presenter.frame = None
+            presenter.player = presenter.player.seek(
+                frames * (k * 7 % 12) // 12, frames, time.monotonic()
+            )
+            _look(presenter)
             taken = time.perf_counter() - began
             every.append(taken)
             worst = max(worst, taken)
-    desk.source.close()
+    presenter.source.close()
     middle = statistics.median(every)
-    return PerfRow(f"screen seeks in the record of {what}: worst", worst, "s", "its median",
-                   middle, worst / middle, "< 0.3 s", worst < 0.3, note)  # fmt: skip
+    return PerfRow(
+        f"screen seeks in the record of {what}: worst",
+        worst,
+        "s",
+        "its median",
+        middle,
+        worst / middle,
+        "< 0.3 s",
+        worst < 0.3,
+        note,
+    )
 
 
 def _following(folder: Path, frames: int) -> Iterator[PerfRow]:
     """The share of a core that one look after each of ten frames a second takes, without drawing;
     and whether playing makes memory grow."""
-    desk = _desk(folder)
+    presenter = _presenter(folder)
     now = 0.0
-    desk = Presenter(folder, Marks(), Player(False, True, 1.0, frames // 2), lambda: now)
+    presenter = Presenter(folder, Marks(), Player(False, True, 1.0, frames // 2), lambda: now)
     for _ in range(200):  # what is kept is kept from now on
         now += 0.1
-        _look(desk)
+        _look(presenter)
     looks = min(2000, frames // 4)
     before, cpu = _resident(), time.process_time()
     for _ in range(looks):
         now += 0.1
-        _look(desk)
+        _look(presenter)
     cpu = time.process_time() - cpu
     share = cpu / (looks / FRAMES_PER_S)
     yield PerfRow(
-        "screen, looking at 10 frames/s of 7 nodes", 100 * share, "% of a core", "", None, None,
-        "<= 5 %", share <= 0.05, "reading and painting; drawing comes on top",
-    )  # fmt: skip
-    desk.player = desk.player.seek(0, frames, now)
+        "screen, looking at 10 frames/s of 7 nodes",
+        100 * share,
+        "% of a core",
+        "",
+        None,
+        None,
+        "<= 5 %",
+        share <= 0.05,
+        "reading and painting; drawing comes on top",
+    )
+    presenter.player = presenter.player.seek(0, frames, now)
     for _ in range(looks):
         now += 36.0  # an hour of flight in ten seconds
-        if desk.head >= frames - 1:
-            desk.player = desk.player.seek(0, frames, now)
-        _look(desk)
+        if presenter.head >= frames - 1:
+            presenter.player = presenter.player.seek(0, frames, now)
+        _look(presenter)
     grown = _resident() - before
-    desk.source.close()
-    yield PerfRow("memory growth, replay at full speed", grown / 1024, "MiB", "", None, None,
-                  "< 8 MiB", grown < 8 * 1024, f"peak over {2 * looks} pages")  # fmt: skip
+    presenter.source.close()
+    yield PerfRow(
+        "memory growth, replay at full speed",
+        grown / 1024,
+        "MiB",
+        "",
+        None,
+        None,
+        "< 8 MiB",
+        grown < 8 * 1024,
+        f"peak over {2 * looks} pages",
+    )
 
 
 def _resident() -> int:

@@ -46,14 +46,18 @@ def write_record(
         path,
         {
             "scenario": {
-                "name": "soak", "workload": "attitude", "frames": frames, "pace": "realtime",
-                "frame_ms": 1000 / FRAMES_PER_S, "rig": {"scheme": f"{nodes}mr"},
+                "name": "soak",
+                "workload": "attitude",
+                "frames": frames,
+                "pace": "realtime",
+                "frame_ms": 1000 / FRAMES_PER_S,
+                "rig": {"scheme": f"{nodes}mr"},
                 "upsets": {"accel": 1.0},
             },
             "seed": 1,
             "outcome": "running",
         },
-    )  # fmt: skip
+    )
     for index, name in enumerate(names):
         writer.node(index, {"name": name, "board": "process"})
     plain = _verdict(0, nodes).record[8:]
@@ -85,30 +89,77 @@ def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
     verdict = _verdict(frame, len(names), wrong)
     output = bytes(range(48))
     results = [
-        NodeResult(DONE, 0, ballot.output_digest, ballot.state_digest,
-                   output if index != wrong else b"\x01" + output[1:], 14, 20)
+        NodeResult(
+            DONE,
+            0,
+            ballot.output_digest,
+            ballot.state_digest,
+            output if index != wrong else b"\x01" + output[1:],
+            14,
+            20,
+        )
         for index, ballot in enumerate(verdict.ballots)
-    ]  # fmt: skip
+    ]
     writer.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
     plan = UpsetPlan(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
-    writer.upset(Upset(
-        plan, "injected", verified=True, changed=True, tick=14, bit=0, space=384, before=b"\0",
-        after=b"\1", effect="sdc", outcome="corrected", detected_frame=frame, resolved_frame=frame,
-    ))  # fmt: skip
+    writer.upset(
+        Upset(
+            plan,
+            "injected",
+            verified=True,
+            changed=True,
+            tick=14,
+            bit=0,
+            space=384,
+            before=b"\0",
+            after=b"\1",
+            effect="sdc",
+            outcome="corrected",
+            detected_frame=frame,
+            resolved_frame=frame,
+        )
+    )
     voting, suspect, resync = NodeState.VOTING, NodeState.SUSPECT, NodeState.RESYNC
     for before, after, cause in (
-        (voting, suspect, "dissent"), (suspect, resync, "dissent"), (resync, voting, "resync done"),
-    ):  # fmt: skip
+        (voting, suspect, "dissent"),
+        (suspect, resync, "dissent"),
+        (resync, voting, "resync done"),
+    ):
         writer.transition(Transition(frame, name, before, after, cause))
     damage = (Damage(256, b"\1" + bytes(255), bytes(256), 1),)
-    writer.repair(frame, name, "resync", "dissent", ok=True, detail="", chunks=1, bytes_moved=256,
-                  duration_wall_us=1800, damage=damage)  # fmt: skip
+    writer.repair(
+        frame,
+        name,
+        "resync",
+        "dissent",
+        ok=True,
+        detail="",
+        chunks=1,
+        bytes_moved=256,
+        duration_wall_us=1800,
+        damage=damage,
+    )
 
 
 def _health(frame: int, index: int) -> Health:
     return Health(
-        uptime_us=frame * 100_000, cpu_temp_mc=48_000 + frame // 10 % 4000 + 500 * index,
-        clock_khz=1_200_000, throttled=0, rss_kib=3120, free_mib=611, steps=frame, crashes=0,
-        hangs=0, restarts=0, corrected=0, uncorrected=0, rx_bytes=0, rx_frames=0, rx_errors=0,
-        tx_bytes=0, tx_frames=0, duplicates=0, rails=(),
-    )  # fmt: skip
+        uptime_us=frame * 100_000,
+        cpu_temp_mc=48_000 + frame // 10 % 4000 + 500 * index,
+        clock_khz=1_200_000,
+        throttled=0,
+        rss_kib=3120,
+        free_mib=611,
+        steps=frame,
+        crashes=0,
+        hangs=0,
+        restarts=0,
+        corrected=0,
+        uncorrected=0,
+        rx_bytes=0,
+        rx_frames=0,
+        rx_errors=0,
+        tx_bytes=0,
+        tx_frames=0,
+        duplicates=0,
+        rails=(),
+    )

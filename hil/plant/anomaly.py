@@ -27,9 +27,12 @@ def anomaly_cells(
     middle = np.float64(STEP_DEG / 2)
     try:
         found = trapped(
-            lat + middle, lon + middle, np.full(lat.shape, altitude_km, np.float64), phase=phase,
+            lat + middle,
+            lon + middle,
+            np.full(lat.shape, altitude_km, np.float64),
+            phase=phase,
             saa_drift_deg=saa_drift_deg,
-        )  # fmt: skip
+        )
     except ValueError:
         return []
     inside = found.above(np.array([_ENERGY_MEV]))[:, 0] >= _FLUX_PER_CM2_S

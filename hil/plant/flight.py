@@ -204,9 +204,11 @@ class Flight:
         level = block.result.level[at:, self._columns]
         throttle = block.result.throttle[at:, self._columns]
         now = self._row
-        present = (level[0], throttle[0]) if now is None else (
-            now[0].level[now[1], self._columns], now[0].throttle[now[1], self._columns]
-        )  # fmt: skip
+        present = (
+            (level[0], throttle[0])
+            if now is None
+            else (now[0].level[now[1], self._columns], now[0].throttle[now[1], self._columns])
+        )
         changed = np.any((level != present[0]) | (throttle != present[1]), axis=1)
         steps = int(np.argmax(changed)) + 1 if np.any(changed) else len(level)
         return min(before_us, (self._done + steps) * self.step_us)
@@ -316,12 +318,21 @@ class Flight:
             for b in self._boards
         }
         moment = Moment(
-            self._done * self.step_us, float(sky.illumination[row]),
-            float(sky.flux_per_cm2_s[row]), None, None, None, None, None, None, {}, {},
-        )  # fmt: skip
-        moment = self._unpowered(moment, rates) if self._system is None else self._powered(
-            moment, rates
-        )  # fmt: skip
+            self._done * self.step_us,
+            float(sky.illumination[row]),
+            float(sky.flux_per_cm2_s[row]),
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            {},
+            {},
+        )
+        moment = (
+            self._unpowered(moment, rates) if self._system is None else self._powered(moment, rates)
+        )
         return self._given.shown(moment, self._done)
 
     def _unpowered(self, moment: Moment, rates: Mapping[str, Mapping[str, float]]) -> Moment:
@@ -331,9 +342,14 @@ class Flight:
         for board in self._boards:
             level = levels.get(board.name, "full") if self._draws[board.name].on else "off"
             boards[board.name] = BoardMoment(
-                level, self._speed[board.name].share(level, 0), 0, False, None,
-                temperatures.get(f"{board.name}.junction"), rates[board.name],
-            )  # fmt: skip
+                level,
+                self._speed[board.name].share(level, 0),
+                0,
+                False,
+                None,
+                temperatures.get(f"{board.name}.junction"),
+                rates[board.name],
+            )
         return replace(moment, temperatures_c=temperatures, boards=boards)
 
     def _powered(self, moment: Moment, rates: Mapping[str, Mapping[str, float]]) -> Moment:
@@ -376,9 +392,16 @@ class Flight:
             if name != SPACE
         }
         return replace(
-            moment, bus_v=bus_v, array_w=array_w, load_w=load_w, battery_w=amperes * bus_v,
-            soc=soc, stage=stage, temperatures_c=temperatures, boards=boards,
-        )  # fmt: skip
+            moment,
+            bus_v=bus_v,
+            array_w=array_w,
+            load_w=load_w,
+            battery_w=amperes * bus_v,
+            soc=soc,
+            stage=stage,
+            temperatures_c=temperatures,
+            boards=boards,
+        )
 
     # --- to go on later ---------------------------------------------------------------------------
 

@@ -280,12 +280,19 @@ class PowerSystem:
         """The present state."""
         raw, loads = self._state, range(len(self.model.loads))
         return PowerState(
-            float(raw.soc), float(raw.bus_V), float(raw.battery_A), int(raw.stage),
-            bool(raw.browned_out), bool(raw.charged),
+            float(raw.soc),
+            float(raw.bus_V),
+            float(raw.battery_A),
+            int(raw.stage),
+            bool(raw.browned_out),
+            bool(raw.charged),
             tuple(bool(raw.tripped[i]) for i in loads),
             tuple(int(raw.throttle[i]) for i in loads),
-            int(raw.brownouts), int(raw.sheds), int(raw.restores), int(raw.trips),
-        )  # fmt: skip
+            int(raw.brownouts),
+            int(raw.sheds),
+            int(raw.restores),
+            int(raw.trips),
+        )
 
     @property
     def temperature_k(self) -> Array:
@@ -330,9 +337,7 @@ class PowerSystem:
     def _load(self, name: str) -> int:
         names = [load.name for load in self.model.loads]
         if name not in names:
-            raise UsageError(
-                f"there is no load `{name}`", remedy=did_you_mean(name, names) or None
-            )  # fmt: skip
+            raise UsageError(f"there is no load `{name}`", remedy=did_you_mean(name, names) or None)
         return names.index(name)
 
     # --- steps
@@ -423,18 +428,28 @@ def _rows(values: Array | None, steps: int, width: int, what: str) -> Array | No
 
 
 _COLUMNS: Final = {
-    "soc": "soc", "bus_v": "bus_V", "battery_a": "battery_A", "array_w": "array_W",
-    "available_w": "available_W", "load_w": "load_W", "stage": "stage", "board_w": "board_W",
-    "level": "level", "throttle": "throttle", "temperature_k": "T_K",
-}  # fmt: skip
+    "soc": "soc",
+    "bus_v": "bus_V",
+    "battery_a": "battery_A",
+    "array_w": "array_W",
+    "available_w": "available_W",
+    "load_w": "load_W",
+    "stage": "stage",
+    "board_w": "board_W",
+    "level": "level",
+    "throttle": "throttle",
+    "temperature_k": "T_K",
+}
 
 
 def _trace(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str, Any]]:
     """The kernel's trace, and the arrays that it fills."""
     shapes: dict[str, Iterable[int]] = {
-        "board_w": (rows, loads), "level": (rows, loads), "throttle": (rows, loads),
+        "board_w": (rows, loads),
+        "level": (rows, loads),
+        "throttle": (rows, loads),
         "temperature_k": (rows, nodes),
-    }  # fmt: skip
+    }
     trace = ffi.new("hil_power_trace_t *")
     trace.every = every
     columns: dict[str, Any] = {}
@@ -448,7 +463,12 @@ def _trace(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str
 
 def _account(raw: Any) -> PowerAccount:
     return PowerAccount(
-        float(raw.available_J), float(raw.array_J), float(raw.transfer_loss_J),
-        float(raw.converter_loss_J), float(raw.load_J), float(raw.battery_loss_J),
-        float(raw.stored_J), heat_account(raw.heat),
-    )  # fmt: skip
+        float(raw.available_J),
+        float(raw.array_J),
+        float(raw.transfer_loss_J),
+        float(raw.converter_loss_J),
+        float(raw.load_J),
+        float(raw.battery_loss_J),
+        float(raw.stored_J),
+        heat_account(raw.heat),
+    )

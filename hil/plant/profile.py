@@ -156,17 +156,21 @@ def _checked(
         if np.any(bad):
             row = int(np.argmax(bad))
             add(
-                row, name, f"{values[row]} is not a finite number",
+                row,
+                name,
+                f"{values[row]} is not a finite number",
                 "a profile has no gaps: leave out the row, or the column",
-            )  # fmt: skip
+            )
             continue
         outside = (values < span[0]) | (values > span[1])
         if np.any(outside):
             row = int(np.argmax(outside))
             add(
-                row, name, f"{values[row]:g} is out of range; expected {span[0]:g} to {span[1]:g}",
+                row,
+                name,
+                f"{values[row]:g} is out of range; expected {span[0]:g} to {span[1]:g}",
                 "times are seconds from the start of the run" if name == "t_s" else "",
-            )  # fmt: skip
+            )
         elif name.split(".", maxsplit=1)[0] in HELD and np.any(values % 1.0):
             row = int(np.argmax(values % 1.0 != 0.0))
             add(row, name, f"{values[row]:g} is no whole number", "it holds until the next row")
@@ -185,10 +189,11 @@ def _check_time(t_s: Floats, add: Callable[..., None], max_gap_s: float | None) 
     if np.any(steps <= 0):
         row = int(np.argmax(steps <= 0)) + 1
         add(
-            row, "t_s",
+            row,
+            "t_s",
             f"time runs backwards or stands still: {t_s[row]:g} s after {t_s[row - 1]:g} s",
             "sort the rows by time, each time once",
-        )  # fmt: skip
+        )
         return
     long = _gaps(steps) if max_gap_s is None else np.flatnonzero(steps > max_gap_s)
     if len(long):
@@ -197,10 +202,12 @@ def _check_time(t_s: Floats, add: Callable[..., None], max_gap_s: float | None) 
         if max_gap_s is not None:
             usual = f"`max_gap_s` is {max_gap_s:g}"
         add(
-            at + 1, "t_s", f"a gap from {t_s[at]:g} s to {t_s[at + 1]:g} s, where {usual}",
+            at + 1,
+            "t_s",
+            f"a gap from {t_s[at]:g} s to {t_s[at + 1]:g} s, where {usual}",
             "fill it, cut the profile there, or allow it with "
             f"`max_gap_s: {_rounded(float(steps[at]))}`",
-        )  # fmt: skip
+        )
 
 
 def _rounded(step_s: float) -> str:

@@ -15,17 +15,30 @@ MAX_ROWS: Final = 20_000_000
 
 _FAR_S: Final = 1e12
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "t_s": (-_FAR_S, _FAR_S), "latitude_deg": (-90.0, 90.0), "longitude_deg": (-360.0, 360.0),
-    "altitude_km": (0.0, 1e6), "beta_deg": (-90.0, 90.0), "illumination": (0.0, 1.0),
-    "flux_per_cm2_s": (0.0, 1e9), "array_w": (0.0, 1e9), "bus_w": (0.0, 1e9),
-    "bus_v": (0.0, 1e5), "load_w": (0.0, 1e9), "battery_w": (-1e9, 1e9), "soc": (0.0, 1.0),
+    "t_s": (-_FAR_S, _FAR_S),
+    "latitude_deg": (-90.0, 90.0),
+    "longitude_deg": (-360.0, 360.0),
+    "altitude_km": (0.0, 1e6),
+    "beta_deg": (-90.0, 90.0),
+    "illumination": (0.0, 1.0),
+    "flux_per_cm2_s": (0.0, 1e9),
+    "array_w": (0.0, 1e9),
+    "bus_w": (0.0, 1e9),
+    "bus_v": (0.0, 1e5),
+    "load_w": (0.0, 1e9),
+    "battery_w": (-1e9, 1e9),
+    "soc": (0.0, 1.0),
     "stage": (0.0, 255.0),
-}  # fmt: skip
+}
 FAMILIES: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature_c": (-273.15, 2000.0), "level": (0.0, 3.0), "contact": (0.0, 1.0),
-    "seu_per_day": (0.0, 1e12), "mbu_per_day": (0.0, 1e12), "sefi_per_day": (0.0, 1e12),
+    "temperature_c": (-273.15, 2000.0),
+    "level": (0.0, 3.0),
+    "contact": (0.0, 1.0),
+    "seu_per_day": (0.0, 1e12),
+    "mbu_per_day": (0.0, 1e12),
+    "sefi_per_day": (0.0, 1e12),
     "sel_per_day": (0.0, 1e12),
-}  # fmt: skip
+}
 HELD: Final = frozenset({"level", "contact", "stage"})
 """Whole numbers, which hold until the next row."""
 
@@ -35,15 +48,35 @@ TIMES: Final = (
 )
 
 _UNITS: Final[Mapping[str, str]] = {
-    "_deg": "degrees", "_km": "km", "_per_cm2_s": "protons /cm2/s", "_w": "W", "_v": "V",
-    "_c": "degrees Celsius", "_per_day": "a day", "t_s": "seconds",
-}  # fmt: skip
+    "_deg": "degrees",
+    "_km": "km",
+    "_per_cm2_s": "protons /cm2/s",
+    "_w": "W",
+    "_v": "V",
+    "_c": "degrees Celsius",
+    "_per_day": "a day",
+    "t_s": "seconds",
+}
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,63}")
 _UNIT_BEHIND: Final = re.compile(r"\s*[\[({/]\s*([^\])}]*)[\])}]?\s*$")
 _CALENDAR: Final = frozenset(
-    {"utc", "date", "datetime", "timestamp", "iso", "iso8601", "epoch", "utctime", "dateutc",
-     "timeutc", "datetimeutc", "gpstime", "tai", "localtime"}
-)  # fmt: skip
+    {
+        "utc",
+        "date",
+        "datetime",
+        "timestamp",
+        "iso",
+        "iso8601",
+        "epoch",
+        "utctime",
+        "dateutc",
+        "timeutc",
+        "datetimeutc",
+        "gpstime",
+        "tai",
+        "localtime",
+    }
+)
 _DAYS: Final = frozenset({"jd", "mjd", "julian", "juliandate", "mjd2000", "modifiedjuliandate"})
 _ELAPSED: Final = re.compile(
     r"(?:t|time|times|elapsed|elapsedtime|met|simtime|missiontime|secs?|seconds?|s|ms|millis|"
@@ -51,9 +84,13 @@ _ELAPSED: Final = re.compile(
     r"ns|min|minutes?|h|hr|hours?|d|days?)?"
 )
 _FACTORS: Final[Mapping[str, str]] = {
-    "ms": "divide by 1000", "us": "divide by 1e6", "ns": "divide by 1e9",
-    "mi": "multiply by 60", "h": "multiply by 3600", "d": "multiply by 86400",
-}  # fmt: skip
+    "ms": "divide by 1000",
+    "us": "divide by 1e6",
+    "ns": "divide by 1e9",
+    "mi": "multiply by 60",
+    "h": "multiply by 3600",
+    "d": "multiply by 86400",
+}
 
 
 def limits(name: str) -> tuple[float, float] | None:

@@ -55,9 +55,12 @@ def _table(
     for line, cells in rows:
         if len(lines) >= most:
             raise unusable(
-                path, line, "", f"more than {most} rows, the most that is read",
+                path,
+                line,
+                "",
+                f"more than {most} rows, the most that is read",
                 "keep every tenth row, or write fewer columns",
-            )  # fmt: skip
+            )
         if len(cells) != len(header):
             raise unusable(path, line, "", *_of_length(cells, len(header)))
         try:
@@ -113,14 +116,20 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
             _must_be_utf8(path, number, text)
         if "\0" in text:
             raise unusable(
-                path, number, "", "it holds a zero byte, so it is no text",
+                path,
+                number,
+                "",
+                "it holds a zero byte, so it is no text",
                 "save it as UTF-8 text; is it the right file?",
-            )  # fmt: skip
+            )
         if len(text) > _MAX_LINE:
             raise unusable(
-                path, number, "", f"this line has more than {_MAX_LINE} characters",
+                path,
+                number,
+                "",
+                f"this line has more than {_MAX_LINE} characters",
                 "one row of numbers a line; is it the right file?",
-            )  # fmt: skip
+            )
         yield number, text.rstrip("\n")
 
 
@@ -168,9 +177,15 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
             raise ConfigError(problems)
     if "t_s" not in names and not any(p.remedy.find("`t_s`") >= 0 for p in problems):
         problems.append(
-            Problem(str(path), line, 1, "t_s", "the column `t_s` is missing",
-                    "add the time in seconds from the start of the run")
-        )  # fmt: skip
+            Problem(
+                str(path),
+                line,
+                1,
+                "t_s",
+                "the column `t_s` is missing",
+                "add the time in seconds from the start of the run",
+            )
+        )
     if problems:
         raise ConfigError(problems)
     return names

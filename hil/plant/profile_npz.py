@@ -25,9 +25,12 @@ _MAX_ENTRIES: Final = 10_000
 _MAX_HEADER: Final = 1 << 16
 _MAX_BYTES: Final = 4 << 30
 _KINDS: Final = {
-    "O": "of Python objects", "U": "of text", "S": "of text", "c": "of complex numbers",
+    "O": "of Python objects",
+    "U": "of text",
+    "S": "of text",
+    "c": "of complex numbers",
     "V": "of records",
-}  # fmt: skip
+}
 # What a file begins with that is another one.
 _OTHERS: Final = (
     (b"\x93NUMPY", "it is a single array (.npy)", f"write an array per column: {_WRITE}"),
@@ -56,9 +59,12 @@ def read_npz(path: Path) -> dict[str, Floats]:
     for name, shape in lengths.items():
         if len(shape) != 1:
             raise unusable(
-                path, 1, name, f"its shape is {shape}; expected one dimension",
+                path,
+                1,
+                name,
+                f"its shape is {shape}; expected one dimension",
                 "give every column one value a row",
-            )  # fmt: skip
+            )
     if len(set(lengths.values())) > 1:
         shapes = ", ".join(f"{name} {shape[0]}" for name, shape in [*lengths.items()][:8])
         raise unusable(
@@ -75,9 +81,12 @@ def _columns(path: Path) -> dict[str, Floats]:
             raise unusable(path, 1, "", f"{len(entries)} columns; expected up to {_MAX_ENTRIES}")
         if sum(entry.file_size for entry in entries) > _MAX_BYTES:
             raise unusable(
-                path, 1, "", f"it holds more than {_MAX_BYTES >> 30} GiB, the most that is read",
+                path,
+                1,
+                "",
+                f"it holds more than {_MAX_BYTES >> 30} GiB, the most that is read",
                 "keep every tenth row, or fewer columns",
-            )  # fmt: skip
+            )
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise unusable(path, 1, name, "this column is there twice", "remove one")
@@ -90,25 +99,34 @@ def _columns(path: Path) -> dict[str, Floats]:
 def _column(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Floats:
     if not entry.filename.endswith(_SUFFIX):
         raise unusable(
-            path, 1, name, "an entry that is no array; expected .npy files only",
+            path,
+            1,
+            name,
+            "an entry that is no array; expected .npy files only",
             f"write it with {_WRITE}",
-        )  # fmt: skip
+        )
     if entry.file_size > 16 * MAX_ROWS + _MAX_HEADER:
         raise unusable(path, 1, name, f"more than {MAX_ROWS} rows, the most that is read")
     with archive.open(entry) as file:
         shape, _, dtype = _header(file)
         if dtype.kind in "mM":
             raise unusable(
-                path, 1, name, f"it is of type {dtype}; expected numbers",
+                path,
+                1,
+                name,
+                f"it is of type {dtype}; expected numbers",
                 "times are seconds from the start of the run: "
                 "(t - t[0]) / numpy.timedelta64(1, 's')",
-            )  # fmt: skip
+            )
         if dtype.kind not in "biuf":
             what = _KINDS.get(dtype.kind, f"of type {dtype.kind}")
             raise unusable(
-                path, 1, name, f"it is an array {what}; expected real numbers",
+                path,
+                1,
+                name,
+                f"it is an array {what}; expected real numbers",
                 "convert it: .astype(float)",
-            )  # fmt: skip
+            )
         count = 1
         for length in shape:
             count *= length

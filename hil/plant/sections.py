@@ -23,9 +23,14 @@ from hil.plant.radiation.crosssection import (
 __all__ = ["sections_of"]
 
 _KIND: Final[dict[str, Kind]] = {
-    "seu": "seu", "mbu": "seu", "sdc": "seu", "due": "sefi", "sefi": "sefi", "crash": "sefi",
+    "seu": "seu",
+    "mbu": "seu",
+    "sdc": "seu",
+    "due": "sefi",
+    "sefi": "sefi",
+    "crash": "sefi",
     "sel": "sel",
-}  # fmt: skip
+}
 
 
 def sections_of(profile: BoardProfile, *, exposed: float = 1.0) -> list[Section]:

@@ -161,9 +161,13 @@ def _array(sizing: Sizing, load_w: float, period_s: float, eclipse_s: float) -> 
 
 
 def _network(
-    sizing: Sizing, load_w: float, energy_wh: float, array_m2: float, altitude_km: float,
+    sizing: Sizing,
+    load_w: float,
+    energy_wh: float,
+    array_m2: float,
+    altitude_km: float,
     boards: int,
-) -> ThermalModel:  # fmt: skip
+) -> ThermalModel:
     kelvin = sizing.radiator_c + ZERO_C_K
     view = earth_view_factor(altitude_km, 0.0)
     earth_w = view * (_EMISSIVITY * NOMINAL.earth_ir_w_per_m2 + _ALPHA * 0.5 * 0.3 * 1361.0)
@@ -184,21 +188,31 @@ def _network(
     ]
     cells = [
         Surface(
-            name=f"panels.{side}", node="panels", area_m2=array_m2, emissivity=emissivity,
-            absorptivity=alpha, pointing=pointing,
+            name=f"panels.{side}",
+            node="panels",
+            area_m2=array_m2,
+            emissivity=emissivity,
+            absorptivity=alpha,
+            pointing=pointing,
         )
         for side, emissivity, alpha, pointing in (
             ("front", 0.80, 0.88, Pointing.SUN),  # GaAs cell 0.88/0.80 [S]
             ("back", 0.85, 0.30, Pointing.ANTI_SUN),
         )
-    ]  # fmt: skip
+    ]
     if sizing.radiator == "deployable":
         panel = RadiatorPanel(
-            name="radiator", attached_to="structure", w_per_k=link, area_m2=radiator_m2 / 2.0,
-            capacity_j_per_k=max(100.0, 4.0 * 900.0 * radiator_m2 / 2.0), emissivity=_EMISSIVITY,
-            absorptivity=_ALPHA, absorptivity_eol=_ALPHA_EOL, pointing=Pointing.SHADE,
+            name="radiator",
+            attached_to="structure",
+            w_per_k=link,
+            area_m2=radiator_m2 / 2.0,
+            capacity_j_per_k=max(100.0, 4.0 * 900.0 * radiator_m2 / 2.0),
+            emissivity=_EMISSIVITY,
+            absorptivity=_ALPHA,
+            absorptivity_eol=_ALPHA_EOL,
+            pointing=Pointing.SHADE,
             start_c=start,
-        )  # fmt: skip
+        )
         return ThermalModel(
             nodes=tuple(nodes), conductors=tuple(conductors), surfaces=tuple(cells), panels=(panel,)
         )
@@ -209,9 +223,14 @@ def _network(
     )
     conductors.append(Conductor(between=("radiator", "structure"), w_per_k=link))
     face = Surface(
-        name="radiator", node="radiator", area_m2=radiator_m2, emissivity=_EMISSIVITY,
-        absorptivity=_ALPHA, absorptivity_eol=_ALPHA_EOL, pointing=Pointing.SHADE,
-    )  # fmt: skip
+        name="radiator",
+        node="radiator",
+        area_m2=radiator_m2,
+        emissivity=_EMISSIVITY,
+        absorptivity=_ALPHA,
+        absorptivity_eol=_ALPHA_EOL,
+        pointing=Pointing.SHADE,
+    )
     return ThermalModel(nodes=tuple(nodes), conductors=tuple(conductors), surfaces=(*cells, face))
 
 

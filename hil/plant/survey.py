@@ -25,8 +25,13 @@ __all__ = ["Survey", "survey"]
 Floats = npt.NDArray[np.float64]
 
 _SKY: Final = (
-    "latitude_deg", "longitude_deg", "altitude_km", "beta_deg", "illumination", "flux_per_cm2_s",
-)  # fmt: skip
+    "latitude_deg",
+    "longitude_deg",
+    "altitude_km",
+    "beta_deg",
+    "illumination",
+    "flux_per_cm2_s",
+)
 _KINDS: Final = ("seu", "mbu", "sefi", "sel")
 
 

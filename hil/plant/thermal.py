@@ -137,10 +137,9 @@ def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:
     return (
         0.5
         - math.asin(min(1.0, root / (h * sine))) / math.pi
-        + (
-            cosine * math.acos(min(1.0, max(-1.0, -root * cosine / sine))) - root * limb
-        ) / (math.pi * h * h)
-    )  # fmt: skip
+        + (cosine * math.acos(min(1.0, max(-1.0, -root * cosine / sine))) - root * limb)
+        / (math.pi * h * h)
+    )
 
 
 # Environment --------------------------------------------------------------------------------------
@@ -349,15 +348,24 @@ class ThermalNetwork:
                 raise UsageError(f"the environment has {environment.steps} steps; expected {steps}")
             loads = loads + self.absorbed_w(environment)
         if loads.shape not in ((1, nodes), (steps, nodes)):
-            raise UsageError(f"`dissipation_w` has the shape {loads.shape}; "
-                             f"expected {(steps, nodes)} or {(nodes,)}")  # fmt: skip
+            raise UsageError(
+                f"`dissipation_w` has the shape {loads.shape}; "
+                f"expected {(steps, nodes)} or {(nodes,)}"
+            )
         loads = np.ascontiguousarray(loads)
         out = np.empty((steps, nodes))
         account, fault = ffi.new("hil_thermal_account_t *"), ffi.new("hil_thermal_fault_t *")
         status = lib.thermal_run(
-            self.handle, pointer(state), dt_s, steps, pointer(loads), len(loads), pointer(out),
-            account, fault,
-        )  # fmt: skip
+            self.handle,
+            pointer(state),
+            dt_s,
+            steps,
+            pointer(loads),
+            len(loads),
+            pointer(out),
+            account,
+            fault,
+        )
         self.check_step(status, "thermal_run", dt_s, fault)
         out.flags.writeable = False
         return ThermalBlock(out, heat_account(account))
@@ -382,8 +390,10 @@ class ThermalNetwork:
     def _state(self, temperature_k: Array) -> Array:
         state = np.array(temperature_k, dtype=np.float64, order="C")
         if state.shape != (len(self.names),):
-            raise UsageError(f"there are {state.shape} temperatures; expected {len(self.names)}, "
-                             f"of {', '.join(self.names)}")  # fmt: skip
+            raise UsageError(
+                f"there are {state.shape} temperatures; expected {len(self.names)}, "
+                f"of {', '.join(self.names)}"
+            )
         return state
 
 

@@ -16,9 +16,24 @@ from typing import Any, Final
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
 
 _UPSET_COLUMNS: Final = (
-    "id", "frame", "idx", "target", "kind", "state", "verified", "tick", "bit", "space", "before",
-    "after", "effect", "signal", "outcome", "detected_frame", "resolved_frame",
-)  # fmt: skip
+    "id",
+    "frame",
+    "idx",
+    "target",
+    "kind",
+    "state",
+    "verified",
+    "tick",
+    "bit",
+    "space",
+    "before",
+    "after",
+    "effect",
+    "signal",
+    "outcome",
+    "detected_frame",
+    "resolved_frame",
+)
 _POSITION: Final = frozenset({"bit", "space", "before", "after"})
 
 

@@ -168,8 +168,10 @@ class LiveRecord:
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
-                raise ValueError(f"it was written by a newer hil (schema {version}, this one knows "
-                                 f"{SCHEMA_VERSION}); watch it with that one")  # fmt: skip
+                raise ValueError(
+                    f"it was written by a newer hil (schema {version}, this one knows "
+                    f"{SCHEMA_VERSION}); watch it with that one"
+                )
             self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
         except (sqlite3.Error, ValueError):
             db.close()

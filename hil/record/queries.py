@@ -82,16 +82,22 @@ def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqli
         f"SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND node IN ({marks}) AND "
         "(frame = ? OR ((resolved_frame IS NULL OR resolved_frame >= ?) AND "
         "(NOT dormant OR detected_frame <= ?))) ORDER BY frame, id",
-        frame, *names, frame, frame, frame,
-    )  # fmt: skip
+        frame,
+        *names,
+        frame,
+        frame,
+        frame,
+    )
 
 
 def open_upsets(record: Rows, first: int, last: int) -> list[sqlite3.Row]:
     """Return the injected upsets that may be open in frames of a span, in the order of frames."""
     return record.rows(
         "SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND "
-        "(resolved_frame IS NULL OR resolved_frame >= ?) ORDER BY frame, id", last, first,
-    )  # fmt: skip
+        "(resolved_frame IS NULL OR resolved_frame >= ?) ORDER BY frame, id",
+        last,
+        first,
+    )
 
 
 def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
@@ -102,8 +108,11 @@ def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
     rows = record.rows(
         "SELECT count(*) FILTER (WHERE action NOT IN ('refresh', 'rollback')) + "
         "count(DISTINCT CASE WHEN action = 'rollback' AND cause != ? THEN frame END) FROM repairs "
-        "WHERE ok AND id > ? AND id <= ?", WAS_ALONE, after, last,
-    )  # fmt: skip
+        "WHERE ok AND id > ? AND id <= ?",
+        WAS_ALONE,
+        after,
+        last,
+    )
     return int(rows[0][0]) if rows else 0
 
 
@@ -121,8 +130,9 @@ def repair_attempts(record: Rows) -> list[sqlite3.Row]:
             THEN row_number() OVER (PARTITION BY action, frame, node ORDER BY id) ELSE -id END AS at
           FROM repairs WHERE action != 'rollback' OR cause != ?
         ) GROUP BY action, frame, at ORDER BY min(id)
-        """, WAS_ALONE,
-    )  # fmt: skip
+        """,
+        WAS_ALONE,
+    )
 
 
 def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, int]:
@@ -136,8 +146,9 @@ def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, in
           coalesce(sum(skips.frames) FILTER (WHERE {NO_OUTPUT}), 0),
           coalesce(sum(skips.frames) FILTER (WHERE {WRONG_OUTPUT}), 0)
         FROM skips LEFT JOIN frames ON frames.frame = min(skips.frame, ?1){until}
-        """, last,
-    )  # fmt: skip
+        """,
+        last,
+    )
     return (rows[0][0], rows[0][1], rows[0][2]) if rows else (0, 0, 0)
 
 
@@ -145,8 +156,10 @@ def repaired_before(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
     """Return the last repair before a frame that gave a node the state of others."""
     found = record.rows(
         "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND action != 'rollback' "
-        "ORDER BY frame DESC, id DESC LIMIT 1", node, frame,
-    )  # fmt: skip
+        "ORDER BY frame DESC, id DESC LIMIT 1",
+        node,
+        frame,
+    )
     return found[0] if found else None
 
 
@@ -154,28 +167,36 @@ def left_vote(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
     """Return the transition with which a node left the vote last, in or before a frame."""
     found = record.rows(
         "SELECT * FROM transitions WHERE node = ? AND frame <= ? AND before = 'voting' "
-        "ORDER BY id DESC LIMIT 1", node, frame,
-    )  # fmt: skip
+        "ORDER BY id DESC LIMIT 1",
+        node,
+        frame,
+    )
     return found[0] if found else None
 
 
 def agreed_on_wrong_state(record: Rows, frame: int) -> bool:
     """Return whether the nodes agreed in a frame on a state that is not the fault-free one."""
-    return bool(record.rows(
-        "SELECT 1 FROM frames WHERE frame = ? AND verdict NOT IN ('no_majority', 'no_quorum') "
-        "AND state != golden_state", frame,
-    ))  # fmt: skip
+    return bool(
+        record.rows(
+            "SELECT 1 FROM frames WHERE frame = ? AND verdict NOT IN ('no_majority', 'no_quorum') "
+            "AND state != golden_state",
+            frame,
+        )
+    )
 
 
 def outvoted_though_right(record: Rows, frame: int, node: str) -> bool:
     """Return whether a wrong majority outvoted a node in a frame: its output was the right one."""
-    return bool(record.rows(
-        "SELECT 1 FROM frames JOIN replies ON replies.frame = frames.frame "
-        "JOIN nodes ON nodes.idx = replies.node WHERE frames.frame = ? AND nodes.name = ? AND "
-        "execution = 0 AND status = 'done' AND output_digest = golden_output AND "
-        "flags & 1 AND frames.output != golden_output",
-        frame, node,
-    ))  # fmt: skip
+    return bool(
+        record.rows(
+            "SELECT 1 FROM frames JOIN replies ON replies.frame = frames.frame "
+            "JOIN nodes ON nodes.idx = replies.node WHERE frames.frame = ? AND nodes.name = ? AND "
+            "execution = 0 AND status = 'done' AND output_digest = golden_output AND "
+            "flags & 1 AND frames.output != golden_output",
+            frame,
+            node,
+        )
+    )
 
 
 def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
@@ -209,16 +230,20 @@ def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3
         SELECT what, min(frame) AS first, max(frame) AS last, min(t_us) AS first_us,
           max(t_us) AS last_us, count(*) AS frames
         FROM episodes GROUP BY what, episode ORDER BY min(frame)
-        """, first, last, calm_us,
-    )  # fmt: skip
+        """,
+        first,
+        last,
+        calm_us,
+    )
 
 
 def throttled_readings(record: Rows, node: int) -> list[sqlite3.Row]:
     """How many readings of a node (by its index) had each value of `throttled`."""
     return record.rows(
         "SELECT throttled, count(*) AS readings FROM health WHERE node = ? "
-        "AND throttled IS NOT NULL GROUP BY throttled", node,
-    )  # fmt: skip
+        "AND throttled IS NOT NULL GROUP BY throttled",
+        node,
+    )
 
 
 def node_power(record: Rows, node: int) -> sqlite3.Row | None:
@@ -227,8 +252,9 @@ def node_power(record: Rows, node: int) -> sqlite3.Row | None:
     try:
         found = record.rows(
             "SELECT avg(power_mw) AS mean_mw, max(power_mw) AS most_mw, "
-            "count(power_mw) AS readings FROM health WHERE node = ?", node,
-        )  # fmt: skip
+            "count(power_mw) AS readings FROM health WHERE node = ?",
+            node,
+        )
     except sqlite3.OperationalError:
         return None
     return found[0]

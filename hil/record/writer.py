@@ -50,10 +50,24 @@ _PLAIN_S = 3.0
 _PENDING_MAX = 256 << 20
 """[byte] When more waits in memory for the lock, the run waits, too."""
 _BY_FRAME = (
-    "frames", "replies", "upsets", "transitions", "anomalies", "slips", "repairs", "health",
-    "notes", "plant", "skips", "limits", "commands", "link_events", "clocks", "power",
+    "frames",
+    "replies",
+    "upsets",
+    "transitions",
+    "anomalies",
+    "slips",
+    "repairs",
+    "health",
+    "notes",
+    "plant",
+    "skips",
+    "limits",
+    "commands",
+    "link_events",
+    "clocks",
+    "power",
     "link_counts",
-)  # fmt: skip
+)
 _BLOCK_FRAMES = 4096
 
 _KIND_NAMES = {kind: kind.name.lower() for kind in VerdictKind}
@@ -252,8 +266,17 @@ class Writer:
         self._insert("meta", (key, value if isinstance(value, str) else json.dumps(value)))
 
     def node(self, index: int, values: Mapping[str, Any]) -> None:
-        columns = ("name", "board", "port", "arch", "model", "serial", "agent_version", "cores",
-                   "memory_mib")  # fmt: skip
+        columns = (
+            "name",
+            "board",
+            "port",
+            "arch",
+            "model",
+            "serial",
+            "agent_version",
+            "cores",
+            "memory_mib",
+        )
         self._insert("nodes", (index, *(values.get(c) for c in columns)))
 
     def frame(self, record: bytes) -> None:
@@ -281,21 +304,39 @@ class Writer:
         self._insert(
             "frames",
             (
-                verdict.frame, t_us, _KIND_NAMES[verdict.kind], verdict.voters, verdict.agree,
-                verdict.dissent, verdict.latent, verdict.flags, hex64(verdict.output),
-                hex64(verdict.state), hex64(golden[0]), hex64(golden[1]), value,
+                verdict.frame,
+                t_us,
+                _KIND_NAMES[verdict.kind],
+                verdict.voters,
+                verdict.agree,
+                verdict.dissent,
+                verdict.latent,
+                verdict.flags,
+                hex64(verdict.output),
+                hex64(verdict.state),
+                hex64(golden[0]),
+                hex64(golden[1]),
+                value,
             ),
-        )  # fmt: skip
+        )
         for execution, results in enumerate(executions):
             for node, r in enumerate(results):
                 self._insert(
                     "replies",
                     (
-                        verdict.frame, node, execution, _STATUS_NAMES[r.status], r.signal,
-                        r.reason, hex64(r.output_digest), hex64(r.state_digest), r.output, r.ticks,
+                        verdict.frame,
+                        node,
+                        execution,
+                        _STATUS_NAMES[r.status],
+                        r.signal,
+                        r.reason,
+                        hex64(r.output_digest),
+                        hex64(r.state_digest),
+                        r.output,
+                        r.ticks,
                         r.cpu_us,
                     ),
-                )  # fmt: skip
+                )
 
     def upset(self, u: Upset) -> None:
         """The row of an upset: when it was made, when it is settled, when a dormant one strikes."""
@@ -307,12 +348,37 @@ class Writer:
         self._insert(
             "upsets",
             (
-                p.id, p.frame, p.node, p.target, p.kind, p.source, u.state, u.detail, u.verified,
-                u.changed, u.persisted, p.tick, p.steps, p.us, u.tick, u.steps, u.at_us,
-                u.pc_offset, u.bit, u.space, u.before, u.after, u.effect, u.signal, u.outcome,
-                u.shared, u.dormant, u.detected_frame, u.resolved_frame,
+                p.id,
+                p.frame,
+                p.node,
+                p.target,
+                p.kind,
+                p.source,
+                u.state,
+                u.detail,
+                u.verified,
+                u.changed,
+                u.persisted,
+                p.tick,
+                p.steps,
+                p.us,
+                u.tick,
+                u.steps,
+                u.at_us,
+                u.pc_offset,
+                u.bit,
+                u.space,
+                u.before,
+                u.after,
+                u.effect,
+                u.signal,
+                u.outcome,
+                u.shared,
+                u.dormant,
+                u.detected_frame,
+                u.resolved_frame,
             ),
-        )  # fmt: skip
+        )
 
     def upset_kinds(self) -> list[tuple[str, bool, str, str, str, int]]:
         """State, whether verified, target, effect and outcome of upsets, and how many there are."""
@@ -402,9 +468,16 @@ class Writer:
         self._transitions += 1
         self._insert(
             "transitions",
-            (self._transitions, t.frame, t.node, t.before.value, t.after.value, t.cause,
-             self.wall_us),
-        )  # fmt: skip
+            (
+                self._transitions,
+                t.frame,
+                t.node,
+                t.before.value,
+                t.after.value,
+                t.cause,
+                self.wall_us,
+            ),
+        )
 
     def repair(
         self,
@@ -464,10 +537,17 @@ class Writer:
         self._insert(
             "clocks",
             (
-                None, frame, node, self.wall_us, self._on_wall(c.offset_us), c.drift_ppm,
-                c.drift_ppm_error, c.uncertainty_us, c.samples,
+                None,
+                frame,
+                node,
+                self.wall_us,
+                self._on_wall(c.offset_us),
+                c.drift_ppm,
+                c.drift_ppm_error,
+                c.uncertainty_us,
+                c.samples,
             ),
-        )  # fmt: skip
+        )
 
     def health(
         self,
@@ -484,18 +564,45 @@ class Writer:
         self._insert(
             "health",
             (
-                None, frame, node, self.wall_us, h.cpu_temp_mc, h.clock_khz, h.throttled, h.rss_kib,
-                h.free_mib, _integer(h.uptime_us), h.steps, h.crashes, h.hangs, h.restarts,
-                _integer(h.corrected), _integer(h.uncorrected), _integer(h.rx_errors),
-                _integer(h.duplicates), rails, round_trip_us, placed,
+                None,
+                frame,
+                node,
+                self.wall_us,
+                h.cpu_temp_mc,
+                h.clock_khz,
+                h.throttled,
+                h.rss_kib,
+                h.free_mib,
+                _integer(h.uptime_us),
+                h.steps,
+                h.crashes,
+                h.hangs,
+                h.restarts,
+                _integer(h.corrected),
+                _integer(h.uncorrected),
+                _integer(h.rx_errors),
+                _integer(h.duplicates),
+                rails,
+                round_trip_us,
+                placed,
                 h.power_mw,
             ),
-        )  # fmt: skip
+        )
 
     def link(self, frame: int, node: int, s: LinkStatistics) -> None:
         """Record the counters of a link as they are after a frame."""
-        counts = (s.tx_frames, s.tx_bytes, s.rx_frames, s.rx_bytes, s.rx_errors, s.naks, s.retries,
-                  s.stale, s.reconnects, s.chatter_bytes)  # fmt: skip
+        counts = (
+            s.tx_frames,
+            s.tx_bytes,
+            s.rx_frames,
+            s.rx_bytes,
+            s.rx_errors,
+            s.naks,
+            s.retries,
+            s.stale,
+            s.reconnects,
+            s.chatter_bytes,
+        )
         self._insert("links", (node, *counts))
         self._insert("link_counts", (None, frame, node, *counts))
 

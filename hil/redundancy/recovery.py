@@ -319,11 +319,11 @@ class RecoveryMachine:
         later = RUNGS[RUNGS.index(action.rung) :]
         return self._climb(frame, action.node, later[0], f"{action.rung.value} failed")
 
-    def away(self, frame: int, action: Action) -> None:
+    def on_absent(self, frame: int, action: Action) -> None:
         """The board is gone, or being switched off and on: that is not waited for."""
         self._go(frame, action.node, NodeState.ISOLATED, f"{action.cause}; its board is looked for")
 
-    def returned(self, frame: int, node: str) -> list[Action]:
+    def on_reconnected(self, frame: int, node: str) -> list[Action]:
         """The board of an isolated node answers again: load and resync it. What was tried before
         still counts: one that comes back to fail again is given up like any other."""
         machine = self._machines[node]
@@ -339,7 +339,7 @@ class RecoveryMachine:
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
-        self._forgive(machine)
+        self._reset_attempts(machine)
         rung, cause = NodeState.POWER_CYCLE, "power is back"
         machine.agreed = 0
         self._go(frame, node, rung, cause)
@@ -355,23 +355,23 @@ class RecoveryMachine:
         latest = max((f for tried in machine.tried.values() for f in tried), default=0)
         if frame - latest < self.policy.window_frames:
             return []
-        self._forgive(machine)
+        self._reset_attempts(machine)
         return self._climb(frame, node, NodeState.RESTART, TOO_FEW_ARE_LEFT)
 
     @staticmethod
-    def _forgive(machine: _Machine) -> None:
+    def _reset_attempts(machine: _Machine) -> None:
         """All attempts again."""
         for tried in machine.tried.values():
             tried.clear()
 
     # --- the plant's ----------------------------------------------------------------------------
 
-    def shed(self, frame: int, node: str, cause: str) -> None:
+    def exclude(self, frame: int, node: str, cause: str) -> None:
         """Take a node out until it is `restored`: it has no power, or may not run."""
         self._machines[node].shed = True
         self._go(frame, node, NodeState.ISOLATED, cause)
 
-    def restored(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
+    def readmit(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
         """A node that was shed may run again: heal it by the rung `first`, whether the policy has
         attempts for it or not; with all attempts from there on."""
         machine = self._machines[node]
@@ -380,7 +380,7 @@ class RecoveryMachine:
         machine.shed = False
         if machine.held:
             return []
-        self._forgive(machine)
+        self._reset_attempts(machine)
         machine.agreed = 0
         self._go(frame, node, first, cause)
         return [Action(node, first, cause)]
@@ -408,7 +408,7 @@ class RecoveryMachine:
         machine.held = False
         if machine.shed:
             return []
-        self._forgive(machine)
+        self._reset_attempts(machine)
         return self._climb(frame, node, first, cause)
 
     def order(self, frame: int, node: str, rung: NodeState, cause: str) -> list[Action]:

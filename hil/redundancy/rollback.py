@@ -177,9 +177,13 @@ class Rollback:
             checkpoint = restored[source.name]
             with contextlib.suppress(*BOARD_FAILURES):
                 delta_resync(
-                    self._rig, node, [source], checkpoint.frame, checkpoint.state_digest,
+                    self._rig,
+                    node,
+                    [source],
+                    checkpoint.frame,
+                    checkpoint.state_digest,
                     self._golden.workload.state_len,
-                )  # fmt: skip
+                )
                 return next_after(checkpoint.frame)
         copy = self._checkpoints.copy
         if copy is not None:

@@ -102,9 +102,18 @@ _RECORD_MAX: Final = record_length(MAX_NODES)
 
 def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
     return Verdict(
-        f.frame, _KINDS[f.verdict], f.voters, f.flags, f.agree, f.dissent, f.latent,
-        f.output, f.state, tuple(ballots), record,
-    )  # fmt: skip
+        f.frame,
+        _KINDS[f.verdict],
+        f.voters,
+        f.flags,
+        f.agree,
+        f.dissent,
+        f.latent,
+        f.output,
+        f.state,
+        tuple(ballots),
+        record,
+    )
 
 
 def vote(

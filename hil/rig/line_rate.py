@@ -12,10 +12,10 @@
     a board was greeted                try its rate, then half of it, ...        raise_rate
     a rate does not work               both at the safe rate again, not tried    raise_rate
                                        again in this run
-    broken frames at a raised rate     half the rate, and never above it again   tend
+    broken frames at a raised rate     half the rate, and never above it again   adjust_rate
     nothing is heard at a raised rate  the safe rate; the second time, a rate    lost
                                        that is lower for ever
-    all well at the safe rate          try again                                 tend
+    all well at the safe rate          try again                                 adjust_rate
 
 Both parties keep a safe rate: the host's is the one that the port is opened with, the agent's the
 one that it was started with; they must be the same. The agent's part is rule 11 of csrc/SPEC.md
@@ -107,7 +107,7 @@ class LineRates:
         statistics, book = node.link.statistics, self._book(node)
         book.frames, book.errors = statistics.rx_frames, statistics.rx_errors + statistics.naks
 
-    def tend(self, node: Node) -> None:
+    def adjust_rate(self, node: Node) -> None:
         """Look at what came over the line since this was done last; go down, or up again. To be
         called now and then between two frames: it may take some round trips."""
         rate = rate_of(node.link.transport)

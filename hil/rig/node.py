@@ -92,9 +92,17 @@ EXCLUDED_RESULT = NodeResult(EXCLUDED)
 def result_of_reply(r: Reply) -> NodeResult:
     reason = _why(r)
     return NodeResult(
-        r.status, r.signal, r.output_digest, r.state_digest, r.output, r.ticks, r.cpu_us,
-        r.step_us, r.pending, reason,
-    )  # fmt: skip
+        r.status,
+        r.signal,
+        r.output_digest,
+        r.state_digest,
+        r.output,
+        r.ticks,
+        r.cpu_us,
+        r.step_us,
+        r.pending,
+        reason,
+    )
 
 
 def _why(r: Reply) -> str:
@@ -244,7 +252,7 @@ class Node:
                 remedy="plug the right one in, or run `hil discover` again",
             )
 
-    def met(self, hello: Hello) -> None:
+    def identify(self, hello: Hello) -> None:
         """Its agent has said who it is."""
         if hello.boot_id != self.link.boot_id:
             self.clock.restart()

@@ -1,4 +1,4 @@
-"""The attendant: looks for boards that are away, beside the run, and never gives up.
+"""The reconnector: looks for boards that are away, beside the run, and never gives up.
 
 One thread for each board that is looked for, and none as long as all are there. It opens the port
 (by the board's identity, so wherever the adapter is now), says HELLO until the agent answers, and
@@ -138,7 +138,7 @@ class Reconnector:
                 told.append(self._told.get_nowait())
         return told
 
-    def returned(self) -> list[Returned]:
+    def reconnected(self) -> list[Returned]:
         """The boards that have come back since this was asked last; they are no longer looked for.
         Their links' states are brought up to date."""
         found: list[Returned] = []

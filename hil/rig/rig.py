@@ -142,7 +142,7 @@ class Rig:
         self.scrub_words = 0
         self.kept_from_looking_us = 0
         """How long the host did not look at its links in the last step, although it should have."""
-        self.attendant = Reconnector(clock)
+        self.reconnector = Reconnector(clock)
         self._duties: dict[str, int] = {}
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
         self._cuts: dict[str, int] = {}
@@ -248,10 +248,10 @@ class Rig:
             tell(f"node {node.name} is off: switched on by {power.title}")
             power.on()
             node.link.standing.note(f"was off; switched on by {power.title}")
-            self.attendant.look_for(node)
+            self.reconnector.look_for(node)
         missing, began_us = list(dark), self.clock.now_us()
         while missing:
-            for node in self.returned():
+            for node in self.reconnected():
                 self._greet(node, tell)
                 missing.remove(node)
             waited_us = self.clock.now_us() - began_us
@@ -262,7 +262,7 @@ class Rig:
                     remedy="does hil-agent start with the board, and is its port the right one?",
                 )
             if missing:
-                self.attendant.wait(0.1)
+                self.reconnector.wait(0.1)
 
     def connect(self, node: Node) -> Hello:
         """Open the node's port (anew) and greet its agent."""
@@ -302,7 +302,7 @@ class Rig:
             answer = self.expect(node, call)
         hello = messages.hello(answer)
         node.check(hello)
-        node.met(hello)
+        node.identify(hello)
         node.timed(call, hello.uptime_us)
         self.rates.raise_rate(node)
         return hello
@@ -430,7 +430,7 @@ class Rig:
     def close(self) -> None:
         """End all links and software boards. Never fails."""
         self.power.close()
-        self.attendant.close()
+        self.reconnector.close()
         for node in self.nodes:
             self.rates.leave(node)
             node.link.detach("the run is over")
@@ -458,7 +458,7 @@ class Rig:
                     out[node.name] = NodeResult(SILENT, reason="its answer made no sense")
             elif result is not None:
                 if isinstance(result, Rebooted):
-                    node.met(result.hello)
+                    node.identify(result.hello)
                 elif isinstance(result, Silence) and patience.lost_after_us >= _LOST_AFTER_US:
                     self.rates.lost(node)
                 out[node.name] = result_without_reply(result)
@@ -480,9 +480,9 @@ class Rig:
         call = Call(node.link, self.next_seq(), Msg.HELLO)
         run_calls([call], replace(self.timing, lost_after_us=patience_us))
         if isinstance(call.result, Rebooted):
-            node.met(call.result.hello)
+            node.identify(call.result.hello)
         elif isinstance(call.result, bytes):
-            node.met(messages.hello(call.result))
+            node.identify(messages.hello(call.result))
         return isinstance(call.result, (bytes, Rebooted))
 
     def report(self, node: Node, id_: int) -> Report | None:
@@ -555,40 +555,40 @@ class Rig:
 
     # --- boards that go and come back -----------------------------------------------------------
 
-    def send_away(self, node: Node, *, cycle: bool) -> None:
+    def exclude(self, node: Node, *, cycle: bool) -> None:
         """Look for the board beside the run, from now on; with `cycle` its power is cut and given
         back first."""
         wanted = cycle and node.board.can_cycle
         if wanted:
             self._cycled[node.name] = node.life
             self._limits.pop(node.name, None)
-        self.attendant.look_for(node, node.board.power_cycle if wanted else None)
+        self.reconnector.look_for(node, node.board.power_cycle if wanted else None)
 
     def cut_off(self, node: Node, reason: str) -> None:
         """Its supply has cut the board off. The next step finds it silent, and recovery cycles it;
         one that is cut off again while it comes up rests first, ever longer: there may be a
         short."""
         node.link.detach(reason)
-        if node.name in self.attendant.looking_for:
+        if node.name in self.reconnector.looking_for:
             rest_s = min(2.0 ** self._cuts.get(node.name, 0), _REST_MAX_S)
             self._cuts[node.name] = self._cuts.get(node.name, 0) + 1
-            self.attendant.look_for(node, node.board.power_cycle, rest_s)
+            self.reconnector.look_for(node, node.board.power_cycle, rest_s)
 
     def listen_to(self, node: Node) -> None:
         """The node was given up: notice if its board starts anew, or goes away and comes back."""
         if node.link.connected:
             self.rates.begin_anew(node)  # where a new start would be announced
-            self.attendant.listen_to(node)
+            self.reconnector.listen_to(node)
         else:
-            self.attendant.look_for(node)
+            self.reconnector.look_for(node)
 
-    def returned(self) -> list[Node]:
+    def reconnected(self) -> list[Node]:
         """Nodes whose boards have come back since this was asked last: their links are open."""
-        found = self.attendant.returned()
+        found = self.reconnector.reconnected()
         for back in found:
             self._cuts.pop(back.node.name, None)
             back.node.link.attach(back.transport, back.decoder)
-            back.node.met(back.hello)
+            back.node.identify(back.hello)
             before = self._cycled.pop(back.node.name, None)
             back.node.cycled_in_vain = before is not None and before.went_on(back.node.life)
         return [back.node for back in found]
@@ -619,16 +619,16 @@ class Rig:
         self.load(node)
 
     def _cycle_and_wait(self, node: Node) -> None:
-        """For who has nothing else to do meanwhile: runs let the attendant do it."""
-        self.send_away(node, cycle=True)
+        """For who has nothing else to do meanwhile: runs let the reconnector do it."""
+        self.exclude(node, cycle=True)
         end_us = self.clock.now_us() + _BOOT_MAX_US
-        while node not in self.returned():
+        while node not in self.reconnected():
             if self.clock.now_us() > end_us:
                 raise LinkTimeout(
                     f"node {node.name} did not come up after its power was cycled",
                     remedy="does hil-agent start with the board?",
                 )
-            self.attendant.wait(0.1)
+            self.reconnector.wait(0.1)
         self.load(node)
 
     def sync(self, node: Node, frame: int, state_digest: int) -> None:

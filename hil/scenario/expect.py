@@ -278,8 +278,16 @@ def parse_expectation(metric: str, wanted: object) -> Expectation:
 _FORMS = 'expected a number, a comparison such as ">= 0.999" or `== frames`, or a range 1..5'
 
 
-_SIGNS: Final = {"=>": ">=", "=<": "<=", "<>": "!=", "=": "==", "===": "==", "≥": ">=", "≤": "<=",
-                "≠": "!="}  # fmt: skip
+_SIGNS: Final = {
+    "=>": ">=",
+    "=<": "<=",
+    "<>": "!=",
+    "=": "==",
+    "===": "==",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+}
 """Comparisons as others write them."""
 
 

@@ -135,9 +135,11 @@ def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
         effects,
         f"--scheme {word} leaves out {_count(len(removed), 'node')} ({', '.join(removed)})",
         f"--scheme {word}",
-        [*([_count(events, "upset event")] if events else []),
-         *([_count(rates, "upset rate")] if rates else [])],
-    )  # fmt: skip
+        [
+            *([_count(events, "upset event")] if events else []),
+            *([_count(rates, "upset rate")] if rates else []),
+        ],
+    )
 
 
 def _only(names: object, gone: Sequence[str]) -> bool:
@@ -164,13 +166,16 @@ def _set_bench(
         raise ConfigError(
             [
                 Problem(
-                    str(path), 0, 0, "$.boards",
+                    str(path),
+                    0,
+                    0,
+                    "$.boards",
                     f"the bench has {_count(have, 'board')}; scheme {scheme} needs {need}",
                     "add boards (`hil discover`), choose a smaller --scheme, or put the others on "
                     "software boards with --boards process",
                 )
             ]
-        )  # fmt: skip
+        )
     chosen = sorted(bench.boards, key=lambda board: board.absent)[:need]
     chosen.sort(key=bench.boards.index)
     old_names = _names(document)

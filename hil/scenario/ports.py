@@ -88,9 +88,12 @@ def _kind_of_file(value: str) -> str | None:
     except (OSError, ValueError):
         return "a folder" if value.endswith("/") else None
     kinds = {
-        stat.S_IFDIR: "a folder", stat.S_IFREG: "a regular file", stat.S_IFBLK: "a disk",
-        stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket of programs",
-    }  # fmt: skip
+        stat.S_IFDIR: "a folder",
+        stat.S_IFREG: "a regular file",
+        stat.S_IFBLK: "a disk",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket of programs",
+    }
     return kinds.get(stat.S_IFMT(mode))
 
 

@@ -60,7 +60,7 @@ class Injector:
     `permanent`: damaged cells by node; `returning`: (frame, node) of boards that get their power
     back; `watches`: checkpoint upsets that nothing is known of yet, by id; `uncollected`: upsets
     whose board has not said yet what became of them; `latch_up`: who carries out latch-ups (the
-    plant's steward)."""
+    plant's coupling)."""
 
     def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
         self._rig = rig
@@ -311,7 +311,7 @@ class Injector:
                 upset, before.corrected, before.uncorrected, frames
             )
 
-    def look_at_watches(self, frame: int) -> None:
+    def poll_checkpoint_detections(self, frame: int) -> None:
         """Has the memory code met what hit the checkpoints?"""
         if not self.watches:
             return
@@ -371,10 +371,19 @@ class Injector:
 def arm_of(plan: UpsetPlan) -> Arm:
     """What a board is asked to do for a planned upset."""
     return Arm(
-        id=plan.id, frame=plan.frame, target=plan.target, kind=plan.kind, tick=plan.tick,
-        steps=plan.steps, us=plan.us, width=plan.width, bit=plan.bit, value=plan.value,
-        hold_frames=plan.hold_frames, exact=plan.exact,
-    )  # fmt: skip
+        id=plan.id,
+        frame=plan.frame,
+        target=plan.target,
+        kind=plan.kind,
+        tick=plan.tick,
+        steps=plan.steps,
+        us=plan.us,
+        width=plan.width,
+        bit=plan.bit,
+        value=plan.value,
+        hold_frames=plan.hold_frames,
+        exact=plan.exact,
+    )
 
 
 def _is_cut(upset: Upset) -> None:

@@ -221,8 +221,11 @@ class UpsetLimits:
 
     def _checkpoint(self, event: UpsetEventConfig, found: Findings) -> None:
         if not self._scenario.recovery.checkpoint_every:
-            found.add("target", "the boards keep no checkpoints (`checkpoint_every: 0`)",
-                      "set `recovery: {checkpoint_every: 16}`, or remove this upset")  # fmt: skip
+            found.add(
+                "target",
+                "the boards keep no checkpoints (`checkpoint_every: 0`)",
+                "set `recovery: {checkpoint_every: 16}`, or remove this upset",
+            )
         elif event.frame_at(self._scenario.frame_us) == 0:
             found.add(
                 "frame" if event.frame is not None else "at",

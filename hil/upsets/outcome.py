@@ -70,8 +70,16 @@ _PASSING: Final = frozenset({"stack", "gpr", "vector"})
 """Lie in the worker until it has used them again, in its next step."""
 _HARMLESS: Final = frozenset({"", "masked", "latent"})
 """Effects that may still become another one."""
-_WORSE: Final = {"": 0, "no_effect": 1, "corrected": 2, "recovered": 3, "degraded": 4,
-                 "unavailable": 5, "detected_unresolved": 6, "sdc_escaped": 7}  # fmt: skip
+_WORSE: Final = {
+    "": 0,
+    "no_effect": 1,
+    "corrected": 2,
+    "recovered": 3,
+    "degraded": 4,
+    "unavailable": 5,
+    "detected_unresolved": 6,
+    "sdc_escaped": 7,
+}
 _RUNG_OUTCOME: Final = {"resync": "corrected"}
 
 

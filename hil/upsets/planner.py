@@ -1,4 +1,4 @@
-"""The injector: which upsets happen in which frame. Pure: it plans, the loop carries out.
+"""The planner of upsets: which upsets happen in which frame. Pure: it plans, the loop carries out.
 
 Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream
 of its own, named after the rate's and the node's position, so that adding one rate does not move

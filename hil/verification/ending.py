@@ -28,9 +28,7 @@ from hil.verification.findings import Verification
 
 __all__ = ["NONSENSE", "SEALED_SINCE", "verify_end", "verify_seal", "verify_unfinished"]
 
-NONSENSE: Final = (
-    ArithmeticError, AttributeError, HilError, LookupError, TypeError, ValueError
-)  # fmt: skip
+NONSENSE: Final = (ArithmeticError, AttributeError, HilError, LookupError, TypeError, ValueError)
 """What values that no run has written may lead to."""
 
 SEALED_SINCE: Final = 2
@@ -64,8 +62,17 @@ def verify_end(
 def _result(
     out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
 ) -> None:
-    for key in ("frames", "verdicts", "availability", "slips", "skipped", "unexplained",
-                "recoveries", "commands", "held_frames"):  # fmt: skip
+    for key in (
+        "frames",
+        "verdicts",
+        "availability",
+        "slips",
+        "skipped",
+        "unexplained",
+        "recoveries",
+        "commands",
+        "held_frames",
+    ):
         if key in told or key not in ("skipped", "commands", "held_frames"):
             out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
     upsets = told.get("upsets")
@@ -106,8 +113,16 @@ def _expectations(
     for name, value in measured.items():
         out.compare(None, f"metric `{name}`", recorded.get(name), value)
     judged = [e.evaluate(measured) for e in scenario.expectations]
-    now = [{"metric": e.metric, "wanted": e.wanted, "measured": e.measured, "ok": e.ok,
-            "default": e.default} for e in judged]  # fmt: skip
+    now = [
+        {
+            "metric": e.metric,
+            "wanted": e.wanted,
+            "measured": e.measured,
+            "ok": e.ok,
+            "default": e.default,
+        }
+        for e in judged
+    ]
     told = result.get("expectations")
     told = told if isinstance(told, list) else []
     for index in range(max(len(told), len(now))):
@@ -121,15 +136,21 @@ def _expectations(
         out.differs(None, "result", "without lost boards or who ended it", "with both")
         return
     outcome = decide(
-        aborted_by=aborted_by, lost=lost, frames=counted["frames"], expectations=judged,
+        aborted_by=aborted_by,
+        lost=lost,
+        frames=counted["frames"],
+        expectations=judged,
         expects_nothing=scenario.expects_nothing,
-    )  # fmt: skip
+    )
     out.compare(None, "outcome that follows from the expectations", result.get("outcome"), outcome)
     for key, value in (
-        ("exit_code", int(EXIT_OF_OUTCOME[outcome])), ("seed", scenario.seed),
-        ("name", scenario.name), ("planned_frames", scenario.frame_count),
-        ("accel", scenario.upsets.accel), ("campaign_mode", scenario.campaign_mode),
-    ):  # fmt: skip
+        ("exit_code", int(EXIT_OF_OUTCOME[outcome])),
+        ("seed", scenario.seed),
+        ("name", scenario.name),
+        ("planned_frames", scenario.frame_count),
+        ("accel", scenario.upsets.accel),
+        ("campaign_mode", scenario.campaign_mode),
+    ):
         out.compare(None, f"`{key}`", result.get(key), value)
     only_told = sorted(name for name in recorded if name in _FROM_RECORD or "plant." in name)
     out.covered.append(
@@ -143,13 +164,19 @@ def _metrics(scenario: Scenario, counted: Mapping[str, Any]) -> dict[str, float]
     """All metrics that follow from frames and rows."""
     flown = counted["frames"] + counted["skipped"]
     metrics = Metrics(
-        frames=counted["frames"], available=counted["available"], skipped=counted["skipped"],
-        sdc_frames=counted["sdc_frames"], unresolved=counted["unresolved"],
+        frames=counted["frames"],
+        available=counted["available"],
+        skipped=counted["skipped"],
+        sdc_frames=counted["sdc_frames"],
+        unresolved=counted["unresolved"],
         held_frames=counted["held_frames"],
-        slips=counted["slips"], recoveries=counted["recoveries"], isolated=counted["isolated"],
-        unexplained=counted["unexplained"], voting=Counter(counted["voting"]),
+        slips=counted["slips"],
+        recoveries=counted["recoveries"],
+        isolated=counted["isolated"],
+        unexplained=counted["unexplained"],
+        voting=Counter(counted["voting"]),
         verdicts=Counter({VerdictKind[k.upper()]: n for k, n in counted["verdicts"].items()}),
-    )  # fmt: skip
+    )
     made = counted["upsets"]["events"]["injected"]
     upsets = upset_counts(counted["upset_kinds"], events_until(scenario, flown), made)
     computed = flat(metrics, upsets, scenario.upsets.accel)
@@ -272,9 +299,11 @@ def verify_unfinished(out: Verification, reader: Reader) -> None:
         out.compare(None, f"`outcome` in {MANIFEST}", told["outcome"], out.outcome)
     if told.get("record_digest") is not None:
         out.differs(
-            None, f"`record_digest` in {MANIFEST} of a run that has not ended", "there",
+            None,
+            f"`record_digest` in {MANIFEST} of a run that has not ended",
+            "there",
             "not expected",
-        )  # fmt: skip
+        )
 
 
 # --- the record digest ----------------------------------------------------------------------------

@@ -309,8 +309,9 @@ def _against_golden(
     out.compare(number, "output is that of the golden run", recorded.correct, right)
     if row is not None:
         for what, now in (
-            ("golden_output", golden.output_digest), ("golden_state", golden.state_digest),
-        ):  # fmt: skip
+            ("golden_output", golden.output_digest),
+            ("golden_state", golden.state_digest),
+        ):
             out.compare(number, f"`{what}` of its row in `frames`", row[what], hex64(now))
 
 
@@ -414,9 +415,9 @@ class _Rows:
         self._frames = {row["frame"]: row for row in rows}
         self._replies.clear()
         for row in self._reader.rows(
-            "SELECT * FROM replies WHERE frame >= ? AND frame < ? "
-            "ORDER BY frame, execution, node", *span
-        ):  # fmt: skip
+            "SELECT * FROM replies WHERE frame >= ? AND frame < ? ORDER BY frame, execution, node",
+            *span,
+        ):
             self._replies[row["frame"]].append(row)
 
     def frame(self, number: int) -> sqlite3.Row | None:
@@ -431,6 +432,8 @@ class _Rows:
         """Frames with rows, but behind the last packed one."""
         for row in self._reader.rows(
             "SELECT frame FROM frames WHERE frame >= ? UNION SELECT frame FROM replies "
-            "WHERE frame >= ? ORDER BY 1", end, end
-        ):  # fmt: skip
+            "WHERE frame >= ? ORDER BY 1",
+            end,
+            end,
+        ):
             yield row[0]

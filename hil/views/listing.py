@@ -70,23 +70,41 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
     names = reader.node_names
     span = (first, last)
     in_force = _InForce(open_upsets(reader, first, last))
-    replies = _by_frame(reader.rows(
-        "SELECT frame, node, execution, status, signal, reason, output_digest, state_digest "
-        "FROM replies WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node",
-        *span))  # fmt: skip
-    hits = _by_frame(reader.rows(
-        "SELECT * FROM upsets WHERE frame BETWEEN ? AND ? ORDER BY id", *span))  # fmt: skip
-    found = _by_frame(reader.rows(
-        "SELECT * FROM upsets WHERE detected_frame BETWEEN ? AND ? AND detected_frame > frame "
-        "ORDER BY id", *span), "detected_frame")  # fmt: skip
-    repairs = _by_frame(reader.rows(
-        "SELECT * FROM repairs WHERE frame BETWEEN ? AND ? ORDER BY id", *span))  # fmt: skip
-    edges = _by_frame(reader.rows(
-        "SELECT frame, node, after, cause FROM transitions WHERE frame BETWEEN ? AND ? "
-        "AND after IN ('voting', 'isolated') ORDER BY id", *span))  # fmt: skip
-    odd = _by_frame(reader.rows(
-        "SELECT frame, node, effect, reason FROM anomalies WHERE frame BETWEEN ? AND ? ORDER BY id",
-        *span))  # fmt: skip
+    replies = _by_frame(
+        reader.rows(
+            "SELECT frame, node, execution, status, signal, reason, output_digest, state_digest "
+            "FROM replies WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node",
+            *span,
+        )
+    )
+    hits = _by_frame(
+        reader.rows("SELECT * FROM upsets WHERE frame BETWEEN ? AND ? ORDER BY id", *span)
+    )
+    found = _by_frame(
+        reader.rows(
+            "SELECT * FROM upsets WHERE detected_frame BETWEEN ? AND ? AND detected_frame > frame "
+            "ORDER BY id",
+            *span,
+        ),
+        "detected_frame",
+    )
+    repairs = _by_frame(
+        reader.rows("SELECT * FROM repairs WHERE frame BETWEEN ? AND ? ORDER BY id", *span)
+    )
+    edges = _by_frame(
+        reader.rows(
+            "SELECT frame, node, after, cause FROM transitions WHERE frame BETWEEN ? AND ? "
+            "AND after IN ('voting', 'isolated') ORDER BY id",
+            *span,
+        )
+    )
+    odd = _by_frame(
+        reader.rows(
+            "SELECT frame, node, effect, reason FROM anomalies"
+            " WHERE frame BETWEEN ? AND ? ORDER BY id",
+            *span,
+        )
+    )
     for row in reader.rows(
         "SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame", *span
     ):
@@ -209,9 +227,12 @@ def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Ite
         else:
             dissents, latent = (bool(row[c] >> index & 1) for c in ("dissent", "latent"))
             words = answer_words(
-                _answer(row, reply), dissents=dissents, latent=latent, delivered=delivered,
+                _answer(row, reply),
+                dissents=dissents,
+                latent=latent,
+                delivered=delivered,
                 correct=correct,
-            )  # fmt: skip
+            )
             if words:
                 yield f"{name} {words}"
 

@@ -59,9 +59,12 @@ def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
         if abs(f["apogee_km"] - f["perigee_km"]) >= 1:
             heights += f" to {f['apogee_km']:.0f}"
         out.append(
-            ("orbit", f"{heights} km, {f['inclination_deg']:.2f}°, {f['period_s'] / 60:.1f} min, "
-                      f"from {f['start_utc'][:16].replace('T', ' ')} UTC")
-        )  # fmt: skip
+            (
+                "orbit",
+                f"{heights} km, {f['inclination_deg']:.2f}°, {f['period_s'] / 60:.1f} min, "
+                f"from {f['start_utc'][:16].replace('T', ' ')} UTC",
+            )
+        )
     if f["sunlit"] is not None:
         longest = f["longest_eclipse_s"]
         eclipses = "no eclipse"
@@ -71,10 +74,13 @@ def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
         angle = "" if beta is None else f", beta {beta[0]:.1f}° to {beta[1]:.1f}°"
         out.append(("sun", f"{100 * f['sunlit']:.1f} % sunlit, {eclipses}{angle}"))
     out.append(
-        ("protons", f"mean {f['mean_flux_per_cm2_s']:.3g}, peak {f['peak_flux_per_cm2_s']:.4g} "
-                    f"/cm²/s; {f['saa_passes']} passes of high flux, "
-                    f"{100 * f['saa_share']:.1f} % of the time")
-    )  # fmt: skip
+        (
+            "protons",
+            f"mean {f['mean_flux_per_cm2_s']:.3g}, peak {f['peak_flux_per_cm2_s']:.4g} "
+            f"/cm²/s; {f['saa_passes']} passes of high flux, "
+            f"{100 * f['saa_share']:.1f} % of the time",
+        )
+    )
     out.extend(_rates(f))
     if f["contacts"]:
         out.append(("ground", f"{f['contacts']} contacts, {f['contact_s'] / 60:.0f} min"))
@@ -84,9 +90,12 @@ def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
             ("spacecraft", f"array {s['array_m2']:.2f} m², battery {s['battery_wh']:.0f} Wh")
         )
         out.append(
-            ("came to", f"battery never below {100 * f['min_soc']:.0f} %, "
-                        f"chips never above {f['max_die_c']:.0f} °C")
-        )  # fmt: skip
+            (
+                "came to",
+                f"battery never below {100 * f['min_soc']:.0f} %, "
+                f"chips never above {f['max_die_c']:.0f} °C",
+            )
+        )
         out.append(("energy", f"closes to {f['energy_residual']:.1e} of what flowed"))
     return out
 

@@ -121,10 +121,16 @@ class Progress:
 
     def _draw_live(self) -> None:
         console = console_for(self._stream)
-        with contextlib.suppress(OSError), Live(
-            console=console, auto_refresh=False, transient=True, redirect_stdout=False,
-            redirect_stderr=False,
-        ) as live:  # fmt: skip
+        with (
+            contextlib.suppress(OSError),
+            Live(
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ) as live,
+        ):
             going = True
             while going:
                 going = self._pause(_LIVE_S)

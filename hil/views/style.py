@@ -60,8 +60,9 @@ def glyphs_for(stream: TextIO) -> Glyphs:
 def _is_plain_terminal() -> bool:
     """The locale says ASCII (Python writes UTF-8 all the same), or the terminal's font has no more
     than letters."""
-    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG")
-                   if os.environ.get(name)), "")  # fmt: skip
+    locale = next(
+        (os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), ""
+    )
     term = os.environ.get("TERM", "")
     return locale in ("C", "POSIX") or term == "linux" or term.startswith(("vt1", "vt2"))
 

@@ -393,8 +393,10 @@ class _Page:
                 Text(f"measured {_number(e['measured'])}", style="" if e["ok"] else BAD),
                 Text("default" if e.get("default") else "", style=DIM),
             )
-        missing = [Text(f"{self._glyphs.warn} {text}: no expectation covers this", style=WARN)
-                   for text in self._result.get("not_covered") or ()]  # fmt: skip
+        missing = [
+            Text(f"{self._glyphs.warn} {text}: no expectation covers this", style=WARN)
+            for text in self._result.get("not_covered") or ()
+        ]
         if self._result["outcome"] == "untested":
             missing.insert(0, untested)
         return _section("Expectations", grid, *missing)
@@ -498,8 +500,10 @@ class _Page:
     # --- nodes, and how to go on ------------------------------------------------------------------
 
     def nodes(self) -> RenderableType:
-        ends = {r["node"]: r["after"] for r in self._reader.rows(
-            "SELECT node, after FROM transitions ORDER BY id")}  # fmt: skip
+        ends = {
+            r["node"]: r["after"]
+            for r in self._reader.rows("SELECT node, after FROM transitions ORDER BY id")
+        }
         links = {r["node"]: r for r in self._reader.rows("SELECT * FROM links")}
         out = _columns()
         out.add_column("node", min_width=12)
@@ -562,8 +566,9 @@ class _Page:
     def _was_right(self, node: str) -> bool:
         rows = self._reader.rows(
             "SELECT frame FROM transitions WHERE node=? AND after='isolated' ORDER BY id DESC "
-            "LIMIT 1", node,
-        )  # fmt: skip
+            "LIMIT 1",
+            node,
+        )
         return bool(rows) and isolated_though_right(self._reader, rows[0]["frame"], node)
 
     def foot(self) -> RenderableType:

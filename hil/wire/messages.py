@@ -302,10 +302,21 @@ def hello(payload: bytes) -> Hello:
     m = unpack("hello", payload)
     targets = frozenset(name for name, bit in _TARGET_BITS if m.targets >> bit & 1)
     return Hello(
-        m.wire_version, m.pointer_bits, m.cores, m.memory_mib, m.boot_id, m.uptime_us,
-        targets, m.gpr_count, m.vector_bytes, _text(m.port), _text(m.arch), _text(m.version),
-        _text(m.board), _text(m.serial),
-    )  # fmt: skip
+        m.wire_version,
+        m.pointer_bits,
+        m.cores,
+        m.memory_mib,
+        m.boot_id,
+        m.uptime_us,
+        targets,
+        m.gpr_count,
+        m.vector_bytes,
+        _text(m.port),
+        _text(m.arch),
+        _text(m.version),
+        _text(m.board),
+        _text(m.serial),
+    )
 
 
 def reply(payload: bytes) -> Reply:
@@ -315,9 +326,18 @@ def reply(payload: bytes) -> Reply:
     # The vote is on the bytes that would leave the system: not on what their sender says of them.
     received = m.output_digest if m.status else lib.hil_digest64(m.output, m.len, 0)
     return Reply(
-        m.frame, m.status, m.signal, m.pending, m.ticks, m.cpu_us, m.step_us,
-        received, m.state_digest, ffi.buffer(m.output, m.len)[:], m.output_digest,
-    )  # fmt: skip
+        m.frame,
+        m.status,
+        m.signal,
+        m.pending,
+        m.ticks,
+        m.cpu_us,
+        m.step_us,
+        received,
+        m.state_digest,
+        ffi.buffer(m.output, m.len)[:],
+        m.output_digest,
+    )
 
 
 _STATES = {
@@ -331,10 +351,22 @@ _STATES = {
 def report(payload: bytes) -> Report:
     m = unpack("report", payload)
     return Report(
-        m.id, _STATES[m.state], bool(m.verified), bool(m.changed), bool(m.persisted), m.detail,
-        m.frame, m.tick, m.steps, m.at_us, None if m.pc_offset == NO_FRAME else m.pc_offset,
-        m.bit, m.space, ffi.buffer(m.before, m.len)[:], ffi.buffer(m.after, m.len)[:],
-    )  # fmt: skip
+        m.id,
+        _STATES[m.state],
+        bool(m.verified),
+        bool(m.changed),
+        bool(m.persisted),
+        m.detail,
+        m.frame,
+        m.tick,
+        m.steps,
+        m.at_us,
+        None if m.pc_offset == NO_FRAME else m.pc_offset,
+        m.bit,
+        m.space,
+        ffi.buffer(m.before, m.len)[:],
+        ffi.buffer(m.after, m.len)[:],
+    )
 
 
 def _known(value: int, unknown: int) -> int | None:
@@ -346,11 +378,26 @@ def health(payload: bytes) -> Health:
     top = 2**32 - 1
     rails = tuple(Rail(_text(r.name), r.mv, r.ma) for r in m.rail[0 : m.rails])
     return Health(
-        m.uptime_us, _known(m.cpu_temp_mc, -(2**31)), _known(m.clock_khz, top),
-        _known(m.throttled, top), _known(m.rss_kib, top), _known(m.free_mib, top), m.steps,
-        m.crashes, m.hangs, m.restarts, m.corrected, m.uncorrected, m.rx_bytes, m.rx_frames,
-        m.rx_errors, m.tx_bytes, m.tx_frames, m.duplicates, rails,
-    )  # fmt: skip
+        m.uptime_us,
+        _known(m.cpu_temp_mc, -(2**31)),
+        _known(m.clock_khz, top),
+        _known(m.throttled, top),
+        _known(m.rss_kib, top),
+        _known(m.free_mib, top),
+        m.steps,
+        m.crashes,
+        m.hangs,
+        m.restarts,
+        m.corrected,
+        m.uncorrected,
+        m.rx_bytes,
+        m.rx_frames,
+        m.rx_errors,
+        m.tx_bytes,
+        m.tx_frames,
+        m.duplicates,
+        rails,
+    )
 
 
 def sensors(payload: bytes) -> Sensors:
@@ -365,10 +412,15 @@ def sensors(payload: bytes) -> Sensors:
 def limited(payload: bytes) -> Limited:
     m = unpack("limited", payload)
     return Limited(
-        m.duty_permille, m.cores or None, bool(m.suspend), m.clock_khz or None, _text(m.mode),
+        m.duty_permille,
+        m.cores or None,
+        bool(m.suspend),
+        m.clock_khz or None,
+        _text(m.mode),
         frozenset(name for name, bit in LIMITS.items() if m.refused & bit),
-        frozenset(name for name, bit in MEANS.items() if m.means & bit), m.detail,
-    )  # fmt: skip
+        frozenset(name for name, bit in MEANS.items() if m.means & bit),
+        m.detail,
+    )
 
 
 def baud(payload: bytes) -> int:

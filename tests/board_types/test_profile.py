@@ -27,10 +27,20 @@ from hil.errors import ConfigError, UsageError
 from hil.plant.power import board_parts
 
 NAMES = (
-    "generic-linux-pc", "google-tpu-v6e", "jetson-agx-orin", "jetson-orin-nano", "jetson-orin-nx",
-    "jetson-tx2", "jetson-xavier-nx", "rad-hard-reference", "raspberry-pi-3b", "raspberry-pi-4b",
-    "raspberry-pi-5", "raspberry-pi-cm4", "raspberry-pi-zero-2w",
-)  # fmt: skip
+    "generic-linux-pc",
+    "google-tpu-v6e",
+    "jetson-agx-orin",
+    "jetson-orin-nano",
+    "jetson-orin-nx",
+    "jetson-tx2",
+    "jetson-xavier-nx",
+    "rad-hard-reference",
+    "raspberry-pi-3b",
+    "raspberry-pi-4b",
+    "raspberry-pi-5",
+    "raspberry-pi-cm4",
+    "raspberry-pi-zero-2w",
+)
 GOOD = (assets.boards_dir() / "raspberry-pi-4b.yaml").read_text(encoding="utf-8")
 
 
@@ -141,17 +151,31 @@ def cited(value: float) -> dict[str, Any]:
 def test_weibull_and_bendel_curves() -> None:
     common = {"name": "c", "effect": "seu", "target": "ram"}
     weibull = Channel.model_validate(
-        {**common, "particle": "heavy_ion", "model": "weibull", "sigma_cm2": cited(2e-9),
-         "threshold": cited(0.8), "width": cited(27.0), "shape": cited(0.88), "bits": cited(1e6)}
-    )  # fmt: skip
+        {
+            **common,
+            "particle": "heavy_ion",
+            "model": "weibull",
+            "sigma_cm2": cited(2e-9),
+            "threshold": cited(0.8),
+            "width": cited(27.0),
+            "shape": cited(0.88),
+            "bits": cited(1e6),
+        }
+    )
     expected = 1e6 * 2e-9 * (1 - math.exp(-((19.2 / 27.0) ** 0.88)))
     assert weibull.cross_section_cm2(20.0) == pytest.approx(expected)
     assert weibull.cross_section_cm2(0.79) == 0.0
     assert weibull.cross_section_cm2(1e6) == pytest.approx(2e-3)
     bendel = Channel.model_validate(
-        {**common, "particle": "proton", "model": "bendel", "bendel_a": cited(10.0),
-         "bendel_b": cited(8.0), "bits": cited(8.0)}
-    )  # fmt: skip
+        {
+            **common,
+            "particle": "proton",
+            "model": "bendel",
+            "bendel_a": cited(10.0),
+            "bendel_b": cited(8.0),
+            "bits": cited(8.0),
+        }
+    )
     y = math.sqrt(1.8) * 50.0
     expected = 8 * 0.8**14 * (1 - math.exp(-0.18 * math.sqrt(y))) ** 4 * 1e-12
     assert bendel.cross_section_cm2(60.0) == pytest.approx(expected)
@@ -178,25 +202,42 @@ def test_the_shipped_text_itself_is_good() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}', "{value: 41}",
-         "$.thermal.board_j_per_k: this does not say where it comes from"),
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}', "41",
-         "$.thermal.board_j_per_k: the number 41; expected a mapping"),
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
-         "{value: 41, source: a scale}", "its source has no grade"),
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
-         "{value: 41, source: a scale, grade: S, assumption: and a thought}",
-         "it has a source, so it is no assumption"),
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
-         "{value: -41, assumption: a negative board}", "-41 is out of range"),
-        ('{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
-         "{value: 41, source: a scale, grade: A}", "expected one of M, S, S2, R"),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "{value: 41}",
+            "$.thermal.board_j_per_k: this does not say where it comes from",
+        ),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "41",
+            "$.thermal.board_j_per_k: the number 41; expected a mapping",
+        ),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "{value: 41, source: a scale}",
+            "its source has no grade",
+        ),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "{value: 41, source: a scale, grade: S, assumption: and a thought}",
+            "it has a source, so it is no assumption",
+        ),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "{value: -41, assumption: a negative board}",
+            "-41 is out of range",
+        ),
+        (
+            '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
+            "{value: 41, source: a scale, grade: A}",
+            "expected one of M, S, S2, R",
+        ),
         ("  capped: powersave", "  capped: powersafe", "no mode `powersafe`"),
         ("name: raspberry-pi-4b", "name: raspberry-pi-4", "its file `raspberry-pi-4b`"),
         ("family: raspberry-pi", "family: raspberry", "$.family"),
         ("soc: Broadcom BCM2711", "sock: Broadcom BCM2711", "unknown key"),
     ],
-)  # fmt: skip
+)
 def test_errors_name_file_and_line(old: str, new: str, words: str) -> None:
     assert GOOD.count(old) == 1
     found = problems(GOOD.replace(old, new))

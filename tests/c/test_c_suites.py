@@ -50,9 +50,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("c-suites")
     ninja = tool("ninja")
     run(
-        tool("cmake"), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DHIL_TESTS=ON",
-        "-DHIL_EXTENSION=OFF", "-S", CSRC, "-B", folder,
-    )  # fmt: skip
+        tool("cmake"),
+        "-G",
+        "Ninja",
+        f"-DCMAKE_MAKE_PROGRAM={ninja}",
+        "-DHIL_TESTS=ON",
+        "-DHIL_EXTENSION=OFF",
+        "-S",
+        CSRC,
+        "-B",
+        folder,
+    )
     run(ninja, "-C", folder, "-j", str(os.cpu_count() or 1))
     return folder
 

@@ -58,9 +58,15 @@ class Hil:
         before: Callable[[], None] | None = None,
     ) -> Done:
         done = subprocess.run(
-            [HIL, *map(str, words)], cwd=self.cwd, env=clean_env(**(env or {})), text=True,
-            capture_output=True, timeout=TIMEOUT_S, preexec_fn=before, check=False,
-        )  # fmt: skip
+            [HIL, *map(str, words)],
+            cwd=self.cwd,
+            env=clean_env(**(env or {})),
+            text=True,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            preexec_fn=before,
+            check=False,
+        )
         result = Done(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in result.out + result.err
         return result

@@ -26,8 +26,12 @@ from hil.errors import UsageError
 def hil(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "hil", "board", *words],
-        cwd=cwd, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -159,9 +163,13 @@ def test_a_compiler_that_is_missing_is_named_with_its_remedy(
         "from hil.cli import main\nmain()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 3
     assert (
         "there is no compiler for" in done.stderr and "pip install 'ziglang>=0.11'" in done.stderr
@@ -174,12 +182,17 @@ def test_installing_shows_what_it_would_do(tmp_path: Path) -> None:
     ).stdout
     for words in (
         "ExecStart=/usr/local/bin/hil-agent --port /dev/ttyAMA0 --baud 115200",
-        "Restart=always", "--watchdog /dev/watchdog", "--knobs system",
-        "RuntimeWatchdogSec=off", 'KERNEL=="ttyAMA0"',
-        'systemctl mask --now "serial-getty@$port.service"', "for port in ttyAMA0 ",
+        "Restart=always",
+        "--watchdog /dev/watchdog",
+        "--knobs system",
+        "RuntimeWatchdogSec=off",
+        'KERNEL=="ttyAMA0"',
+        'systemctl mask --now "serial-getty@$port.service"',
+        "for port in ttyAMA0 ",
         "dtoverlay=disable-bt",
-        "scp -q hil-agent", "ssh -t pi@10.0.0.7",
-    ):  # fmt: skip
+        "scp -q hil-agent",
+        "ssh -t pi@10.0.0.7",
+    ):
         assert words in said
     assert list(tmp_path.iterdir()) == []
 
@@ -219,7 +232,7 @@ ALL = "\n[all]\n"
         (LINE, "enable_uart=1\n[pi5]\nhdmi=1", f"{ALL}dtoverlay=disable-bt\n"),
     ],
     ids=["usual", "two-consoles-crlf", "only-for-another-board", "no-end-of-line"],
-)  # fmt: skip
+)
 def test_a_pi_is_configured_once_and_its_console_line_kept(
     tmp_path: Path, cmdline: str, config: str, added: str
 ) -> None:
@@ -257,7 +270,10 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
         plan.files["hil-agent.service"].replace("/usr/local/bin/hil-agent", "/bin/true")
     )
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60,
+        ["systemd-analyze", "verify", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=False,
-    )  # fmt: skip
+    )
     assert "hil-agent.service" not in done.stderr, done.stderr

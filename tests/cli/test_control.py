@@ -34,8 +34,18 @@ def test_a_run_is_commanded_and_ended(hil: Hil, going: subprocess.Popen[str]) ->
     again = hil("control", "r", "isolate", "b")
     assert (again.code, again.out) == (1, "") and "already" in again.err
     assert hil("control", "r", "reintegrate", "node=b", "--json").json["ok"]
-    hit = hil("control", "r", "inject", "node=a", "target=output", "pattern.kind=adjacent",
-              "pattern.width=3", "bit=1", "--yes", "--json")  # fmt: skip
+    hit = hil(
+        "control",
+        "r",
+        "inject",
+        "node=a",
+        "target=output",
+        "pattern.kind=adjacent",
+        "pattern.width=3",
+        "bit=1",
+        "--yes",
+        "--json",
+    )
     assert hit.json["data"] == {"upset": 1}
     assert hil("control", "r", "pause").code == 0
     assert hil("control", "r", "note", "all is quiet").code == 0
@@ -116,9 +126,14 @@ def on_a_terminal(cwd: Path, typed: str, *words: str) -> tuple[int, str]:
     host, terminal = pty.openpty()
     try:
         process = subprocess.Popen(
-            [HIL, *words], cwd=cwd, env=clean_env(), text=True,
-            stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [HIL, *words],
+            cwd=cwd,
+            env=clean_env(),
+            text=True,
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         os.write(host, typed.encode())
         out, err = process.communicate(timeout=60)
         return process.returncode, out + err

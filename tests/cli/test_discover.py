@@ -101,9 +101,18 @@ def test_what_answers_and_what_does_not_and_why(
         assert holder.stdout is not None
         holder.stdout.readline()
         done = hil(
-            "discover", board, quiet, console, busy, missing, "--baud", 115200, "--wait", 0.3,
+            "discover",
+            board,
+            quiet,
+            console,
+            busy,
+            missing,
+            "--baud",
+            115200,
+            "--wait",
+            0.3,
             "--json",
-        )  # fmt: skip
+        )
         holder.kill()
     os.close(slave)
     os.close(chatter)
@@ -143,8 +152,11 @@ def test_a_bench_is_written_merged_and_run(hil: Hil, agents: Agents, tmp_path: P
     after = bench.read_text()
     assert "name: left  # mine" in after and after.endswith("# the end\n")
     assert [(b.name, b.absent) for b in load_bench(bench).boards] == [
-        ("left", False), ("board-2", True), ("board-3", False), ("board-1", False),
-    ]  # fmt: skip
+        ("left", False),
+        ("board-2", True),
+        ("board-3", False),
+        ("board-1", False),
+    ]
     run = hil("run", "nominal", "--frames", 30, "--bench", bench, "--json")
     assert run.code == 0 and "not used of the bench: board-2" in run.err
 

@@ -91,14 +91,30 @@ def test_a_terminal_gets_colours_and_no_other_codes(tmp_path: Path) -> None:
 # --- files ----------------------------------------------------------------------------------------
 
 SCENARIO: dict[str, Any] = {
-    "schema": 1, "name": "hostile", "summary": "what it is about", "workload": "attitude",
-    "seed": 3, "frames": 20, "frame_ms": 100.0, "pace": "free",
-    "rig": {"scheme": "tmr", "board": "inproc", "profile": "raspberry-pi-4b",
-            "nodes": [{"name": "a"}, {"name": "b", "board": "inproc"}, {"name": "c"}]},
+    "schema": 1,
+    "name": "hostile",
+    "summary": "what it is about",
+    "workload": "attitude",
+    "seed": 3,
+    "frames": 20,
+    "frame_ms": 100.0,
+    "pace": "free",
+    "rig": {
+        "scheme": "tmr",
+        "board": "inproc",
+        "profile": "raspberry-pi-4b",
+        "nodes": [{"name": "a"}, {"name": "b", "board": "inproc"}, {"name": "c"}],
+    },
     "plant": {
-        "orbit": {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 420.0,
-                  "inclination_deg": "sun-synchronous", "ascending_node_local_time_h": 10.5},
-        "case": "nominal", "feedback": "model", "profile": "p.csv",
+        "orbit": {
+            "epoch_utc": "2026-03-20T00:00:00Z",
+            "altitude_km": 420.0,
+            "inclination_deg": "sun-synchronous",
+            "ascending_node_local_time_h": 10.5,
+        },
+        "case": "nominal",
+        "feedback": "model",
+        "profile": "p.csv",
         "stations": [{"name": "kiruna", "latitude_deg": 67.9, "longitude_deg": 21.1}],
         "radiation": {"solar_phase": "min"},
     },
@@ -107,7 +123,7 @@ SCENARIO: dict[str, Any] = {
         "rates": [{"target": "output", "per_s": 0.1, "nodes": ["b"]}],
     },
     "expect": {"sdc_escaped": 0, "availability": ">= 0.5"},
-}  # fmt: skip
+}
 TLE = [
     "1 25544U 98067A   26079.50000000  .00010000  00000-0  18000-3 0  9992",
     "2 25544  51.6400 100.0000 0003967  90.0000 270.0000 15.50000000412347",
@@ -117,10 +133,13 @@ BENCH: dict[str, Any] = {
     "boards": [
         {"name": "a", "port": "/dev/ttyUSB0", "baud": 115200},
         {"name": "b", "adapter": "usb-serial:A10K3XYZ", "serial": "10000000abcd"},
-        {"name": "c", "port": "socket://127.0.0.1:4000",
-         "power": {"kind": "command", "on": "true", "off": "true"}},
+        {
+            "name": "c",
+            "port": "socket://127.0.0.1:4000",
+            "power": {"kind": "command", "on": "true", "off": "true"},
+        },
     ],
-}  # fmt: skip
+}
 PROFILE = "t_s,illumination,level.a\n0,1.0,3\n1,0.5,3\n2,0.0,3\n3,1.0,3\n"
 
 
@@ -319,9 +338,12 @@ def on_terminal(*words: object, env: dict[str, str] | None = None) -> str:
     """What `hil` writes on a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [HIL, *map(str, words)], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+        [HIL, *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
         env=clean_env(TERM="xterm-256color", **(env or {})),
-    ) as process:  # fmt: skip
+    ) as process:
         os.close(theirs)
         out = bytearray()
         while True:
@@ -384,15 +406,24 @@ def test_what_nobody_reads_is_no_failure_and_a_full_disk_is_one_line(
     hil: Hil, words: list[str]
 ) -> None:
     ended = subprocess.run(
-        ["sh", "-c", '"$@" | head -c 1', "sh", str(HIL), *words], cwd=hil.cwd, env=clean_env(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["sh", "-c", '"$@" | head -c 1', "sh", str(HIL), *words],
+        cwd=hil.cwd,
+        env=clean_env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.stderr == ""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
-            [HIL, *words], cwd=hil.cwd, env=clean_env(), stdout=full, stderr=subprocess.PIPE,
-            text=True, check=False,
-        )  # fmt: skip
+            [HIL, *words],
+            cwd=hil.cwd,
+            env=clean_env(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 3
     assert "No space left on device" in done.stderr and "internal error" not in done.stderr
 

@@ -16,9 +16,13 @@ PACKAGE = Path(hil.__file__).parent
 
 def run_module(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "hil", *words], cwd=cwd, text=True, capture_output=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "hil", *words],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def sources_in(folder: Path) -> Path:
@@ -43,9 +47,13 @@ def test_sources_in_a_python_without_anything_say_that_they_must_be_installed(
     tmp_path: Path,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "hil", "doctor"], cwd=sources_in(tmp_path), text=True,
-        capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-S", "-m", "hil", "doctor"],
+        cwd=sources_in(tmp_path),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 3
     assert done.stderr.startswith("hil: it is not installed for ")
     assert "the module `" in done.stderr and ".venv/bin/pip install ." in done.stderr
@@ -56,9 +64,13 @@ def test_sources_that_are_started_by_their_path_say_how_to_start_them(tmp_path: 
     folder = sources_in(tmp_path)
     for path in ("hil", "hil/__main__.py"):
         done = subprocess.run(
-            [sys.executable, path], cwd=folder, text=True, capture_output=True, timeout=60,
+            [sys.executable, path],
+            cwd=folder,
+            text=True,
+            capture_output=True,
+            timeout=60,
             check=False,
-        )  # fmt: skip
+        )
         assert done.returncode == 3 and "expected `python3 -m hil`" in done.stderr
         assert "Traceback" not in done.stderr
 
@@ -72,9 +84,13 @@ def test_sources_alone_say_that_they_must_be_installed(tmp_path: Path) -> None:
             (needed / entry.name).symlink_to(entry)
     done = subprocess.run(
         [sys.executable, "-S", "-m", "hil", "run", "nominal", "--boards", "inproc"],
-        cwd=sources_in(tmp_path), env={**os.environ, "PYTHONPATH": str(needed)}, text=True,
-        capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=sources_in(tmp_path),
+        env={**os.environ, "PYTHONPATH": str(needed)},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 3
     assert "this installation lacks hil._kernel" in done.stderr and "pip" in done.stderr
     assert "Traceback" not in done.stderr

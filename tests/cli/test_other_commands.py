@@ -63,9 +63,10 @@ def test_all_problems_of_a_board_profile_are_told_with_their_lines(hil: Hil) -> 
     done = hil("check", "./raspberry-pi-5.yaml")
     assert done.code == 2
     for line, what in (
-        (family, "raspberry-pi, jetson"), (source, "expected `source:` or `assumption:`"),
+        (family, "raspberry-pi, jetson"),
+        (source, "expected `source:` or `assumption:`"),
         (len(lines), "unknown key"),
-    ):  # fmt: skip
+    ):
         (told,) = [t for t in done.err.splitlines() if f"raspberry-pi-5.yaml:{line + 1}:" in t]
         assert what in told
     assert "3 problems in 1 of 1 files" in done.err
@@ -217,8 +218,9 @@ def test_the_doctor_says_what_emulated_boards_lack(
     bench_pc("qemu-system-aarch64", QEMU.format("raspi3b"))
     assert "no compiler for aarch64" in row("emulated boards").found
     agent = tmp_path / "agent"
-    header = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 183, 1, 0, 64, 0, 0, 64,
-                         56, 1, 0, 0, 0)  # fmt: skip
+    header = struct.pack(
+        "<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 183, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
     agent.write_bytes(header)
     monkeypatch.setenv("HIL_AGENT_AARCH64", str(agent))
     told = row("emulated boards")

@@ -122,9 +122,17 @@ def test_a_stream_that_is_gone_is_no_failure(no_ci: None) -> None:
 
 @pytest.mark.parametrize(
     ("us", "text"),
-    [(0, "0 us"), (999, "999 us"), (1500, "1.5 ms"), (999_600, "1 s"), (14_500_000, "14.5 s"),
-     (7_500_000_000, "2 h 05 min"), (600_000_000, "10 min"), (7 * 86_400_000_000, "7 d 0 h")],
-)  # fmt: skip
+    [
+        (0, "0 us"),
+        (999, "999 us"),
+        (1500, "1.5 ms"),
+        (999_600, "1 s"),
+        (14_500_000, "14.5 s"),
+        (7_500_000_000, "2 h 05 min"),
+        (600_000_000, "10 min"),
+        (7 * 86_400_000_000, "7 d 0 h"),
+    ],
+)
 def test_durations_are_readable(us: int, text: str) -> None:
     assert duration(us) == text
 

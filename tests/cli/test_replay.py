@@ -52,8 +52,9 @@ def flip(run: Path, frame: int, at: int) -> None:
         nodes = db.execute("SELECT count(*) FROM nodes").fetchone()[0]
         first, data = db.execute(
             "SELECT first_frame, data FROM blocks WHERE first_frame <= ? "
-            "ORDER BY first_frame DESC LIMIT 1", (frame,)
-        ).fetchone()  # fmt: skip
+            "ORDER BY first_frame DESC LIMIT 1",
+            (frame,),
+        ).fetchone()
         changed = bytearray(data)
         changed[(frame - first) * (HEADER + nodes * NODE) + at] ^= 1
         db.execute("UPDATE blocks SET data=? WHERE first_frame=?", (bytes(changed), first))
@@ -130,12 +131,14 @@ TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
         "frame 200: `verdict` of its row in `frames`: recorded unanimous, now majority",
     ),
     "a dissent mask": (
-        lambda run: change(run, "UPDATE frames SET dissent=1 WHERE frame=200"), "frame 200: ",
+        lambda run: change(run, "UPDATE frames SET dissent=1 WHERE frame=200"),
+        "frame 200: ",
     ),
     "a golden digest": (
         lambda run: change(
             run, "UPDATE frames SET golden_output='00000000deadbeef' WHERE frame=200"
-        ), "frame 200: output is the golden one",
+        ),
+        "frame 200: output is the golden one",
     ),
     "a delivered output": (
         lambda run: change(run, "UPDATE frames SET value=zeroblob(length(value)) WHERE frame=200"),
@@ -146,33 +149,38 @@ TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
             run,
             "UPDATE replies SET output=zeroblob(length(output)) WHERE frame=200 AND node=1 "
             "AND execution=0",
-        ), "frame 200: digest of the output of node b",
+        ),
+        "frame 200: digest of the output of node b",
     ),
     "a reply's status": (
         lambda run: change(run, "UPDATE replies SET status='hung' WHERE frame=200 AND node=2"),
         "frame 200: `status` of node c",
     ),
     "a reply less": (
-        lambda run: change(run, "DELETE FROM replies WHERE frame=200 AND node=2"), "frame 200: ",
+        lambda run: change(run, "DELETE FROM replies WHERE frame=200 AND node=2"),
+        "frame 200: ",
     ),
     "a notable frame less": (
         lambda run: change(run, "DELETE FROM frames WHERE frame=200"),
         "frame 200: its row in `frames`: recorded missing",
     ),
     "a frame too many": (
-        lambda run: change(run, "UPDATE frames SET frame=5000 WHERE frame=200"), "frame 200: ",
+        lambda run: change(run, "UPDATE frames SET frame=5000 WHERE frame=200"),
+        "frame 200: ",
     ),
     "a block less": (
         lambda run: change(
             run, "DELETE FROM blocks WHERE first_frame=(SELECT max(first_frame) FROM blocks)"
-        ), "frame ",
+        ),
+        "frame ",
     ),
     "an upset's effect": (
         lambda run: change(run, "UPDATE upsets SET effect='masked' WHERE effect='hang'"),
         "the run: ",
     ),
     "an upset's bit": (
-        lambda run: change(run, "UPDATE upsets SET bit=bit+1 WHERE id=1"), "the run: run digest",
+        lambda run: change(run, "UPDATE upsets SET bit=bit+1 WHERE id=1"),
+        "the run: run digest",
     ),
     "a transition's frame": (
         lambda run: change(run, "UPDATE transitions SET frame=frame+1 WHERE id=1"),
@@ -180,17 +188,20 @@ TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "the outcome": (
         lambda run: change(
-            run, "UPDATE meta SET value=CASE value WHEN 'pass' THEN 'fail' ELSE 'pass' END "
-            "WHERE key='outcome'"
-        ), "the run: outcome",
+            run,
+            "UPDATE meta SET value=CASE value WHEN 'pass' THEN 'fail' ELSE 'pass' END "
+            "WHERE key='outcome'",
+        ),
+        "the run: outcome",
     ),
     "the result": (
         lambda run: change(
             run,
             "UPDATE meta SET value=json_replace(value, '$.availability', 0.5) WHERE key='result'",
-        ), "the run: `availability`",
+        ),
+        "the run: `availability`",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", mostly_slow(TAMPERED, keep=8))

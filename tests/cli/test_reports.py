@@ -48,8 +48,12 @@ def agree(folder: Path, code: int, answer: dict[str, Any] | None) -> str:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     outcome = manifest["outcome"]
     assert manifest["exit_code"] == code
-    assert code in {"pass": (0,), "untested": (0,), "fail": (1,), "error": (2, 3),
-                    "aborted": (130,)}[outcome]  # fmt: skip
+    assert (
+        code
+        in {"pass": (0,), "untested": (0,), "fail": (1,), "error": (2, 3), "aborted": (130,)}[
+            outcome
+        ]
+    )
     if answer is not None:
         assert (answer["outcome"], answer["exit_code"]) == (outcome, code)
     suite, counts = junit(folder)
@@ -80,10 +84,15 @@ def agree(folder: Path, code: int, answer: dict[str, Any] | None) -> str:
         (MISSED, 1, "fail"),
         (MISSED + "expect: none\n", 1, "fail"),
         (TINY + "color: red\n", 2, "error"),
-        (TINY.replace("inproc", "serial, nodes: [{name: a, port: /dev/hil-none}]")
-         .replace("rig: {", "rig: {scheme: simplex, "), 3, "error"),
+        (
+            TINY.replace("inproc", "serial, nodes: [{name: a, port: /dev/hil-none}]").replace(
+                "rig: {", "rig: {scheme: simplex, "
+            ),
+            3,
+            "error",
+        ),
     ],
-)  # fmt: skip
+)
 def test_all_agree(hil: Hil, text: str, code: int, outcome: str) -> None:
     hil.write("s.yaml", text)
     done = hil("run", "s.yaml", "--out", "r", "--json")
@@ -139,9 +148,16 @@ def test_a_run_that_is_killed_leaves_an_error(hil: Hil) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"r\x01x", b"r\x1b]0;x\x07", b"r\xff\xfe", b'r"<&>\'', b"r\nline\ttab", "r\ufffe".encode(),
-     "r\u00e4\U0001f600".encode()],
-)  # fmt: skip
+    [
+        b"r\x01x",
+        b"r\x1b]0;x\x07",
+        b"r\xff\xfe",
+        b"r\"<&>'",
+        b"r\nline\ttab",
+        "r\ufffe".encode(),
+        "r\u00e4\U0001f600".encode(),
+    ],
+)
 def test_reports_are_well_formed_whatever_the_folder_is_called(hil: Hil, name: bytes) -> None:
     hil.write("s.yaml", TINY)
     folder = os.fsdecode(name)
@@ -206,8 +222,10 @@ def test_a_full_disk_is_an_error_in_all_of_them(hil: Hil, size: str) -> None:
     disk.mkdir()
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(disk), size, str(HIL)],
-        cwd=hil.cwd, env=clean_env(), check=False,
-    )  # fmt: skip
+        cwd=hil.cwd,
+        env=clean_env(),
+        check=False,
+    )
     answer = json.loads((hil.cwd / "answer.json").read_text(encoding="utf-8"))
     assert agree(hil.cwd / "kept", done.returncode, answer) == "error"
     assert done.returncode == 3 and ("full" in answer["error"] or "No space" in answer["error"])

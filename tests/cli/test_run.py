@@ -29,9 +29,18 @@ from hil.scenario import Scenario
 from .conftest import HIL, Hil, clean_env, wait_for_row
 
 KEYS = {
-    "outcome", "run_dir", "run_digest", "seed", "frames", "verdicts", "upsets", "recoveries",
-    "availability", "slips", "expectations",
-}  # fmt: skip
+    "outcome",
+    "run_dir",
+    "run_digest",
+    "seed",
+    "frames",
+    "verdicts",
+    "upsets",
+    "recoveries",
+    "availability",
+    "slips",
+    "expectations",
+}
 UPSET_KEYS = {"injected", "verified", "by_target", "by_node_effect", "by_system_outcome"}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")  # all but tab and newline
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -301,9 +310,17 @@ def test_a_disk_that_becomes_full_exits_3_and_keeps_what_was_written(hil: Hil) -
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 
     done = hil(
-        "run", "memory-storm", "--frames", 200_000, "--boards", "process", "--out", "r", "--json",
+        "run",
+        "memory-storm",
+        "--frames",
+        200_000,
+        "--boards",
+        "process",
+        "--out",
+        "r",
+        "--json",
         before=small_files,
-    )  # fmt: skip
+    )
     assert done.code == 3
     assert done.json["outcome"] == "error"
     assert done.err.count("hil: ") == 1
@@ -321,9 +338,15 @@ def test_stdout_that_takes_nothing_exits_3(hil: Hil) -> None:
     hil.write("s.yaml", TINY)
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
-            [HIL, "run", "s.yaml"], cwd=hil.cwd, env=clean_env(), stdout=full,
-            stderr=subprocess.PIPE, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [HIL, "run", "s.yaml"],
+            cwd=hil.cwd,
+            env=clean_env(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert done.returncode == 3
     assert "cannot write to stdout" in done.stderr
     assert "Traceback" not in done.stderr
@@ -335,9 +358,15 @@ def test_a_reader_who_leaves_is_no_error(hil: Hil, words: tuple[str, ...]) -> No
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [HIL, *words], cwd=hil.cwd, env=clean_env(), stdout=write, stderr=subprocess.PIPE,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [HIL, *words],
+        cwd=hil.cwd,
+        env=clean_env(),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     os.close(write)
     assert done.returncode == 0
     assert "roken" not in done.stderr
@@ -427,18 +456,28 @@ def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
         "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 130 and "Traceback" not in done.stderr
     assert json.loads(done.stdout)["outcome"] == "aborted"
 
 
 @pytest.mark.parametrize(
     ("module", "more"),
-    [("typer", ""), ("hil.scenario.load", ""), ("hil.engine.loop", ""), ("typer.core", ""),
-     ("hil.engine.loop", WRAPPED)],
-)  # fmt: skip
+    [
+        ("typer", ""),
+        ("hil.scenario.load", ""),
+        ("hil.engine.loop", ""),
+        ("typer.core", ""),
+        ("hil.engine.loop", WRAPPED),
+    ],
+)
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
     hil: Hil, module: str, more: str, name: str
@@ -449,9 +488,14 @@ def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
         code = code.replace("            os.kill(os.getpid(), signal.SIGINT)\n", "")
     code = code.replace("SIGINT", name)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr and "hil: interrupted" in done.stderr
     answer = json.loads(done.stdout)
@@ -501,9 +545,14 @@ def on_terminal(hil: Hil, *words: object, **env: str) -> tuple[int, str]:
     """Run with a terminal of 80 columns; exit code and everything that was shown."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [HIL, *map(str, words)], cwd=hil.cwd, env=clean_env(TERM="xterm", COLUMNS="80", **env),
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+        [HIL, *map(str, words)],
+        cwd=hil.cwd,
+        env=clean_env(TERM="xterm", COLUMNS="80", **env),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     shown = b""
     while True:
@@ -556,9 +605,14 @@ def test_an_internal_error_is_a_line_and_a_file(hil: Hil) -> None:
         "main(['run', 's.yaml', '--out', 'r', '--json'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=hil.cwd, env=clean_env(), text=True, timeout=60,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "internal error: ZeroDivisionError: of all things; please report it" in done.stderr

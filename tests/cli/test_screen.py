@@ -41,9 +41,14 @@ class Terminal:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.process = subprocess.Popen(
-            [HIL, *words], cwd=hil.cwd, env=clean_env(**{"TERM": "xterm-256color", **env}),
-            stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_lead,  # noqa: PLW1509 (no threads here)
-        )  # fmt: skip
+            [HIL, *words],
+            cwd=hil.cwd,
+            env=clean_env(**{"TERM": "xterm-256color", **env}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=_lead,  # noqa: PLW1509 (no threads here)
+        )
         os.close(theirs)
         self.fd = ours
         self.shown = ""
@@ -204,8 +209,11 @@ def test_ctrl_c_asks_and_then_aborts_the_run(hil: Hil, running: Terminal) -> Non
 
 
 def test_a_run_that_cannot_begin_says_why(hil: Hil, started: Callable[..., Terminal]) -> None:
-    hil.write("bench.yaml", "schema: 1\nboards:\n" + "".join(
-        f"  - {{name: {name}, port: /dev/hil-none-{name}}}\n" for name in "abc"))  # fmt: skip
+    hil.write(
+        "bench.yaml",
+        "schema: 1\nboards:\n"
+        + "".join(f"  - {{name: {name}, port: /dev/hil-none-{name}}}\n" for name in "abc"),
+    )
     terminal = started("run", "nominal", "--bench", "bench.yaml", "--out", "r")
     assert terminal.end() == 3
     assert "/dev/hil-none-a" in terminal.shown and "Traceback" not in terminal.shown
@@ -222,8 +230,10 @@ def test_a_wrong_scenario_never_opens_it(hil: Hil, started: Callable[..., Termin
 def test_watching_and_replaying_on_a_terminal(hil: Hil, started: Callable[..., Terminal]) -> None:
     hil("run", "two-faults", "--boards", "inproc", "--frames", "240", "--out", "runs/x")
     for words, expected in (
-        (("watch",), "ENDED"), (("watch", "runs/x"), "ENDED"), (("replay", "runs/x"), "REPLAY"),
-    ):  # fmt: skip
+        (("watch",), "ENDED"),
+        (("watch", "runs/x"), "ENDED"),
+        (("replay", "runs/x"), "REPLAY"),
+    ):
         terminal = started(*words)
         terminal.wait_for(expected)
         terminal.keys("q")
@@ -257,8 +267,9 @@ def test_a_record_that_cannot_be_read_is_said_and_is_no_success(hil: Hil) -> Non
     assert done.code == 2 and "LOST" in done.out and "it cannot be read" in done.out
 
 
-@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LANG": "POSIX", "LC_ALL": ""},
-                                 {"TERM": "linux"}, {"TERM": "vt100"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "env", [{"LC_ALL": "C"}, {"LANG": "POSIX", "LC_ALL": ""}, {"TERM": "linux"}, {"TERM": "vt100"}]
+)
 def test_a_terminal_without_the_glyphs_gets_ascii(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
 ) -> None:

@@ -137,12 +137,19 @@ def test_a_real_browser_shows_the_screen_and_hears_its_keys(hil: Hil, tmp_path: 
     server = hil.start("watch", "x", "--web", "--port", web)
     browser = subprocess.Popen(
         [
-            str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--window-size=1400,900", f"--remote-debugging-port={debugging}",
-            f"--user-data-dir={tmp_path / 'profile'}", "about:blank",
+            str(CHROMIUM),
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--window-size=1400,900",
+            f"--remote-debugging-port={debugging}",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "about:blank",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         first, second, page = asyncio.run(visit(f"http://127.0.0.1:{web}/", debugging))
     finally:

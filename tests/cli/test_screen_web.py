@@ -57,20 +57,36 @@ def test_a_browser_is_shown_the_same_screen(hil: Hil) -> None:
 
 
 HOSTS = [
-    ("127.0.0.1:{port}", 200), ("localhost:{port}", 200), ("[::1]:{port}", 200),
-    ("LOCALHOST:{port}", 200), ("127.0.0.1", 403), ("localhost", 403), ("evil.example:{port}", 403),
-    ("evil.example", 403), ("127.0.0.1.evil.example:{port}", 403), ("127.0.0.1:1", 403),
-    ("localhost:{port}@evil.example", 403), ("0.0.0.0:{port}", 403), ("127.1:{port}", 403),
+    ("127.0.0.1:{port}", 200),
+    ("localhost:{port}", 200),
+    ("[::1]:{port}", 200),
+    ("LOCALHOST:{port}", 200),
+    ("127.0.0.1", 403),
+    ("localhost", 403),
+    ("evil.example:{port}", 403),
+    ("evil.example", 403),
+    ("127.0.0.1.evil.example:{port}", 403),
+    ("127.0.0.1:1", 403),
+    ("localhost:{port}@evil.example", 403),
+    ("0.0.0.0:{port}", 403),
+    ("127.1:{port}", 403),
     ("", 403),
-]  # fmt: skip
+]
 ORIGINS = [
-    ("http://127.0.0.1:{port}", 101), ("http://localhost:{port}", 101),
-    ("http://[::1]:{port}", 101), (None, 101), ("null", 403), ("", 403),
+    ("http://127.0.0.1:{port}", 101),
+    ("http://localhost:{port}", 101),
+    ("http://[::1]:{port}", 101),
+    (None, 101),
+    ("null", 403),
+    ("", 403),
     ("http://evil.example", 403),
-    ("http://evil.example:{port}", 403), ("https://127.0.0.1:{port}", 403),
-    ("http://127.0.0.1", 403), ("http://127.0.0.1:1", 403),
-    ("http://127.0.0.1:{port}.evil.example", 403), ("http://localhost:{port}/", 403),
-]  # fmt: skip
+    ("http://evil.example:{port}", 403),
+    ("https://127.0.0.1:{port}", 403),
+    ("http://127.0.0.1", 403),
+    ("http://127.0.0.1:1", 403),
+    ("http://127.0.0.1:{port}.evil.example", 403),
+    ("http://localhost:{port}/", 403),
+]
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"

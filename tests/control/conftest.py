@@ -130,9 +130,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         stop = threading.Event()
         clock = JumpingClock()
         loop = Loop(
-            s or scenario(**data), folder, stop=stop.is_set, inbox=server.inbox, resume_run=resume,
+            s or scenario(**data),
+            folder,
+            stop=stop.is_set,
+            inbox=server.inbox,
+            resume_run=resume,
             clock=clock,
-        )  # fmt: skip
+        )
 
         def work() -> None:
             try:

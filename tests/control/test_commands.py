@@ -198,8 +198,10 @@ def test_every_command_is_recorded_with_who_and_what_was_said(start: Start) -> N
     run.done("status")
     rows = run.rows("SELECT * FROM commands ORDER BY id")
     assert [(r["id"], r["command"], r["ok"]) for r in rows] == [
-        (1, "acknowledge", 1), (2, "note", 1), (3, "reset", 0),
-    ]  # fmt: skip
+        (1, "acknowledge", 1),
+        (2, "note", 1),
+        (3, "reset", 0),
+    ]
     assert {(r["who"], r["uid"], r["pid"]) for r in rows} == {
         (getpass.getuser(), os.getuid(), os.getpid())
     }
@@ -233,8 +235,8 @@ def test_what_the_plant_took_out_is_not_the_operators_to_bring_back(start: Start
     run = start()
     run.done("isolate", node="b")
     run.done("pause")
-    run.loop.recovery.shed(run.frame, "b", "power is short")  # between frames, as the plant does
-    run.loop.recovery.shed(run.frame, "c", "power is short")
+    run.loop.recovery.exclude(run.frame, "b", "power is short")  # between frames, as the plant does
+    run.loop.recovery.exclude(run.frame, "c", "power is short")
     assert "the plant took node c out" in run.send("reintegrate", node="c").text
     assert "the plant took node c out" in run.send("reset", node="c").text
     assert "as soon as the plant lets it" in run.done("reintegrate", node="b").text

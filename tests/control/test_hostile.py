@@ -323,8 +323,11 @@ def test_another_user_is_refused_even_where_the_mode_lets_him_in(start: Start) -
     def stranger() -> str:
         return subprocess.run(
             [sys.executable, "-c", textwrap.dedent(STRANGER), str(run.folder)],
-            capture_output=True, text=True, check=True, timeout=60,
-        ).stdout  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
 
     assert stranger() == "may not connect\n"
     (run.folder / "control.sock").chmod(0o666)
@@ -347,8 +350,9 @@ def test_a_client_does_not_talk_to_a_stranger(tmp_path: Path) -> None:
     """
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
-        stdout=subprocess.PIPE, stdin=subprocess.PIPE,
-    ) as other:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+    ) as other:
         assert other.stdout is not None and other.stdout.readline() == b"up\n"
         with pytest.raises(SetupError, match="not by you"):
             Client(tmp_path)

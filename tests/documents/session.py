@@ -42,9 +42,10 @@ class Reader:
         """The ports of as many agents: what README says to do without boards."""
         while len(self._agents) < count:
             agent = subprocess.Popen(
-                [BIN / "hil-agent", "--port", "pty"], stdout=subprocess.PIPE,
+                [BIN / "hil-agent", "--port", "pty"],
+                stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            )
             self._agents.append(agent)
             assert agent.stdout is not None
             self._ports.append(agent.stdout.readline().decode().split()[1])
@@ -68,10 +69,16 @@ class Reader:
         """Carry out a command; it must exit with `code`. `written`: as it stands in the document,
         if that is different."""
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            timeout=PATIENCE_S, check=False,
-        )  # fmt: skip
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+            check=False,
+        )
         self.outputs[written or command] = done.stdout
         assert done.returncode == code, f"{command}\nexit code {done.returncode}:\n{done.stdout}"
         assert "Traceback" not in done.stdout
@@ -81,10 +88,14 @@ class Reader:
         """A run that goes on beside the others, into the folder `out`, and has begun."""
         words = shlex.split(own_words(command))
         process = subprocess.Popen(
-            [BIN / words[0], *words[1:]], cwd=self.folder, env=self.env,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            [BIN / words[0], *words[1:]],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
-        )  # fmt: skip
+        )
         before = self._frames(out)
         self._running[out] = process
         deadline = time.monotonic() + PATIENCE_S
@@ -113,10 +124,15 @@ class Reader:
         """A program that goes on until Ctrl-C, when it has printed `says`."""
         words = shlex.split(command)
         process = subprocess.Popen(
-            [BIN / words[0], *words[1:]], cwd=self.folder, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            [BIN / words[0], *words[1:]],
+            cwd=self.folder,
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
             preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
-        )  # fmt: skip
+        )
         assert process.stdout is not None
         heard = ""
         for line in process.stdout:

@@ -75,55 +75,81 @@ EXAMPLE = ROOT / "csrc" / "port" / "linux" / "examples" / "ab_filter.c"
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
 RULES: dict[tuple[str, str], Rule] = {
-    ("README.md", "python3 -m venv .venv && .venv/bin/pip install -q . "
-     "&& .venv/bin/hil run quickstart"): Rule("a network", "hil run quickstart", by="first-run"),
-    ("README.md", "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' "
-     "&& .venv/bin/pytest -q"): Rule("a network; it is this very suite", by="readme_command tests"),
+    (
+        "README.md",
+        "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
+    ): Rule("a network", "hil run quickstart", by="first-run"),
+    (
+        "README.md",
+        "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/pytest -q",
+    ): Rule("a network; it is this very suite", by="readme_command tests"),
     ("README.md", "hil discover -o bench.yaml"): DISCOVER,
-    ("README.md", "hil board build raspberry-pi-4b -o hil-agent"):
-        Rule("a compiler for arm64", when=has_arm64_compiler),
-    ("README.md", "cmake -S csrc -B agent -DHIL_EXTENSION=OFF "
-     "&& cmake --build agent --target hil-agent"):
-        Rule("a copy of csrc/", f"cp -r {ROOT / 'csrc'} . && cmake -S csrc -B agent "
-             "-DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent"),
-    ("README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"):
-        Rule("a board", "{ timeout 1 ./agent/hil-agent --port pty --baud 115200; "
-             "[ $? = 124 ]; }"),
-    ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"):
-        Rule("matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"),
+    ("README.md", "hil board build raspberry-pi-4b -o hil-agent"): Rule(
+        "a compiler for arm64", when=has_arm64_compiler
+    ),
+    (
+        "README.md",
+        "cmake -S csrc -B agent -DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent",
+    ): Rule(
+        "a copy of csrc/",
+        f"cp -r {ROOT / 'csrc'} . && cmake -S csrc -B agent "
+        "-DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent",
+    ),
+    ("README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"): Rule(
+        "a board", "{ timeout 1 ./agent/hil-agent --port pty --baud 115200; [ $? = 124 ]; }"
+    ),
+    ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
+        "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
+    ),
     ("README.md", ".venv/bin/pip install -q -e '.[test,lint]'"): Rule("a network", by=".[lint]"),
     ("README.md", ".venv/bin/pytest -q"): Rule("it is this very suite", by="pytest -q"),
-    ("README.md", ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy"):
-        Rule("the linters, an extra", by=".venv/bin/mypy"),
+    ("README.md", ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy"): Rule(
+        "the linters, an extra", by=".venv/bin/mypy"
+    ),
     ("README.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
-    ("boards/README.md", "sudo apt-get install qemu-system-arm gcc-aarch64-linux-gnu"):
-        Rule("root and a network", by="qemu-system-arm"),
+    ("boards/README.md", "sudo apt-get install qemu-system-arm gcc-aarch64-linux-gnu"): Rule(
+        "root and a network", by="qemu-system-arm"
+    ),
     ("boards/README.md", "hil run emulated-rpi"): Rule("QEMU and a kernel", when=can_emulate),
-    ("boards/README.md", "hil board emulate raspberry-pi-3b"):
-        Rule("QEMU and a kernel", when=can_emulate, says="port /dev/pts/"),
+    ("boards/README.md", "hil board emulate raspberry-pi-3b"): Rule(
+        "QEMU and a kernel", when=can_emulate, says="port /dev/pts/"
+    ),
     ("boards/README.md", "hil run board-ram-storm"): Rule("QEMU and a kernel", when=can_emulate),
     ("boards/README.md", "hil board install pi@192.168.1.20 --profile raspberry-pi-4b"): SSH,
     ("boards/README.md", "hil board install nvidia@192.168.55.1 --profile jetson-orin-nano"): SSH,
     ("boards/README.md", "hil discover -o bench.yaml"): DISCOVER,
-    ("boards/README.md", "hil discover /dev/ttyUSB0 socket://10.0.0.5:4000 --baud 115200 "
-     "-o bench.yaml"): Rule("boards", on_ports("hil discover PORTS --baud 115200 -o bench.yaml")),
-    ("csrc/port/linux/EXEC.md", "hil-agent --port /dev/serial0 "
-     "--exec filter=/usr/local/bin/ab_filter --exec net=/opt/net,--engine,/opt/e.plan"):
-        Rule("a board", f"hil-agent --port pty --exec filter={EXAMPLE} "
-             f"--exec net={EXAMPLE},--engine,/opt/e.plan", says="port /dev/pts/",
-             code=-signal.SIGINT),
-    ("csrc/port/linux/EXEC.md",
-     "HIL_EXEC='filter=/usr/local/bin/ab_filter' hil run scenario.yaml"):
-        Rule("an installed program", f"cc -O2 -o ab_filter {EXAMPLE} && "
-             "HIL_EXEC=filter=$PWD/ab_filter hil run scenario.yaml"),
-}  # fmt: skip
+    (
+        "boards/README.md",
+        "hil discover /dev/ttyUSB0 socket://10.0.0.5:4000 --baud 115200 -o bench.yaml",
+    ): Rule("boards", on_ports("hil discover PORTS --baud 115200 -o bench.yaml")),
+    (
+        "csrc/port/linux/EXEC.md",
+        "hil-agent --port /dev/serial0 "
+        "--exec filter=/usr/local/bin/ab_filter --exec net=/opt/net,--engine,/opt/e.plan",
+    ): Rule(
+        "a board",
+        f"hil-agent --port pty --exec filter={EXAMPLE} --exec net={EXAMPLE},--engine,/opt/e.plan",
+        says="port /dev/pts/",
+        code=-signal.SIGINT,
+    ),
+    (
+        "csrc/port/linux/EXEC.md",
+        "HIL_EXEC='filter=/usr/local/bin/ab_filter' hil run scenario.yaml",
+    ): Rule(
+        "an installed program",
+        f"cc -O2 -o ab_filter {EXAMPLE} && HIL_EXEC=filter=$PWD/ab_filter hil run scenario.yaml",
+    ),
+}
 
 SLOW = {
-    ("README.md", "cmake -S csrc -B agent"), ("README.md", "hil orbit leo-iss-day"),
-    ("README.md", "hil board build"), ("boards/README.md", "sudo apt-get install"),
-    ("boards/README.md", "hil board emulate"), ("csrc/README.md", "cmake -S csrc"),
+    ("README.md", "cmake -S csrc -B agent"),
+    ("README.md", "hil orbit leo-iss-day"),
+    ("README.md", "hil board build"),
+    ("boards/README.md", "sudo apt-get install"),
+    ("boards/README.md", "hil board emulate"),
+    ("csrc/README.md", "cmake -S csrc"),
     ("csrc/README.md", "clang"),
-}  # fmt: skip
+}
 """Blocks that take long, or need what takes long: by document, and how they begin."""
 
 # YAML blocks: what each is, and under which name the commands of its document find it. A part of a
@@ -142,18 +168,22 @@ BASE = {"workload": "attitude", "frames": 100}
 
 # Samples of output: the command whose output they show.
 SAMPLES = {
-    ("README.md", "✔ PASS   quickstart"):
-        "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
+    (
+        "README.md",
+        "✔ PASS   quickstart",
+    ): "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
     ("README.md", "frame      time  verdict"): "hil replay RUN",
     ("README.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
-}  # fmt: skip
+}
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""
 
 DRAWINGS = {
-    ("README.md", "your computer: `hil run`"), ("csrc/README.md", "kernel            <-   wire"),
-    ("csrc/SPEC.md", "7       0"), ("csrc/SPEC.md", "+---+------+---"),
-}  # fmt: skip
+    ("README.md", "your computer: `hil run`"),
+    ("csrc/README.md", "kernel            <-   wire"),
+    ("csrc/SPEC.md", "7       0"),
+    ("csrc/SPEC.md", "+---+------+---"),
+}
 NOT_THERE_YET = {"hil report", "hil export", "hil campaign"}
 
 
@@ -370,8 +400,9 @@ def read_up_to(block: Block, reader: Reader) -> None:
 
 def printed(reader: Reader, document: str, command: str) -> str:
     """What a command of a document printed; it is carried out first, if it was not."""
-    (block, *_) = [b for b in BY_LANGUAGE["sh"]
-                   if b.document == document and command in commands_of(b.text)]  # fmt: skip
+    (block, *_) = [
+        b for b in BY_LANGUAGE["sh"] if b.document == document and command in commands_of(b.text)
+    ]
     read_up_to(block, reader)
     return reader.outputs[command]
 
@@ -393,8 +424,11 @@ def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
 def test_what_was_ordered_is_in_the_record(readers: Callable[[str], Reader]) -> None:
     reader = readers("README.md")
     printed(reader, "README.md", "hil control steered status")
-    ordered = [command.split()[3] for command in reader.outputs
-               if command.startswith("hil control steered ")]  # fmt: skip
+    ordered = [
+        command.split()[3]
+        for command in reader.outputs
+        if command.startswith("hil control steered ")
+    ]
     with closing(sqlite3.connect(reader.folder / "steered" / "run.db")) as db:
         recorded = [row[0] for row in db.execute("SELECT command FROM commands ORDER BY id")]
     assert recorded == [command for command in ordered if command != "status"]
@@ -459,8 +493,11 @@ def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Re
         for line in block.text.splitlines()
         if "│" in line
     ]
-    (before,) = [b for b in BY_LANGUAGE["sh"] if b.first.startswith("sqlite3") and
-                 b.document == block.document]  # fmt: skip
+    (before,) = [
+        b
+        for b in BY_LANGUAGE["sh"]
+        if b.first.startswith("sqlite3") and b.document == block.document
+    ]
     query_ = commands_of(before.text)[1]
     header, *rows = json.loads(printed(readers("README.md"), "README.md", query_))
     assert cells[0] == header
@@ -488,8 +525,12 @@ def test_the_tests_of_a_bench_run_as_boards_readme_says(
     words = shlex.split(line.replace("bench.yaml", str(bench)))
     done = subprocess.run(
         [BIN / words[0], *words[1:], "-q", "-p", "no:cacheprovider", "-k", "says_who"],
-        cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
 

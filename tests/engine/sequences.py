@@ -95,9 +95,11 @@ def _event(fault: Fault, frame: int, number: int) -> dict[str, Any]:
         return {**event, "target": "cpu", "sefi": fault.kind, "tick": 2}
     if fault.kind == "power":
         return {
-            **event, "target": "board", "action": "power_loss",
+            **event,
+            "target": "board",
+            "action": "power_loss",
             "returns_after_frames": POWER_RETURNS,
-        }  # fmt: skip
+        }
     return {**event, "target": "link", "noise": "drop", "direction": "to_host"}
 
 

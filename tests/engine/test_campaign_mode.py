@@ -28,9 +28,14 @@ def scenario(scheme: str, one_at_a_time: bool | None) -> Scenario:
         upsets["one_at_a_time"] = one_at_a_time
     rig = {"scheme": scheme, "board": "inproc"}
     return Scenario.model_validate(
-        {"workload": "sha256", "frames": 40, "rig": rig, "upsets": upsets,
-         "expect": {"sdc_frames": ">= 0"}}
-    )  # fmt: skip
+        {
+            "workload": "sha256",
+            "frames": 40,
+            "rig": rig,
+            "upsets": upsets,
+            "expect": {"sdc_frames": ">= 0"},
+        }
+    )
 
 
 def run(out: Path, s: Scenario) -> RunResult:

@@ -71,8 +71,17 @@ def test_without_upsets_there_is_no_event_at_all(tmp_path: Path, board: str, nam
     assert result.verdicts["unanimous"] == result.frames == frames
     assert (result.recoveries, result.unexplained, result.slips) == (0, 0, 0)
     assert result.metrics["isolated"] == 0 and result.availability == 1
-    for table in ("upsets", "transitions", "repairs", "damage", "anomalies", "slips", "frames",
-                  "replies", "notes"):  # fmt: skip
+    for table in (
+        "upsets",
+        "transitions",
+        "repairs",
+        "damage",
+        "anomalies",
+        "slips",
+        "frames",
+        "replies",
+        "notes",
+    ):
         assert count(reader, table) == 0, table
 
 
@@ -159,10 +168,16 @@ def falsifying_events(name: str, frames: range, nodes: str) -> list[dict[str, An
         bit = rng.randrange(len(golden.output) * 8)
         right = golden.output[bit // 8] >> bit % 8 & 1
         out.append(
-            {"frame": frame, "node": rng.choice(nodes), "target": "output", "bit": bit,
-             "tick": rng.randrange(workload(name).ticks), "hold_frames": 1,
-             "pattern": {"kind": "stuck", "value": 1 - right}}
-        )  # fmt: skip
+            {
+                "frame": frame,
+                "node": rng.choice(nodes),
+                "target": "output",
+                "bit": bit,
+                "tick": rng.randrange(workload(name).ticks),
+                "hold_frames": 1,
+                "pattern": {"kind": "stuck", "value": 1 - right},
+            }
+        )
     return out
 
 
@@ -206,10 +221,15 @@ def test_a_processor_that_stops_is_found_and_brought_back_every_time(
     rng = random.Random(f"{name} {sefi}")
     ticks = workload(name).ticks
     events = [
-        {"frame": f, "node": rng.choice("abc"), "target": "cpu", "sefi": sefi,
-         "tick": rng.randrange(ticks)}
+        {
+            "frame": f,
+            "node": rng.choice("abc"),
+            "target": "cpu",
+            "sefi": sefi,
+            "tick": rng.randrange(ticks),
+        }
         for f in range(3, 240, 8)
-    ]  # fmt: skip
+    ]
     result, reader = run(tmp_path, board, events, workload=name, frames=250)
     seen = upsets(reader)
     assert len(seen) == 30
@@ -273,8 +293,9 @@ def test_a_flipped_bit_of_a_checkpoint_is_corrected_or_overwritten(
     seen = upsets(reader)
     assert len(seen) == 24 and {u["state"] for u in seen} == {"injected"}
     assert {(u["effect"], u["outcome"]) for u in seen} <= {
-        ("detected", "corrected"), ("masked", "no_effect"),
-    }  # fmt: skip
+        ("detected", "corrected"),
+        ("masked", "no_effect"),
+    }
     # The scrubber goes through 64 words a frame; a checkpoint of 1 MiB is overwritten long before.
     assert any(u["effect"] == "detected" for u in seen) == (name == "infer")
     assert result.verdicts["unanimous"] == 410 and result.unexplained == 0
@@ -288,9 +309,13 @@ def test_the_way_to_a_position_is_no_computing_time_of_the_worker(tmp_path: Path
         for f in range(10, 60, 7)
     ]
     result, reader = run(
-        tmp_path, "process", events, workload="matmul", frames=70,
+        tmp_path,
+        "process",
+        events,
+        workload="matmul",
+        frames=70,
         timeouts={"cpu_floor_ms": 5, "cpu_factor": 2},
-    )  # fmt: skip
+    )
     seen = upsets(reader)
     assert {(u["state"], u["steps"]) for u in seen} == {("injected", 4000)}
     assert result.upsets["by_node_effect"]["hang"] == 0

@@ -32,11 +32,23 @@ def lying_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     made = tmp_path_factory.mktemp("agents") / "lying-agent"
     subprocess.run(
-        [compiler, "-std=c11", "-O2", "-ffp-contract=off", "-fno-tree-slp-vectorize",
-         "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", *(f"-I{csrc / layer}" for layer in layers),
-         "-Wl,--wrap=hil_reply_pack", "-o", made, ROOT / "tests/rig/agents/lying.c", *sources],
+        [
+            compiler,
+            "-std=c11",
+            "-O2",
+            "-ffp-contract=off",
+            "-fno-tree-slp-vectorize",
+            "-D_GNU_SOURCE",
+            "-D_FILE_OFFSET_BITS=64",
+            *(f"-I{csrc / layer}" for layer in layers),
+            "-Wl,--wrap=hil_reply_pack",
+            "-o",
+            made,
+            ROOT / "tests/rig/agents/lying.c",
+            *sources,
+        ],
         check=True,
-    )  # fmt: skip
+    )
     return made
 
 

@@ -90,11 +90,12 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
     ]
     scenario = Scenario.model_validate(
         {
-            "workload": "infer", "frames": 10_000_000,
+            "workload": "infer",
+            "frames": 10_000_000,
             "timeouts": {"lost_after_ms": 500, "retry_ms": 100},
             "rig": {"scheme": "tmr", "nodes": nodes},
         }
-    )  # fmt: skip
+    )
     state = {"cuts": 0, "off_until": 0.0, "give_up": time.monotonic() + 60, "frame": 0}
     before = threading.active_count(), open_descriptors()
 

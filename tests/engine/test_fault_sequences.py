@@ -144,8 +144,16 @@ def test_pairs_on_process_boards(scheme: str, tmp_path: Path) -> None:
 # --- an adversary's cases -----------------------------------------------------------------------
 
 
-def run(out: Path, board: str, scheme: str, workload: str, seed: int, frames: int, events: Any,
-        **more: Any) -> RunResult:  # fmt: skip
+def run(
+    out: Path,
+    board: str,
+    scheme: str,
+    workload: str,
+    seed: int,
+    frames: int,
+    events: Any,
+    **more: Any,
+) -> RunResult:
     scenario = Scenario.model_validate(
         {
             "workload": workload,
@@ -162,36 +170,50 @@ def run(out: Path, board: str, scheme: str, workload: str, seed: int, frames: in
 
 CASES = {
     "a reset, healed, and a state bit six frames later": (
-        "dmr", "sha256", TRIPLES,
+        "dmr",
+        "sha256",
+        TRIPLES,
         [
             {"frame": 97, "node": "a", "target": "cpu", "sefi": "reset", "tick": 1},
             {"frame": 103, "node": "a", "target": "state", "bit": 77, "tick": 17},
         ],
     ),
     "two bits of a checkpoint, and a transient before the next": (
-        "dmr", "matmul", 400,
+        "dmr",
+        "matmul",
+        400,
         [
-            {"frame": 70, "node": "b", "target": "checkpoint", "bit": 100, "tick": 0,
-             "pattern": {"kind": "adjacent", "width": 2}},
+            {
+                "frame": 70,
+                "node": "b",
+                "target": "checkpoint",
+                "bit": 100,
+                "tick": 0,
+                "pattern": {"kind": "adjacent", "width": 2},
+            },
             {"frame": 73, "node": "a", "target": "output", "bit": 5, "tick": 50},
         ],
     ),
     "a crash, and an output bit of the other in the next frame": (
-        "dmr", "matmul", 300,
+        "dmr",
+        "matmul",
+        300,
         [
             {"frame": 100, "node": "b", "target": "cpu", "sefi": "crash", "tick": 10},
             {"frame": 101, "node": "a", "target": "output", "bit": 5, "tick": 50},
         ],
     ),
     "three nodes hit one after the other": (
-        "tmr", "matmul", 300,
+        "tmr",
+        "matmul",
+        300,
         [
             {"frame": 100, "node": "b", "target": "cpu", "sefi": "crash", "tick": 10},
             {"frame": 101, "node": "c", "target": "cpu", "sefi": "crash", "tick": 10},
             {"frame": 102, "node": "a", "target": "state", "bit": 77, "tick": 0},
         ],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("board", ["inproc", "process"])
@@ -234,10 +256,15 @@ def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: 
     """A fail-silent pair: b has no power for 20 frames, a is hit meanwhile. When b is back, a goes
     back to what both agreed on before b is healed from it."""
     events = [
-        {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
-         "returns_after_frames": 20},
+        {
+            "frame": 20,
+            "node": "b",
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 20,
+        },
         {"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0},
-    ]  # fmt: skip
+    ]
     result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 100, events)
     assert result.metrics["sdc_frames"] == 0
     assert result.metrics["unresolved"] == 20
@@ -260,16 +287,25 @@ def test_what_a_node_delivered_alone_is_no_truth_for_those_that_return(
     """All others have no power for 20 frames, and a is hit in the eleventh: its own outputs are
     wrong until they are back, as the rule has it, and not one that was voted on."""
     events: list[dict[str, Any]] = [
-        {"frame": 20, "node": node, "target": "board", "action": "power_loss",
-         "returns_after_frames": 20}
+        {
+            "frame": 20,
+            "node": node,
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 20,
+        }
         for node in "bc"[: SIZE[scheme] - 1]
-    ]  # fmt: skip
+    ]
     events.append({"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0})
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 100,
-         "rig": {"scheme": scheme, "board": "inproc", **rule},
-         "recovery": {"checkpoint_every": every}, "upsets": {"events": events}}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 100,
+            "rig": {"scheme": scheme, "board": "inproc", **rule},
+            "recovery": {"checkpoint_every": every},
+            "upsets": {"events": events},
+        }
+    )
     result = Loop(scenario, tmp_path).run()
     assert result.outcome == "fail"
     assert result.metrics["sdc_frames"] == wrong
@@ -283,11 +319,24 @@ def test_a_node_that_has_delivered_alone_for_long_is_believed_by_those_that_retu
     """To compute so many frames again would hold up the others."""
     back = BELIEVED_AFTER + 1
     events = [
-        {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
-         "returns_after_frames": back},
-    ]  # fmt: skip
-    result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 20 + back + 30, events,
-                 unvoted_output="deliver")  # fmt: skip
+        {
+            "frame": 20,
+            "node": "b",
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": back,
+        },
+    ]
+    result = run(
+        tmp_path / "run",
+        "inproc",
+        "dmr",
+        "attitude",
+        1,
+        20 + back + 30,
+        events,
+        unvoted_output="deliver",
+    )
     assert result.availability == 1 and result.metrics["isolated"] == 0
     reader = Reader(tmp_path / "run")
     causes = [c for (c,) in reader.db.execute("SELECT cause FROM repairs WHERE frame > 20")]
@@ -301,9 +350,14 @@ def test_a_pair_of_which_one_was_out_for_longer_than_can_be_computed_again_is_no
     monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 60)
     monkeypatch.setattr(electorate, "SILENT_BELIEVED_AFTER", 40)
     events = [
-        {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
-         "returns_after_frames": 100},
-    ]  # fmt: skip
+        {
+            "frame": 20,
+            "node": "b",
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 100,
+        },
+    ]
     result = run(tmp_path / "run", "inproc", "dmr", "attitude", 1, 150, events)
     assert result.metrics["unresolved"] == 100
     assert result.verdicts["unanimous"] == 50
@@ -316,10 +370,15 @@ def test_a_damaged_cell_of_a_node_that_was_alone_is_not_given_to_those_that_retu
     """Its state, computed again, is wrong again: nobody takes it over, and no wrong output is
     voted on."""
     events: list[dict[str, Any]] = [
-        {"frame": 20, "node": node, "target": "board", "action": "power_loss",
-         "returns_after_frames": 20}
+        {
+            "frame": 20,
+            "node": node,
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 20,
+        }
         for node in "bc"[: SIZE[scheme] - 1]
-    ]  # fmt: skip
+    ]
     cell = {"frame": 30, "node": "a", "target": "state", "tick": 0, "permanent": True}
     for bit, value in ((15, 0), (15, 1), (77, 0), (77, 1)):
         stuck = {**cell, "bit": bit, "pattern": {"kind": "stuck", "value": value}}
@@ -332,14 +391,26 @@ def test_a_node_that_is_alone_stays_in_step_if_another_cannot_be_healed(tmp_path
     """A stuck bit of c lets it take over no state; a was given up. b loses no frame of its own."""
     events = [
         {"frame": 42, "node": "a", "target": "cpu", "sefi": "hang", "tick": 1},
-        {"frame": 44, "node": "c", "target": "state", "bit": 17, "tick": 0,
-         "pattern": {"kind": "stuck", "value": 1}, "hold_frames": 8},
-    ]  # fmt: skip
+        {
+            "frame": 44,
+            "node": "c",
+            "target": "state",
+            "bit": 17,
+            "tick": 0,
+            "pattern": {"kind": "stuck", "value": 1},
+            "hold_frames": 8,
+        },
+    ]
     scenario = Scenario.model_validate(
-        {"workload": "infer", "frames": 80, "upsets": {"events": events}, "expect": "none",
-         "rig": {"scheme": "tmr", "board": "inproc", "unvoted_output": "hold"},
-         "recovery": {"restarts": 0, "resets": 0, "power_cycles": 0}}
-    )  # fmt: skip
+        {
+            "workload": "infer",
+            "frames": 80,
+            "upsets": {"events": events},
+            "expect": "none",
+            "rig": {"scheme": "tmr", "board": "inproc", "unvoted_output": "hold"},
+            "recovery": {"restarts": 0, "resets": 0, "power_cycles": 0},
+        }
+    )
     Loop(scenario, tmp_path).run()
     reader = Reader(tmp_path)
     late = reader.rows("SELECT frame, reason FROM replies WHERE node=1 AND status!='done'")
@@ -352,13 +423,24 @@ def test_a_board_whose_power_returns_is_taken_back_by_a_rig_that_switches_none(
     scheme: str, tmp_path: Path
 ) -> None:
     events = [
-        {"frame": 20, "node": "a", "target": "board", "action": "power_loss",
-         "returns_after_frames": 10},
-    ]  # fmt: skip
+        {
+            "frame": 20,
+            "node": "a",
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 10,
+        },
+    ]
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 100, "rig": {"scheme": scheme, "board": "inproc"},
-         "recovery": {"power_cycles": 0}, "upsets": {"events": events}, "expect": "none"}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 100,
+            "rig": {"scheme": scheme, "board": "inproc"},
+            "recovery": {"power_cycles": 0},
+            "upsets": {"events": events},
+            "expect": "none",
+        }
+    )
     result = Loop(scenario, tmp_path).run()
     assert result.metrics["unresolved"] == (0 if scheme == "tmr" else 10)
     assert result.metrics["isolated"] == 0
@@ -371,15 +453,26 @@ def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_
     """One node after the other is reset until its ladder is used up, and nothing is rolled back:
     after the window of the ladder the healthy boards compute again."""
     events = [
-        {"frame": 20 + 40 * j + 4 * k, "node": "abc"[j], "target": "cpu", "sefi": "reset",
-         "tick": 1}
-        for j in range(SIZE[scheme]) for k in range(8)
-    ]  # fmt: skip
+        {
+            "frame": 20 + 40 * j + 4 * k,
+            "node": "abc"[j],
+            "target": "cpu",
+            "sefi": "reset",
+            "tick": 1,
+        }
+        for j in range(SIZE[scheme])
+        for k in range(8)
+    ]
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 300, "rig": {"scheme": scheme, "board": "inproc"},
-         "recovery": {"rollbacks": 0}, "upsets": {"events": events, "allow_missed": 24},
-         "expect": "none"}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 300,
+            "rig": {"scheme": scheme, "board": "inproc"},
+            "recovery": {"rollbacks": 0},
+            "upsets": {"events": events, "allow_missed": 24},
+            "expect": "none",
+        }
+    )
     result = Loop(scenario, tmp_path).run()
     assert result.metrics["sdc_frames"] == 0
     assert result.metrics["unresolved"] == without
@@ -395,10 +488,15 @@ def test_a_rig_whose_boards_all_lost_their_checkpoints_late_in_a_flight_goes_on_
     monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 40)
     monkeypatch.setattr(checkpoints, "_COPY_EVERY", 1)
     events = [
-        {"frame": 60, "node": node, "target": "board", "action": "power_loss",
-         "returns_after_frames": 2}
+        {
+            "frame": 60,
+            "node": node,
+            "target": "board",
+            "action": "power_loss",
+            "returns_after_frames": 2,
+        }
         for node in "ab"
-    ]  # fmt: skip
+    ]
     result = run(tmp_path / "run", "inproc", "dmr", workload, 1, 80, events)
     assert result.metrics["unresolved"] == 2
     assert result.availability == 78 / 80

@@ -205,9 +205,15 @@ def test_the_kernel_tells_what_a_process_used_and_whether_it_is_stopped() -> Non
 
 def run(path: Path, clock: Any, stop: Any = lambda loop: None, **keys: Any) -> RunResult:
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 120, "pace": "realtime", "frame_ms": 5,
-         "rig": {"scheme": "tmr", "board": "process"}, **keys}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 120,
+            "pace": "realtime",
+            "frame_ms": 5,
+            "rig": {"scheme": "tmr", "board": "process"},
+            **keys,
+        }
+    )
     loop = Loop(scenario, path, clock=clock, stop=lambda: bool(stop(loop)))
     return loop.run()
 

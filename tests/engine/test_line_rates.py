@@ -34,11 +34,13 @@ def test_a_run_raises_its_lines_and_records_that(tmp_path: Path) -> None:
         ]
         scenario = Scenario.model_validate(
             {
-                "name": "rates", "workload": "sha256", "frames": 300,
+                "name": "rates",
+                "workload": "sha256",
+                "frames": 300,
                 "rig": {"scheme": "tmr", "nodes": nodes},
                 "expect": {"availability": 1, "sdc_escaped": 0},
             }
-        )  # fmt: skip
+        )
         result = Loop(scenario, tmp_path).run()
     assert result.outcome == "pass"
     with contextlib.closing(Reader(tmp_path / "run.db")) as record:

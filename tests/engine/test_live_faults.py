@@ -172,14 +172,16 @@ def test_a_fault_is_found_healed_and_recorded_as_what_it_was(
     assert result.frames == 200 and result.metrics["isolated"] == 0
     anomalies = rows(tmp_path, "SELECT frame, node, effect, reason FROM anomalies")
     assert [(a["frame"], a["node"], a["effect"]) for a in anomalies] == [
-        (50, "b", effect), (120, "c", effect),
-    ]  # fmt: skip
+        (50, "b", effect),
+        (120, "c", effect),
+    ]
     assert all(reason in a["reason"] for a in anomalies), anomalies
     assert result.unexplained == 2
     repairs = rows(tmp_path, "SELECT frame, node, action, ok FROM repairs")
     assert [(r["frame"], r["node"], r["action"], r["ok"]) for r in repairs] == [
-        (50, "b", action, 1), (120, "c", action, 1),
-    ]  # fmt: skip
+        (50, "b", action, 1),
+        (120, "c", action, 1),
+    ]
     after = rows(tmp_path, "SELECT node, after FROM transitions")
     way = ["suspect", action, "reintegrating", "voting"]
     assert [(t["node"], t["after"]) for t in after] == [("b", w) for w in way] + [
@@ -279,9 +281,12 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
         ]
         # Frames of 50 ms: at 10 ms a busy host misses one now and then, which is another matter.
         s = scenario(
-            frames=150, frame_ms=50.0, pace="realtime", rig={"scheme": "tmr", "nodes": nodes},
+            frames=150,
+            frame_ms=50.0,
+            pace="realtime",
+            rig={"scheme": "tmr", "nodes": nodes},
             recovery={"power_cycles": 1},
-        )  # fmt: skip
+        )
 
         def stop() -> bool:
             if loop.golden.next_frame == 30:
@@ -349,8 +354,10 @@ def test_a_disturbance_that_changed_nothing_leaves_a_run_reproducible(
 
 def test_an_agent_that_was_killed_while_its_node_was_isolated_is_told(tmp_path: Path) -> None:
     """Nobody asks that board for anything: only its process shows it."""
-    events = [{"frame": 20 + k, "node": "b", "target": "cpu", "sefi": "crash", "tick": 1}
-              for k in range(3)]  # fmt: skip
+    events = [
+        {"frame": 20 + k, "node": "b", "target": "cpu", "sefi": "crash", "tick": 1}
+        for k in range(3)
+    ]
     recovery = {"restarts": 1, "resets": 0, "power_cycles": 0}
     s = scenario(upsets={"events": events, "allow_missed": 3}, recovery=recovery)
     for name in ("quiet", "disturbed"):

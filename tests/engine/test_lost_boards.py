@@ -103,7 +103,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 
     def wait_until_back(_: dict[str, Board]) -> None:
         assert loops
-        wait_for(lambda: "a" not in loops[0].rig.attendant.looking_for or arrived(loops[0]))
+        wait_for(lambda: "a" not in loops[0].rig.reconnector.looking_for or arrived(loops[0]))
 
     loops: list[Loop] = []
     out = tmp_path / "r"
@@ -120,7 +120,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 
 def arrived(loop: Loop) -> bool:
     """A board has answered, and nobody has taken it in yet."""
-    return loop.rig.attendant.wait(0)
+    return loop.rig.reconnector.wait(0)
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -214,8 +214,10 @@ def test_an_upset_of_the_worker_excuses_no_loss_of_the_board(tmp_path: Path) -> 
     def kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
         return {40: boards["b"].kill}
 
-    events = [{"frame": 20, "node": "b", "target": "stack", "tick": 3},
-              {"frame": 40, "node": "b", "target": "state"}]  # fmt: skip
+    events = [
+        {"frame": 20, "node": "b", "target": "stack", "tick": 3},
+        {"frame": 40, "node": "b", "target": "state"},
+    ]
     result = run(
         tmp_path / "r", kill, upsets={"events": events, "allow_missed": 1}, expect={"sdc_frames": 0}
     )
@@ -239,9 +241,12 @@ def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_ti
     """Its power is back, but it does not come up: as long as it may still boot it is not lost."""
     monkeypatch.setattr(ending, "BOOT_PATIENCE_US", patience_us)
     event = {
-        "frame": 20, "node": "b", "target": "board", "action": "power_loss",
+        "frame": 20,
+        "node": "b",
+        "target": "board",
+        "action": "power_loss",
         "returns_after_frames": 20,
-    }  # fmt: skip
+    }
     out = tmp_path / "r"
     out.mkdir()
     with bench(tmp_path) as boards:

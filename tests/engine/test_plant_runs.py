@@ -21,10 +21,15 @@ SHORT = {  # the battery is short at once, and the sun rises 20 minutes later
     "orbit": {**ISS, "mean_anomaly_deg": 100.0},
     "spacecraft": {
         "sizing": {"array_margin": 1.3, "depth_of_discharge": 0.5, "start_soc": 0.56},
-        "bus": {"converter_node": "structure", "shed_from_soc": 0.55, "shed_to_soc": 0.25,
-                "hysteresis_soc": 0.05, "restore_dwell_s": 5.0},
+        "bus": {
+            "converter_node": "structure",
+            "shed_from_soc": 0.55,
+            "shed_to_soc": 0.25,
+            "hysteresis_soc": 0.05,
+            "restore_dwell_s": 5.0,
+        },
     },
-}  # fmt: skip
+}
 
 
 def scenario(plant: dict[str, Any], board: str = "inproc", **more: Any) -> Scenario:
@@ -99,8 +104,10 @@ def test_workers_obey_every_cap_and_it_is_recorded(brown_out: tuple[Path, RunRes
 
 def test_boards_say_what_they_do(brown_out: tuple[Path, RunResult]) -> None:
     out, _ = brown_out
-    told = [(n, c, json.loads(a), json.loads(d)) for n, c, a, d in rows(
-        out, "SELECT node, cause, asked, applied FROM limits ORDER BY id")]  # fmt: skip
+    told = [
+        (n, c, json.loads(a), json.loads(d))
+        for n, c, a, d in rows(out, "SELECT node, cause, asked, applied FROM limits ORDER BY id")
+    ]
     assert told[0][:2] == ("c", "capped")
     assert told[0][2]["duty_permille"] == told[0][3]["duty_permille"] == 400
     assert told[0][3]["refused"] == [] and "hold" in told[0][3]["means"]
@@ -119,9 +126,15 @@ def test_the_run_is_the_same_on_other_boards(
     assert single.run_digest == result.run_digest
 
 
-STORM = {"orbit": {**ISS, "altitude_km": 600.0, "inclination_deg": "sun-synchronous",
-                   "ascending_node_local_time_h": 10.5},
-         "radiation": {"events": [{"onset": "5m", "strength": 0.05}]}}  # fmt: skip
+STORM = {
+    "orbit": {
+        **ISS,
+        "altitude_km": 600.0,
+        "inclination_deg": "sun-synchronous",
+        "ascending_node_local_time_h": 10.5,
+    },
+    "radiation": {"events": [{"onset": "5m", "strength": 0.05}]},
+}
 
 
 def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
@@ -239,8 +252,16 @@ def test_the_flight_goes_on_to_the_end_of_the_run(tmp_path: Path, skip: bool) ->
 
 
 def test_the_orbit_stands_in_the_record_an_hour_ahead(tmp_path: Path) -> None:
-    run(scenario({"orbit": ISS, "stations": [{"name": "kourou", "latitude_deg": 5.25,
-         "longitude_deg": -52.8}]}, duration="2h"), tmp_path)  # fmt: skip
+    run(
+        scenario(
+            {
+                "orbit": ISS,
+                "stations": [{"name": "kourou", "latitude_deg": 5.25, "longitude_deg": -52.8}],
+            },
+            duration="2h",
+        ),
+        tmp_path,
+    )
     found = rows(tmp_path, "SELECT t_us, latitude_deg, illumination FROM orbit ORDER BY t_us")
     assert found[0][0] == 0 and found[-1][0] >= 7200_000_000 - 30_000_000
     assert all(-52.5 <= latitude <= 52.5 for _, latitude, _ in found)
@@ -269,8 +290,12 @@ def test_boards_whose_power_is_not_ours_are_asked_for_clock_and_mode(tmp_path: P
         rig = {"board": "serial", "profile": "jetson-orin-nano", "nodes": nodes}
         result = run(scenario(SHORT, rig=rig, frame_ms=2000.0), tmp_path)
     assert result.availability == 1 and result.metrics["voting.1"] > 10
-    told = [(n, c, json.loads(a), json.loads(d)) for n, c, a, d in rows(
-        tmp_path, "SELECT node, cause, asked, applied FROM limits ORDER BY id")]  # fmt: skip
+    told = [
+        (n, c, json.loads(a), json.loads(d))
+        for n, c, a, d in rows(
+            tmp_path, "SELECT node, cause, asked, applied FROM limits ORDER BY id"
+        )
+    ]
     node, cause, asked, done = told[0]
     assert (node, cause) == ("c", "capped") and asked["mode"] == "7W"
     assert {"clock", "mode"} & set(done["instead of"])

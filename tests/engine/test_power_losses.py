@@ -25,9 +25,15 @@ CUT = {"frame": 20, "node": "b", "target": "board", "action": "power_loss"}
 
 def run(path: Path, board: str, *events: dict[str, Any], **keys: Any) -> Loop:
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 60, "rig": {"scheme": "tmr", "board": board},
-         "upsets": {"events": list(events), "allow_missed": 9}, "expect": "none", **keys}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 60,
+            "rig": {"scheme": "tmr", "board": board},
+            "upsets": {"events": list(events), "allow_missed": 9},
+            "expect": "none",
+            **keys,
+        }
+    )
     path.mkdir(exist_ok=True)
     loop = Loop(scenario, path)
     loop.run()
@@ -131,14 +137,19 @@ def test_the_plant_does_not_give_back_the_power_that_an_upset_took(
     assert not loop.nodes[1].powered
     levels = rows(tmp_path, "SELECT level FROM plant_nodes WHERE node='b' AND t_us > 22000000")
     assert set(levels) == {("off",)}
-    assert loop.steward is not None and loop.steward.counts["sheds"] == 0
+    assert loop.coupling is not None and loop.coupling.counts["sheds"] == 0
 
 
 def test_the_power_that_an_upset_took_is_back_at_its_frame_beside_a_plant(
     tmp_path: Path, board: str
 ) -> None:
-    loop = run(tmp_path, board, {**CUT, "returns_after_frames": 10}, frame_ms=1000.0,
-               plant={"orbit": ISS, "spacecraft": {}})  # fmt: skip
+    loop = run(
+        tmp_path,
+        board,
+        {**CUT, "returns_after_frames": 10},
+        frame_ms=1000.0,
+        plant={"orbit": ISS, "spacecraft": {}},
+    )
     edges = rows(tmp_path, EDGES)
     assert edges[3:] == [(29, "power_cycle"), (29, "reintegrating"), (32, "voting")]
     assert loop.nodes[1].powered
@@ -153,8 +164,13 @@ def test_the_end_of_a_shedding_does_not_end_the_power_loss_of_an_upset(
     levels = tmp_path / "levels.csv"
     text = [f"{t},{level if since <= t < 30 else 3}" for t in range(61)]
     levels.write_text("\n".join(["t_s,level.b", *text, ""]), encoding="ascii")
-    run(tmp_path / "run", "inproc", {**CUT, "frame": 8, "returns_after_frames": 37},
-        frame_ms=1000.0, plant={"profile": str(levels)})  # fmt: skip
+    run(
+        tmp_path / "run",
+        "inproc",
+        {**CUT, "frame": 8, "returns_after_frames": 37},
+        frame_ms=1000.0,
+        plant={"profile": str(levels)},
+    )
     edges = rows(tmp_path / "run", EDGES)
     assert edges[-3:] == [(44, "power_cycle"), (44, "reintegrating"), (47, "voting")]
     assert (30, "reintegrating") not in edges
@@ -163,9 +179,15 @@ def test_the_end_of_a_shedding_does_not_end_the_power_loss_of_an_upset(
 def test_a_latch_up_ends_with_the_power_of_its_board(tmp_path: Path) -> None:
     """And does not come back with the power."""
     latch_up = {**CUT, "frame": 10, "action": "latch_up"}
-    run(tmp_path, "inproc", latch_up, {**CUT, "frame": 90, "returns_after_frames": 10},
-        frames=200, frame_ms=1000.0,
-        plant={"orbit": ISS, "spacecraft": {}, "latch_up": {"trip_factor": None}})  # fmt: skip
+    run(
+        tmp_path,
+        "inproc",
+        latch_up,
+        {**CUT, "frame": 90, "returns_after_frames": 10},
+        frames=200,
+        frame_ms=1000.0,
+        plant={"orbit": ISS, "spacecraft": {}, "latch_up": {"trip_factor": None}},
+    )
     assert [r[:2] for r in rows(tmp_path, UPSETS)] == [("injected", 1), ("injected", 1)]
     assert rows(tmp_path, EDGES)[-1] == (102, "voting")
     sql = "SELECT b.power_w / a.power_w FROM plant_nodes a JOIN plant_nodes b USING (t_us) WHERE "
@@ -221,9 +243,14 @@ def test_a_board_that_comes_back_on_another_port_leaves_a_record_that_verifies(
 ) -> None:
     """Somebody takes the number of its terminal while it has no power."""
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 60, "rig": {"scheme": "tmr", "board": "process"},
-         "upsets": {"events": [{**CUT, "returns_after_frames": 10}]}, "expect": "none"}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 60,
+            "rig": {"scheme": "tmr", "board": "process"},
+            "upsets": {"events": [{**CUT, "returns_after_frames": 10}]},
+            "expect": "none",
+        }
+    )
     taken: list[int] = []
 
     def take_terminals() -> bool:

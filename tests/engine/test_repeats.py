@@ -67,11 +67,23 @@ def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [source for folder in folders for source in sorted(folder.glob("*.c"))]
     made = tmp_path_factory.mktemp("agents") / "dynamic-agent"
     subprocess.run(
-        [compiler, "-std=c11", "-O2", "-ffp-contract=off", "-fno-tree-slp-vectorize", "-fPIE",
-         "-pie", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", *(f"-I{layer}" for layer in layers),
-         "-o", made, *sources],
+        [
+            compiler,
+            "-std=c11",
+            "-O2",
+            "-ffp-contract=off",
+            "-fno-tree-slp-vectorize",
+            "-fPIE",
+            "-pie",
+            "-D_GNU_SOURCE",
+            "-D_FILE_OFFSET_BITS=64",
+            *(f"-I{layer}" for layer in layers),
+            "-o",
+            made,
+            *sources,
+        ],
         check=True,
-    )  # fmt: skip
+    )
     return made
 
 
@@ -103,10 +115,13 @@ def test_hits_where_addresses_are_random_are_not_called_reproducible(
     [
         ("inproc", "agent", ""),
         ("process", "state", ""),
-        ("process", "agent", "the memory of node b's agent was hit, which holds times that it "
-         "measured"),
+        (
+            "process",
+            "agent",
+            "the memory of node b's agent was hit, which holds times that it measured",
+        ),
     ],
-)  # fmt: skip
+)
 def test_hits_of_what_an_agent_has_measured_are_not_called_reproducible(
     tmp_path: Path, board: str, target: str, why: str
 ) -> None:

@@ -50,21 +50,41 @@ def scenario(seed: int, board: str, frames: int) -> Scenario:
     nodes = {"simplex": "a", "dmr": "ab", "tmr": "abc", "5mr": "abcde"}[scheme]
     per_s = 1000 * r.choice([40, 150, 400]) / frames
     rates: list[dict[str, Any]] = [
-        {"targets": list(PORTABLE), "per_s": per_s,
-         "patterns": r.choice([{"bit": 1}, {"bit": 1, "adjacent": 1, "stuck": 1},
-                               {"random_word": 1, "zero_word": 1, "bit": 1}])},
-    ]  # fmt: skip
+        {
+            "targets": list(PORTABLE),
+            "per_s": per_s,
+            "patterns": r.choice(
+                [
+                    {"bit": 1},
+                    {"bit": 1, "adjacent": 1, "stuck": 1},
+                    {"random_word": 1, "zero_word": 1, "bit": 1},
+                ]
+            ),
+        },
+    ]
     if board == "process":
         rates.append({"targets": list(IN_WORKER), "per_s": per_s / 2, "steps_max": 20})
     holds = [0, 3, 50, 500] if frames < SHORT else [3, 50, 500]
     events: list[dict[str, Any]] = [
-        {"frame": r.randrange(frames), "node": r.choice(nodes), "target": r.choice(PORTABLE),
-         "pattern": "stuck", "hold_frames": r.choice(holds), "bit": r.randrange(80)}
+        {
+            "frame": r.randrange(frames),
+            "node": r.choice(nodes),
+            "target": r.choice(PORTABLE),
+            "pattern": "stuck",
+            "hold_frames": r.choice(holds),
+            "bit": r.randrange(80),
+        }
         for _ in range(r.randrange(3))
-    ]  # fmt: skip
+    ]
     if r.random() < 0.5:
-        events.append({"frame": r.randrange(frames), "node": r.choice(nodes), "target": "board",
-                       "returns_after_frames": r.randrange(5, 300)})  # fmt: skip
+        events.append(
+            {
+                "frame": r.randrange(frames),
+                "node": r.choice(nodes),
+                "target": "board",
+                "returns_after_frames": r.randrange(5, 300),
+            }
+        )
     return Scenario.model_validate(
         {
             "name": "resumed",
@@ -74,14 +94,18 @@ def scenario(seed: int, board: str, frames: int) -> Scenario:
             "frame_ms": 1,
             "rig": {"scheme": scheme, "board": board},
             "recovery": {
-                "resyncs": 50, "restarts": 50, "resets": 50, "power_cycles": 9,
-                "rollbacks": r.choice([0, 1, 2]), "checkpoint_every": r.choice([1, 7, 16, 16, 100]),
+                "resyncs": 50,
+                "restarts": 50,
+                "resets": 50,
+                "power_cycles": 9,
+                "rollbacks": r.choice([0, 1, 2]),
+                "checkpoint_every": r.choice([1, 7, 16, 16, 100]),
                 "scrub_words": r.choice([0, 1, 8, 64]),
             },
             "upsets": {"one_at_a_time": r.random() < 0.6, "events": events, "rates": rates},
             "expect": {},
         }
-    )  # fmt: skip
+    )
 
 
 def recorded_frames(out: Path) -> int:
@@ -221,5 +245,6 @@ def test_runs_that_are_cut_off_anywhere_resume_exactly(
         resumed = run_and_cut(s, tmp_path / f"cut{seed}", some(seed, 400))
         monkeypatch.undo()
         assert {**resumed.as_json(), "run_dir": ""} == {**whole.as_json(), "run_dir": ""}, (
-            seed, explain(tmp_path / f"whole{seed}", tmp_path / f"cut{seed}"),
-        )  # fmt: skip
+            seed,
+            explain(tmp_path / f"whole{seed}", tmp_path / f"cut{seed}"),
+        )

@@ -23,7 +23,7 @@ import pytest
 
 from hil import assets
 from hil.engine.loop import Loop
-from hil.engine.result import Progress, RunResult
+from hil.engine.result import RunProgress, RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import (
@@ -164,14 +164,17 @@ def weather(name: str, seed: int, board: str = "inproc", **changes: Any) -> Scen
                 "rates": [
                     {"targets": ["state", "input", "output"], "per_s": 8, "patterns": patterns},
                     {"targets": "checkpoint", "per_s": 1},
-                    {"targets": "link", "per_s": 1,
-                     "noises": {"corrupt": 4, "drop": 1, "duplicate": 2, "truncate": 2}},
+                    {
+                        "targets": "link",
+                        "per_s": 1,
+                        "noises": {"corrupt": 4, "drop": 1, "duplicate": 2, "truncate": 2},
+                    },
                     {"targets": "cpu", "per_s": 0.7},
                 ]
             },
             **changes,
         },
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("seed", mostly_slow([2**62 + 3, 1, 2], keep=1))
@@ -234,8 +237,14 @@ def test_batches_give_the_record_that_single_frames_give_for_every_scheme(
 
 @pytest.mark.parametrize("hold", [0, 1, 5])
 def test_a_stuck_bit_does_not_end_an_in_process_run(tmp_path: Path, hold: int) -> None:
-    event = {"frame": 50, "node": "a", "target": "output", "bit": 5, "hold_frames": hold,
-             "pattern": "stuck"}  # fmt: skip
+    event = {
+        "frame": 50,
+        "node": "a",
+        "target": "output",
+        "bit": 5,
+        "hold_frames": hold,
+        "pattern": "stuck",
+    }
     s = scenario(upsets={"events": [event]}, recovery={"resyncs": 1000})
     one = run(s, tmp_path / "inproc")
     two = run(on(s, "process"), tmp_path / "process")
@@ -272,10 +281,14 @@ def test_a_busy_computer_changes_nothing(tmp_path: Path) -> None:
     s = scenario(
         board="process",
         recovery={"resyncs": 100, "restarts": 100, "window_frames": 50},
-        upsets={"one_at_a_time": True, "rates": [
-            {"targets": targets, "per_s": 4, "steps_max": 100}, {"targets": "cpu", "per_s": 0.5},
-        ]},
-    )  # fmt: skip
+        upsets={
+            "one_at_a_time": True,
+            "rates": [
+                {"targets": targets, "per_s": 4, "steps_max": 100},
+                {"targets": "cpu", "per_s": 0.5},
+            ],
+        },
+    )
     calm = run(s, tmp_path / "calm")
     with busy_computer(4):
         busy = run(s, tmp_path / "busy")
@@ -298,9 +311,11 @@ def test_a_pair_that_differs_goes_back_and_recovers(tmp_path: Path, board: str) 
     assert result.upsets["by_system_outcome"]["recovered"] == 2
     repairs = rows(tmp_path, "SELECT frame, node, action, ok, detail FROM repairs")
     assert [(r["frame"], r["node"], r["action"], r["ok"]) for r in repairs] == [
-        (53, "a", "rollback", 1), (53, "b", "rollback", 1),
-        (90, "a", "rollback", 1), (90, "b", "rollback", 1),
-    ]  # fmt: skip
+        (53, "a", "rollback", 1),
+        (53, "b", "rollback", 1),
+        (90, "a", "rollback", 1),
+        (90, "b", "rollback", 1),
+    ]
     assert repairs[0]["detail"] == "computed again from frame 48"
     assert rows(tmp_path, "SELECT max(execution) AS most FROM replies") == [{"most": 1}]
 
@@ -320,10 +335,16 @@ def test_the_same_fault_in_both_of_a_pair_escapes_and_is_said_to(tmp_path: Path)
     late = None
     for frame in range(50, 60):
         events = [
-            {"frame": frame, "node": n, "target": "output", "bit": 5, "pattern": "stuck",
-             "permanent": True}
+            {
+                "frame": frame,
+                "node": n,
+                "target": "output",
+                "bit": 5,
+                "pattern": "stuck",
+                "permanent": True,
+            }
             for n in "ab"
-        ]  # fmt: skip
+        ]
         out = tmp_path / str(frame)
         result = run(scenario(workload="sha256", scheme="dmr", upsets={"events": events}), out)
         assert result.metrics["sdc_frames"] > 50
@@ -366,8 +387,13 @@ def test_a_node_that_dies_and_returns_votes_again(tmp_path: Path, board: str) ->
     assert result.availability == 1 and result.metrics["isolated"] == 0
     edges = rows(tmp_path, "SELECT frame, before, after FROM transitions")
     assert [e["after"] for e in edges] == [
-        "suspect", "power_cycle", "isolated", "power_cycle", "reintegrating", "voting",
-    ]  # fmt: skip
+        "suspect",
+        "power_cycle",
+        "isolated",
+        "power_cycle",
+        "reintegrating",
+        "voting",
+    ]
     frames = [e["frame"] for e in edges]
     assert frames == sorted(frames), "what happens later has no earlier frame"
     assert (frames[0], frames[-1]) == (60, 102)
@@ -375,8 +401,12 @@ def test_a_node_that_dies_and_returns_votes_again(tmp_path: Path, board: str) ->
         {"effect": "crash", "outcome": "degraded"}
     ]
     assert result.verdicts == {
-        "unanimous": 299, "majority": 1, "simplex": 0, "no_majority": 0, "no_quorum": 0,
-    }  # fmt: skip
+        "unanimous": 299,
+        "majority": 1,
+        "simplex": 0,
+        "no_majority": 0,
+        "no_quorum": 0,
+    }
 
 
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
@@ -430,8 +460,10 @@ def test_two_flipped_bits_of_a_checkpoint_are_both_accounted_for(tmp_path: Path)
     run(scenario(upsets={"events": events}), tmp_path)
     for upset in rows(tmp_path, "SELECT * FROM upsets"):
         assert (upset["state"], upset["effect"], upset["outcome"]) == (
-            "injected", "detected", "corrected",
-        )  # fmt: skip
+            "injected",
+            "detected",
+            "corrected",
+        )
 
 
 def test_damaged_cells_do_not_use_up_the_agents_memory_for_them(tmp_path: Path) -> None:
@@ -439,8 +471,14 @@ def test_damaged_cells_do_not_use_up_the_agents_memory_for_them(tmp_path: Path) 
     crashes = [
         {"frame": 20 + 10 * n, "node": "a", "target": "cpu", "sefi": "crash"} for n in range(20)
     ]
-    cell = {"frame": 5, "node": "a", "target": "input", "bit": 3, "pattern": "stuck",
-            "permanent": True}  # fmt: skip
+    cell = {
+        "frame": 5,
+        "node": "a",
+        "target": "input",
+        "bit": 3,
+        "pattern": "stuck",
+        "permanent": True,
+    }
     late = {"frame": 280, "node": "a", "target": "output", "bit": 3, "pattern": "stuck"}
     s = scenario(
         upsets={"events": [cell, *crashes, late]},
@@ -510,9 +548,13 @@ class Stopper:
 def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path: Path) -> None:
     timeouts = {**QUICK, "lost_after_ms": 5000}
     s = scenario(
-        frames=120, frame_ms=20, pace="realtime", board="process", timeouts=timeouts,
+        frames=120,
+        frame_ms=20,
+        pace="realtime",
+        board="process",
+        timeouts=timeouts,
         recovery={"resyncs": 20},
-    )  # fmt: skip
+    )
     stopper = Stopper(40, 55)
     loop = stopper.loop = Loop(s, tmp_path, stop=stopper)
     result = loop.run()
@@ -527,7 +569,7 @@ def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path:
 
 
 def test_progress_is_told_and_a_stop_is_heard_between_frames(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[RunProgress] = []
 
     def stop() -> bool:
         return loop.golden.next_frame == 100

@@ -74,8 +74,10 @@ def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path
         for u in injected:
             assert u["verified"], u
             assert u["effect"] in EFFECTS and u["outcome"] in (
-                "no_effect", "corrected", "recovered",
-            ), u  # fmt: skip
+                "no_effect",
+                "corrected",
+                "recovered",
+            ), u
         # What was not injected says so: the position was never reached, or the board went first.
         missed = [u for u in upsets if u["state"] != "injected"]
         assert {u["state"] for u in missed} <= {"missed", "failed"}

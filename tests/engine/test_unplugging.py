@@ -359,9 +359,14 @@ class Acts:
 
 
 def powered(
-    boards: dict[str, Board], out: Path, acts: Acts, *, on: bool = True,
-    socket: Socket | None = None, **data: Any,
-) -> Socket:  # fmt: skip
+    boards: dict[str, Board],
+    out: Path,
+    acts: Acts,
+    *,
+    on: bool = True,
+    socket: Socket | None = None,
+    **data: Any,
+) -> Socket:
     """Runs a scenario in which board b hangs on a switched socket."""
     supply = SupplyConfig.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
     socket = socket or Socket(boards["b"], supply)
@@ -469,9 +474,12 @@ def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: P
 
 def test_power_loss_as_an_upset_works_on_real_boards_too(tmp_path: Path) -> None:
     event = {
-        "frame": 20, "node": "b", "target": "board", "action": "power_loss",
+        "frame": 20,
+        "node": "b",
+        "target": "board",
+        "action": "power_loss",
         "returns_after_frames": 20,
-    }  # fmt: skip
+    }
     with bench(tmp_path) as boards:
         acts = Acts({60: lambda: None})
         # The socket is not of the scenario: there nothing is known that switches the power.

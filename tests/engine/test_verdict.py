@@ -18,8 +18,10 @@ QUIET: dict[str, Any] = {"workload": "sha256", "frames": 60, "rig": {"board": "i
 STUCK = {"frame": 20, "target": "output", "bit": 5, "pattern": "stuck", "permanent": True}
 # The same fault in two of three nodes: the majority is wrong in about half of the frames after it.
 TWO_FAULTS = {"events": [{**STUCK, "node": "b"}, {**STUCK, "node": "c"}]}
-SAME_TWICE = [{"frame": 30, "node": "a", "target": "cpu", "sefi": "hang"},
-              {"frame": 31, "node": "a", "target": "state"}]  # fmt: skip
+SAME_TWICE = [
+    {"frame": 30, "node": "a", "target": "cpu", "sefi": "hang"},
+    {"frame": 31, "node": "a", "target": "state"},
+]
 # The second one falls on a node that is isolated by then, and cannot be made.
 ONE_MISSED = {
     "recovery": {"resyncs": 0, "restarts": 0, "resets": 0, "power_cycles": 0},
@@ -182,13 +184,16 @@ def test_events_after_an_abort_were_not_missed(tmp_path: Path) -> None:
 def test_the_outcome_follows_from_the_facts(
     aborted_by: str, lost: bool, frames: int, ok: bool, nothing: bool, outcome: str
 ) -> None:
-    assert decide(
-        aborted_by=aborted_by,
-        lost=[LostBoard("a", 3, "gone")] if lost else [],
-        frames=frames,
-        expectations=[ExpectationResult("slips", "== 0", 0, ok)],
-        expects_nothing=nothing,
-    ) == outcome  # fmt: skip
+    assert (
+        decide(
+            aborted_by=aborted_by,
+            lost=[LostBoard("a", 3, "gone")] if lost else [],
+            frames=frames,
+            expectations=[ExpectationResult("slips", "== 0", 0, ok)],
+            expects_nothing=nothing,
+        )
+        == outcome
+    )
 
 
 # --- a flight has the same figures, whether its quiet time is skipped or computed -----------------

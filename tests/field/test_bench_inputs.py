@@ -57,8 +57,10 @@ def test_f01_an_aborted_run_is_an_error_in_its_report(hil: Hil) -> None:
 def test_f02_boards_that_are_lost_for_good_are_an_error(hil: Hil) -> None:
     with subprocess.Popen(
         [str(find_agent()), "--port", "pty", "--exit-with-parent"],
-        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-    ) as agent:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as agent:
         assert agent.stdout is not None
         port = agent.stdout.readline().split()[1]
         bench = hil.write("b.yaml", f"schema: 1\nboards:\n  - {{name: x, port: {port}}}\n")
@@ -91,11 +93,14 @@ def test_f05_three_adapters_with_one_number_are_written_so_that_they_are_accepte
 ) -> None:
     ports: list[Any] = [
         SimpleNamespace(
-            device=f"/dev/ttyUSB{i}", name=f"ttyUSB{i}", serial_number="0001",
-            description="CP2102 USB to UART Bridge Controller", location=f"1-1.{i + 1}:1.0",
+            device=f"/dev/ttyUSB{i}",
+            name=f"ttyUSB{i}",
+            serial_number="0001",
+            description="CP2102 USB to UART Bridge Controller",
+            location=f"1-1.{i + 1}:1.0",
         )
         for i in range(3)
-    ]  # fmt: skip
+    ]
     monkeypatch.setattr("hil.rig.discovery.adapters.list_ports.comports", lambda: list(ports))
     monkeypatch.setattr(adapters_module, "BY_ID", tmp_path)
     assert {a.identity for a in adapters()} == {f"usb-path:1-1.{i}:1.0" for i in (1, 2, 3)}
@@ -114,8 +119,9 @@ def test_f31_a_url_without_a_port_number_is_refused_before_it_is_opened(hil: Hil
 def test_f08_the_settings_of_a_supplys_serial_line_are_named_with_what_is_used() -> None:
     found = told("bench/scpi_serial_settings.yaml")
     assert [problem.split(": ")[1] for problem in found] == [
-        "$.boards[0].power.baud", "$.boards[0].power.stop_bits",
-    ]  # fmt: skip
+        "$.boards[0].power.baud",
+        "$.boards[0].power.stop_bits",
+    ]
     for problem in found:
         assert "9600 baud, 8 data bits, no parity, 1 stop bit" in problem
         assert "USB or network" in problem

@@ -34,16 +34,23 @@ HWMON = "sys/class/hwmon/hwmon1"
 ORIN_NANO = {
     "proc/device-tree/model": "NVIDIA Jetson Orin Nano",
     f"{HWMON}/name": "ina3221",
-    f"{HWMON}/in1_label": "VDD_IN", f"{HWMON}/in1_input": "5000", f"{HWMON}/curr1_input": "1000",
-    f"{HWMON}/in2_label": "VDD_CPU_GPU_CV", f"{HWMON}/in2_input": "5000",
+    f"{HWMON}/in1_label": "VDD_IN",
+    f"{HWMON}/in1_input": "5000",
+    f"{HWMON}/curr1_input": "1000",
+    f"{HWMON}/in2_label": "VDD_CPU_GPU_CV",
+    f"{HWMON}/in2_input": "5000",
     f"{HWMON}/curr2_input": "400",
-    f"{HWMON}/in3_label": "VDD_SOC", f"{HWMON}/in3_input": "5000", f"{HWMON}/curr3_input": "300",
-}  # fmt: skip
+    f"{HWMON}/in3_label": "VDD_SOC",
+    f"{HWMON}/in3_input": "5000",
+    f"{HWMON}/curr3_input": "300",
+}
 IIO = "sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1"
 TX2 = {
-    "proc/device-tree/model": "NVIDIA Jetson TX2", f"{IIO}/rail_name_0": "VDD_IN",
-    f"{IIO}/in_voltage0_input": "19072", f"{IIO}/in_current0_input": "168",
-}  # fmt: skip
+    "proc/device-tree/model": "NVIDIA Jetson TX2",
+    f"{IIO}/rail_name_0": "VDD_IN",
+    f"{IIO}/in_voltage0_input": "19072",
+    f"{IIO}/in_current0_input": "168",
+}
 RAILS = (Rail("VDD_IN", 5000, 1000), Rail("VDD_CPU", 5000, 400), Rail("VDD_SOC", 5000, 300))
 
 
@@ -63,8 +70,10 @@ def run_on(hil: Hil, files: Mapping[str, str]) -> tuple[Done, dict[str, Any], li
         path.write_text(f"{text}\n")
     with subprocess.Popen(
         [str(find_agent()), "--port", "pty", "--exit-with-parent", "--sys-root", hil.cwd / "root"],
-        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-    ) as agent:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as agent:
         assert agent.stdout is not None
         port = agent.stdout.readline().split()[1]
         bench = hil.write("b.yaml", f"schema: 1\nboards:\n  - {{name: x, port: {port}}}\n")
@@ -117,8 +126,10 @@ def cells(path: Path, frame: int) -> dict[str, str]:
         source.poll()
         scene = Gather(source).scene(frame)
     lines = nodes_table(scene, 140, Marks(ascii_only=True), None)
-    return {node.name: next(str(text) for text in lines if f" {node.name} " in str(text))
-            for node in scene.nodes}  # fmt: skip
+    return {
+        node.name: next(str(text) for text in lines if f" {node.name} " in str(text))
+        for node in scene.nodes
+    }
 
 
 def test_f10_the_screen_shows_the_input_rail(tmp_path: Path) -> None:
@@ -166,8 +177,9 @@ def test_f12_under_voltage_is_an_alarm_until_it_is_over_and_listed_until_acknowl
     }
     after = alarms(tmp_path, 55)
     assert {key: level for key, (level, _) in after.items()} == {
-        ("under_voltage", "b"): Level.GOOD, ("throttled", "b"): Level.GOOD,
-    }  # fmt: skip
+        ("under_voltage", "b"): Level.GOOD,
+        ("throttled", "b"): Level.GOOD,
+    }
 
 
 def test_a_dip_between_two_readings_is_listed_and_one_before_the_run_is_not(tmp_path: Path) -> None:

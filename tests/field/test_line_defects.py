@@ -76,8 +76,12 @@ FAULTS = [
         whole, doubled(0xFF), "0xFF is doubled", "from the board", "raw mode", id="telnet client"
     ),
     pytest.param(
-        without(0x11, 0x13), without(0x11, 0x13), "bytes 0x11 and 0x13 are swallowed", "both ways",
-        "XON/XOFF", id="xonxoff",
+        without(0x11, 0x13),
+        without(0x11, 0x13),
+        "bytes 0x11 and 0x13 are swallowed",
+        "both ways",
+        "XON/XOFF",
+        id="xonxoff",
     ),
     pytest.param(
         whole, without(0x13), "byte 0x13 is swallowed", "from the board", "XON/XOFF", id="xoff"
@@ -85,9 +89,7 @@ FAULTS = [
     pytest.param(
         seven_bits, whole, "from 0x80 up lose their highest bit", "to the board", "8N1", id="7 out"
     ),
-    pytest.param(
-        whole, seven_bits, "lose their highest bit", "from the board", "8N1", id="7 back"
-    ),
+    pytest.param(whole, seven_bits, "lose their highest bit", "from the board", "8N1", id="7 back"),
     pytest.param(
         seven_bits, seven_bits, "lose their highest bit", "from the board", "8N1", id="7 bits"
     ),
@@ -96,18 +98,30 @@ FAULTS = [
     pytest.param(whole, mark_parity, "highest bit set", "from the board", "8N1", id="mark"),
     pytest.param(even_parity, whole, "damaged at the board", "", "8N1", id="even out"),
     pytest.param(
-        translated(b"\r", b"\n"), translated(b"\n", b"\r\n"), "bytes 0x0a and 0x0d are translated",
-        "", "raw mode", id="line ends",
+        translated(b"\r", b"\n"),
+        translated(b"\n", b"\r\n"),
+        "bytes 0x0a and 0x0d are translated",
+        "",
+        "raw mode",
+        id="line ends",
     ),
     pytest.param(
-        whole, without(0x03, 0x1A), "bytes 0x03, 0x1a are changed or lost", "from the board",
-        "raw bytes", id="control characters",
+        whole,
+        without(0x03, 0x1A),
+        "bytes 0x03, 0x1a are changed or lost",
+        "from the board",
+        "raw bytes",
+        id="control characters",
     ),
     pytest.param(
-        doubled(0xFF), without(0x11, 0x13), "0xFF is doubled", "0x11 and 0x13 are swallowed",
-        "XON/XOFF", id="two faults",
+        doubled(0xFF),
+        without(0x11, 0x13),
+        "0xFF is doubled",
+        "0x11 and 0x13 are swallowed",
+        "XON/XOFF",
+        id="two faults",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("to_board", "to_host", "what", "way", "remedy"), FAULTS)

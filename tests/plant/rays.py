@@ -35,9 +35,12 @@ def centre_hidden(
 
 
 def seen(
-    r_km: Floats, sun_km: Floats, rays: int, equator_km: float = EQUATOR_KM,
+    r_km: Floats,
+    sun_km: Floats,
+    rays: int,
+    equator_km: float = EQUATOR_KM,
     pole_km: float = POLE_KM,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """The part 0..1 of the Sun's disc that is seen from each of (N, 3), by `rays` lines."""
     i = np.arange(rays) + 0.5
     spread = np.sqrt(i / rays)  # a sunflower: even over the disc

@@ -186,9 +186,11 @@ def test_the_part_of_the_disc_is_that_of_400_000_rays(
 ) -> None:
     for month, local_time_h in ((1, 0.0), (3, 18.3), (5, 6.1), (6, 12.0), (9, 15.0)):
         elements = Elements(
-            datetime(2026, month, 21, tzinfo=timezone.utc), inclination_deg,
-            altitude_km=altitude_km, ascending_node_local_time_h=local_time_h,
-        )  # fmt: skip
+            datetime(2026, month, 21, tzinfo=timezone.utc),
+            inclination_deg,
+            altitude_km=altitude_km,
+            ascending_node_local_time_h=local_time_h,
+        )
         orbit = Orbit.from_elements(elements)
         track = _in_penumbra(orbit.propagate(np.arange(0.0, orbit.period_s, 0.5)), 8)
         by_rays = rays.seen(track.r_teme_km, sun_km(track), 400_000)

@@ -157,15 +157,25 @@ def test_the_rig_degrades_by_priority_and_comes_back_after_sunrise() -> None:
         {
             "spacecraft": {
                 "sizing": {"array_margin": 1.05, "depth_of_discharge": 0.55, "start_soc": 0.62},
-                "bus": {"converter_node": "structure", "shed_from_soc": 0.58, "shed_to_soc": 0.42,
-                        "hysteresis_soc": 0.05},
+                "bus": {
+                    "converter_node": "structure",
+                    "shed_from_soc": 0.58,
+                    "shed_to_soc": 0.42,
+                    "hysteresis_soc": 0.05,
+                },
             }
         },
-        rig={"board": "inproc", "profile": "raspberry-pi-4b",
-             "nodes": [{"name": "a", "priority": 2}, {"name": "b", "priority": 0},
-                       {"name": "c", "priority": 1}]},
+        rig={
+            "board": "inproc",
+            "profile": "raspberry-pi-4b",
+            "nodes": [
+                {"name": "a", "priority": 2},
+                {"name": "b", "priority": 0},
+                {"name": "c", "priority": 1},
+            ],
+        },
         duration="3h",
-    )  # fmt: skip
+    )
     course = []
     for second in range(0, 3 * 3600, 10):
         boards = plant.flight.advance(second * 1_000_000).boards
@@ -176,8 +186,10 @@ def test_the_rig_degrades_by_priority_and_comes_back_after_sunrise() -> None:
 
 
 def test_a_hot_board_is_throttled_and_its_duty_says_so() -> None:
-    plant = built({"case": "hot", "spacecraft": {"sizing": {"radiator_margin": 0.5,
-                   "start_c": 45.0}}}, duration="3h")  # fmt: skip
+    plant = built(
+        {"case": "hot", "spacecraft": {"sizing": {"radiator_margin": 0.5, "start_c": 45.0}}},
+        duration="3h",
+    )
     seen = set()
     for second in range(0, 3 * 3600, 20):
         b = plant.flight.advance(second * 1_000_000).boards["a"]
@@ -206,17 +218,24 @@ def test_r6_the_tpu_closure() -> None:
         plant = build_plant(
             scenario(
                 {
-                    "orbit": {"epoch_utc": "2026-03-20T00:00:00Z", "altitude_km": 650.0,
-                              "inclination_deg": "sun-synchronous",
-                              "ascending_node_local_time_h": 18.0},
-                    "radiation": {"solar_phase": phase, "shielding_mm_al": 10.0,
-                                  "cosmic_rays": False},
+                    "orbit": {
+                        "epoch_utc": "2026-03-20T00:00:00Z",
+                        "altitude_km": 650.0,
+                        "inclination_deg": "sun-synchronous",
+                        "ascending_node_local_time_h": 18.0,
+                    },
+                    "radiation": {
+                        "solar_phase": phase,
+                        "shielding_mm_al": 10.0,
+                        "cosmic_rays": False,
+                    },
                     "step_s": 10.0,
                 },
-                duration="3d", frame_ms=10_000.0,
+                duration="3d",
+                frame_ms=10_000.0,
                 rig={"board": "inproc", "profile": "google-tpu-v6e"},
             )
-        )  # fmt: skip
+        )
         blocks = [plant.sky.block_of(step) for step in range(0, plant.sky.steps, 3600)]
         sdc = [c for c in plant.boards[0].profile.radiation.channels if c.effect.value == "sdc"]
         assert sdc
@@ -265,8 +284,10 @@ def test_strikes_come_in_order_and_as_often_as_the_rates_say() -> None:
     assert strikes == sorted(strikes)
     expected = sum(
         float(plant.sky.block_of(b * 3600).rates[n][k].sum())
-        for b in range(12) for n in "abc" for k in ("seu", "mbu", "sefi", "sel")
-    )  # fmt: skip
+        for b in range(12)
+        for n in "abc"
+        for k in ("seu", "mbu", "sefi", "sel")
+    )
     assert len(strikes) == pytest.approx(expected, abs=5 * expected**0.5)
     again = built(duration="12h", upsets={"accel": 3000.0})
     assert [s for _ in range(12) for s in again.strikes.next_block()] == strikes
@@ -414,8 +435,14 @@ def test_a_damaged_npz_is_refused(tmp_path: Path) -> None:
 
 
 def test_levels_hold_and_values_are_interpolated() -> None:
-    profile = Profile("p", {"t_s": np.array([0.0, 10.0]), "soc": np.array([1.0, 0.0]),
-                            "level.a": np.array([3.0, 0.0])})  # fmt: skip
+    profile = Profile(
+        "p",
+        {
+            "t_s": np.array([0.0, 10.0]),
+            "soc": np.array([1.0, 0.0]),
+            "level.a": np.array([3.0, 0.0]),
+        },
+    )
     at = np.array([0.0, 5.0, 9.999, 10.0, 11.0])
     assert profile.at("soc", at) == pytest.approx([1.0, 0.5, 0.0001, 0.0, 0.0])
     assert list(profile.at("level.a", at)) == [3.0, 3.0, 3.0, 0.0, 0.0]
@@ -428,25 +455,35 @@ BAD_ORBITS = {
     "an escape": ({**ISS, "eccentricity": 1.2}, "escape"),
     "no such plane": ({**ISS, "inclination_deg": 200.0}, "0..180"),
     "too high for sun-synchronous": (
-        {**ISS, "altitude_km": 9000.0, "inclination_deg": "sun-synchronous"}, "sun-synchronous",
+        {**ISS, "altitude_km": 9000.0, "inclination_deg": "sun-synchronous"},
+        "sun-synchronous",
     ),
     "decays": ({**ISS, "altitude_km": 110.0, "bstar": 0.1}, "the orbit ends"),
     "beyond the belt's table": ({**ISS, "altitude_km": 3000.0}, "2000 km"),
     "beyond the belt's table, later": (
-        {**ISS, "altitude_km": None, "perigee_km": 300.0, "apogee_km": 2500.0}, "trapped: false",
+        {**ISS, "altitude_km": None, "perigee_km": 300.0, "apogee_km": 2500.0},
+        "trapped: false",
     ),
     "day 366 of a year of 365": (
-        {"tle": ["1 25544U 98067A   07366.51782528 -.00002182  00000-0 -11606-4 0  2929",
-                 "2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537"]},
+        {
+            "tle": [
+                "1 25544U 98067A   07366.51782528 -.00002182  00000-0 -11606-4 0  2929",
+                "2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537",
+            ]
+        },
         "is in no year",
     ),
     "four lines": ({"tle": "a\nb\nc\nd"}, "4 lines; expected the two lines of a TLE"),
     "a damaged TLE": (
-        {"tle": ["1 25544U 98067A   26079.50000000  .00016717  00000-0  10270-3 0  9005",
-                 "2 25544  51.6400 208.9163 0006317  69.9862  25.2906 15.50000000    10"]},
+        {
+            "tle": [
+                "1 25544U 98067A   26079.50000000  .00016717  00000-0  10270-3 0  9005",
+                "2 25544  51.6400 208.9163 0006317  69.9862  25.2906 15.50000000    10",
+            ]
+        },
         "checksum",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_ORBITS)
@@ -488,19 +525,36 @@ def test_a_step_that_is_not_stable_is_refused() -> None:
 
 
 def design(**thermal_parts: Any) -> dict[str, Any]:
-    heat = {"nodes": [{"name": "body", "capacity_j_per_k": 5000.0}],
-            "surfaces": [{"name": "top", "node": "body", "area_m2": 0.3, "emissivity": 0.9,
-                          "absorptivity": 0.2, "pointing": "shade"},
-                         {"name": "wing", "node": "body", "area_m2": 0.2, "emissivity": 0.85,
-                          "absorptivity": 0.92, "pointing": "sun"}]}  # fmt: skip
+    heat = {
+        "nodes": [{"name": "body", "capacity_j_per_k": 5000.0}],
+        "surfaces": [
+            {
+                "name": "top",
+                "node": "body",
+                "area_m2": 0.3,
+                "emissivity": 0.9,
+                "absorptivity": 0.2,
+                "pointing": "shade",
+            },
+            {
+                "name": "wing",
+                "node": "body",
+                "area_m2": 0.2,
+                "emissivity": 0.85,
+                "absorptivity": 0.92,
+                "pointing": "sun",
+            },
+        ],
+    }
     return {
         "design": {
-            "thermal": {**heat, **thermal_parts}, "mount": "body",
+            "thermal": {**heat, **thermal_parts},
+            "mount": "body",
             "battery": {"node": "body", "series": 4, "parallel": 2, "cell_ah": 3.0},
             "arrays": [{"name": "wing", "node": "body", "area_m2": 0.2, "pointing": "sun"}],
             "bus": {"converter_node": "body"},
         }
-    }  # fmt: skip
+    }
 
 
 def test_a_design_part_by_part_flies() -> None:
@@ -512,15 +566,47 @@ def test_a_design_part_by_part_flies() -> None:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({"nodes": [{"name": "body", "capacity_j_per_k": 5000.0},
-                    {"name": "alone", "capacity_j_per_k": 10.0}]}, "no heat can leave"),
+        (
+            {
+                "nodes": [
+                    {"name": "body", "capacity_j_per_k": 5000.0},
+                    {"name": "alone", "capacity_j_per_k": 10.0},
+                ]
+            },
+            "no heat can leave",
+        ),
         ({"nodes": [{"name": "body", "capacity_j_per_k": 0.0}]}, "greater than 0"),
-        ({"surfaces": [{"name": "top", "node": "body", "area_m2": 0.3, "emissivity": 0.9,
-                        "absorptivity": 0.2}]}, "does not say where it looks"),
-        ({"surfaces": [{"name": "top", "node": "bdoy", "area_m2": 0.3, "emissivity": 0.9,
-                        "absorptivity": 0.2, "pointing": "sun"}]}, "no node `bdoy`"),
+        (
+            {
+                "surfaces": [
+                    {
+                        "name": "top",
+                        "node": "body",
+                        "area_m2": 0.3,
+                        "emissivity": 0.9,
+                        "absorptivity": 0.2,
+                    }
+                ]
+            },
+            "does not say where it looks",
+        ),
+        (
+            {
+                "surfaces": [
+                    {
+                        "name": "top",
+                        "node": "bdoy",
+                        "area_m2": 0.3,
+                        "emissivity": 0.9,
+                        "absorptivity": 0.2,
+                        "pointing": "sun",
+                    }
+                ]
+            },
+            "no node `bdoy`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_network_is_refused(parts: dict[str, Any], words: str) -> None:
     with pytest.raises((ValidationError, ConfigError), match=words):
         built({"spacecraft": design(**parts)})
@@ -561,16 +647,16 @@ def test_two_arrays_on_one_surface_share_its_light() -> None:
 
 
 def test_an_array_on_a_node_of_fixed_temperature_needs_no_surface() -> None:
-    part = design(nodes=[{"name": "body", "capacity_j_per_k": 5000.0},
-                         {"name": "lab", "fixed_c": 20.0}])  # fmt: skip
+    part = design(
+        nodes=[{"name": "body", "capacity_j_per_k": 5000.0}, {"name": "lab", "fixed_c": 20.0}]
+    )
     part["design"]["arrays"][0]["node"] = "lab"
     built({"spacecraft": part})
 
 
 def test_parts_that_collide_with_the_boards_are_refused() -> None:
     """The names of a board's own parts, which are added to a design."""
-    nodes = [{"name": "body", "capacity_j_per_k": 5000.0},
-             {"name": "a.junction", "fixed_c": 20.0}]  # fmt: skip
+    nodes = [{"name": "body", "capacity_j_per_k": 5000.0}, {"name": "a.junction", "fixed_c": 20.0}]
     with pytest.raises(ConfigError, match=r"boards of the rig in it: a node `a\.junction` exists"):
         built({"spacecraft": design(nodes=nodes)})
 

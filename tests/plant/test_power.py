@@ -55,10 +55,12 @@ def constant_temperature(c: float = 28.0) -> ThermalNetwork:
 def load(name: str, watts: float, priority: int = 1, **more: Any) -> LoadModel:
     levels = [("off", 0.0, 0.0), ("suspend", 0.1, 0.1), ("capped", 0.25, 0.5), ("full", 0.5, 1.0)]
     parts = {
-        "name": name, "priority": priority, "node": "all",
+        "name": name,
+        "priority": priority,
+        "node": "all",
         "levels": [LevelModel(name=n, idle_w=i * watts, busy_w=b * watts) for n, i, b in levels],
         **more,
-    }  # fmt: skip
+    }
     return LoadModel.model_validate(parts)
 
 
@@ -71,14 +73,26 @@ def battery(**more: Any) -> BatteryModel:
 def ideal_battery(wh: float, **more: Any) -> BatteryModel:
     """No resistance to speak of, and the same voltage at any charge: 25 V."""
     tables = {
-        "ocv_soc": [0.0, 1.0], "ocv_v": [25.0, 25.0], "resistance_c": [20.0],
-        "resistance_soc": [0.0], "resistance_ohm": [[1e-12]],
-    }  # fmt: skip
+        "ocv_soc": [0.0, 1.0],
+        "ocv_v": [25.0, 25.0],
+        "resistance_c": [20.0],
+        "resistance_soc": [0.0],
+        "resistance_ohm": [[1e-12]],
+    }
     return BatteryModel.model_validate(
-        {"node": "all", "series": 1, "parallel": 1, "cell_ah": wh / 25.0, "tables": tables,
-         "charge_efficiency": 1.0, "charge_max_v": 26.0, "charge_max_c_rate": 10.0,
-         "discharge_max_c_rate": 10.0, **more}
-    )  # fmt: skip
+        {
+            "node": "all",
+            "series": 1,
+            "parallel": 1,
+            "cell_ah": wh / 25.0,
+            "tables": tables,
+            "charge_efficiency": 1.0,
+            "charge_max_v": 26.0,
+            "charge_max_c_rate": 10.0,
+            "discharge_max_c_rate": 10.0,
+            **more,
+        }
+    )
 
 
 def system(
@@ -92,10 +106,11 @@ def system(
     model = PowerModel(
         bus=BusModel.model_validate({"converter_node": "all", **bus}),
         battery=cells or battery(),
-        arrays=tuple([SolarArrayModel(name="a", node="all", area_m2=0.3)] if arrays is None
-                     else arrays),
+        arrays=tuple(
+            [SolarArrayModel(name="a", node="all", area_m2=0.3)] if arrays is None else arrays
+        ),
         loads=tuple(loads),
-    )  # fmt: skip
+    )
     return PowerSystem(model, network or constant_temperature())
 
 
@@ -174,12 +189,17 @@ def satellite(boards: int = 3, **bus: Any) -> tuple[PowerSystem, ThermalNetwork]
             "surfaces": [
                 {**surface, "name": "front", "node": "wing"},
                 {**surface, "name": "back", "node": "wing", "absorptivity": 0.2},
-                {"name": "nadir", "node": "deck", "area_m2": 0.16, "emissivity": 0.85,
-                 "absorptivity": 0.12},
+                {
+                    "name": "nadir",
+                    "node": "deck",
+                    "area_m2": 0.16,
+                    "emissivity": 0.85,
+                    "absorptivity": 0.12,
+                },
             ],
             "mli": [{"node": "hub", "area_m2": 0.5}],
         }
-    )  # fmt: skip
+    )
     network = ThermalNetwork(thermal)
     power = PowerModel(
         bus=BusModel.model_validate({"converter_node": "hub", **bus}),
@@ -202,9 +222,11 @@ def orbit(network: ThermalNetwork, n: int, dt_s: float = 1.0) -> ThermalEnvironm
 def fly(bench: PowerSystem, network: ThermalNetwork, n: int, dt_s: float = 1.0) -> PowerBlock:
     environment = orbit(network, n, dt_s)
     return bench.run(
-        dt_s, n, heat_w=network.absorbed_w(environment),
+        dt_s,
+        n,
+        heat_w=network.absorbed_w(environment),
         array_w=bench.array_power_w(environment.illumination, np.ones(1)),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("dt_s", [1.0, 5.0])
@@ -325,16 +347,26 @@ def test_the_ladder_goes_by_priority() -> None:
     loads = [load("radio", 5.0, 0, keep="capped"), load("b", 15.0, 20), load("a", 15.0, 10)]
     by_load = system(loads).model.ladder
     assert [rung[:2] for rung in by_load] == [
-        ("b", "capped"), ("b", "suspend"), ("b", "off"),
-        ("a", "capped"), ("a", "suspend"), ("a", "off"), ("radio", "capped"),
-    ]  # fmt: skip
+        ("b", "capped"),
+        ("b", "suspend"),
+        ("b", "off"),
+        ("a", "capped"),
+        ("a", "suspend"),
+        ("a", "off"),
+        ("radio", "capped"),
+    ]
     assert by_load[0][2:] == pytest.approx((0.60, 0.68))
     assert by_load[-1][2:] == pytest.approx((0.30, 0.38))
     by_level = system(loads, order=ShedOrder.LEVEL_BY_LEVEL).model.ladder
     assert [rung[:2] for rung in by_level] == [
-        ("b", "capped"), ("a", "capped"), ("radio", "capped"),
-        ("b", "suspend"), ("a", "suspend"), ("b", "off"), ("a", "off"),
-    ]  # fmt: skip
+        ("b", "capped"),
+        ("a", "capped"),
+        ("radio", "capped"),
+        ("b", "suspend"),
+        ("a", "suspend"),
+        ("b", "off"),
+        ("a", "off"),
+    ]
 
 
 def test_night_sheds_the_least_important_first_and_sunrise_brings_all_back() -> None:
@@ -397,9 +429,11 @@ def test_more_than_the_battery_can_give_is_a_brown_out() -> None:
     limit_w = cells.most_w(-20.0, 0.9)
     for watts, survives in ((0.99 * limit_w, True), (1.01 * limit_w, False)):
         bench = system(
-            [load("l", watts)], cells=cells, network=constant_temperature(-20.0),
+            [load("l", watts)],
+            cells=cells,
+            network=constant_temperature(-20.0),
             converter_efficiency=1.0,
-        )  # fmt: skip
+        )
         block = bench.run(1e-3, 1)
         assert bench.state.browned_out is not survives
         assert block.load_w[0] == pytest.approx(watts if survives else 0.0)
@@ -502,8 +536,9 @@ def test_blocks_of_any_length_give_the_same_day() -> None:
     one = whole.run(1.0, n, heat_w=heat, array_w=light)
     parts = []
     for start, stop in ((0, 1), (1, 4000), (4000, 4001), (4001, n)):
-        parts.append(pieces.run(1.0, stop - start, heat_w=heat[start:stop],
-                                array_w=light[start:stop]))  # fmt: skip
+        parts.append(
+            pieces.run(1.0, stop - start, heat_w=heat[start:stop], array_w=light[start:stop])
+        )
     for field in ("soc", "temperature_k", "level", "stage", "battery_a"):
         joined = np.concatenate([getattr(part, field) for part in parts])
         assert np.array_equal(getattr(one, field), joined), field
@@ -531,9 +566,12 @@ def test_every_60th_step_is_noted() -> None:
     full = fly(all_steps, network, 600)
     environment = orbit(network, 600)
     sparse = some.run(
-        1.0, 600, heat_w=network.absorbed_w(environment),
-        array_w=some.array_power_w(environment.illumination, np.ones(1)), every=60,
-    )  # fmt: skip
+        1.0,
+        600,
+        heat_w=network.absorbed_w(environment),
+        array_w=some.array_power_w(environment.illumination, np.ones(1)),
+        every=60,
+    )
     assert np.array_equal(sparse.soc, full.soc[59::60])
     assert np.array_equal(sparse.temperature_k, full.temperature_k[59::60])
     assert sparse.account == full.account
@@ -581,24 +619,44 @@ def test_values_out_of_range_are_refused() -> None:
     [
         (lambda: load("l", 1.0, keep="of"), ("keep",), "no level `of`"),
         (lambda: load("l", 1.0, node_share=0.5), ("rest_node",), "rest of the heat"),
-        (lambda: load("l", 1.0, levels=[{"name": "on", "idle_w": 1.0, "busy_w": 1.0}]),
-         ("levels",), "expected 2 to 8"),
-        (lambda: load("l", 1.0, throttle_c=80.0, throttle_clear_c=81.0), ("throttle_clear_c",),
-         "above"),
-        (lambda: BusModel(converter_node="n", shed_from_soc=0.3, shed_to_soc=0.4),
-         ("shed_to_soc",), "downwards"),
+        (
+            lambda: load("l", 1.0, levels=[{"name": "on", "idle_w": 1.0, "busy_w": 1.0}]),
+            ("levels",),
+            "expected 2 to 8",
+        ),
+        (
+            lambda: load("l", 1.0, throttle_c=80.0, throttle_clear_c=81.0),
+            ("throttle_clear_c",),
+            "above",
+        ),
+        (
+            lambda: BusModel(converter_node="n", shed_from_soc=0.3, shed_to_soc=0.4),
+            ("shed_to_soc",),
+            "downwards",
+        ),
         (lambda: battery(charge_min_c=50.0), ("charge_max_c",), "not above"),
-        (lambda: battery(tables={"ocv_soc": [0.0, 0.5], "ocv_v": [3.0, 4.0]}),
-         ("tables", "ocv_soc"), "from 0 to 1"),
+        (
+            lambda: battery(tables={"ocv_soc": [0.0, 0.5], "ocv_v": [3.0, 4.0]}),
+            ("tables", "ocv_soc"),
+            "from 0 to 1",
+        ),
         (lambda: battery(tables={"ocv_v": [3.0]}), ("tables", "ocv_v"), "1 voltages for 12"),
-        (lambda: battery(tables={"resistance_ohm": [[0.1]]}), ("tables", "resistance_ohm"),
-         "1 rows for 4"),
-        (lambda: SolarArrayModel.model_validate(
-            {"name": "a", "node": "n", "area_m2": 1.0, "transfer": "direct"}), ("mp_v",), "needs"),
+        (
+            lambda: battery(tables={"resistance_ohm": [[0.1]]}),
+            ("tables", "resistance_ohm"),
+            "1 rows for 4",
+        ),
+        (
+            lambda: SolarArrayModel.model_validate(
+                {"name": "a", "node": "n", "area_m2": 1.0, "transfer": "direct"}
+            ),
+            ("mp_v",),
+            "needs",
+        ),
         (lambda: SolarArrayModel(name="a", node="n", area_m2=-1.0), ("area_m2",), "greater than 0"),
         (lambda: system([load("l", 1.0), load("l", 2.0)]), ("loads", 1, "name"), "twice"),
     ],
-)  # fmt: skip
+)
 def test_bad_models_are_refused_where_they_are_bad(
     make: Any, place: tuple[str | int, ...], words: str
 ) -> None:

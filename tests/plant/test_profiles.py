@@ -58,8 +58,12 @@ CSV: dict[str, tuple[str | bytes, int, str, str]] = {
     "trailing comma": ("t_s,soc\n0,1,\n", 2, "a comma at the end makes an empty value", "remove"),
     "trailing comma in all lines": ("t_s,soc,\n0,1,\n", 1, "a column without a name", "every line"),
     "empty name": ("t_s,,soc\n0,1,1\n", 1, "a column has no name", "name it"),
-    "ISO times": ("t_s,soc\n2026-03-20T00:00:00Z,1\n", 2, "date or a time of day",
-                  "seconds from the start of the run"),
+    "ISO times": (
+        "t_s,soc\n2026-03-20T00:00:00Z,1\n",
+        2,
+        "date or a time of day",
+        "seconds from the start of the run",
+    ),
     "time of day": ("t_s,soc\n00:00:10,1\n", 2, "date or a time of day", "seconds from the start"),
     "column utc": ("utc,soc\n2026-03-20T00:00:00Z,1\n", 1, "no column `utc`", "column `t_s`"),
     "column timestamp": ("timestamp,soc\n0,1\n", 1, "no column", "seconds from the start"),
@@ -85,9 +89,13 @@ CSV: dict[str, tuple[str | bytes, int, str, str]] = {
     "far times": ("t_s,soc\n-1e308,1\n1e308,1\n", 2, "out of range", "from the start of the run"),
     "same time twice": ("t_s,soc\n0,1\n10,1\n10,1\n", 4, "stands still", "each time once"),
     "long cell": ("t_s,soc\n0," + "x" * 500 + "\n", 2, "...` is not a number", "0.5"),
-    "very many unknown columns": ("t_s," + ",".join(f"c{n}" for n in range(9000)) + "\n", 1,
-                                  "no column `c0`", "known are"),
-}  # fmt: skip
+    "very many unknown columns": (
+        "t_s," + ",".join(f"c{n}" for n in range(9000)) + "\n",
+        1,
+        "no column `c0`",
+        "known are",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CSV)
@@ -263,20 +271,38 @@ NPZ: dict[str, tuple[bytes, str]] = {
     "two dimensions": (npz(t_s=T, soc=np.ones((3, 1))), "its shape is (3, 1)"),
     "no dimension": (npz(t_s=3.0), "its shape is ()"),
     "different lengths": (npz(t_s=T, soc=np.ones(2)), "differ in length: t_s 3, soc 2"),
-    "huge": (zipped({"t_s.npy": with_header(
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }\n")}),
-        "ends before its last value"),
-    "huge beyond all": (zipped({"t_s.npy": with_header(
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "9" * 40 + ",), }\n")}),
-        "ends before its last value"),
-    "negative": (zipped({"t_s.npy": with_header(
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }\n")}), "it is damaged"),
+    "huge": (
+        zipped(
+            {
+                "t_s.npy": with_header(
+                    "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }\n"
+                )
+            }
+        ),
+        "ends before its last value",
+    ),
+    "huge beyond all": (
+        zipped(
+            {
+                "t_s.npy": with_header(
+                    "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "9" * 40 + ",), }\n"
+                )
+            }
+        ),
+        "ends before its last value",
+    ),
+    "negative": (
+        zipped(
+            {"t_s.npy": with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }\n")}
+        ),
+        "it is damaged",
+    ),
     "a bad header": (zipped({"t_s.npy": with_header("{'descr': '<f8'")}), "it is damaged"),
     "a deep header": (zipped({"t_s.npy": with_header("(" * 5000)}), "it is damaged"),
     "not finite": (npz(t_s=T, soc=np.array([1, np.nan, 1])), "(row 1)"),
     "unknown": (npz(t_s=T, speed=T), "no column `speed`"),
     "backwards": (npz(t_s=T[::-1]), "time runs backwards"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", NPZ)
@@ -316,10 +342,35 @@ def _outcome(path: Path) -> Profile | ConfigError:
 
 
 _SPICE = (
-    b'"', b",", b";", b"\n", b"\r", b"\0", b"\x1b[31m", b"nan", b"inf", b"-", b"1e999", b"\xff",
-    b"\xef\xbb\xbf", b"t_s", b"'", b"\t", b"2026-01-01T00:00:00Z", b"1_0", b"0x1p3", b" ",
-    b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x93NUMPY", b"|O", b"<U9", b"(", b"}",
-)  # fmt: skip
+    b'"',
+    b",",
+    b";",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\x1b[31m",
+    b"nan",
+    b"inf",
+    b"-",
+    b"1e999",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"t_s",
+    b"'",
+    b"\t",
+    b"2026-01-01T00:00:00Z",
+    b"1_0",
+    b"0x1p3",
+    b" ",
+    b"PK\x03\x04",
+    b"PK\x01\x02",
+    b"PK\x05\x06",
+    b"\x93NUMPY",
+    b"|O",
+    b"<U9",
+    b"(",
+    b"}",
+)
 
 
 def _mutated(content: bytes, draw: random.Random) -> bytes:
@@ -350,11 +401,17 @@ def _seeds() -> dict[str, list[bytes]]:
     stored = io.BytesIO()
     np.savez(stored, **wide)  # type: ignore[arg-type]
     return {
-        "p.csv": [text.encode(), text.replace("\n", "\r\n").encode("utf-8-sig"),
-                  text.replace("0.", '"0.').replace(",3", '",3').encode()],
-        "p.npz": [npz(**wide), stored.getvalue(),
-                  zipped({f"{n}.npy": npy(v) for n, v in wide.items()}, zipfile.ZIP_LZMA)],
-    }  # fmt: skip
+        "p.csv": [
+            text.encode(),
+            text.replace("\n", "\r\n").encode("utf-8-sig"),
+            text.replace("0.", '"0.').replace(",3", '",3').encode(),
+        ],
+        "p.npz": [
+            npz(**wide),
+            stored.getvalue(),
+            zipped({f"{n}.npy": npy(v) for n, v in wide.items()}, zipfile.ZIP_LZMA),
+        ],
+    }
 
 
 def _fuzz(folder: Path, count: int, seed: int) -> dict[str, int]:

@@ -240,8 +240,12 @@ def test_folding_a_constant_is_a_product() -> None:
 )
 def test_bad_sections(values: dict[str, Any], message: str) -> None:
     good = {
-        "kind": "seu", "particle": "proton", "curve": Plateau(1e-9), "source": "x", "grade": "A"
-    }  # fmt: skip
+        "kind": "seu",
+        "particle": "proton",
+        "curve": Plateau(1e-9),
+        "source": "x",
+        "grade": "A",
+    }
     with pytest.raises(ValueError, match=message):
         Section(**{**good, **values})
 

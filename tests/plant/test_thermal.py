@@ -56,8 +56,15 @@ def settled(network: ThermalNetwork, environment: ThermalEnvironment, dt_s: floa
 
 
 def plate(alpha: float, epsilon: float, *, both: bool, space_k: float = 0.0) -> ThermalNetwork:
-    faces = [{"name": "front", "node": "plate", "area_m2": 1.0, "emissivity": epsilon,
-              "absorptivity": alpha}]  # fmt: skip
+    faces = [
+        {
+            "name": "front",
+            "node": "plate",
+            "area_m2": 1.0,
+            "emissivity": epsilon,
+            "absorptivity": alpha,
+        }
+    ]
     if both:
         faces.append({**faces[0], "name": "back"})
     nodes = [{"name": "plate", "capacity_j_per_k": 1000.0}]
@@ -111,8 +118,13 @@ def test_t4_sphere_above_the_earth(
 
 
 def cooling(capacity: float = 1800.0) -> ThermalNetwork:
-    surface = {"name": "face", "node": "plate", "area_m2": 0.06, "emissivity": 0.85,
-               "absorptivity": 0.2}  # fmt: skip
+    surface = {
+        "name": "face",
+        "node": "plate",
+        "area_m2": 0.06,
+        "emissivity": 0.85,
+        "absorptivity": 0.2,
+    }
     nodes = [{"name": "plate", "capacity_j_per_k": capacity, "start_c": 300.0 - ZERO_C_K}]
     return ThermalNetwork(model(nodes=nodes, surfaces=[surface], space_k=0.0))
 
@@ -134,11 +146,18 @@ def test_t6_radiator_one_side(c: float, expected_w: float) -> None:
     network = ThermalNetwork(
         model(
             nodes=[{"name": "plate", "fixed_c": float(c)}],
-            surfaces=[{"name": "f", "node": "plate", "area_m2": 1.0, "emissivity": 0.92,
-                       "absorptivity": 0.1}],
+            surfaces=[
+                {
+                    "name": "f",
+                    "node": "plate",
+                    "area_m2": 1.0,
+                    "emissivity": 0.92,
+                    "absorptivity": 0.1,
+                }
+            ],
             space_k=0.0,
         )
-    )  # fmt: skip
+    )
     # Both nodes are boundaries: the heat that space takes is what the plate gives.
     other = ThermalNetwork(
         model(
@@ -161,11 +180,18 @@ def test_t7_chip_on_a_radiator() -> None:
                 {"name": "radiator", "capacity_j_per_k": 100.0},
             ],
             conductors=[{"between": ["chip", "radiator"], "w_per_k": 0.5}],
-            surfaces=[{"name": "r", "node": "radiator", "area_m2": 0.04, "emissivity": 0.85,
-                       "absorptivity": 0.2}],
+            surfaces=[
+                {
+                    "name": "r",
+                    "node": "radiator",
+                    "area_m2": 0.04,
+                    "emissivity": 0.85,
+                    "absorptivity": 0.2,
+                }
+            ],
             space_k=0.0,
         )
-    )  # fmt: skip
+    )
     block = network.run(network.start_k, 1.0, 20_000, dissipation_w=np.array([15.0, 0.0, 0.0]))
     assert block.temperature_k[-1, 1] == pytest.approx(297.00, abs=0.05)
     assert block.temperature_k[-1, 0] == pytest.approx(327.00, abs=0.05)
@@ -185,17 +211,28 @@ def test_t9_blanket() -> None:
 def test_two_sided_panel_at_20_c_rejects_633_w_per_m2() -> None:
     """Starcloud's white paper: emits 770 W/m2 of panel, absorbs about 137, net 633."""
     # How the paper's 137 W/m2 come about was not read: here a coating absorbs them of the sun.
-    panel = {"name": "panel", "attached_to": "bus", "w_per_k": 1e6, "area_m2": 1.0,
-             "capacity_j_per_k": 1e9, "emissivity": 0.92, "absorptivity": 0.1009,
-             "start_c": 20.0}  # fmt: skip
+    panel = {
+        "name": "panel",
+        "attached_to": "bus",
+        "w_per_k": 1e6,
+        "area_m2": 1.0,
+        "capacity_j_per_k": 1e9,
+        "emissivity": 0.92,
+        "absorptivity": 0.1009,
+        "start_c": 20.0,
+    }
     nodes = [{"name": "bus", "capacity_j_per_k": 1e9, "start_c": 20.0}]
     network = ThermalNetwork(model(nodes=nodes, panels=[panel], space_k=0.0))
     assert network.faces == ("panel.front", "panel.back")
     sunlit = constant(network, np.array([1.0, -1.0]), np.zeros(2))
     absorbed = float(network.absorbed_w(sunlit).sum())
     assert absorbed == pytest.approx(137.0, abs=0.5)
-    block = network.run(network.start_k, 1.0, 100, environment=constant(
-        network, np.array([1.0, -1.0]), np.zeros(2), n=100))  # fmt: skip
+    block = network.run(
+        network.start_k,
+        1.0,
+        100,
+        environment=constant(network, np.array([1.0, -1.0]), np.zeros(2), n=100),
+    )
     emitted = block.account.boundary_j / 100
     assert emitted == pytest.approx(770.5, abs=0.1)
     assert emitted - absorbed == pytest.approx(633.0, abs=1.0)
@@ -203,9 +240,15 @@ def test_two_sided_panel_at_20_c_rejects_633_w_per_m2() -> None:
 
 def test_a_panel_works_from_both_sides() -> None:
     panel = RadiatorPanel(
-        name="p", attached_to="bus", w_per_k=2.0, area_m2=0.5, capacity_j_per_k=100.0,
-        emissivity=0.8, absorptivity=0.2, absorptivity_eol=0.4,
-    )  # fmt: skip
+        name="p",
+        attached_to="bus",
+        w_per_k=2.0,
+        area_m2=0.5,
+        capacity_j_per_k=100.0,
+        emissivity=0.8,
+        absorptivity=0.2,
+        absorptivity_eol=0.4,
+    )
     nodes = (ThermalNode(name="bus", capacity_j_per_k=500.0),)
     whole = ThermalModel(nodes=nodes, panels=(panel,))
     hot, cold = ThermalNetwork(whole, HOT), ThermalNetwork(whole, COLD)
@@ -225,9 +268,13 @@ def random_network(rng: np.random.Generator) -> ThermalNetwork:
     count = int(rng.integers(3, 9))
     names = [f"n{i}" for i in range(count)]
     nodes = [
-        {"name": n, "capacity_j_per_k": float(rng.uniform(50, 2000)),
-         "start_c": float(rng.uniform(-50, 80))} for n in names
-    ]  # fmt: skip
+        {
+            "name": n,
+            "capacity_j_per_k": float(rng.uniform(50, 2000)),
+            "start_c": float(rng.uniform(-50, 80)),
+        }
+        for n in names
+    ]
     nodes.append({"name": "ground", "fixed_c": float(rng.uniform(-20, 40))})
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     chosen = [pairs[i] for i in rng.permutation(len(pairs))[:count]]
@@ -240,13 +287,18 @@ def random_network(rng: np.random.Generator) -> ThermalNetwork:
             ],
             couplings=[{"between": p, "m2": float(rng.uniform(0.01, 0.1))} for p in chosen],
             surfaces=[
-                {"name": f"face {n}".replace(" ", "-"), "node": n,
-                 "area_m2": float(rng.uniform(0.01, 0.3)),
-                 "emissivity": float(rng.uniform(0.1, 0.9)), "absorptivity": 0.3,
-                 "view": float(rng.uniform(0.3, 1.0))} for n in names
+                {
+                    "name": f"face {n}".replace(" ", "-"),
+                    "node": n,
+                    "area_m2": float(rng.uniform(0.01, 0.3)),
+                    "emissivity": float(rng.uniform(0.1, 0.9)),
+                    "absorptivity": 0.3,
+                    "view": float(rng.uniform(0.3, 1.0)),
+                }
+                for n in names
             ],
         )
-    )  # fmt: skip
+    )
 
 
 def derivative(network: ThermalNetwork, load: Array) -> Any:
@@ -285,9 +337,13 @@ def test_random_networks_agree_with_scipy(seed: int) -> None:
     network = random_network(rng)
     load = rng.uniform(0, 30, len(network.names))
     reference = solve_ivp(
-        derivative(network, load), (0.0, 3000.0), network.start_k, method="DOP853", rtol=1e-11,
+        derivative(network, load),
+        (0.0, 3000.0),
+        network.start_k,
+        method="DOP853",
+        rtol=1e-11,
         atol=1e-9,
-    ).y[:, -1]  # fmt: skip
+    ).y[:, -1]
     errors = []
     for dt_s in (2.0, 1.0):
         block = network.run(network.start_k, dt_s, int(3000 / dt_s), dissipation_w=load)
@@ -325,9 +381,7 @@ def integrated_view(altitude_km: float, nadir_cos: float) -> float:
     theta = (np.arange(2000) + 0.5) / 2000 * rho
     phi = (np.arange(720) + 0.5) / 720 * 2 * np.pi
     sine = math.sqrt(1.0 - nadir_cos**2)
-    facing = (
-        np.cos(theta)[:, None] * nadir_cos + np.sin(theta)[:, None] * np.cos(phi) * sine
-    )  # fmt: skip
+    facing = np.cos(theta)[:, None] * nadir_cos + np.sin(theta)[:, None] * np.cos(phi) * sine
     cell = np.sin(theta)[:, None] * (rho / 2000) * (2 * np.pi / 720)
     return float((np.maximum(facing, 0.0) * cell).sum() / np.pi)
 
@@ -350,9 +404,17 @@ def test_absorbed_heat_is_that_of_the_formulas() -> None:
     rng = np.random.default_rng(2)
     n, faces = 50, 3
     surfaces = [
-        {"name": f"f{i}", "node": "ab"[i % 2], "area_m2": 0.1 * (i + 1), "emissivity": 0.8,
-         "absorptivity": 0.2, "absorptivity_eol": 0.35, "view": 0.9} for i in range(faces)
-    ]  # fmt: skip
+        {
+            "name": f"f{i}",
+            "node": "ab"[i % 2],
+            "area_m2": 0.1 * (i + 1),
+            "emissivity": 0.8,
+            "absorptivity": 0.2,
+            "absorptivity_eol": 0.35,
+            "view": 0.9,
+        }
+        for i in range(faces)
+    ]
     nodes = [{"name": x, "capacity_j_per_k": 100.0} for x in "ab"]
     light = rng.uniform(0, 1, n)
     sun, earth = rng.uniform(-1, 1, (n, faces)), rng.uniform(0, 0.9, (n, faces))
@@ -413,43 +475,107 @@ LONELY = {"name": "lonely", "capacity_j_per_k": 1.0}
     [
         ({"nodes": []}, ("nodes",), "no nodes"),
         ({"nodes": [*GOOD["nodes"], LONELY]}, ("nodes", 2, "name"), "no heat can leave"),
-        ({"nodes": [*GOOD["nodes"], LONELY, {**LONELY, "name": "also"}],
-          "conductors": [*GOOD["conductors"], {"between": ["lonely", "also"], "w_per_k": 1.0}]},
-         ("nodes", 2, "name"), "nothing links it to space"),
+        (
+            {
+                "nodes": [*GOOD["nodes"], LONELY, {**LONELY, "name": "also"}],
+                "conductors": [
+                    *GOOD["conductors"],
+                    {"between": ["lonely", "also"], "w_per_k": 1.0},
+                ],
+            },
+            ("nodes", 2, "name"),
+            "nothing links it to space",
+        ),
         ({"nodes": [*GOOD["nodes"], GOOD["nodes"][0]]}, ("nodes", 2, "name"), "`chip` exists"),
-        ({"nodes": [*GOOD["nodes"], {"name": "space", "fixed_c": 0.0}]}, ("nodes", 2, "name"),
-         "without being listed"),
-        ({"nodes": [*GOOD["nodes"], {"name": "x"}]}, ("nodes", 2, "capacity_j_per_k"),
-         "neither a capacity nor"),
-        ({"nodes": [*GOOD["nodes"], {"name": "x", "capacity_j_per_k": 1.0, "fixed_c": 1.0}]},
-         ("nodes", 2, "fixed_c"), "no use for a capacity"),
-        ({"nodes": [{"name": "chip", "capacity_j_per_k": 0.0}]},
-         ("nodes", 0, "capacity_j_per_k"), "greater than 0"),
-        ({"nodes": [{"name": "chip", "capacity_j_per_k": -3.0}]},
-         ("nodes", 0, "capacity_j_per_k"), "greater than 0"),
-        ({"conductors": [{"between": ["chip", "bord"], "w_per_k": 0.5}]},
-         ("conductors", 0, "between", 1), "no node `bord`"),
-        ({"conductors": [{"between": ["chip", "chip"], "w_per_k": 0.5}]},
-         ("conductors", 0, "between"), "same node"),
-        ({"conductors": [*GOOD["conductors"], {"between": ["board", "chip"], "w_per_k": 1.0}]},
-         ("conductors", 1, "between"), "linked by `conductors[0]`, too"),
-        ({"conductors": [{"between": ["chip", "board"], "w_per_k": -1.0}]},
-         ("conductors", 0, "w_per_k"), "greater than 0"),
-        ({"surfaces": [{**GOOD["surfaces"][0], "node": "nowhere"}]}, ("surfaces", 0, "node"),
-         "no node `nowhere`"),
-        ({"surfaces": [*GOOD["surfaces"], *GOOD["surfaces"]]}, ("surfaces", 1, "name"),
-         "a face `face` exists"),
-        ({"mli": [{"node": "chip", "towards": "chip", "area_m2": 1.0}]}, ("mli", 0, "towards"),
-         "same node"),
-        ({"panels": [{"name": "p", "attached_to": "p", "w_per_k": 1.0, "area_m2": 1.0,
-                      "capacity_j_per_k": 1.0, "emissivity": 0.9, "absorptivity": 0.1}]},
-         ("panels", 0, "attached_to"), "attached to itself"),
-        ({"nodes": [{"name": f"n{i}", "capacity_j_per_k": 1.0} for i in range(64)],
-          "conductors": [{"between": [f"n{i}", "space"], "w_per_k": 1.0} for i in range(64)],
-          "surfaces": []}, ("nodes",), "needs 65; at most 64"),
+        (
+            {"nodes": [*GOOD["nodes"], {"name": "space", "fixed_c": 0.0}]},
+            ("nodes", 2, "name"),
+            "without being listed",
+        ),
+        (
+            {"nodes": [*GOOD["nodes"], {"name": "x"}]},
+            ("nodes", 2, "capacity_j_per_k"),
+            "neither a capacity nor",
+        ),
+        (
+            {"nodes": [*GOOD["nodes"], {"name": "x", "capacity_j_per_k": 1.0, "fixed_c": 1.0}]},
+            ("nodes", 2, "fixed_c"),
+            "no use for a capacity",
+        ),
+        (
+            {"nodes": [{"name": "chip", "capacity_j_per_k": 0.0}]},
+            ("nodes", 0, "capacity_j_per_k"),
+            "greater than 0",
+        ),
+        (
+            {"nodes": [{"name": "chip", "capacity_j_per_k": -3.0}]},
+            ("nodes", 0, "capacity_j_per_k"),
+            "greater than 0",
+        ),
+        (
+            {"conductors": [{"between": ["chip", "bord"], "w_per_k": 0.5}]},
+            ("conductors", 0, "between", 1),
+            "no node `bord`",
+        ),
+        (
+            {"conductors": [{"between": ["chip", "chip"], "w_per_k": 0.5}]},
+            ("conductors", 0, "between"),
+            "same node",
+        ),
+        (
+            {"conductors": [*GOOD["conductors"], {"between": ["board", "chip"], "w_per_k": 1.0}]},
+            ("conductors", 1, "between"),
+            "linked by `conductors[0]`, too",
+        ),
+        (
+            {"conductors": [{"between": ["chip", "board"], "w_per_k": -1.0}]},
+            ("conductors", 0, "w_per_k"),
+            "greater than 0",
+        ),
+        (
+            {"surfaces": [{**GOOD["surfaces"][0], "node": "nowhere"}]},
+            ("surfaces", 0, "node"),
+            "no node `nowhere`",
+        ),
+        (
+            {"surfaces": [*GOOD["surfaces"], *GOOD["surfaces"]]},
+            ("surfaces", 1, "name"),
+            "a face `face` exists",
+        ),
+        (
+            {"mli": [{"node": "chip", "towards": "chip", "area_m2": 1.0}]},
+            ("mli", 0, "towards"),
+            "same node",
+        ),
+        (
+            {
+                "panels": [
+                    {
+                        "name": "p",
+                        "attached_to": "p",
+                        "w_per_k": 1.0,
+                        "area_m2": 1.0,
+                        "capacity_j_per_k": 1.0,
+                        "emissivity": 0.9,
+                        "absorptivity": 0.1,
+                    }
+                ]
+            },
+            ("panels", 0, "attached_to"),
+            "attached to itself",
+        ),
+        (
+            {
+                "nodes": [{"name": f"n{i}", "capacity_j_per_k": 1.0} for i in range(64)],
+                "conductors": [{"between": [f"n{i}", "space"], "w_per_k": 1.0} for i in range(64)],
+                "surfaces": [],
+            },
+            ("nodes",),
+            "needs 65; at most 64",
+        ),
         ({"colour": "black"}, ("colour",), "Extra inputs"),
     ],
-)  # fmt: skip
+)
 def test_bad_networks_are_refused_where_they_are_bad(
     change: dict[str, Any], place: tuple[str | int, ...], words: str
 ) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from hil.engine import loop as loop_module
 from hil.engine.loop import Loop
-from hil.engine.result import Progress, RunResult
+from hil.engine.result import RunProgress, RunResult
 from hil.errors import RecordError
 from hil.record import opening
 from hil.record import writer as writer_module
@@ -64,7 +64,7 @@ class Holder:
         self._db = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         self._db.execute("BEGIN IMMEDIATE")
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         if self._db is not None:
             self._db.execute("ROLLBACK")
             self._db.close()
@@ -103,7 +103,7 @@ def run(
         at(loop.golden.next_frame)
         return end < FRAMES and loop.golden.next_frame >= end
 
-    def progress(now: Progress) -> None:
+    def progress(now: RunProgress) -> None:
         told(now.phase)
 
     loop = Loop(scenario(), out, batch=False, stop=stop, on_progress=progress, resume_run=resume)
@@ -188,7 +188,7 @@ def test_a_run_goes_on_while_another_program_holds_the_write_lock(
             holder.take()
         if frame == 250:
             seen.append(recorded(tmp_path))
-            holder.let_go()
+            holder.detach()
 
     result = run(tmp_path, at)
     assert seen == [100], "nothing was written meanwhile, and the frames went on"
@@ -211,7 +211,7 @@ def test_a_run_begins_and_takes_all_its_snapshots_while_it_is_locked_and_waits_a
         phases.append(phase)
         if "waiting" in phase:
             assert recorded(tmp_path) == 0
-            holder.let_go()
+            holder.detach()
 
     result = run(tmp_path, lambda frame: holder.take() if frame == 0 else None, told)
     assert result.run_digest == undisturbed.run_digest
@@ -223,7 +223,7 @@ def test_a_killed_run_resumes_while_it_is_locked(tmp_path: Path, undisturbed: Ru
     assert run(tmp_path, end=150).outcome == "aborted"
     holder = Holder(tmp_path)
     holder.take()
-    result = run(tmp_path, lambda frame: holder.let_go() if frame == 200 else None, resume=True)
+    result = run(tmp_path, lambda frame: holder.detach() if frame == 200 else None, resume=True)
     assert result.run_digest == undisturbed.run_digest
     assert notes(tmp_path).count("resumed") == 1
 
@@ -236,7 +236,7 @@ def test_a_run_that_is_aborted_while_it_is_locked_resumes_to_the_same_digest(
 
     def told(phase: str) -> None:
         if "waiting" in phase:
-            holder.let_go()
+            holder.detach()
 
     run(tmp_path, lambda frame: holder.take() if frame == 60 else None, told, end=190)
     assert run(tmp_path, resume=True).run_digest == undisturbed.run_digest
@@ -251,7 +251,7 @@ def test_when_too_much_waits_the_run_waits_too(
     def told(phase: str) -> None:
         if "waiting" in phase:
             waited_at.append(frames[-1])
-            holder.let_go()
+            holder.detach()
 
     frames: list[int] = []
 
@@ -275,7 +275,7 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
     with pytest.raises(RecordError, match="another program has held a lock") as caught:
         run(tmp_path, lambda frame: holder.take() if frame == 120 else None)
     assert caught.value.remedy and "--resume" in caught.value.remedy
-    holder.let_go()
+    holder.detach()
     assert run(tmp_path, resume=True).run_digest == undisturbed.run_digest
 
 
@@ -289,7 +289,7 @@ def test_what_waits_is_bounded_while_snapshots_follow_each_other(tmp_path: Path)
         writer.commit()
         sizes.append(writer._pending.bytes)
     assert max(sizes) < 2 * sizes[0] < 1_000_000
-    holder.let_go()
+    holder.detach()
     writer.close()
     reader = Reader(tmp_path)
     assert [r[0] for r in reader.rows("SELECT frame FROM snapshot_states")] == [49]
@@ -319,7 +319,7 @@ def test_hil_run_says_that_it_waits_and_passes(tmp_path: Path) -> None:
             break
     else:
         raise AssertionError("it never said that it waits")
-    holder.let_go()
+    holder.detach()
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert recorded(hil.cwd / "r") == 60

@@ -92,10 +92,21 @@ def test_blocks_hold_every_frame_and_rows_repeat_the_notable_ones(finished: RunR
     assert len(notable) > 5
     for row in notable:
         v = verdicts[row["frame"]]
-        assert (row["verdict"], row["voters"], row["agree"], row["dissent"], row["latent"],
-                row["flags"]) == (
-            v.kind.name.lower(), v.voters, v.agree, v.dissent, v.latent, v.flags,
-        )  # fmt: skip
+        assert (
+            row["verdict"],
+            row["voters"],
+            row["agree"],
+            row["dissent"],
+            row["latent"],
+            row["flags"],
+        ) == (
+            v.kind.name.lower(),
+            v.voters,
+            v.agree,
+            v.dissent,
+            v.latent,
+            v.flags,
+        )
         assert (row["output"], row["state"]) == (f"{v.output:016x}", f"{v.state:016x}")
         assert row["t_us"] == row["frame"] * 10_000
         assert (row["output"] == row["golden_output"]) == v.correct
@@ -174,12 +185,26 @@ def test_the_manifest_identifies_and_summarises_the_run(finished: RunResult) -> 
     assert manifest["config_hash"] == hashlib.sha256(text.encode()).hexdigest()
     assert [n["name"] for n in manifest["nodes"]] == ["a", "b", "c"]
     assert {n["board"] for n in manifest["nodes"]} == {"inproc"}
-    for key in ("hil_version", "python", "system", "finished_utc", "verdicts", "upsets",
-                "recoveries", "availability", "slips", "expectations", "accel"):  # fmt: skip
+    for key in (
+        "hil_version",
+        "python",
+        "system",
+        "finished_utc",
+        "verdicts",
+        "upsets",
+        "recoveries",
+        "availability",
+        "slips",
+        "expectations",
+        "accel",
+    ):
         assert key in manifest
     assert {e["metric"]: e["ok"] for e in manifest["expectations"]} == {
-        "sdc_escaped": True, "upsets.injected": True, "availability": True, "events.missed": True,
-    }  # fmt: skip
+        "sdc_escaped": True,
+        "upsets.injected": True,
+        "availability": True,
+        "events.missed": True,
+    }
 
 
 def test_the_result_in_the_record_is_that_of_the_run(finished: RunResult) -> None:
@@ -198,8 +223,11 @@ def test_junit_has_a_case_for_each_expectation_and_says_what_was_measured(tmp_pa
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "0")
     cases = {case.get("name"): case.find("failure") for case in suite.iter("testcase")}
     assert list(cases) == [
-        "frames were run", "sdc_escaped == 0", "recoveries == 77", "events.missed == 0",
-    ]  # fmt: skip
+        "frames were run",
+        "sdc_escaped == 0",
+        "recoveries == 77",
+        "events.missed == 0",
+    ]
     failed = cases.pop("recoveries == 77")
     assert failed is not None
     assert failed.get("message") == f"measured {result.recoveries}, expected == 77"
@@ -477,13 +505,22 @@ def test_an_aborted_run_resumes_to_the_same_digest(
 ) -> None:
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
     s = scenario(
-        frames=600, upsets={
-            "events": [{"frame": 120, "node": "b", "target": "board", "returns_after_frames": 280},
-                       {"frame": 420, "node": "a", "target": "output", "bit": 5, "permanent": True,
-                        "pattern": "stuck"}],
+        frames=600,
+        upsets={
+            "events": [
+                {"frame": 120, "node": "b", "target": "board", "returns_after_frames": 280},
+                {
+                    "frame": 420,
+                    "node": "a",
+                    "target": "output",
+                    "bit": 5,
+                    "permanent": True,
+                    "pattern": "stuck",
+                },
+            ],
             "rates": [{"targets": ["state", "input", "output"], "per_s": 3}],
         },
-    )  # fmt: skip
+    )
     out = tmp_path / "aborted"
     out.mkdir()
     loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == at)
@@ -560,8 +597,12 @@ def test_unexplained_anomalies_before_and_after_the_snapshot_are_all_recorded(
     reader = Reader(tmp_path)
     anomalies = reader.rows("SELECT id, frame FROM anomalies ORDER BY id")
     assert [(a["id"], a["frame"]) for a in anomalies] == [
-        (1, 20), (2, 60), (3, 200), (4, 230), (5, 260),
-    ]  # fmt: skip
+        (1, 20),
+        (2, 60),
+        (3, 200),
+        (4, 230),
+        (5, 260),
+    ]
     reader.close()
 
 
@@ -605,10 +646,12 @@ def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
                 return cursor
 
         monkeypatch.setattr(
-            sqlite3, "connect",
-            lambda *a, factory=Small, **k: connect(*a, **k) if k.get("uri")
-            else connect(*a, factory=factory, **k),
-        )  # fmt: skip
+            sqlite3,
+            "connect",
+            lambda *a, factory=Small, **k: (
+                connect(*a, **k) if k.get("uri") else connect(*a, factory=factory, **k)
+            ),
+        )
         told: RecordError | None = None
         try:
             assert run(s, out).run_digest == whole.run_digest

@@ -243,23 +243,23 @@ class Walk:
             actions = self.operate(rule, before)
         elif rule == "shed":
             self.shed = True
-            self.r.shed(self.frame, "a", "battery at 40 %")
+            self.r.exclude(self.frame, "a", "battery at 40 %")
             actions = []
         elif rule == "restored":
             if self.shed and not self.held:
                 self.tries.clear()
             self.shed = False
             first = self.rng.choice((S.RESYNC, S.POWER_CYCLE))
-            actions = self.r.restored(self.frame, "a", first, "power is back")
+            actions = self.r.readmit(self.frame, "a", first, "power is back")
         elif rule == "returned":
-            actions = self.r.returned(self.frame, "a")
+            actions = self.r.on_reconnected(self.frame, "a")
         elif rule == "last_resort":
             kept_out = before is not S.ISOLATED or self.held or self.shed
             recent = any(self.frame - f < self.policy.window_frames for f, _ in self.tries)
             actions = self.r.last_resort(self.frame, "a")
             assert not (actions and (kept_out or recent))
         elif rule == "away":
-            self.r.away(self.frame, Action("a", before, "silent"))
+            self.r.on_absent(self.frame, Action("a", before, "silent"))
             actions = []
         elif rule in ("ok", "failed"):
             action = Action("a", before, "")

@@ -76,9 +76,14 @@ def words(ballots: list[Ballot], voters: set[int]) -> Words:
     else:
         kind = VerdictKind.MAJORITY
     return Words(
-        kind, output, state or 0, frozenset(agree), frozenset(heard - agree), frozenset(latent),
+        kind,
+        output,
+        state or 0,
+        frozenset(agree),
+        frozenset(heard - agree),
+        frozenset(latent),
         state is None,
-    )  # fmt: skip
+    )
 
 
 def members(mask: int) -> frozenset[int]:
@@ -91,9 +96,14 @@ def mask_of(nodes: set[int]) -> int:
 
 def in_words(v: Verdict) -> Words:
     return Words(
-        v.kind, v.output, v.state, members(v.agree), members(v.dissent), members(v.latent),
+        v.kind,
+        v.output,
+        v.state,
+        members(v.agree),
+        members(v.dissent),
+        members(v.latent),
         bool(v.flags & STATE_SPLIT),
-    )  # fmt: skip
+    )
 
 
 OTHERS = [Ballot(s, 4 if s == NodeStatus.CRASHED else 0) for s in NodeStatus if s != DONE]
@@ -185,8 +195,11 @@ def test_a_node_that_does_not_vote_never_matters() -> None:
         after = vote(1, other, mask_of(voters))
         changed += other != ballots
         assert (before.kind, before.output, before.state, before.flags) == (
-            after.kind, after.output, after.state, after.flags,
-        )  # fmt: skip
+            after.kind,
+            after.output,
+            after.state,
+            after.flags,
+        )
         counted = mask_of(voters)
         for name in ("agree", "dissent", "latent"):
             assert getattr(before, name) & counted == getattr(after, name) & counted
@@ -201,8 +214,11 @@ def test_the_verdict_does_not_depend_on_the_order_of_the_nodes() -> None:
         turned = vote(1, [ballots[i] for i in order], mask_of({order.index(i) for i in voters}))
         straight = vote(1, ballots, mask_of(voters))
         assert (straight.kind, straight.output, straight.state, straight.flags) == (
-            turned.kind, turned.output, turned.state, turned.flags,
-        )  # fmt: skip
+            turned.kind,
+            turned.output,
+            turned.state,
+            turned.flags,
+        )
         assert {order[i] for i in members(turned.dissent)} == members(straight.dissent)
 
 

@@ -114,9 +114,12 @@ class Cable:
     bytes whether it gets lost."""
 
     def __init__(
-        self, folder: Path, name: str, to_board: Badness | None = None,
+        self,
+        folder: Path,
+        name: str,
+        to_board: Badness | None = None,
         to_host: Badness | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.host = End(folder / f"{name}-host")
         self.board = End(folder / f"{name}-board")
         self.to_board, self.to_host = to_board, to_host

@@ -150,8 +150,11 @@ def random_arm(
 ) -> Arm:
     """Any portable upset of any pattern."""
     kind = rng.choice(("bit", "bit", "adjacent", "stuck", "zero_word", "random_word"))
-    width = {"adjacent": rng.randrange(2, 65), "zero_word": rng.choice(WORD_WIDTHS),
-             "random_word": rng.choice(WORD_WIDTHS)}.get(kind, 1)  # fmt: skip
+    width = {
+        "adjacent": rng.randrange(2, 65),
+        "zero_word": rng.choice(WORD_WIDTHS),
+        "random_word": rng.choice(WORD_WIDTHS),
+    }.get(kind, 1)
     return Arm(
         id=id_,
         frame=frame,

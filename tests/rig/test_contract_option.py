@@ -54,14 +54,30 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(
         bench = tmp_path / "bench.yaml"
         bench.write_text("".join(lines))
         command = [
-            sys.executable, "-I", "-m", "pytest", "-n", "0", "-q", "--bench", str(bench),
-            "-p", "no:cacheprovider", "-k", only, str(HERE / "test_contract_bench.py"),
-        ]  # fmt: skip
+            sys.executable,
+            "-I",
+            "-m",
+            "pytest",
+            "-n",
+            "0",
+            "-q",
+            "--bench",
+            str(bench),
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            only,
+            str(HERE / "test_contract_bench.py"),
+        ]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, cwd=HERE.parents[1], timeout=110,
+                command,
+                capture_output=True,
+                text=True,
+                cwd=HERE.parents[1],
+                timeout=110,
                 check=False,
-            )  # fmt: skip
+            )
         finally:
             for file in tmp_path.glob("*.pid"):
                 os.kill(int(file.read_text()), signal.SIGKILL)
@@ -73,9 +89,18 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(
 
 def test_without_a_bench_it_is_skipped_with_the_reason(pytestconfig: pytest.Config) -> None:
     command = [
-        sys.executable, "-I", "-m", "pytest", "-n", "0", "-q", "-rs", "-p", "no:cacheprovider",
+        sys.executable,
+        "-I",
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
         str(HERE / "test_contract_bench.py"),
-    ]  # fmt: skip
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=HERE.parents[1], timeout=100, check=False
     )

@@ -43,9 +43,19 @@ def filter_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("there is no C compiler here, to build the example with")
     made = tmp_path_factory.mktemp("programs") / "ab_filter"
     subprocess.run(
-        [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", made,
-         EXAMPLES / "ab_filter.c"], check=True,
-    )  # fmt: skip
+        [
+            compiler,
+            "-std=c11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-o",
+            made,
+            EXAMPLES / "ab_filter.c",
+        ],
+        check=True,
+    )
     return made
 
 
@@ -181,9 +191,18 @@ def test_only_what_the_agent_lists_is_run(make_rig: MakeRig, name: str) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "x", "x=", "x=relative", "=/bin/true", "Upper=/bin/true", "elevenchars=/bin/true",
-     "x=/" + "a" * 600, "x=/bin/true" + ",a" * 15],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "x=",
+        "x=relative",
+        "=/bin/true",
+        "Upper=/bin/true",
+        "elevenchars=/bin/true",
+        "x=/" + "a" * 600,
+        "x=/bin/true" + ",a" * 15,
+    ],
+)
 def test_what_is_no_list_of_programs_is_bad_usage(spec: str) -> None:
     done = run_agent("--port", "pty", "--exec", spec)
     assert done.returncode == 2
@@ -240,8 +259,21 @@ def test_a_program_that_never_says_who_it_is_is_given_up(make_rig: MakeRig) -> N
 
 # --- programs that do not behave ----------------------------------------------------------------
 
-KILLED = ["crc", "magic", "version", "flags", "type", "short", "long", "huge", "frame", "twice",
-          "text", "close", "flood"]  # fmt: skip
+KILLED = [
+    "crc",
+    "magic",
+    "version",
+    "flags",
+    "type",
+    "short",
+    "long",
+    "huge",
+    "frame",
+    "twice",
+    "text",
+    "close",
+    "flood",
+]
 
 
 def misbehaving(make_rig: MakeRig, kind: str, budget_us: int = BUDGET_US) -> tuple[Rig, Golden]:
@@ -384,9 +416,15 @@ def test_a_program_is_kept_to_its_share(make_rig: MakeRig) -> None:
 
 @pytest.mark.parametrize(
     ("target", "tick", "effect"),
-    [("state", 0, "both"), ("input", 0, "both"), ("output", 1, "output"), ("state", 1, "state"),
-     ("output", 0, "none"), ("input", 1, "none")],
-)  # fmt: skip
+    [
+        ("state", 0, "both"),
+        ("input", 0, "both"),
+        ("output", 1, "output"),
+        ("state", 1, "state"),
+        ("output", 0, "none"),
+        ("input", 1, "none"),
+    ],
+)
 def test_upsets_hit_the_regions_before_and_after_the_step(
     make_rig: MakeRig, target: str, tick: int, effect: str
 ) -> None:
@@ -398,8 +436,11 @@ def test_upsets_hit_the_regions_before_and_after_the_step(
     result = one(rig, 0, golden.input)
     report = report_of(rig, node, 1)
     assert (report.state, report.verified, report.changed, report.tick) == (
-        "injected", True, True, tick,
-    )  # fmt: skip
+        "injected",
+        True,
+        True,
+        tick,
+    )
     assert (result.output_digest != golden.output_digest) == (effect in ("both", "output"))
     assert (result.state_digest != golden.state_digest) == (effect in ("both", "state"))
 

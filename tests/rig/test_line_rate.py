@@ -149,7 +149,7 @@ def test_broken_frames_lower_the_rate_for_good(bench: Bench) -> None:
         golden.step()
         assert is_golden(one(rig, frame, golden.input), golden)
         if frame % 50 == 49:
-            rig.rates.tend(rig.nodes[0])
+            rig.rates.adjust_rate(rig.nodes[0])
         if now(rig) < FAST:
             break
     assert now(rig) == 460800
@@ -159,7 +159,7 @@ def test_broken_frames_lower_the_rate_for_good(bench: Bench) -> None:
     for frame in range(golden.next_frame, golden.next_frame + 400):
         golden.step()
         assert is_golden(one(rig, frame, golden.input), golden)
-        rig.rates.tend(rig.nodes[0])
+        rig.rates.adjust_rate(rig.nodes[0])
     assert now(rig) == 460800  # no up and down
 
 
@@ -171,7 +171,7 @@ def test_a_good_line_is_left_alone(bench: Bench) -> None:
     for frame in range(300):
         golden.step()
         one(rig, frame, golden.input)
-        rig.rates.tend(rig.nodes[0])
+        rig.rates.adjust_rate(rig.nodes[0])
     statistics = rig.nodes[0].link.statistics
     assert (statistics.rate_raises, statistics.rate_falls) == (1, 0)
 
@@ -335,8 +335,11 @@ def test_a_pipe_has_no_rate(piped: Callable[..., tuple[Rig, Pipes]]) -> None:
 def test_agents_know_the_hosts_rates(rate: int) -> None:
     known = subprocess.run(
         [str(find_agent()), "--port", "no/such/port", "--baud", str(rate)],
-        capture_output=True, text=True, check=False, timeout=20,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
     assert "not a known baud rate" not in known.stderr
     assert known.returncode == 3
 

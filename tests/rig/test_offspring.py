@@ -114,8 +114,9 @@ def test_a_stopped_agent_ends_with_its_host(tmp_path: Path, allow: Allow) -> Non
 
 
 def test_an_agent_whose_host_ended_before_it_began_does_not_begin() -> None:
-    host = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, check=True)  # fmt: skip
+    host = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     command = [str(find_agent()), "--port", "pty", f"--exit-with-parent={int(host.stdout)}"]
     done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     assert done.returncode == 0

@@ -73,9 +73,13 @@ def scpi(tmp_path: Path) -> Callable[..., Any]:
 
     def make_scpi(**data: Any) -> Any:
         given = {
-            "kind": "scpi", "resource": "TCPIP::supply::INSTR", "channel": 2, "off_s": 0.01,
-            "backend": f"{tmp_path / 'psu.yaml'}@sim", **data,
-        }  # fmt: skip
+            "kind": "scpi",
+            "resource": "TCPIP::supply::INSTR",
+            "channel": 2,
+            "off_s": 0.01,
+            "backend": f"{tmp_path / 'psu.yaml'}@sim",
+            **data,
+        }
         return make("left", supply(**given))
 
     return make_scpi
@@ -278,10 +282,13 @@ def test_the_user_s_own_programs_switch_and_read(tmp_path: Path) -> None:
     power = make(
         "left",
         supply(
-            kind="command", off_s=0, on=f"cp /dev/null {state}", off=["rm", str(state)],
+            kind="command",
+            off_s=0,
+            on=f"cp /dev/null {state}",
+            off=["rm", str(state)],
             read=["echo", "5.01 V, 0.42 A"],
         ),
-    )  # fmt: skip
+    )
     power.on()
     assert state.exists()
     power.cycle()
@@ -301,7 +308,7 @@ def test_a_command_is_quoted_as_in_a_shell_and_is_in_none(tmp_path: Path) -> Non
         supply(
             kind="command", on=f"{script} plug 'x a' '{file}'", off=f"touch {tmp_path}/$(id);ls"
         ),
-    )  # fmt: skip
+    )
     power.on()
     assert file.read_text() == "x b\n"
     power.off()
@@ -511,11 +518,25 @@ def test_what_a_program_measures_is_taken_in_its_units(
 @pytest.mark.parametrize(
     "printed",
     [
-        "5,02 0,61", "5.02,0.61", "ch1: 5.02 V 0.61 A", "Voltage 5.02V, Current 610 mA", "5.02",
-        " ", "5.02 0.61 3.06", "0.61 A 5.02 V", "5.02 kV 0.61 A", "5.02 V 0.61 W", "nan nan",
-        "inf 1", "1e999 0.6", "5.02 -1e999", "1_0 2", "5.02 V 0.61 A ok", "5.02-0.61",
+        "5,02 0,61",
+        "5.02,0.61",
+        "ch1: 5.02 V 0.61 A",
+        "Voltage 5.02V, Current 610 mA",
+        "5.02",
+        " ",
+        "5.02 0.61 3.06",
+        "0.61 A 5.02 V",
+        "5.02 kV 0.61 A",
+        "5.02 V 0.61 W",
+        "nan nan",
+        "inf 1",
+        "1e999 0.6",
+        "5.02 -1e999",
+        "1_0 2",
+        "5.02 V 0.61 A ok",
+        "5.02-0.61",
     ],
-)  # fmt: skip
+)
 def test_any_other_text_is_refused_with_what_was_printed(printed: str) -> None:
     power = make("left", supply(kind="command", on="true", off="true", read=["printf", printed]))
     with pytest.raises(SetupError, match="expected volts and amperes") as caught:

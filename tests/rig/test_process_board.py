@@ -177,8 +177,17 @@ def test_an_upset_changes_what_was_planned(make_rig: Callable[..., Rig], target:
     for i in range(60):
         kind, width = patterns[i % 4]
         bit, value = rng.getrandbits(62), rng.getrandbits(64)
-        arm = Arm(i, 0, target, kind, tick=rng.randrange(16), steps=rng.choice((0, 0, 5, 150)),
-                  width=width, bit=bit, value=value)  # fmt: skip
+        arm = Arm(
+            i,
+            0,
+            target,
+            kind,
+            tick=rng.randrange(16),
+            steps=rng.choice((0, 0, 5, 150)),
+            width=width,
+            bit=bit,
+            value=value,
+        )
         report = experiment(rig, golden, arm).report
         assert (report.state, report.verified) == ("injected", True), report
         assert (report.tick, report.steps) == (arm.tick, arm.steps)
@@ -215,8 +224,17 @@ def test_a_position_in_instructions_is_the_one_that_is_told(make_rig: Callable[.
             continue
         inside += 1
         assert 0 <= at < golden.workload.text_len
-        trap = Arm(2, 0, "text", "random_word", tick=tick, steps=steps, width=width, bit=8 * at,
-                   value=value)  # fmt: skip
+        trap = Arm(
+            2,
+            0,
+            "text",
+            "random_word",
+            tick=tick,
+            steps=steps,
+            width=width,
+            bit=8 * at,
+            value=value,
+        )
         trapped = experiment(rig, golden, trap)
         assert trapped.report.pc_offset == at
         assert trapped.result.status == CRASHED

@@ -82,10 +82,16 @@ PI_5 = {
     "sys/devices/platform/axi/axi:firmware/get_throttled": "0\n",
 }
 ORIN_ZONES = (
-    ("cpu-thermal", "49281"), ("gpu-thermal", OFF), ("cv0-thermal", OFF), ("cv1-thermal", OFF),
-    ("cv2-thermal", OFF), ("soc0-thermal", "47812"), ("soc1-thermal", "48375"),
-    ("soc2-thermal", "47031"), ("tj-thermal", "49343"),
-)  # fmt: skip
+    ("cpu-thermal", "49281"),
+    ("gpu-thermal", OFF),
+    ("cv0-thermal", OFF),
+    ("cv1-thermal", OFF),
+    ("cv2-thermal", OFF),
+    ("soc0-thermal", "47812"),
+    ("soc1-thermal", "48375"),
+    ("soc2-thermal", "47031"),
+    ("tj-thermal", "49343"),
+)
 ORIN_NANO = {
     "proc/device-tree/model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
     "proc/device-tree/serial-number": "1421023012345\0",
@@ -111,14 +117,19 @@ AGX_ORIN = {
     "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
     "proc/device-tree/serial-number": "1424822073211\0",
     "proc/meminfo": "MemTotal:       31264972 kB\nMemAvailable:   30000000 kB\n",
-    **zones(("CPU-therm", "47500"), ("GPU-therm", "-256000"), ("tj-therm", "47900"),
-            ("tdiode_tmp451", "44250")),
-    **ina3221(3, ("VDD_GPU_SOC", 19904, 160), ("VDD_CPU_CV", 19904, 40),
-              ("VIN_SYS_5V0", 4992, 672)),
+    **zones(
+        ("CPU-therm", "47500"),
+        ("GPU-therm", "-256000"),
+        ("tj-therm", "47900"),
+        ("tdiode_tmp451", "44250"),
+    ),
+    **ina3221(
+        3, ("VDD_GPU_SOC", 19904, 160), ("VDD_CPU_CV", 19904, 40), ("VIN_SYS_5V0", 4992, 672)
+    ),
     **ina3221(4, ("NC", 0, 0), ("VDDQ_VDD2_1V8AO", 4992, 160), ("NC", 0, 0)),
     f"{CPUFREQ}/policy0/scaling_cur_freq": "2201600\n",
     f"{CPUFREQ}/policy4/scaling_cur_freq": "729600\n",
-}  # fmt: skip
+}
 PC_INTEL = {
     "sys/class/dmi/id/product_name": "OptiPlex 7090\n",
     "sys/class/dmi/id/product_serial": "To be filled by O.E.M.\n",
@@ -178,27 +189,64 @@ Read = Callable[[Mapping[str, str]], tuple[Hello, Health]]
 @pytest.mark.parametrize(
     ("files", "model", "serial", "memory_mib", "temp_mc", "clock_khz", "throttled"),
     [
-        (PI_3B, "Raspberry Pi 3 Model B Rev 1.2", "00000000a1b2c3d4", 923, 48312, 1_200_000,
-         0x50005),
+        (
+            PI_3B,
+            "Raspberry Pi 3 Model B Rev 1.2",
+            "00000000a1b2c3d4",
+            923,
+            48312,
+            1_200_000,
+            0x50005,
+        ),
         (PI_4B, "Raspberry Pi 4 Model B Rev 1.4", "10000000abcdef01", 3793, 61835, 1_500_000, None),
         (PI_5, "Raspberry Pi 5 Model B Rev 1.0", "7e4b3a2c91d05f18", 8063, 52900, 2_400_000, 0),
         (ORIN_NANO, "NVIDIA Jetson Orin Nano Enginee", "1421023012345", 7619, 49281, 729_600, None),
         (ORIN_NX, "NVIDIA Jetson Orin NX Engineeri", "1421023012345", 7619, 49343, 729_600, None),
-        (AGX_ORIN, "NVIDIA Jetson AGX Orin Develope", "1424822073211", 30532, 47500, 2_201_600,
-         None),
+        (
+            AGX_ORIN,
+            "NVIDIA Jetson AGX Orin Develope",
+            "1424822073211",
+            30532,
+            47500,
+            2_201_600,
+            None,
+        ),
         (PC_INTEL, "OptiPlex 7090", "", 15883, 56000, 4_400_211, None),
         (PC_AMD, "X570 AORUS", "SN-4711", 0, 44375, None, None),
-        (PI_ZERO_2W, "Raspberry Pi Zero 2 W Rev 1.0", "00000000d1e2f3a4", 415, 47236, 600_000,
-         0xE0008),
+        (
+            PI_ZERO_2W,
+            "Raspberry Pi Zero 2 W Rev 1.0",
+            "00000000d1e2f3a4",
+            415,
+            47236,
+            600_000,
+            0xE0008,
+        ),
         (QEMU_ARM, "linux,dummy-virt", "", 0, 30000, None, None),
     ],
-    ids=["pi-3b", "pi-4b", "pi-5", "orin-nano", "orin-nx", "agx-orin", "pc-intel", "pc-amd",
-         "pi-zero-2w", "qemu-arm"],
-)  # fmt: skip
+    ids=[
+        "pi-3b",
+        "pi-4b",
+        "pi-5",
+        "orin-nano",
+        "orin-nx",
+        "agx-orin",
+        "pc-intel",
+        "pc-amd",
+        "pi-zero-2w",
+        "qemu-arm",
+    ],
+)
 def test_a_board_says_who_and_how_it_is(
-    read: Read, files: dict[str, str], model: str, serial: str, memory_mib: int, temp_mc: int,
-    clock_khz: int | None, throttled: int | None,
-) -> None:  # fmt: skip
+    read: Read,
+    files: dict[str, str],
+    model: str,
+    serial: str,
+    memory_mib: int,
+    temp_mc: int,
+    clock_khz: int | None,
+    throttled: int | None,
+) -> None:
     hello, health = read(files)
     assert (hello.board, hello.serial, hello.memory_mib) == (model, serial, memory_mib)
     assert health.cpu_temp_mc == temp_mc
@@ -304,9 +352,13 @@ TX2 = {
     **ina3221x(f"{DRIVER}/0-0040/iio:device0", *TX2_40),
 }
 TX2_RAILS = [
-    ("SYS_GPU", 19064, 8), ("SYS_SOC", 19064, 48), ("4V0_WIF", 4800, 4),
-    ("VDD_IN", 19072, 168), ("SYS_CPU", 19064, 16), ("SYS_DDR", 19064, 56),
-]  # fmt: skip
+    ("SYS_GPU", 19064, 8),
+    ("SYS_SOC", 19064, 48),
+    ("4V0_WIF", 4800, 4),
+    ("VDD_IN", 19072, 168),
+    ("SYS_CPU", 19064, 16),
+    ("SYS_DDR", 19064, 56),
+]
 
 
 @pytest.mark.parametrize(
@@ -350,10 +402,12 @@ def test_the_rails_of_a_nano_have_names_of_their_own_and_are_not_added_to_the_in
 def test_all_six_rails_of_a_board_without_an_input_rail_are_added(read: Read) -> None:
     first = (("GPU", 19000, 10), ("CPU", 19000, 20), ("SOC", 19000, 30))
     second = (("CV", 19000, 40), ("VDDRQ", 19000, 50), ("SYS5V", 5000, 60))
-    _, health = read({
-        **ina3221x(f"{DRIVER}/1-0040/iio:device0", *first),
-        **ina3221x(f"{DRIVER}/1-0041/iio:device1", *second),
-    })  # fmt: skip
+    _, health = read(
+        {
+            **ina3221x(f"{DRIVER}/1-0040/iio:device0", *first),
+            **ina3221x(f"{DRIVER}/1-0041/iio:device1", *second),
+        }
+    )
     assert len(health.rails) == 6
     assert health.power_mw == 19 * 150 + 5 * 60
 

@@ -24,20 +24,35 @@ def problems(folder: Path, rig: str) -> list[str]:
 @pytest.mark.parametrize(
     ("rig", "where", "words"),
     [
-        ("rig: {scheme: simplex, profile: raspberry-pi-9}", "s.yaml:3:33: $.rig.profile:",
-         "there is no board profile `raspberry-pi-9`"),
-        ("rig: {scheme: simplex, profile: raspberry-pi-9}", "$.rig.profile:",
-         "did you mean `raspberry-pi-5`?"),
+        (
+            "rig: {scheme: simplex, profile: raspberry-pi-9}",
+            "s.yaml:3:33: $.rig.profile:",
+            "there is no board profile `raspberry-pi-9`",
+        ),
+        (
+            "rig: {scheme: simplex, profile: raspberry-pi-9}",
+            "$.rig.profile:",
+            "did you mean `raspberry-pi-5`?",
+        ),
         ("rig: {scheme: simplex, profile: ''}", "$.rig.profile:", "there is no board profile ``"),
         ("rig: {scheme: simplex, profile: mine.yaml}", "$.rig.profile:", "there is no file mine.y"),
-        ("rig: {scheme: simplex, nodes: [{name: a, profile: pi}]}", "$.rig.nodes[0].profile:",
-         "there is no board profile `pi`"),
-        ("rig: {scheme: simplex, nodes: [{name: a, profile: ''}]}", "$.rig.nodes[0].profile:",
-         "there is no board profile ``"),
-        ("rig: {scheme: dmr, nodes: [{name: a}, {name: b, profile: ./mine.yaml}]}",
-         "$.rig.nodes[1].profile:", "there is no file mine.yaml"),
+        (
+            "rig: {scheme: simplex, nodes: [{name: a, profile: pi}]}",
+            "$.rig.nodes[0].profile:",
+            "there is no board profile `pi`",
+        ),
+        (
+            "rig: {scheme: simplex, nodes: [{name: a, profile: ''}]}",
+            "$.rig.nodes[0].profile:",
+            "there is no board profile ``",
+        ),
+        (
+            "rig: {scheme: dmr, nodes: [{name: a}, {name: b, profile: ./mine.yaml}]}",
+            "$.rig.nodes[1].profile:",
+            "there is no file mine.yaml",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_profile_that_there_is_not_is_refused_without_a_plant(
     tmp_path: Path, rig: str, where: str, words: str
 ) -> None:
@@ -52,8 +67,9 @@ def test_all_missing_profiles_are_reported_each_once(tmp_path: Path) -> None:
         "{name: c, profile: x}]}",
     )
     assert [problem.split(": ")[1] for problem in found] == [
-        "$.rig.nodes[0].profile", "$.rig.nodes[1].profile",
-    ]  # fmt: skip
+        "$.rig.nodes[0].profile",
+        "$.rig.nodes[1].profile",
+    ]
 
 
 def test_what_is_wrong_in_a_named_profile_is_reported_with_its_line(tmp_path: Path) -> None:

@@ -107,10 +107,12 @@ def test_expectations_too(wanted: str, remedy: str) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("12:30:00", "write 12h30m00s"), ("10_000s", "write 10000s"), ("1,5h", "write 1.5h"),
+        ("12:30:00", "write 12h30m00s"),
+        ("10_000s", "write 10000s"),
+        ("1,5h", "write 1.5h"),
         ("1 000 ms", "write 1000ms"),
     ],
-)  # fmt: skip
+)
 def test_durations_too(text: str, remedy: str) -> None:
     with pytest.raises(ValueError, match="is not a duration") as caught:
         parse_duration_us(text)
@@ -133,9 +135,14 @@ def test_clocks_are_told_in_the_unit_of_their_key(key: str, text: str, remedy: s
 
 def test_what_is_proposed_is_a_number_of_the_same_value() -> None:
     meant = {
-        "1_0.5_0": 10.5, "0x_ff": 255.0, "1.0D-3": 1e-3, "\u22121e3": -1e3,
-        "1.234.567,8": 1234567.8, "1,234,567.8": 1234567.8, ",5": 0.5,
-    }  # fmt: skip
+        "1_0.5_0": 10.5,
+        "0x_ff": 255.0,
+        "1.0D-3": 1e-3,
+        "\u22121e3": -1e3,
+        "1.234.567,8": 1234567.8,
+        "1,234,567.8": 1234567.8,
+        ",5": 0.5,
+    }
     for text, value in meant.items():
         better = rewritten(text)
         assert better is not None and is_plain(better) and float(better) == value

@@ -81,12 +81,20 @@ def test_a_pipe_and_a_socket_are_no_ports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "port",
     [
-        "hwgrep://FT232&n=1", "alt:///dev/ttyUSB0?class=PosixPollSerial",
-        "/dev/ttyUSB0", "/dev/null", "x", "socket://10.0.0.5:4000", "SOCKET://host:65535",
-        "socket://[::1]:4000", "socket://host:1?logging=debug", "spy:///dev/ttyUSB0",
-        "rfc2217://host:4000?ign_set_control&timeout=2.5", "/dev/serial/by-path/pci-0:1.0-port0",
+        "hwgrep://FT232&n=1",
+        "alt:///dev/ttyUSB0?class=PosixPollSerial",
+        "/dev/ttyUSB0",
+        "/dev/null",
+        "x",
+        "socket://10.0.0.5:4000",
+        "SOCKET://host:65535",
+        "socket://[::1]:4000",
+        "socket://host:1?logging=debug",
+        "spy:///dev/ttyUSB0",
+        "rfc2217://host:4000?ign_set_control&timeout=2.5",
+        "/dev/serial/by-path/pci-0:1.0-port0",
     ],
-)  # fmt: skip
+)
 def test_what_may_be_a_port_is_accepted(port: str) -> None:
     (board,) = parse_bench(fresh_text([({"name": "a", "port": port}, "")])).boards
     assert board.port == port

@@ -666,6 +666,7 @@ def test_a_report_of_hundreds_of_problems_shows_twenty_and_keeps_all() -> None:
     lines = str(error).splitlines()
     assert lines[:2] == ["341 problems:", "a.yaml:1:1: $: number 1"]
     assert lines[20:] == [
-        "a.yaml:20:1: $: number 20", "and 321 more; with --json all of them are told",
-    ]  # fmt: skip
+        "a.yaml:20:1: $: number 20",
+        "and 321 more; with --json all of them are told",
+    ]
     assert len(error.problems) == 341

@@ -70,8 +70,10 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (scenario.upsets.one_at_a_time, scenario.upsets.accel) == (False, 1)
     assert (scenario.upsets.events, scenario.upsets.rates) == ((), ())
     assert [(e.metric, e.wanted, e.default) for e in scenario.expectations] == [
-        ("sdc_frames", "== 0", True), ("unresolved", "== 0", True), ("unexplained", "== 0", True),
-    ]  # fmt: skip
+        ("sdc_frames", "== 0", True),
+        ("unresolved", "== 0", True),
+        ("unexplained", "== 0", True),
+    ]
 
 
 def test_nothing_can_be_changed_afterwards() -> None:
@@ -498,9 +500,14 @@ def test_only_emulated_boards_are_hit_all_over_their_memory(board: str) -> None:
 
 @pytest.mark.parametrize(
     ("more", "key"),
-    [("tick: 3", "tick"), ("steps: 3", "steps"), ("pattern: stuck", "pattern"),
-     ("permanent: true", "permanent"), ("sefi: hang", "sefi")],
-)  # fmt: skip
+    [
+        ("tick: 3", "tick"),
+        ("steps: 3", "steps"),
+        ("pattern: stuck", "pattern"),
+        ("permanent: true", "permanent"),
+        ("sefi: hang", "sefi"),
+    ],
+)
 def test_what_has_no_meaning_for_board_memory_is_refused(more: str, key: str) -> None:
     text = with_event(
         f"{{frame: 0, node: a, target: board-ram, {more}}}", "rig: {board: emulated}\n"

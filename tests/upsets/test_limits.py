@@ -32,10 +32,13 @@ def scenario(*events: dict[str, Any], board: str = "process", **keys: Any) -> Sc
     upsets |= keys.pop("upsets", {})
     return Scenario.model_validate(
         {
-            "workload": "attitude", "frames": 40, "rig": {"scheme": "tmr", "board": board},
-            "upsets": upsets, **keys,
+            "workload": "attitude",
+            "frames": 40,
+            "rig": {"scheme": "tmr", "board": board},
+            "upsets": upsets,
+            **keys,
         }
-    )  # fmt: skip
+    )
 
 
 def problems(found: Scenario) -> list[str]:
@@ -67,19 +70,28 @@ def problems(found: Scenario) -> list[str]:
         ({"target": "gpr", "bit": 2112}, "bit", "expected 0 to 2111"),
         ({"target": "vector", "bit": 4096}, "bit", "expected 0 to 4095"),
         ({"target": "state", "bit": 511, "pattern": "adjacent"}, "bit", "expected 0 to 510"),
-        ({"target": "state", "bit": 449, "pattern": {"kind": "adjacent", "width": 64}}, "bit",
-         "expected 0 to 448"),
-        ({"target": "heap", "bit": 1088, "pattern": {"kind": "zero_word", "width": 64}}, "bit",
-         "expected 0 to 1087"),
-        ({"target": "state", "bit": 512, "pattern": {"kind": "random_word", "width": 8}}, "bit",
-         "expected 0 to 511"),
+        (
+            {"target": "state", "bit": 449, "pattern": {"kind": "adjacent", "width": 64}},
+            "bit",
+            "expected 0 to 448",
+        ),
+        (
+            {"target": "heap", "bit": 1088, "pattern": {"kind": "zero_word", "width": 64}},
+            "bit",
+            "expected 0 to 1087",
+        ),
+        (
+            {"target": "state", "bit": 512, "pattern": {"kind": "random_word", "width": 8}},
+            "bit",
+            "expected 0 to 511",
+        ),
         ({"target": "state", "bit": 512, "pattern": "stuck"}, "bit", "expected 0 to 511"),
         ({"target": "link", "bit": 5_000_000}, "bit", "the STEP message to_board has"),
         ({"target": "link", "bit": 5_000_000, "direction": "to_host"}, "bit", "to_host has"),
         ({"target": "checkpoint", "frame": 0}, "frame", "expected frame 1 or later"),
         ({"target": "checkpoint", "at": "1ms", "frame": None}, "at", "expected frame 1 or later"),
     ],
-)  # fmt: skip
+)
 def test_what_no_step_and_no_target_has_is_refused_with_its_range(
     event: dict[str, Any], key: str, says: str
 ) -> None:
@@ -170,10 +182,21 @@ def test_the_limits_are_those_of_the_c_code() -> None:
 
 def hello(**keys: Any) -> Hello:
     values = {
-        "wire_version": 1, "pointer_bits": 64, "cores": 1, "memory_mib": 1, "boot_id": 1,
-        "uptime_us": 0, "targets": frozenset({"gpr", "vector"}), "gpr_count": 17,
-        "vector_bytes": 256, "port": "", "arch": "x86_64", "version": "", "board": "", "serial": "",
-    }  # fmt: skip
+        "wire_version": 1,
+        "pointer_bits": 64,
+        "cores": 1,
+        "memory_mib": 1,
+        "boot_id": 1,
+        "uptime_us": 0,
+        "targets": frozenset({"gpr", "vector"}),
+        "gpr_count": 17,
+        "vector_bytes": 256,
+        "port": "",
+        "arch": "x86_64",
+        "version": "",
+        "board": "",
+        "serial": "",
+    }
     return Hello(**{**values, **keys})
 
 
@@ -203,12 +226,12 @@ def test_more_instructions_than_the_board_executes_are_refused_after_the_calibra
 
 def test_no_upset_is_drawn_further_behind_a_tick_than_the_step_goes() -> None:
     rates = {"rates": [{"target": "gpr", "per_s": 5000, "steps_max": 1000}]}
-    injector = UpsetPlanner(
+    planner = UpsetPlanner(
         scenario(upsets=rates), next(w for w in workloads() if w.name == "attitude")
     )
     reach = [5000, 900, 700, 400, 200, 80, 8]
-    injector.reach = {"a": reach}
-    plans = [p for frame in range(40) for p in injector.due(frame, settled=True)]
+    planner.reach = {"a": reach}
+    plans = [p for frame in range(40) for p in planner.due(frame, settled=True)]
     mine = [p for p in plans if p.node == "a"]
     assert len(mine) > 500
     assert all(p.steps <= reach[p.tick] for p in mine)
@@ -218,9 +241,9 @@ def test_no_upset_is_drawn_further_behind_a_tick_than_the_step_goes() -> None:
 
 def test_no_checkpoint_is_drawn_to_be_hit_before_there_is_one() -> None:
     rates = {"rates": [{"targets": ["checkpoint"], "per_s": 1000}]}
-    injector = UpsetPlanner(scenario(upsets=rates), workloads()[0])
-    assert injector.due(0, settled=True) == []
-    assert injector.due(1, settled=True) != []
+    planner = UpsetPlanner(scenario(upsets=rates), workloads()[0])
+    assert planner.due(0, settled=True) == []
+    assert planner.due(1, settled=True) != []
 
 
 def run(found: Scenario, path: Path) -> list[Any]:

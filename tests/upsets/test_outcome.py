@@ -89,9 +89,15 @@ class Story:
         """An upset in the coming frame."""
         self.count += 1
         plan = UpsetPlan(
-            self.frame, node, target, kind, "story", self.count, hold_frames=hold,
+            self.frame,
+            node,
+            target,
+            kind,
+            "story",
+            self.count,
+            hold_frames=hold,
             permanent=permanent,
-        )  # fmt: skip
+        )
         upset = Upset(plan, state=state, verified=True, changed=True, effect=effect)
         upset.boot = boot
         self.c.injected(upset)
@@ -313,11 +319,17 @@ def struck_later(target: str, frames_later: int, kind: str = "bit") -> tuple[Sto
 @pytest.mark.parametrize(
     ("target", "kind", "frames_later"),
     [
-        ("text", "bit", 1), ("text", "bit", 71), ("state", "stuck", 71), ("board-ram", "bit", 71),
-        ("agent", "bit", 1), ("agent", "bit", 71),
-        ("stack", "bit", 1), ("gpr", "bit", 1), ("vector", "bit", 1),
+        ("text", "bit", 1),
+        ("text", "bit", 71),
+        ("state", "stuck", 71),
+        ("board-ram", "bit", 71),
+        ("agent", "bit", 1),
+        ("agent", "bit", 71),
+        ("stack", "bit", 1),
+        ("gpr", "bit", 1),
+        ("vector", "bit", 1),
     ],
-)  # fmt: skip
+)
 def test_what_still_lies_in_the_node_may_strike_later(
     target: str, kind: str, frames_later: int
 ) -> None:
@@ -331,11 +343,21 @@ def test_what_still_lies_in_the_node_may_strike_later(
 @pytest.mark.parametrize(
     ("target", "frames_later"),
     [
-        ("stack", 2), ("gpr", 2), ("vector", 2), ("stack", 71), ("heap", 1), ("state", 1),
-        ("input", 1), ("output", 1), ("checkpoint", 1), ("check-bits", 1), ("link", 1), ("cpu", 1),
+        ("stack", 2),
+        ("gpr", 2),
+        ("vector", 2),
+        ("stack", 71),
+        ("heap", 1),
+        ("state", 1),
+        ("input", 1),
+        ("output", 1),
+        ("checkpoint", 1),
+        ("check-bits", 1),
+        ("link", 1),
+        ("cpu", 1),
         ("board", 1),
     ],
-)  # fmt: skip
+)
 def test_a_settled_upset_of_which_nothing_is_left_keeps_its_outcome(
     target: str, frames_later: int
 ) -> None:
@@ -416,16 +438,27 @@ def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
 @pytest.mark.parametrize(
     ("target", "kind", "shown", "explained"),
     [
-        ("link", "drop", LATE, True), ("link", "drop", MUTE, True), ("link", "drop", WRONG, False),
-        ("link", "drop", CRASH, False), ("link", "drop", UNPLUGGED, False),
-        ("cpu", "hang", HANG, True), ("cpu", "hang", LATE, True), ("cpu", "crash", CRASH, True),
-        ("cpu", "reset", REBOOT, True), ("cpu", "reset", UNPLUGGED, True),
-        ("cpu", "crash", GONE, False), ("board", "power_loss", GONE, True),
-        ("board", "power_loss", UNPLUGGED, True), ("board", "power_loss", MUTE, True),
-        ("board", "power_loss", REBOOT, True), ("state", "bit", LATE, False),
-        ("stack", "bit", LATE, True), ("stack", "bit", REBOOT, True), ("state", "bit", HANG, True),
+        ("link", "drop", LATE, True),
+        ("link", "drop", MUTE, True),
+        ("link", "drop", WRONG, False),
+        ("link", "drop", CRASH, False),
+        ("link", "drop", UNPLUGGED, False),
+        ("cpu", "hang", HANG, True),
+        ("cpu", "hang", LATE, True),
+        ("cpu", "crash", CRASH, True),
+        ("cpu", "reset", REBOOT, True),
+        ("cpu", "reset", UNPLUGGED, True),
+        ("cpu", "crash", GONE, False),
+        ("board", "power_loss", GONE, True),
+        ("board", "power_loss", UNPLUGGED, True),
+        ("board", "power_loss", MUTE, True),
+        ("board", "power_loss", REBOOT, True),
+        ("state", "bit", LATE, False),
+        ("stack", "bit", LATE, True),
+        ("stack", "bit", REBOOT, True),
+        ("state", "bit", HANG, True),
     ],
-)  # fmt: skip
+)
 def test_an_open_upset_explains_what_it_can_have_caused(
     target: str, kind: str, shown: NodeResult, explained: bool
 ) -> None:
@@ -640,9 +673,22 @@ def test_a_node_that_still_does_not_vote_at_the_end_is_degraded() -> None:
 
 def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
     report = Report(
-        id=1, state="failed", verified=False, changed=False, persisted=False, detail=-9, frame=4,
-        tick=3, steps=2, at_us=17, pc_offset=None, bit=5, space=64, before=b"\0", after=b"\0",
-    )  # fmt: skip
+        id=1,
+        state="failed",
+        verified=False,
+        changed=False,
+        persisted=False,
+        detail=-9,
+        frame=4,
+        tick=3,
+        steps=2,
+        at_us=17,
+        pc_offset=None,
+        bit=5,
+        space=64,
+        before=b"\0",
+        after=b"\0",
+    )
     u = Upset(UpsetPlan(4, "a", "state", "bit", "story", 1))
     u.take(report)
     assert (u.state, u.detail, u.injected) == ("failed", "status -9", False)

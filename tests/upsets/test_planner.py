@@ -37,10 +37,10 @@ WORK: Workload = workload("infer")
 
 def plan(s: Scenario) -> list[UpsetPlan]:
     """Every upset of a run."""
-    injector = UpsetPlanner(s, workload(s.workload))
+    planner = UpsetPlanner(s, workload(s.workload))
     out: list[UpsetPlan] = []
-    while (frame := injector.next_frame) is not None:
-        out += injector.due(frame, settled=True)
+    while (frame := planner.next_frame) is not None:
+        out += planner.due(frame, settled=True)
     return out
 
 
@@ -244,16 +244,27 @@ def test_rates_move_no_events_and_come_after_them() -> None:
 
 def test_what_an_event_says_is_planned() -> None:
     events = [
-        {"frame": 1, "node": "c", "target": "state", "bit": 77, "tick": 3,
-         "pattern": {"kind": "random_word", "width": 16, "value": 999}},
-        {"frame": 2, "node": "a", "target": "output", "pattern": {"kind": "stuck", "value": 0},
-         "hold_frames": 4},
+        {
+            "frame": 1,
+            "node": "c",
+            "target": "state",
+            "bit": 77,
+            "tick": 3,
+            "pattern": {"kind": "random_word", "width": 16, "value": 999},
+        },
+        {
+            "frame": 2,
+            "node": "a",
+            "target": "output",
+            "pattern": {"kind": "stuck", "value": 0},
+            "hold_frames": 4,
+        },
         {"frame": 3, "node": "a", "target": "state", "pattern": "stuck", "permanent": True},
         {"frame": 4, "node": "b", "target": "gpr", "tick": 2, "steps": 30},
         {"frame": 5, "node": "b", "target": "cpu", "sefi": "hang", "us": 15},
         {"frame": 6, "node": "b", "target": "link", "noise": "truncate", "direction": "to_host"},
         {"frame": 7, "node": "b", "target": "board", "returns_after_frames": 9},
-    ]  # fmt: skip
+    ]
     word, held, damaged, register, hang, noise, power = plan(scenario(upsets={"events": events}))
     assert (word.bit, word.tick, word.kind) == (77, 3, "random_word")
     assert (word.width, word.value) == (16, 999)
@@ -270,11 +281,13 @@ def test_needed_targets_are_those_that_boards_must_be_able_to_hit() -> None:
     s = rated(
         {"targets": ["gpr", "link"], "per_s": 1, "nodes": ["b"]},
         {"targets": "state", "per_s": 1},
-        upsets={"events": [
-            {"frame": 1, "node": "a", "target": "cpu", "sefi": "hang"},
-            {"frame": 1, "node": "c", "target": "board"},
-        ]},
-    )  # fmt: skip
+        upsets={
+            "events": [
+                {"frame": 1, "node": "a", "target": "cpu", "sefi": "hang"},
+                {"frame": 1, "node": "c", "target": "board"},
+            ]
+        },
+    )
     assert needed_targets(s) == {"a": {"cpu", "state"}, "b": {"gpr", "state"}, "c": {"state"}}
 
 
@@ -295,11 +308,11 @@ def all_at_once(s: Scenario) -> Scenario:
     return s.model_copy(update={"upsets": s.upsets.model_copy(update={"one_at_a_time": False})})
 
 
-def drive(injector: UpsetPlanner, first: int, end: int, busy: set[int]) -> list[UpsetPlan]:
+def drive(planner: UpsetPlanner, first: int, end: int, busy: set[int]) -> list[UpsetPlan]:
     """Ask for frames as the loop does; in `busy` ones the rig still recovers."""
     out = []
     for frame in range(first, end):
-        due = injector.due(frame, frame not in busy)
+        due = planner.due(frame, frame not in busy)
         assert len(due) <= 1
         out += due
     return out
@@ -309,34 +322,34 @@ def test_held_back_upsets_come_one_by_one_in_their_order_when_the_rig_has_settle
     s = one_at_a_time()
     rng = random.Random(4)
     busy = {f for f in range(2000) if rng.random() < 0.4}
-    injector = UpsetPlanner(s, WORK)
-    got = drive(injector, 0, 2000, busy)
+    planner = UpsetPlanner(s, WORK)
+    got = drive(planner, 0, 2000, busy)
     assert not busy & {p.frame for p in got}
     assert [p.id for p in got] == list(range(1, len(got) + 1))
     wanted = plan(all_at_once(s))
     assert [p._replace(frame=0) for p in got] == [p._replace(frame=0) for p in wanted[: len(got)]]
     assert all(g.frame >= w.frame for g, w in zip(got, wanted, strict=False))
-    assert injector.held_back == len(wanted) - len(got)
+    assert planner.held_back == len(wanted) - len(got)
 
 
 def test_what_never_got_its_turn_is_counted_as_held_back() -> None:
-    injector = UpsetPlanner(one_at_a_time(20), WORK)
-    assert drive(injector, 0, 20, set(range(20))) == []
-    assert injector.held_back == len(plan(all_at_once(one_at_a_time(20))))
-    assert injector.held_back >= 6 and injector.numbered == 0
+    planner = UpsetPlanner(one_at_a_time(20), WORK)
+    assert drive(planner, 0, 20, set(range(20))) == []
+    assert planner.held_back == len(plan(all_at_once(one_at_a_time(20))))
+    assert planner.held_back >= 6 and planner.numbered == 0
 
 
 def test_an_upset_that_is_held_back_may_fall_due_in_every_next_frame() -> None:
     events = [{"frame": 3, "node": n, "target": "state"} for n in "ab"]
     s = scenario(upsets={"events": events, "one_at_a_time": True})
-    injector = UpsetPlanner(s, WORK)
-    assert injector.next_frame == 3
-    assert injector.due(3, settled=False) == []
-    assert injector.next_frame == 3
-    assert [p.node for p in injector.due(40, settled=True)] == ["a"]
-    assert injector.next_frame == 3
-    assert [(p.node, p.frame) for p in injector.due(41, settled=True)] == [("b", 41)]
-    assert injector.next_frame is None
+    planner = UpsetPlanner(s, WORK)
+    assert planner.next_frame == 3
+    assert planner.due(3, settled=False) == []
+    assert planner.next_frame == 3
+    assert [p.node for p in planner.due(40, settled=True)] == ["a"]
+    assert planner.next_frame == 3
+    assert [(p.node, p.frame) for p in planner.due(41, settled=True)] == [("b", 41)]
+    assert planner.next_frame is None
 
 
 @pytest.mark.parametrize("at", [1, 4, 137, 1999])
@@ -350,8 +363,8 @@ def test_skipping_is_the_same_as_having_run(at: int, single: bool) -> None:
     whole = UpsetPlanner(s, WORK)
     later = UpsetPlanner(s, WORK)
 
-    def ask(injector: UpsetPlanner, first: int, end: int) -> list[UpsetPlan]:
-        return [p for f in range(first, end) for p in injector.due(f, f not in busy)]
+    def ask(planner: UpsetPlanner, first: int, end: int) -> list[UpsetPlan]:
+        return [p for f in range(first, end) for p in planner.due(f, f not in busy)]
 
     ask(whole, 0, at)
     later.skip(at, whole.numbered)
@@ -361,14 +374,14 @@ def test_skipping_is_the_same_as_having_run(at: int, single: bool) -> None:
 
 
 def test_nothing_is_planned_behind_the_end() -> None:
-    injector = UpsetPlanner(rated({"targets": "state", "per_s": 50}, frames=50), WORK)
+    planner = UpsetPlanner(rated({"targets": "state", "per_s": 50}, frames=50), WORK)
     last = 0
-    while injector.next_frame is not None:
-        last = injector.next_frame
-        assert injector.due(last, settled=True)
+    while planner.next_frame is not None:
+        last = planner.next_frame
+        assert planner.due(last, settled=True)
     assert 40 < last < 50
 
 
 def test_without_upsets_nothing_ever_falls_due() -> None:
-    injector = UpsetPlanner(scenario(), WORK)
-    assert injector.next_frame is None and injector.due(10**9, settled=True) == []
+    planner = UpsetPlanner(scenario(), WORK)
+    assert planner.next_frame is None and planner.due(10**9, settled=True) == []

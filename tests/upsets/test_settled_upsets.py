@@ -31,9 +31,13 @@ def run(path: Path, kill: str) -> tuple[list[Any], list[Any]]:
     """The upsets and anomalies of a run in which the agent of node `kill` is killed."""
     path.mkdir()
     scenario = Scenario.model_validate(
-        {"workload": "attitude", "frames": 130, "rig": {"scheme": "tmr", "board": "process"},
-         "upsets": {"events": events()}}
-    )  # fmt: skip
+        {
+            "workload": "attitude",
+            "frames": 130,
+            "rig": {"scheme": "tmr", "board": "process"},
+            "upsets": {"events": events()},
+        }
+    )
     killed = []
 
     def stop() -> bool:

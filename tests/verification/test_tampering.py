@@ -191,8 +191,9 @@ def test_the_record_digest_alone_sees_a_change_in_every_column(table: str) -> No
             db.execute("PRAGMA ignore_check_constraints=1")
             db.execute(f"UPDATE {table} SET {column}={CHANGED[type_].format(column)}")
             assert [what for what, _, _ in difference(before, seal_of(db))] == [
-                f"table `{table}`", "record digest",
-            ]  # fmt: skip
+                f"table `{table}`",
+                "record digest",
+            ]
             db.execute("ROLLBACK TO one")
         assert not list(difference(before, seal_of(db)))
 
@@ -269,9 +270,11 @@ def test_junit_is_covered(failed: Path, tmp_path: Path) -> None:
     path = copy / "junit.xml"
     text = path.read_text()
     for old, new in (
-        ('failures="1"', 'failures="0"'), ("<failure", "<skipped"), ("tampered", "other"),
+        ('failures="1"', 'failures="0"'),
+        ("<failure", "<skipped"),
+        ("tampered", "other"),
         ("</testsuite>", "<testcase/></testsuite>"),
-    ):  # fmt: skip
+    ):
         assert old in text
         path.write_text(text.replace(old, new, 1))
         assert not verified(copy).ok, old
@@ -414,12 +417,15 @@ def test_another_seed_is_refused_by_the_golden_run(honest: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "change", ["DELETE FROM meta WHERE key='outcome'",
-               "UPDATE meta SET value='fai' WHERE key='outcome'",
-               "UPDATE meta SET value='running' WHERE key='outcome'",
-               "UPDATE meta SET value='error' WHERE key='outcome'",
-               "UPDATE meta SET value='' WHERE key='outcome'"]
-)  # fmt: skip
+    "change",
+    [
+        "DELETE FROM meta WHERE key='outcome'",
+        "UPDATE meta SET value='fai' WHERE key='outcome'",
+        "UPDATE meta SET value='running' WHERE key='outcome'",
+        "UPDATE meta SET value='error' WHERE key='outcome'",
+        "UPDATE meta SET value='' WHERE key='outcome'",
+    ],
+)
 def test_an_ended_run_cannot_be_called_unfinished(
     failed: Path, tmp_path: Path, change: str
 ) -> None:
@@ -466,10 +472,13 @@ def test_the_record_of_a_killed_run_says_what_was_verified(tmp_path: Path) -> No
 
 def test_an_old_record_is_verified_as_far_as_it_can_be(honest: Path, tmp_path: Path) -> None:
     found = after(
-        honest, tmp_path,
+        honest,
+        tmp_path,
         "DELETE FROM meta WHERE key IN ('seal', 'reports')",
-        "DROP TABLE upsets_at_snapshot", "DROP TABLE snapshot_states", "PRAGMA user_version=1",
-    )  # fmt: skip
+        "DROP TABLE upsets_at_snapshot",
+        "DROP TABLE snapshot_states",
+        "PRAGMA user_version=1",
+    )
     assert any("written by an older hil" in line for line in found.not_covered)
     assert found.record_digest == ""
 

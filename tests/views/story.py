@@ -46,16 +46,23 @@ class Story:
         self.names = [chr(ord("a") + i) for i in range(nodes)]
         scheme = {1: "simplex", 2: "dmr", 3: "tmr"}.get(nodes, f"{nodes}mr")
         content = {
-            "name": "story", "workload": "infer", "seed": 7, "frames": frames, "frame_ms": 100.0,
-            "pace": "realtime", "rig": {"scheme": scheme}, "upsets": {"accel": 1.0},
+            "name": "story",
+            "workload": "infer",
+            "seed": 7,
+            "frames": frames,
+            "frame_ms": 100.0,
+            "pace": "realtime",
+            "rig": {"scheme": scheme},
+            "upsets": {"accel": 1.0},
             **scenario,
-        }  # fmt: skip
+        }
         meta = {"scenario": content, "seed": 7, "outcome": "running"}
         self.writer = TimelessWriter.create(path, meta)
         for index, name in enumerate(self.names):
             port = f"/dev/ttyUSB{index}"
-            self.writer.node(index, {"name": name, "board": "serial", "port": port,
-                                     "model": "Raspberry Pi 4"})  # fmt: skip
+            self.writer.node(
+                index, {"name": name, "board": "serial", "port": port, "model": "Raspberry Pi 4"}
+            )
         rig = content["rig"]
         unvoted = rig.get("unvoted_output") if isinstance(rig, dict) else None
         self.fail_silent = unvoted in ("nothing", "hold")
@@ -145,11 +152,24 @@ class Story:
             health = Health(
                 uptime_us=self.frame * 100_000 + 10**6,
                 cpu_temp_mc=int(self.temperatures[name] * 1000),
-                clock_khz=1_500_000, throttled=self.throttled.get(name, 0), rss_kib=3072,
-                free_mib=612, steps=self.steps[name], crashes=0, hangs=0, restarts=0,
-                corrected=self.corrected[name], uncorrected=0, rx_bytes=0, rx_frames=0,
-                rx_errors=0, tx_bytes=0, tx_frames=0, duplicates=0, rails=self.rails.get(name, ()),
-            )  # fmt: skip
+                clock_khz=1_500_000,
+                throttled=self.throttled.get(name, 0),
+                rss_kib=3072,
+                free_mib=612,
+                steps=self.steps[name],
+                crashes=0,
+                hangs=0,
+                restarts=0,
+                corrected=self.corrected[name],
+                uncorrected=0,
+                rx_bytes=0,
+                rx_frames=0,
+                rx_errors=0,
+                tx_bytes=0,
+                tx_frames=0,
+                duplicates=0,
+                rails=self.rails.get(name, ()),
+            )
             trip = 900 + 50 * index + 200 * (self.frame // 10 % 5)
             self.writer.health(self.frame, index, health, trip)
             sent = self.frame + 40
@@ -160,14 +180,24 @@ class Story:
     def upset(self, node: str, target: str = "output", **more: Any) -> Story:
         """An upset in the frame that comes next."""
         self._upsets += 1
-        plan = UpsetPlan(self.frame, node, target, more.pop("kind", "bit"), "event",
-                       id=self._upsets, tick=14)  # fmt: skip
+        plan = UpsetPlan(
+            self.frame, node, target, more.pop("kind", "bit"), "event", id=self._upsets, tick=14
+        )
         told = {
-            "state": "injected", "verified": True, "changed": True, "tick": 14, "bit": 3,
-            "space": 384, "before": b"\0", "after": b"\x08", "effect": "sdc",
-            "outcome": "corrected", "detected_frame": self.frame, "resolved_frame": self.frame,
+            "state": "injected",
+            "verified": True,
+            "changed": True,
+            "tick": 14,
+            "bit": 3,
+            "space": 384,
+            "before": b"\0",
+            "after": b"\x08",
+            "effect": "sdc",
+            "outcome": "corrected",
+            "detected_frame": self.frame,
+            "resolved_frame": self.frame,
             **more,
-        }  # fmt: skip
+        }
         self.writer.upset(Upset(plan, **told))
         return self
 
@@ -183,12 +213,30 @@ class Story:
             self.out.discard(node)
         return self
 
-    def repair(self, node: str, action: str, *, ok: bool = True, cause: str = "dissent",
-               detail: str = "", us: int = 1800, damage: bool = False) -> Story:  # fmt: skip
+    def repair(
+        self,
+        node: str,
+        action: str,
+        *,
+        ok: bool = True,
+        cause: str = "dissent",
+        detail: str = "",
+        us: int = 1800,
+        damage: bool = False,
+    ) -> Story:
         found = (Damage(256, b"\x10" + bytes(255), bytes(256), 1),) if damage else ()
-        self.writer.repair(max(0, self.frame - 1), node, action, cause, ok=ok, detail=detail,
-                           chunks=len(found), bytes_moved=256 * len(found), duration_wall_us=us,
-                           damage=found)  # fmt: skip
+        self.writer.repair(
+            max(0, self.frame - 1),
+            node,
+            action,
+            cause,
+            ok=ok,
+            detail=detail,
+            chunks=len(found),
+            bytes_moved=256 * len(found),
+            duration_wall_us=us,
+            damage=found,
+        )
         return self
 
     def outvoted(self, node: str) -> Story:
@@ -204,8 +252,9 @@ class Story:
         self.differ(**{node: "silent"})
         self.move(node, "voting", "suspect", "power_cycle", cause="silent")
         self.repair(node, "power_cycle", ok=False, cause="silent", detail="it has no power")
-        return self.move(node, "power_cycle", "isolated",
-                         cause="power_cycle failed; nothing is left to try")  # fmt: skip
+        return self.move(
+            node, "power_cycle", "isolated", cause="power_cycle failed; nothing is left to try"
+        )
 
     def anomaly(self, node: str) -> Story:
         self.writer.anomaly(Anomaly(self.frame, node, "crash", "its agent said nothing"))
@@ -219,8 +268,19 @@ class Story:
             lat, lon = 51.6 * math.sin(angle), (k * 1.8 + 200) % 360 - 180
             light = 1.0 if k % 190 < 120 else 0.0
             saa = -45 < lat < -10 and -80 < lon < 20
-            rows.append((k * 30_000_000, lat, lon, 420.0, light, 12.0, 500.0 if saa else 0.2,
-                         int(saa), "kiruna" if 40 <= k % 190 < 60 else ""))  # fmt: skip
+            rows.append(
+                (
+                    k * 30_000_000,
+                    lat,
+                    lon,
+                    420.0,
+                    light,
+                    12.0,
+                    500.0 if saa else 0.2,
+                    int(saa),
+                    "kiruna" if 40 <= k % 190 < 60 else "",
+                )
+            )
         self.writer.orbit(rows)
         return self
 
@@ -230,15 +290,31 @@ class Story:
         temps = '{"panels": 61.5, "battery": 14.0}'
         self.writer.plant(
             (t_us, self.frame, 1.0, 0.2, 15.8, 92.0, 78.0, 14.0, soc, 0, temps),
-            [(t_us, name, "full", 1.0, 5.5, temperatures.get(name, 55.0), 0, 10.0,
-              '{"seu": 2.5, "sefi": 0.1}') for name in self.names],
-        )  # fmt: skip
+            [
+                (
+                    t_us,
+                    name,
+                    "full",
+                    1.0,
+                    5.5,
+                    temperatures.get(name, 55.0),
+                    0,
+                    10.0,
+                    '{"seu": 2.5, "sefi": 0.1}',
+                )
+                for name in self.names
+            ],
+        )
         return self
 
     def end(self, outcome: str = "pass", *, met: bool = True) -> Story:
         """The run is over."""
-        expectation = {"metric": "sdc_escaped", "wanted": "== 0", "measured": 0 if met else 2,
-                       "ok": met}  # fmt: skip
+        expectation = {
+            "metric": "sdc_escaped",
+            "wanted": "== 0",
+            "measured": 0 if met else 2,
+            "ok": met,
+        }
         self.writer.meta("result", {"outcome": outcome, "expectations": [expectation]})
         self.writer.meta("outcome", outcome)
         return self

@@ -85,8 +85,12 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_the_phase_of_the_orbit_has_its_own_limits() -> None:
-    b = Book({("soc", ""): Limit(yellow_low=0.5, persistence=1),
-              ("soc", "eclipse"): Limit(yellow_low=0.3, persistence=1)})  # fmt: skip
+    b = Book(
+        {
+            ("soc", ""): Limit(yellow_low=0.5, persistence=1),
+            ("soc", "eclipse"): Limit(yellow_low=0.3, persistence=1),
+        }
+    )
     assert b.sample(0, "soc", "", 0.4, "eclipse") is GOOD
     assert b.sample(1, "soc", "", 0.4, "sun") is WARN
     assert b.sample(2, "soc", "", 0.4, "") is WARN
@@ -111,8 +115,10 @@ def test_limits_of_a_scenario_replace_the_defaults() -> None:
     assert found["cpu_temp_c", ""] == DEFAULTS["cpu_temp_c", ""]
 
 
-@pytest.mark.parametrize("told", [{}, {"alarms": None}, {"alarms": {"soc": None}},
-                                  {"alarms": {"nonsense": {"red_high": 1}}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "told",
+    [{}, {"alarms": None}, {"alarms": {"soc": None}}, {"alarms": {"nonsense": {"red_high": 1}}}],
+)
 def test_what_makes_no_sense_is_left_out(told: dict[str, object]) -> None:
     assert limits_of(told) == DEFAULTS
 

@@ -18,28 +18,45 @@ from hil.verification.replay import tally
 from hil.views.screen.model.scene import Gather
 
 SAME_BIT = [
-    {"frame": frame, "node": node, "target": "output", "bit": 3, "pattern": "stuck",
-     "hold_frames": 40}
+    {
+        "frame": frame,
+        "node": node,
+        "target": "output",
+        "bit": 3,
+        "pattern": "stuck",
+        "hold_frames": 40,
+    }
     for frame, node in ((100, "a"), (110, "b"))
-]  # fmt: skip
+]
 """Two nodes differ, are rolled back in vain, agree on a wrong output, and differ again."""
 
 ALONE = [
-    {"frame": 20, "node": "b", "target": "board", "action": "power_loss",
-     "returns_after_frames": 20},
+    {
+        "frame": 20,
+        "node": "b",
+        "target": "board",
+        "action": "power_loss",
+        "returns_after_frames": 20,
+    },
     {"frame": 30, "node": "a", "target": "state", "bit": 77, "tick": 0},
-]  # fmt: skip
+]
 """The one that was alone goes back to what both agreed on, before the other is healed from it."""
 
 
 def run(events: list[dict[str, Any]], out: Path) -> RunResult:
     return Loop(
         Scenario.model_validate(
-            {"workload": "attitude", "seed": 3, "frames": 200, "expect": "none",
-             "rig": {"scheme": "dmr", "board": "inproc"}, "upsets": {"events": events}}
+            {
+                "workload": "attitude",
+                "seed": 3,
+                "frames": 200,
+                "expect": "none",
+                "rig": {"scheme": "dmr", "board": "inproc"},
+                "upsets": {"events": events},
+            }
         ),
         out,
-    ).run()  # fmt: skip
+    ).run()
 
 
 @pytest.mark.parametrize("events", [SAME_BIT, ALONE])

@@ -29,19 +29,24 @@ def scene(*nodes: NodeFacts, **more: object) -> Scene:
 
 
 def alarm(level: Level, latched: Level, *, acknowledged: bool = False) -> Alarm:
-    return Alarm("soc", "", level, latched, 40, "battery charge 0.1 < 0.2",
-                 acknowledged=acknowledged)  # fmt: skip
+    return Alarm(
+        "soc", "", level, latched, 40, "battery charge 0.1 < 0.2", acknowledged=acknowledged
+    )
 
 
 @pytest.mark.parametrize(
     ("voting", "of", "mode", "margin", "level"),
     [
-        (7, 7, "7MR", 3, Level.GOOD), (5, 7, "5MR", 2, Level.WARN), (4, 7, "4MR", 1, Level.WARN),
-        (3, 3, "TMR", 1, Level.GOOD), (2, 3, "DMR", 0, Level.WARN),
-        (1, 3, "SIMPLEX", 0, Level.WARN), (0, 3, "NONE", 0, Level.BAD),
+        (7, 7, "7MR", 3, Level.GOOD),
+        (5, 7, "5MR", 2, Level.WARN),
+        (4, 7, "4MR", 1, Level.WARN),
+        (3, 3, "TMR", 1, Level.GOOD),
+        (2, 3, "DMR", 0, Level.WARN),
+        (1, 3, "SIMPLEX", 0, Level.WARN),
+        (0, 3, "NONE", 0, Level.BAD),
         (1, 1, "SIMPLEX", 0, Level.GOOD),
     ],
-)  # fmt: skip
+)
 def test_redundancy(voting: int, of: int, mode: str, margin: int, level: Level) -> None:
     nodes = [node(i, "voting" if i < voting else "isolated") for i in range(of)]
     found = health.redundancy(scene(*nodes))
@@ -66,8 +71,9 @@ def test_a_wrong_output_is_worse_than_everything_else() -> None:
     assert "wrong output" in found.why
 
 
-@pytest.mark.parametrize(("kind", "why"), [("no_majority", "no majority"),
-                                           ("no_quorum", "no node is heard")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "why"), [("no_majority", "no majority"), ("no_quorum", "no node is heard")]
+)
 def test_no_output_is_failing(kind: str, why: str) -> None:
     found = health.health(scene(vote=replace(AGREED, kind=kind, delivered=False, correct=False)))
     assert found.word == "FAILING" and why in found.why
@@ -86,8 +92,11 @@ def test_one_that_comes_back_is_yellow_only() -> None:
 
 
 def test_the_worst_and_oldest_of_several_is_named() -> None:
-    nodes = (node(0, "restart", began_frame=90), node(1, "isolated", began_frame=80),
-             node(2, "isolated", began_frame=20))  # fmt: skip
+    nodes = (
+        node(0, "restart", began_frame=90),
+        node(1, "isolated", began_frame=80),
+        node(2, "isolated", began_frame=20),
+    )
     found = health.health(scene(*nodes))
     assert found.why == "c isolated, also a b"
 
@@ -153,20 +162,33 @@ FAILED = {"metric": "unresolved", "wanted": "== 0", "measured": 9, "ok": False}
     ("result", "why"),
     [
         ({"outcome": "pass", "expectations": [MET]}, "PASS: 1 of 1 expectations met"),
-        ({"outcome": "fail", "expectations": [FAILED, MET]},
-         "FAIL: unresolved == 0, measured 9: 1 of 2 expectations met"),
-        ({"outcome": "untested", "expectations": [MET]},
-         "UNTESTED: `expect: none`: nothing was tested"),
-        ({"outcome": "aborted", "expectations": [MET], "frames": 6, "aborted_by": "ann"},
-         "ABORTED: ended by ann after 6 of 10,000 frames"),
-        ({"outcome": "error", "expectations": [MET], "lost_boards": [{"node": "b"}]},
-         "ERROR: the board of node b lost, and not back at the end"),
-        ({"outcome": "error", "expectations": [FAILED],
-          "lost_boards": [{"node": "a"}, {"node": "b"}]},
-         "ERROR: the boards of nodes a, b lost, and not back at the end: unresolved == 0, "
-         "measured 9"),
+        (
+            {"outcome": "fail", "expectations": [FAILED, MET]},
+            "FAIL: unresolved == 0, measured 9: 1 of 2 expectations met",
+        ),
+        (
+            {"outcome": "untested", "expectations": [MET]},
+            "UNTESTED: `expect: none`: nothing was tested",
+        ),
+        (
+            {"outcome": "aborted", "expectations": [MET], "frames": 6, "aborted_by": "ann"},
+            "ABORTED: ended by ann after 6 of 10,000 frames",
+        ),
+        (
+            {"outcome": "error", "expectations": [MET], "lost_boards": [{"node": "b"}]},
+            "ERROR: the board of node b lost, and not back at the end",
+        ),
+        (
+            {
+                "outcome": "error",
+                "expectations": [FAILED],
+                "lost_boards": [{"node": "a"}, {"node": "b"}],
+            },
+            "ERROR: the boards of nodes a, b lost, and not back at the end: unresolved == 0, "
+            "measured 9",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decided(
     result: dict[str, Any], why: str, tmp_path: Path
 ) -> None:

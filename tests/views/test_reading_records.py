@@ -171,7 +171,10 @@ def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None
                 assert cell.mark is StripMark.NONE
             elif inside:
                 assert (cell.mark, cell.frame, cell.notable) == (
-                    StripMark.OUTVOTED, inside[0], len(inside))  # fmt: skip
+                    StripMark.OUTVOTED,
+                    inside[0],
+                    len(inside),
+                )
             else:
                 assert cell.mark is StripMark.AGREED
         totals = ledger.totals(head)
@@ -205,8 +208,13 @@ def test_the_past_is_shown_as_it_was(tmp_path: Path) -> None:
         story.agree(5).move("b", "reintegrating", "voting", cause="agreed again").agree(20)
     gather = Gather(opened(tmp_path))
     states = {frame: gather.scene(frame).nodes[1].state for frame in (29, 30, 69, 72, 80)}
-    assert states == {29: "voting", 30: "isolated", 69: "isolated", 72: "reintegrating",
-                      80: "voting"}  # fmt: skip
+    assert states == {
+        29: "voting",
+        30: "isolated",
+        69: "isolated",
+        72: "reintegrating",
+        80: "voting",
+    }
     then = gather.scene(60).nodes[1]
     assert (then.began_frame, then.began_cause, then.heard_frame) == (30, "silent", 29)
     assert then.upset == "upset #1 board power loss"
@@ -256,8 +264,11 @@ def test_alarms_follow_the_record(tmp_path: Path) -> None:
     # Wrong outputs now and then are one failure: it is over when there was none for a second.
     assert all_of(watch, 105)["wrong output", ""] is Level.BAD
     later = all_of(watch, source.last)
-    assert later == {hot: Level.GOOD, ("isolated", "c"): Level.BAD,
-                     ("wrong output", ""): Level.GOOD}  # fmt: skip
+    assert later == {
+        hot: Level.GOOD,
+        ("isolated", "c"): Level.BAD,
+        ("wrong output", ""): Level.GOOD,
+    }
     assert watch.acknowledge() == 3
     assert all_of(watch, source.last) == {("isolated", "c"): Level.BAD}
     # Looking back and forth again does not undo it.
@@ -398,14 +409,18 @@ def test_a_decision_down_to_the_bit(tmp_path: Path) -> None:
     found = decision(opened(tmp_path), 7)
     assert found.notable and found.vote is not None and found.vote.kind == "majority"
     assert [(a.node, a.agrees, a.part) for a in found.answers] == [
-        ("a", True, "voter"), ("b", False, "voter"), ("c", True, "voter")]  # fmt: skip
+        ("a", True, "voter"),
+        ("b", False, "voter"),
+        ("c", True, "voter"),
+    ]
     output, state = found.differences
     assert (output.node, output.where, output.offset, output.bits) == ("b", "output", 0, 1)
     assert (output.agreed[0], output.found[0]) == (0, 1)
     assert (state.where, state.offset, state.bits) == ("state", 256, 1)
     assert found.causes[0].startswith("#1 b output bit: sdc, corrected; at tick 14, bit 3 of 384")
     assert [cure.text for cure in found.cures] == [
-        "resync (dissent): done in 1.8 ms, 1 chunks, 256 B moved"]  # fmt: skip
+        "resync (dissent): done in 1.8 ms, 1 chunks, 256 B moved"
+    ]
     assert found.outage == "b voted again before the next frame, after 1 ms"
 
 
@@ -448,10 +463,10 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
         (tmp_path / name).mkdir()
         frames = write_record(tmp_path / name / "run.db", seconds, upset_every=100)
         now = 0.0
-        desk = Presenter(tmp_path / name, Marks(), Player(), lambda: 0.0)
-        desk.refresh(140, 40)
-        while not desk.gather.ledger.read_on(1.0) or desk.moving:
-            desk.refresh(140, 40)
+        presenter = Presenter(tmp_path / name, Marks(), Player(), lambda: 0.0)
+        presenter.refresh(140, 40)
+        while not presenter.gather.ledger.read_on(1.0) or presenter.moving:
+            presenter.refresh(140, 40)
         steps = 0
 
         def count() -> int:
@@ -459,14 +474,14 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
             steps += 1
             return 0
 
-        assert desk.source._db is not None
-        desk.source._db.set_progress_handler(count, 1000)
+        assert presenter.source._db is not None
+        presenter.source._db.set_progress_handler(count, 1000)
         with monkeypatch.context() as patch:
             patch.setattr(alarm_feed, "_PAST_BUDGET_S", 0.0)
             for at in (frames // 2, frames // 3, frames - 5):
-                desk.player = desk.player.seek(at, frames, now)
-                desk.refresh(140, 40)
-                desk.page()
+                presenter.player = presenter.player.seek(at, frames, now)
+                presenter.refresh(140, 40)
+                presenter.page()
         asked[name] = steps
     assert asked["long"] < 3 * asked["short"]  # of six times as much
 

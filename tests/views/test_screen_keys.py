@@ -44,8 +44,8 @@ class Bench:
         return text_of(self.app.export_screenshot(), *self.app.size)
 
     @property
-    def desk(self) -> Any:
-        return self.app.desk
+    def presenter(self) -> Any:
+        return self.app.presenter
 
 
 def drive(
@@ -85,7 +85,7 @@ def test_from_a_mark_in_the_strip_to_the_bits_and_back(run: Path) -> None:
         await b.press("left_square_bracket")  # the mark before the newest frame
         assert "frame 100 ▲ outvoted" in b.text
         await b.press("left_square_bracket", "enter")
-        assert b.desk.view is View.DECISION
+        assert b.presenter.view is View.DECISION
         assert "FRAME 60" in b.text and "DIFFERENCES" in b.text
         assert "01 01 02 03 04 05 06 07 0.0" in b.text
         await b.press("left_square_bracket")
@@ -93,17 +93,18 @@ def test_from_a_mark_in_the_strip_to_the_bits_and_back(run: Path) -> None:
         await b.press("right")
         assert "FRAME 21" in b.text and "plain agreement" in b.text
         await b.press("escape")
-        assert b.desk.view is View.OVERVIEW
+        assert b.presenter.view is View.OVERVIEW
 
     drive([run], flow)
 
 
-@pytest.mark.parametrize(("keys", "node"), [(("down",), "a"), (("j", "j"), "b"), (("up",), "c"),
-                                            (("k", "k"), "b")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "node"), [(("down",), "a"), (("j", "j"), "b"), (("up",), "c"), (("k", "k"), "b")]
+)
 def test_nodes_are_chosen_with_arrows_or_hjkl(run: Path, keys: tuple[str, ...], node: str) -> None:
     async def flow(b: Bench) -> None:
         await b.press(*keys)
-        assert b.desk.target == f"node {node}"
+        assert b.presenter.target == f"node {node}"
         await b.press("enter")
         assert f"NODE {node}" in b.text
         await b.press("right")
@@ -115,9 +116,9 @@ def test_nodes_are_chosen_with_arrows_or_hjkl(run: Path, keys: tuple[str, ...], 
 def test_an_event_leads_to_its_frame(run: Path) -> None:
     async def flow(b: Bench) -> None:
         await b.press("4", "down", "down", "down", "down", "enter")
-        assert b.desk.view is View.DECISION and "FRAME 60" in b.text
+        assert b.presenter.view is View.DECISION and "FRAME 60" in b.text
         await b.press("escape")
-        assert b.desk.view is View.EVENTS
+        assert b.presenter.view is View.EVENTS
 
     drive([run], flow)
 
@@ -129,7 +130,7 @@ def test_a_filter_says_what_it_hides(run: Path) -> None:
         await b.press("f")
         assert "only yellow and red: 2 events hidden" in b.text
         await b.press("f")
-        assert b.desk.filter.least is Level.BAD and "only red:" in b.text
+        assert b.presenter.filter.least is Level.BAD and "only red:" in b.text
         await b.press("f", "slash")
         assert isinstance(b.app.screen, Ask)
         await b.press(*"isolated", "enter")
@@ -198,36 +199,36 @@ def test_in_a_decision_steps_are_from_its_frame(run: Path) -> None:
         await b.press("comma")
         assert "FRAME 99" in b.text
         await b.press("full_stop", "full_stop")
-        assert "FRAME 101" in b.text and b.desk.player.following
+        assert "FRAME 101" in b.text and b.presenter.player.following
 
     drive([run], flow)
 
 
 def test_a_recording_is_played_paused_stepped_and_sought(run: Path) -> None:
     async def flow(b: Bench) -> None:
-        assert b.desk.head == 0 and "REPLAY 1x" in b.text
+        assert b.presenter.head == 0 and "REPLAY 1x" in b.text
         await b.wait(3.0)
-        assert b.desk.head == 30
+        assert b.presenter.head == 30
         await b.press("greater_than_sign")
         await b.wait(2.0)
-        assert b.desk.head == 70 and "REPLAY 2x" in b.text
+        assert b.presenter.head == 70 and "REPLAY 2x" in b.text
         await b.press("space")
         await b.wait(50.0)
-        assert b.desk.head == 70 and "PAUSED, 6 s behind" in b.text
+        assert b.presenter.head == 70 and "PAUSED, 6 s behind" in b.text
         await b.press("full_stop", "full_stop", "comma")
-        assert b.desk.head == 71
+        assert b.presenter.head == 71
         await b.press("g", *"10.5s", "enter")
-        assert b.desk.head == 105 and "c isolated: silent" in b.text
+        assert b.presenter.head == 105 and "c isolated: silent" in b.text
         await b.press("g", *"50", "enter")
-        assert b.desk.head == 50 and "isolated" not in b.text
+        assert b.presenter.head == 50 and "isolated" not in b.text
         await b.press("g", *"nonsense", "enter")
-        assert b.desk.head == 50
+        assert b.presenter.head == 50
         await b.press("home")
-        assert b.desk.head == 0
+        assert b.presenter.head == 0
         await b.press("end")
-        assert b.desk.player.following and "ENDED pass" in b.text
+        assert b.presenter.player.following and "ENDED pass" in b.text
         await b.press("space")  # from the end it begins again
-        assert b.desk.head == 0 and b.desk.player.playing
+        assert b.presenter.head == 0 and b.presenter.player.playing
 
     drive([run], flow, player=Player(False, True))
 
@@ -237,16 +238,16 @@ def test_a_live_run_is_followed_paused_and_followed_again(tmp_path: Path) -> Non
         story.agree(50).commit()
 
         async def flow(b: Bench) -> None:
-            assert "LIVE" in b.text and b.desk.head == 49
+            assert "LIVE" in b.text and b.presenter.head == 49
             story.agree(10).commit()
             await b.wait(0.1)
-            assert b.desk.head == 59
+            assert b.presenter.head == 59
             await b.press("space")
             story.agree(10).commit()
             await b.wait(0.1)
-            assert b.desk.head == 59 and "PAUSED, 1 s behind" in b.text
+            assert b.presenter.head == 59 and "PAUSED, 1 s behind" in b.text
             await b.press("end")
-            assert b.desk.head == 69 and "LIVE" in b.text
+            assert b.presenter.head == 69 and "LIVE" in b.text
             story.end("fail", met=False).commit()
             await b.wait(0.1)
             assert "ENDED fail" in b.text and "sdc_escaped == 0, measured 2" in b.text
@@ -322,7 +323,7 @@ def test_help_lists_every_key_and_goes_away(run: Path) -> None:
         await b.press("2")  # keys of the page below do nothing
         assert isinstance(b.app.screen, Help)
         await b.press("escape")
-        assert not isinstance(b.app.screen, Help) and b.desk.view is View.OVERVIEW
+        assert not isinstance(b.app.screen, Help) and b.presenter.view is View.OVERVIEW
 
     drive([run], flow)
 
@@ -447,8 +448,10 @@ class Remote:
         self.told: list[tuple[str, list[str]]] = []
 
     def commands(self, run: Path) -> Sequence[KeyCommand]:
-        return [KeyCommand("isolate", "take a node out", node=True),
-                KeyCommand("note", "a remark", more="text=", sure=False)]  # fmt: skip
+        return [
+            KeyCommand("isolate", "take a node out", node=True),
+            KeyCommand("note", "a remark", more="text=", sure=False),
+        ]
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
         self.told.append((command, list(words)))
@@ -493,7 +496,7 @@ def test_acknowledging_is_recorded_where_commands_are_taken(run: Path) -> None:
 
 def test_a_defect_of_the_screen_is_raised_to_the_caller(run: Path) -> None:
     async def flow(b: Bench) -> None:
-        b.desk.refresh = lambda *_: 1 / 0
+        b.presenter.refresh = lambda *_: 1 / 0
         await b.wait(5.0)
 
     with pytest.raises(ZeroDivisionError):
@@ -505,17 +508,17 @@ def test_a_screen_that_ends_while_it_reads_leaves_no_record_open(run: Path) -> N
     desks = []
 
     async def flow(b: Bench) -> None:
-        desk = b.desk
-        desks.append(desk)
-        refresh = desk.refresh
+        presenter = b.presenter
+        desks.append(presenter)
+        refresh = presenter.refresh
 
         def slowly(width: int, height: int) -> None:
             begun.set()
             go_on.wait(10)
-            desk.source.close()  # as if the record had come anew
+            presenter.source.close()  # as if the record had come anew
             refresh(width, height)
 
-        desk.refresh = slowly
+        presenter.refresh = slowly
         b._times[0] += 5.0
         looking = asyncio.ensure_future(b.app.look())
         await asyncio.to_thread(begun.wait, 10)
@@ -533,7 +536,7 @@ def test_a_look_waits_for_the_end_of_one_that_was_called_off(run: Path) -> None:
     most: list[int] = []
 
     async def flow(b: Bench) -> None:
-        refresh = b.desk.refresh
+        refresh = b.presenter.refresh
 
         def slowly(width: int, height: int) -> None:
             (second if begun.is_set() else begun).set()
@@ -543,7 +546,7 @@ def test_a_look_waits_for_the_end_of_one_that_was_called_off(run: Path) -> None:
             refresh(width, height)
             reading.pop()
 
-        b.desk.refresh = slowly
+        b.presenter.refresh = slowly
         b._times[0] += 5.0
         looking = asyncio.ensure_future(b.app.look())
         await asyncio.to_thread(begun.wait, 10)

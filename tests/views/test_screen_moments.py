@@ -22,16 +22,16 @@ pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def desk_of(run: Path, size: tuple[int, int] = (120, 40)) -> Presenter:
-    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
-    desk.refresh(*size)
-    return desk
+    presenter = Presenter(run, Marks(), Player(), lambda: 0.0)
+    presenter.refresh(*size)
+    return presenter
 
 
-def text_at(desk: Presenter, frame: int, view: View, size: tuple[int, int] = (120, 40)) -> str:
-    desk.seek(frame)
-    desk.go(view)
-    desk.refresh(*size)
-    return "\n".join(line.plain for line in desk.page())
+def text_at(presenter: Presenter, frame: int, view: View, size: tuple[int, int] = (120, 40)) -> str:
+    presenter.seek(frame)
+    presenter.go(view)
+    presenter.refresh(*size)
+    return "\n".join(line.plain for line in presenter.page())
 
 
 # --- the past ---------------------------------------------------------------------------------
@@ -44,12 +44,12 @@ def test_a_replay_shows_the_link_counters_of_its_moment(tmp_path: Path) -> None:
             story.agree(10)
             errors = begin // 100  # those of the frame before the next account
             story.writer.link(begin + 5, 1, LinkStatistics(begin + 5, 0, begin, 0, errors, naks=1))
-    desk = desk_of(tmp_path)
+    presenter = desk_of(tmp_path)
     for frame in (399, 120, 7, 250, 4, 399, 0):
-        desk.player = Player()
-        desk.seek(frame)
-        desk.refresh(120, 40)
-        link = desk.scene.nodes[1].link
+        presenter.player = Player()
+        presenter.seek(frame)
+        presenter.refresh(120, 40)
+        link = presenter.scene.nodes[1].link
         assert link is not None
         at = frame - (frame - 5) % 10 if frame % 10 >= 5 else frame // 10 * 10
         sent = at if at % 10 == 5 else at + 40  # the story's own account, every tenth frame
@@ -63,18 +63,25 @@ def test_what_came_of_an_upset_later_is_not_known_yet(tmp_path: Path) -> None:
         story.upset("b", "state", effect="latent", detected_frame=9, resolved_frame=12)
         story.upset("a", detected_frame=5, resolved_frame=12, outcome="recovered")
         story.agree(20)
-    desk = desk_of(tmp_path)
+    presenter = desk_of(tmp_path)
     told = {
-        frame: [event.text for event in reversed(desk.scene.events)]
+        frame: [event.text for event in reversed(presenter.scene.events)]
         for frame in (6, 8, 9, 11, 12, 24)
-        if text_at(desk, frame, View.OVERVIEW)
+        if text_at(presenter, frame, View.OVERVIEW)
     }
-    assert told[6] == told[8] == ["#1 state bit: not settled yet",
-                                  "#2 output bit: sdc, not settled yet"]  # fmt: skip
-    assert told[9] == told[11] == ["#1 state bit: latent, not settled yet",
-                                   "#2 output bit: sdc, not settled yet"]  # fmt: skip
-    assert told[12] == told[24] == ["#1 state bit: latent, corrected",
-                                    "#2 output bit: sdc, recovered"]  # fmt: skip
+    assert (
+        told[6]
+        == told[8]
+        == ["#1 state bit: not settled yet", "#2 output bit: sdc, not settled yet"]
+    )
+    assert (
+        told[9]
+        == told[11]
+        == ["#1 state bit: latent, not settled yet", "#2 output bit: sdc, not settled yet"]
+    )
+    assert (
+        told[12] == told[24] == ["#1 state bit: latent, corrected", "#2 output bit: sdc, recovered"]
+    )
 
 
 # --- rates ------------------------------------------------------------------------------------
@@ -87,15 +94,15 @@ def test_rates_are_per_simulated_second_and_say_so(tmp_path: Path, pace: str, la
     """Real time of the story: ten frames a second; simulated time: a hundred."""
     with Story(tmp_path / "run.db", pace=pace, frame_ms=10.0) as story:
         story.agree(40)
-    desk = desk_of(tmp_path)
+    presenter = desk_of(tmp_path)
     for size in ((80, 24), (120, 40), (200, 60)):
-        head, row = text_at(desk, 35, View.OVERVIEW, size).splitlines()[
+        head, row = text_at(presenter, 35, View.OVERVIEW, size).splitlines()[
             slice(*((4, 6) if size == (80, 24) else (5, 7)))
         ]
         at = head.index(label) + len(label)
         assert row[:at].split()[-1] == "100"
         assert head[at : at + 1] in {" ", ""}
-    node = text_at(desk, 31, View.NODE)
+    node = text_at(presenter, 31, View.NODE)
     assert re.search(r"steps/sim s +100\b", node)
 
 
@@ -110,8 +117,8 @@ def test_a_free_run_of_many_columns_keeps_when_a_node_was_heard(tmp_path: Path) 
 # --- the cursor -------------------------------------------------------------------------------
 
 
-def chosen(desk: Presenter) -> EventLine:
-    return filtered(desk._events, desk.filter)[desk.event]
+def chosen(presenter: Presenter) -> EventLine:
+    return filtered(presenter._events, presenter.filter)[presenter.event]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -136,31 +143,33 @@ def test_the_cursor_stays_on_its_event_while_others_come_or_are_hidden(
         for _ in range(60):
             happen()
         story.commit()
-        desk = desk_of(tmp_path)
-        text_at(desk, story.frame - 1, View.EVENTS)
-        desk.newest()
-        desk.vertical(choose.randint(1, 40))
-        desk.refresh(120, 40)
-        desk.page()
-        before = chosen(desk)
+        presenter = desk_of(tmp_path)
+        text_at(presenter, story.frame - 1, View.EVENTS)
+        presenter.newest()
+        presenter.vertical(choose.randint(1, 40))
+        presenter.refresh(120, 40)
+        presenter.page()
+        before = chosen(presenter)
         for _ in range(25):
             for _ in range(choose.randint(0, 4)):
                 happen()
             story.commit()
             least = choose.choice([Level.GOOD, Level.WARN, Level.BAD])
-            desk.filter = replace(desk.filter, least=least)
-            desk.refresh(120, choose.choice((24, 40, 60)))
-            page = desk.page()
-            hidden = not filtered([before], desk.filter)
-            now = chosen(desk)
+            presenter.filter = replace(presenter.filter, least=least)
+            presenter.refresh(120, choose.choice((24, 40, 60)))
+            page = presenter.page()
+            hidden = not filtered([before], presenter.filter)
+            now = chosen(presenter)
             if hidden:  # the next older one that is not hidden stands for it
-                assert now.level >= least and (now.frame <= before.frame or desk.event > 0)
+                assert now.level >= least and (now.frame <= before.frame or presenter.event > 0)
             else:
                 assert now.key == before.key
-                assert any(f"{before.frame:,}" in line.plain and "reverse" in str(line.spans)
-                           for line in page)  # fmt: skip
-        desk.filter = replace(desk.filter, least=Level.GOOD)
-        desk.refresh(120, 40)
-        desk.page()
-        assert chosen(desk).key == before.key
-        desk.source.close()
+                assert any(
+                    f"{before.frame:,}" in line.plain and "reverse" in str(line.spans)
+                    for line in page
+                )
+        presenter.filter = replace(presenter.filter, least=Level.GOOD)
+        presenter.refresh(120, 40)
+        presenter.page()
+        assert chosen(presenter).key == before.key
+        presenter.source.close()

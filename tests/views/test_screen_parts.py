@@ -79,16 +79,37 @@ def test_times_of_a_run_that_skipped() -> None:
 
 @pytest.mark.parametrize(
     ("text", "frame"),
-    [("1234", 1234), ("1,234", 1234), ("12.5s", 125), ("1m", 600), ("1h30m", 54_000),
-     ("2:00", 1200), ("1:00:00", 36_000), ("", None), ("soon", None), ("12 parsecs", None)],
-)  # fmt: skip
+    [
+        ("1234", 1234),
+        ("1,234", 1234),
+        ("12.5s", 125),
+        ("1m", 600),
+        ("1h30m", 54_000),
+        ("2:00", 1200),
+        ("1:00:00", 36_000),
+        ("", None),
+        ("soon", None),
+        ("12 parsecs", None),
+    ],
+)
 def test_where_to_go(text: str, frame: int | None) -> None:
     assert frame_of(text, Timeline(100_000)) == frame
 
 
 def test_big_letters_are_three_lines_of_one_width() -> None:
-    for word in ("HEALTHY", "DEGRADED", "FAILING", "ENDED", "STALE", "STOPPED", "WAITING", "LOST",
-                 "ALARM", "CAUTION", "STARTING"):  # fmt: skip
+    for word in (
+        "HEALTHY",
+        "DEGRADED",
+        "FAILING",
+        "ENDED",
+        "STALE",
+        "STOPPED",
+        "WAITING",
+        "LOST",
+        "ALARM",
+        "CAUTION",
+        "STARTING",
+    ):
         lines = big(word, ascii_only=False)
         assert len(lines) == 3 and max(map(len, lines)) <= 36
         assert all("█" in text or "▀" in text or "▄" in text for text in lines)
@@ -97,10 +118,19 @@ def test_big_letters_are_three_lines_of_one_width() -> None:
 
 @pytest.mark.parametrize(
     ("lat", "lon", "land"),
-    [(48.2, 16.4, True), (-23.5, 133.0, True), (-15.0, -50.0, True), (-85.0, 0.0, True),
-     (0.0, -150.0, False), (-30.0, -20.0, False), (35.0, -40.0, False), (0.0, 180.0, False),
-     (90.0, 0.0, False), (-90.0, 179.99, True)],
-)  # fmt: skip
+    [
+        (48.2, 16.4, True),
+        (-23.5, 133.0, True),
+        (-15.0, -50.0, True),
+        (-85.0, 0.0, True),
+        (0.0, -150.0, False),
+        (-30.0, -20.0, False),
+        (35.0, -40.0, False),
+        (0.0, 180.0, False),
+        (90.0, 0.0, False),
+        (-90.0, 179.99, True),
+    ],
+)
 def test_land_is_where_it_is(lat: float, lon: float, land: bool) -> None:
     assert is_land(lat, lon) is land
 
@@ -205,26 +235,35 @@ def test_how_old_it_is_fits_its_column(age_s: float, text: str) -> None:
 
 
 def test_a_reason_that_needs_two_lines_keeps_its_end() -> None:
-    node = NodeFacts(0, "a", state="resync", heard_frame=7392, began_frame=7390,
-                     began_cause="dissent", upset="upset #2454 cpu register bit")  # fmt: skip
+    node = NodeFacts(
+        0,
+        "a",
+        state="resync",
+        heard_frame=7392,
+        began_frame=7390,
+        began_cause="dissent",
+        upset="upset #2454 cpu register bit",
+    )
     others = tuple(replace(node, index=k, name="abcdefg"[k]) for k in range(1, 5))
     rest = tuple(NodeFacts(k, "abcdefg"[k], heard_frame=7) for k in range(5, 7))
     run = Run(frame_us=1_000_000, time=Timeline(1_000_000))
-    scene = Scene(run, State.RUNNING, head=7392, last=7392,
-                  nodes=(node, *others, *rest), age_s=0.1)  # fmt: skip
+    scene = Scene(run, State.RUNNING, head=7392, last=7392, nodes=(node, *others, *rest), age_s=0.1)
     first, second, _ = (row.plain for row in banner(scene, (), 80, MARKS))
     assert "a resync, also b c d e: dissent" in first
     assert "bit; since 2:03:10.000" in second and "…" not in second
 
 
 def test_an_alarm_at_80_columns_says_its_limit_and_what_the_value_is_now() -> None:
-    alarm = Alarm("soc", "", Level.WARN, Level.BAD, 10, "battery charge 0.6998 < 0.7", 0.8116,
-                  0.6998, times=2)  # fmt: skip
-    out = Alarm("isolated", "g", Level.BAD, Level.BAD, 10,
-                "g isolated: rebooted; nothing is left to try")  # fmt: skip
+    alarm = Alarm(
+        "soc", "", Level.WARN, Level.BAD, 10, "battery charge 0.6998 < 0.7", 0.8116, 0.6998, times=2
+    )
+    out = Alarm(
+        "isolated", "g", Level.BAD, Level.BAD, 10, "g isolated: rebooted; nothing is left to try"
+    )
     scene = Scene(Run(), head=20, last=20)
-    page = events_page(scene, [alarm, out], 0, [], Filter(), 0, complete=True, width=80, height=23,
-                       marks=MARKS)  # fmt: skip
+    page = events_page(
+        scene, [alarm, out], 0, [], Filter(), 0, complete=True, width=80, height=23, marks=MARKS
+    )
     assert page[1].plain.endswith("battery charge 0.6998 < 0.7, now 0.8116 (x2)")
     assert page[2].plain.endswith("nothing is left to try")
     assert max(len(row.plain) for row in page) <= 80

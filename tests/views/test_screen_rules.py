@@ -22,14 +22,14 @@ pytestmark = pytest.mark.usefixtures("fresh")
 
 def page(run: Path, view: View, size: tuple[int, int] = (120, 40), frame: int | None = None) -> str:
     """The text of a page, its lines joined so that a wrapped sentence is whole."""
-    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
-    desk.refresh(*size)
-    desk.go(view)
+    presenter = Presenter(run, Marks(), Player(), lambda: 0.0)
+    presenter.refresh(*size)
+    presenter.go(view)
     if frame is not None:
-        desk.seek(frame)
-    desk.refresh(*size)
-    text = " ".join(" ".join(line.plain for line in desk.page()).split())
-    desk.source.close()
+        presenter.seek(frame)
+    presenter.refresh(*size)
+    text = " ".join(" ".join(line.plain for line in presenter.page()).split())
+    presenter.source.close()
     return text
 
 

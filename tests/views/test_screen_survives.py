@@ -32,9 +32,33 @@ SEEDS = 20
 
 PLAIN = [*"123456789", *"abcdefghijklmnoprstuvwxyz", *"ANYQG?/[]{},.<>+-=:;'\"` ", "ä", "✘", "²"]
 COMMON = ["\r", "\x1b", "y", "n", "q", "?", "g", "/", "\t", " ", "\x10"] * 3
-CONTROL = ["\x03", "\x08", "\x7f", "\x1b[Z", "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H",
-           "\x1b[F", "\x1b[5~", "\x1b[6~", "\x1b[3~", "\x1bOP", "\x1b[15~", "\x01", "\x05", "\x0b",
-           "\x15", "\x17", "\x16", "\x1a", "\x1b[1;5C", "\x1b[1;2A", "\x1b\x1b"]  # fmt: skip
+CONTROL = [
+    "\x03",
+    "\x08",
+    "\x7f",
+    "\x1b[Z",
+    "\x1b[A",
+    "\x1b[B",
+    "\x1b[C",
+    "\x1b[D",
+    "\x1b[H",
+    "\x1b[F",
+    "\x1b[5~",
+    "\x1b[6~",
+    "\x1b[3~",
+    "\x1bOP",
+    "\x1b[15~",
+    "\x01",
+    "\x05",
+    "\x0b",
+    "\x15",
+    "\x17",
+    "\x16",
+    "\x1a",
+    "\x1b[1;5C",
+    "\x1b[1;2A",
+    "\x1b\x1b",
+]
 PASTES = ["12", "1h30m", "node=a", "[/red]", "\r\r", "target=state bit=7", "\x00\x07", "9" * 80]
 
 
@@ -119,8 +143,13 @@ async def survive(
         begun += 1
         times = [0.0]
         end_run = (lambda: None) if choose.random() < 0.3 else None
-        app = Watching(runs, clock=lambda times=times: times[0], control=Remote(), end_run=end_run,
-                       ascii_only=choose.random() < 0.2)  # fmt: skip
+        app = Watching(
+            runs,
+            clock=lambda times=times: times[0],
+            control=Remote(),
+            end_run=end_run,
+            ascii_only=choose.random() < 0.2,
+        )
         async with app.run_test(size=size):
             width, height = size
             while done < keys and not app._exit:
@@ -162,8 +191,12 @@ def test_random_keys_clicks_pastes_and_sizes_leave_the_screen_alive(
         asyncio.run(survive(runs, live, choose, size, keys))
 
 
-DIALOGS = {"help": ("?", Help), "a question": ("g", Ask), "leaving": ("q", Confirm),
-           "commands": ("\x10", Palette)}  # fmt: skip
+DIALOGS = {
+    "help": ("?", Help),
+    "a question": ("g", Ask),
+    "leaving": ("q", Confirm),
+    "commands": ("\x10", Palette),
+}
 
 
 BURSTS = ["\r\r", "\r\x1b\r", "\x1b\x1b\x1b[A\x1b", "yy", "nn", "y\r", "??", "qq", "\x03\x03"]

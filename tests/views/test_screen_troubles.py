@@ -33,13 +33,13 @@ pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def desk_of(run: Path, size: tuple[int, int] = (80, 24)) -> Presenter:
-    desk = Presenter(run, Marks(), Player(), lambda: 0.0)
-    desk.refresh(*size)
-    return desk
+    presenter = Presenter(run, Marks(), Player(), lambda: 0.0)
+    presenter.refresh(*size)
+    return presenter
 
 
-def text_of_page(desk: Presenter) -> str:
-    return "\n".join(line.plain for line in desk.page())
+def text_of_page(presenter: Presenter) -> str:
+    return "\n".join(line.plain for line in presenter.page())
 
 
 def command(run: Path, frame: int, name: str, *, ok: bool = True, **arguments: Any) -> None:
@@ -62,13 +62,13 @@ def test_a_run_that_was_paused_says_so_and_by_whom(tmp_path: Path) -> None:
         story.agree(30)
         command_frame = story.frame
     command(tmp_path, command_frame, "pause")
-    desk = desk_of(tmp_path)
-    page = text_of_page(desk)
+    presenter = desk_of(tmp_path)
+    page = text_of_page(presenter)
     assert "RUN PAUSED" in page.splitlines()[0] and "ann paused the run" in page
-    assert desk.summary() == ("PAUSED", Level.WARN)
+    assert presenter.summary() == ("PAUSED", Level.WARN)
     command(tmp_path, command_frame, "resume")
-    desk.refresh(80, 24)
-    assert "LIVE" in text_of_page(desk).splitlines()[0]
+    presenter.refresh(80, 24)
+    assert "LIVE" in text_of_page(presenter).splitlines()[0]
 
 
 def test_a_run_that_went_on_after_a_pause_is_not_paused(tmp_path: Path) -> None:
@@ -124,9 +124,15 @@ def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pace", "frame_s", "age_s", "stale"),
-    [("realtime", 0.01, 3.1, True), ("realtime", 5.0, 5.2, False), ("realtime", 5.0, 12.0, True),
-     ("2x", 20.0, 11.0, False), ("60x", 60.0, 3.9, False), ("free", 5.0, 3.1, True)],
-)  # fmt: skip
+    [
+        ("realtime", 0.01, 3.1, True),
+        ("realtime", 5.0, 5.2, False),
+        ("realtime", 5.0, 12.0, True),
+        ("2x", 20.0, 11.0, False),
+        ("60x", 60.0, 3.9, False),
+        ("free", 5.0, 3.1, True),
+    ],
+)
 def test_a_frame_that_takes_long_is_waited_for(
     pace: str, frame_s: float, age_s: float, *, stale: bool
 ) -> None:
@@ -159,14 +165,14 @@ def test_another_record_in_the_same_place_is_read_from_the_beginning(tmp_path: P
     run = tmp_path / "run"
     with Story(run / "run.db") as story:
         story.agree(60).outvoted("a").agree(5)
-    desk = desk_of(run)
+    presenter = desk_of(run)
     shutil.rmtree(run)
     with Story(run / "run.db", nodes=5, name="second") as story:
         story.agree(20)
-    desk.refresh(80, 24)
-    page = text_of_page(desk)
+    presenter.refresh(80, 24)
+    page = text_of_page(presenter)
     assert "second" in page and "5MR: 5 of 5 vote" in page
-    assert desk.scene.totals.outvoted == 0
+    assert presenter.scene.totals.outvoted == 0
 
 
 def test_what_could_not_be_read_once_is_tried_again(
@@ -230,13 +236,13 @@ def test_a_newer_record_says_what_to_do(tmp_path: Path) -> None:
 def test_a_decision_that_is_opened_before_the_first_frame_shows_the_newest(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.commit()
-        desk = desk_of(tmp_path)
-        desk.go(View.DECISION)
-        assert "no frame has been recorded yet" in text_of_page(desk)
+        presenter = desk_of(tmp_path)
+        presenter.go(View.DECISION)
+        assert "no frame has been recorded yet" in text_of_page(presenter)
         story.agree(8).commit()
-        desk.refresh(80, 24)
-        assert "FRAME 7" in text_of_page(desk)
-        desk.source.close()
+        presenter.refresh(80, 24)
+        assert "FRAME 7" in text_of_page(presenter)
+        presenter.source.close()
 
 
 def test_keys_before_the_first_frame_do_not_keep_it_from_being_followed(tmp_path: Path) -> None:
@@ -246,7 +252,7 @@ def test_keys_before_the_first_frame_do_not_keep_it_from_being_followed(tmp_path
         with Story(tmp_path / "run" / "run.db") as story:
             story.agree(30)
         await b.wait(1.0)
-        assert "LIVE" in b.text and b.desk.head == 29
+        assert "LIVE" in b.text and b.presenter.head == 29
 
     drive([tmp_path / "run"], flow)
 
@@ -314,13 +320,13 @@ def test_tiny_terminals_do_no_harm(run: Path, size: tuple[int, int]) -> None:
 def test_a_page_on_is_later_and_a_page_back_is_earlier(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(400).end()
-    desk = desk_of(tmp_path)
-    desk.zoom = 0
-    desk.refresh(80, 24)
-    desk.page_by(-1)
-    assert desk.head == 399 - 78
-    desk.page_by(1)
-    assert desk.head == 399
+    presenter = desk_of(tmp_path)
+    presenter.zoom = 0
+    presenter.refresh(80, 24)
+    presenter.page_by(-1)
+    assert presenter.head == 399 - 78
+    presenter.page_by(1)
+    assert presenter.head == 399
 
 
 # --- the strip ------------------------------------------------------------------------------------
@@ -347,7 +353,7 @@ def test_the_cursor_stays_with_its_frame_while_the_run_goes_on(tmp_path: Path) -
             story.agree(20)
             story.commit()
             await b.wait(1.0)
-            assert b.desk.head == 60 and "frame 30 ▲ outvoted" in b.text
+            assert b.presenter.head == 60 and "frame 30 ▲ outvoted" in b.text
             await b.press("enter")
             assert "FRAME 30" in b.text
 
@@ -362,10 +368,10 @@ def test_a_node_shows_its_own_events_however_much_befell_the_others(tmp_path: Pa
         story.agree(5).outvoted("a")
         for _ in range(250):
             story.outvoted("b")
-    desk = desk_of(tmp_path)
-    desk.view, desk.node = View.NODE, 0
-    desk.refresh(80, 40)
-    assert "#1 output bit" in text_of_page(desk)
+    presenter = desk_of(tmp_path)
+    presenter.view, presenter.node = View.NODE, 0
+    presenter.refresh(80, 40)
+    assert "#1 output bit" in text_of_page(presenter)
 
 
 # --- commands -------------------------------------------------------------------------------------

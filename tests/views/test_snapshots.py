@@ -21,8 +21,13 @@ from tests.views.terminal import press, settled
 SCREENS = Path(__file__).parent / "screens"
 SIZES = ((80, 24), (140, 40))
 BACK = "left_square_bracket"
-PAGES = {"overview": ["1"], "node": ["2", "left"], "decision": ["3", BACK], "events": ["4"],
-         "map": ["5"]}  # fmt: skip
+PAGES = {
+    "overview": ["1"],
+    "node": ["2", "left"],
+    "decision": ["3", BACK],
+    "events": ["4"],
+    "map": ["5"],
+}
 """The keys to each page: the last node, the last frame that was more than agreement."""
 
 
@@ -59,9 +64,14 @@ def ended(s: Story) -> None:
 
 
 STORIES: dict[str, Callable[[Story], None]] = {
-    "good": good, "degraded": degraded, "failing": failing, "wrong": wrong, "alarmed": alarmed,
-    "stale": stale, "ended": ended,
-}  # fmt: skip
+    "good": good,
+    "degraded": degraded,
+    "failing": failing,
+    "wrong": wrong,
+    "alarmed": alarmed,
+    "stale": stale,
+    "ended": ended,
+}
 
 
 async def pictures(run: Path, *, ascii_only: bool = False) -> dict[str, str]:

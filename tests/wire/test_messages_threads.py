@@ -27,9 +27,14 @@ def switching_often() -> Iterator[None]:
 def _payload(number: int) -> bytes:
     m = ffi.new(
         "hil_reply_t *",
-        {"frame": number, "output_digest": number, "state_digest": number, "len": 64,
-         "output": bytes([number]) * 64},
-    )  # fmt: skip
+        {
+            "frame": number,
+            "output_digest": number,
+            "state_digest": number,
+            "len": 64,
+            "output": bytes([number]) * 64,
+        },
+    )
     return pack("reply", m)
 
 

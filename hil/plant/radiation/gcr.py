@@ -112,9 +112,20 @@ WORST_WEEK_LET43_PER_CM2_DAY: Final = {"leo": 6.40e-4, "geo": 2.2e-3}
 # too often, by a factor of ten or so (grade A), but not never.
 _LET: Final = np.array([0.1, 0.5, 1.0, 3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 28.0, 43.0])
 _FREE_SPACE: Final = np.array(
-    [2650.0, 421.0, 220.0, 18.7, 5.8, 1.03, 0.30, 0.10, 0.029, 0.009,
-     WORST_WEEK_LET43_PER_CM2_DAY["geo"]]
-)  # fmt: skip
+    [
+        2650.0,
+        421.0,
+        220.0,
+        18.7,
+        5.8,
+        1.03,
+        0.30,
+        0.10,
+        0.029,
+        0.009,
+        WORST_WEEK_LET43_PER_CM2_DAY["geo"],
+    ]
+)
 # The same model at solar maximum, as a fraction of minimum; known only for the ISS's orbit, where
 # soft ions are cut off anyhow: outside the field the fraction would be smaller (grade A).
 _AT_MAXIMUM: Final = np.array([0.58, 0.56, 0.58, 0.23, 0.21, 0.21, 0.22, 0.22, 0.21, 0.22, 0.22])

@@ -22,9 +22,14 @@ def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
         return EmulatedBoard(spec.name, can_return=beside)
     power = None if spec.power is None else make(spec.name, spec.power)
     return SerialBoard(
-        spec.name, spec.port or "", spec.baud, fast_baud=spec.fast_baud,
-        adapter=spec.adapter, serial=spec.serial, power=power,
-    )  # fmt: skip
+        spec.name,
+        spec.port or "",
+        spec.baud,
+        fast_baud=spec.fast_baud,
+        adapter=spec.adapter,
+        serial=spec.serial,
+        power=power,
+    )
 
 
 def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:

@@ -73,7 +73,10 @@ class Discovery:
             "boards": [self._board_json(p, p.hello) for p in self.probed if p.hello is not None],
             "others": [
                 {
-                    "port": p.port, "adapter": p.identity, "why": p.why, "reason": p.reason,
+                    "port": p.port,
+                    "adapter": p.identity,
+                    "why": p.why,
+                    "reason": p.reason,
                     "remedy": p.remedy,
                 }
                 for p in self.probed
@@ -83,15 +86,22 @@ class Discovery:
                 {"board": c.board, "kind": c.kind, "detail": c.detail} for c in self.changes
             ],
             "notes": self._notes(),
-        }  # fmt: skip
+        }
 
     def _board_json(self, p: Probed, told: Hello) -> dict[str, Any]:
         return {
-            "name": self.names.get(p.port), "port": p.port, "adapter": p.identity,
-            "baud": p.baud if has_rate(p.port) else None, "board": told.board, "arch": told.arch,
-            "serial": told.serial or None, "agent_version": told.version, "cores": told.cores,
-            "memory_mib": told.memory_mib, "targets": sorted(told.targets),
-        }  # fmt: skip
+            "name": self.names.get(p.port),
+            "port": p.port,
+            "adapter": p.identity,
+            "baud": p.baud if has_rate(p.port) else None,
+            "board": told.board,
+            "arch": told.arch,
+            "serial": told.serial or None,
+            "agent_version": told.version,
+            "cores": told.cores,
+            "memory_mib": told.memory_mib,
+            "targets": sorted(told.targets),
+        }
 
 
 def _socket_note(p: Probed) -> str | None:
@@ -286,8 +296,10 @@ def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> b
     """Take out of a new board what a bench file cannot say (what a board or an adapter calls itself
     can be anything); return whether it is a board still."""
     alone: dict[str, dict[str, object]] = {
-        "port": {}, "adapter": {}, "serial": {"port": "/dev/null"}
-    }  # fmt: skip
+        "port": {},
+        "adapter": {},
+        "serial": {"port": "/dev/null"},
+    }
     for key, more in alone.items():
         if key in entry and not is_accepted({"name": "x", **more, key: entry[key]}):
             left_out = entry.pop(key)
@@ -354,9 +366,13 @@ def _is_elsewhere(adapter: str, p: Probed, here: Sequence[Adapter]) -> bool:
 
 
 def _update(
-    found: Discovery, text: BenchText, index: int, board: BenchBoardConfig, p: Probed,
+    found: Discovery,
+    text: BenchText,
+    index: int,
+    board: BenchBoardConfig,
+    p: Probed,
     here: Sequence[Adapter],
-) -> None:  # fmt: skip
+) -> None:
     if board.absent:
         text.set_key(index, "absent", value=False)
         found.changes.append(Change(board.name, "back", p.port))

@@ -106,9 +106,12 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
         if fault is not None:
             what = "an agent" if told is None else told.board or f"a board ({told.arch})"
             return Probed(
-                port, adapter, why="line",
-                reason=f"{what} answers there, but {fault.reason}", remedy=fault.remedy,
-            )  # fmt: skip
+                port,
+                adapter,
+                why="line",
+                reason=f"{what} answers there, but {fault.reason}",
+                remedy=fault.remedy,
+            )
         if told is not None:
             return Probed(port, adapter, baud, told)
         heard, version = heard or said, version or other
@@ -146,22 +149,29 @@ def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: i
     port, adapter = candidate.port, candidate.adapter
     if version:
         return Probed(
-            port, adapter, why="version",
+            port,
+            adapter,
+            why="version",
             reason=f"its agent speaks wire version {version}, this hil speaks {WIRE_VERSION}",
             remedy="install the same release of hil on the host and of hil-agent on the board",
-        )  # fmt: skip
+        )
     rates = f" at {', '.join(map(str, bauds))} baud" if has_rate(port) else ""
     if heard:
         return Probed(
-            port, adapter, why="talks",
+            port,
+            adapter,
+            why="talks",
             reason=f"something talks there, but no agent{rates}: {_shown(heard)}",
             remedy="a login console? free the port on the board and start hil-agent on it",
-        )  # fmt: skip
+        )
     return Probed(
-        port, adapter, why="silent", reason=f"nothing answers{rates}",
+        port,
+        adapter,
+        why="silent",
+        reason=f"nothing answers{rates}",
         remedy="is hil-agent running there, at a rate that was tried (--baud), with RX and TX "
         "crossed?",
-    )  # fmt: skip
+    )
 
 
 def _shown(heard: bytes) -> str:

@@ -232,7 +232,7 @@ class EmulatedBoard:
             return f"it has said nothing, and has stood still for {_IDLE_US // 1_000_000} s"
         return None
 
-    def last_words(self) -> str:
+    def console_tail(self) -> str:
         """The last line that its console told, for people."""
         lines = re.findall(rb"[ -~]{4,}", bytes(self._tail))
         if not lines:

@@ -49,9 +49,20 @@ def _member(number: int, entry: Entry) -> bytes:
     # inode, mode, uid, gid, links, time, size, device of the file system (2), own device (2),
     # length of the name, checksum
     fields = (
-        number, entry.mode, 0, 0, links, 0, len(entry.content), 0, 0, entry.major, entry.minor,
-        len(name), 0,
-    )  # fmt: skip
+        number,
+        entry.mode,
+        0,
+        0,
+        links,
+        0,
+        len(entry.content),
+        0,
+        0,
+        entry.major,
+        entry.minor,
+        len(name),
+        0,
+    )
     header = _MAGIC + b"".join(b"%08X" % field for field in fields)
     return _padded(header + name) + _padded(entry.content)
 

@@ -50,7 +50,7 @@ class BootFiles:
     version: str
 
 
-def _given() -> BootFiles | None:
+def _from_environment() -> BootFiles | None:
     """What the environment names, if it names a kernel. SetupError if something is not there."""
     kernel = os.environ.get("HIL_EMULATED_KERNEL")
     if not kernel:
@@ -73,7 +73,7 @@ def _folder() -> Path:
     return cache_dir() / "emulated" / "arm64-kernel"
 
 
-def _kept() -> BootFiles | None:
+def _from_cache() -> BootFiles | None:
     folder = _folder()
     kernel, dtb, version = (folder / name for name in ("vmlinuz", _DTB, "version"))
     if not all(path.is_file() for path in (kernel, dtb, version)):
@@ -83,20 +83,20 @@ def _kept() -> BootFiles | None:
 
 def have_boot_files() -> bool:
     """Whether an emulated board could boot without fetching anything."""
-    return bool(os.environ.get("HIL_EMULATED_KERNEL")) or _kept() is not None
+    return bool(os.environ.get("HIL_EMULATED_KERNEL")) or _from_cache() is not None
 
 
 def boot_files(say: Callable[[str], None] = lambda _: None) -> BootFiles:
     """The kernel to boot, fetched if it is not there yet. SetupError if that is not possible."""
-    given = _given()
+    given = _from_environment()
     if given is not None:
         return given
-    if (kept := _kept()) is not None:
+    if (kept := _from_cache()) is not None:
         return kept
     with _locked(_folder().parent):  # another hil may be fetching it
-        if (kept := _kept()) is None:
+        if (kept := _from_cache()) is None:
             _fetch(say)
-            kept = _kept()
+            kept = _from_cache()
     if kept is None:
         raise SetupError(f"the kernel did not arrive in {_folder()}", remedy=_REMEDY)
     return kept
@@ -177,9 +177,16 @@ def _must_have_lists(lists: Path, complaints: str) -> None:
 def _run(command: list[str], timeout_s: int, cwd: Path) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            errors="replace", timeout=timeout_s, check=False, env={**os.environ, "LC_ALL": "C"},
-        )  # fmt: skip
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
     except subprocess.TimeoutExpired:
         raise SetupError(
             f"{command[0]} took longer than {timeout_s} s to fetch a kernel", remedy=_REMEDY

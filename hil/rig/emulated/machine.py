@@ -65,9 +65,14 @@ def qemu_version() -> str:
     for option in (["--version"], ["-machine", "help"]):
         try:
             done = subprocess.run(
-                [qemu, *option], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", timeout=_START_TIMEOUT_S, check=False,
-            )  # fmt: skip
+                [qemu, *option],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_START_TIMEOUT_S,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SetupError(f"{qemu} cannot be started: {error}") from error
         said.append(done.stdout)
@@ -238,13 +243,38 @@ def _command(qemu: str, boot: BootFiles, files: int, ram: int, fds: dict[str, in
     """QEMU's command line. `files`, `ram`, `fds`: descriptors that it inherits."""
     memory = f"memory-backend-file,id=ram0,size={RAM_BYTES},share=on,mem-path=/proc/self/fd/{ram}"
     return [
-        qemu, "-nodefaults", "-display", "none", "-action", "reboot=shutdown,shutdown=pause",
-        "-machine", f"{_MODEL},memory-backend=ram0", "-object", memory,
-        "-global", "bcm2837.enabled-cpus=1",
-        "-kernel", str(boot.kernel), "-dtb", str(boot.dtb), "-initrd", f"/proc/self/fd/{files}",
-        "-append", _COMMAND_LINE,
-        "-chardev", f"socket,id=uart,fd={fds['uart']}", "-serial", "chardev:uart",
-        "-chardev", f"socket,id=qmp,fd={fds['qmp']}", "-mon", "chardev=qmp,mode=control",
-        "-chardev", f"socket,id=qtest,fd={fds['qtest']}", "-qtest", "chardev:qtest",
-        "-qtest-log", "none",
-    ]  # fmt: skip
+        qemu,
+        "-nodefaults",
+        "-display",
+        "none",
+        "-action",
+        "reboot=shutdown,shutdown=pause",
+        "-machine",
+        f"{_MODEL},memory-backend=ram0",
+        "-object",
+        memory,
+        "-global",
+        "bcm2837.enabled-cpus=1",
+        "-kernel",
+        str(boot.kernel),
+        "-dtb",
+        str(boot.dtb),
+        "-initrd",
+        f"/proc/self/fd/{files}",
+        "-append",
+        _COMMAND_LINE,
+        "-chardev",
+        f"socket,id=uart,fd={fds['uart']}",
+        "-serial",
+        "chardev:uart",
+        "-chardev",
+        f"socket,id=qmp,fd={fds['qmp']}",
+        "-mon",
+        "chardev=qmp,mode=control",
+        "-chardev",
+        f"socket,id=qtest,fd={fds['qtest']}",
+        "-qtest",
+        "chardev:qtest",
+        "-qtest-log",
+        "none",
+    ]

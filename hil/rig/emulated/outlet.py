@@ -44,7 +44,7 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
         if not told and (mute or HOST.now_us() > boots_until_us):
             raise SetupError(
                 f"no agent was heard in {(HOST.now_us() - began_us) // 1_000_000} s: "
-                f"{mute or board.last_words()}",
+                f"{mute or board.console_tail()}",
                 remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
             )
         ready = HOST.readable([transport.fd, ours], _LOOK_S * 1e6)

@@ -38,7 +38,7 @@ class Power(abc.ABC):
     """The power of one node. SetupError from every method, with the instrument's name and what to
     try; an instrument that fails is a failure of the bench, not an observation.
 
-    Methods may be called by the loop and by the attendant's thread; one at a time gets through."""
+    The loop and the reconnector's thread may call methods; one at a time gets through."""
 
     def __init__(self, node: str, supply: SupplyConfig) -> None:
         self.node = node

@@ -65,9 +65,7 @@ class BatteryTables(FrozenModel):
             if any(b <= a for a, b in pairwise(values)):
                 found.add(key, "the values do not ascend", "put them in order, each once")
             if not 1 <= len(values) <= MAX_TABLE:
-                found.add(
-                    key, f"{len(values)} values; expected 1 to {MAX_TABLE}"
-                )  # fmt: skip
+                found.add(key, f"{len(values)} values; expected 1 to {MAX_TABLE}")
         if len(self.ocv_soc) < 2 or self.ocv_soc[0] != 0 or self.ocv_soc[-1] != 1:
             found.add("ocv_soc", "the table does not reach from 0 to 1")
         if len(self.ocv_v) != len(self.ocv_soc):

@@ -77,12 +77,13 @@ def _no_omm(value: Any) -> Any:
         key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
         if key is not None:
             found.add(
-                key, f"OMM (`{key}`) is not read; expected elements or a TLE",
+                key,
+                f"OMM (`{key}`) is not read; expected elements or a TLE",
                 f"write its values as epoch_utc (EPOCH), altitude_km ({_height(value)}), "
                 "eccentricity, inclination_deg, raan_deg (RA_OF_ASC_NODE), argp_deg "
                 "(ARG_OF_PERICENTER), mean_anomaly_deg and bstar; or give the TLE, which objects "
                 "with numbers up to 99999 have",
-            )  # fmt: skip
+            )
         wrong_at("OrbitModel", found)
     return value
 

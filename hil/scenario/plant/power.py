@@ -87,9 +87,7 @@ class LoadModel(FrozenModel):
         found = Findings()
         names = [level.name for level in self.levels]
         if not 2 <= len(names) <= MAX_LEVELS:
-            found.add(
-                "levels", f"{len(names)} levels; expected 2 to {MAX_LEVELS}"
-            )  # fmt: skip
+            found.add("levels", f"{len(names)} levels; expected 2 to {MAX_LEVELS}")
         if names and names[0] != "off":
             found.add(("levels", 0, "name"), f"`{names[0]}`; expected `off` as the first level")
         for index, level in enumerate(self.levels):
@@ -209,9 +207,7 @@ class PowerModel(FrozenModel):
                 wanted.append((("loads", i, "rest_node"), load.rest_node))
         for path, name in wanted:
             if name not in known:
-                found.add(
-                    path, f"there is no thermal node `{name}`", did_you_mean(name, known)
-                )  # fmt: skip
+                found.add(path, f"there is no thermal node `{name}`", did_you_mean(name, known))
         return found
 
     @property

@@ -179,14 +179,18 @@ class RadiatorPanel(FrozenModel):
         """Its two sides."""
         front, back = (
             Surface(
-                name=f"{self.name}.{side}", node=self.name, area_m2=self.area_m2,
-                emissivity=self.emissivity, absorptivity=self.absorptivity,
-                absorptivity_eol=self.absorptivity_eol, view=self.view,
-                pointing=self.pointing and (self.pointing if side == "front" else
-                                            self.pointing.opposite),
+                name=f"{self.name}.{side}",
+                node=self.name,
+                area_m2=self.area_m2,
+                emissivity=self.emissivity,
+                absorptivity=self.absorptivity,
+                absorptivity_eol=self.absorptivity_eol,
+                view=self.view,
+                pointing=self.pointing
+                and (self.pointing if side == "front" else self.pointing.opposite),
             )
             for side in ("front", "back")
-        )  # fmt: skip
+        )
         return front, back
 
 

@@ -219,11 +219,15 @@ def parse_yaml(raw: bytes, file: str) -> Document:
         raise ConfigError(
             [
                 Problem(
-                    file, 1, 1, "$", "the file is empty; expected keys such as `schema: 1`",
+                    file,
+                    1,
+                    1,
+                    "$",
+                    "the file is empty; expected keys such as `schema: 1`",
                     "a shipped scenario is a good start (`hil run quickstart`)",
                 )
             ]
-        )  # fmt: skip
+        )
     document = Document(file, {})
     data = _Builder(document).build(root)
     if not isinstance(data, dict):
@@ -276,9 +280,11 @@ def _decode(raw: bytes, file: str) -> str:
     if nul >= 0:
         line = raw.count(b"\n", 0, nul) + 1
         raise refuse(
-            "the file holds a zero byte, so it is no text; expected YAML", "is it the right file?",
-            line, nul - raw.rfind(b"\n", 0, nul),
-        )  # fmt: skip
+            "the file holds a zero byte, so it is no text; expected YAML",
+            "is it the right file?",
+            line,
+            nul - raw.rfind(b"\n", 0, nul),
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -370,10 +376,12 @@ class _Builder:
         if self.count > MAX_VALUES:
             raise _TooMuchError(
                 self.complain(
-                    node, path, f"the file expands to more than {MAX_VALUES} values",
+                    node,
+                    path,
+                    f"the file expands to more than {MAX_VALUES} values",
                     "repeat its anchors less often",
                 )
-            )  # fmt: skip
+            )
         if len(self.open) >= MAX_DEPTH:
             raise _TooMuchError(
                 self.complain(node, path, f"more than {MAX_DEPTH} levels of nesting")
@@ -382,10 +390,14 @@ class _Builder:
             return self.scalar(node, path)
         self.open.append(id(node))
         try:
-            return self.mapping(node, path) if isinstance(node, MappingNode) else [
-                self.value(child, (*path, index))
-                for index, child in enumerate(self.items(node, path))
-            ]  # fmt: skip
+            return (
+                self.mapping(node, path)
+                if isinstance(node, MappingNode)
+                else [
+                    self.value(child, (*path, index))
+                    for index, child in enumerate(self.items(node, path))
+                ]
+            )
         finally:
             self.open.pop()
 
@@ -398,11 +410,14 @@ class _Builder:
     def refuse_tag(self, node: Node, path: KeyPath) -> None:
         self.document.problems.append(
             self.complain(
-                node, path, f"the tag `{_shown_tag(node.tag)}` is not allowed here",
-                'put the comparison in quotes, like "!= 0"' if node.tag == "!="
+                node,
+                path,
+                f"the tag `{_shown_tag(node.tag)}` is not allowed here",
+                'put the comparison in quotes, like "!= 0"'
+                if node.tag == "!="
                 else "remove it; only plain values are read",
             )
-        )  # fmt: skip
+        )
 
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
         if node.tag != _CORE + "map":
@@ -418,22 +433,26 @@ class _Builder:
                 shown = f"`{key}`" if isinstance(key_node, ScalarNode) else "a list or mapping"
                 self.document.problems.append(
                     self.complain(
-                        key_node, path, f"{shown} is no text, so it cannot be a key",
-                        "write decimals with a point" if _is_decimal(key_node, value_node)
+                        key_node,
+                        path,
+                        f"{shown} is no text, so it cannot be a key",
+                        "write decimals with a point"
+                        if _is_decimal(key_node, value_node)
                         else "put it in quotes if it is really meant",
                     )
-                )  # fmt: skip
+                )
                 continue
             below = (*path, key)
             if key in result:
                 first = self.document.keys[below]
                 self.document.problems.append(
                     self.complain(
-                        key_node, below,
+                        key_node,
+                        below,
                         f"the key `{key}` is here a second time; the first is in line {first.line}",
                         "remove one of them",
                     )
-                )  # fmt: skip
+                )
                 continue
             self.document.keys[below] = self.mark(key_node, below)
             result[key] = self.value(value_node, below)
@@ -485,9 +504,11 @@ class _Builder:
         if octal and len(text) <= 40 and abs(int(decimal)) > 7:
             remedy += f", or {sign}{int(text.lstrip('-+'), 8)} if it is an octal number"
         return self.complain(
-            node, path, f"`{shown}` begins with a zero, which some take for an octal number",
+            node,
+            path,
+            f"`{shown}` begins with a zero, which some take for an octal number",
             f'{remedy}; text belongs in quotes: "{shown}"',
-        )  # fmt: skip
+        )
 
     def _without_zeros(self, node: ScalarNode, path: KeyPath) -> str:
         """The text of a node. No name of a file, port or program can hold a zero byte."""

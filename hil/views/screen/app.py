@@ -37,15 +37,31 @@ _TICK_S: Final = 0.1
 _AGES_S: Final = 1.0
 """What only gets older is drawn this often."""
 _PAIRS: Final = {
-    "left_square_bracket": "[ ]", "comma": ", .", "less_than_sign": "< >", "plus": "+ -",
-}  # fmt: skip
+    "left_square_bracket": "[ ]",
+    "comma": ", .",
+    "less_than_sign": "< >",
+    "plus": "+ -",
+}
 """Keys that have one place in the footer with their opposite."""
 _FOOTER: Final = (
-    ("leave", ""), ("help_page", ""), ("acknowledge", ""), ("filter", ""), ("search", ""),
-    ("view", ""), ("run", "Run"), ("pause", ""), ("open", ""), ("back", "Back"),
-    ("mark(-1)", "Mark"), ("newest", "Newest"), ("faster(-1)", "Speed"), ("step(-1)", "Step"),
-    ("go_to", "Go to"), ("command_palette", "All"), ("zoom(1)", "Zoom"),
-)  # fmt: skip
+    ("leave", ""),
+    ("help_page", ""),
+    ("acknowledge", ""),
+    ("filter", ""),
+    ("search", ""),
+    ("view", ""),
+    ("run", "Run"),
+    ("pause", ""),
+    ("open", ""),
+    ("back", "Back"),
+    ("mark(-1)", "Mark"),
+    ("newest", "Newest"),
+    ("faster(-1)", "Speed"),
+    ("step(-1)", "Step"),
+    ("go_to", "Go to"),
+    ("command_palette", "All"),
+    ("zoom(1)", "Zoom"),
+)
 """What gets a place in the footer, the first the earliest, and its word if that is a shorter one
 than in the palette."""
 
@@ -162,7 +178,7 @@ class Watching(App[str]):
         self._footer_is: tuple[object, ...] = ()
 
     @property
-    def desk(self) -> Presenter:
+    def presenter(self) -> Presenter:
         """That of the run on view."""
         return self.desks[self.current]
 
@@ -180,8 +196,8 @@ class Watching(App[str]):
         self._ended = True
         if self._reading is not None:  # a look that was called off reads on in its thread
             await asyncio.wait([self._reading])
-        for desk in self.desks:
-            desk.source.close()
+        for presenter in self.desks:
+            presenter.source.close()
 
     def _returned(self, _app: App[Any]) -> None:
         """From the shell, which has written all over the screen."""
@@ -200,7 +216,7 @@ class Watching(App[str]):
             return
         over = self._over()  # before the look: a short run may end between them
         looked = await self.look()
-        if over and looked and self.desk.source.state is State.WAITING:
+        if over and looked and self.presenter.source.state is State.WAITING:
             self.exit("over")  # it ended before there was anything to look at
 
     async def look(self) -> bool:
@@ -229,19 +245,19 @@ class Watching(App[str]):
         for ask in asked:
             ask()
         now = self._clock()
-        desk = self.desk
+        presenter = self.presenter
         due = now - self._drawn_at >= _AGES_S
-        if not (asked or due or desk.moving) and not desk.source.poll():
+        if not (asked or due or presenter.moving) and not presenter.source.poll():
             return None
         self._drawn_at = now
         runs = len(self.desks) > 1
-        desk.refresh(width, height - runs)
+        presenter.refresh(width, height - runs)
         if runs and now - self._others_at >= _AGES_S:
             self._others_at = now
             for other in self.desks:
-                if other is not desk:
+                if other is not presenter:
                     other.refresh(width, height - 1)
-        page = desk.page()
+        page = presenter.page()
         if runs:
             names = [(d.scene.run.name, *d.summary()) for d in self.desks]
             page.insert(1, runs_line(names, self.current, width, self.marks))
@@ -249,25 +265,38 @@ class Watching(App[str]):
 
     def _renew_footer(self) -> None:
         """The footer shows what works now, and is made anew only when that has changed."""
-        desk = self.desk
-        waiting = any(not alarm.acknowledged for alarm in desk.alarms)
-        now = (desk.view, desk.target, waiting, desk.moving, desk.player.following,
-               desk.player.playing, desk.cell is None, desk.node is None, desk.source.last < 0,
-               desk.source.state, len(self.screen_stack), self.size.width)  # fmt: skip
+        presenter = self.presenter
+        waiting = any(not alarm.acknowledged for alarm in presenter.alarms)
+        now = (
+            presenter.view,
+            presenter.target,
+            waiting,
+            presenter.moving,
+            presenter.player.following,
+            presenter.player.playing,
+            presenter.cell is None,
+            presenter.node is None,
+            presenter.source.last < 0,
+            presenter.source.state,
+            len(self.screen_stack),
+            self.size.width,
+        )
         if now != self._footer_is:
             self._footer_is = now
             self.refresh_bindings()
 
     def _rank(self, action: str) -> tuple[int, str] | None:
         """The place of an action in the footer; None if it would change nothing that is seen."""
-        desk, view = self.desk, self.desk.view
-        begun, lists = desk.source.last >= 0, view in (View.OVERVIEW, View.NODE)
+        presenter, view = self.presenter, self.presenter.view
+        begun, lists = presenter.source.last >= 0, view in (View.OVERVIEW, View.NODE)
         seen = {
             "mark(-1)": begun and view in (View.OVERVIEW, View.DECISION),
-            "newest": begun and (not desk.player.following or view is View.DECISION),
-            "faster(-1)": desk.player.playing and desk.head < desk.source.last,
-            "step(-1)": begun, "go_to": begun, "zoom(1)": begun and lists,
-        }  # fmt: skip
+            "newest": begun and (not presenter.player.following or view is View.DECISION),
+            "faster(-1)": presenter.player.playing and presenter.head < presenter.source.last,
+            "step(-1)": begun,
+            "go_to": begun,
+            "zoom(1)": begun and lists,
+        }
         for rank, (name, word) in enumerate(_FOOTER):
             if action == name or action.partition("(")[0] == name:
                 return (rank, word) if seen.get(name, True) else None
@@ -288,15 +317,17 @@ class Watching(App[str]):
         """Whether a key does anything now."""
         if len(self.screen_stack) > 1:
             return action == "interrupt"
-        desk = self.desk
-        view = desk.view
+        presenter = self.presenter
+        view = presenter.view
         if action == "view":
             return parameters[0] != view.value
         lists = view in (View.OVERVIEW, View.EVENTS, View.NODE)
         works = {
-            "open": lists and bool(desk.target),
-            "back": view is not View.OVERVIEW or desk.cell is not None or desk.node is not None,
-            "acknowledge": any(not alarm.acknowledged for alarm in desk.alarms),
+            "open": lists and bool(presenter.target),
+            "back": view is not View.OVERVIEW
+            or presenter.cell is not None
+            or presenter.node is not None,
+            "acknowledge": any(not alarm.acknowledged for alarm in presenter.alarms),
             "pause": view not in (View.EVENTS, View.DECISION),  # p does it there, too
             "filter": view is View.EVENTS,
             "search": view is View.EVENTS,
@@ -307,63 +338,63 @@ class Watching(App[str]):
     # --- keys ---------------------------------------------------------------------------------
 
     async def _do(self, ask: Callable[[], object]) -> None:
-        """Do something with the desk, in the thread that reads the record, and show it."""
+        """Do something with the presenter, in the thread that reads the record, and show it."""
         self._asked.append(ask)
         await self.look()
 
     async def action_view(self, name: str) -> None:
-        await self._do(lambda: self.desk.go(View(name)))
+        await self._do(lambda: self.presenter.go(View(name)))
 
     async def action_open(self) -> None:
-        await self._do(self.desk.enter)
+        await self._do(self.presenter.enter)
 
     async def action_back(self) -> None:
-        await self._do(self.desk.back)
+        await self._do(self.presenter.back)
 
     async def action_pause(self) -> None:
-        await self._do(self.desk.pause)
+        await self._do(self.presenter.pause)
 
     async def action_hold(self) -> None:
-        await self._do(self.desk.pause)
+        await self._do(self.presenter.pause)
 
     async def action_acknowledge(self) -> None:
         """Take note of all alarms; in the record, too, if the run takes commands."""
-        waiting = [alarm for alarm in self.desk.alarms if not alarm.acknowledged]
-        await self._do(self.desk.acknowledge)
-        if self._control is not None and self._control.commands(self.desk.source.run):
+        waiting = [alarm for alarm in self.presenter.alarms if not alarm.acknowledged]
+        await self._do(self.presenter.acknowledge)
+        if self._control is not None and self._control.commands(self.presenter.source.run):
             for alarm in waiting:
                 words = [f"alarm={alarm.name}"]
                 self.run_worker(self._tell("acknowledge", words), exit_on_error=False)
 
     async def action_filter(self) -> None:
-        await self._do(self.desk.next_filter)
+        await self._do(self.presenter.next_filter)
 
     async def action_mark(self, step: int) -> None:
-        await self._do(lambda: self.desk.mark(step))
+        await self._do(lambda: self.presenter.mark(step))
 
     async def action_vertical(self, step: int) -> None:
-        await self._do(lambda: self.desk.vertical(step))
+        await self._do(lambda: self.presenter.vertical(step))
 
     async def action_horizontal(self, step: int) -> None:
-        await self._do(lambda: self.desk.horizontal(step))
+        await self._do(lambda: self.presenter.horizontal(step))
 
     async def action_zoom(self, step: int) -> None:
-        await self._do(lambda: self.desk.change_zoom(step))
+        await self._do(lambda: self.presenter.change_zoom(step))
 
     async def action_step(self, step: int) -> None:
-        await self._do(lambda: self.desk.step(step))
+        await self._do(lambda: self.presenter.step(step))
 
     async def action_faster(self, step: int) -> None:
-        await self._do(lambda: self.desk.faster(step))
+        await self._do(lambda: self.presenter.faster(step))
 
     async def action_page(self, screens: int) -> None:
-        await self._do(lambda: self.desk.page_by(screens))
+        await self._do(lambda: self.presenter.page_by(screens))
 
     async def action_first(self) -> None:
-        await self._do(self.desk.first)
+        await self._do(self.presenter.first)
 
     async def action_newest(self) -> None:
-        await self._do(self.desk.newest)
+        await self._do(self.presenter.newest)
 
     async def action_run(self, step: int) -> None:
         self.current = (self.current + step) % len(self.desks)
@@ -375,9 +406,9 @@ class Watching(App[str]):
 
     def action_go_to(self) -> None:
         async def found(text: str | None) -> None:
-            frame = frame_of(text or "", self.desk.source.time)
+            frame = frame_of(text or "", self.presenter.source.time)
             if frame is not None:
-                await self._do(lambda: self.desk.seek(frame))
+                await self._do(lambda: self.presenter.seek(frame))
             elif text:
                 self.say(f"`{text}` is no frame (1234) and no time (12.5s, 1h30m)", bad=True)
 
@@ -386,10 +417,11 @@ class Watching(App[str]):
     def action_search(self) -> None:
         async def found(text: str | None) -> None:
             if text is not None:
-                await self._do(lambda: self.desk.search(text))
+                await self._do(lambda: self.presenter.search(text))
 
-        self.push_screen(Ask("Only events with this text (empty: all)", self.desk.filter.text),
-                         found)  # fmt: skip
+        self.push_screen(
+            Ask("Only events with this text (empty: all)", self.presenter.filter.text), found
+        )
 
     async def on_event(self, event: Event) -> None:
         """Let Textual handle an event; keys that come while the last screen is taken down have
@@ -410,8 +442,9 @@ class Watching(App[str]):
     @property
     def _runs_on(self) -> bool:
         return self._end_run is not None and self.desks[0].source.state in (
-            State.RUNNING, State.WAITING
-        )  # fmt: skip
+            State.RUNNING,
+            State.WAITING,
+        )
 
     def action_leave(self) -> None:
         """Quit; from a run that this command began, say that it goes on."""
@@ -424,9 +457,12 @@ class Watching(App[str]):
                 self.exit("detached")
 
         self.push_screen(
-            Confirm("Leave the screen? The run goes on.",
-                    f"Attach again with: hil watch {self.desks[0].source.run}"), answered
-        )  # fmt: skip
+            Confirm(
+                "Leave the screen? The run goes on.",
+                f"Attach again with: hil watch {self.desks[0].source.run}",
+            ),
+            answered,
+        )
 
     def action_interrupt(self) -> None:
         """Ctrl-C: end the run, if it is ours to end and still goes on; else quit."""
@@ -442,9 +478,12 @@ class Watching(App[str]):
                 self.say("ending the run after this frame")
 
         self.push_screen(
-            Confirm("End the run? It will be recorded as aborted.",
-                    "It can be gone on with later: hil run --resume"), answered
-        )  # fmt: skip
+            Confirm(
+                "End the run? It will be recorded as aborted.",
+                "It can be gone on with later: hil run --resume",
+            ),
+            answered,
+        )
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -465,12 +504,18 @@ class Watching(App[str]):
             if isinstance(binding, Binding) and self._offered(binding):
                 action = binding.action
                 keys = binding.key_display or binding.key
-                yield SystemCommand(binding.description, f"key {keys}",
-                                    lambda action=action: self.run_action(action))  # fmt: skip
+                yield SystemCommand(
+                    binding.description,
+                    f"key {keys}",
+                    lambda action=action: self.run_action(action),
+                )
         if self._control is not None:
-            for command in self._control.commands(self.desk.source.run):
-                yield SystemCommand(f"run: {command.name.replace('_', ' ')}", command.help,
-                                    lambda command=command: self.tell(command))  # fmt: skip
+            for command in self._control.commands(self.presenter.source.run):
+                yield SystemCommand(
+                    f"run: {command.name.replace('_', ' ')}",
+                    command.help,
+                    lambda command=command: self.tell(command),
+                )
 
     def _offered(self, binding: Binding) -> bool:
         name, _, rest = binding.action.partition("(")
@@ -480,10 +525,10 @@ class Watching(App[str]):
     def tell(self, command: KeyCommand) -> None:
         """Tell the run something: ask for what is missing, and whether it is meant."""
         words: list[str] = []
-        nodes, question = self.desk.scene.nodes, command.more
+        nodes, question = self.presenter.scene.nodes, command.more
         if command.node and nodes:
-            words.append(f"node={nodes[(self.desk.node or 0) % len(nodes)].name}")
-            if self.desk.node is None and len(nodes) > 1:  # none was chosen: no guess is sent
+            words.append(f"node={nodes[(self.presenter.node or 0) % len(nodes)].name}")
+            if self.presenter.node is None and len(nodes) > 1:  # none was chosen: no guess is sent
                 names = ", ".join(node.name for node in nodes)
                 what = f"; and what: {question}" if question else ""
                 question = f"for which node: {names}{what}"
@@ -516,7 +561,7 @@ class Watching(App[str]):
 
     async def _tell(self, name: str, words: Sequence[str]) -> None:
         assert self._control is not None
-        run = self.desk.source.run
+        run = self.presenter.source.run
         ok, text = await asyncio.to_thread(self._control.send, run, name, words)
         self.say(text, bad=not ok)
 

@@ -36,8 +36,13 @@ def show(
         os.nice(10)  # where both want the processor, the run is to have it
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
     app = Watching(
-        runs, player=player, ascii_only=ascii_only, control=control, end_run=end_run, over=over,
-    )  # fmt: skip
+        runs,
+        player=player,
+        ascii_only=ascii_only,
+        control=control,
+        end_run=end_run,
+        over=over,
+    )
     result = app.run()
     if app.failure is not None:
         raise app.failure
@@ -48,9 +53,9 @@ def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> 
     """The overview of each run, as text; and whether all of them could be read."""
     pages, readable = [], True
     for run in runs:
-        desk = Presenter(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
-        desk.refresh(width, height)
-        pages += desk.page()
-        readable = readable and desk.source.state is not State.LOST
-        desk.source.close()
+        presenter = Presenter(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)
+        presenter.refresh(width, height)
+        pages += presenter.page()
+        readable = readable and presenter.source.state is not State.LOST
+        presenter.source.close()
     return Text("\n").join(pages), readable

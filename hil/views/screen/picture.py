@@ -24,10 +24,10 @@ async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Seq
         await app.look()
         for key in keys:
             await pilot.press(key)
-        while app.desk.moving or not app.desk.gather.ledger.read_on(1.0):
+        while app.presenter.moving or not app.presenter.gather.ledger.read_on(1.0):
             await app.look()
-        app.desk.refresh(*app.lines.size)
-        app.lines.show(app.desk.page())
+        app.presenter.refresh(*app.lines.size)
+        app.lines.show(app.presenter.page())
         await pilot.pause()
         return app.export_screenshot(title=f"hil watch {run}")
 

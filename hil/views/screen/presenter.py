@@ -69,7 +69,7 @@ class _Kept:
 
 
 class Presenter:
-    """The desk of one run. `clock` is real time in seconds."""
+    """The presenter of one run. `clock` is real time in seconds."""
 
     def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -172,19 +172,32 @@ class Presenter:
             frame = scene.head if self.frame is None else self.frame
             if frame < 0:
                 return banner(scene, self.alarms, width, marks)
-            found = self._keep("decision", (frame, self._stamp(frame)),
-                               lambda: decisions.decision(self.source, frame))  # fmt: skip
+            found = self._keep(
+                "decision",
+                (frame, self._stamp(frame)),
+                lambda: decisions.decision(self.source, frame),
+            )
             assert isinstance(found, decisions.Decision)
             return decision_page(found, width, marks)
         if self.view is View.EVENTS:
             return events_page(
-                scene, self.alarms, self._watch.watched_from, self._all_events(), self.filter,
+                scene,
+                self.alarms,
+                self._watch.watched_from,
+                self._all_events(),
+                self.filter,
                 None if self._chosen is None else self.event,
-                complete=len(self._events) < self._asked, width=width, height=height, marks=marks,
-            )  # fmt: skip
+                complete=len(self._events) < self._asked,
+                width=width,
+                height=height,
+                marks=marks,
+            )
         if self.view is View.MAP:
-            shown = self._keep("sky", (scene.t_us // 10_000_000, scene.upsets),
-                               lambda: sky(self.source, scene.head))  # fmt: skip
+            shown = self._keep(
+                "sky",
+                (scene.t_us // 10_000_000, scene.upsets),
+                lambda: sky(self.source, scene.head),
+            )
             assert isinstance(shown, MapSky)
             return map_page(scene, shown, width, height, marks)
         return overview(scene, self.alarms, width, height, marks, node=self.node, cell=self.cell)
@@ -205,9 +218,14 @@ class Presenter:
         )
         assert isinstance(past, History)
         return node_page(
-            self.scene, node, past, self._node_events(node),
-            width=width, height=height, marks=self.marks,
-        )  # fmt: skip
+            self.scene,
+            node,
+            past,
+            self._node_events(node),
+            width=width,
+            height=height,
+            marks=self.marks,
+        )
 
     def _node_events(self, node: NodeFacts) -> list[EventLine]:
         found = self._keep(

@@ -31,12 +31,16 @@ class Socket:
             return ()
         return [
             KeyCommand(
-                c.name, c.help, node=any(a.name == "node" for a in c.arguments),
-                more=_MORE.get(c.name, ""), text=c.name == "note", sure=c.destructive,
+                c.name,
+                c.help,
+                node=any(a.name == "node" for a in c.arguments),
+                more=_MORE.get(c.name, ""),
+                text=c.name == "note",
+                sure=c.destructive,
             )
             for c in COMMANDS.values()
             if c.name not in _HIDDEN
-        ]  # fmt: skip
+        ]
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
         """Tell it, and wait for what it says."""

@@ -100,7 +100,7 @@ class LocalServer(Server):
 
     async def _make_app(self) -> web.Application:
         app: web.Application = await super()._make_app()
-        app.middlewares.append(self._turn_away)
+        app.middlewares.append(self._reject)
         app.on_response_prepare.append(self._restrict)
         return app
 
@@ -109,7 +109,7 @@ class LocalServer(Server):
         return own_hosts(self.port)
 
     @web.middleware
-    async def _turn_away(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _reject(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer 403 to what came under a foreign name, or from a page of another site."""
         hosts = request.headers.getall("Host", [])
         origins = request.headers.getall("Origin", [])
@@ -141,7 +141,9 @@ class LocalServer(Server):
         asked = request.query.get("fontsize", "")
         size = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else _FONT_SIZE
         text = _PAGE.format(
-            title=escape(self.title), host=escape(request.headers["Host"]), nonce=nonce,
+            title=escape(self.title),
+            host=escape(request.headers["Host"]),
+            nonce=nonce,
             font_size=size if size in _FONT_SIZES else _FONT_SIZE,
-        )  # fmt: skip
+        )
         return web.Response(text=text, content_type="text/html")

@@ -22,17 +22,63 @@ from hil.scenario.bench import parse_bench
 from hil.wire.messages import Hello
 
 NUMBERS = (
-    "0001", "0001", "0001", "A50285BI", "A50285BI", None, None, "", "with space", "tab\there",
-    'quo"te', "apo'strophe", "1:1.0", "a:b:c", "back\\slash", "new\nline", "\x1b[31mred", "\x00",
-    "caf\xe9", "\u202eabc", "\U0001f600", "\udcff\udcfe", "x" * 300, "null", "true", "yes", "1e5",
-    "0x10", "# no comment", "{a: b}", "- a", "&anchor", "*alias", "!tag", "%d", "@home", "~", "-",
-    "00:11:22:33", "FT4ABC",
-)  # fmt: skip
+    "0001",
+    "0001",
+    "0001",
+    "A50285BI",
+    "A50285BI",
+    None,
+    None,
+    "",
+    "with space",
+    "tab\there",
+    'quo"te',
+    "apo'strophe",
+    "1:1.0",
+    "a:b:c",
+    "back\\slash",
+    "new\nline",
+    "\x1b[31mred",
+    "\x00",
+    "caf\xe9",
+    "\u202eabc",
+    "\U0001f600",
+    "\udcff\udcfe",
+    "x" * 300,
+    "null",
+    "true",
+    "yes",
+    "1e5",
+    "0x10",
+    "# no comment",
+    "{a: b}",
+    "- a",
+    "&anchor",
+    "*alias",
+    "!tag",
+    "%d",
+    "@home",
+    "~",
+    "-",
+    "00:11:22:33",
+    "FT4ABC",
+)
 SOCKETS = ("1-1", "1-1.2", "3-2.1.4", "usb1", None, "1-1.2", "../x", "1-1 ")
 MODELS = (
-    "", "Raspberry Pi 4 Model B Rev 1.4", "x\n  - {name: evil, port: /dev/evil}", "# a\r\n# b",
-    "\x1b]0;title\x07", "\u2028", "\ufffe", "Pi\x85", "\U0001f600", "a" * 31, "'", '"', "&a *b",
-)  # fmt: skip
+    "",
+    "Raspberry Pi 4 Model B Rev 1.4",
+    "x\n  - {name: evil, port: /dev/evil}",
+    "# a\r\n# b",
+    "\x1b]0;title\x07",
+    "\u2028",
+    "\ufffe",
+    "Pi\x85",
+    "\U0001f600",
+    "a" * 31,
+    "'",
+    '"',
+    "&a *b",
+)
 
 
 @pytest.fixture
@@ -61,11 +107,21 @@ def odd_ports(rng: random.Random) -> list[Any]:
 
 def hello_of(rng: random.Random, boot_id: int) -> Hello:
     return Hello(
-        wire_version=2, pointer_bits=64, cores=4, memory_mib=906, boot_id=boot_id, uptime_us=1,
-        targets=frozenset({"state"}), gpr_count=34, vector_bytes=528, port="linux",
-        arch="aarch64", version="0.1.0", board=rng.choice(MODELS),
+        wire_version=2,
+        pointer_bits=64,
+        cores=4,
+        memory_mib=906,
+        boot_id=boot_id,
+        uptime_us=1,
+        targets=frozenset({"state"}),
+        gpr_count=34,
+        vector_bytes=528,
+        port="linux",
+        arch="aarch64",
+        version="0.1.0",
+        board=rng.choice(MODELS),
         serial=rng.choice((*NUMBERS, "", "")) or "",
-    )  # fmt: skip
+    )
 
 
 def probed(here: list[Adapter], hellos: dict[str, Hello]) -> list[Probed]:
@@ -120,8 +176,10 @@ def test_boards_that_are_known_by_their_adapter_are_found_under_other_devices(
     here = adapters()
     after = merge(
         Discovery(probed(here, {moved[d]: h for d, h in hellos.items()}), bench=bench),
-        parse_bench(text), bench, here,
-    )  # fmt: skip
+        parse_bench(text),
+        bench,
+        here,
+    )
     for old, new in zip(before, parse_bench(after).boards, strict=False):
         assert old.name == new.name and old.adapter == new.adapter
         if old.adapter is not None and old.port is not None:
@@ -170,14 +228,19 @@ def test_a_device_that_describes_itself_in_no_text_hides_no_other(
         if device.endswith("0"):
             comports()
         return SimpleNamespace(
-            device=device, name="x", description="n/a", serial_number="AAA", location="1-1:1.0",
+            device=device,
+            name="x",
+            description="n/a",
+            serial_number="AAA",
+            location="1-1:1.0",
             subsystem="usb-serial",
-        )  # fmt: skip
+        )
 
     monkeypatch.setattr(module.list_ports, "comports", comports)
     monkeypatch.setattr(module.list_ports_linux, "SysFS", sysfs)
     monkeypatch.setattr(module, "DEV", dev)
     monkeypatch.setattr(module, "BY_ID", tmp_path / "none")
     assert [(a.device, a.identity) for a in adapters()] == [
-        (str(dev / "ttyUSB0"), None), (str(dev / "ttyUSB1"), "usb-serial:AAA"),
-    ]  # fmt: skip
+        (str(dev / "ttyUSB0"), None),
+        (str(dev / "ttyUSB1"), "usb-serial:AAA"),
+    ]

@@ -101,8 +101,11 @@ class Watch:
         if self._past is None:
             return found
         known = {alarm.key for alarm in found}
-        older = [alarm for alarm in self._past.book.alarms
-                 if alarm.key not in known and not alarm.acknowledged]  # fmt: skip
+        older = [
+            alarm
+            for alarm in self._past.book.alarms
+            if alarm.key not in known and not alarm.acknowledged
+        ]
         return (*found, *(replace(alarm, level=Level.GOOD) for alarm in older))
 
     def acknowledge(self) -> int:
@@ -118,8 +121,9 @@ class Watch:
         """What others took note of."""
         for row in self._source.rows(
             "SELECT id, frame, arguments FROM commands WHERE id > ? AND ok "
-            "AND command = 'acknowledge' ORDER BY id", self._heard,
-        ):  # fmt: skip
+            "AND command = 'acknowledge' ORDER BY id",
+            self._heard,
+        ):
             self._heard = row["id"]
             with contextlib.suppress(ValueError, AttributeError):
                 name = str(json.loads(row["arguments"]).get("alarm", ""))
@@ -153,8 +157,11 @@ class _Follower:
         rows = source.position("health", source.upto(head)) - self.at["health"]
         if rows > REACH * max(1, len(source.nodes)):
             return True
-        row = source.one("SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC "
-                         "LIMIT 1 OFFSET ?", source.time.t_us(head), REACH)  # fmt: skip
+        row = source.one(
+            "SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1 OFFSET ?",
+            source.time.t_us(head),
+            REACH,
+        )
         return row is not None and row["t_us"] > self._plant_us
 
     def begin_shortly_before(self, head: int) -> None:
@@ -162,11 +169,15 @@ class _Follower:
         source, upto = self._source, self._source.upto(head)
         nodes = max(1, len(source.nodes))
         health = max(0, source.position("health", upto) - REACH * nodes)
-        row = health and source.one("SELECT frame FROM health WHERE id > ? ORDER BY id LIMIT 1",
-                                    health)  # fmt: skip
+        row = health and source.one(
+            "SELECT frame FROM health WHERE id > ? ORDER BY id LIMIT 1", health
+        )
         begin = row["frame"] if row else 0
-        row = source.one("SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC "
-                         "LIMIT 1 OFFSET ?", source.time.t_us(head), REACH)  # fmt: skip
+        row = source.one(
+            "SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1 OFFSET ?",
+            source.time.t_us(head),
+            REACH,
+        )
         self._plant_us = row["t_us"] if row else -1
         self.begin = max(begin, source.time.frame_at(self._plant_us) if row else 0)
         self._frame = begin - 1
@@ -191,8 +202,9 @@ class _Follower:
         end, end_us = source.position("health", upto), source.time.t_us(head)
         while self._clock() < until and self.at["health"] < end:
             stop = min(end, self.at["health"] + _CHUNK)
-            row = source.one("SELECT frame FROM health WHERE id <= ? ORDER BY id DESC LIMIT 1",
-                             stop)  # fmt: skip
+            row = source.one(
+                "SELECT frame FROM health WHERE id <= ? ORDER BY id DESC LIMIT 1", stop
+            )
             frame = min(head, row["frame"]) if row else head
             ends = {table: source.position(table, frame) for table in _TABLES}
             self._conditions(ends, frame)
@@ -201,12 +213,19 @@ class _Follower:
             ends["health"] = self._readings(stop, until)
             self.at = ends
         while self._clock() < until and self._plant_us < end_us:
-            row = source.one("SELECT t_us FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us "
-                             "LIMIT 1 OFFSET ?", self._plant_us, end_us, _CHUNK)  # fmt: skip
+            row = source.one(
+                "SELECT t_us FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us "
+                "LIMIT 1 OFFSET ?",
+                self._plant_us,
+                end_us,
+                _CHUNK,
+            )
             stop_us = row["t_us"] if row else end_us
             if not self._beyond_in_plant(self._plant_us, stop_us):
-                row = source.one("SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC "
-                                 "LIMIT 1 OFFSET 1", stop_us)  # fmt: skip
+                row = source.one(
+                    "SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1 OFFSET 1",
+                    stop_us,
+                )
                 self._plant_us = max(self._plant_us, row["t_us"] if row else -1)
             if self._plant(stop_us, until):
                 self._plant_us = stop_us
@@ -237,29 +256,40 @@ class _Follower:
         if self._beyond is None:
             return True
         source = self._source
-        if source.one(f"SELECT 1 FROM health WHERE id > ? AND id <= ? AND ({self._beyond}) LIMIT 1",
-                      begin, end):  # fmt: skip
+        if source.one(
+            f"SELECT 1 FROM health WHERE id > ? AND id <= ? AND ({self._beyond}) LIMIT 1",
+            begin,
+            end,
+        ):
             return True
         watched = (*_COUNTERS.values(), "throttled")
         spans = ", ".join(f"min({name}) != max({name})" for name in watched)
         grown = source.rows(
             f"SELECT {spans} FROM health WHERE id > ? AND id <= ? GROUP BY node",
-            begin - len(source.nodes), end,
-        )  # fmt: skip
+            begin - len(source.nodes),
+            end,
+        )
         return any(any(row) for row in grown)
 
     def _beyond_in_plant(self, begin_us: int, end_us: int) -> bool:
         """The same of the plant, between these times."""
         for quantity, (table, column) in _PLANT.items():
             bounds = [limit for name, limit in self.book.limits if name == quantity]
-            row = self._source.one(
-                f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
-                begin_us, end_us,
-            ) if bounds else None  # fmt: skip
+            row = (
+                self._source.one(
+                    f"SELECT min({column}), max({column}) FROM {table}"
+                    " WHERE t_us > ? AND t_us <= ?",
+                    begin_us,
+                    end_us,
+                )
+                if bounds
+                else None
+            )
             if row and any(
                 value is not None and limit.level(value) > Level.GOOD
-                for limit in bounds for value in row
-            ):  # fmt: skip
+                for limit in bounds
+                for value in row
+            ):
                 return True
         return False
 
@@ -269,8 +299,9 @@ class _Follower:
         for row in source.rows(
             "SELECT * FROM transitions WHERE id > ? AND id <= ? "
             "AND 'isolated' IN (before, after) ORDER BY id",
-            self.at["transitions"], ends["transitions"],
-        ):  # fmt: skip
+            self.at["transitions"],
+            ends["transitions"],
+        ):
             level = Level.BAD if row["after"] == "isolated" else Level.GOOD
             text = f"{row['node']} isolated: {row['cause']}"
             if level is Level.BAD and isolated_though_right(source, row["frame"], row["node"]):
@@ -283,8 +314,9 @@ class _Follower:
             self._calm_down(key, source.time.t_us(head), head)
         for row in source.rows(
             "SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id",
-            self.at["anomalies"], ends["anomalies"],
-        ):  # fmt: skip
+            self.at["anomalies"],
+            ends["anomalies"],
+        ):
             text = f"{row['node']}: {row['effect']} that no upset explains"
             book.condition(row["frame"], "unexplained", row["node"], Level.WARN, text)
             book.condition(row["frame"], "unexplained", row["node"], Level.GOOD, "")
@@ -324,9 +356,12 @@ class _Follower:
 
     def _reading(self, name: str, index: int, now: NodeReading) -> None:
         values = {
-            "cpu_temp_c": now.temp_c, "power_w": now.power_w, "round_trip_ms": now.round_trip_ms,
-            "rss_mib": now.rss_mib, "free_mib": now.free_mib,
-        }  # fmt: skip
+            "cpu_temp_c": now.temp_c,
+            "power_w": now.power_w,
+            "round_trip_ms": now.round_trip_ms,
+            "rss_mib": now.rss_mib,
+            "free_mib": now.free_mib,
+        }
         then = self._last.setdefault(index, now)
         self._flags(name, then, now)
         time = self._source.time
@@ -374,8 +409,9 @@ class _Follower:
             first = False
             rows = source.rows(
                 "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT 200",
-                self._plant_us, end_us,
-            )  # fmt: skip
+                self._plant_us,
+                end_us,
+            )
             if not rows:
                 return True
             for row in rows:
@@ -403,14 +439,19 @@ def _phase_name(illumination: float | None) -> str:
 
 
 _COLUMNS: Final = {
-    "cpu_temp_c": ("cpu_temp_mc", 1000.0), "round_trip_ms": ("round_trip_us", 1000.0),
-    "rss_mib": ("rss_kib", 1024.0), "free_mib": ("free_mib", 1.0),
-}  # fmt: skip
+    "cpu_temp_c": ("cpu_temp_mc", 1000.0),
+    "round_trip_ms": ("round_trip_us", 1000.0),
+    "rss_mib": ("rss_kib", 1024.0),
+    "free_mib": ("free_mib", 1.0),
+}
 """Quantities that stand in a column of `health`, and its unit."""
 _COUNTERS: Final = {
-    "corrected_per_s": "corrected", "uncorrected_per_s": "uncorrected",
+    "corrected_per_s": "corrected",
+    "uncorrected_per_s": "uncorrected",
     "link_errors_per_s": "rx_errors",
-}  # fmt: skip
+}
 _PLANT: Final = {
-    "soc": ("plant", "soc"), "bus_v": ("plant", "bus_v"), "die_c": ("plant_nodes", "die_c"),
-}  # fmt: skip
+    "soc": ("plant", "soc"),
+    "bus_v": ("plant", "bus_v"),
+    "die_c": ("plant_nodes", "die_c"),
+}

@@ -177,8 +177,11 @@ class Book:
     @property
     def limits(self) -> list[tuple[str, Limit]]:
         """All of them, with their quantities."""
-        return [(key[0], limit) for each in (self._limits, self._of_boards)
-                for key, limit in each.items()]  # fmt: skip
+        return [
+            (key[0], limit)
+            for each in (self._limits, self._of_boards)
+            for key, limit in each.items()
+        ]
 
     def is_raised(self, key: tuple[str, str]) -> bool:
         """Whether this one is out of order now."""
@@ -229,8 +232,9 @@ class Book:
         old = self._alarms.get(key)
         if old is None or (not old.listed and level > Level.GOOD):
             if level > Level.GOOD:
-                self._alarms[key] = Alarm(quantity, node, level, level, frame, text, value, value,
-                                          raised_frame=frame)  # fmt: skip
+                self._alarms[key] = Alarm(
+                    quantity, node, level, level, frame, text, value, value, raised_frame=frame
+                )
             return
         worse = level > Level.GOOD and level >= old.latched
         raised = level > Level.GOOD and old.level is Level.GOOD
@@ -241,14 +245,19 @@ class Book:
             del self._alarms[key]
             return
         self._alarms[key] = replace(
-            old, level=level, latched=max(level, old.latched), since_frame=since,
-            text=text if worse else old.text, value=value,
+            old,
+            level=level,
+            latched=max(level, old.latched),
+            since_frame=since,
+            text=text if worse else old.text,
+            value=value,
             episode_frame=frame if raised else old.began_frame,
             episode_text=text if level > Level.GOOD and level >= old.level else old.now_text,
-            worst=value if worse else old.worst, acknowledged=acknowledged,
+            worst=value if worse else old.worst,
+            acknowledged=acknowledged,
             times=old.times + raised,
             raised_frame=frame if raised or level > old.level else old.raised_frame,
-        )  # fmt: skip
+        )
 
     def acknowledge(self, keys: Iterable[tuple[str, str]] | None = None) -> int:
         """Take note of these alarms (None: of all); what is over is no longer listed. How many."""

@@ -74,15 +74,19 @@ def _readings(
     if every == 1:
         rows = source.rows(
             "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id",
-            end - points * step, end, node,
-        )  # fmt: skip
+            end - points * step,
+            end,
+            node,
+        )
         return [reading_of(row) for row in rows][-points:]
     readings: list[NodeReading] = []
     for at in range(end - (points - 1) * step, end + 1, step):
         row = at > 0 and source.one(
             "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
-            at, at - step, node,
-        )  # fmt: skip
+            at,
+            at - step,
+            node,
+        )
         if row:
             readings.append(reading_of(row))
     return readings
@@ -108,8 +112,11 @@ def _rates(readings: Sequence[NodeReading], times: Sequence[int]) -> list[float 
     """Steps per simulated second; `times` are those of the readings."""
     out: list[float | None] = [None]
     for (then, begin), (now, end) in pairwise(zip(readings, times, strict=True)):
-        out.append((now.steps - then.steps) / (end - begin) * 1e6
-                   if end > begin and now.steps >= then.steps else None)  # fmt: skip
+        out.append(
+            (now.steps - then.steps) / (end - begin) * 1e6
+            if end > begin and now.steps >= then.steps
+            else None
+        )
     return out
 
 
@@ -123,10 +130,12 @@ def _virtual(
     found = [
         source.one(
             "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
-            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?", moment, name,
+            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
+            moment,
+            name,
         )
         for moment in moments
-    ]  # fmt: skip
+    ]
     return (
         tuple(row["die_c"] if row else None for row in found),
         tuple(row["power_w"] if row else None for row in found),

@@ -142,9 +142,12 @@ def decision(source: LiveRecord, frame: int) -> Decision:
 
 
 def _answers(
-    names: tuple[str, ...], verdict: Verdict, row: sqlite3.Row | None,
-    first: dict[int, sqlite3.Row], returning: frozenset[str],
-) -> tuple[NodeAnswer, ...]:  # fmt: skip
+    names: tuple[str, ...],
+    verdict: Verdict,
+    row: sqlite3.Row | None,
+    first: dict[int, sqlite3.Row],
+    returning: frozenset[str],
+) -> tuple[NodeAnswer, ...]:
     """As the first execution had it: a rollback may have made them agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
     golden = (row["golden_output"], row["golden_state"]) if row else agreed
@@ -163,14 +166,27 @@ def _answers(
         agrees = done and output == agreed[0] and bool(verdict.output)
         latent = done and bool(verdict.state) and state != agreed[1]
         worth = answered(status, output, state, golden)
-        words = answer_words(worth, dissents=done and not agrees, latent=latent,
-                             delivered=verdict.delivered, correct=verdict.correct)  # fmt: skip
+        words = answer_words(
+            worth,
+            dissents=done and not agrees,
+            latent=latent,
+            delivered=verdict.delivered,
+            correct=verdict.correct,
+        )
         out.append(
             NodeAnswer(
-                name, status, signal_name(number) if number else (told["reason"] if told else ""),
-                output if done else "", state if done else "", part, agrees, latent, worth, words,
+                name,
+                status,
+                signal_name(number) if number else (told["reason"] if told else ""),
+                output if done else "",
+                state if done else "",
+                part,
+                agrees,
+                latent,
+                worth,
+                words,
             )
-        )  # fmt: skip
+        )
     return tuple(out)
 
 
@@ -181,16 +197,20 @@ def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
         row["node"]: row["after"]
         for row in source.rows(
             "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id",
-            position - _TRANSITIONS, position,
+            position - _TRANSITIONS,
+            position,
         )
-    }  # fmt: skip
+    }
     return frozenset(name for name, state in states.items() if state == "reintegrating")
 
 
 def _reference(
-    names: tuple[str, ...], verdict: Verdict, answers: tuple[NodeAnswer, ...],
-    first: dict[int, sqlite3.Row], value: bytes,
-) -> tuple[str, bytes]:  # fmt: skip
+    names: tuple[str, ...],
+    verdict: Verdict,
+    answers: tuple[NodeAnswer, ...],
+    first: dict[int, sqlite3.Row],
+    value: bytes,
+) -> tuple[str, bytes]:
     """What outputs are compared with: what was agreed on, where that is right; else what a node
     with the right output said; else what there is. Its name is empty for the first of these."""
     if value and verdict.correct:
@@ -233,8 +253,10 @@ def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
     for row in source.rows(
         "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
         "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
-        source.position("repairs", frame - 1), source.position("repairs", frame), frame,
-    ):  # fmt: skip
+        source.position("repairs", frame - 1),
+        source.position("repairs", frame),
+        frame,
+    ):
         out += pieces(row["node"], "state", row["offset"], bytes(row["voted"]), bytes(row["found"]))
     return out
 
@@ -249,16 +271,21 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     hits = source.rows(
         "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
         "ORDER BY id",
-        frame, frame, frame - 100_000, frame,
-    )  # fmt: skip
+        frame,
+        frame,
+        frame - 100_000,
+        frame,
+    )
     known = {row["id"] for row in hits}
     behind = [row for row in upsets_behind(source, frame, faulty) if row["id"] not in known]
     yield from (cause_text(row, frame) for row in (*hits, *behind))
     explained = {row["node"] for row in (*hits, *behind)}
     for row in source.rows(
         "SELECT * FROM anomalies WHERE id > ? AND id <= ? AND frame = ?",
-        source.position("anomalies", frame - 1), source.position("anomalies", frame), frame,
-    ):  # fmt: skip
+        source.position("anomalies", frame - 1),
+        source.position("anomalies", frame),
+        frame,
+    ):
         explained.add(row["node"])
         yield f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}"
     for name in faulty:
@@ -289,14 +316,17 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     back: dict[str, sqlite3.Row] = {}
     for row in source.rows(
         "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
-        start, end,
-    ):  # fmt: skip
+        start,
+        end,
+    ):
         if row["frame"] == frame and row["node"] not in left:
             left[row["node"]] = row
             again = source.one(
                 "SELECT * FROM transitions WHERE id > ? AND node = ? AND "
-                "after IN ('voting', 'isolated') ORDER BY id LIMIT 1", row["id"] - 1, row["node"],
-            )  # fmt: skip
+                "after IN ('voting', 'isolated') ORDER BY id LIMIT 1",
+                row["id"] - 1,
+                row["node"],
+            )
             if again is not None:
                 back[row["node"]] = again
     last = max((row["frame"] for row in back.values()), default=frame)
@@ -307,9 +337,12 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     repairs = source.rows(
         f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
         "ORDER BY id LIMIT ?",
-        source.position("repairs", frame - 1), source.position("repairs", last), frame, *names,
+        source.position("repairs", frame - 1),
+        source.position("repairs", last),
+        frame,
+        *names,
         _CURES + 1,
-    )  # fmt: skip
+    )
     cures = [Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"])) for r in repairs[:_CURES]]
     if len(repairs) > _CURES:
         cures.append(Cure(repairs[-1]["frame"], repairs[-1]["node"], "and more repairs", ok=True))

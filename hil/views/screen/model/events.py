@@ -57,16 +57,20 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
         where, values = _of(node, table)
         rows = source.rows(
             f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
-            source.position(table, upto), *values, limit,
-        )  # fmt: skip
+            source.position(table, upto),
+            *values,
+            limit,
+        )
         _take(rows, kind, make, limit, found, oldest)
         if table == "transitions":
             found[:] = [_justly(source, event) for event in found]
     where, values = _of(node, "upsets")
     rows = source.rows(
         f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
-        upto, *values, limit,
-    )  # fmt: skip
+        upto,
+        *values,
+        limit,
+    )
     _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
     return found, oldest
 
@@ -90,9 +94,13 @@ def _justly(source: LiveRecord, event: EventLine) -> EventLine:
 
 
 def _take(
-    rows: Sequence[_Row], kind: str, make: _Make, limit: int, found: list[EventLine],
+    rows: Sequence[_Row],
+    kind: str,
+    make: _Make,
+    limit: int,
+    found: list[EventLine],
     oldest: set[Key],
-) -> None:  # fmt: skip
+) -> None:
     """Make events of the rows of one table, newest first."""
     last: Key | None = None
     for row in rows:
@@ -113,8 +121,11 @@ def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[Event
         last = out[-1] if out else event
         if event.kind == "frame" or not out:
             out.append(event)
-        elif (last.frame, last.kind, last.text) == (event.frame, event.kind, event.text) and \
-                last.node != event.node:  # a rollback is of all its nodes  # fmt: skip
+        elif (last.frame, last.kind, last.text) == (
+            event.frame,
+            event.kind,
+            event.text,
+        ) and last.node != event.node:  # a rollback is of all its nodes
             times = times if "," in last.node else Counter({last.node: last.count})
             names = last.node if event.node in times else f"{event.node},{last.node}"
             times[event.node] += 1
@@ -129,8 +140,18 @@ def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[Event
     return out
 
 
-_ORDER: Final = {"note": 0, "state": 1, "repair": 2, "frame": 3, "anomaly": 4, "upset": 5,
-                 "slip": 6, "limit": 7, "link": 8, "command": 9}  # fmt: skip
+_ORDER: Final = {
+    "note": 0,
+    "state": 1,
+    "repair": 2,
+    "frame": 3,
+    "anomaly": 4,
+    "upset": 5,
+    "slip": 6,
+    "limit": 7,
+    "link": 8,
+    "command": 9,
+}
 
 
 def _state(row: sqlite3.Row, kind: str) -> EventLine | None:
@@ -187,10 +208,16 @@ def _episode(episode: Episode) -> EventLine:
         "held": "HELD: the last voted output left the system again",
     }
     return EventLine(
-        episode.last, Level.BAD, "frame", "",
-        text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"), episode.frames,
-        not episode.whole, ("frame", episode.first), episode.first,
-    )  # fmt: skip
+        episode.last,
+        Level.BAD,
+        "frame",
+        "",
+        text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"),
+        episode.frames,
+        not episode.whole,
+        ("frame", episode.first),
+        episode.first,
+    )
 
 
 def _anomaly(row: sqlite3.Row, kind: str) -> EventLine:

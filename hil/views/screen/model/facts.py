@@ -27,7 +27,7 @@ __all__ = [
     "Run",
     "Scene",
     "Vote",
-]  # fmt: skip
+]
 
 
 class Level(enum.IntEnum):

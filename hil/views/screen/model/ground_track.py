@@ -21,8 +21,9 @@ def sky(source: LiveRecord, head: int) -> MapSky:
     now_us = source.time.t_us(head)
     rows = source.rows(
         "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
-        now_us - _BEHIND_US, now_us + _AHEAD_US,
-    )  # fmt: skip
+        now_us - _BEHIND_US,
+        now_us + _AHEAD_US,
+    )
     track = tuple(place_of(row) for row in rows)
     anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in anomaly_cells(source.meta)}
     return MapSky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
@@ -32,8 +33,10 @@ def _upsets(source: LiveRecord, head: int) -> tuple[tuple[float, float, int], ..
     spots: Counter[tuple[float, float]] = Counter()
     for row in source.rows(
         "SELECT frame FROM upsets WHERE frame <= ? AND state = 'injected' "
-        "ORDER BY frame DESC LIMIT ?", head, _UPSETS,
-    ):  # fmt: skip
+        "ORDER BY frame DESC LIMIT ?",
+        head,
+        _UPSETS,
+    ):
         place = source.one(
             "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
             "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",

@@ -12,8 +12,18 @@ from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import Level, NodeFacts, Scene
 from hil.views.style import duration, flight_time, plural
 
-__all__ = ["STALE_S", "NodeHealth", "Redundancy", "health", "heard_age_us", "is_stale", "node_level",
-           "reading_age_s", "redundancy", "stale_s"]  # fmt: skip
+__all__ = [
+    "STALE_S",
+    "NodeHealth",
+    "Redundancy",
+    "health",
+    "heard_age_us",
+    "is_stale",
+    "node_level",
+    "reading_age_s",
+    "redundancy",
+    "stale_s",
+]
 
 STALE_S: Final = 3.0
 """Boards tell of themselves once a second, and the record is committed four times a second."""
@@ -143,8 +153,12 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
     if scene.state is State.LOST:
         return NodeHealth("LOST", Level.BAD, scene.reason)
     if scene.gone and scene.newest:
-        return NodeHealth("STOPPED", Level.BAD, "its process ended without a word; go on with "
-                      "hil run --resume", scene.t_us)  # fmt: skip
+        return NodeHealth(
+            "STOPPED",
+            Level.BAD,
+            "its process ended without a word; go on with hil run --resume",
+            scene.t_us,
+        )
     if scene.at_end:
         return _ended(scene)
     if scene.head < 0 or not scene.nodes:
@@ -156,8 +170,11 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
 def _ended(scene: Scene) -> NodeHealth:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
-    failed = [f"{metric} {wanted}, measured {got}" for metric, wanted, got, ok in scene.expectations
-              if not ok][:1]  # fmt: skip
+    failed = [
+        f"{metric} {wanted}, measured {got}"
+        for metric, wanted, got, ok in scene.expectations
+        if not ok
+    ][:1]
     level = {"pass": Level.GOOD, "aborted": Level.WARN, "untested": Level.WARN}.get(
         scene.outcome, Level.BAD
     )
@@ -191,16 +208,22 @@ def _bad(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth | None:
     behind = list(dict.fromkeys(node.upset for node in faulty if node.upset))
     if behind:
         why += "; " + ", ".join([behind[0], *(text.removeprefix("upset ") for text in behind[1:])])
-    began = [alarm.began_frame for alarm in alarms
-             if alarm.quantity == quantity and alarm.level is Level.BAD]  # fmt: skip
+    began = [
+        alarm.began_frame
+        for alarm in alarms
+        if alarm.quantity == quantity and alarm.level is Level.BAD
+    ]
     since = min([scene.head, *began])
     return NodeHealth("FAILING", Level.BAD, why, scene.run.time.t_us(since))
 
 
 def _failing(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
     """This frame went well, but the ones before it did not."""
-    found = [alarm for alarm in alarms if alarm.level is Level.BAD
-             and alarm.quantity in ("wrong output", "no output")]  # fmt: skip
+    found = [
+        alarm
+        for alarm in alarms
+        if alarm.level is Level.BAD and alarm.quantity in ("wrong output", "no output")
+    ]
     if not found:
         return None
     first = min(found, key=lambda alarm: alarm.began_frame)
@@ -210,28 +233,37 @@ def _failing(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
 def _held(scene: Scene) -> NodeHealth | None:
     if not scene.paused_by or is_stale(scene):
         return None
-    return NodeHealth("PAUSED", Level.WARN, f"{scene.paused_by} paused the run; "
-                  "resume lets it go on", scene.t_us)  # fmt: skip
+    return NodeHealth(
+        "PAUSED", Level.WARN, f"{scene.paused_by} paused the run; resume lets it go on", scene.t_us
+    )
 
 
 def _late(scene: Scene) -> NodeHealth | None:
     if not is_stale(scene):
         return None
-    return NodeHealth("STALE", Level.WARN,
-                  f"nothing was recorded for {duration((scene.age_s or 0) * 1e6)}")  # fmt: skip
+    return NodeHealth(
+        "STALE", Level.WARN, f"nothing was recorded for {duration((scene.age_s or 0) * 1e6)}"
+    )
 
 
 def _unseen(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
     """What is over, but was bad, and nobody has acknowledged."""
-    red = [alarm for alarm in alarms if alarm.latched is Level.BAD and not alarm.acknowledged
-           and alarm.level is not Level.BAD]  # fmt: skip
+    red = [
+        alarm
+        for alarm in alarms
+        if alarm.latched is Level.BAD and not alarm.acknowledged and alarm.level is not Level.BAD
+    ]
     active = any(alarm.level is Level.BAD for alarm in alarms)
     if not red or active or any(node.state != "voting" for node in scene.nodes):
         return None
     first = min(red, key=lambda alarm: alarm.began_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""
-    return NodeHealth("ALARM", Level.BAD, f"over now, not acknowledged: {first.text}{more}",
-                  scene.run.time.t_us(first.began_frame))  # fmt: skip
+    return NodeHealth(
+        "ALARM",
+        Level.BAD,
+        f"over now, not acknowledged: {first.text}{more}",
+        scene.run.time.t_us(first.began_frame),
+    )
 
 
 def _weak(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth:
@@ -240,13 +272,21 @@ def _weak(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth:
     if out:
         worst = max(out, key=lambda n: (node_level(n, scene), -_out_since(n, scene)))
         why = _why(worst, [node for node in out if node is not worst])
-        return NodeHealth("DEGRADED", max(node_level(n, scene) for n in out), why,
-                      scene.run.time.t_us(_out_since(worst, scene)))  # fmt: skip
+        return NodeHealth(
+            "DEGRADED",
+            max(node_level(n, scene) for n in out),
+            why,
+            scene.run.time.t_us(_out_since(worst, scene)),
+        )
     if active:
         worst_alarm = max(active, key=lambda a: (a.level, -a.began_frame))
         word = "ALARM" if worst_alarm.level is Level.BAD else "CAUTION"
-        return NodeHealth(word, worst_alarm.level, worst_alarm.now_text,
-                      scene.run.time.t_us(worst_alarm.began_frame))  # fmt: skip
+        return NodeHealth(
+            word,
+            worst_alarm.level,
+            worst_alarm.now_text,
+            scene.run.time.t_us(worst_alarm.began_frame),
+        )
     count = len(scene.nodes)
     nodes = "both nodes" if count == 2 else f"all {count} nodes"
     why = "the only node answers" if count == 1 else f"{nodes} vote and agree"

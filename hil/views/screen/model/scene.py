@@ -152,10 +152,14 @@ class Gather:
         if self.source.state is not State.ENDED or not isinstance(result, dict):
             return ()
         return tuple(
-            (e["metric"], e["wanted"],
-             "not measured" if e["measured"] is None else f"{e['measured']:g}", bool(e["ok"]))
+            (
+                e["metric"],
+                e["wanted"],
+                "not measured" if e["measured"] is None else f"{e['measured']:g}",
+                bool(e["ok"]),
+            )
             for e in result.get("expectations", [])
-        )  # fmt: skip
+        )
 
     def _ending(self) -> str:
         result = self.source.meta.get("result")
@@ -197,8 +201,12 @@ class Gather:
             return totals
         over = head >= self.source.last and self.source.state is State.ENDED
         skipped, lost, wrong = skipped_frames(self.source, head, over=over)
-        return replace(totals, frames=totals.frames + skipped, no_output=totals.no_output + lost,
-                       wrong=totals.wrong + wrong)  # fmt: skip
+        return replace(
+            totals,
+            frames=totals.frames + skipped,
+            no_output=totals.no_output + lost,
+            wrong=totals.wrong + wrong,
+        )
 
     def _counted(self, head: int) -> tuple[int, int, int, int]:
         """Upsets that were made, and that were not, recoveries and slips up to `head`."""
@@ -236,8 +244,10 @@ class Gather:
     def _upsets_between(self, after: int, last: int) -> tuple[int, int]:
         row = self.source.one(
             "SELECT count(*) FILTER (WHERE state = 'injected' AND verified), count(*) FROM upsets "
-            "WHERE frame > ? AND frame <= ?", after, last,
-        )  # fmt: skip
+            "WHERE frame > ? AND frame <= ?",
+            after,
+            last,
+        )
         return (row[0], row[1] - row[0]) if row else (0, 0)
 
     def _paused_by(self) -> str:
@@ -282,12 +292,21 @@ class Gather:
         if heard is not None:
             self._heard[index] = heard
         return NodeFacts(
-            index, name, row["board"], row["model"] or "", row["port"] or "",
-            status=status, answer=answer, signal=ballot.signal if ballot else 0, heard_frame=heard,
+            index,
+            name,
+            row["board"],
+            row["model"] or "",
+            row["port"] or "",
+            status=status,
+            answer=answer,
+            signal=ballot.signal if ballot else 0,
+            heard_frame=heard,
             reading=readings[0] if readings else None,
             earlier=readings[1] if len(readings) > 1 else None,
-            link=link, plant=self._plant_node(name), **told,
-        )  # fmt: skip
+            link=link,
+            plant=self._plant_node(name),
+            **told,
+        )
 
     def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
         """The recovery state of a node, since when, and how it left the vote."""
@@ -298,14 +317,19 @@ class Gather:
             after, told = 0, None
         row = self.source.one(
             "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? "
-            "ORDER BY id DESC LIMIT 1", position, after, name,
-        )  # fmt: skip
+            "ORDER BY id DESC LIMIT 1",
+            position,
+            after,
+            name,
+        )
         if row is not None or told is None:
             told = {
                 "state": row["after"] if row else "isolated" if isolated else "voting",
                 "state_frame": row["frame"] if row else None,
-                "began_frame": None, "began_cause": "", "upset": "",
-            }  # fmt: skip
+                "began_frame": None,
+                "began_cause": "",
+                "upset": "",
+            }
             began = left_vote(self.source, upto, name) if told["state"] != "voting" else None
             if began is not None:
                 told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
@@ -351,8 +375,9 @@ class Gather:
         position = self.source.position("link_counts", self.source.upto(head))
         row = self.source.one(
             "SELECT * FROM link_counts WHERE id <= ? AND node = ? ORDER BY id DESC LIMIT 1",
-            position, index,
-        )  # fmt: skip
+            position,
+            index,
+        )
         if row is None and head >= self.source.last:
             row = self.source.one("SELECT * FROM links WHERE node = ?", index)
         return _link_counts(row)
@@ -363,8 +388,9 @@ class Gather:
             found: dict[int, list[NodeReading]] = {}
             for row in self.source.rows(
                 "SELECT * FROM health WHERE id <= ? AND id > ? ORDER BY id DESC",
-                position, position - 2 * len(self.source.nodes),
-            ):  # fmt: skip
+                position,
+                position - 2 * len(self.source.nodes),
+            ):
                 found.setdefault(row["node"], []).append(reading_of(row))
             for node in range(len(self.source.nodes)):
                 if node not in found:
@@ -378,16 +404,19 @@ class Gather:
             return kept[:1]
         row = self.source.one(
             "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
-            position, position - _LOOK_BACK, node,
-        )  # fmt: skip
+            position,
+            position - _LOOK_BACK,
+            node,
+        )
         return [reading_of(row)] if row else []
 
     # --- the plant ----------------------------------------------------------------------------
 
     def _plant(self, head: int) -> PlantReading | None:
         now_us = self.source.time.t_us(head)
-        row = self.source.one("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1",
-                              now_us)  # fmt: skip
+        row = self.source.one(
+            "SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", now_us
+        )
         if row is None:
             return None
         if row["t_us"] != self._plants[0]:
@@ -397,22 +426,25 @@ class Gather:
     def _plant_rows(self, now_us: int) -> tuple[PlantReading, ...]:
         rows = self.source.rows(
             "SELECT * FROM plant WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
-            now_us - _BEHIND_US, now_us,
-        )  # fmt: skip
+            now_us - _BEHIND_US,
+            now_us,
+        )
         every = max(1, len(rows) // _PLACES)
         return tuple(_plant_of(row) for row in rows[::every])
 
     def _plant_node(self, name: str) -> PlantNode | None:
         if not self._plants[1]:
             return None
-        row = self.source.one("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?",
-                              self._plants[0], name)  # fmt: skip
+        row = self.source.one(
+            "SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?", self._plants[0], name
+        )
         if row is None:
             return None
         rates = _json(row["upsets_per_day"])
         total = sum(v for v in rates.values() if isinstance(v, (int, float))) if rates else None
-        return PlantNode(row["level"], row["duty"], row["power_w"], row["die_c"], row["throttle"],
-                         total)  # fmt: skip
+        return PlantNode(
+            row["level"], row["duty"], row["power_w"], row["die_c"], row["throttle"], total
+        )
 
     def _orbit(self, head: int) -> tuple[Place, ...]:
         """The orbit from half an hour ago to an hour ahead."""
@@ -422,8 +454,9 @@ class Gather:
         if key != self._places[0]:
             rows = self.source.rows(
                 "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
-                now_us - _BEHIND_US, now_us + _AHEAD_US,
-            )  # fmt: skip
+                now_us - _BEHIND_US,
+                now_us + _AHEAD_US,
+            )
             every = max(1, len(rows) // (3 * _PLACES))
             self._places = (key, tuple(place_of(row) for row in rows[::every]))
         return self._places[1]
@@ -442,11 +475,20 @@ def _run(meta: dict[str, Any], path: str, time: Timeline, nodes: int) -> Run:
     except ValueError:
         seed = 0
     return Run(
-        str(s.get("name", "run")), str(s.get("summary", "")), str(rig.get("scheme", "")),
-        str(s.get("workload", "")), seed, str(s.get("pace", "free")),
-        float((s.get("upsets") or {}).get("accel", 1.0)), frame_us, time, int(frames or 0), path,
-        rule_of(s, nodes), _anomaly(meta, s),
-    )  # fmt: skip
+        str(s.get("name", "run")),
+        str(s.get("summary", "")),
+        str(rig.get("scheme", "")),
+        str(s.get("workload", "")),
+        seed,
+        str(s.get("pace", "free")),
+        float((s.get("upsets") or {}).get("accel", 1.0)),
+        frame_us,
+        time,
+        int(frames or 0),
+        path,
+        rule_of(s, nodes),
+        _anomaly(meta, s),
+    )
 
 
 def _anomaly(meta: dict[str, Any], scenario: dict[str, Any]) -> frozenset[tuple[int, int]]:
@@ -461,19 +503,28 @@ def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
     return [
         (int(cell[0]), int(cell[1]))
         for cell in (told if isinstance(told, list) else [])
-        if isinstance(cell, list) and len(cell) == 2
+        if isinstance(cell, list)
+        and len(cell) == 2
         and all(isinstance(value, (int, float)) for value in cell)
-    ]  # fmt: skip
+    ]
 
 
 def vote_of(verdict: Verdict | None) -> Vote | None:
     """The verdict of a frame, as it is shown."""
     if verdict is None:
         return None
-    return Vote(verdict.kind.name.lower(), verdict.delivered, verdict.correct, verdict.voters,
-                verdict.agree, verdict.dissent, verdict.latent,
-                bool(verdict.flags & RE_EXECUTED), verdict.held,
-                verdict.held_wrong)  # fmt: skip
+    return Vote(
+        verdict.kind.name.lower(),
+        verdict.delivered,
+        verdict.correct,
+        verdict.voters,
+        verdict.agree,
+        verdict.dissent,
+        verdict.latent,
+        bool(verdict.flags & RE_EXECUTED),
+        verdict.held,
+        verdict.held_wrong,
+    )
 
 
 def reading_of(row: sqlite3.Row) -> NodeReading:
@@ -485,17 +536,25 @@ def reading_of(row: sqlite3.Row) -> NodeReading:
     except IndexError:  # a record of before there was one
         round_trip = None
     return NodeReading(
-        row["frame"], row["wall_us"], row["steps"],
-        temp_c=_scaled(row["cpu_temp_mc"], 1e3), clock_mhz=_scaled(row["clock_khz"], 1e3),
+        row["frame"],
+        row["wall_us"],
+        row["steps"],
+        temp_c=_scaled(row["cpu_temp_mc"], 1e3),
+        clock_mhz=_scaled(row["clock_khz"], 1e3),
         flags_now=flags_now(row["throttled"]) or 0,
         flags_since_boot=flags_since_boot(row["throttled"]) or 0,
         power_w=_scaled(power_mw, 1e3),
         rss_mib=_scaled(row["rss_kib"], 1024),
-        free_mib=row["free_mib"], uptime_s=row["uptime_us"] / 1e6, crashes=row["crashes"],
-        hangs=row["hangs"], restarts=row["restarts"], corrected=row["corrected"],
-        uncorrected=row["uncorrected"], rx_errors=row["rx_errors"],
+        free_mib=row["free_mib"],
+        uptime_s=row["uptime_us"] / 1e6,
+        crashes=row["crashes"],
+        hangs=row["hangs"],
+        restarts=row["restarts"],
+        corrected=row["corrected"],
+        uncorrected=row["uncorrected"],
+        rx_errors=row["rx_errors"],
         round_trip_ms=_scaled(round_trip, 1e3),
-    )  # fmt: skip
+    )
 
 
 def _scaled(value: int | None, by: float) -> float | None:
@@ -505,8 +564,14 @@ def _scaled(value: int | None, by: float) -> float | None:
 def _link_counts(row: sqlite3.Row | None) -> LinkCounts | None:
     if row is None:
         return None
-    return LinkCounts(row["tx_frames"], row["rx_frames"], row["rx_errors"], row["naks"],
-                      row["retries"], row["reconnects"])  # fmt: skip
+    return LinkCounts(
+        row["tx_frames"],
+        row["rx_frames"],
+        row["rx_errors"],
+        row["naks"],
+        row["retries"],
+        row["reconnects"],
+    )
 
 
 def _json(text: str | None) -> Any:
@@ -518,13 +583,28 @@ def _json(text: str | None) -> Any:
 
 def place_of(row: sqlite3.Row) -> Place:
     """A row of `orbit`."""
-    return Place(row["t_us"], row["latitude_deg"], row["longitude_deg"], row["altitude_km"],
-                 row["illumination"], row["flux_per_cm2_s"], bool(row["saa"]),
-                 row["contact"])  # fmt: skip
+    return Place(
+        row["t_us"],
+        row["latitude_deg"],
+        row["longitude_deg"],
+        row["altitude_km"],
+        row["illumination"],
+        row["flux_per_cm2_s"],
+        bool(row["saa"]),
+        row["contact"],
+    )
 
 
 def _plant_of(row: sqlite3.Row) -> PlantReading:
     told = _json(row["temperatures_c"])
-    return PlantReading(row["t_us"], row["illumination"], row["bus_v"], row["array_w"], row["load_w"],
-                 row["battery_w"], row["soc"], row["stage"],
-                 told if isinstance(told, dict) else {})  # fmt: skip
+    return PlantReading(
+        row["t_us"],
+        row["illumination"],
+        row["bus_v"],
+        row["array_w"],
+        row["load_w"],
+        row["battery_w"],
+        row["soc"],
+        row["stage"],
+        told if isinstance(told, dict) else {},
+    )

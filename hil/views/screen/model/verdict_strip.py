@@ -116,8 +116,10 @@ class Ledger:
         worst, at = StripMark.AGREED, first
         for mark, count, frame in self._source.rows(
             f"SELECT {_MARK_SQL} AS mark, count(*), min(frame) FROM frames "
-            "WHERE frame BETWEEN ? AND ? GROUP BY mark", first, last
-        ):  # fmt: skip
+            "WHERE frame BETWEEN ? AND ? GROUP BY mark",
+            first,
+            last,
+        ):
             counts[mark] = count
             if mark > worst:
                 worst, at = StripMark(mark), frame
@@ -156,8 +158,14 @@ class Ledger:
         if frame >= index * STRETCH:
             rest = self._begun(index, frame)
             counts = [a + b for a, b in zip(counts, rest, strict=True)]
-        return StripTotals(frame + 1, counts[StripMark.OUTVOTED], counts[StripMark.REDONE], counts[StripMark.NO_OUTPUT],
-                      counts[StripMark.WRONG], complete)  # fmt: skip
+        return StripTotals(
+            frame + 1,
+            counts[StripMark.OUTVOTED],
+            counts[StripMark.REDONE],
+            counts[StripMark.NO_OUTPUT],
+            counts[StripMark.WRONG],
+            complete,
+        )
 
     def _begun(self, index: int, frame: int) -> tuple[int, ...]:
         """Stretch `index` as far as `frame`; mostly only what has come since the last look."""
@@ -177,15 +185,20 @@ class Ledger:
         for index in range((head + 1) // STRETCH, -1, -1):
             found = self._episodes_in(index, head)
             if found is None:  # not summed up yet
-                out = [replace(e, whole=e.whole and growing[e.what] != at)
-                       for at, e in enumerate(out)]  # fmt: skip
+                out = [
+                    replace(e, whole=e.whole and growing[e.what] != at) for at, e in enumerate(out)
+                ]
                 break
             for episode in reversed(found):
                 at = growing.get(episode.what, -1)
                 if at >= 0 and out[at].first_us - episode.last_us < CALM_US:
                     newer = out[at]
-                    out[at] = replace(episode, last=newer.last, last_us=newer.last_us,
-                                      frames=episode.frames + newer.frames)  # fmt: skip
+                    out[at] = replace(
+                        episode,
+                        last=newer.last,
+                        last_us=newer.last_us,
+                        frames=episode.frames + newer.frames,
+                    )
                 else:
                     growing[episode.what] = len(out)
                     out.append(episode)

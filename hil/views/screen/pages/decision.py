@@ -55,8 +55,12 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
 def _headline(found: Decision, marks: Marks) -> Text:
     level, words = verdict_words(found)
     style = STYLES[level] or (GOOD if found.vote else DIM)
-    return line(" ", (f"FRAME {found.frame:,}", HEAD), f"  {flight_time(found.t_us)}   ",
-                (f"{marks.levels[level]} {words}", style))  # fmt: skip
+    return line(
+        " ",
+        (f"FRAME {found.frame:,}", HEAD),
+        f"  {flight_time(found.t_us)}   ",
+        (f"{marks.levels[level]} {words}", style),
+    )
 
 
 def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
@@ -64,12 +68,24 @@ def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
     wrong = found.notable and found.output and found.output != found.golden_output
     astray = found.notable and found.state and found.state != found.golden_state
     label = "alone " if found.alone else "agreed"
-    out = [line(f"   {label}   output ", (found.output or none, BAD if wrong else HEAD),
-                "   state ", (found.state or none, BAD if astray else HEAD))]  # fmt: skip
+    out = [
+        line(
+            f"   {label}   output ",
+            (found.output or none, BAD if wrong else HEAD),
+            "   state ",
+            (found.state or none, BAD if astray else HEAD),
+        )
+    ]
     if found.notable:
-        out.append(line("   golden   output ", (found.golden_output, GOOD if wrong else ""),
-                        "   state ", (found.golden_state, GOOD if astray else ""),
-                        ("   known to the bench only" if width >= 100 else "", DIM)))  # fmt: skip
+        out.append(
+            line(
+                "   golden   output ",
+                (found.golden_output, GOOD if wrong else ""),
+                "   state ",
+                (found.golden_state, GOOD if astray else ""),
+                ("   known to the bench only" if width >= 100 else "", DIM),
+            )
+        )
     if found.value:
         shown = found.value[: max(8, (width - 12) // 3 // 4 * 4)]
         more = f" {marks.more}" if len(shown) < len(found.value) else ""
@@ -146,12 +162,16 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
         level = _level(answer, found)
         style = STYLES[level]
         cells = [
-            (answer.node, 7, HEAD), (answer.part, 7, DIM if answer.part != "voter" else ""),
+            (answer.node, 7, HEAD),
+            (answer.part, 7, DIM if answer.part != "voter" else ""),
             (answer.status, 10, style),
-            (answer.output_digest or marks.dash, 17,
-             style if answer.worth is Answered.WRONG else ""),
+            (
+                answer.output_digest or marks.dash,
+                17,
+                style if answer.worth is Answered.WRONG else "",
+            ),
             (answer.state_digest or marks.dash, 17, style if _is_astray(answer, found) else ""),
-        ]  # fmt: skip
+        ]
         text = fit(_says(answer), width - 66, marks)
         out.append(
             line(" ", (marks.levels[level], style), " ", columns(cells, marks), (text, style))
@@ -217,9 +237,14 @@ def _difference(item: OutputDifference, width: int, marks: Marks, *, again: bool
     pad = " " * (3 * (8 - min(8, len(item.agreed))))
     where = f"{item.where} {item.offset:#06x}"
     return line(
-        "   ", columns([("" if again else item.node, 5, HEAD), (where, 13, "")], marks),
-        agreed, pad, there, pad, fit(_bits(item), max(0, width - 71), marks),
-    )  # fmt: skip
+        "   ",
+        columns([("" if again else item.node, 5, HEAD), (where, 13, "")], marks),
+        agreed,
+        pad,
+        there,
+        pad,
+        fit(_bits(item), max(0, width - 71), marks),
+    )
 
 
 def _bits(item: OutputDifference) -> str:

@@ -51,9 +51,18 @@ def filtered(events: Sequence[EventLine], by: Filter) -> list[EventLine]:
 
 
 def events_page(
-    scene: Scene, alarms: Sequence[Alarm], watched_from: int, events: Sequence[EventLine], by: Filter,
-    cursor: int | None, *, complete: bool, width: int, height: int, marks: Marks,
-) -> list[Text]:  # fmt: skip
+    scene: Scene,
+    alarms: Sequence[Alarm],
+    watched_from: int,
+    events: Sequence[EventLine],
+    by: Filter,
+    cursor: int | None,
+    *,
+    complete: bool,
+    width: int,
+    height: int,
+    marks: Marks,
+) -> list[Text]:
     """The whole page; the event under the cursor is always on it, and without a cursor (None) the
     newest ones. `complete`: `events` are all that there are, else the newest."""
     out = _alarms(scene, alarms, watched_from, width, marks)
@@ -108,5 +117,11 @@ def _alarm_line(scene: Scene, alarm: Alarm, width: int, marks: Marks) -> Text:
     style = STYLES[level] if not alarm.acknowledged else DIM
     tail = worst + times
     text = fit(alarm.text, max(0, width - 36 - len(tail)), marks) + tail
-    return line(" ", (marks.levels[level], style), f" {WORDS[level]:<6} ", (f"{state:<12}", style),
-                f"{when:>12} ", (text, style))  # fmt: skip
+    return line(
+        " ",
+        (marks.levels[level], style),
+        f" {WORDS[level]:<6} ",
+        (f"{state:<12}", style),
+        f"{when:>12} ",
+        (text, style),
+    )

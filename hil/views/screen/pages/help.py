@@ -45,13 +45,28 @@ def help_lines(marks: Marks) -> list[Text]:
         for mark in list(StripMark)[2:]
     ]
     out.append(line(*parts))
-    orbit = ((marks.sun, "sunlight"), (marks.shade, "penumbra"), (marks.dark, "eclipse"),
-             (marks.saa, "anomaly"), (marks.full, "ground"))  # fmt: skip
+    orbit = (
+        (marks.sun, "sunlight"),
+        (marks.shade, "penumbra"),
+        (marks.dark, "eclipse"),
+        (marks.saa, "anomaly"),
+        (marks.full, "ground"),
+    )
     out.append(line((" THE ORBIT", HEAD), *(f"  {mark} {word}" for mark, word in orbit)))
-    out += [line((" SEVERITY", HEAD)), line("   ", *(
-        line((f"{marks.levels[level]} {word}", STYLES[level]), "   ")
-        for level, word in ((Level.GOOD, "in order"), (Level.NOTE, "note"),
-                            (Level.WARN, "yellow"), (Level.BAD, "red"))
-    ))]  # fmt: skip
+    out += [
+        line((" SEVERITY", HEAD)),
+        line(
+            "   ",
+            *(
+                line((f"{marks.levels[level]} {word}", STYLES[level]), "   ")
+                for level, word in (
+                    (Level.GOOD, "in order"),
+                    (Level.NOTE, "note"),
+                    (Level.WARN, "yellow"),
+                    (Level.BAD, "red"),
+                )
+            ),
+        ),
+    ]
     out.append(line("   (3.1)  a value that is older than it should be"))
     return out

@@ -23,9 +23,15 @@ _ROW: Final = ("voting", "suspect", "resync", "restart", "reset", "power_cycle",
 
 
 def node_page(
-    scene: Scene, node: NodeFacts, past: History, events: Sequence[EventLine], *, width: int,
-    height: int, marks: Marks,
-) -> list[Text]:  # fmt: skip
+    scene: Scene,
+    node: NodeFacts,
+    past: History,
+    events: Sequence[EventLine],
+    *,
+    width: int,
+    height: int,
+    marks: Marks,
+) -> list[Text]:
     """The whole page."""
     out = _headline(scene, node, width, marks)
     out += state_machine(node.state, width, marks)
@@ -50,10 +56,15 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
     if node.state == "voting" and node.status != "done":
         word += f", {node.status}"
     what = "  ".join(part for part in (node.board, node.model, node.port) if part)
-    head = line(" ", (f"NODE {node.name}", HEAD), f"  {node.index + 1} of {len(scene.nodes)}  ",
-                (fit(what, width - 24, marks), DIM))  # fmt: skip
-    state = line(" ", (f"{marks.levels[level]} {word}", style), "  ",
-                 fit(why, width - len(word) - 6, marks))  # fmt: skip
+    head = line(
+        " ",
+        (f"NODE {node.name}", HEAD),
+        f"  {node.index + 1} of {len(scene.nodes)}  ",
+        (fit(what, width - 24, marks), DIM),
+    )
+    state = line(
+        " ", (f"{marks.levels[level]} {word}", style), "  ", fit(why, width - len(word) - 6, marks)
+    )
     return [head, state]
 
 
@@ -90,9 +101,12 @@ def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
         for k in range(begin + 1, later[-1] + 1)
     )
     return [
-        rule("RECOVERY", width, marks), line(*parts), line((line_2, DIM)), line((line_3, DIM)),
+        rule("RECOVERY", width, marks),
+        line(*parts),
+        line((line_2, DIM)),
+        line((line_3, DIM)),
         line((prefix, DIM), lit, (left + tail, DIM)),
-    ]  # fmt: skip
+    ]
 
 
 def _lit(name: str, text: str, state: str) -> tuple[str, str]:
@@ -133,10 +147,13 @@ def _plot(curve: Curve, width: int, marks: Marks, rows: int) -> list[Text]:
     upper = [None if v is None or (step and v < low + step) else v for v in values]
     lower = [None if v is None else min(v, low + step) for v in values]
     return [
-        line(" " * len(label), (spark(upper, marks, low + step, high).rjust(room), ""),
-             (f" {high:.4g}", DIM)),
+        line(
+            " " * len(label),
+            (spark(upper, marks, low + step, high).rjust(room), ""),
+            (f" {high:.4g}", DIM),
+        ),
         line(label, (spark(lower, marks, low, low + step).rjust(room), ""), (f" {low:.4g}", DIM)),
-    ]  # fmt: skip
+    ]
 
 
 def curve_points(width: int) -> int:

@@ -102,8 +102,12 @@ def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> l
         rest.append(line("  ", (text, bad), tail))
         margin = health.redundancy(scene)
         mode = f"{margin.mode} {margin.voting}/{margin.of}  "
-        rest.append(line((mode, STYLES[margin.level]),
-                         _totals_line(scene, alarms, width - room - len(mode), marks)))  # fmt: skip
+        rest.append(
+            line(
+                (mode, STYLES[margin.level]),
+                _totals_line(scene, alarms, width - room - len(mode), marks),
+            )
+        )
     elif scene.nodes:
         rest.append(_redundancy_line(scene, since, width - room, marks))
         rest.append(_totals_line(scene, alarms, width - room, marks))
@@ -480,8 +484,10 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
         out.append(_orbit_line("saa, gnd", merged, now, marks))
     out += _power_lines(scene, begin, room, now, marks)
     if tall:
-        legend = (f"{marks.sun} sunlight  {marks.shade} penumbra  {marks.dark} eclipse  "
-                  f"{marks.saa} in the anomaly (saa)  {marks.full} ground contact")  # fmt: skip
+        legend = (
+            f"{marks.sun} sunlight  {marks.shade} penumbra  {marks.dark} eclipse  "
+            f"{marks.saa} in the anomaly (saa)  {marks.full} ground contact"
+        )
         out.append(line(" " * (label + 1), (fit(legend, room, marks), DIM)))
     return out
 
@@ -579,8 +585,14 @@ def _power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) ->
         known = [value for value in temps if value is not None]
         curve = spark(temps, marks, min(known), max(known)) if known else ""
         coldest = min(plant.temperatures_c.items(), key=lambda item: item[1])
-        out.append(line(f" {'heat':<9}", curve[:now].ljust(now), (marks.pipe, HEAD),
-                        f" {name} {hottest[1]:.1f}, {coldest[0]} {coldest[1]:.1f} C"))  # fmt: skip
+        out.append(
+            line(
+                f" {'heat':<9}",
+                curve[:now].ljust(now),
+                (marks.pipe, HEAD),
+                f" {name} {hottest[1]:.1f}, {coldest[0]} {coldest[1]:.1f} C",
+            )
+        )
     return out
 
 

@@ -26,14 +26,25 @@ LAND: Final = "grey30"
 BAND: Final = "on grey15"
 
 MARK_WORDS: Final = {
-    StripMark.NONE: "nothing", StripMark.UNREAD: "not read yet", StripMark.AGREED: "agreed", StripMark.HIT: "hit",
-    StripMark.OUTVOTED: "outvoted", StripMark.REDONE: "redone", StripMark.NO_OUTPUT: "no output",
+    StripMark.NONE: "nothing",
+    StripMark.UNREAD: "not read yet",
+    StripMark.AGREED: "agreed",
+    StripMark.HIT: "hit",
+    StripMark.OUTVOTED: "outvoted",
+    StripMark.REDONE: "redone",
+    StripMark.NO_OUTPUT: "no output",
     StripMark.WRONG: "WRONG",
-}  # fmt: skip
+}
 MARK_STYLES: Final = {
-    StripMark.NONE: DIM, StripMark.UNREAD: DIM, StripMark.AGREED: DIM, StripMark.HIT: "", StripMark.OUTVOTED: WARN,
-    StripMark.REDONE: WARN, StripMark.NO_OUTPUT: BAD, StripMark.WRONG: BAD,
-}  # fmt: skip
+    StripMark.NONE: DIM,
+    StripMark.UNREAD: DIM,
+    StripMark.AGREED: DIM,
+    StripMark.HIT: "",
+    StripMark.OUTVOTED: WARN,
+    StripMark.REDONE: WARN,
+    StripMark.NO_OUTPUT: BAD,
+    StripMark.WRONG: BAD,
+}
 
 
 class Marks(Glyphs):
@@ -43,8 +54,11 @@ class Marks(Glyphs):
         super().__init__(ascii_only=ascii_only)
         self.ascii_only = ascii_only
         self.levels = {
-            Level.GOOD: self.ok, Level.NOTE: self.none, Level.WARN: self.warn, Level.BAD: self.bad
-        }  # fmt: skip
+            Level.GOOD: self.ok,
+            Level.NOTE: self.none,
+            Level.WARN: self.warn,
+            Level.BAD: self.bad,
+        }
         strip = " ?-.^rx!" if ascii_only else " ░─•▲↺✘‼"
         self.strip = {mark: strip[mark] for mark in StripMark}
         self.blocks = "_.-=+*%#" if ascii_only else "▁▂▃▄▅▆▇█"
