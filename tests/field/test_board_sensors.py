@@ -21,7 +21,7 @@ from hil.rig.backends.process import find_agent
 from hil.views.screen.model.alarm_feed import Watch
 from hil.views.screen.model.facts import Level
 from hil.views.screen.model.scene import Gather, reading_of
-from hil.views.screen.pages.overview import nodes_table
+from hil.views.screen.pages.overview.nodes import nodes_table
 from hil.views.screen.pages.style import Marks
 from hil.wire.messages import Rail
 from hil.wire.rails import board_power_mw

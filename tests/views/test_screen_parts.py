@@ -19,7 +19,9 @@ from hil.views.screen.pages.events import Filter, events_page
 from hil.views.screen.pages.large_letters import big
 from hil.views.screen.pages.map import MapSky, world
 from hil.views.screen.pages.node import state_machine
-from hil.views.screen.pages.overview import banner, nodes_table, orbit
+from hil.views.screen.pages.overview.banner import banner
+from hil.views.screen.pages.overview.nodes import nodes_table
+from hil.views.screen.pages.overview.orbit import orbit
 from hil.views.screen.pages.style import Marks, fit, rule, spark
 
 MARKS = Marks()

@@ -30,7 +30,8 @@ from hil.views.screen.pages.decision import decision_page
 from hil.views.screen.pages.events import LEVELS, Filter, events_page, filtered
 from hil.views.screen.pages.map import MapSky, map_page
 from hil.views.screen.pages.node import curve_points, node_page
-from hil.views.screen.pages.overview import banner, overview
+from hil.views.screen.pages.overview.banner import banner
+from hil.views.screen.pages.overview.page import overview
 from hil.views.screen.pages.status import status_line
 from hil.views.screen.pages.style import Marks, line
 

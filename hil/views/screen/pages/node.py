@@ -10,7 +10,7 @@ from rich.text import Text
 from hil.views.screen.model import health
 from hil.views.screen.model.curves import Curve, History
 from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
-from hil.views.screen.pages.overview import event_line
+from hil.views.screen.pages.overview.ticker import event_line
 from hil.views.screen.pages.style import STYLES, Marks, Part, fit, line, number, rule, spark
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, duration, flight_time
 from hil.wire.throttling import flag_words

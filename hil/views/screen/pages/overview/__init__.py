@@ -1,0 +1,1 @@
+"""The overview page, a section in each module; `page` puts them together. Pure."""

@@ -1,0 +1,127 @@
+"""Is it healthy: one word that can be read across a room, why, since when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.text import Text
+
+from hil.views.screen.model import health
+from hil.views.screen.model.alarms import Alarm
+from hil.views.screen.model.facts import Level, Scene
+from hil.views.screen.pages.large_letters import big
+from hil.views.screen.pages.style import STYLES, Marks, fit, line
+from hil.views.style import BAD, DIM, GOOD, WARN, plural
+
+__all__ = ["banner"]
+
+_BIG: Final = 66
+"""From so many columns on the word stands in large letters."""
+
+
+def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> list[Text]:
+    """One word that can be read across a room, and why."""
+    found = health.health(scene, alarms)
+    style = GOOD if found.level is Level.GOOD else STYLES[found.level]
+    if width < _BIG:
+        return _small_banner(scene, alarms, found, width, marks)
+    letters = big(found.word, ascii_only=marks.ascii_only)
+    room = max(len(text) for text in letters) + 4
+    glyph = marks.levels[found.level]
+    since = health.since_text(found.since_us, scene.t_us)
+    bad = style if found.level > Level.NOTE else ""
+    first, second = _two_lines(f"{glyph} {found.why}", width - room)
+    rest = [line((first, bad))]
+    if second and scene.nodes:  # the reason is more than what else could happen
+        tail = f"; {since}" if since else ""
+        if len(second) + len(tail) > width - room - 2:  # how long ago is the less of the two
+            tail = tail.partition(", ")[0]
+        text = fit(second, max(8, width - room - len(tail) - 2), marks)
+        rest.append(line("  ", (text, bad), tail))
+        margin = health.redundancy(scene)
+        mode = f"{margin.mode} {margin.voting}/{margin.of}  "
+        rest.append(
+            line(
+                (mode, STYLES[margin.level]),
+                _totals_line(scene, alarms, width - room - len(mode), marks),
+            )
+        )
+    elif scene.nodes:
+        rest.append(_redundancy_line(scene, since, width - room, marks))
+        rest.append(_totals_line(scene, alarms, width - room, marks))
+    else:
+        where = (fit(scene.run.path, width - room, marks), DIM)
+        more = fit(second, max(0, width - room - 2), marks)
+        rest += [line("  ", (more, bad)), line(where)] if more else [line(where), line("")]
+    return [
+        line(" ", (text.ljust(room - 1), style), right)
+        for text, right in zip(letters, rest, strict=True)
+    ]
+
+
+def _two_lines(text: str, width: int) -> tuple[str, str]:
+    """`text`, and what of it does not fit into `width` columns, cut between words."""
+    if len(text) <= width:
+        return text, ""
+    at = text.rfind(" ", 2, width + 1)
+    return (text[:at], text[at + 1 :]) if at > 0 else (text[:width], text[width:])
+
+
+def _small_banner(
+    scene: Scene, alarms: Sequence[Alarm], found: health.NodeHealth, width: int, marks: Marks
+) -> list[Text]:
+    """The same where there is no room for large letters."""
+    style = GOOD if found.level is Level.GOOD else STYLES[found.level]
+    word = f"{marks.levels[found.level]} {found.word}"
+    reason = fit(found.why, width - len(word) - 4, marks)
+    why = line(" ", (word, f"bold {style}".strip()), "  ", reason)
+    if not scene.nodes:
+        return [why, line(" ", (fit(scene.run.path, width - 2, marks), DIM))]
+    since = health.since_text(found.since_us, scene.t_us)
+    return [
+        why,
+        line(" ", _redundancy_line(scene, since, width - 2, marks)),
+        line(" ", _totals_line(scene, alarms, width - 2, marks)),
+    ]
+
+
+def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text:
+    found = health.redundancy(scene)
+    verb = "votes" if found.voting == 1 else "vote"
+    text = f"{found.mode}: {found.voting} of {found.of} {verb}, {found.text}"
+    if found.rule and len(text) + len(found.rule) + 4 + len(since) <= width:
+        text += f"; {found.rule}"
+    left = fit(text, width, marks)
+    tail = f"; {since}" if since and len(left) + len(since) + 2 <= width else ""
+    if since and not tail:  # when is more than what else could happen
+        left = fit(f"{found.mode} {found.voting}/{found.of}; {since}", width, marks)
+    return line((left, STYLES[found.level]), (tail, ""))
+
+
+def _totals_line(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> Text:
+    totals = scene.totals
+    bad = totals.no_output + totals.wrong
+    share = f"{totals.availability:.4%}" if bad else "100%"
+    known = share if totals.complete else f"counting{marks.more}"
+    parts: list[tuple[str, str]] = []
+    unseen = [alarm for alarm in alarms if not alarm.acknowledged]
+    if unseen:
+        worst = max(alarm.latched for alarm in unseen)
+        parts.append((f"{marks.levels[worst]} {plural(len(unseen), 'alarm')}", STYLES[worst]))
+    parts += [
+        (f"available {known}", BAD if bad else ""),
+        *([(f"wrong {totals.wrong:,}", BAD)] if totals.wrong else []),
+        (f"upsets {scene.upsets:,}", ""),
+        *([(f"not made {scene.missed:,}", WARN)] if scene.missed else []),
+        (f"repairs {scene.recoveries:,}", ""),
+        (f"slips {scene.slips:,}", WARN if scene.slips else ""),
+    ]
+    out, used = line(), 0
+    for text, style in parts:
+        if used + len(text) + 2 > width:
+            break
+        out.append("  " if used else "")
+        out.append(text, style=style or None)
+        used += len(text) + 2
+    return out

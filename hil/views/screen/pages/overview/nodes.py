@@ -1,0 +1,231 @@
+"""The table of the nodes: one line for each, columns as the width allows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rich.text import Text
+
+from hil.views.correctness import Answered
+from hil.views.screen.model import health
+from hil.views.screen.model.facts import NodeFacts, Scene
+from hil.views.screen.pages.style import CURSOR, STALE, STYLES, Marks, columns, fit, line, number
+from hil.views.style import BAD, DIM, HEAD, WARN, duration
+from hil.wire.throttling import UNDER_VOLTAGE
+
+__all__ = ["nodes_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column: from which width of the screen on it is shown, and what stands in it."""
+
+    title: str
+    width: int
+    text: Callable[[NodeFacts, Scene, Marks], tuple[str, str]]
+    least: int = 0
+    told: bool = False  # by the board itself, so it gets old when the board is silent
+    real: bool | None = None  # of runs only that are, or are not, held to the clock
+
+
+def _name(node: NodeFacts, _scene: Scene, _marks: Marks) -> tuple[str, str]:
+    return node.name, HEAD
+
+
+def _state(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
+    return node.state.replace("_", " "), STYLES[health.node_level(node, scene)]
+
+
+def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
+    bit = 1 << node.index
+    if node.status == "done" and scene.vote is not None:
+        if not (scene.vote.delivered and scene.vote.correct) and node.answer is not None:
+            if node.answer is Answered.WRONG:
+                return ("WRONG", BAD) if scene.vote.delivered else ("wrong", WARN)
+            return ("is right", "") if node.answer is Answered.RIGHT else ("latent", WARN)
+        if scene.vote.dissent & bit:
+            return "dissents", WARN
+        if scene.vote.latent & bit:
+            return "latent", WARN
+        if scene.vote.kind == "simplex" and len(scene.nodes) > 1:
+            return "alone", WARN
+        return "agrees", ""
+    return node.status, WARN if node.status != "excluded" else DIM
+
+
+def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    if node.status == "silent":
+        return "silent", BAD
+    if node.link is None or node.status == "excluded":
+        return marks.dash, ""
+    bad = node.link.rx_errors + node.link.naks
+    now, then = node.reading, node.earlier
+    growing = now is not None and then is not None and now.rx_errors > then.rx_errors
+    return (f"{bad:,} err", WARN if growing else "") if bad else ("ok", "")
+
+
+def _temperature(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    told = node.reading.temp_c if node.reading else None
+    return number(told, ".1f", marks), ""
+
+
+def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.plant.die_c if node.plant else None, ".1f", marks), ""
+
+
+_SILENT: Final = frozenset({"silent", "excluded"})
+"""What a node told of itself before is old, however little real time has passed."""
+
+
+def _power(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    told = node.reading.power_w if node.reading else None
+    if told is None and node.plant is not None:
+        told = node.plant.power_w
+    return number(told, ".2f", marks), ""
+
+
+def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    reading = node.reading
+    text = number(reading.clock_mhz if reading else None, ".0f", marks)
+    flags = reading.flags_now if reading else 0
+    hot = bool(node.plant and node.plant.throttle)
+    capped = node.plant.level if node.plant and node.plant.level != "full" else ""
+    if flags or hot or capped:
+        low = "low V" if flags & UNDER_VOLTAGE else "capped" if flags else "hot"
+        word = "" if text != marks.dash else capped or low
+        return f"{word or text}{marks.warn}", WARN
+    return text, ""
+
+
+def _rate(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.steps_per_s(scene.run.time), ",.0f", marks), ""
+
+
+def _corrected(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    if node.reading is None:
+        return marks.dash, ""
+    lost = node.reading.uncorrected
+    if lost:
+        return f"{node.reading.corrected}+{lost}!", BAD
+    return f"{node.reading.corrected}", ""
+
+
+def _round_trip(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.reading.round_trip_ms if node.reading else None, ".2f", marks), ""
+
+
+def _starts(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return (f"{node.reading.restarts}" if node.reading else marks.dash), ""
+
+
+def _memory(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.reading.rss_mib if node.reading else None, ".1f", marks), ""
+
+
+def _uptime(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return (duration(node.reading.uptime_s * 1e6) if node.reading else marks.dash), ""
+
+
+def _sent(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    link = node.link
+    return (f"{link.tx_frames:,}/{link.retries}" if link else marks.dash), ""
+
+
+def _upsets_per_day(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.plant.upsets_per_day if node.plant else None, ".3g", marks), ""
+
+
+def _board(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return node.model or node.board or marks.dash, ""
+
+
+def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    age = health.heard_age_us(node, scene)
+    if health.is_stale(scene) and age is not None:
+        told, unit = duration((scene.age_s or 0) * 1e6).split(" ")[:2]
+        return f"({float(told):.0f}{unit})", STALE  # (12min): as much as its column holds
+    if age is None:
+        return marks.dash, BAD
+    if age <= scene.run.frame_us:
+        return "now", ""
+    words = duration(age).split(" ")  # of `18 h 27 min` the first part is enough here
+    return " ".join(words[:2]), WARN if age < 100 * scene.run.frame_us else BAD
+
+
+_COLUMNS: Final = (
+    _Column("node", 5, _name),
+    _Column("state", 13, _state),
+    _Column("answer", 8, _answer, 120),
+    _Column("link", 7, _link),
+    _Column("temp C", -6, _temperature, told=True),
+    _Column("virt C", -6, _die),
+    _Column("W", -6, _power, told=True),
+    _Column("MHz", -6, _clock, told=True),
+    _Column("steps/s", -7, _rate, told=True, real=True),
+    _Column("steps/sim s", -11, _rate, told=True, real=False),
+    _Column("ecc", -4, _corrected, told=True),
+    _Column("trip ms", -7, _round_trip, 120, told=True),
+    _Column("starts", -6, _starts, 120, told=True),
+    _Column("upsets/d", -8, _upsets_per_day, 140),
+    _Column("mem MiB", -7, _memory, 140, told=True),
+    _Column("up", -9, _uptime, 160, told=True),
+    _Column("sent/again", -12, _sent, 160),
+    _Column("heard", -7, _heard),
+    _Column("board", 14, _board, 120),
+)
+
+
+def _is_the_plants(column: _Column, node: NodeFacts) -> bool:
+    """What the plant makes of a board is known whether or not the board says anything."""
+    measured = node.reading is not None and node.reading.power_w is not None
+    capped = node.plant is not None and node.plant.level != "full"
+    return (column.text is _power and not measured) or (column.text is _clock and capped)
+
+
+def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list[Text]:
+    """One line a node. Columns that nobody could fill are left out."""
+    shown: list[_Column] = []
+    widest = max([len(node.name) for node in scene.nodes], default=0)
+    used = 3 + max(0, min(widest, 16) - 5)
+    # The narrow screen's columns come first; of those the one that is wide for little comes last.
+    wanted = sorted(_COLUMNS, key=lambda c: (c.least, c.real is False))
+    for column in wanted:
+        if column.real not in {None, scene.run.pace == "realtime"}:
+            continue
+        if width < column.least or used + abs(column.width) + 1 > width:
+            continue
+        texts = [column.text(node, scene, marks)[0] for node in scene.nodes]
+        if all(text == marks.dash for text in texts) and column.width < 0:
+            continue
+        shown.append(column)
+        used += abs(column.width) + 1
+    shown.sort(key=_COLUMNS.index)
+    if widest > shown[0].width:
+        shown[0] = replace(shown[0], width=min(widest, 16))
+    if shown[-1].title == "board":  # what is left of the line is its
+        longest = max(len(shown[-1].text(node, scene, marks)[0]) for node in scene.nodes)
+        spare = width - used - 1 + shown[-1].width
+        shown[-1] = replace(shown[-1], width=max(shown[-1].width, min(longest, spare)))
+    head = columns([(c.title, c.width, DIM) for c in shown], marks)
+    out = [line("   ", head)]
+    for node in scene.nodes:
+        level = health.node_level(node, scene)
+        age_s = health.reading_age_s(node, scene)
+        old = age_s is None or age_s > health.stale_s(scene) or health.is_stale(scene)
+        old = old or node.status in _SILENT
+        cells = []
+        for column in shown:
+            text, style = column.text(node, scene, marks)
+            told = column.told and not _is_the_plants(column, node)
+            if old and told and text != marks.dash:
+                text, style = f"({text})", STALE
+            cells.append((text, column.width, style))
+        row = line(" ", (marks.levels[level], STYLES[level]), " ", columns(cells, marks))
+        if cursor == node.index:
+            row.stylize(CURSOR, 1, 3 + abs(shown[0].width))
+        out.append(row)
+    if scene.run.rule.refresh:
+        out.append(line(f" {marks.warn} ", (fit(scene.run.rule.refresh, width - 4, marks), WARN)))
+    return out

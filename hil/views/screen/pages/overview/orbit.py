@@ -1,0 +1,115 @@
+"""The orbit: light, anomaly, ground contact and power around now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.text import Text
+
+from hil.views.screen.model.facts import Place, Scene
+from hil.views.screen.pages.overview.power import power_lines
+from hil.views.screen.pages.overview.timeline import bin_us, orbit_line
+from hil.views.screen.pages.style import Marks, fit, line, rule
+from hil.views.style import DIM, duration
+
+__all__ = ["TALL", "orbit"]
+
+TALL: Final = 34
+"""From so many lines on the sections have more room."""
+_END: Final = " the run ends"
+
+
+def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
+    """Half an hour behind, an hour ahead: light, anomaly, ground, battery. Nothing without it."""
+    if not scene.places:
+        return []
+    label = 9
+    room = width - label - 2
+    tall = height >= TALL
+    begin = scene.t_us - room // 3 * bin_us(room)
+    bins = [_nearest(scene.places, begin + k * bin_us(room), bin_us(room)) for k in range(room)]
+    now = room // 3
+    before, ahead = duration(now * bin_us(room)), duration((room - now) * bin_us(room))
+    right = f"{before} before {marks.pipe} now {marks.pipe} {ahead} ahead"
+    title = "ORBIT  " + _where(scene)
+    if len(title) + len(right) + 6 > width:
+        right = f"{before} {marks.pipe} {ahead}"
+    out = [rule(title, width, marks, right)]
+    light = "".join(_light(place, marks) for place in bins)
+    known = len(light.rstrip())
+    if now < known < room - len(_END) and _ends_by(scene, begin + room * bin_us(room)):
+        light = light[:known] + _END
+    out.append(orbit_line("sunlight", light, now, marks))
+    belt = "".join(marks.saa if p and p.saa else marks.none if p else " " for p in bins)
+    ground = "".join(marks.full if p and p.contact else marks.none if p else " " for p in bins)
+    if tall:
+        out.append(orbit_line("anomaly", belt, now, marks))
+        out.append(orbit_line("ground", ground, now, marks))
+    else:
+        merged = "".join(g if b == marks.none else b for b, g in zip(belt, ground, strict=True))
+        out.append(orbit_line("saa, gnd", merged, now, marks))
+    out += power_lines(scene, begin, room, now, marks)
+    if tall:
+        legend = (
+            f"{marks.sun} sunlight  {marks.shade} penumbra  {marks.dark} eclipse  "
+            f"{marks.saa} in the anomaly (saa)  {marks.full} ground contact"
+        )
+        out.append(line(" " * (label + 1), (fit(legend, room, marks), DIM)))
+    return out
+
+
+def _ends_by(scene: Scene, t_us: int) -> bool:
+    """Whether the run is over at this time: of what comes after it nothing is known."""
+    run = scene.run
+    return 0 < run.frames * run.frame_us <= t_us
+
+
+def _nearest(places: Sequence[Place], t_us: int, within_us: int) -> Place | None:
+    if not places or t_us < 0:
+        return None
+    step = (places[-1].t_us - places[0].t_us) / max(1, len(places) - 1)
+    guess = round((t_us - places[0].t_us) / step) if step else 0
+    if not -1 <= guess <= len(places):
+        return None
+    found = places[max(0, min(guess, len(places) - 1))]
+    return found if abs(found.t_us - t_us) <= max(within_us, step) else None
+
+
+def _light(place: Place | None, marks: Marks) -> str:
+    if place is None or place.illumination is None:
+        return " "
+    lit = place.illumination
+    return marks.sun if lit > 0.9 else marks.dark if lit < 0.1 else marks.shade
+
+
+def _where(scene: Scene) -> str:
+    place = _nearest(scene.places, scene.t_us, 10**12)
+    if place is None:
+        return ""
+    words = []
+    if place.illumination is not None:
+        lit = place.illumination
+        words.append("sunlight" if lit > 0.9 else "eclipse" if lit < 0.1 else "penumbra")
+    words += ["PROTONS OF THE SUN" if _is_the_suns(scene, place) else "IN THE ANOMALY"] * place.saa
+    words += [f"contact {place.contact}"] if place.contact else []
+    words += _next_change(scene, place)
+    return ", ".join(words)
+
+
+def _next_change(scene: Scene, here: Place) -> list[str]:
+    """The anomaly, if it is near: how long until it begins or ends."""
+    change = next((p for p in scene.places if p.t_us > scene.t_us and p.saa != here.saa), None)
+    if change is None:
+        return []
+    left = duration(change.t_us - scene.t_us)
+    what = "protons" if _is_the_suns(scene, change) else "anomaly"
+    return [f"out in {left}" if here.saa else f"{what} in {left}"]
+
+
+def _is_the_suns(scene: Scene, place: Place) -> bool:
+    """Whether many protons at this place are not those of the anomaly."""
+    lat, lon = place.latitude_deg, place.longitude_deg
+    if not scene.run.anomaly or lat is None or lon is None:
+        return False
+    return (int(lat // 3) * 3, int(lon // 3) * 3) not in scene.run.anomaly
