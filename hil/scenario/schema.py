@@ -13,7 +13,16 @@ from typing import Any
 from hil.scenario.bench import BenchConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
-from hil.scenario.words import BOARD_ALIASES, NODE_NAME_PATTERN, SCENARIO_NAME_PATTERN
+from hil.scenario.rig import NodeConfig
+from hil.scenario.upsets import PatternConfig, UpsetRateConfig
+from hil.scenario.words import (
+    BOARD_ALIASES,
+    NODE_NAME_PATTERN,
+    SCENARIO_NAME_PATTERN,
+    BoardKind,
+    PatternKind,
+    UpsetTarget,
+)
 
 __all__ = ["bench_schema", "finished", "scenario_schema"]
 
@@ -36,13 +45,16 @@ def scenario_schema() -> dict[str, Any]:
         {"type": "null"},
     ]
     schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
-    _name_is_enough(parts, "Node", {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
-    _name_is_enough(parts, "Pattern", {"$ref": "#/$defs/PatternKind"})
-    parts["BoardKind"]["enum"] += BOARD_ALIASES
-    rate = parts["Rate"]
+    _name_is_enough(parts, NodeConfig, {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
+    _name_is_enough(parts, PatternConfig, {"$ref": f"#/$defs/{PatternKind.__name__}"})
+    parts[BoardKind.__name__]["enum"] += BOARD_ALIASES
+    rate = parts[UpsetRateConfig.__name__]
     targets = rate["properties"]["targets"]
     rate["properties"]["targets"] = {
-        "anyOf": [{"$ref": "#/$defs/Target"}, {"type": "array", "items": targets["items"]}],
+        "anyOf": [
+            {"$ref": f"#/$defs/{UpsetTarget.__name__}"},
+            {"type": "array", "items": targets["items"]},
+        ],
         "description": targets["description"],
     }
     rate["properties"]["target"] = rate["properties"]["targets"]
@@ -60,7 +72,8 @@ def _expected() -> dict[str, Any]:
     return {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 
-def _name_is_enough(parts: dict[str, Any], name: str, short: dict[str, Any]) -> None:
+def _name_is_enough(parts: dict[str, Any], model: type, short: dict[str, Any]) -> None:
+    name = model.__name__
     parts[name] = {"anyOf": [short, parts[name]]}
 
 
