@@ -22,7 +22,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def _find(folder: str) -> Path:
-    for candidate in (_PACKAGE / folder, _PACKAGE.parent / folder):
+    for candidate in (_PACKAGE / "data" / folder, _PACKAGE.parent / folder):
         if candidate.is_dir():
             return candidate
     raise SetupError(

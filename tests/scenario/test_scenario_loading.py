@@ -245,7 +245,7 @@ def test_scenarios_inside_the_package_are_found_before_those_beside_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "hil")
-    for folder, name in (("scenarios", "outer"), ("hil/scenarios", "inner")):
+    for folder, name in (("scenarios", "outer"), ("hil/data/scenarios", "inner")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / f"{name}.yaml").write_text(SCENARIO)
     assert assets.list_scenarios() == ("inner",)
