@@ -46,9 +46,9 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
     ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
-    RESYNC..CYCLE   ISOLATED        away: its board is looked for         away
+    RESYNC..CYCLE   ISOLATED        away: its board is looked for         on_absent
     ISOLATED        RESTART..       too few are left for an output        last_resort
-    ISOLATED        RESET           its board is back (not while held)    returned
+    ISOLATED        RESET           its board is back (not while held)    on_reconnected
     VOTING          ISOLATED        the operator isolates it (held)       isolate
     REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
     ISOLATED        RESTART..       the operator brings it back           reintegrate
@@ -56,9 +56,9 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
     VOTING          RESYNC          out of step for the host's fault      excuse
     REINTEGRATING   RESYNC          out of step for the host's fault      excuse
-    VOTING          ISOLATED        the plant takes it out (shed)         shed
-    REINTEGRATING   ISOLATED        the plant takes it out (shed)         shed
-    ISOLATED        RESYNC..        the plant gives it back               restored
+    VOTING          ISOLATED        the plant takes it out (shed)         exclude
+    REINTEGRATING   ISOLATED        the plant takes it out (shed)         exclude
+    ISOLATED        RESYNC..        the plant gives it back               readmit
 
 Who decides a frame, and what is delivered (`hil.redundancy.electorate`):
 
@@ -367,7 +367,7 @@ class RecoveryMachine:
     # --- the plant's ----------------------------------------------------------------------------
 
     def exclude(self, frame: int, node: str, cause: str) -> None:
-        """Take a node out until it is `restored`: it has no power, or may not run."""
+        """Take a node out until `readmit`: it has no power, or may not run."""
         self._machines[node].shed = True
         self._go(frame, node, NodeState.ISOLATED, cause)
 

@@ -80,6 +80,7 @@ def run_on(hil: Hil, files: Mapping[str, str]) -> tuple[Done, dict[str, Any], li
         scenario = hil.write("s.yaml", "workload: sha256\nframes: 20\nrig: {scheme: simplex}\n")
         done = hil("run", scenario, "--bench", bench, "--out", "r", "--no-tui")
         agent.kill()
+    assert done.code != 3, done.err
     with closing(sqlite3.connect(hil.cwd / "r" / "run.db")) as db:
         db.row_factory = sqlite3.Row
         row = dict(db.execute("SELECT * FROM health ORDER BY id LIMIT 1").fetchone())

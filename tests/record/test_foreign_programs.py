@@ -144,7 +144,7 @@ def test_a_record_that_another_program_has_for_itself_is_resumed_once_it_is_free
 
     def on_wait(text: str) -> None:
         waited.append(text)
-        owner.let_go()
+        owner.detach()
 
     owner.take()
     Writer.resume(tmp_path / "run.db", frame, on_wait).close()
@@ -161,7 +161,7 @@ def test_the_journal_of_a_program_that_is_at_work_does_not_turn_a_reader_away(
 
     def then_free(path: Path) -> None:
         roll_back(path)
-        owner.let_go()
+        owner.detach()
 
     monkeypatch.setattr(opening, "_roll_back", then_free)
     owner.take()
