@@ -25,6 +25,7 @@ from hil.exits import Exit
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario
+from tests.hearing import hear_signals
 
 from .conftest import HIL, Hil, clean_env, wait_for_row
 
@@ -462,6 +463,7 @@ def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
         text=True,
         timeout=60,
         capture_output=True,
+        preexec_fn=hear_signals,
         check=False,
     )
     assert done.returncode == 130 and "Traceback" not in done.stderr
@@ -494,6 +496,7 @@ def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
         text=True,
         timeout=60,
         capture_output=True,
+        preexec_fn=hear_signals,
         check=False,
     )
     assert done.returncode == 130

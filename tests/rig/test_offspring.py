@@ -13,6 +13,7 @@ import pytest
 
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.rig import Rig
+from tests.hearing import hear_signals
 
 from .test_exec_worker import MakeRig, allow, filter_c, make_rig  # noqa: F401 (fixtures)
 from .test_process_board import agent_pid, children, gone, until
@@ -62,7 +63,10 @@ def begin(tmp_path: Path, number: signal.Signals) -> subprocess.Popen[bytes]:
     out = tmp_path / number.name
     command = [sys.executable, "-m", "hil", "run", path, "--no-tui", "--out", out]
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        list(map(str, command)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
     )
 
 
