@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,17 +57,33 @@ def hidden(pid: int) -> list[int]:
     return [found for found in descendants(pid) if is_hidden(found)]
 
 
-def begin(tmp_path: Path, number: signal.Signals) -> subprocess.Popen[bytes]:
+Begin = Callable[[signal.Signals], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Starts a run without an end, for the signal that is to end it. None outlives its test."""
+    runs: list[subprocess.Popen[bytes]] = []
     path = tmp_path / "s.yaml"
     path.write_text(SCENARIO, encoding="ascii")
-    out = tmp_path / number.name
-    command = [sys.executable, "-m", "hil", "run", path, "--no-tui", "--out", out]
-    return subprocess.Popen(
-        list(map(str, command)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
-    )
+
+    def start(number: signal.Signals) -> subprocess.Popen[bytes]:
+        out = tmp_path / number.name
+        command = [sys.executable, "-m", "hil", "run", path, "--no-tui", "--out", out]
+        runs.append(
+            subprocess.Popen(
+                list(map(str, command)),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
+            )
+        )
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.kill()
+        run.wait()
 
 
 @pytest.mark.parametrize(
@@ -81,11 +97,12 @@ def begin(tmp_path: Path, number: signal.Signals) -> subprocess.Popen[bytes]:
 def test_a_run_that_is_ended_leaves_nothing_behind(
     tmp_path: Path,
     allow: Allow,  # noqa: F811
+    begin: Begin,
     program: str,
     agents: int,
 ) -> None:
     allow(it=f"{sys.executable},{program}")
-    runs = {n: begin(tmp_path, n) for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)}
+    runs = {n: begin(n) for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)}
     left: dict[signal.Signals, set[int]] = {}
     for number, run in runs.items():
         pid = run.pid
@@ -104,9 +121,13 @@ def test_a_run_that_is_ended_leaves_nothing_behind(
             until(lambda pid=pid: gone(pid), f"the end of {pid} after {number.name}")  # type: ignore[misc]
 
 
-def test_a_stopped_agent_ends_with_its_host(tmp_path: Path, allow: Allow) -> None:  # noqa: F811
+def test_a_stopped_agent_ends_with_its_host(
+    tmp_path: Path,
+    allow: Allow,  # noqa: F811
+    begin: Begin,
+) -> None:
     allow(it=f"{sys.executable},{LEAVES},quick")
-    run = begin(tmp_path, signal.SIGKILL)
+    run = begin(signal.SIGKILL)
     until((tmp_path / "SIGKILL" / "run.db").exists, "its record")
     left = descendants(run.pid)
     for pid in left:
