@@ -88,6 +88,7 @@ def _explained(error: Exception) -> tuple[str, Exit]:
 def _usage_text(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = message.replace(": Value error, ", ": ")  # newer typers put it before what is wrong
     message = message or "which command?"  # a group of commands was named alone
     if context is None:
         return message

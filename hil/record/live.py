@@ -119,7 +119,7 @@ class LiveRecord:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            return self._gone("its record is gone") if self._identity else False
+            return self._gone("its record is gone") if self._identity else self._ended_early()
         identity = (status.st_dev, status.st_ino)
         if self._db is None or identity != self._identity:
             return self._opened(identity)
@@ -188,6 +188,15 @@ class LiveRecord:
             self._refresh(db)
         self._let_go_of_finished()
         return True
+
+    def _ended_early(self) -> bool:
+        """Whether only now its reports say that it ended before it recorded anything."""
+        try:
+            manifest = json.loads((self.path.parent / "manifest.json").read_text(encoding="utf-8"))
+            outcome = str(manifest["outcome"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return self._gone(f"the run ended before it recorded anything, outcome: {outcome}")
 
     def _gone(self, reason: str) -> bool:
         news = self.state is not State.LOST or self.reason != reason

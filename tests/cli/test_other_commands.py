@@ -102,6 +102,12 @@ def test_check_of_nothing_exits_2(hil: Hil) -> None:
 # --- schema ---------------------------------------------------------------------------------------
 
 
+def test_a_schema_that_there_is_not_is_named_without_words_of_a_library(hil: Hil) -> None:
+    done = hil("schema", "foo")
+    assert done.code == 2 and "'foo' is not one of 'scenario', 'bench', 'board'" in done.err
+    assert "alue error" not in done.err
+
+
 def test_shipped_scenarios_follow_the_schema(hil: Hil) -> None:
     schema = json.loads(hil("schema").out)
     assert schema == json.loads(hil("schema", "scenario").out)

@@ -53,6 +53,16 @@ def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
         assert (source.last, source.names) == (4, ("a", "b", "c"))
 
 
+def test_a_run_that_ended_before_it_recorded_anything_is_not_waited_for(tmp_path: Path) -> None:
+    source = LiveRecord(tmp_path)
+    for torn in ("", "[]", "{}"):
+        (tmp_path / "manifest.json").write_text(torn)
+        assert not source.poll() and source.state is State.WAITING
+    (tmp_path / "manifest.json").write_text('{"outcome": "aborted", "exit_code": 130}')
+    assert source.poll() and not source.poll() and source.state is State.LOST
+    assert source.reason == "the run ended before it recorded anything, outcome: aborted"
+
+
 def test_only_what_is_new_is_news(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(5).commit()
