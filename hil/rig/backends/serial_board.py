@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
 from hil.errors import SetupError
 from hil.rig.discovery import adapters
 from hil.rig.power import Power
 from hil.rig.transport import SerialTransport
+
+_PTYS: Final = "/dev/pts/"
 
 
 class SerialBoard:
@@ -37,12 +42,30 @@ class SerialBoard:
         self.power = power
         self.can_cycle = power is not None
         self._baud = baud
+        self._pty_made_ns: int | None = None
 
     def connect(self) -> SerialTransport:
         """Open the port. SetupError if it is missing, in use, or not permitted."""
         if self.adapter is not None:
             self.port = adapters.find(self.adapter)
+        self._refuse_another_pty()
         return SerialTransport(self.port, self._baud)
+
+    def _refuse_another_pty(self) -> None:
+        """The number of a pseudo-terminal that was closed is given to the next one, of whatever
+        program. When a terminal was made tells them apart."""
+        if not self.port.startswith(_PTYS):
+            return
+        try:
+            made_ns = os.stat(self.port).st_ctime_ns
+        except OSError:
+            return  # opening it says why
+        if self._pty_made_ns not in (None, made_ns):
+            raise SetupError(
+                f"{self.port} was closed, and is the terminal of another program now",
+                remedy="give the agent a terminal with a name that lasts: socat PTY,link=NAME",
+            )
+        self._pty_made_ns = made_ns
 
     def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
         """Nothing is known of a board but what its link says."""
