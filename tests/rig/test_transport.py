@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import resource
 import select
 import selectors
@@ -476,14 +475,14 @@ def test_fast_lines_have_two_stop_bits(baud: int, *, two: bool) -> None:
 def test_a_terminal_that_got_the_number_of_a_closed_one_is_not_its_board() -> None:
     """A board that is looked for would otherwise take the port of somebody else's."""
     for _ in range(100):
-        ends = pty.openpty()
+        ends = os.openpty()
         port = os.ttyname(ends[1])
         board = SerialBoard("a", port, 115200)
         for _ in range(2):
             board.connect().close()  # the same terminal is opened as often as need be
         for end in ends:
             os.close(end)
-        others = pty.openpty()
+        others = os.openpty()
         again = os.ttyname(others[1]) == port
         if again:
             with pytest.raises(SetupError, match="of another program"):
