@@ -97,6 +97,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the first time that the compiler runs, it compiles a C library
 @pytest.mark.skipif(find_spec("ziglang") is None, reason="needs ziglang: pip install '.[cross]'")
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_the_compiler_of_the_extra_builds_for_every_target(
