@@ -59,6 +59,7 @@ class VerdictStage:
         """What must be kept to go on later."""
         return {
             "not_before": self._spacing.not_before,
+            "tried": sorted(self._spacing.tried),
             "frames_alone": self._scheduler.frames_alone,
             "hold": self._hold.memory(),
         }
@@ -66,6 +67,7 @@ class VerdictStage:
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave."""
         self._spacing.not_before = memory["not_before"]
+        self._spacing.tried = frozenset(memory.get("tried", ()))
         self._scheduler.frames_alone = memory["frames_alone"]
         self._hold.recall(memory["hold"])
 
@@ -159,7 +161,8 @@ class VerdictStage:
     def _roll_back_if_needed(self, frame: FrameWork, verdict: Verdict) -> Verdict:
         parts = self._parts
         attempts = parts.scenario.recovery.rollbacks
-        if not attempts or self._spacing.must_wait(frame.number):
+        able = self._able_to_go_back(frame)
+        if not attempts or self._spacing.must_wait(frame.number, frozenset(able)):
             return verdict
         for attempt in range(attempts + 1):
             if parts.rules.is_compared(verdict):
@@ -170,12 +173,15 @@ class VerdictStage:
             verdict = self._roll_back(frame, nodes, restart=attempt > 0)
         return verdict
 
+    def _able_to_go_back(self, frame: FrameWork) -> list[str]:
+        serving = self._parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        return [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
+
     def _to_take_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
         """Who goes back. Where one node is alone, first those that failed: what they compute again
         is compared with it; there is nobody else to ask."""
         parts = self._parts
-        serving = parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
-        able = [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
+        able = self._able_to_go_back(frame)
         failed = [n for n in able if frame.results[n].status != DONE]
         alone = parts.rules.size > 1 and is_alone(verdict)
         if alone and not failed:
@@ -185,6 +191,7 @@ class VerdictStage:
 
     def _roll_back(self, frame: FrameWork, nodes: list[Node], *, restart: bool) -> Verdict:
         parts = self._parts
+        able = frozenset(self._able_to_go_back(frame))
         began_us = parts.rig.clock.now_us()
         back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
         spent_us = parts.rig.clock.now_us() - began_us
@@ -195,7 +202,7 @@ class VerdictStage:
         verdict = self._vote(frame, frame.results)
         ok = not back.failure and parts.rules.is_compared(verdict)
         if not ok:
-            self._spacing.failed(frame.number, back.first_frame)
+            self._spacing.failed(frame.number, back.first_frame, able)
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
         cause = "no majority" if len(parts.nodes) > 1 else "the only node failed"
         if parts.rules.size > 1 and len(nodes) < len(parts.recovery.in_service):

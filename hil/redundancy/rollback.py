@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,18 +50,23 @@ class WentBack:
 class RollbackSpacing:
     """How often a rollback that does not help is tried again: after one over n frames has failed,
     the next waits for n/8 frames, so that a permanent fault does not make every frame longer than
-    the one before."""
+    the one before. A node that was not there then ends the wait: there is somebody new to compare
+    with."""
 
     def __init__(self) -> None:
         self.not_before = 0
+        self.tried: frozenset[str] = frozenset()
 
-    def must_wait(self, frame: int) -> bool:
-        """Whether it is too early for another rollback in `frame`."""
-        return frame < self.not_before
+    def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
+        """Whether it is too early for another rollback in `frame`, in which the nodes of the names
+        `able` can go back."""
+        return frame < self.not_before and able <= self.tried
 
-    def failed(self, frame: int, first_frame: int) -> None:
-        """A rollback in `frame` has computed again from `first_frame` on, and did not help."""
+    def failed(self, frame: int, first_frame: int, able: AbstractSet[str]) -> None:
+        """A rollback in `frame`, in which the nodes `able` could go back, has computed again from
+        `first_frame` on, and did not help."""
         self.not_before = frame + max(1, (frame - first_frame) // 8)
+        self.tried = frozenset(able)
 
     def reset(self) -> None:
         """The nodes agree: whatever comes next is another fault."""

@@ -104,6 +104,20 @@ def test_one_node_that_is_hit_while_two_have_no_power_is_wrong_no_longer_than_it
     assert check(trials, "tmr", tmp_path) == len(trials)
 
 
+@pytest.mark.parametrize("kind", ["crash", "state", "output", "reset"])
+def test_a_node_that_returns_ends_the_wait_after_a_rollback_that_had_nobody_to_compare_with(
+    kind: str, tmp_path: Path
+) -> None:
+    """b loses its state while a has no power, goes back, and is still alone. When a is there again
+    and is hit at once, the pair goes back in the same frame."""
+    trials = [
+        (Fault("power", 0, 0), Fault("reset", 1, at), Fault(kind, 0, 4))
+        for at in (1, 2, 3)
+        for _ in range(3)
+    ]
+    assert check(trials, "dmr", tmp_path) == len(trials)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheme", SIZE)
