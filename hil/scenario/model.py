@@ -85,7 +85,9 @@ class RecoveryConfig(FrozenModel):
         description="Frames between two checkpoints of the state on the boards; 0 = never.",
     )
     rollbacks: Attempts = Field(
-        default=1, description="Attempts to go back to the checkpoint when there is no majority."
+        default=1,
+        description="Attempts to go back to the checkpoint when there is no majority; 0 = never: "
+        "two nodes whose states differ then stay without an output.",
     )
     scrub_words: Attempts = Field(
         default=64,
