@@ -4,7 +4,7 @@ The only engine module that knows all others, and the only place that puts them 
 
     operator's commands -> plant's orders -> (quiet: skip or batch) or
     round (plan upsets, golden step, arm, step all nodes, collect reports)
-    -> judgement (vote, outcomes, recovery's orders, repairs, record)
+    -> verdict (vote, outcomes, recovery's orders, repairs, record)
 
 Now and then between frames: progress, health, snapshots. It never waits for a viewer."""
 

@@ -1,7 +1,7 @@
 """Rounds: one frame on all nodes, from its upsets to what the boards say of them.
 
 Boards whose power is back -> prepare upsets -> golden step -> step all nodes -> explain who was
-silent -> collect reports. What follows from it, `judgement` says."""
+silent -> collect reports. What follows from it, `verdict` says."""
 
 from __future__ import annotations
 

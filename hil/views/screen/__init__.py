@@ -2,15 +2,15 @@
 
 One way, top to bottom:
 
-    source    a record, live or finished, read a little at a time; never slows its writer
-    ledger    what became of every stretch of frames, summed up lazily
-    gather    source -> Scene: plain values around one frame, the newest or any other
-    facts     those values
-    judge     Scene -> health, redundancy, levels of every value. Pure
-    alarms    limits, persistence, latching. Pure
-    player    which frame is on view: following, paused, played, sought. Pure
-    paint_*   values -> lines of text, for a width and a set of glyphs. Pure
-    app       Textual: keys, screens, and lines that are drawn only when they have changed
+    record.live          a record, live or finished, read a little at a time; never slows its writer
+    model.verdict_strip  what became of every stretch of frames, summed up lazily
+    model.scene          live record -> Scene: plain values around one frame, whichever it is
+    model.facts          those values
+    model.health         Scene -> health, redundancy, levels of every value. Pure
+    model.alarms         limits, persistence, latching. Pure
+    model.playback       which frame is on view: following, paused, played, sought. Pure
+    pages.*              values -> lines of text, for a width and a set of glyphs. Pure
+    app                  Textual: keys, screens, and lines that are drawn only when they change
 
 Live and recorded runs differ in nothing but the frame that is on view.
 """
