@@ -75,7 +75,7 @@ class Terminal:
 
     def end(self) -> int:
         """Its exit code; everything it wrote is read."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while self.process.poll() is None and time.monotonic() < until:
             self.read(0.1)
         self.read(0.2)

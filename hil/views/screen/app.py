@@ -216,7 +216,7 @@ class Watching(App[str]):
             return
         over = self._over()  # before the look: a short run may end between them
         looked = await self.look()
-        if over and looked and self.presenter.source.state is State.WAITING:
+        if over and looked and self.presenter.source.epoch == 0:  # it recorded nothing
             self.exit("over")  # it ended before there was anything to look at
 
     async def look(self) -> bool:
