@@ -240,7 +240,7 @@ class PlantCoupling:
         if moment.soc is None:
             return f"the plant says {at.level}"
         if moment.stage == 255:
-            return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % node_power"
+            return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % charge"
         return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
 
     # --- orders ---------------------------------------------------------------------------------
