@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hil.engine.loop import Loop
+from hil.engine.plant_coupling import PlantCoupling
 from hil.engine.result import RunResult
 from hil.plant.survey import survey
 from hil.record.reader import Reader
@@ -304,3 +306,11 @@ def test_boards_whose_power_is_not_ours_are_asked_for_clock_and_mode(tmp_path: P
     assert off["power"].startswith("not ours") and off["suspend"] is True
     last = [d for n, _, _, d in told if n == "c"][-1]
     assert last["suspend"] is False and last["duty_permille"] == 1000
+
+
+def test_the_cause_of_a_brown_out_names_the_charge_of_the_battery() -> None:
+    moment = SimpleNamespace(soc=0.123, stage=255)
+    coupling: Any = SimpleNamespace(flight=SimpleNamespace(moment=moment))
+    at: Any = SimpleNamespace(level="off")
+    text = PlantCoupling._why(coupling, at)
+    assert text == "brown-out: the bus broke down at 12 % charge"
