@@ -119,7 +119,7 @@ ALL = [
 
 def test_there_is_something_to_scan() -> None:
     assert len(ALL) > 50
-    assert {"hil.engine.loop", "hil.rig.rig", "hil.record.writer"} <= set(MODULES)
+    assert {"hil.engine.loop", "hil.rig.rig", "hil.record.sqlite_recorder"} <= set(MODULES)
 
 
 def test_every_module_has_a_room() -> None:
@@ -164,6 +164,20 @@ def test_the_package_itself_imports_nothing() -> None:
     assert [str(i) for i in ALL if i.importer == "hil"] == []
 
 
+def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
+    """Only the loop, which puts the parts together, names the recorder that writes SQLite."""
+    writers = {"hil.record.sqlite_recorder", "hil.record.event_writer", "hil.record.pending"}
+    writers |= {"hil.record.write_connection"}
+    wrong = [
+        str(i)
+        for i in ALL
+        if room_of(i.importer) == "engine"
+        and i.target in writers
+        and (i.importer, i.name) != ("hil.engine.loop", "SqliteRecorder")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day it was
 
 
@@ -197,7 +211,7 @@ OF_EXTRAS = ("hil.views.screen.web_server",)
         ("hil.record.reader", ENGINE + TEXTUAL + ("pydantic",)),
         ("hil.scenario", ("numpy", "textual", "rich", "typer")),
         ("hil.engine.loop", ("numpy",)),
-        ("hil.record.writer", TEXTUAL),
+        ("hil.record.sqlite_recorder", TEXTUAL),
         ("hil.engine.loop", TEXTUAL),
         ("hil.cli", ("textual", "numpy", "pydantic", "hil._kernel", "hil.views", "hil.engine")),
         (", ".join(m for m in MODULES if within(m, "hil.views") and m not in OF_EXTRAS), ENGINE),

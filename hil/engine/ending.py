@@ -10,10 +10,10 @@ from hil.control.protocol import COMMANDS
 from hil.engine import run_folder
 from hil.engine.metrics import events_until, flat, upset_counts
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.result import LostBoard, RunResult, decide
 from hil.engine.run_reports import JUNIT, junit_digest, write_reports
-from hil.record.writer import Writer
+from hil.record.recorder import Recorder, RunTally
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import SILENT, Node, boot_timeout_us
@@ -31,7 +31,7 @@ _BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, Upse
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
 
-def close_books(parts: Parts, recorder: Recorder, agreed: Verdict | None) -> None:
+def close_books(parts: Parts, recorder: RunRecorder, agreed: Verdict | None) -> None:
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
@@ -57,7 +57,7 @@ def close_books(parts: Parts, recorder: Recorder, agreed: Verdict | None) -> Non
     parts.metrics.isolated = len(parts.recovery.in_state(NodeState.ISOLATED))
 
 
-def lost_boards(parts: Parts, writer: Writer, agreed: Verdict | None) -> tuple[LostBoard, ...]:
+def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[LostBoard, ...]:
     """Return the boards that are gone at the end of the run, and that nobody took out: neither the
     scenario's upsets, nor the plant, nor the operator, nor recovery, which gives up boards that do
     answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
@@ -69,8 +69,8 @@ def lost_boards(parts: Parts, writer: Writer, agreed: Verdict | None) -> tuple[L
     lost = []
     for node in unheard:
         isolated = parts.recovery.state(node.name) is NodeState.ISOLATED
-        since = writer.absent_since(node.name) if isolated else last
-        if node.name not in present and not _was_taken_out(parts, writer, node, since):
+        since = tally.absent_since(node.name) if isolated else last
+        if node.name not in present and not _was_taken_out(parts, tally, node, since):
             lost.append(LostBoard(node.name, since, node.link.lost_reason))
     return tuple(lost)
 
@@ -85,9 +85,9 @@ def _is_unheard(parts: Parts, node: Node, agreed: Verdict | None) -> bool:
     return not node.link.connected and not given_up
 
 
-def _was_taken_out(parts: Parts, writer: Writer, node: Node, since: int) -> bool:
+def _was_taken_out(parts: Parts, tally: RunTally, node: Node, since: int) -> bool:
     """An upset of the run took the board away, and it has not had the time to come back."""
-    if not writer.hit_its_board(node.name, since):
+    if not tally.hit_its_board(node.name, since):
         return False
     sought_us = parts.rig.reconnector.sought_us(node.name)
     return sought_us is None or sought_us < max(boot_timeout_us(node.board), BOOT_PATIENCE_US)
@@ -95,7 +95,7 @@ def _was_taken_out(parts: Parts, writer: Writer, node: Node, since: int) -> bool
 
 def result_of(
     parts: Parts,
-    writer: Writer,
+    record: Recorder,
     run_dir: Path,
     calibration: Calibration,
     coupling: PlantCoupling | None,
@@ -105,15 +105,15 @@ def result_of(
 ) -> RunResult:
     """What the run came to; `aborted_by` is empty if it went to its end, `agreed` the verdict of
     the last frame."""
-    scenario, metrics = parts.scenario, parts.metrics
+    scenario, metrics, tally = parts.scenario, parts.metrics, record.tally
     end = parts.golden.next_frame
     planned = events_until(scenario, parts.nominal(end))
-    upsets = upset_counts(writer.upset_kinds(), planned, writer.events_injected())
+    upsets = upset_counts(tally.upset_counts(), planned, tally.events_injected())
     measured = flat(metrics, upsets, scenario.upsets.accel)
     plant = None if coupling is None else coupling.measured(end, parts.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)
-    lost = lost_boards(parts, writer, agreed)
+    lost = lost_boards(parts, tally, agreed)
     return RunResult(
         outcome=decide(
             aborted_by=aborted_by,
@@ -123,8 +123,8 @@ def result_of(
             expects_nothing=scenario.expects_nothing,
         ),
         run_dir=run_dir,
-        run_digest=writer.run_digest(),
-        not_reproducible=not_reproducible(parts, writer, coupling),
+        run_digest=tally.run_digest(),
+        not_reproducible=not_reproducible(parts, tally, coupling),
         skipped=metrics.skipped,
         plant=plant,
         seed=scenario.seed,
@@ -144,39 +144,37 @@ def result_of(
         name=scenario.name,
         campaign_mode=scenario.campaign_mode,
         planned_frames=scenario.frame_count,
-        wall_us=metrics.wall_us + writer.wall_us,
+        wall_us=metrics.wall_us + record.wall_us,
         lost=lost,
-        left_out=tuple(json.loads(writer.recorded_meta("left_out") or "[]")),
+        left_out=tuple(json.loads(tally.meta("left_out") or "[]")),
         not_covered=() if scenario.expects_nothing else not_covered(expectations, measured),
-        commands=writer.commands_but(()),
+        commands=tally.commands_but(()),
         aborted_by=aborted_by,
     )
 
 
-def write_result(result: RunResult, parts: Parts, recorder: Recorder) -> None:
+def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None:
     """Write the result into the record, and the reports beside it. Raises RecordError, also if the
     record is not in its place any more."""
-    writer = recorder.writer
+    record = recorder.record
     identities = recorder.identities()
     for index, identity in enumerate(identities):  # a board that started anew may have a new port
-        writer.node(index, identity)
-    content = run_folder.ended(
-        parts.scenario, result, identities, writer.recorded_meta("started_utc")
-    )
-    digest = writer.seal(
+        record.node(index, identity)
+    started_utc = record.tally.meta("started_utc")
+    content = run_folder.ended(parts.scenario, result, identities, started_utc)
+    digest = record.end(
+        result.outcome,
+        result.wall_us,
         result=result.as_json(),
-        wall_us=result.wall_us,
-        outcome=result.outcome,
         reports={"content": content, JUNIT: junit_digest(content)},
     )
-    writer.check_in_place()
     write_reports(result.run_dir, {**content, "record_digest": digest})
 
 
-def not_reproducible(parts: Parts, writer: Writer, coupling: PlantCoupling | None) -> str:
+def not_reproducible(parts: Parts, tally: RunTally, coupling: PlantCoupling | None) -> str:
     """Why equal seeds need not give equal digests: because somebody steered, or real time decided
     what was hit or missed. Empty if they do."""
-    count = writer.commands_but([c.name for c in COMMANDS.values() if not c.steers])
+    count = tally.commands_but([c.name for c in COMMANDS.values() if not c.steers])
     if count:
         return f"an operator steered it ({count} command{'s'[: count > 1]})"
     if parts.outside.why:
@@ -193,7 +191,7 @@ def not_reproducible(parts: Parts, writer: Writer, coupling: PlantCoupling | Non
         return "upsets with `us:` hit by real time (`tick:` does not)"
     if coupling is not None and coupling.reported:
         return "the plant follows what boards measure (`feedback: model` does not)"
-    agents = [] if parts.virtual else writer.nodes_hit([UpsetTarget.AGENT])
+    agents = [] if parts.virtual else tally.nodes_hit([UpsetTarget.AGENT])
     if agents:
         return f"the memory of node {agents[0]}'s agent was hit, which holds times that it measured"
-    return parts.outside.addresses(writer.nodes_hit(_BY_ADDRESS))
+    return parts.outside.addresses(tally.nodes_hit(_BY_ADDRESS))

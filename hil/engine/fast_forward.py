@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.verdict import FrameWork, VerdictStage, usual_kind
 from hil.redundancy.voting import Verdict, record_length, unpack
 from hil.rig.backends.inproc import InprocBoard, run_batch
@@ -36,7 +36,7 @@ class FastForward:
     def __init__(
         self,
         parts: Parts,
-        recorder: Recorder,
+        recorder: RunRecorder,
         scheduler: RepairScheduler,
         verdicts: VerdictStage,
         coupling: PlantCoupling | None,
@@ -78,7 +78,7 @@ class FastForward:
             return False
         count = until - frame - _AFTER_SKIP
         self._parts.metrics.count_skipped(count)
-        self._recorder.writer.skip(frame, count, self._parts.t_us(frame))
+        self._recorder.record.skip(frame, count, self._parts.t_us(frame))
         return True
 
     def batch(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
@@ -119,7 +119,7 @@ class FastForward:
         if quiet:
             parts.checkpoints.batched(parts.nodes, records[: quiet * size], size)
             parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
-            self._recorder.writer.frames(records[: quiet * size], quiet)
+            self._recorder.record.frames(records[: quiet * size], quiet)
         if loud:
             self._verdicts.conclude(FrameWork(last.frame, results=self._results(last)))
         return True

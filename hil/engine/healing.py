@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.repair import Repaired
 from hil.record.queries import WAS_ALONE
 from hil.redundancy.electorate import is_alone
@@ -31,7 +31,7 @@ class RepairScheduler:
     `frames_alone`: in how many frames in a row up to it one node had no other to compare with;
     `stop` ends the wait for a board."""
 
-    def __init__(self, parts: Parts, recorder: Recorder, stop: Callable[[], bool]) -> None:
+    def __init__(self, parts: Parts, recorder: RunRecorder, stop: Callable[[], bool]) -> None:
         self._parts = parts
         self._recorder = recorder
         self._stop = stop
@@ -200,7 +200,7 @@ class RepairScheduler:
             how = Repaired(False, switched_nothing(node))
             self._recorder.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
             if upset is None:
-                self._recorder.writer.note(frame, switched_nothing(node))
+                self._recorder.record.note(frame, switched_nothing(node))
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hil.engine.firmware_flags import FirmwareFlags
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.rig.calls import Timing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _PATIENCE_US: Final = 250_000
 class Checkup:
     """Of the run of `parts`."""
 
-    def __init__(self, parts: Parts, recorder: Recorder, coupling: PlantCoupling | None) -> None:
+    def __init__(self, parts: Parts, recorder: RunRecorder, coupling: PlantCoupling | None) -> None:
         self._parts = parts
         self._recorder = recorder
         self._coupling = coupling
@@ -35,7 +35,7 @@ class Checkup:
 
     def boards(self) -> None:
         """Ask the boards in service for their health, and see to their lines' rates."""
-        parts, writer, frame = self._parts, self._recorder.writer, self._frame
+        parts, record, frame = self._parts, self._recorder.record, self._frame
         serving = [parts.by_name[name] for name in parts.recovery.in_service]
         able = [node for node in serving if node.link.connected]
         timing = Timing(parts.rig.timing.retry_us, _PATIENCE_US)
@@ -43,29 +43,29 @@ class Checkup:
         for name, health in parts.rig.health(able, timing).items():
             node = parts.by_name[name]
             clock = node.clock.estimate
-            writer.health(frame, node.index, health, steps[name], clock)
+            record.health(frame, node.index, health, steps[name], clock)
             for note in self._flags.notes(name, health.throttled, health.uptime_us):
-                writer.note(frame, note)
+                record.note(frame, note)
             if clock is not None:
-                writer.clock(frame, name, clock)
+                record.clock(frame, name, clock)
             if self._coupling is not None:
                 self._coupling.heard(name, health)
         for node in able:
             parts.rig.rates.adjust_rate(node)
         for node in parts.nodes:
-            writer.link(frame, node.index, node.link.statistics)
+            record.link(frame, node.index, node.link.statistics)
         self.links()
 
     def links(self) -> None:
         """Take what has become of links and supplies."""
-        parts, writer = self._parts, self._recorder.writer
+        parts, record = self._parts, self._recorder.record
         for seen in parts.rig.power.take():
-            writer.power(self._frame, seen)
+            record.power(self._frame, seen)
             if seen.error and (seen.node, seen.error) not in self._noted:
                 self._noted.add((seen.node, seen.error))
-                writer.note(self._frame, seen.error)
+                record.note(self._frame, seen.error)
             if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
                 parts.rig.cut_off(parts.by_name[seen.node], "over-current, cut off by its supply")
         for node in parts.nodes:
             for event in node.link.standing.take_events():
-                writer.link_event(self._frame, event)
+                record.link_event(self._frame, event)

@@ -23,14 +23,15 @@ from hil.engine.healing import RepairScheduler
 from hil.engine.health_poll import Checkup
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.result import RunProgress, RunResult
 from hil.engine.rounds import Rounds
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
+from hil.record.recorder import Recorder, Recorders
 from hil.record.run_lock import RunLock
-from hil.record.writer import Writer
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import Action
 from hil.rig.capture import Capture
 from hil.rig.program import golden_run
@@ -58,7 +59,8 @@ class Loop:
     writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
     waited for on `clock`. `lock`: on `run_dir`, held by the caller; without one `run` takes it, and
     raises UsageError if another run has it. `plant`: the scenario's, where it was built before and
-    nothing has flown it. `left_out`: what of the scenario's file an option took away."""
+    nothing has flown it. `left_out`: what of the scenario's file an option took away. `recorders`:
+    who begins or resumes the record; `NullRecorder` keeps none."""
 
     def __init__(  # noqa: PLR0913  (each is a choice of its own)
         self,
@@ -75,6 +77,7 @@ class Loop:
         lock: RunLock | None = None,
         plant: BuiltPlant | None = None,
         left_out: Sequence[str] = (),
+        recorders: Recorders = SqliteRecorder,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
@@ -99,8 +102,8 @@ class Loop:
         self.limits = parts.limits
         self.injector = parts.injector
         self.pacer = parts.pacer
-        self._recorder = Recorder(
-            parts, lambda text: self._tell(text, self.golden.next_frame), left_out
+        self._recorder = RunRecorder(
+            parts, recorders, lambda text: self._tell(text, self.golden.next_frame), left_out
         )
         self.coupling = _coupling_of(self, parts)
         self._scheduler = RepairScheduler(parts, self._recorder, stop)
@@ -206,11 +209,11 @@ class Loop:
         agreed = self._scheduler.agreed
         ending.close_books(self.parts, self._recorder, agreed)
         if self._tape is not None and self._tape.failure is not None:
-            self.writer.note(self.golden.next_frame - 1, self._tape.failure)
+            self.record.note(self.golden.next_frame - 1, self._tape.failure)
         self._checkup.boards()
         result = ending.result_of(
             self.parts,
-            self.writer,
+            self.record,
             self.run_dir,
             calibration,
             self.coupling,
@@ -229,7 +232,7 @@ class Loop:
         end = self.scenario.frame_count
         while self.parts.nominal(self.golden.next_frame) < end:
             if self._stop():
-                self.writer.note(self.golden.next_frame, "aborted by the user")
+                self.record.note(self.golden.next_frame, "aborted by the user")
                 return "the user"
             turn = Turn.GO if self._operator is None else self._operator.poll()
             if turn is Turn.END:
@@ -280,12 +283,12 @@ class Loop:
     def _take_snapshot(self, now: int) -> None:
         if now >= self._exact_at_us:  # not in every frame while one is waited for
             self._exact_at_us = now + _SNAPSHOT_US
-            why = ending.not_reproducible(self.parts, self.writer, self.coupling)
+            why = ending.not_reproducible(self.parts, self.record.tally, self.coupling)
             self._exact = not why
         if not snapshots.ready(self.parts, self._scheduler, exact=self._exact):
             return
         engine = (self.parts, self._scheduler, self._verdicts, self.coupling)
-        if snapshots.take(*engine, self.writer):
+        if snapshots.take(*engine, self.record):
             self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
 
     def _tell(self, phase: str, frame: int) -> None:
@@ -307,8 +310,8 @@ class Loop:
     # --- what operator and plant coupling reach (their Engine) ------------------------------------
 
     @property
-    def writer(self) -> Writer:
-        return self._recorder.writer
+    def record(self) -> Recorder:
+        return self._recorder.record
 
     @property
     def recording(self) -> bool:

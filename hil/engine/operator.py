@@ -17,7 +17,7 @@ from hil.control.inbox import Inbox, Order
 from hil.control.protocol import COMMANDS, Answer
 from hil.errors import ConfigError, SetupError
 from hil.kernel import Golden
-from hil.record.writer import Writer
+from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.clock import Pacer
 from hil.rig.node import Node
@@ -51,7 +51,7 @@ class Engine(Protocol):
     rig: Rig
 
     @property
-    def writer(self) -> Writer: ...
+    def record(self) -> Recorder: ...
 
     @property
     def can_repair(self) -> bool:
@@ -116,7 +116,7 @@ class Operator:
             return Turn.END
         if self.paused:
             self._inbox.wait(_NAP_US / 1e6)
-            self._engine.writer.commit()  # nothing else does while no frames are run
+            self._engine.record.commit()  # nothing else does while no frames are run
             return Turn.WAIT
         early_us = self._engine.pacer.early_us
         if early_us > _SPARE_US:
@@ -132,16 +132,16 @@ class Operator:
             self._carry_out(order)
 
     def _carry_out(self, order: Order) -> None:
-        request, writer, frame = order.request, self._engine.writer, self._frame
+        request, record, frame = order.request, self._engine.record, self._frame
         recorded = COMMANDS[request.command].recorded
         self._who = order.peer.name
-        self._number = writer.last_command + 1
+        self._number = record.tally.last_command() + 1
         try:
             answer = self._deeds[request.command](request.arguments)
         except _Refused as why:
             answer = Answer(False, str(why), "refused")
         if recorded:
-            writer.command(
+            record.command(
                 frame,
                 (order.peer.name, order.peer.uid, order.peer.pid),
                 request.command,
@@ -149,7 +149,7 @@ class Operator:
                 ok=answer.ok,
                 answer=answer.text,
             )
-            writer.commit()  # who asked finds it there with the answer
+            record.commit()  # who asked finds it there with the answer
         number = self._number if recorded else None
         order.reply(replace(answer, id=request.id, number=number, frame=frame))
 
@@ -315,7 +315,7 @@ class Operator:
         return Answer(True, "noted")
 
     def _remember(self, text: str) -> None:
-        self._engine.writer.note(self._frame, text)
+        self._engine.record.note(self._frame, text)
 
     def _status(self, _: Mapping[str, Any]) -> Answer:
         engine, period_us = self._engine, self._engine.pacer.period_us

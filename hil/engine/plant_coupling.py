@@ -24,7 +24,7 @@ from hil.board_types.profile import BoardProfile
 from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import BoardMoment, Moment
-from hil.record.writer import Writer
+from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.node import Node, NodeResult, PowerCut
 from hil.rig.rig import Rig
@@ -49,7 +49,7 @@ class RunEngine(Protocol):
     recovery: RecoveryMachine
 
     @property
-    def writer(self) -> Writer: ...
+    def record(self) -> Recorder: ...
     def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
         """Make repairs before the next frame."""
         ...
@@ -282,7 +282,7 @@ class PlantCoupling:
         node = node_power.node
         self._engine.recovery.exclude(frame, node.name, cause)
         self._engine.carry_out(frame, ())
-        self._engine.writer.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
+        self._engine.record.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
 
     def _give_back(self, frame: int, node_power: _NodePower) -> None:
         """The node may run again."""
@@ -299,7 +299,7 @@ class PlantCoupling:
         else:
             asked, done, first = Limits(), {"power": "on"}, NodeState.POWER_CYCLE
             node.power_cuts.discard(PowerCut.PLANT)
-        self._engine.writer.limit(
+        self._engine.record.limit(
             frame, node.name, cause, json.dumps(asdict(asked)), json.dumps(done)
         )
         self._engine.carry_out(
@@ -332,7 +332,7 @@ class PlantCoupling:
             done = {**self._ask(node_power, slower), "instead of": done["refused"]}
         node_power.limits = wanted
         step = f", throttled by {at.throttle} steps" if at.throttle else ""
-        self._engine.writer.limit(
+        self._engine.record.limit(
             frame,
             node_power.node.name,
             f"{at.level}{step}",
@@ -405,7 +405,7 @@ class PlantCoupling:
 
     def _record(self, frame: int, m: Moment) -> None:
         temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
-        self._engine.writer.plant(
+        self._engine.record.plant(
             (
                 m.t_us,
                 frame,
@@ -458,7 +458,7 @@ class PlantCoupling:
             contact = sky.contact(at_us / 1e6)
             rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
             self._orbit_until_us += max(_ORBIT_ROW_US, step_us)
-        self._engine.writer.orbit(rows)
+        self._engine.record.orbit(rows)
 
     # --- the end, and going on later --------------------------------------------------------------
 

@@ -14,52 +14,55 @@ from hil.engine.parts import Parts
 from hil.engine.repair import Repaired
 from hil.engine.temperature_limits import heat_limits
 from hil.errors import HilError
-from hil.record.writer import Writer
+from hil.record.recorder import Recorder, Recorders, RepairAttempt
 from hil.redundancy.voting import Verdict
 from hil.rig.node import EXCLUDED_RESULT, NodeResult
 from hil.rig.rig import Calibration
 
-__all__ = ["Recorder"]
+__all__ = ["RunRecorder"]
 
 _LAST_WORDS_S: Final = 2.0
 """A run that failed waits no longer for a lock to say so in its record."""
 
 
-class Recorder:
-    """Of the run of `parts`. Frames can run from `create` or `resume` on; RecordError from every
-    method. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
-    away."""
+class RunRecorder:
+    """Records the run of `parts` with one of `recorders`. Frames can run from `create` or `resume`
+    on. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
+    away. Raises RecordError from every method."""
 
     def __init__(
         self,
         parts: Parts,
+        recorders: Recorders,
         on_wait: Callable[[str], None] | None = None,
         left_out: Sequence[str] = (),
     ) -> None:
         self._parts = parts
+        self._recorders = recorders
         self._on_wait = on_wait
         self._left_out = list(left_out)
-        self._writer: Writer | None = None
+        self._record: Recorder | None = None
 
     # --- opening and closing ------------------------------------------------------------------
 
     def create(self, path: Path, calibration: Calibration) -> None:
         """Begin a record at `path`."""
-        self._writer = Writer.create(path, self._meta(calibration), self._on_wait)
+        self._record = self._recorders.begin(path, self._meta(calibration), self._on_wait)
 
     def resume(self, path: Path, frame: int) -> None:
         """Go on with the record at `path` before `frame`."""
-        self._writer = Writer.resume(path, frame, self._on_wait)
+        self._record = self._recorders.resume(path, frame, self._on_wait)
 
     @property
-    def writer(self) -> Writer:
-        assert self._writer is not None, "the record is open while frames run"
-        return self._writer
+    def record(self) -> Recorder:
+        """Return the open record."""
+        assert self._record is not None, "the record is open while frames run"
+        return self._record
 
     @property
     def is_open(self) -> bool:
         """The record was created or taken up again."""
-        return self._writer is not None
+        return self._record is not None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -68,28 +71,26 @@ class Recorder:
         try:
             yield
         except BaseException as error:
-            if self._writer is not None:
+            if self._record is not None:
                 at_once = isinstance(error, KeyboardInterrupt)
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
                 patience_s = 0.0 if at_once else _LAST_WORDS_S
                 with contextlib.suppress(HilError):
-                    self._writer.note(self._parts.golden.next_frame, text)
-                    self._writer.meta("outcome", "aborted" if at_once else "error")
-                    self._writer.close(patience_s)
+                    frame = self._parts.golden.next_frame
+                    outcome = "aborted" if at_once else "error"
+                    self._record.fail(frame, outcome, text, patience_s)
             raise
-        if self._writer is not None:
-            self._writer.close()
+        if self._record is not None:
+            self._record.close()
 
     def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
         """If the rig failed: write what waits, or drop it if that cannot be done. A full disk must
         be found full before the space for the last words is given back, or this would take it."""
         del kind, trace
-        if error is not None and self._writer is not None:
+        if error is not None and self._record is not None:
             with contextlib.suppress(HilError):
-                self._writer.break_seal()
-                self._writer.settle_or_drop(
-                    0.0 if isinstance(error, KeyboardInterrupt) else _LAST_WORDS_S
-                )
+                at_once = isinstance(error, KeyboardInterrupt)
+                self._record.secure(0.0 if at_once else _LAST_WORDS_S)
 
     # --- who takes part -----------------------------------------------------------------------
 
@@ -116,11 +117,11 @@ class Recorder:
     def beginning(self) -> None:
         """Who takes part, and what the plant has to say beforehand."""
         for index, identity in enumerate(self.identities()):
-            self.writer.node(index, identity)
+            self.record.node(index, identity)
         plant = self._parts.plant
         for note in () if plant is None or plant.sky is None else plant.sky.notes:
-            self.writer.note(None, note)
-        self.writer.commit()
+            self.record.note(None, note)
+        self.record.commit()
 
     def _meta(self, calibration: Calibration) -> dict[str, Any]:
         plant = self._parts.plant
@@ -153,7 +154,7 @@ class Recorder:
         """A frame that is more than plain agreement: `results` are the final ones, `executions`
         all there were, in the order of the nodes; `output` is what left the system."""
         golden = self._parts.golden
-        self.writer.notable(
+        self.record.notable(
             verdict,
             self._parts.t_us(verdict.frame),
             (golden.output_digest, golden.state_digest),
@@ -169,9 +170,9 @@ class Recorder:
         """Upsets that have begun or found their outcome, and what none explains."""
         classifier = self._parts.classifier
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
-            self.writer.upset(upset)  # a viewer wants the cause while its node is being healed
+            self.record.upset(upset)  # a viewer wants the cause while its node is being healed
         for anomaly in classifier.take_anomalies():
-            self.writer.anomaly(anomaly)
+            self.record.anomaly(anomaly)
             self._parts.outside.anomaly(anomaly)
             self._parts.metrics.unexplained += 1
 
@@ -179,29 +180,28 @@ class Recorder:
         """What there is to be said of how upsets were made."""
         notes, self._parts.injector.notes = self._parts.injector.notes, []
         for text in notes:
-            self.writer.note(frame, text)
+            self.record.note(frame, text)
 
     def transitions(self) -> None:
         """The edges that recovery has taken."""
         for transition in self._parts.recovery.take_transitions():
-            self.writer.transition(transition)
+            self.record.transition(transition)
 
     def repair(
         self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
     ) -> None:
-        self.writer.repair(
-            frame,
-            node,
+        attempt = RepairAttempt(
             action,
             cause,
-            ok=ok,
-            detail=how.detail,
-            chunks=how.chunks,
-            bytes_moved=how.bytes_moved,
-            duration_wall_us=how.duration_wall_us,
-            damage=how.damage,
+            ok,
+            how.detail,
+            how.chunks,
+            how.bytes_moved,
+            how.duration_wall_us,
+            how.damage,
         )
+        self.record.repair(frame, node, attempt)
 
     def slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
         self._parts.metrics.slips += 1
-        self.writer.slip(frame, node, late_us, detail)
+        self.record.slip(frame, node, late_us, detail)

@@ -11,7 +11,7 @@ from typing import Final
 from hil.engine.healing import RepairScheduler
 from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.verdict import FrameWork
 from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
@@ -28,7 +28,11 @@ class Rounds:
     """Of the run of `parts`. `stop` ends the wait for a frame's time."""
 
     def __init__(
-        self, parts: Parts, recorder: Recorder, scheduler: RepairScheduler, stop: Callable[[], bool]
+        self,
+        parts: Parts,
+        recorder: RunRecorder,
+        scheduler: RepairScheduler,
+        stop: Callable[[], bool],
     ) -> None:
         self._parts = parts
         self._recorder = recorder

@@ -16,7 +16,7 @@ from hil.engine.parts import Parts
 from hil.engine.verdict import VerdictStage
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
-from hil.record.writer import Writer
+from hil.record.recorder import Recorder
 from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import unpack
@@ -66,7 +66,7 @@ def take(
     scheduler: RepairScheduler,
     verdicts: VerdictStage,
     coupling: PlantCoupling | None,
-    writer: Writer,
+    record: Recorder,
 ) -> bool:
     """Let the run be taken up again from here. False, and nothing done, if a node cannot be
     read."""
@@ -78,7 +78,7 @@ def take(
     names = parts.recovery.in_service
     kept = {name: holdings.checkpoints(name) or [] for name in names}
     copy = parts.checkpoints.copy
-    writer.snapshot(
+    record.snapshot(
         frame,
         parts.golden.state,
         {
@@ -99,7 +99,7 @@ def take(
             "contaminated": parts.classifier.contaminated_nodes,
             "metrics": {
                 **resume.metrics_memory(parts.metrics),
-                "wall_us": parts.metrics.wall_us + writer.wall_us,
+                "wall_us": parts.metrics.wall_us + record.wall_us,
             },
             "recovery": parts.recovery.memory(),
             "power_cuts": {n.name: sorted(c.value for c in n.power_cuts) for n in parts.nodes},

@@ -12,7 +12,7 @@ from typing import Any
 
 from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
-from hil.engine.recorder import Recorder
+from hil.engine.recorder import RunRecorder
 from hil.engine.repair import Repaired
 from hil.redundancy.electorate import elect, is_alone
 from hil.redundancy.hold import OutputHold
@@ -48,7 +48,7 @@ def usual_kind(voters: int) -> VerdictKind:
 class VerdictStage:
     """Of the frames of the run of `parts`."""
 
-    def __init__(self, parts: Parts, recorder: Recorder, scheduler: RepairScheduler) -> None:
+    def __init__(self, parts: Parts, recorder: RunRecorder, scheduler: RepairScheduler) -> None:
         self._parts = parts
         self._recorder = recorder
         self._scheduler = scheduler
@@ -81,7 +81,7 @@ class VerdictStage:
         quiet = quiet and not any(r.miscounted for r in frame.results.values())
         if quiet and not frame.upsets and parts.settled:
             parts.metrics.count(verdict)
-            recorder.writer.frame(verdict.record)
+            recorder.record.frame(verdict.record)
             scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
             if self._hold.in_use:
                 self._hold.saw(verdict, self._output(frame, verdict))
@@ -100,7 +100,7 @@ class VerdictStage:
         value = self._output(frame, verdict)
         recorder.notable(verdict, frame.results, frame.executions, value)
         self._hold.saw(verdict, value)
-        recorder.writer.frame(verdict.record)
+        recorder.record.frame(verdict.record)
         frame.healed |= scheduler.carry_out(actions)
         scheduler.look_for_isolated(frame.results)
         self._keep_checkpoints(verdict, frame.healed)

@@ -19,7 +19,7 @@ from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, in_turns, seconds
-from hil.record.writer import Writer
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import parse_scenario
 from hil.wire.messages import Health
 
@@ -270,21 +270,21 @@ def _record_per_day(sim_s: int) -> PerfRow:
     frame = bytes(32 + 3 * 18)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         path = Path(folder) / "run.db"
-        writer = Writer.create(path, {})
+        recorder = SqliteRecorder.begin(path, {})
         sizes: list[int] = []
         for second in range(sim_s + 1):
             if second in (sim_s // 4, sim_s):
-                writer.commit()
+                recorder.commit()
                 with contextlib.closing(sqlite3.connect(path)) as viewer:
                     viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 sizes.append(path.stat().st_size)
             for number in range(10):
-                writer.frame(frame)
+                recorder.frame(frame)
                 if number % 5 in (2, 4):  # a commit every quarter of a second
-                    writer.commit()
+                    recorder.commit()
             for node in range(3):
-                writer.health(10 * second, node, _HEALTH)
-        writer.close()
+                recorder.health(10 * second, node, _HEALTH)
+        recorder.close()
     per_day = (sizes[1] - sizes[0]) / (sim_s - sim_s // 4) * 86_400 / 1e6
     plain = 864_000 * len(frame) / 1e6
     return PerfRow(

@@ -1,4 +1,4 @@
-"""A record like that of a long run, written by the real writer without running anything: for
+"""A record like that of a long run, written by the real recorder without running anything: for
 measuring what reads records.
 
 Frames that agree; now and then one that does not, with its upset, repair and transitions; health
@@ -10,7 +10,8 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from hil.record.writer import Writer
+from hil.record.recorder import RepairAttempt
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Ballot, Verdict, vote
 from hil.rig.node import DONE, NodeResult
@@ -42,7 +43,7 @@ def write_record(
     `often` commits four times a second, as a paced run does: small blocks. How many frames."""
     names = [chr(ord("a") + index) for index in range(nodes)]
     frames = seconds * FRAMES_PER_S
-    writer = Writer.create(
+    recorder = SqliteRecorder.begin(
         path,
         {
             "scenario": {
@@ -59,31 +60,31 @@ def write_record(
         },
     )
     for index, name in enumerate(names):
-        writer.node(index, {"name": name, "board": "process"})
+        recorder.node(index, {"name": name, "board": "process"})
     plain = _verdict(0, nodes).record[8:]
     pack = struct.Struct("<Q").pack
     waiting: list[bytes] = []
     for frame in range(frames):
         if upset_every and frame % upset_every == upset_every - 1:
-            _outvoted(writer, frame, names, frame // upset_every)
+            _outvoted(recorder, frame, names, frame // upset_every)
             waiting.append(_verdict(frame, nodes, frame // upset_every % nodes).record)
         else:
             waiting.append(pack(frame) + plain)
         if len(waiting) == _BLOCK or (often and frame % 5 in (2, 4)):
-            writer.frames(b"".join(waiting), len(waiting))
+            recorder.frames(b"".join(waiting), len(waiting))
             waiting.clear()
             if often:
-                writer.commit()
+                recorder.commit()
         if frame % FRAMES_PER_S == 0:
             for index in range(nodes):
-                writer.health(frame, index, _health(frame, index), 900 + frame % 200)
-    writer.frames(b"".join(waiting), len(waiting))
-    writer.meta("outcome", "pass")
-    writer.close()
+                recorder.health(frame, index, _health(frame, index), 900 + frame % 200)
+    recorder.frames(b"".join(waiting), len(waiting))
+    recorder.meta("outcome", "pass")
+    recorder.close()
     return frames
 
 
-def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
+def _outvoted(recorder: SqliteRecorder, frame: int, names: list[str], count: int) -> None:
     wrong = count % len(names)
     name = names[wrong]
     verdict = _verdict(frame, len(names), wrong)
@@ -100,9 +101,9 @@ def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
         )
         for index, ballot in enumerate(verdict.ballots)
     ]
-    writer.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
+    recorder.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
     plan = UpsetPlan(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
-    writer.upset(
+    recorder.upset(
         Upset(
             plan,
             "injected",
@@ -125,20 +126,9 @@ def _outvoted(writer: Writer, frame: int, names: list[str], count: int) -> None:
         (suspect, resync, "dissent"),
         (resync, voting, "resync done"),
     ):
-        writer.transition(Transition(frame, name, before, after, cause))
+        recorder.transition(Transition(frame, name, before, after, cause))
     damage = (Damage(256, b"\1" + bytes(255), bytes(256), 1),)
-    writer.repair(
-        frame,
-        name,
-        "resync",
-        "dissent",
-        ok=True,
-        detail="",
-        chunks=1,
-        bytes_moved=256,
-        duration_wall_us=1800,
-        damage=damage,
-    )
+    recorder.repair(frame, name, RepairAttempt("resync", "dissent", True, "", 1, 256, 1800, damage))
 
 
 def _health(frame: int, index: int) -> Health:

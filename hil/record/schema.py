@@ -58,6 +58,11 @@ _UPSET_COLUMNS: Final = """
   dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER
 """
 
+UPSET_COLUMN_NAMES: Final = tuple(
+    column.split()[0] for column in _UPSET_COLUMNS.replace("\n", " ").split(",")
+)
+"""The columns of `upsets`, in the order of the table."""
+
 TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE nodes (

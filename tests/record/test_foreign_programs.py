@@ -22,12 +22,11 @@ from hil.engine import loop as loop_module
 from hil.engine.loop import Loop
 from hil.engine.result import RunProgress, RunResult
 from hil.errors import RecordError
-from hil.record import opening
-from hil.record import writer as writer_module
+from hil.record import opening, sqlite_recorder, write_connection
 from hil.record.live import LiveRecord, State
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
-from hil.record.writer import Writer
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import Scenario
 from hil.verification.replay import verify
 from tests.cli.conftest import Hil, wait_for_row
@@ -83,8 +82,8 @@ class Owner(Holder):
 @pytest.fixture(autouse=True)
 def busy_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It commits in every frame, takes snapshots wherever it can, tells of every lock."""
-    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.0)
-    monkeypatch.setattr(writer_module, "_TOLD_S", 0.0)
+    monkeypatch.setattr(sqlite_recorder, "_COMMIT_S", 0.0)
+    monkeypatch.setattr(sqlite_recorder, "_TOLD_S", 0.0)
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
 
 
@@ -147,7 +146,7 @@ def test_a_record_that_another_program_has_for_itself_is_resumed_once_it_is_free
         owner.detach()
 
     owner.take()
-    Writer.resume(tmp_path / "run.db", frame, on_wait).close()
+    SqliteRecorder.resume(tmp_path / "run.db", frame, on_wait).close()
     assert waited == ["waiting for another program that holds a lock on the record"]
 
 
@@ -245,7 +244,7 @@ def test_a_run_that_is_aborted_while_it_is_locked_resumes_to_the_same_digest(
 def test_when_too_much_waits_the_run_waits_too(
     tmp_path: Path, undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_PENDING_MAX", 20_000)
+    monkeypatch.setattr(sqlite_recorder, "_PENDING_MAX", 20_000)
     holder, waited_at = Holder(tmp_path), []
 
     def told(phase: str) -> None:
@@ -269,7 +268,7 @@ def test_when_too_much_waits_the_run_waits_too(
 def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_digest(
     tmp_path: Path, undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(write_connection, "_PATIENCE_S", 0.0)
     monkeypatch.setattr("hil.engine.recorder._LAST_WORDS_S", 0.0)
     holder = Holder(tmp_path)
     with pytest.raises(RecordError, match="another program has held a lock") as caught:
@@ -280,17 +279,17 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
 
 
 def test_what_waits_is_bounded_while_snapshots_follow_each_other(tmp_path: Path) -> None:
-    writer = Writer.create(tmp_path / "run.db", {})
+    recorder = SqliteRecorder.begin(tmp_path / "run.db", {})
     holder = Holder(tmp_path)
     holder.take()
     sizes = []
     for frame in range(50):
-        writer.snapshot(frame, bytes(100_000), {}, {frame: bytes(100_000)})
-        writer.commit()
-        sizes.append(writer._pending.bytes)
+        recorder.snapshot(frame, bytes(100_000), {}, {frame: bytes(100_000)})
+        recorder.commit()
+        sizes.append(recorder._pending.bytes)
     assert max(sizes) < 2 * sizes[0] < 1_000_000
     holder.detach()
-    writer.close()
+    recorder.close()
     reader = Reader(tmp_path)
     assert [r[0] for r in reader.rows("SELECT frame FROM snapshot_states")] == [49]
     reader.close()
@@ -405,7 +404,7 @@ def test_a_screen_follows_a_run_that_was_aborted_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another reader keeps it from becoming plain, so that the screen reads it without a lock."""
-    monkeypatch.setattr(writer_module, "_PLAIN_S", 0.0)
+    monkeypatch.setattr(write_connection, "_PLAIN_S", 0.0)
     source = LiveRecord(tmp_path)
     reader: list[Reader] = []
     run(tmp_path, lambda frame: reader.append(Reader(tmp_path)) if frame == 50 else None, end=100)
@@ -431,7 +430,7 @@ def test_a_screen_follows_a_run_that_was_aborted_and_goes_on(
 def test_a_foreign_reader_may_keep_it_and_the_last_reader_of_hil_makes_it_plain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_PLAIN_S", 0.0)
+    monkeypatch.setattr(write_connection, "_PLAIN_S", 0.0)
     foreign: list[sqlite3.Connection] = []
 
     def at(frame: int) -> None:

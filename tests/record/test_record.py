@@ -24,10 +24,10 @@ from hil.engine import resume, run_folder
 from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.errors import HilError, RecordError, UsageError
-from hil.record import writer as writer_module
+from hil.record import sqlite_recorder
 from hil.record.reader import Reader
 from hil.record.schema import SCHEMA_VERSION
-from hil.record.writer import Writer
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
 from hil.scenario import Scenario
 
@@ -328,7 +328,7 @@ def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -
 def test_several_readers_follow_a_run_that_is_being_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.02)
+    monkeypatch.setattr(sqlite_recorder, "_COMMIT_S", 0.02)
     errors: list[Exception] = []
     seen: list[set[int]] = [set() for _ in range(4)]
     over = threading.Event()
@@ -373,11 +373,11 @@ HOST = """
 import json, sys
 from pathlib import Path
 from hil.engine import loop; from hil.engine import resume
-from hil.record import writer
+from hil.record import sqlite_recorder
 from hil.scenario import Scenario
 out, again = Path(sys.argv[1]), sys.argv[2] == "resume"
 loop._SNAPSHOT_US = 100_000
-writer._COMMIT_S = 0.02
+sqlite_recorder._COMMIT_S = 0.02
 s = resume.open_run(out)[0] if again else Scenario.model_validate(json.loads(sys.argv[3]))
 print(loop.Loop(s, out, resume_run=again).run().run_digest)
 """
@@ -626,7 +626,7 @@ def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite is told that no more than N pages fit, for N from few to as many as are needed."""
-    monkeypatch.setattr(writer_module, "_COMMIT_S", 0.0)
+    monkeypatch.setattr(sqlite_recorder, "_COMMIT_S", 0.0)
     s = scenario(frames=120)
     whole = run(s, tmp_path / "whole")
     needed = pages_of(whole.run_dir / "run.db")
@@ -699,7 +699,7 @@ def test_a_file_system_that_is_really_full_is_an_error_too(tmp_path: Path) -> No
 
 def test_a_record_cannot_be_begun_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot"):
-        Writer.create(tmp_path / "missing" / "run.db", {})
+        SqliteRecorder.begin(tmp_path / "missing" / "run.db", {})
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError):
         run_folder.create(scenario(), tmp_path / "file" / "below")

@@ -457,7 +457,7 @@ def test_the_record_of_a_killed_run_says_what_was_verified(tmp_path: Path) -> No
 
     def stop() -> bool:
         if loop.golden.next_frame == 60:
-            loop.writer.commit()
+            loop.record.commit()
             shutil.copytree(out, tmp_path / "killed")
             raise Cut
         return False

@@ -13,7 +13,8 @@ from typing import Any
 
 from typing_extensions import Self
 
-from hil.record.writer import Writer
+from hil.record.recorder import RepairAttempt
+from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import HELD, Ballot, vote
 from hil.rig.link import LinkStatistics
@@ -27,7 +28,7 @@ STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
 VALUE = bytes(range(48))
 
 
-class TimelessWriter(Writer):
+class TimelessRecorder(SqliteRecorder):
     """Real time is what the story says it is."""
 
     story_us = 0
@@ -57,10 +58,10 @@ class Story:
             **scenario,
         }
         meta = {"scenario": content, "seed": 7, "outcome": "running"}
-        self.writer = TimelessWriter.create(path, meta)
+        self.recorder = TimelessRecorder.begin(path, meta)
         for index, name in enumerate(self.names):
             port = f"/dev/ttyUSB{index}"
-            self.writer.node(
+            self.recorder.node(
                 index, {"name": name, "board": "serial", "port": port, "model": "Raspberry Pi 4"}
             )
         rig = content["rig"]
@@ -83,10 +84,10 @@ class Story:
 
     def __exit__(self, *_: object) -> None:
         self.commit()
-        self.writer.close()
+        self.recorder.close()
 
     def commit(self) -> None:
-        self.writer.commit()
+        self.recorder.commit()
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Story:
         return self
 
     def _tell(self, differing: Mapping[str, int | str], golden: int = OUTPUT) -> None:
-        self.writer.story_us = self.frame * 100_000
+        self.recorder.story_us = self.frame * 100_000
         if self.frame % 10 == 0:
             self._healths()
         ballots, results = [], []
@@ -134,10 +135,10 @@ class Story:
         if differing or self.astray or not verdict.correct:
             agreed = next((r.output for r in results if r.output_digest == verdict.output), None)
             value = agreed if verdict.delivered else self.voted if verdict.held else None
-            self.writer.notable(verdict, self.frame * 100_000, (golden, STATE), value, [results])
+            self.recorder.notable(verdict, self.frame * 100_000, (golden, STATE), value, [results])
         if verdict.delivered:
             self.voted = VALUE
-        self.writer.frame(verdict.record)
+        self.recorder.frame(verdict.record)
         self.frame += 1
 
     def wrong(self) -> Story:
@@ -171,9 +172,9 @@ class Story:
                 rails=self.rails.get(name, ()),
             )
             trip = 900 + 50 * index + 200 * (self.frame // 10 % 5)
-            self.writer.health(self.frame, index, health, trip)
+            self.recorder.health(self.frame, index, health, trip)
             sent = self.frame + 40
-            self.writer.link(self.frame, index, LinkStatistics(sent, sent * 80, sent, sent * 90))
+            self.recorder.link(self.frame, index, LinkStatistics(sent, sent * 80, sent, sent * 90))
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -198,15 +199,15 @@ class Story:
             "resolved_frame": self.frame,
             **more,
         }
-        self.writer.upset(Upset(plan, **told))
+        self.recorder.upset(Upset(plan, **told))
         return self
 
     def move(self, node: str, *states: str, cause: str = "dissent") -> Story:
         """Transitions in the frame that was last told; the first state is where it was."""
         for before, after in pairwise(states):
-            self.writer.story_us += 500
+            self.recorder.story_us += 500
             frame, left, entered = max(0, self.frame - 1), NodeState(before), NodeState(after)
-            self.writer.transition(Transition(frame, node, left, entered, cause))
+            self.recorder.transition(Transition(frame, node, left, entered, cause))
         if states[-1] == "isolated":
             self.out.add(node)
         else:
@@ -225,18 +226,9 @@ class Story:
         damage: bool = False,
     ) -> Story:
         found = (Damage(256, b"\x10" + bytes(255), bytes(256), 1),) if damage else ()
-        self.writer.repair(
-            max(0, self.frame - 1),
-            node,
-            action,
-            cause,
-            ok=ok,
-            detail=detail,
-            chunks=len(found),
-            bytes_moved=256 * len(found),
-            duration_wall_us=us,
-            damage=found,
-        )
+        chunks = len(found)
+        attempt = RepairAttempt(action, cause, ok, detail, chunks, 256 * chunks, us, found)
+        self.recorder.repair(max(0, self.frame - 1), node, attempt)
         return self
 
     def outvoted(self, node: str) -> Story:
@@ -257,7 +249,7 @@ class Story:
         )
 
     def anomaly(self, node: str) -> Story:
-        self.writer.anomaly(Anomaly(self.frame, node, "crash", "its agent said nothing"))
+        self.recorder.anomaly(Anomaly(self.frame, node, "crash", "its agent said nothing"))
         return self
 
     def orbit(self, minutes: int = 160) -> Story:
@@ -281,14 +273,14 @@ class Story:
                     "kiruna" if 40 <= k % 190 < 60 else "",
                 )
             )
-        self.writer.orbit(rows)
+        self.recorder.orbit(rows)
         return self
 
     def plant(self, soc: float = 0.8, **temperatures: float) -> Story:
         """The plant as of now."""
         t_us = self.frame * 100_000
         temps = '{"panels": 61.5, "battery": 14.0}'
-        self.writer.plant(
+        self.recorder.plant(
             (t_us, self.frame, 1.0, 0.2, 15.8, 92.0, 78.0, 14.0, soc, 0, temps),
             [
                 (
@@ -315,8 +307,8 @@ class Story:
             "measured": 0 if met else 2,
             "ok": met,
         }
-        self.writer.meta("result", {"outcome": outcome, "expectations": [expectation]})
-        self.writer.meta("outcome", outcome)
+        self.recorder.meta("result", {"outcome": outcome, "expectations": [expectation]})
+        self.recorder.meta("outcome", outcome)
         return self
 
 

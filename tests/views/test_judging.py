@@ -194,8 +194,8 @@ def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decide
 ) -> None:
     with Story(tmp_path / "run.db", frames=10_000) as story:
         story.agree(6)
-        story.writer.meta("result", result)
-        story.writer.meta("outcome", result["outcome"])
+        story.recorder.meta("result", result)
+        story.recorder.meta("outcome", result["outcome"])
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()
         assert health.health(Gather(source).scene(source.last)).why == why

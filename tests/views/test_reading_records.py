@@ -103,7 +103,9 @@ def test_a_reader_does_not_hold_the_writer_up(tmp_path: Path) -> None:
         source = opened(tmp_path)
         with source.moment():
             source.rows("SELECT * FROM blocks")
-            story.writer._db.execute("PRAGMA busy_timeout = 0")  # it would fail, not wait
+            story.recorder._connection._db.execute(
+                "PRAGMA busy_timeout = 0"
+            )  # it would fail, not wait
             story.agree(50).commit()
             assert source.rows("SELECT max(first_frame) FROM blocks")[0][0] < 50
         assert source.poll() and source.last == 99
@@ -500,7 +502,7 @@ def test_the_page_of_a_node_has_the_notes_about_it_and_no_others(tmp_path: Path)
     with Story(tmp_path / "run.db") as story:
         story.agree(10)
         for text in ("node a: its firmware reports under-voltage", "node a1: x", "a: y", "node b"):
-            story.writer.note(5, text)
+            story.recorder.note(5, text)
     source = opened(tmp_path)
     events = newest_events(source, Ledger(source), source.last, 9, "a")
     assert [event.text for event in events] == ["node a: its firmware reports under-voltage"]

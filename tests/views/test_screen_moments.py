@@ -43,7 +43,9 @@ def test_a_replay_shows_the_link_counters_of_its_moment(tmp_path: Path) -> None:
         for begin in range(0, 400, 10):
             story.agree(10)
             errors = begin // 100  # those of the frame before the next account
-            story.writer.link(begin + 5, 1, LinkStatistics(begin + 5, 0, begin, 0, errors, naks=1))
+            story.recorder.link(
+                begin + 5, 1, LinkStatistics(begin + 5, 0, begin, 0, errors, naks=1)
+            )
     presenter = desk_of(tmp_path)
     for frame in (399, 120, 7, 250, 4, 399, 0):
         presenter.player = Player()

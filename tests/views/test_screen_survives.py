@@ -93,7 +93,7 @@ class Live:
         self.story.orbit().agree(20).outvoted("a").plant().agree(9).commit()
         with Story(self.folder / "paused" / "run.db") as paused:
             paused.agree(12).outvoted("b").agree(2)
-            paused.writer.command(
+            paused.recorder.command(
                 paused.frame, ("ann", 1, 2), "pause", "{}", ok=True, answer="paused"
             )
         with Story(self.folder / "ended" / "run.db") as ended:

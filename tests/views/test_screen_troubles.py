@@ -107,7 +107,7 @@ def test_who_was_taken_out_on_order_was_not_taken_out_by_an_upset(tmp_path: Path
 
 def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
-        story.agree(30).writer.note(29, "ann: Lüfter 換扇")
+        story.agree(30).recorder.note(29, "ann: Lüfter 換扇")
     command(tmp_path, 29, "note", text="Lüfter 換扇")
     command(tmp_path, 29, "inject", ok=False, node="zz", target="state")
     source = LiveRecord(tmp_path)

@@ -1,0 +1,285 @@
+"""A recorder that writes no record: for experiments of which only the result is wanted.
+
+It answers what the end of a run asks from memory, and gives the run digest that an SQLite record of
+the same run would have."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hil.errors import UsageError
+from hil.record.digest import combine, transition_line, upset_line
+from hil.record.event_writer import RowCounts
+from hil.record.frame_blocks import FrameBlocks
+from hil.record.recorder import UpsetCount
+from hil.record.rows import meta_text, upset_row
+from hil.record.schema import UPSET_COLUMN_NAMES
+
+if TYPE_CHECKING:
+    from hil.record.recorder import RepairAttempt
+    from hil.redundancy.recovery import Transition
+    from hil.redundancy.voting import Verdict
+    from hil.rig.clock_fit import ClockEstimate
+    from hil.rig.link import LinkStatistics
+    from hil.rig.link_state import LinkEvent
+    from hil.rig.node import NodeResult
+    from hil.rig.power.monitor import PowerEvent
+    from hil.upsets.outcome import Anomaly, Upset
+    from hil.wire.messages import Health
+
+__all__ = ["NullRecorder"]
+
+_WHOLE_BOARD: Final = frozenset({"board", "board-ram"})
+_GONE: Final = frozenset({"crash", "hang", "reboot"})
+
+
+class _MemoryTally:
+    """What the run has told, and what its end asks of it."""
+
+    def __init__(self, metas: Mapping[str, Any]) -> None:
+        self.metas = {key: meta_text(value) for key, value in metas.items()}
+        self.blocks = FrameBlocks()
+        self.indices: dict[str, int] = {}
+        self.upsets: dict[int, dict[str, Any]] = {}
+        self.transitions: list[dict[str, Any]] = []
+        self.counts = RowCounts()
+
+    def run_digest(self) -> str:
+        """Return the run digest of everything recorded so far."""
+        self.blocks.take()
+        lines = [
+            *(upset_line(self._with_index(u)) for _, u in sorted(self.upsets.items())),
+            *(transition_line(self._with_index(t)) for t in self.transitions),
+        ]
+        return combine(self.blocks.digest, lines)
+
+    def _with_index(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "idx": self.indices[row["node"]]}
+
+    def upset_counts(self) -> list[UpsetCount]:
+        """Return how many upsets there are of each state, target, effect and outcome."""
+        counts = Counter(
+            (u["state"], u["verified"], u["target"], u["effect"], u["outcome"])
+            for u in self.upsets.values()
+        )
+        return [UpsetCount(*kind, count) for kind, count in sorted(counts.items())]
+
+    def events_injected(self) -> int:
+        """Return how many of the scenario's `upsets.events` were injected and read back."""
+        return sum(
+            u["source"].startswith("event ") and u["state"] == "injected" and bool(u["verified"])
+            for u in self.upsets.values()
+        )
+
+    def nodes_hit(self, targets: Iterable[str]) -> list[str]:
+        """Return the nodes of which any of `targets` was injected, or may have been."""
+        wanted = {_plain(target) for target in targets}
+        made = {"injected", "failed"}
+        upsets = (u for _, u in sorted(self.upsets.items()))
+        hit = (u["node"] for u in upsets if u["target"] in wanted and u["state"] in made)
+        return list(dict.fromkeys(hit))
+
+    def absent_since(self, node: str) -> int:
+        """Return the frame in which a node left the vote last, 0 if it never did."""
+        left = (t for t in self.transitions if t["node"] == node and t["before"] == "voting")
+        return max((int(t["frame"]) for t in left), default=0)
+
+    def hit_its_board(self, node: str, since: int) -> bool:
+        """Return whether an upset that can take a whole board away was not over before frame
+        `since`: of its power, of its memory, or a reset."""
+        return any(
+            u["node"] == node
+            and u["state"] == "injected"
+            and u["verified"]
+            and (u["target"] in _WHOLE_BOARD or (u["target"], u["kind"]) == ("cpu", "reset"))
+            and u["effect"] in _GONE
+            and (u["resolved_frame"] is None or u["resolved_frame"] >= since)
+            for u in self.upsets.values()
+        )
+
+    def meta(self, key: str) -> str:
+        """Return a meta value as it was given, empty if there is none."""
+        return self.metas.get(key, "")
+
+    def last_command(self) -> int:
+        """Return the id of the last command, 0 if there was none."""
+        return self.counts.commands
+
+    def commands_but(self, names: Sequence[str]) -> int:
+        """Return how many commands were carried out, without those of these names."""
+        carried_out = self.counts.carried_out
+        return sum(count for name, count in carried_out.items() if name not in names)
+
+
+class _UnwrittenEvents:
+    """Takes what happens in a run, and keeps of it what the tally needs."""
+
+    def __init__(self, metas: Mapping[str, Any]) -> None:
+        self._memory = _MemoryTally(metas)
+
+    def node(self, index: int, identity: Mapping[str, Any]) -> None:
+        """Note the index of a node's name."""
+        self._memory.indices[identity["name"]] = index
+
+    def frame(self, record: bytes) -> None:
+        """Hash one packed frame."""
+        self.frames(record, 1)
+
+    def frames(self, records: bytes, count: int) -> None:
+        """Hash the packed frames of a batch."""
+        self._memory.blocks.add(records, count)
+        if self._memory.blocks.is_full:
+            self._memory.blocks.take()
+
+    def notable(
+        self,
+        verdict: Verdict,
+        t_us: int,
+        golden: tuple[int, int],
+        value: bytes | None,
+        executions: Sequence[Sequence[NodeResult]],
+    ) -> None:
+        """Keep nothing."""
+
+    def upset(self, u: Upset) -> None:
+        """Keep an upset as it is now."""
+        values = map(_plain, upset_row(u))
+        self._memory.upsets[u.plan.id] = dict(zip(UPSET_COLUMN_NAMES, values, strict=True))
+
+    def transition(self, t: Transition) -> None:
+        """Keep a transition of recovery."""
+        self._memory.transitions.append(
+            {"frame": t.frame, "node": t.node, "before": t.before.value, "after": t.after.value}
+        )
+
+    def repair(self, frame: int, node: str, attempt: RepairAttempt) -> None:
+        """Keep nothing."""
+
+    def anomaly(self, a: Anomaly) -> None:
+        """Keep nothing."""
+
+    def slip(self, frame: int, node: str | None, late_wall_us: int, detail: str) -> None:
+        """Keep nothing."""
+
+    def power(self, frame: int, e: PowerEvent) -> None:
+        """Keep nothing."""
+
+    def clock(self, frame: int, node: str, c: ClockEstimate) -> None:
+        """Keep nothing."""
+
+    def health(
+        self,
+        frame: int,
+        node: int,
+        h: Health,
+        round_trip_us: int | None = None,
+        clock: ClockEstimate | None = None,
+    ) -> None:
+        """Keep nothing."""
+
+    def link(self, frame: int, node: int, s: LinkStatistics) -> None:
+        """Keep nothing."""
+
+    def link_event(self, frame: int, e: LinkEvent) -> None:
+        """Keep nothing."""
+
+    def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep nothing."""
+
+    def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
+        """Keep nothing."""
+
+    def skip(self, frame: int, frames: int, t_us: int) -> None:
+        """Keep nothing."""
+
+    def limit(self, frame: int, node: str, cause: str, asked: str, applied: str) -> None:
+        """Keep nothing."""
+
+    def command(
+        self,
+        frame: int,
+        who: tuple[str, int, int],
+        command: str,
+        arguments: str,
+        *,
+        ok: bool,
+        answer: str,
+    ) -> None:
+        """Count a command, and those that were carried out by name."""
+        del frame, who, arguments, answer
+        self._memory.counts.commands += 1
+        self._memory.counts.carried_out[command] += ok
+
+    def note(self, frame: int | None, text: str) -> None:
+        """Keep nothing."""
+
+
+class NullRecorder(_UnwrittenEvents):
+    """Records a run nowhere. A run with it cannot be resumed, and has no record to look at."""
+
+    def __init__(self, metas: Mapping[str, Any]) -> None:
+        super().__init__(metas)
+        self._began_s = time.monotonic()
+
+    @classmethod
+    def begin(
+        cls, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
+    ) -> NullRecorder:
+        """Begin without a file: `path` and `on_wait` are not used."""
+        del path, on_wait
+        return cls(meta)
+
+    @classmethod
+    def resume(
+        cls, path: Path, frame: int, on_wait: Callable[[str], None] | None = None
+    ) -> NullRecorder:
+        """Raise UsageError: there is no record to go on with."""
+        del frame, on_wait
+        raise UsageError(
+            f"the run in {path.parent} cannot be resumed without its record",
+            remedy="resume it with a recorder that writes run.db",
+        )
+
+    @property
+    def wall_us(self) -> int:
+        """Return the real microseconds since the run began."""
+        return int((time.monotonic() - self._began_s) * 1e6)
+
+    @property
+    def tally(self) -> _MemoryTally:
+        """Return who answers questions about what was told so far."""
+        return self._memory
+
+    def snapshot(
+        self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
+    ) -> None:
+        """Keep nothing: the run cannot be resumed."""
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+    def end(self, outcome: str, wall_us: int, **metas: Any) -> str:
+        """Return an empty record digest: there is no record."""
+        del outcome, wall_us, metas
+        return ""
+
+    def secure(self, patience_s: float) -> None:
+        """Do nothing."""
+
+    def fail(self, frame: int, outcome: str, text: str, patience_s: float) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as SQLite would give it back."""
+    if isinstance(value, Enum):
+        return value.value
+    return int(value) if isinstance(value, bool) else value

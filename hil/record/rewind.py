@@ -1,0 +1,91 @@
+"""Bringing a record back to its snapshot, so that a run can go on from there."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from hil.errors import RecordError
+from hil.record.event_writer import RowCounts
+from hil.record.frame_blocks import FrameBlocks
+from hil.record.pending import Pending
+from hil.record.schema import SCHEMA_VERSION
+
+__all__ = ["check_version", "queue_rewind", "read_blocks", "read_counts"]
+
+_BY_FRAME: Final = (
+    "frames",
+    "replies",
+    "upsets",
+    "transitions",
+    "anomalies",
+    "slips",
+    "repairs",
+    "health",
+    "notes",
+    "plant",
+    "skips",
+    "limits",
+    "commands",
+    "link_events",
+    "clocks",
+    "power",
+    "link_counts",
+)
+
+
+def check_version(db: sqlite3.Connection, path: Path) -> None:
+    """Raise RecordError unless this hil writes records of the version of `db`."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} has record version {version}, this hil writes {SCHEMA_VERSION}",
+            remedy="resume this run with the hil that began it, or run it again",
+        )
+
+
+def read_blocks(db: sqlite3.Connection, frame: int) -> FrameBlocks:
+    """Return the blocks of the record before `frame`, counted and hashed."""
+    rows = db.execute(
+        "SELECT count, data FROM blocks WHERE first_frame < ? ORDER BY first_frame", (frame,)
+    )
+    return FrameBlocks((row[0], row[1]) for row in rows)
+
+
+def read_counts(db: sqlite3.Connection, frame: int) -> RowCounts:
+    """Return the last ids that the record gave before `frame`."""
+
+    def one(sql: str) -> int:
+        return int(db.execute(f"{sql} WHERE frame < ?", (frame,)).fetchone()[0])
+
+    snapshot = db.execute("SELECT engine FROM snapshot WHERE frame = ?", (frame,)).fetchone()
+    last = {} if snapshot is None else json.loads(snapshot[0]).get("rows", {})
+    carried_out = db.execute(
+        "SELECT command, count(*) FROM commands WHERE ok AND frame < ? GROUP BY 1", (frame,)
+    )
+    return RowCounts(
+        # What is done at the beginning of a frame has the number of the frame before.
+        transitions=last.get("transitions", one("SELECT count(*) FROM transitions")),
+        anomalies=one("SELECT count(*) FROM anomalies"),
+        repairs=last.get("repairs", one("SELECT coalesce(max(id), 0) FROM repairs")),
+        commands=one("SELECT coalesce(max(id), 0) FROM commands"),
+        carried_out=Counter(dict(carried_out.fetchall())),
+    )
+
+
+def queue_rewind(pending: Pending, frame: int, counts: RowCounts) -> None:
+    """Let the record end before `frame`, with the upsets as they were then."""
+    drop = pending.before_rows
+    drop("DELETE FROM blocks WHERE first_frame >= ?", frame)
+    for table in _BY_FRAME:
+        drop(f"DELETE FROM {table} WHERE frame >= ?", frame)
+    drop("DELETE FROM transitions WHERE id > ?", counts.transitions)
+    drop("DELETE FROM repairs WHERE id > ?", counts.repairs)
+    drop("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
+    drop("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
+    drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'seal')")
+    drop("INSERT OR REPLACE INTO upsets SELECT * FROM upsets_at_snapshot WHERE frame < ?", frame)
+    drop("DELETE FROM upsets_at_snapshot")
