@@ -46,7 +46,7 @@ AnyTarget = Annotated[
 @board_app.command("list")
 def list_(as_json: Json = False) -> int:
     """List the shipped board profiles."""
-    from hil.board_types.profile import list_board_profiles, load_board_profile
+    from hil.board_types.catalogue import list_board_profiles, load_board_profile
     from hil.views import boards
 
     profiles = [load_board_profile(name) for name in list_board_profiles()]
@@ -61,7 +61,7 @@ def list_(as_json: Json = False) -> int:
 @board_app.command("show")
 def show_(profile: Profile, as_json: Json = False) -> int:
     """Show a profile: every number with its source, or marked as an assumption."""
-    from hil.board_types.profile import load_board_profile
+    from hil.board_types.catalogue import load_board_profile
     from hil.views import boards
 
     loaded = load_board_profile(profile)
@@ -90,7 +90,8 @@ def _row(profile: BoardProfile) -> dict[str, Any]:
 
 def _facts(profile: BoardProfile) -> Iterator[tuple[str, str, str, str]]:
     """Path, value, how sure, and who says so, of all that a profile states."""
-    from hil.board_types.profile import Note, Number, numbers_of
+    from hil.board_types.cited import Note, Number
+    from hil.board_types.profile import numbers_of
 
     for path, fact in numbers_of(profile):
         if isinstance(fact, Number):
@@ -112,7 +113,7 @@ def _facts(profile: BoardProfile) -> Iterator[tuple[str, str, str, str]]:
 def _target_for(profile: str | None, target: str | None) -> Any:
     """The processor to compile for. UsageError if neither says it."""
     from hil.board_types.agent_build import native, target_named
-    from hil.board_types.profile import load_board_profile
+    from hil.board_types.catalogue import load_board_profile
 
     if target is not None:
         return target_named(target)
@@ -196,7 +197,7 @@ def install(  # noqa: PLR0917  (every option is one)
     """
     from hil.board_types.agent_build import cached_agent, target_named
     from hil.board_types.agent_install import carry_out, make_plan, write_files
-    from hil.board_types.profile import load_board_profile
+    from hil.board_types.catalogue import load_board_profile
     from hil.scenario.words import BAUD_RATES
 
     loaded = load_board_profile(profile) if profile else None

@@ -56,7 +56,7 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     plant = None
     with placing(loaded.file):
         if loaded.scenario.plant is None:
-            from hil.board_types.profile import check_board_profiles
+            from hil.board_types.catalogue import check_board_profiles
 
             check_board_profiles(loaded.scenario)
         else:

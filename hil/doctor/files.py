@@ -16,7 +16,7 @@ from hil.errors import ConfigError, HilError, Problem
 from hil.scenario import Expectation, Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
 from hil.scenario.load import placing
-from hil.scenario.yaml.document import read_yaml
+from hil.scenario.yaml.reader import read_yaml
 
 __all__ = ["Checked", "check", "check_all"]
 
@@ -141,7 +141,8 @@ def _is_board_profile(data: Mapping[Any, Any]) -> bool:
 
 def _profile_text(path: Path) -> str:
     """Load a board profile; return it in a few words. Raises ConfigError."""
-    from hil.board_types.profile import load_board_profile, numbers_of  # noqa: PLC0415  (heavy)
+    from hil.board_types.catalogue import load_board_profile  # noqa: PLC0415  (heavy)
+    from hil.board_types.profile import numbers_of  # noqa: PLC0415  (heavy)
 
     profile = load_board_profile(path)
     facts = [fact for _, fact in numbers_of(profile)]
@@ -166,7 +167,7 @@ def _check_plant(scenario: Scenario, path: Path) -> None:
     profiles that there are not."""
     with placing(path):
         if scenario.plant is None:
-            from hil.board_types.profile import check_board_profiles  # noqa: PLC0415  (heavy)
+            from hil.board_types.catalogue import check_board_profiles  # noqa: PLC0415  (heavy)
 
             check_board_profiles(scenario)
         else:

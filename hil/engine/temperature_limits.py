@@ -31,13 +31,13 @@ def heat_limits(parts: Parts) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _named(profile: str) -> BoardProfile:
-    from hil.board_types.profile import load_board_profile  # noqa: PLC0415  (few runs need it)
+    from hil.board_types.catalogue import load_board_profile  # noqa: PLC0415  (few runs need it)
 
     return load_board_profile(profile)
 
 
 def _known(node: Node) -> BoardProfile | None:
-    from hil.board_types.profile import profile_of_model  # noqa: PLC0415  (few runs need it)
+    from hil.board_types.catalogue import profile_of_model  # noqa: PLC0415  (few runs need it)
 
     return profile_of_model(node.hello.board) if node.hello is not None else None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hil.board_types.profile import profiles_of
+from hil.board_types.catalogue import profiles_of
 from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hil.board_types.profile import BoardProfile
 from hil.plant.power import PowerAccount, PowerBlock, PowerSnapshot, PowerSystem
 from hil.plant.profile import Profile
-from hil.plant.sky import SAA_FLUX, Sky, SkyBlock
+from hil.plant.sky import Sky, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
 from hil.scenario.plant.thermal import SPACE, ZERO_C_K
 
@@ -70,10 +70,6 @@ class Moment:
     stage: int | None
     temperatures_c: Mapping[str, float]
     boards: Mapping[str, BoardMoment]
-
-    @property
-    def in_saa(self) -> bool:
-        return self.flux_per_cm2_s >= SAA_FLUX
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from hil.board_types.profile import BoardProfile, Channel, CrossSectionModel, Effect
+from hil.board_types.channels import Channel, CrossSectionModel, Effect
+from hil.board_types.profile import BoardProfile
 from hil.plant.radiation.crosssection import (
     Bendel2,
     CrossSectionCurve,
@@ -20,7 +21,7 @@ from hil.plant.radiation.crosssection import (
     Weibull,
 )
 
-__all__ = ["sections_of"]
+__all__ = ["curve_of", "sections_of"]
 
 _KIND: Final[dict[str, Kind]] = {
     "seu": "seu",
@@ -52,11 +53,12 @@ def _section(channel: Channel, mbu_fraction: float, exposed: float) -> Section |
     grade: Grade = "A" if origin is None or origin.grade is None else origin.grade.value
     particle: Particle = "heavy-ion" if channel.particle.value == "heavy_ion" else "proton"
     return Section(
-        kind, particle, _curve(channel), source, grade, bits=bits * share, mbu_fraction=several
+        kind, particle, curve_of(channel), source, grade, bits=bits * share, mbu_fraction=several
     )
 
 
-def _curve(channel: Channel) -> CrossSectionCurve:
+def curve_of(channel: Channel) -> CrossSectionCurve:
+    """Return the cross-section curve of a channel: per device, or per bit if it has `bits`."""
     if channel.model is CrossSectionModel.BENDEL:
         assert channel.bendel_a is not None
         assert channel.bendel_b is not None

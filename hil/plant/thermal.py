@@ -15,7 +15,7 @@ a, Earth's infrared q_E, and view factor F to the Earth:
 A face radiates epsilon A view sigma T^4 to space, whether Earth is there or not: what Earth sends
 back is a load.
 
-Grades of numbers, as [S] or [R], are those of hil.board_types.profile; [A] is an assumption.
+Grades of numbers, as [S] or [R], are those of hil.board_types.cited; [A] is an assumption.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ from hil.scenario.words import (
     NodeName,
     PortName,
 )
-from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
+from hil.scenario.yaml.document import Document
+from hil.scenario.yaml.reader import parse_yaml, read_yaml
 
 __all__ = ["BENCH_SCHEMA_VERSION", "BenchBoardConfig", "BenchConfig", "load_bench", "parse_bench"]
 

@@ -30,7 +30,8 @@ from hil.scenario.problems import (
 from hil.scenario.rig import RigConfig, default_names
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig
 from hil.scenario.words import BOARD_ALIASES, BoardKind, Scheme
-from hil.scenario.yaml.document import Document, parse_yaml, read_yaml
+from hil.scenario.yaml.document import Document
+from hil.scenario.yaml.reader import parse_yaml, read_yaml
 
 UNPLACED = "<scenario>"
 """The file that problems name which were found after loading."""

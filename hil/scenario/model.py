@@ -48,7 +48,8 @@ from hil.scenario.words import (
     UpsetTarget,
     WorkloadName,
 )
-from hil.scenario.yaml.document import KeyPath, describe
+from hil.scenario.yaml.document import KeyPath
+from hil.scenario.yaml.messages import describe
 
 __all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
 

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from hil.scenario.problems import did_you_mean, one_of, wrong
-from hil.scenario.yaml.document import describe
+from hil.scenario.yaml.messages import describe
 
 __all__ = ["PORT_EXAMPLES", "port_name", "port_problem"]
 

@@ -19,7 +19,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hil.errors import ConfigError, Problem
 from hil.scenario.numerals import number_remedy
-from hil.scenario.yaml.document import Document, KeyPath, describe
+from hil.scenario.yaml.document import Document, KeyPath
+from hil.scenario.yaml.messages import describe
 
 __all__ = [
     "Findings",

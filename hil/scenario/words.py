@@ -16,7 +16,7 @@ from pydantic import (
 from hil.scenario.fields import Float, Int
 from hil.scenario.ports import port_name
 from hil.scenario.problems import did_you_mean, one_of, wrong
-from hil.scenario.yaml.document import describe
+from hil.scenario.yaml.messages import describe
 
 WORKLOADS: tuple[str, ...] = ("infer", "matmul", "sha256", "attitude", "archive")
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from hil._kernel import lib
-from hil.board_types.profile import list_board_profiles, load_board_profile
+from hil.board_types.catalogue import list_board_profiles, load_board_profile
 from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
 from hil.plant.build import BuiltPlant, build_plant
@@ -245,15 +245,21 @@ def test_r6_the_tpu_closure() -> None:
 
 
 @pytest.mark.parametrize("name", list_board_profiles())
-def test_every_board_profile_becomes_sections(name: str) -> None:
+def test_every_channel_of_a_board_profile_is_zero_at_its_threshold_and_saturates(name: str) -> None:
     profile = load_board_profile(name)
     sections = sections_of(profile)
     assert len(sections) == len(profile.radiation.channels)
     for section, channel in zip(sections, profile.radiation.channels, strict=True):
-        for x in (35.0, 60.0, 200.0):
-            want = channel.cross_section_cm2(x)
-            got = float(section.curve(np.array([x]))[0]) * section.bits
-            assert got == pytest.approx(want, rel=1e-12), (channel.name, x)
+        begin, end = section.curve(np.array([section.curve.threshold, 1e9])) * section.bits
+        bits = 1.0 if channel.bits is None else channel.bits.value
+        if channel.sigma_cm2 is not None:
+            saturated = channel.sigma_cm2.value
+        else:
+            assert channel.bendel_a is not None
+            assert channel.bendel_b is not None
+            saturated = 1e-12 * (channel.bendel_b.value / channel.bendel_a.value) ** 14
+        assert begin == 0.0, channel.name
+        assert end == pytest.approx(bits * saturated, rel=1e-6), channel.name
 
 
 def test_a_solar_event_may_be_going_on_when_the_run_begins() -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
-from hil.board_types.profile import load_board_profile
+from hil.board_types.catalogue import load_board_profile
 from hil.errors import UsageError
 from hil.plant.battery import BatteryModel
 from hil.plant.power import (

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.scenario.yaml.document import MAX_BYTES, Document, parse_yaml, path_text, read_yaml
+from hil.scenario.yaml.document import Document, path_text
+from hil.scenario.yaml.reader import MAX_BYTES, parse_yaml, read_yaml
 
 
 def read(text: str | bytes) -> Document:

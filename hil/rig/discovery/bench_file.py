@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hil.board_types.profile import profile_of_model
+from hil.board_types.catalogue import profile_of_model
 from hil.errors import RecordError, SetupError
 from hil.rig.discovery.adapters import Adapter, adapters, fitting
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.problems import Findings, wrong, wrong_at
-from hil.scenario.yaml.document import describe
+from hil.scenario.yaml.messages import describe
 
 __all__ = ["Eclipse", "OrbitModel", "StationModel", "Utc"]
 

@@ -1,0 +1,107 @@
+"""Numbers and notes of a board profile, each with its origin.
+
+Every number states where it comes from, or is refused: `source` with the `grade` of how far that
+source was checked, or `assumption` with the reasoning.
+
+    full_w: {value: 6.1, source: "raspberrypi.com documentation", grade: S}
+    capacity_j_per_k: {value: 40, assumption: "46 g at 0.9 J/(g K)"}
+
+Grades: M measured or computed by this project; S read in the source itself;
+S2 read in a text that quotes the source; R remembered, not checked.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from hil.scenario.fields import Float, FrozenModel
+from hil.scenario.problems import Findings, one_of, wrong_at
+
+__all__ = ["Cited", "Grade", "Note", "Number", "Word", "check_limits"]
+
+Word = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+
+
+class Grade(str, Enum):
+    """How far a source was checked."""
+
+    M = "M"  # measured or computed by this project
+    S = "S"  # read in the source
+    S2 = "S2"  # read in a text that quotes the source
+    R = "R"  # remembered, not checked
+
+
+class Cited(FrozenModel):
+    """What says where it comes from: a source with its grade, or an assumption."""
+
+    source: Annotated[str, Field(min_length=3)] | None = Field(
+        default=None, description="Who says so, precisely enough to find it."
+    )
+    grade: Grade | None = Field(default=None, description="What was seen of the source.")
+    assumption: Annotated[str, Field(min_length=10)] | None = Field(
+        default=None, description="Instead of a source: why this is a reasonable value."
+    )
+
+    @model_validator(mode="after")
+    def _cited(self) -> Cited:
+        found = Findings()
+        if self.source is None and self.assumption is None:
+            found.add(
+                (),
+                "this does not say where it comes from; expected `source:` or `assumption:`",
+                'add `source: "…", grade: S`, or `assumption: "why this value"`',
+            )
+        elif self.source is not None and self.assumption is not None:
+            found.add("assumption", "it has a source, so it is no assumption", "remove one of them")
+        elif self.source is not None and self.grade is None:
+            found.add(
+                (), "its source has no grade", f"add `grade:` {one_of([g.value for g in Grade])}"
+            )
+        elif self.source is None and self.grade is not None:
+            found.add("grade", "an assumption has no grade", "remove it")
+        wrong_at("Number", found)
+        return self
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, as one text."""
+        if self.source is not None and self.grade is not None:
+            return f"{self.source} [{self.grade.value}]"
+        return f"assumption: {self.assumption}"
+
+
+class Number(Cited):
+    """A number with its origin, and its range where one is known."""
+
+    value: Float = Field(description="The number; its unit is in the key.")
+    low: Float | None = Field(default=None, description="Lower end of its range.")
+    high: Float | None = Field(default=None, description="Upper end of its range.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Number:
+        found = Findings()
+        if self.low is not None and self.low > self.value:
+            found.add("low", "the lower end is above the value")
+        if self.high is not None and self.high < self.value:
+            found.add("high", "the upper end is below the value")
+        wrong_at("Number", found)
+        return self
+
+
+class Note(Cited):
+    """A fact in words."""
+
+    text: Annotated[str, Field(min_length=3)] = Field(description="The fact.")
+
+
+def check_limits(parent: FrozenModel, low: float, high: float, *keys: str, found: Findings) -> None:
+    """Note every number among `keys` that is not from `low` to `high`."""
+    for key in keys:
+        number = getattr(parent, key)
+        if number is not None and not low <= number.value <= high:
+            found.add(
+                (key, "value"), f"{number.value:g} is out of range; expected {low:g} to {high:g}"
+            )
