@@ -21,6 +21,7 @@ from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.rig.rig import Calibration
 from hil.scenario.expect import not_covered
 from hil.scenario.words import UpsetTarget
+from hil.upsets.words import SystemOutcome, UpsetState
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
@@ -35,18 +36,18 @@ def close_books(parts: Parts, recorder: RunRecorder, agreed: Verdict | None) -> 
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
     the verdict of the last frame."""
     last = parts.golden.next_frame - 1
-    parts.injector.close_cuts()
+    parts.injector.power.close(parts.injector.uncollected)
     for upset in parts.injector.ask_again({}, at_end=True):
         parts.classifier.told_of(upset)
     recorder.delivery_notes(last)
     for upset in parts.injector.uncollected:
-        if upset.state != "armed":
-            pass  # a power loss of which the board has just told
-        elif upset.verified:  # a latch-up that nobody ended
-            upset.state, upset.outcome = "injected", "degraded"
+        if upset.state is not UpsetState.ARMED:
+            pass  # a power loss that the board has just reported
+        elif upset.report.verified:  # a latch-up that nobody ended
+            upset.assume_injected("")
+            upset.assessment.outcome = SystemOutcome.DEGRADED
         else:
-            upset.state = "failed"
-            upset.detail = "the run ended before the board reported"
+            upset.fail("the run ended before the board reported")
         parts.classifier.injected(upset)
     for node in parts.nodes:
         parts.classifier.settle(last, node.name, at_end=True)

@@ -61,7 +61,8 @@ class FastForward:
         parts = self._parts
         if parts.pacer.paced or not (self._batches or self._skips):
             return frame
-        if not parts.settled or parts.injector.returning or any(parts.injector.permanent.values()):
+        injector = parts.injector
+        if not parts.settled or injector.power.returning or any(injector.permanent.values()):
             return frame
         upset = parts.planner.next_frame
         end = parts.scenario.frame_count

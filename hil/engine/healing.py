@@ -135,7 +135,7 @@ class RepairScheduler:
             # A board that came back as it was has its old worker, with all that lies in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
-            parts.classifier.healed(node.name, rung.value, boots_of(node.board))
+            parts.classifier.healed(node.name, rung, boots_of(node.board))
             parts.classifier.contaminated(node.name, wrong)
         return how
 
@@ -161,7 +161,7 @@ class RepairScheduler:
         parts = self._parts
         if parts.rig.reconnector.looking_for:
             self._take_in(frame)
-        for name in parts.injector.power_due(frame):
+        for name in parts.injector.power.take_due(frame):
             if self.agreed is not None:
                 self.carry_out(parts.recovery.power_returned(frame - 1, name))
         self._try_the_isolated(frame)
@@ -191,7 +191,7 @@ class RepairScheduler:
     def _tell_what_was_switched(self, frame: int, node: Node) -> None:
         """The board is back: what its boot id and uptime say of its power that was cut."""
         parts = self._parts
-        upset = parts.injector.came_back(node)
+        upset = parts.injector.power.on_reconnected(node)
         if upset is not None:  # its silence had another cause
             parts.classifier.withdrawn(upset)
         self._recorder.delivery_notes(frame)

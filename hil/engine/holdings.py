@@ -17,7 +17,7 @@ from hil.rig.node import Node, may_return
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.upsets.injection import Injector, arm_of
-from hil.upsets.outcome import Upset
+from hil.upsets.upset import Upset
 from hil.wire.messages import OF_CHECKPOINT, Arm, Sync
 
 __all__ = ["Holdings"]

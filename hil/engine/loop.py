@@ -38,8 +38,8 @@ from hil.rig.program import golden_run
 from hil.rig.rig import Calibration
 from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
-from hil.upsets.outcome import Upset
 from hil.upsets.planner import needed_targets
+from hil.upsets.upset import Upset
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling

@@ -15,7 +15,7 @@ from typing import Any
 
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario, UpsetTarget
-from hil.upsets.outcome import EFFECTS, OUTCOMES
+from hil.upsets.words import EFFECTS, OUTCOMES, NodeEffect, SystemOutcome, UpsetState
 
 
 @dataclass(slots=True)
@@ -112,16 +112,16 @@ def upset_counts(
     `planned`: how many of `upsets.events` should have happened, `made` how many were injected."""
     injected = missed = 0
     targets: Counter[str] = Counter()
-    effects: Counter[str] = Counter(dict.fromkeys(EFFECTS, 0))
-    outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+    effects: Counter[str] = Counter(dict.fromkeys((e.value for e in EFFECTS), 0))
+    outcomes: Counter[str] = Counter(dict.fromkeys((o.value for o in OUTCOMES), 0))
     for state, verified, target, effect, outcome, count in kinds:
-        if state != "injected" or not verified:
+        if state != UpsetState.INJECTED or not verified:
             missed += count
             continue
         injected += count
         targets[target] += count
-        effects[effect or "masked"] += count
-        outcomes[outcome or "no_effect"] += count
+        effects[effect or NodeEffect.MASKED.value] += count
+        outcomes[outcome or SystemOutcome.NO_EFFECT.value] += count
     return {
         "injected": injected,
         "verified": injected,

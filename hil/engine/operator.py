@@ -220,7 +220,7 @@ class Operator:
                 node.board.power_cycle()
             except SetupError as error:
                 raise _Refused(error.message) from error
-        engine.injector.power_back(node.name)
+        engine.injector.power.end(node.name)
         engine.carry_out(self._frame, engine.recovery.power_returned(self._frame, node.name))
         state = "isolated until it is re-integrated" if held else self._state(node).value
         return Answer(True, f"node {node.name} has power again, and is {state}")

@@ -82,7 +82,7 @@ class Parts:
         return (
             self.recovery.settled
             and not self.classifier.open
-            and not self.injector.watches
+            and not self.injector.watch.active
             and not self.injector.uncollected
         )
 

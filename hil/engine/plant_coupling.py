@@ -30,7 +30,8 @@ from hil.rig.node import Node, NodeResult, PowerCut
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.plant.flight import Feedback
-from hil.upsets.outcome import Upset
+from hil.upsets.upset import Upset
+from hil.upsets.words import NodeEffect
 from hil.wire.messages import Health, Limits
 
 __all__ = ["PlantCoupling", "RunEngine"]
@@ -143,9 +144,9 @@ class PlantCoupling:
         """From now on a board draws too much, until its power is cut."""
         node_power = self._node_powers[upset.plan.node]
         if not node_power.node.powered or node_power.down:
-            upset.state, upset.detail = "refused", "the board has no power"
+            upset.refuse("the board has no power")
         elif node_power.latched is not None:
-            upset.state, upset.detail = "refused", "it is latched already"
+            upset.refuse("it is latched already")
         else:
             node_power.latched = upset
             self.counts["latch_ups"] += 1
@@ -185,9 +186,9 @@ class PlantCoupling:
         if node_power.latched is not None and at.power_w is not None and not node_power.down:
             expected = self._expected_w(node_power, at)
             if at.power_w > _RAISED * expected:
-                node_power.latched.verified = node_power.latched.changed = True
+                node_power.latched.saw_power_rise()
             if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
-                node_power.latched.detected_frame = frame
+                node_power.latched.assessment.detected_frame = frame
                 node_power.until_us = t_us + round(watch.off_s * 1e6)
                 self._cut(
                     frame,
@@ -306,14 +307,15 @@ class PlantCoupling:
             frame, self._engine.recovery.readmit(frame - 1, node.name, first, cause)
         )
         if upset is not None and node.hello is not None and node.hello.boot_id != booted:
-            upset.effect = "reboot"
+            upset.assessment.effect = NodeEffect.REBOOT
 
     def _judge_latch_up(self, upset: Upset) -> None:
         """Its power was cut, so it is over: what it came to, the repair will show."""
-        if upset.verified:
-            upset.state, upset.effect = "injected", "detected"
+        if upset.report.verified:
+            upset.assume_injected("")
+            upset.assessment.effect = NodeEffect.DETECTED
         else:
-            upset.state, upset.detail = "failed", "the board's power did not rise"
+            upset.fail("the board's power did not rise")
         self._engine.follow(upset)
 
     def _limit(self, frame: int, node_power: _NodePower, at: BoardMoment) -> None:

@@ -18,8 +18,8 @@ from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
 from hil.redundancy.voting import VerdictKind
 from hil.scenario import Scenario
-from hil.upsets.outcome import Upset
-from hil.upsets.planner import UpsetPlan
+from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
+from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget, kind_of
 
 SNAPSHOT_VERSION: Final = 3
 
@@ -83,7 +83,7 @@ def dormant_memory(dormant: dict[str, list[Upset]]) -> list[int | list[Any]]:
     out: list[int | list[Any]] = []
     for upset in (u for upsets in dormant.values() for u in upsets):
         plan = upset.plan
-        more = [plan.hold_frames, plan.permanent, upset.boot]
+        more = [plan.hold_frames, plan.permanent, upset.report.boot]
         out.append([plan.id, *more] if any(more) else plan.id)
     return out
 
@@ -97,48 +97,39 @@ def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
         id_,
         id_,
     )[0]
-    upset = _upset(dict(row))
-    upset.plan = upset.plan._replace(hold_frames=hold_frames, permanent=permanent)
-    upset.boot = boot
-    return upset
+    return _upset(dict(row), hold_frames=hold_frames, permanent=permanent, boot=boot)
 
 
-def _upset(row: dict[str, Any]) -> Upset:
+def _upset(row: dict[str, Any], *, hold_frames: int, permanent: bool, boot: int) -> Upset:
     """An upset as it was recorded. What was planned beyond its position is not known any more."""
+    target = UpsetTarget(row["target"])
     plan = UpsetPlan(
         row["frame"],
         row["node"],
-        row["target"],
-        row["kind"],
+        target,
+        kind_of(target, row["kind"]),
         row["source"],
         row["id"],
         tick=row["planned_tick"],
         steps=row["planned_steps"],
         us=row["planned_us"],
+        hold_frames=hold_frames,
+        permanent=permanent,
     )
-    kept = (
-        "state",
-        "detail",
-        "verified",
-        "changed",
-        "persisted",
-        "tick",
-        "steps",
-        "at_us",
-        "pc_offset",
-        "bit",
-        "space",
-        "before",
-        "after",
-        "effect",
-        "signal",
-        "outcome",
-        "shared",
-        "dormant",
-        "detected_frame",
-        "resolved_frame",
+    reported = ("detail", "verified", "changed", "persisted", "tick", "steps", "at_us")
+    placed = ("pc_offset", "bit", "space", "before", "after")
+    shown = ("signal", "shared", "dormant", "detected_frame", "resolved_frame")
+    return Upset(
+        plan,
+        InjectionReport(
+            UpsetState(row["state"]), boot=boot, **{name: row[name] for name in reported + placed}
+        ),
+        Assessment(
+            NodeEffect(row["effect"]),
+            outcome=SystemOutcome(row["outcome"]),
+            **{name: row[name] for name in shown},
+        ),
     )
-    return Upset(plan, **{name: row[name] for name in kept})
 
 
 def metrics_memory(metrics: Metrics) -> dict[str, Any]:

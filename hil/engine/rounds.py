@@ -17,7 +17,7 @@ from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, NodeResult
 from hil.rig.program import PREFIX
-from hil.upsets.outcome import Upset
+from hil.upsets.upset import Upset
 
 __all__ = ["Rounds"]
 

@@ -103,7 +103,7 @@ def take(
             },
             "recovery": parts.recovery.memory(),
             "power_cuts": {n.name: sorted(c.value for c in n.power_cuts) for n in parts.nodes},
-            "returning": parts.injector.returning,
+            "returning": parts.injector.power.returning,
             "permanent": {n: [asdict(a) for a in arms] for n, arms in _permanent(parts)},
             "agreed": scheduler.agreed.record.hex() if scheduler.agreed else "",
             "plant": None if coupling is None else coupling.memory(),
@@ -148,7 +148,7 @@ def restore(
         coupling.recall(engine["plant"])
     parts.recovery.recall(engine["recovery"])
     scheduler.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
-    parts.injector.returning = [(at, name) for at, name in engine["returning"]]
+    parts.injector.power.returning = [(at, name) for at, name in engine["returning"]]
     parts.injector.permanent = {
         name: [Arm(**arm) for arm in arms] for name, arms in engine["permanent"].items()
     }

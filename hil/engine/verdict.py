@@ -21,7 +21,8 @@ from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
-from hil.upsets.outcome import Upset
+from hil.upsets.upset import Upset
+from hil.upsets.words import UpsetTarget
 
 __all__ = ["FrameWork", "VerdictStage", "usual_kind"]
 
@@ -105,7 +106,7 @@ class VerdictStage:
         scheduler.look_for_isolated(frame.results)
         self._keep_checkpoints(verdict, frame.healed)
         self._refresh_if_alone(frame)
-        parts.injector.poll_checkpoint_detections(frame.number)
+        parts.injector.watch.poll(frame.number)
         self._settle(frame)
         recorder.outcomes()
 
@@ -218,7 +219,7 @@ class VerdictStage:
                 parts.classifier.contaminated(node.name, wrong)
             for name in back.restarted:
                 boots = boots_of(parts.by_name[name].board)
-                parts.classifier.healed(name, "restart", boots)
+                parts.classifier.healed(name, NodeState.RESTART, boots)
         return verdict
 
     # --- orders, and what has come to its end ---------------------------------------------------
@@ -267,18 +268,14 @@ class VerdictStage:
             state = parts.recovery.state(node.name)
             if state is NodeState.ISOLATED:
                 parts.classifier.settle(frame.number, node.name, isolated=True)
-            elif state is NodeState.VOTING and not parts.injector.is_watched(node.name):
+            elif state is NodeState.VOTING and not parts.injector.watch.is_watched(node.name):
                 if node.name in frame.healed or self._is_clean(frame, node):
                     parts.classifier.settle(frame.number, node.name)
 
     def _damaged_agents(self) -> set[str]:
         """Nodes in whose agent's memory an upset lies."""
-        classifier = self._parts.classifier
-        return {
-            name
-            for name, dormant in classifier.dormant.items()
-            if any(u.plan.target == "agent" for u in (*classifier.open_on(name), *dormant))
-        }
+        lies_on = self._parts.classifier.lies_on
+        return {n.name for n in self._parts.nodes if lies_on(n.name, UpsetTarget.AGENT)}
 
     def _is_clean(self, frame: FrameWork, node: Node) -> bool:
         result = frame.results.get(node.name)

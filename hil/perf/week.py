@@ -16,8 +16,9 @@ from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Ballot, Verdict, vote
 from hil.rig.node import DONE, NodeResult
 from hil.rig.resync import Damage
-from hil.upsets.outcome import Upset
-from hil.upsets.planner import UpsetPlan
+from hil.scenario import PatternKind
+from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
+from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget
 from hil.wire.messages import Health
 
 __all__ = ["FRAMES_PER_S", "write_record"]
@@ -102,22 +103,28 @@ def _outvoted(recorder: SqliteRecorder, frame: int, names: list[str], count: int
         for index, ballot in enumerate(verdict.ballots)
     ]
     recorder.notable(verdict, frame * 100_000, (_OUTPUT, _STATE), output, [results])
-    plan = UpsetPlan(frame, name, "output", "bit", "rate", id=count + 1, tick=14)
+    plan = UpsetPlan(
+        frame, name, UpsetTarget.OUTPUT, PatternKind.BIT, "rate", id=count + 1, tick=14
+    )
     recorder.upset(
         Upset(
             plan,
-            "injected",
-            verified=True,
-            changed=True,
-            tick=14,
-            bit=0,
-            space=384,
-            before=b"\0",
-            after=b"\1",
-            effect="sdc",
-            outcome="corrected",
-            detected_frame=frame,
-            resolved_frame=frame,
+            InjectionReport(
+                UpsetState.INJECTED,
+                verified=True,
+                changed=True,
+                tick=14,
+                bit=0,
+                space=384,
+                before=b"\0",
+                after=b"\1",
+            ),
+            Assessment(
+                NodeEffect.SDC,
+                outcome=SystemOutcome.CORRECTED,
+                detected_frame=frame,
+                resolved_frame=frame,
+            ),
         )
     )
     voting, suspect, resync = NodeState.VOTING, NodeState.SUSPECT, NodeState.RESYNC

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.node import NodeResult
     from hil.rig.power.monitor import PowerEvent
     from hil.rig.resync import Damage
-    from hil.upsets.outcome import Anomaly, Upset
+    from hil.upsets.outcome import Anomaly
+    from hil.upsets.upset import Upset
     from hil.wire.messages import Health
 
 __all__ = ["EventRecorder", "Recorder", "Recorders", "RepairAttempt", "RunTally", "UpsetCount"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.link import LinkStatistics
     from hil.rig.node import NodeResult
     from hil.rig.power.monitor import PowerEvent
-    from hil.upsets.outcome import Upset
+    from hil.upsets.upset import Upset
     from hil.wire.messages import Health
 
 __all__ = [
@@ -103,7 +103,7 @@ def reply_rows(frame: int, executions: Sequence[Sequence[NodeResult]]) -> Iterat
 
 def upset_row(u: Upset) -> tuple[Any, ...]:
     """Return the row of `upsets` as the upset is now."""
-    p = u.plan
+    p, r, a = u.plan, u.report, u.assessment
     return (
         p.id,
         p.frame,
@@ -111,29 +111,29 @@ def upset_row(u: Upset) -> tuple[Any, ...]:
         p.target,
         p.kind,
         p.source,
-        u.state,
-        u.detail,
-        u.verified,
-        u.changed,
-        u.persisted,
+        r.state,
+        r.detail,
+        r.verified,
+        r.changed,
+        r.persisted,
         p.tick,
         p.steps,
         p.us,
-        u.tick,
-        u.steps,
-        u.at_us,
-        u.pc_offset,
-        u.bit,
-        u.space,
-        u.before,
-        u.after,
-        u.effect,
-        u.signal,
-        u.outcome,
-        u.shared,
-        u.dormant,
-        u.detected_frame,
-        u.resolved_frame,
+        r.tick,
+        r.steps,
+        r.at_us,
+        r.pc_offset,
+        r.bit,
+        r.space,
+        r.before,
+        r.after,
+        a.effect,
+        a.signal,
+        a.outcome,
+        a.shared,
+        a.dormant,
+        a.detected_frame,
+        a.resolved_frame,
     )
 
 

@@ -50,97 +50,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, SILENT, NodeResult
-from hil.upsets.planner import UpsetPlan
-from hil.wire.messages import Report
+from hil.upsets.upset import Upset
+from hil.upsets.words import NodeEffect, SystemOutcome, UpsetTarget
 
-EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
-OUTCOMES: Final = (
-    "no_effect",
-    "corrected",
-    "recovered",
-    "degraded",
-    "detected_unresolved",
-    "sdc_escaped",
-    "unavailable",
-)
-_IN_WORKER: Final = frozenset({"stack", "heap", "text", "gpr", "vector"})
-_PASSING: Final = frozenset({"stack", "gpr", "vector"})
+__all__ = ["Anomaly", "Classifier", "effect_of"]
+
+_T: Final = UpsetTarget
+_IN_WORKER: Final = frozenset({_T.STACK, _T.HEAP, _T.TEXT, _T.GPR, _T.VECTOR})
+_PASSING: Final = frozenset({_T.STACK, _T.GPR, _T.VECTOR})
 """Lie in the worker until it has used them again, in its next step."""
-_HARMLESS: Final = frozenset({"", "masked", "latent"})
+_UNSEEN: Final = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
+_HARMLESS: Final = _UNSEEN | {NodeEffect.LATENT}
 """Effects that may still become another one."""
-_WORSE: Final = {
-    "": 0,
-    "no_effect": 1,
-    "corrected": 2,
-    "recovered": 3,
-    "degraded": 4,
-    "unavailable": 5,
-    "detected_unresolved": 6,
-    "sdc_escaped": 7,
-}
-_RUNG_OUTCOME: Final = {"resync": "corrected"}
-
-
-@dataclass(slots=True)
-class Upset:
-    """One upset that fell due: the plan, what the board reported, and what came of it.
-
-    `state`: injected, missed (the position was not reached), failed or refused (detail says why).
-    `boot`: which start of the board's operating system it hit, if it hit that.
-    """
-
-    plan: UpsetPlan
-    state: str = "armed"
-    detail: str = ""
-    verified: bool = False
-    changed: bool = False
-    persisted: bool = False
-    tick: int = 0
-    steps: int = 0
-    at_us: int = 0
-    pc_offset: int | None = None
-    bit: int = 0
-    space: int = 0
-    before: bytes = b""
-    after: bytes = b""
-    effect: str = ""
-    signal: int = 0
-    outcome: str = ""
-    shared: bool = False
-    dormant: bool = False
-    lingers: bool = False
-    detected_frame: int | None = None
-    resolved_frame: int | None = None
-    boot: int = 0
-    active_frame: int = 0
-    """The last frame in which it hit, or showed."""
-
-    @property
-    def injected(self) -> bool:
-        return self.state == "injected"
-
-    @property
-    def stuck(self) -> bool:
-        return self.plan.kind == "stuck"
-
-    def _failure(self, report: Report) -> str:
-        """Why the board could not make it."""
-        plan = self.plan
-        if plan.exact and report.space and plan.bit + plan.width > report.space:
-            return f"bit {plan.bit} is beyond the {plan.target}, which had {report.space} bits"
-        return f"status {report.detail}"
-
-    def take(self, report: Report) -> None:
-        """Take over what the board says of it."""
-        self.state = report.state
-        self.detail = self._failure(report) if report.state == "failed" else ""
-        self.verified, self.changed = report.verified, report.changed
-        self.persisted = report.persisted
-        self.tick, self.steps, self.at_us = report.tick, report.steps, report.at_us
-        self.pc_offset, self.bit, self.space = report.pc_offset, report.bit, report.space
-        self.before, self.after = report.before, report.after
+_NOT_DEGRADED: Final = frozenset({NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.DETECTED})
+_BY_SEVERITY: Final = (
+    SystemOutcome.UNKNOWN,
+    SystemOutcome.NO_EFFECT,
+    SystemOutcome.CORRECTED,
+    SystemOutcome.RECOVERED,
+    SystemOutcome.DEGRADED,
+    SystemOutcome.UNAVAILABLE,
+    SystemOutcome.DETECTED_UNRESOLVED,
+    SystemOutcome.SDC_ESCAPED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,22 +84,23 @@ class Anomaly:
 
     frame: int
     node: str
-    effect: str
+    effect: NodeEffect
     reason: str
 
 
-def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> str:
-    """The node effect that one frame's result shows."""
+def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> NodeEffect:
+    """Return the node effect that one frame's result shows."""
     if result.status == DONE:
         if result.output_digest != golden_output:
-            return "sdc"
+            return NodeEffect.SDC
         right = result.state_digest == golden_state and not result.miscounted
-        return "masked" if right else "latent"
+        return NodeEffect.MASKED if right else NodeEffect.LATENT
     if result.rebooted:
-        return "reboot"
+        return NodeEffect.REBOOT
     if result.late or result.out_of_step or result.suspended:
-        return "late"
-    return "crash" if result.status in (CRASHED, ABSENT) or result.ended else "hang"
+        return NodeEffect.LATE
+    crashed = result.status in (CRASHED, ABSENT) or result.ended
+    return NodeEffect.CRASH if crashed else NodeEffect.HANG
 
 
 def _is_of_the_board(result: NodeResult) -> bool:
@@ -172,25 +108,25 @@ def _is_of_the_board(result: NodeResult) -> bool:
     return result.rebooted or result.ended or result.disconnected or result.status == SILENT
 
 
-def _can_cause(upset: Upset, frame: int, effect: str, result: NodeResult) -> bool:
+def _can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
     """Whether what a node shows in `frame` can come of the upset: `effect` is not masked."""
     target = upset.plan.target
-    if target in ("board", "agent") or _in_system(upset):
+    if target in (_T.BOARD, _T.AGENT) or _in_system(upset):
         return True
-    if target == "cpu":  # a board that resets is away for a while, but nobody kills its agent
+    if target is _T.CPU:  # a board that resets is away for a while, but nobody kills its agent
         return not result.ended
-    if target == "link":
-        return effect == "late" or (result.status == SILENT and not result.disconnected)
+    if target is _T.LINK:
+        return effect is NodeEffect.LATE or (result.status == SILENT and not result.disconnected)
     if _is_of_the_board(result):
         # Without an operating system nothing keeps a worker from taking the board with it.
         alone = not (result.ended or result.disconnected)
         return alone and target in _IN_WORKER and upset.plan.frame == frame
-    if effect == "late":
-        return target in _IN_WORKER or upset.stuck or upset.effect not in _HARMLESS
+    if effect is NodeEffect.LATE:
+        return target in _IN_WORKER or upset.stuck or upset.assessment.effect not in _HARMLESS
     return True
 
 
-def _can_wake(upset: Upset, frame: int, effect: str, result: NodeResult) -> bool:
+def _can_wake(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
     """As `_can_cause`, of one that is settled, but may still lie in the node."""
     killed = result.status == CRASHED and result.signal == signal.SIGKILL
     if killed and not upset.stuck and not _in_system(upset):
@@ -225,9 +161,10 @@ class Classifier:
         """An upset fell due; it was injected, or not."""
         self._any_upset = True
         self.count += 1
-        lies_there = upset.plan.target == "text" or upset.plan.target in _PASSING
-        upset.lingers = upset.stuck or lies_there or _in_system(upset) or _in_agent(upset)
-        upset.active_frame = upset.plan.frame
+        lies_there = upset.plan.target is _T.TEXT or upset.plan.target in _PASSING
+        assessment = upset.assessment
+        assessment.lingers = upset.stuck or lies_there or _in_system(upset) or _in_agent(upset)
+        assessment.active_frame = upset.plan.frame
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
             self._begun.append(upset)
@@ -239,14 +176,15 @@ class Classifier:
         again."""
         book = self._books[upset.plan.node]
         book.open = [u for u in book.open if u is not upset]
-        upset.effect = upset.outcome = ""
+        upset.assessment.effect = NodeEffect.UNKNOWN
+        upset.assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
 
     def told_of(self, upset: Upset) -> None:
         """What a board says at last of an upset that was called injected when it fell silent."""
         if not upset.injected:
             self.withdrawn(upset)
-        elif upset.resolved_frame is not None:  # its row is written again
+        elif upset.assessment.resolved_frame is not None:  # its row is written again
             self.finished.append(upset)
 
     @property
@@ -266,7 +204,7 @@ class Classifier:
         self.count += count
         self._any_upset = self._any_upset or bool(count)
         for upset in dormant:
-            upset.lingers = True
+            upset.assessment.lingers = True
             self._books[upset.plan.node].dormant.append(upset)
 
     @property
@@ -274,8 +212,10 @@ class Classifier:
         """Some upset still waits for its outcome."""
         return self._any_upset and any(book.open for book in self._books.values())
 
-    def open_on(self, node: str) -> list[Upset]:
-        return list(self._books[node].open)
+    def lies_on(self, node: str, target: UpsetTarget) -> bool:
+        """Whether an upset of `target` is open on the node, or may still strike there."""
+        book = self._books[node]
+        return any(u.plan.target is target for u in (*book.open, *book.dormant))
 
     def contaminated(self, node: str, wrong: bool) -> None:
         """The node was healed with what the majority held, `wrong` if that was not the golden
@@ -303,26 +243,26 @@ class Classifier:
         effect = effect_of(result, *golden)
         fresh = [u for u in book.open if u.plan.frame == frame]
         for upset in fresh:
-            upset.shared = upset.shared or len(fresh) > 1
-        if effect == "masked":
+            upset.assessment.shared |= len(fresh) > 1
+        if effect is NodeEffect.MASKED:
             self._contaminated.discard(node)
             for upset in book.open:
-                upset.effect = upset.effect or "masked"
+                upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
             return
         self._blame(frame, node, effect, result)
         if result.status == DONE:  # what it answered comes from another upset
             for upset in fresh:
                 if upset not in book.blamed:
-                    upset.effect = upset.effect or "masked"
-        for upset in book.blamed:
-            upset.active_frame = frame
-            if upset.effect in _HARMLESS:
-                upset.effect = effect
-                upset.signal = result.signal
-            if upset.detected_frame is None:
-                upset.detected_frame = frame
+                    upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
+        for assessment in (upset.assessment for upset in book.blamed):
+            assessment.active_frame = frame
+            if assessment.effect in _HARMLESS:
+                assessment.effect = effect
+                assessment.signal = result.signal
+            if assessment.detected_frame is None:
+                assessment.detected_frame = frame
 
-    def _blame(self, frame: int, node: str, effect: str, result: NodeResult) -> None:
+    def _blame(self, frame: int, node: str, effect: NodeEffect, result: NodeResult) -> None:
         """Find what an anomaly comes from: the open upsets that can have caused it, else what a
         wrong majority put into the node, else one that still lies there, else nothing known."""
         book = self._books[node]
@@ -335,12 +275,14 @@ class Classifier:
         if not able:
             self.anomalies.append(Anomaly(frame, node, effect, result.reason))
             return
-        firm = [u for u in able if u.stuck or u.plan.target == "text"]
+        firm = [u for u in able if u.stuck or u.plan.target is _T.TEXT]
         upset = (firm or able)[-1]
         book.dormant.remove(upset)
-        upset.dormant = upset.dormant or upset.effect == "masked"
-        upset.outcome = "" if upset.outcome == "no_effect" else upset.outcome
-        upset.resolved_frame = None
+        assessment = upset.assessment
+        assessment.dormant |= assessment.effect is NodeEffect.MASKED
+        if assessment.outcome is SystemOutcome.NO_EFFECT:
+            assessment.outcome = SystemOutcome.UNKNOWN
+        assessment.resolved_frame = None
         book.open.append(upset)
         book.blamed.append(upset)
         self._begun.append(upset)
@@ -350,38 +292,40 @@ class Classifier:
         something have had a part in it."""
         opened = [u for book in self._books.values() for u in book.blamed]
         if verdict.delivered and not verdict.correct:
-            self._worst(opened, "sdc_escaped")
+            self._worst(opened, SystemOutcome.SDC_ESCAPED)
         elif not verdict.delivered:
             none_heard = verdict.kind is VerdictKind.NO_QUORUM
-            self._worst(opened, "unavailable" if none_heard else "detected_unresolved")
+            unresolved = SystemOutcome.DETECTED_UNRESOLVED
+            self._worst(opened, SystemOutcome.UNAVAILABLE if none_heard else unresolved)
         elif rolled_back:
-            self._worst(opened, "recovered")
+            self._worst(opened, SystemOutcome.RECOVERED)
 
-    def _worst(self, upsets: Iterable[Upset], outcome: str) -> None:
-        for upset in upsets:
-            if _WORSE[outcome] > _WORSE[upset.outcome]:
-                upset.outcome = outcome
+    def _worst(self, upsets: Iterable[Upset], outcome: SystemOutcome) -> None:
+        for assessment in (upset.assessment for upset in upsets):
+            assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)
 
-    def healed(self, node: str, rung: str, boots: int | None = None) -> None:
+    def healed(self, node: str, rung: NodeState, boots: int | None = None) -> None:
         """A repair of `node` succeeded. `boots`: how often its operating system has been started
         by now, where that is known."""
-        showed = (u for u in self._books[node].open if u.effect not in ("", "masked"))
-        self._worst(showed, _RUNG_OUTCOME.get(rung, "recovered"))
-        if rung == "resync":
+        resynced = rung is NodeState.RESYNC
+        showed = (u for u in self._books[node].open if u.assessment.effect not in _UNSEEN)
+        self._worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
+        if resynced:
             return
-        board = rung in ("reset", "power_cycle")
+        board = rung in (NodeState.RESET, NodeState.POWER_CYCLE)
         book = self._books[node]
         for upset in [*book.open, *book.dormant]:
             # A damaged cell stays damaged; any other stuck bit lets go when the board starts anew.
             # What lies in the memory of its system is there until that was started again, by its
             # power or by itself.
-            gone = rung == "power_cycle" or (boots is not None and upset.boot < boots)
-            upset.lingers = (
+            off = rung is NodeState.POWER_CYCLE
+            gone = off or (boots is not None and upset.report.boot < boots)
+            upset.assessment.lingers = (
                 (upset.stuck and (upset.plan.permanent or not board))
                 or (_in_system(upset) and not gone)
                 or (_in_agent(upset) and not board)
             )
-        book.dormant = [u for u in book.dormant if u.lingers]
+        book.dormant = [u for u in book.dormant if u.assessment.lingers]
 
     def settle(
         self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False
@@ -389,14 +333,18 @@ class Classifier:
         """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
         book = self._books[node]
         for upset in book.open:
-            failed_it = isolated and upset.effect not in ("", "masked")
-            if failed_it or (at_end and upset.effect not in ("masked", "latent", "detected")):
-                self._worst([upset], "degraded")
-            if not upset.outcome:
-                upset.outcome = "no_effect" if upset.effect in _HARMLESS else "corrected"
-            upset.resolved_frame = frame
+            assessment = upset.assessment
+            failed_it = isolated and assessment.effect not in _UNSEEN
+            if failed_it or (at_end and assessment.effect not in _NOT_DEGRADED):
+                self._worst([upset], SystemOutcome.DEGRADED)
+            if not assessment.outcome:
+                harmless = assessment.effect in _HARMLESS
+                assessment.outcome = (
+                    SystemOutcome.NO_EFFECT if harmless else SystemOutcome.CORRECTED
+                )
+            assessment.resolved_frame = frame
             self.finished.append(upset)
-            if upset.lingers:
+            if assessment.lingers:
                 book.dormant.append(upset)
         book.open = []
 
@@ -407,7 +355,7 @@ class Classifier:
 
     def take_begun(self) -> list[Upset]:
         """Upsets that came up since the last call and still wait for their outcome."""
-        out, self._begun = [u for u in self._begun if u.resolved_frame is None], []
+        out, self._begun = [u for u in self._begun if u.assessment.resolved_frame is None], []
         return out
 
     def take_anomalies(self) -> list[Anomaly]:
@@ -418,12 +366,12 @@ class Classifier:
 
 def _in_system(upset: Upset) -> bool:
     """It lies in the memory of the whole board, where its operating system may meet it any time."""
-    return upset.plan.target == "board-ram" and upset.changed
+    return upset.plan.target is _T.BOARD_RAM and upset.report.changed
 
 
 def _in_agent(upset: Upset) -> bool:
     """It lies in the agent's memory, until the agent starts anew."""
-    return upset.plan.target == "agent"
+    return upset.plan.target is _T.AGENT
 
 
 def _is_gone(upset: Upset, frame: int) -> bool:
@@ -431,4 +379,4 @@ def _is_gone(upset: Upset, frame: int) -> bool:
     if upset.stuck:
         hold = upset.plan.hold_frames
         return hold > 0 and frame > upset.plan.frame + hold
-    return upset.plan.target in _PASSING and frame > upset.active_frame + 1
+    return upset.plan.target in _PASSING and frame > upset.assessment.active_frame + 1

@@ -17,7 +17,7 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from hil.kernel import Random, Workload
 from hil.random_streams import choose, exponential_us, stream
@@ -31,37 +31,11 @@ from hil.scenario import (
     UpsetRateConfig,
     UpsetTarget,
 )
+from hil.upsets.upset import UpsetPlan
+from hil.upsets.words import UpsetKind
 
 if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to load
     from hil.plant.strikes import Strike, Strikes
-
-
-class UpsetPlan(NamedTuple):
-    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
-    action.
-
-    `bit` is reduced modulo the target's size by the board if it was drawn; with `exact` it was
-    named, and the upset fails if it is beyond the target. `source` says where the upset comes from.
-    `id` is given when it falls due (1, 2, ... in order), 0 before."""
-
-    frame: int
-    node: str
-    target: str
-    kind: str
-    source: str
-    id: int = 0
-    tick: int = 0
-    steps: int = 0
-    us: int | None = None
-    width: int = 0
-    bit: int = 0
-    value: int = 0
-    hold_frames: int = 0
-    permanent: bool = False
-    direction: str = ""
-    returns_after_frames: int | None = None
-    part: str = ""
-    exact: bool = False
 
 
 _DRAWN: Final = ("rate ", "orbit ")
@@ -95,19 +69,23 @@ class _Source:
     def _draw(self, frame: int) -> UpsetPlan:
         random, rate = self._random, self._rate
         target = rate.targets[random.below(len(rate.targets))]
-        plan = UpsetPlan(frame, self._node, str(target), "", self._label, bit=random.bits64() >> 1)
+        bit = random.bits64() >> 1
+
+        def plan(kind: UpsetKind) -> UpsetPlan:
+            return UpsetPlan(frame, self._node, target, kind, self._label, bit=bit)
+
         if target is UpsetTarget.LINK:
-            kind = str(choose(random, rate.noises))
-            return plan._replace(kind=kind, direction=("to_board", "to_host")[random.below(2)])
+            noise = plan(choose(random, rate.noises))
+            return noise._replace(direction=("to_board", "to_host")[random.below(2)])
         if target is UpsetTarget.BOARD_RAM:
-            kind_ = choose(random, rate.patterns)
-            return _shaped(plan._replace(kind=str(kind_), part=str(rate.part)), kind_, random)
+            kind = choose(random, rate.patterns)
+            return _shaped(plan(kind)._replace(part=str(rate.part)), kind, random)
         tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
         if target is UpsetTarget.CPU:
-            return plan._replace(kind=str(choose(random, rate.sefis)), tick=tick)
-        kind_ = choose(random, rate.patterns)
+            return plan(choose(random, rate.sefis))._replace(tick=tick)
+        kind = choose(random, rate.patterns)
         steps = random.below(rate.steps_max + 1) if target in PROCESS_TARGETS else 0
-        return _shaped(plan._replace(kind=str(kind_), tick=tick, steps=steps), kind_, random)
+        return _shaped(plan(kind)._replace(tick=tick, steps=steps), kind, random)
 
 
 def _shaped(plan: UpsetPlan, kind: PatternKind, random: Random) -> UpsetPlan:
@@ -126,26 +104,29 @@ def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
     exact = event.bit is not None
-    plan = UpsetPlan(frame, event.node, str(event.target), "", label, bit=bit, exact=exact)
-    if event.target is UpsetTarget.LINK:
-        return plan._replace(kind=str(event.noise), direction=str(event.direction))
-    if event.target is UpsetTarget.BOARD:
-        return plan._replace(
-            kind=str(event.action), returns_after_frames=event.returns_after_frames
-        )
+    target = event.target
+    plan = UpsetPlan(frame, event.node, target, _kind_of(event), label, bit=bit, exact=exact)
+    if target is UpsetTarget.LINK:
+        return plan._replace(direction=str(event.direction))
+    if target is UpsetTarget.BOARD:
+        return plan._replace(returns_after_frames=event.returns_after_frames)
     plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
-    if event.target is UpsetTarget.CPU:
-        return plan._replace(kind=str(event.sefi))
+    if target is UpsetTarget.CPU:
+        return plan
     mask = (1 << max(pattern.width, 1)) - 1
     value = drawn_value & mask if pattern.value is None else pattern.value
     return plan._replace(
-        kind=str(pattern.kind),
         width=pattern.width,
         value=value,
         hold_frames=event.hold_frames,
         permanent=event.permanent,
         part=str(event.part or ""),
     )
+
+
+def _kind_of(event: UpsetEventConfig) -> UpsetKind:
+    """An event that was parsed has the kind that its target needs; patterns are for memory."""
+    return event.noise or event.action or event.sefi or event.pattern.kind
 
 
 class UpsetPlanner:
@@ -307,19 +288,20 @@ class _Struck:
     def _planned(self, strike: Strike) -> UpsetPlan:
         random, how = self._random[strike.position], self._how
         frame, node = strike.t_us // self._frame_us, self._names[strike.position]
-        plan = UpsetPlan(frame, node, "", strike.kind, f"orbit {strike.kind}")
-        plan = plan._replace(bit=random.bits64() >> 1)
+        bit = random.bits64() >> 1
+
+        def plan(target: UpsetTarget, kind: UpsetKind) -> UpsetPlan:
+            return UpsetPlan(frame, node, target, kind, f"orbit {strike.kind}", bit=bit)
+
         if strike.kind == "sel":
-            return plan._replace(target=str(UpsetTarget.BOARD), kind=str(BoardAction.LATCH_UP))
+            return plan(UpsetTarget.BOARD, BoardAction.LATCH_UP)
         tick = random.below(self._ticks + 1)
         if strike.kind == "sefi":
-            kind = str(choose(random, how.sefis))
-            return plan._replace(target=str(UpsetTarget.CPU), kind=kind, tick=tick)
+            return plan(UpsetTarget.CPU, choose(random, how.sefis))._replace(tick=tick)
         target = how.targets[random.below(len(how.targets))]
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
         pattern = _STRUCK_PATTERNS[strike.kind]
-        plan = plan._replace(target=str(target), kind=str(pattern), tick=tick, steps=steps)
-        return _shaped(plan, pattern, random)
+        return _shaped(plan(target, pattern)._replace(tick=tick, steps=steps), pattern, random)
 
 
 def needed_targets(scenario: Scenario) -> dict[str, set[str]]:

@@ -20,7 +20,7 @@ from hil.kernel import workload
 from hil.record.reader import Reader
 from hil.scenario import WORKLOADS, Scenario
 from hil.upsets.limits import AGENT_BITS
-from hil.upsets.outcome import EFFECTS
+from hil.upsets.words import EFFECTS
 
 IN_ONE_RUN = 50_000
 MEMORY = ("state", "input", "output", "checkpoint")

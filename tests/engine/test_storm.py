@@ -13,7 +13,7 @@ from hil.engine.result import RunResult
 from hil.kernel import workload
 from hil.record.reader import Reader
 from hil.scenario import WORKLOADS, Scenario
-from hil.upsets.outcome import EFFECTS
+from hil.upsets.words import EFFECTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

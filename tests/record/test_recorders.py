@@ -18,9 +18,9 @@ from hil.record.rows import upset_row
 from hil.record.schema import UPSET_COLUMN_NAMES
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
-from hil.scenario import Scenario
-from hil.upsets.outcome import Upset
-from hil.upsets.planner import UpsetPlan
+from hil.scenario import BoardAction, PatternKind, Scenario
+from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
+from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget
 
 KINDS: list[Recorders] = [SqliteRecorder, NullRecorder]
 
@@ -54,12 +54,14 @@ def answers(recorder: Recorder) -> list[object]:
     recorder.node(1, {"name": "b", "board": "inproc"})
     recorder.frame(bytes(68))
     recorder.frames(bytes(2 * 68), 2)
-    plan = UpsetPlan(1, "b", "board", "off", "event 0", 1)
-    upset = Upset(plan, state="injected", verified=True, effect="crash")
+    plan = UpsetPlan(1, "b", UpsetTarget.BOARD, BoardAction.POWER_LOSS, "event 0", 1)
+    made = InjectionReport(UpsetState.INJECTED, verified=True)
+    upset = Upset(plan, made, Assessment(NodeEffect.CRASH))
     recorder.upset(upset)
-    upset.outcome, upset.resolved_frame = "recovered", 2
+    upset.assessment.outcome, upset.assessment.resolved_frame = SystemOutcome.RECOVERED, 2
     recorder.upset(upset)
-    recorder.upset(Upset(UpsetPlan(2, "a", "agent", "flip", "rate", 2), state="failed"))
+    failed = UpsetPlan(2, "a", UpsetTarget.AGENT, PatternKind.BIT, "rate", 2)
+    recorder.upset(Upset(failed, InjectionReport(UpsetState.FAILED)))
     recorder.transition(Transition(1, "b", NodeState.VOTING, NodeState.SUSPECT, "silent"))
     who = ("ann", 1, 2)
     recorder.command(2, who, "note", "{}", ok=True, answer="noted")
@@ -123,4 +125,6 @@ def test_the_columns_of_upsets_have_the_names_of_their_table(tmp_path: Path) -> 
     with closing(sqlite3.connect(tmp_path / "run.db")) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(upsets)")]
     assert list(UPSET_COLUMN_NAMES) == columns
-    assert len(upset_row(Upset(UpsetPlan(1, "a", "state", "flip", "rate", 1)))) == len(columns)
+    assert len(
+        upset_row(Upset(UpsetPlan(1, "a", UpsetTarget.STATE, PatternKind.BIT, "rate", 1)))
+    ) == len(columns)

@@ -11,11 +11,24 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Ballot, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, HUNG, SILENT, NodeResult
-from hil.upsets.outcome import EFFECTS, OUTCOMES, Anomaly, Classifier, Upset, effect_of
-from hil.upsets.planner import UpsetPlan
+from hil.scenario import PatternKind
+from hil.upsets.outcome import Anomaly, Classifier, effect_of
+from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
+from hil.upsets.words import (
+    EFFECTS,
+    OUTCOMES,
+    NodeEffect,
+    UpsetState,
+    UpsetTarget,
+    kind_of,
+)
 from hil.wire.messages import Report
+
+OTHER_KINDS = {"link": "corrupt", "cpu": "hang", "board": "power_loss"}
+"""What an upset of these does that is no pattern of bits, where a test does not say."""
 
 GOOD = 1
 FINE = NodeResult(DONE, 0, GOOD, GOOD)
@@ -91,15 +104,15 @@ class Story:
         plan = UpsetPlan(
             self.frame,
             node,
-            target,
-            kind,
+            UpsetTarget(target),
+            kind_of(UpsetTarget(target), OTHER_KINDS.get(target, kind) if kind == "bit" else kind),
             "story",
             self.count,
             hold_frames=hold,
             permanent=permanent,
         )
-        upset = Upset(plan, state=state, verified=True, changed=True, effect=effect)
-        upset.boot = boot
+        report = InjectionReport(UpsetState(state), verified=True, changed=True, boot=boot)
+        upset = Upset(plan, report, Assessment(NodeEffect(effect)))
         self.c.injected(upset)
         return upset
 
@@ -126,14 +139,14 @@ class Story:
         verdict = vote(self.frame, ballots, mask, GOOD, re_executed=again is not None)
         self.c.judge_system(verdict, rolled_back=again is not None)
         for node, rung in (healed or {}).items():
-            self.c.healed(node, rung, boots)
+            self.c.healed(node, NodeState(rung), boots)
         for node in self.nodes if settle is None else settle:
             self.c.settle(self.frame, node)
         self.frame += 1
 
 
 def came_of(upset: Upset) -> tuple[str, str]:
-    return upset.effect, upset.outcome
+    return upset.assessment.effect, upset.assessment.outcome
 
 
 def masked() -> Upset:
@@ -163,7 +176,11 @@ def crashed() -> Upset:
     s.run({"a": CRASH}, healed={"a": "restart"}, settle="bc")
     s.run(voters="bc", settle="bc")
     s.run()
-    assert (u.signal, u.detected_frame, u.resolved_frame) == (11, 0, 2)
+    assert (u.assessment.signal, u.assessment.detected_frame, u.assessment.resolved_frame) == (
+        11,
+        0,
+        2,
+    )
     return u
 
 
@@ -308,7 +325,7 @@ def struck_later(target: str, frames_later: int, kind: str = "bit") -> tuple[Sto
     s = Story()
     u = s.hit(target=target, kind=kind)
     s.run()
-    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
+    assert (*came_of(u), u.assessment.dormant) == ("masked", "no_effect", False)
     assert s.c.take_finished() == [u]
     for _ in range(frames_later - 1):
         s.run()
@@ -334,8 +351,11 @@ def test_what_still_lies_in_the_node_may_strike_later(
     target: str, kind: str, frames_later: int
 ) -> None:
     s, u = struck_later(target, frames_later, kind)
-    assert (*came_of(u), u.dormant) == ("crash", "recovered", True)
-    assert (u.detected_frame, u.resolved_frame) == (frames_later, frames_later)
+    assert (*came_of(u), u.assessment.dormant) == ("crash", "recovered", True)
+    assert (u.assessment.detected_frame, u.assessment.resolved_frame) == (
+        frames_later,
+        frames_later,
+    )
     assert s.c.take_finished() == [u], "its row is written again"
     assert s.c.anomalies == []
 
@@ -362,7 +382,7 @@ def test_a_settled_upset_of_which_nothing_is_left_keeps_its_outcome(
     target: str, frames_later: int
 ) -> None:
     s, u = struck_later(target, frames_later)
-    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
+    assert (*came_of(u), u.assessment.dormant) == ("masked", "no_effect", False)
     assert s.c.take_finished() == []
     assert [a.effect for a in s.c.anomalies] == ["crash"]
 
@@ -389,7 +409,7 @@ def test_nothing_that_lies_in_a_worker_kills_the_agent_or_unplugs_the_board(
     s.run()
     result = {**BOARDS, "killed worker": KILLED}[shown]
     s.run({"a": result}, healed={"a": "power_cycle"})
-    assert (*came_of(u), u.dormant) == ("masked", "no_effect", False)
+    assert (*came_of(u), u.assessment.dormant) == ("masked", "no_effect", False)
     assert [(a.frame, a.effect) for a in s.c.anomalies] == [(1, effect_of(result, GOOD, GOOD))]
 
 
@@ -400,7 +420,7 @@ def test_the_memory_of_a_whole_board_may_do_anything(shown: str) -> None:
     u = s.hit(target="board-ram", boot=1)
     s.run()
     s.run({"a": result}, healed={"a": "power_cycle"}, boots=1)
-    assert u.dormant and u.effect == effect_of(result, GOOD, GOOD)
+    assert u.assessment.dormant and u.assessment.effect == effect_of(result, GOOD, GOOD)
     assert s.c.anomalies == []
 
 
@@ -421,7 +441,7 @@ def test_a_latent_upset_that_is_open_is_not_blamed_for_a_killed_agent() -> None:
     u = s.hit()
     s.run({"a": LATENT}, settle="bc")
     s.run({"a": GONE}, healed={"a": "power_cycle"})
-    assert (u.effect, len(s.c.anomalies)) == ("latent", 1)
+    assert (u.assessment.effect, len(s.c.anomalies)) == ("latent", 1)
 
 
 def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
@@ -429,7 +449,7 @@ def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
     u = s.hit(target="gpr")
     s.run(settle="")
     s.run({"a": GONE}, settle="")
-    s.c.healed("a", "power_cycle")
+    s.c.healed("a", NodeState.POWER_CYCLE)
     s.c.settle(1, "a", isolated=True)
     assert came_of(u) == ("masked", "no_effect")
     assert [a.effect for a in s.c.anomalies] == ["crash"]
@@ -467,7 +487,7 @@ def test_an_open_upset_explains_what_it_can_have_caused(
     s.run({"a": shown})
     assert (s.c.anomalies == []) == explained
     unknown = "masked" if shown.status == DONE else ""  # a node that answered was not stopped by it
-    assert u.effect == (effect_of(shown, GOOD, GOOD) if explained else unknown)
+    assert u.assessment.effect == (effect_of(shown, GOOD, GOOD) if explained else unknown)
 
 
 @pytest.mark.parametrize("shown", [LATE, NodeResult(SILENT, late=True), MUTE])
@@ -475,7 +495,7 @@ def test_what_a_busy_computer_did_not_hear_is_no_effect_and_no_anomaly(shown: No
     s = Story()
     open_one = s.hit()
     s.run({n: shown._replace(host=True) for n in "abc"}, settle="")
-    assert open_one.effect == "" and s.c.anomalies == []
+    assert open_one.assessment.effect == "" and s.c.anomalies == []
 
 
 @pytest.mark.parametrize("rung", ["reset", "restart"])
@@ -503,7 +523,7 @@ def test_a_reset_of_the_agent_alone_leaves_the_memory_of_its_system_under_suspic
     story.run()
     story.run({"a": CRASH}, healed={"a": "reset"}, boots=1)
     story.run({"a": CRASH})
-    assert hit.effect == "crash" and story.c.anomalies == []
+    assert hit.assessment.effect == "crash" and story.c.anomalies == []
 
 
 @pytest.mark.parametrize("rung", ["restart", "reset", "power_cycle"])
@@ -536,8 +556,8 @@ def test_machine_code_and_stuck_cells_are_suspected_before_registers() -> None:
         soft = s.hit(target="gpr")
         s.run()
         s.run({"a": WRONG}, healed={"a": "resync"})
-        assert came_of(firm) == ("sdc", "corrected") and firm.dormant
-        assert came_of(soft) == ("masked", "no_effect") and not soft.dormant
+        assert came_of(firm) == ("sdc", "corrected") and firm.assessment.dormant
+        assert came_of(soft) == ("masked", "no_effect") and not soft.assessment.dormant
 
 
 def test_the_last_hit_is_suspected_before_older_ones() -> None:
@@ -570,7 +590,7 @@ def test_a_stuck_bit_lets_go_when_the_board_starts_anew_unless_the_cell_is_damag
     s.run({"a": ONLY_OUTPUT}, healed={"a": rung})
     s.run({"a": ONLY_OUTPUT}, healed={"a": "resync"})
     assert (s.c.anomalies == []) == explains
-    assert u.effect == "sdc"
+    assert u.assessment.effect == "sdc"
 
 
 def test_a_stuck_bit_whose_time_is_over_explains_nothing() -> None:
@@ -594,7 +614,7 @@ def test_upsets_that_hit_one_node_in_one_frame_share_what_followed() -> None:
     elsewhere = s.hit("b")
     s.run({"a": WRONG}, healed={"a": "resync"})
     assert came_of(one) == came_of(two) == ("sdc", "corrected")
-    assert one.shared and two.shared and not elsewhere.shared
+    assert one.assessment.shared and two.assessment.shared and not elsewhere.assessment.shared
     assert came_of(elsewhere) == ("masked", "no_effect")
 
 
@@ -602,10 +622,10 @@ def test_an_upset_that_is_still_open_does_not_share_with_two_newer_ones() -> Non
     s = Story()
     first = s.hit("a", "gpr")
     s.run({"a": CRASH}, healed={"a": "restart"}, settle="bc")
-    assert not first.shared
+    assert not first.assessment.shared
     two, three = s.hit("a"), s.hit("a", "output")
     s.run(settle="bc", voters="bc")
-    assert two.shared and three.shared and not first.shared
+    assert two.assessment.shared and three.assessment.shared and not first.assessment.shared
 
 
 def test_the_worst_outcome_stays() -> None:
@@ -613,14 +633,14 @@ def test_the_worst_outcome_stays() -> None:
     u = s.hit(target="text")
     s.run({"a": WRONG}, settle="b")  # no majority
     s.run({"a": CRASH}, healed={"a": "restart"})
-    assert u.outcome == "detected_unresolved"
+    assert u.assessment.outcome == "detected_unresolved"
     s = Story()
     u = s.hit(target="text")
     v = s.hit("b", target="text")
     s.run({"a": WRONG, "b": WRONG})
-    assert u.outcome == v.outcome == "sdc_escaped"
+    assert u.assessment.outcome == v.assessment.outcome == "sdc_escaped"
     s.run({"a": CRASH}, healed={"a": "restart"})
-    assert u.outcome == "sdc_escaped"
+    assert u.assessment.outcome == "sdc_escaped"
 
 
 def test_a_wrong_majority_is_not_blamed_on_an_upset_that_was_masked() -> None:
@@ -628,7 +648,7 @@ def test_a_wrong_majority_is_not_blamed_on_an_upset_that_was_masked() -> None:
     harmless = s.hit("c")
     guilty = [s.hit("a"), s.hit("b")]
     s.run({"a": WRONG, "b": WRONG})
-    assert [u.outcome for u in guilty] == ["sdc_escaped"] * 2
+    assert [u.assessment.outcome for u in guilty] == ["sdc_escaped"] * 2
     assert came_of(harmless) == ("masked", "no_effect")
 
 
@@ -637,7 +657,7 @@ def test_a_missing_majority_is_not_blamed_on_noise_that_the_link_caught() -> Non
     noise = s.hit("c", "link", "corrupt", effect="detected")
     guilty = [s.hit("a"), s.hit("b")]
     s.run({"a": WRONG, "b": WRONG_TOO})
-    assert [u.outcome for u in guilty] == ["detected_unresolved"] * 2
+    assert [u.assessment.outcome for u in guilty] == ["detected_unresolved"] * 2
     assert came_of(noise) == ("detected", "corrected")
 
 
@@ -653,11 +673,11 @@ def test_the_first_effect_that_is_not_masked_or_latent_stays() -> None:
     s = Story()
     u = s.hit()
     s.run({"a": LATENT}, settle="bc")
-    assert u.effect == "latent"
+    assert u.assessment.effect == "latent"
     s.run({"a": WRONG}, settle="bc")
-    assert u.effect == "sdc"
+    assert u.assessment.effect == "sdc"
     s.run({"a": CRASH}, settle="bc")
-    assert u.effect == "sdc" and u.detected_frame == 0
+    assert u.assessment.effect == "sdc" and u.assessment.detected_frame == 0
 
 
 def test_a_node_that_still_does_not_vote_at_the_end_is_degraded() -> None:
@@ -689,10 +709,12 @@ def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
         before=b"\0",
         after=b"\0",
     )
-    u = Upset(UpsetPlan(4, "a", "state", "bit", "story", 1))
+    u = Upset(UpsetPlan(4, "a", UpsetTarget.STATE, PatternKind.BIT, "story", 1))
     u.take(report)
-    assert (u.state, u.detail, u.injected) == ("failed", "status -9", False)
-    assert (u.tick, u.steps, u.at_us, u.bit, u.space, u.before) == (3, 2, 17, 5, 64, b"\0")
+    assert (u.state, u.report.detail, u.injected) == ("failed", "status -9", False)
+    made = u.report
+    assert (made.tick, made.steps, made.at_us) == (3, 2, 17)
+    assert (made.bit, made.space, made.before) == (5, 64, b"\0")
 
 
 def test_a_hit_that_could_not_do_what_an_older_one_did_was_masked() -> None:
@@ -703,5 +725,18 @@ def test_a_hit_that_could_not_do_what_an_older_one_did_was_masked() -> None:
     s.run()
     noise = s.hit(target="link")
     s.run({"a": WRONG}, healed={"a": "resync"})
-    assert came_of(code) == ("sdc", "corrected") and code.dormant
+    assert came_of(code) == ("sdc", "corrected") and code.assessment.dormant
     assert came_of(noise) == ("masked", "no_effect")
+
+
+def test_the_stored_words_of_an_upset_are_its_plain_texts() -> None:
+    """Records of other versions are read by them."""
+    assert [str(state) for state in UpsetState] == [
+        "armed",
+        "injected",
+        "missed",
+        "failed",
+        "refused",
+    ]
+    assert {"": NodeEffect.UNKNOWN}[NodeEffect.UNKNOWN] is NodeEffect.UNKNOWN
+    assert f"{UpsetState.INJECTED}" == "injected" and not NodeEffect.UNKNOWN

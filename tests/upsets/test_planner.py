@@ -11,7 +11,8 @@ import pytest
 
 from hil.kernel import Workload, workload
 from hil.scenario import Scenario
-from hil.upsets.planner import UpsetPlan, UpsetPlanner, needed_targets
+from hil.upsets.planner import UpsetPlanner, needed_targets
+from hil.upsets.upset import UpsetPlan
 
 FRAME_MS = 10.0
 

@@ -20,8 +20,8 @@ from hil.redundancy.voting import HELD, Ballot, vote
 from hil.rig.link import LinkStatistics
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
-from hil.upsets.outcome import Anomaly, Upset
-from hil.upsets.planner import UpsetPlan
+from hil.upsets.outcome import Anomaly
+from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
 from hil.wire.messages import Health, Rail
 
 STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
@@ -184,7 +184,7 @@ class Story:
         plan = UpsetPlan(
             self.frame, node, target, more.pop("kind", "bit"), "event", id=self._upsets, tick=14
         )
-        told = {
+        made = {
             "state": "injected",
             "verified": True,
             "changed": True,
@@ -193,13 +193,16 @@ class Story:
             "space": 384,
             "before": b"\0",
             "after": b"\x08",
+        }
+        shown = {
             "effect": "sdc",
             "outcome": "corrected",
             "detected_frame": self.frame,
             "resolved_frame": self.frame,
-            **more,
         }
-        self.recorder.upset(Upset(plan, **told))
+        for key, value in more.items():
+            (shown if key in Assessment.__dataclass_fields__ else made)[key] = value
+        self.recorder.upset(Upset(plan, InjectionReport(**made), Assessment(**shown)))
         return self
 
     def move(self, node: str, *states: str, cause: str = "dissent") -> Story:

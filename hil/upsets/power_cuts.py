@@ -1,0 +1,160 @@
+"""Power cuts: switching the power of boards off as upsets, and proving that it was off.
+
+A cut is injected when the board, or its supply, shows that it lost its power, never because it was
+ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hil.errors import SetupError
+from hil.rig.node import (
+    EXCLUDED,
+    SILENT,
+    Life,
+    Node,
+    NodeResult,
+    PowerCut,
+    has_power,
+    hold_up_us,
+    switched_nothing,
+)
+from hil.rig.rig import Rig
+from hil.scenario import BoardAction
+from hil.upsets.upset import Upset
+
+__all__ = ["PowerCuts"]
+
+_ASK_EVERY_US: Final = 100_000
+
+
+@dataclass(slots=True)
+class _Cut:
+    """The power of a node was cut: when, and the life of its agent that should have ended."""
+
+    upset: Upset
+    at_us: int
+    life: Life
+
+
+class PowerCuts:
+    """The power cuts of one run on one rig. `note` takes what the record shall say of them.
+
+    `returning`: (frame, node) of boards that get their power back."""
+
+    def __init__(self, rig: Rig, note: Callable[[str], None]) -> None:
+        self._rig = rig
+        self._note = note
+        self._by_name = {node.name: node for node in rig.nodes}
+        self._cuts: dict[str, _Cut] = {}
+        self.returning: list[tuple[int, str]] = []
+
+    def cut(self, node: Node, upset: Upset) -> None:
+        """Cut the power of a node. A software board is known to be dead. Any other board has to
+        report it itself: its link stays open, it is asked as before, and the upset is not injected
+        until it is known that the board lost its power (see `collect`)."""
+        plan = upset.plan
+        if not node.powered:
+            upset.refuse("the board has no power")
+            return
+        cut = _Cut(upset, self._rig.clock.now_us(), node.life)
+        try:
+            node.board.power_off()
+        except SetupError as error:
+            upset.refuse(error.message)
+            return
+        node.power_cuts.add(PowerCut.UPSET)
+        self._cuts[node.name] = cut
+        if has_power(node.board) is False:
+            node.link.detach("no power")
+            upset.confirm()
+        if plan.returns_after_frames is not None:
+            self.returning.append((plan.frame + plan.returns_after_frames, node.name))
+
+    def collect(self, node: Node, upset: Upset, result: NodeResult) -> None:
+        """Take what the board shows after its power was cut:
+
+        another boot id, or an uptime that was reset    it lost its power: injected
+        nothing for as long as makes a board silent     injected, unless its supply measures power
+        an answer of the same agent, after the time
+        for which capacitors can keep it running        the supply switched nothing: failed
+        """
+        cut = self._cuts[node.name]
+        if result.rebooted or not cut.life.went_on(node.life):
+            upset.confirm()
+        elif result.status == SILENT:
+            if not result.late:
+                self._judge_silence(node, upset, result.reason)
+        elif result.status != EXCLUDED and self._rig.clock.now_us() >= self._dark_at_us(node, cut):
+            # Its answer to a step does not contain its boot id: only a HELLO does.
+            if self._rig.greeting(node, self._rig.timing.lost_after_us):
+                self._compare(node, upset, cut)
+
+    def close(self, uncollected: Iterable[Upset]) -> None:
+        """The run ends: ask the boards whose power was cut, and of which nothing is known yet."""
+        for upset in uncollected:
+            if upset.plan.kind is not BoardAction.POWER_LOSS:
+                continue
+            node = self._by_name[upset.plan.node]
+            cut, patience_us = self._cuts[node.name], self._rig.timing.lost_after_us
+            while self._rig.clock.now_us() < self._dark_at_us(node, cut):
+                self._rig.clock.sleep_us(_ASK_EVERY_US)
+            if self._rig.greeting(node, patience_us):
+                self._compare(node, upset, cut)
+            else:
+                self._judge_silence(node, upset, node.link.silence)
+
+    def on_reconnected(self, node: Node) -> Upset | None:
+        """A board that was looked for answers. Return the upset whose verification this takes
+        back: one that was injected as its board fell silent, but the same agent speaks again."""
+        cut = self._cuts.pop(node.name, None)
+        if cut is None or not cut.life.went_on(node.life):
+            return None
+        self._cuts[node.name] = cut
+        self._switched_nothing(node, cut.upset)
+        return cut.upset
+
+    def take_due(self, frame: int) -> list[str]:
+        """Return the nodes whose power comes back before `frame`; from now on no upset keeps it
+        off."""
+        due = [name for at, name in self.returning if at <= frame]
+        self.returning = [(at, name) for at, name in self.returning if at > frame]
+        for name in due:
+            self._by_name[name].power_cuts.discard(PowerCut.UPSET)
+        return due
+
+    def end(self, name: str) -> None:
+        """No upset keeps the power of a node off any more, whatever was planned."""
+        self.returning = [(at, other) for at, other in self.returning if other != name]
+        self._by_name[name].power_cuts.discard(PowerCut.UPSET)
+
+    def _dark_at_us(self, node: Node, cut: _Cut) -> int:
+        return cut.at_us + hold_up_us(node.board)
+
+    def _compare(self, node: Node, upset: Upset, cut: _Cut) -> None:
+        """The board has just reported its boot id."""
+        if cut.life.went_on(node.life):
+            self._switched_nothing(node, upset)
+        else:
+            upset.confirm()
+
+    def _judge_silence(self, node: Node, upset: Upset, why: str) -> None:
+        if self._is_fed(node):
+            upset.fail(f"{why}, but its supply still gives power")
+        else:
+            upset.confirm(why)
+
+    def _is_fed(self, node: Node) -> bool:
+        power = getattr(node.board, "power", None)
+        try:
+            return power is not None and power.gives_power() is True
+        except SetupError:
+            return False
+
+    def _switched_nothing(self, node: Node, upset: Upset) -> None:
+        upset.fail(switched_nothing(node))
+        del self._cuts[node.name]
+        self.end(node.name)
+        self._note(switched_nothing(node))
