@@ -17,7 +17,8 @@ from hil.board_types.profile import BoardProfile
 from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
-from hil.plant.orbit import Elements, Orbit, Track
+from hil.plant.elements import Elements
+from hil.plant.orbit import Orbit, Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile

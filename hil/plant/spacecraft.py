@@ -14,7 +14,7 @@ from typing import Final
 
 from hil.board_types.profile import BoardProfile
 from hil.plant.earth import EARTH_RADIUS_KM
-from hil.plant.orbit import MU_KM3_S2
+from hil.plant.elements import MU_KM3_S2
 from hil.plant.power import board_parts
 from hil.plant.solar_array import smad_array_power_w
 from hil.plant.thermal import NOMINAL, SIGMA_W_PER_M2_K4, earth_view_factor

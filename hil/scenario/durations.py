@@ -1,4 +1,4 @@
-"""Durations ("90s", "1h30m") and paces ("realtime", "60x") as people write them.
+"""Durations ("90s", "1h30m"), their frames, and paces ("realtime", "60x") as people write them.
 
 Integers in microseconds inside, because simulated time is compared and replayed.
 """
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from hil.scenario.numerals import rewritten
 
-__all__ = ["parse_duration_us", "parse_pace"]
+__all__ = ["frame_count_of", "frame_us_of", "parse_duration_us", "parse_pace"]
 
 _UNITS_US = {
     "us": 1,
@@ -85,6 +85,25 @@ def parse_pace(text: str) -> float | None:
     if not factor > 0:
         raise ValueError(f"{_shown(text)} would never advance; expected a factor above 0, like 60x")
     return factor
+
+
+def frame_us_of(frame_ms: float) -> int:
+    """`frame_ms` in microseconds. Raises ValueError if that is no whole number."""
+    exact = Decimal(repr(frame_ms)) * 1000
+    if exact != int(exact):
+        raise ValueError(
+            f"{frame_ms!r} ms is no whole number of microseconds; expected 0.001 steps"
+        )
+    return int(exact)
+
+
+def frame_count_of(frames: int | None, duration: str | None, frame_ms: float) -> int:
+    """The length of a run in frames. Raises ValueError if a part is not valid."""
+    if frames is not None:
+        return frames
+    if duration is None:
+        raise ValueError("neither frames nor duration is given")
+    return parse_duration_us(duration) // frame_us_of(frame_ms)
 
 
 def _shown(text: str) -> str:

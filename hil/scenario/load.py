@@ -18,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 from hil import assets
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import overrides as override
-from hil.scenario.model import SCHEMA_VERSION, Scenario, length_findings, upset_findings
+from hil.scenario.consistency import length_findings, upset_findings
+from hil.scenario.model import SCHEMA_VERSION, Scenario
 from hil.scenario.overrides import Overrides
 from hil.scenario.problems import (
     Findings,

@@ -10,8 +10,7 @@ Times have their unit in the name; simulated time is integer microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -22,7 +21,13 @@ from pydantic import (
 )
 
 from hil.scenario.alarms import AlarmsConfig
-from hil.scenario.durations import parse_duration_us, parse_pace
+from hil.scenario.consistency import (
+    length_findings,
+    plant_findings,
+    program_findings,
+    upset_findings,
+)
+from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us, parse_pace
 from hil.scenario.expect import (
     NONE,
     Expectation,
@@ -32,23 +37,19 @@ from hil.scenario.expect import (
 )
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.plant.flight import PlantConfig
-from hil.scenario.problems import Findings, did_you_mean, wrong, wrong_at
+from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.rig import ExecConfig, RigConfig
-from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
+from hil.scenario.upsets import UpsetsConfig
 from hil.scenario.words import (
     EXEC,
     FRAMES_MAX,
     I63_MAX,
-    PROCESS_TARGETS,
     WORKLOADS,
     Attempts,
-    BoardAction,
     BoardKind,
     ScenarioName,
-    UpsetTarget,
     WorkloadName,
 )
-from hil.scenario.yaml.document import KeyPath
 from hil.scenario.yaml.messages import describe
 
 __all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
@@ -285,8 +286,8 @@ class Scenario(FrozenModel):
         events = dict(enumerate(self.upsets.events))
         rates = dict(enumerate(self.upsets.rates))
         found += upset_findings(frame_count, self.frame_us, boards, events, rates)
-        found += self._plant_findings()
-        found += self._program_findings()
+        found += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
+        found += program_findings(self.workload, self.exec, self.rig.nodes, self.upsets)
         if self.upsets.allow_missed and "events.missed" in self.expect:
             found.add(
                 ("upsets", "allow_missed"),
@@ -295,73 +296,6 @@ class Scenario(FrozenModel):
             )
         wrong_at("Scenario", found)
         return self
-
-    def _program_findings(self) -> Findings:
-        """What does not fit between a program as workload and the rest."""
-        found = Findings()
-        if (self.exec is None) == (self.workload == EXEC):
-            found.add(
-                "exec",
-                "the workload `exec` needs to know which program; expected {program: NAME}"
-                if self.exec is None
-                else f"workload {self.workload} is no program",
-                "" if self.exec is None else "remove `exec:`, or write `workload: exec`",
-            )
-        if self.exec is None:
-            return found
-        for index, node in enumerate(self.rig.nodes):
-            if node.board is BoardKind.INPROC:
-                found.add(
-                    ("rig", "nodes", index, "board"),
-                    f"node {node.name} is an inproc board, which cannot run programs",
-                    "use `process`",
-                )
-        for index, event in enumerate(self.upsets.events):
-            if event.target in PROCESS_TARGETS:
-                found.add(
-                    ("upsets", "events", index, "target"),
-                    f"target {event.target} is inside the program, where nobody can hit it",
-                    "use state, input, output, cpu or link",
-                )
-        for index, rate in enumerate(self.upsets.rates):
-            for position, target in enumerate(rate.targets):
-                if target in PROCESS_TARGETS:
-                    found.add(
-                        ("upsets", "rates", index, "targets", position),
-                        f"target {target} is inside the program, where nobody can hit it",
-                        "use state, input, output or link",
-                    )
-        return found
-
-    def _plant_findings(self) -> Findings:
-        """What does not fit between the plant and the rest."""
-        found = Findings()
-        if self.plant is None:
-            for index, event in enumerate(self.upsets.events):
-                if event.action is BoardAction.LATCH_UP:
-                    found.add(
-                        ("upsets", "events", index, "action"),
-                        "a latch-up draws current from a power system, but there is no plant",
-                        "add `plant:`, or use `action: power_loss`",
-                    )
-            return found
-        inproc = [n.name for n in self.rig.nodes if n.board is BoardKind.INPROC]
-        for position, target in enumerate(self.upsets.orbit.targets):
-            if inproc and target in PROCESS_TARGETS:
-                found.add(
-                    ("upsets", "orbit", "targets", position),
-                    f"target {target} needs a worker process, but {', '.join(inproc)} "
-                    "are inproc boards",
-                    "run with --boards process, or remove it",
-                )
-        if self.plant.step_us % self.frame_us and self.frame_us % self.plant.step_us:
-            found.add(
-                ("plant", "step_s"),
-                f"{self.plant.step_s:g} s and frames of {self.frame_ms:g} ms do not fit; expected "
-                "one to be a whole multiple of the other",
-                "change one of them",
-            )
-        return found
 
 
 T = TypeVar("T")
@@ -372,146 +306,3 @@ def _as_wrong(parse: Callable[[T], object], value: T) -> None:
         parse(value)
     except ValueError as error:
         raise wrong(str(error)) from None
-
-
-def frame_us_of(frame_ms: float) -> int:
-    """`frame_ms` in microseconds. Raises ValueError if that is no whole number."""
-    exact = Decimal(repr(frame_ms)) * 1000
-    if exact != int(exact):
-        raise ValueError(
-            f"{frame_ms!r} ms is no whole number of microseconds; expected 0.001 steps"
-        )
-    return int(exact)
-
-
-def frame_count_of(frames: int | None, duration: str | None, frame_ms: float) -> int:
-    """The length of a run in frames. Raises ValueError if a part is not valid."""
-    if frames is not None:
-        return frames
-    if duration is None:
-        raise ValueError("neither frames nor duration is given")
-    return parse_duration_us(duration) // frame_us_of(frame_ms)
-
-
-# Rules between parts: also applied by the loader to the valid parts of a scenario that is not.
-
-
-def length_findings(frames: int | None, duration: str | None, frame_ms: float) -> Findings:
-    """What is wrong with the length of a run, given valid parts."""
-    found = Findings()
-    if frames is not None and duration is not None:
-        found.add("duration", "both `frames` and `duration` are given", "remove one of them")
-    elif frames is None and duration is None:
-        found.add(
-            "frames",
-            "the length of the run is missing; expected `frames` or `duration`",
-            "add for example `frames: 1000` or `duration: 10s`",
-        )
-    else:
-        count = frame_count_of(frames, duration, frame_ms)
-        if count < 1:
-            found.add("duration", f"{duration} is shorter than one frame ({frame_ms:g} ms)")
-        elif count > FRAMES_MAX:
-            found.add("duration", f"{duration} is {count} frames; at most {FRAMES_MAX} are run")
-    return found
-
-
-def upset_findings(
-    frame_count: int | None,
-    frame_us: int | None,
-    boards: Mapping[str, BoardKind | None] | None,
-    events: Mapping[int, UpsetEventConfig],
-    rates: Mapping[int, UpsetRateConfig],
-) -> Findings:
-    """What is wrong between upsets and the rest; None = not known, nothing to say.
-
-    `boards` is the kind of board of each node; events and rates go by their position in the file.
-    """
-    found = _board_ram_findings(boards or {}, events, rates)
-
-    def unknown(path: KeyPath, name: str, names: Mapping[str, object]) -> None:
-        found.add(
-            path,
-            f"there is no node `{name}`; the rig has {', '.join(names)}",
-            did_you_mean(name, names),
-        )
-
-    def unreachable(path: KeyPath, target: UpsetTarget, nodes: Sequence[str]) -> None:
-        many = len(nodes) > 1
-        found.add(
-            path,
-            f"target {target} needs a worker process, but "
-            f"{'nodes' if many else 'node'} {', '.join(nodes)} "
-            f"{'are inproc boards' if many else 'is an inproc board'}",
-            "run with --boards process, or remove it",
-        )
-
-    for index, event in events.items():
-        at = ("upsets", "events", index)
-        if frame_count is not None:
-            found += _too_late(at, event, frame_count, frame_us)
-        if boards is not None:
-            if event.node not in boards:
-                unknown((*at, "node"), event.node, boards)
-            elif boards[event.node] is BoardKind.INPROC and event.target in PROCESS_TARGETS:
-                unreachable((*at, "target"), event.target, [event.node])
-    for index, rate in rates.items() if boards is not None else ():
-        assert boards is not None
-        at = ("upsets", "rates", index)
-        for position, name in enumerate(rate.nodes or ()):
-            if name not in boards:
-                unknown((*at, "nodes", position), name, boards)
-        inproc = [name for name in rate.nodes or boards if boards.get(name) is BoardKind.INPROC]
-        for position, target in enumerate(rate.targets):
-            if inproc and target in PROCESS_TARGETS:
-                unreachable((*at, "targets", position), target, inproc)
-    return found
-
-
-def _board_ram_findings(
-    boards: Mapping[str, BoardKind | None],
-    events: Mapping[int, UpsetEventConfig],
-    rates: Mapping[int, UpsetRateConfig],
-) -> Findings:
-    """What is wrong with upsets of whole boards' memory: only emulated ones can be hit there."""
-    found = Findings()
-    hit: list[tuple[KeyPath, Sequence[str]]] = [
-        (("upsets", "events", index, "target"), [event.node])
-        for index, event in events.items()
-        if event.target is UpsetTarget.BOARD_RAM
-    ]
-    hit += [
-        (("upsets", "rates", index, "targets", position), rate.nodes or list(boards))
-        for index, rate in rates.items()
-        for position, target in enumerate(rate.targets)
-        if target is UpsetTarget.BOARD_RAM
-    ]
-    for path, nodes in hit:
-        others = [
-            n for n in nodes if (boards.get(n) or BoardKind.EMULATED) is not BoardKind.EMULATED
-        ]
-        if others:
-            many = len(others) > 1
-            found.add(
-                path,
-                "target board-ram is the whole memory of an emulated board, but "
-                f"{'nodes' if many else 'node'} {', '.join(others)} "
-                f"{'are no such boards' if many else 'is no such board'}",
-                "run with --boards emulated, or remove it",
-            )
-    return found
-
-
-def _too_late(
-    at: KeyPath, event: UpsetEventConfig, frame_count: int, frame_us: int | None
-) -> Findings:
-    """The event at `at` is behind the end of the run."""
-    found = Findings()
-    if event.frame is not None and event.frame >= frame_count:
-        found.add(
-            (*at, "frame"),
-            f"frame {event.frame} is behind the end of the run; expected 0 to {frame_count - 1}",
-        )
-    elif event.frame is None and frame_us is not None and event.frame_at(frame_us) >= frame_count:
-        found.add((*at, "at"), f"{event.at} is behind the end of the run")
-    return found

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hil.errors import ConfigError
-from hil.scenario.model import Scenario, upset_findings
+from hil.scenario.consistency import upset_findings
+from hil.scenario.model import Scenario
 from hil.scenario.problems import translate
 from hil.scenario.upsets import UpsetEventConfig
 from hil.scenario.yaml.document import Document

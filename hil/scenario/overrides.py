@@ -15,8 +15,7 @@ from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
-from hil.scenario.durations import parse_duration_us
-from hil.scenario.model import frame_count_of, frame_us_of
+from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
 from hil.scenario.rig import default_names
 from hil.scenario.words import BoardKind, Scheme
 from hil.scenario.yaml.document import Document, KeyPath

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from hil.doctor.files import check
-from hil.plant.orbit import Elements, Orbit
+from hil.plant.elements import Elements
+from hil.plant.orbit import Orbit
 from hil.plant.survey import survey
 from hil.scenario import load_scenario
 

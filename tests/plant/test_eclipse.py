@@ -11,7 +11,8 @@ import pytest
 
 from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.eclipse import illumination, visible_fraction
-from hil.plant.orbit import MU_KM3_S2, Elements, Orbit, Track
+from hil.plant.elements import MU_KM3_S2, Elements
+from hil.plant.orbit import Orbit, Track
 from hil.plant.sun import AU_KM
 from tests.plant import rays
 

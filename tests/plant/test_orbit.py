@@ -11,15 +11,9 @@ import numpy as np
 import pytest
 
 from hil.plant.eclipse import illumination
-from hil.plant.orbit import (
-    SUN_SYNCHRONOUS,
-    Elements,
-    Orbit,
-    ecef_from_teme,
-    geodetic_from_ecef,
-    gmst_rad,
-    sun_synchronous_inclination_deg,
-)
+from hil.plant.elements import SUN_SYNCHRONOUS, Elements, sun_synchronous_inclination_deg
+from hil.plant.frames import ecef_from_teme, geodetic_from_ecef, gmst_rad
+from hil.plant.orbit import Orbit
 from hil.plant.sun import AU_KM, sun_position
 from tests.plant import rays
 

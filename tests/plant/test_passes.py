@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hil.plant.orbit import SUN_SYNCHRONOUS, Elements, Orbit
+from hil.plant.elements import SUN_SYNCHRONOUS, Elements
+from hil.plant.orbit import Orbit
 from hil.plant.passes import GroundStation, Pass, elevation_deg, find_passes
 
 EPOCH = datetime(2026, 3, 20, tzinfo=timezone.utc)

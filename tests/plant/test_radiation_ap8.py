@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hil.plant.orbit import SUN_SYNCHRONOUS, Elements, Orbit, Track
+from hil.plant.elements import SUN_SYNCHRONOUS, Elements
+from hil.plant.orbit import Orbit, Track
 from hil.plant.radiation import ap8_table, bake_ap8
 from hil.plant.radiation.ap8 import ENERGIES_MEV, SolarPhase, mcilwain_l, trapped
 

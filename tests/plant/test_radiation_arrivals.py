@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hil.plant.orbit import Elements, Orbit
+from hil.plant.elements import Elements
+from hil.plant.orbit import Orbit
 from hil.plant.radiation.arrivals import Arrivals, quantised
 from hil.plant.radiation.crosssection import Plateau, Section
 from hil.plant.radiation.environment import RadiationEnvironment

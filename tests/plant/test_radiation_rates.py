@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 
-from hil.plant.orbit import SUN_SYNCHRONOUS, Elements, Orbit, Track
+from hil.plant.elements import SUN_SYNCHRONOUS, Elements
+from hil.plant.orbit import Orbit, Track
 from hil.plant.radiation.ap8 import SolarPhase
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull
 from hil.plant.radiation.environment import RadiationEnvironment
