@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 from hil.board_types.profile import BoardProfile
 from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.build import BuiltPlant
-from hil.plant.flight import BoardMoment, Moment
+from hil.plant.moment import BoardMoment, Moment
 from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.node import Node, NodeResult, PowerCut

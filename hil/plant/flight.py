@@ -8,68 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hil.board_types.profile import BoardProfile
-from hil.plant.power import PowerAccount, PowerBlock, PowerSnapshot, PowerSystem
+from hil.plant.board_speed import BoardSpeed
+from hil.plant.energy_totals import Totals
+from hil.plant.moment import LEVELS, BoardMoment, Draw, Moment
+from hil.plant.power import PowerSystem
+from hil.plant.power_block import PowerBlock, PowerSnapshot
+from hil.plant.prescribed import Prescribed
 from hil.plant.profile import Profile
 from hil.plant.sky import Sky, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
 from hil.scenario.plant.thermal import SPACE, ZERO_C_K
 
-__all__ = ["LEVELS", "BoardMoment", "Draw", "Flight", "Moment"]
+__all__ = ["Flight"]
 
 Floats = npt.NDArray[np.float64]
-
-LEVELS: Final = ("off", "suspend", "capped", "full")
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What a board does, as far as its power goes.
-
-    `on`: it has power. `activity`: share of the time that it computes. `factor`: over-current as a
-    multiple of its power, 1 if there is none. `measured_w`, `measured_c`: what it reports."""
-
-    on: bool = True
-    activity: float = 1.0
-    factor: float = 1.0
-    measured_w: float | None = None
-    measured_c: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BoardMoment:
-    """A board at one moment. `duty`: the share of its speed that level and throttle leave it;
-    `tripped`: it went off because it was too hot."""
-
-    level: str
-    duty: float
-    throttle: int
-    tripped: bool
-    power_w: float | None
-    die_c: float | None
-    upsets_per_day: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The plant at one moment; None: not modelled."""
-
-    t_us: int
-    illumination: float
-    flux_per_cm2_s: float
-    bus_v: float | None
-    array_w: float | None
-    load_w: float | None
-    battery_w: float | None
-    soc: float | None
-    stage: int | None
-    temperatures_c: Mapping[str, float]
-    boards: Mapping[str, BoardMoment]
 
 
 @dataclass(slots=True)
@@ -84,52 +41,6 @@ class _Block:
     @property
     def end(self) -> int:
         return self.first + len(self.result.soc)
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over the flight; joules, and extremes."""
-
-    throughput_j: float = 0.0
-    missing_j: float = 0.0
-    heat_throughput_j: float = 0.0
-    heat_missing_j: float = 0.0
-    min_soc: float = 1.0
-    max_die_c: float = -ZERO_C_K
-
-    def add(self, account: PowerAccount) -> None:
-        self.throughput_j += account.throughput_j
-        self.missing_j += account.residual * account.throughput_j
-        self.heat_throughput_j += account.heat.throughput_j
-        self.heat_missing_j += account.heat.residual * account.heat.throughput_j
-
-    @property
-    def residual(self) -> float:
-        """What is missing in the sums of energy, relative to the throughput."""
-        electric = abs(self.missing_j) / max(self.throughput_j, 1e-300)
-        return max(electric, abs(self.heat_missing_j) / max(self.heat_throughput_j, 1e-300))
-
-
-@dataclass(frozen=True, slots=True)
-class _Speed:
-    """The share of its speed that each level leaves a board, and each step of its throttle."""
-
-    levels: Mapping[str, float]
-    throttle: Sequence[float]
-
-    @classmethod
-    def of(cls, profile: BoardProfile) -> _Speed:
-        capped, full = (profile.power.mode(m) for m in (profile.power.capped, profile.power.full))
-        if capped.clock_cap_mhz is not None and full.clock_cap_mhz is not None:
-            share = capped.clock_cap_mhz.value / full.clock_cap_mhz.value
-        else:  # speed taken to follow the power above idle
-            above = full.full_w.value - full.idle_w.value
-            share = (capped.full_w.value - capped.idle_w.value) / above if above > 0 else 1.0
-        levels = {"off": 0.0, "suspend": 0.0, "capped": min(1.0, max(0.001, share)), "full": 1.0}
-        return cls(levels, tuple(step.value for step in profile.thermal.throttle_steps))
-
-    def share(self, level: str, throttle: int) -> float:
-        return self.levels[level] * max(0.001, self.throttle[throttle - 1] if throttle else 1.0)
 
 
 class Flight:
@@ -150,8 +61,8 @@ class Flight:
         self.totals = Totals()
         self._boards = tuple(boards)
         self._system = system
-        self._given = _Given(profile, boards, step_us)
-        self._speed = {b.name: _Speed.of(b.profile) for b in boards}
+        self._prescribed = Prescribed(profile, boards, step_us)
+        self._speed = {b.name: BoardSpeed.of(b.profile) for b in boards}
         self._draws = {b.name: Draw(activity=activity) for b in boards}
         self._done = 0  # steps before the present moment
         self._block: _Block | None = None
@@ -193,7 +104,7 @@ class Flight:
         was computed ahead ends."""
         if self._system is None:
             return min(
-                before_us, (self._done + self._given.constant_from(self._done)) * self.step_us
+                before_us, (self._done + self._prescribed.constant_from(self._done)) * self.step_us
             )
         block = self._ahead()
         at = self._done - block.first
@@ -238,8 +149,8 @@ class Flight:
         if self._block is None:
             sky = self.sky.block_of(self._done)
             start = self._done - sky.first
-            count = min(len(sky) - start, self._given.constant_from(self._done))
-            for node, value_c in self._given.temperatures_c(self._done):
+            count = min(len(sky) - start, self._prescribed.constant_from(self._done))
+            for node, value_c in self._prescribed.temperatures_c(self._done):
                 self._system.set_temperature_c(node, value_c)
             inputs = self._inputs(sky)
             before = self._system.snapshot()
@@ -250,7 +161,7 @@ class Flight:
     def _inputs(self, sky: SkyBlock) -> dict[str, Any]:
         assert self._system is not None
         activity = np.ones(len(self._loads))
-        given = self._given.levels(self._done)
+        given = self._prescribed.levels(self._done)
         command: dict[str, str] = {}
         for board in self._boards:
             draw = self._draws[board.name]
@@ -329,11 +240,11 @@ class Flight:
         moment = (
             self._unpowered(moment, rates) if self._system is None else self._powered(moment, rates)
         )
-        return self._given.shown(moment, self._done)
+        return self._prescribed.shown(moment, self._done)
 
     def _unpowered(self, moment: Moment, rates: Mapping[str, Mapping[str, float]]) -> Moment:
-        levels = self._given.levels(self._done)
-        temperatures = dict(self._given.temperatures_c(self._done))
+        levels = self._prescribed.levels(self._done)
+        temperatures = dict(self._prescribed.temperatures_c(self._done))
         boards = {}
         for board in self._boards:
             level = levels.get(board.name, "full") if self._draws[board.name].on else "off"
@@ -425,94 +336,3 @@ class Flight:
                 PowerSnapshot(bytes.fromhex(memory["state"]), tuple(memory["temperature_k"]))
             )
         self.moment = self._moment()
-
-
-class _Given:
-    """What a profile says instead of the models, by step."""
-
-    def __init__(
-        self, profile: Profile | None, boards: Sequence[PlacedBoard], step_us: int
-    ) -> None:
-        self._profile = profile
-        self._step_s = step_us / 1e6
-        self._boards = boards
-        names = () if profile is None else profile.names
-        self._level = {} if profile is None else profile.family("level")
-        self._temperature = {} if profile is None else profile.family("temperature_c")
-        self._bus = "bus_w" in names
-        self._scalars = [n for n in _SHOWN if n in names]
-        self._ladder = _ladder(boards)
-
-    def constant_from(self, step: int) -> int:
-        """For how many steps from `step` on nothing that boards are told or set to changes."""
-        if self._profile is None or not (self._level or self._bus or self._temperature):
-            return _FAR
-        if self._temperature:
-            return 1
-        now, count = self.levels(step), 1
-        while count < _LOOK_AHEAD and self.levels(step + count) == now:
-            count += 1
-        return count
-
-    def levels(self, step: int) -> dict[str, str]:
-        """The level of every board that has one from the profile."""
-        if self._profile is None or not (self._level or self._bus):
-            return {}
-        at = np.array([step * self._step_s])
-        out: dict[str, str] = {}
-        if self._bus:
-            out = _fitting(self._ladder, float(self._profile.at("bus_w", at)[0]))
-        for name, column in self._level.items():
-            out[name] = LEVELS[int(self._profile.at(column, at)[0])]
-        return out
-
-    def temperatures_c(self, step: int) -> list[tuple[str, float]]:
-        """Thermal nodes whose temperature the profile gives."""
-        if self._profile is None:
-            return []
-        at = np.array([step * self._step_s])
-        return [
-            (node, float(self._profile.at(column, at)[0]))
-            for node, column in self._temperature.items()
-        ]
-
-    def shown(self, moment: Moment, step: int) -> Moment:
-        """The moment with what the profile says of bus and battery."""
-        if self._profile is None or not self._scalars:
-            return moment
-        at = np.array([step * self._step_s])
-        given: dict[str, Any] = {n: float(self._profile.at(n, at)[0]) for n in self._scalars}
-        if "stage" in given:
-            given["stage"] = int(given["stage"])
-        return replace(moment, **given)
-
-
-_FAR: Final = 1 << 40
-_LOOK_AHEAD: Final = 600
-_SHOWN: Final = ("bus_v", "array_w", "load_w", "battery_w", "soc", "stage")
-
-
-def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]:
-    """Levels of all boards and what they draw together: all full first, then less and less; the
-    least important goes down first, and all the way."""
-    level = {b.name: "full" for b in boards}
-    out = [(dict(level), _watts(boards, level))]
-    for board in sorted(boards, key=lambda b: -b.priority):
-        for lower in ("capped", "off"):
-            level[board.name] = lower
-            out.append((dict(level), _watts(boards, level)))
-    return out
-
-
-def _watts(boards: Sequence[PlacedBoard], level: Mapping[str, str]) -> float:
-    total = 0.0
-    for board in boards:
-        power = board.profile.power
-        mode = {"capped": power.capped, "full": power.full}.get(level[board.name])
-        total += power.off_w.value if mode is None else power.mode(mode).full_w.value
-    return total
-
-
-def _fitting(ladder: Sequence[tuple[dict[str, str], float]], bus_w: float) -> dict[str, str]:
-    """The levels that the bus can feed; the last ones if it cannot even feed these."""
-    return dict(next((level for level, watts in ladder if watts <= bus_w), ladder[-1][0]))

@@ -9,202 +9,25 @@ shedding ladder: see hil.scenario.plant.power.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hil._kernel import ffi, lib
-from hil.board_types.profile import BoardProfile
 from hil.errors import UsageError
 from hil.kernel import check
 from hil.plant.battery import build_battery
+from hil.plant.power_block import PowerBlock, PowerSnapshot, PowerState, account_of, trace_of
 from hil.plant.solar_array import fill_array, reference_power_w
-from hil.plant.thermal import (
-    ZERO_C_K,
-    HeatAccount,
-    ThermalNetwork,
-    heat_account,
-    pointer,
-)
-from hil.scenario.plant.power import BusModel, LevelModel, LoadModel, PowerModel, ShedOrder
-from hil.scenario.plant.thermal import Conductor, ThermalNode
+from hil.plant.thermal import ZERO_C_K, ThermalNetwork, pointer
+from hil.scenario.plant.power import LoadModel, PowerModel
 from hil.scenario.problems import did_you_mean
 
-__all__ = [
-    "BROWNED_OUT",
-    "BoardParts",
-    "BusModel",
-    "LevelModel",
-    "LoadModel",
-    "PowerAccount",
-    "PowerBlock",
-    "PowerModel",
-    "PowerSnapshot",
-    "PowerState",
-    "PowerSystem",
-    "ShedOrder",
-    "board_parts",
-]
+__all__ = ["PowerSystem"]
 
 Array = npt.NDArray[np.float64]
-Bytes = npt.NDArray[np.uint8]
-
-BROWNED_OUT: Final = 255
-"""The stage of a bus that has broken down."""
-
-
-# From a board profile -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BoardParts:
-    """What a board adds to a satellite: a load, its two thermal nodes, and their conductors."""
-
-    load: LoadModel
-    nodes: tuple[ThermalNode, ThermalNode]
-    conductors: tuple[Conductor, Conductor]
-
-
-def board_parts(
-    profile: BoardProfile,
-    name: str,
-    *,
-    mount: str,
-    priority: int,
-    keep: str = "off",
-    start_c: float = 20.0,
-) -> BoardParts:
-    """The board `name` of a kind, bolted to the thermal node `mount`.
-
-    Its nodes are `NAME.junction` and `NAME.board`, its levels off, suspend (if it can), capped and
-    full.
-    """
-    heat, power = profile.thermal, profile.power
-    junction, board = f"{name}.junction", f"{name}.board"
-    levels = [LevelModel(name="off", idle_w=power.off_w.value, busy_w=power.off_w.value)]
-    if power.suspend_w is not None:
-        watts = max(power.suspend_w.value, power.off_w.value)
-        levels.append(LevelModel(name="suspend", idle_w=watts, busy_w=watts))
-    for level, mode in (("capped", power.capped), ("full", power.full)):
-        chosen = power.mode(mode)
-        levels.append(
-            LevelModel(name=level, idle_w=chosen.idle_w.value, busy_w=chosen.full_w.value)
-        )
-    return BoardParts(
-        LoadModel(
-            name=name,
-            priority=priority,
-            levels=tuple(levels),
-            keep=keep,
-            node=junction,
-            rest_node=board,
-            node_share=heat.junction_share.value,
-            throttle_c=heat.throttle_c.value,
-            throttle_clear_c=heat.throttle_clear_c.value,
-            throttle_steps=tuple(step.value for step in heat.throttle_steps),
-            throttle_poll_s=heat.throttle_poll_s.value,
-            shutdown_c=heat.shutdown_c.value,
-        ),
-        (
-            ThermalNode(
-                name=junction, capacity_j_per_k=heat.junction_j_per_k.value, start_c=start_c
-            ),
-            ThermalNode(name=board, capacity_j_per_k=heat.board_j_per_k.value, start_c=start_c),
-        ),
-        (
-            Conductor(between=(junction, board), w_per_k=1 / heat.junction_to_board_k_per_w.value),
-            Conductor(between=(board, mount), w_per_k=1 / heat.board_to_mount_k_per_w.value),
-        ),
-    )
-
-
-# What comes out -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PowerAccount:
-    """Where energy went during a block, in joules.
-
-    `array_j` = `transfer_loss_j` + `converter_loss_j` + `load_j` + `battery_loss_j` + `stored_j`.
-    `available_j` is what the arrays could have given. `heat` is the account of the network: its
-    loads are all of the above that became heat, less `array_j`, and what came from outside.
-    """
-
-    available_j: float
-    array_j: float
-    transfer_loss_j: float
-    converter_loss_j: float
-    load_j: float
-    battery_loss_j: float
-    stored_j: float
-    heat: HeatAccount
-
-    @property
-    def throughput_j(self) -> float:
-        """The energy that passed: the larger of what was drawn and what was used."""
-        return max(self.array_j, self.load_j, abs(self.stored_j), 1e-300)
-
-    @property
-    def residual(self) -> float:
-        """What is missing in the electrical sum, relative to the throughput."""
-        used = self.transfer_loss_j + self.converter_loss_j + self.load_j + self.battery_loss_j
-        return (self.array_j - used - self.stored_j) / self.throughput_j
-
-
-@dataclass(frozen=True, slots=True)
-class PowerState:
-    """A power system at one moment. `stage` is the number of rungs applied; `level`, `throttle`
-    and `tripped` have an entry for each load."""
-
-    soc: float
-    bus_v: float
-    battery_a: float
-    stage: int
-    browned_out: bool
-    charged: bool
-    tripped: tuple[bool, ...]
-    throttle: tuple[int, ...]
-    brownouts: int
-    sheds: int
-    restores: int
-    trips: int
-
-
-@dataclass(frozen=True)
-class PowerBlock:
-    """What came of a block of steps; all arrays are read-only, a row for every `every`-th step.
-
-    (N,): `soc`, `bus_v`, `battery_a` (charging is positive), `array_w` (drawn), `available_w`,
-    `load_w`, `stage` (rungs applied, or BROWNED_OUT). (N, loads): `board_w`, `level`, `throttle`.
-    (N, nodes): `temperature_k`.
-    """
-
-    account: PowerAccount
-    soc: Array = field(repr=False)
-    bus_v: Array = field(repr=False)
-    battery_a: Array = field(repr=False)
-    array_w: Array = field(repr=False)
-    available_w: Array = field(repr=False)
-    load_w: Array = field(repr=False)
-    stage: Bytes = field(repr=False)
-    board_w: Array = field(repr=False)
-    level: Bytes = field(repr=False)
-    throttle: Bytes = field(repr=False)
-    temperature_k: Array = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PowerSnapshot:
-    """All that a PowerSystem remembers, to go on from later with the same model."""
-
-    state: bytes
-    temperature_k: tuple[float, ...]
-
-
-# The system ---------------------------------------------------------------------------------------
 
 
 class PowerSystem:
@@ -401,7 +224,7 @@ class PowerSystem:
         block.array_W = ffi.NULL if light is None else pointer(light)
         block.activity = ffi.NULL if active is None else pointer(active)
         block.level = pointer(level, "uint8_t *")
-        trace, columns = _trace(steps // every, every, loads, nodes)
+        trace, columns = trace_of(steps // every, every, loads, nodes)
         account, fault = ffi.new("hil_power_account_t *"), ffi.new("hil_thermal_fault_t *")
         status = lib.power_run(
             self._system, block, self._state, pointer(self._temperature), trace, account, fault
@@ -414,7 +237,7 @@ class PowerSystem:
         self.network.check_step(status, "power_run", dt_s, fault)
         for column in columns.values():
             column.flags.writeable = False
-        return PowerBlock(_account(account), **columns)
+        return PowerBlock(account_of(account), **columns)
 
 
 def _rows(values: Array | None, steps: int, width: int, what: str) -> Array | None:
@@ -425,50 +248,3 @@ def _rows(values: Array | None, steps: int, width: int, what: str) -> Array | No
             f"`{what}` has the shape {values.shape}; expected {(steps, width)} or {(width,)}"
         )
     return np.ascontiguousarray(np.broadcast_to(values, (steps, width)), dtype=np.float64)
-
-
-_COLUMNS: Final = {
-    "soc": "soc",
-    "bus_v": "bus_V",
-    "battery_a": "battery_A",
-    "array_w": "array_W",
-    "available_w": "available_W",
-    "load_w": "load_W",
-    "stage": "stage",
-    "board_w": "board_W",
-    "level": "level",
-    "throttle": "throttle",
-    "temperature_k": "T_K",
-}
-
-
-def _trace(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str, Any]]:
-    """The kernel's trace, and the arrays that it fills."""
-    shapes: dict[str, Iterable[int]] = {
-        "board_w": (rows, loads),
-        "level": (rows, loads),
-        "throttle": (rows, loads),
-        "temperature_k": (rows, nodes),
-    }
-    trace = ffi.new("hil_power_trace_t *")
-    trace.every = every
-    columns: dict[str, Any] = {}
-    for name, field_name in _COLUMNS.items():
-        small = name in ("stage", "level", "throttle")
-        kind: type[np.uint8 | np.float64] = np.uint8 if small else np.float64
-        columns[name] = np.zeros(tuple(shapes.get(name, (rows,))), dtype=kind)
-        setattr(trace, field_name, pointer(columns[name], "uint8_t *" if small else "double *"))
-    return trace, columns
-
-
-def _account(raw: Any) -> PowerAccount:
-    return PowerAccount(
-        float(raw.available_J),
-        float(raw.array_J),
-        float(raw.transfer_loss_J),
-        float(raw.converter_loss_J),
-        float(raw.load_J),
-        float(raw.battery_loss_J),
-        float(raw.stored_J),
-        heat_account(raw.heat),
-    )

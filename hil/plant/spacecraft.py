@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.board_types.profile import BoardProfile
+from hil.plant.board_parts import board_parts
 from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.elements import MU_KM3_S2
-from hil.plant.power import board_parts
 from hil.plant.solar_array import smad_array_power_w
 from hil.plant.thermal import NOMINAL, SIGMA_W_PER_M2_K4, earth_view_factor
 from hil.scenario.plant.battery import BatteryModel
@@ -168,11 +168,7 @@ def _network(
     altitude_km: float,
     boards: int,
 ) -> ThermalModel:
-    kelvin = sizing.radiator_c + ZERO_C_K
-    view = earth_view_factor(altitude_km, 0.0)
-    earth_w = view * (_EMISSIVITY * NOMINAL.earth_ir_w_per_m2 + _ALPHA * 0.5 * 0.3 * 1361.0)
-    net_w_per_m2 = max(50.0, _EMISSIVITY * SIGMA_W_PER_M2_K4 * kelvin**4 - earth_w)
-    radiator_m2 = sizing.radiator_margin * load_w / net_w_per_m2
+    radiator_m2 = _radiator_m2(sizing, load_w, altitude_km)
     link = load_w / 3.0  # 3 K from the structure to its radiator at full load
     start = sizing.start_c
     nodes = [
@@ -186,33 +182,9 @@ def _network(
         Conductor(between=("battery", "structure"), w_per_k=0.5 + 0.02 * load_w),
         Conductor(between=("panels", "structure"), w_per_k=0.05),
     ]
-    cells = [
-        Surface(
-            name=f"panels.{side}",
-            node="panels",
-            area_m2=array_m2,
-            emissivity=emissivity,
-            absorptivity=alpha,
-            pointing=pointing,
-        )
-        for side, emissivity, alpha, pointing in (
-            ("front", 0.80, 0.88, Pointing.SUN),  # GaAs cell 0.88/0.80 [S]
-            ("back", 0.85, 0.30, Pointing.ANTI_SUN),
-        )
-    ]
+    cells = _panel_faces(array_m2)
     if sizing.radiator == "deployable":
-        panel = RadiatorPanel(
-            name="radiator",
-            attached_to="structure",
-            w_per_k=link,
-            area_m2=radiator_m2 / 2.0,
-            capacity_j_per_k=max(100.0, 4.0 * 900.0 * radiator_m2 / 2.0),
-            emissivity=_EMISSIVITY,
-            absorptivity=_ALPHA,
-            absorptivity_eol=_ALPHA_EOL,
-            pointing=Pointing.SHADE,
-            start_c=start,
-        )
+        panel = _deployable_radiator(radiator_m2, link, start)
         return ThermalModel(
             nodes=tuple(nodes), conductors=tuple(conductors), surfaces=tuple(cells), panels=(panel,)
         )
@@ -232,6 +204,50 @@ def _network(
         pointing=Pointing.SHADE,
     )
     return ThermalModel(nodes=tuple(nodes), conductors=tuple(conductors), surfaces=(*cells, face))
+
+
+def _radiator_m2(sizing: Sizing, load_w: float, altitude_km: float) -> float:
+    """Return the area [m2] of a white radiator that rejects `load_w` at the chosen temperature,
+    less what it absorbs of infrared and albedo (0.3, half of the orbit) from the Earth."""
+    kelvin = sizing.radiator_c + ZERO_C_K
+    view = earth_view_factor(altitude_km, 0.0)
+    earth_w = view * (_EMISSIVITY * NOMINAL.earth_ir_w_per_m2 + _ALPHA * 0.5 * 0.3 * 1361.0)
+    net_w_per_m2 = max(50.0, _EMISSIVITY * SIGMA_W_PER_M2_K4 * kelvin**4 - earth_w)
+    return sizing.radiator_margin * load_w / net_w_per_m2
+
+
+def _panel_faces(array_m2: float) -> list[Surface]:
+    """Return front and back of the solar panels."""
+    return [
+        Surface(
+            name=f"panels.{side}",
+            node="panels",
+            area_m2=array_m2,
+            emissivity=emissivity,
+            absorptivity=alpha,
+            pointing=pointing,
+        )
+        for side, emissivity, alpha, pointing in (
+            ("front", 0.80, 0.88, Pointing.SUN),  # GaAs cell 0.88/0.80 [S]
+            ("back", 0.85, 0.30, Pointing.ANTI_SUN),
+        )
+    ]
+
+
+def _deployable_radiator(radiator_m2: float, link_w_per_k: float, start_c: float) -> RadiatorPanel:
+    """Return a panel that radiates from both sides: half of the area each."""
+    return RadiatorPanel(
+        name="radiator",
+        attached_to="structure",
+        w_per_k=link_w_per_k,
+        area_m2=radiator_m2 / 2.0,
+        capacity_j_per_k=max(100.0, 4.0 * 900.0 * radiator_m2 / 2.0),
+        emissivity=_EMISSIVITY,
+        absorptivity=_ALPHA,
+        absorptivity_eol=_ALPHA_EOL,
+        pointing=Pointing.SHADE,
+        start_c=start_c,
+    )
 
 
 def describe(built: BuiltSpacecraft) -> Mapping[str, float]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hil.errors import UsageError
 from hil.plant.build import BuiltPlant, build_plant
-from hil.plant.flight import LEVELS, Moment
+from hil.plant.moment import LEVELS, Moment
 from hil.plant.sky import SAA_FLUX, SkyBlock
 from hil.plant.spacecraft import describe
 from hil.scenario import Scenario

@@ -17,7 +17,7 @@ from hil.board_types.channels import Channel
 from hil.board_types.cited import Grade, Note, Number
 from hil.board_types.profile import BoardProfile, Sensor, numbers_of
 from hil.errors import ConfigError, UsageError
-from hil.plant.power import board_parts
+from hil.plant.board_parts import board_parts
 from hil.plant.sections import curve_of
 
 NAMES = (

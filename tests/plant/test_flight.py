@@ -18,7 +18,7 @@ from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.earth import EARTH_RADIUS_KM
-from hil.plant.flight import Draw
+from hil.plant.moment import Draw
 from hil.plant.profile import Profile, read_profile, write_profile
 from hil.plant.sections import sections_of
 from hil.plant.survey import survey

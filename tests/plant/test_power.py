@@ -14,17 +14,9 @@ from pydantic import ValidationError
 from hil.board_types.catalogue import load_board_profile
 from hil.errors import UsageError
 from hil.plant.battery import BatteryModel
-from hil.plant.power import (
-    BROWNED_OUT,
-    BusModel,
-    LevelModel,
-    LoadModel,
-    PowerBlock,
-    PowerModel,
-    PowerSystem,
-    ShedOrder,
-    board_parts,
-)
+from hil.plant.board_parts import board_parts
+from hil.plant.power import PowerSystem
+from hil.plant.power_block import BROWNED_OUT, PowerBlock
 from hil.plant.solar_array import (
     SolarArrayModel,
     power_w,
@@ -39,6 +31,7 @@ from hil.plant.thermal import (
     ThermalNetwork,
     earth_view_factor,
 )
+from hil.scenario.plant.power import BusModel, LevelModel, LoadModel, PowerModel, ShedOrder
 
 Array = npt.NDArray[np.float64]
 ORBIT_S, ECLIPSE_S = 5578.22, 2161.7  # cases O1 and O4: 420 km, beta 0

@@ -1,0 +1,32 @@
+"""How fast a board computes at each power level and throttle step, from its board profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hil.board_types.profile import BoardProfile
+
+__all__ = ["BoardSpeed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSpeed:
+    """The share of its speed that each level leaves a board, and each step of its throttle."""
+
+    levels: Mapping[str, float]
+    throttle: Sequence[float]
+
+    @classmethod
+    def of(cls, profile: BoardProfile) -> BoardSpeed:
+        capped, full = (profile.power.mode(m) for m in (profile.power.capped, profile.power.full))
+        if capped.clock_cap_mhz is not None and full.clock_cap_mhz is not None:
+            share = capped.clock_cap_mhz.value / full.clock_cap_mhz.value
+        else:  # speed taken to follow the power above idle
+            above = full.full_w.value - full.idle_w.value
+            share = (capped.full_w.value - capped.idle_w.value) / above if above > 0 else 1.0
+        levels = {"off": 0.0, "suspend": 0.0, "capped": min(1.0, max(0.001, share)), "full": 1.0}
+        return cls(levels, tuple(step.value for step in profile.thermal.throttle_steps))
+
+    def share(self, level: str, throttle: int) -> float:
+        return self.levels[level] * max(0.001, self.throttle[throttle - 1] if throttle else 1.0)

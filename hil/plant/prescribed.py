@@ -1,0 +1,109 @@
+"""What a flight profile prescribes in place of the models, by step.
+
+A profile may prescribe the levels of boards, the power of the bus, temperatures, and what is shown
+of bus and battery (`hil.plant.profile`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from hil.plant.moment import LEVELS, Moment
+from hil.plant.profile import Profile
+from hil.plant.spacecraft import PlacedBoard
+
+__all__ = ["Prescribed"]
+
+_FAR: Final = 1 << 40
+_LOOK_AHEAD: Final = 600
+_SHOWN: Final = ("bus_v", "array_w", "load_w", "battery_w", "soc", "stage")
+
+
+class Prescribed:
+    """What a profile says instead of the models, by step."""
+
+    def __init__(
+        self, profile: Profile | None, boards: Sequence[PlacedBoard], step_us: int
+    ) -> None:
+        self._profile = profile
+        self._step_s = step_us / 1e6
+        self._boards = boards
+        names = () if profile is None else profile.names
+        self._level = {} if profile is None else profile.family("level")
+        self._temperature = {} if profile is None else profile.family("temperature_c")
+        self._bus = "bus_w" in names
+        self._scalars = [n for n in _SHOWN if n in names]
+        self._ladder = _ladder(boards)
+
+    def constant_from(self, step: int) -> int:
+        """For how many steps from `step` on nothing that boards are told or set to changes."""
+        if self._profile is None or not (self._level or self._bus or self._temperature):
+            return _FAR
+        if self._temperature:
+            return 1
+        now, count = self.levels(step), 1
+        while count < _LOOK_AHEAD and self.levels(step + count) == now:
+            count += 1
+        return count
+
+    def levels(self, step: int) -> dict[str, str]:
+        """The level of every board that has one from the profile."""
+        if self._profile is None or not (self._level or self._bus):
+            return {}
+        at = np.array([step * self._step_s])
+        out: dict[str, str] = {}
+        if self._bus:
+            out = _fitting(self._ladder, float(self._profile.at("bus_w", at)[0]))
+        for name, column in self._level.items():
+            out[name] = LEVELS[int(self._profile.at(column, at)[0])]
+        return out
+
+    def temperatures_c(self, step: int) -> list[tuple[str, float]]:
+        """Thermal nodes whose temperature the profile gives."""
+        if self._profile is None:
+            return []
+        at = np.array([step * self._step_s])
+        return [
+            (node, float(self._profile.at(column, at)[0]))
+            for node, column in self._temperature.items()
+        ]
+
+    def shown(self, moment: Moment, step: int) -> Moment:
+        """The moment with what the profile says of bus and battery."""
+        if self._profile is None or not self._scalars:
+            return moment
+        at = np.array([step * self._step_s])
+        given: dict[str, Any] = {n: float(self._profile.at(n, at)[0]) for n in self._scalars}
+        if "stage" in given:
+            given["stage"] = int(given["stage"])
+        return replace(moment, **given)
+
+
+def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]:
+    """Levels of all boards and what they draw together: all full first, then less and less; the
+    least important goes down first, and all the way."""
+    level = {b.name: "full" for b in boards}
+    out = [(dict(level), _watts(boards, level))]
+    for board in sorted(boards, key=lambda b: -b.priority):
+        for lower in ("capped", "off"):
+            level[board.name] = lower
+            out.append((dict(level), _watts(boards, level)))
+    return out
+
+
+def _watts(boards: Sequence[PlacedBoard], level: Mapping[str, str]) -> float:
+    total = 0.0
+    for board in boards:
+        power = board.profile.power
+        mode = {"capped": power.capped, "full": power.full}.get(level[board.name])
+        total += power.off_w.value if mode is None else power.mode(mode).full_w.value
+    return total
+
+
+def _fitting(ladder: Sequence[tuple[dict[str, str], float]], bus_w: float) -> dict[str, str]:
+    """The levels that the bus can feed; the last ones if it cannot even feed these."""
+    return dict(next((level for level, watts in ladder if watts <= bus_w), ladder[-1][0]))
