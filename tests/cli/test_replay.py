@@ -355,7 +355,7 @@ def test_a_wrong_range_exits_2(hil: Hil, run: Path, text: str) -> None:
 def test_the_summary_can_be_shown_again(hil: Hil, run: Path) -> None:
     done = hil("replay", run, "--summary")
     assert done.code == 0
-    assert "Upsets: what they hit" in done.out
+    assert "Injected faults by target" in done.out
     assert "run digest" in done.out
 
 

@@ -1,0 +1,57 @@
+"""What identifies a run (calibration, seed, digest, folder), and commands to try next."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hil.views.style import DIM, HEAD, WARN, duration
+from hil.views.summary.layout import grid, unbroken
+from hil.views.summary.recorded_run import RecordedRun
+
+__all__ = ["identity", "next_steps"]
+
+
+def identity(run: RecordedRun) -> RenderableType:
+    """Return the calibration, seed, digest and folder of the run."""
+    table = grid()
+    table.add_column(style=DIM, no_wrap=True)
+    table.add_column(overflow="fold")
+    c = run.reader.meta_json("calibration")
+    if c:
+        table.add_row(
+            "calibration",
+            f"a step takes {duration(c['cpu_us_median'])} of CPU time (worst "
+            f"{duration(c['cpu_us_worst'])} in {c['frames']} frames);\n"
+            f"it counts as hung after {duration(c['budget_cpu_us'])}",
+        )
+    table.add_row("seed", str(run.result.get("seed", run.reader.meta.get("seed", "?"))))
+    if run.result.get("run_digest"):
+        table.add_row("run digest", str(run.result["run_digest"]))
+    why = _not_reproducible(run)
+    if why:
+        table.add_row("", Text(f"not reproducible: {why}", style=WARN))
+    folder = Text.assemble(("   run folder   ", DIM), run.folder)
+    return Group(Padding(table, (1, 0, 0, 3)), unbroken(folder))
+
+
+def _not_reproducible(run: RecordedRun) -> str:
+    if run.result.get("reproducible", True):
+        return ""
+    if run.result.get("not_reproducible"):
+        return str(run.result["not_reproducible"])
+    if run.scenario.get("pace", "free") != "free":
+        return "a paced run depends on real time (--pace free does not)"
+    return "upsets with `us:` hit by real time (`tick:` does not)"
+
+
+def next_steps(steps: tuple[tuple[str, str], ...]) -> RenderableType | None:
+    """Return commands to try next, each with what it shows; None without any."""
+    if not steps:
+        return None
+    lines = [Text("\n Next", style=HEAD)]
+    width = max(len(shows) for _, shows in steps)
+    for command, shows in steps:
+        lines.append(unbroken(Text.assemble((f"   {shows:{width}}  ", DIM), command)))
+    return Group(*lines)

@@ -1,0 +1,76 @@
+"""The outcome of a run in one word, and the reasons that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hil.views.ending import ended_by, lost_boards, untested
+from hil.views.style import BAD, DIM, HEAD, WARN, Glyphs
+from hil.views.summary.layout import number_text
+from hil.views.summary.recorded_run import RecordedRun
+
+__all__ = ["headline", "last_line", "outcome_line"]
+
+
+def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
+    """Return the outcome as a coloured glyph and word."""
+    outcome = str(result["outcome"])
+    style, glyph, word = {
+        "pass": ("bold black on green", glyphs.ok, "PASS"),
+        "untested": ("bold black on yellow", glyphs.warn, "UNTESTED"),
+        "fail": ("bold white on red", glyphs.bad, "FAIL"),
+        "aborted": ("bold black on yellow", glyphs.warn, "ABORTED"),
+        "error": ("bold white on red", glyphs.bad, "ERROR"),
+    }.get(outcome, ("bold black on yellow", glyphs.warn, "UNFINISHED"))
+    return Text(f" {glyph} {word} ", style=style)
+
+
+def headline(run: RecordedRun) -> RenderableType:
+    """Return the outcome with the scenario's name and summary."""
+    name = run.scenario.get("name", run.folder_name)
+    line = Text.assemble(" ", outcome_line(run.result, run.glyphs), (f"  {name}", HEAD))
+    about = str(run.scenario.get("summary", ""))
+    return Group(line, Padding(Text(about, style=DIM), (0, 0, 0, 3))) if about else line
+
+
+def last_line(run: RecordedRun) -> RenderableType:
+    """Repeat the outcome with its reasons: on a small terminal the first line has scrolled away."""
+    line = Text.assemble("\n ", outcome_line(run.result, run.glyphs))
+    for text, style in _reasons(run):
+        line.append("  " if line.plain.endswith(" ") else "; ")
+        line.append(text, style=style)
+    return line
+
+
+def _reasons(run: RecordedRun) -> Iterator[tuple[str, str]]:
+    """Yield what the outcome follows from, and what should be known beside it."""
+    outcome = run.result["outcome"]
+    for text, style in (
+        (ended_by(run.result, run.planned_frames), WARN),
+        (lost_boards(run.result), BAD),
+        (untested(run.result), WARN),
+    ):
+        if text:
+            yield text, style
+    failed = [e for e in run.result.get("expectations") or () if not e["ok"]]
+    others = [e for e in failed if e["metric"] != "events.missed"]
+    if others and outcome != "aborted":
+        first = others[0]
+        why = f"{first['metric']} {first['wanted']}: measured {number_text(first['measured'])}"
+        if len(others) > 1:
+            why += f", and {len(others) - 1} more"
+        yield why, BAD
+    events = run.missed_events_text()
+    if events:
+        yield events, WARN if len(others) == len(failed) else BAD
+    if run.result.get("campaign_mode"):
+        yield "a campaign's mode, one upset at a time", WARN
+    for text in run.result.get("not_covered") or ():
+        yield f"{text}: no expectation covers this", WARN
+    for text in run.result.get("left_out") or ():
+        yield text, WARN

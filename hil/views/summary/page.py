@@ -1,0 +1,46 @@
+"""The summary of a run on one page: the outcome first, then why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from hil.record.reader import Reader
+from hil.views.style import Glyphs
+from hil.views.summary.expectation_table import expectation_table
+from hil.views.summary.failures import failures
+from hil.views.summary.identity import identity, next_steps
+from hil.views.summary.node_table import node_table
+from hil.views.summary.outcome import headline, last_line
+from hil.views.summary.recorded_run import RecordedRun
+from hil.views.summary.repair_table import repair_table
+from hil.views.summary.result_table import result_table
+from hil.views.summary.upset_tables import upset_tables
+
+__all__ = ["render"]
+
+
+def render(
+    reader: Reader, result: Mapping[str, Any], glyphs: Glyphs, *, steps: tuple[tuple[str, str], ...]
+) -> RenderableType:
+    """Return the summary of the run in `reader`.
+
+    `result` is its result, or what is known of it; `steps` are commands to try next, each with what
+    it shows. Raises: RecordError if the record cannot be read.
+    """
+    run = RecordedRun.of(reader, result, glyphs)
+    parts = [
+        headline(run),
+        result_table(run),
+        failures(run),
+        expectation_table(run),
+        upset_tables(run),
+        repair_table(run),
+        node_table(run),
+        identity(run),
+        next_steps(steps),
+        last_line(run),
+    ]
+    return Group(*(part for part in parts if part is not None))

@@ -1,0 +1,151 @@
+"""The table of results: frames, verdicts, availability, upsets, repairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hil.record.queries import repair_attempts
+from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
+from hil.views.summary.layout import grid
+from hil.views.summary.recorded_run import RecordedRun
+
+__all__ = ["result_table"]
+
+_VERDICTS: Final = ("unanimous", "majority", "simplex", "no_majority", "no_quorum")
+
+
+def result_table(run: RecordedRun) -> RenderableType:
+    """Return the frames, verdicts, availability, upsets and repairs of the run, one a row."""
+    r = run.result
+    frames = int(r.get("frames") or 0)
+    table = grid()
+    table.add_column(style=DIM, no_wrap=True)
+    table.add_column()
+    table.add_row("frames", _frames_text(run, frames))
+    if r.get("campaign_mode"):
+        table.add_row("campaign", Text(str(r["campaign_mode"]), style=WARN))
+    table.add_row("verdicts", _verdicts_text(r.get("verdicts") or {}))
+    availability = r.get("availability")
+    skipped = int(r.get("skipped") or 0)
+    if availability is not None and frames:
+        text = _availability_text(float(availability), frames + skipped)
+        table.add_row("availability", text)
+    wrong = int(run.metric("sdc_frames") or 0)
+    if wrong:
+        text = Text(f"{plural(wrong, 'wrong output')} left the system", style=BAD)
+        table.add_row("", text)
+    held = int(run.metric("held_frames") or 0)
+    if held:
+        count = plural(held, "frame")
+        text = Text(f"{count} without a voted output: the last one was held", style=WARN)
+        table.add_row("", text)
+    if skipped:
+        table.add_row("", f"{skipped:,} quiet frames were skipped: nothing could happen in them")
+    table.add_row("upsets", _upsets_text(run))
+    if r.get("plant"):
+        table.add_row("plant", _plant_text(r["plant"]))
+    table.add_row("recoveries", _recoveries_text(run))
+    slips = _slips_text(run, int(r.get("slips") or 0))
+    if slips is not None:
+        table.add_row("slips", slips)
+    return Padding(table, (1, 0, 0, 3))
+
+
+def _availability_text(availability: float, frames: int) -> Text:
+    """Say the availability over `frames` of the flight, skipped ones included."""
+    without = round(frames * (1 - availability))
+    if not without:
+        return Text.assemble(("100 %", GOOD), " of the frames delivered the right output")
+    # Never rounded up: what is not 100 % must not read 100 %.
+    share = f"{math.floor(availability * 1e7) / 1e5:.5g} %"
+    return Text.assemble((share, WARN), f"; {plural(without, 'frame')} without a right output")
+
+
+def _frames_text(run: RecordedRun, frames: int) -> str:
+    planned = run.planned_frames
+    skipped = int(run.result.get("skipped") or 0)
+    of = f" of {planned:,}" if planned not in (None, frames + skipped) else ""
+    text = f"{frames:,}{of}, {duration((frames + skipped) * run.frame_us)} of flight"
+    wall_us = run.reader.wall_us
+    if wall_us and frames:
+        text += f" in {duration(wall_us)} ({frames / wall_us * 1e6:,.0f} frames/s)"
+    return text
+
+
+def _verdicts_text(verdicts: Mapping[str, int]) -> Text:
+    text = Text()
+    for name in _VERDICTS:
+        if verdicts.get(name):
+            bad = name in ("no_majority", "no_quorum")
+            text.append(f"{name.replace('_', ' ')} ", style=BAD if bad else "")
+            text.append(f"{verdicts[name]:,}   ", style=BAD if bad else "")
+    return text or Text("none")
+
+
+def _upsets_text(run: RecordedRun) -> Text:
+    u = run.result.get("upsets") or {}
+    injected, missed = int(u.get("injected") or 0), int(u.get("not_injected") or 0)
+    text = Text(f"{injected:,} injected and read back")
+    if missed:
+        text.append(f", {missed:,} not injected", style=WARN)
+    events = run.missed_events_text()
+    if events:
+        text.append(f"; {events}", style=WARN)
+    held = int(run.result.get("held_back") or 0)
+    if held:
+        text.append(f", {held:,} held back until the end, never injected", style=WARN)
+    frames = int(run.result.get("frames") or 0)
+    accel = float(run.result.get("accel") or 1)
+    if injected and frames:
+        flown = frames + int(run.result.get("skipped") or 0)
+        rate = injected / (flown * run.frame_us / 1e6)
+        text.append(f"; {rate:.3g} per second of flight")
+    if accel != 1:
+        text.append(f",\nACCELERATED {accel:g}x", style=WARN)
+    return text
+
+
+def _plant_text(plant: Mapping[str, float]) -> Text:
+    parts = []
+    if plant["max_die_c"] > -200.0:  # power and heat were modelled
+        parts.append(f"battery at least {100 * plant['min_soc']:.0f} %")
+        parts.append(f"chips at most {plant['max_die_c']:.0f} °C")
+    for key, one, many in (
+        ("sheds", "node taken out", "nodes taken out"),
+        ("latch_ups", "latch-up", "latch-ups"),
+        ("too_hot", "chip too hot", "chips too hot"),
+    ):
+        count = int(plant[key])
+        if count:
+            parts.append(f"{count} {one if count == 1 else many}")
+    return Text(", ".join(parts) or "nothing of it was modelled but radiation")
+
+
+def _recoveries_text(run: RecordedRun) -> Text:
+    done = int(run.result.get("recoveries") or 0)
+    text = Text(f"{plural(done, 'repair')} that succeeded")
+    failed = sum(not attempt["ok"] for attempt in repair_attempts(run.reader))
+    if failed:
+        text.append(f", {failed:,} that failed", style=WARN)
+    return text
+
+
+def _slips_text(run: RecordedRun, slips: int) -> Text | None:
+    if not slips:
+        return None
+    row = run.reader.rows(
+        "SELECT frame, node, late_wall_us, detail FROM slips ORDER BY late_wall_us DESC LIMIT 1"
+    )
+    text = Text(plural(slips, "deadline") + " missed", style=WARN)
+    if row:
+        worst = row[0]
+        who = f"{worst['node']}: " if worst["node"] else ""
+        late = duration(worst["late_wall_us"])
+        text.append(f"; worst {late} in frame {worst['frame']} ({who}{worst['detail']})")
+    return text
