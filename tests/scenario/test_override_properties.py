@@ -69,9 +69,8 @@ def test_overrides_leave_the_document_that_they_are_applied_to_as_it_was(
     data: dict[str, Any], overrides: Overrides
 ) -> None:
     document = parse_yaml(json.dumps(data).encode(), "f.yaml")
-    before = document.copied()
     apply(document, overrides)
-    assert document == before
+    assert document == parse_yaml(json.dumps(data).encode(), "f.yaml")
 
 
 @COMMON
