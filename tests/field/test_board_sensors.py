@@ -20,7 +20,8 @@ from hil.record.live import LiveRecord
 from hil.rig.backends.process import find_agent
 from hil.views.screen.model.alarm_feed import Watch
 from hil.views.screen.model.facts import Level
-from hil.views.screen.model.scene import Gather, reading_of
+from hil.views.screen.model.recorded_values import reading_of
+from hil.views.screen.model.scene import Gather
 from hil.views.screen.pages.overview.nodes import nodes_table
 from hil.views.screen.pages.style import Marks
 from hil.wire.messages import Rail

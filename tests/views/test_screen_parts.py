@@ -12,7 +12,7 @@ from hil.redundancy.recovery import NodeState
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import Level, NodeFacts, Place, Run, Scene
 from hil.views.screen.model.playback import SPEEDS, Player
-from hil.views.screen.model.scene import anomaly_cells
+from hil.views.screen.model.recorded_values import anomaly_cells
 from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.coastline import is_land
 from hil.views.screen.pages.events import Filter, events_page

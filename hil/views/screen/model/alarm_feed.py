@@ -22,7 +22,7 @@ from hil.record.live import LiveRecord
 from hil.record.queries import bad_spans, isolated_though_right
 from hil.views.screen.model.alarms import Alarm, Book, limits_of, limits_of_boards
 from hil.views.screen.model.facts import Level, NodeReading
-from hil.views.screen.model.scene import reading_of
+from hil.views.screen.model.recorded_values import reading_of
 from hil.views.screen.model.verdict_strip import CALM_US
 from hil.wire.throttling import ALL_FLAGS, UNDER_VOLTAGE, flag_words
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hil.record.live import LiveRecord
+from hil.record.telemetry_queries import has_plant, newest_health, node_health, plant_node_by
 from hil.views.screen.model.facts import EventLine, NodeReading
-from hil.views.screen.model.scene import reading_of
+from hil.views.screen.model.recorded_values import reading_of
 
 __all__ = ["Curve", "History", "history"]
 
@@ -72,22 +73,12 @@ def _readings(
     end = source.position("health", source.upto(head))
     step = max(1, len(source.nodes)) * every
     if every == 1:
-        rows = source.rows(
-            "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id",
-            end - points * step,
-            end,
-            node,
-        )
+        rows = node_health(source, end - points * step, end, node)
         return [reading_of(row) for row in rows][-points:]
     readings: list[NodeReading] = []
     for at in range(end - (points - 1) * step, end + 1, step):
-        row = at > 0 and source.one(
-            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
-            at,
-            at - step,
-            node,
-        )
-        if row:
+        row = newest_health(source, at - step, at, node) if at > 0 else None
+        if row is not None:
             readings.append(reading_of(row))
     return readings
 
@@ -124,19 +115,11 @@ def _virtual(
     source: LiveRecord, name: str, moments: Sequence[int]
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
     """Temperature and power that the plant gives the board, at these moments."""
-    if not source.rows("SELECT 1 FROM plant LIMIT 1"):
+    if not has_plant(source):
         nothing = (None,) * len(moments)
         return nothing, nothing
-    found = [
-        source.one(
-            "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
-            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
-            moment,
-            name,
-        )
-        for moment in moments
-    ]
+    rows = [plant_node_by(source, moment, name) for moment in moments]
     return (
-        tuple(row["die_c"] if row else None for row in found),
-        tuple(row["power_w"] if row else None for row in found),
+        tuple(row["die_c"] if row else None for row in rows),
+        tuple(row["power_w"] if row else None for row in rows),
     )

@@ -8,6 +8,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.record.digest import hex64
+from hil.record.event_queries import (
+    anomalies,
+    damaged_chunks,
+    departures,
+    neighbour_frame,
+    next_settled,
+    notable_frame,
+    repairs_of_frame,
+    replies_of_frame,
+    transitions,
+    upsets_of_frame,
+)
 from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
 from hil.record.timeline import Timeline
@@ -15,7 +27,7 @@ from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.listing import inherited_text, signal_name, upset_text
 from hil.views.screen.model.facts import Vote
-from hil.views.screen.model.scene import vote_of
+from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
 
@@ -107,8 +119,8 @@ def decision(source: LiveRecord, frame: int) -> Decision:
     verdict = source.verdict(frame)
     if verdict is None:
         return Decision(frame, at_us)
-    row = source.one("SELECT * FROM frames WHERE frame = ?", frame)
-    replies = source.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
+    row = notable_frame(source, frame)
+    replies = replies_of_frame(source, frame)
     first = {r["node"]: r for r in replies if r["execution"] == 0}
     value = bytes(row["value"] or b"") if row else b""
     agreed = b"" if verdict.held else value  # a held output is of another frame
@@ -194,12 +206,7 @@ def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
     """The nodes that were re-integrating when a frame began."""
     position = source.position("transitions", frame - 1)
     states = {
-        row["node"]: row["after"]
-        for row in source.rows(
-            "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id",
-            position - _TRANSITIONS,
-            position,
-        )
+        row["node"]: row["after"] for row in transitions(source, position - _TRANSITIONS, position)
     }
     return frozenset(name for name, state in states.items() if state == "reintegrating")
 
@@ -250,13 +257,8 @@ def pieces(
 def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
     """Pieces of the chunks that a resync found damaged."""
     out: list[OutputDifference] = []
-    for row in source.rows(
-        "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
-        "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
-        source.position("repairs", frame - 1),
-        source.position("repairs", frame),
-        frame,
-    ):
+    first, last = source.position("repairs", frame - 1), source.position("repairs", frame)
+    for row in damaged_chunks(source, first, last, frame):
         out += pieces(row["node"], "state", row["offset"], bytes(row["voted"]), bytes(row["found"]))
     return out
 
@@ -268,24 +270,15 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     faulty = [a.node for a in answers if a.worth not in good]
     if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
         faulty = [a.node for a in answers]  # all are out: it is what took them out
-    hits = source.rows(
-        "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
-        "ORDER BY id",
-        frame,
-        frame,
-        frame - 100_000,
-        frame,
-    )
+    hits = upsets_of_frame(source, frame)
     known = {row["id"] for row in hits}
     behind = [row for row in upsets_behind(source, frame, faulty) if row["id"] not in known]
     yield from (cause_text(row, frame) for row in (*hits, *behind))
     explained = {row["node"] for row in (*hits, *behind)}
-    for row in source.rows(
-        "SELECT * FROM anomalies WHERE id > ? AND id <= ? AND frame = ?",
-        source.position("anomalies", frame - 1),
-        source.position("anomalies", frame),
-        frame,
-    ):
+    first, last = source.position("anomalies", frame - 1), source.position("anomalies", frame)
+    for row in anomalies(source, first, last):
+        if row["frame"] != frame:
+            continue
         explained.add(row["node"])
         yield f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}"
     for name in faulty:
@@ -314,35 +307,17 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     end = source.position("transitions", frame)
     left: dict[str, sqlite3.Row] = {}
     back: dict[str, sqlite3.Row] = {}
-    for row in source.rows(
-        "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
-        start,
-        end,
-    ):
+    for row in departures(source, start, end):
         if row["frame"] == frame and row["node"] not in left:
             left[row["node"]] = row
-            again = source.one(
-                "SELECT * FROM transitions WHERE id > ? AND node = ? AND "
-                "after IN ('voting', 'isolated') ORDER BY id LIMIT 1",
-                row["id"] - 1,
-                row["node"],
-            )
+            again = next_settled(source, row["id"], row["node"])
             if again is not None:
                 back[row["node"]] = again
     last = max((row["frame"] for row in back.values()), default=frame)
     if len(back) < len(left):
         last = EVERYTHING  # what was done until now
-    names = sorted(left)
-    marks = ",".join("?" * len(names))
-    repairs = source.rows(
-        f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
-        "ORDER BY id LIMIT ?",
-        source.position("repairs", frame - 1),
-        source.position("repairs", last),
-        frame,
-        *names,
-        _CURES + 1,
-    )
+    begin, end = source.position("repairs", frame - 1), source.position("repairs", last)
+    repairs = repairs_of_frame(source, begin, end, frame, left, _CURES + 1)
     cures = [Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"])) for r in repairs[:_CURES]]
     if len(repairs) > _CURES:
         cures.append(Cure(repairs[-1]["frame"], repairs[-1]["node"], "and more repairs", ok=True))
@@ -371,9 +346,5 @@ def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, time: Timeli
 
 
 def neighbour(source: LiveRecord, frame: int, step: int) -> int | None:
-    """The next notable frame after `frame` (step 1), or the one before it (-1)."""
-    sign, order = (">", "ASC") if step > 0 else ("<", "DESC")
-    row = source.one(
-        f"SELECT frame FROM frames WHERE frame {sign} ? ORDER BY frame {order} LIMIT 1", frame
-    )
-    return None if row is None else int(row["frame"])
+    """Return the next notable frame after `frame` (step 1), or the one before it (-1)."""
+    return neighbour_frame(source, frame, step)

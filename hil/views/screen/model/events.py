@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
+from hil.record.event_queries import newest_rows, newest_upsets
 from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
 from hil.views.listing import anomaly_text, upset_text
@@ -54,35 +55,13 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
     for table, kind, make in _BY_ID:
         if node and table == "commands":
             continue
-        where, values = _of(node, table)
-        rows = source.rows(
-            f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
-            source.position(table, upto),
-            *values,
-            limit,
-        )
+        rows = newest_rows(source, table, source.position(table, upto), limit, node)
         _take(rows, kind, make, limit, found, oldest)
         if table == "transitions":
             found[:] = [_justly(source, event) for event in found]
-    where, values = _of(node, "upsets")
-    rows = source.rows(
-        f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
-        upto,
-        *values,
-        limit,
-    )
+    rows = newest_upsets(source, upto, limit, node)
     _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
     return found, oldest
-
-
-def _of(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
-    """SQL that is true of the rows of `node`, and its values; empty for all nodes."""
-    if not node:
-        return "", ()
-    if table == "notes":  # what is noted of a node begins with its name
-        about = f"node {node}: "
-        return " AND substr(text, 1, ?) = ?", (len(about), about)
-    return " AND node = ?", (node,)
 
 
 def _justly(source: LiveRecord, event: EventLine) -> EventLine:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hil.record.event_queries import injected_frames
 from hil.record.live import LiveRecord
-from hil.views.screen.model.scene import anomaly_cells, place_of
+from hil.record.telemetry_queries import orbit_position, orbit_rows
+from hil.views.screen.model.recorded_values import anomaly_cells, place_of
 from hil.views.screen.pages.map import MapSky
 
 __all__ = ["sky"]
@@ -17,13 +19,9 @@ _UPSETS = 400
 
 
 def sky(source: LiveRecord, head: int) -> MapSky:
-    """The map as of frame `head`."""
+    """Return the map as of frame `head`."""
     now_us = source.time.t_us(head)
-    rows = source.rows(
-        "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us",
-        now_us - _BEHIND_US,
-        now_us + _AHEAD_US,
-    )
+    rows = orbit_rows(source, now_us - _BEHIND_US, now_us + _AHEAD_US)
     track = tuple(place_of(row) for row in rows)
     anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in anomaly_cells(source.meta)}
     return MapSky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
@@ -31,17 +29,8 @@ def sky(source: LiveRecord, head: int) -> MapSky:
 
 def _upsets(source: LiveRecord, head: int) -> tuple[tuple[float, float, int], ...]:
     spots: Counter[tuple[float, float]] = Counter()
-    for row in source.rows(
-        "SELECT frame FROM upsets WHERE frame <= ? AND state = 'injected' "
-        "ORDER BY frame DESC LIMIT ?",
-        head,
-        _UPSETS,
-    ):
-        place = source.one(
-            "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
-            "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",
-            source.time.t_us(row["frame"]),
-        )
+    for frame in injected_frames(source, head, _UPSETS):
+        place = orbit_position(source, source.time.t_us(frame))
         if place is not None:
             spots[round(place[0], 1), round(place[1], 1)] += 1
     return tuple((lat, lon, count) for (lat, lon), count in spots.items())

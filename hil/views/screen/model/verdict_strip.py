@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hil.record.event_queries import frame_kinds
 from hil.record.live import LiveRecord
-from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, bad_spans
+from hil.record.queries import bad_spans
 
 __all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "StripMark", "StripTotals"]
 
@@ -83,10 +84,6 @@ class StripTotals:
         return 1 - (self.no_output + self.wrong) / self.frames if self.frames else 0.0
 
 
-_MARK_SQL: Final = (
-    f"CASE WHEN {WRONG_OUTPUT} THEN 7 WHEN {NO_OUTPUT} THEN 6 "
-    "WHEN flags & 4 THEN 5 WHEN verdict = 'majority' THEN 4 ELSE 3 END"
-)
 _Summary = tuple[Cell, tuple[int, ...]]
 
 
@@ -114,15 +111,11 @@ class Ledger:
     def _summed(self, first: int, last: int) -> _Summary:
         counts = [0] * len(StripMark)
         worst, at = StripMark.AGREED, first
-        for mark, count, frame in self._source.rows(
-            f"SELECT {_MARK_SQL} AS mark, count(*), min(frame) FROM frames "
-            "WHERE frame BETWEEN ? AND ? GROUP BY mark",
-            first,
-            last,
-        ):
+        for kind, count, frame in frame_kinds(self._source, first, last):
+            mark = StripMark[kind.upper()]
             counts[mark] = count
             if mark > worst:
-                worst, at = StripMark(mark), frame
+                worst, at = mark, frame
         return Cell(first, last, worst, at, sum(counts)), tuple(counts)
 
     def read_on(self, budget_s: float) -> bool:

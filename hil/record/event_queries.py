@@ -1,0 +1,268 @@
+"""What the screen asks a record about frames, upsets, transitions, repairs and commands.
+
+All of them take any record that answers `rows`, return plain rows or numbers, and change nothing.
+A span of ids or of times `after, last` leaves out `after` and has `last` in it. Times are simulated
+time [us], frames are numbers of frames, ids are those of a table (they grow with the frames).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, Rows
+
+__all__ = [
+    "acknowledgements",
+    "anomalies",
+    "damaged_chunks",
+    "departures",
+    "frame_kinds",
+    "injected_frames",
+    "isolations",
+    "last_hold",
+    "neighbour_frame",
+    "newest_rows",
+    "newest_transition",
+    "newest_upsets",
+    "next_settled",
+    "notable_frame",
+    "repairs_of_frame",
+    "replies_of_frame",
+    "transitions",
+    "upset_counts",
+    "upsets_of_frame",
+]
+
+_DORMANT_FRAMES: Final = 100_000
+"""A dormant upset strikes within so many frames; older ones are not searched."""
+
+
+def _first(rows: Sequence[sqlite3.Row]) -> sqlite3.Row | None:
+    return rows[0] if rows else None
+
+
+def _number(rows: Sequence[sqlite3.Row]) -> int | None:
+    return int(rows[0][0]) if rows and rows[0][0] is not None else None
+
+
+# --- frames -------------------------------------------------------------------------------------
+
+
+def notable_frame(record: Rows, frame: int) -> sqlite3.Row | None:
+    """Return the row of a frame; None for one of plain agreement."""
+    return _first(record.rows("SELECT * FROM frames WHERE frame = ?", frame))
+
+
+def neighbour_frame(record: Rows, frame: int, step: int) -> int | None:
+    """Return the next notable frame after `frame` (step 1), or the last one before it (-1)."""
+    sign, order = (">", "ASC") if step > 0 else ("<", "DESC")
+    return _number(
+        record.rows(
+            f"SELECT frame FROM frames WHERE frame {sign} ? ORDER BY frame {order} LIMIT 1", frame
+        )
+    )
+
+
+def frame_kinds(record: Rows, first: int, last: int) -> list[tuple[str, int, int]]:
+    """Return kind, count and first frame of each kind of notable frame from `first` to `last`.
+
+    The kinds are wrong, no_output, redone (rolled back), outvoted and hit; a frame is of the first
+    of these that it belongs to."""
+    rows = record.rows(
+        f"SELECT CASE WHEN {WRONG_OUTPUT} THEN 'wrong' WHEN {NO_OUTPUT} THEN 'no_output' "
+        "WHEN flags & 4 THEN 'redone' WHEN verdict = 'majority' THEN 'outvoted' ELSE 'hit' END "
+        "AS kind, count(*), min(frame) FROM frames WHERE frame BETWEEN ? AND ? GROUP BY kind",
+        first,
+        last,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def replies_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
+    """Return what the nodes answered in all executions of a frame."""
+    return record.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
+
+
+# --- upsets, transitions, repairs ---------------------------------------------------------------
+
+
+def upset_counts(record: Rows, after: int, last: int) -> tuple[int, int]:
+    """Return how many upsets of a span of frames were injected and verified, and how many not."""
+    row = _first(
+        record.rows(
+            "SELECT count(*) FILTER (WHERE state = 'injected' AND verified), count(*) FROM upsets "
+            "WHERE frame > ? AND frame <= ?",
+            after,
+            last,
+        )
+    )
+    return (row[0], row[1] - row[0]) if row else (0, 0)
+
+
+def upsets_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
+    """Return the upsets that were made in a frame, and the earlier ones that showed in it first."""
+    return record.rows(
+        "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
+        "ORDER BY id",
+        frame,
+        frame,
+        frame - _DORMANT_FRAMES,
+        frame,
+    )
+
+
+def injected_frames(record: Rows, last: int, limit: int) -> list[int]:
+    """Return the frames of the newest injected upsets up to frame `last`, newest first."""
+    rows = record.rows(
+        "SELECT frame FROM upsets WHERE frame <= ? AND state = 'injected' "
+        "ORDER BY frame DESC LIMIT ?",
+        last,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def newest_transition(record: Rows, after: int, last: int, node: str) -> sqlite3.Row | None:
+    """Return the newest transition of a node in a span of ids."""
+    return _first(
+        record.rows(
+            "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? "
+            "ORDER BY id DESC LIMIT 1",
+            last,
+            after,
+            node,
+        )
+    )
+
+
+def transitions(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+    """Return node and new state of each transition in a span of ids, in their order."""
+    return record.rows(
+        "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id", after, last
+    )
+
+
+def isolations(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+    """Return the transitions into isolation and out of it in a span of ids."""
+    return record.rows(
+        "SELECT * FROM transitions WHERE id > ? AND id <= ? AND 'isolated' IN (before, after) "
+        "ORDER BY id",
+        after,
+        last,
+    )
+
+
+def departures(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+    """Return the transitions out of the vote in a span of ids."""
+    return record.rows(
+        "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
+        after,
+        last,
+    )
+
+
+def next_settled(record: Rows, first: int, node: str) -> sqlite3.Row | None:
+    """Return the first transition of a node, from id `first` on, to voting or isolated."""
+    return _first(
+        record.rows(
+            "SELECT * FROM transitions WHERE id >= ? AND node = ? AND "
+            "after IN ('voting', 'isolated') ORDER BY id LIMIT 1",
+            first,
+            node,
+        )
+    )
+
+
+def anomalies(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+    """Return the anomalies that no upset explains in a span of ids."""
+    return record.rows("SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id", after, last)
+
+
+def repairs_of_frame(
+    record: Rows, after: int, last: int, frame: int, nodes: Collection[str], limit: int
+) -> list[sqlite3.Row]:
+    """Return the repairs in a span of ids that were made in `frame` or on one of `nodes`."""
+    names = sorted(nodes)
+    marks = ",".join("?" * len(names))
+    return record.rows(
+        f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
+        "ORDER BY id LIMIT ?",
+        after,
+        last,
+        frame,
+        *names,
+        limit,
+    )
+
+
+def damaged_chunks(record: Rows, after: int, last: int, frame: int) -> list[sqlite3.Row]:
+    """Return what the resyncs of a frame, in a span of ids of repairs, found damaged.
+
+    Each row has `node`, `offset`, the bytes `found` there and those that were `voted`."""
+    return record.rows(
+        "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
+        "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
+        after,
+        last,
+        frame,
+    )
+
+
+# --- events and commands ------------------------------------------------------------------------
+
+
+def newest_rows(
+    record: Rows, table: str, last: int, limit: int, node: str = ""
+) -> list[sqlite3.Row]:
+    """Return the newest rows of a table of events up to id `last`, newest first.
+
+    With `node` only those of that node."""
+    where, values = _of_node(node, table)
+    return record.rows(
+        f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
+        last,
+        *values,
+        limit,
+    )
+
+
+def newest_upsets(record: Rows, last: int, limit: int, node: str = "") -> list[sqlite3.Row]:
+    """Return the newest upsets up to frame `last`, newest first; with `node` only those of it."""
+    where, values = _of_node(node, "upsets")
+    return record.rows(
+        f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
+        last,
+        *values,
+        limit,
+    )
+
+
+def _of_node(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
+    """SQL that is true of the rows of `node`, and its values; empty for all nodes."""
+    if not node:
+        return "", ()
+    if table == "notes":  # a note on a node begins with its name
+        about = f"node {node}: "
+        return " AND substr(text, 1, ?) = ?", (len(about), about)
+    return " AND node = ?", (node,)
+
+
+def last_hold(record: Rows) -> sqlite3.Row | None:
+    """Return the last command that paused, resumed or ended the run: command, who and frame."""
+    return _first(
+        record.rows(
+            "SELECT command, who, frame FROM commands WHERE ok AND "
+            "command IN ('pause', 'resume', 'end') ORDER BY id DESC LIMIT 1"
+        )
+    )
+
+
+def acknowledgements(record: Rows, after: int) -> list[sqlite3.Row]:
+    """Return the acknowledge commands with ids beyond `after`: id, frame and arguments (JSON)."""
+    return record.rows(
+        "SELECT id, frame, arguments FROM commands WHERE id > ? AND ok "
+        "AND command = 'acknowledge' ORDER BY id",
+        after,
+    )

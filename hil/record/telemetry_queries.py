@@ -1,0 +1,253 @@
+"""What the screen asks a record about health, links, the plant and the orbit.
+
+All of them take any record that answers `rows`, return plain rows or numbers, and change nothing.
+A span of ids or of times `after, last` leaves out `after` and has `last` in it. Times are simulated
+time [us], frames are numbers of frames, ids are those of a table (they grow with the frames).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hil.record.queries import Rows
+
+__all__ = [
+    "Bounds",
+    "has_plant",
+    "health_beyond",
+    "health_changed",
+    "health_frame_after",
+    "health_frame_by",
+    "health_rows",
+    "illumination_at",
+    "link_counts",
+    "newest_health",
+    "newest_plant",
+    "node_health",
+    "orbit_position",
+    "orbit_rows",
+    "plant_extremes",
+    "plant_node",
+    "plant_node_by",
+    "plant_nodes",
+    "plant_rows",
+    "plant_time_ahead",
+    "plant_time_back",
+]
+
+
+class Bounds(NamedTuple):
+    """A column of `health` and what its values may be; None where a side has no bound."""
+
+    column: str
+    lowest: float | None
+    highest: float | None
+
+
+def _first(rows: Sequence[sqlite3.Row]) -> sqlite3.Row | None:
+    return rows[0] if rows else None
+
+
+def _number(rows: Sequence[sqlite3.Row]) -> int | None:
+    return int(rows[0][0]) if rows and rows[0][0] is not None else None
+
+
+def health_rows(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+    """Return the health of all nodes in a span of ids, in their order."""
+    return record.rows("SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", after, last)
+
+
+def node_health(record: Rows, after: int, last: int, node: int) -> list[sqlite3.Row]:
+    """Return the health of a node (by its index) in a span of ids, in their order."""
+    return record.rows(
+        "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id", after, last, node
+    )
+
+
+def newest_health(record: Rows, after: int, last: int, node: int) -> sqlite3.Row | None:
+    """Return the newest health of a node (by its index) in a span of ids."""
+    return _first(
+        record.rows(
+            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+            last,
+            after,
+            node,
+        )
+    )
+
+
+def health_frame_after(record: Rows, after: int) -> int | None:
+    """Return the frame of the first row of health beyond id `after`."""
+    return _number(record.rows("SELECT frame FROM health WHERE id > ? ORDER BY id LIMIT 1", after))
+
+
+def health_frame_by(record: Rows, last: int) -> int | None:
+    """Return the frame of the last row of health up to id `last`."""
+    return _number(
+        record.rows("SELECT frame FROM health WHERE id <= ? ORDER BY id DESC LIMIT 1", last)
+    )
+
+
+def health_beyond(
+    record: Rows, after: int, last: int, bounds: Iterable[Bounds], flags: int
+) -> bool:
+    """Return whether any health in a span of ids is out of its bounds or has one of `flags` set.
+
+    `flags` are bits of `throttled`."""
+    terms, values = [f"throttled & {flags:d} != 0"], list[float]()
+    for column, lowest, highest in bounds:
+        if highest is not None:
+            terms.append(f"{column} > ?")
+            values.append(highest)
+        if lowest is not None:
+            terms.append(f"{column} < ?")
+            values.append(lowest)
+    return bool(
+        record.rows(
+            f"SELECT 1 FROM health WHERE id > ? AND id <= ? AND ({' OR '.join(terms)}) LIMIT 1",
+            after,
+            last,
+            *values,
+        )
+    )
+
+
+def health_changed(record: Rows, after: int, last: int, columns: Iterable[str]) -> bool:
+    """Return whether one of `columns` changed on any node in a span of ids."""
+    spans = ", ".join(f"min({name}) != max({name})" for name in columns)
+    rows = record.rows(
+        f"SELECT {spans} FROM health WHERE id > ? AND id <= ? GROUP BY node", after, last
+    )
+    return any(any(row) for row in rows)
+
+
+def link_counts(record: Rows, last: int, node: int, *, newest: bool) -> sqlite3.Row | None:
+    """Return the counters of a node's link as of id `last`.
+
+    A record from before they were kept over time has only the newest ones: they are returned if
+    the `newest` are asked for."""
+    row = _first(
+        record.rows(
+            "SELECT * FROM link_counts WHERE id <= ? AND node = ? ORDER BY id DESC LIMIT 1",
+            last,
+            node,
+        )
+    )
+    if row is None and newest:
+        row = _first(record.rows("SELECT * FROM links WHERE node = ?", node))
+    return row
+
+
+# --- plant and orbit ----------------------------------------------------------------------------
+
+
+def has_plant(record: Rows) -> bool:
+    """Return whether anything of the plant was recorded."""
+    return bool(record.rows("SELECT 1 FROM plant LIMIT 1"))
+
+
+def newest_plant(record: Rows, t_us: int) -> sqlite3.Row | None:
+    """Return the plant as it was last recorded up to a time."""
+    return _first(
+        record.rows("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us)
+    )
+
+
+def illumination_at(record: Rows, t_us: int) -> float | None:
+    """Return the illumination (0 to 1) last recorded up to a time; None where there is none."""
+    row = _first(
+        record.rows(
+            "SELECT illumination FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us
+        )
+    )
+    return None if row is None else row[0]
+
+
+def plant_rows(
+    record: Rows, after_us: int, last_us: int, limit: int | None = None
+) -> list[sqlite3.Row]:
+    """Return the plant over a span of times; no more than the first `limit` rows."""
+    return record.rows(
+        "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT ?",
+        after_us,
+        last_us,
+        -1 if limit is None else limit,
+    )
+
+
+def plant_time_back(record: Rows, t_us: int, rows: int) -> int | None:
+    """Return the time of the plant's row that stands `rows` before the last one up to `t_us`."""
+    return _number(
+        record.rows(
+            "SELECT t_us FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1 OFFSET ?", t_us, rows
+        )
+    )
+
+
+def plant_time_ahead(record: Rows, after_us: int, last_us: int, rows: int) -> int | None:
+    """Return the time of the plant's row that stands `rows` after the first one of a span."""
+    return _number(
+        record.rows(
+            "SELECT t_us FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT 1 OFFSET ?",
+            after_us,
+            last_us,
+            rows,
+        )
+    )
+
+
+def plant_extremes(
+    record: Rows, table: str, column: str, after_us: int, last_us: int
+) -> tuple[float | None, float | None]:
+    """Return the least and the greatest value of a column of `plant` or `plant_nodes`."""
+    row = _first(
+        record.rows(
+            f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
+            after_us,
+            last_us,
+        )
+    )
+    return (row[0], row[1]) if row else (None, None)
+
+
+def plant_nodes(record: Rows, t_us: int) -> list[sqlite3.Row]:
+    """Return node and die_c of all nodes at a time of the plant."""
+    return record.rows("SELECT node, die_c FROM plant_nodes WHERE t_us = ?", t_us)
+
+
+def plant_node(record: Rows, t_us: int, node: str) -> sqlite3.Row | None:
+    """Return what the plant gave a node at a time of the plant."""
+    return _first(record.rows("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?", t_us, node))
+
+
+def plant_node_by(record: Rows, t_us: int, node: str) -> sqlite3.Row | None:
+    """Return die_c and power_w that the plant gave a node last up to any time."""
+    return _first(
+        record.rows(
+            "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
+            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
+            t_us,
+            node,
+        )
+    )
+
+
+def orbit_rows(record: Rows, first_us: int, last_us: int) -> list[sqlite3.Row]:
+    """Return the orbit from `first_us` to `last_us`, both of them in it."""
+    return record.rows(
+        "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us", first_us, last_us
+    )
+
+
+def orbit_position(record: Rows, t_us: int) -> tuple[float, float] | None:
+    """Return latitude and longitude [deg] as last recorded up to a time."""
+    row = _first(
+        record.rows(
+            "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
+            "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",
+            t_us,
+        )
+    )
+    return None if row is None else (row[0], row[1])

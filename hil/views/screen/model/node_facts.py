@@ -1,0 +1,171 @@
+"""The nodes at one frame: answer, recovery state, health, link."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from hil.record.digest import hex64
+from hil.record.event_queries import newest_transition
+from hil.record.live import LiveRecord
+from hil.record.queries import left_vote, outvoted_though_right, upsets_behind
+from hil.record.telemetry_queries import health_rows, link_counts, newest_health
+from hil.redundancy.voting import NodeStatus, Verdict
+from hil.views.correctness import Answered, answered, names_text
+from hil.views.listing import inherited_text
+from hil.views.screen.model.facts import LinkCounts, NodeFacts, NodeReading, PlantNode
+from hil.views.screen.model.recorded_values import link_counts_of, reading_of
+
+__all__ = ["NodeFactsReader"]
+
+_LOOK_BACK: Final = 5000
+"""Rows of health that are searched for a node that has none among the newest."""
+_NAMED: Final = 2
+"""So many upsets are named where there is little room."""
+
+
+class NodeFactsReader:
+    """The nodes of one record; what cannot have changed is not asked for again."""
+
+    def __init__(self, source: LiveRecord) -> None:
+        self._source = source
+        self._states: dict[str, tuple[int, dict[str, Any] | None, bool]] = {}
+        self._readings: tuple[int, dict[int, list[NodeReading]]] = (-1, {})
+        self._heard: dict[int, int] = {}
+        self._behind: dict[tuple[str, int], tuple[int, str]] = {}
+
+    def forget(self) -> None:
+        """Ask for states again: what was known is no longer in the record."""
+        self._states.clear()
+
+    def node(
+        self,
+        row: sqlite3.Row,
+        head: int,
+        verdict: Verdict | None,
+        golden: tuple[str, str] | None,
+        plant: PlantNode | None,
+    ) -> NodeFacts:
+        """Return a node as of frame `head`; `row` is that of `nodes`, `golden` the fault-free
+        digests of the frame, `plant` what the plant gives the node."""
+        index, name = row["idx"], row["name"]
+        ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
+        status = NodeStatus(ballot.status).name.lower() if ballot else "done"
+        answer = None
+        if ballot is not None and golden is not None:
+            digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
+            answer = answered(status, *digests, golden)
+        told = self._state(name, head, isolated=status == "excluded")
+        if not told["upset"] and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
+            told = {**told, "upset": self._upset_behind(name, head)}
+        readings = self._reading(index, head)
+        link = self._link(index, head)
+        return NodeFacts(
+            index,
+            name,
+            row["board"],
+            row["model"] or "",
+            row["port"] or "",
+            status=status,
+            answer=answer,
+            signal=ballot.signal if ballot else 0,
+            heard_frame=self._heard_frame(index, head, told["began_frame"]),
+            reading=readings[0] if readings else None,
+            earlier=readings[1] if len(readings) > 1 else None,
+            link=link,
+            plant=plant,
+            **told,
+        )
+
+    def _heard_frame(self, index: int, head: int, left: int | None) -> int | None:
+        """The last frame up to `head` in which a node answered; `left` is when it left the vote."""
+        heard = self._source.last_answer(head, index)
+        if heard is None and self._heard.get(index, head + 1) <= head:
+            heard = self._heard[index]
+        if heard is None and left is not None:
+            heard = left - 1
+        if heard is not None:
+            self._heard[index] = heard
+        return heard
+
+    def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
+        """The recovery state of a node, since when, and how it left the vote."""
+        upto = self._source.upto(head)
+        position = self._source.position("transitions", upto)
+        after, told, by_answers = self._states.get(name, (0, None, False))
+        if after > position:
+            after, told = 0, None
+        row = newest_transition(self._source, after, position, name)
+        if row is not None or told is None:
+            told = {
+                "state": row["after"] if row else "isolated" if isolated else "voting",
+                "state_frame": row["frame"] if row else None,
+                "began_frame": None,
+                "began_cause": "",
+                "upset": "",
+            }
+            began = left_vote(self._source, upto, name) if told["state"] != "voting" else None
+            if began is not None:
+                told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
+            # Else somebody took it out, not its answers.
+            by_answers = began is not None and began["after"] == "suspect"
+        self._states[name] = (position, told, by_answers)
+        if not by_answers:
+            return told
+        return {**told, **self._why_out(name, told["began_frame"], told["began_cause"])}
+
+    def _why_out(self, name: str, frame: int, cause: str) -> dict[str, Any]:
+        """What is behind a node's leaving the vote in a frame."""
+        if outvoted_though_right(self._source, frame, name):
+            others = [other for other in self._source.names if other != name]
+            behind = self._behind_text(upsets_behind(self._source, frame, others), named=True)
+            return {"began_cause": "right, but a wrong majority outvoted it", "upset": behind}
+        return {"began_cause": cause, "upset": self._upset_behind(name, frame)}
+
+    def _upset_behind(self, name: str, frame: int) -> str:
+        """What a node's answer in a frame comes from, if that is known."""
+        kept = self._behind.get((name, frame))
+        if kept is None or kept[0] != self._source.changed:
+            rows = upsets_behind(self._source, frame, [name])
+            text = self._behind_text(rows) or inherited_text(self._source, frame, name)
+            if len(self._behind) > 64:
+                self._behind.clear()
+            kept = self._behind[name, frame] = (self._source.changed, text)
+        return kept[1]
+
+    def _behind_text(self, rows: list[sqlite3.Row], *, named: bool = False) -> str:
+        """The newest upsets of `rows`, in few words: `upset #3 state bit`."""
+        texts = [
+            f"#{row['id']} {row['node'] + ' ' if named else ''}{row['target']} "
+            f"{row['kind'].replace('_', ' ')}"
+            for row in rows[-_NAMED:]
+        ]
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        return f"upset {names_text(texts)}{more}" if texts else ""
+
+    def _link(self, index: int, head: int) -> LinkCounts | None:
+        """The counters of a link at the frame on view; the newest ones stand in a record from
+        before they were kept over time, and only for its newest frame."""
+        position = self._source.position("link_counts", self._source.upto(head))
+        row = link_counts(self._source, position, index, newest=head >= self._source.last)
+        return link_counts_of(row)
+
+    def _reading(self, index: int, head: int) -> list[NodeReading]:
+        position = self._source.position("health", self._source.upto(head))
+        if position != self._readings[0]:
+            readings: dict[int, list[NodeReading]] = {}
+            rows = health_rows(self._source, position - 2 * len(self._source.nodes), position)
+            for row in reversed(rows):
+                readings.setdefault(row["node"], []).append(reading_of(row))
+            for node in range(len(self._source.nodes)):
+                if node not in readings:
+                    readings[node] = self._older_reading(node, position)
+            self._readings = (position, readings)
+        return self._readings[1].get(index, [])
+
+    def _older_reading(self, node: int, position: int) -> list[NodeReading]:
+        kept = self._readings[1].get(node)
+        if kept and self._readings[0] <= position:
+            return kept[:1]
+        row = newest_health(self._source, position - _LOOK_BACK, position, node)
+        return [reading_of(row)] if row else []

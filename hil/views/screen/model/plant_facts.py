@@ -1,0 +1,69 @@
+"""The plant and the orbit around one frame."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hil.record.live import LiveRecord, State
+from hil.record.telemetry_queries import newest_plant, orbit_rows, plant_node, plant_rows
+from hil.views.screen.model.facts import Place, PlantNode, PlantReading
+from hil.views.screen.model.recorded_values import json_of, place_of, plant_of
+
+__all__ = ["PlantFacts"]
+
+_AHEAD_US: Final = 3_600_000_000
+_BEHIND_US: Final = 1_800_000_000
+_PLACES: Final = 240
+
+
+class PlantFacts:
+    """The plant and the orbit of one record; what cannot have changed is not asked for again."""
+
+    def __init__(self, source: LiveRecord) -> None:
+        self._source = source
+        self._places: tuple[int, tuple[Place, ...]] = (-1, ())
+        self._plants: tuple[int, tuple[PlantReading, ...]] = (-1, ())
+
+    def plant(self, head: int) -> PlantReading | None:
+        """Return the plant as it was last recorded up to frame `head`."""
+        now_us = self._source.time.t_us(head)
+        row = newest_plant(self._source, now_us)
+        if row is None:
+            return None
+        if row["t_us"] != self._plants[0]:
+            self._plants = (row["t_us"], self._plant_rows(now_us))
+        return plant_of(row)
+
+    def _plant_rows(self, now_us: int) -> tuple[PlantReading, ...]:
+        rows = plant_rows(self._source, now_us - _BEHIND_US - 1, now_us)
+        every = max(1, len(rows) // _PLACES)
+        return tuple(plant_of(row) for row in rows[::every])
+
+    @property
+    def recent(self) -> tuple[PlantReading, ...]:
+        """The last half hour of the plant, as of the frame that was asked for last."""
+        return self._plants[1]
+
+    def node(self, name: str) -> PlantNode | None:
+        """Return what the plant gave a node, as of the frame that was asked for last."""
+        if not self._plants[1]:
+            return None
+        row = plant_node(self._source, self._plants[0], name)
+        if row is None:
+            return None
+        rates = json_of(row["upsets_per_day"])
+        total = sum(v for v in rates.values() if isinstance(v, (int, float))) if rates else None
+        return PlantNode(
+            row["level"], row["duty"], row["power_w"], row["die_c"], row["throttle"], total
+        )
+
+    def orbit(self, head: int) -> tuple[Place, ...]:
+        """Return the orbit from half an hour before frame `head` to an hour after it."""
+        now_us = self._source.time.t_us(head)
+        step = now_us // 10_000_000
+        key = step * 2 + (self._source.state is State.RUNNING and not self._places[1])
+        if key != self._places[0]:
+            rows = orbit_rows(self._source, now_us - _BEHIND_US, now_us + _AHEAD_US)
+            every = max(1, len(rows) // (3 * _PLACES))
+            self._places = (key, tuple(place_of(row) for row in rows[::every]))
+        return self._places[1]

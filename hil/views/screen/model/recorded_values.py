@@ -1,0 +1,135 @@
+"""Rows of the record and packed verdicts as the values that the screen shows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from hil.redundancy.voting import RE_EXECUTED, Verdict
+from hil.views.screen.model.facts import LinkCounts, NodeReading, Place, PlantReading, Vote
+from hil.wire.rails import board_power_mw
+from hil.wire.throttling import flags_now, flags_since_boot
+
+__all__ = [
+    "anomaly_cells",
+    "json_of",
+    "link_counts_of",
+    "place_of",
+    "plant_of",
+    "reading_of",
+    "vote_of",
+]
+
+
+def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
+    """The corners of the anomaly's cells, as recorded; what is none is left out."""
+    told = meta.get("anomaly")
+    return [
+        (int(cell[0]), int(cell[1]))
+        for cell in (told if isinstance(told, list) else [])
+        if isinstance(cell, list)
+        and len(cell) == 2
+        and all(isinstance(value, (int, float)) for value in cell)
+    ]
+
+
+def vote_of(verdict: Verdict | None) -> Vote | None:
+    """The verdict of a frame, as it is shown."""
+    if verdict is None:
+        return None
+    return Vote(
+        verdict.kind.name.lower(),
+        verdict.delivered,
+        verdict.correct,
+        verdict.voters,
+        verdict.agree,
+        verdict.dissent,
+        verdict.latent,
+        bool(verdict.flags & RE_EXECUTED),
+        verdict.held,
+        verdict.held_wrong,
+    )
+
+
+def reading_of(row: sqlite3.Row) -> NodeReading:
+    """A row of `health`."""
+    rails = json_of(row["rails"]) if row["rails"] != "[]" else []
+    power_mw = board_power_mw(rails)
+    try:
+        round_trip = row["round_trip_us"]
+    except IndexError:  # a record of before there was one
+        round_trip = None
+    return NodeReading(
+        row["frame"],
+        row["wall_us"],
+        row["steps"],
+        temp_c=_scaled(row["cpu_temp_mc"], 1e3),
+        clock_mhz=_scaled(row["clock_khz"], 1e3),
+        flags_now=flags_now(row["throttled"]) or 0,
+        flags_since_boot=flags_since_boot(row["throttled"]) or 0,
+        power_w=_scaled(power_mw, 1e3),
+        rss_mib=_scaled(row["rss_kib"], 1024),
+        free_mib=row["free_mib"],
+        uptime_s=row["uptime_us"] / 1e6,
+        crashes=row["crashes"],
+        hangs=row["hangs"],
+        restarts=row["restarts"],
+        corrected=row["corrected"],
+        uncorrected=row["uncorrected"],
+        rx_errors=row["rx_errors"],
+        round_trip_ms=_scaled(round_trip, 1e3),
+    )
+
+
+def _scaled(value: int | None, by: float) -> float | None:
+    return None if value is None else value / by
+
+
+def link_counts_of(row: sqlite3.Row | None) -> LinkCounts | None:
+    if row is None:
+        return None
+    return LinkCounts(
+        row["tx_frames"],
+        row["rx_frames"],
+        row["rx_errors"],
+        row["naks"],
+        row["retries"],
+        row["reconnects"],
+    )
+
+
+def json_of(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else {}
+    except ValueError:
+        return {}
+
+
+def place_of(row: sqlite3.Row) -> Place:
+    """A row of `orbit`."""
+    return Place(
+        row["t_us"],
+        row["latitude_deg"],
+        row["longitude_deg"],
+        row["altitude_km"],
+        row["illumination"],
+        row["flux_per_cm2_s"],
+        bool(row["saa"]),
+        row["contact"],
+    )
+
+
+def plant_of(row: sqlite3.Row) -> PlantReading:
+    told = json_of(row["temperatures_c"])
+    return PlantReading(
+        row["t_us"],
+        row["illumination"],
+        row["bus_v"],
+        row["array_w"],
+        row["load_w"],
+        row["battery_w"],
+        row["soc"],
+        row["stage"],
+        told if isinstance(told, dict) else {},
+    )
