@@ -178,6 +178,41 @@ def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+SQL = re.compile(
+    r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE FROM|PRAGMA|BEGIN|CREATE|DROP|ALTER|ATTACH)\b"
+    r"|\b(FROM|WHERE|ORDER BY|GROUP BY) [a-z{]"
+)
+SQL_IS_STILL_IN = ("hil.views.screen",)
+"""Its queries move to hil/record/screen_queries.py, one after the other."""
+
+
+def sql_in(module: str) -> list[str]:
+    """The strings of a module that are SQL, or parts of it, and its imports of sqlite3."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return [
+        f"{module}:{node.lineno}"
+        for node in ast.walk(tree)
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and SQL.search(node.value)
+        )
+        or (isinstance(node, ast.Import) and any(a.name == "sqlite3" for a in node.names))
+    ]
+
+
+def test_only_the_record_contains_sql() -> None:
+    wrong = [
+        place
+        for module in MODULES
+        if not within(module, "hil.record")
+        and not any(within(module, room) for room in SQL_IS_STILL_IN)
+        for place in sql_in(module)
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert sql_in("hil.record.queries"), "the search finds SQL where there is some"
+
+
 WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day it was
 
 

@@ -34,7 +34,7 @@ def opened(run: Path) -> Iterator[Reader]:
     must_be_run(run)
     reader = Reader(run)
     try:
-        reader.rows("BEGIN")
+        reader.hold()
         yield reader
     finally:
         reader.close()

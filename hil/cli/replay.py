@@ -87,6 +87,7 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 
 
 def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
+    from hil.record.row_counts import packed_frames
     from hil.verification.replay import campaign_mode
     from hil.views import listing
     from hil.views.style import plural
@@ -105,7 +106,7 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
         return Exit.PASS
     if found:
         show(lambda glyphs: listing.table(found, glyphs), width=200)
-    total = reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0]
+    total = packed_frames(reader)
     where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
     say(f"{plural(len(found), 'notable frame')} {where}; in all others all nodes agreed")
     if mode:

@@ -14,16 +14,18 @@ import os
 import platform
 import pwd
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.errors import HilError
 from hil.extras import install_command
+
+if TYPE_CHECKING:
+    from hil.record.reader import Reader
 
 __all__ = ["Check", "examine", "possible"]
 
@@ -282,21 +284,19 @@ def _faults_inproc() -> _Finding:
 
 def _faults(board: str) -> _Finding:
     from hil.kernel import workload
+    from hil.record.row_counts import count_rows, wrong_outputs
+    from hil.record.span_rows import all_upsets
 
     seen: dict[str, str] = {}
-    with _controlled(_CONTROL, board, workload("infer").ticks) as db:
-        for target, kind, state, verified, effect, outcome in db.execute(
-            "SELECT target, kind, state, verified, effect, outcome FROM upsets ORDER BY id"
-        ):
-            name = f"cpu {kind}" if target == "cpu" else target
-            good = state == "injected" and verified
-            seen[name] = effect if good else state
-            if good and outcome not in ("corrected", "recovered"):
-                seen[name] = f"{effect}, but {outcome or 'no outcome'}"
-        unexplained = db.execute("SELECT count(*) FROM anomalies").fetchone()[0]
-        delivered = db.execute(
-            "SELECT count(*) FROM frames WHERE output != golden_output"
-        ).fetchone()[0]
+    with _controlled(_CONTROL, board, workload("infer").ticks) as reader:
+        for upset in all_upsets(reader):
+            name = f"cpu {upset.kind}" if upset.target == "cpu" else upset.target
+            good = upset.state == "injected" and upset.verified
+            seen[name] = upset.effect if good else upset.state
+            if good and upset.outcome not in ("corrected", "recovered"):
+                seen[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
+        unexplained = count_rows(reader, "anomalies")
+        delivered = wrong_outputs(reader)
     wrong = [
         f"{name}: {seen.get(name, 'not seen')}, expected {want}"
         for name, want in _EXPECTED.items()
@@ -312,15 +312,16 @@ def _faults(board: str) -> _Finding:
 
 
 def _no_faults() -> _Finding:
+    from hil.record.row_counts import count_rows, frames_without_unanimity
+
     wrong: list[str] = []
     for board in ("process", "inproc"):
-        with _controlled(_QUIET, board, 0) as db:
+        with _controlled(_QUIET, board, 0) as reader:
             for table in ("upsets", "anomalies", "transitions", "repairs"):
-                count = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                count = count_rows(reader, table)
                 if count:
                     wrong.append(f"{count} {table} on {board} boards")
-            odd = db.execute("SELECT count(*) FROM frames WHERE verdict != 'unanimous'")
-            if odd.fetchone()[0]:
+            if frames_without_unanimity(reader):
                 wrong.append(f"frames without agreement on {board} boards")
     if wrong:
         return _Finding(MISSING, "; ".join(wrong), "please report this: the rig itself is at fault")
@@ -328,7 +329,7 @@ def _no_faults() -> _Finding:
 
 
 @contextlib.contextmanager
-def _controlled(text: str, board: str, ticks: int) -> Iterator[sqlite3.Connection]:
+def _controlled(text: str, board: str, ticks: int) -> Iterator[Reader]:
     """Run a tiny scenario in a folder that vanishes; its record."""
     from hil.engine.loop import Loop
     from hil.record.reader import Reader
@@ -339,7 +340,7 @@ def _controlled(text: str, board: str, ticks: int) -> Iterator[sqlite3.Connectio
         Loop(scenario, Path(folder)).run()
         reader = Reader(Path(folder))
         try:
-            yield reader.db
+            yield reader
         finally:
             reader.close()
 

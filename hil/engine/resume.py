@@ -6,7 +6,6 @@ so that a resumed run ends with the run digest of an undisturbed one."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,8 @@ from pydantic import ValidationError
 from hil.engine.metrics import Metrics
 from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
+from hil.record.row_values import RecordedUpset
+from hil.record.snapshot_rows import recorded_snapshot, upset_at_snapshot
 from hil.redundancy.voting import VerdictKind
 from hil.scenario import Scenario
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
@@ -60,11 +61,10 @@ def read_snapshot(run_dir: Path) -> RunSnapshot | None:
     """The last snapshot of a run; None if it ended before the first one."""
     reader = Reader(run_dir)
     try:
-        rows = reader.rows("SELECT frame, state, engine FROM snapshot")
-        if not rows:
+        recorded = recorded_snapshot(reader)
+        if recorded is None:
             return None
-        frame, state, text = rows[0]
-        engine = json.loads(text)
+        engine = recorded.engine
         if engine.get("version") != SNAPSHOT_VERSION:
             raise RecordError(
                 f"{reader.path} holds a snapshot of another version of hil",
@@ -72,8 +72,7 @@ def read_snapshot(run_dir: Path) -> RunSnapshot | None:
                 f"({reader.meta.get('hil_version', 'unknown')}), or run it again",
             )
         dormant = tuple(_dormant(reader, memory) for memory in engine["dormant"])
-        states = {r[0]: r[1] for r in reader.rows("SELECT frame, state FROM snapshot_states")}
-        return RunSnapshot(frame, state, engine, states, dormant)
+        return RunSnapshot(recorded.frame, recorded.state, engine, recorded.states, dormant)
     finally:
         reader.close()
 
@@ -92,44 +91,52 @@ def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
     id_, hold_frames, permanent, boot = (
         memory if isinstance(memory, list) else (memory, 0, False, 0)
     )
-    row = reader.rows(
-        "SELECT * FROM upsets_at_snapshot WHERE id=? UNION ALL SELECT * FROM upsets WHERE id=?",
-        id_,
-        id_,
-    )[0]
-    return _upset(dict(row), hold_frames=hold_frames, permanent=permanent, boot=boot)
+    row = upset_at_snapshot(reader, id_)
+    return _upset(row, hold_frames=hold_frames, permanent=permanent, boot=boot)
 
 
-def _upset(row: dict[str, Any], *, hold_frames: int, permanent: bool, boot: int) -> Upset:
-    """An upset as it was recorded. What was planned beyond its position is not known any more."""
-    target = UpsetTarget(row["target"])
+def _upset(row: RecordedUpset, *, hold_frames: int, permanent: bool, boot: int) -> Upset:
+    """Return an upset as it was recorded. What was planned beyond its position is not known."""
+    target = UpsetTarget(row.target)
     plan = UpsetPlan(
-        row["frame"],
-        row["node"],
+        row.frame,
+        row.node,
         target,
-        kind_of(target, row["kind"]),
-        row["source"],
-        row["id"],
-        tick=row["planned_tick"],
-        steps=row["planned_steps"],
-        us=row["planned_us"],
+        kind_of(target, row.kind),
+        row.source,
+        row.id,
+        tick=row.planned_tick,
+        steps=row.planned_steps,
+        us=row.planned_us,
         hold_frames=hold_frames,
         permanent=permanent,
     )
-    reported = ("detail", "verified", "changed", "persisted", "tick", "steps", "at_us")
-    placed = ("pc_offset", "bit", "space", "before", "after")
-    shown = ("signal", "shared", "dormant", "detected_frame", "resolved_frame")
-    return Upset(
-        plan,
-        InjectionReport(
-            UpsetState(row["state"]), boot=boot, **{name: row[name] for name in reported + placed}
-        ),
-        Assessment(
-            NodeEffect(row["effect"]),
-            outcome=SystemOutcome(row["outcome"]),
-            **{name: row[name] for name in shown},
-        ),
+    report = InjectionReport(
+        UpsetState(row.state),
+        detail=row.detail,
+        verified=bool(row.verified),
+        changed=bool(row.changed),
+        persisted=bool(row.persisted),
+        tick=row.tick,
+        steps=row.steps,
+        at_us=row.at_us,
+        pc_offset=row.pc_offset,
+        bit=row.bit,
+        space=row.space,
+        before=row.before,
+        after=row.after,
+        boot=boot,
     )
+    assessment = Assessment(
+        NodeEffect(row.effect),
+        signal=row.signal,
+        outcome=SystemOutcome(row.outcome),
+        shared=bool(row.shared),
+        dormant=bool(row.dormant),
+        detected_frame=row.detected_frame,
+        resolved_frame=row.resolved_frame,
+    )
+    return Upset(plan, report, assessment)
 
 
 def metrics_memory(metrics: Metrics) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
-import sqlite3
 import statistics
 import tempfile
 import time
@@ -19,6 +17,7 @@ from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, in_turns, seconds
+from hil.record.opening import checkpoint
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import parse_scenario
 from hil.wire.messages import Health
@@ -275,8 +274,7 @@ def _record_per_day(sim_s: int) -> PerfRow:
         for second in range(sim_s + 1):
             if second in (sim_s // 4, sim_s):
                 recorder.commit()
-                with contextlib.closing(sqlite3.connect(path)) as viewer:
-                    viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                checkpoint(path)
                 sizes.append(path.stat().st_size)
             for number in range(10):
                 recorder.frame(frame)

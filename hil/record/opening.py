@@ -17,7 +17,7 @@ from typing import Any, Final
 from hil.errors import RecordError, UsageError
 from hil.record.run_lock import refuse_if_running
 
-__all__ = ["beside", "is_locked", "is_plain", "make_plain", "open_to_read", "tidy"]
+__all__ = ["beside", "checkpoint", "is_locked", "is_plain", "make_plain", "open_to_read", "tidy"]
 
 _MODE_AT: Final = 18  # byte of the file: how it must be written; 1: plain, 2: with a WAL
 _PLAIN: Final = 1
@@ -121,6 +121,12 @@ def make_plain(db: sqlite3.Connection, path: Path, patience_s: float) -> bool:
         if time.monotonic() >= end_s:
             return False
         time.sleep(_RETRY_S)
+
+
+def checkpoint(path: Path) -> None:
+    """Move what is committed from the WAL into the file itself, beside the run that writes it."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _has_room(path: Path) -> bool:

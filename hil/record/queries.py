@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any, Final, Protocol
 
+from hil.record.row_values import RecordedRepair, value_of
+
 __all__ = [
     "BAD_FRAME",
     "NO_OUTPUT",
@@ -21,15 +23,11 @@ __all__ = [
     "golden_digests",
     "isolated_though_right",
     "left_vote",
-    "node_power",
-    "open_upsets",
     "outvoted_though_right",
     "recoveries",
-    "repair_attempts",
     "repaired_before",
     "replies_to",
     "skipped_frames",
-    "throttled_readings",
     "upsets_behind",
 ]
 
@@ -90,16 +88,6 @@ def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqli
     )
 
 
-def open_upsets(record: Rows, first: int, last: int) -> list[sqlite3.Row]:
-    """Return the injected upsets that may be open in frames of a span, in the order of frames."""
-    return record.rows(
-        "SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND "
-        "(resolved_frame IS NULL OR resolved_frame >= ?) ORDER BY frame, id",
-        last,
-        first,
-    )
-
-
 def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
     """Return how many repairs succeeded, of those with an id beyond `after` up to `last`.
 
@@ -114,25 +102,6 @@ def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
         last,
     )
     return int(rows[0][0]) if rows else 0
-
-
-def repair_attempts(record: Rows) -> list[sqlite3.Row]:
-    """Return action, ok, bytes moved and time spent [us of real time] of each attempt to repair.
-
-    Counted as `recoveries` counts: the record has a row for each node of a rollback, and they are
-    one attempt; a frame may have several."""
-    return record.rows(
-        """
-        SELECT action, min(ok) AS ok, sum(bytes_moved) AS bytes_moved,
-          max(duration_wall_us) AS duration_wall_us
-        FROM (
-          SELECT *, CASE WHEN action = 'rollback'
-            THEN row_number() OVER (PARTITION BY action, frame, node ORDER BY id) ELSE -id END AS at
-          FROM repairs WHERE action != 'rollback' OR cause != ?
-        ) GROUP BY action, frame, at ORDER BY min(id)
-        """,
-        WAS_ALONE,
-    )
 
 
 def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, int]:
@@ -152,7 +121,7 @@ def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, in
     return (rows[0][0], rows[0][1], rows[0][2]) if rows else (0, 0, 0)
 
 
-def repaired_before(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
+def repaired_before(record: Rows, frame: int, node: str) -> RecordedRepair | None:
     """Return the last repair before a frame that gave a node the state of others."""
     found = record.rows(
         "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND action != 'rollback' "
@@ -160,7 +129,7 @@ def repaired_before(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
         node,
         frame,
     )
-    return found[0] if found else None
+    return value_of(RecordedRepair, found[0]) if found else None
 
 
 def left_vote(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
@@ -235,26 +204,3 @@ def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3
         last,
         calm_us,
     )
-
-
-def throttled_readings(record: Rows, node: int) -> list[sqlite3.Row]:
-    """How many readings of a node (by its index) had each value of `throttled`."""
-    return record.rows(
-        "SELECT throttled, count(*) AS readings FROM health WHERE node = ? "
-        "AND throttled IS NOT NULL GROUP BY throttled",
-        node,
-    )
-
-
-def node_power(record: Rows, node: int) -> sqlite3.Row | None:
-    """What a node's board (by its index) drew by its own sensors: mean_mw, most_mw, readings.
-    None in a record of before this was kept."""
-    try:
-        found = record.rows(
-            "SELECT avg(power_mw) AS mean_mw, max(power_mw) AS most_mw, "
-            "count(power_mw) AS readings FROM health WHERE node = ?",
-            node,
-        )
-    except sqlite3.OperationalError:
-        return None
-    return found[0]

@@ -16,6 +16,7 @@ from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine
 from hil.record.opening import open_to_read, tidy
 from hil.record.schema import SCHEMA_VERSION
+from hil.record.seal import Seal, seal_of
 from hil.redundancy.voting import Verdict, unpack_all
 
 
@@ -52,6 +53,10 @@ class Reader:
             return list(self.db.execute(sql, values))
         except sqlite3.Error as error:
             raise RecordError(f"{self.path} cannot be read: {error}") from error
+
+    def hold(self) -> None:
+        """Let all that is read from now on be as it was at this moment, until it is closed."""
+        self.rows("BEGIN")
 
     def meta_json(self, key: str) -> Any:
         """A meta value that was written as JSON; None if there is none. RecordError for others."""
@@ -114,6 +119,14 @@ class Reader:
         for _, _, data in self.blocks():
             frames.update(data)
         return combine(frames, canonical_lines(self.db))
+
+    def seal(self) -> Seal:
+        """Return the seal of what stands in the record, computed anew. Raises RecordError if it
+        cannot be read."""
+        try:
+            return seal_of(self.db)
+        except sqlite3.Error as error:
+            raise RecordError(str(error)) from error
 
     def close(self) -> None:
         """Close it; the last reader of a finished run makes a plain file of its record."""

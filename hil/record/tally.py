@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import canonical_lines, combine
 from hil.record.recorder import UpsetCount
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from hil.record.frame_blocks import FrameBlocks
     from hil.record.write_connection import WriteConnection
 
-__all__ = ["WrittenTally"]
+__all__ = ["INJECTED", "UPSET_COUNTS", "WrittenTally"]
+
+INJECTED: Final = "state='injected' AND verified"
+"""SQL that is true of an upset that was made and read back."""
+UPSET_COUNTS: Final = (
+    "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
+    "GROUP BY state, verified, target, effect, outcome"
+)
+"""The query whose rows are `UpsetCount`."""
 
 
 class WrittenTally:
@@ -43,19 +51,12 @@ class WrittenTally:
     def upset_counts(self) -> list[UpsetCount]:
         """Return how many upsets there are of each state, target, effect and outcome."""
         self._settle()
-        rows = self._connection.fetch(
-            "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
-            "GROUP BY state, verified, target, effect, outcome"
-        )
-        return [UpsetCount(*row) for row in rows]
+        return [UpsetCount(*row) for row in self._connection.fetch(UPSET_COUNTS)]
 
     def events_injected(self) -> int:
         """Return how many of the scenario's `upsets.events` were injected and read back."""
         return int(
-            self._one(
-                "SELECT count(*) FROM upsets WHERE source LIKE 'event %' AND state='injected' "
-                "AND verified"
-            )
+            self._one(f"SELECT count(*) FROM upsets WHERE source LIKE 'event %' AND {INJECTED}")
         )
 
     def nodes_hit(self, targets: Iterable[str]) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, junit_of
 from hil.errors import HilError, RecordError
 from hil.exits import EXIT_OF_OUTCOME
 from hil.record.reader import Reader
-from hil.record.seal import SEAL, difference, seal_of
+from hil.record.seal import SEAL, difference
+from hil.record.span_rows import all_nodes
 from hil.redundancy.voting import VerdictKind
 from hil.scenario import Scenario
 from hil.verification.findings import Verification
@@ -221,8 +222,8 @@ def _content(
         text = told if isinstance(told, str) else json.dumps(told)
         out.compare(None, f"`{key}` of the reports", text, recorded)
     nodes = [
-        {key: value for key, value in dict(row).items() if key != "idx"}
-        for row in reader.rows("SELECT * FROM nodes ORDER BY idx")
+        {key: value for key, value in asdict(node).items() if key != "idx"}
+        for node in all_nodes(reader)
     ]
     told = content.get("nodes")
     if isinstance(told, list) and nodes and all(isinstance(node, dict) for node in told):
@@ -318,9 +319,9 @@ def verify_seal(out: Verification, reader: Reader) -> None:
         )
         return
     try:
-        now = seal_of(reader.db)
+        now = reader.seal()
         recorded = reader.meta_json(SEAL)
-    except (sqlite3.Error, RecordError) as error:
+    except RecordError as error:
         out.differs(None, "record digest", "computed at the end of the run", f"cannot be: {error}")
         return
     for what, before, after in difference(recorded, now):

@@ -6,9 +6,8 @@ counts what a run that has not (yet) ended has come to.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,22 @@ from hil.kernel import Golden, digest64
 from hil.record.digest import hex64
 from hil.record.queries import recoveries
 from hil.record.reader import Reader
+from hil.record.row_counts import (
+    count_rows,
+    count_upsets,
+    frames_skipped,
+    injected_by_effect,
+    injected_by_outcome,
+    injected_by_target,
+    injected_events,
+    injected_upsets,
+    isolated_nodes,
+    obeyed_commands,
+    packed_frames,
+    skips,
+)
+from hil.record.row_values import RecordedFrame, RecordedReply
+from hil.record.span_rows import frames_between, replies_between, rows_from
 from hil.redundancy.voting import (
     CORRECT,
     DELIVERED,
@@ -60,7 +75,7 @@ def tally(reader: Reader) -> dict[str, Any]:
     size = record_length(len(reader.node_names))
     verdicts: Counter[int] = Counter()
     frames = available = wrong = 0
-    skips = {row[0]: row[1] for row in reader.rows("SELECT frame, frames FROM skips")}
+    skipped_before = skips(reader)
     held = 0
     last_available = last_wrong = last_held = False
     voting = np.zeros(8, np.int64)
@@ -76,8 +91,8 @@ def tally(reader: Reader) -> dict[str, Any]:
         flags = packed[:, _FLAGS_AT]
         delivered, correct = (flags & DELIVERED) != 0, (flags & CORRECT) != 0
         weights = np.ones(count, np.int64)  # a skipped frame counts like the next one
-        for frame in [k for k in skips if first <= k < first + count]:
-            weights[frame - first] += skips.pop(frame)
+        for frame in [k for k in skipped_before if first <= k < first + count]:
+            weights[frame - first] += skipped_before.pop(frame)
         frames += count
         available += int(weights[delivered & correct].sum())
         wrong_here = (delivered & ~correct) | ((flags & HELD_WRONG) != 0)
@@ -89,36 +104,27 @@ def tally(reader: Reader) -> dict[str, Any]:
         last_voters = int(voters[-1])
         last_available = bool(delivered[-1] & correct[-1])
         last_wrong, last_held = bool(wrong_here[-1]), bool(held_here[-1])
-    at_end = sum(skips.values())
+    at_end = sum(skipped_before.values())
     available += at_end * last_available
     wrong += at_end * last_wrong
     held += at_end * last_held
     if frames:
         voting[last_voters] += at_end
-    skipped = int(reader.rows("SELECT coalesce(sum(frames), 0) FROM skips")[0][0])
+    skipped = frames_skipped(reader)
     return {
         "frames": frames,
         "skipped": skipped,
         "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
         "voting": {n: int(count) for n, count in enumerate(voting)},
         "upsets": _upset_tally(reader),
-        "upset_kinds": [
-            tuple(row)
-            for row in reader.rows(
-                "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
-                "GROUP BY state, verified, target, effect, outcome"
-            )
-        ],
-        "isolated": reader.rows(
-            "SELECT count(*) FROM transitions t WHERE after='isolated' AND "
-            "id=(SELECT max(id) FROM transitions WHERE node=t.node)"
-        )[0][0],
-        "commands": reader.rows("SELECT count(*) FROM commands WHERE ok")[0][0],
+        "upset_kinds": count_upsets(reader),
+        "isolated": isolated_nodes(reader),
+        "commands": obeyed_commands(reader),
         "recoveries": recoveries(reader),
         "available": available,
         "availability": available / (frames + skipped) if frames + skipped else 0.0,
-        "slips": reader.rows("SELECT count(*) FROM slips")[0][0],
-        "unexplained": reader.rows("SELECT count(*) FROM anomalies")[0][0],
+        "slips": count_rows(reader, "slips"),
+        "unexplained": count_rows(reader, "anomalies"),
         "sdc_frames": wrong,
         "unresolved": frames + skipped - available - wrong,
         "held_frames": held,
@@ -126,26 +132,15 @@ def tally(reader: Reader) -> dict[str, Any]:
 
 
 def _upset_tally(reader: Reader) -> dict[str, Any]:
-    good = "state='injected' AND verified"
-    injected, total = reader.rows(f"SELECT coalesce(sum({good}), 0), count(*) FROM upsets")[0]
-    made = reader.rows(f"SELECT count(*) FROM upsets WHERE {good} AND source LIKE 'event %'")[0][0]
-
-    def by(column: str, default: str) -> dict[str, int]:
-        found = reader.rows(
-            f"SELECT CASE WHEN {column}='' THEN ? ELSE {column} END, count(*) FROM upsets "
-            f"WHERE {good} GROUP BY 1 ORDER BY 1",
-            default,
-        )
-        return {row[0]: row[1] for row in found}
-
+    injected = injected_upsets(reader)
     return {
         "injected": injected,
         "verified": injected,
-        "not_injected": total - injected,
-        "events": {"injected": made},
-        "by_target": by("target", ""),
-        "by_node_effect": by("effect", "masked"),
-        "by_system_outcome": by("outcome", "no_effect"),
+        "not_injected": count_rows(reader, "upsets") - injected,
+        "events": {"injected": injected_events(reader)},
+        "by_target": injected_by_target(reader),
+        "by_node_effect": injected_by_effect(reader),
+        "by_system_outcome": injected_by_outcome(reader),
     }
 
 
@@ -226,7 +221,7 @@ def _all_frames(
     delivery: DeliveryCheck | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
-    total = int(reader.rows("SELECT coalesce(sum(count), 0) FROM blocks")[0][0])
+    total = packed_frames(reader)
     size = record_length(rows.nodes)
     next_frame = 0
     for first, count, data in reader.blocks():
@@ -299,20 +294,20 @@ def _one_frame(
     if golden is not None:
         _against_golden(out, number, recorded, row, golden)
     if delivery is not None:
-        delivery.frame(recorded, None if row is None else row["value"])
+        delivery.frame(recorded, None if row is None else row.value)
 
 
 def _against_golden(
-    out: Verification, number: int, recorded: Verdict, row: sqlite3.Row | None, golden: Golden
+    out: Verification, number: int, recorded: Verdict, row: RecordedFrame | None, golden: Golden
 ) -> None:
     right = recorded.delivered and recorded.output == golden.output_digest
     out.compare(number, "output is that of the golden run", recorded.correct, right)
     if row is not None:
-        for what, now in (
-            ("golden_output", golden.output_digest),
-            ("golden_state", golden.state_digest),
+        for what, stored, now in (
+            ("golden_output", row.golden_output, golden.output_digest),
+            ("golden_state", row.golden_state, golden.state_digest),
         ):
-            out.compare(number, f"`{what}` of its row in `frames`", row[what], hex64(now))
+            out.compare(number, f"`{what}` of its row in `frames`", stored, hex64(now))
 
 
 def _name_difference(
@@ -339,54 +334,54 @@ def _mask(mask: int, names: list[str]) -> str:
     return " ".join(name for i, name in enumerate(names) if mask >> i & 1) or "none"
 
 
-def _notable(out: Verification, rows: _Rows, row: sqlite3.Row, verdict: Verdict) -> None:
+def _notable(out: Verification, rows: _Rows, row: RecordedFrame, verdict: Verdict) -> None:
     """The readable rows of a frame against its packed form, and outputs against their digests."""
     k = verdict.frame
-    for what, now in (
-        ("verdict", verdict.kind.name.lower()),
-        ("voters", verdict.voters),
-        ("agree", verdict.agree),
-        ("dissent", verdict.dissent),
-        ("latent", verdict.latent),
-        ("flags", verdict.flags),
-        ("output", hex64(verdict.output)),
-        ("state", hex64(verdict.state)),
-        ("t_us", rows.t_us(k)),
+    for what, stored, now in (
+        ("verdict", row.verdict, verdict.kind.name.lower()),
+        ("voters", row.voters, verdict.voters),
+        ("agree", row.agree, verdict.agree),
+        ("dissent", row.dissent, verdict.dissent),
+        ("latent", row.latent, verdict.latent),
+        ("flags", row.flags, verdict.flags),
+        ("output", row.output, hex64(verdict.output)),
+        ("state", row.state, hex64(verdict.state)),
+        ("t_us", row.t_us, rows.t_us(k)),
     ):
-        out.compare(k, f"`{what}` of its row in `frames`", row[what], now)
+        out.compare(k, f"`{what}` of its row in `frames`", stored, now)
     if verdict.delivered:
-        right = hex64(verdict.output) == row["golden_output"]
+        right = hex64(verdict.output) == row.golden_output
         out.compare(k, "output is the golden one", verdict.correct, right)
-    if row["value"] and not verdict.held:
+    if row.value and not verdict.held:
         out.outputs += 1
-        now = hex64(digest64(row["value"]))
+        now = hex64(digest64(row.value))
         out.compare(k, "digest of the delivered output", hex64(verdict.output), now)
     replies = rows.replies(k)
-    last = max((r["execution"] for r in replies), default=-1)
-    if [r["node"] for r in replies if r["execution"] == last] != list(range(rows.nodes)):
+    last = max((r.execution for r in replies), default=-1)
+    if [r.node for r in replies if r.execution == last] != list(range(rows.nodes)):
         out.differs(k, "rows in `replies`", len(replies), f"one for each of {rows.nodes} nodes")
     for r in replies:
-        if r["execution"] == last and 0 <= r["node"] < rows.nodes:
+        if r.execution == last and 0 <= r.node < rows.nodes:
             _same_ballot(out, rows, k, r, verdict)
-        if r["status"] == "done" and r["output"]:
+        if r.status == "done" and r.output:
             out.outputs += 1
-            now = hex64(digest64(r["output"]))
-            name = rows.name(r["node"])
-            out.compare(k, f"digest of the output of node {name}", r["output_digest"], now)
+            now = hex64(digest64(r.output))
+            name = rows.name(r.node)
+            out.compare(k, f"digest of the output of node {name}", r.output_digest, now)
 
 
 def _same_ballot(
-    out: Verification, rows: _Rows, frame: int, reply: sqlite3.Row, verdict: Verdict
+    out: Verification, rows: _Rows, frame: int, reply: RecordedReply, verdict: Verdict
 ) -> None:
-    ballot = verdict.ballots[reply["node"]]
-    name = rows.name(reply["node"])
-    for what, now in (
-        ("status", NodeStatus(ballot.status).name.lower()),
-        ("signal", ballot.signal),
-        ("output_digest", hex64(ballot.output_digest)),
-        ("state_digest", hex64(ballot.state_digest)),
+    ballot = verdict.ballots[reply.node]
+    name = rows.name(reply.node)
+    for what, stored, now in (
+        ("status", reply.status, NodeStatus(ballot.status).name.lower()),
+        ("signal", reply.signal, ballot.signal),
+        ("output_digest", reply.output_digest, hex64(ballot.output_digest)),
+        ("state_digest", reply.state_digest, hex64(ballot.state_digest)),
     ):
-        out.compare(frame, f"`{what}` of node {name} in `replies`", reply[what], now)
+        out.compare(frame, f"`{what}` of node {name} in `replies`", stored, now)
 
 
 class _Rows:
@@ -400,8 +395,8 @@ class _Rows:
         self.nodes = len(self.names)
         self.t_us = reader.t_us
         self._from = self._to = 0
-        self._frames: dict[int, sqlite3.Row] = {}
-        self._replies: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+        self._frames: dict[int, RecordedFrame] = {}
+        self._replies: defaultdict[int, list[RecordedReply]] = defaultdict(list)
 
     def name(self, index: int) -> str:
         return self.names[index] if 0 <= index < self.nodes else f"number {index}"
@@ -410,30 +405,20 @@ class _Rows:
         if self._from <= frame < self._to:
             return
         self._from, self._to = frame, frame + self._WINDOW
-        span = (self._from, self._to)
-        rows = self._reader.rows("SELECT * FROM frames WHERE frame >= ? AND frame < ?", *span)
-        self._frames = {row["frame"]: row for row in rows}
+        span = (frame, frame + self._WINDOW - 1)
+        self._frames = {row.frame: row for row in frames_between(self._reader, *span)}
         self._replies.clear()
-        for row in self._reader.rows(
-            "SELECT * FROM replies WHERE frame >= ? AND frame < ? ORDER BY frame, execution, node",
-            *span,
-        ):
-            self._replies[row["frame"]].append(row)
+        for reply in replies_between(self._reader, *span):
+            self._replies[reply.frame].append(reply)
 
-    def frame(self, number: int) -> sqlite3.Row | None:
+    def frame(self, number: int) -> RecordedFrame | None:
         self._fetch(number)
         return self._frames.get(number)
 
-    def replies(self, number: int) -> list[sqlite3.Row]:
+    def replies(self, number: int) -> list[RecordedReply]:
         self._fetch(number)
         return self._replies[number]
 
-    def left_over(self, end: int) -> Iterator[int]:
-        """Frames with rows, but behind the last packed one."""
-        for row in self._reader.rows(
-            "SELECT frame FROM frames WHERE frame >= ? UNION SELECT frame FROM replies "
-            "WHERE frame >= ? ORDER BY 1",
-            end,
-            end,
-        ):
-            yield row[0]
+    def left_over(self, end: int) -> list[int]:
+        """Return the frames with rows, but behind the last packed one."""
+        return rows_from(self._reader, end)

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from hil.record.queries import BAD_FRAME, NO_OUTPUT, WRONG_OUTPUT, isolated_though_right
+from hil.record.first_rows import (
+    first_anomaly,
+    first_bad_frame,
+    first_frame_not_of_verdict,
+    first_frame_of_verdict,
+    first_frame_without_output,
+    first_held_output,
+    first_isolation,
+    first_missed_event,
+    first_missed_upset,
+    first_repair,
+    first_slip,
+    first_upset_with_effect,
+    first_upset_with_outcome,
+    first_wrong_output,
+)
+from hil.record.queries import isolated_though_right
 from hil.record.reader import Reader
+from hil.record.row_values import RecordedUpset
 from hil.views.listing import describe, moments, upset_text
 
 __all__ = ["Trouble", "evidence"]
-
-_NOT_MADE: Final = "NOT (state='injected' AND verified)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,77 +39,78 @@ class Trouble:
 
 
 def evidence(reader: Reader, metric: str) -> Trouble | None:
-    """The first frame that shows why `metric` is what it is; None if there is none. RecordError."""
+    """Return the first frame that shows why `metric` is what it is; None if there is none. Raises
+    RecordError."""
     group, _, name = metric.rpartition(".")
     find = _OF_METRIC.get(metric)
     if find is not None:
         return find(reader)
     if group == "verdicts":
-        other = "!=" if name == "unanimous" else "="
-        return _frame(reader, f"verdict {other} ?", name)
-    if group in ("by_node_effect", "by_system_outcome"):
-        column = "effect" if group == "by_node_effect" else "outcome"
-        return _upset(reader, f"state='injected' AND {column}=?", name)
-    return _upset(reader, _NOT_MADE) if group in ("upsets", "by_target") else None
+        if name == "unanimous":
+            return _frame(reader, first_frame_not_of_verdict(reader, name))
+        return _frame(reader, first_frame_of_verdict(reader, name))
+    if group == "by_node_effect":
+        return _upset(first_upset_with_effect(reader, name))
+    if group == "by_system_outcome":
+        return _upset(first_upset_with_outcome(reader, name))
+    return _upset(first_missed_upset(reader)) if group in ("upsets", "by_target") else None
 
 
-def _frame(reader: Reader, where: str, *values: Any) -> Trouble | None:
-    frame = reader.rows(f"SELECT min(frame) FROM frames WHERE {where}", *values)[0][0]
-    found = None if frame is None else next(moments(reader, frame, frame), None)
-    return None if found is None else Trouble(frame, describe(found))
+def _frame(reader: Reader, frame: int | None) -> Trouble | None:
+    moment = None if frame is None else next(moments(reader, frame, frame), None)
+    return None if moment is None else Trouble(moment.frame, describe(moment))
 
 
-def _upset(reader: Reader, where: str, *values: Any) -> Trouble | None:
-    rows = reader.rows(f"SELECT * FROM upsets WHERE {where} ORDER BY frame, id LIMIT 1", *values)
-    return Trouble(rows[0]["frame"], f"upset {upset_text(rows[0])}") if rows else None
-
-
-def _row(reader: Reader, sql: str) -> Trouble | None:
-    rows = reader.rows(f"{sql} ORDER BY frame, id LIMIT 1")
-    return Trouble(rows[0][0], rows[0][1]) if rows else None
+def _upset(upset: RecordedUpset | None) -> Trouble | None:
+    return None if upset is None else Trouble(upset.frame, f"upset {upset_text(upset)}")
 
 
 def _wrong_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, WRONG_OUTPUT)
+    return _frame(reader, first_wrong_output(reader))
 
 
 def _no_right_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, BAD_FRAME)
+    return _frame(reader, first_bad_frame(reader))
 
 
 def _no_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, NO_OUTPUT)
+    return _frame(reader, first_frame_without_output(reader))
 
 
 def _held_output(reader: Reader) -> Trouble | None:
-    return _frame(reader, "flags & 32")
+    return _frame(reader, first_held_output(reader))
 
 
 def _anomaly(reader: Reader) -> Trouble | None:
-    return _row(reader, "SELECT frame, node || ': ' || effect || ', unexplained' FROM anomalies")
+    a = first_anomaly(reader)
+    return None if a is None else Trouble(a.frame, f"{a.node}: {a.effect}, unexplained")
 
 
 def _missed_event(reader: Reader) -> Trouble | None:
-    return _upset(reader, f"source LIKE 'event %' AND {_NOT_MADE}")
+    return _upset(first_missed_event(reader))
 
 
 def _isolation(reader: Reader) -> Trouble | None:
-    rows = reader.rows("SELECT * FROM transitions WHERE after='isolated' ORDER BY id LIMIT 1")
-    if not rows:
+    edge = first_isolation(reader)
+    if edge is None:
         return None
-    frame, node = rows[0]["frame"], rows[0]["node"]
-    text = f"{node} was isolated: {rows[0]['cause']}"
-    if isolated_though_right(reader, frame, node):
+    text = f"{edge.node} was isolated: {edge.cause}"
+    if isolated_though_right(reader, edge.frame, edge.node):
         text += "; it was right, and a wrong majority outvoted it"
-    return Trouble(frame, text)
+    return Trouble(edge.frame, text)
 
 
 def _slip(reader: Reader) -> Trouble | None:
-    return _row(reader, "SELECT frame, coalesce(node || ': ', '') || detail FROM slips")
+    slip = first_slip(reader)
+    if slip is None:
+        return None
+    who = "" if slip.node is None else f"{slip.node}: "
+    return Trouble(slip.frame, f"{who}{slip.detail}")
 
 
 def _repair(reader: Reader) -> Trouble | None:
-    return _row(reader, "SELECT frame, action || ' of ' || node || ': ' || cause FROM repairs")
+    r = first_repair(reader)
+    return None if r is None else Trouble(r.frame, f"{r.action} of {r.node}: {r.cause}")
 
 
 _OF_METRIC: Final[dict[str, Callable[[Reader], Trouble | None]]] = {

@@ -7,24 +7,40 @@ repaired. Right and wrong are told by the fault-free run, not by the majority.
 from __future__ import annotations
 
 import signal
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hil.record.queries import Rows, agreed_on_wrong_state, open_upsets, repaired_before
+from hil.record.queries import Rows, agreed_on_wrong_state, repaired_before
 from hil.record.reader import Reader
+from hil.record.row_values import (
+    RecordedAnomaly,
+    RecordedFrame,
+    RecordedRepair,
+    RecordedReply,
+    RecordedTransition,
+    RecordedUpset,
+)
+from hil.record.span_rows import (
+    anomalies_between,
+    answers_between,
+    frames_between,
+    open_upsets,
+    repairs_between,
+    upsets_between,
+    upsets_detected_between,
+    vote_changes_between,
+)
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 
 __all__ = ["ListedMoment", "describe", "inherited_text", "moments", "table"]
 
-_DELIVERED, _HELD, _HELD_WRONG = 1, 32, 64  # flags of a packed frame (csrc/host/lockstep.h)
 _WORDS: Final = {
     "unanimous": "unanimous",
     "majority": "majority",
@@ -33,6 +49,8 @@ _WORDS: Final = {
     "no_quorum": "no quorum",
 }
 _ALL: Final = 2**62
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,81 +86,46 @@ class ListedMoment:
 def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[ListedMoment]:
     """The notable frames from `first` to `last`, both included. RecordError."""
     names = reader.node_names
-    span = (first, last)
     in_force = _InForce(open_upsets(reader, first, last))
-    replies = _by_frame(
-        reader.rows(
-            "SELECT frame, node, execution, status, signal, reason, output_digest, state_digest "
-            "FROM replies WHERE frame BETWEEN ? AND ? ORDER BY frame, execution, node",
-            *span,
-        )
-    )
-    hits = _by_frame(
-        reader.rows("SELECT * FROM upsets WHERE frame BETWEEN ? AND ? ORDER BY id", *span)
-    )
-    found = _by_frame(
-        reader.rows(
-            "SELECT * FROM upsets WHERE detected_frame BETWEEN ? AND ? AND detected_frame > frame "
-            "ORDER BY id",
-            *span,
-        ),
-        "detected_frame",
-    )
-    repairs = _by_frame(
-        reader.rows("SELECT * FROM repairs WHERE frame BETWEEN ? AND ? ORDER BY id", *span)
-    )
-    edges = _by_frame(
-        reader.rows(
-            "SELECT frame, node, after, cause FROM transitions WHERE frame BETWEEN ? AND ? "
-            "AND after IN ('voting', 'isolated') ORDER BY id",
-            *span,
-        )
-    )
-    odd = _by_frame(
-        reader.rows(
-            "SELECT frame, node, effect, reason FROM anomalies"
-            " WHERE frame BETWEEN ? AND ? ORDER BY id",
-            *span,
-        )
-    )
-    for row in reader.rows(
-        "SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame", *span
-    ):
-        frame = row["frame"]
-        delivered = bool(row["flags"] & _DELIVERED)
-        told = replies[frame]
-        known = {u["id"] for u in (*hits[frame], *found[frame])}
-        faulty = list(_faulty(row, told, names))
-        older = [u for u in in_force.at(frame, faulty) if u["id"] not in known]
+    answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))
+    hits = _by_frame((u.frame, u) for u in upsets_between(reader, first, last))
+    later = _by_frame((u.detected_frame, u) for u in upsets_detected_between(reader, first, last))
+    repairs = _by_frame((r.frame, r) for r in repairs_between(reader, first, last))
+    edges = _by_frame((e.frame, e) for e in vote_changes_between(reader, first, last))
+    anomalies = _by_frame((a.frame, a) for a in anomalies_between(reader, first, last))
+    for row in frames_between(reader, first, last):
+        frame = row.frame
+        replies = answers[frame]
+        known = {u.id for u in (*hits[frame], *later[frame])}
+        faulty = list(_faulty(row, replies, names))
+        older = [u for u in in_force.at(frame, faulty) if u.id not in known]
         yield ListedMoment(
             frame=frame,
-            t_us=row["t_us"],
-            verdict=row["verdict"],
-            delivered=delivered,
-            correct=delivered and row["output"] == row["golden_output"],
-            held=bool(row["flags"] & _HELD),
-            held_wrong=bool(row["flags"] & _HELD_WRONG),
-            executions=1 + max((r["execution"] for r in told), default=0),
-            dissent=tuple(_dissent(row, told, names)),
+            t_us=row.t_us,
+            verdict=row.verdict,
+            delivered=row.delivered,
+            correct=row.correct,
+            held=row.held,
+            held_wrong=row.held_wrong,
+            executions=1 + max((r.execution for r in replies), default=0),
+            dissent=tuple(_dissent(row, replies, names)),
             upsets=(
                 *(upset_text(u) for u in hits[frame]),
-                *(upset_text(u, seen_in=frame) for u in (*found[frame], *older)),
-                *_inherited(reader, frame, faulty, (*hits[frame], *found[frame], *older)),
+                *(upset_text(u, seen_in=frame) for u in (*later[frame], *older)),
+                *_inherited(reader, frame, faulty, (*hits[frame], *later[frame], *older)),
             ),
             repairs=(
                 *(_repair_text(r) for r in repairs[frame]),
                 *_edge_texts(edges[frame], repairs[frame]),
             ),
-            unexplained=tuple(anomaly_text(a) for a in odd[frame]),
+            unexplained=tuple(anomaly_text(a) for a in anomalies[frame]),
         )
 
 
-def _by_frame(
-    rows: Iterable[sqlite3.Row], column: str = "frame"
-) -> defaultdict[int, list[sqlite3.Row]]:
-    out: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
-    for row in rows:
-        out[row[column]].append(row)
+def _by_frame(rows: Iterable[tuple[int | None, T]]) -> defaultdict[int | None, list[T]]:
+    out: defaultdict[int | None, list[T]] = defaultdict(list)
+    for frame, row in rows:
+        out[frame].append(row)
     return out
 
 
@@ -157,45 +140,45 @@ def signal_name(number: int) -> str:
 class _InForce:
     """Upsets of earlier frames that are open in later ones; asked frame by frame, in order."""
 
-    def __init__(self, upsets: list[sqlite3.Row]) -> None:
+    def __init__(self, upsets: list[RecordedUpset]) -> None:
         self._coming = upsets[::-1]
-        self._open: list[sqlite3.Row] = []
+        self._open: list[RecordedUpset] = []
 
-    def at(self, frame: int, nodes: list[str]) -> list[sqlite3.Row]:
+    def at(self, frame: int, nodes: list[str]) -> list[RecordedUpset]:
         """Return those that are open on one of `nodes` in this frame."""
-        while self._coming and self._coming[-1]["frame"] <= frame:
+        while self._coming and self._coming[-1].frame <= frame:
             self._open.append(self._coming.pop())
-        self._open = [u for u in self._open if (u["resolved_frame"] or frame) >= frame]
-        return [
-            u
-            for u in self._open
-            if u["node"] in nodes and (not u["dormant"] or u["detected_frame"] <= frame)
-        ]
+        self._open = [u for u in self._open if (u.resolved_frame or frame) >= frame]
+        return [u for u in self._open if u.node in nodes and (not u.dormant or _seen_by(u, frame))]
 
 
-def _answer(row: sqlite3.Row, reply: sqlite3.Row) -> Answered:
-    golden = (row["golden_output"], row["golden_state"])
-    return answered(reply["status"], reply["output_digest"], reply["state_digest"], golden)
+def _seen_by(upset: RecordedUpset, frame: int) -> bool:
+    return upset.detected_frame is not None and upset.detected_frame <= frame
 
 
-def _faulty(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
+def _answer(row: RecordedFrame, reply: RecordedReply) -> Answered:
+    golden = (row.golden_output, row.golden_state)
+    return answered(reply.status, reply.output_digest, reply.state_digest, golden)
+
+
+def _faulty(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
     """The nodes whose first answer was not that of the fault-free run; if it is the others' fault
     that there is no output, those that were not asked."""
-    first = {r["node"]: _answer(row, r) for r in told if r["execution"] == 0}
+    first = {r.node: _answer(row, r) for r in replies if r.execution == 0}
     good = {Answered.RIGHT, Answered.EXCLUDED}
     found = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
     ]
-    if not found and not row["flags"] & _DELIVERED:
+    if not found and not row.delivered:
         found = [name for index, name in enumerate(names) if first.get(index) is Answered.EXCLUDED]
     yield from found
 
 
 def _inherited(
-    reader: Rows, frame: int, faulty: list[str], known: tuple[sqlite3.Row, ...]
+    reader: Rows, frame: int, faulty: list[str], known: tuple[RecordedUpset, ...]
 ) -> Iterator[str]:
     """What nodes without an upset of their own have from others."""
-    hit = {u["node"] for u in known}
+    hit = {u.node for u in known}
     for node in faulty:
         text = "" if node in hit else inherited_text(reader, frame, node)
         if text:
@@ -205,77 +188,75 @@ def _inherited(
 def inherited_text(record: Rows, frame: int, node: str) -> str:
     """Return what a wrong majority gave a node in an earlier frame; empty if none did."""
     repair = repaired_before(record, frame, node)
-    if repair is None or not agreed_on_wrong_state(record, repair["frame"]):
+    if repair is None or not agreed_on_wrong_state(record, repair.frame):
         return ""
-    what = repair["action"].replace("_", " ")
-    return f"{node} has the state of a wrong majority, by the {what} in frame {repair['frame']}"
+    what = repair.action.replace("_", " ")
+    return f"{node} has the state of a wrong majority, by the {what} in frame {repair.frame}"
 
 
-def _dissent(row: sqlite3.Row, told: list[sqlite3.Row], names: list[str]) -> Iterator[str]:
+def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
     """What was different with each node, as its first execution shows it."""
-    first = {r["node"]: r for r in told if r["execution"] == 0}
-    delivered = bool(row["flags"] & _DELIVERED)
-    correct = delivered and row["output"] == row["golden_output"]
+    first = {r.node: r for r in replies if r.execution == 0}
     for index, name in enumerate(names):
         reply = first.get(index)
         if reply is None:
             continue
-        if reply["status"] == "crashed":
-            yield f"{name} {signal_name(reply['signal']) if reply['signal'] else 'crashed'}"
-        elif reply["status"] not in ("done", "excluded"):
-            yield f"{name} {reply['status']}"
+        if reply.status == "crashed":
+            yield f"{name} {signal_name(reply.signal) if reply.signal else 'crashed'}"
+        elif reply.status not in ("done", "excluded"):
+            yield f"{name} {reply.status}"
         else:
-            dissents, latent = (bool(row[c] >> index & 1) for c in ("dissent", "latent"))
+            dissents, latent = (bool(mask >> index & 1) for mask in (row.dissent, row.latent))
             words = answer_words(
                 _answer(row, reply),
                 dissents=dissents,
                 latent=latent,
-                delivered=delivered,
-                correct=correct,
+                delivered=row.delivered,
+                correct=row.correct,
             )
             if words:
                 yield f"{name} {words}"
 
 
-def upset_text(u: Mapping[str, Any] | sqlite3.Row, *, seen_in: int | None = None) -> str:
+def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     """Return `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if it was made
     in that frame and what it does is seen in another."""
-    what = f"#{u['id']} {u['node']} {u['target']} {u['kind'].replace('_', ' ')}"
-    if seen_in not in (None, u["frame"]):
-        what += f" (frame {u['frame']})"
-    if u["state"] != "injected":
-        why = f" ({u['detail']})" if u["detail"] else ""
-        return f"{what}: {u['state']}{why}"
-    if not u["verified"]:
+    what = f"#{u.id} {u.node} {u.target} {u.kind.replace('_', ' ')}"
+    if seen_in not in (None, u.frame):
+        what += f" (frame {u.frame})"
+    if u.state != "injected":
+        why = f" ({u.detail})" if u.detail else ""
+        return f"{what}: {u.state}{why}"
+    if not u.verified:
         return f"{what}: not verified"
-    if not u["effect"] and not u["outcome"]:
+    if not u.effect and not u.outcome:
         return f"{what}: not settled yet"
-    effect = u["effect"] or "masked"
-    if u["signal"]:
-        effect += f" {signal_name(u['signal'])}"
-    outcome = u["outcome"].replace("_", " ")
+    effect = u.effect or "masked"
+    if u.signal:
+        effect += f" {signal_name(u.signal)}"
+    outcome = u.outcome.replace("_", " ")
     return f"{what}: {effect}, {outcome or 'not settled yet'}"
 
 
-def _repair_text(r: sqlite3.Row) -> str:
-    what = f"{r['action'].replace('_', ' ')} {r['node']}"
-    if not r["ok"]:
-        return f"{what} failed: {r['detail']}"
-    return f"{what} {duration(r['duration_wall_us'])}"
+def _repair_text(r: RecordedRepair) -> str:
+    what = f"{r.action.replace('_', ' ')} {r.node}"
+    if not r.ok:
+        return f"{what} failed: {r.detail}"
+    return f"{what} {duration(r.duration_wall_us)}"
 
 
-def _edge_texts(edges: list[sqlite3.Row], repairs: list[sqlite3.Row]) -> Iterator[str]:
-    resynced = {r["node"] for r in repairs if r["ok"] and r["action"] == "resync"}
+def _edge_texts(edges: list[RecordedTransition], repairs: list[RecordedRepair]) -> Iterator[str]:
+    resynced = {r.node for r in repairs if r.ok and r.action == "resync"}
     for edge in edges:
-        if edge["after"] == "isolated":
-            yield f"{edge['node']} isolated ({edge['cause']})"
-        elif edge["node"] not in resynced:
-            yield f"{edge['node']} votes again"
+        if edge.after == "isolated":
+            yield f"{edge.node} isolated ({edge.cause})"
+        elif edge.node not in resynced:
+            yield f"{edge.node} votes again"
 
 
-def anomaly_text(a: sqlite3.Row) -> str:
+def anomaly_text(a: RecordedAnomaly) -> str:
     """`c: crash, unexplained (its agent said ...)`."""
-    return f"{a['node']}: {a['effect']}" + (f" ({a['reason']})" if a["reason"] else "")
+    return f"{a.node}: {a.effect}" + (f" ({a.reason})" if a.reason else "")
 
 
 def _verdict_text(moment: ListedMoment, glyphs: Glyphs) -> Text:

@@ -11,8 +11,8 @@ import pytest
 from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.record.live import LiveRecord
-from hil.record.queries import repair_attempts
 from hil.record.reader import Reader
+from hil.record.row_counts import repair_costs
 from hil.scenario import Scenario
 from hil.verification.replay import tally
 from hil.views.screen.model.scene import Gather
@@ -65,10 +65,10 @@ def test_repairs_are_counted_the_same_everywhere(
 ) -> None:
     result = run(events, tmp_path)
     with closing(Reader(tmp_path)) as reader:
-        attempts = repair_attempts(reader)
+        attempts = repair_costs(reader)
         assert tally(reader)["recoveries"] == result.recoveries
-    assert sum(a["ok"] for a in attempts) == result.recoveries > 0
-    rollbacks = [a for a in attempts if a["action"] == "rollback"]
+    assert sum(a.ok for a in attempts) == result.recoveries > 0
+    rollbacks = [a for a in attempts if a.action == "rollback"]
     assert len(rollbacks) == result.metrics["rollbacks"]
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hil.record.row_values import RecordedAnomaly
+from hil.record.span_rows import all_anomalies, all_notes
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
 from hil.views.style import BAD, DIM, WARN, flight_time, plural
@@ -46,24 +47,25 @@ def failures(run: RecordedRun) -> RenderableType | None:
         parts.append(
             unbroken(Text(f"   {run.glyphs.arrow} hil replay {run.folder} --frames {span}"))
         )
-    odd = run.reader.rows("SELECT frame, node, effect, reason FROM anomalies ORDER BY id")
-    if odd:
-        parts.append(Text(f"\n {run.glyphs.bad} Unexplained anomalies: {len(odd):,}", style=BAD))
-        parts.append(_anomaly_lines(odd))
-    notes = run.reader.rows("SELECT frame, text FROM notes ORDER BY id")
+    anomalies = all_anomalies(run.reader)
+    if anomalies:
+        text = f"\n {run.glyphs.bad} Unexplained anomalies: {len(anomalies):,}"
+        parts.append(Text(text, style=BAD))
+        parts.append(_anomaly_lines(anomalies))
+    notes = all_notes(run.reader)
     for note in notes[:_NOTES]:
-        where = "" if note["frame"] is None else f"frame {note['frame']}: "
-        parts.append(Text(f"\n {run.glyphs.warn} {where}{note['text']}", style=WARN))
+        where = "" if note.frame is None else f"frame {note.frame}: "
+        parts.append(Text(f"\n {run.glyphs.warn} {where}{note.text}", style=WARN))
     if len(notes) > _NOTES:
         more = plural(len(notes) - _NOTES, "more note")
         parts.append(Text(f"\n {run.glyphs.warn} and {more} in the record", style=WARN))
     return Group(*parts) if parts else None
 
 
-def _anomaly_lines(odd: list[sqlite3.Row]) -> RenderableType:
-    lines = [Text(f"frame {a['frame']}  {anomaly_text(a)}", style=BAD) for a in odd[:_SHOWN]]
-    if len(odd) > _SHOWN:
-        lines.append(Text(f"and {len(odd) - _SHOWN} more"))
+def _anomaly_lines(anomalies: list[RecordedAnomaly]) -> RenderableType:
+    lines = [Text(f"frame {a.frame}  {anomaly_text(a)}", style=BAD) for a in anomalies[:_SHOWN]]
+    if len(anomalies) > _SHOWN:
+        lines.append(Text(f"and {len(anomalies) - _SHOWN} more"))
     lines.append(Text("Nothing that was injected did this: look there first.", style=DIM))
     return Padding(Group(*lines), (0, 0, 0, 3))
 

@@ -10,7 +10,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hil.record.queries import repair_attempts
+from hil.record.row_counts import repair_costs
+from hil.record.span_rows import worst_slip
 from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
 from hil.views.summary.layout import grid
 from hil.views.summary.recorded_run import RecordedRun
@@ -130,7 +131,7 @@ def _plant_text(plant: Mapping[str, float]) -> Text:
 def _recoveries_text(run: RecordedRun) -> Text:
     done = int(run.result.get("recoveries") or 0)
     text = Text(f"{plural(done, 'repair')} that succeeded")
-    failed = sum(not attempt["ok"] for attempt in repair_attempts(run.reader))
+    failed = sum(not attempt.ok for attempt in repair_costs(run.reader))
     if failed:
         text.append(f", {failed:,} that failed", style=WARN)
     return text
@@ -139,13 +140,10 @@ def _recoveries_text(run: RecordedRun) -> Text:
 def _slips_text(run: RecordedRun, slips: int) -> Text | None:
     if not slips:
         return None
-    row = run.reader.rows(
-        "SELECT frame, node, late_wall_us, detail FROM slips ORDER BY late_wall_us DESC LIMIT 1"
-    )
     text = Text(plural(slips, "deadline") + " missed", style=WARN)
-    if row:
-        worst = row[0]
-        who = f"{worst['node']}: " if worst["node"] else ""
-        late = duration(worst["late_wall_us"])
-        text.append(f"; worst {late} in frame {worst['frame']} ({who}{worst['detail']})")
+    worst = worst_slip(run.reader)
+    if worst is not None:
+        who = f"{worst.node}: " if worst.node else ""
+        late = duration(worst.late_wall_us)
+        text.append(f"; worst {late} in frame {worst.frame} ({who}{worst.detail})")
     return text

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hil.record.row_counts import injected_by_outcome, injected_effects, missed_upsets
 from hil.views.style import BAD, DIM, HEAD, WARN
 from hil.views.summary.layout import columns, count_cell, grid, section
 from hil.views.summary.recorded_run import RecordedRun
@@ -32,15 +33,10 @@ _REASONS: Final = 3
 
 def upset_tables(run: RecordedRun) -> RenderableType | None:
     """Return the injected upsets by target and by outcome; None where none was planned."""
-    rows = run.reader.rows(
-        "SELECT target, CASE WHEN effect='' THEN 'masked' ELSE effect END AS effect, "
-        "count(*) AS n FROM upsets WHERE state='injected' AND verified GROUP BY 1, 2"
-    )
-    if not rows:
+    by_target = injected_effects(run.reader)
+    if not by_target:
         return Group(Text(""), *_not_injected(run)) if _not_injected(run) else None
-    counts: dict[str, Counter[str]] = {}
-    for row in rows:
-        counts.setdefault(row["target"], Counter())[row["effect"]] = row["n"]
+    counts = {target: Counter(effects) for target, effects in by_target.items()}
     out = columns()
     out.add_column("target", no_wrap=True)
     for name in ("hits", *_EFFECTS):
@@ -62,29 +58,22 @@ def upset_tables(run: RecordedRun) -> RenderableType | None:
 
 def _not_injected(run: RecordedRun) -> list[RenderableType]:
     """Return the upsets that were not injected, by reason."""
-    rows = run.reader.rows(
-        "SELECT CASE WHEN state='injected' THEN 'not verified' ELSE state END, detail, "
-        "group_concat(DISTINCT target), count(*) FROM upsets "
-        "WHERE NOT (state='injected' AND verified) GROUP BY 1, 2 ORDER BY 4 DESC"
-    )
+    reasons = missed_upsets(run.reader)
     lines: list[RenderableType] = []
-    for state, detail, targets, count in rows[:_REASONS]:
-        why = detail or {"missed": "their position was not reached"}.get(state, "")
-        text = f"{count:,} {state}{f': {why}' if why else ''} ({targets.replace(',', ', ')})"
+    for missed in reasons[:_REASONS]:
+        why = missed.detail or {"missed": "their position was not reached"}.get(missed.state)
+        targets = missed.targets.replace(",", ", ")
+        text = f"{missed.count:,} {missed.state}{f': {why}' if why else ''} ({targets})"
         lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
-    if len(rows) > _REASONS:
-        count = sum(row[3] for row in rows[_REASONS:])
+    if len(reasons) > _REASONS:
+        count = sum(missed.count for missed in reasons[_REASONS:])
         text = f"{count:,} for other reasons"
         lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
     return lines
 
 
 def _outcome_counts(run: RecordedRun) -> RenderableType:
-    rows = run.reader.rows(
-        "SELECT CASE WHEN outcome='' THEN 'no_effect' ELSE outcome END, count(*) "
-        "FROM upsets WHERE state='injected' AND verified GROUP BY 1"
-    )
-    counts = {row[0]: row[1] for row in rows}
+    counts = injected_by_outcome(run.reader)
     out = grid()
     for _ in range(_OUTCOMES_PER_LINE):
         out.add_column(no_wrap=True)

@@ -22,6 +22,7 @@ from hil.record.event_queries import (
 )
 from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
+from hil.record.row_values import RecordedUpset, value_of
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
@@ -289,7 +290,7 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
 
 def cause_text(row: sqlite3.Row, frame: int) -> str:
     """An upset, with what was read before and after it."""
-    text = upset_text(row)
+    text = upset_text(value_of(RecordedUpset, row))
     if row["state"] == "injected":
         text += f"; at tick {row['tick']}" + (f" + {row['steps']} steps" if row["steps"] else "")
         if row["space"]:

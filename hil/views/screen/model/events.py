@@ -13,6 +13,7 @@ from typing import Any, Final
 from hil.record.event_queries import newest_rows, newest_upsets
 from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
+from hil.record.row_values import RecordedAnomaly, RecordedUpset, value_of
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.model.facts import EventLine, Level
 from hil.views.screen.model.verdict_strip import Episode, Ledger
@@ -170,7 +171,7 @@ def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
 
 
 def _upset(row: Mapping[str, Any], kind: str) -> EventLine:
-    text = upset_text(row).replace(f" {row['node']} ", " ", 1)
+    text = upset_text(value_of(RecordedUpset, row)).replace(f" {row['node']} ", " ", 1)
     level = Level.NOTE
     if row["outcome"] in _SEVERE:
         level = Level.BAD
@@ -200,7 +201,7 @@ def _episode(episode: Episode) -> EventLine:
 
 
 def _anomaly(row: sqlite3.Row, kind: str) -> EventLine:
-    text = anomaly_text(row).removeprefix(f"{row['node']}: ")
+    text = anomaly_text(value_of(RecordedAnomaly, row)).removeprefix(f"{row['node']}: ")
     return EventLine(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
 
 
