@@ -17,6 +17,7 @@ from hil.errors import SetupError, UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
+    from hil.board_types.agent_install import Plan
     from hil.board_types.profile import BoardProfile
 
 __all__ = ["board_app"]
@@ -196,9 +197,8 @@ def install(  # noqa: PLR0917  (every option is one)
     sudo on the board may ask for its password.
     """
     from hil.board_types.agent_build import cached_agent, target_named
-    from hil.board_types.agent_install import carry_out, make_plan, write_files
+    from hil.board_types.agent_install import carry_out, make_plan
     from hil.board_types.catalogue import load_board_profile
-    from hil.scenario.words import BAUD_RATES
 
     loaded = load_board_profile(profile) if profile else None
     if loaded is not None and loaded.serial is not None:
@@ -209,21 +209,12 @@ def install(  # noqa: PLR0917  (every option is one)
             "on which serial device of the board?",
             remedy="--profile raspberry-pi-4b, or --device /dev/ttyAMA0",
         )
-    if baud is not None and baud not in BAUD_RATES:
-        raise UsageError(
-            f"the agent knows no line rate {baud}",
-            remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
-        )
+    _check_rate(baud)
     family, name = (loaded.family, loaded.name) if loaded else ("", "")
     plan = make_plan(host, device, baud or 115200, family, name)
     expected = target_named(target) if target else _target_for(profile, None) if loaded else None
     if dry_run:
-        for name, text in plan.files.items():
-            out(f"--- {name}\n{text}")
-        out(f"--- asked first\nssh {host} uname -m")
-        out("--- commands, in a folder with these files and hil-agent")
-        for command in plan.commands:
-            out(_quoted(command))
+        _print_plan(host, plan)
         return Exit.PASS
     if files is None:
         chosen = _target_on(host, expected, asked=target is not None)
@@ -233,15 +224,41 @@ def install(  # noqa: PLR0917  (every option is one)
     if files is None:
         carry_out(plan, agent, say)
         out(f"hil-agent runs on {host}, port {device} at {plan.baud} baud")
-        return Exit.PASS
-    written = write_files(plan, files)
-    copy = files / "hil-agent"
+    else:
+        _write_copy(plan, agent, files)
+    return Exit.PASS
+
+
+def _check_rate(baud: int | None) -> None:
+    from hil.scenario.words import BAUD_RATES
+
+    if baud is not None and baud not in BAUD_RATES:
+        raise UsageError(
+            f"the agent knows no line rate {baud}",
+            remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
+        )
+
+
+def _print_plan(host: str, plan: Plan) -> None:
+    for name, text in plan.files.items():
+        out(f"--- {name}\n{text}")
+    out(f"--- asked first\nssh {host} uname -m")
+    out("--- commands, in a folder with these files and hil-agent")
+    for command in plan.commands:
+        out(_quoted(command))
+
+
+def _write_copy(plan: Plan, agent: Path, folder: Path) -> None:
+    """Write everything that the board needs into a folder that is copied there by hand."""
+    from hil.board_types.agent_install import write_files
+
+    written = write_files(plan, folder)
+    copy = folder / "hil-agent"
     copy.write_bytes(agent.read_bytes())
     copy.chmod(0o755)
     for path in [*written, copy]:
         out(str(path))
     say("copy this folder to the board, and run there: sudo sh install.sh")
-    return Exit.PASS
 
 
 def _target_on(host: str, expected: Any, *, asked: bool) -> Any:

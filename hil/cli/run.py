@@ -172,7 +172,8 @@ def _goes_on(run_dir: Path) -> str:
 def _run(
     prepared: Prepared, stop: Stop, *, control: bool, as_json: bool, quiet: bool, capture: bool
 ) -> int:
-    from hil.engine.loop import Loop
+    from hil.engine.loop import Loop, RunSetup
+    from hil.engine.observers import ProgressObserver
     from hil.engine.run_reports import may_be_replaced
     from hil.record.run_lock import RunLock
     from hil.scenario.load import placing
@@ -181,27 +182,24 @@ def _run(
     if not quiet:
         say(what_will_run(scenario, run_dir, resume=prepared.resume))
     display = None if quiet else _display(scenario)
-    more: dict[str, Any] = {"resume_run": True} if prepared.resume else {}
-    if capture:
-        more["capture"] = True
     with (
         tidied(prepared),
         placing(prepared.file) if prepared.file else contextlib.nullcontext(),
         display or contextlib.nullcontext(),
-        RunLock(run_dir) as more["lock"],
+        RunLock(run_dir) as lock,
         _commands(run_dir, wanted=control) as inbox,
     ):
         stop.say = display.say if display else say
-        if inbox is not None:
-            more["inbox"] = inbox
         loop = Loop(
             scenario,
             run_dir,
-            on_progress=display.update if display else None,
+            resume_run=prepared.resume,
             stop=stop.asked,
-            plant=prepared.plant,
-            left_out=prepared.left_out,
-            **more,
+            inbox=inbox,
+            observers=[ProgressObserver(display.update)] if display else (),
+            setup=RunSetup(
+                capture=capture, lock=lock, plant=prepared.plant, left_out=prepared.left_out
+            ),
         )
         try:
             result = loop.run()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,25 +22,25 @@ from hil.engine import ending, resume, run_folder, snapshots
 from hil.engine.fast_forward import FastForward
 from hil.engine.healing import RepairScheduler
 from hil.engine.health_poll import Checkup
+from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
 from hil.engine.result import RunProgress, RunResult
 from hil.engine.rounds import Rounds
+from hil.engine.run_engine import RunEngine
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
-from hil.record.recorder import Recorder, Recorders
+from hil.record.recorder import Recorders
 from hil.record.run_lock import RunLock
 from hil.record.sqlite_recorder import SqliteRecorder
-from hil.redundancy.recovery import Action
 from hil.rig.capture import Capture
 from hil.rig.program import golden_run
 from hil.rig.rig import Calibration
 from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
 from hil.upsets.planner import needed_targets
-from hil.upsets.upset import Upset
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
@@ -50,76 +51,93 @@ _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
 
 
+@dataclass(slots=True)
+class _Due:
+    """When what is done now and then is due [us of the clock]. `exact`: a snapshot can be resumed
+    to the same digest, as far as was known at `exact_us`."""
+
+    progress_us: int = 0
+    health_us: int = 0
+    snapshot_us: int = 0
+    exact_us: int = 0
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """What a run is given beside its scenario.
+
+    Frames are paced and boards are waited for on `clock`. `capture` writes all bytes of all links
+    to capture.pcapng in the folder. `recorders`: who begins or resumes the record; `NullRecorder`
+    keeps none. `lock`: on the folder, held by the caller; without one `Loop.run` takes it. `plant`:
+    the scenario's, where it was built before and nothing has flown it. `left_out`: what of the
+    scenario's file an option took away."""
+
+    clock: Clock = HOST
+    capture: bool = False
+    recorders: Recorders = SqliteRecorder
+    lock: RunLock | None = None
+    plant: BuiltPlant | None = None
+    left_out: Sequence[str] = ()
+
+
+_PLAIN: Final = RunSetup()
+
+
 class Loop:
     """Runs `scenario`, writing into the fresh folder `run_dir`.
 
-    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `stop` is asked
-    between frames: true ends the run as aborted; `inbox` has an operator's commands. `batch=False`
-    makes in-process boards go frame by frame like all others (the record is the same). `capture`
-    writes all bytes of all links to capture.pcapng in the folder. Frames are paced and boards are
-    waited for on `clock`. `lock`: on `run_dir`, held by the caller; without one `run` takes it, and
-    raises UsageError if another run has it. `plant`: the scenario's, where it was built before and
-    nothing has flown it. `left_out`: what of the scenario's file an option took away. `recorders`:
-    who begins or resumes the record; `NullRecorder` keeps none."""
+    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `batch=False`
+    makes in-process boards go frame by frame like all others (the record is the same). `stop` is
+    asked between frames: true ends the run as aborted; `inbox` has an operator's commands.
+    `observers` are told what happens. `engine`: what may be steered between two frames, on the
+    thread of the run."""
 
-    def __init__(  # noqa: PLR0913  (each is a choice of its own)
+    def __init__(
         self,
         scenario: Scenario,
         run_dir: Path,
         *,
         resume_run: bool = False,
         batch: bool = True,
-        capture: bool = False,
-        on_progress: Callable[[RunProgress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
         inbox: Inbox | None = None,
-        clock: Clock = HOST,
-        lock: RunLock | None = None,
-        plant: BuiltPlant | None = None,
-        left_out: Sequence[str] = (),
-        recorders: Recorders = SqliteRecorder,
+        observers: Sequence[RunObserver] = (),
+        setup: RunSetup = _PLAIN,
     ) -> None:
         self.scenario = scenario
         self.run_dir = run_dir
         self._resume_run = resume_run
-        self._lock = lock
-        self._capture = capture
-        self._tape: Capture | None = None
-        self._on_progress = on_progress
         self._stop = stop
-        self._progress_at_us = 0
-        self._health_at_us = 0
-        self._snapshot_at_us = 0
-        self._exact_at_us = 0
-        self._exact = True
-
-        parts = self.parts = assemble(scenario, clock, plant)
-        self.nodes = list(parts.nodes)
-        self.golden = parts.golden
-        self.rig = parts.rig
-        self.recovery = parts.recovery
-        self.planner = parts.planner
-        self.limits = parts.limits
-        self.injector = parts.injector
-        self.pacer = parts.pacer
+        self._observers = tuple(observers)
+        self._setup = setup
+        self._tape: Capture | None = None
+        self._due = _Due()
+        parts = self._parts = assemble(scenario, setup.clock, setup.plant)
         self._recorder = RunRecorder(
-            parts, recorders, lambda text: self._tell(text, self.golden.next_frame), left_out
+            parts, setup.recorders, self._report_phase, setup.left_out, self._observers
         )
-        self.coupling = _coupling_of(self, parts)
-        self._scheduler = RepairScheduler(parts, self._recorder, stop)
-        self._rounds = Rounds(parts, self._recorder, self._scheduler, stop)
-        self._verdicts = VerdictStage(parts, self._recorder, self._scheduler)
+        scheduler = self._scheduler = RepairScheduler(parts, self._recorder, stop)
+        rounds = self._rounds = Rounds(parts, self._recorder, scheduler, stop)
+        self.engine = RunEngine(parts, self._recorder, scheduler, rounds.forget_silence)
+        self._coupling = _coupling_of(self.engine, parts)
+        self._verdicts = VerdictStage(parts, self._recorder, scheduler)
         self._fast_forward = FastForward(
             parts,
             self._recorder,
-            self._scheduler,
+            scheduler,
             self._verdicts,
-            self.coupling,
-            batches=batch and parts.virtual and not capture,  # batches send nothing
+            self._coupling,
+            batches=batch and parts.virtual and not setup.capture,  # batches send nothing
             skips=scenario.plant is not None and scenario.plant.skip_quiet,
         )
-        self._checkup = Checkup(parts, self._recorder, self.coupling)
-        self._operator = None if inbox is None else Operator(self, inbox)
+        self._checkup = Checkup(parts, self._recorder, self._coupling)
+        self._operator = None if inbox is None else Operator(self.engine, inbox)
+
+    @property
+    def next_frame(self) -> int:
+        """The number of the frame that is run next."""
+        return self.engine.next_frame
 
     # --- the whole run ------------------------------------------------------------------------
 
@@ -127,13 +145,13 @@ class Loop:
         """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
         links are closed, and what was recorded is kept, in every case."""
         with contextlib.ExitStack() as stack:
-            if self._lock is None:
+            if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
             self._check_record()
-            if self._capture:
-                self._tape = Capture(run_folder.capture_path(self.run_dir), self.nodes)
+            if self._setup.capture:
+                self._tape = Capture(run_folder.capture_path(self.run_dir), list(self._parts.nodes))
                 stack.callback(self._tape.close)
-            stack.callback(self.rig.close)
+            stack.callback(self._parts.rig.close)
             # One until the record is closed, for the reports; one until then, for the record.
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.enter_context(self._recorder.kept())
@@ -141,6 +159,8 @@ class Loop:
             stack.push(self._recorder.settled)
             calibration = self._prepare()
             self._open_record(calibration)
+            for observer in self._observers:
+                observer.on_start(self.next_frame)
             aborted_by = self._all_frames()
             return self._finish(calibration, aborted_by)
 
@@ -153,12 +173,12 @@ class Loop:
 
     def _prepare(self) -> Calibration:
         """All boards greeted, able to do what the scenario asks, and calibrated."""
-        self._tell("opening", 0)
-        self.rig.open(lambda what: self._tell(f"opening: {what}", 0))
+        self._report("opening", 0)
+        self._parts.rig.open(lambda what: self._report(f"opening: {what}", 0))
         self._check_targets()
-        self._tell("calibrating", 0)
+        self._report("calibrating", 0)
         timeouts = self.scenario.timeouts
-        calibration = self.rig.calibrate(
+        calibration = self._parts.rig.calibrate(
             timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
         )
         self._rounds.calibrated(calibration.round_trip_us_worst)
@@ -168,22 +188,22 @@ class Loop:
     def _check_limits(self, calibration: Calibration) -> None:
         """Raise ConfigError for upsets that these boards cannot make: beyond the end of their
         registers, or of a step as they compute it."""
-        limits = self.limits
-        for node in self.nodes:
+        parts, limits, rig = self._parts, self._parts.limits, self._parts.rig
+        for node in parts.nodes:
             if node.hello is not None:
                 limits.learn_board(node.name, node.hello)
         limits.learn_timing(calibration.cpu_us_worst)
         for name, steps in limits.steps_wanted.items():
-            node = self.parts.by_name[name]
-            golden = golden_run(self.rig.workload, self.rig.seed)
-            limits.learn_steps(name, instructions_behind_ticks(self.rig, node, golden, steps))
-            self.rig.load(node)
+            node = parts.by_name[name]
+            golden = golden_run(rig.workload, rig.seed)
+            limits.learn_steps(name, instructions_behind_ticks(rig, node, golden, steps))
+            rig.load(node)
         limits.check()
-        self.planner.reach = limits.reach
+        parts.planner.reach = limits.reach
 
     def _check_targets(self) -> None:
         for name, targets in needed_targets(self.scenario).items():
-            hello = self.parts.by_name[name].hello
+            hello = self._parts.by_name[name].hello
             missing = sorted(targets - hello.targets) if hello else []
             if missing:
                 raise SetupError(
@@ -198,7 +218,9 @@ class Loop:
             self._recorder.create(path, calibration)
         elif (snapshot := resume.read_snapshot(self.run_dir)) is not None:
             self._recorder.resume(path, snapshot.frame)
-            snapshots.restore(snapshot, self.parts, self._scheduler, self._verdicts, self.coupling)
+            snapshots.restore(
+                snapshot, self._parts, self._scheduler, self._verdicts, self._coupling
+            )
         else:  # it ended before its first snapshot: from the beginning
             self._recorder.resume(path, 0)
         self._recorder.beginning()
@@ -207,39 +229,50 @@ class Loop:
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
         agreed = self._scheduler.agreed
-        ending.close_books(self.parts, self._recorder, agreed)
+        ending.close_books(self._parts, self._recorder, agreed)
         if self._tape is not None and self._tape.failure is not None:
-            self.record.note(self.golden.next_frame - 1, self._tape.failure)
+            self.engine.record.note(self.next_frame - 1, self._tape.failure)
         self._checkup.boards()
         result = ending.result_of(
-            self.parts,
-            self.record,
+            self._parts,
+            self.engine.record,
             self.run_dir,
             calibration,
-            self.coupling,
+            self._coupling,
             aborted_by=aborted_by,
             agreed=agreed,
         )
-        ending.write_result(result, self.parts, self._recorder)
+        ending.write_result(result, self._parts, self._recorder)
         return result
 
     # --- frames -------------------------------------------------------------------------------
 
     def _all_frames(self) -> str:
         """Run to the end; who ended the run before it, else empty."""
-        self._health_at_us = self.rig.clock.now_us()
-        self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
+        self._due.health_us = self._parts.rig.clock.now_us()
+        self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
         end = self.scenario.frame_count
-        while self.parts.nominal(self.golden.next_frame) < end:
+        while self._parts.nominal(self.next_frame) < end:
             if self._stop():
-                self.record.note(self.golden.next_frame, "aborted by the user")
+                self.engine.record.note(self.next_frame, "aborted by the user")
                 return "the user"
             turn = Turn.GO if self._operator is None else self._operator.poll()
             if turn is Turn.END:
                 return self._ended_by
-            computed = turn is Turn.GO and self._go_on(self.golden.next_frame)
+            before = (self.next_frame, self._parts.metrics.skipped)
+            computed = turn is Turn.GO and self._go_on(self.next_frame)
             self._between_frames(computed)
+            if turn is Turn.GO and self._observers:
+                self._report_frames(*before)
         return ""
+
+    def _report_frames(self, next_before: int, skipped_before: int) -> None:
+        computed = self.next_frame - next_before
+        skipped = self._parts.metrics.skipped - skipped_before
+        verdict = self._scheduler.agreed if computed else None
+        done = FramesDone(self.next_frame, computed, skipped, verdict)
+        for observer in self._observers:
+            observer.on_frame(done)
 
     @property
     def _ended_by(self) -> str:
@@ -249,101 +282,82 @@ class Loop:
     def _go_on(self, frame: int) -> bool:
         """From `frame` on: one frame, or as many quiet ones as may go at once. False if they were
         skipped, so that nothing was computed."""
-        if self.coupling is not None:
-            t_us = self.parts.t_us(frame)
-            if frame == 0 or t_us >= self.coupling.next_us:
-                self.coupling.step(frame, t_us)
+        if self._coupling is not None:
+            t_us = self._parts.t_us(frame)
+            if frame == 0 or t_us >= self._coupling.next_us:
+                self._coupling.step(frame, t_us)
         quiet_until = self._fast_forward.until(frame)
         if self._fast_forward.skip(frame, quiet_until):
             return False
-        due = self.parts.rig.clock.now_us() >= self._snapshot_at_us
+        due = self._parts.rig.clock.now_us() >= self._due.snapshot_us
         if not self._fast_forward.batch(frame, quiet_until, snapshot_due=due):
             work = self._rounds.run(frame)
-            if self.coupling is not None:
-                self.coupling.saw(work.results)
+            if self._coupling is not None:
+                self._coupling.saw(work.results)
             self._verdicts.conclude(work)
         self._checkup.links()
         return True
 
     def _between_frames(self, computed: bool) -> None:
         """What is done now and then; `computed`: the frame before has come to its end."""
-        now = self.rig.clock.now_us()
-        if now >= self._progress_at_us:
+        now = self._parts.rig.clock.now_us()
+        if now >= self._due.progress_us:
             paused = self._operator is not None and self._operator.paused
-            nominal = self.parts.nominal(self.golden.next_frame)
-            self._tell("paused" if paused else "running", nominal)
-        if now >= self._health_at_us:
-            self._health_at_us = self.rig.clock.now_us() + _HEALTH_US
+            nominal = self._parts.nominal(self.next_frame)
+            self._report("paused" if paused else "running", nominal)
+        if now >= self._due.health_us:
+            self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
             self._checkup.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
         # beyond it.
-        if now >= self._snapshot_at_us and computed and self.parts.settled:
+        if now >= self._due.snapshot_us and computed and self._parts.settled:
             self._take_snapshot(now)
 
     def _take_snapshot(self, now: int) -> None:
-        if now >= self._exact_at_us:  # not in every frame while one is waited for
-            self._exact_at_us = now + _SNAPSHOT_US
-            why = ending.not_reproducible(self.parts, self.record.tally, self.coupling)
-            self._exact = not why
-        if not snapshots.ready(self.parts, self._scheduler, exact=self._exact):
+        if now >= self._due.exact_us:  # not in every frame while one is waited for
+            self._due.exact_us = now + _SNAPSHOT_US
+            why = ending.not_reproducible(self._parts, self.engine.record.tally, self._coupling)
+            self._due.exact = not why
+        if not snapshots.ready(self._parts, self._scheduler, exact=self._due.exact):
             return
-        engine = (self.parts, self._scheduler, self._verdicts, self.coupling)
-        if snapshots.take(*engine, self.record):
-            self._snapshot_at_us = self.rig.clock.now_us() + _SNAPSHOT_US
+        engine = (self._parts, self._scheduler, self._verdicts, self._coupling)
+        if snapshots.take(*engine, self.engine.record):
+            self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
 
-    def _tell(self, phase: str, frame: int) -> None:
-        self._progress_at_us = self.rig.clock.now_us() + _PROGRESS_US
-        if self._on_progress is not None:
-            metrics = self.parts.metrics
-            self._on_progress(
-                RunProgress(
-                    phase,
-                    frame,
-                    self.scenario.frame_count,
-                    self.parts.classifier.count,
-                    metrics.recoveries,
-                    metrics.sdc_frames,
-                    tuple((n.name, self.recovery.state(n.name).value) for n in self.nodes),
-                )
-            )
+    def _report_phase(self, phase: str) -> None:
+        self._report(phase, self.next_frame)
 
-    # --- what operator and plant coupling reach (their Engine) ------------------------------------
-
-    @property
-    def record(self) -> Recorder:
-        return self._recorder.record
+    def _report(self, phase: str, frame: int) -> None:
+        """Tell the observers how far the run is; `frame` counts skipped ones, too."""
+        self._due.progress_us = self._parts.rig.clock.now_us() + _PROGRESS_US
+        if not self._observers:
+            return
+        metrics = self._parts.metrics
+        states = self.engine.node_states()
+        progress = RunProgress(
+            phase,
+            frame,
+            self.scenario.frame_count,
+            self._parts.classifier.count,
+            metrics.recoveries,
+            metrics.sdc_frames,
+            tuple((name, state.value) for name, state in states.items()),
+        )
+        for observer in self._observers:
+            observer.on_progress(progress)
 
     @property
     def recording(self) -> bool:
-        """The record is open, or was: what becomes of the run folder is this run's doing."""
+        """Whether the record is open, or was: what becomes of the run folder is this run's
+        doing."""
         return self._recorder.is_open
 
-    @property
-    def can_repair(self) -> bool:
-        return self._scheduler.agreed is not None
 
-    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        self._scheduler.carry_out(actions, at=frame)
-        self._recorder.transitions()
-
-    def follow(self, upset: Upset) -> None:
-        self.injector.uncollected.remove(upset)
-        self.parts.classifier.injected(upset)
-
-    def change_pace(self, factor: float | None) -> None:
-        self.pacer.change(self.scenario.frame_us, factor)
-        self.skip_elapsed_time()
-
-    def skip_elapsed_time(self) -> None:
-        self.pacer.restart()
-        self._rounds.forget_silence()  # nobody was asked: that nothing was heard means nothing
-
-
-def _coupling_of(loop: Loop, parts: Parts) -> PlantCoupling | None:
+def _coupling_of(engine: RunEngine, parts: Parts) -> PlantCoupling | None:
     if parts.plant is None:
         return None
     from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
 
-    coupling = PlantCoupling(loop, parts.scenario, parts.plant)
+    coupling = PlantCoupling(engine, parts.scenario, parts.plant)
     parts.injector.latch_up = coupling.latch_up
     return coupling

@@ -9,25 +9,19 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hil.control.inbox import Inbox, Order
 from hil.control.protocol import COMMANDS, Answer
+from hil.engine.run_engine import RunEngine
 from hil.errors import ConfigError, SetupError
-from hil.kernel import Golden
-from hil.record.recorder import Recorder
-from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
-from hil.rig.clock import Pacer
+from hil.redundancy.recovery import NodeState
 from hil.rig.node import Node
-from hil.rig.rig import Rig
-from hil.scenario import Scenario, ordered_event, parse_pace
-from hil.upsets.injection import Injector
-from hil.upsets.limits import UpsetLimits
-from hil.upsets.planner import UpsetPlanner
+from hil.scenario import ordered_event, parse_pace
 
-__all__ = ["Engine", "Operator", "Turn"]
+__all__ = ["Operator", "Turn"]
 
 _NAP_US: Final = 100_000
 _SPARE_US: Final = 2_000
@@ -35,36 +29,6 @@ _SPARE_US: Final = 2_000
 _ORDERS_MAX: Final = 16
 """Between two frames: who sends more does not keep the next frame waiting."""
 _BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
-
-
-class Engine(Protocol):
-    """What of the loop an operator can reach."""
-
-    scenario: Scenario
-    nodes: list[Node]
-    golden: Golden
-    recovery: RecoveryMachine
-    planner: UpsetPlanner
-    limits: UpsetLimits
-    injector: Injector
-    pacer: Pacer
-    rig: Rig
-
-    @property
-    def record(self) -> Recorder: ...
-
-    @property
-    def can_repair(self) -> bool:
-        """There is a frame to heal from."""
-
-    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        """Repairs that were ordered before `frame`, and the record of the edges taken."""
-
-    def change_pace(self, factor: float | None) -> None:
-        """Another pace from the next frame on."""
-
-    def skip_elapsed_time(self) -> None:
-        """Nothing was asked of boards and clock for a while, on purpose."""
 
 
 class Turn(enum.Enum):
@@ -83,14 +47,14 @@ class Operator:
     """Carries out what arrives in `inbox`. `paused`: no frames; `ended`: who ended the run, or
     empty."""
 
-    def __init__(self, engine: Engine, inbox: Inbox) -> None:
+    def __init__(self, engine: RunEngine, inbox: Inbox) -> None:
         self._engine = engine
         self._inbox = inbox
         self.paused = False
         self.ended = ""
         self._who = ""
         self._number = 0
-        self._nodes = {node.name: node for node in engine.nodes}
+        self._nodes = {node.name: node for node in engine.rig.nodes}
         self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             "inject": self._inject,
             "cut_power": self._cut_power,
@@ -156,7 +120,7 @@ class Operator:
     @property
     def _frame(self) -> int:
         """The frame before which everything here happens."""
-        return self._engine.golden.next_frame
+        return self._engine.next_frame
 
     @property
     def _cause(self) -> str:
@@ -332,7 +296,7 @@ class Operator:
                     "shed": engine.recovery.is_shed(node.name),
                     "powered": node.powered,
                 }
-                for node in engine.nodes
+                for node in engine.rig.nodes
             },
         }
         return Answer(

@@ -14,79 +14,29 @@ and a chip that is too hot have their power cut here, as a board's supervisor wo
 from __future__ import annotations
 
 import json
-import statistics
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, Final
 
-from hil.board_types.profile import BoardProfile
+from hil.engine.node_power import NodePower, permille
+from hil.engine.plant_rows import PlantRows
+from hil.engine.run_engine import RunEngine
 from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.build import BuiltPlant
-from hil.plant.moment import BoardMoment, Moment
-from hil.record.recorder import Recorder
-from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
-from hil.rig.node import Node, NodeResult, PowerCut
-from hil.rig.rig import Rig
+from hil.plant.moment import BoardMoment
+from hil.redundancy.recovery import NodeState
+from hil.rig.node import NodeResult, PowerCut
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.plant.flight import Feedback
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect
 from hil.wire.messages import Health, Limits
 
-__all__ = ["PlantCoupling", "RunEngine"]
+__all__ = ["PlantCoupling"]
 
-_ORBIT_ROW_US: Final = 30_000_000
-_ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
 _SOFTWARE: Final = frozenset({BoardKind.INPROC, BoardKind.PROCESS})
-_STEPS_KEPT: Final = 256
-_RAISED: Final = 1.2  # power over what was expected, from which on a latch-up is seen
-
-
-class RunEngine(Protocol):
-    """What the coupling needs of the loop."""
-
-    rig: Rig
-    recovery: RecoveryMachine
-
-    @property
-    def record(self) -> Recorder: ...
-    def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        """Make repairs before the next frame."""
-        ...
-
-    def follow(self, upset: Upset) -> None:
-        """From now on what becomes of the node is what became of this upset."""
-        ...
-
-
-@dataclass(slots=True)
-class _NodePower:
-    """One node in the coupling's care. `down`: why it is shed, empty if it runs; `until_us`: its
-    power comes back then, and not because the plant says so; `limits`: what it was told last, as
-    of its `loads`-th load; `supply_w`: what its bench supply may give."""
-
-    node: Node
-    profile: BoardProfile
-    software: bool
-    down: str = ""
-    suspended: bool = False
-    until_us: int | None = None
-    hot: bool = False
-    limits: Limits = field(default_factory=Limits)
-    loads: int = 0
-    latched: Upset | None = None
-    health: Health | None = None
-    step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
-    speed: float | None = None
-    supply_w: float | None = None
-
-    def steps_per_s(self) -> float | None:
-        """The usual speed of the steps since this was asked last; None while it does none."""
-        if self.step_us:
-            self.speed = 1e6 / statistics.median(self.step_us)
-            self.step_us.clear()
-        return None if self.down else self.speed
+_RAISED: Final = 1.2
+"""Power over what was expected, from which on a latch-up is seen."""
 
 
 class PlantCoupling:
@@ -96,18 +46,21 @@ class PlantCoupling:
         assert scenario.plant is not None
         self._engine = engine
         self._plant = scenario.plant
-        self._built = built
         self.flight = built.flight
         profiles = {board.name: board.profile for board in built.boards}
         kinds = {node.name: node.board for node in scenario.rig.nodes}
         self._node_powers = {
-            node.name: _NodePower(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
+            node.name: NodePower(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
             for node in engine.rig.nodes
         }
         self._end_us = scenario.frame_count * scenario.frame_us
-        self._row_every_us = max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1)
-        self._row_at_us = 0
-        self._orbit_until_us = 0
+        self._rows = PlantRows(
+            built,
+            lambda: engine.record,
+            lambda name: self._node_powers[name].steps_per_s(),
+            every_us=max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1),
+            end_us=self._end_us,
+        )
         self._shown: dict[str, tuple[str, int]] = {}
         self.counts = {"sheds": 0, "latch_ups": 0, "too_hot": 0}
 
@@ -156,10 +109,7 @@ class PlantCoupling:
 
     def step(self, frame: int, t_us: int) -> None:
         """Bring the plant to `t_us`, before `frame`, and boards to what it orders."""
-        while self._row_at_us <= t_us:
-            self._record(frame, self.flight.advance(self._row_at_us))
-            self._row_at_us += self._row_every_us
-        moment = self.flight.advance(t_us)
+        moment = self._rows.advance(frame, t_us)
         changed = False
         for name, node_power in self._node_powers.items():
             at = moment.boards[name]
@@ -170,21 +120,21 @@ class PlantCoupling:
             self._apply(frame, node_power, at)
             self._tell(node_power)
         if changed:
-            self._record(frame, moment)
-        self._record_orbit(t_us)
+            self._rows.moment(frame, moment)
+        self._rows.orbit(t_us)
 
-    def _release(self, node_power: _NodePower) -> None:
+    def _release(self, node_power: NodePower) -> None:
         """A latch-up ends with the power of its board, whoever has cut it."""
         upset = node_power.latched
-        if upset is not None and PowerCut.UPSET in node_power.node.power_cuts:
+        if upset is not None and node_power.cut_by_upset:
             node_power.latched = None
             self._judge_latch_up(upset)
 
-    def _protect(self, frame: int, t_us: int, node_power: _NodePower, at: BoardMoment) -> None:
+    def _protect(self, frame: int, t_us: int, node_power: NodePower, at: BoardMoment) -> None:
         """Cut the power of a board that draws too much or is too hot; give it back in time."""
         watch = self._plant.latch_up
         if node_power.latched is not None and at.power_w is not None and not node_power.down:
-            expected = self._expected_w(node_power, at)
+            expected = node_power.expected_w(at)
             if at.power_w > _RAISED * expected:
                 node_power.latched.saw_power_rise()
             if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
@@ -204,12 +154,8 @@ class PlantCoupling:
         if node_power.until_us is not None and t_us >= node_power.until_us:
             node_power.until_us = None
 
-    def _expected_w(self, node_power: _NodePower, at: BoardMoment) -> float:
-        power = node_power.profile.power
-        return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
-
-    def _apply(self, frame: int, node_power: _NodePower, at: BoardMoment) -> None:
-        kept_down = node_power.until_us is not None or node_power.hot
+    def _apply(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
+        kept_down = node_power.kept_down
         if not node_power.down and not kept_down and not self._is_on(node_power):
             return  # `off` is what the plant was told of this board, not what it orders
         if at.level == "off" or kept_down:
@@ -224,14 +170,14 @@ class PlantCoupling:
             self._limit(frame, node_power, at)
             self._limit_supply(node_power, at)
 
-    def _is_on(self, node_power: _NodePower) -> bool:
+    def _is_on(self, node_power: NodePower) -> bool:
         """Whether the board has power, and the plant's moment was computed with that."""
         return node_power.node.powered and self.flight.draw(node_power.node.name).on
 
-    def _limit_supply(self, node_power: _NodePower, at: BoardMoment) -> None:
+    def _limit_supply(self, node_power: NodePower, at: BoardMoment) -> None:
         """A bench supply, where there is one, trips as the flight's bus does."""
         trip = self._plant.latch_up.trip_factor
-        watts = None if trip is None else trip * self._expected_w(node_power, at)
+        watts = None if trip is None else trip * node_power.expected_w(at)
         if watts is not None and watts != node_power.supply_w:
             node_power.supply_w = watts
             self._engine.rig.power.limit_power(node_power.node.name, watts)
@@ -246,7 +192,7 @@ class PlantCoupling:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def _cut(self, frame: int, node_power: _NodePower, cause: str) -> None:
+    def _cut(self, frame: int, node_power: NodePower, cause: str) -> None:
         """Take the power of a board; where that is not ours, all but its agent stands still."""
         node = node_power.node
         done = {"power": "off"}
@@ -263,7 +209,7 @@ class PlantCoupling:
         self._shed(frame, node_power, cause, {"power": "off"}, done)
 
     def _suspend(
-        self, frame: int, node_power: _NodePower, cause: str, done: dict[str, Any] | None = None
+        self, frame: int, node_power: NodePower, cause: str, done: dict[str, Any] | None = None
     ) -> None:
         asked = replace(node_power.limits, suspend=True)
         answer = {**(done or {}), **self._ask(node_power, asked)}
@@ -273,7 +219,7 @@ class PlantCoupling:
     def _shed(
         self,
         frame: int,
-        node_power: _NodePower,
+        node_power: NodePower,
         cause: str,
         asked: dict[str, Any],
         done: dict[str, Any],
@@ -285,7 +231,7 @@ class PlantCoupling:
         self._engine.carry_out(frame, ())
         self._engine.record.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
 
-    def _give_back(self, frame: int, node_power: _NodePower) -> None:
+    def _give_back(self, frame: int, node_power: NodePower) -> None:
         """The node may run again."""
         node, cause = node_power.node, "there is power again"
         was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
@@ -318,9 +264,9 @@ class PlantCoupling:
             upset.fail("the board's power did not rise")
         self._engine.follow(upset)
 
-    def _limit(self, frame: int, node_power: _NodePower, at: BoardMoment) -> None:
+    def _limit(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
         """Tell the board what is left to it, if that is something else than before."""
-        wanted = self._wanted(node_power, at)
+        wanted = node_power.limits_at(at)
         again = (
             node_power.loads != node_power.node.loads and wanted != Limits()
         )  # a restart lifts limits
@@ -330,7 +276,7 @@ class PlantCoupling:
         done = self._ask(node_power, wanted)
         if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
             # What the board cannot do by its clock, its agent does by pauses.
-            slower = replace(wanted, duty_permille=_permille(at.duty))
+            slower = replace(wanted, duty_permille=permille(at.duty))
             done = {**self._ask(node_power, slower), "instead of": done["refused"]}
         node_power.limits = wanted
         step = f", throttled by {at.throttle} steps" if at.throttle else ""
@@ -342,23 +288,7 @@ class PlantCoupling:
             json.dumps(done),
         )
 
-    def _wanted(self, node_power: _NodePower, at: BoardMoment) -> Limits:
-        if node_power.software or at.level != "capped":
-            return Limits(duty_permille=_permille(at.duty))
-        power = node_power.profile.power
-        capped = power.mode(power.capped)
-        clock = capped.clock_cap_mhz
-        levels = at.duty  # of level and throttle; the level is left to clock and mode
-        full = power.mode(power.full).clock_cap_mhz
-        if clock is not None and full is not None:
-            levels = min(1.0, at.duty * full.value / clock.value)
-        return Limits(
-            duty_permille=_permille(levels),
-            clock_khz=0 if clock is None else round(clock.value * 1000),
-            mode=capped.name if node_power.profile.family == "jetson" else "",
-        )
-
-    def _ask(self, node_power: _NodePower, limits: Limits) -> dict[str, Any]:
+    def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
         """What the board says it does now, as plain data; `error` if it says nothing."""
         try:
             told = self._engine.rig.limit(node_power.node, limits)
@@ -371,96 +301,26 @@ class PlantCoupling:
 
     # --- what the plant is told -----------------------------------------------------------------
 
-    def _tell(self, node_power: _NodePower) -> None:
+    def _tell(self, node_power: NodePower) -> None:
         node = node_power.node
-        by_upset = PowerCut.UPSET in node.power_cuts
-        # Of a board that is shed, the plant is still asked whether it could run.
-        on = not (
-            (by_upset and not node_power.down) or node_power.until_us is not None or node_power.hot
-        )
         idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
-        measured_w = measured_c = None
-        if self.reported and node_power.health is not None:
-            power_mw = node_power.health.power_mw
-            measured_w = None if power_mw is None else power_mw / 1000.0
-            if node_power.health.cpu_temp_mc is not None:
-                measured_c = node_power.health.cpu_temp_mc / 1000.0
         before = self.flight.draw(node.name)
         self.flight.set_draw(
             node.name,
             replace(
                 before,
-                on=on,
+                on=node_power.is_on,
                 activity=0.0 if idle else self._plant.activity,
                 factor=self._factor(node_power),
-                measured_w=measured_w,
-                measured_c=measured_c,
+                measured_w=node_power.measured_w() if self.reported else None,
+                measured_c=node_power.measured_c() if self.reported else None,
             ),
         )
 
-    def _factor(self, node_power: _NodePower) -> float:
-        if PowerCut.UPSET in node_power.node.power_cuts:
+    def _factor(self, node_power: NodePower) -> float:
+        if node_power.cut_by_upset:
             return 0.0
         return self._plant.latch_up.current_factor if node_power.latched else 1.0
-
-    # --- the record -----------------------------------------------------------------------------
-
-    def _record(self, frame: int, m: Moment) -> None:
-        temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
-        self._engine.record.plant(
-            (
-                m.t_us,
-                frame,
-                m.illumination,
-                m.flux_per_cm2_s,
-                m.bus_v,
-                m.array_w,
-                m.load_w,
-                m.battery_w,
-                m.soc,
-                m.stage,
-                temperatures,
-            ),
-            [
-                (
-                    m.t_us,
-                    name,
-                    b.level,
-                    b.duty,
-                    b.power_w,
-                    b.die_c,
-                    b.throttle,
-                    self._node_powers[name].steps_per_s(),
-                    json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
-                )
-                for name, b in m.boards.items()
-            ],
-        )
-
-    def _record_orbit(self, t_us: int) -> None:
-        """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
-        if t_us + _ORBIT_AHEAD_US // 2 < self._orbit_until_us:
-            return
-        sky, step_us = self._built.sky, self.flight.step_us
-        until_us = min(t_us + _ORBIT_AHEAD_US, self._end_us + _ORBIT_ROW_US)
-        rows = []
-        while self._orbit_until_us < until_us:
-            at_us, step = self._orbit_until_us, self._orbit_until_us // step_us
-            block = sky.block_of(step)
-            i = step - block.first
-            values = (
-                block.latitude_deg,
-                block.longitude_deg,
-                block.altitude_km,
-                block.illumination,
-                block.beta_deg,
-                block.flux_per_cm2_s,
-            )
-            row = [None if v[i] != v[i] else float(v[i]) for v in values]
-            contact = sky.contact(at_us / 1e6)
-            rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
-            self._orbit_until_us += max(_ORBIT_ROW_US, step_us)
-        self._engine.record.orbit(rows)
 
     # --- the end, and going on later --------------------------------------------------------------
 
@@ -468,10 +328,7 @@ class PlantCoupling:
         """Figures of the flight up to `t_us`, where the run ended before `frame`, by the names
         that `expect:` has behind `plant.`. Quiet frames at the end had no turn: they are flown
         here, and recorded."""
-        while self._row_at_us <= t_us:
-            self._record(frame, self.flight.advance(self._row_at_us))
-            self._row_at_us += self._row_every_us
-        self.flight.advance(t_us)
+        self._rows.advance(frame, t_us)
         totals = self.flight.finish()
         return {
             "min_soc": totals.min_soc,
@@ -487,7 +344,7 @@ class PlantCoupling:
         return {
             "flight": self.flight.memory(),
             "counts": self.counts,
-            "row_at_us": self._row_at_us,
+            "row_at_us": self._rows.row_at_us,
             "nodes": {
                 name: {
                     "down": c.down,
@@ -499,18 +356,14 @@ class PlantCoupling:
             },
         }
 
-    def recall(self, memory: dict[str, Any]) -> None:
+    def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave; boards hear their limits again in the next turn."""
         self.flight.recall(memory["flight"])
         self.counts = dict(memory["counts"])
-        self._row_at_us = memory["row_at_us"]
+        self._rows.row_at_us = memory["row_at_us"]
         for name, kept in memory["nodes"].items():
             node_power = self._node_powers[name]
             node_power.down, node_power.suspended = kept["down"], kept["suspended"]
             node_power.until_us, node_power.hot = kept["until_us"], kept["hot"]
             if node_power.suspended:
                 self._ask(node_power, replace(node_power.limits, suspend=True))
-
-
-def _permille(duty: float) -> int:
-    return max(1, min(1000, round(1000 * duty)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.engine import run_folder
+from hil.engine.observers import NodeRepair, RunEvent, RunObserver, TimeSlip
 from hil.engine.parts import Parts
 from hil.engine.repair import Repaired
 from hil.engine.temperature_limits import heat_limits
@@ -28,7 +29,7 @@ _LAST_WORDS_S: Final = 2.0
 class RunRecorder:
     """Records the run of `parts` with one of `recorders`. Frames can run from `create` or `resume`
     on. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
-    away. Raises RecordError from every method."""
+    away; `observers` are told every event. Raises RecordError from every method."""
 
     def __init__(
         self,
@@ -36,11 +37,13 @@ class RunRecorder:
         recorders: Recorders,
         on_wait: Callable[[str], None] | None = None,
         left_out: Sequence[str] = (),
+        observers: Sequence[RunObserver] = (),
     ) -> None:
         self._parts = parts
         self._recorders = recorders
         self._on_wait = on_wait
         self._left_out = list(left_out)
+        self._observers = tuple(observers)
         self._record: Recorder | None = None
 
     # --- opening and closing ------------------------------------------------------------------
@@ -171,8 +174,10 @@ class RunRecorder:
         classifier = self._parts.classifier
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
             self.record.upset(upset)  # a viewer wants the cause while its node is being healed
+            self._publish(upset)
         for anomaly in classifier.take_anomalies():
             self.record.anomaly(anomaly)
+            self._publish(anomaly)
             self._parts.outside.anomaly(anomaly)
             self._parts.metrics.unexplained += 1
 
@@ -186,6 +191,7 @@ class RunRecorder:
         """The edges that recovery has taken."""
         for transition in self._parts.recovery.take_transitions():
             self.record.transition(transition)
+            self._publish(transition)
 
     def repair(
         self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
@@ -201,7 +207,14 @@ class RunRecorder:
             how.damage,
         )
         self.record.repair(frame, node, attempt)
+        self._publish(NodeRepair(frame, node, attempt))
 
     def slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
+        """Count and record that a frame, or a node, was late by real time."""
         self._parts.metrics.slips += 1
         self.record.slip(frame, node, late_us, detail)
+        self._publish(TimeSlip(frame, node, late_us, detail))
+
+    def _publish(self, event: RunEvent) -> None:
+        for observer in self._observers:
+            observer.on_event(event)

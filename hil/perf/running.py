@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.engine.loop import Loop
+from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
@@ -76,32 +77,37 @@ def _resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+class _Stopwatch(RunObserver):
+    """Times the frames of a run: when they begin, and how far they have come. With `sample_s` it
+    also samples the resident bytes that often."""
+
+    def __init__(self, sample_s: float | None = None) -> None:
+        self._sample_s = sample_s
+        self._sample_at = 0.0
+        self.first = self.last = (0, 0.0)
+        self.rss: list[tuple[int, int]] = []
+
+    def on_start(self, next_frame: int) -> None:
+        self.first = self.last = (next_frame, time.perf_counter())
+
+    def on_frame(self, done: FramesDone) -> None:
+        now = time.perf_counter()
+        self.last = (done.next_frame, now)
+        if self._sample_s is not None and now >= self._sample_at:
+            self._sample_at = now + self._sample_s
+            self.rss.append((done.next_frame, _resident()))
+
+
 def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
     scenario = parse_scenario(text)
-    first: list[tuple[int, float]] = []
-    last = (0, 0.0)
-    rss: list[tuple[int, int]] = []
-    sample_at = 0.0
-
-    def between_frames() -> bool:
-        nonlocal last, sample_at
-        now = time.perf_counter()
-        last = (loop.golden.next_frame, now)
-        if not first:
-            first.append(last)
-        if sample_s is not None and now >= sample_at:
-            sample_at = now + sample_s
-            rss.append((last[0], _resident()))
-        return False
-
+    watch = _Stopwatch(sample_s)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         cpu = _cpu_s()
-        loop = Loop(scenario, Path(folder), batch=batch, stop=between_frames)
-        result = loop.run()
+        result = Loop(scenario, Path(folder), batch=batch, observers=[watch]).run()
         cpu = _cpu_s() - cpu
         size = (Path(folder) / "run.db").stat().st_size
-    frames, wall = last[0] - first[0][0], last[1] - first[0][1]
-    return _Measured(result, frames, wall, cpu, size, tuple(rss))
+    frames, wall = watch.last[0] - watch.first[0], watch.last[1] - watch.first[1]
+    return _Measured(result, frames, wall, cpu, size, tuple(watch.rss))
 
 
 # --- lock-step frames ---------------------------------------------------------------------------

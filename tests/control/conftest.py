@@ -16,7 +16,7 @@ import pytest
 from hil.control.client import Client
 from hil.control.protocol import Answer
 from hil.control.server import Server
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.scenario import Scenario
@@ -135,7 +135,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stop=stop.is_set,
             inbox=server.inbox,
             resume_run=resume,
-            clock=clock,
+            setup=RunSetup(clock=clock),
         )
 
         def work() -> None:

@@ -168,13 +168,13 @@ def test_the_pace_changes(start: Start) -> None:
     run.done("pace", pace="free")
     run.wait_frames(1000)
     run.done("pace", pace="20x")
-    assert run.loop.pacer.period_us == 50_000, "tests/rig/test_pace.py has how it is kept"
+    assert run.loop.engine.pacer.period_us == 50_000, "tests/rig/test_pace.py has how it is kept"
     run.wait_frames(3)
     assert run.done("status").data["pace"] == 20
     refused = run.send("pace", pace="fast")
     assert not refused.ok and refused.error == "refused" and "not a pace" in refused.text
     run.done("pace", pace="realtime")
-    assert run.loop.pacer.period_us == 1_000_000
+    assert run.loop.engine.pacer.period_us == 1_000_000
 
 
 @BOARDS
@@ -235,8 +235,8 @@ def test_what_the_plant_took_out_is_not_the_operators_to_bring_back(start: Start
     run = start()
     run.done("isolate", node="b")
     run.done("pause")
-    run.loop.recovery.exclude(run.frame, "b", "power is short")  # between frames, as the plant does
-    run.loop.recovery.exclude(run.frame, "c", "power is short")
+    for name in "bc":  # between frames, as the plant does
+        run.loop.engine.recovery.exclude(run.frame, name, "power is short")
     assert "the plant took node c out" in run.send("reintegrate", node="c").text
     assert "the plant took node c out" in run.send("reset", node="c").text
     assert "as soon as the plant lets it" in run.done("reintegrate", node="b").text
@@ -305,7 +305,7 @@ def test_a_resumed_run_keeps_commands_before_its_snapshot(start: Start) -> None:
     run.done("isolate", node="b")
     run.done("inject", node="a", target="state", bit=5)
     run.wait_frames(5)
-    run.loop._snapshot_at_us = 0  # now, not in five seconds
+    run.loop._due.snapshot_us = 0  # now, not in five seconds
     first = run.wait_row("SELECT frame FROM snapshot")["frame"]
     run.wait_frames(5)
     run.done("pause")
@@ -348,7 +348,7 @@ def test_an_order_is_obeyed_before_the_next_frame(tmp_path: Path, data: object) 
 
     def between_frames() -> bool:
         assert len(answers) == len(asked), "the one before was obeyed in its turn"
-        asked.append(loop.golden.next_frame)
+        asked.append(loop.next_frame)
         inbox.put(Order(Request("status"), Peer("me", os.getuid(), os.getpid()), answers.append))
         return len(asked) == 15
 

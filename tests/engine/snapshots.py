@@ -12,7 +12,7 @@ def snapshot_every_frame(loop: Loop) -> None:
     original = loop._between_frames
 
     def between_frames(computed: bool) -> None:
-        loop._snapshot_at_us = 0
+        loop._due.snapshot_us = 0
         original(computed)
 
     loop._between_frames = between_frames  # type: ignore[method-assign]

@@ -63,7 +63,7 @@ def lying(node: int, scheme: str, agent: Path, out: Path) -> Loop:
     )
     out.mkdir()
     loop = Loop(scenario, out)
-    loop.nodes[node].board = ProcessBoard(loop.nodes[node].name, agent)
+    loop.engine.rig.nodes[node].board = ProcessBoard(loop.engine.rig.nodes[node].name, agent)
     return loop
 
 

@@ -13,6 +13,7 @@ from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.scenario import Scenario
 from hil.verification.replay import verify
+from tests.between_frames import between_frames
 
 from ..emulated import machines, possible
 from .test_runs import on, rows, run, shipped_scenario
@@ -113,9 +114,9 @@ class Killer:
 
     def __call__(self) -> bool:
         assert self.loop is not None
-        if self.loop.golden.next_frame == 30 and not self.done:
+        if self.loop.next_frame == 30 and not self.done:
             self.done = True
-            pid = self.loop.nodes[2].board.pid  # type: ignore[attr-defined]
+            pid = self.loop.engine.rig.nodes[2].board.pid  # type: ignore[attr-defined]
             os.kill(pid, signal.SIGKILL)
         return False
 
@@ -130,7 +131,7 @@ def test_an_emulator_that_dies_is_replaced(tmp_path: Path) -> None:
         }  # whoever kills an emulator is not explained
     )
     killer = Killer()
-    loop = killer.loop = Loop(s, tmp_path, stop=killer)
+    loop = killer.loop = Loop(s, tmp_path, **between_frames(killer))
     result = loop.run()
     assert killer.done and result.outcome == "pass" and result.metrics["sdc_frames"] == 0
     (repair,) = rows(tmp_path, "SELECT * FROM repairs WHERE action='power_cycle'")

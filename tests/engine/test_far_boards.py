@@ -19,6 +19,7 @@ from hil.redundancy.recovery import NodeState
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario
 from tests.amount import mostly_slow
+from tests.between_frames import between_frames
 from tests.descriptors import open_descriptors
 from tests.rig.test_transport import serve_rfc2217
 
@@ -106,22 +107,22 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
             server.on()
             state["off_until"] = 0.0
             return False
-        voting = len(loop.recovery.in_state(NodeState.VOTING)) == 3
-        if state["off_until"] or not voting or loop.golden.next_frame < state["frame"] + 20:
+        voting = len(loop.engine.recovery.in_state(NodeState.VOTING)) == 3
+        if state["off_until"] or not voting or loop.next_frame < state["frame"] + 20:
             return False
         if state["cuts"] == 3:
             return True
         server.off()
         state["cuts"] += 1
         state["off_until"] = now + 0.2
-        state["frame"] = loop.golden.next_frame
+        state["frame"] = loop.next_frame
         return False
 
-    loop = Loop(scenario, tmp_path, stop=stop)
+    loop = Loop(scenario, tmp_path, **between_frames(stop))
     result = loop.run()
     server.off()
     far.shut_down()
     assert result.availability == 1 and result.metrics["sdc_frames"] == 0
-    assert loop.nodes[1].link.statistics.reconnects == 3
+    assert loop.engine.rig.nodes[1].link.statistics.reconnects == 3
     assert threading.active_count() < before[0]
     assert open_descriptors() <= before[1]

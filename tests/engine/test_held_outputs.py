@@ -22,6 +22,7 @@ from hil.scenario.words import Unvoted
 from hil.verification.findings import Verification
 from hil.verification.replay import verify
 from hil.views.listing import describe, moments
+from tests.between_frames import between_frames
 
 from .snapshots import snapshot_every_frame
 
@@ -127,7 +128,7 @@ def test_a_run_that_is_taken_up_again_holds_the_same_output(tmp_path: Path, at: 
     straight = run(tmp_path / "straight", s)
     (tmp_path / "again").mkdir()
     asked = iter(range(1000))
-    first = Loop(s, tmp_path / "again", batch=False, stop=lambda: next(asked) >= at)
+    first = Loop(s, tmp_path / "again", batch=False, **between_frames(lambda: next(asked) >= at))
     snapshot_every_frame(first)
     assert first.run().outcome == "aborted"
     again = run(tmp_path / "again", s, resume_run=True)

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from hil.engine.lateness import Lateness
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse
 from hil.scenario import Scenario
+from tests.between_frames import between_frames
 from tests.virtual_clock import JumpingClock, VirtualClock
 
 FRAME_US = 10_000
@@ -214,7 +215,9 @@ def run(path: Path, clock: Any, stop: Any = lambda loop: None, **keys: Any) -> R
             **keys,
         }
     )
-    loop = Loop(scenario, path, clock=clock, stop=lambda: bool(stop(loop)))
+    loop = Loop(
+        scenario, path, setup=RunSetup(clock=clock), **between_frames(lambda: bool(stop(loop)))
+    )
     return loop.run()
 
 
@@ -243,7 +246,7 @@ def test_frames_in_which_the_host_did_not_look_are_slips_of_the_host(tmp_path: P
     clock = Stalling()
 
     def stop(loop: Loop) -> None:
-        clock.stall_us = 50_000 if 30 <= loop.golden.next_frame < 50 else 0
+        clock.stall_us = 50_000 if 30 <= loop.next_frame < 50 else 0
 
     result = run(tmp_path, clock, stop)
     assert result.unexplained == 0
@@ -258,10 +261,10 @@ def test_frames_in_which_the_host_did_not_look_are_slips_of_the_host(tmp_path: P
 
 def test_a_board_that_stands_still_for_a_while_is_late_and_does_not_hang(tmp_path: Path) -> None:
     def stop(loop: Loop) -> None:
-        pid = loop.nodes[0].board.pid  # type: ignore[attr-defined]
-        if loop.golden.next_frame == 30:
+        pid = loop.engine.rig.nodes[0].board.pid  # type: ignore[attr-defined]
+        if loop.next_frame == 30:
             os.kill(pid, signal.SIGSTOP)
-        if loop.golden.next_frame == 90:
+        if loop.next_frame == 90:
             os.kill(pid, signal.SIGCONT)
 
     run(tmp_path, JumpingClock(), stop)

@@ -26,6 +26,7 @@ from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.scenario import Scenario
+from tests.between_frames import between_frames
 from tests.descriptors import open_descriptors
 from tests.engine.snapshots import snapshot_every_frame
 
@@ -93,18 +94,18 @@ class Saboteur:
         self.loop: Loop | None = None
 
     def __call__(self) -> bool:
-        frame = self.loop.golden.next_frame if self.loop else 0
+        frame = self.loop.next_frame if self.loop else 0
         if frame in self.acts:
             act, node = self.acts.pop(frame)
             self.descriptors[frame] = open_descriptors()
-            for index in range(len(self.loop.nodes) if self.loop else 0):
+            for index in range(len(self.loop.engine.rig.nodes) if self.loop else 0):
                 self.seen |= {self.agent(index), *children(self.agent(index))}
             act(self, node)
         return False
 
     def board(self, node: int) -> ProcessBoard:
         assert self.loop is not None
-        board = self.loop.nodes[node].board
+        board = self.loop.engine.rig.nodes[node].board
         assert isinstance(board, ProcessBoard)
         return board
 
@@ -147,7 +148,7 @@ def hang_up(s: Saboteur, node: int) -> None:
 
 
 def run(s: Scenario, out: Path, saboteur: Saboteur) -> RunResult:
-    saboteur.loop = Loop(s, out, stop=saboteur)
+    saboteur.loop = Loop(s, out, **between_frames(saboteur))
     return saboteur.loop.run()
 
 
@@ -289,11 +290,11 @@ def test_a_dead_board_on_a_port_that_is_still_there_does_not_hold_up_the_others(
         )
 
         def stop() -> bool:
-            if loop.golden.next_frame == 30:
+            if loop.next_frame == 30:
                 os.kill(boards[1][0], signal.SIGSTOP)
             return False
 
-        loop = Loop(s, tmp_path, stop=stop)
+        loop = Loop(s, tmp_path, **between_frames(stop))
         result = loop.run()
     (isolated,) = rows(
         tmp_path, "SELECT frame FROM transitions WHERE after='isolated' AND node='b'"
@@ -371,7 +372,7 @@ def test_an_agent_that_was_killed_while_its_node_was_isolated_is_told(tmp_path: 
 def test_a_run_that_is_taken_up_again_remembers_that_it_was_disturbed(tmp_path: Path) -> None:
     s = scenario()
     saboteur = Saboteur({60: (kill_agent, 1)})
-    first = Loop(s, tmp_path, stop=lambda: saboteur() or first.golden.next_frame >= 120)
+    first = Loop(s, tmp_path, **between_frames(lambda: saboteur() or first.next_frame >= 120))
     saboteur.loop = first
     snapshot_every_frame(first)
     assert first.run().outcome == "aborted"

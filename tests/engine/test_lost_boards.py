@@ -25,6 +25,7 @@ from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.power import PowerMonitor
 from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig
+from tests.between_frames import between_frames
 from tests.engine.test_unplugging import Board, Socket, bench, rows, scenario
 
 FRAMES = 120
@@ -40,7 +41,7 @@ class Deeds:
 
     def __call__(self) -> bool:
         assert self.loop is not None
-        for frame in [f for f in self.deeds if f <= self.loop.golden.next_frame]:
+        for frame in [f for f in self.deeds if f <= self.loop.next_frame]:
             if self.deeds.pop(frame)() is True:
                 return True
         return False
@@ -52,7 +53,7 @@ def run(
     out.mkdir()
     with bench(out.parent) as boards:
         hook = Deeds(boards, deeds(boards))
-        hook.loop = Loop(scenario(boards, frames=FRAMES, **more), out, stop=hook)
+        hook.loop = Loop(scenario(boards, frames=FRAMES, **more), out, **between_frames(hook))
         return hook.loop.run()
 
 
@@ -103,7 +104,9 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 
     def wait_until_back(_: dict[str, Board]) -> None:
         assert loops
-        wait_for(lambda: "a" not in loops[0].rig.reconnector.looking_for or arrived(loops[0]))
+        wait_for(
+            lambda: "a" not in loops[0].engine.rig.reconnector.looking_for or arrived(loops[0])
+        )
 
     loops: list[Loop] = []
     out = tmp_path / "r"
@@ -111,7 +114,11 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
     with bench(tmp_path) as boards:
         hook = Deeds(boards, reboot(boards))
         loops.append(
-            Loop(scenario(boards, frames=FRAMES, expect={"sdc_frames": 0}), out, stop=hook)
+            Loop(
+                scenario(boards, frames=FRAMES, expect={"sdc_frames": 0}),
+                out,
+                **between_frames(hook),
+            )
         )
         hook.loop = loops[0]
         result = loops[0].run()
@@ -120,7 +127,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 
 def arrived(loop: Loop) -> bool:
     """A board has answered, and nobody has taken it in yet."""
-    return loop.rig.reconnector.wait(0)
+    return loop.engine.rig.reconnector.wait(0)
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -147,7 +154,7 @@ def test_a_board_that_the_operator_isolated_is_not_lost(tmp_path: Path) -> None:
     def isolate_then_kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
         def isolate() -> None:
             assert loops
-            loops[0].recovery.isolate(30, "b", "the operator")
+            loops[0].engine.recovery.isolate(30, "b", "the operator")
 
         return {30: isolate, 50: boards["b"].kill}
 
@@ -157,7 +164,7 @@ def test_a_board_that_the_operator_isolated_is_not_lost(tmp_path: Path) -> None:
     with bench(tmp_path) as boards:
         hook = Deeds(boards, isolate_then_kill(boards))
         s = scenario(boards, frames=FRAMES, expect={"isolated": 1})
-        loops.append(Loop(s, out, stop=hook, inbox=Inbox()))
+        loops.append(Loop(s, out, **between_frames(hook), inbox=Inbox()))
         hook.loop = loops[0]
         result = loops[0].run()
     assert (result.outcome, names(result)) == ("pass", [])
@@ -187,14 +194,14 @@ def test_a_process_board_that_cannot_be_started_again_is_lost(
     out.mkdir()
 
     def stop() -> bool:
-        if loop.golden.next_frame == 40 and agent.exists():
+        if loop.next_frame == 40 and agent.exists():
             agent.unlink()
-            loop.parts.by_name["b"].board.power_off()
+            loop.engine.rig.nodes[1].board.power_off()
         return False
 
-    loop = Loop(soft("process", expect={"sdc_frames": 0}), out, stop=stop)
+    loop = Loop(soft("process", expect={"sdc_frames": 0}), out, **between_frames(stop))
     result = loop.run()
-    assert not agent.exists() and loop.recovery.state("b") is NodeState.ISOLATED
+    assert not agent.exists() and loop.engine.recovery.state("b") is NodeState.ISOLATED
     assert (result.outcome, names(result)) == ("error", ["b"])
 
 
@@ -259,11 +266,11 @@ def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_ti
         rig = {"scheme": "tmr", "nodes": [nodes[0], {**nodes[1], "power": supply}, nodes[2]]}
         more: dict[str, Any] = {"upsets": {"events": [event]}, "expect": {"sdc_frames": 0}}
         loop = Loop(scenario(boards, frames=FRAMES, rig=rig, **more), out)
-        board = loop.nodes[1].board
+        board = loop.engine.rig.nodes[1].board
         assert isinstance(board, SerialBoard)
         board.power = Socket(boards["b"], SupplyConfig.model_validate(supply))
         board.can_cycle = True
-        loop.rig.power = PowerMonitor([board.power], period_s=0.01)
+        loop.engine.rig.power = PowerMonitor([board.power], period_s=0.01)
         result = loop.run()
     assert result.upsets["injected"] == 1
     assert (result.outcome, names(result)) == (outcome, ["b"] if outcome == "error" else [])

@@ -15,6 +15,7 @@ from hil.engine.result import RunResult
 from hil.plant.survey import survey
 from hil.record.reader import Reader
 from hil.scenario import Scenario, load_scenario
+from tests.between_frames import between_frames
 
 from .test_live_faults import agents
 
@@ -222,13 +223,13 @@ def test_a_run_that_is_taken_up_again_ends_the_same(tmp_path: Path, at: int) -> 
         frames += 1
         return frames > at
 
-    loop = Loop(s, _made(tmp_path / "cut"), batch=False, stop=stop)
-    loop._snapshot_at_us = 0
+    loop = Loop(s, _made(tmp_path / "cut"), batch=False, **between_frames(stop))
+    loop._due.snapshot_us = 0
     original = loop._take_snapshot
 
     def snapshot() -> None:
         original()
-        loop._snapshot_at_us = 0  # after every frame
+        loop._due.snapshot_us = 0  # after every frame
 
     loop._take_snapshot = snapshot  # type: ignore[method-assign]
     assert loop.run().outcome == "aborted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Life
 from hil.scenario import Scenario
 from hil.verification.replay import verify
+from tests.between_frames import between_frames
 
 from .snapshots import snapshot_every_frame
 
@@ -90,8 +92,8 @@ def test_a_switch_that_switches_nothing_makes_no_power_loss(
     assert rows(tmp_path, UPSETS) == [("failed", 0, "", "", SWITCHED_NOTHING)]
     assert rows(tmp_path, "SELECT frame, text FROM notes") == [(20, SWITCHED_NOTHING)]
     assert rows(tmp_path, "SELECT count(*) FROM transitions") == [(0,)]
-    assert loop.nodes[1].powered
-    for node in loop.nodes:
+    assert loop.engine.rig.nodes[1].powered
+    for node in loop.engine.rig.nodes:
         POWER_OFF[type(node.board)](node.board)
 
 
@@ -134,10 +136,11 @@ def test_the_plant_does_not_give_back_the_power_that_an_upset_took(
     loop = run(tmp_path, board, CUT, frame_ms=1000.0, plant=plant)
     assert rows(tmp_path, UPSETS) == [("injected", 1, "crash", "degraded", "")]
     assert rows(tmp_path, EDGES) == [(20, "suspect"), (20, "power_cycle"), (20, "isolated")]
-    assert not loop.nodes[1].powered
+    assert not loop.engine.rig.nodes[1].powered
     levels = rows(tmp_path, "SELECT level FROM plant_nodes WHERE node='b' AND t_us > 22000000")
     assert set(levels) == {("off",)}
-    assert loop.coupling is not None and loop.coupling.counts["sheds"] == 0
+    (result,) = rows(tmp_path, "SELECT value FROM meta WHERE key='result'")
+    assert json.loads(result[0])["plant"]["sheds"] == 0
 
 
 def test_the_power_that_an_upset_took_is_back_at_its_frame_beside_a_plant(
@@ -152,7 +155,7 @@ def test_the_power_that_an_upset_took_is_back_at_its_frame_beside_a_plant(
     )
     edges = rows(tmp_path, EDGES)
     assert edges[3:] == [(29, "power_cycle"), (29, "reintegrating"), (32, "voting")]
-    assert loop.nodes[1].powered
+    assert loop.engine.rig.nodes[1].powered
 
 
 @pytest.mark.parametrize(("level", "since"), [(0, 11), (1, 11), (1, 4)])
@@ -206,13 +209,15 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     (tmp_path / "again").mkdir()
     scenario = straight.scenario
     asked = iter(range(1000))
-    first = Loop(scenario, tmp_path / "again", batch=False, stop=lambda: next(asked) >= 40)
+    first = Loop(
+        scenario, tmp_path / "again", batch=False, **between_frames(lambda: next(asked) >= 40)
+    )
     snapshot_every_frame(first)
     assert first.run().outcome == "aborted"
     again = Loop(scenario, tmp_path / "again", resume_run=True)
     again.run()
     assert rows(tmp_path / "again", EDGES) == rows(tmp_path / "straight", EDGES)
-    assert not again.nodes[1].powered
+    assert not again.engine.rig.nodes[1].powered
 
 
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
@@ -226,7 +231,7 @@ def test_what_was_done_for_a_board_after_the_snapshot_is_in_the_record_once(
         path = tmp_path / f"{frames}"
         path.mkdir()
         asked = iter([False] * frames + [True])
-        first = Loop(straight.scenario, path, batch=False, stop=asked.__next__)
+        first = Loop(straight.scenario, path, batch=False, **between_frames(asked.__next__))
         snapshot_every_frame(first)
         assert first.run().outcome == "aborted"
         Loop(straight.scenario, path, resume_run=True).run()
@@ -254,11 +259,11 @@ def test_a_board_that_comes_back_on_another_port_leaves_a_record_that_verifies(
     taken: list[int] = []
 
     def take_terminals() -> bool:
-        if loop.golden.next_frame == 25 and not taken:
+        if loop.next_frame == 25 and not taken:
             taken.extend(fd for _ in range(4) for fd in os.openpty())
         return False
 
-    loop = Loop(scenario, tmp_path, stop=take_terminals)
+    loop = Loop(scenario, tmp_path, **between_frames(take_terminals))
     loop.run()
     for fd in taken:
         os.close(fd)

@@ -23,6 +23,7 @@ from hil.errors import RecordError
 from hil.record.reader import Reader
 from hil.scenario import Scenario
 from tests.amount import mostly_stress
+from tests.between_frames import between_frames
 
 DEADLINE_S = 900
 SHORT = 5000  # frames
@@ -213,11 +214,11 @@ def run_until(s: Scenario, out: Path, cut: int | None, *, again: bool) -> RunRes
     """The result; None if it was cut off at frame `cut`."""
 
     def stop() -> bool:
-        if cut is not None and loop.golden.next_frame >= cut:
+        if cut is not None and loop.next_frame >= cut:
             raise Cut
         return False
 
-    loop = Loop(s, out, resume_run=again, stop=stop)
+    loop = Loop(s, out, resume_run=again, **between_frames(stop))
     try:
         return loop.run()
     except Cut:

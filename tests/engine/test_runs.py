@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from hil import assets
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
+from hil.engine.observers import ProgressObserver
 from hil.engine.result import RunProgress, RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard
@@ -35,6 +36,7 @@ from hil.scenario import (
     load_scenario,
 )
 from tests.amount import mostly_slow
+from tests.between_frames import BetweenFrames, between_frames
 from tests.virtual_clock import VirtualClock
 
 GOLDEN = Path(__file__).parent / "golden_digests.json"
@@ -515,10 +517,10 @@ def test_frames_of_a_paced_run_begin_at_their_times(
         return False
 
     s = scenario(frames=100, frame_ms=frame_ms, pace=pace)
-    result = Loop(s, tmp_path, stop=begin, clock=clock).run()
+    result = Loop(s, tmp_path, **between_frames(begin), setup=RunSetup(clock=clock)).run()
     assert result.frames == result.verdicts["unanimous"] == 100 and result.slips == 0
     assert clock.elapsed_us == 99 * 5000, "the first frame begins at once"
-    assert set(begins) == set(range(0, 99 * 5000, 5000))
+    assert set(begins) == set(range(0, 100 * 5000, 5000))
 
 
 def test_a_paced_run_of_real_processes_is_not_reproducible(tmp_path: Path) -> None:
@@ -536,8 +538,8 @@ class Stopper:
 
     def __call__(self) -> bool:
         assert self.loop is not None
-        frame = self.loop.golden.next_frame
-        board = self.loop.nodes[1].board
+        frame = self.loop.next_frame
+        board = self.loop.engine.rig.nodes[1].board
         assert isinstance(board, ProcessBoard) and board.pid
         if frame in self.signals:
             os.kill(board.pid, self.signals.pop(frame))
@@ -556,7 +558,7 @@ def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path:
         recovery={"resyncs": 20},
     )
     stopper = Stopper(40, 55)
-    loop = stopper.loop = Loop(s, tmp_path, stop=stopper)
+    loop = stopper.loop = Loop(s, tmp_path, **between_frames(stopper))
     result = loop.run()
     slips = rows(tmp_path, "SELECT * FROM slips WHERE node='b'")
     # A slip in each of these frames: the other nodes kept the pace, and did not wait for its 5 s.
@@ -572,9 +574,11 @@ def test_progress_is_told_and_a_stop_is_heard_between_frames(tmp_path: Path) -> 
     told: list[RunProgress] = []
 
     def stop() -> bool:
-        return loop.golden.next_frame == 100
+        return loop.next_frame == 100
 
-    loop = Loop(scenario(), tmp_path, batch=False, on_progress=told.append, stop=stop)
+    hook = BetweenFrames(stop)
+    observers = [ProgressObserver(told.append), hook]
+    loop = Loop(scenario(), tmp_path, batch=False, observers=observers, stop=lambda: hook.ended)
     result = loop.run()
     assert result.outcome == "aborted" and result.frames == 100
     assert [p.phase for p in told[:2]] == ["opening", "calibrating"]

@@ -37,6 +37,7 @@ from hil.rig.power.protocol import PowerReading
 from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig, SupplyKind
 from tests.amount import mostly_stress
+from tests.between_frames import between_frames
 from tests.cli.conftest import Hil, hil
 from tests.descriptors import open_descriptors
 from tests.rig.cable import Cable, cables
@@ -148,7 +149,7 @@ class Trouble:
     give_up_s: float = field(default_factory=lambda: time.monotonic() + 60)
 
     def __call__(self) -> bool:
-        if self.loop is None or self.loop.golden.next_frame < 5:
+        if self.loop is None or self.loop.next_frame < 5:
             return False
         now = time.monotonic()
         for event in [e for e in self.open if e.until_s <= now]:
@@ -168,16 +169,16 @@ class Trouble:
         assert self.loop is not None
         troubled = {e.board for e in self.open}
         for name, kind in list(self.busy.items()):
-            node = self.loop.parts.by_name[name]
-            voting = self.loop.recovery.state(name) is NodeState.VOTING
+            node = self.loop.engine.rig.nodes[NAMES.index(name)]
+            voting = self.loop.engine.recovery.state(name) is NodeState.VOTING
             healthy = node.link.standing.state is LinkState.CONNECTED
             if self.boards[name] not in troubled and voting and healthy:
-                if self.loop.golden.next_frame > self.marks[name] + 4:
+                if self.loop.next_frame > self.marks[name] + 4:
                     del self.busy[name]
                     self.recovered[kind] += 1
                     self.give_up_s = time.monotonic() + 60
             else:
-                self.marks[name] = self.loop.golden.next_frame
+                self.marks[name] = self.loop.next_frame
 
     marks: dict[str, int] = field(default_factory=dict)
 
@@ -193,7 +194,7 @@ class Trouble:
         self.busy[name] = act.__name__
         self.kinds[act.__name__] += 1
         assert self.loop is not None
-        self.marks[name] = self.loop.golden.next_frame + 1
+        self.marks[name] = self.loop.next_frame + 1
         self.open.append(
             Event(act.__name__, self.boards[name], act(self.boards[name], self.rng), until_s)
         )
@@ -240,7 +241,7 @@ def trouble(out: Path, seed: int, count: int) -> tuple[Trouble, RunResult]:
     gc.collect()  # what earlier tests left is not to vanish while descriptors are counted
     with bench(out.parent) as boards:
         maker = Trouble(boards, random.Random(seed), count)
-        maker.loop = Loop(scenario(boards), out, stop=maker)
+        maker.loop = Loop(scenario(boards), out, **between_frames(maker))
         return maker, maker.loop.run()
 
 
@@ -292,7 +293,7 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
 
         def reboot_b() -> None:
             assert acts.loop is not None
-            assert acts.loop.recovery.in_state(NodeState.ISOLATED) == ["b"]
+            assert acts.loop.engine.recovery.in_state(NodeState.ISOLATED) == ["b"]
             boards["b"].kill()
             boards["b"].start()
 
@@ -306,7 +307,7 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
                 timeouts={"lost_after_ms": 10_000},  # none is to be lost for being slow
             ),
             tmp_path / "run",
-            stop=acts,
+            **between_frames(acts),
         )
         result = acts.loop.run()
     assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
@@ -348,14 +349,14 @@ class Acts:
     def __call__(self) -> bool:
         if self.loop is None:
             return False
-        frame = self.loop.golden.next_frame
+        frame = self.loop.next_frame
         for at in [a for a in self.acts if a <= frame]:
             self.acts.pop(at)()
             self.done_at = frame
-        voting = len(self.loop.recovery.in_state(NodeState.VOTING)) == 3
+        voting = len(self.loop.engine.recovery.in_state(NodeState.VOTING)) == 3
         if self.acts or not self.until():
             return False
-        return voting and frame > self.done_at + 50 and self.loop.parts.settled
+        return voting and frame > self.done_at + 50 and self.loop.engine.settled
 
 
 def powered(
@@ -372,11 +373,11 @@ def powered(
     socket = socket or Socket(boards["b"], supply)
     socket.is_on = on
     out.mkdir()
-    loop = acts.loop = Loop(scenario(boards, **data), out, stop=acts)
-    board = loop.nodes[1].board
+    loop = acts.loop = Loop(scenario(boards, **data), out, **between_frames(acts))
+    board = loop.engine.rig.nodes[1].board
     assert isinstance(board, SerialBoard)
     board.power, board.can_cycle = socket, True
-    loop.rig.power = PowerMonitor([socket], period_s=0.01)
+    loop.engine.rig.power = PowerMonitor([socket], period_s=0.01)
     result = loop.run()
     assert result.metrics["sdc_frames"] == 0 and result.availability > 0.9
     return socket
@@ -451,7 +452,7 @@ def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: P
 
         def latch() -> None:
             assert acts.loop is not None
-            board = acts.loop.nodes[1].board
+            board = acts.loop.engine.rig.nodes[1].board
             assert isinstance(board, SerialBoard) and isinstance(board.power, Socket)
             board.power.load_a = 9.0
             sockets.append(board.power)

@@ -13,6 +13,7 @@ from hil.engine.loop import Loop
 from hil.engine.result import LostBoard, RunResult, decide
 from hil.errors import RecordError
 from hil.scenario import ExpectationResult, Scenario
+from tests.between_frames import between_frames
 
 QUIET: dict[str, Any] = {"workload": "sha256", "frames": 60, "rig": {"board": "inproc"}}
 STUCK = {"frame": 20, "target": "output", "bit": 5, "pattern": "stuck", "permanent": True}
@@ -157,7 +158,7 @@ def test_random_upsets_that_were_not_made_are_counted_and_planned_by_nobody(tmp_
 def test_events_after_an_abort_were_not_missed(tmp_path: Path) -> None:
     events = [{"frame": frame, "node": "a", "target": "output"} for frame in (10, 40)]
     s = Scenario.model_validate({**QUIET, "upsets": {"events": events}})
-    loop = Loop(s, tmp_path, batch=False, stop=lambda: loop.golden.next_frame == 20)
+    loop = Loop(s, tmp_path, batch=False, **between_frames(lambda: loop.next_frame == 20))
     result = loop.run()
     assert (result.outcome, result.exit_code) == ("aborted", 130)
     assert result.upsets["events"] == {"planned": 1, "injected": 1, "missed": 0}
@@ -276,13 +277,13 @@ def test_a_record_that_is_not_there_at_the_end_is_no_pass(
     out.mkdir()
 
     def stop() -> bool:
-        if loop.golden.next_frame == 30 and not done:
+        if loop.next_frame == 30 and not done:
             harm(out / "run.db")
             done.append(True)
         return False
 
     done: list[bool] = []
-    loop = Loop(Scenario.model_validate(QUIET), out, batch=False, stop=stop)
+    loop = Loop(Scenario.model_validate(QUIET), out, batch=False, **between_frames(stop))
     with pytest.raises(RecordError, match=r"was deleted or replaced|cannot"):
         loop.run()
     assert done

@@ -20,6 +20,7 @@ import pytest
 
 from hil.engine import loop as loop_module
 from hil.engine.loop import Loop
+from hil.engine.observers import ProgressObserver
 from hil.engine.result import RunProgress, RunResult
 from hil.errors import RecordError
 from hil.record import opening, sqlite_recorder, write_connection
@@ -29,6 +30,7 @@ from hil.record.reader import Reader
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import Scenario
 from hil.verification.replay import verify
+from tests.between_frames import BetweenFrames
 from tests.cli.conftest import Hil, wait_for_row
 
 FRAMES = 300
@@ -99,13 +101,22 @@ def run(
     out.mkdir(exist_ok=True)
 
     def stop() -> bool:
-        at(loop.golden.next_frame)
-        return end < FRAMES and loop.golden.next_frame >= end
+        at(loop.next_frame)
+        return end < FRAMES and loop.next_frame >= end
 
     def progress(now: RunProgress) -> None:
         told(now.phase)
 
-    loop = Loop(scenario(), out, batch=False, stop=stop, on_progress=progress, resume_run=resume)
+    hook = BetweenFrames(stop)
+    observers = [ProgressObserver(progress), hook]
+    loop = Loop(
+        scenario(),
+        out,
+        batch=False,
+        observers=observers,
+        stop=lambda: hook.ended,
+        resume_run=resume,
+    )
     return loop.run()
 
 

@@ -30,6 +30,7 @@ from hil.record.schema import SCHEMA_VERSION
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
 from hil.scenario import Scenario
+from tests.between_frames import between_frames
 
 DEADLINE_S = 60
 
@@ -488,11 +489,11 @@ def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginni
         """The power fails."""
 
     def stop() -> bool:
-        if loop.golden.next_frame == 700:
+        if loop.next_frame == 700:
             raise Cut
         return False
 
-    loop = Loop(s, out, stop=stop)
+    loop = Loop(s, out, **between_frames(stop))
     with pytest.raises(Cut):
         loop.run()
     assert resume.read_snapshot(out) is None
@@ -523,7 +524,7 @@ def test_an_aborted_run_resumes_to_the_same_digest(
     )
     out = tmp_path / "aborted"
     out.mkdir()
-    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == at)
+    loop = Loop(s, out, batch=False, **between_frames(lambda: loop.next_frame == at))
     assert loop.run().outcome == "aborted"
     assert resume.open_run(out)[0] == s
     resumed = Loop(s, out, resume_run=True).run()
@@ -546,7 +547,7 @@ def test_a_wrong_state_that_has_won_is_still_there_in_the_resumed_run(
     s = scenario(frames=300, upsets={"events": hits + others}, expect={})
     out = tmp_path / "aborted"
     out.mkdir()
-    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 150)
+    loop = Loop(s, out, batch=False, **between_frames(lambda: loop.next_frame == 150))
     loop.run()
     snapshot = resume.read_snapshot(out)
     assert snapshot is not None and snapshot.frame > 100
@@ -564,7 +565,7 @@ def test_power_that_returns_just_after_the_snapshot_returns_in_the_resumed_run(
     s = scenario(frames=200, upsets={"events": [event]}, expect={})
     out = tmp_path / "aborted"
     out.mkdir()
-    loop = Loop(s, out, batch=False, stop=lambda: loop.golden.next_frame == 144)
+    loop = Loop(s, out, batch=False, **between_frames(lambda: loop.next_frame == 144))
     loop.run()
     snapshot = resume.read_snapshot(out)
     assert snapshot is not None and snapshot.frame == 144
@@ -582,12 +583,12 @@ def test_unexplained_anomalies_before_and_after_the_snapshot_are_all_recorded(
 
     def runner(frames: set[int], end: int, *, again: bool) -> RunResult:
         def stop() -> bool:
-            frame = loop.golden.next_frame
+            frame = loop.next_frame
             if frame in frames:
-                loop.nodes[1].board.power_off()
+                loop.engine.rig.nodes[1].board.power_off()
             return frame == end
 
-        loop = Loop(s, tmp_path, batch=False, resume_run=again, stop=stop)
+        loop = Loop(s, tmp_path, batch=False, resume_run=again, **between_frames(stop))
         return loop.run()
 
     first = runner({20, 60}, 150, again=False)

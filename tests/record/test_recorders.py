@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
 from hil.errors import UsageError
 from hil.record.null_recorder import NullRecorder
@@ -45,7 +45,7 @@ def scenario(**changes: Any) -> Scenario:
 
 def run(folder: Path, recorders: Recorders, **changes: Any) -> RunResult:
     folder.mkdir()
-    return Loop(scenario(**changes), folder, recorders=recorders).run()
+    return Loop(scenario(**changes), folder, setup=RunSetup(recorders=recorders)).run()
 
 
 def answers(recorder: Recorder) -> list[object]:

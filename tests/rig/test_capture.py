@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
 from hil.record.reader import Reader
 from hil.rig import capture as capture_module
 from hil.rig.backends.inproc import InprocBoard
@@ -54,7 +54,7 @@ def totals(packets: list[Any]) -> dict[tuple[int, int], int]:
 
 @pytest.mark.parametrize("board", ["inproc", "process"])
 def test_every_byte_is_in_it_with_its_direction_and_time(tmp_path: Path, board: str) -> None:
-    Loop(scenario(board, 120), tmp_path, capture=True).run()
+    Loop(scenario(board, 120), tmp_path, setup=RunSetup(capture=True)).run()
     names, packets = parsed(tmp_path / "capture.pcapng")
     assert names == ["a", "b", "c"]
     reader = Reader(tmp_path)
@@ -72,14 +72,16 @@ def test_a_run_has_the_same_digest_with_and_without_it(tmp_path: Path) -> None:
     digests = []
     for name, capture in (("with", True), ("without", False)):
         (tmp_path / name).mkdir()
-        digests.append(Loop(scenario("inproc", 300), tmp_path / name, capture=capture).run())
+        digests.append(
+            Loop(scenario("inproc", 300), tmp_path / name, setup=RunSetup(capture=capture)).run()
+        )
     assert digests[0].run_digest == digests[1].run_digest
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_wireshark_opens_it(tmp_path: Path) -> None:
-    Loop(scenario("inproc", 20), tmp_path, capture=True).run()
+    Loop(scenario("inproc", 20), tmp_path, setup=RunSetup(capture=True)).run()
     fields = ("frame.interface_name", "frame.p2p_dir", "frame.packet_flags_direction", "frame.len")
     command = ["tshark", "-r", str(tmp_path / "capture.pcapng"), "-T", "json"]
     for name in fields:
@@ -97,7 +99,7 @@ def test_wireshark_opens_it(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from hil.engine.loop import Loop
+from hil.engine.loop import Loop, RunSetup
 from hil.scenario import Scenario
 s = Scenario.model_validate({"workload": "sha256", "frames": 1000000,
                              "rig": {"scheme": "tmr", "board": "inproc"}})
@@ -106,7 +108,7 @@ def stop():
     if loop._tape.path.stat().st_size > 200_000:
         os.kill(os.getpid(), signal.SIGKILL)
     return False
-loop = Loop(s, out, capture=True, stop=stop)
+loop = Loop(s, out, setup=RunSetup(capture=True), stop=stop)
 loop.run()
 """
 

@@ -10,6 +10,7 @@ from typing import Any
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.scenario import Scenario
+from tests.between_frames import between_frames
 
 HIT = 20
 KILLED = 91
@@ -41,12 +42,14 @@ def run(path: Path, kill: str) -> tuple[list[Any], list[Any]]:
     killed = []
 
     def stop() -> bool:
-        if loop.golden.next_frame == KILLED and not killed and kill:
+        if loop.next_frame == KILLED and not killed and kill:
             killed.append(kill)
-            os.kill(next(n for n in loop.nodes if n.name == kill).board.pid, signal.SIGKILL)
+            os.kill(
+                next(n for n in loop.engine.rig.nodes if n.name == kill).board.pid, signal.SIGKILL
+            )
         return False
 
-    loop = Loop(scenario, path, stop=stop)
+    loop = Loop(scenario, path, **between_frames(stop))
     loop.run()
     reader = Reader(path / "run.db")
     columns = "id, state, effect, signal, outcome, dormant, detected_frame, resolved_frame"

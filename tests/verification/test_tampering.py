@@ -25,6 +25,7 @@ from hil.scenario import Scenario
 from hil.verification.findings import Verification
 from hil.verification.replay import verify
 from tests.amount import mostly_slow
+from tests.between_frames import between_frames
 
 LAST_TICK = workload("attitude").ticks
 
@@ -456,13 +457,13 @@ def test_the_record_of_a_killed_run_says_what_was_verified(tmp_path: Path) -> No
     out.mkdir()
 
     def stop() -> bool:
-        if loop.golden.next_frame == 60:
-            loop.record.commit()
+        if loop.next_frame == 60:
+            loop.engine.record.commit()
             shutil.copytree(out, tmp_path / "killed")
             raise Cut
         return False
 
-    loop = Loop(scenario(), out, batch=False, stop=stop)
+    loop = Loop(scenario(), out, batch=False, **between_frames(stop))
     with pytest.raises(Cut):
         loop.run()
     found = verified(tmp_path / "killed")
@@ -486,7 +487,7 @@ def test_an_old_record_is_verified_as_far_as_it_can_be(honest: Path, tmp_path: P
 def test_a_resumed_run_is_sealed_anew(tmp_path: Path) -> None:
     out = tmp_path / "r"
     out.mkdir()
-    loop = Loop(scenario(), out, batch=False, stop=lambda: loop.golden.next_frame == 40)
+    loop = Loop(scenario(), out, batch=False, **between_frames(lambda: loop.next_frame == 40))
     assert loop.run().outcome == "aborted"
     assert verified(out).ok
     assert Loop(scenario(), out, resume_run=True).run().outcome == "pass"

@@ -1,0 +1,102 @@
+"""The power of a node: what the plant's coupling knows of one board, and what it may ask of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from hil.board_types.profile import BoardProfile
+from hil.plant.moment import BoardMoment
+from hil.rig.node import Node, PowerCut
+from hil.upsets.upset import Upset
+from hil.wire.messages import Health, Limits
+
+__all__ = ["NodePower", "permille"]
+
+_STEPS_KEPT: Final = 256
+
+
+@dataclass(slots=True)
+class NodePower:
+    """One node in the coupling's care. `down`: why it is shed, empty if it runs; `until_us`: its
+    power comes back then, and not because the plant says so; `limits`: what it was told last, as
+    of its `loads`-th load; `supply_w`: what its bench supply may give."""
+
+    node: Node
+    profile: BoardProfile
+    software: bool
+    down: str = ""
+    suspended: bool = False
+    until_us: int | None = None
+    hot: bool = False
+    limits: Limits = field(default_factory=Limits)
+    loads: int = 0
+    latched: Upset | None = None
+    health: Health | None = None
+    step_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
+    speed: float | None = None
+    supply_w: float | None = None
+
+    def steps_per_s(self) -> float | None:
+        """Return the usual speed of the steps since this was asked last; None while it does
+        none."""
+        if self.step_us:
+            self.speed = 1e6 / statistics.median(self.step_us)
+            self.step_us.clear()
+        return None if self.down else self.speed
+
+    @property
+    def kept_down(self) -> bool:
+        """Whether its power stays off for now, whatever the plant orders."""
+        return self.until_us is not None or self.hot
+
+    @property
+    def cut_by_upset(self) -> bool:
+        """Whether an upset keeps its power off."""
+        return PowerCut.UPSET in self.node.power_cuts
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the plant counts the board as on. One that is shed is still asked for, as it may
+        run again."""
+        return not ((self.cut_by_upset and not self.down) or self.kept_down)
+
+    def expected_w(self, at: BoardMoment) -> float:
+        """Return the most power [W] that the board draws in its mode."""
+        power = self.profile.power
+        return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
+
+    def limits_at(self, at: BoardMoment) -> Limits:
+        """Return the limits that the board is to keep in this moment of the plant."""
+        if self.software or at.level != "capped":
+            return Limits(duty_permille=permille(at.duty))
+        power = self.profile.power
+        capped = power.mode(power.capped)
+        clock = capped.clock_cap_mhz
+        levels = at.duty  # of level and throttle; the level is left to clock and mode
+        full = power.mode(power.full).clock_cap_mhz
+        if clock is not None and full is not None:
+            levels = min(1.0, at.duty * full.value / clock.value)
+        return Limits(
+            duty_permille=permille(levels),
+            clock_khz=0 if clock is None else round(clock.value * 1000),
+            mode=capped.name if self.profile.family == "jetson" else "",
+        )
+
+    def measured_w(self) -> float | None:
+        """Return the power [W] that the board measured last; None if it measures none."""
+        power_mw = None if self.health is None else self.health.power_mw
+        return None if power_mw is None else power_mw / 1000.0
+
+    def measured_c(self) -> float | None:
+        """Return the temperature [degree C] that the board measured last; None if there is
+        none."""
+        temp_mc = None if self.health is None else self.health.cpu_temp_mc
+        return None if temp_mc is None else temp_mc / 1000.0
+
+
+def permille(duty: float) -> int:
+    """Return a duty between 0 and 1 as an agent is told it: from 1 to 1000."""
+    return max(1, min(1000, round(1000 * duty)))

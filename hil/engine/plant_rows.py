@@ -1,0 +1,106 @@
+"""The plant's rows: what the flight's moments and its orbit are, written into the record.
+
+It decides nothing; the coupling tells it when something changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final
+
+from hil.plant.build import BuiltPlant
+from hil.plant.moment import Moment
+from hil.record.recorder import Recorder
+
+__all__ = ["PlantRows"]
+
+_ORBIT_ROW_US: Final = 30_000_000
+_ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
+
+
+class PlantRows:
+    """Records the flight of `built`, a row every `every_us` and when asked for one. `end_us`: the
+    end of the run; `speed_of`: the usual steps per second of a node, None while it does none."""
+
+    def __init__(
+        self,
+        built: BuiltPlant,
+        record: Callable[[], Recorder],
+        speed_of: Callable[[str], float | None],
+        *,
+        every_us: int,
+        end_us: int,
+    ) -> None:
+        self._built = built
+        self._flight = built.flight
+        self._record = record
+        self._speed_of = speed_of
+        self._every_us = every_us
+        self._end_us = end_us
+        self.row_at_us = 0
+        self._orbit_until_us = 0
+
+    def advance(self, frame: int, t_us: int) -> Moment:
+        """Bring the flight to `t_us`, before `frame`, with the rows that are due until then."""
+        while self.row_at_us <= t_us:
+            self.moment(frame, self._flight.advance(self.row_at_us))
+            self.row_at_us += self._every_us
+        return self._flight.advance(t_us)
+
+    def moment(self, frame: int, m: Moment) -> None:
+        """Record a moment of the flight, before `frame`."""
+        temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
+        self._record().plant(
+            (
+                m.t_us,
+                frame,
+                m.illumination,
+                m.flux_per_cm2_s,
+                m.bus_v,
+                m.array_w,
+                m.load_w,
+                m.battery_w,
+                m.soc,
+                m.stage,
+                temperatures,
+            ),
+            [
+                (
+                    m.t_us,
+                    name,
+                    b.level,
+                    b.duty,
+                    b.power_w,
+                    b.die_c,
+                    b.throttle,
+                    self._speed_of(name),
+                    json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
+                )
+                for name, b in m.boards.items()
+            ],
+        )
+
+    def orbit(self, t_us: int) -> None:
+        """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
+        if t_us + _ORBIT_AHEAD_US // 2 < self._orbit_until_us:
+            return
+        sky, step_us = self._built.sky, self._flight.step_us
+        until_us = min(t_us + _ORBIT_AHEAD_US, self._end_us + _ORBIT_ROW_US)
+        rows = []
+        while self._orbit_until_us < until_us:
+            at_us, step = self._orbit_until_us, self._orbit_until_us // step_us
+            block = sky.block_of(step)
+            i = step - block.first
+            values = (
+                block.latitude_deg,
+                block.longitude_deg,
+                block.altitude_km,
+                block.illumination,
+                block.beta_deg,
+                block.flux_per_cm2_s,
+            )
+            row = [None if v[i] != v[i] else float(v[i]) for v in values]
+            contact = sky.contact(at_us / 1e6)
+            rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
+            self._orbit_until_us += max(_ORBIT_ROW_US, step_us)
+        self._record().orbit(rows)
