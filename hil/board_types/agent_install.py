@@ -111,11 +111,13 @@ def make_plan(host: str, device: str, baud: int, family: str = "", board: str = 
     """How the agent is put on `host` (user@name) to serve `device`. `family` and `board` are those
     of its profile, empty if that is not known. UsageError for a host or device that is none."""
     if not host or host.startswith("-") or any(c.isspace() for c in host):
-        raise UsageError(f"`{host}` is no host", remedy="hil board install pi@192.168.1.20")
+        raise UsageError(
+            f"`{host}` is not a valid host", remedy="hil board install pi@192.168.1.20"
+        )
     name = device.rsplit("/", 1)[-1]
     if not device.startswith("/dev/") or not name.isalnum():
         raise UsageError(
-            f"`{device}` is no serial device of a board", remedy="--device /dev/ttyAMA0"
+            f"`{device}` is not a serial device of a board", remedy="--device /dev/ttyAMA0"
         )
     console = ""
     if family == "raspberry-pi":

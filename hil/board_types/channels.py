@@ -107,10 +107,10 @@ class Radiation(FrozenModel):
     channels: tuple[Channel, ...] = Field(description="The ways in which it is disturbed.")
     mbu_fraction: Number = Field(description="Share of memory upsets that hit several bits.")
     tid_limit_krad: Number | None = Field(
-        default=None, description="Total dose that it stands; none: not known."
+        default=None, description="Total dose limit; none: not known."
     )
-    sel_recovery: Note | None = Field(default=None, description="What ends a latch-up.")
-    notes: tuple[Note, ...] = Field(default=(), description="What else is known.")
+    sel_recovery: Note | None = Field(default=None, description="How a latch-up is ended.")
+    notes: tuple[Note, ...] = Field(default=(), description="Other known facts.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Radiation:
@@ -120,6 +120,6 @@ class Radiation(FrozenModel):
         names = [channel.name for channel in self.channels]
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("channels", index, "name"), f"the channel `{name}` is there twice")
+                found.add(("channels", index, "name"), f"the channel `{name}` is listed twice")
         wrong_at("Radiation", found)
         return self

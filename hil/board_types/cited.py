@@ -38,9 +38,9 @@ class Cited(FrozenModel):
     """What says where it comes from: a source with its grade, or an assumption."""
 
     source: Annotated[str, Field(min_length=3)] | None = Field(
-        default=None, description="Who says so, precisely enough to find it."
+        default=None, description="The source, precisely enough to find it."
     )
-    grade: Grade | None = Field(default=None, description="What was seen of the source.")
+    grade: Grade | None = Field(default=None, description="How far the source was checked.")
     assumption: Annotated[str, Field(min_length=10)] | None = Field(
         default=None, description="Instead of a source: why this is a reasonable value."
     )
@@ -51,14 +51,18 @@ class Cited(FrozenModel):
         if self.source is None and self.assumption is None:
             found.add(
                 (),
-                "this does not say where it comes from; expected `source:` or `assumption:`",
+                "the origin is missing; expected `source:` or `assumption:`",
                 'add `source: "…", grade: S`, or `assumption: "why this value"`',
             )
         elif self.source is not None and self.assumption is not None:
-            found.add("assumption", "it has a source, so it is no assumption", "remove one of them")
+            found.add(
+                "assumption",
+                "it has a source, so it cannot also be an assumption",
+                "remove one of them",
+            )
         elif self.source is not None and self.grade is None:
             found.add(
-                (), "its source has no grade", f"add `grade:` {one_of([g.value for g in Grade])}"
+                (), "the source has no grade", f"add `grade:` {one_of([g.value for g in Grade])}"
             )
         elif self.source is None and self.grade is not None:
             found.add("grade", "an assumption has no grade", "remove it")

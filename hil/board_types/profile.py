@@ -36,7 +36,7 @@ class PowerMode(FrozenModel):
     name: Word = Field(description="Name; on a Jetson, as in its /etc/nvpmodel.conf.")
     idle_w: Number = Field(description="Power when nothing runs.")
     full_w: Number = Field(description="Power at full load.")
-    cores: Number | None = Field(default=None, description="Cores that run.")
+    cores: Number | None = Field(default=None, description="Cores in use.")
     clock_cap_mhz: Number | None = Field(default=None, description="Highest clock of the cores.")
 
     @model_validator(mode="after")
@@ -46,7 +46,7 @@ class PowerMode(FrozenModel):
         check_limits(self, 1.0, 1024.0, "cores", found=found)
         check_limits(self, 1.0, 10_000.0, "clock_cap_mhz", found=found)
         if self.full_w.value < self.idle_w.value:
-            found.add(("full_w", "value"), "full load takes less than idling")
+            found.add(("full_w", "value"), "full load takes less power than idle")
         wrong_at("PowerMode", found)
         return self
 
@@ -54,9 +54,10 @@ class PowerMode(FrozenModel):
 class PowerProfile(FrozenModel):
     """What the board draws. The levels of a load are off, suspend, capped, full."""
 
-    off_w: Number = Field(description="Shut down, but still fed.")
+    off_w: Number = Field(description="Power when shut down, with the supply on.")
     suspend_w: Number | None = Field(
-        default=None, description="Suspended or halted with memory kept; none: it cannot."
+        default=None,
+        description="Power when suspended or halted with memory kept; none: not supported.",
     )
     modes: tuple[PowerMode, ...] = Field(description="The modes.")
     capped: Word = Field(description="The mode that saves power.")
@@ -69,7 +70,7 @@ class PowerProfile(FrozenModel):
         check_limits(self, 0.0, 1000.0, "off_w", "suspend_w", found=found)
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("modes", index, "name"), f"the mode `{name}` is there twice")
+                found.add(("modes", index, "name"), f"the mode `{name}` is listed twice")
         for key in ("capped", "full"):
             if getattr(self, key) not in names:
                 found.add(
@@ -98,9 +99,13 @@ class Thermal(FrozenModel):
     junction_to_board_k_per_w: Number = Field(description="Resistance from junction to board.")
     board_to_mount_k_per_w: Number = Field(description="Resistance from board to its mount.")
     junction_share: Number = Field(description="Share of the power that heats the junction.")
-    throttle_c: Number = Field(description="The junction is throttled from here on.")
-    throttle_clear_c: Number = Field(description="And less below this.")
-    shutdown_c: Number = Field(description="Here it switches itself off.")
+    throttle_c: Number = Field(description="Junction temperature at which throttling begins.")
+    throttle_clear_c: Number = Field(
+        description="Junction temperature below which throttling ends."
+    )
+    shutdown_c: Number = Field(
+        description="Junction temperature at which the board switches itself off."
+    )
     throttle_steps: tuple[Number, ...] = Field(
         description="Power above idle that remains at each step, as fractions, falling."
     )
@@ -180,14 +185,14 @@ class BoardProfile(FrozenModel):
     family: Literal["raspberry-pi", "jetson", "pc", "rad-hard", "accelerator"] = Field(
         description="Family: boards of one family are handled alike."
     )
-    soc: str = Field(description="The chip.")
-    process_nm: Number = Field(description="Its process.")
-    memory_mib: Number = Field(description="Its memory.")
-    power: PowerProfile = Field(description="What it draws.")
-    thermal: Thermal = Field(description="How it gets warm.")
+    soc: str = Field(description="The system-on-chip.")
+    process_nm: Number = Field(description="Process node of the chip.")
+    memory_mib: Number = Field(description="Memory of the board.")
+    power: PowerProfile = Field(description="Power draw.")
+    thermal: Thermal = Field(description="Thermal properties.")
     serial: Serial | None = Field(default=None, description="Its serial port; none: it has none.")
-    sensors: tuple[Sensor, ...] = Field(default=(), description="What it can measure itself.")
-    radiation: Radiation = Field(description="What radiation does to it.")
+    sensors: tuple[Sensor, ...] = Field(default=(), description="Sensors of the board.")
+    radiation: Radiation = Field(description="Effects of radiation.")
 
 
 def numbers_of(model: BaseModel, path: str = "$") -> Iterator[tuple[str, Number | Note | Sensor]]:

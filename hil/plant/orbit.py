@@ -44,7 +44,7 @@ _ERRORS: Final = {
     1: "its mean eccentricity has left the range 0 to 1 (drag or resonance beyond the model)",
     2: "its mean motion is no longer positive",
     3: "its perturbed eccentricity has left the range 0 to 1",
-    4: "its semi-latus rectum is negative: this is no closed orbit",
+    4: "its semi-latus rectum is negative: this is not a closed orbit",
     5: "its epoch elements are below ground",
     6: "it has decayed: the position is below ground",
 }
@@ -205,9 +205,9 @@ class Orbit:
 
 def _check_satellite(satellite: Any) -> None:
     if satellite.error:
-        raise ValueError(f"this is no orbit: {_ERRORS.get(satellite.error, satellite.error)}")
+        raise ValueError(f"this is not an orbit: {_ERRORS.get(satellite.error, satellite.error)}")
     if not math.isfinite(satellite.altp):
-        raise ValueError("this is no orbit: its size is not a number")
+        raise ValueError("this is not an orbit: its size is not a number")
     check_perigee(satellite.altp * satellite.radiusearthkm)
 
 

@@ -173,7 +173,7 @@ def _checked(
             )
         elif name.split(".", maxsplit=1)[0] in HELD and np.any(values % 1.0):
             row = int(np.argmax(values % 1.0 != 0.0))
-            add(row, name, f"{values[row]:g} is no whole number", "it holds until the next row")
+            add(row, name, f"{values[row]:g} is not a whole number", "it holds until the next row")
     if "t_s" in columns and not problems:
         _check_time(columns["t_s"], add, max_gap_s)
     if problems:

@@ -119,7 +119,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
                 path,
                 number,
                 "",
-                "it holds a zero byte, so it is no text",
+                "it holds a zero byte, so it is not text",
                 "save it as UTF-8 text; is it the right file?",
             )
         if len(text) > _MAX_LINE:
@@ -168,7 +168,7 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
                 else ("a column has no name", "name it, or remove it from every line")
             )
         elif name in names[:index]:
-            what = "this column is there twice", "remove one"
+            what = "this column is listed twice", "remove one"
         elif limits(name) is None:
             what = f"there is no column `{shown}`", hint(name[:200])
         if what is not None:
@@ -261,7 +261,7 @@ def _of_cell(cell: str) -> tuple[str, str]:
     shown = f"`{cell if len(cell) <= 40 else cell[:37] + '...'}`"
     if not cell or cell.lower() in _MISSING:
         return (
-            f"{shown} is no value" if cell else "there is no value",
+            f"{shown} is not a valid value" if cell else "there is not a valid value",
             "a profile has no gaps: leave out the row, or the column",
         )
     if _TIME_OF_DAY.search(cell):

@@ -89,7 +89,7 @@ def _columns(path: Path) -> dict[str, Floats]:
             )
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise unusable(path, 1, name, "this column is there twice", "remove one")
+                raise unusable(path, 1, name, "this column is listed twice", "remove one")
         return {
             name: _column(path, archive, entry, name)
             for entry, name in zip(entries, names, strict=True)
@@ -102,7 +102,7 @@ def _column(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: 
             path,
             1,
             name,
-            "an entry that is no array; expected .npy files only",
+            "an entry that is not an array; expected .npy files only",
             f"write it with {_WRITE}",
         )
     if entry.file_size > 16 * MAX_ROWS + _MAX_HEADER:

@@ -37,7 +37,7 @@ __all__ = ["BuiltSpacecraft", "PlacedBoard", "build_spacecraft", "describe", "si
 _CELL_V: Final = 3.65  # mean of an NMC cell [A]
 _SERIES: Final = 4
 _EMISSIVITY: Final = 0.92  # of a black or white paint; the panel of the reference numbers
-_ALPHA: Final = 0.12  # silicate white paint, begin of life [S]
+_ALPHA: Final = 0.12  # silicate white paint, beginning of life [S]
 _ALPHA_EOL: Final = 0.30  # and aged [R]
 
 

@@ -37,7 +37,7 @@ def checked_tle(line1: str, line2: str) -> tuple[str, str]:
     if not 1.0 <= float(first[20:32]) < (366.0 if year % 4 else 367.0):
         raise ValueError(f"day {first[20:32].strip()} of the TLE's epoch is in no year")
     if float(second[52:63]) <= 0.0:
-        raise ValueError("the mean motion of the TLE is 0: this is no orbit")
+        raise ValueError("the mean motion of the TLE is 0: this is not an orbit")
     return first, second
 
 

@@ -1,6 +1,7 @@
-"""Limits of what boards and spacecraft tell, beyond which a screen raises an alarm.
+"""Alarm limits: values of boards and spacecraft beyond which a screen raises an alarm.
 
-They change nothing in the run: they are kept in the record, for whoever looks at it."""
+They change nothing in the run: they are stored in the record for every screen that opens it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ __all__ = ["AlarmLimitsConfig", "AlarmsConfig", "QuantityLimits"]
 
 
 class AlarmLimitsConfig(FrozenModel):
-    """Yellow asks for attention, red for action."""
+    """Yellow and red limits of a quantity: yellow asks for attention, red for action."""
 
     red_low: Float | None = Field(default=None, description="Red below this.")
     yellow_low: Float | None = Field(default=None, description="Yellow below this.")
@@ -38,17 +39,17 @@ class AlarmLimitsConfig(FrozenModel):
 
 
 class QuantityLimits(AlarmLimitsConfig):
-    """The limits of one quantity; `sun` and `eclipse` replace those that they give."""
+    """The limits of one quantity; `sun` and `eclipse` replace the limits that they state."""
 
     persistence: Annotated[Int, Field(ge=1, le=10_000)] = Field(
-        default=3, description="So many values in a row beyond a limit raise the alarm."
+        default=3, description="Consecutive values beyond a limit that raise the alarm."
     )
     sun: AlarmLimitsConfig | None = Field(default=None, description="Other limits in sunlight.")
     eclipse: AlarmLimitsConfig | None = Field(default=None, description="Other limits in eclipse.")
 
 
 class AlarmsConfig(FrozenModel):
-    """Limits by quantity; the screen has some of its own for what is left out."""
+    """Limits by quantity; a screen has default limits for the quantities that are left out."""
 
     cpu_temp_c: QuantityLimits | None = Field(
         default=None, description="Temperature that a board measures, Celsius."

@@ -1,15 +1,5 @@
-"""The bench file: which boards hang on which ports here. `hil discover` writes it.
-
-    schema: 1
-    boards:
-      - {name: pi-left, port: /dev/serial/by-id/usb-FTDI_FT232R_A10K3XYZ-if00-port0}
-      - {name: jetson, port: "socket://10.0.0.5:4000", baud: 921600}
-      - name: pi-right
-        adapter: usb-serial:A10K4ABC        # found wherever it is plugged in
-        serial: 10000000d6a1b2c3            # the board's own; another board is refused
-        power: {kind: usbhub, hub: "1-1.4", port: 2}
-
-It belongs to the user and his bench, not to a scenario.
+"""The bench file: which boards are connected to which ports of this computer. `hil discover` writes
+it.
 """
 
 from __future__ import annotations
@@ -67,12 +57,12 @@ class BenchBoardConfig(FrozenModel):
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Return where the board is connected, for messages."""
         return self.adapter or self.port or "nowhere"
 
 
 class BenchConfig(FrozenModel):
-    """All boards of a bench, in the order in which a rig takes them."""
+    """All boards of a bench, in the order in which a rig assigns them to nodes."""
 
     schema_version: Annotated[Int, Field(ge=1, le=BENCH_SCHEMA_VERSION)] = Field(
         default=BENCH_SCHEMA_VERSION, alias="schema", description="Version of this format."
@@ -106,7 +96,7 @@ class BenchConfig(FrozenModel):
 
     @staticmethod
     def _check_shared(found: Findings, key: str, values: Sequence[str | None]) -> None:
-        """Add a finding for each of `values`, one for each board, that another board has, too."""
+        """Add a finding for each of `values` (one for each board) that an earlier board has."""
         first: dict[str, int] = {}
         for index, value in enumerate(values):
             if value is not None and first.setdefault(value, index) != index:
@@ -118,20 +108,30 @@ class BenchConfig(FrozenModel):
 
 
 def load_bench(path: str | Path) -> BenchConfig:
-    """The bench in the file `path`.
+    """Read the bench in the file `path`.
 
-    Raises UsageError if there is no such file, ConfigError with everything that is wrong in it.
+    Raises:
+        UsageError: There is no such file.
+        ConfigError: The file is not a valid bench; names everything that is wrong in it.
     """
     return bench_of(read_yaml(Path(path)))
 
 
 def parse_bench(text: str, *, file: str = "<bench>") -> BenchConfig:
-    """The bench in `text`; `file` names it in errors. Raises ConfigError."""
+    """Read the bench in `text`; `file` names it in errors.
+
+    Raises:
+        ConfigError: The text is not a valid bench.
+    """
     return bench_of(parse_yaml(text.encode("utf-8", "surrogatepass"), file))
 
 
 def bench_of(document: Document) -> BenchConfig:
-    """The bench that `document` describes. Raises ConfigError."""
+    """Return the bench that `document` describes.
+
+    Raises:
+        ConfigError: The document is not a valid bench.
+    """
     refuse_newer_schema(document, BENCH_SCHEMA_VERSION, "bench file")
     problems = list(document.problems)
     try:

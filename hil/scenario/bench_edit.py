@@ -27,7 +27,7 @@ _WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 def _scalar(value: object) -> str:
-    """A value in YAML, in quotes where it needs them."""
+    """Return a value as YAML, in quotes where it needs them."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -40,7 +40,9 @@ def _scalar(value: object) -> str:
 
 
 def _escaped(text: str, also: str = "") -> str:
-    """`text` with the escapes of YAML for what cannot be printed, and for the characters `also`."""
+    """Return `text` with YAML escapes for characters that cannot be printed, and for those in
+    `also`.
+    """
     return "".join(
         char if char.isprintable() and char not in also else _escape(char) for char in text
     )
@@ -57,8 +59,12 @@ def _escape(char: str) -> str:
 
 @dataclass(slots=True)
 class BenchText:
-    """The text of a bench file. `set_key` and `append` change it; SetupError if that cannot be done
-    without harm: then the file is for its owner to edit."""
+    """The text of a bench file, which `set_key` and `append` change in place.
+
+    Raises:
+        SetupError: The change cannot be made without altering the rest of the file: the owner must
+            edit it.
+    """
 
     text: str
     file: str
@@ -78,14 +84,14 @@ class BenchText:
         )
 
     def set_key(self, index: int, key: str, value: object) -> None:
-        """Set a key of board `index` (from 0), where it stands or as a new one behind the name."""
+        """Set a key of board `index` (from 0): in place, or as a new key after the board's name."""
         board = self._boards().value[index]
         if not isinstance(board, MappingNode) or not board.value:
-            raise self._refuse(f"board {index + 1} is no mapping")
+            raise self._refuse(f"board {index + 1} is not a mapping")
         for found, old in board.value:
             if found.value == key:
                 if not isinstance(old, ScalarNode) or old.style in {"|", ">"}:
-                    raise self._refuse(f"`{key}` of board {index + 1} is no simple value")
+                    raise self._refuse(f"`{key}` of board {index + 1} is not a simple value")
                 start, end = old.start_mark.index, old.end_mark.index
                 shown = _scalar(value)
                 if start == end:  # `key:` with nothing behind it
@@ -100,7 +106,7 @@ class BenchText:
             if candidate.value == "name":
                 first, name = candidate, content
         if not isinstance(name, ScalarNode):
-            raise self._refuse(f"the name of board {index + 1} is no simple value")
+            raise self._refuse(f"the name of board {index + 1} is not a simple value")
         at = name.end_mark.index
         if board.flow_style:
             changed = f"{self.text[:at]}, {key}: {_scalar(value)}{self.text[at:]}"
@@ -115,7 +121,7 @@ class BenchText:
         return len(self.text) if end < 0 else end
 
     def _commit(self, changed: str, index: int, key: str, value: object) -> None:
-        """Take over a changed text if it says what it should, and nothing else."""
+        """Accept a changed text if it reads as what it should say, and nothing else."""
         before, after = _plain(self.text), _plain(changed)
         if before is not None:
             before["boards"][index][key] = value
@@ -124,7 +130,7 @@ class BenchText:
         self.text = changed
 
     def append(self, board: Mapping[str, object], comment: str = "") -> None:
-        """A new board, behind the others."""
+        """Add a new board after the others."""
         boards = self._boards()
         before = _plain(self.text)
         if boards.flow_style:
@@ -144,13 +150,17 @@ class BenchText:
         self.text = changed
 
     def finished(self) -> str:
-        """The text, checked as a bench file. ConfigError."""
+        """Return the text, checked as a bench file.
+
+        Raises:
+            ConfigError: The text is not a valid bench file.
+        """
         parse_bench(self.text, file=self.file)
         return self.text
 
 
 def _plain(text: str) -> Any:
-    """What a text says, as plain values by YAML's older rules: only to be compared."""
+    """Return what a text says as plain values by the rules of YAML 1.1: for comparison only."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -158,7 +168,7 @@ def _plain(text: str) -> Any:
 
 
 def _last(node: Node) -> Node:
-    """The last thing that is written of a node: a block ends before the comments behind it."""
+    """Return the last node within a node: a block ends before the comments that follow it."""
     if isinstance(node, MappingNode) and not node.flow_style and node.value:
         return _last(node.value[-1][1])
     if isinstance(node, SequenceNode) and not node.flow_style and node.value:
@@ -182,14 +192,18 @@ boards:
 
 
 def fresh_text(boards: Sequence[tuple[Mapping[str, object], str]]) -> str:
-    """A new bench file: boards, each with a comment. Raises ConfigError if they make none."""
+    """Return the text of a new bench file: boards, each with a comment.
+
+    Raises:
+        ConfigError: The boards do not form a valid bench.
+    """
     text = _HEAD.format(schema=BENCH_SCHEMA_VERSION)
     text += "".join(_entry(board, "  ", comment) for board, comment in boards)
     return BenchText(text, "<new bench file>").finished()
 
 
 def is_accepted(board: Mapping[str, object]) -> bool:
-    """Whether a bench file with this board is accepted, and says just this of it."""
+    """Return whether a bench file with this board is valid and reads back as this board."""
     try:
         (read,) = parse_bench(fresh_text([(board, "")])).boards
     except ConfigError:

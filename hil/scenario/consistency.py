@@ -27,7 +27,7 @@ __all__ = ["length_findings", "plant_findings", "program_findings", "upset_findi
 
 
 def length_findings(frames: int | None, duration: str | None, frame_ms: float) -> Findings:
-    """What is wrong with the length of a run, given valid parts."""
+    """Return the problems of the length of a run, of parts that are valid by themselves."""
     found = Findings()
     if frames is not None and duration is not None:
         found.add("duration", "both `frames` and `duration` are given", "remove one of them")
@@ -53,7 +53,8 @@ def upset_findings(
     events: Mapping[int, UpsetEventConfig],
     rates: Mapping[int, UpsetRateConfig],
 ) -> Findings:
-    """What is wrong between upsets and the rest; None = not known, nothing to say.
+    """Return the problems between upsets and the rest of a scenario; arguments that are None are
+    not known and not checked.
 
     `boards` is the kind of board of each node; events and rates go by their position in the file.
     """
@@ -103,7 +104,9 @@ def _board_ram_findings(
     events: Mapping[int, UpsetEventConfig],
     rates: Mapping[int, UpsetRateConfig],
 ) -> Findings:
-    """What is wrong with upsets of whole boards' memory: only emulated ones can be hit there."""
+    """Return the problems of upsets of a whole board's memory: only emulated boards have such a
+    target.
+    """
     found = Findings()
     hit: list[tuple[KeyPath, Sequence[str]]] = [
         (("upsets", "events", index, "target"), [event.node])
@@ -126,7 +129,7 @@ def _board_ram_findings(
                 path,
                 "target board-ram is the whole memory of an emulated board, but "
                 f"{'nodes' if many else 'node'} {', '.join(others)} "
-                f"{'are no such boards' if many else 'is no such board'}",
+                f"{'are not emulated boards' if many else 'is not an emulated board'}",
                 "run with --boards emulated, or remove it",
             )
     return found
@@ -135,15 +138,15 @@ def _board_ram_findings(
 def _too_late(
     at: KeyPath, event: UpsetEventConfig, frame_count: int, frame_us: int | None
 ) -> Findings:
-    """The event at `at` is behind the end of the run."""
+    """Return a problem if the event at `at` is past the end of the run."""
     found = Findings()
     if event.frame is not None and event.frame >= frame_count:
         found.add(
             (*at, "frame"),
-            f"frame {event.frame} is behind the end of the run; expected 0 to {frame_count - 1}",
+            f"frame {event.frame} is past the end of the run; expected 0 to {frame_count - 1}",
         )
     elif event.frame is None and frame_us is not None and event.frame_at(frame_us) >= frame_count:
-        found.add((*at, "at"), f"{event.at} is behind the end of the run")
+        found.add((*at, "at"), f"{event.at} is past the end of the run")
     return found
 
 
@@ -160,7 +163,7 @@ def program_findings(
             "exec",
             "the workload `exec` needs to know which program; expected {program: NAME}"
             if program is None
-            else f"workload {workload} is no program",
+            else f"workload {workload} does not run a program",
             "" if program is None else "remove `exec:`, or write `workload: exec`",
         )
     if program is None:
@@ -176,7 +179,7 @@ def program_findings(
         if event.target in PROCESS_TARGETS:
             found.add(
                 ("upsets", "events", index, "target"),
-                f"target {event.target} is inside the program, where nobody can hit it",
+                f"target {event.target} is inside the program, which upsets cannot reach",
                 "use state, input, output, cpu or link",
             )
     for index, rate in enumerate(upsets.rates):
@@ -184,7 +187,7 @@ def program_findings(
             if target in PROCESS_TARGETS:
                 found.add(
                     ("upsets", "rates", index, "targets", position),
-                    f"target {target} is inside the program, where nobody can hit it",
+                    f"target {target} is inside the program, which upsets cannot reach",
                     "use state, input, output or link",
                 )
     return found

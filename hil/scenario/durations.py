@@ -30,10 +30,11 @@ _MAX_US = 2**63 - 1
 
 
 def parse_duration_us(text: str) -> int:
-    """`text` in microseconds: numbers with a unit us, ms, s, m (min), h or d, added up.
+    """Return `text` in microseconds: the sum of numbers with units us, ms, s, m (min), h or d.
 
-    Raises ValueError, with a text for the user, if it is none, has no unit, is zero, is not a
-    whole number of microseconds, or does not fit 64 bits.
+    Raises:
+        ValueError: The text is not a duration, has no unit, is zero, is not a whole number of
+            microseconds, or does not fit 64 bits. Its message is for the user.
     """
     total_us, position = Decimal(0), 0
     while position < len(text):
@@ -57,7 +58,7 @@ def parse_duration_us(text: str) -> int:
 
 
 def _meant(text: str) -> str:
-    """What to write for a clock (`12:30:00`), or for a number written in another way."""
+    """Return a correction of a clock (`12:30:00`), or of a number written in another way."""
     clock = _CLOCK.fullmatch(text.strip())
     if clock is not None:
         return f"; write {clock[1]}h{clock[2]}m{clock[3]}s"
@@ -67,10 +68,12 @@ def _meant(text: str) -> str:
 
 
 def parse_pace(text: str) -> float | None:
-    """How many times faster than real time: 1.0 for "realtime", 60.0 for "60x".
+    """Return how many times faster than real time a pace is: 1.0 for "realtime", 60.0 for "60x".
 
-    None for "free": as fast as the boards can. Raises ValueError, with a text for the user, for
-    anything else.
+    None for "free": as fast as the boards can.
+
+    Raises:
+        ValueError: The text is not a pace. Its message is for the user.
     """
     if text == "free":
         return None
@@ -88,17 +91,25 @@ def parse_pace(text: str) -> float | None:
 
 
 def frame_us_of(frame_ms: float) -> int:
-    """`frame_ms` in microseconds. Raises ValueError if that is no whole number."""
+    """Convert the time between two frames from milliseconds to microseconds.
+
+    Raises:
+        ValueError: The result is not a whole number of microseconds.
+    """
     exact = Decimal(repr(frame_ms)) * 1000
     if exact != int(exact):
         raise ValueError(
-            f"{frame_ms!r} ms is no whole number of microseconds; expected 0.001 steps"
+            f"{frame_ms!r} ms is not a whole number of microseconds; expected 0.001 steps"
         )
     return int(exact)
 
 
 def frame_count_of(frames: int | None, duration: str | None, frame_ms: float) -> int:
-    """The length of a run in frames. Raises ValueError if a part is not valid."""
+    """Return the length of a run in frames, given as `frames` or as a duration.
+
+    Raises:
+        ValueError: Neither is given, or a part is not valid.
+    """
     if frames is not None:
         return frames
     if duration is None:

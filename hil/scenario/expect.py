@@ -1,17 +1,4 @@
-"""Expectations: what a scenario must have measured at its end to pass.
-
-    expect:
-      sdc_frames: 0                     # exactly
-      availability: ">= 0.999"          # ==  !=  >=  <=  >  <
-      recoveries: 1..5                  # both ends included
-      verdicts.unanimous: == frames     # another metric instead of a number
-
-A scenario that expects nothing gets `DEFAULTS`; `expect: none` opts out of them, and such a run is
-`untested`. Two expectations hold in every case, unless the scenario has its own of that metric:
-no wrong output left the system, and every event of `upsets.events` was injected.
-
-Knows the names of metrics, not how they are measured.
-"""
+"""Expectations: the conditions on measured metrics under which a run passes."""
 
 from __future__ import annotations
 
@@ -125,8 +112,9 @@ _RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})")
 
 @dataclass(frozen=True, slots=True)
 class ExpectationResult:
-    """How one expectation came out. `measured` is None if the metric was not measured; `default`
-    says that the scenario did not write it."""
+    """The result of one expectation. `measured` is None if the metric was not measured; `default`
+    is true if the scenario did not write it.
+    """
 
     metric: str
     wanted: str
@@ -152,13 +140,13 @@ class Expectation:
 
     @property
     def wanted(self) -> str:
-        """What was expected, as it would be written in a scenario."""
+        """Return what is expected, as a scenario would write it."""
         if self.upper is not None:
             return f"{_short(self.value)}..{_short(self.upper)}"
         return f"{self.op} {self.reference or _short(self.value)}"
 
     def evaluate(self, measured: Mapping[str, float]) -> ExpectationResult:
-        """Compare with what was measured. A metric that was not measured is a failure."""
+        """Compare with the measured value. A metric that was not measured is a failure."""
         got = measured.get(_real_name(self.metric))
         value = self.value if self.reference is None else measured.get(_real_name(self.reference))
         if got is None or value is None:
@@ -196,8 +184,10 @@ _CONCERNS: Final[tuple[tuple[str, str, str, frozenset[str]], ...]] = (
 def effective_expectations(
     written: Mapping[str, int | float | str] | str, events: int, allow_missed: int
 ) -> tuple[Expectation, ...]:
-    """Return what a run is judged by: `written` is the scenario's `expect:` (`NONE` included),
-    `events` how many upsets its `upsets.events` has, of which `allow_missed` need not be injected.
+    """Return the expectations that a run is judged by.
+
+    `written` is the scenario's `expect:` (`NONE` included), `events` the number of its
+    `upsets.events`, of which `allow_missed` need not be injected.
     """
     pairs = () if isinstance(written, str) else written.items()
     own = [parse_expectation(metric, wanted) for metric, wanted in pairs]
@@ -217,7 +207,7 @@ def effective_expectations(
 def not_covered(
     expectations: Iterable[ExpectationResult], measured: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """Return what a run showed that it should not, and that none of its expectations looks at."""
+    """Return the unwanted results of a run that none of its expectations examines."""
     named = {_real_name(e.metric) for e in expectations}
     found = []
     for metric, one, many, covering in _CONCERNS:
@@ -236,7 +226,7 @@ def _real_name(metric: str) -> str:
 
 
 class UnknownMetricError(ValueError):
-    """There is no metric of this name. `hint` names the nearest, or all."""
+    """No metric has this name. `hint` names the nearest metric, or all of them."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric
@@ -246,10 +236,12 @@ class UnknownMetricError(ValueError):
 
 
 def parse_expectation(metric: str, wanted: object) -> Expectation:
-    """The expectation that a scenario writes as `metric: wanted`.
+    """Return the expectation that a scenario writes as `metric: wanted`.
 
-    Raises UnknownMetricError, or ValueError with a text for the user if `wanted` is neither a
-    finite number nor one of the forms above, or if a range is empty.
+    Raises:
+        UnknownMetricError: There is no such metric.
+        ValueError: `wanted` is neither a finite number nor one of the forms above, or its range is
+            empty. Its message is for the user.
     """
     check_metric(metric)
     if isinstance(wanted, bool) or not isinstance(wanted, (int, float, str)):
@@ -292,7 +284,7 @@ _SIGNS: Final = {
 
 
 def _meant(text: str) -> str:
-    """What to write for a comparison or a number that is written in another way."""
+    """Return a correction of a comparison or a number that is written in another way."""
     number = text.lstrip("<>=!≥≤≠ ")
     written = text[: len(text) - len(number)].replace(" ", "")
     sign = _SIGNS.get(written, written)

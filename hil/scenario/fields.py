@@ -1,4 +1,4 @@
-"""Types of fields that all configuration files share."""
+"""Field types that all configuration files share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Loads a scenario: a file, or the bare name of a shipped one, with overrides, to a Scenario.
+"""Loads a scenario, from a file or by the bare name of a shipped one, and applies overrides.
 
-Everything that is wrong is reported at once, each with file, line, column and path.
+All problems are reported at once, each with file, line, column and path.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A scenario, the file it comes from, notices for the user about what options changed, and the
-    upsets that are not made because of an option."""
+    """A scenario, the file it comes from, notices about what options changed, and the upsets that
+    are left out because of an option.
+    """
 
     scenario: Scenario
     file: Path
@@ -61,7 +62,10 @@ class Loaded:
 
 @contextmanager
 def placing(file: Path) -> Iterator[None]:
-    """What only shows when a scenario's parts are built is reported where its `file` says it."""
+    """Report ConfigErrors of the body that have no file at their place in `file`.
+
+    Some problems show only when a scenario's parts are built.
+    """
     try:
         yield
     except ConfigError as error:
@@ -83,16 +87,17 @@ def _placed(error: ConfigError, file: Path) -> ConfigError:
 
 
 def load_scenario(source: str | Path, overrides: Overrides | None = None) -> Scenario:
-    """The scenario `source`: a path, or the bare name of a shipped scenario. Raises as `load`."""
+    """Load the scenario `source`: a path, or the bare name of a shipped one. Raises as `load`."""
     return load(source, overrides).scenario
 
 
 def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
-    """As load_scenario, with the file that was read and the notices.
+    """Load the scenario `source` and return it with its file and notices.
 
-    Raises UsageError if there is no such scenario or overrides contradict each other, ConfigError
-    with everything that is wrong in the file or with the overrides, SetupError if a bare name is
-    given and no shipped scenarios are installed.
+    Raises:
+        UsageError: There is no such scenario, or overrides contradict each other.
+        ConfigError: The file or the overrides are not valid; names everything that is wrong.
+        SetupError: A bare name is given and no shipped scenarios are installed.
     """
     path = find_scenario(source)
     scenario, effects = _scenario_of(read_yaml(path), path.stem, overrides)
@@ -100,7 +105,9 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
 
 
 def _beside(scenario: Scenario, path: Path) -> Scenario:
-    """Files that a scenario names are found beside it, wherever it is run from."""
+    """Resolve the files that a scenario names relative to its own folder, not the working
+    directory.
+    """
 
     def found(name: str) -> str:
         is_path = os.sep in name or name.endswith((".yaml", ".yml", ".csv", ".npz"))
@@ -127,16 +134,22 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
 def parse_scenario(
     text: str, *, file: str = "<scenario>", overrides: Overrides | None = None
 ) -> Scenario:
-    """The scenario in `text`; `file` names it in errors. Raises ConfigError and UsageError."""
+    """Return the scenario in `text`; `file` names it in errors.
+
+    Raises:
+        ConfigError: The text or the overrides are not valid.
+        UsageError: Overrides contradict each other.
+    """
     document = parse_yaml(text.encode("utf-8", "surrogatepass"), file)
     return _scenario_of(document, Path(file).stem, overrides)[0]
 
 
 def find_scenario(source: str | Path) -> Path:
-    """The file that `source` means: a path, or the bare name of a shipped scenario.
+    """Return the file that `source` means: a path, or the bare name of a shipped scenario.
 
-    Raises UsageError, naming the nearest shipped scenario, if it is neither; SetupError if a bare
-    name is given and no shipped scenarios are installed.
+    Raises:
+        UsageError: It is neither; names the nearest shipped scenario.
+        SetupError: A bare name is given and no shipped scenarios are installed.
     """
     text = os.fspath(source)
     is_path = isinstance(source, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
@@ -179,7 +192,9 @@ def _scenario_of(
 
 
 def _name_of(stem: str) -> str:
-    """The name of a scenario that has none: that of its file, as far as it can be a name."""
+    """Return the name of a scenario without one: that of its file, with what is not allowed
+    replaced.
+    """
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64] or "scenario"
 
 
@@ -228,7 +243,7 @@ _RATE_PARTS: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
 def _valid(
     model: type[M], items: object, parts: tuple[tuple[tuple[str, ...], dict[str, object]], ...]
 ) -> dict[int, M]:
-    """Those of `items` that are valid, or of which a part is, by their position."""
+    """Return those of `items` that are valid, at least in part, by their position."""
     result: dict[int, M] = {}
     for index, item in enumerate(items if isinstance(items, list) else ()):
         candidates = [item]
@@ -247,7 +262,9 @@ def _valid(
 
 
 def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None] | None:
-    """The kind of board of each node, as far as it can be told; None if the names cannot."""
+    """Return the kind of board of each node, None where it is not known; None if names are not
+    known.
+    """
     raw: Any = document.data.get("rig", {})
     if not rig_is_bad:
         return {node.name: node.board for node in RigConfig.model_validate(raw).nodes}

@@ -2,8 +2,8 @@
 
 Knows keys, ranges and how they depend on each other; not files, not overrides, not how a run is
 executed. Every field is final after construction: names that a file may leave out are filled in
-(`Rig.nodes`, `Node.board`, `Event.tick`, ...). Dumping a scenario by alias and validating the
-dump gives an equal scenario.
+(`RigConfig.nodes`, `NodeConfig.board`, `UpsetEventConfig.tick`, ...). Dumping a scenario by alias
+and validating the dump gives an equal scenario.
 
 Times have their unit in the name; simulated time is integer microseconds.
 """
@@ -59,17 +59,17 @@ SCHEMA_VERSION = 1
 
 
 class RecoveryConfig(FrozenModel):
-    """How a faulty node is healed: rung by rung, the next when one was tried often enough."""
+    """How a faulty node is repaired: step by step, each with a number of attempts."""
 
     resyncs: Attempts = Field(
         default=2,
-        description="Attempts to send the voted state, within the window; 0 skips the rung.",
+        description="Attempts to send the voted state, within the window; 0 skips the step.",
     )
     restarts: Attempts = Field(
         default=2, description="Attempts to restart the worker process, within the window; 0 skips."
     )
     resets: Attempts = Field(
-        default=1, description="Attempts to reset the board, within the window; 0 skips the rung."
+        default=1, description="Attempts to reset the board, within the window; 0 skips the step."
     )
     power_cycles: Attempts = Field(
         default=1,
@@ -80,7 +80,7 @@ class RecoveryConfig(FrozenModel):
     )
     reintegrate_frames: Annotated[Int, Field(ge=1, le=1_000_000)] = Field(
         default=3,
-        description="Frames in a row that a healed node must agree before its vote counts.",
+        description="Consecutive frames that a repaired node must agree before its vote counts.",
     )
     checkpoint_every: Attempts = Field(
         default=16,
@@ -88,7 +88,7 @@ class RecoveryConfig(FrozenModel):
     )
     rollbacks: Attempts = Field(
         default=1,
-        description="Attempts to go back to the checkpoint when there is no majority; 0 = never: "
+        description="Attempts to roll back to the checkpoint when there is no majority; 0 = never: "
         "two nodes whose states differ then stay without an output.",
     )
     scrub_words: Attempts = Field(
@@ -98,19 +98,20 @@ class RecoveryConfig(FrozenModel):
 
 
 class TimeoutsConfig(FrozenModel):
-    """When a step is called hung and a node lost."""
+    """When a step counts as hung and a node as lost."""
 
     calibration_frames: Annotated[Int, Field(ge=4, le=10_000)] = Field(
         default=32, description="Frames before the run in which the CPU time of a step is measured."
     )
     cpu_factor: Annotated[Float, Field(gt=1, le=1e6)] = Field(
-        default=50.0, description="A step may use this many times its calibrated CPU time."
+        default=50.0,
+        description="CPU time limit of a step, as a multiple of its calibrated CPU time.",
     )
     cpu_floor_ms: Annotated[Positive, Field(le=600_000)] = Field(
-        default=20.0, description="A step may use at least this much CPU time."
+        default=20.0, description="Lowest CPU time limit of a step."
     )
     lost_after_ms: Annotated[Positive, Field(le=3_600_000)] = Field(
-        default=3000.0, description="A node that is silent for so long is lost."
+        default=3000.0, description="A node that sends no reply for this time is lost."
     )
     retry_ms: Annotated[Positive, Field(le=3_600_000)] = Field(
         default=250.0, description="A request without an answer is repeated after this time."
@@ -131,7 +132,7 @@ class TimeoutsConfig(FrozenModel):
 
 
 class Scenario(FrozenModel):
-    """A run of hil: what is computed, on what, how long, what hits it, what is expected."""
+    """A run of hil: its workload, rig and length, the faults injected, and what is expected."""
 
     schema_version: Annotated[Int, Field(ge=1, le=SCHEMA_VERSION)] = Field(
         default=SCHEMA_VERSION, alias="schema", description="Version of this format."
@@ -139,7 +140,7 @@ class Scenario(FrozenModel):
     name: ScenarioName = Field(
         default="scenario", description="1 to 64 of a-z, 0-9 and -; default: the name of the file."
     )
-    summary: str = Field(default="", description="What it shows, in a sentence.")
+    summary: str = Field(default="", description="What the scenario demonstrates, in a sentence.")
     workload: WorkloadName = Field(
         description="What every node computes.", json_schema_extra={"enum": [*WORKLOADS, EXEC]}
     )
@@ -163,12 +164,14 @@ class Scenario(FrozenModel):
     )
     rig: RigConfig = Field(default_factory=RigConfig, description="Nodes and redundancy.")
     recovery: RecoveryConfig = Field(
-        default=RecoveryConfig(), description="How faulty nodes are healed."
+        default=RecoveryConfig(), description="How faulty nodes are repaired."
     )
     timeouts: TimeoutsConfig = Field(
         default=TimeoutsConfig(), description="When a step hangs and a node is lost."
     )
-    upsets: UpsetsConfig = Field(default=UpsetsConfig(), description="What hits the rig.")
+    upsets: UpsetsConfig = Field(
+        default=UpsetsConfig(), description="Faults injected into the rig."
+    )
     plant: PlantConfig | None = Field(
         default=None, description="Orbit, radiation, power and heat that act on the boards."
     )
@@ -184,40 +187,43 @@ class Scenario(FrozenModel):
 
     @property
     def workload_name(self) -> str:
-        """What the boards call the workload."""
+        """Return the name of the workload that the boards use."""
         return self.workload if self.exec is None else f"exec:{self.exec.program}"
 
     @property
     def frame_us(self) -> int:
-        """Simulated time from one frame to the next, in microseconds."""
+        """Return the simulated time between two frames in microseconds."""
         return frame_us_of(self.frame_ms)
 
     @property
     def frame_count(self) -> int:
-        """Number of frames of the run, at least 1."""
+        """Return the number of frames of the run, at least 1."""
         return frame_count_of(self.frames, self.duration, self.frame_ms)
 
     @property
     def pace_factor(self) -> float | None:
-        """How many times faster than real time; None = as fast as possible."""
+        """Return how many times faster than real time the run is; None = as fast as possible."""
         return parse_pace(self.pace)
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
-        """What must have been measured to pass: in the order of the file, then the defaults."""
+        """Return the conditions to pass: in the order of the file, then the defaults."""
         return effective_expectations(
             self.expect, len(self.upsets.events), self.upsets.allow_missed
         )
 
     @property
     def expects_nothing(self) -> bool:
-        """`expect: none`: the run tests nothing, and cannot pass."""
+        """Return whether `expect: none` is set: the run tests nothing and cannot pass."""
         return self.expect == NONE
 
     @property
     def campaign_mode(self) -> str:
-        """What `upsets: {one_at_a_time: true}` does in this scenario, in words; empty without it.
-        The figures of such a run are those of single experiments, not of a flight."""
+        """Describe the effect of `upsets: {one_at_a_time: true}` in this scenario; empty without
+        it.
+
+        The figures of such a run are those of single experiments, not of a flight.
+        """
         if not self.upsets.one_at_a_time:
             return ""
         waits = "one upset at a time: each waits until the rig has recovered from the one before"

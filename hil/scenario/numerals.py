@@ -1,6 +1,4 @@
-"""Numbers as other programs, other countries and YAML 1.1 write them, and how to write them here.
-
-Nothing is read as a number that is not written as one: what is meant is only proposed."""
+"""Numbers as other programs, other countries and YAML 1.1 write them, and their form here."""
 
 from __future__ import annotations
 
@@ -31,14 +29,15 @@ _NOT_FINITE: Final = frozenset({"nan", "inf", "infinity", ".nan", ".inf"})
 
 
 def is_plain(text: str) -> bool:
-    """Whether `text` is a number as it is written here: ASCII digits, a point, an exponent."""
+    """Return whether `text` is a number as used here: ASCII digits, a point, an exponent."""
     return _PLAIN.fullmatch(text) is not None
 
 
 def number_remedy(text: str, *, whole: bool = False, key: str = "") -> str:
-    """What to do about a `text` where a number (`whole`: an integer) was expected; may be empty.
+    """Return a remedy for `text` where a number (`whole`: an integer) was expected; may be empty.
 
-    `key` is the name of the value, which ends in its unit."""
+    `key` is the name of the value, which ends in its unit.
+    """
     text = text.strip()
     if is_plain(text):
         return "remove the quotes"
@@ -61,7 +60,7 @@ def number_remedy(text: str, *, whole: bool = False, key: str = "") -> str:
 
 
 def rewritten(text: str, *, whole: bool = False) -> str | None:
-    """The number that `text` was probably meant as, as it is written here; None: no such."""
+    """Return the number that `text` probably means, as used here; None if there is none."""
     text = text.strip()
     if len(text) > _MOST:
         return None
@@ -75,7 +74,7 @@ def rewritten(text: str, *, whole: bool = False) -> str | None:
 
 
 def _of_programmers(text: str) -> str | None:
-    """Other bases, and digits grouped by underscores."""
+    """Rewrite other bases, and digits grouped by underscores."""
     for pattern, base in ((_BINARY, 2), (_OCTAL, 8), (_HEXADECIMAL, 16)):
         if pattern.fullmatch(text):
             try:
@@ -87,7 +86,7 @@ def _of_programmers(text: str) -> str | None:
 
 
 def _of_countries(text: str, whole: bool) -> str | None:
-    """Decimal commas, and digits grouped by commas, points, blanks or apostrophes."""
+    """Rewrite decimal commas, and digits grouped by commas, points, blanks or apostrophes."""
     if _GROUPED.fullmatch(text):
         return re.sub("[^-+0-9.]", "", text)
     if _EUROPEAN.fullmatch(text):
@@ -103,7 +102,7 @@ def _of_countries(text: str, whole: bool) -> str | None:
 
 
 def _of_clock(clock: re.Match[str], key: str) -> str:
-    """`12:30` is a number to YAML 1.1 alone: 750, or 45000 for `12:30:00`."""
+    """Rewrite `12:30`, which only YAML 1.1 reads as a number: 750, or 45000 for `12:30:00`."""
     sign = -1.0 if clock[1].startswith("-") else 1.0
     third = 0.0 if clock[3] is None else float(clock[3])
     hours = sign * (abs(float(clock[1])) + float(clock[2]) / 60.0 + third / 3600.0)

@@ -1,4 +1,4 @@
-"""An upset that an operator orders while a run goes on: an event without its frame."""
+"""An upset that an operator injects during a run: an event without its frame."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ __all__ = ["ordered_event"]
 
 
 def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> UpsetEventConfig:
-    """The event with `keys`, as in a scenario, in `frame`. ConfigError with everything that is
-    wrong with it in this scenario."""
+    """Return the event that a scenario's `keys` describe, in `frame`.
+
+    Raises:
+        ConfigError: The event is not valid in this scenario; names everything that is wrong.
+    """
     document = Document("inject", {})
     if "frame" in keys:
         problem = document.problem(

@@ -1,10 +1,10 @@
-"""What the command line changes of a scenario, applied to the file's values before validation.
+"""Command-line overrides of a scenario, applied to the values of its file before validation.
 
-So that a scenario whose nodes have no ports is valid with `--bench`, and problems still name the
-line in the file, or the option that they come from.
+So a scenario whose nodes have no ports is valid with `--bench`, and problems still name the line in
+the file, or the option that they come from.
 
-Where an option takes away what an upset needs (`--scheme simplex`: the other nodes; `--frames 100`:
-the later frames), the upset is left out and a notice says so.
+Where an option removes what an upset needs (`--scheme simplex`: the other nodes; `--frames 100`:
+the later frames), the upset is left out and a notice reports it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class SideEffects:
-    """What options changed beyond what they name: `notices` for the user, and `left_out`, the
-    upsets that are not made because of an option, for everybody who reads the verdict."""
+    """What options changed beyond what they name.
+
+    `notices` are for the user; `left_out` names the upsets that an option removed, and is shown
+    beside the verdict.
+    """
 
     notices: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -58,8 +61,9 @@ class SideEffects:
 def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffects]:
     """Return `document` with `overrides` applied, and their side effects.
 
-    Raises UsageError if two options contradict each other or the bench file does not exist,
-    ConfigError if that file is wrong or has too few boards.
+    Raises:
+        UsageError: Two options contradict each other, or the bench file does not exist.
+        ConfigError: The bench file is not valid, or has too few boards.
     """
     if overrides.frames is not None and overrides.duration is not None:
         raise UsageError("--frames and --duration exclude each other", remedy="give only one")
@@ -89,14 +93,14 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
 
 
 def _scheme(document: Document) -> Scheme | None:
-    """The scheme as written, or its default; None if it is not valid."""
+    """Return the scheme as written, or its default; None if it is not valid."""
     rig = document.data.get("rig", {})
     word = rig.get("scheme", Scheme.TMR) if isinstance(rig, dict) else None
     return next((scheme for scheme in Scheme if scheme == word), None)
 
 
 def _names(document: Document) -> list[str]:
-    """The names of the nodes as far as they can be told; "" where not."""
+    """Return the names of the nodes, "" where one is not known."""
     nodes = document.get(_NODES)
     if nodes is None:
         scheme = _scheme(document)
@@ -207,13 +211,13 @@ def _set_bench(
 
 
 def _node_of(board: BenchBoardConfig) -> dict[str, object]:
-    """A node on that board, as a scenario would have it."""
+    """Return a node on that board, as a scenario would write it."""
     node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent"})
     return {"board": "serial", "baud": board.baud, **node}
 
 
 def _software_names(old: Sequence[str], taken: Sequence[str], count: int) -> list[str]:
-    """Names of nodes without a board of the bench: their own, as far as these are free."""
+    """Return names of nodes without a board of the bench: their own where those are free."""
     own = [name for name in old[len(taken) :] if name and name not in taken][:count]
     return own + default_names(count - len(own), [*taken, *own])
 
@@ -233,7 +237,7 @@ def _rename(document: Document, new_name: dict[str, str]) -> None:
 
 
 def _frame_count(document: Document) -> int | None:
-    """The length of the run, or None if it is not valid."""
+    """Return the length of the run in frames, or None if it is not valid."""
     frames, duration = document.data.get("frames"), document.data.get("duration")
     frame_ms = document.data.get("frame_ms", 10)
     valid = (
@@ -282,7 +286,7 @@ def _set_length(
 
 
 def _frame_of(event: dict[str, object], document: Document) -> int | None:
-    """The frame of an event, whether it is given so or as a time; None if it is not valid."""
+    """Return the frame of an event, given as a frame or as a time; None if it is not valid."""
     frame, at = event.get("frame"), event.get("at")
     if isinstance(at, str):
         try:
@@ -296,7 +300,7 @@ def _frame_of(event: dict[str, object], document: Document) -> int | None:
 
 
 def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str, object]]]:
-    """The mappings in the list at `path`, with their positions."""
+    """Return the mappings in the list at `path`, with their positions."""
     items = document.get(path)
     if not isinstance(items, list):
         return []
@@ -304,7 +308,7 @@ def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str
 
 
 def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, object]], bool]) -> int:
-    """Remove the mappings from the list at `path` that do not stay; returns how many."""
+    """Remove the mappings from the list at `path` that do not satisfy `stays`; return how many."""
     dropped = {index for index, item in _mappings(document, path) if not stays(item)}
     items = document.get(path)
     if dropped and isinstance(items, list):
@@ -313,7 +317,7 @@ def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, object]]
 
 
 def _leave_out(effects: SideEffects, notice: str, option: str, upsets: Sequence[str]) -> None:
-    """Note what an option did, and which `upsets` are not made because of it."""
+    """Note the effect of an option, and which `upsets` are left out because of it."""
     if upsets:
         what = " and ".join(upsets)
         notice += f"; left out with it: {what}"

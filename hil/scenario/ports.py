@@ -1,8 +1,4 @@
-"""Ports: what a board can hang on, and what only looks like a port.
-
-A port is a device file, or a pyserial URL. Whether it is there, and may be opened, is seen when it
-is opened; what can never be opened is refused here.
-"""
+"""Ports: what a board can be connected to, and what only looks like a port."""
 
 from __future__ import annotations
 
@@ -35,7 +31,7 @@ _ONE_SLASH: Final = re.compile(rf"({'|'.join(sorted(_HOSTED))}):/?([^/].*)", re.
 
 
 def port_name(value: str) -> str:
-    """A validator: return `value`, or raise what is wrong with it as a port."""
+    """Validate a port: return `value`, or raise what is wrong with it."""
     problem = port_problem(value)
     if problem is not None:
         raise wrong(*problem)
@@ -43,7 +39,7 @@ def port_name(value: str) -> str:
 
 
 def port_problem(value: str) -> tuple[str, str] | None:
-    """What is wrong with `value` as a port, and what to write in its place; None: nothing."""
+    """Return what is wrong with `value` as a port and what to write instead; None if nothing."""
     shown = describe(value)
     if not value.strip() or not value.isprintable():
         return f"{shown} is not a valid port; expected {PORT_EXAMPLES}", ""
@@ -71,7 +67,7 @@ def port_problem(value: str) -> tuple[str, str] | None:
 
 
 def _file_problem(device: str, shown: str) -> tuple[str, str] | None:
-    """What is wrong with `device` as a device; `shown` is the port that names it."""
+    """Return what is wrong with `device` as a device; `shown` is the port that names it."""
     kind = _kind_of_file(device)
     if kind is None:
         return None
@@ -82,7 +78,7 @@ def _file_problem(device: str, shown: str) -> tuple[str, str] | None:
 
 
 def _kind_of_file(value: str) -> str | None:
-    """What kind of file that is no device `value` names; None if it may be a device."""
+    """Return the kind of a file that is not a device; None if `value` may be a device."""
     try:
         mode = Path(value).stat().st_mode
     except (OSError, ValueError):

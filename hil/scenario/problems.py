@@ -1,8 +1,4 @@
-"""Turns what pydantic reports into Problems that a user understands, and the helpers for that.
-
-A validator that finds something wrong raises `wrong(...)`, or `wrong_at([...])` for several places
-below the value at hand. Everything else that pydantic finds is put into words here.
-"""
+"""Translates pydantic's errors into Problems for users, and helpers for validators."""
 
 from __future__ import annotations
 
@@ -37,20 +33,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Findings(list[tuple[KeyPath, str, str]]):
-    """Things that are wrong: each a path below the value at hand, what, and what to try."""
+    """Problems found by a validator: each a path below its value, a message and a remedy."""
 
     def add(self, path: str | KeyPath, message: str, remedy: str = "") -> None:
-        """Note that something is wrong at `path`, or at the key `path`."""
+        """Add a problem at `path`, or at the key `path`."""
         self.append(((path,) if isinstance(path, str) else path, message, remedy))
 
 
 def wrong(message: str, remedy: str = "") -> PydanticCustomError:
-    """The error to raise from a validator."""
+    """Return the error for a validator to raise."""
     return PydanticCustomError("hil", "{message}", {"message": message, "remedy": remedy})
 
 
 def wrong_at(title: str, findings: Findings) -> None:
-    """Raise one error for all `findings`, relative to the value being validated; none: return."""
+    """Raise one error for all `findings`, relative to the value being validated; return if none."""
     details = [
         InitErrorDetails(type=wrong(message, remedy), loc=path, input=None)
         for path, message, remedy in findings
@@ -60,7 +56,7 @@ def wrong_at(title: str, findings: Findings) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` most likely means, or None if nothing is near."""
+    """Return the known word that `word` most likely means, or None if none is near."""
     candidates = list(known)
     plain = {candidate.lower().replace("-", "_"): candidate for candidate in candidates}
     wanted = word.lower().replace("-", "_")[:80]
@@ -74,20 +70,20 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy naming the nearest known word, or ""."""
+    """Return a remedy that names the nearest known word, or ""."""
     near = nearest(word, known)
     return f"did you mean `{near}`?" if near else ""
 
 
 def one_of(words: Collection[str]) -> str:
-    """The words as a list to choose from."""
+    """Return the words as a list to choose from."""
     return ("one of " if len(words) > 1 else "") + ", ".join(words)
 
 
 def refuse_newer_schema(document: Document, supported: int, what: str) -> None:
-    """Raise ConfigError if `document` says that it is written for a newer `schema:`.
+    """Raise ConfigError if `document` states a newer `schema:`.
 
-    Alone, because whatever else is found in such a file may well be right in its schema.
+    That error is raised alone: other findings in such a file may be valid in its schema.
     """
     version = document.data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > supported:
@@ -104,7 +100,7 @@ def refuse_newer_schema(document: Document, supported: int, what: str) -> None:
 
 
 def translate(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
-    """All that `error` reports of `document`, as Problems in words for users."""
+    """Return all that `error` reports of `document`, as Problems in words for users."""
     return [
         _problem(detail, model, document)
         for detail in error.errors(include_url=False, include_context=True)
@@ -169,7 +165,7 @@ _BOOLEANS = dict.fromkeys(("yes", "on", "y", "true"), "write true") | dict.fromk
 
 
 def written_path(loc: Sequence[str | int], document: Document) -> KeyPath:
-    """A path in the model as the path in the file: where a shorter form was written, its place."""
+    """Convert a path in the model to the path in the file, where a shorter form may stand."""
     path = tuple(step for step in loc if step != "[key]")
     known = 0
     while known < len(path) and document.written(path[: known + 1]):
@@ -233,7 +229,7 @@ _KINDS = {"tuple": "a list", "list": "a list", "dict": _MAPPING, "model": _MAPPI
 
 
 def _expected(field: FieldInfo | None, kind: str) -> str:
-    """What stands behind "expected": the type, and the range or the words where there are any.
+    """Return what follows "expected": the type, and its range or words where it has any.
 
     Without a field (the value is an element of a list), from pydantic's `kind` of error.
     """
@@ -246,7 +242,9 @@ def _expected(field: FieldInfo | None, kind: str) -> str:
 
 
 def _described(annotation: Any, limits: list[Any]) -> str:
-    """The values of a type in words, within `limits` (and those that the type itself carries)."""
+    """Return the values of a type in words, within `limits` (and those that the type itself
+    carries).
+    """
     arguments = typing.get_args(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:

@@ -1,4 +1,4 @@
-"""The rig of a scenario: nodes, how they are made redundant, and programs of theirs."""
+"""The rig of a scenario: nodes, their redundancy, and the programs that they run."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class NodeConfig(FrozenModel):
     )
     priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
         default=None,
-        description="0 is kept longest when power is short; default: the place in the list.",
+        description="0 is shed last when power is short; default: the place in the list.",
     )
     adapter: AdapterName | None = Field(
         default=None,
-        description=f"Serial boards only: the adapter they hang on, wherever it is now: "
+        description=f"Serial boards only: the USB adapter, on whatever port it is now: "
         f"{ADAPTER_EXAMPLES}.",
     )
     serial: str | None = Field(
@@ -77,7 +77,7 @@ class NodeConfig(FrozenModel):
 
 
 class RigConfig(FrozenModel):
-    """All nodes, and how they are made redundant."""
+    """All nodes of the rig, and their redundancy."""
 
     scheme: SchemeWord = Field(
         default=Scheme.TMR,
@@ -92,15 +92,16 @@ class RigConfig(FrozenModel):
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="For how many frames in a row at most `deliver` or `hold` applies; 0 = without "
-        "a limit. Nothing is delivered after them.",
+        description="Consecutive frames in which `deliver` or `hold` applies at most; 0 = no "
+        "limit. Nothing is delivered after them.",
     )
     board: BoardWord = Field(
-        default=BoardKind.PROCESS, description="What all nodes run on that say nothing else."
+        default=BoardKind.PROCESS,
+        description="Kind of board of the nodes that do not state their own.",
     )
     profile: str = Field(
         default="raspberry-pi-4b",
-        description="Board profile of all nodes that say nothing else: a shipped one, or a file.",
+        description="Board profile of nodes that do not state their own: a shipped one, or a file.",
     )
     nodes: tuple[NodeConfig, ...] = Field(
         default=(), description="As many as the scheme needs; default: a, b, c, ..."
@@ -108,12 +109,12 @@ class RigConfig(FrozenModel):
 
     @property
     def size(self) -> int:
-        """Number of nodes."""
+        """Return the number of nodes."""
         return self.scheme.size
 
     @property
     def unvoted(self) -> Unvoted:
-        """What is delivered in a frame whose output was not voted on."""
+        """Return what is delivered in a frame whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
         return Unvoted.NOTHING if self.scheme is Scheme.DMR else Unvoted.DELIVER
@@ -205,13 +206,13 @@ class RigConfig(FrozenModel):
 
 
 def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:
-    """`count` node names a, b, c, ... that are not `taken`."""
+    """Return `count` node names a, b, c, ... that are not in `taken`."""
     free = (name for name in "abcdefghijklmnopqrstuvwxyz" if name not in taken)
     return [name for name, _ in zip(free, range(count), strict=False)]
 
 
 class ExecConfig(FrozenModel):
-    """A program that computes the steps."""
+    """A program that computes the steps of the workload `exec`."""
 
     program: ProgramName = Field(
         description="Its name in the lists of the boards' agents (--exec) and, for process boards "

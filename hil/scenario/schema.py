@@ -30,7 +30,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def scenario_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file."""
+    """Return the JSON Schema of a scenario file."""
     schema = Scenario.model_json_schema(by_alias=True)
     parts: dict[str, Any] = schema["$defs"]
     top: dict[str, Any] = schema["properties"]
@@ -64,7 +64,7 @@ def scenario_schema() -> dict[str, Any]:
 
 
 def bench_schema() -> dict[str, Any]:
-    """The JSON Schema of a bench file."""
+    """Return the JSON Schema of a bench file."""
     return finished(BenchConfig.model_json_schema(by_alias=True), "Bench file of hil")
 
 

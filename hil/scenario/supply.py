@@ -1,13 +1,4 @@
-"""How the power of one real board is switched: the `power:` of a board in a bench file.
-
-power: {kind: scpi, resource: "TCPIP::10.0.0.9::INSTR", channel: 1,
-        voltage_v: 5.0, current_limit_a: 3.0}
-power: {kind: usbhub, hub: "1-1.4", port: 2}
-power: {kind: relay, chip: /dev/gpiochip0, line: 17}
-power: {kind: command, on: [plug, --host, 10.0.0.7, "on"], off: [plug, --host, 10.0.0.7, "off"]}
-power: {kind: manual}
-power: {kind: mock}
-"""
+"""The power supply of one real board: the `power:` of a board in a bench file."""
 
 from __future__ import annotations
 
@@ -24,7 +15,7 @@ __all__ = ["SupplyConfig", "SupplyKind"]
 
 
 class SupplyKind(str, enum.Enum):
-    """What switches the power."""
+    """What switches the power of a board."""
 
     SCPI = "scpi"  # a bench supply, through PyVISA
     USBHUB = "usbhub"  # a port of a USB hub, by uhubctl
@@ -43,7 +34,7 @@ Words = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
 class SupplyConfig(FrozenModel):
-    """What switches the power of one board."""
+    """The supply that switches the power of one board."""
 
     kind: SupplyKind = Field(description="scpi, usbhub, relay, command, manual or mock.")
     off_s: Annotated[Float, Field(ge=0, le=3600)] = Field(
@@ -79,7 +70,7 @@ class SupplyConfig(FrozenModel):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, data: Any) -> Any:
-        """`on: plug on` for `on: [plug, on]`; with quotes and backslashes as in a shell."""
+        """Split `plug on` into `[plug, on]`, with quotes and backslashes as in a shell."""
         if not isinstance(data, dict):
             return data
         found = Findings()

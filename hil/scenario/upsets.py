@@ -1,4 +1,4 @@
-"""What hits the rig: single upsets, rates, and what radiation along an orbit does."""
+"""Faults injected into the rig: single events, random rates, and radiation along an orbit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _DEFAULT_WIDTH = {
 
 
 class PatternConfig(FrozenModel):
-    """What an upset does to bits. In a file, the kind alone is enough."""
+    """How an upset changes bits. In a file, the kind alone is enough."""
 
     kind: KindWord = Field(description="What happens to the bits.")
     width: Int = Field(
@@ -105,7 +105,7 @@ _BIT = PatternConfig(kind=PatternKind.BIT)
 
 
 class UpsetEventConfig(FrozenModel):
-    """One upset at a known frame of one node."""
+    """One upset of one node at a known frame."""
 
     frame: Annotated[Int, Field(ge=0, lt=FRAMES_MAX)] | None = Field(
         default=None, description="Frame in which it happens, from 0; either this or `at`."
@@ -124,11 +124,11 @@ class UpsetEventConfig(FrozenModel):
     )
     us: U32 | None = Field(
         default=None,
-        description="When in the step, instead of `tick`: so many microseconds after its begin.",
+        description="Time in the step, instead of `tick`: microseconds after its beginning.",
     )
     steps: Steps = Field(
         default=0,
-        description="So many machine instructions after the tick, at most a million; stack, heap, "
+        description="Machine instructions after the tick, at most a million; for stack, heap, "
         "text, gpr, vector.",
     )
     pattern: PatternConfig = Field(default=_BIT, description="What happens to the bits.")
@@ -182,7 +182,7 @@ class UpsetEventConfig(FrozenModel):
         return self
 
     def frame_at(self, frame_us: int) -> int:
-        """The frame in which it happens, of frames that are `frame_us` long."""
+        """Return the frame in which it happens, of frames of `frame_us` microseconds."""
         if self.frame is not None:
             return self.frame
         assert self.at is not None, "validation leaves one of them"
@@ -276,12 +276,12 @@ def _weights_of(words: type[W], what: str) -> Callable[[dict[W, float]], dict[W,
 
 
 class UpsetRateConfig(FrozenModel):
-    """Upsets that happen at random, drawn from the seed."""
+    """Random upsets at a mean rate, drawn from the seed."""
 
     ALSO_ACCEPTED: ClassVar[tuple[str, ...]] = ("target",)
 
     targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
-        description="What is hit; each upset takes one of them by chance."
+        description="Targets; each upset hits one of them at random."
     )
     nodes: tuple[NodeName, ...] | None = Field(
         default=None, description="Names of the nodes that are hit; default: all."
@@ -306,7 +306,7 @@ class UpsetRateConfig(FrozenModel):
     )
     steps_max: Steps = Field(
         default=0,
-        description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
+        description="stack, heap, text, gpr, vector: 0 to this many instructions after the tick.",
     )
 
     @model_validator(mode="before")
@@ -370,14 +370,15 @@ class UpsetRateConfig(FrozenModel):
 
 
 class OrbitUpsetsConfig(FrozenModel):
-    """How what radiation does to a board is carried out; when and how often, the orbit says.
+    """How radiation effects on a board are injected; the orbit decides when and how often.
 
     An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
-    a latch-up (SEL) draws too much current until the power is cut."""
+    a latch-up (SEL) draws too much current until the power is cut.
+    """
 
     targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
         default=(UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT),
-        description="What SEUs and MBUs hit; each takes one of them by chance.",
+        description="Targets of SEUs and MBUs; each hits one of them at random.",
     )
     sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
         default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},
@@ -385,7 +386,7 @@ class OrbitUpsetsConfig(FrozenModel):
     )
     steps_max: Steps = Field(
         default=0,
-        description="stack, heap, text, gpr, vector: 0 to so many instructions after the tick.",
+        description="stack, heap, text, gpr, vector: 0 to this many instructions after the tick.",
     )
 
     @model_validator(mode="after")
@@ -408,7 +409,7 @@ class OrbitUpsetsConfig(FrozenModel):
 
 
 class UpsetsConfig(FrozenModel):
-    """What hits the rig."""
+    """All faults that a run injects."""
 
     one_at_a_time: bool = Field(
         default=False,
@@ -424,7 +425,7 @@ class UpsetsConfig(FrozenModel):
     )
     allow_missed: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="So many of `events` need not be injected; otherwise the run fails.",
+        description="Number of `events` that may be missed; with more missed, the run fails.",
     )
     rates: tuple[UpsetRateConfig, ...] = Field(
         default=(), description="Upsets that happen at random."

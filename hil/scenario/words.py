@@ -1,4 +1,4 @@
-"""The words of the scenario language, and the types of fields that are made of them."""
+"""The words of the scenario language, and the field types made of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Word(str, enum.Enum):
 
 
 class Scheme(Word):
-    """How many nodes compute, and so what they can do against faults."""
+    """The redundancy scheme: how many nodes compute, and so which faults they can mask."""
 
     SIMPLEX = "simplex"
     DMR = "dmr"
@@ -53,7 +53,7 @@ class Scheme(Word):
 
     @property
     def size(self) -> int:
-        """Number of nodes."""
+        """Return the number of nodes."""
         sizes = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
         return sizes[self.value]
 
@@ -67,7 +67,7 @@ class Unvoted(Word):
 
 
 class BoardKind(Word):
-    """What a node runs on."""
+    """The kind of board that a node runs on."""
 
     INPROC = "inproc"  # the agent inside this process, with a virtual clock
     PROCESS = "process"  # the hil-agent executable on a pty
@@ -132,7 +132,7 @@ class PatternKind(Word):
 
 
 class Sefi(Word):
-    """A single event functional interrupt: what the processor does."""
+    """A single event functional interrupt: how the processor stops working."""
 
     HANG = "hang"
     CRASH = "crash"
@@ -140,7 +140,7 @@ class Sefi(Word):
 
 
 class LinkNoiseKind(Word):
-    """What happens to one message on the link."""
+    """How one message on the link is disturbed."""
 
     CORRUPT = "corrupt"
     DROP = "drop"
@@ -149,7 +149,7 @@ class LinkNoiseKind(Word):
 
 
 class Direction(Word):
-    """Which way the message goes that the noise hits."""
+    """The direction of the message that the noise hits."""
 
     TO_BOARD = "to_board"
     TO_HOST = "to_host"
@@ -194,7 +194,7 @@ def word_of(kind: type[W], what: str) -> Callable[[object], object]:
         if value is None or not isinstance(value, str):
             raise wrong(f"{describe(value)}; expected {one_of(words)}")
         hint = did_you_mean(_SOUND_ALIKE.get(value, value), words)
-        raise wrong(f"{describe(value)} is no {what}; expected {one_of(words)}", hint)
+        raise wrong(f"{describe(value)} is not a valid {what}; expected {one_of(words)}", hint)
 
     return check
 
@@ -204,7 +204,9 @@ def _name(pattern: str, what: str) -> Callable[[str], str]:
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise wrong(f"{describe(value)} is no name of a {what}; expected {_NAME_RULES[what]}")
+            raise wrong(
+                f"{describe(value)} is not a valid {what} name; expected {_NAME_RULES[what]}"
+            )
         return value
 
     return check
@@ -230,7 +232,7 @@ def _workload(value: str) -> str:
 
 
 def is_adapter_name(value: str) -> bool:
-    """Whether this can be the `adapter:` of a board."""
+    """Return whether `value` can be the `adapter:` of a board."""
     return re.fullmatch(_ADAPTER_PATTERN, value) is not None
 
 

@@ -205,7 +205,7 @@ def test_the_shipped_text_itself_is_good() -> None:
         (
             '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
             "{value: 41}",
-            "$.thermal.board_j_per_k: this does not say where it comes from",
+            "$.thermal.board_j_per_k: the origin is missing",
         ),
         (
             '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
@@ -215,12 +215,12 @@ def test_the_shipped_text_itself_is_good() -> None:
         (
             '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
             "{value: 41, source: a scale}",
-            "its source has no grade",
+            "the source has no grade",
         ),
         (
             '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',
             "{value: 41, source: a scale, grade: S, assumption: and a thought}",
-            "it has a source, so it is no assumption",
+            "it has a source, so it cannot also be an assumption",
         ),
         (
             '{value: 41, assumption: "board of about 46 g at 0.9 J/(g K)"}',

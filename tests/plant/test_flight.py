@@ -363,7 +363,7 @@ def test_a_part_of_a_profile_replaces_that_part_only(tmp_path: Path) -> None:
 BAD_PROFILES = {
     "time runs backwards": ("t_s,soc\n0,1\n20,1\n10,1\n", 4, "time runs backwards"),
     "not a number": ("t_s,soc\n0,1\n10,nan\n20,1\n", 3, "not a finite number"),
-    "an empty cell": ("t_s,soc\n0,1\n10,\n20,1\n", 3, "there is no value"),
+    "an empty cell": ("t_s,soc\n0,1\n10,\n20,1\n", 3, "there is not a valid value"),
     "a gap": ("t_s,soc\n0,1\n1,1\n2,1\n3,1\n90,1\n", 6, "a gap from 3 s to 90 s"),
     "an unknown column": ("t_s,state_of_charge\n0,1\n9000,1\n", 1, "no column `state_of_charge`"),
     "no time": ("soc\n1\n1\n", 1, "the column `t_s` is missing"),
@@ -372,13 +372,13 @@ BAD_PROFILES = {
     "text": ("t_s,soc\n0,full\n", 2, "`full` is not a number"),
     "one row": ("t_s,soc\n0,1\n", 1, "1 rows"),
     "empty": ("", 1, "it is empty"),
-    "twice": ("t_s,soc,soc\n0,1,1\n9000,1,1\n", 1, "there twice"),
+    "twice": ("t_s,soc,soc\n0,1,1\n9000,1,1\n", 1, "listed twice"),
     "semicolons": ("t_s;soc\n0;1\n9000;1\n", 1, "separated by semicolons; expected commas"),
     "tabs": ("t_s\tsoc\n0\t1\n", 1, "separated by tabs"),
     "a comment": ("# mine\nt_s,soc\n0,1\n", 1, "a comment"),
     "below blank lines": ("t_s,soc\n\n\n0,1\n10,nan\n20,1\n", 5, "not a finite number"),
     "a number of Python": ("t_s,soc\n0,1\n1_0,1\n", 3, "`1_0` is not a number"),
-    "a level between two": ("t_s,level.a\n0,3\n9000,2.5\n", 3, "2.5 is no whole number"),
+    "a level between two": ("t_s,level.a\n0,3\n9000,2.5\n", 3, "2.5 is not a whole number"),
     "some rows lost": ("t_s,soc\n0,1\n1,1\n2,1\n8,1\n9,1\n", 5, "a gap from 2 s to 8 s"),
 }
 

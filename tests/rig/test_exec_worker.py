@@ -571,9 +571,9 @@ def test_without_a_reference_there_is_no_run(
     ("change", "what"),
     [
         ({"exec": None}, "needs to know which program"),
-        ({"workload": "sha256"}, "is no program"),
+        ({"workload": "sha256"}, "does not run a program"),
         ({"rig": {"scheme": "tmr", "board": "inproc"}}, "cannot run programs"),
-        ({"exec": {"program": "/bin/sh"}}, "no name of a program"),
+        ({"exec": {"program": "/bin/sh"}}, "not a valid program name"),
         (
             {"upsets": {"events": [{"frame": 1, "node": "a", "target": "gpr", "tick": 0}]}},
             "inside the program",

@@ -351,7 +351,7 @@ def test_a_shortened_run_leaves_out_later_events_and_says_so(file: Path) -> None
 
 def test_an_event_behind_the_end_of_the_file_s_own_run_stays_an_error() -> None:
     text = report(SCENARIO.replace("frame: 900", "frame: 1900"), Overrides(frames=500))
-    assert "f.yaml:10:13: $.upsets.events[3].frame: frame 1900 is behind the end" in text
+    assert "f.yaml:10:13: $.upsets.events[3].frame: frame 1900 is past the end" in text
 
 
 def test_a_smaller_scheme_keeps_the_first_nodes_and_their_upsets(file: Path) -> None:
@@ -419,8 +419,8 @@ def test_bad_overrides_are_reported_by_option_together_with_the_file() -> None:
     )
     for words in (
         "f.yaml:1:11: $.workload: ",
-        "--scheme: $.rig.scheme: the text `tmrr` is no scheme",
-        "--boards: $.rig.board: the text `emulatd` is no kind of board",
+        "--scheme: $.rig.scheme: the text `tmrr` is not a valid scheme",
+        "--boards: $.rig.board: the text `emulatd` is not a valid kind of board",
         "--seed: $.seed: the number -1",
         "--pace: $.pace: `x` is not a pace",
         "--accel: $.upsets.accel: the number 0",

@@ -224,7 +224,7 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "seed: -1", 3, 7, "$.seed", "from 0 up to 9223372036854775807"),
         (MINIMAL + "seed: 9223372036854775808", 3, 7, "$.seed", "from 0 up to"),
         (MINIMAL + "seed:", 3, 6, "$.seed", "no value; expected a whole number"),
-        (MINIMAL + "frame_ms: 0.0105", 3, 11, "$.frame_ms", "no whole number of microseconds"),
+        (MINIMAL + "frame_ms: 0.0105", 3, 11, "$.frame_ms", "not a whole number of microseconds"),
         (MINIMAL + "frame_ms: 0", 3, 11, "$.frame_ms", "from 0.01 up to 60000"),
         (MINIMAL + "frame_ms: 60001", 3, 11, "$.frame_ms", "from 0.01 up to 60000"),
         (MINIMAL + "frame_ms: .nan", 3, 11, "$.frame_ms", "expected a number"),
@@ -233,7 +233,7 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "pace: 60", 3, 7, "$.pace", "write 60x"),
         (MINIMAL + "name: A b", 3, 7, "$.name", "1 to 64 of a-z, 0-9 and -"),
         (MINIMAL + "name: 5", 3, 7, "$.name", "put it in quotes"),
-        (MINIMAL + "name: ''", 3, 7, "$.name", "no name of a scenario"),
+        (MINIMAL + "name: ''", 3, 7, "$.name", "not a valid scenario name"),
         (MINIMAL + "summary: [x]", 3, 10, "$.summary", "a list; expected text"),
         (MINIMAL + "rigg: {}", 3, 1, "$.rigg", "did you mean `rig`?"),
         (MINIMAL + "schema_version: 1", 3, 1, "$.schema_version", "unknown key"),
@@ -347,7 +347,7 @@ A = "frame: 0, node: a, "
 @pytest.mark.parametrize(
     ("event", "key", "words"),
     [
-        ("frame: 100, node: a, target: state", "frame", "behind the end of the run; expected 0"),
+        ("frame: 100, node: a, target: state", "frame", "past the end of the run; expected 0"),
         ("frame: -1, node: a, target: state", "frame", "from 0"),
         ("node: a, target: state", "frame", "neither `frame` nor `at` is given"),
         ("frame: 0, node: d, target: state", "node", "no node `d`; the rig has a, b, c"),
@@ -495,7 +495,7 @@ def test_only_emulated_boards_are_hit_all_over_their_memory(board: str) -> None:
     mixed = f"rig: {{board: emulated, nodes: [a, b, {{name: c, board: {board}}}]}}\n"
     parse_scenario(with_event(event, mixed))
     problem = only_problem(with_rate("{target: board-ram, per_s: 1}", mixed))
-    assert "node c is no such board" in problem.message
+    assert "node c is not an emulated board" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ class LatchUp(FrozenModel):
         default=2.5, description="Power of a latched board over its full power [A]."
     )
     trip_factor: Annotated[Float, Field(ge=1, le=20)] | None = Field(
-        default=1.5, description="Over-current trips above this; null: nobody watches."
+        default=1.5, description="Over-current protection trips above this; null: no detection."
     )
-    off_s: Positive = Field(default=2.0, description="Power stays off so long after a trip.")
+    off_s: Positive = Field(default=2.0, description="Time for which power stays off after a trip.")
 
     @model_validator(mode="after")
     def _noticed(self) -> LatchUp:
@@ -41,7 +41,7 @@ class LatchUp(FrozenModel):
             found.add(
                 "trip_factor",
                 f"a latch-up draws {self.current_factor:g} times full power: this never trips",
-                "lower it, or write null: nobody watches",
+                "lower it, or write null for no detection",
             )
         wrong_at("LatchUp", found)
         return self
@@ -63,10 +63,10 @@ class PlantConfig(FrozenModel):
     )
     stations: tuple[StationModel, ...] = Field(default=(), description="Ground stations.")
     radiation: RadiationModel = Field(
-        default_factory=RadiationModel, description="What hits the boards."
+        default_factory=RadiationModel, description="Radiation that hits the boards."
     )
     spacecraft: Spacecraft = Field(
-        default_factory=Spacecraft, description="What carries and feeds the boards."
+        default_factory=Spacecraft, description="The spacecraft that carries and powers the boards."
     )
     activity: Fraction = Field(
         default=1.0, description="Share of the time that a healthy board computes [A]."
@@ -85,7 +85,7 @@ class PlantConfig(FrozenModel):
     )
     skip_quiet: bool = Field(
         default=False,
-        description="Frames in which nothing can happen are not computed: hours pass in seconds.",
+        description="Skip frames in which nothing can happen: hours pass in seconds.",
     )
     record_every_s: NonNegative = Field(
         default=30.0, description="Time between two rows of the record; changes always have one."
@@ -107,10 +107,10 @@ class PlantConfig(FrozenModel):
         names = [station.name for station in self.stations]
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("stations", index, "name"), f"the station `{name}` is there twice")
+                found.add(("stations", index, "name"), f"the station `{name}` is listed twice")
         micro = self.step_s * 1e6
         if abs(micro - round(micro)) > 1e-3:
-            found.add("step_s", f"{self.step_s} s is no whole number of microseconds")
+            found.add("step_s", f"{self.step_s} s is not a whole number of microseconds")
         wrong_at("Plant", found)
         return self
 

@@ -26,7 +26,8 @@ def _utc(value: Any) -> Any:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         except ValueError:
             raise wrong(
-                f"{describe(value)} is no moment; expected UTC such as 2026-03-20T00:00:00Z"
+                f"{describe(value)} is not a valid UTC time; expected one such as "
+                "2026-03-20T00:00:00Z"
             ) from None
     if not isinstance(value, datetime):
         raise wrong(f"{describe(value)}; expected UTC such as 2026-03-20T00:00:00Z")
@@ -109,7 +110,7 @@ class OrbitModel(FrozenModel):
 
     tle: Annotated[tuple[str, str] | None, BeforeValidator(_tle)] = Field(
         default=None,
-        description="The two lines of a TLE (names and comments around them are passed over), "
+        description="The two lines of a TLE (names and comments around them are ignored), "
         "instead of everything below.",
     )
     epoch_utc: Utc | None = Field(default=None, description="Epoch of the elements.")

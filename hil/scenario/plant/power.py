@@ -63,7 +63,7 @@ class LoadModel(FrozenModel):
 
     name: PartName = Field(description="Unique name.")
     priority: Annotated[Int, Field(ge=0, le=1000)] = Field(
-        description="0 is the most important; the largest is shed first."
+        description="0 is the most important; loads with the largest number are shed first."
     )
     levels: tuple[LevelModel, ...] = Field(description="From off upwards.")
     keep: PartName = Field(default="off", description="The lowest level that shedding leads to.")
@@ -92,7 +92,7 @@ class LoadModel(FrozenModel):
             found.add(("levels", 0, "name"), f"`{names[0]}`; expected `off` as the first level")
         for index, level in enumerate(self.levels):
             if level.name in names[:index]:
-                found.add(("levels", index, "name"), f"the level `{level.name}` is there twice")
+                found.add(("levels", index, "name"), f"the level `{level.name}` is listed twice")
             if level.busy_w < level.idle_w:
                 found.add(("levels", index, "busy_w"), "busy takes less than idle")
             if index and level.busy_w < self.levels[index - 1].busy_w:
@@ -138,24 +138,36 @@ class BusModel(FrozenModel):
     converter_efficiency: Efficiency = Field(
         default=0.92, description="Load power over power drawn from the bus."
     )
-    shed_from_soc: Fraction = Field(default=0.60, description="The first rung is applied here.")
-    shed_to_soc: Fraction = Field(default=0.30, description="The last rung is applied here.")
+    shed_from_soc: Fraction = Field(
+        default=0.60, description="State of charge at which the first load is shed."
+    )
+    shed_to_soc: Fraction = Field(
+        default=0.30, description="State of charge at which the last load is shed."
+    )
     hysteresis_soc: Annotated[Float, Field(gt=0, le=1)] = Field(
-        default=0.08, description="A rung is undone so much higher."
+        default=0.08, description="SoC hysteresis before a load is restored."
     )
     order: ShedOrder = Field(
         default=ShedOrder.LOAD_BY_LOAD, description="load-by-load or level-by-level."
     )
-    shed_v: NonNegative = Field(default=0.0, description="Below this bus voltage, one more rung.")
-    restore_v: NonNegative = Field(default=0.0, description="Below it, no rung is undone.")
-    shed_dwell_s: NonNegative = Field(
-        default=5.0, description="Time between two rungs for low voltage."
+    shed_v: NonNegative = Field(
+        default=0.0, description="Bus voltage below which one more load is shed."
     )
-    restore_dwell_s: NonNegative = Field(default=60.0, description="Time before a rung is undone.")
+    restore_v: NonNegative = Field(
+        default=0.0, description="Bus voltage below which no load is restored."
+    )
+    shed_dwell_s: NonNegative = Field(
+        default=5.0, description="Time between two sheddings for low voltage."
+    )
+    restore_dwell_s: NonNegative = Field(
+        default=60.0, description="Time before a load is restored."
+    )
     restart_soc: Fraction = Field(
         default=0.15, description="After a brown-out, power returns at this state of charge."
     )
-    restart_dwell_s: NonNegative = Field(default=60.0, description="And not sooner than this.")
+    restart_dwell_s: NonNegative = Field(
+        default=60.0, description="Minimum off time after a brown-out."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> BusModel:
@@ -163,7 +175,7 @@ class BusModel(FrozenModel):
         if self.shed_to_soc > self.shed_from_soc:
             found.add("shed_to_soc", "it is above `shed_from_soc`; shedding goes downwards")
         if self.shed_from_soc + self.hysteresis_soc > 1:
-            found.add("hysteresis_soc", "the first rung could only be undone above full charge")
+            found.add("hysteresis_soc", "the first load could only be restored above full charge")
         if self.restore_v < self.shed_v:
             found.add("restore_v", "it is below `shed_v`")
         wrong_at("BusModel", found)
@@ -188,7 +200,7 @@ class PowerModel(FrozenModel):
             names = [item.name for item in items]
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    found.add((key, index, "name"), f"the name `{name}` is there twice")
+                    found.add((key, index, "name"), f"the name `{name}` is listed twice")
         wrong_at("PowerModel", found)
         return self
 

@@ -30,7 +30,7 @@ class SolarArrayModel(FrozenModel):
     node: PartName = Field(description="The thermal node of its cells.")
     area_m2: Positive = Field(description="Area of the panel.")
     pointing: Pointing | None = Field(default=None, description="Where its cells look.")
-    # Spectrolab XTJ: 29.8 % average at begin of life, AM0, 28 C [S].
+    # Spectrolab XTJ: 29.8 % average at beginning of life (BOL), AM0, 28 C [S].
     efficiency: Efficiency = Field(
         default=0.298, description="Of the cells, at the reference temperature."
     )

@@ -140,7 +140,7 @@ class Surface(FrozenModel):
     node: PartName = Field(description="The node that it is part of.")
     area_m2: Positive = Field(description="Area.")
     emissivity: Fraction = Field(description="Infrared emissivity (and absorptivity).")
-    absorptivity: Fraction = Field(description="Solar absorptivity at begin of life.")
+    absorptivity: Fraction = Field(description="Solar absorptivity at beginning of life (BOL).")
     absorptivity_eol: Fraction | None = Field(
         default=None, description="The same at end of life; default: unchanged."
     )
@@ -162,7 +162,7 @@ class RadiatorPanel(FrozenModel):
     area_m2: Positive = Field(description="Area of one side.")
     capacity_j_per_k: Positive = Field(description="Heat capacity.")
     emissivity: Fraction = Field(description="Infrared emissivity of both sides.")
-    absorptivity: Fraction = Field(description="Solar absorptivity at begin of life.")
+    absorptivity: Fraction = Field(description="Solar absorptivity at beginning of life (BOL).")
     absorptivity_eol: Fraction | None = Field(
         default=None, description="The same at end of life; default: unchanged."
     )

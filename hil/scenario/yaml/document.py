@@ -22,7 +22,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def path_text(path: KeyPath) -> str:
-    """`path` as users see it: `$.rig.nodes[1].baud`."""
+    """Return `path` as users see it: `$.rig.nodes[1].baud`."""
     text = "$"
     for step in path:
         if isinstance(step, int):
@@ -49,7 +49,7 @@ class Document:
     """The values of one file, and the mark of each.
 
     `keys` has the mark of a key, `values` that of its value. `problems` are those found while
-    reading, which did not keep the rest from being read.
+    reading that did not stop it.
     """
 
     file: str
@@ -59,7 +59,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def copied(self) -> Document:
-        """An independent copy, to be changed."""
+        """Return an independent copy that may be changed."""
         return Document(
             self.file,
             copy.deepcopy(self.data),
@@ -71,7 +71,7 @@ class Document:
     def problem(
         self, path: KeyPath, message: str, remedy: str = "", *, at_key: bool = False
     ) -> Problem:
-        """A Problem at `path`, or at the nearest value above it that was written down."""
+        """Return a Problem at `path`, or at the nearest value above it that was written."""
         found = next(n for n in range(len(path), -1, -1) if path[:n] in self.values or n == 0)
         prefix = path[:found]
         mark = self.values.get(prefix) or Mark(self.file, 1, 1, ())
@@ -87,11 +87,11 @@ class Document:
         )
 
     def written(self, path: KeyPath) -> bool:
-        """Whether there is a value at `path`."""
+        """Return whether there is a value at `path`."""
         return path in self.values
 
     def get(self, path: KeyPath) -> object:
-        """The value at `path`; None if there is none."""
+        """Return the value at `path`; None if there is none."""
         value: object = self.data
         for step in path:
             if isinstance(value, dict):
@@ -103,9 +103,9 @@ class Document:
         return value
 
     def replace(self, path: KeyPath, value: object, source: str) -> None:
-        """Set the value at `path`; from now on problems there, and below, name `source`.
+        """Set the value at `path`; problems there and below then name `source`.
 
-        Does nothing if a value above it is no mapping: that is a problem of its own.
+        Does nothing if a value above it is not a mapping: validation reports that.
         """
         parent: object = self.data
         for depth, step in enumerate(path[:-1], 1):
@@ -154,7 +154,7 @@ class Document:
 def _reindexed(
     marks: dict[KeyPath, Mark], path: KeyPath, new_index: dict[int, int]
 ) -> dict[KeyPath, Mark]:
-    """`marks` after the elements of the list at `path` moved; those without a new place go."""
+    """Return `marks` after elements of the list at `path` moved, without those of removed ones."""
     result: dict[KeyPath, Mark] = {}
     depth = len(path)
     for old, mark in marks.items():

@@ -17,7 +17,7 @@ def shortened(text: str) -> str:
 
 
 def describe(value: object) -> str:
-    """`value` in a few words, for messages: "the text `abc`", "a list"."""
+    """Return `value` in a few words, for messages: "the text `abc`", "a list"."""
     if value is None:
         return "no value"
     if isinstance(value, bool):
@@ -59,7 +59,7 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"expected ',' or '[\]}]'",
-        "between brackets, a comma or the closing bracket is missing",
+        "a comma or the closing bracket is missing between brackets",
         "separate the values with commas",
     ),
     (
@@ -75,6 +75,7 @@ _AT_CONTEXT = ("unexpected end of stream", "but got '<stream end>'", "could not 
 
 
 def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    """Return the Problem for PyYAML's `error` in `text`, in words for users."""
     original = ", ".join(str(part) for part in (error.context, error.problem) if part)
     message, remedy = original, ""
     for pattern, friendly, what_to_do in _SYNTAX:
@@ -95,6 +96,7 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem
 
 
 def character_problem(error: yaml.reader.ReaderError, text: str, file: str) -> Problem:
+    """Return the Problem for a control character that YAML does not allow."""
     before = text[: error.position]
     code = error.character if isinstance(error.character, int) else ord(error.character)
     return Problem(

@@ -29,10 +29,12 @@ MAX_VALUES = 200_000
 
 
 def read_yaml(path: Path) -> Document:
-    """The document in the file `path`.
+    """Read the document in the file `path`.
 
-    Raises UsageError if there is no such file or it cannot be read, ConfigError if it is larger
-    than MAX_BYTES, no UTF-8 text, no YAML, or its top level is no mapping.
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+        ConfigError: The file is larger than MAX_BYTES, not UTF-8 text, not YAML, or its top level
+            is not a mapping.
     """
     try:
         with path.open("rb") as file:
@@ -51,7 +53,12 @@ def read_yaml(path: Path) -> Document:
 
 
 def parse_yaml(raw: bytes, file: str) -> Document:
-    """The document in the bytes `raw`; `file` names them in errors. Raises ConfigError."""
+    """Read the document in the bytes `raw`; `file` names them in errors.
+
+    Raises:
+        ConfigError: The bytes are larger than MAX_BYTES, not UTF-8 text, not YAML, or their top
+            level is not a mapping.
+    """
     text = _decode(raw, file)
     try:
         loader = _Loader(text)
@@ -108,7 +115,7 @@ def _decode(raw: bytes, file: str) -> str:
     if nul >= 0:
         line = raw.count(b"\n", 0, nul) + 1
         raise refuse(
-            "the file holds a zero byte, so it is no text; expected YAML",
+            "the file holds a zero byte, so it is not text; expected YAML",
             "is it the right file?",
             line,
             nul - raw.rfind(b"\n", 0, nul),
@@ -263,7 +270,7 @@ class _Builder:
                     self.complain(
                         key_node,
                         path,
-                        f"{shown} is no text, so it cannot be a key",
+                        f"{shown} is not text, so it cannot be a key",
                         "write decimals with a point"
                         if _is_decimal(key_node, value_node)
                         else "put it in quotes if it is really meant",
@@ -322,7 +329,10 @@ class _Builder:
             )
 
     def _of_zeros(self, node: ScalarNode, path: KeyPath) -> Problem:
-        """YAML 1.1 reads `017` as 15, YAML 1.2 as 17: nobody is to be surprised."""
+        """Return the Problem of a number with leading zeros.
+
+        YAML 1.1 reads `017` as 15, YAML 1.2 as 17: readers must not be surprised.
+        """
         text = node.value
         shown = shortened(text)
         sign = text[0].replace("+", "") if text[0] in "-+" else ""
@@ -339,7 +349,7 @@ class _Builder:
         )
 
     def _without_zeros(self, node: ScalarNode, path: KeyPath) -> str:
-        """The text of a node. No name of a file, port or program can hold a zero byte."""
+        """Return the text of a node. No name of a file, port or program can hold a zero byte."""
         text: str = node.value
         if "\0" in text:
             self.document.problems.append(
@@ -381,7 +391,7 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def _is_decimal(key: Node, value: Node) -> bool:
-    """Whether `{a: 0,5}` was written, which is a key `5` without a value."""
+    """Return whether `{a: 0,5}` was written, which is a key `5` without a value."""
     return key.tag == _CORE + "int" and isinstance(value, ScalarNode) and value.value == ""
 
 
