@@ -232,7 +232,7 @@ def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
 
 
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
-ENGINE = ("serial", "hil.engine.loop", "hil.engine.repair", "hil.rig.rig", "hil.rig.calls")
+ENGINE = ("serial", "hil.engine.loop", "hil.engine.repair", "hil.rig.rig", "hil.rig.exchange")
 TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
 OF_EXTRAS = ("hil.views.screen.web_server",)
 """These cannot be imported without an extra, which the default suite does without."""

@@ -8,7 +8,7 @@ first asked in vain. Its time is that of the frames that it missed, less what th
     a board that is a process of this computer has had the processor time that it was given beyond
         what a step needs, and the time for which somebody had stopped it;
     any other board has had the frame, without what the host was kept from looking at its links in
-        (hil.rig.calls), and without the part in which this computer's threads, and so those that
+        (hil.rig.exchange), and without the part in which this computer's threads, and so those that
         serve its lines, waited for a processor (hil.rig.processor_use);
     frames in which every node that was asked was missing count for none of them: independent boards
         do not fail at once.

@@ -13,11 +13,12 @@ from hil.perf.echo import echoes
 from hil.perf.pacing import BITS_PER_BYTE, PacedLines, PacedTransport
 from hil.perf.row import PerfRow
 from hil.rig.backends.process import ProcessBoard, find_agent
-from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
+from hil.rig.calls import Call, ReadCall, Timing, WriteCall
+from hil.rig.exchange import run_calls
 from hil.rig.node import DONE, Node
 from hil.rig.resync import delta_resync
 from hil.rig.rig import Rig
-from hil.wire import messages
+from hil.wire import encoding
 from hil.wire.messages import DATA_MAX, Msg, Region
 
 _SEED: Final = 1
@@ -183,7 +184,7 @@ def resync(_quick: bool) -> Iterator[PerfRow]:
         target, sources = rig.nodes[0], rig.nodes[1:]
         offset = size * 2 // 3
         wrong = bytes([golden.state[offset] ^ 0x10])
-        flip = messages.write_request(Region.STATE, offset, wrong)
+        flip = encoding.write_request(Region.STATE, offset, wrong)
         rig.ask(target, Msg.WRITE, flip)
         before = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line)
         began = time.perf_counter()

@@ -32,11 +32,12 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import VersionMismatch
-from hil.rig.calls import Call, Timing, run_calls
+from hil.rig.calls import Call, Timing
+from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.transport import TransportLost, rate_of, set_rate
 from hil.scenario.words import BAUD_RATES
-from hil.wire import messages
+from hil.wire import encoding
 from hil.wire.messages import Msg, Refusal
 
 _ASKING: Final = Timing(retry_us=100_000, lost_after_us=1_000_000)
@@ -158,7 +159,7 @@ class LineRates:
         """The run is over: who comes next finds the line at its safe rate."""
         rate = rate_of(node.link.transport)
         if rate is not None and rate.now != rate.safe:
-            call = Call(node.link, self._numbers(), Msg.BAUD, messages.baud_request(0))
+            call = Call(node.link, self._numbers(), Msg.BAUD, encoding.baud_request(0))
             with contextlib.suppress(VersionMismatch):
                 run_calls([call], _LEAVING)
 
@@ -188,7 +189,7 @@ class LineRates:
         rate = rate_of(node.link.transport)
         assert rate is not None
         asked = 0 if baud == rate.safe else baud
-        call = Call(node.link, self._numbers(), Msg.BAUD, messages.baud_request(asked))
+        call = Call(node.link, self._numbers(), Msg.BAUD, encoding.baud_request(asked))
         run_calls([call], _ASKING)
         if isinstance(call.result, Refusal):
             if call.result.status == lib.HIL_ERR_NOSYS:  # no other rate would do better

@@ -24,7 +24,8 @@ from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.link_state import LinkState
 from hil.rig.node import Node
 from hil.rig.transport import Transport, TransportLost
-from hil.wire.messages import ANSWER, Hello, Msg, hello
+from hil.wire.decoding import hello
+from hil.wire.messages import ANSWER, Hello, Msg
 
 _FIRST_PAUSE_S: Final = 0.05
 _PAUSE_MAX_S: Final = 1.0

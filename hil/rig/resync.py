@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from hil.errors import NodeError
 from hil.kernel import CHUNK, FANOUT, vote_bitwise
-from hil.rig.calls import Call, ReadCall, WriteCall, run_calls
+from hil.rig.calls import Call, ReadCall, WriteCall
+from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.rig import Rig
-from hil.wire import messages
+from hil.wire import decoding, encoding
 from hil.wire.messages import SPANS_MAX, Msg, Region
 
 _FULL_COPY_SHARE = 0.5
@@ -50,11 +51,11 @@ def _span_digests(
     out: list[list[int]] = [[] for _ in nodes]
     for at in range(first, first + count, SPANS_MAX):
         part = min(SPANS_MAX, first + count - at)
-        payload = messages.spans_request(Region.STATE, span, at, part)
+        payload = encoding.spans_request(Region.STATE, span, at, part)
         calls = [Call(n.link, rig.next_seq(), Msg.SPANS, payload) for n in nodes]
         run_calls(calls, rig.timing)
         for digests, node, call in zip(out, nodes, calls, strict=True):
-            digests.extend(messages.span_digests(rig.expect(node, call)))
+            digests.extend(decoding.span_digests(rig.expect(node, call)))
     return out
 
 

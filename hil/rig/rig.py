@@ -17,8 +17,9 @@ from typing import Final
 from hil._kernel import lib
 from hil.clock import HOST, Clock
 from hil.errors import KernelError, LinkTimeout, NodeError, SetupError, TraceForbidden
-from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing, run_calls
+from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing
 from hil.rig.discovery.line_test import LineFault, find_fault
+from hil.rig.exchange import run_calls
 from hil.rig.line_rate import LineRates
 from hil.rig.link import request_bytes
 from hil.rig.node import (
@@ -39,7 +40,7 @@ from hil.rig.power import Power, PowerMonitor
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.reconnect import Reconnector
 from hil.rig.transport import TransportLost
-from hil.wire import messages
+from hil.wire import decoding, encoding
 from hil.wire.messages import (
     Arm,
     Health,
@@ -300,7 +301,7 @@ class Rig:
             )
         with self._line_named(node):
             answer = self.expect(node, call)
-        hello = messages.hello(answer)
+        hello = decoding.hello(answer)
         node.check(hello)
         node.identify(hello)
         node.timed(call, hello.uptime_us)
@@ -337,7 +338,7 @@ class Rig:
             node.link,
             self.next_seq(),
             Msg.LOAD,
-            messages.load_request(self.workload, self.seed),
+            encoding.load_request(self.workload, self.seed),
         )
         is_program = self.workload.startswith(PREFIX)
         run_calls([call], _patient(self.timing) if is_program else self.timing)
@@ -349,10 +350,10 @@ class Rig:
             )
         answer = self.expect(node, call)
         self.ask(node, Msg.BUDGET, self._budget_request())
-        return messages.state_digest_of_loaded(answer)
+        return decoding.state_digest_of_loaded(answer)
 
     def _budget_request(self) -> bytes:
-        return messages.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words)
+        return encoding.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words)
 
     def configure(self, node: Node) -> None:
         """Tell an agent again all that it is told once: its budget, and what limits it. It keeps
@@ -444,7 +445,7 @@ class Rig:
         """The same step request to `nodes`; what came of each, by name. Nothing is raised for nodes
         that fail; VersionMismatch as everywhere. `timing`: instead of the rig's own."""
         seq = frame & 0xFFFF
-        data = request_bytes(Msg.STEP, seq, messages.step_request(frame, input_))
+        data = request_bytes(Msg.STEP, seq, encoding.step_request(frame, input_))
         calls = [StepCall(node.link, frame, data) for node in nodes]
         patience = timing or self.timing
         self.kept_from_looking_us = run_calls(calls, patience)
@@ -453,7 +454,7 @@ class Rig:
             result = call.result
             if isinstance(result, bytes):
                 try:
-                    out[node.name] = result_of_reply(messages.reply(result))
+                    out[node.name] = result_of_reply(decoding.reply(result))
                 except KernelError:
                     out[node.name] = NodeResult(SILENT, reason="its answer made no sense")
             elif result is not None:
@@ -466,7 +467,7 @@ class Rig:
 
     def arm(self, node: Node, arm: Arm) -> str | None:
         """Prepare an upset. Returns None, or why the board will not do it."""
-        call = Call(node.link, self.next_seq(), Msg.ARM, messages.arm_request(arm))
+        call = Call(node.link, self.next_seq(), Msg.ARM, encoding.arm_request(arm))
         run_calls([call], self.timing)
         if isinstance(call.result, bytes):
             return None
@@ -482,16 +483,16 @@ class Rig:
         if isinstance(call.result, Rebooted):
             node.identify(call.result.hello)
         elif isinstance(call.result, bytes):
-            node.identify(messages.hello(call.result))
+            node.identify(decoding.hello(call.result))
         return isinstance(call.result, (bytes, Rebooted))
 
     def report(self, node: Node, id_: int) -> Report | None:
         """What became of an upset; None if the board cannot tell (any more)."""
-        call = Call(node.link, self.next_seq(), Msg.REPORT, messages.id_request(id_))
+        call = Call(node.link, self.next_seq(), Msg.REPORT, encoding.id_request(id_))
         run_calls([call], self.timing)
         if not isinstance(call.result, bytes):
             return None
-        told = messages.report(call.result)
+        told = decoding.report(call.result)
         return told if told.id == id_ else None
 
     def health(self, nodes: Sequence[Node], timing: Timing | None = None) -> Mapping[str, Health]:
@@ -502,24 +503,24 @@ class Rig:
         for node in nodes:
             call = calls[node.name]
             if isinstance(call.result, bytes):
-                told[node.name] = messages.health(call.result)
+                told[node.name] = decoding.health(call.result)
                 node.timed(call, told[node.name].uptime_us)
         return told
 
     def sensors(self, node: Node) -> Sensors:
         """Power mode, fans and all temperatures of a board. LinkTimeout, NodeError (its agent is
         older than this request, or a step is under way for too long)."""
-        return messages.sensors(self.ask(node, Msg.SENSORS))
+        return decoding.sensors(self.ask(node, Msg.SENSORS))
 
     def limit(self, node: Node, limits: Limits) -> Limited:
         """Let a node obey `limits`, whatever it obeyed before, and hear what holds now. A reset or
         a loss of power lifts all of it. LinkTimeout, NodeError."""
-        call = Call(node.link, self.next_seq(), Msg.LIMIT, messages.limit_request(limits))
+        call = Call(node.link, self.next_seq(), Msg.LIMIT, encoding.limit_request(limits))
         self._duties[node.name] = limits.duty_permille
         self._limits[node.name] = (node.link.boot_id, limits)
         self._bear_with_busy()
         run_calls([call], _patient(self.timing))
-        return messages.limited(self.expect(node, call))
+        return decoding.limited(self.expect(node, call))
 
     # --- repairing ----------------------------------------------------------------------------
 
@@ -633,7 +634,7 @@ class Rig:
 
     def sync(self, node: Node, frame: int, state_digest: int) -> None:
         """Tell the node which frame its state belongs to. NodeError if its digest is another."""
-        self.ask(node, Msg.SYNC, messages.sync_request(frame, state_digest))
+        self.ask(node, Msg.SYNC, encoding.sync_request(frame, state_digest))
 
     def checkpoint(
         self, nodes: Sequence[Node], agreed: Sync, timing: Timing | None = None
@@ -641,7 +642,7 @@ class Rig:
         """Let the boards of `nodes` keep a copy of their state, if it is that of `agreed`: after
         that frame, with that digest. What each answered (HIL_OK: it has kept it); those that did
         not answer are left out. Nothing is raised."""
-        payload = messages.sync_request(agreed.frame, agreed.state_digest)
+        payload = encoding.sync_request(agreed.frame, agreed.state_digest)
         calls = [Call(node.link, self.next_seq(), Msg.CHECKPOINT, payload) for node in nodes]
         run_calls(calls, timing or self.timing)
         return [
@@ -653,8 +654,8 @@ class Rig:
     def restore(self, node: Node, checkpoint: Sync) -> None:
         """Back to this checkpoint of the board's own. LinkTimeout, NodeError (it does not have it,
         or what it has is damaged: its state is then as it was)."""
-        payload = messages.sync_request(checkpoint.frame, checkpoint.state_digest)
-        restored = messages.sync(self.ask(node, Msg.RESTORE, payload))
+        payload = encoding.sync_request(checkpoint.frame, checkpoint.state_digest)
+        restored = decoding.sync(self.ask(node, Msg.RESTORE, payload))
         if restored != checkpoint:
             raise NodeError(
                 f"node {node.name} restored frame {restored.frame} with another state than "

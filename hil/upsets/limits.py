@@ -42,7 +42,8 @@ from hil.scenario.words import (
     PROCESS_TARGETS,
     REGISTER_TARGETS,
 )
-from hil.wire.messages import Hello, Msg, step_request
+from hil.wire.encoding import step_request
+from hil.wire.messages import Hello, Msg
 
 __all__ = ["AGENT_BITS", "BOARD_RAM_BYTES", "LARGEST_BITS", "UpsetLimits", "check_upsets"]
 

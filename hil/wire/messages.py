@@ -1,15 +1,15 @@
-"""The agent's messages as Python values. Layouts: csrc/wire/message.h and csrc/SPEC.md, only
-there."""
+"""The agent's messages as frozen Python values, and the names of their numbers.
+
+`hil.wire.decoding` makes them from bytes, `hil.wire.encoding` makes bytes of requests. The layouts
+are defined only in csrc/wire/message.h and csrc/SPEC.md."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from hil._kernel import ffi, lib
-from hil.errors import KernelError
-from hil.kernel import pack, unpack
+from hil._kernel import lib
 from hil.wire.rails import board_power_mw
 
 NO_FRAME: Final[int] = 2**64 - 1
@@ -17,7 +17,6 @@ DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
 SPANS_MAX: Final[int] = lib.MESSAGE_SPANS_MAX
 ANSWER: Final[int] = lib.HIL_MSG_ANSWER
 _TEXT_LEN: Final[int] = lib.MESSAGE_TEXT_LEN
-_EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
 
 
 class Msg(enum.IntEnum):
@@ -290,243 +289,6 @@ class Sync:
     state_digest: int
 
 
-def _text(c: Any) -> str:
-    return str(ffi.string(c).decode("utf-8", "replace"))
-
-
-_TARGET_BITS = sorted(TARGETS.items(), key=lambda item: item[1])
-
-
-def hello(payload: bytes) -> Hello:
-    """Raises KernelError if the bytes are no HELLO answer; so do the other readers below."""
-    m = unpack("hello", payload)
-    targets = frozenset(name for name, bit in _TARGET_BITS if m.targets >> bit & 1)
-    return Hello(
-        m.wire_version,
-        m.pointer_bits,
-        m.cores,
-        m.memory_mib,
-        m.boot_id,
-        m.uptime_us,
-        targets,
-        m.gpr_count,
-        m.vector_bytes,
-        _text(m.port),
-        _text(m.arch),
-        _text(m.version),
-        _text(m.board),
-        _text(m.serial),
-    )
-
-
-def reply(payload: bytes) -> Reply:
-    m = ffi.new("hil_reply_t *")  # of this call alone: other threads decode others meanwhile
-    if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
-        raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
-    # The vote is on the bytes that would leave the system: not on what their sender says of them.
-    received = m.output_digest if m.status else lib.hil_digest64(m.output, m.len, 0)
-    return Reply(
-        m.frame,
-        m.status,
-        m.signal,
-        m.pending,
-        m.ticks,
-        m.cpu_us,
-        m.step_us,
-        received,
-        m.state_digest,
-        ffi.buffer(m.output, m.len)[:],
-        m.output_digest,
-    )
-
-
-_STATES = {
-    lib.UPSET_ARMED: "armed",
-    lib.UPSET_INJECTED: "injected",
-    lib.UPSET_MISSED: "missed",
-    lib.UPSET_FAILED: "failed",
-}
-
-
-def report(payload: bytes) -> Report:
-    m = unpack("report", payload)
-    return Report(
-        m.id,
-        _STATES[m.state],
-        bool(m.verified),
-        bool(m.changed),
-        bool(m.persisted),
-        m.detail,
-        m.frame,
-        m.tick,
-        m.steps,
-        m.at_us,
-        None if m.pc_offset == NO_FRAME else m.pc_offset,
-        m.bit,
-        m.space,
-        ffi.buffer(m.before, m.len)[:],
-        ffi.buffer(m.after, m.len)[:],
-    )
-
-
-def _known(value: int, unknown: int) -> int | None:
-    return None if value == unknown else value
-
-
-def health(payload: bytes) -> Health:
-    m = unpack("health", payload)
-    top = 2**32 - 1
-    rails = tuple(Rail(_text(r.name), r.mv, r.ma) for r in m.rail[0 : m.rails])
-    return Health(
-        m.uptime_us,
-        _known(m.cpu_temp_mc, -(2**31)),
-        _known(m.clock_khz, top),
-        _known(m.throttled, top),
-        _known(m.rss_kib, top),
-        _known(m.free_mib, top),
-        m.steps,
-        m.crashes,
-        m.hangs,
-        m.restarts,
-        m.corrected,
-        m.uncorrected,
-        m.rx_bytes,
-        m.rx_frames,
-        m.rx_errors,
-        m.tx_bytes,
-        m.tx_frames,
-        m.duplicates,
-        rails,
-    )
-
-
-def sensors(payload: bytes) -> Sensors:
-    m = unpack("sensors", payload)
-    readings = m.reading[0 : m.readings]
-    return Sensors(
-        _text(m.mode),
-        tuple(Reading(READINGS[r.kind], _text(r.name), r.value) for r in readings),
-    )
-
-
-def limited(payload: bytes) -> Limited:
-    m = unpack("limited", payload)
-    return Limited(
-        m.duty_permille,
-        m.cores or None,
-        bool(m.suspend),
-        m.clock_khz or None,
-        _text(m.mode),
-        frozenset(name for name, bit in LIMITS.items() if m.refused & bit),
-        frozenset(name for name, bit in MEANS.items() if m.means & bit),
-        m.detail,
-    )
-
-
-def baud(payload: bytes) -> int:
-    return int(unpack("baud", payload).baud)
-
-
-def refusal(payload: bytes) -> Refusal:
-    m = unpack("refusal", payload)
-    return Refusal(m.request, m.status, m.detail)
-
-
-def sync(payload: bytes) -> Sync:
-    m = unpack("sync", payload)
-    return Sync(m.frame, m.state_digest)
-
-
-def done_value(payload: bytes) -> int:
-    return int(unpack("done", payload).value)
-
-
-def state_digest_of_loaded(payload: bytes) -> int:
-    return int(unpack("loaded", payload).state_digest)
-
-
-def span_digests(payload: bytes) -> list[int]:
-    m = unpack("spans", payload)
-    return [m.digests[i] for i in range(m.count)]
-
-
-def data(payload: bytes) -> tuple[int, bytes]:
-    """Offset and bytes of a DATA answer."""
-    m = unpack("data", payload)
-    return m.offset, ffi.buffer(m.bytes, m.len)[:]
-
-
-# --- requests ----------------------------------------------------------------------------------
-
-
-def _new(message: str, /, **fields: Any) -> bytes:
-    try:
-        m = ffi.new(f"hil_{message}_t *", fields)
-    except IndexError as error:  # bytes that are longer than their field
-        raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
-    return pack(message, m)
-
-
-def load_request(workload: str, seed: int) -> bytes:
-    return _new("load", workload=workload.encode(), seed=seed)
-
-
-def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
-    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks, scrub_words=scrub_words)
-
-
-def step_request(frame: int, input_: bytes) -> bytes:
-    return _new("step", frame=frame, len=len(input_), input=input_)
-
-
-def limit_request(limits: Limits) -> bytes:
-    return _new(
-        "limits",
-        duty_permille=limits.duty_permille,
-        cores=limits.cores,
-        suspend=int(limits.suspend),
-        clock_khz=limits.clock_khz,
-        mode=limits.mode.encode(),
-    )
-
-
-def baud_request(baud: int) -> bytes:
-    return _new("baud", baud=baud)
-
-
-def id_request(id_: int) -> bytes:
-    out = ffi.new("uint8_t[]", 8)
-    n = ffi.new("size_t *")
-    lib.hil_id_pack(id_, out, 8, n)
-    return bytes(ffi.buffer(out, n[0]))
-
-
-def spans_request(region: Region, span: int, first: int, count: int) -> bytes:
-    return _new("spans_query", region=int(region), span=span, first=first, count=count)
-
-
-def read_request(region: Region, offset: int, length: int) -> bytes:
-    return _new("range", region=int(region), offset=offset, len=length)
-
-
-def unknown_type_answer(type_: int) -> bytes:
-    """The payload with which an agent refuses a request of a type that it does not know."""
-    return _new("refusal", request=type_, status=lib.HIL_ERR_NOSYS)
-
-
-def nak_answer(reason: int) -> bytes:
-    """The payload of a NAK with this hil_status_t."""
-    return _new("nak", reason=reason)
-
-
-def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
-    return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
-
-
-def sync_request(frame: int, state_digest: int) -> bytes:
-    return _new("sync", frame=frame, state_digest=state_digest)
-
-
 @dataclass(frozen=True, slots=True)
 class Arm:
     """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps.
@@ -545,20 +307,3 @@ class Arm:
     value: int = 0
     hold_frames: int = 0
     exact: bool = False
-
-
-def arm_request(a: Arm) -> bytes:
-    return _new(
-        "arm",
-        id=a.id,
-        frame=a.frame,
-        trigger=lib.TRIGGER_TICK if a.us is None else lib.TRIGGER_US,
-        target=TARGETS[a.target],
-        at=a.tick if a.us is None else a.us,
-        steps=a.steps,
-        hold_frames=a.hold_frames,
-        kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
-        width=a.width,
-        bit=a.bit | (_EXACT if a.exact else 0),
-        value=a.value,
-    )

@@ -15,22 +15,14 @@ import pytest
 from hil._kernel import lib
 from hil.errors import LinkTimeout, NodeError
 from hil.kernel import CHUNK, Golden, workload, workloads
-from hil.rig.calls import Call, ReadCall, Timing, WriteCall, run_calls
+from hil.rig.calls import Call, ReadCall, Timing, WriteCall
+from hil.rig.exchange import run_calls
 from hil.rig.link import LinkNoise
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
 from hil.rig.resync import delta_resync, locate, read_state, write_state
 from hil.rig.rig import Budget, Rig
-from hil.wire.messages import (
-    Arm,
-    Limits,
-    Msg,
-    Region,
-    Report,
-    Sync,
-    budget_request,
-    limit_request,
-    sync_request,
-)
+from hil.wire.encoding import budget_request, limit_request, sync_request
+from hil.wire.messages import Arm, Limits, Msg, Region, Report, Sync
 
 from .faulty import FAULTS, FaultyTransport
 from .oracle import Memory, digest, place, random_arm, run

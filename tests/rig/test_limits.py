@@ -14,7 +14,7 @@ import pytest
 from hil.kernel import Golden
 from hil.rig.node import DONE, HUNG
 from hil.rig.rig import Budget, Rig
-from hil.wire import messages
+from hil.wire import decoding
 from hil.wire.messages import Arm, Limits
 
 from .contract import SEED, is_golden, one, report_of
@@ -361,7 +361,7 @@ def test_every_bit_of_an_answer_has_its_name() -> None:
     payload = bytes.fromhex("e803 04 01 00000000") + b"MAXN".ljust(32, b"\0")
     for bits, names in ((0, 0), (31, 5), (63, 6)):
         said = payload + bytes([min(bits, 31), bits]) + bytes(4)
-        limited = messages.limited(said)
+        limited = decoding.limited(said)
         assert len(limited.means) == names
         assert len(limited.refused) == min(names, 5)
     assert (limited.cores, limited.suspend, limited.clock_khz) == (4, True, None)

@@ -14,14 +14,15 @@ import pytest
 from hil.kernel import Decoder, Golden, encode
 from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
-from hil.rig.calls import Call, Timing, run_calls
+from hil.rig.calls import Call, Timing
+from hil.rig.exchange import run_calls
 from hil.rig.line_rate import lower_rate
 from hil.rig.link import Link
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.rig.transport import rate_of
 from hil.scenario.words import BAUD_RATES
-from hil.wire import messages
+from hil.wire import encoding
 from hil.wire.messages import ANSWER, Msg, Refusal
 from tests.amount import mostly_slow
 
@@ -316,7 +317,7 @@ def test_a_line_that_falls_silent_twice_is_not_trusted_with_that_rate(bench: Ben
 def test_a_rate_that_no_line_knows_is_refused(bench: Bench) -> None:
     rig = bench.rig(None)
     rig.open()
-    call = Call(rig.nodes[0].link, 99, Msg.BAUD, messages.baud_request(123456))
+    call = Call(rig.nodes[0].link, 99, Msg.BAUD, encoding.baud_request(123456))
     run_calls([call], TIMING)
     assert isinstance(call.result, Refusal)
     works(rig)
@@ -325,7 +326,7 @@ def test_a_rate_that_no_line_knows_is_refused(bench: Bench) -> None:
 def test_a_pipe_has_no_rate(piped: Callable[..., tuple[Rig, Pipes]]) -> None:
     rig, _ = piped()
     link: Link = rig.nodes[0].link
-    call = Call(link, 99, Msg.BAUD, messages.baud_request(FAST))
+    call = Call(link, 99, Msg.BAUD, encoding.baud_request(FAST))
     run_calls([call], TIMING)
     assert isinstance(call.result, Refusal)
     assert rate_of(link.transport) is None
@@ -349,4 +350,4 @@ def test_lower_rates_end_at_the_safe_one() -> None:
     assert lower_rate(230400, SAFE) == SAFE
     assert lower_rate(SAFE, SAFE) == SAFE
     assert lower_rate(3_000_000, 9600) == 1_500_000
-    assert encode(Msg.BAUD, 1, messages.baud_request(FAST)).endswith(b"\0")
+    assert encode(Msg.BAUD, 1, encoding.baud_request(FAST)).endswith(b"\0")

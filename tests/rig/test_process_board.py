@@ -22,14 +22,16 @@ import pytest
 
 from hil.kernel import WIRE_VERSION, Golden, workload
 from hil.rig.backends.process import ProcessBoard, find_agent
-from hil.rig.calls import Call, Timing, run_calls
+from hil.rig.calls import Call, Timing
+from hil.rig.exchange import run_calls
 from hil.rig.link import Link
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Node, NodeResult
 from hil.rig.resync import read_state
 from hil.rig.rig import Budget, Rig
 from hil.rig.transport import TransportLost
-from hil.wire import messages
-from hil.wire.messages import Arm, Msg, Report, step_request
+from hil.wire import decoding, messages
+from hil.wire.encoding import step_request
+from hil.wire.messages import Arm, Msg, Report
 from tests.hearing import hear_signals
 
 from .contract import SEED, TIMING, is_golden, one, report_of
@@ -491,7 +493,7 @@ def begin_hung_step(rig: Rig, golden: Golden) -> tuple[Call, int]:
 def outcome(rig: Rig, call: Call) -> messages.Reply:
     run_calls([call], rig.timing)
     assert isinstance(call.result, bytes)
-    return messages.reply(call.result)
+    return decoding.reply(call.result)
 
 
 def test_a_running_worker_may_be_stopped_continued_and_killed(make_rig: Callable[..., Rig]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hil.kernel import encode
-from hil.rig.calls import Call, Silence, Timing, run_calls
+from hil.rig.calls import Call, Silence, Timing
+from hil.rig.exchange import run_calls
 from hil.rig.link import Link
 from hil.rig.transport import Transport
 from hil.wire.messages import ANSWER, Msg

@@ -11,7 +11,7 @@ import pytest
 
 from hil._kernel import ffi
 from hil.kernel import pack
-from hil.wire import messages
+from hil.wire import decoding
 
 EACH = 20_000
 
@@ -45,7 +45,7 @@ def test_replies_that_threads_decode_at_once_are_not_mixed() -> None:
     def decode(number: int) -> None:
         payload = _payload(number)
         for _ in range(EACH):
-            r = messages.reply(payload)
+            r = decoding.reply(payload)
             if {r.frame, r.state_digest, *r.output} != {number}:
                 mixed.append((number, r))
 

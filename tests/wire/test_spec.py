@@ -19,7 +19,7 @@ from cobs import cobs
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.wire import messages
+from hil.wire import encoding, messages
 
 SPEC = (Path(__file__).parents[2] / "csrc" / "SPEC.md").read_text(encoding="utf-8")
 
@@ -461,10 +461,10 @@ def test_the_arithmetic_of_overhead_holds() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: messages.load_request("w" * 4000, 1),
-        lambda: messages.load_request("w" * 17, 1),
-        lambda: messages.step_request(1, bytes(257)),
-        lambda: messages.write_request(messages.Region.STATE, 0, bytes(4000)),
+        lambda: encoding.load_request("w" * 4000, 1),
+        lambda: encoding.load_request("w" * 17, 1),
+        lambda: encoding.step_request(1, bytes(257)),
+        lambda: encoding.write_request(messages.Region.STATE, 0, bytes(4000)),
     ],
 )
 def test_bytes_that_are_longer_than_their_field_are_refused(make: Callable[[], bytes]) -> None:

@@ -21,7 +21,8 @@ from typing import Final
 from hil.clock import HOST, Clock
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.transport import Transport
-from hil.wire.messages import Msg, nak_answer, unknown_type_answer
+from hil.wire.encoding import nak_answer, unknown_type_answer
+from hil.wire.messages import Msg
 
 __all__ = ["LineFault", "find_fault"]
 

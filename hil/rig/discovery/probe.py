@@ -19,7 +19,8 @@ from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.discovery.adapters import Adapter
 from hil.rig.discovery.line_test import find_fault
 from hil.rig.transport import PortError, SerialTransport, TransportLost
-from hil.wire.messages import ANSWER, Hello, Msg, hello
+from hil.wire.decoding import hello
+from hil.wire.messages import ANSWER, Hello, Msg
 
 USUAL_BAUDS: Final = (115200, 921600, 1000000, 1500000, 3000000, 460800, 57600, 9600)
 ASK_EVERY_US: Final = 150_000

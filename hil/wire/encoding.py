@@ -1,0 +1,118 @@
+"""Requests to an agent, and answers of one, encoded as the bytes of a payload.
+
+Every function raises KernelError if a value does not fit its field. Threads may encode at once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hil._kernel import ffi, lib
+from hil.errors import KernelError
+from hil.kernel import pack
+from hil.wire.messages import (
+    PATTERNS,
+    SEFIS,
+    TARGETS,
+    Arm,
+    Limits,
+    Region,
+)
+
+_EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
+
+
+def _new(message: str, /, **fields: Any) -> bytes:
+    try:
+        m = ffi.new(f"hil_{message}_t *", fields)
+    except IndexError as error:  # bytes that are longer than their field
+        raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
+    return pack(message, m)
+
+
+def load_request(workload: str, seed: int) -> bytes:
+    """Encode LOAD: put a workload with this seed on a node."""
+    return _new("load", workload=workload.encode(), seed=seed)
+
+
+def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
+    """Encode BUDGET: CPU time [us] and progress ticks that one step may take, and words that a step
+    scrubs."""
+    return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks, scrub_words=scrub_words)
+
+
+def step_request(frame: int, input_: bytes) -> bytes:
+    """Encode STEP: run one frame on this input."""
+    return _new("step", frame=frame, len=len(input_), input=input_)
+
+
+def limit_request(limits: Limits) -> bytes:
+    """Encode LIMIT."""
+    return _new(
+        "limits",
+        duty_permille=limits.duty_permille,
+        cores=limits.cores,
+        suspend=int(limits.suspend),
+        clock_khz=limits.clock_khz,
+        mode=limits.mode.encode(),
+    )
+
+
+def baud_request(baud: int) -> bytes:
+    """Encode BAUD: change the line rate [bit/s]; 0 confirms the present one."""
+    return _new("baud", baud=baud)
+
+
+def id_request(id_: int) -> bytes:
+    """Encode REPORT: ask for the report on one upset."""
+    out = ffi.new("uint8_t[]", 8)
+    n = ffi.new("size_t *")
+    lib.hil_id_pack(id_, out, 8, n)
+    return bytes(ffi.buffer(out, n[0]))
+
+
+def spans_request(region: Region, span: int, first: int, count: int) -> bytes:
+    """Encode SPANS: ask for digests of `count` spans of `span` bytes from number `first` on."""
+    return _new("spans_query", region=int(region), span=span, first=first, count=count)
+
+
+def read_request(region: Region, offset: int, length: int) -> bytes:
+    """Encode READ: ask for `length` bytes of a region from `offset` on."""
+    return _new("range", region=int(region), offset=offset, len=length)
+
+
+def unknown_type_answer(type_: int) -> bytes:
+    """The payload with which an agent refuses a request of a type that it does not know."""
+    return _new("refusal", request=type_, status=lib.HIL_ERR_NOSYS)
+
+
+def nak_answer(reason: int) -> bytes:
+    """The payload of a NAK with this hil_status_t."""
+    return _new("nak", reason=reason)
+
+
+def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
+    """Encode WRITE: put bytes into a region at `offset`."""
+    return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
+
+
+def sync_request(frame: int, state_digest: int) -> bytes:
+    """Encode SYNC, CHECKPOINT or RESTORE: a frame number and a state digest."""
+    return _new("sync", frame=frame, state_digest=state_digest)
+
+
+def arm_request(a: Arm) -> bytes:
+    """Encode ARM: prepare an upset."""
+    return _new(
+        "arm",
+        id=a.id,
+        frame=a.frame,
+        trigger=lib.TRIGGER_TICK if a.us is None else lib.TRIGGER_US,
+        target=TARGETS[a.target],
+        at=a.tick if a.us is None else a.us,
+        steps=a.steps,
+        hold_frames=a.hold_frames,
+        kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
+        width=a.width,
+        bit=a.bit | (_EXACT if a.exact else 0),
+        value=a.value,
+    )
