@@ -24,7 +24,7 @@ typedef struct {
 typedef enum {
   PORT_RUNNING = 0, /* the step goes on */
   PORT_DONE = 1,    /* it ended by itself */
-  PORT_CRASHED = 2  /* the worker is gone; *out_signal says of what */
+  PORT_CRASHED = 2  /* the worker has exited; *out_signal says of what */
 } hil_port_event_t;
 
 typedef struct {
@@ -100,7 +100,7 @@ typedef struct {
   int (*set_baud)(void *context, uint32_t baud, int now);
 
   /* A workload that the kernel does not have, such as a program on this board, with its initial state for
-   * |seed|; what was loaded before is gone. HIL_ERR_NOSYS if there is none of that name. Valid until the
+   * |seed|; what was loaded before is discarded. HIL_ERR_NOSYS if there is none of that name. Valid until the
    * next call. Null: there are none. */
   int (*find)(void *context, const char *name, uint64_t seed, const hil_workload_t **out);
 

@@ -88,7 +88,7 @@ static int stub_load(void *context, const hil_workload_t *w, hil_port_memory_t *
   (void)context;
   s.loads++;
   s.worker = s.begun = 0;
-  memset(s.memory, 0xEE, sizeof s.memory); /* the memory of before is gone */
+  memset(s.memory, 0xEE, sizeof s.memory); /* the previous memory is discarded */
   if (fails()) return HIL_ERR_IO;
   uint8_t *p = s.memory;
   uint8_t *const state = p, *const in = state + rounded(w->state_len);
@@ -2220,7 +2220,7 @@ static void a_program_that_does_not_come_up_is_waited_for_once(void) {
   CHECK_EQ(s.finds, 2);
   pack_step(0);
   ask(HIL_MSG_STEP);
-  expect_refusal(HIL_MSG_STEP, HIL_ERR_STATE); /* what was loaded before is gone */
+  expect_refusal(HIL_MSG_STEP, HIL_ERR_STATE); /* what was loaded before is discarded */
   load("sha256");
   golden_begin("sha256");
   golden_frame(0);

@@ -214,7 +214,7 @@ static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
   }
 }
 
-static void a_spare_that_differs_does_not_spoil_unanimity(void) {
+static void a_spare_that_differs_does_not_break_unanimity(void) {
   hil_lockstep_frame_t f = {.nodes = 4, .voters = 7};
   for (int i = 0; i < 4; i++)
     f.node[i] = (hil_lockstep_node_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
@@ -278,7 +278,7 @@ static void malformed_records_are_refused(void) {
 int main(void) {
   RUN(every_frame_of_up_to_three_nodes_equals_the_brute_force);
   RUN(random_frames_of_up_to_seven_nodes_equal_the_brute_force);
-  RUN(a_spare_that_differs_does_not_spoil_unanimity);
+  RUN(a_spare_that_differs_does_not_break_unanimity);
   RUN(frames_out_of_range_are_the_callers_fault);
   RUN(malformed_records_are_refused);
   return UNIT_RESULT();

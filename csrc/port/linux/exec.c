@@ -34,6 +34,7 @@
 #include "bytes.h"
 #include "crc32c.h"
 #include "port_linux.h"
+#include "span.h"
 
 enum {
   VERSION = 1,
@@ -45,7 +46,7 @@ enum {
   OWN_STATE = 8,    /* [byte] of the state that a program without one is given: the next frame's number */
   INIT_MS = 10000,  /* for the program to start: engines are loaded, GPUs set up */
   LOOK_MS = 50,     /* between two looks whether the agent is to end meanwhile */
-  END_MS = 200,     /* for a program whose output ended to be gone */
+  END_MS = 200,     /* for a program whose output ended to exit */
   TURNS_MAX = 64    /* pieces moved in one poll */
 };
 
@@ -63,7 +64,7 @@ static uint64_t now_us(void) {
   return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-static void nap(void) { (void)poll(NULL, 0, 1); }
+static void pause_1ms(void) { (void)poll(NULL, 0, 1); }
 
 /* --- the list of programs ----------------------------------------------------------------------- */
 
@@ -125,8 +126,8 @@ void exec_init(hil_exec_t *x) {
   x->in_fd = x->out_fd = -1;
 }
 
-/* Is it gone? Its status is kept then. */
-static int gone(hil_exec_t *x) {
+/* Has the program exited? Its status is kept then. */
+static int has_exited(hil_exec_t *x) {
   if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = 1;
   return x->ended;
 }
@@ -135,7 +136,7 @@ void exec_kill(hil_exec_t *x) {
   if (!x->pid) return;
   (void)kill(-x->pid, SIGKILL); /* with all that it has started */
   (void)kill(x->pid, SIGKILL);
-  for (int i = 0; i < 2000 && !gone(x); i++) nap(); /* one that a driver holds is left to the system */
+  for (int i = 0; i < 2000 && !has_exited(x); i++) pause_1ms(); /* one that a driver holds is left to the system */
   forget(x);
 }
 
@@ -206,8 +207,8 @@ static int move(hil_exec_t *x, size_t want) {
   return 0;
 }
 
-/* Did it say something that nobody asked for? */
-static int babbles(const hil_exec_t *x) {
+/* Whether the program has written something that nobody asked for. */
+static int chatters(const hil_exec_t *x) {
   uint8_t byte;
   return read(x->out_fd, &byte, 1) > 0;
 }
@@ -219,8 +220,8 @@ static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
     if (!plausible(x, type)) return EPROTO;
     if (x->rx_at == want) return 0;
     if (moved != 0) {
-      for (int i = 0; i < END_MS && !gone(x); i++) nap();
-      return gone(x) && WIFEXITED(x->status) && WEXITSTATUS(x->status) == 127 ? ENOEXEC : ECHILD;
+      for (int i = 0; i < END_MS && !has_exited(x); i++) pause_1ms();
+      return has_exited(x) && WIFEXITED(x->status) && WEXITSTATUS(x->status) == 127 ? ENOEXEC : ECHILD;
     }
     const uint64_t now = now_us();
     if (now >= end_us) return ETIMEDOUT;
@@ -255,7 +256,7 @@ static int begin(hil_exec_t *x, hil_sizes_t *out) {
     want = HEADER + SIZES + (size_t)out->state_len + CRC;
   }
   if (!error) error = exchange(x, TYPE_INIT, want, end_us);
-  if (!error && (!crc_is_right(want) || babbles(x))) error = EPROTO;
+  if (!error && (!crc_is_right(want) || chatters(x))) error = EPROTO;
   if (error) {
     (void)fprintf(stderr, "hil-agent: program %s (%s) did not come up: %s\n", x->program->name,
                   x->program->argument[0], strerror(error));
@@ -306,7 +307,7 @@ int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint
 int exec_start(hil_exec_t *x) {
   if (!x->program || !x->memory.progress) return HIL_ERR_STATE;
   memset(x->memory.progress, 0, sizeof *x->memory.progress);
-  if (x->pid && x->fresh && !gone(x)) return HIL_OK;
+  if (x->pid && x->fresh && !has_exited(x)) return HIL_OK;
   exec_kill(x);
   hil_sizes_t sizes;
   const int error = begin(x, &sizes);
@@ -338,7 +339,7 @@ int exec_step(hil_exec_t *x, uint64_t frame) {
   x->frame = frame;
   x->fresh = 0;
   x->begun = 1;
-  x->spoilt = (uint8_t)babbles(x);
+  x->corrupted = (uint8_t)chatters(x);
   x->began_us = now_us();
   x->stood_us = x->used_us = 0;
   return HIL_OK;
@@ -351,8 +352,8 @@ uint64_t exec_busy_us(const hil_exec_t *x) {
 }
 
 static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
-  for (int i = 0; i < END_MS && !gone(x); i++) nap();
-  if (!gone(x)) { /* it lives, but says what it must not, or nothing any more: that is its end */
+  for (int i = 0; i < END_MS && !has_exited(x); i++) pause_1ms();
+  if (!has_exited(x)) { /* it lives, but says what it must not, or nothing any more: that is its end */
     exec_kill(x);
     *out_signal = SIGKILL;
     return PORT_CRASHED;
@@ -372,7 +373,7 @@ static hil_port_event_t violated(hil_exec_t *x, uint8_t *out_signal) {
 static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   const size_t state_len = told_state_len(x);
   const uint8_t *body = answer + HEADER;
-  if (!crc_is_right(answer_len(x)) || load_u64le(body) != x->frame || babbles(x)) {
+  if (!crc_is_right(answer_len(x)) || load_u64le(body) != x->frame || chatters(x)) {
     return violated(x, out_signal);
   }
   if (x->keeps_state) {
@@ -393,8 +394,8 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
   if (!x->pid) return PORT_CRASHED;
-  if (x->frozen || x->standing) return gone(x) ? crashed(x, out_signal) : PORT_RUNNING;
-  if (x->spoilt) return violated(x, out_signal);
+  if (x->frozen || x->standing) return has_exited(x) ? crashed(x, out_signal) : PORT_RUNNING;
+  if (x->corrupted) return violated(x, out_signal);
   const size_t want = answer_len(x);
   const int moved = move(x, want);
   if (!plausible(x, TYPE_STEP) ||
@@ -448,7 +449,7 @@ int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t 
   uint64_t size = 0;
   const uint8_t *base = target(x, which, &size);
   if (!base) return HIL_ERR_NOSYS;
-  if (len > size || offset > size - len) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   memcpy(out, base + offset, len);
   return HIL_OK;
 }
@@ -457,15 +458,15 @@ int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t
   uint64_t size = 0;
   uint8_t *base = target(x, which, &size);
   if (!base) return HIL_ERR_NOSYS;
-  if (len > size || offset > size - len) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   memcpy(base + offset, bytes, len);
   return HIL_OK;
 }
 
-/* The letter that the system gives the process's state; 'Z' for one that is gone. */
+/* The letter that the system gives the process's state; 'Z' for one that has exited. */
 static uint8_t letter(hil_exec_t *x) {
   char path[32], text[256];
-  if (gone(x)) return 'Z';
+  if (has_exited(x)) return 'Z';
   (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)x->pid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1u);
@@ -477,13 +478,13 @@ static uint8_t letter(hil_exec_t *x) {
 }
 
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
-  if (!x->pid || gone(x)) return HIL_ERR_STATE;
+  if (!x->pid || has_exited(x)) return HIL_ERR_STATE;
   const uint8_t want = kind == SEFI_HANG ? 'T' : 'Z';
   before[0] = letter(x);
   if (kill(kind == SEFI_HANG ? -x->pid : x->pid, kind == SEFI_HANG ? SIGSTOP : SIGILL) != 0) {
     return refused(x, errno);
   }
-  for (int i = 0; i < END_MS && (after[0] = letter(x)) != want; i++) nap();
+  for (int i = 0; i < END_MS && (after[0] = letter(x)) != want; i++) pause_1ms();
   if (after[0] != want) return refused(x, EBUSY); /* it would not */
   x->frozen = kind == SEFI_HANG;
   *out_len = 1;

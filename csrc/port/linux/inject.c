@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "port_linux.h"
+#include "span.h"
 #include "worker_arch.h"
 
 static int refused(hil_worker_t *w) {
@@ -102,7 +103,7 @@ static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset
   uint8_t all[LARGER_SET_BYTES];
   const uint64_t size =
       target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
-  if (offset + len > size) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   int status = target == TARGET_GPR ? gpr(w, 0, all) : vector(w, 0, all);
   if (status != HIL_OK) return status;
   if (out) {
@@ -121,7 +122,7 @@ int inject_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *
   uint64_t size;
   const int status = locate(w, target, &base, &size);
   if (status != HIL_OK) return status;
-  if (offset + len > size) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   return pread(w->mem_fd, out, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
@@ -133,7 +134,7 @@ int inject_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const ui
   uint64_t size;
   const int status = locate(w, target, &base, &size);
   if (status != HIL_OK) return status;
-  if (offset + len > size) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   return pwrite(w->mem_fd, bytes, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 

@@ -156,7 +156,7 @@ typedef struct {
   int in_fd, out_fd;
   uint8_t fresh;         /* it has answered INIT and nothing else */
   uint8_t begun;         /* a step is under way */
-  uint8_t spoilt;        /* and something had been said before it */
+  uint8_t corrupted;     /* the program wrote something before that step */
   uint8_t standing;      /* for a limit */
   uint8_t frozen;        /* by an upset: for good */
   uint8_t ended;         /* |status| is its end */

@@ -228,7 +228,7 @@ static uint64_t clock_us(const hil_worker_t *w) {
 uint64_t worker_cpu_us(hil_worker_t *w) {
   const uint64_t now = clock_us(w);
   if (w->pid) w->used_us = now > w->cpu_base_us ? now - w->cpu_base_us : 0;
-  return w->used_us; /* of a worker that is gone: as last seen */
+  return w->used_us; /* of a worker that has exited: as last seen */
 }
 
 static void begin(hil_worker_t *w) {
@@ -264,9 +264,9 @@ static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
   int status = 0;
   (void)worker_cpu_us(w);
   (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
-  const int gone = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
-  *out_signal = (uint8_t)(gone && WIFSIGNALED(status) ? WTERMSIG(status) : signal);
-  if (gone) {
+  const int exited = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
+  *out_signal = (uint8_t)(exited && WIFSIGNALED(status) ? WTERMSIG(status) : signal);
+  if (exited) {
     forget(w);
   } else {
     worker_kill(w);
