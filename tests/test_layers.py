@@ -6,6 +6,8 @@ stations of the data path, and each sees only those before it."""
 from __future__ import annotations
 
 import ast
+import graphlib
+import itertools
 import re
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import hil
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hil"
@@ -279,6 +283,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.M
 # The C library that layers below port may use: nothing that does input or output, or allocates.
 FREESTANDING = {
     "limits.h",
+    "stdbool.h",
     "stddef.h",
     "stdint.h",
     "string.h",
@@ -320,3 +325,60 @@ def test_c_includes_go_one_way(path: Path) -> None:
             assert path.parent == CSRC / "port/inproc", f"{name} is not for boards"
         if c_layer(path) == c_layer(target) == "port":
             assert target.parent == path.parent, f"{name} belongs to another port"
+
+
+# What may stand between a function's name and its body, at the beginning of a line.
+DEFINITION = re.compile(r"^(?!static\b)[A-Za-z_][\w \*]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
+NO_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def c_calls() -> dict[str, dict[str, set[str]]]:
+    """Which module (a .c file) uses which public functions of which other module."""
+    modules = {
+        str(p.relative_to(CSRC)): NO_CODE.sub(" ", p.read_text(encoding="utf-8"))
+        for p in C_FILES
+        if p.suffix == ".c" and p.parent.name != "examples"
+    }
+    defined = {
+        name: module for module, text in modules.items() for name in DEFINITION.findall(text)
+    }
+    calls: dict[str, dict[str, set[str]]] = {module: {} for module in modules}
+    for module, text in modules.items():
+        for name in re.findall(r"\b\w+\b", text):
+            if (owner := defined.get(name, module)) != module:
+                calls[module].setdefault(owner, set()).add(name)
+    return calls
+
+
+def test_c_modules_form_no_circle() -> None:
+    calls = c_calls()
+    assert "agent_tx_pending" in calls["agent/agent_baud.c"]["agent/agent_link.c"]
+    try:
+        list(graphlib.TopologicalSorter(calls).static_order())
+    except graphlib.CycleError as error:
+        circle = error.args[1]
+        arrows = [f"{b} -> {a}: {calls[b].get(a)}" for a, b in itertools.pairwise(circle)]
+        pytest.fail("\n".join(arrows))
+
+
+def test_c_ports_name_the_callbacks_they_set() -> None:
+    """A callback that is added in the middle of hil_port_t must not shift those behind it."""
+    sources = [*C_FILES, *(CSRC / "tests").glob("*.c")]
+    tables = [
+        (path.name, first)
+        for path in sources
+        for first in re.findall(r"hil_port_t \w+ = \{\s*(\S)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(tables) >= 4 and {first for _, first in tables} == {"."}, tables
+
+
+def test_one_version() -> None:
+    """Package, agent and extension are one release: C names it in one header, Python in hil."""
+    header = (CSRC / "agent/version.h").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^#define HIL_VERSION "(.+)"$', header, re.MULTILINE)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert (
+        re.findall(r'^version = "(.+)"$', project, re.MULTILINE) == [hil.__version__] == [version]
+    )
+    elsewhere = [p.name for p in C_FILES if version in p.read_text(encoding="utf-8")]
+    assert elsewhere == ["version.h"]

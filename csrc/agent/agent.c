@@ -100,5 +100,3 @@ uint32_t agent_poll(hil_agent_t *a) {
   const uint32_t reset_us = poll_reset(a);
   return baud_us < reset_us ? baud_us : reset_us;
 }
-
-int agent_tx_pending(const hil_agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

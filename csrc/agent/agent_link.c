@@ -119,3 +119,5 @@ void agent_link_pump(hil_agent_t *a) {
     if (a->tx_head == a->tx_fill) a->tx_head = a->tx_fill = 0;
   }
 }
+
+int agent_tx_pending(const hil_agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }

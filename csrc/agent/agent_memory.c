@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "agent_parts.h"
+#include "span.h"
 
 typedef struct {
   size_t begin, end; /* [byte] in hil_agent_t */
@@ -64,19 +65,14 @@ static size_t place(uint64_t offset) {
   return spans[i].begin + (size_t)offset;
 }
 
-static int is_inside(uint64_t offset, size_t len) {
-  const uint64_t size = agent_memory_len();
-  return offset <= size && len <= size - offset;
-}
-
 int agent_memory_read(const hil_agent_t *a, uint64_t offset, uint8_t *out, size_t len) {
-  if (!is_inside(offset, len)) return HIL_ERR_ARG;
+  if (!span_within(offset, len, agent_memory_len())) return HIL_ERR_ARG;
   for (size_t i = 0; i < len; i++) out[i] = ((const uint8_t *)a)[place(offset + i)];
   return HIL_OK;
 }
 
 int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, size_t len) {
-  if (!is_inside(offset, len)) return HIL_ERR_ARG;
+  if (!span_within(offset, len, agent_memory_len())) return HIL_ERR_ARG;
   for (size_t i = 0; i < len; i++) ((uint8_t *)a)[place(offset + i)] = bytes[i];
   return HIL_OK;
 }
@@ -87,7 +83,7 @@ static int is_stream_sound(const hil_agent_t *a) {
   if (!a->streaming) return 1;
   if (!a->workload || a->stream.region > REGION_OUTPUT) return 0;
   const uint32_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
-  return (uint64_t)a->stream.offset + a->stream.len <= sizes[a->stream.region];
+  return span_within(a->stream.offset, a->stream.len, sizes[a->stream.region]);
 }
 
 static int is_link_sound(const hil_agent_t *a) {

@@ -5,6 +5,8 @@
 
 #include "agent_parts.h"
 #include "digest.h"
+#include "span.h"
+#include "version.h"
 
 typedef struct {
   uint8_t type;
@@ -38,7 +40,7 @@ void agent_announce(hil_agent_t *a, uint16_t seq) {
   hello.heartbeat = a->steps;
   hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT |
                   1u << TARGET_CHECKPOINT | 1u << TARGET_AGENT | 1u << TARGET_CHECKS;
-  text(hello.version, sizeof hello.version, "0.1.0");
+  text(hello.version, sizeof hello.version, HIL_VERSION);
   a->port.identify(a->port.context, &hello);
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
@@ -50,7 +52,7 @@ void agent_announce(hil_agent_t *a, uint16_t seq) {
 static int region_range(const hil_agent_t *a, uint8_t region, uint64_t offset, uint64_t len) {
   if (!a->workload) return HIL_ERR_STATE;
   const uint32_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
-  return region <= REGION_OUTPUT && offset + len <= sizes[region] ? HIL_OK : HIL_ERR_ARG;
+  return region <= REGION_OUTPUT && span_within(offset, len, sizes[region]) ? HIL_OK : HIL_ERR_ARG;
 }
 
 static void load(hil_agent_t *a, const hil_request_t *q) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent_parts.h"
+#include "span.h"
 
 /* What a hit leaves in the agent's memory may show in its next conversation: until that is over the board
  * goes on by messages, as all boards do. */
@@ -48,7 +49,7 @@ static int target_read(hil_agent_t *a, uint8_t target, uint64_t offset, uint8_t 
   uint64_t size;
   if (is_checkpoint(target)) {
     const uint8_t *const bytes = checkpoint_bytes(a, target, &size);
-    if (!bytes || offset + len > size) return HIL_ERR_STATE;
+    if (!bytes || !span_within(offset, len, size)) return HIL_ERR_STATE;
     memcpy(out, bytes + offset, len);
     return HIL_OK;
   }
@@ -65,7 +66,7 @@ static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const u
   uint64_t size;
   if (is_checkpoint(target)) {
     uint8_t *const to = checkpoint_bytes(a, target, &size);
-    if (!to || offset + len > size) return HIL_ERR_STATE;
+    if (!to || !span_within(offset, len, size)) return HIL_ERR_STATE;
     memcpy(to + offset, bytes, len);
     return HIL_OK;
   }

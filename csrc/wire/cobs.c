@@ -38,7 +38,7 @@ static size_t copy_nonzero(uint8_t *out, const uint8_t *in, size_t n) {
   return i;
 }
 
-size_t cobs_max(size_t len) { return len + len / BLOCK_MAX + (len % BLOCK_MAX != 0 || len == 0); }
+size_t cobs_max(size_t len) { return COBS_ENCODE_MAX(len); }
 
 int cobs_encode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_t *out_len) {
   if (!data || !out || !out_len) { return HIL_ERR_ARG; }

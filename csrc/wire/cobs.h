@@ -10,8 +10,11 @@
 
 #include "status.h"
 
+/* The longest encoding of |len| bytes, delimiter not included, as a constant: for the sizes of arrays. */
+#define COBS_ENCODE_MAX(len) ((len) + (len) / 254u + ((len) % 254u != 0 || (len) == 0 ? 1u : 0u))
+
 /* cffi:begin */
-/* Longest encoding of |len| bytes, delimiter not included. */
+/* The same at run time. */
 size_t cobs_max(size_t len);
 
 /* Encode |len| bytes into |out| (capacity |cap|, not overlapping). No delimiter is added.

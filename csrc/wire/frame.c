@@ -28,7 +28,7 @@ enum {
 };
 
 _Static_assert(WIRE_RAW_MAX == HEADER_LEN + WIRE_PAYLOAD_MAX + CRC_LEN, "raw frame length");
-_Static_assert(ENCODED_MAX == WIRE_RAW_MAX + (WIRE_RAW_MAX + 253) / 254, "longest COBS encoding");
+_Static_assert(ENCODED_MAX == COBS_ENCODE_MAX(WIRE_RAW_MAX), "longest COBS encoding");
 
 int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload,
                         size_t len, uint8_t *out, size_t cap, size_t *out_len) {

@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "digest.h"
 #include "philox.h"
+#include "span.h"
 
 enum { ARENA_LEN = (1 << 20) + (1 << 18), ALIGNMENT = 64, TURNS_MAX = 100000 };
 enum { SIGNAL_ILLEGAL_INSTRUCTION = 4 };
@@ -151,7 +152,7 @@ static int target_read(void *context, hil_target_t target, uint64_t offset, uint
   uint64_t size = 0;
   const uint8_t *base = target_base(context, target, &size);
   if (!base) return HIL_ERR_NOSYS;
-  if (offset + len > size) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   memcpy(out, base + offset, len);
   return HIL_OK;
 }
@@ -161,7 +162,7 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
   uint64_t size = 0;
   uint8_t *base = target_base(context, target, &size);
   if (!base) return HIL_ERR_NOSYS;
-  if (offset + len > size) return HIL_ERR_ARG;
+  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   memcpy(base + offset, bytes, len);
   return HIL_OK;
 }
@@ -214,10 +215,25 @@ static uint32_t last_error(void *context) {
 /* --- the host's side ------------------------------------------------------------------------------- */
 
 static void boot(hil_inproc_t *b) {
-  const hil_port_t port = {b,    tx,     now_us,  load,        start,  step,       poll,
-                       NULL, NULL,   advance, kill_worker, cpu_us, target_len, target_read,
-                       target_write, sefi,    pc_offset,   NULL,   reset,      identify,   health,
-                       last_error, NULL,    NULL,        NULL};
+  const hil_port_t port = {.context = b, /* no interrupt, resume, limit, set_baud, find, sensors */
+                           .tx = tx,
+                           .now_us = now_us,
+                           .load = load,
+                           .start = start,
+                           .step = step,
+                           .poll = poll,
+                           .advance = advance,
+                           .kill = kill_worker,
+                           .cpu_us = cpu_us,
+                           .target_len = target_len,
+                           .target_read = target_read,
+                           .target_write = target_write,
+                           .sefi = sefi,
+                           .pc_offset = pc_offset,
+                           .reset = reset,
+                           .identify = identify,
+                           .health = health,
+                           .last_error = last_error};
   hil_report_t wound;
   const int wounded = b->reset_due && agent_last_wound(&b->agent, &wound);
   b->reset_due = b->worker = b->begun = 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "port_linux.h"
+#include "version.h"
 #include "worker_arch.h"
 
 enum { EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, REOPEN_MS = 200 };
@@ -396,7 +397,7 @@ int main(int argc, char **argv) {
         usage(stderr);
         return EXIT_USAGE;
       case 'x': life_follow(optarg ? (pid_t)number(optarg) : 0); break;
-      case 'v': (void)printf("hil-agent 0.1.0, wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
+      case 'v': (void)printf("hil-agent " HIL_VERSION ", wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
       case 'h': usage(stdout); return 0;
       default: usage(stderr); return EXIT_USAGE;
     }
@@ -417,10 +418,31 @@ int main(int argc, char **argv) {
   on_signals(&wait_mask);
   uint64_t boot_id = 0;
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = now_us(NULL);
-  const hil_port_t port = {b,      tx,     now_us,      load,       start,       step, poll_worker,
-                       interrupt, resume, advance,  kill_worker, cpu_us,     target_len, target_read,
-                       target_write, sefi, pc_offset, limit,    reset,      identify,   health,
-                       last_error, set_baud, find, sensors};
+  const hil_port_t port = {.context = b,
+                           .tx = tx,
+                           .now_us = now_us,
+                           .load = load,
+                           .start = start,
+                           .step = step,
+                           .poll = poll_worker,
+                           .interrupt = interrupt,
+                           .resume = resume,
+                           .advance = advance,
+                           .kill = kill_worker,
+                           .cpu_us = cpu_us,
+                           .target_len = target_len,
+                           .target_read = target_read,
+                           .target_write = target_write,
+                           .sefi = sefi,
+                           .pc_offset = pc_offset,
+                           .limit = limit,
+                           .reset = reset,
+                           .identify = identify,
+                           .health = health,
+                           .last_error = last_error,
+                           .set_baud = set_baud,
+                           .find = find,
+                           .sensors = sensors};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
                  AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
     return EXIT_ENVIRONMENT;
