@@ -14,6 +14,9 @@
  *   NO WORKER READY      RESTART                agent_requests.c restart
  *   any       EMPTY      RESET                  port->reset
  *
+ * agent_state() tells which one. It is not stored but follows from what is: whether a workload is loaded,
+ * a step is under way, a worker lives; so no hit can make it contradict them.
+ *
  * Limits (agent_limits.c) lie across these states: with a duty below 1000 RUNNING lasts longer, when
  * suspended no step leaves READY, and one that is RUNNING stands still. RESET lifts them.
  *
@@ -23,13 +26,20 @@
  *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
  *   4. Nothing the worker does to its memory makes the agent read or write outside hil_agent_t and the
  *      port's regions: of the shared memory it only digests bytes and reads the tick counter.
- *   5. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
+ *   5. EMPTY has no worker and no step, RUNNING has a workload (else the memory is not sound).
+ *   6. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
  *      agent_memory.c. */
 #include "agent.h"
 
 #include <string.h>
 
 #include "agent_parts.h"
+
+hil_agent_state_t agent_state(const hil_agent_t *a) {
+  if (!a->workload) return AGENT_EMPTY;
+  if (a->worker.running) return AGENT_RUNNING;
+  return a->worker.alive ? AGENT_READY : AGENT_NO_WORKER;
+}
 
 int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
                size_t count) {
@@ -39,8 +49,8 @@ int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_
   a->boot_id = boot_id;
   a->booted_us = port->now_us(port->context);
   a->done_frame = AGENT_NO_FRAME;
-  a->duty_permille = 1000;
-  wire_decoder_init(&a->decoder);
+  a->limits.duty_permille = 1000;
+  wire_decoder_init(&a->link.decoder);
   const int status = checkpoint_init(&a->checkpoint, words, checks, count);
   if (status != HIL_OK) return status;
   agent_announce(a, 0);
@@ -53,9 +63,9 @@ int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_
 static void complain(hil_agent_t *a) {
   uint8_t payload[4];
   size_t len;
-  const hil_nak_t nak = {a->complaint};
-  if (!a->complaint || a->decoder.fill) return;
-  a->complaint = 0;
+  const hil_nak_t nak = {a->link.nak_reason};
+  if (!a->link.nak_reason || a->link.decoder.fill) return;
+  a->link.nak_reason = 0;
   if (hil_nak_pack(&nak, payload, sizeof payload, &len) == HIL_OK) {
     agent_send(a, HIL_MSG_NAK, 0, payload, len);
   }
@@ -66,15 +76,15 @@ void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
   while (len && !a->resetting) {
     hil_wire_frame_t frame;
     size_t used = 0;
-    const int status = wire_decoder_push(&a->decoder, bytes, len, &used, &frame);
+    const int status = wire_decoder_push(&a->link.decoder, bytes, len, &used, &frame);
     bytes += used;
     len -= used;
     agent_baud_heard(a, used, status == 1);
     if (status == 1) {
-      a->complaint = 0;
+      a->link.nak_reason = 0;
       agent_request(a, &frame);
     } else if (status < 0) {
-      a->complaint = (int8_t)status;
+      a->link.nak_reason = (int8_t)status;
     }
   }
   complain(a);
@@ -92,7 +102,7 @@ static uint32_t poll_reset(hil_agent_t *a) {
 uint32_t agent_poll(hil_agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (!agent_memory_is_sound(a)) return poll_reset(a);
-  if (a->running) wait_us = agent_step_poll(a);
+  if (a->worker.running) wait_us = agent_step_poll(a);
   agent_link_pump(a);
   const uint32_t baud_us = agent_baud_poll(a);
   if (baud_us < wait_us) wait_us = baud_us;

@@ -38,10 +38,10 @@ enum {
 static uint64_t now_us(const hil_agent_t *a) { return a->port.now_us(a->port.context); }
 
 static void leave_for(hil_agent_t *a, uint32_t baud) {
-  a->baud_next = baud;
-  a->baud_state = LEAVING;
-  a->baud_at_us = now_us(a) + LEAVE_US;
-  a->baud_left_us = 0;
+  a->baud.next = baud;
+  a->baud.state = LEAVING;
+  a->baud.deadline_us = now_us(a) + LEAVE_US;
+  a->baud.drained_us = 0;
 }
 
 void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
@@ -57,67 +57,67 @@ void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, si
     agent_answer_error(a, HIL_MSG_BAUD, seq, status);
     return;
   }
-  a->streaming = 0; /* or the switch would wait for all of a READ */
+  a->stream.active = 0; /* or the switch would wait for all of a READ */
   agent_answer(a, HIL_MSG_BAUD, seq, answer, answer_len);
-  a->answer_valid = 0;
+  a->answer.valid = 0;
   leave_for(a, m.baud);
 }
 
 void agent_baud_leave(hil_agent_t *a) {
-  if (a->baud_state != STEADY) leave_for(a, 0);
+  if (a->baud.state != STEADY) leave_for(a, 0);
 }
 
-int agent_baud_is_leaving(const hil_agent_t *a) { return a->baud_state == LEAVING; }
+bool agent_baud_is_leaving(const hil_agent_t *a) { return a->baud.state == LEAVING; }
 
-int agent_baud_state_is_known(const hil_agent_t *a) { return a->baud_state <= RAISED; }
+bool agent_baud_state_is_known(const hil_agent_t *a) { return a->baud.state <= RAISED; }
 
-void agent_baud_heard(hil_agent_t *a, size_t bytes, int good) {
-  if (a->baud_state != TRIAL && a->baud_state != RAISED) return;
+void agent_baud_heard(hil_agent_t *a, size_t bytes, bool good) {
+  if (a->baud.state != TRIAL && a->baud.state != RAISED) return;
   if (good) {
-    a->baud_state = RAISED;
-    a->garbage_bytes = 0;
+    a->baud.state = RAISED;
+    a->baud.garbage_bytes = 0;
     return;
   }
-  if (!a->garbage_bytes) a->garbage_since_us = now_us(a);
-  a->garbage_bytes = bytes < GARBAGE_BYTES - a->garbage_bytes ? a->garbage_bytes + (uint32_t)bytes
+  if (!a->baud.garbage_bytes) a->baud.garbage_since_us = now_us(a);
+  a->baud.garbage_bytes = bytes < GARBAGE_BYTES - a->baud.garbage_bytes ? a->baud.garbage_bytes + (uint32_t)bytes
                                                               : GARBAGE_BYTES;
 }
 
 static uint32_t fall_back(hil_agent_t *a) {
   const int status = a->port.set_baud(a->port.context, 0, 1);
   if (status == HIL_ERR_STATE) return AGAIN_US;
-  a->baud_state = STEADY;
+  a->baud.state = STEADY;
   return UINT32_MAX;
 }
 
 static uint32_t leave(hil_agent_t *a) {
   const uint64_t now = now_us(a);
   if (agent_tx_pending(a)) {
-    a->baud_left_us = 0;
-  } else if (!a->baud_left_us) {
-    a->baud_left_us = now;
+    a->baud.drained_us = 0;
+  } else if (!a->baud.drained_us) {
+    a->baud.drained_us = now;
   }
-  if (a->baud_left_us && now - a->baud_left_us >= SETTLE_US) {
-    const int status = a->port.set_baud(a->port.context, a->baud_next, 1);
+  if (a->baud.drained_us && now - a->baud.drained_us >= SETTLE_US) {
+    const int status = a->port.set_baud(a->port.context, a->baud.next, 1);
     if (status == HIL_OK) {
-      a->baud_state = a->baud_next ? TRIAL : STEADY;
-      a->baud_at_us = now + TRIAL_US;
-      a->garbage_bytes = 0;
-      return a->baud_next ? TRIAL_US : UINT32_MAX;
+      a->baud.state = a->baud.next ? TRIAL : STEADY;
+      a->baud.deadline_us = now + TRIAL_US;
+      a->baud.garbage_bytes = 0;
+      return a->baud.next ? TRIAL_US : UINT32_MAX;
     }
     if (status != HIL_ERR_STATE) return fall_back(a);
   }
-  return now < a->baud_at_us ? AGAIN_US : fall_back(a);
+  return now < a->baud.deadline_us ? AGAIN_US : fall_back(a);
 }
 
 uint32_t agent_baud_poll(hil_agent_t *a) {
-  if (a->baud_state == STEADY) return UINT32_MAX;
-  if (a->baud_state == LEAVING) return leave(a);
+  if (a->baud.state == STEADY) return UINT32_MAX;
+  if (a->baud.state == LEAVING) return leave(a);
   const uint64_t now = now_us(a);
-  if (a->baud_state == TRIAL) {
-    return now < a->baud_at_us ? agent_wait_us(a->baud_at_us - now) : fall_back(a);
+  if (a->baud.state == TRIAL) {
+    return now < a->baud.deadline_us ? agent_wait_us(a->baud.deadline_us - now) : fall_back(a);
   }
-  if (a->garbage_bytes < GARBAGE_BYTES) return UINT32_MAX;
-  const uint64_t garbage_us = now - a->garbage_since_us;
+  if (a->baud.garbage_bytes < GARBAGE_BYTES) return UINT32_MAX;
+  const uint64_t garbage_us = now - a->baud.garbage_since_us;
   return garbage_us < GARBAGE_US ? agent_wait_us(GARBAGE_US - garbage_us) : fall_back(a);
 }

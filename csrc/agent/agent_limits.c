@@ -29,87 +29,87 @@ enum {
 static uint64_t now_us(const hil_agent_t *a) { return a->port.now_us(a->port.context); }
 
 uint64_t agent_busy_us(const hil_agent_t *a) {
-  const uint64_t until_us = a->standing ? a->stands_since_us : now_us(a);
-  return until_us - a->step_began_us - a->stood_us;
+  const uint64_t until_us = a->limits.standing ? a->timing.stands_since_us : now_us(a);
+  return until_us - a->timing.step_began_us - a->timing.stood_us;
 }
 
 uint64_t agent_withheld_us(const hil_agent_t *a) {
-  const uint64_t duty = a->duty_permille;
-  const uint64_t due_us = a->step_began_us + a->suspended_us +
+  const uint64_t duty = a->limits.duty_permille;
+  const uint64_t due_us = a->timing.step_began_us + a->timing.suspended_us +
                           (agent_busy_us(a) * 1000u + duty - 1u) / duty;
   const uint64_t now = now_us(a);
   return due_us > now ? due_us - now : 0;
 }
 
 void agent_limits_step_began(hil_agent_t *a) {
-  a->step_began_us = now_us(a);
-  a->stood_us = a->suspended_us = a->slice_began_us = 0;
-  a->standing = a->held = 0;
+  a->timing.step_began_us = now_us(a);
+  a->timing.stood_us = a->timing.suspended_us = a->timing.slice_began_us = 0;
+  a->limits.standing = a->limits.held = 0;
 }
 
 void agent_limits_step_ended(hil_agent_t *a) {
-  if (a->standing) return; /* it died in a pause */
-  a->standing = 1;
-  a->stands_since_us = now_us(a);
+  if (a->limits.standing) return; /* it died in a pause */
+  a->limits.standing = 1;
+  a->timing.stands_since_us = now_us(a);
 }
 
 uint32_t agent_wait_us(uint64_t us) { return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX - 1u; }
 
-static int go_on(hil_agent_t *a) {
-  if (a->port.resume(a->port.context) != HIL_OK) return 0;
-  a->stood_us += now_us(a) - a->stands_since_us;
-  a->standing = 0;
-  a->slice_began_us = agent_busy_us(a);
-  return 1;
+static bool go_on(hil_agent_t *a) {
+  if (a->port.resume(a->port.context) != HIL_OK) return false;
+  a->timing.stood_us += now_us(a) - a->timing.stands_since_us;
+  a->limits.standing = 0;
+  a->timing.slice_began_us = agent_busy_us(a);
+  return true;
 }
 
 uint32_t agent_limits_poll(hil_agent_t *a) {
   if (!a->port.interrupt) return UINT32_MAX;
-  if (a->standing) {
-    if (a->suspended) return UINT32_MAX; /* a LIMIT ends it, or the worker's death */
+  if (a->limits.standing) {
+    if (a->limits.suspended) return UINT32_MAX; /* a LIMIT ends it, or the worker's death */
     const uint64_t wait_us = agent_withheld_us(a);
     if (wait_us) return agent_wait_us(wait_us);
     if (!go_on(a)) return AGAIN_US;
   }
-  if (!a->suspended) {
-    if (a->duty_permille == 1000u) return UINT32_MAX;
-    const uint64_t share_us = (uint64_t)PERIOD_US * a->duty_permille / 1000u;
+  if (!a->limits.suspended) {
+    if (a->limits.duty_permille == 1000u) return UINT32_MAX;
+    const uint64_t share_us = (uint64_t)PERIOD_US * a->limits.duty_permille / 1000u;
     const uint64_t slice_us = share_us > SLICE_MIN_US ? share_us : SLICE_MIN_US;
-    const uint64_t ran_us = agent_busy_us(a) - a->slice_began_us;
+    const uint64_t ran_us = agent_busy_us(a) - a->timing.slice_began_us;
     if (ran_us < slice_us) return agent_wait_us(slice_us - ran_us);
   }
   const int status = a->port.interrupt(a->port.context);
   if (status == HIL_ERR_STATE) return 0; /* a tick or its end came first: the next poll tells */
   if (status != HIL_OK) return AGAIN_US;
-  a->standing = 1;
-  a->stands_since_us = now_us(a);
-  return a->suspended ? UINT32_MAX : agent_wait_us(agent_withheld_us(a));
+  a->limits.standing = 1;
+  a->timing.stands_since_us = now_us(a);
+  return a->limits.suspended ? UINT32_MAX : agent_wait_us(agent_withheld_us(a));
 }
 
 static void suspend(hil_agent_t *a, uint8_t on) {
-  if (a->running && !a->held && on != a->suspended) {
+  if (a->worker.running && !a->limits.held && on != a->limits.suspended) {
     if (on) {
-      a->suspended_since_us = now_us(a);
+      a->timing.suspended_since_us = now_us(a);
     } else {
-      a->suspended_us += now_us(a) - a->suspended_since_us;
+      a->timing.suspended_us += now_us(a) - a->timing.suspended_since_us;
     }
   }
-  a->suspended = on;
+  a->limits.suspended = on;
 }
 
 int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out) {
   memset(out, 0, sizeof *out);
-  if (a->running && !a->port.interrupt) return HIL_ERR_STATE; /* nothing could be changed now */
+  if (a->worker.running && !a->port.interrupt) return HIL_ERR_STATE; /* nothing could be changed now */
   suspend(a, limits->suspend);
-  a->duty_permille = limits->duty_permille;
-  if (a->running && !a->held) (void)agent_limits_poll(a); /* the answer shall be true when it is given */
-  out->duty_permille = a->duty_permille;
-  out->suspend = a->suspended;
-  if (a->duty_permille < 1000u) {
+  a->limits.duty_permille = limits->duty_permille;
+  if (a->worker.running && !a->limits.held) (void)agent_limits_poll(a); /* the answer shall be true when it is given */
+  out->duty_permille = a->limits.duty_permille;
+  out->suspend = a->limits.suspended;
+  if (a->limits.duty_permille < 1000u) {
     out->means |= MEANS_HOLD;
     if (a->port.interrupt) out->means |= MEANS_SLICE;
   }
-  if (a->suspended) out->means |= MEANS_STOP;
+  if (a->limits.suspended) out->means |= MEANS_STOP;
   if (a->port.limit) {
     a->port.limit(a->port.context, limits, out);
   } else {

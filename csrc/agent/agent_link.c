@@ -12,20 +12,20 @@
 enum { STREAM_FILL = 3 * WIRE_FRAME_MAX };
 
 static size_t queue_room(hil_agent_t *a) {
-  if (a->tx_head) {
-    memmove(a->tx, a->tx + a->tx_head, a->tx_fill - a->tx_head);
-    a->tx_fill -= a->tx_head;
-    a->tx_head = 0;
+  if (a->link.tx_head) {
+    memmove(a->link.tx, a->link.tx + a->link.tx_head, a->link.tx_fill - a->link.tx_head);
+    a->link.tx_fill -= a->link.tx_head;
+    a->link.tx_head = 0;
   }
-  return sizeof a->tx - a->tx_fill;
+  return sizeof a->link.tx - a->link.tx_fill;
 }
 
 static void queue(hil_agent_t *a, const uint8_t *bytes, size_t len) {
   if (queue_room(a) < len) return;
-  memcpy(a->tx + a->tx_fill, bytes, len);
-  a->tx_fill += (uint32_t)len;
-  a->tx_bytes += len;
-  a->tx_frames++;
+  memcpy(a->link.tx + a->link.tx_fill, bytes, len);
+  a->link.tx_fill += (uint32_t)len;
+  a->link.tx_bytes += len;
+  a->link.tx_frames++;
 }
 
 void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
@@ -40,13 +40,13 @@ void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *paylo
 static void send_and_keep(hil_agent_t *a, uint8_t request, uint8_t type, uint16_t seq,
                           const uint8_t *payload, size_t len) {
   size_t frame_len;
-  const int status = wire_encode(type, seq, payload, len, a->answer, sizeof a->answer, &frame_len);
-  a->answer_valid = status == HIL_OK;
-  if (!a->answer_valid) return;
-  a->answered_type = request;
-  a->answered_seq = seq;
-  a->answer_len = (uint16_t)frame_len;
-  queue(a, a->answer, frame_len);
+  const int status = wire_encode(type, seq, payload, len, a->answer.bytes, sizeof a->answer.bytes, &frame_len);
+  a->answer.valid = status == HIL_OK;
+  if (!a->answer.valid) return;
+  a->answer.type = request;
+  a->answer.seq = seq;
+  a->answer.len = (uint16_t)frame_len;
+  queue(a, a->answer.bytes, frame_len);
 }
 
 void agent_answer(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
@@ -84,40 +84,40 @@ void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_
   }
 }
 
-int agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq) {
-  if (!a->answer_valid || a->answered_type != type || a->answered_seq != seq) return 0;
-  a->duplicates++;
-  queue(a, a->answer, a->answer_len);
-  return 1;
+bool agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq) {
+  if (!a->answer.valid || a->answer.type != type || a->answer.seq != seq) return false;
+  a->link.duplicates++;
+  queue(a, a->answer.bytes, a->answer.len);
+  return true;
 }
 
 /* Queue the next of a READ, never more than STREAM_FILL ahead of the link. */
 static void stream_pump(hil_agent_t *a) {
-  while (a->streaming && a->tx_fill - a->tx_head + WIRE_FRAME_MAX <= STREAM_FILL) {
-    hil_data_t data = {.region = a->stream.region, .offset = a->stream.offset};
-    const uint32_t part = a->stream.len < MESSAGE_DATA_MAX ? a->stream.len : MESSAGE_DATA_MAX;
+  while (a->stream.active && a->link.tx_fill - a->link.tx_head + WIRE_FRAME_MAX <= STREAM_FILL) {
+    hil_data_t data = {.region = a->stream.range.region, .offset = a->stream.range.offset};
+    const uint32_t part = a->stream.range.len < MESSAGE_DATA_MAX ? a->stream.range.len : MESSAGE_DATA_MAX;
     data.len = (uint16_t)part;
     memcpy(data.bytes, a->memory.region[data.region] + data.offset, part);
     uint8_t payload[WIRE_PAYLOAD_MAX];
     size_t len;
     if (hil_data_pack(&data, payload, sizeof payload, &len) == HIL_OK) {
-      agent_send(a, HIL_MSG_READ | HIL_MSG_ANSWER, a->stream_seq, payload, len);
+      agent_send(a, HIL_MSG_READ | HIL_MSG_ANSWER, a->stream.seq, payload, len);
     }
-    a->stream.offset += part;
-    a->stream.len -= part;
-    a->streaming = a->stream.len > 0;
+    a->stream.range.offset += part;
+    a->stream.range.len -= part;
+    a->stream.active = a->stream.range.len > 0;
   }
 }
 
 void agent_link_pump(hil_agent_t *a) {
   for (int turn = 0; turn < 64; turn++) { /* bounded: the worker waits for its poll meanwhile */
     stream_pump(a);
-    if (a->tx_fill == a->tx_head) return;
-    const size_t taken = a->port.tx(a->port.context, a->tx + a->tx_head, a->tx_fill - a->tx_head);
-    a->tx_head += (uint32_t)taken;
+    if (a->link.tx_fill == a->link.tx_head) return;
+    const size_t taken = a->port.tx(a->port.context, a->link.tx + a->link.tx_head, a->link.tx_fill - a->link.tx_head);
+    a->link.tx_head += (uint32_t)taken;
     if (!taken) return;
-    if (a->tx_head == a->tx_fill) a->tx_head = a->tx_fill = 0;
+    if (a->link.tx_head == a->link.tx_fill) a->link.tx_head = a->link.tx_fill = 0;
   }
 }
 
-int agent_tx_pending(const hil_agent_t *a) { return a->tx_fill > a->tx_head || a->streaming; }
+bool agent_tx_pending(const hil_agent_t *a) { return a->link.tx_fill > a->link.tx_head || a->stream.active; }

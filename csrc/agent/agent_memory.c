@@ -2,7 +2,7 @@
  *
  * TARGET_AGENT spans, one behind the other:
  *
- *     decoder ... restarts     the link's buffers, the last answer, a READ under way, budget, step, limits,
+ *     link ... counters        the link's buffers, the last answer, a READ under way, budget, step, limits,
  *                              rate and counters
  *     per checkpoint copy      its number of words, scrubber and counters, frame, digest, length, valid
  *     newest                   which copy was taken last
@@ -12,7 +12,7 @@
  *     callbacks, pointers, processes, descriptors   a wrong pointer of an in-process board would strike the
  *                              host, and a wrong process number of a process board somebody else's program
  *     boot_id, booted_us       by them the bench knows whether a board was started anew
- *     upsets, stuck, wound     the injector itself: it must not lie about what it did
+ *     injector                 the injector itself: it must not lie about what it did
  *
  * The memory behind a checkpoint's pointers is TARGET_CHECKPOINT and TARGET_CHECKS.
  *
@@ -39,7 +39,7 @@ typedef struct {
   {offsetof(hil_agent_t, checkpoint.copy[i].memory.count), END(checkpoint.copy[i].valid)}
 
 static const hil_agent_span_t spans[] = {
-    {offsetof(hil_agent_t, decoder), END(restarts)},
+    {offsetof(hil_agent_t, link), END(counters)},
     BOOKS(0),
     BOOKS(1),
     {offsetof(hil_agent_t, checkpoint.newest), END(checkpoint.newest)},
@@ -79,54 +79,55 @@ int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, si
 
 /* --- self-check ---------------------------------------------------------------------------------- */
 
-static int is_stream_sound(const hil_agent_t *a) {
-  if (!a->streaming) return 1;
-  if (!a->workload || a->stream.region > REGION_OUTPUT) return 0;
+static bool is_stream_sound(const hil_agent_t *a) {
+  if (!a->stream.active) return true;
+  if (!a->workload || a->stream.range.region > REGION_OUTPUT) return false;
   const uint32_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
-  return span_within(a->stream.offset, a->stream.len, sizes[a->stream.region]);
+  return span_within(a->stream.range.offset, a->stream.range.len, sizes[a->stream.range.region]);
 }
 
-static int is_link_sound(const hil_agent_t *a) {
-  return a->decoder.fill <= WIRE_FRAME_MAX - 2 && a->tx_head <= a->tx_fill && a->tx_fill <= sizeof a->tx &&
-         a->answer_len <= sizeof a->answer && a->last_reply_len <= sizeof a->last_reply && is_stream_sound(a);
+static bool is_link_sound(const hil_agent_t *a) {
+  return a->link.decoder.fill <= WIRE_FRAME_MAX - 2 && a->link.tx_head <= a->link.tx_fill && a->link.tx_fill <= sizeof a->link.tx &&
+         a->answer.len <= sizeof a->answer.bytes && a->last_reply.len <= sizeof a->last_reply.bytes && is_stream_sound(a);
 }
 
-static int is_step_sound(const hil_agent_t *a) {
-  if (a->duty_permille < 1u || a->duty_permille > 1000u || a->reply.len > sizeof a->reply.output) return 0;
-  if (!a->workload && (a->worker_alive || a->running)) return 0;
-  return !a->baud_state || (a->port.set_baud && agent_baud_state_is_known(a));
+static bool is_step_sound(const hil_agent_t *a) {
+  const uint16_t duty = a->limits.duty_permille;
+  if (duty < 1u || duty > 1000u || a->reply.len > sizeof a->reply.output) return false;
+  if (agent_state(a) == AGENT_EMPTY && (a->worker.alive || a->worker.running)) return false; /* as agent.c draws it */
+  return !a->baud.state || (a->port.set_baud && agent_baud_state_is_known(a));
 }
 
-static int are_books_sound(const hil_checkpoint_t *c) {
+static bool are_books_sound(const hil_checkpoint_t *c) {
   for (size_t i = 0; i < CHECKPOINT_GENERATIONS; i++) {
     const hil_checkpoint_copy_t *const copy = &c->copy[i];
-    if (copy->memory.count > c->capacity || copy->len > 8u * c->capacity) return 0;
+    if (copy->memory.count > c->capacity || copy->len > 8u * c->capacity) return false;
   }
-  return 1;
+  return true;
 }
 
 void agent_fall_silent(hil_agent_t *a) {
   a->resetting = 1; /* the next agent_poll does it */
-  a->streaming = a->running = 0;
-  a->tx_fill = a->tx_head = 0;
-  a->baud_state = 0;
+  a->stream.active = a->worker.running = 0;
+  a->link.tx_fill = a->link.tx_head = 0;
+  a->baud.state = 0;
   a->reset_by_us = 0;
 }
 
-int agent_memory_is_sound(hil_agent_t *a) {
-  if (is_link_sound(a) && is_step_sound(a) && are_books_sound(&a->checkpoint)) return 1;
+bool agent_memory_is_sound(hil_agent_t *a) {
+  if (is_link_sound(a) && is_step_sound(a) && are_books_sound(&a->checkpoint)) return true;
   agent_fall_silent(a);
-  return 0;
+  return false;
 }
 
 /* --- over a reset --------------------------------------------------------------------------------- */
 
-int agent_last_wound(const hil_agent_t *a, hil_report_t *out) {
-  if (a->untold) *out = a->wound;
-  return a->untold;
+bool agent_last_memory_hit(const hil_agent_t *a, hil_report_t *out) {
+  if (a->injector.hit_unreported) *out = a->injector.memory_hit;
+  return a->injector.hit_unreported;
 }
 
-void agent_remember_wound(hil_agent_t *a, const hil_report_t *report) {
-  a->wound = *report;
-  a->untold = 1;
+void agent_recall_memory_hit(hil_agent_t *a, const hil_report_t *report) {
+  a->injector.memory_hit = *report;
+  a->injector.hit_unreported = 1;
 }

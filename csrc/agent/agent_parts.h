@@ -22,8 +22,8 @@ void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int statu
 void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
 /* Send without keeping. Dropped if the queue is full: the host asks again. */
 void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
-/* Repeat the kept answer if it answers (type, seq). */
-int agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq);
+/* Repeat the kept answer if it answers (type, seq); whether it did. */
+bool agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq);
 /* Move queued bytes to the port, and READ data into the queue. */
 void agent_link_pump(hil_agent_t *a);
 
@@ -40,7 +40,7 @@ uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region);
 
 /* --- agent_limits.c: duty and suspension ------------------------------------------------------- */
 
-/* Obey |limits| from now on; |out| tells what holds. HIL_ERR_STATE if that is not possible now. */
+/* Apply |limits| from now on; |out| says what holds. HIL_OK; HIL_ERR_STATE if that is not possible now. */
 int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out);
 void agent_limits_step_began(hil_agent_t *a);
 void agent_limits_step_ended(hil_agent_t *a);
@@ -56,35 +56,38 @@ uint32_t agent_wait_us(uint64_t us);
 
 void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len);
 /* |bytes| have arrived, and were (or ended) a good frame or not. */
-void agent_baud_heard(hil_agent_t *a, size_t bytes, int good);
+void agent_baud_heard(hil_agent_t *a, size_t bytes, bool good);
 /* Back to the rate of the start, when all that is queued has left. */
 void agent_baud_leave(hil_agent_t *a);
-int agent_baud_is_leaving(const hil_agent_t *a);
-/* Its state is one of those that there are. */
-int agent_baud_state_is_known(const hil_agent_t *a);
+bool agent_baud_is_leaving(const hil_agent_t *a);
+/* Whether its state is one of those that there are. */
+bool agent_baud_state_is_known(const hil_agent_t *a);
 /* Returns the time in us after which it wants to be called again. */
 uint32_t agent_baud_poll(hil_agent_t *a);
 
 /* --- agent_memory.c: the memory with which the agent computes and serves --------------------------- */
 
-/* HIL_ERR_ARG: beyond the end. */
+/* HIL_OK; HIL_ERR_ARG: past the end of TARGET_AGENT (nothing is copied). */
 int agent_memory_read(const hil_agent_t *a, uint64_t offset, uint8_t *out, size_t len);
 int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, size_t len);
-/* Every index and length in it is one that the agent could have written, so that going on touches nothing
+/* Whether every index and length in it is one that the agent could have written, so that going on touches nothing
  * but hil_agent_t and the port's regions. If not, the agent starts anew at the next poll, without a word:
- * returns 0, and nothing more may be done with it. */
-int agent_memory_is_sound(hil_agent_t *a);
+ * nothing more may be done with it. */
+bool agent_memory_is_sound(hil_agent_t *a);
 /* Start anew at the next poll, and say nothing before. */
 void agent_fall_silent(hil_agent_t *a);
 
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
 
+/* Arm one, or replace the one of its id. HIL_OK; HIL_ERR_STATE: no workload, or its frame is over;
+ * HIL_ERR_ARG: it cannot hit that target so; HIL_ERR_EXHAUSTED: all slots are armed. */
 int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm);
+/* NULL if there is none of that id. */
 hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id);
 void agent_upsets_clear(hil_agent_t *a);
 /* The host has set done_frame: what is armed for frames up to it can only be missed. */
 void agent_upsets_skip(hil_agent_t *a);
-int agent_upsets_armed(const hil_agent_t *a);
+bool agent_upsets_armed(const hil_agent_t *a);
 /* Inject everything of the running frame that is due at |tick|, in the order of their instructions. */
 void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick);
 /* The next tick at which the worker must stand still; 0 if none. */
@@ -97,6 +100,6 @@ void agent_upsets_at_us(hil_agent_t *a, uint32_t us);
 uint8_t agent_upsets_settle(hil_agent_t *a);
 /* Make stuck cells hold their value again; |frame| lets old ones expire. */
 void agent_stuck_apply(hil_agent_t *a, uint64_t frame);
-int agent_stuck_held(const hil_agent_t *a);
+bool agent_stuck_held(const hil_agent_t *a);
 
 #endif

@@ -37,7 +37,7 @@ void agent_announce(hil_agent_t *a, uint16_t seq) {
   hello.cores = 1;
   hello.boot_id = a->boot_id;
   hello.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
-  hello.heartbeat = a->steps;
+  hello.heartbeat = a->counters.steps;
   hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT |
                   1u << TARGET_CHECKPOINT | 1u << TARGET_AGENT | 1u << TARGET_CHECKS;
   text(hello.version, sizeof hello.version, HIL_VERSION);
@@ -67,11 +67,11 @@ static void load(hil_agent_t *a, const hil_request_t *q) {
     return;
   }
   a->workload = NULL;
-  a->worker_alive = 0;
-  a->streaming = 0; /* a READ of memory that goes away now */
+  a->worker.alive = 0;
+  a->stream.active = 0; /* a READ of memory that goes away now */
   agent_upsets_clear(a);
   checkpoint_forget(&a->checkpoint);
-  a->last_reply_len = 0;
+  a->last_reply.len = 0;
   a->done_frame = AGENT_NO_FRAME;
   a->budget = (hil_budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
   int status = w ? HIL_OK : a->port.find(a->port.context, m.workload, m.seed, &w);
@@ -85,7 +85,7 @@ static void load(hil_agent_t *a, const hil_request_t *q) {
     return;
   }
   a->workload = w;
-  a->worker_alive = 1;
+  a->worker.alive = 1;
   const hil_loaded_t loaded = {
       .state_len = w->state_len, .input_len = w->input_len, .output_len = w->output_len,
       .scratch_len = w->scratch_len, .ticks = w->ticks,
@@ -132,13 +132,13 @@ static void report(hil_agent_t *a, const hil_request_t *q) {
   uint32_t id = 0;
   const int status = hil_id_unpack(&id, q->payload, q->len);
   const hil_agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
-  const int is_wound = a->untold && a->wound.id == id;
-  const hil_report_t *told = u ? &u->report : is_wound ? &a->wound : NULL;
+  const int is_memory_hit = a->injector.hit_unreported && a->injector.memory_hit.id == id;
+  const hil_report_t *told = u ? &u->report : is_memory_hit ? &a->injector.memory_hit : NULL;
   if (!told) {
     refuse(a, q, status == HIL_OK ? HIL_ERR_ARG : status);
     return;
   }
-  if (is_wound) a->untold = 0;
+  if (is_memory_hit) a->injector.hit_unreported = 0;
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
   if (hil_report_pack(told, payload, sizeof payload, &len) == HIL_OK) {
@@ -181,9 +181,9 @@ static void read_region(hil_agent_t *a, const hil_request_t *q) {
     refuse(a, q, status);
     return;
   }
-  a->stream = m;
-  a->stream_seq = q->seq;
-  a->streaming = 1;
+  a->stream.range = m;
+  a->stream.seq = q->seq;
+  a->stream.active = 1;
 }
 
 static void write_region(hil_agent_t *a, const hil_request_t *q) {
@@ -220,7 +220,7 @@ static void sync_frame(hil_agent_t *a, const hil_request_t *q) {
     return;
   }
   a->done_frame = m.frame;
-  a->last_reply_len = 0;
+  a->last_reply.len = 0;
   agent_upsets_skip(a);
   done(a, q, m.frame);
 }
@@ -257,7 +257,7 @@ static void restore(hil_agent_t *a, const hil_request_t *q) {
   }
   agent_stuck_apply(a, AGENT_NO_FRAME);
   a->done_frame = m.frame;
-  a->last_reply_len = 0;
+  a->last_reply.len = 0;
   agent_upsets_skip(a);
   answer_sync(a, q);
 }
@@ -268,36 +268,36 @@ static void restart(hil_agent_t *a, const hil_request_t *q) {
     return;
   }
   a->port.kill(a->port.context);
-  a->worker_alive = 0;
+  a->worker.alive = 0;
   const int status = a->port.start(a->port.context);
   if (status != HIL_OK) {
     refuse(a, q, status);
     return;
   }
-  a->worker_alive = 1;
-  a->restarts++;
-  done(a, q, a->restarts);
+  a->worker.alive = 1;
+  a->counters.restarts++;
+  done(a, q, a->counters.restarts);
 }
 
 static void health(hil_agent_t *a, const hil_request_t *q) {
-  const hil_wire_counters_t *c = &a->decoder.counters;
+  const hil_wire_counters_t *c = &a->link.decoder.counters;
   hil_health_t m;
   memset(&m, 0, sizeof m);
   m.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
   m.cpu_temp_mc = INT32_MIN;
   m.clock_khz = m.throttled = m.rss_kib = m.free_mib = UINT32_MAX;
-  m.steps = a->steps;
-  m.crashes = a->crashes;
-  m.hangs = a->hangs;
-  m.restarts = a->restarts;
+  m.steps = a->counters.steps;
+  m.crashes = a->counters.crashes;
+  m.hangs = a->counters.hangs;
+  m.restarts = a->counters.restarts;
   m.corrected = checkpoint_corrected(&a->checkpoint);
   m.uncorrected = checkpoint_uncorrectable(&a->checkpoint);
   m.rx_bytes = c->bytes;
   m.rx_frames = c->frames;
   m.rx_errors = c->crc_errors + c->format_errors + c->overruns + c->version_errors;
-  m.tx_bytes = a->tx_bytes;
-  m.tx_frames = a->tx_frames;
-  m.duplicates = a->duplicates;
+  m.tx_bytes = a->link.tx_bytes;
+  m.tx_frames = a->link.tx_frames;
+  m.duplicates = a->link.duplicates;
   a->port.health(a->port.context, &m);
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
@@ -355,7 +355,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
 }
 
 /* Requests without a payload must have none. */
-static int takes_nothing(uint8_t type) {
+static bool takes_nothing(uint8_t type) {
   return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET || type == HIL_MSG_HEALTH ||
          type == HIL_MSG_SENSORS;
 }
@@ -369,7 +369,7 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
   }
   switch (q.type) {
     case HIL_MSG_HELLO: /* never from the cache: a new host may count its seq from the same start */
-      a->answer_valid = 0;
+      a->answer.valid = 0;
       agent_announce(a, q.seq);
       return;
     case HIL_MSG_HEALTH: /* reading sensors may take long enough for a repeat to come: one answer for both */
@@ -379,7 +379,7 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
       if (!agent_answer_again(a, q.type, q.seq)) limit(a, &q);
       return;
     case HIL_MSG_RESET:
-      a->streaming = 0; /* or the answer would wait for all of a READ */
+      a->stream.active = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
       agent_baud_leave(a); /* the answer is still heard at this rate, and the next life begins at its own */
       a->resetting = 1;
@@ -388,12 +388,12 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
     default:
       break;
   }
-  if (q.type == HIL_MSG_BAUD && !a->running) { /* never from the cache: the answer is to be followed by the deed */
+  if (q.type == HIL_MSG_BAUD && !a->worker.running) { /* never from the cache: the answer is to be followed by the deed */
     agent_baud_request(a, q.seq, q.payload, q.len);
     return;
   }
-  if (a->running) {
-    if (q.type == HIL_MSG_STEP && q.seq == a->step_seq) a->duplicates++; /* its answer is on its way */
+  if (a->worker.running) {
+    if (q.type == HIL_MSG_STEP && q.seq == a->step.seq) a->link.duplicates++; /* its answer is on its way */
     agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);
     return;
   }

@@ -13,7 +13,7 @@ uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region) {
 }
 
 static void scrub(hil_agent_t *a) {
-  checkpoint_scrub(&a->checkpoint, a->step_frame, a->budget.scrub_words);
+  checkpoint_scrub(&a->checkpoint, a->step.frame, a->budget.scrub_words);
 }
 
 static uint32_t next_stop(const hil_agent_t *a, uint32_t tick) {
@@ -28,17 +28,17 @@ static void set_next_stop(hil_agent_t *a) {
 }
 
 static uint8_t finish(hil_agent_t *a, hil_worker_status_t status, uint8_t signal, hil_reply_t *reply) {
-  a->running = 0;
-  a->steps++;
-  if (status == WORKER_CRASHED) a->crashes++;
-  if (status == WORKER_HUNG) a->hangs++;
+  a->worker.running = 0;
+  a->counters.steps++;
+  if (status == WORKER_CRASHED) a->counters.crashes++;
+  if (status == WORKER_HUNG) a->counters.hangs++;
   if (status == WORKER_DONE) {
-    a->done_frame = a->step_frame;
+    a->done_frame = a->step.frame;
   } else {
-    a->worker_alive = 0;
+    a->worker.alive = 0;
   }
-  agent_stuck_apply(a, a->step_frame);
-  *reply = (hil_reply_t){.frame = a->step_frame, .status = (uint8_t)status, .signal = signal};
+  agent_stuck_apply(a, a->step.frame);
+  *reply = (hil_reply_t){.frame = a->step.frame, .status = (uint8_t)status, .signal = signal};
   reply->pending = agent_upsets_settle(a);
   reply->ticks = a->memory.progress->tick;
   const uint64_t cpu_us = a->port.cpu_us(a->port.context);
@@ -54,13 +54,13 @@ static uint8_t finish(hil_agent_t *a, hil_worker_status_t status, uint8_t signal
 }
 
 static void answer_step(hil_agent_t *a, const hil_reply_t *reply) {
-  a->last_reply_len = 0;
+  a->last_reply.len = 0;
   size_t len;
-  if (hil_reply_pack(reply, a->last_reply, sizeof a->last_reply, &len) == HIL_OK) {
-    agent_answer(a, HIL_MSG_STEP, a->step_seq, a->last_reply, len);
+  if (hil_reply_pack(reply, a->last_reply.bytes, sizeof a->last_reply.bytes, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_STEP, a->step.seq, a->last_reply.bytes, len);
     if (reply->status == WORKER_DONE) { /* else it is not done_frame's */
-      a->last_reply_len = (uint32_t)len;
-      if (a->wounded) a->wounded--;
+      a->last_reply.len = (uint32_t)len;
+      if (a->injector.message_frames) a->injector.message_frames--;
     }
   }
 }
@@ -69,8 +69,8 @@ static void answer_step(hil_agent_t *a, const hil_reply_t *reply) {
 static uint32_t release(hil_agent_t *a) {
   const uint64_t withheld_us = agent_withheld_us(a);
   if (withheld_us) return agent_wait_us(withheld_us);
-  a->held = a->running = 0;
-  const uint64_t step_us = a->port.now_us(a->port.context) - a->step_began_us;
+  a->limits.held = a->worker.running = 0;
+  const uint64_t step_us = a->port.now_us(a->port.context) - a->timing.step_began_us;
   a->reply.step_us = step_us < UINT32_MAX ? (uint32_t)step_us : UINT32_MAX;
   answer_step(a, &a->reply);
   return UINT32_MAX;
@@ -79,23 +79,23 @@ static uint32_t release(hil_agent_t *a) {
 static uint32_t end_step(hil_agent_t *a, hil_worker_status_t status, uint8_t signal) {
   agent_limits_step_ended(a);
   finish(a, status, signal, &a->reply);
-  a->held = a->running = 1;
+  a->limits.held = a->worker.running = 1;
   return release(a);
 }
 
 /* Start the worker on the input that is in place. */
 static int launch(hil_agent_t *a, uint64_t frame) {
-  a->step_frame = frame;
-  a->runaway = 0;
+  a->step.frame = frame;
+  a->worker.runaway = 0;
   a->memory.progress->tick = 0;
   agent_stuck_apply(a, frame);
-  a->running = 1;
+  a->worker.running = 1;
   agent_upsets_at_tick(a, 0);
   if (a->resetting) return HIL_ERR_STATE;
   set_next_stop(a);
   agent_limits_step_began(a);
   const int status = a->port.step(a->port.context);
-  if (status != HIL_OK) a->running = 0;
+  if (status != HIL_OK) a->worker.running = 0;
   return status;
 }
 
@@ -104,17 +104,17 @@ void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step) {
     agent_answer_error(a, HIL_MSG_STEP, seq, HIL_ERR_STATE);
     return;
   }
-  if (step->frame == a->done_frame && a->last_reply_len) {
-    a->duplicates++;
-    agent_answer(a, HIL_MSG_STEP, seq, a->last_reply, a->last_reply_len);
+  if (step->frame == a->done_frame && a->last_reply.len) {
+    a->link.duplicates++;
+    agent_answer(a, HIL_MSG_STEP, seq, a->last_reply.bytes, a->last_reply.len);
     return;
   }
-  a->step_seq = seq;
-  if (a->suspended) {
+  a->step.seq = seq;
+  if (a->limits.suspended) {
     agent_answer_not_now(a, HIL_MSG_STEP, seq, AGENT_SUSPENDED);
     return;
   }
-  if (!a->worker_alive) {
+  if (!a->worker.alive) {
     const hil_reply_t absent = {.frame = step->frame, .status = WORKER_ABSENT};
     answer_step(a, &absent);
     return;
@@ -128,17 +128,17 @@ void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step) {
   if (status != HIL_OK && !a->resetting) agent_answer_error(a, HIL_MSG_STEP, seq, status);
 }
 
-int agent_on_tick(hil_agent_t *a, uint32_t tick) {
-  if (!a->running) return 1;
+bool agent_on_tick(hil_agent_t *a, uint32_t tick) {
+  if (!a->worker.running) return true;
   if (a->budget.max_ticks && tick > a->budget.max_ticks) {
-    a->runaway = 1;
-    return 1;
+    a->worker.runaway = 1;
+    return true;
   }
-  agent_stuck_apply(a, a->step_frame);
+  agent_stuck_apply(a, a->step.frame);
   agent_upsets_at_tick(a, tick);
-  if (a->resetting) return 1;
+  if (a->resetting) return true;
   set_next_stop(a);
-  return 0;
+  return false;
 }
 
 /* Wall-clock triggers: sleep while far away, then watch closely and stop the worker. By the clock, not by
@@ -159,22 +159,22 @@ static uint32_t poll_us_trigger(hil_agent_t *a) {
 
 uint32_t agent_step_poll(hil_agent_t *a) {
   uint8_t signal = 0;
-  if (a->held) return release(a);
+  if (a->limits.held) return release(a);
   const hil_port_event_t event = a->port.poll(a->port.context, &signal);
   if (a->resetting) return UINT32_MAX;
   if (event == PORT_DONE && a->budget.max_ticks && a->memory.progress->tick > a->budget.max_ticks) {
-    a->runaway = 1; /* damaged code can count past every stop */
+    a->worker.runaway = 1; /* damaged code can count past every stop */
   } else if (event == PORT_DONE) {
     return end_step(a, WORKER_DONE, 0);
   }
   if (event == PORT_CRASHED) return end_step(a, WORKER_CRASHED, signal);
   const uint64_t used = a->port.cpu_us(a->port.context);
-  if (a->runaway || used >= a->budget.cpu_us) {
+  if (a->worker.runaway || used >= a->budget.cpu_us) {
     a->port.kill(a->port.context);
     return end_step(a, WORKER_HUNG, 0);
   }
   const uint32_t limit_us = agent_limits_poll(a);
-  if (a->standing) return limit_us;
+  if (a->limits.standing) return limit_us;
   const uint32_t trigger_us = poll_us_trigger(a);
   const uint32_t next_us = limit_us < trigger_us ? limit_us : trigger_us;
   const uint64_t left_us = a->budget.cpu_us - used; /* CPU time never runs faster than the clock */
@@ -183,8 +183,8 @@ uint32_t agent_step_poll(hil_agent_t *a) {
 
 int agent_quiet_ready(const hil_agent_t *a, uint64_t frame) {
   const int at_rest =
-      a->workload && a->worker_alive && !a->running && !a->resetting && !a->suspended;
-  return at_rest && frame == a->done_frame + 1u && !a->disturbed && !a->wounded ? HIL_OK : HIL_ERR_STATE;
+      a->workload && a->worker.alive && !a->worker.running && !a->resetting && !a->limits.suspended;
+  return at_rest && frame == a->done_frame + 1u && !a->injector.disturbed && !a->injector.message_frames ? HIL_OK : HIL_ERR_STATE;
 }
 
 int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {
@@ -195,13 +195,13 @@ int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint6
   hil_reply_t reply;
   const hil_port_event_t event = a->port.poll(a->port.context, &signal);
   agent_limits_step_ended(a);
-  a->last_reply_len = 0;
+  a->last_reply.len = 0;
   if (event != PORT_DONE) {
     a->port.kill(a->port.context);
     return finish(a, event == PORT_CRASHED ? WORKER_CRASHED : WORKER_HUNG, signal, &reply);
   }
-  a->running = 0;
-  a->steps++;
+  a->worker.running = 0;
+  a->counters.steps++;
   a->done_frame = frame;
   *out_output = agent_region_digest(a, REGION_OUTPUT);
   *out_state = agent_region_digest(a, REGION_STATE);

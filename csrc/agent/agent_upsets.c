@@ -16,13 +16,13 @@
 
 /* What a hit leaves in the agent's memory may show in its next conversation: until that is over the board
  * goes on by messages, as all boards do. */
-enum { WOUNDED_FRAMES = 2 };
+enum { MESSAGE_FRAMES = 2 };
 
-static int is_region(uint8_t target) { return target <= TARGET_OUTPUT; }
+static bool is_region(uint8_t target) { return target <= TARGET_OUTPUT; }
 
-static int is_register(uint8_t target) { return target == TARGET_GPR || target == TARGET_VECTOR; }
+static bool is_register(uint8_t target) { return target == TARGET_GPR || target == TARGET_VECTOR; }
 
-static int is_checkpoint(uint8_t target) { return target == TARGET_CHECKPOINT || target == TARGET_CHECKS; }
+static bool is_checkpoint(uint8_t target) { return target == TARGET_CHECKPOINT || target == TARGET_CHECKS; }
 
 /* The bytes or the check bytes of the newest checkpoint; NULL and 0 if there is none. */
 static uint8_t *checkpoint_bytes(hil_agent_t *a, uint8_t target, uint64_t *out_len) {
@@ -74,14 +74,14 @@ static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const u
   return a->port.target_write(a->port.context, (hil_target_t)target, offset, bytes, len);
 }
 
-static int is_armed(const hil_agent_upset_t *u) {
+static bool is_armed(const hil_agent_upset_t *u) {
   return u->used && u->report.state == UPSET_ARMED;
 }
 
 /* The next slot that waits for nothing: the oldest report gives way. */
 static hil_agent_upset_t *free_slot(hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    hil_agent_upset_t *u = &a->upsets[a->upset_next++ % AGENT_UPSETS_MAX];
+    hil_agent_upset_t *u = &a->injector.upsets[a->injector.next++ % AGENT_UPSETS_MAX];
     if (!is_armed(u)) return u;
   }
   return NULL;
@@ -99,7 +99,7 @@ int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
   hil_agent_upset_t *u = agent_upset_find(a, arm->id);
   if (!u) u = free_slot(a);
   if (!u) return HIL_ERR_EXHAUSTED;
-  a->disturbed = 1;
+  a->injector.disturbed = 1;
   *u = (hil_agent_upset_t){.arm = *arm, .used = 1};
   u->report.id = arm->id;
   u->report.frame = arm->frame;
@@ -108,27 +108,27 @@ int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
 
 hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    if (a->upsets[i].used && a->upsets[i].arm.id == id) return &a->upsets[i];
+    if (a->injector.upsets[i].used && a->injector.upsets[i].arm.id == id) return &a->injector.upsets[i];
   }
   return NULL;
 }
 
 void agent_upsets_clear(hil_agent_t *a) {
-  memset(a->upsets, 0, sizeof a->upsets);
-  memset(a->stuck, 0, sizeof a->stuck);
-  a->disturbed = 0;
+  memset(a->injector.upsets, 0, sizeof a->injector.upsets);
+  memset(a->injector.stuck, 0, sizeof a->injector.stuck);
+  a->injector.disturbed = 0;
 }
 
-static int armed_now(const hil_agent_t *a, const hil_agent_upset_t *u) {
-  return is_armed(u) && u->arm.frame == a->step_frame;
+static bool armed_now(const hil_agent_t *a, const hil_agent_upset_t *u) {
+  return is_armed(u) && u->arm.frame == a->step.frame;
 }
 
-int agent_upsets_armed(const hil_agent_t *a) {
-  if (!a->disturbed) return 0;
+bool agent_upsets_armed(const hil_agent_t *a) {
+  if (!a->injector.disturbed) return false;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    if (is_armed(&a->upsets[i])) return 1;
+    if (is_armed(&a->injector.upsets[i])) return true;
   }
-  return 0;
+  return false;
 }
 
 static void fail(hil_agent_upset_t *u, int status) {
@@ -139,26 +139,26 @@ static void fail(hil_agent_upset_t *u, int status) {
 void agent_upsets_skip(hil_agent_t *a) {
   if (a->done_frame == AGENT_NO_FRAME) return;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    hil_agent_upset_t *u = &a->upsets[i];
+    hil_agent_upset_t *u = &a->injector.upsets[i];
     if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
-    if (a->stuck[i].until_frame <= a->step_frame) a->stuck[i].used = 0;
+    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = 0;
   }
-  a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
+  a->injector.disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
 }
 
 static hil_agent_stuck_t *free_stuck(hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
-    if (!a->stuck[i].used) return &a->stuck[i];
+    if (!a->injector.stuck[i].used) return &a->injector.stuck[i];
   }
   return NULL;
 }
 
 /* Whether a position that the host named, and did not draw, lies beyond the end of the target: then nothing
  * is hit, rather than another bit. */
-static int beyond(const hil_arm_t *arm, uint64_t bit, uint64_t len) {
-  if (bit / 8u >= len) return 1;
+static bool beyond(const hil_arm_t *arm, uint64_t bit, uint64_t len) {
+  if (bit / 8u >= len) return true;
   if (arm->kind == UPSET_ADJACENT) return arm->width > len * 8u - bit;
   const int is_word = arm->kind == UPSET_ZERO_WORD || arm->kind == UPSET_RANDOM_WORD;
   return is_word && arm->width >= 8u && bit / arm->width >= len / (arm->width / 8u);
@@ -239,26 +239,26 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tic
   }
   r->state = UPSET_INJECTED;
   if (u->arm.target == TARGET_AGENT) {
-    a->wound = *r;
-    a->untold = 1;
-    a->wounded = WOUNDED_FRAMES;
+    a->injector.memory_hit = *r;
+    a->injector.hit_unreported = 1;
+    a->injector.message_frames = MESSAGE_FRAMES;
     (void)agent_memory_is_sound(a); /* before anything is done with it */
   }
 }
 
-static int due_at_tick(const hil_agent_t *a, const hil_agent_upset_t *u, uint32_t tick) {
+static bool due_at_tick(const hil_agent_t *a, const hil_agent_upset_t *u, uint32_t tick) {
   if (u->arm.trigger == TRIGGER_TICK) return u->arm.at <= tick;
   /* Without an interrupt the first tick after the moment is as near as it gets. */
   return !a->port.interrupt && tick && u->arm.at <= a->port.cpu_us(a->port.context);
 }
 
 void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick) {
-  if (!a->disturbed) return;
+  if (!a->injector.disturbed) return;
   uint32_t taken = 0;
   for (uint32_t turn = 0; turn < AGENT_UPSETS_MAX && !a->resetting; turn++) {
     hil_agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
     for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-      hil_agent_upset_t *u = &a->upsets[i];
+      hil_agent_upset_t *u = &a->injector.upsets[i];
       if (!armed_now(a, u) || !due_at_tick(a, u, tick)) continue;
       if (!next || u->arm.steps < next->arm.steps) next = u;
     }
@@ -269,7 +269,7 @@ void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick) {
 
 void agent_upsets_at_us(hil_agent_t *a, uint32_t us) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX && !a->resetting; i++) {
-    hil_agent_upset_t *u = &a->upsets[i];
+    hil_agent_upset_t *u = &a->injector.upsets[i];
     uint32_t taken = 0;
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at <= us) {
       inject(a, u, 1, a->memory.progress->tick, &taken);
@@ -278,11 +278,11 @@ void agent_upsets_at_us(hil_agent_t *a, uint32_t us) {
 }
 
 uint32_t agent_upsets_next_tick(const hil_agent_t *a, uint32_t tick) {
-  if (!a->disturbed) return 0;
+  if (!a->injector.disturbed) return 0;
   if (agent_stuck_held(a)) return tick + 1u;
   uint32_t next = 0;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    const hil_agent_upset_t *u = &a->upsets[i];
+    const hil_agent_upset_t *u = &a->injector.upsets[i];
     if (!armed_now(a, u)) continue;
     uint32_t at = u->arm.at;
     if (u->arm.trigger == TRIGGER_US) {
@@ -297,9 +297,9 @@ uint32_t agent_upsets_next_tick(const hil_agent_t *a, uint32_t tick) {
 
 uint32_t agent_upsets_next_us(const hil_agent_t *a) {
   uint32_t next = UINT32_MAX;
-  if (!a->disturbed) return next;
+  if (!a->injector.disturbed) return next;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    const hil_agent_upset_t *u = &a->upsets[i];
+    const hil_agent_upset_t *u = &a->injector.upsets[i];
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at < next) next = u->arm.at;
   }
   return next;
@@ -322,36 +322,36 @@ static uint8_t persisted(hil_agent_t *a, const hil_agent_upset_t *u) {
 
 uint8_t agent_upsets_settle(hil_agent_t *a) {
   uint8_t count = 0;
-  if (!a->disturbed) return count;
+  if (!a->injector.disturbed) return count;
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-    hil_agent_upset_t *u = &a->upsets[i];
-    if (!u->used || u->settled || u->arm.frame != a->step_frame) continue;
+    hil_agent_upset_t *u = &a->injector.upsets[i];
+    if (!u->used || u->settled || u->arm.frame != a->step.frame) continue;
     u->settled = 1;
     if (u->report.state == UPSET_ARMED) fail(u, HIL_ERR_STATE);
     if (u->report.state == UPSET_INJECTED) u->report.persisted = persisted(a, u);
     count++;
   }
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
-    if (a->stuck[i].until_frame <= a->step_frame) a->stuck[i].used = 0;
+    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = 0;
   }
-  a->disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
+  a->injector.disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
   return count;
 }
 
-/* Where a stuck cell lies in its target now. Zero if nowhere: the stack has shrunk past it. */
-static int find_stuck(hil_agent_t *a, const hil_agent_stuck_t *s, uint64_t *out_offset) {
+/* Where a stuck cell lies in its target now. False if nowhere: the stack has shrunk past it. */
+static bool find_stuck(hil_agent_t *a, const hil_agent_stuck_t *s, uint64_t *out_offset) {
   uint64_t len = 0;
   *out_offset = s->window.offset;
-  if (s->target != TARGET_STACK) return 1;
-  if (target_len(a, s->target, &len) != HIL_OK || len < s->from_end) return 0;
+  if (s->target != TARGET_STACK) return true;
+  if (target_len(a, s->target, &len) != HIL_OK || len < s->from_end) return false;
   *out_offset = len - s->from_end;
-  return 1;
+  return true;
 }
 
 void agent_stuck_apply(hil_agent_t *a, uint64_t frame) {
-  if (!a->disturbed) return;
+  if (!a->injector.disturbed) return;
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
-    hil_agent_stuck_t *s = &a->stuck[i];
+    hil_agent_stuck_t *s = &a->injector.stuck[i];
     if (!s->used) continue;
     if (frame != AGENT_NO_FRAME && frame > s->until_frame) {
       s->used = 0;
@@ -371,9 +371,9 @@ void agent_stuck_apply(hil_agent_t *a, uint64_t frame) {
   }
 }
 
-int agent_stuck_held(const hil_agent_t *a) {
+bool agent_stuck_held(const hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) {
-    if (a->stuck[i].used) return 1;
+    if (a->injector.stuck[i].used) return true;
   }
-  return 0;
+  return false;
 }

@@ -53,8 +53,8 @@ static struct {
   int baud_breaks;     /* the line refuses a rate that it said it knows */
   uint8_t sent[SENT_CAP];
   size_t sent_len;
-  uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
-  uint8_t checks[AGENT_CHECKPOINT_BYTES / 8];
+  uint64_t words[AGENT_CHECKPOINT_WORDS];
+  uint8_t checks[AGENT_CHECKPOINT_WORDS];
   _Alignas(64) uint8_t memory[MEMORY_LEN];
 } s;
 
@@ -398,8 +398,8 @@ static void settle(void) {
     if (s.resetted) break;
     if (s.kind == STEP_WAITS && s.sent_len == before) break;
     if (wait_us != UINT32_MAX) s.clock_us += wait_us < 1000 ? wait_us : 1000;
-    if (!s.agent.running && !agent_tx_pending(&s.agent)) break;
-    if (!s.agent.running && s.sent_len == before && (s.link_down || !s.link_takes)) break;
+    if (!s.agent.worker.running && !agent_tx_pending(&s.agent)) break;
+    if (!s.agent.worker.running && s.sent_len == before && (s.link_down || !s.link_takes)) break;
   }
   hear();
 }
@@ -423,7 +423,7 @@ static void boot(void) {
   s.instructions_max = UINT32_MAX;
   next_seq = 0;
   wire_decoder_init(&host_decoder);
-  CHECK_EQ(agent_init(&s.agent, &stub_port, 99, s.words, s.checks, AGENT_CHECKPOINT_BYTES / 8),
+  CHECK_EQ(agent_init(&s.agent, &stub_port, 99, s.words, s.checks, AGENT_CHECKPOINT_WORDS),
            HIL_OK);
   settle();
 }
@@ -613,28 +613,30 @@ static hil_health_t health(void) {
 
 /* --- every request in every state ------------------------------------------------------------------ */
 
-typedef enum { EMPTY, READY, RUNNING, NO_WORKER, STATES } hil_state_t;
+enum { STATES = 4 };
 
-static void come_to(hil_state_t state) {
+static void come_to(hil_agent_state_t state) {
   boot();
   golden_begin("sha256");
-  if (state == EMPTY) return;
+  CHECK_EQ(agent_state(&s.agent), AGENT_EMPTY);
+  if (state == AGENT_EMPTY) return;
   load("sha256");
   budget((hil_budget_t){.cpu_us = 100000, .max_ticks = 1000});
-  if (state == RUNNING) {
+  if (state == AGENT_RUNNING) {
     s.kind = STEP_WAITS;
     pack_step(0);
     give(HIL_MSG_STEP, 500, payload, payload_len);
     (void)agent_poll(&s.agent);
-    CHECK(s.agent.running);
+    CHECK(s.agent.worker.running);
   }
-  if (state == NO_WORKER) {
+  if (state == AGENT_NO_WORKER) {
     s.kind = STEP_DIES;
     step(0);
     CHECK_EQ(reply.status, WORKER_CRASHED);
     CHECK_EQ(reply.signal, SIGNAL_FAULT);
     s.kind = STEP_RUNS;
   }
+  CHECK_EQ(agent_state(&s.agent), state);
 }
 
 /* A well-formed request of each type. */
@@ -710,8 +712,8 @@ static void it_announces_itself(void) {
 
 static void every_request_in_every_state_has_exactly_one_answer(void) {
   for (size_t i = 0; i < EXPECTED; i++) {
-    for (int state = EMPTY; state < STATES; state++) {
-      come_to((hil_state_t)state);
+    for (int state = AGENT_EMPTY; state < STATES; state++) {
+      come_to((hil_agent_state_t)state);
       pack_request(expected[i].type);
       ask(expected[i].type);
       if (expected[i].want[state] != OK) {
@@ -721,9 +723,45 @@ static void every_request_in_every_state_has_exactly_one_answer(void) {
       }
       CHECK_EQ(answers[0].seq, next_seq);
       CHECK_EQ(s.resets, expected[i].type == HIL_MSG_RESET);
-      if (state == RUNNING && expected[i].type != HIL_MSG_RESET) CHECK(s.agent.running);
+      if (state == AGENT_RUNNING && expected[i].type != HIL_MSG_RESET) CHECK(s.agent.worker.running);
     }
   }
+}
+
+/* The arrows that agent.c draws, and no others: what a request of that state leads to. */
+static void every_request_leads_to_the_state_that_is_drawn(void) {
+  for (size_t i = 0; i < EXPECTED; i++) {
+    for (int state = AGENT_EMPTY; state < STATES; state++) {
+      if (expected[i].type == HIL_MSG_RESET) continue; /* the port does it */
+      come_to((hil_agent_state_t)state);
+      pack_request(expected[i].type);
+      ask(expected[i].type);
+      int want = state;
+      if (expected[i].want[state] == OK) {
+        if (expected[i].type == HIL_MSG_LOAD) want = AGENT_READY;
+        if (expected[i].type == HIL_MSG_RESTART) want = AGENT_READY;
+      }
+      CHECK_EQ(agent_state(&s.agent), want);
+      if (want == AGENT_EMPTY) CHECK(!s.agent.worker.alive && !s.agent.worker.running);
+      if (want == AGENT_RUNNING) CHECK(s.agent.worker.alive && s.agent.workload != NULL);
+    }
+  }
+}
+
+static void bit_n_of_the_agents_memory_is_the_same_bit_as_in_every_release(void) {
+  enum { LINK = offsetof(hil_agent_t, link) };
+  static const struct {
+    size_t got, want;
+  } places[] = {{offsetof(hil_agent_t, link.tx), 1097},          {offsetof(hil_agent_t, link.tx_head), 9412},
+                {offsetof(hil_agent_t, answer), 9448},           {offsetof(hil_agent_t, stream), 10496},
+                {offsetof(hil_agent_t, budget), 10512},          {offsetof(hil_agent_t, done_frame), 10528},
+                {offsetof(hil_agent_t, worker), 10536},          {offsetof(hil_agent_t, resetting), 10539},
+                {offsetof(hil_agent_t, reset_by_us), 10544},     {offsetof(hil_agent_t, step), 10552},
+                {offsetof(hil_agent_t, last_reply), 10568},      {offsetof(hil_agent_t, limits), 11084},
+                {offsetof(hil_agent_t, timing), 11096},          {offsetof(hil_agent_t, reply), 11144},
+                {offsetof(hil_agent_t, baud), 11448},            {offsetof(hil_agent_t, counters), 11488},
+                {offsetof(hil_agent_t, counters.restarts), 11500}};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) CHECK_EQ(places[i].got - LINK, places[i].want);
 }
 
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
@@ -731,7 +769,7 @@ static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
                                   HIL_MSG_SPANS, HIL_MSG_READ,   HIL_MSG_WRITE, HIL_MSG_SYNC, HIL_MSG_LIMIT,
                                   HIL_MSG_BAUD};
   for (size_t i = 0; i < sizeof types; i++) {
-    come_to(READY);
+    come_to(AGENT_READY);
     for (int longer = 0; longer < 2; longer++) {
       pack_request(types[i]);
       payload[payload_len] = 0;
@@ -744,7 +782,7 @@ static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
 }
 
 static void answers_and_echoes_are_not_requests(void) {
-  come_to(READY);
+  come_to(AGENT_READY);
   for (unsigned type = 0x80; type < 0x100; type++) {
     say((uint8_t)type, 9, NULL, 0);
     CHECK_EQ(answer_count, 0);
@@ -752,7 +790,7 @@ static void answers_and_echoes_are_not_requests(void) {
 }
 
 static void arguments_out_of_range_are_refused(void) {
-  come_to(READY);
+  come_to(AGENT_READY);
   const uint32_t len = golden.workload->state_len;
   ask_read(REGION_STATE, len, 1);
   expect_refusal(HIL_MSG_READ, HIL_ERR_ARG);
@@ -789,7 +827,7 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
                                   HIL_MSG_WRITE, HIL_MSG_SYNC,   HIL_MSG_CHECKPOINT, HIL_MSG_RESTART,
                                   HIL_MSG_LIMIT};
   for (size_t i = 0; i < sizeof types; i++) {
-    come_to(READY);
+    come_to(AGENT_READY);
     pack_request(types[i]);
     const unsigned loads = s.loads, steps = s.steps, starts = s.starts;
     ask(types[i]);
@@ -803,12 +841,12 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
     }
     CHECK_EQ(s.loads - loads + s.steps - steps + s.starts - starts, done);
     CHECK_EQ(s.limitings, types[i] == HIL_MSG_LIMIT);
-    CHECK_EQ(s.agent.duplicates, 3);
+    CHECK_EQ(s.agent.link.duplicates, 3);
   }
 }
 
 static void while_a_step_runs_every_other_request_is_told_to_come_again(void) {
-  come_to(RUNNING);
+  come_to(AGENT_RUNNING);
   pack_step(0);
   hil_refusal_t m;
   for (int again = 0; again < 3; again++) {
@@ -822,7 +860,7 @@ static void while_a_step_runs_every_other_request_is_told_to_come_again(void) {
   const hil_answer_t *a = only(HIL_MSG_ERROR);
   CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.detail, 1);
-  CHECK_EQ(s.agent.duplicates, 3); /* another seq is no repeat */
+  CHECK_EQ(s.agent.link.duplicates, 3); /* another seq is no repeat */
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -867,7 +905,7 @@ static void a_frame_that_failed_never_answers_for_the_one_before(void) {
 }
 
 static void hello_is_never_answered_from_the_cache(void) {
-  come_to(READY);
+  come_to(AGENT_READY);
   const uint16_t seq = ++next_seq;
   pack_request(HIL_MSG_SYNC);
   say(HIL_MSG_SYNC, seq, payload, payload_len);
@@ -875,7 +913,7 @@ static void hello_is_never_answered_from_the_cache(void) {
   CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
   pack_request(HIL_MSG_SYNC);
   say(HIL_MSG_SYNC, seq, payload, payload_len); /* a new host, whose seq begins anew: it must be done again */
-  CHECK_EQ(s.agent.duplicates, 0);
+  CHECK_EQ(s.agent.link.duplicates, 0);
   CHECK(only(HIL_MSG_SYNC | HIL_MSG_ANSWER) != NULL);
 }
 
@@ -932,10 +970,10 @@ static void ticks_beyond_the_budget_are_a_hang_too(void) {
 }
 
 static void the_agent_says_when_it_wants_to_be_called_again(void) {
-  come_to(RUNNING);
+  come_to(AGENT_RUNNING);
   const uint32_t wait_us = agent_poll(&s.agent);
   CHECK(wait_us > 0 && wait_us <= 100000);
-  come_to(READY);
+  come_to(AGENT_READY);
   CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
 }
 
@@ -1567,7 +1605,7 @@ static void limit(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
 }
 
 static void a_limit_tells_what_holds(void) {
-  come_to(EMPTY);
+  come_to(AGENT_EMPTY);
   limit(1000, 0, 0);
   CHECK_EQ(limited.duty_permille, 1000);
   CHECK_EQ(limited.suspend, 0);
@@ -1711,8 +1749,8 @@ static void no_pause_makes_a_hang_and_none_hides_one(void) {
   run_for(5000000); /* 50 ms of work */
   hear();
   CHECK_EQ(answer_count, 0);
-  CHECK(s.agent.running);
-  for (int turn = 0; turn < 1000 && s.agent.running; turn++) run_for(100000);
+  CHECK(s.agent.worker.running);
+  for (int turn = 0; turn < 1000 && s.agent.worker.running; turn++) run_for(100000);
   hear();
   CHECK(read_reply());
   CHECK_EQ(reply.status, WORKER_HUNG);
@@ -1819,9 +1857,9 @@ static void a_wall_clock_trigger_counts_the_time_that_ran(void) {
   pack_step(0);
   give(HIL_MSG_STEP, 300, payload, payload_len);
   run_for(250000);
-  CHECK_EQ(s.agent.upsets[0].report.state, UPSET_ARMED);
+  CHECK_EQ(s.agent.injector.upsets[0].report.state, UPSET_ARMED);
   run_for(150000);
-  CHECK_EQ(s.agent.upsets[0].report.state, UPSET_INJECTED);
+  CHECK_EQ(s.agent.injector.upsets[0].report.state, UPSET_INJECTED);
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -1846,7 +1884,7 @@ static void a_step_that_dies_in_a_pause_is_told(void) {
 }
 
 static void without_an_interrupt_a_running_step_cannot_be_limited(void) {
-  come_to(RUNNING);
+  come_to(AGENT_RUNNING);
   s.agent.port.interrupt = NULL;
   ask_limits(500, 0, 0);
   expect_refusal(HIL_MSG_LIMIT, HIL_ERR_STATE);
@@ -1899,13 +1937,13 @@ static void noise_before_a_request_is_not_complained_of(void) {
       size_t len;
       memset(bytes, 0xf8, noise);
       CHECK_EQ(wire_encode(HIL_MSG_HELLO, ++next_seq, NULL, 0, bytes + noise, WIRE_FRAME_MAX, &len), HIL_OK);
-      const uint64_t errors = s.agent.decoder.counters.format_errors;
+      const uint64_t errors = s.agent.link.decoder.counters.format_errors;
       if (first == noise + 1) continue; /* cut behind the delimiter: then it is told */
       agent_receive(&s.agent, bytes, first);
       agent_receive(&s.agent, bytes + first, noise + len - first);
       settle();
       CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
-      CHECK_EQ(s.agent.decoder.counters.format_errors, errors + 1);
+      CHECK_EQ(s.agent.link.decoder.counters.format_errors, errors + 1);
     }
   }
 }
@@ -1974,15 +2012,15 @@ static void hostile_request(void) {
   }
   CHECK(direct <= 1);
   CHECK(answer_count >= 1 || (sent & HIL_MSG_ANSWER) || s.resetted);
-  CHECK(!s.agent.running || s.resetted);
+  CHECK(!s.agent.worker.running || s.resetted);
 }
 
 static void random_requests_are_each_answered_and_do_no_harm(void) {
   random_state = 20250401;
-  come_to(READY);
+  come_to(AGENT_READY);
   for (int round = 0; round < 20000; round++) {
     hostile_request();
-    if (s.resetted) come_to(READY);
+    if (s.resetted) come_to(AGENT_READY);
   }
   s.kind = STEP_RUNS;
   limit(1000, 0, 0);
@@ -1993,7 +2031,7 @@ static void random_requests_are_each_answered_and_do_no_harm(void) {
 
 static void random_bytes_do_no_harm(void) {
   random_state = 20250402;
-  come_to(READY);
+  come_to(AGENT_READY);
   uint8_t bytes[600];
   for (int round = 0; round < 2000; round++) {
     const size_t len = random_u32() % sizeof bytes;
@@ -2241,7 +2279,7 @@ static void without_such_workloads_they_are_unknown(void) {
 static int answered(void) {
   const int got = answer_count >= 1 && answers[answer_count - 1].seq == next_seq;
   CHECK(got);
-  CHECK(!s.agent.running);
+  CHECK(!s.agent.worker.running);
   return got;
 }
 
@@ -2337,6 +2375,8 @@ static void a_quiet_step_wants_a_quiet_board(void) {
 int main(void) {
   RUN(it_announces_itself);
   RUN(every_request_in_every_state_has_exactly_one_answer);
+  RUN(every_request_leads_to_the_state_that_is_drawn);
+  RUN(bit_n_of_the_agents_memory_is_the_same_bit_as_in_every_release);
   RUN(a_payload_of_the_wrong_length_is_refused_and_changes_nothing);
   RUN(answers_and_echoes_are_not_requests);
   RUN(arguments_out_of_range_are_refused);

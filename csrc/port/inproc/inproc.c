@@ -35,8 +35,8 @@ struct inproc {
   hil_progress_t progress;
   uint8_t *out;
   size_t out_cap, out_len;
-  uint64_t words[AGENT_CHECKPOINT_BYTES / 8];
-  uint8_t checks[AGENT_CHECKPOINT_BYTES / 8];
+  uint64_t words[AGENT_CHECKPOINT_WORDS];
+  uint8_t checks[AGENT_CHECKPOINT_WORDS];
   uint8_t arena[ARENA_LEN + ALIGNMENT];
 };
 
@@ -234,14 +234,14 @@ static void boot(hil_inproc_t *b) {
                            .identify = identify,
                            .health = health,
                            .last_error = last_error};
-  hil_report_t wound;
-  const int wounded = b->reset_due && agent_last_wound(&b->agent, &wound);
+  hil_report_t hit;
+  const int was_hit = b->reset_due && agent_last_memory_hit(&b->agent, &hit);
   b->reset_due = b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
   b->workload = NULL;
   (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks,
-                   AGENT_CHECKPOINT_BYTES / 8);
-  if (wounded) agent_remember_wound(&b->agent, &wound);
+                   AGENT_CHECKPOINT_WORDS);
+  if (was_hit) agent_recall_memory_hit(&b->agent, &hit);
 }
 
 size_t inproc_size(void) { return sizeof(hil_inproc_t); }
@@ -279,8 +279,8 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
       boot(b);
       continue;
     }
-    if (b->agent.running) { /* its clock is virtual: no need to wait */
-      if (b->agent.held) b->clock_us += wait_us;
+    if (b->agent.worker.running) { /* its clock is virtual: no need to wait */
+      if (b->agent.limits.held) b->clock_us += wait_us;
       continue;
     }
     if (wait_us == UINT32_MAX && (b->out_len == said || !agent_tx_pending(&b->agent))) break;

@@ -37,8 +37,8 @@ typedef struct {
 } hil_board_t;
 
 static hil_board_t board;
-static uint64_t checkpoint_words[AGENT_CHECKPOINT_BYTES / 8];
-static uint8_t checkpoint_checks[AGENT_CHECKPOINT_BYTES / 8];
+static uint64_t checkpoint_words[AGENT_CHECKPOINT_WORDS];
+static uint8_t checkpoint_checks[AGENT_CHECKPOINT_WORDS];
 
 static uint64_t now_us(void *context) {
   (void)context;
@@ -88,7 +88,7 @@ static int start(void *context) {
 
 static int step(void *context) {
   hil_board_t *b = context;
-  return b->is_exec ? exec_step(&b->exec, b->agent.step_frame) : worker_step(&b->worker);
+  return b->is_exec ? exec_step(&b->exec, b->agent.step.frame) : worker_step(&b->worker);
 }
 
 static hil_port_event_t poll_worker(void *context, uint8_t *out_signal) {
@@ -155,25 +155,25 @@ static void limit(void *context, const hil_limits_t *limits, hil_limited_t *out)
 }
 
 /* The report of an upset that may be why the agent starts anew, over to its next life and back. */
-static void keep_wound(const hil_agent_t *agent) {
-  hil_report_t wound;
+static void keep_memory_hit(const hil_agent_t *agent) {
+  hil_report_t hit;
   uint8_t bytes[WIRE_PAYLOAD_MAX];
   char text[2 * WIRE_PAYLOAD_MAX + 1] = "";
   size_t len;
-  if (!agent_last_wound(agent, &wound) || hil_report_pack(&wound, bytes, sizeof bytes, &len) != HIL_OK) return;
+  if (!agent_last_memory_hit(agent, &hit) || hil_report_pack(&hit, bytes, sizeof bytes, &len) != HIL_OK) return;
   for (size_t i = 0; i < len; i++) (void)snprintf(text + 2 * i, 3, "%02x", (unsigned)bytes[i]);
   (void)setenv("HIL_AGENT_WOUND", text, 1);
 }
 
-static void recall_wound(hil_agent_t *agent) {
+static void recall_memory_hit(hil_agent_t *agent) {
   const char *text = getenv("HIL_AGENT_WOUND");
   uint8_t bytes[WIRE_PAYLOAD_MAX];
   size_t len = 0;
   unsigned byte;
-  hil_report_t wound;
+  hil_report_t hit;
   if (!text) return;
   while (len < sizeof bytes && sscanf(text + 2 * len, "%2x", &byte) == 1) bytes[len++] = (uint8_t)byte;
-  if (hil_report_unpack(&wound, bytes, len) == HIL_OK) agent_remember_wound(agent, &wound);
+  if (hil_report_unpack(&hit, bytes, len) == HIL_OK) agent_recall_memory_hit(agent, &hit);
   (void)unsetenv("HIL_AGENT_WOUND");
 }
 
@@ -188,7 +188,7 @@ static void reset(void *context) {
     (void)fcntl(b->tty.rx_fd, F_SETFD, 0);
     (void)setenv("HIL_AGENT_INHERIT", fds, 1);
   }
-  keep_wound(&b->agent);
+  keep_memory_hit(&b->agent);
   (void)execv("/proc/self/exe", b->argv);
   _exit(EXIT_ENVIRONMENT); /* a board that cannot start stays silent */
 }
@@ -444,10 +444,10 @@ int main(int argc, char **argv) {
                            .find = find,
                            .sensors = sensors};
   if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
-                 AGENT_CHECKPOINT_BYTES / 8) != HIL_OK) {
+                 AGENT_CHECKPOINT_WORDS) != HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
-  recall_wound(&b->agent);
+  recall_memory_hit(&b->agent);
   watchdog_open(&b->watchdog);
   if (b->programs.count) life_adopt();
   const int result = serve(b, &wait_mask);
