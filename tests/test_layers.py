@@ -235,6 +235,32 @@ def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
     assert module in WALL_CLOCK or "time" not in named
 
 
+ASK_FOR_CAPABILITIES = [
+    module for module in MODULES if room_of(module) in {"rig", "redundancy", "upsets", "engine"}
+]
+LIBRARY_PRIVATE = {("hil.rig.transport", "_socket")}
+"""An attribute of pyserial's, which only its ports on sockets have."""
+
+
+@pytest.mark.parametrize("module", ASK_FOR_CAPABILITIES)
+def test_what_a_board_can_do_is_asked_in_one_place(module: str) -> None:
+    """`hil.rig.backends.capabilities` has a protocol for all that only some boards and transports
+    can do; nothing else probes for attributes, or for one kind of board."""
+    if module == "hil.rig.backends.capabilities":
+        return
+    probed = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id in {"getattr", "hasattr"} and isinstance(node.args[1], ast.Constant):
+            probed.add((module, str(node.args[1].value)))
+        if node.func.id == "isinstance" and ast.unparse(node.args[1]).endswith(
+            ("Board", "Transport", "Power")
+        ):
+            probed.add((module, ast.unparse(node)))
+    assert not probed - LIBRARY_PRIVATE
+
+
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
 ENGINE = ("serial", "hil.engine.loop", "hil.engine.repair", "hil.rig.rig", "hil.rig.exchange")
 TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")

@@ -121,4 +121,5 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error)

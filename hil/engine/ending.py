@@ -16,7 +16,7 @@ from hil.engine.run_reports import JUNIT, junit_digest, write_reports
 from hil.record.recorder import Recorder, RunTally
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.rig.node import SILENT, Node, boot_timeout_us
+from hil.rig.node import SILENT, Node
 from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.rig.rig import Calibration
 from hil.scenario.expect import not_covered
@@ -91,7 +91,7 @@ def _was_taken_out(parts: Parts, tally: RunTally, node: Node, since: int) -> boo
     if not tally.hit_its_board(node.name, since):
         return False
     sought_us = parts.rig.reconnector.sought_us(node.name)
-    return sought_us is None or sought_us < max(boot_timeout_us(node.board), BOOT_PATIENCE_US)
+    return sought_us is None or sought_us < max(node.capabilities.boot_timeout_us, BOOT_PATIENCE_US)
 
 
 def result_of(
@@ -182,11 +182,7 @@ def not_reproducible(parts: Parts, tally: RunTally, coupling: PlantCoupling | No
         return parts.outside.why
     if parts.deadlines:
         return "a paced run depends on real time (--pace free does not)"
-    if any(
-        getattr(node.board, "can_return", False)
-        for node in parts.nodes
-        if node.board.kind == "emulated"
-    ):
+    if any(node.board.can_return for node in parts.nodes if node.board.kind == "emulated"):
         return "what an operating system does next depends on real time"
     if not parts.virtual and any(e.us is not None for e in parts.scenario.upsets.events):
         return "upsets with `us:` hit by real time (`tick:` does not)"

@@ -12,7 +12,7 @@ from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
 from hil.engine.verdict import FrameWork, VerdictStage, usual_kind
 from hil.redundancy.voting import Verdict, record_length, unpack
-from hil.rig.backends.inproc import InprocBoard, run_batch
+from hil.rig.backends.inproc import run_batch
 from hil.rig.node import NodeResult
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class FastForward:
 
     def _run(self, count: int) -> bool:
         parts = self._parts
-        boards = [n.board for n in parts.nodes if isinstance(n.board, InprocBoard)]
+        boards = [n.capabilities.batch for n in parts.nodes if n.capabilities.batch is not None]
         size = record_length(len(parts.nodes))
         began_us = self._parts.rig.clock.now_us()
         every = parts.checkpoints.every

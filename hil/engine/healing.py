@@ -17,7 +17,7 @@ from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.calls import Timing
-from hil.rig.node import DONE, SILENT, Node, NodeResult, boots_of, may_return, switched_nothing
+from hil.rig.node import DONE, SILENT, Node, NodeResult, switched_nothing
 from hil.wire.messages import Sync
 
 __all__ = ["RepairScheduler"]
@@ -121,7 +121,7 @@ class RepairScheduler:
         loads = node.loads
         believed = not is_alone(verdict) or parts.rules.believes_alone(self.frames_alone)
         how = parts.executor.repair(action, node, verdict, sources, believed=believed)
-        if how.lost and may_return(node.board):
+        if how.lost and node.board.can_return:
             parts.rig.exclude(node, cycle=False)
             how = replace(how, away=True)
         parts.holdings.rearm_permanent(parts.injector, [node], verdict.frame + 1)
@@ -135,7 +135,7 @@ class RepairScheduler:
             # A board that came back as it was has its old worker, with all that lies in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
-            parts.classifier.healed(node.name, rung, boots_of(node.board))
+            parts.classifier.healed(node.name, rung, node.capabilities.boots)
             parts.classifier.contaminated(node.name, wrong)
         return how
 
@@ -216,7 +216,7 @@ class RepairScheduler:
         for name in self._parts.recovery.in_state(NodeState.ISOLATED):
             node = self._parts.by_name[name]
             result = results.get(name)
-            if not may_return(node.board) or not node.powered:
+            if not node.board.can_return or not node.powered:
                 continue
             if name in rig.reconnector.looking_for:
                 continue

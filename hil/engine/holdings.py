@@ -13,7 +13,7 @@ from typing import Any, Final
 from hil.errors import LinkError, NodeError
 from hil.kernel import Golden, digest64
 from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
-from hil.rig.node import Node, may_return
+from hil.rig.node import Node
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.upsets.injection import Injector, arm_of
@@ -110,7 +110,7 @@ class Holdings:
         if agreed.state_digest == self._golden.state_digest:
             return self._golden.state
         size = self._golden.workload.state_len
-        if size > _READ_MAX or may_return(node.board):
+        if size > _READ_MAX or node.board.can_return:
             return None
         try:
             return read_state(self._rig, node, size)

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hil.clock import Clock
-from hil.rig.node import SILENT, Node, NodeResult, processor_use
+from hil.rig.node import SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure
 
 __all__ = ["Lateness"]
@@ -48,7 +48,7 @@ class Lateness:
         self._pressure.sample()
         self._used = {}
         for node in nodes:
-            use = processor_use(node.board)
+            use = node.capabilities.processor_use
             used_us = None if use is None else use.used_us()
             if used_us is not None:
                 self._used[node.name] = used_us
@@ -66,7 +66,7 @@ class Lateness:
         return times
 
     def _process_time_us(self, node: Node, elapsed_us: int) -> int | None:
-        use, before_us = processor_use(node.board), self._used.get(node.name)
+        use, before_us = node.capabilities.processor_use, self._used.get(node.name)
         if use is None or before_us is None:
             return None
         if use.is_stopped():

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from hil.rig.node import CRASHED, SILENT, Node, NodeResult, has_fixed_addresses, unordered_ends
+from hil.rig.node import CRASHED, SILENT, Node, NodeResult
 from hil.upsets.outcome import Anomaly
 
 __all__ = ["Outside"]
@@ -57,7 +57,7 @@ class Outside:
 
     def _look_at_addresses(self) -> None:
         for name, node in self._nodes.items():
-            now, before = has_fixed_addresses(node.board), self._fixed.get(name, True)
+            now, before = node.capabilities.fixed_addresses, self._fixed.get(name, True)
             self._fixed[name] = False if False in (now, before) else now and before
 
     def anomaly(self, anomaly: Anomaly) -> None:
@@ -74,7 +74,11 @@ class Outside:
     @property
     def why(self) -> str:
         """What acted, in words; empty if nothing did."""
-        ends = [f"node {n.name}: {end}" for n in self._nodes.values() for end in unordered_ends(n)]
+        ends = [
+            f"node {n.name}: {end}"
+            for n in self._nodes.values()
+            for end in n.capabilities.unordered_ends
+        ]
         if self._first is None and not ends:
             return ""
         first = ends[0] if self._first is None else self._first[1]
@@ -83,7 +87,7 @@ class Outside:
 
     def memory(self) -> dict[str, Any]:
         """Return what must be kept to go on later, as plain data."""
-        ends = {node.name: unordered_ends(node) for node in self._nodes.values()}
+        ends = {node.name: node.capabilities.unordered_ends for node in self._nodes.values()}
         self._look_at_addresses()
         return {
             "first": self._first,

@@ -106,7 +106,7 @@ class RunRecorder:
                 {
                     "name": node.name,
                     "board": node.board.kind,
-                    "port": getattr(node.board, "port", None),
+                    "port": node.capabilities.port,
                     "arch": hello.arch if hello else None,
                     "model": hello.board if hello else None,
                     "serial": hello.serial if hello else None,

@@ -15,7 +15,7 @@ from hil.kernel import Golden
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.rollback import BOARD_FAILURES, Rollback
 from hil.redundancy.voting import Verdict
-from hil.rig.node import Node, may_return
+from hil.rig.node import Node
 from hil.rig.resync import (
     Damage,
     Resync,
@@ -78,7 +78,7 @@ class RepairExecutor:
         """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes
         from `sources` (who agreed), or without any from a checkpoint. If they are not `believed`,
         only their checkpoint is, and `node` computes its state from there itself."""
-        if action.rung is NodeState.POWER_CYCLE and may_return(node.board):
+        if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
             self._rig.exclude(node, cycle=node.powered)
             switched = "its power is cycled; " if node.board.can_cycle else ""
             return Repaired(False, f"{switched}looked for beside the run", away=True)

@@ -20,7 +20,7 @@ from hil.redundancy.observation import observation
 from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
-from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult, boots_of
+from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
 from hil.upsets.upset import Upset
 from hil.upsets.words import UpsetTarget
 
@@ -218,7 +218,7 @@ class VerdictStage:
             for node in nodes:
                 parts.classifier.contaminated(node.name, wrong)
             for name in back.restarted:
-                boots = boots_of(parts.by_name[name].board)
+                boots = parts.by_name[name].capabilities.boots
                 parts.classifier.healed(name, NodeState.RESTART, boots)
         return verdict
 

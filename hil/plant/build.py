@@ -102,7 +102,7 @@ def _profile(plant: PlantConfig) -> Profile:
         )
         raise _unplaced("$.plant.profile", failed) from None
     except (OSError, ValueError) as error:  # too long, or in a folder that may not be read
-        why = getattr(error, "strerror", None) or error
+        why = (error.strerror if isinstance(error, OSError) else None) or error
         failed = UsageError(f"the file {name[:200]} cannot be read: {why}")
         raise _unplaced("$.plant.profile", failed) from None
     return read_profile(path, plant.max_gap_s)

@@ -19,7 +19,7 @@ from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.redundancy.voting import Verdict, unpack
 from hil.rig.calls import Timing
-from hil.rig.node import Node, may_return
+from hil.rig.node import Node
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
 from hil.wire.messages import Sync
@@ -155,7 +155,7 @@ class Checkpoints:
     def _copy(self, verdict: Verdict, holders: Sequence[Node]) -> None:
         """Read the agreed state from the first board that gives the bytes that were agreed on."""
         for node in holders:
-            largest = _LINE_COPY_MAX if may_return(node.board) else self._software_copy_max
+            largest = _LINE_COPY_MAX if node.board.can_return else self._software_copy_max
             if self._state_len > largest:
                 continue
             try:

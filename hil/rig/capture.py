@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Final
 
 from hil.errors import SetupError
+from hil.rig.backends.capabilities import rate_of, set_rate
 from hil.rig.node import Node
-from hil.rig.transport import LineRate, Transport, rate_of, set_rate
+from hil.rig.transport import LineRate, Transport
 
 LINKTYPE_USER0: Final = 147
 INBOUND: Final = 1

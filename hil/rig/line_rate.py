@@ -32,10 +32,11 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import VersionMismatch
+from hil.rig.backends.capabilities import rate_of, set_rate
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
-from hil.rig.transport import TransportLost, rate_of, set_rate
+from hil.rig.transport import TransportLost
 from hil.scenario.words import BAUD_RATES
 from hil.wire import encoding
 from hil.wire.messages import Msg, Refusal
@@ -77,7 +78,7 @@ class LineRates:
         self._books: dict[str, _Book] = {}
 
     def _wanted(self, node: Node) -> int:
-        return min(int(getattr(node.board, "fast_baud", None) or 0), self._book(node).ceiling)
+        return min(node.capabilities.fast_baud, self._book(node).ceiling)
 
     def _book(self, node: Node) -> _Book:
         return self._books.setdefault(node.name, _Book(BAUD_RATES[-1]))
@@ -112,7 +113,7 @@ class LineRates:
         """Look at what came over the line since this was done last; go down, or up again. To be
         called now and then between two frames: it may take some round trips."""
         rate = rate_of(node.link.transport)
-        if rate is None or not node.link.connected or not getattr(node.board, "fast_baud", None):
+        if rate is None or not node.link.connected or not node.capabilities.fast_baud:
             return
         statistics, book = node.link.statistics, self._book(node)
         frames = statistics.rx_frames - book.frames

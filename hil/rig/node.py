@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import enum
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from hil._kernel import lib
 from hil.clock import HOST, Clock
 from hil.errors import SetupError
+from hil.rig.backends.capabilities import Capabilities
 from hil.rig.calls import Call, Rebooted, Silence
 from hil.rig.clock_fit import ClockFit
 from hil.rig.link import Link
-from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import Transport
 from hil.wire.messages import Hello, Refusal, Reply
 
@@ -159,59 +159,6 @@ def switched_nothing(node: Node) -> str:
     return f"the supply switched nothing: node {node.name}'s boot id and uptime went on"
 
 
-def has_power(board: Board) -> bool | None:
-    """Whether a software board has power; None: nobody knows that of a real one but itself."""
-    powered = getattr(board, "has_power", None)
-    return None if powered is None else bool(powered)
-
-
-def hold_up_us(board: Board) -> int:
-    """How long a board may run on from its capacitors when its power is cut."""
-    return int(getattr(board, "hold_up_us", 0))
-
-
-def boot_timeout_us(board: Board) -> int:
-    """How long a board may take from power-on to its first answer; 0: it answers at once."""
-    return int(getattr(board, "boot_timeout_us", 0))
-
-
-def no_boot(board: Board) -> str | None:
-    """Why it will not come up, however long it is waited for; None if it may."""
-    told = getattr(board, "no_boot", None)
-    return None if told is None else told()
-
-
-def boots_of(board: Board) -> int | None:
-    """How often its operating system has been started; None if nobody can tell."""
-    boots = getattr(board, "boots", None)
-    return None if boots is None else int(boots)
-
-
-def processor_use(board: Board) -> ProcessorUse | None:
-    """What a board that is a process of this computer made of its time; None: it is none, or has no
-    power."""
-    use = getattr(board, "processor_use", None)
-    return use if isinstance(use, ProcessorUse) else None
-
-
-def unordered_ends(node: Node) -> Sequence[str]:
-    """How the processes of a software board ended that nobody here had ended; others have none."""
-    ends: Sequence[str] = getattr(node.board, "unordered_ends", ())
-    return ends
-
-
-def has_fixed_addresses(board: Board) -> bool | None:
-    """Whether all agents that a board has had in this run began at the same addresses as those of
-    another run; None: nobody can tell from here."""
-    fixed = getattr(board, "fixed_addresses", None)
-    return None if fixed is None else bool(fixed)
-
-
-def may_return(board: Board) -> bool:
-    """Whether a board goes and comes by itself; one that says nothing of it does not."""
-    return bool(getattr(board, "can_return", False))
-
-
 class PowerCut(enum.Enum):
     """Who took the power of a board. Only the same one gives it back."""
 
@@ -225,7 +172,9 @@ class Node:
     def __init__(self, name: str, index: int, board: Board, clock: Clock = HOST) -> None:
         self.name = name
         self.index = index
-        self.board = board
+        self._board = board
+        self.capabilities = Capabilities(board)
+        """What its board can do beyond what all can, asked once."""
         self.link = Link(name, clock=clock)
         self.hello: Hello | None = None
         self.uptime_us = 0  # of the board, as it said last
@@ -237,6 +186,16 @@ class Node:
         self.clock = ClockFit()
         self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
 
+    @property
+    def board(self) -> Board:
+        """The hardware under it."""
+        return self._board
+
+    @board.setter
+    def board(self, board: Board) -> None:
+        """Put another board in its place, and ask what that can do."""
+        self._board, self.capabilities = board, Capabilities(board)
+
     def open(self) -> Transport:
         """A fresh transport to the board. SetupError if it cannot be reached."""
         transport = self.board.connect()
@@ -244,7 +203,7 @@ class Node:
 
     def check(self, hello: Hello) -> None:
         """SetupError if it is not this node's board that answers: adapters get mixed up."""
-        expected = getattr(self.board, "serial", None) or (self.hello.serial if self.hello else "")
+        expected = self.capabilities.serial or (self.hello.serial if self.hello else "")
         if expected and hello.serial and hello.serial != expected:
             raise SetupError(
                 f"node {self.name}: another board answers, with serial number {hello.serial}; "

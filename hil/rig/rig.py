@@ -25,18 +25,14 @@ from hil.rig.link import request_bytes
 from hil.rig.node import (
     DONE,
     SILENT,
-    Board,
     Life,
     Node,
     NodeResult,
-    boot_timeout_us,
-    may_return,
-    no_boot,
     result_of_reply,
     result_without_reply,
     switched_nothing,
 )
-from hil.rig.power import Power, PowerMonitor
+from hil.rig.power import PowerMonitor
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.reconnect import Reconnector
 from hil.rig.transport import TransportLost
@@ -107,13 +103,8 @@ class Calibration:
     budget: Budget
 
 
-def _power_of(node: Node) -> Power | None:
-    power = getattr(node.board, "power", None)
-    return power if isinstance(power, Power) else None
-
-
-def _port_is_gone(board: Board) -> bool:
-    port = str(getattr(board, "port", ""))
+def _port_is_gone(node: Node) -> bool:
+    port = node.capabilities.port or ""
     return port.startswith("/") and not Path(port).exists()
 
 
@@ -148,7 +139,7 @@ class Rig:
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
         self._cuts: dict[str, int] = {}
         self._cycled: dict[str, Life] = {}
-        powers = (_power_of(node) for node in self.nodes)
+        powers = (node.capabilities.power for node in self.nodes)
         self.power = PowerMonitor([p for p in powers if p is not None], clock=clock)
         self._seq = self.clock.now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
@@ -217,7 +208,7 @@ class Rig:
             try:
                 self._attach(node)
             except SetupError:
-                if not (_port_is_gone(node.board) and self._is_dark(node)):
+                if not (_port_is_gone(node) and self._is_dark(node)):
                     raise
                 dark.append(node)  # its port has the board's own power
         for node in self.nodes:
@@ -230,7 +221,7 @@ class Rig:
                 dark.append(node)
         self._switch_on(dark, tell)
         for node in self.nodes:
-            power = _power_of(node)
+            power = node.capabilities.power
             if power is not None and power.supply.current_limit_a is not None and node not in dark:
                 # What was on already may have another limit: a latch-up would not be seen.
                 self.power.limit(node.name, None, power.supply.current_limit_a)
@@ -238,13 +229,13 @@ class Rig:
 
     def _is_dark(self, node: Node) -> bool:
         """Whether the board may be silent because nobody has switched it on. SetupError."""
-        power = _power_of(node)
+        power = node.capabilities.power
         return power is not None and not power.gives_power()
 
     def _switch_on(self, dark: Sequence[Node], tell: Callable[[str], None]) -> None:
         """Give these boards power, and wait until they have come up."""
         for node in dark:
-            power = _power_of(node)
+            power = node.capabilities.power
             assert power is not None
             tell(f"node {node.name} is off: switched on by {power.title}")
             power.on()
@@ -275,7 +266,7 @@ class Rig:
         node.link.attach(node.open())
 
     def _greet(self, node: Node, tell: Callable[[str], None] = lambda _: None) -> Hello:
-        boot_us = boot_timeout_us(node.board)
+        boot_us = node.capabilities.boot_timeout_us
         began_us, hopeless = self.clock.now_us(), None
         while True:
             call = Call(node.link, self.next_seq(), Msg.HELLO)
@@ -285,7 +276,7 @@ class Rig:
             if not isinstance(call.result, Silence) or not node.link.connected:
                 break
             waited_us = self.clock.now_us() - began_us
-            hopeless = no_boot(node.board)
+            hopeless = node.capabilities.no_boot()
             if hopeless or waited_us >= boot_us:
                 break
             tell(
@@ -608,7 +599,7 @@ class Rig:
         SetupError, LinkTimeout, NodeError."""
         node.link.detach("power cycle")
         self._limits.pop(node.name, None)
-        if may_return(node.board) and node.board.can_cycle:
+        if node.board.can_return and node.board.can_cycle:
             self._cycle_and_wait(node)
             return
         before = node.life

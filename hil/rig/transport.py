@@ -65,18 +65,6 @@ class LineRate:
     safe: int
 
 
-def rate_of(transport: Transport | None) -> LineRate | None:
-    """The rate of a transport that has one and can change it, else None."""
-    rate = getattr(transport, "rate", None)
-    return rate if isinstance(rate, LineRate) else None
-
-
-def set_rate(transport: Transport, baud: int) -> None:
-    """Run a transport that has a rate at another one. TransportLost; OSError or ValueError if its
-    port cannot run at it."""
-    transport.set_rate(baud)  # type: ignore[attr-defined]
-
-
 def _owners(port: str) -> list[str]:
     """Processes that have the port open, as `name (pid N)`, as far as /proc shows them."""
     found: list[str] = []
@@ -112,7 +100,7 @@ def _group_of(port: str) -> str:
 
 
 def _open_error(port: str, error: Exception) -> PortError:
-    number = getattr(error, "errno", None)
+    number = error.errno if isinstance(error, OSError) else None
     if number is None and isinstance(error.__context__, OSError):
         number = error.__context__.errno
     if "lock" in str(error).lower() or number in (errno.EBUSY, errno.EAGAIN):

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 from hil.errors import SetupError
-from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.link import LinkNoise
 from hil.rig.node import EXCLUDED, EXCLUDED_RESULT, SILENT, Node, NodeResult
 from hil.rig.rig import Rig
@@ -224,9 +223,9 @@ def _no_latch_up(upset: Upset) -> None:
 def hit_ram(node: Node, upset: Upset) -> None:
     """Flip bits of the memory of an emulated board, from outside."""
     plan = upset.plan
-    board = node.board
-    if not isinstance(board, EmulatedBoard):
-        upset.refuse(f"it is a {board.kind} board")
+    board = node.capabilities.ram
+    if board is None:
+        upset.refuse(f"it is a {node.board.kind} board")
         return
     try:
         hit = board.hit_ram(str(plan.kind), plan.bit, plan.width, plan.value, plan.part)

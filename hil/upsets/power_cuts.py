@@ -17,8 +17,6 @@ from hil.rig.node import (
     Node,
     NodeResult,
     PowerCut,
-    has_power,
-    hold_up_us,
     switched_nothing,
 )
 from hil.rig.rig import Rig
@@ -67,7 +65,7 @@ class PowerCuts:
             return
         node.power_cuts.add(PowerCut.UPSET)
         self._cuts[node.name] = cut
-        if has_power(node.board) is False:
+        if node.capabilities.has_power is False:
             node.link.detach("no power")
             upset.confirm()
         if plan.returns_after_frames is not None:
@@ -131,7 +129,7 @@ class PowerCuts:
         self._by_name[name].power_cuts.discard(PowerCut.UPSET)
 
     def _dark_at_us(self, node: Node, cut: _Cut) -> int:
-        return cut.at_us + hold_up_us(node.board)
+        return cut.at_us + node.capabilities.hold_up_us
 
     def _compare(self, node: Node, upset: Upset, cut: _Cut) -> None:
         """The board has just reported its boot id."""
@@ -147,7 +145,7 @@ class PowerCuts:
             upset.confirm(why)
 
     def _is_fed(self, node: Node) -> bool:
-        power = getattr(node.board, "power", None)
+        power = node.capabilities.power
         try:
             return power is not None and power.gives_power() is True
         except SetupError:

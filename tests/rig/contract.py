@@ -18,7 +18,7 @@ from hil.kernel import CHUNK, Golden, workload, workloads
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall
 from hil.rig.exchange import run_calls
 from hil.rig.link import LinkNoise
-from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult, may_return
+from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult
 from hil.rig.resync import delta_resync, locate, read_state, write_state
 from hil.rig.rig import Budget, Rig
 from hil.wire.encoding import budget_request, limit_request, sync_request
@@ -120,7 +120,7 @@ class NodeContract:
             rig.budget = Budget(100_000, 4 * workload(name).ticks + 64)
             rig.open()
             for node in rig.nodes:
-                if may_return(node.board):
+                if node.board.can_return:
                     rig.reset(node)  # it remembers the test before this one
                 else:
                     rig.load(node)
@@ -341,7 +341,7 @@ class NodeContract:
         results = rig.step(rig.nodes, 0, golden.input)
         assert results["n0"].status == SILENT
         # The adapter of a real board stays, and knows nothing of it.
-        assert results["n0"].disconnected or may_return(rig.nodes[0].board)
+        assert results["n0"].disconnected or rig.nodes[0].board.can_return
         assert is_golden(results["n1"], golden)
         rig.power_cycle(rig.nodes[0])
         assert is_golden(one(rig, 0, golden.input), golden)

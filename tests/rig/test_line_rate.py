@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import Decoder, Golden, encode
+from hil.rig.backends.capabilities import rate_of
 from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Call, Timing
@@ -20,7 +21,6 @@ from hil.rig.line_rate import lower_rate
 from hil.rig.link import Link
 from hil.rig.node import Node
 from hil.rig.rig import Rig
-from hil.rig.transport import rate_of
 from hil.scenario.words import BAUD_RATES
 from hil.wire import encoding
 from hil.wire.messages import ANSWER, Msg, Refusal

@@ -7,6 +7,7 @@ from typing import Any
 
 from hil._kernel import ffi, lib
 from hil.kernel import Golden, check
+from hil.rig.backends.capabilities import Batchable
 from hil.rig.transport import TransportLost
 
 _OUT_CAP = 1 << 16
@@ -88,7 +89,7 @@ class InprocBoard:
 
 
 def run_batch(
-    boards: Sequence[InprocBoard],
+    boards: Sequence[Batchable],
     voters: int,
     golden: Golden,
     count: int,

@@ -15,6 +15,7 @@ from hil.board_types.agent_build import cached_agent, target_named
 from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.kernel import check
+from hil.rig.backends.capabilities import RamHit
 from hil.rig.emulated.fetch import BootFiles, boot_files
 from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
@@ -56,24 +57,6 @@ class _Idle:
     machine: Machine | None
     cpu_s: float
     since_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class RamHit:
-    """One upset of the board's memory, as it was read back."""
-
-    address: int
-    bit: int
-    space: int
-    before: bytes
-    after: bytes
-    wanted: bytes
-    boot: int
-    """EmulatedBoard.boots when it was made."""
-
-    @property
-    def verified(self) -> bool:
-        return self.after == self.wanted
 
 
 class _UartTransport:
