@@ -1,1 +1,1 @@
-"""What is known of a type of board, and how an agent is put on one."""
+"""What is known of a type of board, and how an agent is built for one and installed on it."""

@@ -1,7 +1,4 @@
-"""Building `hil-agent` for a board: one static executable that needs nothing there.
-
-Which compiler is found and why it was chosen, the sources that ship with the package, and whether
-what came out is what was asked for. Knows nothing of boards and links."""
+"""Builds `hil-agent` for a board: one static executable that needs nothing there."""
 
 from __future__ import annotations
 
@@ -60,8 +57,11 @@ _REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every 
 
 @dataclass(frozen=True, slots=True)
 class BuildTarget:
-    """A kind of processor with Linux. `triples`: prefixes of cross compilers; `machine`: its number
-    in ELF files; `also`: other names of it, such as `uname -m` has."""
+    """A kind of processor with Linux.
+
+    `triples`: prefixes of cross compilers; `machine`: its number in ELF files; `also`: other names
+    of it, such as `uname -m` prints.
+    """
 
     name: str
     zig: str
@@ -104,7 +104,7 @@ TARGETS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """What compiles: the command's beginning, its version, and why it was taken."""
+    """A compiler: the beginning of its command, its version, and why it was chosen."""
 
     command: tuple[str, ...]
     version: str
@@ -113,7 +113,7 @@ class Compiler:
 
 @dataclass(frozen=True, slots=True)
 class BuiltAgent:
-    """An agent that was built, and checked to be what was asked for."""
+    """An agent that was built, and checked to be for the requested target."""
 
     path: Path
     target: BuildTarget
@@ -122,7 +122,11 @@ class BuiltAgent:
 
 
 def target_named(name: str) -> BuildTarget:
-    """The target of that name, or of a triple that begins with it. UsageError."""
+    """Return the target of that name, or of a triple that begins with it.
+
+    Raises:
+        UsageError: There is no such target.
+    """
     wanted = name.lower()
     for target in TARGETS:
         names = (target.name, target.zig, *target.triples, *target.also)
@@ -133,7 +137,7 @@ def target_named(name: str) -> BuildTarget:
 
 
 def native() -> BuildTarget | None:
-    """The target that this computer is, if it is one."""
+    """Return the target that this computer is, if it is one."""
     machine = platform.machine().lower()
     return next((t for t in TARGETS if machine in (t.name, *t.also)), None)
 
@@ -142,7 +146,7 @@ def native() -> BuildTarget | None:
 
 
 def _version_of(command: tuple[str, ...]) -> str | None:
-    """The first line that a compiler says of itself; None if it cannot be started."""
+    """Return the first line of a compiler's `--version`; None if it cannot be started."""
     option = "version" if command[-1] == "cc" and len(command) > 1 else "--version"
     start = command[:-1] if option == "version" else command
     try:
@@ -158,7 +162,7 @@ def _version_of(command: tuple[str, ...]) -> str | None:
 
 
 def _candidates(target: BuildTarget) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Compilers that may be there, the best first, and why they would be taken."""
+    """Yield compilers that may be installed, the best first, and why they would be chosen."""
     if native() == target:
         for name in ("cc", "gcc", "clang"):
             if found := shutil.which(name):
@@ -175,8 +179,11 @@ def _candidates(target: BuildTarget) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def find_compiler(target: BuildTarget, given: str | None = None) -> Compiler:
-    """The compiler for `target`; `given`: that one instead of a choice. SetupError if there is
-    none that can be started."""
+    """Return the compiler for `target`; `given` names one instead of a choice.
+
+    Raises:
+        SetupError: No compiler can be started.
+    """
     if given is not None:
         path = shutil.which(given)
         version = _version_of((path,)) if path else None
@@ -217,7 +224,9 @@ def build_agent(
 ) -> BuiltAgent:
     """Compile the agent for `target` into the file `out`, and check it.
 
-    Raises SetupError if that is not possible here, UsageError if `out` cannot be written.
+    Raises:
+        SetupError: That is not possible on this computer.
+        UsageError: `out` cannot be written.
     """
     if out.is_dir():
         raise UsageError(f"cannot write {out}: it is a folder", remedy="name a file with -o")
@@ -272,7 +281,9 @@ def _compile(command: list[str], target: BuildTarget) -> None:
 
 
 def elf_problem(content: bytes, target: BuildTarget) -> str:
-    """What is wrong with an executable that shall be static and for `target`; empty if nothing."""
+    """Return what is wrong with an executable that must be static and for `target`; empty if
+    nothing.
+    """
     if content[:4] != b"\x7fELF" or len(content) < 64:
         return "no ELF file"
     bits = {1: 32, 2: 64}.get(content[4], 0)
@@ -293,14 +304,19 @@ def elf_problem(content: bytes, target: BuildTarget) -> str:
 
 
 def cache_dir() -> Path:
-    """Where hil keeps what is expensive to get: below $XDG_CACHE_HOME, or ~/.cache."""
+    """Return the cache folder for results that are slow to obtain: $XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     return Path(base) / "hil"
 
 
 def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: None) -> Path:
-    """An agent for `target`, built at most once from these sources by this compiler. $HIL_AGENT_X
-    (X: the target in capitals) names one instead. SetupError."""
+    """Return an agent for `target`, built at most once from these sources by this compiler.
+
+    $HIL_AGENT_X (X: the target in capitals) names one instead.
+
+    Raises:
+        SetupError: It cannot be built, or $HIL_AGENT_X is not such an agent.
+    """
     if (given := _from_environment(target)) is not None:
         return given
     compiler = find_compiler(target)
@@ -311,7 +327,7 @@ def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: Non
 
 
 def cached_agent_is_there(target: BuildTarget) -> bool:
-    """Whether `cached_agent` would compile nothing. SetupError as there."""
+    """Return whether `cached_agent` would compile nothing. Raises as `cached_agent`."""
     return (
         _from_environment(target) is not None
         or _from_cache(target, find_compiler(target)).is_file()
@@ -319,7 +335,7 @@ def cached_agent_is_there(target: BuildTarget) -> bool:
 
 
 def _from_environment(target: BuildTarget) -> Path | None:
-    """The agent that the environment names."""
+    """Return the agent that the environment names."""
     name = f"HIL_AGENT_{target.name.upper().replace('-', '_')}"
     given = os.environ.get(name)
     if not given:
@@ -334,7 +350,7 @@ def _from_environment(target: BuildTarget) -> Path | None:
 
 
 def _from_cache(target: BuildTarget, compiler: Compiler) -> Path:
-    """Where the one of these sources by this compiler is kept."""
+    """Return where the agent of these sources by this compiler is cached."""
     key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS)).encode())
     folder = assets.sources_dir()
     for layer in _LAYERS:

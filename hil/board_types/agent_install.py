@@ -1,7 +1,4 @@
-"""Putting the agent on a board: which files, which commands, and carrying them out over ssh.
-
-The plan is made first, as text: `--dry-run` shows it, `--files` writes it for a copy by hand. Only
-the system's own ssh and scp are used, so that keys, agents and configuration are the user's."""
+"""Installs the agent on a board: its files and commands, carried out over ssh."""
 
 from __future__ import annotations
 
@@ -97,8 +94,11 @@ systemctl mask --now nvgetty.service || true
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is put on a board. `files`: text by name; the agent itself is beside them.
-    `commands`: what is carried out here, in this order."""
+    """What is installed on a board.
+
+    `files`: text by name; the agent itself is beside them. `commands`: run on this computer, in
+    this order.
+    """
 
     host: str
     device: str
@@ -108,8 +108,13 @@ class Plan:
 
 
 def make_plan(host: str, device: str, baud: int, family: str = "", board: str = "") -> Plan:
-    """How the agent is put on `host` (user@name) to serve `device`. `family` and `board` are those
-    of its profile, empty if that is not known. UsageError for a host or device that is none."""
+    """Return the plan to install the agent on `host` (user@name) to serve `device`.
+
+    `family` and `board` are those of its profile, empty if not known.
+
+    Raises:
+        UsageError: The host or the device is not valid.
+    """
     if not host or host.startswith("-") or any(c.isspace() for c in host):
         raise UsageError(
             f"`{host}` is not a valid host", remedy="hil board install pi@192.168.1.20"
@@ -146,7 +151,11 @@ def make_plan(host: str, device: str, baud: int, family: str = "", board: str = 
 
 
 def write_files(plan: Plan, folder: Path) -> list[Path]:
-    """Write the files of a plan, without the agent. UsageError if that is not possible."""
+    """Write the files of a plan, without the agent.
+
+    Raises:
+        UsageError: A file cannot be written.
+    """
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,13 +171,23 @@ def write_files(plan: Plan, folder: Path) -> list[Path]:
 
 
 def machine_of(host: str) -> str:
-    """What kind of processor the board says that it has. SetupError, LinkError."""
+    """Ask a board over ssh for its kind of processor.
+
+    Raises:
+        SetupError: ssh is not installed.
+        LinkError: The board cannot be reached.
+    """
     done = _run(("ssh", host, "uname -m"), capture=True)
     return done.strip().rsplit("\n", 1)[-1].strip()  # a shell's greeting may stand before
 
 
 def carry_out(plan: Plan, agent: Path, say: Callable[[str], None]) -> None:
-    """Do it. SetupError without ssh, LinkError if the board cannot be reached or refuses."""
+    """Carry out a plan.
+
+    Raises:
+        SetupError: ssh is not installed.
+        LinkError: The board cannot be reached, or a command fails.
+    """
     with tempfile.TemporaryDirectory(prefix="hil-install-") as name:
         folder = Path(name)
         write_files(plan, folder)

@@ -29,28 +29,35 @@ __all__ = [
 
 
 def list_board_profiles() -> tuple[str, ...]:
-    """The names of all shipped profiles, sorted. Raises SetupError if none are installed."""
+    """Return the names of all shipped profiles, sorted.
+
+    Raises:
+        SetupError: No profiles are installed.
+    """
     return tuple(sorted(path.stem for path in assets.boards_dir().glob("*.yaml")))
 
 
 def profile_of_model(model: str) -> BoardProfile | None:
-    """The shipped profile of a board that calls itself this, as its device tree does; None if none
-    is known."""
+    """Return the shipped profile of a board whose device tree states `model`; None if there is
+    none.
+    """
     return next((p for title, p in _shipped_by_title() if model.startswith(title)), None)
 
 
 @functools.cache
 def _shipped_by_title() -> tuple[tuple[str, BoardProfile], ...]:
-    """All shipped profiles, and how the models of their boards begin."""
+    """Return all shipped profiles, each after the beginning of its board's model."""
     profiles = [load_board_profile(name) for name in list_board_profiles()]
     return tuple((re.sub(r" \d+GB$", "", profile.title), profile) for profile in profiles)
 
 
 def load_board_profile(name_or_path: str | Path) -> BoardProfile:
-    """The profile in a file, or the shipped one of that name.
+    """Load the profile in a file, or the shipped one of that name.
 
-    Raises UsageError if there is none, ConfigError with everything that is wrong in it, SetupError
-    if a name is given and no profiles are installed.
+    Raises:
+        UsageError: There is no such profile.
+        ConfigError: The profile is not valid; names everything that is wrong in it.
+        SetupError: A name is given and no profiles are installed.
     """
     text = os.fspath(name_or_path)
     is_path = isinstance(name_or_path, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
@@ -67,8 +74,11 @@ def load_board_profile(name_or_path: str | Path) -> BoardProfile:
 
 
 def profiles_of(scenario: Scenario) -> dict[str, BoardProfile]:
-    """Return the profiles of a scenario's nodes, by the names that the scenario gives them. Raises
-    ConfigError with every one that there is not, or that is wrong."""
+    """Return the profiles of a scenario's nodes, by the names that the scenario gives them.
+
+    Raises:
+        ConfigError: Profiles do not exist or are not valid; names all of them.
+    """
     profiles: dict[str, BoardProfile] = {}
     missing: dict[str, tuple[Problem, ...]] = {}
     for index, node in enumerate(scenario.rig.nodes):
@@ -89,8 +99,11 @@ def profiles_of(scenario: Scenario) -> dict[str, BoardProfile]:
 
 
 def check_board_profiles(scenario: Scenario) -> None:
-    """Raise ConfigError for board profiles that a scenario names and that cannot be used. A run
-    without a plant needs none of them, but whoever names one means it."""
+    """Check the board profiles that a scenario names, also where its run needs none of them.
+
+    Raises:
+        ConfigError: Profiles do not exist or are not valid.
+    """
     usual = RigConfig.model_fields["profile"].default
     named = {scenario.rig.profile, *(node.profile for node in scenario.rig.nodes)}
     if named - {usual, None}:
@@ -98,7 +111,11 @@ def check_board_profiles(scenario: Scenario) -> None:
 
 
 def parse_board_profile(text: str, *, file: str = "<board profile>") -> BoardProfile:
-    """The profile in `text`; `file` names it in errors. Raises ConfigError."""
+    """Return the profile in `text`; `file` names it in errors.
+
+    Raises:
+        ConfigError: The profile is not valid.
+    """
     return _profile_of(parse_yaml(text.encode("utf-8", "surrogatepass"), file))
 
 

@@ -17,7 +17,7 @@ __all__ = ["Channel", "CrossSectionModel", "Effect", "Particle", "Radiation"]
 
 
 class Effect(str, Enum):
-    """What a channel does to the board."""
+    """The effect of a channel on the board."""
 
     SEU = "seu"  # a bit flips
     MBU = "mbu"  # several bits of one word flip
@@ -29,7 +29,7 @@ class Effect(str, Enum):
 
 
 class Particle(str, Enum):
-    """What hits."""
+    """The particle that hits."""
 
     PROTON = "proton"
     HEAVY_ION = "heavy_ion"
@@ -102,7 +102,7 @@ class Channel(FrozenModel):
 
 
 class Radiation(FrozenModel):
-    """What radiation does to the board."""
+    """The effects of radiation on the board."""
 
     channels: tuple[Channel, ...] = Field(description="The ways in which it is disturbed.")
     mbu_fraction: Number = Field(description="Share of memory upsets that hit several bits.")

@@ -35,7 +35,7 @@ class Grade(str, Enum):
 
 
 class Cited(FrozenModel):
-    """What says where it comes from: a source with its grade, or an assumption."""
+    """A fact that states its origin: a source with its grade, or an assumption."""
 
     source: Annotated[str, Field(min_length=3)] | None = Field(
         default=None, description="The source, precisely enough to find it."
@@ -71,7 +71,7 @@ class Cited(FrozenModel):
 
     @property
     def origin(self) -> str:
-        """Where it comes from, as one text."""
+        """Return the origin as one text."""
         if self.source is not None and self.grade is not None:
             return f"{self.source} [{self.grade.value}]"
         return f"assumption: {self.assumption}"
@@ -102,7 +102,7 @@ class Note(Cited):
 
 
 def check_limits(parent: FrozenModel, low: float, high: float, *keys: str, found: Findings) -> None:
-    """Note every number among `keys` that is not from `low` to `high`."""
+    """Add a finding for every number among `keys` that is not from `low` to `high`."""
     for key in keys:
         number = getattr(parent, key)
         if number is not None and not low <= number.value <= high:

@@ -31,7 +31,7 @@ PROFILE_SCHEMA_VERSION = 1
 
 
 class PowerMode(FrozenModel):
-    """A mode that the board's own software can be told to take, as those of nvpmodel."""
+    """A mode that the board's own software can set, such as those of nvpmodel."""
 
     name: Word = Field(description="Name; on a Jetson, as in its /etc/nvpmodel.conf.")
     idle_w: Number = Field(description="Power when nothing runs.")
@@ -52,7 +52,7 @@ class PowerMode(FrozenModel):
 
 
 class PowerProfile(FrozenModel):
-    """What the board draws. The levels of a load are off, suspend, capped, full."""
+    """The power of the board. The levels of a load are off, suspend, capped, full."""
 
     off_w: Number = Field(description="Power when shut down, with the supply on.")
     suspend_w: Number | None = Field(
@@ -84,7 +84,11 @@ class PowerProfile(FrozenModel):
         return self
 
     def mode(self, name: str) -> PowerMode:
-        """The mode of that name. KeyError if there is none."""
+        """Return the mode of that name.
+
+        Raises:
+            KeyError: There is no such mode.
+        """
         found = next((mode for mode in self.modes if mode.name == name), None)
         if found is None:
             raise KeyError(name)
@@ -92,7 +96,9 @@ class PowerProfile(FrozenModel):
 
 
 class Thermal(FrozenModel):
-    """Two nodes: junction (the chip with its spreader) and board; and what heat does to it."""
+    """Two thermal nodes, junction (the chip with its spreader) and board, and the limits of the
+    chip.
+    """
 
     junction_j_per_k: Number = Field(description="Heat capacity of chip and spreader.")
     board_j_per_k: Number = Field(description="Heat capacity of the rest of the board.")
@@ -140,7 +146,7 @@ class Thermal(FrozenModel):
 
 
 class Serial(FrozenModel):
-    """The serial port on which the board answers, and what is known to go wrong there."""
+    """The serial port on which the board answers, and its known problems."""
 
     device: str = Field(description="Device on the board.")
     baud: Number = Field(description="Baud rate to begin with.")
@@ -173,7 +179,7 @@ class Sensor(Cited):
 
 
 class BoardProfile(FrozenModel):
-    """A kind of board."""
+    """A type of board."""
 
     schema_version: Annotated[Int, Field(ge=1, le=PROFILE_SCHEMA_VERSION)] = Field(
         alias="schema", description="Version of this format."
@@ -196,7 +202,7 @@ class BoardProfile(FrozenModel):
 
 
 def numbers_of(model: BaseModel, path: str = "$") -> Iterator[tuple[str, Number | Note | Sensor]]:
-    """Every number, note and sensor of a profile, with its path: all that has an origin."""
+    """Yield every number, note and sensor of a profile, with its path: all that has an origin."""
     if isinstance(model, (Number, Note, Sensor)):
         yield path, model
         return

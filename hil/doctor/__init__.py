@@ -1,1 +1,1 @@
-"""Looks at this computer and at files, before anything runs."""
+"""Examines this computer and files before anything runs."""

@@ -1,4 +1,4 @@
-"""Check: whether scenarios, bench files and board profiles are right, without running anything.
+"""Checks scenarios, bench files and board profiles without running anything.
 
 A file with a `boards:` key is a bench file; one with more keys of a board profile than of a
 scenario is a board profile; any other is a scenario. All problems of all files are found.
@@ -27,9 +27,11 @@ BOARD: Final = "board"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file: what it is, what it says in a few words, and what is wrong with it. A scenario's
-    `expectations` are those that a run of it is judged by, the default ones included;
-    `campaign_mode` says how it spaces its upsets, if it does."""
+    """The result for one file: its kind, a summary, and its problems.
+
+    A scenario's `expectations` are those that a run of it is judged by, the default ones included;
+    `campaign_mode` describes how it spaces its upsets, if it does.
+    """
 
     source: str
     file: str
@@ -42,6 +44,7 @@ class Checked:
 
     @property
     def ok(self) -> bool:
+        """Return whether the file has no problems."""
         return not self.problems
 
     @property
@@ -61,6 +64,7 @@ class Checked:
         return "; ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         return {
             "source": self.source,
             "file": self.file,
@@ -88,14 +92,20 @@ class Checked:
 
 
 def check_all(sources: Iterable[str]) -> list[Checked]:
-    """Check every one of `sources`, in their order. Raises SetupError if the shipped files are
-    missing."""
+    """Check every one of `sources`, in their order.
+
+    Raises:
+        SetupError: The shipped files are missing.
+    """
     return [check(source) for source in sources]
 
 
 def check(source: str) -> Checked:
-    """Check one file, or one shipped scenario or board profile by its bare name. Raises SetupError
-    as above."""
+    """Check one file, or one shipped scenario or board profile by its bare name.
+
+    Raises:
+        SetupError: The shipped files are missing.
+    """
     file, kind, summary = source, SCENARIO, ""
     problems: tuple[Problem, ...] = ()
     expectations: tuple[Expectation, ...] = ()
@@ -128,7 +138,7 @@ def check(source: str) -> Checked:
 
 
 def _is_board_profile(data: Mapping[Any, Any]) -> bool:
-    """Whether a file has more keys of a board profile than of a scenario."""
+    """Return whether a file has more keys of a board profile than of a scenario."""
     from hil.board_types.profile import BoardProfile  # noqa: PLC0415  (heavy)
 
     of_board, of_scenario = (
@@ -155,7 +165,7 @@ def _profile_text(path: Path) -> str:
 
 
 def _check_upsets(scenario: Scenario, path: Path) -> None:
-    """Raise ConfigError for upsets that are beyond the end of a step, or of what they hit."""
+    """Raise ConfigError for upsets beyond the end of a step, or of their target."""
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
 
     with placing(path):
@@ -163,8 +173,10 @@ def _check_upsets(scenario: Scenario, path: Path) -> None:
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:
-    """What is only found when a plant is built: an orbit that decays, a profile with gaps, board
-    profiles that there are not."""
+    """Raise ConfigError for problems that only building a plant finds.
+
+    An orbit that decays, a flight profile with gaps, board profiles that do not exist.
+    """
     with placing(path):
         if scenario.plant is None:
             from hil.board_types.catalogue import check_board_profiles  # noqa: PLC0415  (heavy)

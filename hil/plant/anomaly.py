@@ -20,7 +20,10 @@ _SOUTHERNMOST, _NORTHERNMOST = -60, 30  # the radiation belts' horns near the po
 def anomaly_cells(
     altitude_km: float, phase: SolarPhase, saa_drift_deg: float
 ) -> list[tuple[int, int]]:
-    """South and west edges, in degrees, of the cells of `STEP_DEG`. Empty above the table."""
+    """Return the south and west edges [deg] of the cells of `STEP_DEG` within the anomaly.
+
+    Empty above the altitude of the table.
+    """
     latitudes = np.arange(_SOUTHERNMOST, _NORTHERNMOST, STEP_DEG, dtype=np.float64)
     longitudes = np.arange(-180, 180, STEP_DEG, dtype=np.float64)
     lat, lon = (a.ravel() for a in np.meshgrid(latitudes, longitudes, indexing="ij"))

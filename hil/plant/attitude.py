@@ -30,7 +30,7 @@ _SIGN: Final = {
 
 
 class Faces:
-    """The geometry of one track, worked out once for all faces that ask for it."""
+    """The geometry of one track, computed once for all faces."""
 
     def __init__(self, track: Track) -> None:
         r, v, self._sun = track.r_teme_km, track.v_teme_kmps, track.sun_teme
@@ -42,12 +42,12 @@ class Faces:
         self._views: dict[Pointing, Floats] = {}
 
     def sun_cos(self, pointing: Pointing) -> Floats:
-        """Cosine (N,) of the face's normal against the sun; negative is behind."""
+        """Return the cosine (N,) of the face's normal against the sun; negative is behind."""
         base, sign = _SIGN.get(pointing, (pointing, 1.0))
         return sign * self._of(base)[0]
 
     def earth_view(self, pointing: Pointing) -> Floats:
-        """View factor (N,) of the face to Earth."""
+        """Return the view factor (N,) of the face to Earth."""
         if pointing not in self._views:
             base, sign = _SIGN.get(pointing, (pointing, 1.0))
             nadir = self._of(base)[1]
@@ -55,7 +55,7 @@ class Faces:
         return self._views[pointing]
 
     def columns(self, pointings: Sequence[Pointing]) -> tuple[Floats, Floats]:
-        """`sun_cos` and `earth_view`, each (N, F), for these faces."""
+        """Return `sun_cos` and `earth_view`, each (N, F), of these faces."""
         shape = (len(self._radius_km), len(pointings))
         sun, view = np.empty(shape), np.empty(shape)
         for column, pointing in enumerate(pointings):
@@ -64,7 +64,7 @@ class Faces:
         return sun, view
 
     def _of(self, base: Pointing) -> tuple[Floats, Floats | float]:
-        """Cosines against the sun and against the nadir, of one of the five base directions."""
+        """Return the cosines (N,) against sun and nadir of one of the five base directions."""
         if base not in self._cosines:
             zenith = self.sun_zenith_cos
             if base is Pointing.SUN:
@@ -82,7 +82,7 @@ class Faces:
 
 
 def earth_views(radius_km: Floats, nadir_cos: Floats | float) -> Floats:
-    """`hil.plant.thermal.earth_view_factor` for many places (N,) at once."""
+    """Compute `hil.plant.thermal.earth_view_factor` for many places (N,) at once."""
     h = np.maximum(radius_km / EARTH_RADIUS_KM, 1.0 + _TINY)
     if isinstance(nadir_cos, float) and nadir_cos == 1.0:
         return np.asarray(1.0 / (h * h))

@@ -14,7 +14,7 @@ __all__ = ["BatteryModel", "BatteryTables", "build_battery"]
 
 
 def build_battery(model: BatteryModel, node: int) -> tuple[Any, list[Any]]:
-    """The kernel's struct, and the arrays that must live as long."""
+    """Return the kernel's struct of a battery, and the arrays that must stay alive with it."""
     t = model.tables
     scale = model.series / model.parallel
     volts, socs = (np.array(column) for column in model.ocv)

@@ -29,7 +29,7 @@ def board_parts(
     keep: str = "off",
     start_c: float = 20.0,
 ) -> BoardParts:
-    """The board `name` of a kind, bolted to the thermal node `mount`.
+    """Return the parts of the board `name` of a type, bolted to the thermal node `mount`.
 
     Its nodes are `NAME.junction` and `NAME.board`, its levels off, suspend (if it can), capped and
     full.

@@ -12,13 +12,14 @@ __all__ = ["BoardSpeed"]
 
 @dataclass(frozen=True, slots=True)
 class BoardSpeed:
-    """The share of its speed that each level leaves a board, and each step of its throttle."""
+    """The relative speed of a board at each power level and at each step of its throttle."""
 
     levels: Mapping[str, float]
     throttle: Sequence[float]
 
     @classmethod
     def of(cls, profile: BoardProfile) -> BoardSpeed:
+        """Derive the speeds from a profile: from clock caps, else from the power above idle."""
         capped, full = (profile.power.mode(m) for m in (profile.power.capped, profile.power.full))
         if capped.clock_cap_mhz is not None and full.clock_cap_mhz is not None:
             share = capped.clock_cap_mhz.value / full.clock_cap_mhz.value
@@ -29,4 +30,5 @@ class BoardSpeed:
         return cls(levels, tuple(step.value for step in profile.thermal.throttle_steps))
 
     def share(self, level: str, throttle: int) -> float:
+        """Return the share 0..1 of full speed at a level and throttle step (0: none)."""
         return self.levels[level] * max(0.001, self.throttle[throttle - 1] if throttle else 1.0)

@@ -26,7 +26,7 @@ __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
 @dataclass(frozen=True, slots=True)
 class BuiltPlant:
-    """All of a scenario's plant. `built` None: there is no spacecraft, only a profile."""
+    """All parts of a scenario's plant. `built` is None without a spacecraft (profile only)."""
 
     boards: tuple[PlacedBoard, ...]
     built: BuiltSpacecraft | None
@@ -36,7 +36,11 @@ class BuiltPlant:
 
 
 def boards_of(scenario: Scenario) -> tuple[PlacedBoard, ...]:
-    """Return the nodes of a scenario as boards of a spacecraft. Raises ConfigError for profiles."""
+    """Return the nodes of a scenario as boards of a spacecraft.
+
+    Raises:
+        ConfigError: A board profile does not exist or is not valid.
+    """
     profiles = profiles_of(scenario)
     return tuple(
         PlacedBoard(
@@ -49,10 +53,13 @@ def boards_of(scenario: Scenario) -> tuple[PlacedBoard, ...]:
 
 
 def build_plant(scenario: Scenario) -> BuiltPlant:
-    """The plant of a scenario that has one.
+    """Build the plant of a scenario that has one.
 
-    ConfigError for an orbit that is none or does not last, a network that is not stable with its
-    step, a profile that is not usable, board profiles that do not exist."""
+    Raises:
+        ConfigError: The orbit is not valid or decays during the run, the thermal network is not
+            stable with the plant's step, the flight profile cannot be used, or a board profile does
+            not exist.
+    """
     plant = scenario.plant
     assert plant is not None
     boards = boards_of(scenario)

@@ -36,10 +36,11 @@ _TINY: Final = 1e-12
 
 
 def visible_fraction(sun: Floats, earth: Floats, apart: Floats) -> Floats:
-    """Visible fraction 0..1 of a disc of radius `sun` behind one of radius `earth`.
+    """Return the visible fraction 0..1 (N,) of a disc of radius `sun` behind one of radius `earth`.
 
     `apart` is the distance of their centres; all (N,), in the same unit. Where the nearer disc is
-    the smaller one and lies within the other, a ring remains."""
+    the smaller one and lies within the other, a ring remains.
+    """
     a, b, c = sun, earth, apart
     fraction = np.ones(np.broadcast(a, b, c).shape)
     fraction = np.where(c <= b - a, 0.0, fraction)
@@ -66,11 +67,12 @@ def illumination(
     grazing_height_km: float = 0.0,
     flattening: float = FLATTENING,
 ) -> Floats:
-    """Visible fraction 0..1 of the Sun's disc at `r_km` (N, 3), outside the Earth. Shape (N,).
+    """Return the visible fraction 0..1 (N,) of the Sun's disc at `r_km` (N, 3), outside the Earth.
 
     `sun_unit` (N, 3) is in the same frame, seen from the Earth's centre; `sun_distance_au` (N,).
     The frame's z axis is the Earth's axis, as in TEME and ECEF. `grazing_height_km`: light that
-    passes lower is lost. `flattening` 0 is a sphere of the equatorial radius."""
+    passes lower is lost. `flattening` 0 is a sphere of the equatorial radius.
+    """
     equator_km = EARTH_RADIUS_KM + grazing_height_km
     pole_km = EARTH_RADIUS_KM * (1.0 - flattening) + grazing_height_km
     along = _dot(r_km, sun_unit)
@@ -95,7 +97,9 @@ def illumination(
 
 
 def _at_limb(r: Floats, sun: Floats, equator_km: float, pole_km: float) -> Floats:
-    """Visible fraction where the Sun, at `sun` from the satellite at `r` in km, is at the limb."""
+    """Return the visible fraction of a Sun at the limb: `sun` from the satellite, which is at `r`
+    [km].
+    """
     distance = np.sqrt(_dot(sun, sun))
     toward = sun / distance[:, None]
     disc = np.tan(np.arcsin(np.minimum(SUN_RADIUS_KM / distance, 1.0)))

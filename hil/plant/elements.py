@@ -35,9 +35,14 @@ _SUN_DRIFT_RADPS: Final = math.radians(0.9856) / _DAY_S  # once around in a year
 
 
 def sun_synchronous_inclination_deg(semi_major_axis_km: float, eccentricity: float = 0.0) -> float:
-    """The inclination at which J2 turns the node by 0.9856 degree a day, as the Sun goes.
+    """Return the inclination at which J2 turns the node by 0.9856 degree a day, as the mean Sun
+    moves.
 
-    Vallado, equation 11-13. ValueError where no inclination does."""
+    Source: Vallado, equation 11-13.
+
+    Raises:
+        ValueError: No inclination makes an orbit of this size sun-synchronous.
+    """
     n = math.sqrt(MU_KM3_S2 / semi_major_axis_km**3)
     p = semi_major_axis_km * (1.0 - eccentricity**2)
     cos_i = -_SUN_DRIFT_RADPS / (1.5 * n * J2 * (EARTH_RADIUS_KM / p) ** 2)
@@ -54,10 +59,13 @@ class Elements:
     """Mean elements at `epoch_utc`, angles in degrees.
 
     Size: `altitude_km` (semi-major axis less the equatorial radius) with `eccentricity`, or
-    `perigee_km` and `apogee_km` (heights above the equatorial radius). Plane:
-    `inclination_deg` (or "sun-synchronous") with `raan_deg`, or with
-    `ascending_node_local_time_h`, the mean solar time 0..24 h at the ascending node (18 is dusk).
-    ValueError if they are contradictory, incomplete, or no orbit around the Earth."""
+    `perigee_km` and `apogee_km` (heights above the equatorial radius). Plane: `inclination_deg` (or
+    "sun-synchronous") with `raan_deg`, or with `ascending_node_local_time_h`, the mean solar time
+    0..24 h at the ascending node (18 is dusk).
+
+    Raises:
+        ValueError: The elements are contradictory, incomplete, or not an orbit around the Earth.
+    """
 
     epoch_utc: datetime
     inclination_deg: float | Literal["sun-synchronous"]
@@ -104,7 +112,7 @@ class Elements:
             raise ValueError(f"a local time is 0..24 hours, not {hours:g}")
 
     def size(self) -> tuple[float, float]:
-        """Semi-major axis in km, and eccentricity."""
+        """Return the semi-major axis [km] and the eccentricity."""
         if self.altitude_km is not None:
             if self.perigee_km is not None or self.apogee_km is not None:
                 raise ValueError("give altitude_km or perigee_km and apogee_km, not both")
@@ -121,13 +129,13 @@ class Elements:
         return a, (self.apogee_km - self.perigee_km) / (2.0 * a) if a > 0.0 else 0.0
 
     def inclination(self) -> float:
-        """Inclination in degrees."""
+        """Return the inclination [deg]."""
         if isinstance(self.inclination_deg, str):
             return sun_synchronous_inclination_deg(*self.size())
         return float(self.inclination_deg)
 
     def raan(self) -> float:
-        """Right ascension of the ascending node, in degrees 0..360."""
+        """Return the right ascension of the ascending node, 0..360 [deg]."""
         if self.ascending_node_local_time_h is None:
             return (self.raan_deg or 0.0) % 360.0
         sun = mean_right_ascension_deg(in_days(as_utc(self.epoch_utc, "the epoch") - J2000))
@@ -135,6 +143,7 @@ class Elements:
 
 
 def check_perigee(perigee_km: float) -> None:
+    """Raise ValueError if a perigee at this height [km] is below ground or in dense air."""
     if perigee_km < 0.0:
         raise ValueError(f"this orbit goes below ground: its perigee is {perigee_km:.0f} km high")
     if perigee_km < MIN_PERIGEE_KM:

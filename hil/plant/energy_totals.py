@@ -12,7 +12,7 @@ __all__ = ["Totals"]
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over the flight; joules, and extremes."""
+    """Sums of energy over a flight [J], with the lowest state of charge and the hottest die [C]."""
 
     throughput_j: float = 0.0
     missing_j: float = 0.0
@@ -22,6 +22,7 @@ class Totals:
     max_die_c: float = -ZERO_C_K
 
     def add(self, account: PowerAccount) -> None:
+        """Add the account of one block of steps."""
         self.throughput_j += account.throughput_j
         self.missing_j += account.residual * account.throughput_j
         self.heat_throughput_j += account.heat.throughput_j
@@ -29,6 +30,8 @@ class Totals:
 
     @property
     def residual(self) -> float:
-        """What is missing in the sums of energy, relative to the throughput."""
+        """Return the energy balance residual, electrical or thermal (the larger), over the
+        throughput.
+        """
         electric = abs(self.missing_j) / max(self.throughput_j, 1e-300)
         return max(electric, abs(self.heat_missing_j) / max(self.heat_throughput_j, 1e-300))

@@ -1,8 +1,9 @@
-"""The flight: power and heat of the spacecraft as the run goes on, in a loop with its boards.
+"""The flight: power and heat of the spacecraft during a run, coupled to its boards.
 
-Steps are computed ahead in blocks by the C kernel, as long as nothing that the boards do changes
-what they draw; when it does, the block is cut there: its first part is computed again from its
-snapshot, and a new block begins. So the result is that of single steps, at the price of blocks."""
+Steps are computed ahead in blocks by the C kernel, while nothing that the boards do changes their
+power. When it does, the block is cut there: its first part is computed again from its snapshot, and
+a new block begins. So the result is that of single steps, at the cost of blocks.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(slots=True)
 class _Block:
-    """Steps computed ahead from `first` on, with what was put in to compute them."""
+    """Steps computed ahead from step `first`, with the inputs of the computation."""
 
     first: int
     before: PowerSnapshot
@@ -44,7 +45,7 @@ class _Block:
 
 
 class Flight:
-    """The plant of one run, step by step. `system` None: only what sky and profile say."""
+    """The plant of one run, step by step. Without a `system`: only what sky and profile state."""
 
     def __init__(
         self,
@@ -76,11 +77,13 @@ class Flight:
 
     @property
     def next_us(self) -> int:
-        """The end of the step that the present moment is the beginning of."""
+        """Return the end of the current step in microseconds."""
         return (self._done + 1) * self.step_us
 
     def advance(self, t_us: int) -> Moment:
-        """The moment at the last step that begins not after `t_us`; never back."""
+        """Advance to the last step that begins at or before `t_us` and return its moment; never
+        back.
+        """
         wanted = t_us // self.step_us
         while self._done < wanted:
             self._done = self._towards(wanted)
@@ -100,8 +103,10 @@ class Flight:
         return done
 
     def next_change_us(self, before_us: int) -> int:
-        """When boards are next told something else, or `before_us` if that comes before, or what
-        was computed ahead ends."""
+        """Return when the state of a board changes next.
+
+        At the latest `before_us`, or the end of the steps that are computed ahead.
+        """
         if self._system is None:
             return min(
                 before_us, (self._done + self._prescribed.constant_from(self._done)) * self.step_us
@@ -121,11 +126,11 @@ class Flight:
         return min(before_us, (self._done + steps) * self.step_us)
 
     def draw(self, name: str) -> Draw:
-        """What the board is taken to do now."""
+        """Return what the board is currently taken to draw."""
         return self._draws[name]
 
     def set_draw(self, name: str, draw: Draw) -> None:
-        """From now on a board does something else."""
+        """Change what a board draws, from the present moment on."""
         if draw == self._draws[name]:
             return
         self._cut()
@@ -144,7 +149,7 @@ class Flight:
     # --- blocks -----------------------------------------------------------------------------------
 
     def _ahead(self) -> _Block:
-        """The block that the next step lies in."""
+        """Return the block that contains the next step."""
         assert self._system is not None
         if self._block is None:
             sky = self.sky.block_of(self._done)
@@ -172,7 +177,7 @@ class Flight:
         return {"sky": sky, "activity": activity, "command": command}
 
     def _nearest(self, name: str, level: str) -> str:
-        """The level of that name, or the next lower one that the board has."""
+        """Return the level of that name, or the next lower one that the board has."""
         assert self._system is not None
         known = [lv.name for lv in self._system.model.loads[self._loads[name]].levels]
         return next(lv for lv in LEVELS[LEVELS.index(level) :: -1] if lv in known)
@@ -211,7 +216,7 @@ class Flight:
             self.totals.max_die_c = max(self.totals.max_die_c, hottest)
 
     def finish(self) -> Totals:
-        """The sums, up to the present moment."""
+        """Return the sums of energy up to the present moment."""
         self._cut()
         return self.totals
 
@@ -313,7 +318,7 @@ class Flight:
     # --- to go on later ---------------------------------------------------------------------------
 
     def memory(self) -> dict[str, Any]:
-        """What must be kept to go on later, as plain data. Ends the block."""
+        """Return the state needed to resume, as plain data. Ends the block."""
         self._cut()
         kept = None if self._system is None else self._system.snapshot()
         return {
@@ -325,7 +330,7 @@ class Flight:
         }
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave."""
+        """Resume from the state that `memory` returned."""
         for name, draw in memory["draws"].items():
             self.set_draw(name, Draw(**draw))
         self._done = memory["done"]

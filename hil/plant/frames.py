@@ -23,19 +23,27 @@ J2000: Final = datetime(2000, 1, 1, 12, tzinfo=timezone.utc)
 
 
 def as_utc(when: datetime, what: str) -> datetime:
+    """Convert a time to UTC; `what` names it in errors.
+
+    Raises:
+        ValueError: The time has no time zone.
+    """
     if when.tzinfo is None:
         raise ValueError(f"{what} {when.isoformat()} has no time zone: give UTC, as {when}+00:00")
     return when.astimezone(timezone.utc)
 
 
 def in_days(delta: timedelta) -> float:
+    """Convert a time difference to days."""
     return delta / timedelta(days=1)
 
 
 def gmst_rad(days_since_j2000: Floats) -> Floats:
-    """Greenwich mean sidereal time in 0..2 pi, of days of UT1 since JD 2451545.0; any shape.
+    """Return the Greenwich mean sidereal time, 0..2 pi, of days of UT1 since JD 2451545.0; any
+    shape.
 
-    IAU 1982, the one that belongs to TEME (Vallado et al., AIAA 2006-6753, appendix C)."""
+    Source: IAU 1982, which belongs to TEME (Vallado et al., AIAA 2006-6753, appendix C).
+    """
     d = np.asarray(days_since_j2000, dtype=np.float64)
     t = d / 36525.0
     # In turns; 876600 h a century are one turn a day exactly, of which only the fraction counts.
@@ -46,7 +54,7 @@ def gmst_rad(days_since_j2000: Floats) -> Floats:
 
 
 def ecef_from_teme(r_teme_km: Floats, gmst: Floats) -> Floats:
-    """Positions (N, 3) turned from TEME into ECEF by the sidereal time (N,) in radians."""
+    """Turn positions (N, 3) from TEME into ECEF by the sidereal time (N,) [rad]."""
     cos, sin = np.cos(gmst), np.sin(gmst)
     x, y = r_teme_km[:, 0], r_teme_km[:, 1]
     out = np.empty((3, len(r_teme_km)))
@@ -58,10 +66,11 @@ def ecef_from_teme(r_teme_km: Floats, gmst: Floats) -> Floats:
 
 
 def geodetic_from_ecef(r_ecef_km: Floats) -> tuple[Floats, Floats, Floats]:
-    """Latitude, longitude (-180..180) in degrees and altitude in km on WGS84, each (N,).
+    """Return latitude, longitude (-180..180) [deg] and altitude [km] on WGS84, each (N,).
 
-    Bowring's formula (Survey Review 1976), one step: for satellites the latitude is right to
-    1e-7 degree, the altitude to a millimetre."""
+    Source: Bowring (Survey Review 1976), one step: for satellites the latitude is right to 1e-7
+    degree, the altitude to a millimetre.
+    """
     x, y, z = r_ecef_km[:, 0], r_ecef_km[:, 1], r_ecef_km[:, 2]
     a, b = EARTH_RADIUS_KM, EARTH_RADIUS_KM * (1.0 - FLATTENING)
     e2 = FLATTENING * (2.0 - FLATTENING)

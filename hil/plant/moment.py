@@ -13,10 +13,11 @@ LEVELS: Final = ("off", "suspend", "capped", "full")
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What a board does, as far as its power goes.
+    """The state of a board that decides its power.
 
     `on`: it has power. `activity`: share of the time that it computes. `factor`: over-current as a
-    multiple of its power, 1 if there is none. `measured_w`, `measured_c`: what it reports."""
+    multiple of its power, 1 if there is none. `measured_w`, `measured_c`: what it reports.
+    """
 
     on: bool = True
     activity: float = 1.0
@@ -27,8 +28,11 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class BoardMoment:
-    """A board at one moment. `duty`: the share of its speed that level and throttle leave it;
-    `tripped`: it went off because it was too hot."""
+    """A board at one moment.
+
+    `duty`: the share of its speed that level and throttle leave it; `tripped`: it switched itself
+    off because it was too hot.
+    """
 
     level: str
     duty: float
@@ -41,7 +45,7 @@ class BoardMoment:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The plant at one moment; None: not modelled."""
+    """The plant at one moment; values that are not modelled are None."""
 
     t_us: int
     illumination: float

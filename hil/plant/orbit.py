@@ -1,7 +1,8 @@
 """The orbit: from a TLE or from elements to positions, sunlight and ground track, by SGP4.
 
-Knows the satellite's motion and the Earth's rotation; nothing of power, heat or radiation. Time is
-seconds of UTC since the start of the run. The frames TEME and ECEF: see hil.plant.frames."""
+Covers the satellite's motion and the Earth's rotation; not power, heat or radiation. Time is
+seconds of UTC since the start of the run. The frames TEME and ECEF: see hil.plant.frames.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ _ERRORS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Where the satellite is and what the Sun does, at N times. All arrays are read-only."""
+    """Positions, sunlight and ground track at N times. All arrays are read-only."""
 
     start_utc: datetime
     t_s: Floats  # (N,) seconds of UTC since start_utc
@@ -84,7 +85,7 @@ class Orbit:
     `inclination_deg` describe the mean orbit at its epoch."""
 
     def __init__(self, satellite: Any, start_utc: datetime, notes: tuple[str, ...] = ()) -> None:
-        """Use `from_tle` or `from_elements`."""
+        """Use `from_tle` or `from_elements` instead."""
         self._satellite = satellite
         self.start_utc = start_utc
         self.notes = notes
@@ -100,11 +101,15 @@ class Orbit:
 
     @classmethod
     def from_tle(cls, line1: str, line2: str, *, start_utc: datetime | None = None) -> Orbit:
-        """The orbit of a two-line element set; `start_utc` None starts at its epoch.
+        """Return the orbit of a two-line element set; without `start_utc` the run starts at its
+        epoch.
 
-        ValueError if a line is damaged, if the lines belong to different satellites, if the
-        epoch is more than 60 days from the start, or if there is no such orbit. An epoch more
-        than 7 days away is reported in `notes`."""
+        An epoch more than 7 days away is reported in `notes`.
+
+        Raises:
+            ValueError: A line is damaged, the lines belong to different satellites, the epoch is
+                more than 60 days from the start, or there is no such orbit.
+        """
         first, second = checked_tle(line1, line2)
         satellite = Satrec.twoline2rv(first, second, WGS72)
         _check_satellite(satellite)
@@ -115,9 +120,12 @@ class Orbit:
 
     @classmethod
     def from_elements(cls, elements: Elements, *, start_utc: datetime | None = None) -> Orbit:
-        """The orbit of mean elements; `start_utc` None starts at their epoch.
+        """Return the orbit of mean elements; without `start_utc` the run starts at their epoch.
 
-        ValueError if the epoch is more than 366 days from the start, or SGP4 refuses."""
+        Raises:
+            ValueError: The epoch is more than 366 days from the start, or SGP4 refuses the
+                elements.
+        """
         epoch = as_utc(elements.epoch_utc, "the epoch")
         start = epoch if start_utc is None else as_utc(start_utc, "the start")
         _age_notes(epoch, start, MAX_EPOCH_AGE_DAYS, "the epoch of the elements")
@@ -142,10 +150,13 @@ class Orbit:
         return cls(satellite, start)
 
     def positions_teme_km(self, t_s: Floats) -> tuple[Floats, Floats]:
-        """Position in km and velocity in km/s (N, 3), TEME, at `t_s` (N,) seconds from the start.
+        """Return positions [km] and velocities [km/s] (N, 3) in TEME, at `t_s` (N,) seconds from
+        the start.
 
-        ValueError if a time is not finite, or if the orbit ends before one: SGP4's error in
-        words and the first time that it concerns."""
+        Raises:
+            ValueError: A time is not finite, or the orbit ends before one; names SGP4's error in
+                words and the first time that it concerns.
+        """
         t = np.asarray(t_s, dtype=np.float64)
         if t.ndim != 1:
             raise ValueError(f"times are one-dimensional, not of shape {t.shape}")
@@ -161,16 +172,18 @@ class Orbit:
         return r, v
 
     def positions_ecef_km(self, t_s: Floats) -> Floats:
-        """Positions (N, 3), ECEF, at `t_s` (N,) seconds from the start. Errors as above."""
+        """Return positions [km] (N, 3) in ECEF at `t_s` (N,), as `positions_teme_km`."""
         r, _ = self.positions_teme_km(t_s)
         return ecef_from_teme(r, gmst_rad(self._start_days + np.asarray(t_s) / _DAY_S))
 
     def propagate(self, t_s: Floats, grazing_height_km: float = 0.0) -> Track:
-        """The track at `t_s` (N,), seconds of UTC from the run's start, in any order.
+        """Return the track at `t_s` (N,), seconds of UTC from the run's start, in any order.
 
         Sunlight that passes the Earth lower than `grazing_height_km` is lost.
 
-        ValueError as for `positions_teme_km`, and if the satellite is below 100 km."""
+        Raises:
+            ValueError: As `positions_teme_km`, or the satellite is below 100 km.
+        """
         t = np.array(t_s, dtype=np.float64)
         r, v = self.positions_teme_km(t)
         days = self._start_days + t / _DAY_S
@@ -223,7 +236,7 @@ def _age_notes(epoch: datetime, start: datetime, limit: float, what: str) -> tup
 
 
 def _beta_deg(r: Floats, v: Floats, sun: Floats) -> Floats:
-    """Angle between the Sun's direction and the orbital plane, positive on the side of r x v."""
+    """Return the angle between the Sun and the orbital plane, positive on the side of r x v."""
     x, y, z = r[:, 0], r[:, 1], r[:, 2]
     vx, vy, vz = v[:, 0], v[:, 1], v[:, 2]
     nx, ny, nz = y * vz - z * vy, z * vx - x * vz, x * vy - y * vx

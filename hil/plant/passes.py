@@ -1,7 +1,4 @@
-"""When ground stations see the satellite: rise, culmination and set above an elevation mask.
-
-The Earth's ellipsoid is the horizon; refraction is left out (it lifts the horizon by half a degree,
-and a mask of 5 degrees by 0.2)."""
+"""Passes over ground stations: rise, culmination and set above an elevation mask."""
 
 from __future__ import annotations
 
@@ -28,9 +25,11 @@ _TOLERANCE_S: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class GroundStation:
-    """A place on the WGS84 ellipsoid, and the elevation from which it can talk to a satellite.
+    """A place on the WGS84 ellipsoid, and the lowest elevation at which it can reach a satellite.
 
-    ValueError if an angle is out of range."""
+    Raises:
+        ValueError: An angle is out of range.
+    """
 
     name: str
     latitude_deg: float
@@ -67,11 +66,12 @@ class Pass:
 
     @property
     def duration_s(self) -> float:
+        """Return the time from rise to set [s]."""
         return self.set_s - self.rise_s
 
 
 def elevation_deg(station: GroundStation, r_ecef_km: Floats) -> Floats:
-    """Elevation (N,) above the station's horizon of positions (N, 3) in ECEF."""
+    """Return the elevation (N,) [deg] above the station's horizon of positions (N, 3) in ECEF."""
     lat, lon = math.radians(station.latitude_deg), math.radians(station.longitude_deg)
     up = (math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat))
     e2 = FLATTENING * (2.0 - FLATTENING)
@@ -88,9 +88,11 @@ def elevation_deg(station: GroundStation, r_ecef_km: Floats) -> Floats:
 def find_passes(
     orbit: Orbit, station: GroundStation, start_s: float, end_s: float
 ) -> tuple[Pass, ...]:
-    """All passes between two times (seconds from the run's start), in order, to 0.1 s.
+    """Return all passes between two times (seconds from the run's start), in order, to 0.1 s.
 
-    ValueError if the times are in the wrong order, or as for `Orbit.positions_teme_km`."""
+    Raises:
+        ValueError: The times are in the wrong order, or as `Orbit.positions_teme_km`.
+    """
     if not end_s > start_s:
         raise ValueError(f"the search ends at {end_s} s, not after its start at {start_s} s")
 
@@ -134,7 +136,7 @@ def find_passes(
 
 
 def _culminations(elevation: Callable[[Floats], Floats], t: Floats, coarse: Floats) -> Floats:
-    """Times of all local maxima (ends of the search included), by golden section, all at once."""
+    """Return the times of all local maxima, ends included, by golden-section search."""
     padded = np.concatenate([[-np.inf], coarse, [-np.inf]])
     peak = np.flatnonzero((coarse >= padded[:-2]) & (coarse > padded[2:]))
     low, high = t[np.maximum(peak - 1, 0)], t[np.minimum(peak + 1, len(t) - 1)]
@@ -157,7 +159,7 @@ def _culminations(elevation: Callable[[Floats], Floats], t: Floats, coarse: Floa
 def _crossings(
     elevation: Callable[[Floats], Floats], mask: float, outside: Floats, inside: Floats
 ) -> Floats:
-    """Where the elevation crosses the mask between times below and above it, by bisection."""
+    """Return where the elevation crosses the mask between two times, by bisection."""
     while len(outside) and float(np.max(np.abs(inside - outside))) > _TOLERANCE_S:
         middle = (inside + outside) / 2.0
         above = elevation(middle) > mask

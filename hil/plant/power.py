@@ -1,10 +1,9 @@
 """Power and heat together: arrays, battery and loads on a bus, in a thermal network.
 
-`PowerModel` describes it, `PowerSystem` runs it: blocks of steps at once, in the C kernel
-(csrc/host/power.c), because what is shed, throttled or browned out is decided in every step.
-Knows loads with levels, not nodes of a rig: whoever runs both translates `PowerBlock.level` into
-power modes and switches, and what boards report into `PowerSystem.set_power`. The
-shedding ladder: see hil.scenario.plant.power.
+`PowerModel` (hil.scenario.plant.power) describes it, `PowerSystem` runs it: blocks of steps at
+once, in the C kernel (csrc/host/power.c), because shedding, throttling and brown-out are decided in
+every step. Knows loads with levels, not nodes of a rig: `hil.plant.flight` translates what boards
+report into `PowerSystem.set_power`, and `PowerBlock.level` back into power modes.
 """
 
 from __future__ import annotations
@@ -31,9 +30,10 @@ Array = npt.NDArray[np.float64]
 
 
 class PowerSystem:
-    """A satellite's power and heat, stepped in blocks. Not safe for several threads.
+    """A satellite's power and heat, stepped in blocks. Not safe for use by several threads.
 
-    Raises UsageError if the model names thermal nodes that the network does not have.
+    Raises:
+        UsageError: The model names thermal nodes that the network does not have.
     """
 
     def __init__(self, model: PowerModel, network: ThermalNetwork) -> None:
@@ -100,7 +100,7 @@ class PowerSystem:
 
     @property
     def state(self) -> PowerState:
-        """The present state."""
+        """Return the present state."""
         raw, loads = self._state, range(len(self.model.loads))
         return PowerState(
             float(raw.soc),
@@ -119,20 +119,27 @@ class PowerSystem:
 
     @property
     def temperature_k(self) -> Array:
-        """The present temperatures (nodes,): a copy."""
+        """Return a copy of the present temperatures (nodes,) [K]."""
         return np.array(self._temperature)
 
     def temperature_c(self, node: str) -> float:
-        """The present temperature of one node. UsageError if there is none of that name."""
+        """Return the present temperature of one node [C].
+
+        Raises:
+            UsageError: There is no node of that name.
+        """
         return float(self._temperature[self.network.node(node)]) - ZERO_C_K
 
     def set_temperature_c(self, node: str, value_c: float) -> None:
-        """Correct the temperature of a node by one that was measured."""
+        """Replace the temperature of a node with a measured one [C]."""
         self._temperature[self.network.node(node)] = value_c + ZERO_C_K
 
     def set_power(self, load: str, level: str, idle_w: float, busy_w: float) -> None:
-        """From now on `load` takes this at `level`: as its board reports. UsageError if there is
-        no such load or level, or busy takes less than idle."""
+        """Change the power of `load` at `level` from now on, as its board reports it.
+
+        Raises:
+            UsageError: There is no such load or level, or busy takes less than idle.
+        """
         index = self._load(load)
         if not 0 <= idle_w <= busy_w:
             raise UsageError(f"{idle_w:g} W idle and {busy_w:g} W busy; expected 0 <= idle <= busy")
@@ -141,13 +148,17 @@ class PowerSystem:
         self._loads[index].busy_W[number] = busy_w
 
     def snapshot(self) -> PowerSnapshot:
-        """The present state, whole. Powers changed by `set_power` are not part of it."""
+        """Return the present state. Powers changed by `set_power` are not part of it."""
         return PowerSnapshot(
             bytes(ffi.buffer(self._state)), tuple(float(t) for t in self._temperature)
         )
 
     def restore(self, snapshot: PowerSnapshot) -> None:
-        """Go on from `snapshot`. UsageError if it is of another model or version."""
+        """Continue from `snapshot`.
+
+        Raises:
+            UsageError: The snapshot is of another model or version.
+        """
         nodes = len(self._temperature)
         if (
             len(snapshot.state) != ffi.sizeof("hil_power_state_t")
@@ -168,10 +179,13 @@ class PowerSystem:
     def array_power_w(
         self, illumination: Array, incidence_cos: Array, solar_w_per_m2: float | Array | None = None
     ) -> Array:
-        """Power (N, arrays) of all arrays at their reference temperatures, for `run`.
+        """Return the power (N, arrays) of all arrays at their reference temperatures, for `run`.
 
         `incidence_cos` (N, arrays) or (arrays,): cosine of each array's normal against the sun.
         `solar_w_per_m2`: a number, or (N,); None: that of the network's case.
+
+        Raises:
+            UsageError: The shape of `incidence_cos` does not fit.
         """
         arrays, n = self.model.arrays, len(illumination)
         if incidence_cos.shape not in ((n, len(arrays)), (len(arrays),)):
@@ -200,11 +214,13 @@ class PowerSystem:
     ) -> PowerBlock:
         """Advance by `steps` steps of `dt_s`.
 
-        `heat_w` (N, nodes): heat from outside, as of `ThermalNetwork.absorbed_w`. `array_w`
-        (N, arrays): as of `array_power_w`; None: dark. `activity` (N, loads) or (loads,): 0 idle
-        to 1 busy; None: busy. `command`: the level that is asked for, by load; others: the
-        highest. Raises UsageError if a shape does not fit, a value is out of range, or a step is
-        not stable; after the last two this object must not be used any more.
+        `heat_w` (N, nodes): heat from outside, as of `ThermalNetwork.absorbed_w`. `array_w` (N,
+        arrays): as of `array_power_w`; None: dark. `activity` (N, loads) or (loads,): 0 idle to 1
+        busy; None: busy. `command`: the level that is asked for, by load; others: the highest.
+
+        Raises:
+            UsageError: A shape does not fit, a value is out of range, or a step is not stable;
+                after the last two this object must not be used any more.
         """
         if steps < 1 or every < 1 or not dt_s > 0:
             raise UsageError(

@@ -52,20 +52,23 @@ class PowerAccount:
 
     @property
     def throughput_j(self) -> float:
-        """The energy that passed: the larger of what was drawn and what was used."""
+        """Return the energy that passed: the larger of what was drawn and what was used."""
         return max(self.array_j, self.load_j, abs(self.stored_j), 1e-300)
 
     @property
     def residual(self) -> float:
-        """What is missing in the electrical sum, relative to the throughput."""
+        """Return the residual of the electrical sum, relative to the throughput."""
         used = self.transfer_loss_j + self.converter_loss_j + self.load_j + self.battery_loss_j
         return (self.array_j - used - self.stored_j) / self.throughput_j
 
 
 @dataclass(frozen=True, slots=True)
 class PowerState:
-    """A power system at one moment. `stage` is the number of rungs applied; `level`, `throttle`
-    and `tripped` have an entry for each load."""
+    """A power system at one moment.
+
+    `stage` is the number of shedding steps applied; `level`, `throttle` and `tripped` have an entry
+    for each load.
+    """
 
     soc: float
     bus_v: float
@@ -83,7 +86,8 @@ class PowerState:
 
 @dataclass(frozen=True)
 class PowerBlock:
-    """What came of a block of steps; all arrays are read-only, a row for every `every`-th step.
+    """The result of a block of steps; all arrays are read-only, with a row for every `every`-th
+    step.
 
     (N,): `soc`, `bus_v`, `battery_a` (charging is positive), `array_w` (drawn), `available_w`,
     `load_w`, `stage` (rungs applied, or BROWNED_OUT). (N, loads): `board_w`, `level`, `throttle`.
@@ -106,7 +110,7 @@ class PowerBlock:
 
 @dataclass(frozen=True, slots=True)
 class PowerSnapshot:
-    """All that a PowerSystem remembers, to go on from later with the same model."""
+    """The state of a PowerSystem, to continue later with the same model."""
 
     state: bytes
     temperature_k: tuple[float, ...]
@@ -128,7 +132,7 @@ _COLUMNS: Final = {
 
 
 def trace_of(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str, Any]]:
-    """The kernel's trace, and the arrays that it fills."""
+    """Return the kernel's trace, and the arrays that it fills."""
     shapes: dict[str, Iterable[int]] = {
         "board_w": (rows, loads),
         "level": (rows, loads),
@@ -147,6 +151,7 @@ def trace_of(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[s
 
 
 def account_of(raw: Any) -> PowerAccount:
+    """Return the kernel's account of energy as a PowerAccount."""
     return PowerAccount(
         float(raw.available_J),
         float(raw.array_J),

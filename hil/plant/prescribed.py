@@ -24,7 +24,7 @@ _SHOWN: Final = ("bus_v", "array_w", "load_w", "battery_w", "soc", "stage")
 
 
 class Prescribed:
-    """What a profile says instead of the models, by step."""
+    """The values that a flight profile prescribes in place of the models, by step."""
 
     def __init__(
         self, profile: Profile | None, boards: Sequence[PlacedBoard], step_us: int
@@ -40,7 +40,9 @@ class Prescribed:
         self._ladder = _ladder(boards)
 
     def constant_from(self, step: int) -> int:
-        """For how many steps from `step` on nothing that boards are told or set to changes."""
+        """Return for how many steps from `step` on the prescribed levels and temperatures do not
+        change.
+        """
         if self._profile is None or not (self._level or self._bus or self._temperature):
             return _FAR
         if self._temperature:
@@ -51,7 +53,7 @@ class Prescribed:
         return count
 
     def levels(self, step: int) -> dict[str, str]:
-        """The level of every board that has one from the profile."""
+        """Return the level of every board for which the profile prescribes one."""
         if self._profile is None or not (self._level or self._bus):
             return {}
         at = np.array([step * self._step_s])
@@ -63,7 +65,7 @@ class Prescribed:
         return out
 
     def temperatures_c(self, step: int) -> list[tuple[str, float]]:
-        """Thermal nodes whose temperature the profile gives."""
+        """Return the thermal nodes whose temperature [C] the profile prescribes."""
         if self._profile is None:
             return []
         at = np.array([step * self._step_s])
@@ -73,7 +75,7 @@ class Prescribed:
         ]
 
     def shown(self, moment: Moment, step: int) -> Moment:
-        """The moment with what the profile says of bus and battery."""
+        """Return the moment with the profile's values of bus and battery."""
         if self._profile is None or not self._scalars:
             return moment
         at = np.array([step * self._step_s])
@@ -84,8 +86,10 @@ class Prescribed:
 
 
 def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]:
-    """Levels of all boards and what they draw together: all full first, then less and less; the
-    least important goes down first, and all the way."""
+    """Return levels of all boards and their power together [W], from all at full to all off.
+
+    The least important board is lowered first, and all the way.
+    """
     level = {b.name: "full" for b in boards}
     out = [(dict(level), _watts(boards, level))]
     for board in sorted(boards, key=lambda b: -b.priority):
@@ -105,5 +109,5 @@ def _watts(boards: Sequence[PlacedBoard], level: Mapping[str, str]) -> float:
 
 
 def _fitting(ladder: Sequence[tuple[dict[str, str], float]], bus_w: float) -> dict[str, str]:
-    """The levels that the bus can feed; the last ones if it cannot even feed these."""
+    """Return the levels that the bus can feed; the last ones if it cannot even feed these."""
     return dict(next((level for level, watts in ladder if watts <= bus_w), ladder[-1][0]))

@@ -60,16 +60,16 @@ class Profile:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns besides the time."""
+        """Return the columns besides the time."""
         return tuple(name for name in self._columns if name != "t_s")
 
     def family(self, family: str) -> dict[str, str]:
-        """The columns FAMILY.X by their X."""
+        """Return the columns FAMILY.X by their X."""
         begin = f"{family}."
         return {n[len(begin) :]: n for n in self._columns if n.startswith(begin)}
 
     def at(self, name: str, t_s: Floats) -> Floats:
-        """The values (N,) of a column at `t_s` (N,)."""
+        """Return the values (N,) of a column at `t_s` (N,)."""
         values = self._columns[name]
         if name.split(".", maxsplit=1)[0] in HELD:
             rows = np.searchsorted(self.t_s, t_s + 1e-9, side="right") - 1
@@ -113,10 +113,13 @@ class Profile:
 
 
 def read_profile(path: Path, max_gap_s: float | None = None) -> Profile:
-    """A profile of a file; no step between its rows is longer than `max_gap_s` (None: than those
-    around it say).
+    """Read a profile; no step between its rows may be longer than `max_gap_s`.
 
-    ConfigError, with the line where there is one, if it is not usable."""
+    None: rows must not be much further apart than those around them.
+
+    Raises:
+        ConfigError: The file is not usable; names the line where there is one.
+    """
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".npz"):
         raise unusable(path, 1, "", "it is neither .csv nor .npz", "rename it, or convert it")
@@ -211,13 +214,13 @@ def _check_time(t_s: Floats, add: Callable[..., None], max_gap_s: float | None) 
 
 
 def _rounded(step_s: float) -> str:
-    """A step as a limit that allows it."""
+    """Return a step as a limit that allows it."""
     shown = f"{step_s:.9g}"
     return shown if float(shown) >= step_s else f"{step_s:.17g}"
 
 
 def _gaps(steps: Floats) -> npt.NDArray[np.int64]:
-    """The steps that are too long for their surroundings, as the module says."""
+    """Return the steps that are too long for their surroundings, as the module explains."""
     if len(steps) < 2:
         return np.zeros(0, dtype=np.int64)
     one = np.pad(steps, 1)  # the first and the last have one neighbour
@@ -230,15 +233,17 @@ def _gaps(steps: Floats) -> npt.NDArray[np.int64]:
 
 
 def _around(steps: Floats, at: int) -> float:
-    """The usual step near the step `at`."""
+    """Return the usual step near the step `at`."""
     near = np.concatenate([steps[max(0, at - _AROUND) : at], steps[at + 1 : at + 1 + _AROUND]])
     return float(np.median(near))
 
 
 def write_profile(path: Path, columns: Mapping[str, Floats]) -> None:
-    """Write columns as csv or npz, by the suffix; numbers as short as they are exact to 9 digits.
+    """Write columns as CSV or NPZ, by the suffix; numbers as short as is exact to 9 digits.
 
-    OSError if the file cannot be written."""
+    Raises:
+        OSError: The file cannot be written.
+    """
     if path.suffix.lower() == ".npz":
         arrays: dict[str, Any] = dict(columns)  # before NumPy 2.1 every keyword is an array
         with path.open("wb") as file:

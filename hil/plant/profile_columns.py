@@ -1,4 +1,4 @@
-"""The columns that a profile may have, and what to say of others."""
+"""The columns that a profile may have, and the errors for others."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ _FACTORS: Final[Mapping[str, str]] = {
 
 
 def limits(name: str) -> tuple[float, float] | None:
-    """The least and the greatest value of a column; None if there is no such column."""
+    """Return the lowest and the highest value of a column; None if there is no such column."""
     if name in RANGES:
         return RANGES[name]
     family, _, what = name.partition(".")
@@ -102,7 +102,7 @@ def limits(name: str) -> tuple[float, float] | None:
 
 
 def hint(name: str) -> str:
-    """What the user may have meant by a column that there is not."""
+    """Return what the user may have meant by an unknown column."""
     base = _UNIT_BEHIND.sub("", name).strip()
     found = _UNIT_BEHIND.search(name)
     unit = "" if found is None else found[1]
@@ -138,6 +138,6 @@ def _in_unit(name: str) -> str:
 
 
 def unusable(file: object, line: int, column: str, message: str, remedy: str = "") -> ConfigError:
-    """The error for a profile that cannot be used."""
+    """Return the error for a profile that cannot be used."""
     shown = column if len(column) <= 60 else column[:57] + "..."
     return ConfigError([Problem(str(file), line, 1, shown, message, remedy)])

@@ -34,9 +34,11 @@ _MISSING: Final = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missi
 
 
 def read_csv(path: Path) -> tuple[dict[str, Floats], Sequence[int]]:
-    """The columns of a CSV file, and the line of each of their rows.
+    """Return the columns of a CSV file, and the line of each of their rows.
 
-    ConfigError if it is anything but numbers below a header."""
+    Raises:
+        ConfigError: The file is anything but numbers below a header.
+    """
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             return _table(path, _rows(path, file))
@@ -76,7 +78,7 @@ def _table(
 
 
 def _plain(cells: list[str]) -> bool:
-    """Whether what Python took for numbers are such elsewhere: not `1_0`, and no other digits."""
+    """Return whether the numbers are such in other programs too: not `1_0`, and no other digits."""
     text = "".join(cells)
     return text.isascii() and "_" not in text
 
@@ -85,7 +87,7 @@ def _plain(cells: list[str]) -> bool:
 
 
 def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line that is not blank, with its number."""
+    """Yield the cells of each line that is not blank, with its number."""
     for number, text in _lines(path, file):
         try:
             cells = next(csv.reader([text], strict=True), [])
@@ -104,7 +106,7 @@ def _of_quotes(text: str, why: str) -> tuple[str, str]:
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
-    """Each line without its end, with its number. ConfigError if it is no text."""
+    """Yield each line without its end, with its number. Raises ConfigError if it is not text."""
     number = 0
     while True:
         text = file.readline(_MAX_LINE + 1)
@@ -192,7 +194,7 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
 
 
 def _no_header(names: list[str]) -> tuple[str, str] | None:
-    """What is wrong with a first line that is no header."""
+    """Return the error for a first line that is not a header."""
     first = names[0]
     if len(names) == 1:
         for mark, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
@@ -234,7 +236,7 @@ def _is_number(text: str) -> bool:
 
 
 def _of_length(cells: list[str], expected: int) -> tuple[str, str]:
-    """What is wrong with a row of another length than the header."""
+    """Return the error for a row of another length than the header."""
     if len(cells) == expected + 1 and not cells[-1].strip():
         return "a comma at the end makes an empty value", "remove it from every line"
     count = (
@@ -257,7 +259,7 @@ def _no_number(path: Path, line: int, header: list[str], cells: list[str]) -> Co
 
 
 def _of_cell(cell: str) -> tuple[str, str]:
-    """What is wrong with a value, and what to write."""
+    """Return what is wrong with a value, and what to write."""
     shown = f"`{cell if len(cell) <= 40 else cell[:37] + '...'}`"
     if not cell or cell.lower() in _MISSING:
         return (

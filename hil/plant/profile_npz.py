@@ -42,9 +42,11 @@ _OTHERS: Final = (
 
 
 def read_npz(path: Path) -> dict[str, Floats]:
-    """The columns of an NPZ file: one-dimensional arrays of real numbers of one length.
+    """Return the columns of an NPZ file: one-dimensional arrays of real numbers of one length.
 
-    ConfigError if it is anything else."""
+    Raises:
+        ConfigError: The file is anything else.
+    """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -140,7 +142,7 @@ def _column(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: 
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of an array, without reading it."""
+    """Return shape, order and type of an array, without reading it."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)

@@ -35,7 +35,9 @@ _KIND: Final[dict[str, Kind]] = {
 
 
 def sections_of(profile: BoardProfile, *, exposed: float = 1.0) -> list[Section]:
-    """The cross-sections of a board; `exposed`: share of upset bits that a workload uses."""
+    """Return the cross-sections of a board; `exposed` is the share of upset bits that a workload
+    uses.
+    """
     mbu = profile.radiation.mbu_fraction.value
     sections = [_section(channel, mbu, exposed) for channel in profile.radiation.channels]
     return [section for section in sections if section is not None]

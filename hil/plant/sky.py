@@ -1,7 +1,8 @@
-"""What is known ahead: orbit, light, radiation, contacts. In blocks of steps, computed when asked.
+"""What is known ahead of a run: orbit, light, radiation and contacts, in blocks of steps.
 
-Nothing of it depends on what the boards do. Values of a step hold from its beginning to its end.
-Columns of a profile replace what the models say."""
+None of it depends on the boards. Values of a step hold from its beginning to its end. Columns of a
+profile replace those of the models.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ _MOST_SAMPLES: Final = 20_000
 
 
 def orbit_of(model: OrbitModel, plant: PlantConfig) -> Orbit:
-    """The orbit of a scenario. ConfigError if there is no such orbit."""
+    """Return the orbit of a scenario.
+
+    Raises:
+        ConfigError: There is no such orbit.
+    """
     try:
         if model.tle is not None:
             return Orbit.from_tle(*model.tle, start_utc=plant.start_utc)
@@ -81,8 +86,11 @@ def _no_orbit(why: str) -> ConfigError:
 
 @dataclass(frozen=True, slots=True)
 class SkyBlock:
-    """N steps from step `first` on; all arrays (N,), but `heat_w` (N, thermal nodes) and `array_w`
-    (N, arrays). `track` None: there is no orbit. `rates`: upsets per second by node and kind."""
+    """N steps from step `first` on, computed ahead.
+
+    All arrays are (N,), except `heat_w` (N, thermal nodes) and `array_w` (N, arrays). `track` is
+    None without an orbit. `rates`: upsets per second by node and kind.
+    """
 
     first: int
     t_s: Floats
@@ -102,9 +110,13 @@ class SkyBlock:
 
 
 class Sky:
-    """The sky over one run. `system` None: no spacecraft is modelled, only its radiation.
+    """Orbit, light, radiation and contacts of one run.
 
-    ConfigError if there is no such orbit, or it ends before the run does."""
+    Without a `system` no spacecraft is modelled, only its radiation.
+
+    Raises:
+        ConfigError: There is no such orbit, or it ends before the run does.
+    """
 
     def __init__(
         self,
@@ -137,21 +149,25 @@ class Sky:
             self._check(self._propagate(np.linspace(0.0, duration_s, self._samples())))
 
     def _samples(self) -> int:
-        """Moments at which the orbit is tried out: one a minute at most, always its end."""
+        """Return the number of times at which the orbit is checked: at most one a minute, and its
+        end.
+        """
         return 2 + min(round(self.duration_s / 60.0), _MOST_SAMPLES)
 
     def _check(self, track: Track) -> None:
-        """Raise ConfigError where the belt is asked for beyond its table."""
+        """Raise ConfigError if trapped protons are needed beyond their table."""
         if self._radiation.trapped and "flux_per_cm2_s" not in self._given:
             self._guarded(lambda: require_in_table(track.altitude_km))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks for the user."""
+        """Return remarks for the user."""
         return () if self.orbit is None else self.orbit.notes
 
     def anomaly(self) -> list[tuple[int, int]]:
-        """Cells of the South Atlantic Anomaly at the height of the orbit (see `anomaly_cells`)."""
+        """Return the cells of the South Atlantic Anomaly at the orbit's height (see
+        `anomaly_cells`).
+        """
         if self.orbit is None or not self._radiation.trapped:
             return []
         height = float(np.mean(self.block_of(0).altitude_km))
@@ -178,7 +194,7 @@ class Sky:
         return tuple(sorted(found, key=lambda p: p.rise_s))
 
     def contact(self, t_s: float) -> str:
-        """The stations that hear the satellite, comma between."""
+        """Return the stations in contact with the satellite, separated by commas."""
         if self._profile is not None and self._profile.family("contact"):
             heard = self._profile.family("contact").items()
             at = np.array([t_s])
@@ -188,7 +204,7 @@ class Sky:
     # --- blocks -------------------------------------------------------------------------------
 
     def block_of(self, step: int) -> SkyBlock:
-        """The block that `step` lies in; the last two are kept."""
+        """Return the block that contains `step`; the last three are cached."""
         number = step // BLOCK_STEPS
         if number not in self._cache:
             while len(self._cache) >= 3:
@@ -304,7 +320,7 @@ class Sky:
 
 
 def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[str, Floats]:
-    """Rates of a given flux of protons, all of them with energies where curves are saturated."""
+    """Return the rates of a given proton flux whose energies all lie where curves are saturated."""
     rates = {kind: np.zeros(len(flux)) for kind in KINDS}
     for section in sections:
         if section.particle != "proton":

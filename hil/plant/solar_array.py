@@ -28,7 +28,7 @@ Array = npt.NDArray[np.float64]
 
 
 def fill_array(model: SolarArrayModel, raw: Any, node: int) -> None:
-    """Write the kernel's struct."""
+    """Write an array into the kernel's struct."""
     raw.node = node
     raw.direct = int(model.transfer is Transfer.DIRECT)
     raw.reference_K = model.reference_c + ZERO_C_K
@@ -44,7 +44,9 @@ def reference_power_w(
     solar_w_per_m2: float | Array,
     incidence_cos: float | Array,
 ) -> Array:
-    """Maximum power (N,) at the reference temperature; `incidence_cos` behind is negative."""
+    """Return the maximum power (N,) at the reference temperature; `incidence_cos` is negative
+    behind.
+    """
     light = illumination * solar_w_per_m2 * np.maximum(incidence_cos, 0.0)
     power: Array = light * model.w_per_flux
     return power
@@ -56,7 +58,7 @@ def power_w(
     temperature_c: float | Array,
     bus_v: float | Array = 0.0,
 ) -> Array:
-    """Power at the array's terminals, of that at reference; `bus_v` matters if direct."""
+    """Return the array's output power from that at reference; `bus_v` is used if direct."""
     dt = np.asarray(temperature_c) - model.reference_c
     power = reference_w * np.maximum(1.0 + model.power_per_k * dt, 0.0)
     if model.transfer is Transfer.DIRECT:
@@ -76,10 +78,10 @@ def smad_array_power_w(
     eclipse_path: float = 0.65,
     eclipse_load_w: float | None = None,
 ) -> float:
-    """Array power that carries a load day and night: (Pe Te/Xe + Pd Td/Xd) / Td.
+    """Return the array power that carries a load day and night: (Pe Te/Xe + Pd Td/Xd) / Td.
 
-    Space Mission Analysis and Design [R]; Xe/Xd are 0.65/0.85 with direct transfer, 0.60/0.80 with
-    a tracker.
+    Source: Space Mission Analysis and Design [R]; Xe/Xd are 0.65/0.85 with direct transfer,
+    0.60/0.80 with a tracker.
     """
     night = load_w if eclipse_load_w is None else eclipse_load_w
     return (night * eclipse_s / eclipse_path + load_w * daylight_s / daylight_path) / daylight_s

@@ -43,7 +43,7 @@ _ALPHA_EOL: Final = 0.30  # and aged [R]
 
 @dataclass(frozen=True, slots=True)
 class PlacedBoard:
-    """A node of the rig as the spacecraft sees it. A small `priority` is kept longest."""
+    """A node of the rig as a load of the spacecraft. A small `priority` is shed last."""
 
     name: str
     profile: BoardProfile
@@ -52,8 +52,11 @@ class PlacedBoard:
 
 @dataclass(frozen=True, slots=True)
 class BuiltSpacecraft:
-    """A spacecraft with its boards. `pointings` are those of the thermal model's faces in their
-    order, `array_pointings` those of the arrays."""
+    """A spacecraft with its boards.
+
+    `pointings` are those of the thermal model's faces in their order, `array_pointings` those of
+    the arrays.
+    """
 
     thermal: ThermalModel
     power: PowerModel
@@ -64,7 +67,9 @@ class BuiltSpacecraft:
 def build_spacecraft(
     spacecraft: Spacecraft, boards: Sequence[PlacedBoard], altitude_km: float
 ) -> BuiltSpacecraft:
-    """The models of a spacecraft that carries `boards`, at a mean altitude if it must be sized."""
+    """Return the models of a spacecraft with `boards`; the mean altitude is used if it must be
+    sized.
+    """
     design = spacecraft.design or sized_design(
         spacecraft.sizing or Sizing(), boards, altitude_km, spacecraft.bus
     )
@@ -104,7 +109,7 @@ def _start_c(design: Design) -> float:
 def sized_design(
     sizing: Sizing, boards: Sequence[PlacedBoard], altitude_km: float, bus: BusModel | None = None
 ) -> Design:
-    """A spacecraft of the right size for its boards, flown at a mean altitude."""
+    """Return a spacecraft sized for its boards at a mean altitude [km]."""
     power = [b.profile.power for b in boards]
     board_w = sum(p.mode(p.full).full_w.value for p in power)
     load_w = board_w + sizing.avionics_w
@@ -251,7 +256,7 @@ def _deployable_radiator(radiator_m2: float, link_w_per_k: float, start_c: float
 
 
 def describe(built: BuiltSpacecraft) -> Mapping[str, float]:
-    """The figures of a spacecraft by which its makers know it."""
+    """Return the main figures of a spacecraft: array area, battery energy and radiating area."""
     return {
         "array_m2": sum(array.area_m2 for array in built.power.arrays),
         "battery_wh": built.power.battery.energy_wh,

@@ -1,4 +1,4 @@
-"""Strikes: when radiation upsets which board, and in which way. Drawn ahead, block by block."""
+"""Radiation upsets: when which board is hit, and how. Drawn ahead, block by block."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Strike:
 
 
 class Strikes:
-    """The strikes of one run. Every board and kind has a stream of its own, by its position."""
+    """The radiation upsets of one run. Every board and kind has its own random stream."""
 
     def __init__(self, sky: Sky, names: Sequence[str], seed: int, step_us: int) -> None:
         self._sky = sky
@@ -38,11 +38,15 @@ class Strikes:
 
     @property
     def known_until_us(self) -> int:
-        """Up to here all strikes were given out."""
+        """Return the time up to which all strikes were returned."""
         return self._blocks * BLOCK_STEPS * self._step_us
 
     def next_block(self) -> list[Strike]:
-        """The strikes of the next block, in order of time. UsageError if they are too many."""
+        """Return the strikes of the next block, in order of time.
+
+        Raises:
+            UsageError: There are too many.
+        """
         block = self._sky.block_of(self._blocks * BLOCK_STEPS)
         self._blocks += 1
         found = []

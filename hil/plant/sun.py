@@ -1,9 +1,4 @@
-"""Where the Sun is, to about 0.01 degree. No ephemeris file, no network.
-
-The low-precision formulas of the Astronomical Almanac (section C, "Low-precision formulas for the
-Sun's coordinates"; also Vallado, Fundamentals of Astrodynamics, algorithm 29): 0.01 degree between
-1950 and 2050. The result is of the mean equator and equinox of date; it is used as TEME, from which
-that differs by the nutation, less than 0.005 degree."""
+"""The position of the Sun, to about 0.01 degree. No ephemeris file, no network."""
 
 from __future__ import annotations
 
@@ -22,10 +17,11 @@ J2000_JD: Final = 2_451_545.0
 
 
 def sun_position(days_since_j2000: Floats) -> tuple[Floats, Floats]:
-    """Unit vectors to the Sun (N, 3), TEME, and its distance in AU (N,).
+    """Return unit vectors to the Sun (N, 3) in TEME, and its distance [AU] (N,).
 
     `days_since_j2000` (N,) are days of UTC since JD 2451545.0; that this should be terrestrial
-    time is 0.001 degree."""
+    time is 0.001 degree.
+    """
     n = np.asarray(days_since_j2000, dtype=np.float64)
     g = np.radians(357.528 + 0.9856003 * n)  # mean anomaly
     sin_g, cos_g = np.sin(g), np.cos(g)
@@ -42,5 +38,5 @@ def sun_position(days_since_j2000: Floats) -> tuple[Floats, Floats]:
 
 
 def mean_right_ascension_deg(days_since_j2000: float) -> float:
-    """Right ascension of the mean Sun, of which local mean solar time is counted; 0..360."""
+    """Return the right ascension of the mean Sun, 0..360, the origin of local mean solar time."""
     return (280.460 + 0.9856474 * days_since_j2000) % 360.0

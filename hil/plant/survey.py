@@ -1,7 +1,4 @@
-"""A survey: what orbit, power, heat and radiation of a scenario come to, without any board.
-
-The boards are taken to do what the scenario says of them. Gives the columns of a profile
-(hil.plant.profile), and the figures by which a flight is known."""
+"""A survey: orbit, power, heat and radiation of a scenario, computed without any board."""
 
 from __future__ import annotations
 
@@ -37,8 +34,11 @@ _KINDS: Final = ("seu", "mbu", "sefi", "sel")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`columns` (N,) at every `every_s` seconds from 0; `figures` as plain data; `notes` for the
-    user."""
+    """The result of a survey.
+
+    `columns` (N,) have a value at every `every_s` seconds from 0; `figures` is plain data; `notes`
+    are for the user.
+    """
 
     columns: Mapping[str, Floats]
     figures: Mapping[str, Any]
@@ -48,8 +48,10 @@ class Survey:
 def survey(scenario: Scenario, every_s: float | None = None) -> Survey:
     """Fly a scenario's plant alone, with a row every `every_s` seconds (default: every step).
 
-    UsageError if the scenario has no plant, or `every_s` is no multiple of its step; ConfigError
-    as `build_plant`."""
+    Raises:
+        UsageError: The scenario has no plant, or `every_s` is not a multiple of its step.
+        ConfigError: As `build_plant`.
+    """
     if scenario.plant is None:
         raise UsageError(
             f"the scenario {scenario.name} has no plant",
@@ -73,7 +75,7 @@ def survey(scenario: Scenario, every_s: float | None = None) -> Survey:
 
 
 def _stride(every_s: float, step_s: float) -> int:
-    """Steps from row to row."""
+    """Return the number of steps from row to row."""
     steps = every_s / step_s
     if not (math.isfinite(steps) and round(steps) >= 1 and abs(steps - round(steps)) < 1e-9):
         raise UsageError(
@@ -196,7 +198,7 @@ def _mean_per_day(rates: list[Floats], steps: int) -> float:
 
 
 def _runs(mask: npt.NDArray[np.bool_]) -> int:
-    """How often it becomes true."""
+    """Return how often a condition becomes true."""
     return int(np.count_nonzero(mask[1:] & ~mask[:-1])) + int(len(mask) > 0 and bool(mask[0]))
 
 

@@ -80,7 +80,7 @@ SIGMA_W_PER_M2_K4: Final = 5.670374419e-8
 
 @dataclass(frozen=True, slots=True)
 class ThermalCase:
-    """What the environment is taken to be, and whether coatings are old.
+    """The assumed environment of a thermal analysis, and whether coatings are aged.
 
     Hot design cases use the strongest sun and aged coatings, cold ones the weakest and new ones;
     dissipation and the orbit's beta angle are chosen by the caller.
@@ -109,7 +109,7 @@ CASES: Final[Mapping[str, ThermalCase]] = {"nominal": NOMINAL, "hot": HOT, "cold
 
 
 def sphere_view_factor(altitude_km: float) -> float:
-    """Fraction of a small sphere's whole surface, in effect, that sees Earth: (1 - cos rho) / 2.
+    """Return the effective share of a small sphere's surface that sees Earth: (1 - cos rho) / 2.
 
     With sin rho = Re / r.
     """
@@ -118,7 +118,8 @@ def sphere_view_factor(altitude_km: float) -> float:
 
 
 def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:
-    """View factor of a small plate to Earth; `nadir_cos` is the cosine of normal against nadir.
+    """Return the view factor of a small plate to Earth; `nadir_cos` is its normal against the
+    nadir.
 
     (Re/r)^2 cos gamma while the whole disc is in front of the plate, 0 when none is; between them
     the closed form for a disc cut by the plate's horizon (J. R. Howell, A Catalog of Radiation
@@ -147,7 +148,7 @@ def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ThermalEnvironment:
-    """What shines on a satellite during a block of N steps. F is the number of faces.
+    """Light and infrared on a satellite during a block of N steps. F is the number of faces.
 
     `illumination` (N,): 0 umbra .. 1 full sun. `sun_cos` (N, F) or (F,): cosine of each face's
     normal against the sun; negative is behind. `earth_view` (N, F) or (F,): view factor of each
@@ -165,7 +166,7 @@ class ThermalEnvironment:
 
     @property
     def steps(self) -> int:
-        """N."""
+        """Return the number of steps N."""
         return len(self.illumination)
 
 
@@ -184,26 +185,26 @@ class HeatAccount:
 
     @property
     def residual(self) -> float:
-        """What is missing in the sum, relative to the throughput."""
+        """Return the residual of the sum, relative to the throughput."""
         missing = self.load_j - self.boundary_j - self.stored_j
         return missing / max(self.throughput_j, abs(self.boundary_j), abs(self.stored_j), 1e-300)
 
 
 @dataclass(frozen=True)
 class ThermalBlock:
-    """What came of a block: `temperature_k` (N, nodes) after each step, read-only."""
+    """The result of a block: `temperature_k` (N, nodes) after each step, read-only."""
 
     temperature_k: Array = field(repr=False)
     account: HeatAccount
 
 
 def pointer(array: npt.NDArray[Any], kind: str = "double *") -> Any:
-    """The address of an array's first value, for the C kernel; the array must be kept alive."""
+    """Return the address of an array's first value for the C kernel; keep the array alive."""
     return ffi.cast(kind, array.ctypes.data)
 
 
 def heat_account(raw: Any) -> HeatAccount:
-    """A HeatAccount of the kernel's struct."""
+    """Return the kernel's account of heat as a HeatAccount."""
     return HeatAccount(
         float(raw.load_J), float(raw.boundary_J), float(raw.stored_J), float(raw.throughput_J)
     )
@@ -213,8 +214,7 @@ def heat_account(raw: Any) -> HeatAccount:
 
 
 class ThermalNetwork:
-    """A thermal model, built for the kernel under one case. It has no state: temperatures go in
-    and come out.
+    """A thermal model, built for the kernel under one case. It keeps no temperatures.
 
     `names` are its nodes (the columns of loads and temperatures), `faces` its faces (the columns
     of environments), `start_k` the temperatures at the beginning.
@@ -253,7 +253,11 @@ class ThermalNetwork:
         return np.array(ends, dtype=np.uint16)
 
     def node(self, name: str) -> int:
-        """The column of the node `name`. UsageError if there is none."""
+        """Return the column of the node `name`.
+
+        Raises:
+            UsageError: There is no such node.
+        """
         index = self._index.get(name)
         if index is None:
             raise UsageError(
@@ -263,8 +267,10 @@ class ThermalNetwork:
         return index
 
     def stable_dt_s(self, temperature_k: Array | None = None) -> tuple[float, str]:
-        """The longest stable step at `temperature_k` (nodes,), default the start, and the node
-        that limits it; infinity if nothing does."""
+        """Return the longest stable step [s] and the node that limits it; infinity if none does.
+
+        It is that at `temperature_k` (nodes,), by default the start temperatures.
+        """
         state = self._state(self.start_k if temperature_k is None else temperature_k)
         fault = ffi.new("hil_thermal_fault_t *")
         check(lib.thermal_stable_dt(self.handle, pointer(state), fault), "thermal_stable_dt")
@@ -283,8 +289,11 @@ class ThermalNetwork:
             )
 
     def absorbed_w(self, environment: ThermalEnvironment) -> Array:
-        """Heat (N, nodes) that sun, albedo and Earth put into every node. UsageError for a shape
-        that does not fit."""
+        """Return the heat (N, nodes) [W] that sun, albedo and Earth put into every node.
+
+        Raises:
+            UsageError: A shape does not fit.
+        """
         case = self.case
         n, faces = environment.steps, self.model.all_faces
         sun = self._columns(environment.sun_cos, n, "sun_cos")
@@ -334,7 +343,9 @@ class ThermalNetwork:
         """Advance from `temperature_k` (nodes,) by `steps` steps of `dt_s`.
 
         `dissipation_w` (N, nodes), or (nodes,) for all steps, is heat from inside.
-        Raises UsageError if a shape does not fit, or a step is not stable, naming the node.
+
+        Raises:
+            UsageError: A shape does not fit, or a step is not stable; names the node.
         """
         nodes = len(self.names)
         if steps < 1 or not dt_s > 0:
@@ -371,7 +382,9 @@ class ThermalNetwork:
         return ThermalBlock(out, heat_account(account))
 
     def check_step(self, status: int, what: str, dt_s: float, fault: Any) -> None:
-        """Raise for a status of the kernel: UsageError with the node for a step not possible."""
+        """Raise UsageError with the node and the step if the kernel's status reports an impossible
+        step.
+        """
         if status == lib.HIL_ERR_STATE:
             name, longest = self.names[fault.node], float(fault.dt_s)
             if longest > 0:

@@ -69,7 +69,7 @@ _SHAPE = (
 
 
 def _stored(name: str, step: float) -> npt.NDArray[np.float32]:
-    """A map of the shipped file, its first meridian repeated at the end."""
+    """Return a map of the shipped file, with its first meridian repeated at the end."""
     with resources.files(__package__).joinpath("ap8.npz").open("rb") as file, np.load(file) as npz:
         if int(npz["format"]) != ap8_table.FORMAT:
             raise ValueError(f"ap8.npz is of format {npz['format']}, expected {ap8_table.FORMAT}")
@@ -110,11 +110,12 @@ class _Places:
     fractions: tuple[Floats, Floats, Floats]  # altitude, latitude, longitude
 
     def only(self, which: npt.NDArray[np.intp]) -> _Places:
+        """Return the places of the points `active`."""
         a, b, c = (f[which] for f in self.fractions)
         return _Places(self.corner[which], (a, b, c))
 
     def interpolate(self, rows: npt.NDArray[np.float32]) -> Floats:
-        """Trilinear interpolation of rows (cells, M): (N, M)."""
+        """Interpolate rows (cells, M) trilinearly: (N, M)."""
         (_, height, width) = _SHAPE
         a, b, c = self.fractions
         out = np.zeros((len(self.corner), rows.shape[1]))
@@ -145,16 +146,19 @@ def _places(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) ->
 
 @dataclass(frozen=True, slots=True)
 class Trapped:
-    """Trapped protons at N points. Only at the points `active` (indices) are there any."""
+    """Trapped protons at N points. The flux is 0 except at the points `active` (indices)."""
 
     count: int
     active: npt.NDArray[np.intp]
     at_nodes: Floats  # (len(active), len(ENERGIES_MEV)) integral flux, /cm2/s
 
     def above_active(self, energies_mev: Floats) -> Floats:
-        """Omnidirectional flux above each of the energies at the active points: /cm2/s, (M, E).
+        """Return the omnidirectional flux [/cm2/s] above each of the energies at the active points:
+        (M, E).
 
-        ValueError for an energy outside of 10..300 MeV."""
+        Raises:
+            ValueError: An energy is outside of 10..300 MeV.
+        """
         nodes = np.array(ENERGIES_MEV)
         energies = np.asarray(energies_mev, dtype=np.float64)
         if not np.all((energies >= nodes[0]) & (energies <= nodes[-1])):
@@ -176,14 +180,14 @@ class Trapped:
         return out
 
     def above(self, energies_mev: Floats) -> Floats:
-        """The same at all points: (N, E)."""
+        """Return the same at all points: (N, E)."""
         out = np.zeros((self.count, np.size(energies_mev)))
         out[self.active] = self.above_active(np.atleast_1d(energies_mev))
         return out
 
 
 def require_in_table(altitude_km: Floats) -> None:
-    """Raise ValueError where the table of trapped protons does not reach: above 2000 km."""
+    """Raise ValueError above 2000 km, where the table of trapped protons ends."""
     highest = float(np.max(altitude_km, initial=0.0))
     if highest > MAX_ALTITUDE_KM:
         raise ValueError(
@@ -200,7 +204,11 @@ def trapped(
     phase: SolarPhase = SolarPhase.MIN,
     saa_drift_deg: float = DEFAULT_SAA_DRIFT_DEG,
 ) -> Trapped:
-    """Trapped protons at geodetic positions, each (N,). ValueError above 2000 km."""
+    """Return the trapped protons at geodetic positions, each (N,).
+
+    Raises:
+        ValueError: A position is above 2000 km.
+    """
     table = _flux_map(SolarPhase(phase))
     require_in_table(altitude_km)
     places = _places(latitude_deg, longitude_deg + saa_drift_deg, altitude_km)
@@ -210,11 +218,14 @@ def trapped(
 
 
 def mcilwain_l(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Floats:
-    """McIlwain's L (N,) in the field GSFC 12/66 for 1970, baked with the fluxes; infinite where
-    it is undefined, near the poles. Not turned by `saa_drift_deg`: the poles did not drift so.
+    """Return McIlwain's L (N,) in the field GSFC 12/66 for 1970, baked with the fluxes.
+
+    Infinite where it is undefined, near the poles. Not turned by `saa_drift_deg`: the poles did not
+    drift so.
 
     Above 2000 km it grows with the distance from the Earth's centre, as in a dipole, which is what
-    is left of the field there: right to some 8 % at GEO."""
+    is left of the field there: right to some 8 % at GEO.
+    """
     held_km = np.minimum(altitude_km, MAX_ALTITUDE_KM)
     inverse = _places(latitude_deg, longitude_deg, held_km).interpolate(_inverse_l_map())[:, 0]
     inverse *= (_RADIUS_KM + held_km) / (_RADIUS_KM + altitude_km)

@@ -42,8 +42,11 @@ _AXES: Final = (-3, -2, -1)
 
 
 def encode(name: str, values: npt.NDArray[np.float64], step: float) -> dict[str, npt.NDArray[Any]]:
-    """The arrays to store a map (..., altitude, latitude, longitude) by. ValueError if a value is
-    negative, not a number, or too large."""
+    """Return the arrays that store a map (..., altitude, latitude, longitude).
+
+    Raises:
+        ValueError: A value is negative, not a number, or too large.
+    """
     scaled = np.rint(values / step)
     if not np.all((scaled >= 0) & (scaled < 2**16)):
         raise ValueError(f"{name}: a value is outside of 0..{2**16 * step:g}")
@@ -61,7 +64,11 @@ def encode(name: str, values: npt.NDArray[np.float64], step: float) -> dict[str,
 def decode(
     name: str, stored: Mapping[str, npt.NDArray[Any]], step: float
 ) -> npt.NDArray[np.float32]:
-    """The map that `encode` stored, to half a step. KeyError if it is not there."""
+    """Return the map that `encode` stored, to half a step.
+
+    Raises:
+        KeyError: The map is not in the file.
+    """
     folded = stored[f"{name}_low"] | (stored[f"{name}_high"].astype(np.uint16) << 8)
     q = (folded >> 1) ^ (np.uint16(0) - (folded & 1))
     # The same as np.cumsum along each axis, but by whole rows at a time.

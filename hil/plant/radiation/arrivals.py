@@ -1,20 +1,4 @@
-"""When upsets happen: exact draws from rates that change, the same on every machine.
-
-The process is a Poisson process whose rate is constant within each step. By inversion of the
-cumulated rate: a unit-rate process is drawn, the step in which its next event falls is looked up,
-and the place within the step, where every instant is as likely, is drawn afresh.
-
-What is guaranteed. Rates are rounded to 12 binary digits (0.012 %) and every step's expectation to
-1e-15 events, an integer; from there on all arithmetic is of integers and decimals, and all
-randomness raw bits of a kernel stream. So the same rounded rates give the same times, to the
-microsecond, on every machine, and however the rates are cut into calls.
-
-What is not. Rates come from sines, exponentials and SGP4, whose last digits differ between
-processors and libraries. Of rates that differ by 1e-11, one in some ten million is rounded
-differently; and because an event's place within its step does not depend on the rates, even that
-changes nothing unless an event falls within that hair of a step's edge. Over years of a mission
-the same times are practically certain, but not proven. What must be repeated for sure is
-recorded."""
+"""Arrival times of upsets: exact draws from changing rates, the same on every machine."""
 
 from __future__ import annotations
 
@@ -38,26 +22,31 @@ _MAX_UNITS: Final = 2**62
 
 
 def quantised(rates_per_s: Floats) -> Floats:
-    """The rates rounded to 12 significant binary digits. Exact: powers of two and a rounding."""
+    """Return the rates rounded to 12 significant binary digits: exact, by powers of two and a
+    rounding.
+    """
     mantissa, exponent = np.frexp(np.asarray(rates_per_s, dtype=np.float64))
     out: Floats = np.ldexp(np.rint(np.ldexp(mantissa, _DIGITS)), exponent - _DIGITS)
     return out
 
 
 class Arrivals:
-    """The events of one component, drawn from one stream as the run goes on."""
+    """The events of one component, drawn from one random stream during a run."""
 
     def __init__(self, random: Random, *, start_us: int = 0) -> None:
-        """Begins at `start_us` of the run; the stream belongs to this object from now on."""
+        """Begin at `start_us` of the run; the stream belongs to this object from now on."""
         self._random = random
         self._next_us = start_us
         self._left = self._draw()  # units of expectation until the next event
 
     def advance(self, rates_per_s: Floats, *, step_us: int) -> list[int]:
-        """Times in us, ascending, of the events in the next `len(rates_per_s)` steps.
+        """Return the times [us], ascending, of the events in the next `len(rates_per_s)` steps.
 
         Rate i (N,) holds for `step_us` from where the last call ended. Zero rates have no events.
-        ValueError if a rate is negative, not finite or above 4000 events a step."""
+
+        Raises:
+            ValueError: A rate is negative, not finite or above 4000 events a step.
+        """
         if step_us < 1:
             raise ValueError(f"a step is at least 1 us long, not {step_us}")
         rates = np.asarray(rates_per_s, dtype=np.float64)

@@ -41,7 +41,7 @@ _MAX_L: Final = 1000.0  # beyond, and where it fails near the poles, IRBEM's L m
 
 
 def ecef_km(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> list[Floats]:
-    """The coordinates x, y, z of geodetic positions of any shape."""
+    """Return the coordinates x, y, z [km] of geodetic positions of any shape."""
     e2 = FLATTENING * (2.0 - FLATTENING)
     lat, lon = np.radians(latitude_deg), np.radians(longitude_deg)
     normal = EQUATORIAL_RADIUS_KM / np.sqrt(1.0 - e2 * np.sin(lat) ** 2)
@@ -56,9 +56,11 @@ def ecef_km(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) ->
 def field_coordinates(
     phase: str, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats
 ) -> tuple[Floats, Floats]:
-    """L and B/B0 in the field of that phase; L is infinite where IRBEM finds none.
+    """Return L and B/B0 in the field of that phase; L is infinite where IRBEM finds none.
 
-    ModuleNotFoundError without aep8."""
+    Raises:
+        ModuleNotFoundError: The package aep8 is not installed.
+    """
     import aep8._irbem as irbem  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
     xyz = [c / IRBEM_EARTH_RADIUS_KM for c in ecef_km(latitude_deg, longitude_deg, altitude_km)]
@@ -68,7 +70,7 @@ def field_coordinates(
 
 
 def flux(phase: str, energy_mev: float, l_shell: Floats, b_ratio: Floats) -> Floats:
-    """Integral omnidirectional proton flux above `energy_mev`, /cm2/s; 0 without an L."""
+    """Return the omnidirectional proton flux [/cm2/s] above `energy_mev`; 0 without an L."""
     import aep8._irbem as irbem  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
     known = np.isfinite(l_shell)
@@ -79,7 +81,7 @@ def flux(phase: str, energy_mev: float, l_shell: Floats, b_ratio: Floats) -> Flo
 
 
 def bake() -> dict[str, npt.NDArray[Any]]:
-    """Everything that the file has."""
+    """Return all arrays of the file."""
     grid = np.meshgrid(
         np.array(ap8_table.ALTITUDES_KM, dtype=np.float64),
         np.array(ap8_table.LATITUDES_DEG, dtype=np.float64),

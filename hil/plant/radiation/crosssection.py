@@ -1,10 +1,12 @@
-"""How a part answers to radiation: the curve that a test measured, and what it stands for.
+"""Cross-section curves: how the upset probability of a part depends on energy or LET.
 
 A section is of a whole device, or of a bit and multiplied by their number. Every one carries its
 source and a grade, because the numbers span decades:
+
     M   measured or computed for this project       S   read in the source itself
     S2  read where it is quoted                     R   remembered, not checked
-    A   an assumption"""
+    A   an assumption
+"""
 
 from __future__ import annotations
 
@@ -43,11 +45,11 @@ class CrossSectionCurve(Protocol):
 
     @property
     def threshold(self) -> float:
-        """Nothing happens up to here."""
+        """Return the energy or LET up to which there are no upsets."""
         ...
 
     def __call__(self, x: Floats) -> Floats:
-        """Cross-section in cm2, of the shape of `x`."""
+        """Return the cross-section [cm2], of the shape of `x`."""
         ...
 
 
@@ -59,9 +61,10 @@ def _positive(**values: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """The same above a threshold: all that a test at one energy supports.
+    """A constant cross-section above a threshold: all that a test at one energy supports.
 
-    The default threshold, 30 MeV, is where proton cross-sections usually have levelled off."""
+    The default threshold, 30 MeV, is where proton cross-sections usually have levelled off.
+    """
 
     sigma_cm2: float
     threshold: float = 30.0
@@ -77,9 +80,10 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True)
 class Weibull:
-    """sigma_cm2 (1 - exp(-((x - threshold) / width)^shape)): the usual fit to heavy-ion tests.
+    """The usual fit to heavy-ion tests: sigma_cm2 (1 - exp(-((x - threshold) / width)^shape)).
 
-    Petersen et al., IEEE Trans. Nucl. Sci. 39 (1992) 1577; CREME96."""
+    Petersen et al., IEEE Trans. Nucl. Sci. 39 (1992) 1577; CREME96.
+    """
 
     sigma_cm2: float
     threshold: float
@@ -112,6 +116,7 @@ class Bendel2:
 
     @property
     def threshold(self) -> float:
+        """Return the energy [MeV] up to which there are no upsets."""
         return self.a_mev
 
     def __call__(self, x: Floats) -> Floats:
@@ -126,8 +131,11 @@ class Section:
     """One way in which a part is upset by one kind of particle.
 
     `bits` is 1 for a curve of the whole device; a share of its bits need not be whole.
-    `mbu_fraction` of the upsets of a `seu` section hit several bits. ValueError if a number makes
-    no sense, or the source is missing."""
+    `mbu_fraction` of the upsets of a `seu` section hit several bits.
+
+    Raises:
+        ValueError: A number is out of range, or the source is missing.
+    """
 
     kind: Kind
     particle: Particle
@@ -153,11 +161,12 @@ class Section:
 
 
 def fold(sigma_cm2: Floats, above: Floats) -> Floats:
-    """Events per time: cross-sections between grid points times the flux between them.
+    """Return events per time: cross-sections between grid points times the flux between them.
 
     `above` (..., E) is the integral flux above E grid points; `sigma_cm2` (E,) the cross-section
     from each to the next, the last from there to infinity. Shape (...,). Summed in order, without
-    a linear algebra library, whose sums depend on the machine."""
+    a linear algebra library, whose sums depend on the machine.
+    """
     total = sigma_cm2[-1] * above[..., -1]
     for i in range(len(sigma_cm2) - 1):
         total = total + sigma_cm2[i] * (above[..., i] - above[..., i + 1])

@@ -1,4 +1,4 @@
-"""What surrounds the satellite, as a scenario gives it."""
+"""The radiation environment of a satellite, as a scenario states it."""
 
 from __future__ import annotations
 

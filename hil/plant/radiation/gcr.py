@@ -41,28 +41,30 @@ _DAY_S: Final = 86_400.0
 
 
 def vertical_cutoff_gv(l_shell: Floats) -> Floats:
-    """Vertical geomagnetic cut-off rigidity 14.5/L^2 in GV (Smart and Shea 1994); 0 at the poles.
+    """Return the vertical geomagnetic cut-off rigidity 14.5/L^2 [GV] (Smart and Shea 1994); 0 at
+    the poles.
 
-    Against rigidities traced through IGRF at 420 km it is right to about 20 %."""
+    Against rigidities traced through IGRF at 420 km it is right to about 20 %.
+    """
     out: Floats = 14.5 / np.square(l_shell)
     return out
 
 
 def earth_shadow(radius_km: Floats) -> Floats:
-    """The part of the sphere of directions, 0.5..1, that the Earth does not cover."""
+    """Return the part of the sphere of directions, 0.5..1, that the Earth does not cover."""
     sine = np.minimum(EARTH_RADIUS_KM / radius_km, 1.0)
     out: Floats = 0.5 * (1.0 + np.sqrt(1.0 - sine * sine))
     return out
 
 
 def rigidity_gv(proton_mev: Floats) -> Floats:
-    """Rigidity in GV of protons of that kinetic energy."""
+    """Return the rigidity [GV] of protons of that kinetic energy."""
     t = np.asarray(proton_mev, dtype=np.float64) / 1000.0
     return np.sqrt(t * (t + 2.0 * PROTON_MASS_GEV))
 
 
 def proton_energy_mev(rigidity: Floats) -> Floats:
-    """Kinetic energy in MeV of protons of that rigidity in GV."""
+    """Return the kinetic energy [MeV] of protons of that rigidity [GV]."""
     p = np.asarray(rigidity, dtype=np.float64)
     return 1000.0 * (np.sqrt(p * p + PROTON_MASS_GEV**2) - PROTON_MASS_GEV)
 
@@ -74,10 +76,11 @@ PROTON_ENERGIES_MEV.flags.writeable = False
 
 
 def proton_spectrum(energy_gev: Floats, modulation_gv: float) -> Floats:
-    """Protons /(m2 s sr GeV) near the Earth, outside its field.
+    """Return the flux of protons [/(m2 s sr GeV)] near the Earth, outside its field.
 
     Force field (Gleeson and Axford 1968) over the local interstellar spectrum of Burger et al.
-    2000 as used by Usoskin et al., J. Geophys. Res. 110 (2005) A12108."""
+    2000 as used by Usoskin et al., J. Geophys. Res. 110 (2005) A12108.
+    """
     t = np.asarray(energy_gev, dtype=np.float64)
     outer = t + modulation_gv
     p2 = outer * (outer + 2.0 * PROTON_MASS_GEV)
@@ -89,7 +92,9 @@ def proton_spectrum(energy_gev: Floats, modulation_gv: float) -> Floats:
 
 @functools.cache
 def proton_flux_above(phase: SolarPhase) -> Floats:
-    """Omnidirectional flux /cm2/s above each of PROTON_ENERGIES_MEV, outside the Earth's field."""
+    """Return the omnidirectional flux [/cm2/s] above each of PROTON_ENERGIES_MEV, outside the
+    field.
+    """
     t = PROTON_ENERGIES_MEV / 1000.0
     j = proton_spectrum(t, MODULATION_GV[phase]) * (4.0 * np.pi * 1e-4)
     pieces = np.diff(t) * (j[1:] + j[:-1]) / 2.0
@@ -139,11 +144,12 @@ LET_RANGE: Final = (float(_LET[0]), float(_LET[-1]))
 
 
 def heavy_ions_above(let: Floats, phase: SolarPhase) -> Floats:
-    """Heavy ions /cm2/s with more than `let`, outside the Earth's field, behind 2.5 mm Al.
+    """Return the heavy ions [/cm2/s] above `let`, outside the Earth's field, behind 2.5 mm Al.
 
     Log-log between the table's points. Below 0.1 MeV cm2/mg it is held, so lighter hits are not
     counted. From 28 on, beyond iron, it is an upper bound, and 0 above 43: of parts that need more
-    nothing is known. Ions of solar events are not in it otherwise."""
+    nothing is known. Ions of solar events are not in it otherwise.
+    """
     x = np.asarray(let, dtype=np.float64)
     log_x = np.log(np.maximum(x, _LET[0]))
     flux = np.exp(np.interp(log_x, np.log(_LET), np.log(_FREE_SPACE))) / _DAY_S
@@ -154,7 +160,9 @@ def heavy_ions_above(let: Floats, phase: SolarPhase) -> Floats:
 
 
 def let_transmission(let: Floats, cutoff_gv: Floats) -> Floats:
-    """The part 0..1 of the ions above a LET that a vertical cut-off lets through. Broadcasts."""
+    """Return the part 0..1 of the ions above a LET that a vertical cut-off lets through.
+    Broadcasts.
+    """
     half = np.interp(np.log(np.maximum(let, _LET[0])), np.log(_LET), _HALF_GV)
     out: Floats = 1.0 / (1.0 + (np.asarray(cutoff_gv) / half) ** _STEEPNESS)
     return out

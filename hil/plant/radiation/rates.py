@@ -29,10 +29,14 @@ _CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 def upset_rates(
     track: Track, environment: RadiationEnvironment, sections: Sequence[Section]
 ) -> dict[str, Floats]:
-    """Events per second (N,) of each of `KINDS`, acceleration included; 0 without a section.
+    """Return the events per second (N,) of each of `KINDS`, acceleration included; 0 without a
+    section.
 
-    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`. ValueError above 2000 km
-    with trapped protons."""
+    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`.
+
+    Raises:
+        ValueError: The track is above 2000 km, with trapped protons.
+    """
     rates = {kind: np.zeros(len(track)) for kind in KINDS}
     sources = _Sources(track, environment)
     for section in sections:
@@ -44,20 +48,25 @@ def upset_rates(
 
 
 def section_rate(track: Track, environment: RadiationEnvironment, section: Section) -> Floats:
-    """Events per second (N,) of one section, of all its kinds. ValueError above 2000 km with
-    trapped protons."""
+    """Return the events per second (N,) of one section, of all its kinds.
+
+    Raises:
+        ValueError: The track is above 2000 km, with trapped protons.
+    """
     return _Sources(track, environment).rate(section)
 
 
 def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: float = 0.0) -> Floats:
-    """Protons /cm2/s (N,) of all sources behind the wall with more than `above_mev` left,
-    acceleration included. Belt protons of less than 10 MeV outside of the wall are not known."""
+    """Return the protons [/cm2/s] (N,) of all sources with more than `above_mev` behind the wall.
+
+    Acceleration is included. Trapped protons of less than 10 MeV outside of the wall are not known.
+    """
     counted = Section("seu", "proton", Plateau(1.0, above_mev), "counts every proton", "M")
     return section_rate(track, environment, counted)
 
 
 def cutoff_gv(track: Track) -> Floats:
-    """Vertical cut-off rigidity (N,) in GV along the track."""
+    """Return the vertical cut-off rigidity (N,) [GV] along the track."""
     return gcr.vertical_cutoff_gv(
         ap8.mcilwain_l(track.latitude_deg, track.longitude_deg, track.altitude_km)
     )
@@ -74,6 +83,7 @@ class _Sources:
         self._open_sky: Floats | None = None
 
     def rate(self, section: Section) -> Floats:
+        """Return the events per second (N,) of a section from all sources."""
         out = np.zeros(len(self._track))
         if section.particle == "heavy-ion":
             if self._environment.cosmic_rays:
@@ -142,7 +152,7 @@ class _Sources:
         return self._sky() * total
 
     def _by_cutoff(self, curve: CrossSectionCurve, above: Floats, cutoff: Floats) -> Floats:
-        """Rate (N,) from protons of a spectrum `above` that a cut-off (N,) lets through."""
+        """Return the rate (N,) from the part of a spectrum `above` that a cut-off (N,) passes."""
         grid = gcr.PROTON_ENERGIES_MEV
         sigma = _sigma(curve, grid, self._environment.shielding_mm_al)
         pieces = np.append(sigma[:-1] * (above[:-1] - above[1:]), sigma[-1] * above[-1])
@@ -163,7 +173,8 @@ class _Sources:
 
 
 def _sigma(curve: CrossSectionCurve, outside_mev: Floats, wall_mm: float) -> Floats:
-    """Cross-sections for `fold`: of protons between grid points outside of the wall, of what they
-    have left behind it."""
+    """Return the cross-sections for `fold`: at the energies behind the wall of protons between grid
+    points outside of it.
+    """
     middle = np.append(np.sqrt(outside_mev[:-1] * outside_mev[1:]), outside_mev[-1] * 1.001)
     return curve(residual_energy_mev(middle, wall_mm))

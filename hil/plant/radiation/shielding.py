@@ -79,7 +79,7 @@ _LOG_RANGE: Final = np.log(_PSTAR[:, 1])
 
 
 def _range_g_cm2(energy_mev: Floats) -> Floats:
-    """Log-log between the table's points; below 1 MeV in proportion, which is next to nothing."""
+    """Interpolate the range log-log between the table's points; below 1 MeV in proportion."""
     energy = np.asarray(energy_mev, dtype=np.float64)
     log_energy = np.log(np.maximum(energy, 1e-9))
     inside = np.exp(np.interp(log_energy, _LOG_ENERGY, _LOG_RANGE))
@@ -104,22 +104,30 @@ def _areal(thickness_mm: float) -> float:
 
 
 def cutoff_energy_mev(thickness_mm: float) -> float:
-    """The energy of protons that a wall just stops. ValueError outside of 0..200 mm."""
+    """Return the energy [MeV] of protons that a wall just stops.
+
+    Raises:
+        ValueError: The wall is outside of 0..200 mm.
+    """
     return outside_energy_mev(0.0, thickness_mm)
 
 
 def outside_energy_mev(inside_mev: float, thickness_mm: float) -> float:
-    """The energy outside of protons that arrive behind the wall with `inside_mev`.
+    """Return the energy [MeV] outside of protons that arrive behind the wall with `inside_mev`.
 
-    ValueError outside of 0..200 mm."""
+    Raises:
+        ValueError: The wall is outside of 0..200 mm.
+    """
     through = _range_g_cm2(np.array([inside_mev])) + _areal(thickness_mm)
     return float(_energy_mev(through)[0])
 
 
 def residual_energy_mev(outside_mev: Floats, thickness_mm: float) -> Floats:
-    """The energy left behind the wall, 0 for what is stopped; of the shape of `outside_mev`.
+    """Return the energy [MeV] left behind the wall, 0 if stopped; of the shape of `outside_mev`.
 
-    ValueError outside of 0..200 mm."""
+    Raises:
+        ValueError: The wall is outside of 0..200 mm.
+    """
     if thickness_mm == 0.0:
         return np.array(outside_mev, dtype=np.float64)
     left = _range_g_cm2(outside_mev) - _areal(thickness_mm)

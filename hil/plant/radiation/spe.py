@@ -28,7 +28,10 @@ class SolarParticleEvent:
 
     `onset_s` counts from the start of the run and may be negative. `storm_factor` multiplies the
     cut-off rigidity everywhere: below 1 the protons come further down than on a quiet day.
-    ValueError if a number makes no sense."""
+
+    Raises:
+        ValueError: A number is out of range.
+    """
 
     onset_s: float
     strength: float = 1.0
@@ -51,7 +54,7 @@ class SolarParticleEvent:
             raise ValueError(f"storm_factor is above 0 and at most 1, not {self.storm_factor}")
 
     def fluence_above(self, energy_mev: Floats) -> Floats:
-        """Protons /cm2 above an energy in the whole event, outside the Earth's field."""
+        """Return the protons [/cm2] above an energy in the whole event, outside the field."""
         out: Floats = (
             self.strength
             * KING_1972_PER_CM2
@@ -60,8 +63,10 @@ class SolarParticleEvent:
         return out
 
     def course_per_s(self, t_s: Floats) -> Floats:
-        """The part of the fluence per second at `t_s` (N,) from the run's start. Integrates to 1:
-        (exp(-t/decay) - exp(-t/rise)) / (decay - rise)."""
+        """Return the part of the fluence per second at `t_s` (N,) from the run's start.
+
+        Integrates to 1: (exp(-t/decay) - exp(-t/rise)) / (decay - rise).
+        """
         rise_s, decay_s = 3600.0 * self.rise_h, 3600.0 * self.decay_h
         since = np.maximum(np.asarray(t_s, dtype=np.float64) - self.onset_s, 0.0)
         out: Floats = (np.exp(-since / decay_s) - np.exp(-since / rise_s)) / (decay_s - rise_s)

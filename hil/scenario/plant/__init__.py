@@ -1,3 +1,1 @@
-"""The plant as a scenario gives it: values and rules.
-
-What they come to, hil.plant computes."""
+"""The plant of a scenario: its values and their rules."""

@@ -139,47 +139,51 @@ class BatteryModel(FrozenModel):
 
     @property
     def capacity_as(self) -> float:
-        """Capacity of the pack [A s]."""
+        """Return the capacity of the pack [A s]."""
         return self.cell_ah * self.parallel * 3600.0
 
     @property
     def energy_wh(self) -> float:
-        """Energy of the full pack above empty: the integral of its open-circuit voltage."""
+        """Return the energy of the full pack: the integral of its open-circuit voltage."""
         points = pairwise(zip(*self.ocv, strict=True))
         area = math.fsum((v0 + v1) * (s1 - s0) for (v0, s0), (v1, s1) in points) / 2.0
         return area * self.capacity_as / 3600.0
 
     @property
     def ocv(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Open-circuit voltages of the pack, and the states of charge that they belong to."""
+        """Return the open-circuit voltages of the pack [V], and the states of charge they belong
+        to.
+        """
         t = self.tables
         return tuple(v * self.series for v in t.ocv_v), tuple(t.ocv_soc)
 
     def open_circuit_v(self, soc: float) -> float:
-        """Open-circuit voltage of the pack."""
+        """Return the open-circuit voltage of the pack [V]."""
         volts, socs = self.ocv
         return _interpolated(soc, socs, volts)
 
     def resistance_ohm(self, temperature_c: float, soc: float) -> float:
-        """Resistance of the pack."""
+        """Return the resistance of the pack."""
         t = self.tables
         column = [_interpolated(soc, t.resistance_soc, row) for row in t.resistance_ohm]
         cell = _interpolated(temperature_c, t.resistance_c, column)
         return cell * self.series / self.parallel
 
     def most_w(self, temperature_c: float, soc: float) -> float:
-        """The most power that it could give at any current: OCV^2 / 4R."""
+        """Return the highest power at any current: OCV^2 / 4R."""
         return self.open_circuit_v(soc) ** 2 / (4.0 * self.resistance_ohm(temperature_c, soc))
 
     def discharge_a(self, power_w: float, temperature_c: float, soc: float) -> float | None:
-        """Current for a constant power, (OCV - sqrt(OCV^2 - 4 R P)) / 2R; None beyond `most_w`."""
+        """Return the current [A] of a constant power, (OCV - sqrt(OCV^2 - 4 R P)) / 2R; None above
+        `most_w`.
+        """
         volts, ohm = self.open_circuit_v(soc), self.resistance_ohm(temperature_c, soc)
         square = volts * volts - 4.0 * ohm * power_w
         return None if square < 0 else (volts - math.sqrt(square)) / (2.0 * ohm)
 
 
 def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Between the points (xs, ys), xs rising; beyond them the outermost value."""
+    """Interpolate between the points (xs, ys), xs rising; beyond them the outermost value holds."""
     if x <= xs[0] or x >= xs[-1]:
         return ys[0] if x <= xs[0] else ys[-1]
     i = bisect.bisect_right(xs, x) - 1

@@ -1,4 +1,4 @@
-"""The plant of a scenario: everything that surrounds the boards while they fly."""
+"""The plant of a scenario: orbit, radiation, power and heat around the boards."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Feedback", "LatchUp", "PlantConfig"]
 
 
 class Feedback(str, Enum):
-    """What the plant takes the boards' power and temperature from."""
+    """The source of the boards' power and temperature in the plant."""
 
     MODEL = "model"  # board profile, and whether the node computes: the same in every run
     REPORTED = "reported"  # rails and sensors of boards that have them
 
 
 class LatchUp(FrozenModel):
-    """How an over-current is noticed, and what it is."""
+    """The current of a latch-up, and the over-current protection."""
 
     current_factor: Annotated[Float, Field(ge=1, le=20)] = Field(
         default=2.5, description="Power of a latched board over its full power [A]."
@@ -116,5 +116,5 @@ class PlantConfig(FrozenModel):
 
     @property
     def step_us(self) -> int:
-        """Step of the plant in microseconds."""
+        """Return the step of the plant in microseconds."""
         return round(self.step_s * 1e6)

@@ -1,4 +1,4 @@
-"""The orbit and the ground stations, as a scenario gives them."""
+"""The orbit and the ground stations of a scenario."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Degrees = Annotated[Float, Field(ge=-360, le=360)]
 
 
 def _utc(value: Any) -> Any:
-    """A moment in UTC; text without a zone is UTC, too."""
+    """Return a time in UTC; text without a time zone is UTC, too."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
@@ -38,7 +38,7 @@ Utc = Annotated[datetime, BeforeValidator(_utc)]
 
 
 def _tle(value: Any) -> Any:
-    """The two lines of a TLE, also from one text, and among other lines: names, comments."""
+    """Return the two lines of a TLE, also from one text, and among other lines: names, comments."""
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, (list, tuple)) or not all(isinstance(line, str) for line in lines):
         return value
@@ -56,7 +56,7 @@ def _tle(value: Any) -> Any:
 
 
 def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
-    """What is wrong with lines that hold no two lines of a TLE, or several times two."""
+    """Return the error for lines without exactly one pair of TLE lines."""
     expected = "expected the two lines of a TLE, which begin with `1 ` and `2 `"
     if pairs:
         return f"{pairs} sets of elements; {expected}", "keep the two lines of one satellite"
@@ -72,7 +72,7 @@ def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
 
 
 def _no_omm(value: Any) -> Any:
-    """Elements as an OMM are not read yet: say what to do with them."""
+    """Raise what to do with elements of an OMM, which are not read yet."""
     if isinstance(value, dict):
         found = Findings()
         key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
@@ -90,7 +90,9 @@ def _no_omm(value: Any) -> Any:
 
 
 def _height(value: dict[Any, Any]) -> str:
-    """`altitude_km` of an OMM, or how it is computed of its mean motion in revolutions a day."""
+    """Return `altitude_km` of an OMM, or how to compute it from its mean motion in revolutions a
+    day.
+    """
     inner = value.get("omm")
     given = inner if isinstance(inner, dict) else value
     motion = given.get("MEAN_MOTION", given.get("mean_motion"))

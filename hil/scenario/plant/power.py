@@ -51,7 +51,7 @@ MAX_THROTTLE: Final = 8
 
 
 class LevelModel(FrozenModel):
-    """What a load draws at one of its levels."""
+    """The power of a load at one of its levels."""
 
     name: PartName = Field(description="Name, as off, suspend, capped, full.")
     idle_w: NonNegative = Field(description="Power when idle.")
@@ -114,7 +114,11 @@ class LoadModel(FrozenModel):
         return self
 
     def level(self, name: str) -> int:
-        """The index of a level. UsageError if there is none of that name."""
+        """Return the index of a level.
+
+        Raises:
+            UsageError: There is no level of that name.
+        """
         names = [level.name for level in self.levels]
         if name not in names:
             raise UsageError(
@@ -125,7 +129,7 @@ class LoadModel(FrozenModel):
 
 
 class ShedOrder(str, Enum):
-    """In which order loads are given up."""
+    """The order in which loads are shed."""
 
     LOAD_BY_LOAD = "load-by-load"
     LEVEL_BY_LEVEL = "level-by-level"
@@ -183,7 +187,7 @@ class BusModel(FrozenModel):
 
 
 class PowerModel(FrozenModel):
-    """All of a satellite's power system. Node names are those of a ThermalModel."""
+    """The whole power system of a satellite. Node names are those of a ThermalModel."""
 
     bus: BusModel = Field(description="The bus.")
     battery: BatteryModel = Field(description="The battery.")
@@ -205,7 +209,7 @@ class PowerModel(FrozenModel):
         return self
 
     def check_nodes(self, thermal: ThermalModel) -> Findings:
-        """What does not fit to the thermal network: one finding for each unknown node."""
+        """Return a finding for each node name that the thermal network does not have."""
         found = Findings()
         known = [node.name for node in thermal.all_nodes if node.name != SPACE]
         wanted: list[tuple[tuple[str | int, ...], str]] = [
@@ -224,8 +228,11 @@ class PowerModel(FrozenModel):
 
     @property
     def ladder(self) -> tuple[tuple[str, str, float, float], ...]:
-        """The rungs in the order in which they are applied: load, the level that it may then have
-        at most, and the states of charge at which the rung is applied and undone."""
+        """Return the shedding steps in the order in which they are applied.
+
+        Each is a load, the highest level that it may then have, and the states of charge at which
+        the step is applied and undone.
+        """
         rungs = [
             (-load.priority, index, depth, load, len(load.levels) - 2 - depth)
             for index, load in enumerate(self.loads)

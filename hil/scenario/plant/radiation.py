@@ -1,4 +1,4 @@
-"""The radiation around the spacecraft, and what of the boards it hits, as a scenario gives it."""
+"""The radiation environment of a scenario, and which upsets of boards it causes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ Duration = Annotated[str, AfterValidator(_duration)]
 
 
 def onset_s(text: str) -> float:
-    """Seconds from the start of the run: of a duration such as 2h, 0s, or -6h for one before it.
+    """Return seconds from the start of the run for a duration such as 2h, 0s, or -6h (before the
+    start).
 
-    ValueError if it is none."""
+    Raises:
+        ValueError: The text is not such a duration.
+    """
     before, length = text.startswith("-"), text.removeprefix("-")
     if _NOTHING.fullmatch(length):
         return 0.0

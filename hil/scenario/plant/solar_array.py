@@ -1,6 +1,4 @@
-"""Solar arrays: how much power light makes, and how it reaches the bus.
-
-hil.plant.solar_array works it out."""
+"""Solar arrays of a scenario: power from light, and its transfer to the bus."""
 
 from __future__ import annotations
 
@@ -74,13 +72,15 @@ class SolarArrayModel(FrozenModel):
 
     @property
     def w_per_flux(self) -> float:
-        """Power at the reference temperature for 1 W/m2 at normal incidence [m2]."""
+        """Return the power at the reference temperature for 1 W/m2 at normal incidence [m2]."""
         return self.area_m2 * self.packing * self.efficiency * self.degradation
 
     @property
     def reference_mp_v(self) -> float:
+        """Return the maximum-power voltage at the reference temperature [V]."""
         return self.mp_v or 1.0
 
     @property
     def reference_mp_v_per_k(self) -> float:
+        """Return the change of the maximum-power voltage with temperature [V/K]."""
         return -0.00264 * self.reference_mp_v if self.mp_v_per_k is None else self.mp_v_per_k

@@ -1,4 +1,4 @@
-"""The spacecraft around the boards, as a scenario gives it: designed part by part, or by a rule."""
+"""The spacecraft of a scenario: designed part by part, or sized by a rule."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Sizing(FrozenModel):
 
 
 class Design(FrozenModel):
-    """A spacecraft part by part. Boards are added to it: a load and two thermal nodes each."""
+    """A spacecraft part by part. Boards add a load and two thermal nodes each."""
 
     thermal: ThermalModel = Field(description="The thermal network, without the boards.")
     mount: PartName = Field(description="The thermal node that boards are bolted to.")
@@ -82,7 +82,9 @@ class Design(FrozenModel):
         return self
 
     def _unknown_nodes(self) -> Findings:
-        """Where battery, arrays, bus or loads name a thermal node that there is not."""
+        """Return a finding for each thermal node that battery, arrays, bus or loads name and that
+        is missing.
+        """
         power = PowerModel(bus=self.bus, battery=self.battery, arrays=self.arrays, loads=self.loads)
         found = Findings()
         for path, message, remedy in power.check_nodes(self.thermal):
@@ -137,7 +139,7 @@ class Design(FrozenModel):
 
 
 class Spacecraft(FrozenModel):
-    """Either a rule or a design."""
+    """A spacecraft: either a sizing rule or a design."""
 
     sizing: Sizing | None = Field(default=None, description="Sized by a rule for its boards.")
     design: Design | None = Field(default=None, description="Designed part by part.")

@@ -1,8 +1,4 @@
-"""The thermal network of a spacecraft, as a scenario gives it: parts, links, faces, blankets.
-
-Conventions (ESATAN/SINDA): linear conductors GL [W/K], radiative couplings GR [m2]. Grades of
-numbers, as [S] or [R], are those of board profiles; [A] is an assumption.
-"""
+"""The thermal network of a spacecraft in a scenario: parts, links, faces, blankets."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ Pair = tuple[PartName, PartName]
 
 
 class Pointing(str, Enum):
-    """Where a face looks. The spacecraft flies with one side down; arrays and `shade` turn."""
+    """The direction of a face. The spacecraft flies with one side down; arrays and `shade` turn."""
 
     SUN = "sun"
     ANTI_SUN = "anti-sun"
@@ -60,7 +56,7 @@ class Pointing(str, Enum):
 
     @property
     def opposite(self) -> Pointing:
-        """The other way."""
+        """Return the opposite direction."""
         return _OPPOSITE[self]
 
 
@@ -176,7 +172,7 @@ class RadiatorPanel(FrozenModel):
 
     @property
     def faces(self) -> tuple[Surface, Surface]:
-        """Its two sides."""
+        """Return its two sides."""
         front, back = (
             Surface(
                 name=f"{self.name}.{side}",
@@ -209,7 +205,7 @@ class ThermalModel(FrozenModel):
 
     @property
     def all_nodes(self) -> tuple[ThermalNode, ...]:
-        """Listed nodes, then panels, then space."""
+        """Return the listed nodes, then panels, then space."""
         panels = (
             ThermalNode(name=p.name, capacity_j_per_k=p.capacity_j_per_k, start_c=p.start_c)
             for p in self.panels
@@ -219,7 +215,7 @@ class ThermalModel(FrozenModel):
 
     @property
     def all_conductors(self) -> tuple[Conductor, ...]:
-        """Listed conductors, then hinges of panels."""
+        """Return the listed conductors, then the hinges of panels."""
         hinges = (
             Conductor(between=(p.attached_to, p.name), w_per_k=p.w_per_k) for p in self.panels
         )
@@ -227,12 +223,12 @@ class ThermalModel(FrozenModel):
 
     @property
     def all_faces(self) -> tuple[Surface, ...]:
-        """Listed surfaces, then front and back of each panel."""
+        """Return the listed surfaces, then front and back of each panel."""
         return (*self.surfaces, *(face for panel in self.panels for face in panel.faces))
 
     @property
     def all_radiators(self) -> tuple[Coupling, ...]:
-        """Every radiative coupling: listed ones, faces to space, blankets."""
+        """Return every radiative coupling: listed ones, faces to space, blankets."""
         return (
             *self.couplings,
             *(
@@ -333,7 +329,9 @@ class ThermalModel(FrozenModel):
                 found.add(key, f"the network needs {count}; at most {most} are possible")
 
     def _check_connected(self, found: Findings) -> None:
-        """Every node needs a way to a boundary: or its temperature would rise without end."""
+        """Add findings for nodes without a path to a boundary: their temperature would rise without
+        end.
+        """
         nodes = self.all_nodes
         reached = {node.name for node in nodes if node.fixed_c is not None}
         links = [set(conductor.between) for conductor in self.all_conductors]
