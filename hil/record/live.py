@@ -20,22 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hil.errors import KernelError, RecordError
+from hil.errors import RecordError
+from hil.record.id_search import IdSearch
 from hil.record.opening import beside, is_plain, open_to_read, tidy
+from hil.record.packed_frames import ALONE_MAX, PackedFrames
 from hil.record.schema import SCHEMA_VERSION
 from hil.record.timeline import Timeline
-from hil.redundancy.voting import Verdict, VerdictKind, record_length, unpack
+from hil.redundancy.voting import Verdict
 
 __all__ = ["ALONE_MAX", "LiveRecord", "Pulse", "State", "newest_run"]
 
 EVERYTHING: Final = 2**62
 """A frame after all others."""
-ALONE_MAX: Final = 10_000
 _BUSY_MS: Final = 50
-_ANSWERED: Final = (0, 1, 2, 3)  # hil_node_status_t: done, crashed, hung, absent
-_VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
-_STATUS_AT: Final = 32
-_NODE_LEN: Final = 18
 
 
 class State(enum.Enum):
@@ -80,9 +77,8 @@ class LiveRecord:
         self._identity: tuple[int, int] | None = None
         self._frozen: tuple[int, int] | None = None
         """Change time and size of a finished record, while it is read without any lock."""
-        self._block: tuple[int, int, bytes] = (0, 0, b"")
-        self._positions: dict[str, tuple[int, int, int]] = {}
-        """By table: at which `changed`, of which frame, where."""
+        self._packed = PackedFrames(self, 0)
+        self._ids = IdSearch(self)
 
     @property
     def path(self) -> Path:
@@ -182,8 +178,8 @@ class LiveRecord:
         self._db, self._identity, self._frozen = db, identity, None
         self.epoch += 1
         self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
-        self._block = (0, 0, b"")
-        self._positions.clear()
+        self._packed = PackedFrames(self, 0)
+        self._ids.clear()
         with self.moment():
             self._refresh(db)
         self._let_go_of_finished()
@@ -214,6 +210,7 @@ class LiveRecord:
         self.reason = ""
         if not self.nodes:
             self.nodes = tuple(db.execute("SELECT * FROM nodes ORDER BY idx"))
+            self._packed = PackedFrames(self, len(self.nodes))
         row = db.execute(
             "SELECT first_frame + count - 1 FROM blocks ORDER BY first_frame DESC LIMIT 1"
         ).fetchone()
@@ -295,92 +292,21 @@ class LiveRecord:
         return EVERYTHING if head >= self.last else head
 
     def position(self, table: str, frame: int) -> int:
-        """The last id in `table` whose frame is not after `frame`; 0 without one. Ids grow with
-        frames, so that halving finds it without an index."""
-        kept = self._positions.get(table)
-        if kept is not None and kept[:2] == (self.changed, frame):
-            return kept[2]
-        found = self._searched(table, frame, kept)
-        self._positions[table] = (self.changed, frame, found)
-        return found
-
-    def _searched(self, table: str, frame: int, kept: tuple[int, int, int] | None) -> int:
-        newest = self.one(f"SELECT id, frame FROM {table} ORDER BY id DESC LIMIT 1")
-        if newest is None:
-            return 0
-        last = int(newest["id"])
-        if newest["frame"] is None or newest["frame"] <= frame:
-            return last
-        low, high = 0, last
-        if kept is not None and kept[1] <= frame and kept[2] < last:  # mostly not far from here
-            low, step = kept[2], 16
-            while low + step < last and self._is_by(table, low + step, frame):
-                low, step = low + step, 2 * step
-            high = min(last, low + step)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._is_by(table, middle, frame):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _is_by(self, table: str, at: int, frame: int) -> bool:
-        """Whether the row `at`, or the last one before it that tells a frame, is not after it."""
-        row = self.one(
-            f"SELECT frame FROM {table} WHERE id <= ? AND frame IS NOT NULL "
-            "ORDER BY id DESC LIMIT 1",
-            at,
-        )
-        return row is None or bool(row["frame"] <= frame)
-
-    def _block_of(self, frame: int) -> tuple[int, int, bytes]:
-        first, count, _ = self._block
-        if not first <= frame < first + count:
-            row = self.one(
-                "SELECT first_frame, count, data FROM blocks WHERE first_frame <= ? "
-                "ORDER BY first_frame DESC LIMIT 1",
-                frame,
-            )
-            self._block = (row[0], row[1], row[2]) if row else (0, 0, b"")
-        return self._block
+        """Return the last id in `table` whose frame is not after `frame`; 0 without one."""
+        return self._ids.last_id(table, frame, self.changed)
 
     def verdict(self, frame: int) -> Verdict | None:
-        """The recorded verdict of a frame; None if there is none that can be read."""
-        if frame < 0 or not self.nodes:
-            return None
-        first, count, data = self._block_of(frame)
-        size = record_length(len(self.nodes))
-        if not first <= frame < first + count:
-            return None
-        try:
-            return unpack(data[(frame - first) * size : (frame - first + 1) * size])
-        except KernelError:
-            return None
+        """Return the recorded verdict of a frame; None if there is none that can be read."""
+        return self._packed.verdict(frame)
 
     def last_answer(self, frame: int, node: int) -> int | None:
-        """The last frame up to `frame`, of those in its block, in which a node said anything."""
-        first, count, data = self._block_of(frame)
-        if not first <= frame < first + count:
-            return None
-        said = data[_STATUS_AT + _NODE_LEN * node :: record_length(len(self.nodes))]
-        at = max(said.rfind(bytes([status]), 0, frame - first + 1) for status in _ANSWERED)
-        return first + at if at >= 0 else None
+        """Return the last frame up to `frame`, of those in its block, in which a node answered."""
+        return self._packed.last_answer(frame, node)
 
     def frames_alone(self, frame: int) -> int:
-        """How many consecutive frames, the last of them `frame`, one node answered alone; no more
-        than ALONE_MAX are counted."""
-        alone, size, at = bytes([VerdictKind.SIMPLEX.value]), record_length(len(self.nodes)), frame
-        while frame - at < ALONE_MAX:
-            first, count, data = self._block_of(at)
-            if not first <= at < first + count:
-                return frame - at
-            kinds = data[_VERDICT_AT : (at - first + 1) * size : size]
-            rest = len(kinds.rstrip(alone))
-            if rest:
-                return min(ALONE_MAX, frame - (first + rest - 1))
-            at = first - 1
-        return ALONE_MAX
+        """Return how many consecutive frames, the last of them `frame`, one node answered alone; no
+        more than ALONE_MAX are counted."""
+        return self._packed.frames_alone(frame)
 
 
 def _value(text: str) -> Any:
