@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, Rows
+from hil.record.row_values import RecordedUpset, values_of
 
 __all__ = [
     "acknowledgements",
@@ -101,9 +102,9 @@ def upset_counts(record: Rows, after: int, last: int) -> tuple[int, int]:
     return (row[0], row[1] - row[0]) if row else (0, 0)
 
 
-def upsets_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
+def upsets_of_frame(record: Rows, frame: int) -> list[RecordedUpset]:
     """Return the upsets that were made in a frame, and the earlier ones that showed in it first."""
-    return record.rows(
+    rows = record.rows(
         "SELECT * FROM upsets WHERE frame = ? OR (detected_frame = ? AND frame BETWEEN ? AND ?) "
         "ORDER BY id",
         frame,
@@ -111,6 +112,7 @@ def upsets_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
         frame - _DORMANT_FRAMES,
         frame,
     )
+    return values_of(RecordedUpset, rows)
 
 
 def injected_frames(record: Rows, last: int, limit: int) -> list[int]:

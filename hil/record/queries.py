@@ -10,7 +10,13 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any, Final, Protocol
 
-from hil.record.row_values import RecordedRepair, value_of
+from hil.record.row_values import (
+    RecordedRepair,
+    RecordedTransition,
+    RecordedUpset,
+    value_of,
+    values_of,
+)
 
 __all__ = [
     "BAD_FRAME",
@@ -26,7 +32,6 @@ __all__ = [
     "outvoted_though_right",
     "recoveries",
     "repaired_before",
-    "replies_to",
     "skipped_frames",
     "upsets_behind",
 ]
@@ -61,14 +66,7 @@ def golden_digests(record: Rows, frame: int) -> tuple[str, str] | None:
     return (found[0][0], found[0][1]) if found else None
 
 
-def replies_to(record: Rows, frame: int) -> list[sqlite3.Row]:
-    """Return what each node answered in the first execution of a frame, before any rollback."""
-    return record.rows(
-        "SELECT * FROM replies WHERE frame = ? AND execution = 0 ORDER BY node", frame
-    )
-
-
-def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqlite3.Row]:
+def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[RecordedUpset]:
     """Return the injected upsets that what `nodes` show in a frame can come from.
 
     Those that hit one of them in this frame, those of earlier frames that were open on one of them
@@ -76,7 +74,7 @@ def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqli
     frame on in which they struck. In the order in which they were made."""
     names = sorted(nodes)
     marks = ",".join("?" * len(names))
-    return record.rows(
+    rows = record.rows(
         f"SELECT * FROM upsets WHERE state = 'injected' AND frame <= ? AND node IN ({marks}) AND "
         "(frame = ? OR ((resolved_frame IS NULL OR resolved_frame >= ?) AND "
         "(NOT dormant OR detected_frame <= ?))) ORDER BY frame, id",
@@ -86,6 +84,7 @@ def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[sqli
         frame,
         frame,
     )
+    return values_of(RecordedUpset, rows)
 
 
 def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
@@ -132,7 +131,7 @@ def repaired_before(record: Rows, frame: int, node: str) -> RecordedRepair | Non
     return value_of(RecordedRepair, found[0]) if found else None
 
 
-def left_vote(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
+def left_vote(record: Rows, frame: int, node: str) -> RecordedTransition | None:
     """Return the transition with which a node left the vote last, in or before a frame."""
     found = record.rows(
         "SELECT * FROM transitions WHERE node = ? AND frame <= ? AND before = 'voting' "
@@ -140,7 +139,7 @@ def left_vote(record: Rows, frame: int, node: str) -> sqlite3.Row | None:
         node,
         frame,
     )
-    return found[0] if found else None
+    return value_of(RecordedTransition, found[0]) if found else None
 
 
 def agreed_on_wrong_state(record: Rows, frame: int) -> bool:
@@ -172,7 +171,7 @@ def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
     """Return whether a node that was isolated in a frame had been outvoted by a wrong majority:
     then, or when it left the vote."""
     left = left_vote(record, frame, node)
-    frames = {frame} if left is None else {frame, left["frame"]}
+    frames = {frame} if left is None else {frame, left.frame}
     return any(outvoted_though_right(record, each, node) for each in frames)
 
 

@@ -22,7 +22,7 @@ from hil.record.event_queries import (
 )
 from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
-from hil.record.row_values import RecordedUpset, value_of
+from hil.record.row_values import RecordedUpset
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
@@ -272,10 +272,10 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
         faulty = [a.node for a in answers]  # all are out: it is what took them out
     hits = upsets_of_frame(source, frame)
-    known = {row["id"] for row in hits}
-    behind = [row for row in upsets_behind(source, frame, faulty) if row["id"] not in known]
-    yield from (cause_text(row, frame) for row in (*hits, *behind))
-    explained = {row["node"] for row in (*hits, *behind)}
+    known = {upset.id for upset in hits}
+    behind = [u for u in upsets_behind(source, frame, faulty) if u.id not in known]
+    yield from (cause_text(upset, frame) for upset in (*hits, *behind))
+    explained = {upset.node for upset in (*hits, *behind)}
     first, last = source.position("anomalies", frame - 1), source.position("anomalies", frame)
     for row in anomalies(source, first, last):
         if row["frame"] != frame:
@@ -288,17 +288,17 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
             yield text
 
 
-def cause_text(row: sqlite3.Row, frame: int) -> str:
-    """An upset, with what was read before and after it."""
-    text = upset_text(value_of(RecordedUpset, row))
-    if row["state"] == "injected":
-        text += f"; at tick {row['tick']}" + (f" + {row['steps']} steps" if row["steps"] else "")
-        if row["space"]:
-            text += f", bit {row['bit']:,} of {row['space']:,}"
-        if row["before"] or row["after"]:
-            text += f": {bytes(row['before']).hex()} -> {bytes(row['after']).hex()}"
-    if row["frame"] != frame:
-        text += f" (made in frame {row['frame']:,}, and still in force)"
+def cause_text(upset: RecordedUpset, frame: int) -> str:
+    """Describe an upset, with what was read before and after it."""
+    text = upset_text(upset)
+    if upset.state == "injected":
+        text += f"; at tick {upset.tick}" + (f" + {upset.steps} steps" if upset.steps else "")
+        if upset.space:
+            text += f", bit {upset.bit:,} of {upset.space:,}"
+        if upset.before or upset.after:
+            text += f": {bytes(upset.before).hex()} -> {bytes(upset.after).hex()}"
+    if upset.frame != frame:
+        text += f" (made in frame {upset.frame:,}, and still in force)"
     return text
 
 

@@ -9,6 +9,7 @@ from hil.record.digest import hex64
 from hil.record.event_queries import newest_transition
 from hil.record.live import LiveRecord
 from hil.record.queries import left_vote, outvoted_though_right, upsets_behind
+from hil.record.row_values import RecordedUpset
 from hil.record.telemetry_queries import health_rows, link_counts, newest_health
 from hil.redundancy.voting import NodeStatus, Verdict
 from hil.views.correctness import Answered, answered, names_text
@@ -106,9 +107,9 @@ class NodeFactsReader:
             }
             began = left_vote(self._source, upto, name) if told["state"] != "voting" else None
             if began is not None:
-                told["began_frame"], told["began_cause"] = began["frame"], began["cause"]
+                told["began_frame"], told["began_cause"] = began.frame, began.cause
             # Else somebody took it out, not its answers.
-            by_answers = began is not None and began["after"] == "suspect"
+            by_answers = began is not None and began.after == "suspect"
         self._states[name] = (position, told, by_answers)
         if not by_answers:
             return told
@@ -133,14 +134,13 @@ class NodeFactsReader:
             kept = self._behind[name, frame] = (self._source.changed, text)
         return kept[1]
 
-    def _behind_text(self, rows: list[sqlite3.Row], *, named: bool = False) -> str:
-        """The newest upsets of `rows`, in few words: `upset #3 state bit`."""
+    def _behind_text(self, upsets: list[RecordedUpset], *, named: bool = False) -> str:
+        """Name the newest of `upsets` in few words: `upset #3 state bit`."""
         texts = [
-            f"#{row['id']} {row['node'] + ' ' if named else ''}{row['target']} "
-            f"{row['kind'].replace('_', ' ')}"
-            for row in rows[-_NAMED:]
+            f"#{u.id} {u.node + ' ' if named else ''}{u.target} {u.kind.replace('_', ' ')}"
+            for u in upsets[-_NAMED:]
         ]
-        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        more = f" and {len(upsets) - _NAMED} more" if len(upsets) > _NAMED else ""
         return f"upset {names_text(texts)}{more}" if texts else ""
 
     def _link(self, index: int, head: int) -> LinkCounts | None:
