@@ -18,7 +18,7 @@ import pytest
 from hil.engine.firmware_flags import FirmwareFlags
 from hil.record.live import LiveRecord
 from hil.rig.backends.process import find_agent
-from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.facts import Level
 from hil.views.screen.model.recorded_values import reading_of
 from hil.views.screen.model.scene import Gather
@@ -156,7 +156,7 @@ def test_f11_only_what_is_now_marks_a_board(tmp_path: Path, throttled: int, mark
 def alarms(path: Path, frame: int) -> dict[tuple[str, str], tuple[Level, str]]:
     with closing(LiveRecord(path)) as source:
         source.poll()
-        watch = Watch(source)
+        watch = AlarmFeed(source)
         found = watch.follow(frame)
         while watch.behind:
             found = watch.follow(frame)

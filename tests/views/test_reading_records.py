@@ -18,7 +18,7 @@ from hil.record.live import LiveRecord, State, newest_run
 from hil.record.timeline import Timeline
 from hil.views.screen.model import alarm_feed
 from hil.views.screen.model import verdict_strip as ledger_module
-from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.decision import decision, neighbour
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import Level
@@ -254,7 +254,7 @@ def test_events_are_newest_first_and_the_same_in_a_row_are_one(tmp_path: Path) -
 # --- alarms ---------------------------------------------------------------------------------------
 
 
-def all_of(watch: Watch, head: int) -> dict[tuple[str, str], Level]:
+def all_of(watch: AlarmFeed, head: int) -> dict[tuple[str, str], Level]:
     watch.follow(head)
     while watch.behind:
         watch.follow(head)
@@ -269,7 +269,7 @@ def test_alarms_follow_the_record(tmp_path: Path) -> None:
         story.temperatures["b"] = 50.0
         story.agree(20).isolate("c").wrong().agree(120)
     source = opened(tmp_path)
-    watch = Watch(source)
+    watch = AlarmFeed(source)
     hot = ("cpu_temp_c", "b")
     assert all_of(watch, 30) == {}  # not persistent yet
     assert all_of(watch, 70) == {hot: Level.BAD}
@@ -292,7 +292,7 @@ def test_limits_of_the_scenario_hold(tmp_path: Path) -> None:
     alarms = {"cpu_temp_c": {"yellow_high": 40, "persistence": 1}}
     with Story(tmp_path / "run.db", alarms=alarms) as story:
         story.agree(15)
-    watch = Watch(opened(tmp_path))
+    watch = AlarmFeed(opened(tmp_path))
     assert set(all_of(watch, 14)) == {("cpu_temp_c", name) for name in "abc"}
 
 
@@ -311,7 +311,7 @@ def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
         story.agree(50)
     source = opened(tmp_path)
     looked_at_the_clock = itertools.count()
-    watch = Watch(source, lambda: next(looked_at_the_clock) / 1000)  # 1 ms between two looks
+    watch = AlarmFeed(source, lambda: next(looked_at_the_clock) / 1000)  # 1 ms between two looks
     monkeypatch.setattr(alarm_feed, "_BUDGET_S", 5.0)
     first = {alarm.key: alarm for alarm in watch.follow(source.last)}
     assert first["cpu_temp_c", "a"].level is Level.BAD  # of what is now, at once
@@ -326,7 +326,7 @@ def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
     assert alarms[hot].level is Level.GOOD and alarms[hot].latched is Level.BAD
     assert alarms["wrong output", ""].since_frame == 20
     # The same as if somebody had watched from the beginning on.
-    patient = Watch(source)
+    patient = AlarmFeed(source)
     for frame in range(0, source.last + 1, 1000):
         patient.follow(frame)
     while patient.behind:
@@ -347,7 +347,7 @@ def test_of_a_long_flight_with_few_accounts_nothing_is_missed(tmp_path: Path) ->
         for frame in range(3000):
             story.plant(soc=0.1 if 100 < frame < 110 else 0.8).agree()
     source = opened(tmp_path)
-    watch = Watch(source)
+    watch = AlarmFeed(source)
     assert all_of(watch, source.last) == {("soc", ""): Level.GOOD}
 
 
@@ -356,7 +356,7 @@ def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> Non
     with Story(tmp_path / "run.db") as story:
         story.agree(20).wrong().agree(9).isolate("c").agree(9)
     source = opened(tmp_path)
-    watch = Watch(source)
+    watch = AlarmFeed(source)
     assert len(watch.follow(source.last)) == 2
     with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         for name in ("wrong output", "isolated.c", "nonsense"):
@@ -366,7 +366,7 @@ def test_what_another_screen_acknowledged_is_acknowledged(tmp_path: Path) -> Non
                 (json.dumps({"alarm": name}),),
             )
     assert [a.acknowledged for a in watch.follow(source.last)] == [True]
-    assert [a.acknowledged for a in Watch(source).follow(source.last)] == [True]
+    assert [a.acknowledged for a in AlarmFeed(source).follow(source.last)] == [True]
 
 
 def episodes_by_hand(rows: list[tuple[int, int, str]]) -> list[tuple[int, int, int]]:

@@ -130,7 +130,7 @@ def test_a_filter_says_what_it_hides(run: Path) -> None:
         await b.press("f")
         assert "only yellow and red: 2 events hidden" in b.text
         await b.press("f")
-        assert b.presenter.filter.least is Level.BAD and "only red:" in b.text
+        assert b.presenter.events.filter.least is Level.BAD and "only red:" in b.text
         await b.press("f", "slash")
         assert isinstance(b.app.screen, Ask)
         await b.press(*"isolated", "enter")

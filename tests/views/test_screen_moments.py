@@ -120,7 +120,7 @@ def test_a_free_run_of_many_columns_keeps_when_a_node_was_heard(tmp_path: Path) 
 
 
 def chosen(presenter: Presenter) -> EventLine:
-    return filtered(presenter._events, presenter.filter)[presenter.event]
+    return filtered(presenter.events.events, presenter.events.filter)[presenter.events.row]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -157,20 +157,22 @@ def test_the_cursor_stays_on_its_event_while_others_come_or_are_hidden(
                 happen()
             story.commit()
             least = choose.choice([Level.GOOD, Level.WARN, Level.BAD])
-            presenter.filter = replace(presenter.filter, least=least)
+            presenter.events.filter = replace(presenter.events.filter, least=least)
             presenter.refresh(120, choose.choice((24, 40, 60)))
             page = presenter.page()
-            hidden = not filtered([before], presenter.filter)
+            hidden = not filtered([before], presenter.events.filter)
             now = chosen(presenter)
             if hidden:  # the next older one that is not hidden stands for it
-                assert now.level >= least and (now.frame <= before.frame or presenter.event > 0)
+                assert now.level >= least and (
+                    now.frame <= before.frame or presenter.events.row > 0
+                )
             else:
                 assert now.key == before.key
                 assert any(
                     f"{before.frame:,}" in line.plain and "reverse" in str(line.spans)
                     for line in page
                 )
-        presenter.filter = replace(presenter.filter, least=Level.GOOD)
+        presenter.events.filter = replace(presenter.events.filter, least=Level.GOOD)
         presenter.refresh(120, 40)
         presenter.page()
         assert chosen(presenter).key == before.key

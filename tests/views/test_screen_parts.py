@@ -15,7 +15,7 @@ from hil.views.screen.model.playback import SPEEDS, Player
 from hil.views.screen.model.recorded_values import anomaly_cells
 from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.coastline import is_land
-from hil.views.screen.pages.events import Filter, events_page
+from hil.views.screen.pages.events import Filter, ListedEvents, events_page
 from hil.views.screen.pages.large_letters import big
 from hil.views.screen.pages.map import MapSky, world
 from hil.views.screen.pages.node import state_machine
@@ -264,7 +264,13 @@ def test_an_alarm_at_80_columns_says_its_limit_and_what_the_value_is_now() -> No
     )
     scene = Scene(Run(), head=20, last=20)
     page = events_page(
-        scene, [alarm, out], 0, [], Filter(), 0, complete=True, width=80, height=23, marks=MARKS
+        scene,
+        [alarm, out],
+        0,
+        ListedEvents([], Filter(), 0, complete=True),
+        width=80,
+        height=23,
+        marks=MARKS,
     )
     assert page[1].plain.endswith("battery charge 0.6998 < 0.7, now 0.8116 (x2)")
     assert page[2].plain.endswith("nothing is left to try")

@@ -367,7 +367,7 @@ class Watching(App[str]):
                 self.run_worker(self._tell("acknowledge", words), exit_on_error=False)
 
     async def action_filter(self) -> None:
-        await self._do(self.presenter.next_filter)
+        await self._do(self.presenter.events.next_level)
 
     async def action_mark(self, step: int) -> None:
         await self._do(lambda: self.presenter.mark(step))
@@ -417,10 +417,10 @@ class Watching(App[str]):
     def action_search(self) -> None:
         async def found(text: str | None) -> None:
             if text is not None:
-                await self._do(lambda: self.presenter.search(text))
+                await self._do(lambda: self.presenter.events.search(text))
 
         self.push_screen(
-            Ask("Only events with this text (empty: all)", self.presenter.filter.text), found
+            Ask("Only events with this text (empty: all)", self.presenter.events.filter.text), found
         )
 
     async def on_event(self, event: Event) -> None:

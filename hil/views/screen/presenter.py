@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from rich.text import Text
 
 from hil.record.live import LiveRecord, State
-from hil.views.screen.model import decision as decisions
+from hil.views.screen.event_list import EventList
 from hil.views.screen.model import health
-from hil.views.screen.model.alarm_feed import Watch
+from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.curves import History, history
-from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import EventLine, Level, NodeFacts, Run, Scene
-from hil.views.screen.model.ground_track import sky
+from hil.views.screen.model.decision import neighbour
+from hil.views.screen.model.facts import Level, Run, Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import ZOOMS
+from hil.views.screen.page_source import PageSource
 from hil.views.screen.pages.decision import decision_page
-from hil.views.screen.pages.events import LEVELS, Filter, events_page, filtered
-from hil.views.screen.pages.map import MapSky, map_page
+from hil.views.screen.pages.events import events_page
+from hil.views.screen.pages.map import map_page
 from hil.views.screen.pages.node import curve_points, node_page
 from hil.views.screen.pages.overview.banner import banner
 from hil.views.screen.pages.overview.page import overview
@@ -38,13 +36,6 @@ from hil.views.screen.pages.style import Marks, line
 __all__ = ["Presenter", "View"]
 
 _LEAST: Final = (20, 2)
-_EVENTS: Final = 1000
-"""So many of the newest events are searched."""
-_EVENTS_MAX: Final = 4000
-_SOME_EVENTS: Final = 100
-_OF_A_NODE: Final = 60
-_PLANT_US: Final = 1_000_000
-"""Curves of the plant are drawn anew after so much flight."""
 _STRIP_US: Final = 120_000_000
 """So much flight is on the strip, or the whole run while it is shorter, until + or - is pressed."""
 _HISTORY: Final = (1, 10, 60, 600)
@@ -61,14 +52,6 @@ class View(enum.Enum):
     MAP = "map"
 
 
-@dataclass(slots=True)
-class _Kept:
-    """Something that was asked of the record, and for what."""
-
-    key: tuple[object, ...] = ()
-    value: object = None
-
-
 class Presenter:
     """The presenter of one run. `clock` is real time in seconds."""
 
@@ -82,10 +65,7 @@ class Presenter:
         self.node: int | None = None
         self._picked: int | None = None  # a frame of the cell under the cursor
         self.frame: int | None = None
-        self.filter = Filter()
-        self._chosen: EventLine | None = (
-            None  # the event under the cursor; None: there is no cursor
-        )
+        self.events = EventList()
         self.scroll = 0
         self.history_zoom = 0
         self.scene = Scene(self._gather_run())
@@ -102,16 +82,14 @@ class Presenter:
     def _begin(self) -> None:
         """Nothing is known of the record yet."""
         self._epoch = self.source.epoch
-        self._watch = Watch(self.source, self._clock)
-        self._kept: dict[str, _Kept] = {}
-        self._events: list[EventLine] = []
-        self._asked = 0  # for so many events
-        self._chosen = None
+        self._alarm_feed = AlarmFeed(self.source, self._clock)
+        self._pages = PageSource(self.source, self.gather.ledger)
+        self.events.clear()
 
     # --- looking ------------------------------------------------------------------------------
 
     def refresh(self, width: int, height: int) -> None:
-        """Read what is new, for a page of this size; the terminal crops what is too wide for it."""
+        """Read what is new for a page of this size; the terminal crops what is too wide for it."""
         width, height = max(_LEAST[0], width), max(_LEAST[1], height)
         self._size = (width, height)
         self.source.poll()
@@ -123,7 +101,7 @@ class Presenter:
         zoom = ZOOMS[self._overall(head, cells) if self.zoom is None else self.zoom]
         self.scene = self.gather.scene(head, cells=cells, zoom=zoom, events=max(12, height))
         if self.source.state is not State.WAITING and head >= 0:
-            self.alarms = self._watch.follow(head)
+            self.alarms = self._alarm_feed.follow(head)
 
     def _overall(self, head: int, cells: int) -> int:
         """The zoom that shows the last minutes, or the whole run."""
@@ -146,11 +124,11 @@ class Presenter:
 
     @property
     def moving(self) -> bool:
-        """The page changes with time, without anything new in the record."""
-        return (self.player.playing and self.head < self.source.last) or self._watch.behind
+        """Whether the page changes with time, without anything new in the record."""
+        return (self.player.playing and self.head < self.source.last) or self._alarm_feed.behind
 
     def page(self) -> list[Text]:
-        """The status line, and the page below it."""
+        """Return the status line, and the page below it."""
         width, height = self._size
         room = height - 1
         body = self._body(width, room)
@@ -173,135 +151,60 @@ class Presenter:
             frame = scene.head if self.frame is None else self.frame
             if frame < 0:
                 return banner(scene, self.alarms, width, marks)
-            found = self._keep(
-                "decision",
-                (frame, self._stamp(frame)),
-                lambda: decisions.decision(self.source, frame),
-            )
-            assert isinstance(found, decisions.Decision)
-            return decision_page(found, width, marks)
+            return decision_page(self._pages.decision(frame), width, marks)
         if self.view is View.EVENTS:
+            self.events.events = self._pages.events(scene, self.events.limit(self._size[1]))
             return events_page(
                 scene,
                 self.alarms,
-                self._watch.watched_from,
-                self._all_events(),
-                self.filter,
-                None if self._chosen is None else self.event,
-                complete=len(self._events) < self._asked,
+                self._alarm_feed.watched_from,
+                self.events.listed,
                 width=width,
                 height=height,
                 marks=marks,
             )
         if self.view is View.MAP:
-            shown = self._keep(
-                "sky",
-                (scene.t_us // 10_000_000, scene.upsets),
-                lambda: sky(self.source, scene.head),
-            )
-            assert isinstance(shown, MapSky)
-            return map_page(scene, shown, width, height, marks)
+            return map_page(scene, self._pages.sky(scene), width, height, marks)
         return overview(scene, self.alarms, width, height, marks, node=self.node, cell=self.cell)
-
-    def _stamp(self, frame: int) -> int:
-        """What happens after a frame still belongs to its story."""
-        return self.source.changed if frame > self.source.last - 1000 else 0
 
     def _node_page(self, width: int, height: int) -> list[Text]:
         node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
         points, every = curve_points(width), _HISTORY[self.history_zoom]
-        newest = node.reading.frame if node.reading else -1
-        plant = self.scene.plant.t_us // _PLANT_US if self.scene.plant else -1
-        past = self._keep(
-            "history",
-            (node.index, newest, plant, points, every),
-            lambda: history(self.source, node.index, self.scene.head, points, every),
-        )
-        assert isinstance(past, History)
         return node_page(
             self.scene,
             node,
-            past,
-            self._node_events(node),
+            self._pages.history(self.scene, node, points, every),
+            self._pages.node_events(self.scene, node),
             width=width,
             height=height,
             marks=self.marks,
         )
 
-    def _node_events(self, node: NodeFacts) -> list[EventLine]:
-        found = self._keep(
-            "node events",
-            (node.name, self.scene.head, self.source.changed),
-            lambda: list(
-                newest_events(
-                    self.source, self.gather.ledger, self.scene.head, _OF_A_NODE, node.name
-                )
-            ),
-        )
-        assert isinstance(found, list)
-        return found
-
-    def _all_events(self) -> list[EventLine]:
-        # Who looks at the newest needs no more; who searches or goes back in time does.
-        self._asked = max(_SOME_EVENTS, 2 * self._size[1], 2 * self.event)
-        if self.filter.hides:
-            self._asked = max(self._asked, _EVENTS)
-        count = self._asked = min(self._asked, _EVENTS_MAX)
-        found = self._keep(
-            "events",
-            (self.scene.head, self.source.changed, count),
-            lambda: list(newest_events(self.source, self.gather.ledger, self.scene.head, count)),
-        )
-        assert isinstance(found, list)
-        self._events = found
-        return self._events
-
-    @property
-    def event(self) -> int:
-        """The row under the cursor on the page of events: the chosen event stays under it while
-        others come or are hidden; where it is hidden itself, the next older one is. Before one was
-        chosen, the newest."""
-        chosen, shown = self._chosen, filtered(self._events, self.filter)
-        if chosen is None or not shown:
-            return 0
-        known = next((row for row, event in enumerate(shown) if event.key == chosen.key), None)
-        if known is not None:
-            return known
-        older = (row for row, event in enumerate(shown) if event.frame <= chosen.frame)
-        return next(older, len(shown) - 1)
-
-    def _keep(self, what: str, key: tuple[object, ...], ask: Callable[[], object]) -> object:
-        """What was asked for already, unless something that it depends on has changed."""
-        kept = self._kept.setdefault(what, _Kept())
-        if kept.key != key or kept.value is None:
-            kept.key, kept.value = key, ask()
-        return kept.value
-
     def summary(self) -> tuple[str, Level]:
-        """The run in a word, for the list of runs."""
+        """Return the run in a word and its level, for the list of runs."""
         found = health.health(self.scene, self.alarms)
         return found.word, found.level
 
     # --- keys ---------------------------------------------------------------------------------
 
     def go(self, view: View) -> None:
-        """Another page."""
+        """Show another page."""
         if view is self.view:
             return
         self._back.append(self.view)
         del self._back[:-10]
         if view is View.DECISION and self.frame is None:
             self.frame = self._picked_frame()
-        self._turn(view)
+        self._show(view)
 
     def back(self) -> None:
-        """The page before."""
+        """Show the previous page."""
         if self.view is View.OVERVIEW and (self.cell is not None or self.node is not None):
             self._picked = self.node = None
         else:
-            self._turn(self._back.pop() if self._back else View.OVERVIEW)
+            self._show(self._back.pop() if self._back else View.OVERVIEW)
 
-    def _turn(self, view: View) -> None:
+    def _show(self, view: View) -> None:
         if view is not View.DECISION:
             self.frame = None
         self.view, self.scroll = view, 0
@@ -332,35 +235,32 @@ class Presenter:
         if self.view is View.OVERVIEW and self.node is not None:
             self.go(View.NODE)
         elif self.view is View.EVENTS:
-            shown = filtered(self._events, self.filter)
-            if shown:
-                self._chosen = shown[self.event]
-                self.frame = self._chosen.frame
+            chosen = self.events.choose()
+            if chosen is not None:
+                self.frame = chosen.frame
                 self.go(View.DECISION)
         elif self.view is View.NODE:
-            events = self._node_events(self.scene.nodes[(self.node or 0) % len(self.scene.nodes)])
+            node = self.scene.nodes[(self.node or 0) % len(self.scene.nodes)]
+            events = self._pages.node_events(self.scene, node)
             self.frame = events[0].frame if events else self.scene.head
             self.go(View.DECISION)
         elif self.view is View.OVERVIEW and self.scene.head >= 0:
             self.go(View.DECISION)
 
     def vertical(self, step: int) -> None:
-        """Up (-1) or down (1)."""
+        """Move the cursor up (-1) or down (1)."""
         if self.view is View.OVERVIEW and self.scene.nodes:
             count = len(self.scene.nodes)
             start = -1 if step > 0 else 0
             self.node = ((start if self.node is None else self.node) + step) % count
             self._picked = None
         elif self.view is View.EVENTS:
-            shown = filtered(self._events, self.filter)
-            if shown:
-                start = self.event if self._chosen else -1 if step > 0 else 0
-                self._chosen = shown[max(0, min(start + step, len(shown) - 1))]
+            self.events.move(step)
         else:
             self.scroll = max(0, self.scroll + step)
 
     def horizontal(self, step: int) -> None:
-        """Left (-1) or right (1)."""
+        """Move the cursor left (-1) or right (1)."""
         if self.view is View.OVERVIEW:
             cells = [cell for cell in self.scene.strip if cell.last >= 0 and cell.mark]
             cell = (-1 if self.cell is None else self.cell) - step
@@ -377,9 +277,9 @@ class Presenter:
         self._picked, self.node = max(0, frame), None
 
     def mark(self, step: int) -> None:
-        """To the next (1) or previous (-1) frame that was more than agreement."""
+        """Go to the next (1) or previous (-1) frame that was more than agreement."""
         here = self.frame if self.view is View.DECISION else self._picked_frame()
-        found = decisions.neighbour(self.source, self.scene.head if here is None else here, step)
+        found = neighbour(self.source, self.scene.head if here is None else here, step)
         if found is None:
             return
         if self.view is View.DECISION:
@@ -392,7 +292,7 @@ class Presenter:
         self._pick(found)
 
     def change_zoom(self, step: int) -> None:
-        """More (1) or fewer (-1) frames in a cell, or seconds in a point."""
+        """Show more (1) or fewer (-1) frames in a cell, or seconds in a point."""
         if self.view is View.NODE:
             self.history_zoom = max(0, min(self.history_zoom + step, len(_HISTORY) - 1))
             return
@@ -402,7 +302,7 @@ class Presenter:
         self.zoom = max(0, min(zoom + step, len(ZOOMS) - 1))
 
     def pause(self) -> None:
-        """Pause, or go on: following a run that goes on, playing one that has ended."""
+        """Pause, or continue: follow a run that is going on, play one that has ended."""
         now, head = self._clock(), self.head
         if self.source.last < 0:
             return  # there is nothing yet to stay at
@@ -413,7 +313,7 @@ class Presenter:
             self.player = self.player.play(head, self.source.last, now)
 
     def step(self, frames: int) -> None:
-        """Some frames on or back, and stay there; in a decision, from that one's."""
+        """Go some frames on or back and stay there; in a decision, from its frame."""
         if self.source.last < 0:
             return
         if self.view is View.DECISION:
@@ -423,7 +323,7 @@ class Presenter:
         self.player = paused.seek(self.head + frames, self.source.last, self._clock())
 
     def seek(self, frame: int) -> None:
-        """Look at a frame; in a decision, at that one's."""
+        """Show a frame; in a decision, that frame's."""
         if self.view is View.DECISION:
             self.frame, self.scroll = max(0, min(frame, self.source.last)), 0
             return
@@ -432,7 +332,7 @@ class Presenter:
         self.player = self.player.seek(frame, self.source.last, self._clock())
 
     def page_by(self, screens: int) -> None:
-        """A screen down or up; on the overview, along the strip through the run."""
+        """Go a screen down or up; on the overview, along the strip through the run."""
         if self.view is View.OVERVIEW:
             self.step(screens * self.scene.zoom * max(1, len(self.scene.strip)))
         elif self.view is View.EVENTS:
@@ -441,30 +341,22 @@ class Presenter:
             self.scroll = max(0, self.scroll + screens * (self._size[1] - 3))
 
     def first(self) -> None:
-        """The beginning of the run."""
+        """Go to the beginning of the run."""
         self.seek(0)
 
     def newest(self) -> None:
-        """The newest frame, and stay with it."""
+        """Go to the newest frame, and stay with it."""
         self.frame = self.source.last if self.view is View.DECISION else None
         self.player = self.player.follow()
-        self._picked, self.zoom, self._chosen = None, None, None
+        self._picked, self.zoom = None, None
+        self.events.to_newest()
 
     def faster(self, steps: int) -> None:
-        """Another speed of playing."""
+        """Change the speed of playing by some steps."""
         self.player = self.player.faster(steps, self.head, self._clock())
 
     def acknowledge(self) -> int:
-        """Take note of all alarms; how many."""
-        count = self._watch.acknowledge()
-        self.alarms = self._watch.alarms
+        """Acknowledge all alarms; returns how many."""
+        count = self._alarm_feed.acknowledge()
+        self.alarms = self._alarm_feed.alarms
         return count
-
-    def next_filter(self) -> None:
-        """Only what is bad enough: all, yellow and red, red."""
-        index = (LEVELS.index(self.filter.least) + 1) % len(LEVELS)
-        self.filter = replace(self.filter, least=LEVELS[index])
-
-    def search(self, text: str) -> None:
-        """Only events with this text."""
-        self.filter = replace(self.filter, text=text)

@@ -14,7 +14,7 @@ from hil.views.screen.pages.overview.ticker import event_line
 from hil.views.screen.pages.style import CURSOR, STYLES, WORDS, Marks, fit, line, rule
 from hil.views.style import DIM, WARN, flight_time, plural
 
-__all__ = ["LEVELS", "Filter", "events_page", "filtered"]
+__all__ = ["LEVELS", "Filter", "ListedEvents", "events_page", "filtered"]
 
 LEVELS: Final = (Level.GOOD, Level.WARN, Level.BAD)
 _LEVEL_WORDS: Final = {Level.GOOD: "all", Level.WARN: "yellow and red", Level.BAD: "red"}
@@ -39,8 +39,19 @@ class Filter:
         return ", ".join([*parts, *([f"with `{self.text}`"] if self.text else [])])
 
 
+@dataclass(frozen=True, slots=True)
+class ListedEvents:
+    """The events, newest first; what is shown of them, and the row under the cursor (None: there
+    is no cursor). `complete`: they are all that there are, else the newest."""
+
+    events: Sequence[EventLine]
+    by: Filter
+    cursor: int | None
+    complete: bool
+
+
 def filtered(events: Sequence[EventLine], by: Filter) -> list[EventLine]:
-    """The events that a filter lets through."""
+    """Return the events that a filter lets through."""
     wanted = by.text.lower()
     return [
         event
@@ -54,17 +65,15 @@ def events_page(
     scene: Scene,
     alarms: Sequence[Alarm],
     watched_from: int,
-    events: Sequence[EventLine],
-    by: Filter,
-    cursor: int | None,
+    listed: ListedEvents,
     *,
-    complete: bool,
     width: int,
     height: int,
     marks: Marks,
 ) -> list[Text]:
-    """The whole page; the event under the cursor is always on it, and without a cursor (None) the
-    newest ones. `complete`: `events` are all that there are, else the newest."""
+    """Return the whole page; the event under the cursor is always on it, and without a cursor the
+    newest ones."""
+    events, by, cursor, complete = listed.events, listed.by, listed.cursor, listed.complete
     out = _alarms(scene, alarms, watched_from, width, marks)
     shown = filtered(events, by)
     hidden = len(events) - len(shown)

@@ -1,0 +1,94 @@
+"""What the pages of one run ask of its record beyond the scene, asked again only when it may have
+changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from hil.record.live import LiveRecord
+from hil.views.screen.model import decision as decisions
+from hil.views.screen.model.curves import History, history
+from hil.views.screen.model.events import newest_events
+from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
+from hil.views.screen.model.ground_track import sky
+from hil.views.screen.model.verdict_strip import Ledger
+from hil.views.screen.pages.map import MapSky
+
+__all__ = ["PageSource"]
+
+_OF_A_NODE: Final = 60
+_PLANT_US: Final = 1_000_000
+"""Curves of the plant are drawn again after so much flight."""
+_SKY_US: Final = 10_000_000
+_SETTLED: Final = 1000
+"""So many frames later nothing is added to a frame any more."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Cached:
+    """An answer of the record, and what it was asked for."""
+
+    key: tuple[object, ...]
+    value: object
+
+
+class PageSource:
+    """Answers of one record, the last one of each kind."""
+
+    def __init__(self, source: LiveRecord, ledger: Ledger) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._cache: dict[str, _Cached] = {}
+
+    def _cached(self, what: str, key: tuple[object, ...], ask: Callable[[], _T]) -> _T:
+        """The previous answer, unless something that it depends on has changed."""
+        cached = self._cache.get(what)
+        if cached is None or cached.key != key:
+            cached = self._cache[what] = _Cached(key, ask())
+        return cast("_T", cached.value)
+
+    def decision(self, frame: int) -> decisions.Decision:
+        """Return the vote of a frame."""
+        # What happens shortly after a frame still belongs to it.
+        changed = self._source.changed if frame > self._source.last - _SETTLED else 0
+        return self._cached(
+            "decision", (frame, changed), lambda: decisions.decision(self._source, frame)
+        )
+
+    def sky(self, scene: Scene) -> MapSky:
+        """Return what the map shows."""
+        return self._cached(
+            "sky", (scene.t_us // _SKY_US, scene.upsets), lambda: sky(self._source, scene.head)
+        )
+
+    def history(self, scene: Scene, node: NodeFacts, points: int, every: int) -> History:
+        """Return the curves of a node: `points` points, `every` accounts (seconds) apart."""
+        newest = node.reading.frame if node.reading else -1
+        plant = scene.plant.t_us // _PLANT_US if scene.plant else -1
+        return self._cached(
+            "history",
+            (node.index, newest, plant, points, every),
+            lambda: history(self._source, node.index, scene.head, points, every),
+        )
+
+    def node_events(self, scene: Scene, node: NodeFacts) -> list[EventLine]:
+        """Return the newest events of a node, newest first."""
+        return self._cached(
+            "node events",
+            (node.name, scene.head, self._source.changed),
+            lambda: list(
+                newest_events(self._source, self._ledger, scene.head, _OF_A_NODE, node.name)
+            ),
+        )
+
+    def events(self, scene: Scene, count: int) -> list[EventLine]:
+        """Return the newest `count` events, newest first."""
+        return self._cached(
+            "events",
+            (scene.head, self._source.changed, count),
+            lambda: list(newest_events(self._source, self._ledger, scene.head, count)),
+        )
