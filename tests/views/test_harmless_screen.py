@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from hil.views.screen.app import Watching
+from hil.views.screen.app import ScreenApp
 from hil.views.screen.model.playback import Player
 from tests.views.story import Story
 from tests.views.terminal import press, settled
@@ -37,7 +37,7 @@ def test_no_page_holds_a_control_character(tmp_path: Path) -> None:
 
 async def _pages(run: Path) -> list[str]:
     """What stands on the terminal, cell by cell, after each key."""
-    app = Watching([run], player=Player(False, at=14), clock=lambda: 0.0)
+    app = ScreenApp([run], player=Player(False, at=14), clock=lambda: 0.0)
     pages = []
     async with app.run_test(size=(160, 50)):
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from hil.views.screen.app import KeyCommand, Watching
+from hil.views.screen.app import ScreenApp
 from hil.views.screen.dialogs import Ask, Confirm, Help
 from hil.views.screen.model.facts import Level
 from hil.views.screen.model.playback import Player
 from hil.views.screen.presenter import View
+from hil.views.screen.run_control import KeyCommand
 from tests.views.picture import text_of
 from tests.views.story import Story
 from tests.views.terminal import press, resize, settled
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("fresh")
 class Bench:
     """A screen, and a clock that is turned by hand."""
 
-    def __init__(self, app: Watching, times: list[float]) -> None:
+    def __init__(self, app: ScreenApp, times: list[float]) -> None:
         self.app, self._times = app, times
 
     async def press(self, *keys: str) -> None:
@@ -59,7 +60,7 @@ def drive(
 
     async def go() -> str | None:
         times = [0.0]
-        app = Watching(runs, clock=lambda: times[0], **more)
+        app = ScreenApp(runs, clock=lambda: times[0], **more)
         async with app.run_test(size=size):
             bench = Bench(app, times)
             await bench.wait(0.0)

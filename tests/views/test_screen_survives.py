@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from textual.events import Key, Paste
 
-from hil.views.screen.app import Watching
+from hil.views.screen.app import ScreenApp
 from hil.views.screen.dialogs import Ask, Confirm, Help, Palette
 from tests.amount import mostly_stress
 from tests.views.story import Story
@@ -143,7 +143,7 @@ async def survive(
         begun += 1
         times = [0.0]
         end_run = (lambda: None) if choose.random() < 0.3 else None
-        app = Watching(
+        app = ScreenApp(
             runs,
             clock=lambda times=times: times[0],
             control=Remote(),
@@ -211,8 +211,8 @@ def test_keys_that_come_faster_than_a_dialog_goes_away_do_no_harm(
         story.agree(12).commit()
         key, kind = DIALOGS[dialog]
 
-        async def go() -> Watching:
-            app = Watching([tmp_path], clock=lambda: 0.0, end_run=lambda: None)
+        async def go() -> ScreenApp:
+            app = ScreenApp([tmp_path], clock=lambda: 0.0, end_run=lambda: None)
             async with app.run_test(size=(80, 24)):
                 await settled(app)
                 await send(app, key)
@@ -232,8 +232,8 @@ def test_a_list_that_lost_its_room_has_no_pages(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(12).commit()
 
-        async def go() -> Watching:
-            app = Watching([tmp_path], clock=lambda: 0.0)
+        async def go() -> ScreenApp:
+            app = ScreenApp([tmp_path], clock=lambda: 0.0)
             async with app.run_test(size=(80, 24)):
                 await settled(app)
                 await send(app, "\x10")
@@ -257,7 +257,7 @@ def test_keys_that_come_while_the_last_screen_is_taken_down_have_nowhere_to_go(
         story.agree(12).commit()
 
         async def go() -> None:
-            app = Watching([tmp_path], clock=lambda: 0.0)
+            app = ScreenApp([tmp_path], clock=lambda: 0.0)
             async with app.run_test(size=(80, 24)):
                 await settled(app)
                 screens = app._screen_stack[:]

@@ -15,7 +15,6 @@ import pytest
 
 from hil.record.live import LiveRecord, State
 from hil.record.schema import SCHEMA_VERSION
-from hil.views.screen.app import KeyCommand
 from hil.views.screen.model import health
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import Level, NodeFacts, NodeReading, Run, Scene
@@ -24,6 +23,7 @@ from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import Ledger
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter, View
+from hil.views.screen.run_control import KeyCommand
 from tests.amount import mostly_slow
 from tests.views.story import Story
 from tests.views.terminal import press, resize

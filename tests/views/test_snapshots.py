@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hil.record.live import LiveRecord
-from hil.views.screen.app import Watching
+from hil.views.screen.app import ScreenApp
 from tests.amount import mostly_slow
 from tests.views.picture import text_of
 from tests.views.story import Story
@@ -78,7 +78,7 @@ async def pictures(run: Path, *, ascii_only: bool = False) -> dict[str, str]:
     """All pages of a run, in all sizes."""
     found = {}
     for width, height in SIZES:
-        app = Watching([run], ascii_only=ascii_only, clock=lambda: 0.0)
+        app = ScreenApp([run], ascii_only=ascii_only, clock=lambda: 0.0)
         async with app.run_test(size=(width, height)):
             await app.look()
             for page, keys in PAGES.items():

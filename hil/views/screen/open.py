@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.text import Text
 
 from hil.record.live import State
-from hil.views.screen.app import Control, Watching
+from hil.views.screen.app import ScreenApp
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter
+from hil.views.screen.run_control import Control
 
 __all__ = ["once", "show"]
 
@@ -35,7 +36,7 @@ def show(
     with contextlib.suppress(OSError):
         os.nice(10)  # where both want the processor, the run is to have it
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
-    app = Watching(
+    app = ScreenApp(
         runs,
         player=player,
         ascii_only=ascii_only,

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from hil.views.screen.app import Watching
+from hil.views.screen.app import ScreenApp
 from hil.views.screen.model.playback import Player
 
 __all__ = ["picture"]
@@ -19,7 +19,7 @@ __all__ = ["picture"]
 async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Sequence[str]) -> str:
     """What the screen shows of `run` at `frame` (None: the newest) after these keys, as SVG."""
     player = Player() if frame is None else Player(following=False, at=frame)
-    app = Watching([run], player=player, clock=lambda: 0.0)
+    app = ScreenApp([run], player=player, clock=lambda: 0.0)
     async with app.run_test(size=size) as pilot:
         await app.look()
         for key in keys:

@@ -10,7 +10,7 @@ from hil.control.client import Client, takes_commands
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of
 from hil.errors import HilError
-from hil.views.screen.app import KeyCommand
+from hil.views.screen.run_control import KeyCommand
 
 __all__ = ["Socket"]
 

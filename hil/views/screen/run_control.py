@@ -1,0 +1,36 @@
+"""What the screen needs of a run that takes commands: which there are, and a way to send them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Control", "KeyCommand"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCommand:
+    """A command that a run takes.
+
+    `node`: it is for the chosen node; `more`: what else to ask for, as `key=value`; `text`: that is
+    one text, taken as it is; `sure`: it asks for confirmation."""
+
+    name: str
+    help: str
+    node: bool = False
+    more: str = ""
+    text: bool = False
+    sure: bool = True
+
+
+class Control(Protocol):
+    """The way to runs that take commands; a command is recorded with the user who sent it."""
+
+    def commands(self, run: Path) -> Sequence[KeyCommand]:
+        """Return what `run` can be sent now; nothing if it takes no commands."""
+
+    def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
+        """Send a command; returns whether the run carried it out, and its answer. Waits for the
+        answer; never raises."""
