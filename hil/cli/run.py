@@ -8,15 +8,30 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-import typer
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.cli.announce import what_will_run
 from hil.cli.options import Ascii, Json
 from hil.cli.output import answer, has_screen, quoted, say, wants_ascii
 from hil.cli.prepare import Prepared, fresh, resumed, tidied
 from hil.cli.record import print_summary
+from hil.cli.run_options import (
+    Accel,
+    Bench,
+    Boards,
+    CaptureLinks,
+    Control,
+    Duration,
+    Frames,
+    NoTui,
+    Out,
+    Pace,
+    Quiet,
+    Resume,
+    SchemeName,
+    Seed,
+    Source,
+)
 from hil.cli.session import RUN_KEYS, recorded, session
 from hil.cli.signals import Stop, signals
 from hil.exits import Exit
@@ -37,58 +52,23 @@ HELP: Final = (
 
 
 def run(  # noqa: PLR0913, PLR0917  (every option is one)
-    scenario: Annotated[
-        str | None,
-        typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one."),
-    ] = None,
-    boards: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND", help="Put every node on this kind of board: inproc, process, emulated."
-        ),
-    ] = None,
-    bench: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Put the nodes on the boards of this bench; with --boards, the rest on those.",
-        ),
-    ] = None,
-    scheme: Annotated[
-        str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, or 4mr to 7mr.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Everything random is drawn from it.")
-    ] = None,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Length in frames.")] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Length in simulated time: 90s, 2h, 7d.")
-    ] = None,
-    pace: Annotated[str | None, typer.Option(metavar="P", help="realtime, 60x or free.")] = None,
-    accel: Annotated[
-        float | None, typer.Option(metavar="X", help="Multiply all upset rates by this.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/TIME-NAME.")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
-    ] = None,
-    control: Annotated[
-        bool, typer.Option("--control", help="Take commands from `hil control` and screens.")
-    ] = False,
-    capture: Annotated[
-        bool,
-        typer.Option("--capture", help="Write all bytes of all links to RUN/capture.pcapng."),
-    ] = False,
-    no_tui: Annotated[
-        bool, typer.Option("--no-tui", help="No screen, only a progress display.")
-    ] = False,
+    scenario: Source = None,
+    boards: Boards = None,
+    bench: Bench = None,
+    scheme: SchemeName = None,
+    seed: Seed = None,
+    frames: Frames = None,
+    duration: Duration = None,
+    pace: Pace = None,
+    accel: Accel = None,
+    out: Out = None,
+    resume: Resume = None,
+    control: Control = False,
+    capture: CaptureLinks = False,
+    no_tui: NoTui = False,
     ascii_only: Ascii = False,
     as_json: Json = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, no notices; the outcome in a line.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> int:
     from hil.scenario import Overrides
 

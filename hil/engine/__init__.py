@@ -1,12 +1,20 @@
 """The engine of a run, in modules of one purpose each; `hil.engine.loop` puts them together.
 
-parts        what a run is made of, and what all others work on
-rounds       a frame: prepare upsets, ask all nodes, take what they say of the upsets
-verdict      from the results of a frame to its verdict, outcomes and orders
-healing      carrying out repairs, and taking boards up that are back
-fast_forward frames in which nothing can happen: in batches, or skipped
-health_poll  how boards, links and supplies are, once in a while
-recorder     what has become of the parts, written into the record
-snapshots    the parts as plain data, and back, so that a run can be taken up again
-ending       what a run came to
+loop            one run: preparation, the stages of each frame, what is done between frames
+observers       what follows a run from within its process
+run_engine      what of a run operator and plant can reach
+parts           what a run is made of
+frame_work      what the stages of a frame hand on to each other
+rounds          the exchange: upsets, a step on all nodes, their answers and reports
+verdict         the stages after it: verdict, record, repairs, outcomes
+healing         which repairs are carried out, and boards that are back
+repair          how one repair is carried out
+fast_forward    frames in which nothing can happen: in batches, or skipped
+health_poll     how boards, links and supplies are, once in a while
+recorder        what has become of the parts, written into the record
+operator        an operator's commands
+plant_coupling  what the plant orders of the boards, and what it is told of them
+node_power, power_orders, plant_rows    its book of a node, its orders, its rows
+snapshots       the parts as plain data, and back; resume reads them
+ending          the result of a run
 """

@@ -5,12 +5,14 @@ and the record says so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
-from hil.engine.verdict import FrameWork, VerdictStage, usual_kind
+from hil.engine.verdict import usual_kind
 from hil.redundancy.voting import Verdict, record_length, unpack
 from hil.rig.backends.inproc import run_batch
 from hil.rig.node import NodeResult
@@ -30,15 +32,15 @@ _AFTER_SKIP: Final = 2
 
 
 class FastForward:
-    """Of the run of `parts`. `batches` and `skips` allow the one and the other; a paced run has
-    neither."""
+    """Fast-forwards the run of `parts`. `batches` and `skips` allow the one and the other; a paced
+    run has neither. `conclude`: the stages after the exchange, for the frame that ends a batch."""
 
     def __init__(
         self,
         parts: Parts,
         recorder: RunRecorder,
         scheduler: RepairScheduler,
-        verdicts: VerdictStage,
+        conclude: Callable[[FrameWork], None],
         coupling: PlantCoupling | None,
         *,
         batches: bool,
@@ -47,7 +49,7 @@ class FastForward:
         self._parts = parts
         self._recorder = recorder
         self._scheduler = scheduler
-        self._verdicts = verdicts
+        self._conclude = conclude
         self._coupling = coupling
         # What was voted on last must be known whole where it may be held: batches keep digests.
         self._batches = batches and not parts.rules.holds
@@ -122,7 +124,7 @@ class FastForward:
             parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
             self._recorder.record.frames(records[: quiet * size], quiet)
         if loud:
-            self._verdicts.conclude(FrameWork(last.frame, results=self._results(last)))
+            self._conclude(FrameWork(last.frame, results=self._results(last)))
         return True
 
     def _adapt(self, took_us: int) -> None:

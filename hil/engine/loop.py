@@ -2,9 +2,12 @@
 
 The only engine module that knows all others, and the only place that puts them together. Per frame:
 
-    operator's commands -> plant's orders -> (quiet: skip or batch) or
-    round (plan upsets, golden step, arm, step all nodes, collect reports)
-    -> verdict (vote, outcomes, recovery's orders, repairs, record)
+    operator's commands -> plant's orders -> quiet frames: skip or batch; any other:
+    exchange   upsets are planned and armed, all nodes step, reports are collected
+    decide     vote, roll back where needed, outcomes, recovery's orders
+    record     the frame, with all replies where it is more than plain agreement
+    repair     recovery's orders are carried out, checkpoints are kept
+    settle     upsets get their outcome
 
 Now and then between frames: progress, health, snapshots. It never waits for a viewer."""
 
@@ -20,6 +23,7 @@ from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, resume, run_folder, snapshots
 from hil.engine.fast_forward import FastForward
+from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
 from hil.engine.health_poll import Checkup
 from hil.engine.observers import FramesDone, RunObserver
@@ -121,12 +125,14 @@ class Loop:
         rounds = self._rounds = Rounds(parts, self._recorder, scheduler, stop)
         self.engine = RunEngine(parts, self._recorder, scheduler, rounds.forget_silence)
         self._coupling = _coupling_of(self.engine, parts)
-        self._verdicts = VerdictStage(parts, self._recorder, scheduler)
+        verdicts = self._verdicts = VerdictStage(parts, self._recorder, scheduler)
+        self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
+        self._stages = (rounds.exchange, self._show_to_plant, *self._conclusion)
         self._fast_forward = FastForward(
             parts,
             self._recorder,
             scheduler,
-            self._verdicts,
+            self._conclude,
             self._coupling,
             batches=batch and parts.virtual and not setup.capture,  # batches send nothing
             skips=scenario.plant is not None and scenario.plant.skip_quiet,
@@ -291,12 +297,21 @@ class Loop:
             return False
         due = self._parts.rig.clock.now_us() >= self._due.snapshot_us
         if not self._fast_forward.batch(frame, quiet_until, snapshot_due=due):
-            work = self._rounds.run(frame)
-            if self._coupling is not None:
-                self._coupling.saw(work.results)
-            self._verdicts.conclude(work)
+            work = FrameWork(frame)
+            for stage in self._stages:
+                stage(work)
         self._checkup.links()
         return True
+
+    def _show_to_plant(self, work: FrameWork) -> None:
+        """How fast boards are, the plant shows beside their power."""
+        if self._coupling is not None:
+            self._coupling.saw(work.results)
+
+    def _conclude(self, work: FrameWork) -> None:
+        """Take a frame through the stages after the exchange, which a batch has made."""
+        for stage in self._conclusion:
+            stage(work)
 
     def _between_frames(self, computed: bool) -> None:
         """What is done now and then; `computed`: the frame before has come to its end."""

@@ -13,24 +13,23 @@ and a chip that is too hot have their power cut here, as a board's supervisor wo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from hil.engine.node_power import NodePower, permille
+from hil.engine.node_power import NodePower
 from hil.engine.plant_rows import PlantRows
+from hil.engine.power_orders import PowerOrders
 from hil.engine.run_engine import RunEngine
-from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.build import BuiltPlant
 from hil.plant.moment import BoardMoment
 from hil.redundancy.recovery import NodeState
-from hil.rig.node import NodeResult, PowerCut
+from hil.rig.node import NodeResult
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.plant.flight import Feedback
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect
-from hil.wire.messages import Health, Limits
+from hil.wire.messages import Health
 
 __all__ = ["PlantCoupling"]
 
@@ -62,7 +61,9 @@ class PlantCoupling:
             end_us=self._end_us,
         )
         self._shown: dict[str, tuple[str, int]] = {}
-        self.counts = {"sheds": 0, "latch_ups": 0, "too_hot": 0}
+        self._orders = PowerOrders(engine)
+        self._latch_ups = 0
+        self._too_hot = 0
 
     # --- asked by the loop ----------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class PlantCoupling:
             upset.refuse("it is latched already")
         else:
             node_power.latched = upset
-            self.counts["latch_ups"] += 1
+            self._latch_ups += 1
             self._tell(node_power)
 
     # --- one turn -------------------------------------------------------------------------------
@@ -140,15 +141,15 @@ class PlantCoupling:
             if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
                 node_power.latched.assessment.detected_frame = frame
                 node_power.until_us = t_us + round(watch.off_s * 1e6)
-                self._cut(
+                self._orders.cut(
                     frame,
                     node_power,
                     f"over-current: {at.power_w:.1f} W where {expected:.1f} W is the most",
                 )
         if at.tripped and not node_power.hot and not node_power.down:
             node_power.hot = True
-            self.counts["too_hot"] += 1
-            self._cut(frame, node_power, f"its chip was too hot: {at.die_c:.0f} °C")
+            self._too_hot += 1
+            self._orders.cut(frame, node_power, f"its chip was too hot: {at.die_c:.0f} °C")
         if node_power.hot and at.die_c is not None:
             node_power.hot = at.die_c >= node_power.profile.thermal.throttle_clear_c.value
         if node_power.until_us is not None and t_us >= node_power.until_us:
@@ -160,27 +161,21 @@ class PlantCoupling:
             return  # `off` is what the plant was told of this board, not what it orders
         if at.level == "off" or kept_down:
             if not node_power.down or (node_power.suspended and at.level == "off"):
-                self._cut(frame, node_power, self._why(at))
+                self._orders.cut(frame, node_power, self._why(at))
         elif at.level == "suspend":
             if not node_power.down:
-                self._suspend(frame, node_power, self._why(at))
+                self._orders.suspend(frame, node_power, self._why(at))
         elif node_power.down:
             self._give_back(frame, node_power)
         if not node_power.down and node_power.node.link.connected:
-            self._limit(frame, node_power, at)
-            self._limit_supply(node_power, at)
+            self._orders.limit(frame, node_power, at)
+            trip = self._plant.latch_up.trip_factor
+            watts = None if trip is None else trip * node_power.expected_w(at)
+            self._orders.limit_supply(node_power, watts)
 
     def _is_on(self, node_power: NodePower) -> bool:
         """Whether the board has power, and the plant's moment was computed with that."""
         return node_power.node.powered and self.flight.draw(node_power.node.name).on
-
-    def _limit_supply(self, node_power: NodePower, at: BoardMoment) -> None:
-        """A bench supply, where there is one, trips as the flight's bus does."""
-        trip = self._plant.latch_up.trip_factor
-        watts = None if trip is None else trip * node_power.expected_w(at)
-        if watts is not None and watts != node_power.supply_w:
-            node_power.supply_w = watts
-            self._engine.rig.power.limit_power(node_power.node.name, watts)
 
     def _why(self, at: BoardMoment) -> str:
         moment = self.flight.moment
@@ -190,68 +185,14 @@ class PlantCoupling:
             return f"brown-out: the bus broke down at {100 * moment.soc:.0f} % charge"
         return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
 
-    # --- orders ---------------------------------------------------------------------------------
-
-    def _cut(self, frame: int, node_power: NodePower, cause: str) -> None:
-        """Take the power of a board; where that is not ours, all but its agent stands still."""
-        node = node_power.node
-        done = {"power": "off"}
-        if node.powered:
-            try:
-                node.board.power_off()
-            except SetupError as error:
-                done = {"power": f"not ours: {error.message}"}
-                self._suspend(frame, node_power, cause, done)
-                return
-            node.link.detach("no power")
-        node.power_cuts.add(PowerCut.PLANT)
-        node_power.suspended = False
-        self._shed(frame, node_power, cause, {"power": "off"}, done)
-
-    def _suspend(
-        self, frame: int, node_power: NodePower, cause: str, done: dict[str, Any] | None = None
-    ) -> None:
-        asked = replace(node_power.limits, suspend=True)
-        answer = {**(done or {}), **self._ask(node_power, asked)}
-        node_power.suspended = True
-        self._shed(frame, node_power, cause, asdict(asked), answer)
-
-    def _shed(
-        self,
-        frame: int,
-        node_power: NodePower,
-        cause: str,
-        asked: dict[str, Any],
-        done: dict[str, Any],
-    ) -> None:
-        node_power.down = cause
-        self.counts["sheds"] += 1
-        node = node_power.node
-        self._engine.recovery.exclude(frame, node.name, cause)
-        self._engine.carry_out(frame, ())
-        self._engine.record.limit(frame, node.name, cause, json.dumps(asked), json.dumps(done))
-
     def _give_back(self, frame: int, node_power: NodePower) -> None:
-        """The node may run again."""
-        node, cause = node_power.node, "there is power again"
-        was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
+        """The node may run again: a latch-up that it had is over."""
+        node = node_power.node
         upset, node_power.latched = node_power.latched, None
         booted = None if node.hello is None else node.hello.boot_id
         if upset is not None:
             self._judge_latch_up(upset)
-        if was_suspended:
-            asked = replace(node_power.limits, suspend=False)
-            done = self._ask(node_power, asked)
-            first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
-        else:
-            asked, done, first = Limits(), {"power": "on"}, NodeState.POWER_CYCLE
-            node.power_cuts.discard(PowerCut.PLANT)
-        self._engine.record.limit(
-            frame, node.name, cause, json.dumps(asdict(asked)), json.dumps(done)
-        )
-        self._engine.carry_out(
-            frame, self._engine.recovery.readmit(frame - 1, node.name, first, cause)
-        )
+        self._orders.give_back(frame, node_power)
         if upset is not None and node.hello is not None and node.hello.boot_id != booted:
             upset.assessment.effect = NodeEffect.REBOOT
 
@@ -263,41 +204,6 @@ class PlantCoupling:
         else:
             upset.fail("the board's power did not rise")
         self._engine.follow(upset)
-
-    def _limit(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
-        """Tell the board what is left to it, if that is something else than before."""
-        wanted = node_power.limits_at(at)
-        again = (
-            node_power.loads != node_power.node.loads and wanted != Limits()
-        )  # a restart lifts limits
-        node_power.loads = node_power.node.loads
-        if wanted == node_power.limits and not again:
-            return
-        done = self._ask(node_power, wanted)
-        if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
-            # What the board cannot do by its clock, its agent does by pauses.
-            slower = replace(wanted, duty_permille=permille(at.duty))
-            done = {**self._ask(node_power, slower), "instead of": done["refused"]}
-        node_power.limits = wanted
-        step = f", throttled by {at.throttle} steps" if at.throttle else ""
-        self._engine.record.limit(
-            frame,
-            node_power.node.name,
-            f"{at.level}{step}",
-            json.dumps(asdict(wanted)),
-            json.dumps(done),
-        )
-
-    def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
-        """What the board says it does now, as plain data; `error` if it says nothing."""
-        try:
-            told = self._engine.rig.limit(node_power.node, limits)
-        except (LinkError, NodeError) as error:
-            return {"error": error.message}
-        return {
-            key: sorted(value) if isinstance(value, frozenset) else value
-            for key, value in asdict(told).items()
-        }
 
     # --- what the plant is told -----------------------------------------------------------------
 
@@ -333,9 +239,9 @@ class PlantCoupling:
         return {
             "min_soc": totals.min_soc,
             "max_die_c": totals.max_die_c,
-            "sheds": self.counts["sheds"],
-            "latch_ups": self.counts["latch_ups"],
-            "too_hot": self.counts["too_hot"],
+            "sheds": self._orders.sheds,
+            "latch_ups": self._latch_ups,
+            "too_hot": self._too_hot,
             "energy_residual": totals.residual,
         }
 
@@ -343,7 +249,11 @@ class PlantCoupling:
         """What must be kept to go on later, as plain data."""
         return {
             "flight": self.flight.memory(),
-            "counts": self.counts,
+            "counts": {
+                "sheds": self._orders.sheds,
+                "latch_ups": self._latch_ups,
+                "too_hot": self._too_hot,
+            },
             "row_at_us": self._rows.row_at_us,
             "nodes": {
                 name: {
@@ -359,11 +269,13 @@ class PlantCoupling:
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave; boards hear their limits again in the next turn."""
         self.flight.recall(memory["flight"])
-        self.counts = dict(memory["counts"])
+        counts = memory["counts"]
+        self._orders.sheds = counts["sheds"]
+        self._latch_ups, self._too_hot = counts["latch_ups"], counts["too_hot"]
         self._rows.row_at_us = memory["row_at_us"]
         for name, kept in memory["nodes"].items():
             node_power = self._node_powers[name]
             node_power.down, node_power.suspended = kept["down"], kept["suspended"]
             node_power.until_us, node_power.hot = kept["until_us"], kept["hot"]
             if node_power.suspended:
-                self._ask(node_power, replace(node_power.limits, suspend=True))
+                self._orders.suspend_again(node_power)

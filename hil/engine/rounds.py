@@ -1,18 +1,18 @@
 """Rounds: one frame on all nodes, from its upsets to what the boards say of them.
 
 Boards whose power is back -> prepare upsets -> golden step -> step all nodes -> explain who was
-silent -> collect reports. What follows from it, `verdict` says."""
+silent -> collect reports. What follows from it, `hil.engine.verdict` decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
+from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
 from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
-from hil.engine.verdict import FrameWork
 from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, NodeResult
@@ -45,14 +45,14 @@ class Rounds:
         """The slowest round trip of fault-free steps [us]."""
         self._lateness.calibrated(round_trip_us_worst)
 
-    def run(self, number: int) -> FrameWork:
-        """Run frame `number`, at its time; what came of it."""
-        parts = self._parts
+    def exchange(self, frame: FrameWork) -> None:
+        """Run a frame on all nodes, at its time; take what each returns and reports of upsets."""
+        parts, number = self._parts, frame.number
         late_us = parts.pacer.wait(self._stop)
         if late_us:
             self._recorder.slip(number, None, late_us, "the frame began late")
         self._scheduler.bring_back(number)
-        frame = FrameWork(number, self._prepare(number))
+        frame.upsets = self._prepare(number)
         parts.golden.step()
         asked = [parts.by_name[name] for name in parts.recovery.in_service]
         timing = self._timing()
@@ -79,7 +79,6 @@ class Rounds:
             parts.classifier.injected(upset)
             parts.holdings.hit(upset)
         self._recorder.delivery_notes(number)
-        return frame
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
         """A worker that computes right, but with another number of progress ticks, is damaged: it

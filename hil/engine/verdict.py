@@ -1,15 +1,16 @@
-"""Judgement: from the results of a frame to its verdict, outcomes, orders and record.
+"""The verdict stages: from the results of a frame to its verdict, orders, record and outcomes.
 
-vote -> (roll back, vote again) -> outcomes -> recovery's orders -> repairs -> what is settled. A
-frame in which nothing is under way and all agree on what is right is only counted and recorded."""
+vote -> (roll back, vote again) -> outcomes -> recovery's orders -> record -> repairs -> what is
+settled. A frame in which nothing is under way and all agree on what is right is only counted and
+recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Any
 
+from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
@@ -21,23 +22,9 @@ from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
-from hil.upsets.upset import Upset
 from hil.upsets.words import UpsetTarget
 
-__all__ = ["FrameWork", "VerdictStage", "usual_kind"]
-
-
-@dataclass(slots=True)
-class FrameWork:
-    """What one frame gathers on its way. `results`: of the last execution, by node; `executions`:
-    of all, in the order of the nodes."""
-
-    number: int
-    upsets: list[Upset] = field(default_factory=list)
-    results: dict[str, NodeResult] = field(default_factory=dict)
-    executions: list[list[NodeResult]] = field(default_factory=list)
-    rolled_back: bool = False
-    healed: set[str] = field(default_factory=set)
+__all__ = ["VerdictStage", "usual_kind"]
 
 
 def usual_kind(voters: int) -> VerdictKind:
@@ -47,7 +34,7 @@ def usual_kind(voters: int) -> VerdictKind:
 
 
 class VerdictStage:
-    """Of the frames of the run of `parts`."""
+    """The stages of each frame of the run of `parts` that follow the exchange with the nodes."""
 
     def __init__(self, parts: Parts, recorder: RunRecorder, scheduler: RepairScheduler) -> None:
         self._parts = parts
@@ -72,43 +59,63 @@ class VerdictStage:
         self._scheduler.frames_alone = memory["frames_alone"]
         self._hold.recall(memory["hold"])
 
-    def conclude(self, frame: FrameWork) -> None:
-        """From the results of a frame to its verdict, outcomes, repairs and record."""
-        parts, recorder, scheduler = self._parts, self._recorder, self._scheduler
-        golden = (parts.golden.output_digest, parts.golden.state_digest)
+    # --- the stages ---------------------------------------------------------------------------
+
+    def decide(self, frame: FrameWork) -> None:
+        """Vote, roll back and vote again where that is needed, and order repairs."""
+        parts, scheduler = self._parts, self._scheduler
         verdict = scheduler.agreed = self._vote(frame, frame.results)
-        right = verdict.correct and verdict.state == golden[1]
-        quiet = right and verdict.kind is usual_kind(verdict.voters)
-        quiet = quiet and not any(r.miscounted for r in frame.results.values())
-        if quiet and not frame.upsets and parts.settled:
-            parts.metrics.count(verdict)
-            recorder.record.frame(verdict.record)
-            scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
-            if self._hold.in_use:
-                self._hold.saw(verdict, self._output(frame, verdict))
-            self._keep_checkpoints(verdict)
-            return
-        frame.executions.append(recorder.in_order(frame.results))
-        parts.classifier.judge_nodes(frame.number, frame.results, golden)
-        parts.outside.saw(frame.number, frame.results, self._damaged_agents())
-        verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
+        frame.quiet = self._is_quiet(frame, verdict)
+        if not frame.quiet:
+            golden = (parts.golden.output_digest, parts.golden.state_digest)
+            frame.executions.append(self._recorder.in_order(frame.results))
+            parts.classifier.judge_nodes(frame.number, frame.results, golden)
+            parts.outside.saw(frame.number, frame.results, self._damaged_agents())
+            verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
-        if parts.rules.is_compared(verdict):
-            self._spacing.reset()
         parts.metrics.count(verdict)
-        parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
-        actions = self._observe(frame, verdict)
-        value = self._output(frame, verdict)
-        recorder.notable(verdict, frame.results, frame.executions, value)
-        self._hold.saw(verdict, value)
-        recorder.record.frame(verdict.record)
-        frame.healed |= scheduler.carry_out(actions)
-        scheduler.look_for_isolated(frame.results)
-        self._keep_checkpoints(verdict, frame.healed)
-        self._refresh_if_alone(frame)
-        parts.injector.watch.poll(frame.number)
-        self._settle(frame)
-        recorder.outcomes()
+        frame.decided = verdict
+        if not frame.quiet:
+            if parts.rules.is_compared(verdict):
+                self._spacing.reset()
+            parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
+            frame.actions = self._observe(frame, verdict)
+        if self._hold.in_use or not frame.quiet:
+            frame.output = self._output(frame, verdict)
+            self._hold.saw(verdict, frame.output)
+
+    def record(self, frame: FrameWork) -> None:
+        """Record the frame, with all replies if it is more than plain agreement."""
+        if not frame.quiet:
+            self._recorder.notable(frame.verdict, frame.results, frame.executions, frame.output)
+        self._recorder.record.frame(frame.verdict.record)
+
+    def repair(self, frame: FrameWork) -> None:
+        """Carry out what recovery ordered, and let boards keep checkpoints."""
+        if not frame.quiet:
+            frame.healed |= self._scheduler.carry_out(frame.actions)
+            self._scheduler.look_for_isolated(frame.results)
+        self._keep_checkpoints(frame.verdict, frame.healed)
+        if not frame.quiet:
+            self._refresh_if_alone(frame)
+            self._parts.injector.watch.poll(frame.number)
+
+    def settle(self, frame: FrameWork) -> None:
+        """Give upsets the outcome that they have by now."""
+        if not frame.quiet:
+            self._settle(frame)
+            self._recorder.outcomes()
+
+    def _is_quiet(self, frame: FrameWork, verdict: Verdict) -> bool:
+        """Nothing is under way, and all agree on what is right."""
+        right = verdict.correct and verdict.state == self._parts.golden.state_digest
+        return (
+            right
+            and verdict.kind is usual_kind(verdict.voters)
+            and not any(r.miscounted for r in frame.results.values())
+            and not frame.upsets
+            and self._parts.settled
+        )
 
     # --- the vote -----------------------------------------------------------------------------
 

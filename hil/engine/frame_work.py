@@ -1,0 +1,40 @@
+"""The work of one frame: what its stages hand on to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hil.redundancy.recovery import Action
+from hil.redundancy.voting import Verdict
+from hil.rig.node import NodeResult
+from hil.upsets.upset import Upset
+
+__all__ = ["FrameWork"]
+
+
+@dataclass(slots=True)
+class FrameWork:
+    """What one frame gathers on its way through the stages (see `hil.engine.loop`).
+
+    `upsets` and `results` come from the exchange: `results` of the last execution, by node;
+    `executions`: of all, in the order of the nodes. The verdict stage adds whether the frame is
+    `quiet`, so that it is only counted and recorded, the final `verdict`, the `output` that left
+    the system (empty for none) and the `actions` that recovery ordered; repairs add who was
+    `healed`."""
+
+    number: int
+    upsets: list[Upset] = field(default_factory=list)
+    results: dict[str, NodeResult] = field(default_factory=dict)
+    executions: list[list[NodeResult]] = field(default_factory=list)
+    rolled_back: bool = False
+    quiet: bool = False
+    decided: Verdict | None = None
+    output: bytes = b""
+    actions: list[Action] = field(default_factory=list)
+    healed: set[str] = field(default_factory=set)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the final verdict; the verdict stage has run."""
+        assert self.decided is not None, "the frame was voted on"
+        return self.decided

@@ -1,0 +1,134 @@
+"""Orders to boards: what the plant leaves to a board is made so, and recorded with its answer.
+
+Cuts and gives back power, suspends, limits; and has recovery shed and readmit the node."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from hil.engine.node_power import NodePower, permille
+from hil.engine.run_engine import RunEngine
+from hil.errors import LinkError, NodeError, SetupError
+from hil.plant.moment import BoardMoment
+from hil.redundancy.recovery import NodeState
+from hil.rig.node import PowerCut
+from hil.wire.messages import Limits
+
+__all__ = ["PowerOrders"]
+
+_POWER_IS_BACK: Final = "there is power again"
+
+
+class PowerOrders:
+    """The plant's orders to the boards of one run. `sheds` counts the nodes that were taken out."""
+
+    def __init__(self, engine: RunEngine) -> None:
+        self._engine = engine
+        self.sheds = 0
+
+    def cut(self, frame: int, node_power: NodePower, cause: str) -> None:
+        """Take the power of a board; where that is not ours, all but its agent stands still."""
+        node = node_power.node
+        done = {"power": "off"}
+        if node.powered:
+            try:
+                node.board.power_off()
+            except SetupError as error:
+                done = {"power": f"not ours: {error.message}"}
+                self.suspend(frame, node_power, cause, done)
+                return
+            node.link.detach("no power")
+        node.power_cuts.add(PowerCut.PLANT)
+        node_power.suspended = False
+        self._shed(frame, node_power, cause, {"power": "off"}, done)
+
+    def suspend(
+        self, frame: int, node_power: NodePower, cause: str, done: dict[str, Any] | None = None
+    ) -> None:
+        """Let the worker of a board stand still. `done`: what was tried before."""
+        asked = replace(node_power.limits, suspend=True)
+        answer = {**(done or {}), **self._ask(node_power, asked)}
+        node_power.suspended = True
+        self._shed(frame, node_power, cause, asdict(asked), answer)
+
+    def suspend_again(self, node_power: NodePower) -> None:
+        """Let a board stand still that did so before the run was resumed."""
+        self._ask(node_power, replace(node_power.limits, suspend=True))
+
+    def _shed(
+        self,
+        frame: int,
+        node_power: NodePower,
+        cause: str,
+        asked: dict[str, Any],
+        done: dict[str, Any],
+    ) -> None:
+        node_power.down = cause
+        self.sheds += 1
+        node = node_power.node
+        self._engine.recovery.exclude(frame, node.name, cause)
+        self._engine.carry_out(frame, ())
+        self._record(frame, node_power, cause, asked, done)
+
+    def give_back(self, frame: int, node_power: NodePower) -> None:
+        """Let a node run again that was shed, and have it healed."""
+        node = node_power.node
+        was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
+        asked: dict[str, Any]
+        if was_suspended:
+            limits = replace(node_power.limits, suspend=False)
+            asked, done = asdict(limits), self._ask(node_power, limits)
+            first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
+        else:
+            asked, done, first = asdict(Limits()), {"power": "on"}, NodeState.POWER_CYCLE
+            node.power_cuts.discard(PowerCut.PLANT)
+        self._record(frame, node_power, _POWER_IS_BACK, asked, done)
+        recovery = self._engine.recovery
+        actions = recovery.readmit(frame - 1, node.name, first, _POWER_IS_BACK)
+        self._engine.carry_out(frame, actions)
+
+    def limit(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
+        """Tell the board what is left to it, if that is something else than before."""
+        wanted = node_power.limits_at(at)
+        restarted = node_power.loads != node_power.node.loads  # that lifts limits
+        node_power.loads = node_power.node.loads
+        if wanted == node_power.limits and not (restarted and wanted != Limits()):
+            return
+        done = self._ask(node_power, wanted)
+        if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
+            # What the board cannot do by its clock, its agent does by pauses.
+            slower = replace(wanted, duty_permille=permille(at.duty))
+            done = {**self._ask(node_power, slower), "instead of": done["refused"]}
+        node_power.limits = wanted
+        step = f", throttled by {at.throttle} steps" if at.throttle else ""
+        self._record(frame, node_power, f"{at.level}{step}", asdict(wanted), done)
+
+    def limit_supply(self, node_power: NodePower, watts: float | None) -> None:
+        """Let a bench supply, where there is one, trip as the flight's bus does."""
+        if watts is not None and watts != node_power.supply_w:
+            node_power.supply_w = watts
+            self._engine.rig.power.limit_power(node_power.node.name, watts)
+
+    def _record(
+        self,
+        frame: int,
+        node_power: NodePower,
+        cause: str,
+        asked: dict[str, Any],
+        done: dict[str, Any],
+    ) -> None:
+        name = node_power.node.name
+        self._engine.record.limit(frame, name, cause, json.dumps(asked), json.dumps(done))
+
+    def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
+        """Return what the board reports that it does now; `error` if it reports nothing."""
+        try:
+            applied = self._engine.rig.limit(node_power.node, limits)
+        except (LinkError, NodeError) as error:
+            return {"error": error.message}
+        return {
+            key: sorted(value) if isinstance(value, frozenset) else value
+            for key, value in asdict(applied).items()
+        }
