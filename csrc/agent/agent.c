@@ -1,24 +1,6 @@
 /* The agent's life: start, bytes in, time passing. SPDX-License-Identifier: Apache-2.0
  *
- *            LOAD                 STEP                    step ended by itself
- *   EMPTY ---------> READY ----------------> RUNNING -----------------------------> READY
- *                      ^                        |  worker died / used up its budget
- *                      |        RESTART         v
- *                      +-------------------- NO WORKER
- *
- *   from      to         on                     by
- *   EMPTY     READY      LOAD                   agent_requests.c load
- *   READY     RUNNING    STEP of the next frame agent_step.c agent_step_begin
- *   RUNNING   READY      PORT_DONE              agent_step.c finish
- *   RUNNING   NO WORKER  PORT_CRASHED, budget   agent_step.c finish
- *   NO WORKER READY      RESTART                agent_requests.c restart
- *   any       EMPTY      RESET                  port->reset
- *
- * agent_state() tells which one. It is not stored but follows from what is: whether a workload is loaded,
- * a step is under way, a worker lives; so no hit can make it contradict them.
- *
- * Limits (agent_limits.c) lie across these states: with a duty below 1000 RUNNING lasts longer, when
- * suspended no step leaves READY, and one that is RUNNING stands still. RESET lifts them.
+ * Its states are drawn in agent_state.c.
  *
  * Invariants:
  *   1. One request is carried out at most once: a repeated seq is answered from the cache.
@@ -26,20 +8,13 @@
  *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
  *   4. Nothing the worker does to its memory makes the agent read or write outside hil_agent_t and the
  *      port's regions: of the shared memory it only digests bytes and reads the tick counter.
- *   5. EMPTY has no worker and no step, RUNNING has a workload (else the memory is not sound).
- *   6. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
+ *   5. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
  *      agent_memory.c. */
 #include "agent.h"
 
 #include <string.h>
 
 #include "agent_parts.h"
-
-hil_agent_state_t agent_state(const hil_agent_t *a) {
-  if (!a->workload) return AGENT_EMPTY;
-  if (a->worker.running) return AGENT_RUNNING;
-  return a->worker.alive ? AGENT_READY : AGENT_NO_WORKER;
-}
 
 int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_t *words, uint8_t *checks,
                size_t count) {

@@ -37,7 +37,7 @@ typedef struct {
   hil_upset_window_t window; /* offset as it was when hit */
 } hil_agent_stuck_t;
 
-/* Where the agent is in its life, as agent.c draws it. */
+/* Where the agent is in its life, as agent_state.c draws it. */
 typedef enum {
   AGENT_EMPTY = 0,     /* no workload is loaded */
   AGENT_READY = 1,     /* a worker is at rest before the next step */

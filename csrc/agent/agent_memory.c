@@ -94,7 +94,7 @@ static bool is_link_sound(const hil_agent_t *a) {
 static bool is_step_sound(const hil_agent_t *a) {
   const uint16_t duty = a->limits.duty_permille;
   if (duty < 1u || duty > 1000u || a->reply.len > sizeof a->reply.output) return false;
-  if (agent_state(a) == AGENT_EMPTY && (a->worker.alive || a->worker.running)) return false; /* as agent.c draws it */
+  if (!agent_state_is_sound(a)) return false;
   return !a->baud.state || (a->port.set_baud && agent_baud_state_is_known(a));
 }
 

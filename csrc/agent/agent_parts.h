@@ -27,6 +27,11 @@ bool agent_answer_again(hil_agent_t *a, uint8_t type, uint16_t seq);
 /* Move queued bytes to the port, and READ data into the queue. */
 void agent_link_pump(hil_agent_t *a);
 
+/* --- agent_state.c ---------------------------------------------------------------------------- */
+
+/* Whether the stored truth values make a state that is drawn. */
+bool agent_state_is_sound(const hil_agent_t *a);
+
 /* --- agent_requests.c ------------------------------------------------------------------------ */
 
 void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame);

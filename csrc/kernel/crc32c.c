@@ -47,10 +47,17 @@
         ENTRIES64(192, __VA_ARGS__)                                                         \
   }
 
+/* Bytes a step: 8, with 8 KiB of tables, or 1 with 1 KiB (-DCRC32C_SLICES=1), for boards with little flash. */
+#ifndef CRC32C_SLICES
+#define CRC32C_SLICES 8
+#endif
+_Static_assert(CRC32C_SLICES == 8 || CRC32C_SLICES == 1, "bytes a step");
+
 /* TABLE[k][n]: what byte n does to the CRC when k more bytes follow it. */
-static const uint32_t TABLE[8][256] = {
+static const uint32_t TABLE[CRC32C_SLICES][256] = {
     TABLE_OF(0x82f63b78u, 0x417b1dbcu, 0x20bd8edeu, 0x105ec76fu,
              0x8ad958cfu, 0xc79a971fu, 0xe13b70f7u, 0xf26b8303u),
+#if CRC32C_SLICES == 8
     TABLE_OF(0xfbc3faf9u, 0xff17c604u, 0x7f8be302u, 0x3fc5f181u,
              0x9d14c3b8u, 0x4e8a61dcu, 0x274530eeu, 0x13a29877u),
     TABLE_OF(0x8b277743u, 0xc76580d9u, 0xe144fb14u, 0x70a27d8au,
@@ -65,16 +72,19 @@ static const uint32_t TABLE[8][256] = {
              0x4e2dfd53u, 0xa5e0c5d1u, 0xd0065990u, 0x68032cc8u),
     TABLE_OF(0x34019664u, 0x1a00cb32u, 0x0d006599u, 0x847609b4u,
              0x423b04dau, 0x211d826du, 0x9278fa4eu, 0x493c7d27u),
+#endif
 };
 
 /* The ways below work on the bare register; the inversions are made once, in crc32c. */
 static uint32_t update_tables(uint32_t crc, const uint8_t *p, size_t len) {
+#if CRC32C_SLICES == 8
   for (; len >= 8; len -= 8, p += 8) {
     const uint32_t low = crc ^ load_u32le(p), high = load_u32le(p + 4);
     crc = TABLE[7][low & 0xff] ^ TABLE[6][low >> 8 & 0xff] ^ TABLE[5][low >> 16 & 0xff] ^
           TABLE[4][low >> 24] ^ TABLE[3][high & 0xff] ^ TABLE[2][high >> 8 & 0xff] ^
           TABLE[1][high >> 16 & 0xff] ^ TABLE[0][high >> 24];
   }
+#endif
   for (; len; len--, p++) {
     crc = (crc >> 8) ^ TABLE[0][(crc ^ *p) & 0xff];
   }

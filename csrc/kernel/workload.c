@@ -3,10 +3,18 @@
 
 #include <string.h>
 
+/* Its tables of weights are half of a small board's flash: -DHIL_WITHOUT_INFER builds an agent without it, and
+ * without infer.c. */
+#ifdef HIL_WITHOUT_INFER
+#define INFER(X)
+#else
+#define INFER(X) X(infer)
+#endif
+
 /* One line per workload: kernel/workloads/NAME.c defines workload_NAME. */
 #define WORKLOADS(X) \
   X(attitude)        \
-  X(infer)           \
+  INFER(X)           \
   X(matmul)          \
   X(sha256)          \
   X(archive)

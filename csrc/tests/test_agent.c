@@ -728,7 +728,7 @@ static void every_request_in_every_state_has_exactly_one_answer(void) {
   }
 }
 
-/* The arrows that agent.c draws, and no others: what a request of that state leads to. */
+/* The arrows that agent_state.c draws, and no others: what a request of that state leads to. */
 static void every_request_leads_to_the_state_that_is_drawn(void) {
   for (size_t i = 0; i < EXPECTED; i++) {
     for (int state = AGENT_EMPTY; state < STATES; state++) {

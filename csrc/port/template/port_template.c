@@ -1,20 +1,21 @@
-/* An empty port that compiles: copy it to begin a new one. SPDX-License-Identifier: Apache-2.0
+/* A port without a worker: copy it to begin a new one. SPDX-License-Identifier: Apache-2.0
  *
- * Every callback says "not available" in the way port.h asks for. An agent on it answers HELLO and
- * HEALTH and refuses LOAD; make load, start, step, poll and cpu_us real first, then the targets. */
+ * Its link is a buffer that the caller reads (a loopback); every other callback says "not available" in the
+ * way port.h asks for. An agent on it answers HELLO and HEALTH and refuses LOAD. On a board, make tx and
+ * now_us real first, then load, start, step, poll and cpu_us, then the targets. cortex_m/ builds it for a
+ * processor without an operating system. */
+#include "port_template.h"
+
 #include <string.h>
 
-#include "agent.h"
 #include "port.h"
 
-/* What an embedding program calls. */
-int port_template_init(hil_agent_t *agent, uint64_t *words, uint8_t *checks, size_t count);
-
 static size_t tx(void *context, const uint8_t *bytes, size_t len) {
-  (void)context;
-  (void)bytes;
-  (void)len;
-  return 0;
+  hil_template_t *t = context;
+  const size_t room = sizeof t->out - t->out_len, take = len < room ? len : room;
+  memcpy(t->out + t->out_len, bytes, take);
+  t->out_len += take;
+  return take;
 }
 
 static uint64_t now_us(void *context) {
@@ -104,14 +105,33 @@ static uint32_t last_error(void *context) {
   return 0;
 }
 
-int port_template_init(hil_agent_t *agent, uint64_t *words, uint8_t *checks, size_t count) {
-  const hil_port_t port = {.tx = tx, .now_us = now_us, .load = load, .start = no_action,
-                       .step = no_action, .poll = poll, .interrupt = NULL, .resume = NULL,
-                       .advance = advance, .kill = nothing, .cpu_us = now_us,
-                       .target_len = target_len, .target_read = target_read,
-                       .target_write = target_write, .sefi = sefi, .pc_offset = pc_offset, .limit = NULL,
-                       .reset = nothing, .identify = identify, .health = health,
-                       .last_error = last_error, .set_baud = NULL, .find = NULL,
-                       .sensors = NULL};
-  return agent_init(agent, &port, 1, words, checks, count);
+int template_init(hil_template_t *t) {
+  if (!t) return HIL_ERR_ARG;
+  const hil_port_t port = {.context = t, /* no interrupt, resume, limit, set_baud, find, sensors */
+                           .tx = tx,
+                           .now_us = now_us,
+                           .load = load,
+                           .start = no_action,
+                           .step = no_action,
+                           .poll = poll,
+                           .advance = advance,
+                           .kill = nothing,
+                           .cpu_us = now_us,
+                           .target_len = target_len,
+                           .target_read = target_read,
+                           .target_write = target_write,
+                           .sefi = sefi,
+                           .pc_offset = pc_offset,
+                           .reset = nothing,
+                           .identify = identify,
+                           .health = health,
+                           .last_error = last_error};
+  t->out_len = 0;
+  return agent_init(&t->agent, &port, 1, t->words, t->checks, TEMPLATE_WORDS);
+}
+
+void template_exchange(hil_template_t *t, const uint8_t *bytes, size_t len) {
+  t->out_len = 0;
+  if (len) agent_receive(&t->agent, bytes, len);
+  (void)agent_poll(&t->agent);
 }
