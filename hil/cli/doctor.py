@@ -19,7 +19,8 @@ __all__ = ["doctor", "perf"]
 
 def doctor(as_json: Json = False) -> int:
     """Find out whether this computer can run scenarios: make known faults, and look for them."""
-    from hil.doctor.computer import Check, examine, possible
+    from hil.doctor.computer import examine, possible
+    from hil.doctor.findings import Check
     from hil.views import tables
 
     checks: list[Check] = []

@@ -16,7 +16,8 @@ import yaml
 
 from hil import __version__, assets
 from hil.doctor import computer
-from hil.doctor.computer import Check, possible
+from hil.doctor.computer import possible
+from hil.doctor.findings import Check, run_check
 
 from .conftest import Hil
 
@@ -207,7 +208,7 @@ def row(name: str) -> Check:
         "emulated boards": (computer._emulated_boards, "an emulated Raspberry Pi can be booted"),
         "agents": (computer._compilers, "agents for real boards can be compiled"),
     }[name]
-    return computer._checked(name, means, check)
+    return run_check(name, means, check)
 
 
 QEMU = 'case "$1" in --version) echo "QEMU emulator version 9.9.9";; *) echo "{} a board";; esac'
