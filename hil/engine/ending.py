@@ -159,10 +159,12 @@ def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None
     record is not in its place any more."""
     record = recorder.record
     identities = recorder.identities()
-    for index, identity in enumerate(identities):  # a board that started anew may have a new port
-        record.node(index, identity)
+    for identity in identities:  # a board that started anew may have a new port
+        record.node(identity)
     started_utc = record.tally.meta("started_utc")
-    content = run_folder.ended(parts.scenario, result, identities, started_utc)
+    content = run_folder.ended(
+        parts.scenario, result, [node.as_json() for node in identities], started_utc
+    )
     digest = record.end(
         result.outcome,
         result.wall_us,

@@ -5,12 +5,14 @@ It decides nothing; the coupling tells it when something changed."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Final
 
 from hil.plant.build import BuiltPlant
 from hil.plant.moment import Moment
 from hil.record.recorder import Recorder
+from hil.record.row_values import RecordedOrbit, RecordedPlant, RecordedPlantNode
 
 __all__ = ["PlantRows"]
 
@@ -51,7 +53,7 @@ class PlantRows:
         """Record a moment of the flight, before `frame`."""
         temperatures = json.dumps({k: round(v, 2) for k, v in m.temperatures_c.items()})
         self._record().plant(
-            (
+            RecordedPlant(
                 m.t_us,
                 frame,
                 m.illumination,
@@ -65,7 +67,7 @@ class PlantRows:
                 temperatures,
             ),
             [
-                (
+                RecordedPlantNode(
                     m.t_us,
                     name,
                     b.level,
@@ -91,16 +93,23 @@ class PlantRows:
             at_us, step = self._orbit_until_us, self._orbit_until_us // step_us
             block = sky.block_of(step)
             i = step - block.first
-            values = (
-                block.latitude_deg,
-                block.longitude_deg,
-                block.altitude_km,
-                block.illumination,
-                block.beta_deg,
-                block.flux_per_cm2_s,
+            rows.append(
+                RecordedOrbit(
+                    at_us,
+                    _known(block.latitude_deg[i]),
+                    _known(block.longitude_deg[i]),
+                    _known(block.altitude_km[i]),
+                    _known(block.illumination[i]),
+                    _known(block.beta_deg[i]),
+                    _known(block.flux_per_cm2_s[i]),
+                    int(block.flux_per_cm2_s[i] >= 1.0),
+                    sky.contact(at_us / 1e6),
+                )
             )
-            row = [None if v[i] != v[i] else float(v[i]) for v in values]
-            contact = sky.contact(at_us / 1e6)
-            rows.append((at_us, *row, int(block.flux_per_cm2_s[i] >= 1.0), contact))
             self._orbit_until_us += max(_ORBIT_ROW_US, step_us)
         self._record().orbit(rows)
+
+
+def _known(value: float) -> float | None:
+    """Return a number of the sky, None for one that it does not know."""
+    return None if math.isnan(value) else float(value)

@@ -16,8 +16,9 @@ from hil.engine.repair import Repaired
 from hil.engine.temperature_limits import heat_limits
 from hil.errors import HilError
 from hil.record.recorder import Recorder, Recorders, RepairAttempt
+from hil.record.row_values import RecordedNode
 from hil.redundancy.voting import Verdict
-from hil.rig.node import EXCLUDED_RESULT, NodeResult
+from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
 from hil.rig.rig import Calibration
 
 __all__ = ["RunRecorder"]
@@ -97,30 +98,14 @@ class RunRecorder:
 
     # --- who takes part -----------------------------------------------------------------------
 
-    def identities(self) -> list[dict[str, Any]]:
-        """Who the nodes are, as they said when they were greeted last."""
-        out: list[dict[str, Any]] = []
-        for node in self._parts.nodes:
-            hello = node.hello
-            out.append(
-                {
-                    "name": node.name,
-                    "board": node.board.kind,
-                    "port": node.capabilities.port,
-                    "arch": hello.arch if hello else None,
-                    "model": hello.board if hello else None,
-                    "serial": hello.serial if hello else None,
-                    "agent_version": hello.version if hello else None,
-                    "cores": hello.cores if hello else None,
-                    "memory_mib": hello.memory_mib if hello else None,
-                }
-            )
-        return out
+    def identities(self) -> list[RecordedNode]:
+        """Return who the nodes are, as they said when they were greeted last."""
+        return [_identity(index, node) for index, node in enumerate(self._parts.nodes)]
 
     def beginning(self) -> None:
-        """Who takes part, and what the plant has to say beforehand."""
-        for index, identity in enumerate(self.identities()):
-            self.record.node(index, identity)
+        """Record who takes part, and what the plant has to say beforehand."""
+        for identity in self.identities():
+            self.record.node(identity)
         plant = self._parts.plant
         for note in () if plant is None or plant.sky is None else plant.sky.notes:
             self.record.note(None, note)
@@ -218,3 +203,21 @@ class RunRecorder:
     def _publish(self, event: RunEvent) -> None:
         for observer in self._observers:
             observer.on_event(event)
+
+
+def _identity(index: int, node: Node) -> RecordedNode:
+    board, port, hello = node.board.kind, node.capabilities.port, node.hello
+    if hello is None:
+        return RecordedNode(index, node.name, board, port)
+    return RecordedNode(
+        index,
+        node.name,
+        board,
+        port,
+        hello.arch,
+        hello.board,
+        hello.serial,
+        hello.version,
+        hello.cores,
+        hello.memory_mib,
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.record.recorder import RepairAttempt
+from hil.record.row_values import RecordedNode
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Ballot, Verdict, vote
@@ -61,7 +62,7 @@ def write_record(
         },
     )
     for index, name in enumerate(names):
-        recorder.node(index, {"name": name, "board": "process"})
+        recorder.node(RecordedNode(index, name, "process"))
     plain = _verdict(0, nodes).record[8:]
     pack = struct.Struct("<Q").pack
     waiting: list[bytes] = []

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hil.record.pending import Pending
+from hil.record.row_values import columns_of
 from hil.record.rows import (
     board_integer,
     frame_row,
     health_columns,
     link_columns,
-    node_row,
     power_event_text,
     reply_rows,
     upset_row,
@@ -22,6 +22,12 @@ from hil.record.rows import (
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.record.recorder import RepairAttempt
+    from hil.record.row_values import (
+        RecordedNode,
+        RecordedOrbit,
+        RecordedPlant,
+        RecordedPlantNode,
+    )
     from hil.redundancy.recovery import Transition
     from hil.redundancy.voting import Verdict
     from hil.rig.clock_fit import ClockEstimate
@@ -69,9 +75,9 @@ class EventWriter:
 
     # --- frames and upsets ----------------------------------------------------------------------
 
-    def node(self, index: int, identity: Mapping[str, Any]) -> None:
-        """Record who a node is; a later call for the same index replaces it."""
-        self._pending.add("nodes", node_row(index, identity))
+    def node(self, node: RecordedNode) -> None:
+        """Record who a node is; a later call with the same `idx` replaces it."""
+        self._pending.add("nodes", columns_of(node))
 
     def notable(
         self,
@@ -201,16 +207,16 @@ class EventWriter:
 
     # --- plant and operator ---------------------------------------------------------------------
 
-    def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Record where the satellite will be: rows of `orbit`, in time order."""
+    def orbit(self, rows: Iterable[RecordedOrbit]) -> None:
+        """Record where the satellite will be, in time order."""
         for row in rows:
-            self._pending.add("orbit", row)
+            self._pending.add("orbit", columns_of(row))
 
-    def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
-        """Record a moment of the plant: one row of `plant`, and one of `plant_nodes` per node."""
-        self._pending.add("plant", row)
+    def plant(self, row: RecordedPlant, nodes: Iterable[RecordedPlantNode]) -> None:
+        """Record a moment of the plant, and the boards of all nodes in it."""
+        self._pending.add("plant", columns_of(row))
         for node in nodes:
-            self._pending.add("plant_nodes", node)
+            self._pending.add("plant_nodes", columns_of(node))
 
     def skip(self, frame: int, frames: int, t_us: int) -> None:
         """Record that quiet frames were not computed before `frame`, which begins at `t_us`."""

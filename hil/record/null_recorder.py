@@ -22,6 +22,12 @@ from hil.record.schema import UPSET_COLUMN_NAMES
 
 if TYPE_CHECKING:
     from hil.record.recorder import RepairAttempt
+    from hil.record.row_values import (
+        RecordedNode,
+        RecordedOrbit,
+        RecordedPlant,
+        RecordedPlantNode,
+    )
     from hil.redundancy.recovery import Transition
     from hil.redundancy.voting import Verdict
     from hil.rig.clock_fit import ClockEstimate
@@ -123,9 +129,9 @@ class _UnwrittenEvents:
     def __init__(self, metas: Mapping[str, Any]) -> None:
         self._memory = _MemoryTally(metas)
 
-    def node(self, index: int, identity: Mapping[str, Any]) -> None:
+    def node(self, node: RecordedNode) -> None:
         """Note the index of a node's name."""
-        self._memory.indices[identity["name"]] = index
+        self._memory.indices[node.name] = node.idx
 
     def frame(self, record: bytes) -> None:
         """Hash one packed frame."""
@@ -189,10 +195,10 @@ class _UnwrittenEvents:
     def link_event(self, frame: int, e: LinkEvent) -> None:
         """Keep nothing."""
 
-    def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
+    def orbit(self, rows: Iterable[RecordedOrbit]) -> None:
         """Keep nothing."""
 
-    def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
+    def plant(self, row: RecordedPlant, nodes: Iterable[RecordedPlantNode]) -> None:
         """Keep nothing."""
 
     def skip(self, frame: int, frames: int, t_us: int) -> None:

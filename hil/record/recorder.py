@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
+    from hil.record.row_values import (
+        RecordedNode,
+        RecordedOrbit,
+        RecordedPlant,
+        RecordedPlantNode,
+    )
     from hil.redundancy.recovery import Transition
     from hil.redundancy.voting import Verdict
     from hil.rig.clock_fit import ClockEstimate
@@ -54,8 +60,8 @@ class UpsetCount(NamedTuple):
 class EventRecorder(Protocol):
     """Takes what happens in a run, in the order in which it happens."""
 
-    def node(self, index: int, identity: Mapping[str, Any]) -> None:
-        """Record who a node is; a later call for the same index replaces it."""
+    def node(self, node: RecordedNode) -> None:
+        """Record who a node is; a later call with the same `idx` replaces it."""
 
     def frame(self, record: bytes) -> None:
         """Record one packed frame."""
@@ -114,11 +120,11 @@ class EventRecorder(Protocol):
     def link_event(self, frame: int, e: LinkEvent) -> None:
         """Record a change of a link's state; its time may lie a little before now."""
 
-    def orbit(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Record where the satellite will be: rows of `orbit`, in time order."""
+    def orbit(self, rows: Iterable[RecordedOrbit]) -> None:
+        """Record where the satellite will be, in time order."""
 
-    def plant(self, row: tuple[Any, ...], nodes: Iterable[tuple[Any, ...]]) -> None:
-        """Record a moment of the plant: one row of `plant`, and one of `plant_nodes` per node."""
+    def plant(self, row: RecordedPlant, nodes: Iterable[RecordedPlantNode]) -> None:
+        """Record a moment of the plant, and the boards of all nodes in it."""
 
     def skip(self, frame: int, frames: int, t_us: int) -> None:
         """Record that quiet frames were not computed before `frame`, which begins at `t_us`."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final, TypeVar
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hil.errors import RecordError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "RecordedAnomaly",
@@ -15,11 +18,15 @@ __all__ = [
     "RecordedLink",
     "RecordedNode",
     "RecordedNote",
+    "RecordedOrbit",
+    "RecordedPlant",
+    "RecordedPlantNode",
     "RecordedRepair",
     "RecordedReply",
     "RecordedSlip",
     "RecordedTransition",
     "RecordedUpset",
+    "columns_of",
     "value_of",
     "values_of",
 ]
@@ -47,6 +54,11 @@ def value_of(kind: type[T], row: sqlite3.Row | Mapping[str, Any]) -> T:
 def values_of(kind: type[T], rows: Iterable[sqlite3.Row]) -> list[T]:
     """Return rows as values of `kind`; see `value_of`."""
     return [value_of(kind, row) for row in rows]
+
+
+def columns_of(value: DataclassInstance) -> tuple[Any, ...]:
+    """Return the row of a value whose fields are all the columns of its table, in order."""
+    return tuple(getattr(value, field.name) for field in fields(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +221,17 @@ class RecordedNode:
     idx: int
     name: str
     board: str
-    port: str | None
-    arch: str | None
-    model: str | None
-    serial: str | None
-    agent_version: str | None
-    cores: int | None
-    memory_mib: int | None
+    port: str | None = None
+    arch: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    agent_version: str | None = None
+    cores: int | None = None
+    memory_mib: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what reports say of the node: everything but its index."""
+        return {key: value for key, value in asdict(self).items() if key != "idx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,3 +249,53 @@ class RecordedLink:
     stale: int
     reconnects: int
     chatter_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOrbit:
+    """A row of `orbit`: where the satellite is at `t_us`. None where that is not known; `contact`:
+    the ground stations in sight, by name, with commas between them."""
+
+    t_us: int
+    latitude_deg: float | None
+    longitude_deg: float | None
+    altitude_km: float | None
+    illumination: float | None
+    beta_deg: float | None
+    flux_per_cm2_s: float | None
+    saa: int | None
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPlant:
+    """A row of `plant`: a moment of the plant, before `frame`. None for what is not modelled;
+    `temperatures_c` is a JSON object of all thermal nodes."""
+
+    t_us: int
+    frame: int
+    illumination: float | None
+    flux_per_cm2_s: float | None
+    bus_v: float | None
+    array_w: float | None
+    load_w: float | None
+    battery_w: float | None
+    soc: float | None
+    stage: int | None
+    temperatures_c: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPlantNode:
+    """A row of `plant_nodes`: the board of a node in a moment of the plant. `upsets_per_day` is a
+    JSON object by kind, with acceleration."""
+
+    t_us: int
+    node: str
+    level: str
+    duty: float
+    power_w: float | None
+    die_c: float | None
+    throttle: int
+    steps_per_s: float | None
+    upsets_per_day: str

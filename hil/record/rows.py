@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import hex64
@@ -22,7 +22,6 @@ __all__ = [
     "health_columns",
     "link_columns",
     "meta_text",
-    "node_row",
     "power_event_text",
     "reply_rows",
     "upset_row",
@@ -31,17 +30,6 @@ __all__ = [
 _KIND_NAMES: Final = {kind: kind.name.lower() for kind in VerdictKind}
 _STATUS_NAMES: Final = {int(status): status.name.lower() for status in NodeStatus}
 _INTEGER_MAX: Final = 2**63 - 1
-_IDENTITY_COLUMNS: Final = (
-    "name",
-    "board",
-    "port",
-    "arch",
-    "model",
-    "serial",
-    "agent_version",
-    "cores",
-    "memory_mib",
-)
 
 
 def board_integer(value: int) -> int:
@@ -53,11 +41,6 @@ def board_integer(value: int) -> int:
 def meta_text(value: Any) -> str:
     """Return a property of the run as `meta` holds it: a text as it is, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def node_row(index: int, identity: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the row of `nodes` for the node with this index."""
-    return (index, *(identity.get(column) for column in _IDENTITY_COLUMNS))
 
 
 def frame_row(

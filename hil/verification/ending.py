@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -221,10 +220,7 @@ def _content(
         told = content.get(key)
         text = told if isinstance(told, str) else json.dumps(told)
         out.compare(None, f"`{key}` of the reports", text, recorded)
-    nodes = [
-        {key: value for key, value in asdict(node).items() if key != "idx"}
-        for node in all_nodes(reader)
-    ]
+    nodes = [node.as_json() for node in all_nodes(reader)]
     told = content.get("nodes")
     if isinstance(told, list) and nodes and all(isinstance(node, dict) for node in told):
         told = [{key: node.get(key) for key in nodes[0]} for node in told]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from hil.engine.result import RunResult
 from hil.errors import UsageError
 from hil.record.null_recorder import NullRecorder
 from hil.record.recorder import Recorder, Recorders
+from hil.record.row_values import (
+    RecordedNode,
+    RecordedOrbit,
+    RecordedPlant,
+    RecordedPlantNode,
+)
 from hil.record.rows import upset_row
 from hil.record.schema import UPSET_COLUMN_NAMES
 from hil.record.sqlite_recorder import SqliteRecorder
@@ -50,8 +57,8 @@ def run(folder: Path, recorders: Recorders, **changes: Any) -> RunResult:
 
 def answers(recorder: Recorder) -> list[object]:
     """What a tally says of a recorded story."""
-    recorder.node(0, {"name": "a", "board": "inproc"})
-    recorder.node(1, {"name": "b", "board": "inproc"})
+    recorder.node(RecordedNode(0, "a", "inproc"))
+    recorder.node(RecordedNode(1, "b", "inproc"))
     recorder.frame(bytes(68))
     recorder.frames(bytes(2 * 68), 2)
     plan = UpsetPlan(1, "b", UpsetTarget.BOARD, BoardAction.POWER_LOSS, "event 0", 1)
@@ -128,3 +135,21 @@ def test_the_columns_of_upsets_have_the_names_of_their_table(tmp_path: Path) -> 
     assert len(
         upset_row(Upset(UpsetPlan(1, "a", UpsetTarget.STATE, PatternKind.BIT, "rate", 1)))
     ) == len(columns)
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [
+        ("nodes", RecordedNode),
+        ("orbit", RecordedOrbit),
+        ("plant", RecordedPlant),
+        ("plant_nodes", RecordedPlantNode),
+    ],
+)
+def test_values_that_are_written_have_the_columns_of_their_table(
+    table: str, value: type, tmp_path: Path
+) -> None:
+    SqliteRecorder.begin(tmp_path / "run.db", {}).close()
+    with closing(sqlite3.connect(tmp_path / "run.db")) as db:
+        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    assert [field.name for field in fields(value)] == columns

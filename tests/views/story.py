@@ -14,6 +14,12 @@ from typing import Any
 from typing_extensions import Self
 
 from hil.record.recorder import RepairAttempt
+from hil.record.row_values import (
+    RecordedNode,
+    RecordedOrbit,
+    RecordedPlant,
+    RecordedPlantNode,
+)
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import HELD, Ballot, vote
@@ -61,9 +67,8 @@ class Story:
         self.recorder = TimelessRecorder.begin(path, meta)
         for index, name in enumerate(self.names):
             port = f"/dev/ttyUSB{index}"
-            self.recorder.node(
-                index, {"name": name, "board": "serial", "port": port, "model": "Raspberry Pi 4"}
-            )
+            node = RecordedNode(index, name, "serial", port, model="Raspberry Pi 4")
+            self.recorder.node(node)
         rig = content["rig"]
         unvoted = rig.get("unvoted_output") if isinstance(rig, dict) else None
         self.fail_silent = unvoted in ("nothing", "hold")
@@ -264,7 +269,7 @@ class Story:
             light = 1.0 if k % 190 < 120 else 0.0
             saa = -45 < lat < -10 and -80 < lon < 20
             rows.append(
-                (
+                RecordedOrbit(
                     k * 30_000_000,
                     lat,
                     lon,
@@ -284,9 +289,9 @@ class Story:
         t_us = self.frame * 100_000
         temps = '{"panels": 61.5, "battery": 14.0}'
         self.recorder.plant(
-            (t_us, self.frame, 1.0, 0.2, 15.8, 92.0, 78.0, 14.0, soc, 0, temps),
+            RecordedPlant(t_us, self.frame, 1.0, 0.2, 15.8, 92.0, 78.0, 14.0, soc, 0, temps),
             [
-                (
+                RecordedPlantNode(
                     t_us,
                     name,
                     "full",
