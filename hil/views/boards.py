@@ -20,7 +20,7 @@ _GRADES: Final = (
 
 
 def table(rows: Sequence[Mapping[str, Any]], glyphs: Glyphs) -> RenderableType:
-    """One line per profile."""
+    """Return a table with a line for each profile."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("profile", no_wrap=True)
     out.add_column("processor", no_wrap=True)
@@ -44,7 +44,7 @@ def table(rows: Sequence[Mapping[str, Any]], glyphs: Glyphs) -> RenderableType:
 def sheet(
     row: Mapping[str, Any], facts: Sequence[tuple[str, str, str, str]], glyphs: Glyphs
 ) -> RenderableType:
-    """One profile in full: each fact with its grade and who says so."""
+    """Return one profile in full: each fact with its grade and its source."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("what")
     out.add_column("value", overflow="fold")

@@ -1,7 +1,7 @@
-"""Who was right in a frame, told by the fault-free result and not by the majority. Pure.
+"""Which nodes were right in a frame, by the fault-free result and not by the majority. Pure.
 
 A voter knows only who agrees with whom. The record knows more: the golden run computes each frame
-without faults. Where a wrong majority outvotes the right node, both are said.
+without faults. Where a wrong majority outvotes the right node, both are reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `hil discover` prints: a line for each port, and what the bench file says anew."""
+"""What `hil discover` prints: a line for each port, and the changes of the bench file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["found"]
 
 
 def found(content: Mapping[str, Any], glyphs: Glyphs) -> RenderableType:
-    """From the JSON of a discovery."""
+    """Return the lines that show the JSON of a discovery."""
     lines: list[RenderableType] = []
     for board in content["boards"]:
         lines += _board(board, glyphs)

@@ -1,7 +1,7 @@
 """A run frame by frame, as text: the frames that were more than plain agreement.
 
 One line each: when, the verdict, who was wrong or outvoted, the upsets that did it, what was
-repaired. Right and wrong are told by the fault-free run, not by the majority.
+repaired. The fault-free run decides what is right, not the majority.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class ListedMoment:
 
     @property
     def dull(self) -> bool:
-        """Nothing but agreement after all: the frames in which a node is on its way back."""
+        """Whether the frame shows nothing but agreement, while a node is on its way back."""
         events = self.dissent or self.upsets or self.repairs or self.unexplained
         return self.correct and self.executions == 1 and not events
 
@@ -84,7 +84,7 @@ class ListedMoment:
 
 
 def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[ListedMoment]:
-    """The notable frames from `first` to `last`, both included. RecordError."""
+    """Return the notable frames from `first` to `last`, both included. Raises RecordError."""
     names = reader.node_names
     in_force = _InForce(open_upsets(reader, first, last))
     answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))
@@ -130,7 +130,7 @@ def _by_frame(rows: Iterable[tuple[int | None, T]]) -> defaultdict[int | None, l
 
 
 def signal_name(number: int) -> str:
-    """SIGSEGV for 11; the number for one that has no name here."""
+    """Return SIGSEGV for 11; the number of a signal that has no name here."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -255,7 +255,7 @@ def _edge_texts(edges: list[RecordedTransition], repairs: list[RecordedRepair]) 
 
 
 def anomaly_text(a: RecordedAnomaly) -> str:
-    """`c: crash, unexplained (its agent said ...)`."""
+    """Return `c: crash, unexplained (its agent said ...)`."""
     return f"{a.node}: {a.effect}" + (f" ({a.reason})" if a.reason else "")
 
 
@@ -275,7 +275,7 @@ def _verdict_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
 
 
 def describe(moment: ListedMoment) -> str:
-    """One moment in a sentence."""
+    """Describe one moment in a sentence."""
     parts = [_WORDS.get(moment.verdict, moment.verdict)]
     if moment.delivered and not moment.correct:
         parts = ["a wrong output left the system"]
@@ -291,7 +291,7 @@ def describe(moment: ListedMoment) -> str:
 
 
 def table(found: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
-    """All moments as a table; frames in a row in which nothing was remarkable share a line."""
+    """Return all moments as a table; successive frames without anything notable share a line."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
     out.add_column("frame", justify="right", no_wrap=True)
     out.add_column("time", justify="right", no_wrap=True)

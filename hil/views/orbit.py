@@ -34,7 +34,7 @@ _STRIPS: Final = (
 def summary(
     name: str, figures: Mapping[str, Any], columns: Mapping[str, Sequence[float]], glyphs: Glyphs
 ) -> RenderableType:
-    """The figures of a flight, and its course in a line each."""
+    """Return the figures of a flight, and its course in a line each."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style=DIM)
     table.add_column()
@@ -101,7 +101,7 @@ def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
 
 
 def _rates(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
-    """Upsets per day; boards that are alike in one line. With acceleration both are told."""
+    """Upsets per day; boards that are alike in one line. With acceleration both are shown."""
     groups: dict[tuple[float, ...], list[str]] = {}
     for name, rates in f["upsets_per_day"].items():
         groups.setdefault(tuple(rates.values()), []).append(name)
@@ -154,10 +154,11 @@ def _range(values: list[float], unit: str) -> str:
 
 
 def require_plotting(path: Path) -> None:
-    """UsageError unless pictures of that kind can be drawn; SetupError without matplotlib."""
+    """Raise UsageError unless pictures of that kind can be drawn, SetupError without matplotlib."""
     if path.suffix.lower() not in _PICTURES:
         raise UsageError(
-            f"{path} is no picture that can be drawn", remedy=f"end it in {', '.join(_PICTURES)}"
+            f"{path} is not a kind of picture that can be drawn",
+            remedy=f"end it in {', '.join(_PICTURES)}",
         )
     try:
         import matplotlib as mpl  # noqa: F401, PLC0415  (heavy, and an extra)

@@ -1,10 +1,13 @@
-"""How a run is getting on, for whoever waits for it.
+"""The progress of a run, for the user who waits for it.
 
-On a terminal a few lines that move; anywhere else (CI, a log file) a plain line every few seconds,
-ever more seldom, and never a control code. It draws in a thread of its own from the newest
-snapshot, so that the run never waits for a terminal that does.
+On a terminal it updates a few lines in place; anywhere else (CI, a log file) it prints a plain line
+every few seconds, at growing intervals, without control codes. It draws in a thread of its own from
+the newest snapshot, so that a blocked terminal never blocks the run.
 
-Knows nothing of the engine: `Snapshot` is what it needs to be given.
+Not `rich.progress`: the plain lines for a log file would remain, and its bar has glyphs of its own
+instead of those that the terminal can show (see `style.glyphs_for`).
+
+It knows nothing of the engine: a `Snapshot` has all that it shows.
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ _TITLE_MIN: Final = 8
 
 
 class Snapshot(Protocol):
-    """What is shown; the loop's own progress values have it."""
+    """What is shown; the loop's own progress values have these attributes."""
 
     @property
     def phase(self) -> str: ...
@@ -67,9 +70,10 @@ class Snapshot(Protocol):
 
 
 class Progress:
-    """Shows what `update` is told, on `stream`, while it is entered as a context.
+    """Shows the newest snapshot on `stream` while it is entered as a context.
 
-    `say` prints a line above it. Neither ever waits, nor fails because the stream is gone.
+    `say` prints a line above it. Both may be called from any thread; neither ever waits, nor fails
+    because the stream is closed.
     """
 
     def __init__(self, title: str, stream: TextIO) -> None:
@@ -87,7 +91,7 @@ class Progress:
         self._thread = threading.Thread(target=target, name="hil-progress", daemon=True)
 
     def update(self, snapshot: Snapshot) -> None:
-        """Show this from now on."""
+        """Show this snapshot from now on."""
         self._newest = snapshot
 
     def say(self, text: str) -> None:
@@ -110,7 +114,7 @@ class Progress:
         self._thread.join(_GOODBYE_S)  # a terminal that takes nothing must not keep the run
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, and measure the rate; whether to go on."""
+        """Wait, and measure the rate; returns whether to continue."""
         self._wake.wait(seconds)
         self._wake.clear()
         if self._newest is not None and self._newest.phase == "running":
@@ -161,7 +165,7 @@ class Progress:
         return Group(bar, *self._state_lines(now, width))
 
     def _state_lines(self, now: Snapshot, width: int) -> list[Text]:
-        """Nodes and counts: on one line if they fit."""
+        """Return nodes and counts, on one line if they fit."""
         parts = [state_text(name, state, self._glyphs) for name, state in now.states]
         nodes = Text.assemble(" ", Text("  ").join(parts))
         counts = Text(f" upsets {now.upsets:,}   recoveries {now.recoveries:,}")
@@ -211,7 +215,7 @@ class _Rate:
         self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, frame: int) -> float:
-        """The rate now that `frame` is reached; 0 while it cannot be told."""
+        """Return the rate now that `frame` is reached; 0 while it is not known."""
         now_s = time.monotonic()
         self._seen.append((now_s, frame))
         while len(self._seen) > 2 and now_s - self._seen[1][0] > _RATE_WINDOW_S:

@@ -1,8 +1,8 @@
 """Glyphs, colours and consoles, the same in all views.
 
-A state is always told three times: by its glyph, its word and its colour, so that it survives
-NO_COLOR, a log file, and eyes that do not tell red from green. Output that is no terminal never
-gets control codes; a stream that cannot encode the glyphs gets ASCII ones.
+A state is always shown in three ways: by its glyph, its word and its colour, so that it survives
+NO_COLOR, a log file, and eyes that do not distinguish red from green. Output that is not a terminal
+never gets control codes; a stream that cannot encode the glyphs gets ASCII ones.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Glyphs:
 
 
 def glyphs_for(stream: TextIO) -> Glyphs:
-    """The glyphs that `stream` can show."""
+    """Return the glyphs that `stream` can show."""
     try:
         "✔✘▲·→●◐○━─".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -84,13 +84,13 @@ class _SafeConsole(Console):
 
 
 def plain_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Segments with control characters in their texts escaped; a console's own codes stay."""
+    """Yield segments with control characters in their texts escaped; a console's codes stay."""
     for segment in segments:
         yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
-    """A console for text on `stream`: coloured only on a terminal; 80 to 100 columns wide.
+    """Return a console for text on `stream`: coloured only on a terminal; 80 to 100 columns wide.
 
     With `file` it writes there what is meant for `stream`.
     """
@@ -109,12 +109,12 @@ def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
 
 
 def plural(number: int, what: str) -> str:
-    """`1 node`, `2 nodes`, `12,000 frames`."""
+    """Return `1 node`, `2 nodes`, `12,000 frames`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def duration(us: float) -> str:
-    """Microseconds as people read them: 940 us, 3.2 ms, 14.5 s, 2 h 05 min."""
+    """Return microseconds in a unit that people read: 940 us, 3.2 ms, 14.5 s, 2 h 05 min."""
     if us < 1000:
         return f"{us:.0f} us"
     if us < 1e6:
@@ -133,7 +133,7 @@ def duration(us: float) -> str:
 
 
 def flight_time(us: int) -> str:
-    """A moment of simulated time: 12.340 s, or h:mm:ss.mmm from a minute on."""
+    """Return a moment of simulated time: 12.340 s, or h:mm:ss.mmm from a minute on."""
     seconds, rest = divmod(us, 1_000_000)
     if seconds < 60:
         return f"{seconds}.{rest // 1000:03} s"
@@ -141,7 +141,7 @@ def flight_time(us: int) -> str:
 
 
 def state_text(name: str, state: str, glyphs: Glyphs) -> Text:
-    """One node: full = it votes, half = it is on its way back, empty = it is out."""
+    """Return a node as glyph and name: full = voting, half = returning, empty = out."""
     if state == "voting":
         return Text(f"{glyphs.full} {name}", style=GOOD)
     if state == "isolated":

@@ -104,7 +104,7 @@ class _Verified(Protocol):
 
 
 def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
-    """A line for each file that is right; for a scenario one more, with what it expects."""
+    """Return a line for each valid file; for a scenario one more, with what it expects."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column(no_wrap=True)
     out.add_column(overflow="fold")
@@ -123,7 +123,7 @@ _STATES = {"ok": ("ok", GOOD), "warn": ("warn", WARN), "missing": ("MISSING", BA
 
 
 def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
-    """One finding, with what it means and what to do where it is not well."""
+    """Return one finding; where it is not well, with what it means and what to do."""
     word, style = _STATES[check.state]
     glyph = {"ok": glyphs.ok, "warn": glyphs.warn}.get(check.state, glyphs.bad)
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -140,7 +140,7 @@ def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
 
 
 def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -> RenderableType:
-    """Whether scenarios can be run here."""
+    """Return a line that says whether scenarios can be run on this computer."""
     if not possible:
         return Text(f"\n {glyphs.bad} scenarios cannot be run here yet", style=BAD)
     rest = sum(check.state != "ok" for check in checks)
@@ -153,7 +153,7 @@ def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -
 
 
 def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
-    """One measurement: what it should be, and beneath it what it is compared with."""
+    """Return a measurement with its target, and beneath it what it is compared with."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0), width=80)
     out.add_column(width=2, no_wrap=True)
     out.add_column(ratio=1)
@@ -176,7 +176,7 @@ def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
 
 
 def perf_verdict(rows: Sequence[_PerfRow], glyphs: Glyphs) -> RenderableType:
-    """Whether the targets are met."""
+    """Return a line that says whether the targets are met."""
     missed = sum(row.ok is False for row in rows)
     judged = sum(row.ok is not None for row in rows)
     if missed:
@@ -190,12 +190,12 @@ def _amount(value: float) -> str:
 
 
 def _whole(text: str) -> Text:
-    """A line that is neither wrapped nor cut."""
+    """Return a line that is neither wrapped nor cut."""
     return Text(text, no_wrap=True, overflow="ignore")
 
 
 def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
-    """Whether the record says what happened, and the first difference where not."""
+    """Return whether the record agrees with the run, and the first difference where not."""
     extent = f"{plural(v.frames, 'frame')} voted again"
     details = Text(
         f"   {extent}; {plural(v.notable, 'notable frame')} and {plural(v.outputs, 'output')} "

@@ -37,7 +37,7 @@ class Lines(Widget):
             self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
-        """One line, as wide as the widget."""
+        """Return one line, as wide as the widget."""
         style = self.rich_style
         if y >= len(self._shown):
             return Strip.blank(self.size.width, style)

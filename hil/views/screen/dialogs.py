@@ -80,7 +80,7 @@ class _Typed(_Dialog[_Answer]):
         self._early: list[Key] = []
 
     def on_key(self, event: Key) -> None:
-        """Keys that were pressed before there was a line to type them into are not lost."""
+        """Type keys that were pressed before the line had the focus into it."""
         if not isinstance(self.focused, Input):
             self._early.append(event)
             event.stop()

@@ -16,15 +16,15 @@ _AROUND: Final = 3
 
 
 class Keys(Footer):
-    """`rank` tells of an action how early it gets a place, and its word (empty: the binding's);
-    None: it is not shown now."""
+    """The footer. `rank` returns of an action how early it gets a place, and its word (empty: the
+    binding's); None: it is not shown now."""
 
     def __init__(self, rank: Callable[[str], tuple[int, str] | None]) -> None:
         super().__init__()
         self._rank = rank
 
     def compose(self) -> ComposeResult:
-        """No key is cut: what does not fit is left out, and `?` and the palette tell of it."""
+        """Yield the keys that fit; none is cut. `?` and the palette list the others."""
         wanted: list[tuple[int, int, Any]] = []
         found: list[Any] = list(super().compose())
         for place, key in enumerate(found):

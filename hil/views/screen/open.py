@@ -29,10 +29,10 @@ def show(
     end_run: Callable[[], None] | None = None,
     over: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Watch `runs` until the user leaves; how that came: left, detached, interrupted, over.
+    """Show `runs` until the user leaves; returns why: left, detached, interrupted, over or failed.
 
-    `replay` begins at the first frame, playing. `end_run` lets the (one) run end, `over` tells that
-    its process has. Raises whatever went wrong in the screen."""
+    `replay` begins at the first frame, playing. `end_run` ends the (one) run, `over` returns
+    whether its process has ended. Raises: the error that ended the screen."""
     with contextlib.suppress(OSError):
         os.nice(10)  # where both want the processor, the run is to have it
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
@@ -51,7 +51,7 @@ def show(
 
 
 def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> tuple[Text, bool]:
-    """The overview of each run, as text; and whether all of them could be read."""
+    """Return the overview of each run, as text; and whether all of them could be read."""
     pages, readable = [], True
     for run in runs:
         presenter = Presenter(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)

@@ -71,7 +71,7 @@ class PageActions(App[str]):
         await self.act(lambda: self.presenter.page_by(screens))
 
     async def action_first(self) -> None:
-        await self.act(self.presenter.first)
+        await self.act(lambda: self.presenter.seek(0))
 
     async def action_newest(self) -> None:
         await self.act(self.presenter.newest)

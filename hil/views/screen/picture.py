@@ -17,7 +17,7 @@ __all__ = ["picture"]
 
 
 async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Sequence[str]) -> str:
-    """What the screen shows of `run` at `frame` (None: the newest) after these keys, as SVG."""
+    """Return the screen of `run` at `frame` (None: the newest) after these keys, as SVG."""
     player = Player() if frame is None else Player(following=False, at=frame)
     app = ScreenApp([run], player=player, clock=lambda: 0.0)
     async with app.run_test(size=size) as pilot:
@@ -33,17 +33,17 @@ async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Seq
 
 
 def main() -> None:
-    """The command line."""
+    """Parse the command line, and write the picture."""
     parser = argparse.ArgumentParser(description="A picture of the screen of a run.")
     parser.add_argument("run", type=Path)
     parser.add_argument("file", type=Path)
     parser.add_argument("--size", default="100x30")
     parser.add_argument("--frame", type=int)
     parser.add_argument("--keys", default="")
-    told = parser.parse_args()
-    width, height = (int(number) for number in told.size.split("x"))
-    svg = asyncio.run(picture(told.run, (width, height), told.frame, told.keys.split()))
-    told.file.write_text(svg, encoding="utf-8")
+    options = parser.parse_args()
+    width, height = (int(number) for number in options.size.split("x"))
+    svg = asyncio.run(picture(options.run, (width, height), options.frame, options.keys.split()))
+    options.file.write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What one run looks like to its operator: which page, which frame, what is under the cursor.
+"""What the operator sees of one run: which page, which frame, what is under the cursor.
 
-Knows no terminal: keys come in as calls, the page goes out as lines. All of it is called from one
+It knows no terminal: keys are calls, and a page is a list of lines. All of it is called from one
 thread at a time, the one that reads the record.
 """
 
@@ -19,7 +19,7 @@ from hil.views.screen.model import health
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.decision import neighbour
-from hil.views.screen.model.facts import Level, Run, Scene
+from hil.views.screen.model.facts import Level, Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import ZOOMS
@@ -52,6 +52,12 @@ class View(enum.Enum):
     MAP = "map"
 
 
+def _overall(head: int, cells: int, frame_us: int) -> int:
+    """The zoom with which so many cells show the last minutes, or the whole run."""
+    wanted = min(head + 1, _STRIP_US // frame_us)
+    return next((k for k, zoom in enumerate(ZOOMS) if zoom * cells >= wanted), len(ZOOMS) - 1)
+
+
 class Presenter:
     """The presenter of one run. `clock` is real time in seconds."""
 
@@ -68,20 +74,17 @@ class Presenter:
         self.events = EventList()
         self.scroll = 0
         self.history_zoom = 0
-        self.scene = Scene(self._gather_run())
+        self._begin()
+        self.scene = Scene(self.gather.run)
         self.alarms: tuple[Alarm, ...] = ()
         self.lines = 0
         self._back: list[View] = []
-        self._begin()
         self._size = (80, 24)
 
-    def _gather_run(self) -> Run:
-        self.gather = Gather(self.source, self._clock)
-        return self.gather.run
-
     def _begin(self) -> None:
-        """Nothing is known of the record yet."""
+        """Forget what is known of the record: another one is read from now on."""
         self._epoch = self.source.epoch
+        self.gather = Gather(self.source, self._clock)
         self._alarm_feed = AlarmFeed(self.source, self._clock)
         self._pages = PageSource(self.source, self.gather.ledger)
         self.events.clear()
@@ -94,19 +97,15 @@ class Presenter:
         self._size = (width, height)
         self.source.poll()
         if self.source.epoch != self._epoch:  # another record stands where there was one
-            self._gather_run()
             self._begin()
         head = self.head
         cells = max(10, width - 2)
-        zoom = ZOOMS[self._overall(head, cells) if self.zoom is None else self.zoom]
-        self.scene = self.gather.scene(head, cells=cells, zoom=zoom, events=max(12, height))
+        zoom = self.zoom
+        if zoom is None:
+            zoom = _overall(head, cells, self.source.frame_us)
+        self.scene = self.gather.scene(head, cells=cells, zoom=ZOOMS[zoom], events=max(12, height))
         if self.source.state is not State.WAITING and head >= 0:
             self.alarms = self._alarm_feed.follow(head)
-
-    def _overall(self, head: int, cells: int) -> int:
-        """The zoom that shows the last minutes, or the whole run."""
-        wanted = min(head + 1, _STRIP_US // self.source.frame_us)
-        return next((k for k, zoom in enumerate(ZOOMS) if zoom * cells >= wanted), len(ZOOMS) - 1)
 
     @property
     def cell(self) -> int | None:
@@ -339,10 +338,6 @@ class Presenter:
             self.vertical(screens * max(1, self._size[1] - 8))
         else:
             self.scroll = max(0, self.scroll + screens * (self._size[1] - 3))
-
-    def first(self) -> None:
-        """Go to the beginning of the run."""
-        self.seek(0)
 
     def newest(self) -> None:
         """Go to the newest frame, and stay with it."""

@@ -47,7 +47,7 @@ class SchemeRule:
 
     @property
     def alone(self) -> str:
-        """What is delivered while one of several nodes answers alone; empty if that is unknown."""
+        """Return what is delivered while one of several nodes answers alone; empty if unknown."""
         if self.size < 2 or self.unvoted not in _SHORT:
             return ""
         return f"if only one answers: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"

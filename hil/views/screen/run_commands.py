@@ -26,7 +26,7 @@ class Socket:
     """The sockets in the folders of runs."""
 
     def commands(self, run: Path) -> Sequence[KeyCommand]:
-        """What `run` can be told now."""
+        """Return the commands that `run` takes now."""
         if not takes_commands(run):
             return ()
         return [
@@ -43,7 +43,7 @@ class Socket:
         ]
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
-        """Tell it, and wait for what it says."""
+        """Send a command and wait for its answer; returns whether it was carried out, and that."""
         try:
             with Client(run) as client:
                 answer = client.send(command, arguments_of(command, words))

@@ -93,7 +93,7 @@ class LocalServer(Server):
     """Serves to browsers on this computer, and to pages of its own only."""
 
     def initialize_logging(self) -> None:
-        """Log what goes wrong in a line each: a client that talks nonsense prints no traceback."""
+        """Log each error in one line: a malformed request prints no traceback."""
         handler = logging.StreamHandler()
         handler.setFormatter(_OneLine("hil watch: %(message)s"))
         logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -110,7 +110,7 @@ class LocalServer(Server):
 
     @web.middleware
     async def _reject(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer 403 to what came under a foreign name, or from a page of another site."""
+        """Answer 403 to a request for a foreign host name, or from a page of another site."""
         hosts = request.headers.getall("Host", [])
         origins = request.headers.getall("Origin", [])
         own = {f"http://{host}" for host in self._hosts}

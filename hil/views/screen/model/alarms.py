@@ -1,7 +1,7 @@
 """Limits, and the alarms that come of them. Pure: samples in, alarms out.
 
-A sample out of its limits `persistence` times in a row raises the alarm of its quantity and node;
-it falls as soon as one is within. What was raised stays listed (latched) until it is acknowledged:
+`persistence` consecutive samples out of limits raise the alarm of their quantity and node; the
+first one within limits ends it. A raised alarm stays listed (latched) until it is acknowledged:
 
     level     what the value is now          GOOD, WARN (yellow), BAD (red)
     latched   the worst since the last acknowledgement
@@ -39,7 +39,8 @@ QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Yellow and red, below and above; None: no limit. `persistence` samples in a row raise it."""
+    """Yellow and red, below and above; None: no limit. `persistence` samples in succession raise
+    the alarm."""
 
     yellow_low: float | None = None
     yellow_high: float | None = None
@@ -48,7 +49,7 @@ class Limit:
     persistence: int = 3
 
     def level(self, value: float) -> Level:
-        """What a value is by itself."""
+        """Return how bad a value is by itself."""
         if _outside(value, self.red_low, self.red_high):
             return Level.BAD
         if _outside(value, self.yellow_low, self.yellow_high):
@@ -56,7 +57,7 @@ class Limit:
         return Level.GOOD
 
     def crossed(self, value: float) -> str:
-        """Which limit a value is beyond: `> 85`; empty if none."""
+        """Return which limit a value is beyond: `> 85`; empty if none."""
         for low, high in ((self.red_low, self.red_high), (self.yellow_low, self.yellow_high)):
             if high is not None and value > high:
                 return f"> {high:g}"
@@ -83,26 +84,26 @@ DEFAULTS: Final[Limits] = {
 
 
 def limits_of(scenario: Mapping[str, Any]) -> Limits:
-    """The limits of a recorded scenario, over the defaults. What makes no sense is left out."""
+    """Return the limits of a recorded scenario, over the defaults. Invalid values are left out."""
     found = dict(DEFAULTS)
-    for quantity, told in (scenario.get("alarms") or {}).items():
-        if quantity not in QUANTITIES or not isinstance(told, Mapping):
+    for quantity, entry in (scenario.get("alarms") or {}).items():
+        if quantity not in QUANTITIES or not isinstance(entry, Mapping):
             continue
-        usual = _limit(told)
+        usual = _limit(entry)
         found[quantity, ""] = usual
         for phase in ("sun", "eclipse"):
-            if isinstance(told.get(phase), Mapping):
-                found[quantity, phase] = _limit({**told, **_given(told[phase])})
+            if isinstance(entry.get(phase), Mapping):
+                found[quantity, phase] = _limit({**entry, **_given(entry[phase])})
     return found
 
 
 def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
-    """Those of single nodes, by quantity and node, of a record's meta: its boards' own, where the
-    scenario has none."""
-    scenario, told = meta.get("scenario"), meta.get("board_limits")
+    """Return the limits of single nodes, by quantity and node, from a record's meta: those of the
+    boards, where the scenario has none."""
+    scenario, entry = meta.get("scenario"), meta.get("board_limits")
     given = (scenario.get("alarms") if isinstance(scenario, Mapping) else None) or {}
     found: dict[tuple[str, str], Limit] = {}
-    for quantity, nodes in (told if isinstance(told, Mapping) else {}).items():
+    for quantity, nodes in (entry if isinstance(entry, Mapping) else {}).items():
         if quantity in QUANTITIES and not given.get(quantity) and isinstance(nodes, Mapping):
             for node, limits in nodes.items():
                 if isinstance(limits, Mapping):
@@ -110,13 +111,13 @@ def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
     return found
 
 
-def _given(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value is not None}
+def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}
 
 
-def _limit(told: Mapping[str, Any]) -> Limit:
+def _limit(entry: Mapping[str, Any]) -> Limit:
     keys = ("yellow_low", "yellow_high", "red_low", "red_high", "persistence")
-    return Limit(**{key: told[key] for key in keys if isinstance(told.get(key), (int, float))})
+    return Limit(**{key: entry[key] for key in keys if isinstance(entry.get(key), (int, float))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Alarm:
 
     @property
     def now_text(self) -> str:
-        """What is so in the present episode, or was in the last one."""
+        """The text of the present episode, or of the last one."""
         return self.episode_text or self.text
 
     @property
@@ -157,7 +158,7 @@ class Alarm:
 
     @property
     def name(self) -> str:
-        """What it is called in commands."""
+        """The name of the alarm in commands."""
         return ".".join(part for part in self.key if part)
 
     @property
@@ -171,12 +172,12 @@ class Book:
     def __init__(self, limits: Limits = DEFAULTS, of_boards: Limits | None = None) -> None:
         self._limits = limits
         self._of_boards = of_boards or {}
-        self._streaks: dict[tuple[str, str], tuple[int, int]] = {}  # out in a row: any, red
+        self._streaks: dict[tuple[str, str], tuple[int, int]] = {}  # samples out: any, red
         self._alarms: dict[tuple[str, str], Alarm] = {}
 
     @property
     def limits(self) -> list[tuple[str, Limit]]:
-        """All of them, with their quantities."""
+        """All limits, with their quantities."""
         return [
             (key[0], limit)
             for each in (self._limits, self._of_boards)
@@ -195,7 +196,7 @@ class Book:
         return tuple(sorted(listed, key=lambda a: (-a.level, -a.latched, -a.since_frame, a.key)))
 
     def limit(self, quantity: str, phase: str = "", node: str = "") -> Limit | None:
-        """The limit of a quantity of a node in a phase of the orbit."""
+        """Return the limit of a quantity of a node in a phase of the orbit."""
         return (
             self._of_boards.get((quantity, node))
             or self._limits.get((quantity, phase))
@@ -203,7 +204,7 @@ class Book:
         )
 
     def sample(self, frame: int, quantity: str, node: str, value: float, phase: str = "") -> Level:
-        """A value of a quantity; returns the level of its alarm now."""
+        """Take a value of a quantity; returns the level of its alarm now."""
         limit = self.limit(quantity, phase, node)
         if limit is None:
             return Level.GOOD
@@ -222,7 +223,7 @@ class Book:
         return level
 
     def condition(self, frame: int, what: str, node: str, level: Level, text: str) -> None:
-        """Something that either is or is not: level GOOD when it is over."""
+        """Take a condition that is either present or not; level GOOD ends it."""
         self._set(frame, what, node, level, text, None)
 
     def _set(
@@ -260,7 +261,8 @@ class Book:
         )
 
     def acknowledge(self, keys: Iterable[tuple[str, str]] | None = None) -> int:
-        """Take note of these alarms (None: of all); what is over is no longer listed. How many."""
+        """Acknowledge these alarms (None: all) and return how many; those that are over are no
+        longer listed."""
         count = 0
         for key in list(self._alarms) if keys is None else list(keys):
             alarm = self._alarms.get(key)

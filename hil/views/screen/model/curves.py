@@ -1,4 +1,4 @@
-"""How the values of one node went: some points, evenly spread over a stretch of the record."""
+"""The values of one node over time: some points, evenly spread over a stretch of the record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Curve", "History", "history"]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One quantity; None where nothing was told."""
+    """One quantity; None where the board reported nothing."""
 
     name: str
     unit: str
@@ -38,8 +38,9 @@ class History:
 
 
 def history(source: LiveRecord, node: int, head: int, points: int, every: int = 1) -> History:
-    """`points` points up to frame `head`, each `every` accounts (seconds) after the one before; of
-    a run with fewer accounts, over the whole of it."""
+    """Return `points` points up to frame `head`, `every` reports (one a second) apart.
+
+    A run with fewer reports is shown as a whole."""
     readings = _readings(source, node, head, points, every)
     if not readings:
         return History()
@@ -51,18 +52,18 @@ def history(source: LiveRecord, node: int, head: int, points: int, every: int = 
     die, power = _virtual(source, source.names[node], moments)
     rates = _rates(readings, times)
 
-    def told(values: Sequence[float | None]) -> tuple[float | None, ...]:
+    def at_moments(values: Sequence[float | None]) -> tuple[float | None, ...]:
         return _spread(times, values, moments)
 
-    real = told([r.power_w for r in readings])
+    real = at_moments([r.power_w for r in readings])
     return History(
         (source.time.frame_at(begin_us), head),
         (
-            Curve("temperature", "C", told([r.temp_c for r in readings])),
+            Curve("temperature", "C", at_moments([r.temp_c for r in readings])),
             Curve("virtual temp", "C", die),
             Curve("power", "W", real if any(v is not None for v in real) else power),
-            Curve("round trip", "ms", told([r.round_trip_ms for r in readings])),
-            Curve("steps/sim s", "", told(rates)),
+            Curve("round trip", "ms", at_moments([r.round_trip_ms for r in readings])),
+            Curve("steps/sim s", "", at_moments(rates)),
         ),
     )
 
@@ -86,7 +87,7 @@ def _readings(
 def _spread(
     times: Sequence[int], values: Sequence[float | None], moments: Sequence[int]
 ) -> tuple[float | None, ...]:
-    """What was told last at each moment; nothing where that is much older than accounts are apart,
+    """Return the last value at each moment; None where that is much older than reports are apart,
     since the board was silent then."""
     apart = sorted(b - a for a, b in pairwise(times))
     pitch = moments[1] - moments[0] if len(moments) > 1 else 0

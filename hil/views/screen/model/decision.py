@@ -43,7 +43,7 @@ _TRANSITIONS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """What one node said. `part`: voter, returns (returning, and its answer counted), heard
+    """The answer of one node. `part`: voter, returns (returning, and its answer counted), heard
     (compared, but does not count) or out. `worth`: what
     its answer is worth, and `words` the same beside the vote."""
 
@@ -71,7 +71,7 @@ class OutputDifference:
 
     @property
     def bits(self) -> int:
-        """How many bits differ."""
+        """The number of bits that differ."""
         return sum((a ^ b).bit_count() for a, b in zip(self.agreed, self.found, strict=False))
 
 
@@ -115,7 +115,7 @@ class Decision:
 
 
 def decision(source: LiveRecord, frame: int) -> Decision:
-    """Everything that the record has on a frame."""
+    """Return everything that the record has on a frame."""
     at_us = source.time.t_us(frame)
     verdict = source.verdict(frame)
     if verdict is None:
@@ -166,11 +166,11 @@ def _answers(
     golden = (row["golden_output"], row["golden_state"]) if row else agreed
     out: list[NodeAnswer] = []
     for index, name in enumerate(names):
-        ballot, told = verdict.ballots[index], first.get(index)
-        status = told["status"] if told else NodeStatus(ballot.status).name.lower()
-        number = told["signal"] if told else ballot.signal
-        output = told["output_digest"] if told else hex64(ballot.output_digest)
-        state = told["state_digest"] if told else hex64(ballot.state_digest)
+        ballot, reply = verdict.ballots[index], first.get(index)
+        status = reply["status"] if reply else NodeStatus(ballot.status).name.lower()
+        number = reply["signal"] if reply else ballot.signal
+        output = reply["output_digest"] if reply else hex64(ballot.output_digest)
+        state = reply["state_digest"] if reply else hex64(ballot.state_digest)
         bit = 1 << index
         part = "out" if status == "excluded" else "heard"
         if verdict.voters & bit:
@@ -190,7 +190,7 @@ def _answers(
             NodeAnswer(
                 name,
                 status,
-                signal_name(number) if number else (told["reason"] if told else ""),
+                signal_name(number) if number else (reply["reason"] if reply else ""),
                 output if done else "",
                 state if done else "",
                 part,
@@ -224,9 +224,9 @@ def _reference(
     if value and verdict.correct:
         return "", value
     for index, answer in enumerate(answers):
-        told = first.get(index)
-        if told and told["output"] and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
-            return f"{names[index]}, right", bytes(told["output"])
+        reply = first.get(index)
+        if reply and reply["output"] and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
+            return f"{names[index]}, right", bytes(reply["output"])
     if value:
         return "agreed, WRONG", value
     spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
@@ -247,7 +247,7 @@ def _in_output(
 def pieces(
     node: str, where: str, begin: int, agreed: bytes, found: bytes
 ) -> list[OutputDifference]:
-    """The pieces of eight bytes in which two byte strings differ."""
+    """Return the pieces of eight bytes in which two byte strings differ."""
     return [
         OutputDifference(node, where, begin + at, agreed[at : at + _CHUNK], found[at : at + _CHUNK])
         for at in range(0, min(len(agreed), len(found)), _CHUNK)
@@ -289,7 +289,7 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
 
 
 def cause_text(upset: RecordedUpset, frame: int) -> str:
-    """Describe an upset, with what was read before and after it."""
+    """Describe an upset, with the bytes that were read before and after it."""
     text = upset_text(upset)
     if upset.state == "injected":
         text += f"; at tick {upset.tick}" + (f" + {upset.steps} steps" if upset.steps else "")

@@ -26,15 +26,15 @@ _Row = Mapping[str, Any] | sqlite3.Row
 _Make = Callable[[Any, str], "EventLine | None"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _ROWS_MAX: Final = 2048
-"""No more rows of a table are read to tell how often something happened in a row; where there are
-more, the count says so (`100+`)."""
+"""No more rows of a table are read to count how often an event was repeated; where there are more,
+the count says so (`100+`)."""
 
 
 def newest_events(
     source: LiveRecord, ledger: Ledger, head: int, count: int, node: str = ""
 ) -> tuple[EventLine, ...]:
     """Return the newest `count` events up to frame `head`, newest first; with `node` only those of
-    that node. The same in a row are one, counted in the record and not in what is shown."""
+    that node. Equal events in succession are one, with a count that is taken from the record."""
     rows = 2 * count
     while True:
         found, oldest = _read(source, head, rows, node)
@@ -237,13 +237,14 @@ def _limit_words(asked: Mapping[str, Any]) -> str:
 def _command(row: sqlite3.Row, kind: str) -> EventLine | None:
     if row["ok"] and row["command"] in _NOTED:
         return None
-    told = json.loads(row["arguments"] or "{}")
+    arguments = json.loads(row["arguments"] or "{}")
     words = [row["command"].replace("_", " ")]
-    words += [f"{key}={value}" for key, value in told.items() if key != "node"]
-    said = "" if row["ok"] else f" REFUSED: {row['answer']}"
+    words += [f"{key}={value}" for key, value in arguments.items() if key != "node"]
+    refusal = "" if row["ok"] else f" REFUSED: {row['answer']}"
     level = Level.NOTE if row["ok"] else Level.WARN
-    node = str(told.get("node", ""))
-    return EventLine(row["frame"], level, kind, node, f"{' '.join(words)}, by {row['who']}{said}")
+    node = str(arguments.get("node", ""))
+    text = f"{' '.join(words)}, by {row['who']}{refusal}"
+    return EventLine(row["frame"], level, kind, node, text)
 
 
 def _link(row: sqlite3.Row, kind: str) -> EventLine | None:

@@ -140,8 +140,8 @@ class NodeFacts:
     plant: PlantNode | None = None
 
     def steps_per_s(self, time: Timeline) -> float | None:
-        """Steps per simulated second, from the last two accounts: real time means nothing in a run
-        that is not paced by it."""
+        """Return steps per simulated second, from the last two reports: real time means nothing in
+        a run that is not paced by it."""
         now, then = self.reading, self.earlier
         if now is None or then is None or now.steps < then.steps:
             return None
@@ -197,9 +197,9 @@ class PlantReading:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """Something that happened. `count` of the same in a row, the last in `frame`; with `more` at
-    least so many. `key` stays the same while more of them come. `first`: in which frame the first
-    of them was, if that is worth telling."""
+    """An event, or `count` equal ones in succession, the last in `frame`; with `more` at least so
+    many. `key` stays the same while more of them come. `first`: in which frame the first
+    of them was, if that is shown."""
 
     frame: int
     level: Level
@@ -214,9 +214,10 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything around frame `head`; `last` is the newest there is. `paused_by`: who told the run
-    to wait there (empty: nobody). `rate`: frames per real second; `speed`: simulated time per real
-    time. `upsets` were injected and read back, `missed` were not;
+    """Everything around frame `head`; `last` is the newest there is.
+
+    `paused_by`: the user who paused the run there (empty: nobody). `rate`: frames per real second;
+    `speed`: simulated time per real time. `upsets` were injected and read back, `missed` were not;
     `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, where no expectation
     says it."""
 

@@ -58,7 +58,7 @@ class Redundancy:
 
 
 def redundancy(scene: Scene) -> Redundancy:
-    """The mode that the rig is in now."""
+    """Return the mode that the rig is in now."""
     total, rule = len(scene.nodes), scene.run.rule
     voting = sum(node.state == "voting" for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
@@ -78,8 +78,7 @@ def redundancy(scene: Scene) -> Redundancy:
 
 
 def stale_s(scene: Scene) -> float:
-    """From how many real seconds on something is old: where a frame takes longer than boards take
-    to tell of themselves, it is waited for."""
+    """Return from what age [real seconds] on a value is stale; no less than a frame takes."""
     run = scene.run
     factor = {"realtime": 1.0}.get(run.pace) or _factor(run.pace)
     paced = run.frame_us / 1e6 / factor if factor else 0.0
@@ -96,7 +95,7 @@ def _factor(pace: str) -> float:
 
 
 def is_stale(scene: Scene) -> bool:
-    """What is shown as now is older than it should be."""
+    """Return whether what is shown as present is older than it should be."""
     if not scene.newest:
         return False
     if scene.gone or scene.state is State.LOST:
@@ -105,8 +104,8 @@ def is_stale(scene: Scene) -> bool:
 
 
 def node_level(node: NodeFacts, scene: Scene) -> Level:
-    """How bad the state of a node is. Whether its answer is right is told by the fault-free run,
-    not by the vote; where the record does not say that, by the vote."""
+    """Return how bad the state of a node is. Its answer is compared with the fault-free run, and
+    with the vote only where the record lacks that."""
     vote = scene.vote
     if node.state == "isolated" or (_escapes(scene) and node.answer is Answered.WRONG):
         return Level.BAD
@@ -125,20 +124,20 @@ def _escapes(scene: Scene) -> bool:
 
 
 def heard_age_us(node: NodeFacts, scene: Scene) -> int | None:
-    """Simulated time since the node last said anything."""
+    """Return the simulated time [us] since the node last answered."""
     if node.heard_frame is None:
         return None
     return max(0, scene.t_us - scene.run.time.t_us(node.heard_frame))
 
 
 def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
-    """Real time since the node last told of itself, as of the frame on view."""
+    """Return the real time [s] since the node last reported, as of the frame on view."""
     if node.reading is None:
         return None
-    told = [other.reading for other in scene.nodes if other.reading]
-    newest = max(told, key=lambda reading: reading.frame)
+    readings = [other.reading for other in scene.nodes if other.reading]
+    newest = max(readings, key=lambda reading: reading.frame)
     behind = (newest.wall_us - node.reading.wall_us) / 1e6
-    if behind < 0:  # real time began anew when the run was taken up again
+    if behind < 0:  # real time began again when the run was resumed
         time = scene.run.time
         behind = (time.t_us(newest.frame) - time.t_us(node.reading.frame)) / 1e6
     if scene.state is State.RUNNING and scene.newest and scene.age_s is not None:
@@ -147,7 +146,7 @@ def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
 
 
 def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
-    """The state of the whole, the worst first."""
+    """Return the state of the whole, the worst first."""
     if scene.state is State.WAITING:
         return NodeHealth("WAITING", Level.NOTE, scene.reason)
     if scene.state is State.LOST:
@@ -312,7 +311,7 @@ def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
 
 
 def since_text(since_us: int | None, now_us: int) -> str:
-    """`since 5.010 s, 2 min ago`; empty if there is no since."""
+    """Return `since 5.010 s, 2 min ago`; empty if the beginning is not known."""
     if since_us is None:
         return ""
     ago = now_us - since_us

@@ -56,9 +56,9 @@ class NodeFactsReader:
         if ballot is not None and golden is not None:
             digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
             answer = answered(status, *digests, golden)
-        told = self._state(name, head, isolated=status == "excluded")
-        if not told["upset"] and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
-            told = {**told, "upset": self._upset_behind(name, head)}
+        state = self._state(name, head, isolated=status == "excluded")
+        if not state["upset"] and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
+            state = {**state, "upset": self._upset_behind(name, head)}
         readings = self._reading(index, head)
         link = self._link(index, head)
         return NodeFacts(
@@ -70,12 +70,12 @@ class NodeFactsReader:
             status=status,
             answer=answer,
             signal=ballot.signal if ballot else 0,
-            heard_frame=self._heard_frame(index, head, told["began_frame"]),
+            heard_frame=self._heard_frame(index, head, state["began_frame"]),
             reading=readings[0] if readings else None,
             earlier=readings[1] if len(readings) > 1 else None,
             link=link,
             plant=plant,
-            **told,
+            **state,
         )
 
     def _heard_frame(self, index: int, head: int, left: int | None) -> int | None:
@@ -93,27 +93,27 @@ class NodeFactsReader:
         """The recovery state of a node, since when, and how it left the vote."""
         upto = self._source.upto(head)
         position = self._source.position("transitions", upto)
-        after, told, by_answers = self._states.get(name, (0, None, False))
+        after, state, by_answers = self._states.get(name, (0, None, False))
         if after > position:
-            after, told = 0, None
+            after, state = 0, None
         row = newest_transition(self._source, after, position, name)
-        if row is not None or told is None:
-            told = {
+        if row is not None or state is None:
+            state = {
                 "state": row["after"] if row else "isolated" if isolated else "voting",
                 "state_frame": row["frame"] if row else None,
                 "began_frame": None,
                 "began_cause": "",
                 "upset": "",
             }
-            began = left_vote(self._source, upto, name) if told["state"] != "voting" else None
+            began = left_vote(self._source, upto, name) if state["state"] != "voting" else None
             if began is not None:
-                told["began_frame"], told["began_cause"] = began.frame, began.cause
+                state["began_frame"], state["began_cause"] = began.frame, began.cause
             # Else somebody took it out, not its answers.
             by_answers = began is not None and began.after == "suspect"
-        self._states[name] = (position, told, by_answers)
+        self._states[name] = (position, state, by_answers)
         if not by_answers:
-            return told
-        return {**told, **self._why_out(name, told["began_frame"], told["began_cause"])}
+            return state
+        return {**state, **self._why_out(name, state["began_frame"], state["began_cause"])}
 
     def _why_out(self, name: str, frame: int, cause: str) -> dict[str, Any]:
         """What is behind a node's leaving the vote in a frame."""

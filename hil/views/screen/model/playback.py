@@ -27,7 +27,7 @@ class Player:
     since_s: float = 0.0
 
     def head(self, last: int, now_s: float, frame_us: int) -> int:
-        """The frame on view."""
+        """Return the frame on view."""
         if self.following or last < 0:
             return last
         at = self.at
@@ -49,11 +49,11 @@ class Player:
         return replace(self, following=False, playing=True, at=start, since_s=now_s)
 
     def follow(self) -> Player:
-        """Back to the newest frame."""
+        """Go back to the newest frame and stay with it."""
         return replace(self, following=True, playing=False)
 
     def faster(self, steps: int, head: int, now_s: float) -> Player:
-        """Another speed, from the frame on view on."""
+        """Change the speed, from the frame on view on."""
         index = SPEEDS.index(self.speed) + steps
         speed = SPEEDS[max(0, min(index, len(SPEEDS) - 1))]
         return replace(self, speed=speed, at=max(0, head), since_s=now_s)

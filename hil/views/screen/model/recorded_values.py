@@ -23,11 +23,11 @@ __all__ = [
 
 
 def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
-    """The corners of the anomaly's cells, as recorded; what is none is left out."""
-    told = meta.get("anomaly")
+    """Return the corners of the anomaly's cells, as recorded; damaged ones are left out."""
+    recorded = meta.get("anomaly")
     return [
         (int(cell[0]), int(cell[1]))
-        for cell in (told if isinstance(told, list) else [])
+        for cell in (recorded if isinstance(recorded, list) else [])
         if isinstance(cell, list)
         and len(cell) == 2
         and all(isinstance(value, (int, float)) for value in cell)
@@ -35,7 +35,7 @@ def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
 
 
 def vote_of(verdict: Verdict | None) -> Vote | None:
-    """The verdict of a frame, as it is shown."""
+    """Return the verdict of a frame as it is shown; None without one."""
     if verdict is None:
         return None
     return Vote(
@@ -53,7 +53,7 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
 
 
 def reading_of(row: sqlite3.Row) -> NodeReading:
-    """A row of `health`."""
+    """Return a row of `health` as a reading."""
     rails = json_of(row["rails"]) if row["rails"] != "[]" else []
     power_mw = board_power_mw(rails)
     try:
@@ -107,7 +107,7 @@ def json_of(text: str | None) -> Any:
 
 
 def place_of(row: sqlite3.Row) -> Place:
-    """A row of `orbit`."""
+    """Return a row of `orbit` as a place."""
     return Place(
         row["t_us"],
         row["latitude_deg"],
@@ -121,7 +121,7 @@ def place_of(row: sqlite3.Row) -> Place:
 
 
 def plant_of(row: sqlite3.Row) -> PlantReading:
-    told = json_of(row["temperatures_c"])
+    recorded = json_of(row["temperatures_c"])
     return PlantReading(
         row["t_us"],
         row["illumination"],
@@ -131,5 +131,5 @@ def plant_of(row: sqlite3.Row) -> PlantReading:
         row["battery_w"],
         row["soc"],
         row["stage"],
-        told if isinstance(told, dict) else {},
+        recorded if isinstance(recorded, dict) else {},
     )

@@ -15,8 +15,8 @@ __all__ = ["run_of"]
 
 def run_of(meta: dict[str, Any], path: str, time: Timeline, nodes: int) -> Run:
     """Return the facts of a run from the meta values of its record; `path` is its folder."""
-    told = meta.get("scenario")
-    s: dict[str, Any] = told if isinstance(told, dict) else {}
+    recorded = meta.get("scenario")
+    s: dict[str, Any] = recorded if isinstance(recorded, dict) else {}
     rig = s.get("rig") or {}
     frame_us = round(float(s.get("frame_ms", 10.0)) * 1000)
     frames = s.get("frames")

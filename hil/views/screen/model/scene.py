@@ -133,8 +133,8 @@ class Gather:
         result = self.source.meta.get("result")
         if self.source.state is not State.ENDED or not isinstance(result, dict):
             return ""
-        said = (ended_by(result, self.run.frames or None), lost_boards(result), untested(result))
-        return "; ".join(text for text in said if text)
+        reasons = (ended_by(result, self.run.frames or None), lost_boards(result), untested(result))
+        return "; ".join(text for text in reasons if text)
 
     def _rate(self) -> tuple[float | None, float | None]:
         """Frames per real second, and simulated time per real time, of the last seconds."""

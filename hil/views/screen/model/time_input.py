@@ -15,14 +15,14 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d)")
 
 
 def duration_us(text: str) -> int | None:
-    """`1h30m` in microseconds; None if it is no time."""
+    """Return `1h30m` in microseconds; None if it is not a time."""
     if not text or _PART.sub("", text).strip():
         return None
     return round(sum(float(n) * _UNIT_US[unit] for n, unit in _PART.findall(text)))
 
 
 def frame_of(text: str, time: Timeline) -> int | None:
-    """The frame that `text` means; None if it means none."""
+    """Return the frame that `text` names; None if it is neither a frame nor a time."""
     plain = text.replace(",", "").strip()
     if len(plain) > _LONGEST:
         return None

@@ -101,7 +101,7 @@ class Ledger:
         self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
 
     def forget(self, frame: int) -> None:
-        """The run was taken up again from `frame`: what stood behind it is no more."""
+        """Drop what is known from `frame` on: the run was resumed there."""
         self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
         self._episodes.clear()
@@ -119,7 +119,7 @@ class Ledger:
         return Cell(first, last, worst, at, sum(counts)), tuple(counts)
 
     def read_on(self, budget_s: float) -> bool:
-        """Sum up some stretches that are complete, newest first; whether all are."""
+        """Sum up some complete stretches, newest first; returns whether all are summed up."""
         until = self._clock() + budget_s
         last = self._source.last
         for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
@@ -134,7 +134,7 @@ class Ledger:
         return True
 
     def totals(self, frame: int) -> StripTotals:
-        """What the frames up to `frame` have come to."""
+        """Return the totals of the frames up to `frame`."""
         counts = list(self._sum)
         index = (frame + 1) // STRETCH
         complete = True
@@ -172,7 +172,7 @@ class Ledger:
         return counts
 
     def episodes(self, head: int, count: int) -> list[Episode]:
-        """The newest `count` episodes of wrong or lost outputs up to `head`, newest first."""
+        """Return the newest `count` episodes of wrong or lost outputs up to frame `head`."""
         out: list[Episode] = []
         growing: dict[str, int] = {}  # where in `out` the oldest of its kind is
         for index in range((head + 1) // STRETCH, -1, -1):
@@ -222,7 +222,7 @@ class Ledger:
         return [Episode(*row) for row in bad_spans(self._source, first, last, CALM_US)]
 
     def strip(self, head: int, cells: int, zoom: int) -> tuple[Cell, ...]:
-        """`cells` cells of `zoom` frames, the last one with `head` in it."""
+        """Return `cells` cells of `zoom` frames, the last one with `head` in it."""
         newest = head // zoom
         return tuple(self._cell(k, zoom, head) for k in range(newest - cells + 1, newest + 1))
 

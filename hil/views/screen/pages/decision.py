@@ -17,7 +17,7 @@ __all__ = ["decision_page"]
 
 
 def decision_page(found: Decision, width: int, marks: Marks) -> list[Text]:
-    """The whole page; it may be longer than the screen."""
+    """Return the whole page; it may be longer than the screen."""
     out = [_headline(found, marks)]
     if found.vote is None:
         return [*out, line("   ", ("this frame is not in the record", DIM))]
@@ -30,7 +30,7 @@ def decision_page(found: Decision, width: int, marks: Marks) -> list[Text]:
 
 
 def verdict_words(found: Decision) -> tuple[Level, str]:
-    """How bad the verdict is, and what it was."""
+    """Return how bad the verdict is, and what it was."""
     vote = found.vote
     if vote is None:
         return Level.NOTE, "not recorded"
@@ -95,7 +95,7 @@ def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
 
 
 def _decided(found: Decision, width: int) -> list[Text]:
-    """Who decided, and by which rule."""
+    """Return which voters decided, and by which rule."""
     vote = found.vote
     voted = vote is not None and vote.delivered and not found.alone
     out = _labelled("decided", _decided_by(found), width, "" if voted else WARN)

@@ -34,7 +34,7 @@ class Filter:
         return self.least > Level.GOOD or bool(self.text)
 
     def words(self) -> str:
-        """What is let through."""
+        """Return what the filter lets through, in words."""
         parts = [_LEVEL_WORDS[self.least]] if self.least > Level.GOOD else []
         return ", ".join([*parts, *([f"with `{self.text}`"] if self.text else [])])
 

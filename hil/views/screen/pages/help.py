@@ -35,7 +35,7 @@ _KEYS: Final = (
 
 
 def help_lines(marks: Marks) -> list[Text]:
-    """The page."""
+    """Return the page."""
     out = [line((" KEYS", HEAD))]
     out += [line(f"   {keys:<19}{what}") for keys, what in _KEYS]
     out += [line(""), line((" THE STRIP", HEAD), "  the worst of a frame, or of several")]

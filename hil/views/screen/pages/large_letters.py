@@ -34,7 +34,7 @@ _HALVES: Final = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 
 
 def big(word: str, *, ascii_only: bool) -> tuple[str, str, str]:
-    """Three lines that show `word`; in ASCII it stands in a frame instead."""
+    """Return three lines that show `word`; in ASCII it stands in a frame instead."""
     if ascii_only:
         rule = "+" + "-" * (len(word) + 4) + "+"
         return rule, f"|  {word}  |", rule

@@ -39,7 +39,7 @@ class MapSky:
 
 
 def map_page(scene: Scene, sky: MapSky, width: int, height: int, marks: Marks) -> list[Text]:
-    """The whole page."""
+    """Return the whole page."""
     here = _here(sky.track, scene.t_us)
     right = "" if here is None else _coordinates(here)
     out = [rule("MAP", width, marks, right)]
@@ -77,7 +77,7 @@ def _here(track: Sequence[Place], now_us: int) -> Place | None:
 def world(
     sky: MapSky, here: Place | None, now_us: int, width: int, height: int, marks: Marks
 ) -> list[Text]:
-    """The map alone: `height` lines of `width` characters."""
+    """Return the map alone: `height` lines of `width` characters."""
     if height < 1 or width < 4:
         return []
     land = _lands(width, height, ascii_only=marks.ascii_only)

@@ -32,7 +32,7 @@ def node_page(
     height: int,
     marks: Marks,
 ) -> list[Text]:
-    """The whole page."""
+    """Return the whole page."""
     out = _headline(scene, node, width, marks)
     out += state_machine(node.state, width, marks)
     out += curves(scene, past, width, marks, tall=height >= 34)
@@ -69,7 +69,7 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
 
 
 def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
-    """The recovery machine as hil/redundancy/recovery.py draws it, the present state lit."""
+    """Return the recovery machine as hil/redundancy/recovery.py draws it, the present state lit."""
     down, across, up, left, right = (marks.box[k] for k in range(5))
     corner, tee, end = ("+", "+", "+") if marks.ascii_only else ("└", "┴", "┘")
     branch = "+" if marks.ascii_only else "├"
@@ -117,7 +117,7 @@ def _lit(name: str, text: str, state: str) -> tuple[str, str]:
 
 
 def curves(scene: Scene, past: History, width: int, marks: Marks, *, tall: bool) -> list[Text]:
-    """A line for each quantity that the board tells: now, and how it went."""
+    """Return a line for each quantity that the board reports: the value now, and its curve."""
     shown = [curve for curve in past.curves if curve.known]
     first, last = past.frames
     span = duration(scene.run.time.t_us(last) - scene.run.time.t_us(first))
@@ -157,7 +157,7 @@ def _plot(curve: Curve, width: int, marks: Marks, rows: int) -> list[Text]:
 
 
 def curve_points(width: int) -> int:
-    """How many points a curve has on a screen of this width."""
+    """Return how many points a curve has on a screen of this width."""
     return max(10, width - _AROUND)
 
 

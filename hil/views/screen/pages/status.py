@@ -17,7 +17,7 @@ __all__ = ["runs_line", "source_words", "status_line"]
 
 
 def source_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
-    """Where what is shown comes from, and its style."""
+    """Return the source of what is shown (live, recorded, stale), and its style."""
     if scene.state in (State.WAITING, State.LOST):
         lost = scene.state is State.LOST
         return (f"{marks.bad} LOST", BAD) if lost else (f"{marks.paused} WAITING", WARN)
@@ -42,7 +42,7 @@ def _live_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
 
 
 def status_line(scene: Scene, player: Player, page: str, width: int, marks: Marks) -> Text:
-    """Everything that fits, the most important first."""
+    """Return the status line: everything that fits, the most important first."""
     run = scene.run
     words, style = source_words(scene, player, marks)
     whole = f"/{run.frames:,}" if run.frames and not run.time.known else ""
@@ -82,7 +82,7 @@ def _pace(scene: Scene) -> str:
 def runs_line(
     runs: Sequence[tuple[str, str, Level]], current: int, width: int, marks: Marks
 ) -> Text:
-    """All runs that are watched: name, word, level."""
+    """Return a line of all runs that are watched, each with its state in a word."""
     parts: list[Part] = [" "]
     room = max(12, (width - 2) // max(1, len(runs)) - 3)
     for index, (name, word, level) in enumerate(runs):

@@ -1,6 +1,6 @@
 """How everything on the screen looks: marks, words, styles, and lines of a given width. Pure.
 
-A severity is always told three times, by glyph, word and colour, so that it survives ASCII,
+A severity is always shown in three ways, by glyph, word and colour, so that it survives ASCII,
 NO_COLOR and eyes that do not tell red from green. What is normal has no colour.
 """
 
@@ -79,7 +79,7 @@ Part = str | tuple[str, str] | Text
 
 
 def line(*parts: Part) -> Text:
-    """A line of parts: text, (text, style) or Text."""
+    """Return a line of parts: text, (text, style) or Text."""
     plain: list[str] = []
     spans: list[Span] = []
     at = 0
@@ -97,7 +97,7 @@ def line(*parts: Part) -> Text:
 
 
 def fit(text: str, width: int, marks: Glyphs | None = None) -> str:
-    """`text` in at most `width` columns; what is cut off leaves a mark."""
+    """Return `text` in at most `width` columns; what is cut off leaves a mark."""
     if cell_len(text) <= width:
         return text
     more = "..." if marks is not None and getattr(marks, "ascii_only", False) else "…"
@@ -105,7 +105,7 @@ def fit(text: str, width: int, marks: Glyphs | None = None) -> str:
 
 
 def rule(title: str, width: int, marks: Marks, right: str = "") -> Text:
-    """The head of a part: its name, a line, and what is to be said on the right."""
+    """Return the head of a part: its name, a line, and a text on the right."""
     title = fit(title, width - 2, marks)
     right = fit(right, max(0, width - len(title) - 6), marks) if right else ""
     room = width - len(title) - len(right) - 3 - bool(right)
@@ -114,7 +114,7 @@ def rule(title: str, width: int, marks: Marks, right: str = "") -> Text:
 
 
 def columns(cells: Sequence[tuple[str, int, str]], marks: Glyphs) -> Text:
-    """Cells of (text, width, style); a negative width aligns to the right."""
+    """Return cells of (text, width, style); a negative width aligns to the right."""
     parts: list[Part] = []
     for text, width, style in cells:
         shown = fit(text, abs(width), marks)
@@ -125,7 +125,7 @@ def columns(cells: Sequence[tuple[str, int, str]], marks: Glyphs) -> Text:
 
 
 def spark(values: Sequence[float | None], marks: Marks, low: float, high: float) -> str:
-    """A line of blocks, one for each value; a gap where there is none."""
+    """Return a line of blocks, one for each value; a gap where there is none."""
     top = len(marks.blocks) - 1
     span = high - low
     out = []
@@ -140,5 +140,5 @@ def spark(values: Sequence[float | None], marks: Marks, low: float, high: float)
 
 
 def number(value: float | None, form: str, marks: Marks) -> str:
-    """A number, or a dash for none."""
+    """Return a number, or a dash for none."""
     return marks.dash if value is None else format(value, form)

@@ -21,7 +21,7 @@ _BIG: Final = 66
 
 
 def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> list[Text]:
-    """One word that can be read across a room, and why."""
+    """Return the state in one word in large letters, and the reason."""
     found = health.health(scene, alarms)
     style = GOOD if found.level is Level.GOOD else STYLES[found.level]
     if width < _BIG:

@@ -26,7 +26,7 @@ class _Column:
     width: int
     text: Callable[[NodeFacts, Scene, Marks], tuple[str, str]]
     least: int = 0
-    told: bool = False  # by the board itself, so it gets old when the board is silent
+    reported: bool = False  # by the board itself, so it gets old when the board is silent
     real: bool | None = None  # of runs only that are, or are not, held to the clock
 
 
@@ -67,8 +67,8 @@ def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 
 
 def _temperature(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
-    told = node.reading.temp_c if node.reading else None
-    return number(told, ".1f", marks), ""
+    reported = node.reading.temp_c if node.reading else None
+    return number(reported, ".1f", marks), ""
 
 
 def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -76,14 +76,14 @@ def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 
 
 _SILENT: Final = frozenset({"silent", "excluded"})
-"""What a node told of itself before is old, however little real time has passed."""
+"""What a node reported before is old, however little real time has passed."""
 
 
 def _power(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
-    told = node.reading.power_w if node.reading else None
-    if told is None and node.plant is not None:
-        told = node.plant.power_w
-    return number(told, ".2f", marks), ""
+    reported = node.reading.power_w if node.reading else None
+    if reported is None and node.plant is not None:
+        reported = node.plant.power_w
+    return number(reported, ".2f", marks), ""
 
 
 def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -144,8 +144,8 @@ def _board(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
     age = health.heard_age_us(node, scene)
     if health.is_stale(scene) and age is not None:
-        told, unit = duration((scene.age_s or 0) * 1e6).split(" ")[:2]
-        return f"({float(told):.0f}{unit})", STALE  # (12min): as much as its column holds
+        reported, unit = duration((scene.age_s or 0) * 1e6).split(" ")[:2]
+        return f"({float(reported):.0f}{unit})", STALE  # (12min): as much as its column holds
     if age is None:
         return marks.dash, BAD
     if age <= scene.run.frame_us:
@@ -159,18 +159,18 @@ _COLUMNS: Final = (
     _Column("state", 13, _state),
     _Column("answer", 8, _answer, 120),
     _Column("link", 7, _link),
-    _Column("temp C", -6, _temperature, told=True),
+    _Column("temp C", -6, _temperature, reported=True),
     _Column("virt C", -6, _die),
-    _Column("W", -6, _power, told=True),
-    _Column("MHz", -6, _clock, told=True),
-    _Column("steps/s", -7, _rate, told=True, real=True),
-    _Column("steps/sim s", -11, _rate, told=True, real=False),
-    _Column("ecc", -4, _corrected, told=True),
-    _Column("trip ms", -7, _round_trip, 120, told=True),
-    _Column("starts", -6, _starts, 120, told=True),
+    _Column("W", -6, _power, reported=True),
+    _Column("MHz", -6, _clock, reported=True),
+    _Column("steps/s", -7, _rate, reported=True, real=True),
+    _Column("steps/sim s", -11, _rate, reported=True, real=False),
+    _Column("ecc", -4, _corrected, reported=True),
+    _Column("trip ms", -7, _round_trip, 120, reported=True),
+    _Column("starts", -6, _starts, 120, reported=True),
     _Column("upsets/d", -8, _upsets_per_day, 140),
-    _Column("mem MiB", -7, _memory, 140, told=True),
-    _Column("up", -9, _uptime, 160, told=True),
+    _Column("mem MiB", -7, _memory, 140, reported=True),
+    _Column("up", -9, _uptime, 160, reported=True),
     _Column("sent/again", -12, _sent, 160),
     _Column("heard", -7, _heard),
     _Column("board", 14, _board, 120),
@@ -185,7 +185,7 @@ def _is_the_plants(column: _Column, node: NodeFacts) -> bool:
 
 
 def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list[Text]:
-    """One line a node. Columns that nobody could fill are left out."""
+    """Return a line for each node. Columns that no board can fill are left out."""
     shown: list[_Column] = []
     widest = max([len(node.name) for node in scene.nodes], default=0)
     used = 3 + max(0, min(widest, 16) - 5)
@@ -218,8 +218,8 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
         cells = []
         for column in shown:
             text, style = column.text(node, scene, marks)
-            told = column.told and not _is_the_plants(column, node)
-            if old and told and text != marks.dash:
+            reported = column.reported and not _is_the_plants(column, node)
+            if old and reported and text != marks.dash:
                 text, style = f"({text})", STALE
             cells.append((text, column.width, style))
         row = line(" ", (marks.levels[level], STYLES[level]), " ", columns(cells, marks))

@@ -21,7 +21,8 @@ _END: Final = " the run ends"
 
 
 def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
-    """Half an hour behind, an hour ahead: light, anomaly, ground, battery. Nothing without it."""
+    """Return the last half hour and the next hour: light, anomaly, ground contact, battery. Empty
+    without an orbit."""
     if not scene.places:
         return []
     label = 9

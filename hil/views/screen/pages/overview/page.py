@@ -31,7 +31,7 @@ def overview(
     node: int | None = None,
     cell: int | None = None,
 ) -> list[Text]:
-    """The whole page. `node` and `cell` (from the newest backwards) are under the cursor."""
+    """Return the whole page. `node` and `cell` (from the newest backwards) are under the cursor."""
     out = [*banner(scene, alarms, width, marks)]
     if not scene.nodes:
         return out

@@ -16,7 +16,7 @@ __all__ = ["event_line", "ticker"]
 def ticker(
     events: Sequence[EventLine], run: Run, width: int, height: int, marks: Marks
 ) -> list[Text]:
-    """What happened last."""
+    """Return the newest events."""
     out = [rule("LAST EVENTS", width, marks)]
     if not events:
         return [*out, line("   ", ("nothing has happened yet", DIM))]
@@ -25,7 +25,7 @@ def ticker(
 
 
 def event_line(event: EventLine, run: Run, width: int, marks: Marks) -> Text:
-    """One event: how bad, when, where, what."""
+    """Return one event as a line: level, time, node, text."""
     times = f" (x{event.count:,}{'+' * event.more})" if event.count > 1 else ""
     if times and event.first is not None:
         times = f"{times[:-1]} since {flight_time(run.time.t_us(event.first))})"

@@ -17,7 +17,7 @@ STRIP_MARGIN: Final = 2
 
 
 def verdicts(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list[Text]:
-    """The strip: the worst of every frame, or bucket of frames, newest on the right."""
+    """Return the strip: the worst of every frame, or bucket of frames, newest on the right."""
     cells = scene.strip[-(width - STRIP_MARGIN) :]
     per = f"1 cell = {plural(scene.zoom, 'frame')}, {duration(scene.zoom * scene.run.frame_us)}"
     picked = cells[-1 - cursor] if cursor is not None and cursor < len(cells) else None
