@@ -165,17 +165,17 @@ def _candidates(target: BuildTarget) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield compilers that may be installed, the best first, and why they would be chosen."""
     if native() == target:
         for name in ("cc", "gcc", "clang"):
-            if found := shutil.which(name):
-                yield (found,), f"this computer is {target.name} itself"
+            if path := shutil.which(name):
+                yield (path,), f"this computer is {target.name} itself"
                 break
     for triple in target.triples:
-        if found := shutil.which(f"{triple}-gcc"):
-            yield (found,), "a cross compiler of this system"
+        if path := shutil.which(f"{triple}-gcc"):
+            yield (path,), "a cross compiler of this system"
     zig = ("-target", target.zig, "-mcpu=baseline")
     if importlib.util.find_spec("ziglang") is not None:
         yield (sys.executable, "-m", "ziglang", "cc", *zig), "zig, from the Python package ziglang"
-    if found := shutil.which("zig"):
-        yield (found, "cc", *zig), "zig, found on the PATH"
+    if path := shutil.which("zig"):
+        yield (path, "cc", *zig), "zig, found on the PATH"
 
 
 def find_compiler(target: BuildTarget, given: str | None = None) -> Compiler:
@@ -320,10 +320,10 @@ def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: Non
     if (given := _from_environment(target)) is not None:
         return given
     compiler = find_compiler(target)
-    kept = _from_cache(target, compiler)
-    if not kept.is_file():
-        build_agent(target, kept, compiler, say)
-    return kept
+    cached = _from_cache(target, compiler)
+    if not cached.is_file():
+        build_agent(target, cached, compiler, say)
+    return cached
 
 
 def cached_agent_is_there(target: BuildTarget) -> bool:

@@ -80,24 +80,24 @@ class Channel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Channel:
-        found = Findings()
+        findings = Findings()
         needed = _PARAMETERS[self.model]
         for key in ("sigma_cm2", "threshold", "width", "shape", "bendel_a", "bendel_b"):
             number = getattr(self, key)
             if key in needed and number is None:
-                found.add(key, f"the model {self.model.value} needs `{key}`")
+                findings.add(key, f"the model {self.model.value} needs `{key}`")
             if key not in needed and number is not None:
-                found.add(key, f"the model {self.model.value} has no `{key}`", "remove it")
-        check_limits(self, 0.0, 1.0, "sigma_cm2", found=found)
-        check_limits(self, 0.0, 1e4, "threshold", found=found)
-        check_limits(self, 1e-6, 1e6, "width", "shape", "bendel_a", "bendel_b", found=found)
-        check_limits(self, 1.0, 1e15, "bits", found=found)
+                findings.add(key, f"the model {self.model.value} has no `{key}`", "remove it")
+        check_limits(self, 0.0, 1.0, "sigma_cm2", findings=findings)
+        check_limits(self, 0.0, 1e4, "threshold", findings=findings)
+        check_limits(self, 1e-6, 1e6, "width", "shape", "bendel_a", "bendel_b", findings=findings)
+        check_limits(self, 1.0, 1e15, "bits", findings=findings)
         if self.model is CrossSectionModel.BENDEL:
             if self.particle is Particle.HEAVY_ION:
-                found.add("model", "the Bendel curve is one of energy; ions need a LET")
+                findings.add("model", "the Bendel curve is one of energy; ions need a LET")
             if self.bits is None:
-                found.add("bits", "the Bendel curve is that of one bit", "add `bits:`")
-        wrong_at("Channel", found)
+                findings.add("bits", "the Bendel curve is that of one bit", "add `bits:`")
+        wrong_at("Channel", findings)
         return self
 
 
@@ -114,12 +114,12 @@ class Radiation(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Radiation:
-        found = Findings()
-        check_limits(self, 0.0, 1.0, "mbu_fraction", found=found)
-        check_limits(self, 0.0, 1e6, "tid_limit_krad", found=found)
+        findings = Findings()
+        check_limits(self, 0.0, 1.0, "mbu_fraction", findings=findings)
+        check_limits(self, 0.0, 1e6, "tid_limit_krad", findings=findings)
         names = [channel.name for channel in self.channels]
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("channels", index, "name"), f"the channel `{name}` is listed twice")
-        wrong_at("Radiation", found)
+                findings.add(("channels", index, "name"), f"the channel `{name}` is listed twice")
+        wrong_at("Radiation", findings)
         return self

@@ -47,26 +47,26 @@ class Cited(FrozenModel):
 
     @model_validator(mode="after")
     def _cited(self) -> Cited:
-        found = Findings()
+        findings = Findings()
         if self.source is None and self.assumption is None:
-            found.add(
+            findings.add(
                 (),
                 "the origin is missing; expected `source:` or `assumption:`",
                 'add `source: "…", grade: S`, or `assumption: "why this value"`',
             )
         elif self.source is not None and self.assumption is not None:
-            found.add(
+            findings.add(
                 "assumption",
                 "it has a source, so it cannot also be an assumption",
                 "remove one of them",
             )
         elif self.source is not None and self.grade is None:
-            found.add(
+            findings.add(
                 (), "the source has no grade", f"add `grade:` {one_of([g.value for g in Grade])}"
             )
         elif self.source is None and self.grade is not None:
-            found.add("grade", "an assumption has no grade", "remove it")
-        wrong_at("Number", found)
+            findings.add("grade", "an assumption has no grade", "remove it")
+        wrong_at("Number", findings)
         return self
 
     @property
@@ -86,12 +86,12 @@ class Number(Cited):
 
     @model_validator(mode="after")
     def _ordered(self) -> Number:
-        found = Findings()
+        findings = Findings()
         if self.low is not None and self.low > self.value:
-            found.add("low", "the lower end is above the value")
+            findings.add("low", "the lower end is above the value")
         if self.high is not None and self.high < self.value:
-            found.add("high", "the upper end is below the value")
-        wrong_at("Number", found)
+            findings.add("high", "the upper end is below the value")
+        wrong_at("Number", findings)
         return self
 
 
@@ -101,11 +101,13 @@ class Note(Cited):
     text: Annotated[str, Field(min_length=3)] = Field(description="The fact.")
 
 
-def check_limits(parent: FrozenModel, low: float, high: float, *keys: str, found: Findings) -> None:
+def check_limits(
+    parent: FrozenModel, low: float, high: float, *keys: str, findings: Findings
+) -> None:
     """Add a finding for every number among `keys` that is not from `low` to `high`."""
     for key in keys:
         number = getattr(parent, key)
         if number is not None and not low <= number.value <= high:
-            found.add(
+            findings.add(
                 (key, "value"), f"{number.value:g} is out of range; expected {low:g} to {high:g}"
             )

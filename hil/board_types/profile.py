@@ -41,13 +41,13 @@ class PowerMode(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> PowerMode:
-        found = Findings()
-        check_limits(self, 0.0, 5000.0, "idle_w", "full_w", found=found)
-        check_limits(self, 1.0, 1024.0, "cores", found=found)
-        check_limits(self, 1.0, 10_000.0, "clock_cap_mhz", found=found)
+        findings = Findings()
+        check_limits(self, 0.0, 5000.0, "idle_w", "full_w", findings=findings)
+        check_limits(self, 1.0, 1024.0, "cores", findings=findings)
+        check_limits(self, 1.0, 10_000.0, "clock_cap_mhz", findings=findings)
         if self.full_w.value < self.idle_w.value:
-            found.add(("full_w", "value"), "full load takes less power than idle")
-        wrong_at("PowerMode", found)
+            findings.add(("full_w", "value"), "full load takes less power than idle")
+        wrong_at("PowerMode", findings)
         return self
 
 
@@ -65,22 +65,22 @@ class PowerProfile(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> PowerProfile:
-        found = Findings()
+        findings = Findings()
         names = [mode.name for mode in self.modes]
-        check_limits(self, 0.0, 1000.0, "off_w", "suspend_w", found=found)
+        check_limits(self, 0.0, 1000.0, "off_w", "suspend_w", findings=findings)
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("modes", index, "name"), f"the mode `{name}` is listed twice")
+                findings.add(("modes", index, "name"), f"the mode `{name}` is listed twice")
         for key in ("capped", "full"):
             if getattr(self, key) not in names:
-                found.add(
+                findings.add(
                     key,
                     f"there is no mode `{getattr(self, key)}`; expected {one_of(names)}",
                     did_you_mean(getattr(self, key), names),
                 )
-        if not found and self.mode(self.capped).full_w.value > self.mode(self.full).full_w.value:
-            found.add("capped", "this mode takes more power than the one for full speed")
-        wrong_at("Power", found)
+        if not findings and self.mode(self.capped).full_w.value > self.mode(self.full).full_w.value:
+            findings.add("capped", "this mode takes more power than the one for full speed")
+        wrong_at("Power", findings)
         return self
 
     def mode(self, name: str) -> PowerMode:
@@ -89,10 +89,10 @@ class PowerProfile(FrozenModel):
         Raises:
             KeyError: There is no such mode.
         """
-        found = next((mode for mode in self.modes if mode.name == name), None)
-        if found is None:
-            raise KeyError(name)
-        return found
+        for mode in self.modes:
+            if mode.name == name:
+                return mode
+        raise KeyError(name)
 
 
 class Thermal(FrozenModel):
@@ -119,29 +119,38 @@ class Thermal(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Thermal:
-        found = Findings()
-        check_limits(self, 1e-3, 1e6, "junction_j_per_k", "board_j_per_k", found=found)
+        findings = Findings()
+        check_limits(self, 1e-3, 1e6, "junction_j_per_k", "board_j_per_k", findings=findings)
         check_limits(
-            self, 1e-3, 1e3, "junction_to_board_k_per_w", "board_to_mount_k_per_w", found=found
+            self,
+            1e-3,
+            1e3,
+            "junction_to_board_k_per_w",
+            "board_to_mount_k_per_w",
+            findings=findings,
         )
-        check_limits(self, 0.0, 1.0, "junction_share", found=found)
-        check_limits(self, 0.0, 250.0, "throttle_c", "throttle_clear_c", "shutdown_c", found=found)
-        check_limits(self, 0.0, 3600.0, "throttle_poll_s", found=found)
+        check_limits(self, 0.0, 1.0, "junction_share", findings=findings)
+        check_limits(
+            self, 0.0, 250.0, "throttle_c", "throttle_clear_c", "shutdown_c", findings=findings
+        )
+        check_limits(self, 0.0, 3600.0, "throttle_poll_s", findings=findings)
         if len(self.throttle_steps) > 7:
-            found.add("throttle_steps", f"{len(self.throttle_steps)} steps; at most 7 are possible")
+            findings.add(
+                "throttle_steps", f"{len(self.throttle_steps)} steps; at most 7 are possible"
+            )
         before = 1.0
         for index, step in enumerate(self.throttle_steps):
             if not 0.0 <= step.value <= before:
-                found.add(
+                findings.add(
                     ("throttle_steps", index, "value"),
                     "the fractions do not fall from 1 towards 0",
                 )
             before = step.value
         if self.throttle_clear_c.value > self.throttle_c.value:
-            found.add(("throttle_clear_c", "value"), "it is above `throttle_c`")
+            findings.add(("throttle_clear_c", "value"), "it is above `throttle_c`")
         if self.shutdown_c.value <= self.throttle_c.value:
-            found.add(("shutdown_c", "value"), "it is not above `throttle_c`")
-        wrong_at("Thermal", found)
+            findings.add(("shutdown_c", "value"), "it is not above `throttle_c`")
+        wrong_at("Thermal", findings)
         return self
 
 
@@ -157,12 +166,12 @@ class Serial(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Serial:
-        found = Findings()
-        check_limits(self, 300, 12e6, "baud", "fallback_baud", "max_baud", found=found)
-        check_limits(self, 1, 2, "stop_bits", found=found)
+        findings = Findings()
+        check_limits(self, 300, 12e6, "baud", "fallback_baud", "max_baud", findings=findings)
+        check_limits(self, 1, 2, "stop_bits", findings=findings)
         if self.baud.value > self.max_baud.value:
-            found.add(("baud", "value"), "it is above `max_baud`")
-        wrong_at("Serial", found)
+            findings.add(("baud", "value"), "it is above `max_baud`")
+        wrong_at("Serial", findings)
         return self
 
 

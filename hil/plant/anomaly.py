@@ -29,7 +29,7 @@ def anomaly_cells(
     lat, lon = (a.ravel() for a in np.meshgrid(latitudes, longitudes, indexing="ij"))
     middle = np.float64(STEP_DEG / 2)
     try:
-        found = trapped(
+        protons = trapped(
             lat + middle,
             lon + middle,
             np.full(lat.shape, altitude_km, np.float64),
@@ -38,5 +38,5 @@ def anomaly_cells(
         )
     except ValueError:
         return []
-    inside = found.above(np.array([_ENERGY_MEV]))[:, 0] >= _FLUX_PER_CM2_S
+    inside = protons.above(np.array([_ENERGY_MEV]))[:, 0] >= _FLUX_PER_CM2_S
     return [(int(a), int(b)) for a, b in zip(lat[inside], lon[inside], strict=True)]

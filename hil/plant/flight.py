@@ -320,11 +320,11 @@ class Flight:
     def memory(self) -> dict[str, Any]:
         """Return the state needed to resume, as plain data. Ends the block."""
         self._cut()
-        kept = None if self._system is None else self._system.snapshot()
+        snapshot = None if self._system is None else self._system.snapshot()
         return {
             "done": self._done,
-            "state": None if kept is None else kept.state.hex(),
-            "temperature_k": None if kept is None else list(kept.temperature_k),
+            "state": None if snapshot is None else snapshot.state.hex(),
+            "temperature_k": None if snapshot is None else list(snapshot.temperature_k),
             "draws": {name: asdict(draw) for name, draw in self._draws.items()},
             "totals": asdict(self.totals),
         }

@@ -118,7 +118,7 @@ def find_passes(
     set_ = np.full(len(culmination), float(t[-1]))
     rise[rises] = _crossings(elevation, mask, t[before[rises]], culmination[rises])
     set_[sets] = _crossings(elevation, mask, t[after[sets]], culmination[sets])
-    found: dict[int, Pass] = {}
+    passes: dict[int, Pass] = {}
     for i in range(len(culmination)):
         one = Pass(
             station=station.name,
@@ -130,9 +130,9 @@ def find_passes(
         )
         # Two maxima with no sample below the mask between them are one pass of a high orbit.
         key = int(before[i])
-        if key not in found or found[key].max_elevation_deg < one.max_elevation_deg:
-            found[key] = one
-    return tuple(found.values())
+        if key not in passes or passes[key].max_elevation_deg < one.max_elevation_deg:
+            passes[key] = one
+    return tuple(passes.values())
 
 
 def _culminations(elevation: Callable[[Floats], Floats], t: Floats, coarse: Floats) -> Floats:

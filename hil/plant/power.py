@@ -37,9 +37,9 @@ class PowerSystem:
     """
 
     def __init__(self, model: PowerModel, network: ThermalNetwork) -> None:
-        found = model.check_nodes(network.model)
-        if found:
-            path, message, remedy = found[0]
+        findings = model.check_nodes(network.model)
+        if findings:
+            path, message, remedy = findings[0]
             where = ".".join(map(str, path))
             raise UsageError(f"power.{where}: {message}", remedy=remedy or None)
         self.model = model

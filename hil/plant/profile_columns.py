@@ -104,8 +104,8 @@ def limits(name: str) -> tuple[float, float] | None:
 def hint(name: str) -> str:
     """Return what the user may have meant by an unknown column."""
     base = _UNIT_BEHIND.sub("", name).strip()
-    found = _UNIT_BEHIND.search(name)
-    unit = "" if found is None else found[1]
+    unit_match = _UNIT_BEHIND.search(name)
+    unit = "" if unit_match is None else unit_match[1]
     plain = re.sub(r"[^a-z0-9]", "", base.lower())
     if plain in _CALENDAR:
         return TIMES

@@ -177,7 +177,7 @@ class Sky:
         if self.orbit is None:
             return ()
         try:
-            found = [
+            passes = [
                 p
                 for s in self._plant.stations
                 for p in find_passes(
@@ -191,7 +191,7 @@ class Sky:
             ]
         except ValueError as error:
             raise _no_orbit(str(error)) from None
-        return tuple(sorted(found, key=lambda p: p.rise_s))
+        return tuple(sorted(passes, key=lambda p: p.rise_s))
 
     def contact(self, t_s: float) -> str:
         """Return the stations in contact with the satellite, separated by commas."""

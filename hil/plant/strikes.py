@@ -49,7 +49,7 @@ class Strikes:
         """
         block = self._sky.block_of(self._blocks * BLOCK_STEPS)
         self._blocks += 1
-        found = []
+        strikes = []
         for position, name, kind, arrivals in self._arrivals:
             try:
                 times = arrivals.advance(block.rates[name][kind], step_us=self._step_us)
@@ -58,5 +58,5 @@ class Strikes:
                     f"the orbit upsets node {name} too often: {error}",
                     remedy="lower the acceleration (--accel)",
                 ) from None
-            found += [Strike(t_us, position, kind) for t_us in times]
-        return sorted(found)
+            strikes += [Strike(t_us, position, kind) for t_us in times]
+        return sorted(strikes)

@@ -26,15 +26,15 @@ class AlarmLimitsConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> AlarmLimitsConfig:
-        found = Findings()
+        findings = Findings()
         keys = ("red_low", "yellow_low", "yellow_high", "red_high")
         given = [(key, getattr(self, key)) for key in keys if getattr(self, key) is not None]
         for (lower, low), (higher, high) in pairwise(given):
             if low > high:
-                found.add(
+                findings.add(
                     higher, f"{higher} ({high:g}) is below {lower} ({low:g})", "exchange them"
                 )
-        wrong_at(type(self).__name__, found)
+        wrong_at(type(self).__name__, findings)
         return self
 
 

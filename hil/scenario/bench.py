@@ -71,36 +71,36 @@ class BenchConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> BenchConfig:
-        found = Findings()
+        findings = Findings()
         if not self.boards:
-            found.add("boards", "no boards; expected at least one", "run `hil discover`")
+            findings.add("boards", "no boards; expected at least one", "run `hil discover`")
         for index, board in enumerate(self.boards):
             if board.port is None and board.adapter is None:
-                found.add(
+                findings.add(
                     ("boards", index, "port"),
                     f"board {board.name} has neither `port:` nor `adapter:`; expected one of them",
                     f"add `port:`, {PORT_EXAMPLES}",
                 )
-        self._check_shared(found, "name", [board.name for board in self.boards])
+        self._check_shared(findings, "name", [board.name for board in self.boards])
         # An absent board has left its place, and with an adapter the port is only a note.
         self._check_shared(
-            found,
+            findings,
             "port",
             [None if board.adapter or board.absent else board.port for board in self.boards],
         )
         self._check_shared(
-            found, "adapter", [None if board.absent else board.adapter for board in self.boards]
+            findings, "adapter", [None if board.absent else board.adapter for board in self.boards]
         )
-        wrong_at("Bench", found)
+        wrong_at("Bench", findings)
         return self
 
     @staticmethod
-    def _check_shared(found: Findings, key: str, values: Sequence[str | None]) -> None:
+    def _check_shared(findings: Findings, key: str, values: Sequence[str | None]) -> None:
         """Add a finding for each of `values` (one for each board) that an earlier board has."""
         first: dict[str, int] = {}
         for index, value in enumerate(values):
             if value is not None and first.setdefault(value, index) != index:
-                found.add(
+                findings.add(
                     ("boards", index, key),
                     f"the {key} `{value}` is that of board {first[value] + 1}, too",
                     f"give every board a {key} of its own",

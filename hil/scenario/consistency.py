@@ -28,11 +28,11 @@ __all__ = ["length_findings", "plant_findings", "program_findings", "upset_findi
 
 def length_findings(frames: int | None, duration: str | None, frame_ms: float) -> Findings:
     """Return the problems of the length of a run, of parts that are valid by themselves."""
-    found = Findings()
+    findings = Findings()
     if frames is not None and duration is not None:
-        found.add("duration", "both `frames` and `duration` are given", "remove one of them")
+        findings.add("duration", "both `frames` and `duration` are given", "remove one of them")
     elif frames is None and duration is None:
-        found.add(
+        findings.add(
             "frames",
             "the length of the run is missing; expected `frames` or `duration`",
             "add for example `frames: 1000` or `duration: 10s`",
@@ -40,10 +40,10 @@ def length_findings(frames: int | None, duration: str | None, frame_ms: float) -
     else:
         count = frame_count_of(frames, duration, frame_ms)
         if count < 1:
-            found.add("duration", f"{duration} is shorter than one frame ({frame_ms:g} ms)")
+            findings.add("duration", f"{duration} is shorter than one frame ({frame_ms:g} ms)")
         elif count > FRAMES_MAX:
-            found.add("duration", f"{duration} is {count} frames; at most {FRAMES_MAX} are run")
-    return found
+            findings.add("duration", f"{duration} is {count} frames; at most {FRAMES_MAX} are run")
+    return findings
 
 
 def upset_findings(
@@ -58,10 +58,10 @@ def upset_findings(
 
     `boards` is the kind of board of each node; events and rates go by their position in the file.
     """
-    found = _board_ram_findings(boards or {}, events, rates)
+    findings = _board_ram_findings(boards or {}, events, rates)
 
     def unknown(path: KeyPath, name: str, names: Mapping[str, object]) -> None:
-        found.add(
+        findings.add(
             path,
             f"there is no node `{name}`; the rig has {', '.join(names)}",
             did_you_mean(name, names),
@@ -69,7 +69,7 @@ def upset_findings(
 
     def unreachable(path: KeyPath, target: UpsetTarget, nodes: Sequence[str]) -> None:
         many = len(nodes) > 1
-        found.add(
+        findings.add(
             path,
             f"target {target} needs a worker process, but "
             f"{'nodes' if many else 'node'} {', '.join(nodes)} "
@@ -80,7 +80,7 @@ def upset_findings(
     for index, event in events.items():
         at = ("upsets", "events", index)
         if frame_count is not None:
-            found += _too_late(at, event, frame_count, frame_us)
+            findings += _too_late(at, event, frame_count, frame_us)
         if boards is not None:
             if event.node not in boards:
                 unknown((*at, "node"), event.node, boards)
@@ -96,7 +96,7 @@ def upset_findings(
         for position, target in enumerate(rate.targets):
             if inproc and target in PROCESS_TARGETS:
                 unreachable((*at, "targets", position), target, inproc)
-    return found
+    return findings
 
 
 def _board_ram_findings(
@@ -107,7 +107,7 @@ def _board_ram_findings(
     """Return the problems of upsets of a whole board's memory: only emulated boards have such a
     target.
     """
-    found = Findings()
+    findings = Findings()
     hit: list[tuple[KeyPath, Sequence[str]]] = [
         (("upsets", "events", index, "target"), [event.node])
         for index, event in events.items()
@@ -125,29 +125,29 @@ def _board_ram_findings(
         ]
         if others:
             many = len(others) > 1
-            found.add(
+            findings.add(
                 path,
                 "target board-ram is the whole memory of an emulated board, but "
                 f"{'nodes' if many else 'node'} {', '.join(others)} "
                 f"{'are not emulated boards' if many else 'is not an emulated board'}",
                 "run with --boards emulated, or remove it",
             )
-    return found
+    return findings
 
 
 def _too_late(
     at: KeyPath, event: UpsetEventConfig, frame_count: int, frame_us: int | None
 ) -> Findings:
     """Return a problem if the event at `at` is past the end of the run."""
-    found = Findings()
+    findings = Findings()
     if event.frame is not None and event.frame >= frame_count:
-        found.add(
+        findings.add(
             (*at, "frame"),
             f"frame {event.frame} is past the end of the run; expected 0 to {frame_count - 1}",
         )
     elif event.frame is None and frame_us is not None and event.frame_at(frame_us) >= frame_count:
-        found.add((*at, "at"), f"{event.at} is past the end of the run")
-    return found
+        findings.add((*at, "at"), f"{event.at} is past the end of the run")
+    return findings
 
 
 def program_findings(
@@ -157,9 +157,9 @@ def program_findings(
     upsets: UpsetsConfig,
 ) -> Findings:
     """Return the problems between a program as the workload and the rest of a scenario."""
-    found = Findings()
+    findings = Findings()
     if (program is None) == (workload == EXEC):
-        found.add(
+        findings.add(
             "exec",
             "the workload `exec` needs to know which program; expected {program: NAME}"
             if program is None
@@ -167,17 +167,17 @@ def program_findings(
             "" if program is None else "remove `exec:`, or write `workload: exec`",
         )
     if program is None:
-        return found
+        return findings
     for index, node in enumerate(nodes):
         if node.board is BoardKind.INPROC:
-            found.add(
+            findings.add(
                 ("rig", "nodes", index, "board"),
                 f"node {node.name} is an inproc board, which cannot run programs",
                 "use `process`",
             )
     for index, event in enumerate(upsets.events):
         if event.target in PROCESS_TARGETS:
-            found.add(
+            findings.add(
                 ("upsets", "events", index, "target"),
                 f"target {event.target} is inside the program, which upsets cannot reach",
                 "use state, input, output, cpu or link",
@@ -185,12 +185,12 @@ def program_findings(
     for index, rate in enumerate(upsets.rates):
         for position, target in enumerate(rate.targets):
             if target in PROCESS_TARGETS:
-                found.add(
+                findings.add(
                     ("upsets", "rates", index, "targets", position),
                     f"target {target} is inside the program, which upsets cannot reach",
                     "use state, input, output or link",
                 )
-    return found
+    return findings
 
 
 def plant_findings(
@@ -200,20 +200,20 @@ def plant_findings(
     frame_ms: float,
 ) -> Findings:
     """Return the problems between the plant and the rest of a scenario."""
-    found = Findings()
+    findings = Findings()
     if plant is None:
         for index, event in enumerate(upsets.events):
             if event.action is BoardAction.LATCH_UP:
-                found.add(
+                findings.add(
                     ("upsets", "events", index, "action"),
                     "a latch-up draws current from a power system, but there is no plant",
                     "add `plant:`, or use `action: power_loss`",
                 )
-        return found
+        return findings
     inproc = [n.name for n in nodes if n.board is BoardKind.INPROC]
     for position, target in enumerate(upsets.orbit.targets):
         if inproc and target in PROCESS_TARGETS:
-            found.add(
+            findings.add(
                 ("upsets", "orbit", "targets", position),
                 f"target {target} needs a worker process, but {', '.join(inproc)} "
                 "are inproc boards",
@@ -221,10 +221,10 @@ def plant_findings(
             )
     frame_us = frame_us_of(frame_ms)
     if plant.step_us % frame_us and frame_us % plant.step_us:
-        found.add(
+        findings.add(
             ("plant", "step_s"),
             f"{plant.step_s:g} s and frames of {frame_ms:g} ms do not fit; expected "
             "one to be a whole multiple of the other",
             "change one of them",
         )
-    return found
+    return findings

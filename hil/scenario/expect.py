@@ -192,16 +192,16 @@ def effective_expectations(
     pairs = () if isinstance(written, str) else written.items()
     own = [parse_expectation(metric, wanted) for metric, wanted in pairs]
     named = {_real_name(e.metric) for e in own}
-    found = [*own]
+    expectations = [*own]
     if written != NONE:
         if not own:
-            found += DEFAULTS
+            expectations += DEFAULTS
         elif DEFAULTS[0].metric not in named:  # which counts outputs; `sdc_upsets` counts causes
-            found.append(DEFAULTS[0])
+            expectations.append(DEFAULTS[0])
     if events and "events.missed" not in named:
         op = "<=" if allow_missed else "=="
-        found.append(Expectation("events.missed", op, float(allow_missed), default=True))
-    return tuple(found)
+        expectations.append(Expectation("events.missed", op, float(allow_missed), default=True))
+    return tuple(expectations)
 
 
 def not_covered(
@@ -209,16 +209,16 @@ def not_covered(
 ) -> tuple[str, ...]:
     """Return the unwanted results of a run that none of its expectations examines."""
     named = {_real_name(e.metric) for e in expectations}
-    found = []
+    concerns = []
     for metric, one, many, covering in _CONCERNS:
         count = int(measured.get(metric) or 0)
         if count and not named & covering:
-            found.append(f"{count:,} {one if count == 1 else many}")
+            concerns.append(f"{count:,} {one if count == 1 else many}")
     due = int(measured.get("upsets.not_injected") or 0)
     counts_upsets = any(name.startswith(("upsets.", "events.", "by_")) for name in named)
     if due and not measured.get("upsets.injected") and not counts_upsets:
-        found.append(f"none of {due:,} upset{'s'[: due > 1]} injected")
-    return tuple(found)
+        concerns.append(f"none of {due:,} upset{'s'[: due > 1]} injected")
+    return tuple(concerns)
 
 
 def _real_name(metric: str) -> str:

@@ -109,15 +109,15 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
     directory.
     """
 
-    def found(name: str) -> str:
+    def resolved(name: str) -> str:
         is_path = os.sep in name or name.endswith((".yaml", ".yml", ".csv", ".npz"))
         return str((path.parent / name).resolve()) if is_path else name
 
     rig = scenario.rig.model_copy(
         update={
-            "profile": found(scenario.rig.profile),
+            "profile": resolved(scenario.rig.profile),
             "nodes": tuple(
-                node.model_copy(update={"profile": found(node.profile)})
+                node.model_copy(update={"profile": resolved(node.profile)})
                 if node.profile is not None
                 else node
                 for node in scenario.rig.nodes
@@ -205,17 +205,17 @@ M = TypeVar("M", bound=BaseModel)
 
 def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
     data = document.data
-    found = Findings()
+    findings = Findings()
     frame_count = frame_us = None
     if not bad_keys & {"frame_ms", "duration", "frames"}:
         frames, duration = data.get("frames"), data.get("duration")
         frame_ms = data.get("frame_ms", Scenario.model_fields["frame_ms"].default)
-        found = length_findings(frames, duration, frame_ms)
-        if not found:
+        findings = length_findings(frames, duration, frame_ms)
+        if not findings:
             part = {"workload": "infer", "frames": frames, "duration": duration}
             valid = Scenario.model_validate({**part, "frame_ms": frame_ms})
             frame_count, frame_us = valid.frame_count, valid.frame_us
-    found += upset_findings(
+    findings += upset_findings(
         frame_count,
         frame_us,
         _boards(document, "rig" in bad_keys),
@@ -224,7 +224,7 @@ def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
     )
     return [
         document.problem(written_path(path, document), message, remedy)
-        for path, message, remedy in found
+        for path, message, remedy in findings
     ]
 
 

@@ -119,15 +119,15 @@ class TimeoutsConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> TimeoutsConfig:
-        found = Findings()
+        findings = Findings()
         if self.retry_ms >= self.lost_after_ms:
-            found.add(
+            findings.add(
                 "retry_ms",
                 f"{self.retry_ms:g} ms is not below lost_after_ms ({self.lost_after_ms:g} ms): "
                 "a node would be lost before it is asked a second time",
                 "lower it",
             )
-        wrong_at("Timeouts", found)
+        wrong_at("Timeouts", findings)
         return self
 
 
@@ -272,35 +272,35 @@ class Scenario(FrozenModel):
                 "for example `expect: {sdc_frames: 0}`",
             )
         if isinstance(value, Mapping):
-            found = Findings()
+            findings = Findings()
             for metric, wanted in value.items():
                 try:
                     parse_expectation(metric, wanted)
                 except UnknownMetricError as error:
                     at_key = isinstance(metric, str) and error.metric == metric
-                    found.add((metric, "[key]") if at_key else metric, str(error), error.hint)
+                    findings.add((metric, "[key]") if at_key else metric, str(error), error.hint)
                 except ValueError as error:
-                    found.add(metric, str(error))
-            wrong_at("expect", found)
+                    findings.add(metric, str(error))
+            wrong_at("expect", findings)
         return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
-        found = length_findings(self.frames, self.duration, self.frame_ms)
-        frame_count = None if found else self.frame_count
+        findings = length_findings(self.frames, self.duration, self.frame_ms)
+        frame_count = None if findings else self.frame_count
         boards: dict[str, BoardKind | None] = {node.name: node.board for node in self.rig.nodes}
         events = dict(enumerate(self.upsets.events))
         rates = dict(enumerate(self.upsets.rates))
-        found += upset_findings(frame_count, self.frame_us, boards, events, rates)
-        found += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
-        found += program_findings(self.workload, self.exec, self.rig.nodes, self.upsets)
+        findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
+        findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
+        findings += program_findings(self.workload, self.exec, self.rig.nodes, self.upsets)
         if self.upsets.allow_missed and "events.missed" in self.expect:
-            found.add(
+            findings.add(
                 ("upsets", "allow_missed"),
                 "`expect:` has `events.missed` as well, which says the same",
                 "remove one of them",
             )
-        wrong_at("Scenario", found)
+        wrong_at("Scenario", findings)
         return self
 
 

@@ -107,8 +107,8 @@ def _names(document: Document) -> list[str]:
         return [] if scheme is None else default_names(scheme.size)
     if not isinstance(nodes, list):
         return []
-    found = [node.get("name") if isinstance(node, dict) else node for node in nodes]
-    return [name if isinstance(name, str) else "" for name in found]
+    names = [node.get("name") if isinstance(node, dict) else node for node in nodes]
+    return [name if isinstance(name, str) else "" for name in names]
 
 
 def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
@@ -117,23 +117,25 @@ def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
     scheme = _scheme(document)
     if scheme is None:
         return
-    removed, kept = names[scheme.size :], names[: scheme.size]
+    removed, remaining = names[scheme.size :], names[: scheme.size]
     nodes = document.get(_NODES)
     if isinstance(nodes, list):
         document.keep(_NODES, list(range(min(len(nodes), scheme.size))))
-        for name in default_names(scheme.size - len(nodes), kept):
+        for name in default_names(scheme.size - len(nodes), remaining):
             document.append(_NODES, name, "--scheme")
     if not removed:
         return
-    gone = [name for name in removed if name not in kept]  # a list: values may be unhashable
-    events = _drop(document, _EVENTS, lambda event: event.get("node") not in gone)
+    removed_names = [
+        name for name in removed if name not in remaining
+    ]  # a list: values may be unhashable
+    events = _drop(document, _EVENTS, lambda event: event.get("node") not in removed_names)
     for index, rate in _mappings(document, _RATES):
         named = rate.get("nodes")
         if isinstance(named, list):
-            left = [i for i, name in enumerate(named) if name not in gone]
-            if left:
-                document.keep((*_RATES, index, "nodes"), left)
-    rates = _drop(document, _RATES, lambda rate: not _only(rate.get("nodes"), gone))
+            positions = [i for i, name in enumerate(named) if name not in removed_names]
+            if positions:
+                document.keep((*_RATES, index, "nodes"), positions)
+    rates = _drop(document, _RATES, lambda rate: not _only(rate.get("nodes"), removed_names))
     _leave_out(
         effects,
         f"--scheme {word} leaves out {_count(len(removed), 'node')} ({', '.join(removed)})",
@@ -145,8 +147,8 @@ def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
     )
 
 
-def _only(names: object, gone: Sequence[str]) -> bool:
-    return isinstance(names, list) and bool(names) and all(name in gone for name in names)
+def _only(names: object, allowed: Sequence[str]) -> bool:
+    return isinstance(names, list) and bool(names) and all(name in allowed for name in names)
 
 
 def _set_board(document: Document, word: str) -> None:

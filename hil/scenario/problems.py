@@ -272,16 +272,16 @@ def _described(annotation: Any, limits: list[Any]) -> str:
 
 
 def _bounds(limits: Iterable[Any]) -> str:
-    found: dict[str, float] = {}
+    bounds: dict[str, float] = {}
     for item in limits:
         nested = item.metadata if isinstance(item, FieldInfo) else [item]
         for limit in nested:
             for name in ("ge", "gt", "le", "lt"):
                 value = getattr(limit, name, None)
                 if value is not None:
-                    found[name] = value
+                    bounds[name] = value
     words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
-    return "".join(f" {words[name]} {_plain(found[name])}" for name in words if name in found)
+    return "".join(f" {words[name]} {_plain(bounds[name])}" for name in words if name in bounds)
 
 
 def _plain(limit: float) -> str:

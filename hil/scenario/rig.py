@@ -144,14 +144,14 @@ class RigConfig(FrozenModel):
         return self
 
     def _findings(self) -> Findings:
-        found = Findings()
+        findings = Findings()
         names: dict[str, int] = {}
         ports: dict[str, str] = {}
         adapters: dict[str, str] = {}
         for index, node in enumerate(self.nodes):
             path = ("nodes", index)
             if node.name in names:
-                found.add(
+                findings.add(
                     (*path, "name"),
                     f"the name `{node.name}` is that of node {names[node.name] + 1}, too",
                     "give every node a name of its own",
@@ -159,19 +159,19 @@ class RigConfig(FrozenModel):
             names.setdefault(node.name, index)
             for key in ("adapter", "serial", "power"):
                 if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
-                    found.add(
+                    findings.add(
                         (*path, key),
                         f"node {node.name} has `{key}`, but is a {node.board} board",
                         f"remove `{key}:`, or add `board: serial`",
                     )
             if node.board is BoardKind.SERIAL and node.port is None and node.adapter is None:
-                found.add(
+                findings.add(
                     (*path, "port"),
                     f"node {node.name} is a serial board without a port; expected {PORT_EXAMPLES}",
                     "add `port:`, run with --bench FILE, or without boards: --boards process",
                 )
             if node.board is not BoardKind.SERIAL and node.port is not None:
-                found.add(
+                findings.add(
                     (*path, "port"),
                     f"node {node.name} has a port, but is a {node.board} board",
                     "remove `port:`, or add `board: serial`",
@@ -181,7 +181,7 @@ class RigConfig(FrozenModel):
                 and node.adapter is None
                 and ports.setdefault(node.port, node.name) != node.name
             ):
-                found.add(
+                findings.add(
                     (*path, "port"),
                     f"the port {node.port} is that of node {ports[node.port]}, too",
                     "give every node a port of its own",
@@ -189,20 +189,20 @@ class RigConfig(FrozenModel):
             if node.adapter is not None and (
                 adapters.setdefault(node.adapter, node.name) != node.name
             ):
-                found.add(
+                findings.add(
                     (*path, "adapter"),
                     f"the adapter {node.adapter} is that of node {adapters[node.adapter]}, too",
                     "give every node an adapter of its own",
                 )
         if len(self.nodes) != self.size:
             fitting = [scheme for scheme in Scheme if scheme.size == len(self.nodes)]
-            found.add(
+            findings.add(
                 "nodes",
                 f"{_count(len(self.nodes), 'node')}; "
                 f"scheme {self.scheme} needs exactly {self.size}",
                 f"write `scheme: {fitting[0]}`" if fitting else "add or remove nodes",
             )
-        return found
+        return findings
 
 
 def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:

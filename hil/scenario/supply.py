@@ -73,9 +73,9 @@ class SupplyConfig(FrozenModel):
         """Split `plug on` into `[plug, on]`, with quotes and backslashes as in a shell."""
         if not isinstance(data, dict):
             return data
-        found = Findings()
+        findings = Findings()
         for key in sorted(_LINE_SETTINGS & data.keys()):
-            found.add(
+            findings.add(
                 key,
                 "the serial line of a supply has no settings here: it is opened at 9600 baud, "
                 "8 data bits, no parity, 1 stop bit",
@@ -87,23 +87,25 @@ class SupplyConfig(FrozenModel):
                 try:
                     words[key] = tuple(shlex.split(command))
                 except ValueError as error:
-                    found.add(key, f"`{command[:60]}`: {error}".lower(), "close the quotation mark")
-        wrong_at("Supply", found)
+                    findings.add(
+                        key, f"`{command[:60]}`: {error}".lower(), "close the quotation mark"
+                    )
+        wrong_at("Supply", findings)
         return words
 
     @model_validator(mode="after")
     def _consistent(self) -> SupplyConfig:
-        found = Findings()
+        findings = Findings()
         kind = str(self.kind)
         for key in _NEEDED[self.kind]:
             if getattr(self, key) is None:
-                found.add(key, f"this key is missing; a {kind} supply needs it", f"add `{key}:`")
+                findings.add(key, f"this key is missing; a {kind} supply needs it", f"add `{key}:`")
         for key in sorted(self.model_fields_set):
             owners = _OWNERS.get(key)
             if owners and self.kind not in owners:
                 theirs = " and ".join(str(owner) for owner in owners)
-                found.add(key, f"only {theirs} supplies have it, this is {kind}", "remove it")
-        wrong_at("Supply", found)
+                findings.add(key, f"only {theirs} supplies have it, this is {kind}", "remove it")
+        wrong_at("Supply", findings)
         return self
 
 

@@ -80,7 +80,7 @@ class PatternConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> PatternConfig:
-        found = Findings()
+        findings = Findings()
         if self.kind is PatternKind.ADJACENT:
             fits, expected = 2 <= self.width <= 64, "2 to 64 bits"
         elif self.kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
@@ -88,16 +88,18 @@ class PatternConfig(FrozenModel):
         else:
             fits, expected = self.width == 1, "none, as it is always one bit"
         if not fits:
-            found.add("width", f"width {self.width} for `{self.kind}`; expected {expected}")
+            findings.add("width", f"width {self.width} for `{self.kind}`; expected {expected}")
         if self.kind is PatternKind.STUCK:
             if self.value not in (0, 1):
-                found.add("value", f"a bit cannot be stuck at {self.value}", "use 0 or 1")
+                findings.add("value", f"a bit cannot be stuck at {self.value}", "use 0 or 1")
         elif self.kind is not PatternKind.RANDOM_WORD:
             if self.value is not None:
-                found.add("value", f"`{self.kind}` takes no value", "remove it")
+                findings.add("value", f"`{self.kind}` takes no value", "remove it")
         elif self.value is not None and fits and self.value >= 1 << self.width:
-            found.add("value", f"{self.value} does not fit {self.width} bits", "use a wider word")
-        wrong_at("Pattern", found)
+            findings.add(
+                "value", f"{self.value} does not fit {self.width} bits", "use a wider word"
+            )
+        wrong_at("Pattern", findings)
         return self
 
 
@@ -189,24 +191,24 @@ class UpsetEventConfig(FrozenModel):
         return parse_duration_us(self.at) // frame_us
 
     def _when_findings(self) -> Findings:
-        found = Findings()
+        findings = Findings()
         if (self.frame is None) == (self.at is None):
             what = "neither `frame` nor `at` is given" if self.at is None else "both are given"
-            found.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
+            findings.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
         if self.action is BoardAction.LATCH_UP and self.returns_after_frames is not None:
-            found.add(
+            findings.add(
                 "returns_after_frames",
                 "a latch-up ends when the power is cut; when it returns, `plant.latch_up` says",
                 "remove it",
             )
-        return found
+        return findings
 
     def _findings(self) -> Findings:
-        found = self._when_findings()
+        findings = self._when_findings()
 
         def only(key: str, given: bool, *targets: UpsetTarget) -> None:
             if given and self.target not in targets:
-                found.add(
+                findings.add(
                     key,
                     f"`{key}` has no meaning for target {self.target}; "
                     f"it is for {', '.join(sorted(targets))}",
@@ -225,7 +227,7 @@ class UpsetEventConfig(FrozenModel):
         only("pattern", self.pattern != _BIT, *MEMORY_TARGETS)
         only("bit", self.bit is not None, *MEMORY_TARGETS, UpsetTarget.LINK)
         if self.target is UpsetTarget.CPU and self.sefi is None:
-            found.add(
+            findings.add(
                 "sefi",
                 f"target cpu needs `sefi:`; expected {one_of(list(Sefi))}",
                 "add for example `sefi: hang`",
@@ -235,31 +237,31 @@ class UpsetEventConfig(FrozenModel):
             and self.bit is not None
             and self.noise is not LinkNoiseKind.CORRUPT
         ):
-            found.add("bit", f"`bit` has no meaning for noise {self.noise}", "remove it")
+            findings.add("bit", f"`bit` has no meaning for noise {self.noise}", "remove it")
         if self.tick is not None and self.us is not None:
-            found.add("us", "both `tick` and `us` are given; expected one", "remove one")
+            findings.add("us", "both `tick` and `us` are given; expected one", "remove one")
         elif self.us is not None and self.steps > 0:
-            found.add("steps", "`steps` counts from a tick, but `us` is given", "use `tick`")
+            findings.add("steps", "`steps` counts from a tick, but `us` is given", "use `tick`")
         if self.pattern.kind is not PatternKind.STUCK:
             for key, given in (
                 ("hold_frames", self.hold_frames > 0),
                 ("permanent", self.permanent),
             ):
                 if given:
-                    found.add(
+                    findings.add(
                         key,
                         f"`{key}` is only for pattern stuck, not {self.pattern.kind}",
                         "add `pattern: stuck`, or remove it",
                     )
         elif self.target in NEVER_STUCK:
-            found.add("pattern", f"target {self.target} cannot be stuck", "use a memory target")
+            findings.add("pattern", f"target {self.target} cannot be stuck", "use a memory target")
         elif self.permanent and self.hold_frames > 0:
-            found.add(
+            findings.add(
                 "hold_frames",
                 "a permanent fault is never released; expected no `hold_frames`",
                 "remove one of the two",
             )
-        return found
+        return findings
 
 
 def _one_target(value: Any) -> Any:
@@ -314,42 +316,44 @@ class UpsetRateConfig(FrozenModel):
     def _one_or_many(cls, data: Any) -> Any:
         if isinstance(data, dict) and "target" in data:
             if "targets" in data:
-                found = Findings()
-                found.add("target", "both `target` and `targets` are given", "remove one of them")
-                wrong_at("Rate", found)
+                findings = Findings()
+                findings.add(
+                    "target", "both `target` and `targets` are given", "remove one of them"
+                )
+                wrong_at("Rate", findings)
             data = dict(data)
             data["targets"] = data.pop("target")
         return data
 
     @model_validator(mode="after")
     def _consistent(self) -> UpsetRateConfig:
-        found = Findings()
+        findings = Findings()
         if not self.targets:
-            found.add(
+            findings.add(
                 "targets", f"no target; expected {one_of(list(UpsetTarget))}", "name at least one"
             )
         for index, target in enumerate(self.targets):
             if target is UpsetTarget.BOARD:
-                found.add(
+                findings.add(
                     ("targets", index),
                     "boards lose power only in single events, not at a rate",
                     "move it to `upsets.events`",
                 )
             elif target in self.targets[:index]:
-                found.add(("targets", index), f"`{target}` is named twice", "remove one")
+                findings.add(("targets", index), f"`{target}` is named twice", "remove one")
         registers = [target for target in self.targets if target in NEVER_STUCK]
         if registers and self.patterns.get(PatternKind.STUCK, 0) > 0:
-            found.add(
+            findings.add(
                 ("patterns", "stuck"),
                 f"{' and '.join(registers)} cannot be stuck",
                 "give them a rate of their own, without `stuck`",
             )
         if self.nodes is not None:
             if not self.nodes:
-                found.add("nodes", "no node; expected names", "remove `nodes:` to hit all nodes")
+                findings.add("nodes", "no node; expected names", "remove `nodes:` to hit all nodes")
             for index, node in enumerate(self.nodes):
                 if node in self.nodes[:index]:
-                    found.add(("nodes", index), f"`{node}` is named twice", "remove one")
+                    findings.add(("nodes", index), f"`{node}` is named twice", "remove one")
         for key, needed in (
             ("patterns", MEMORY_TARGETS),
             ("noises", frozenset({UpsetTarget.LINK})),
@@ -359,13 +363,13 @@ class UpsetRateConfig(FrozenModel):
         ):
             default = type(self).model_fields[key].default
             if getattr(self, key) != default and not needed.intersection(self.targets):
-                found.add(
+                findings.add(
                     key,
                     f"`{key}` has no meaning for {', '.join(self.targets)}; "
                     f"it is for {', '.join(sorted(needed))}",
                     "remove it",
                 )
-        wrong_at("Rate", found)
+        wrong_at("Rate", findings)
         return self
 
 
@@ -391,20 +395,20 @@ class OrbitUpsetsConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> OrbitUpsetsConfig:
-        found = Findings()
+        findings = Findings()
         if not self.targets:
-            found.add("targets", "no target; expected at least one", "name one, or remove it")
+            findings.add("targets", "no target; expected at least one", "name one, or remove it")
         for index, target in enumerate(self.targets):
             if target not in MEMORY_TARGETS:
-                found.add(
+                findings.add(
                     ("targets", index),
                     f"{target} has no bits that radiation could flip; "
                     f"expected {one_of(sorted(MEMORY_TARGETS))}",
                     "remove it",
                 )
             elif target in self.targets[:index]:
-                found.add(("targets", index), f"`{target}` is named twice", "remove one")
-        wrong_at("OrbitUpsets", found)
+                findings.add(("targets", index), f"`{target}` is named twice", "remove one")
+        wrong_at("OrbitUpsets", findings)
         return self
 
 

@@ -130,5 +130,5 @@ def residual_energy_mev(outside_mev: Floats, thickness_mm: float) -> Floats:
     """
     if thickness_mm == 0.0:
         return np.array(outside_mev, dtype=np.float64)
-    left = _range_g_cm2(outside_mev) - _areal(thickness_mm)
-    return _energy_mev(np.maximum(left, 0.0))
+    remaining = _range_g_cm2(outside_mev) - _areal(thickness_mm)
+    return _energy_mev(np.maximum(remaining, 0.0))

@@ -59,33 +59,33 @@ class BatteryTables(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> BatteryTables:
-        found = Findings()
+        findings = Findings()
         for key in ("ocv_soc", "resistance_c", "resistance_soc"):
             values = getattr(self, key)
             if any(b <= a for a, b in pairwise(values)):
-                found.add(key, "the values do not ascend", "put them in order, each once")
+                findings.add(key, "the values do not ascend", "put them in order, each once")
             if not 1 <= len(values) <= MAX_TABLE:
-                found.add(key, f"{len(values)} values; expected 1 to {MAX_TABLE}")
+                findings.add(key, f"{len(values)} values; expected 1 to {MAX_TABLE}")
         if len(self.ocv_soc) < 2 or self.ocv_soc[0] != 0 or self.ocv_soc[-1] != 1:
-            found.add("ocv_soc", "the table does not reach from 0 to 1")
+            findings.add("ocv_soc", "the table does not reach from 0 to 1")
         if len(self.ocv_v) != len(self.ocv_soc):
-            found.add(
+            findings.add(
                 "ocv_v", f"{len(self.ocv_v)} voltages for {len(self.ocv_soc)} states of charge"
             )
         if any(b < a for a, b in pairwise(self.ocv_v)):
-            found.add("ocv_v", "the voltage falls while the charge rises")
+            findings.add("ocv_v", "the voltage falls while the charge rises")
         if len(self.resistance_ohm) != len(self.resistance_c):
-            found.add(
+            findings.add(
                 "resistance_ohm",
                 f"{len(self.resistance_ohm)} rows for {len(self.resistance_c)} temperatures",
             )
         for index, row in enumerate(self.resistance_ohm):
             if len(row) != len(self.resistance_soc):
-                found.add(
+                findings.add(
                     ("resistance_ohm", index),
                     f"{len(row)} values for {len(self.resistance_soc)} states of charge",
                 )
-        wrong_at("BatteryTables", found)
+        wrong_at("BatteryTables", findings)
         return self
 
 
@@ -127,14 +127,14 @@ class BatteryModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> BatteryModel:
-        found = Findings()
+        findings = Findings()
         if self.charge_min_c >= self.charge_max_c:
-            found.add("charge_max_c", "it is not above `charge_min_c`")
+            findings.add("charge_max_c", "it is not above `charge_min_c`")
         if self.discharge_min_c >= self.discharge_max_c:
-            found.add("discharge_max_c", "it is not above `discharge_min_c`")
+            findings.add("discharge_max_c", "it is not above `discharge_min_c`")
         if self.charge_max_v <= self.discharge_min_v:
-            found.add("charge_max_v", "it is not above `discharge_min_v`")
-        wrong_at("BatteryModel", found)
+            findings.add("charge_max_v", "it is not above `discharge_min_v`")
+        wrong_at("BatteryModel", findings)
         return self
 
     @property

@@ -36,14 +36,14 @@ class LatchUp(FrozenModel):
 
     @model_validator(mode="after")
     def _noticed(self) -> LatchUp:
-        found = Findings()
+        findings = Findings()
         if self.trip_factor is not None and self.trip_factor >= self.current_factor:
-            found.add(
+            findings.add(
                 "trip_factor",
                 f"a latch-up draws {self.current_factor:g} times full power: this never trips",
                 "lower it, or write null for no detection",
             )
-        wrong_at("LatchUp", found)
+        wrong_at("LatchUp", findings)
         return self
 
 
@@ -93,25 +93,25 @@ class PlantConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> PlantConfig:
-        found = Findings()
+        findings = Findings()
         if self.orbit is None and self.profile is None:
-            found.add(
+            findings.add(
                 "orbit",
                 "the plant has neither an orbit nor a profile",
                 "add `orbit:`, for example `tle:` or `altitude_km:`, or `profile: FILE`",
             )
         if self.max_gap_s is not None and self.profile is None:
-            found.add(
+            findings.add(
                 "max_gap_s", "it is about a profile, and there is none", "add `profile: FILE`"
             )
         names = [station.name for station in self.stations]
         for index, name in enumerate(names):
             if name in names[:index]:
-                found.add(("stations", index, "name"), f"the station `{name}` is listed twice")
+                findings.add(("stations", index, "name"), f"the station `{name}` is listed twice")
         micro = self.step_s * 1e6
         if abs(micro - round(micro)) > 1e-3:
-            found.add("step_s", f"{self.step_s} s is not a whole number of microseconds")
-        wrong_at("Plant", found)
+            findings.add("step_s", f"{self.step_s} s is not a whole number of microseconds")
+        wrong_at("Plant", findings)
         return self
 
     @property

@@ -74,10 +74,10 @@ def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
 def _no_omm(value: Any) -> Any:
     """Raise what to do with elements of an OMM, which are not read yet."""
     if isinstance(value, dict):
-        found = Findings()
+        findings = Findings()
         key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
         if key is not None:
-            found.add(
+            findings.add(
                 key,
                 f"OMM (`{key}`) is not read; expected elements or a TLE",
                 f"write its values as epoch_utc (EPOCH), altitude_km ({_height(value)}), "
@@ -85,7 +85,7 @@ def _no_omm(value: Any) -> Any:
                 "(ARG_OF_PERICENTER), mean_anomaly_deg and bstar; or give the TLE, which objects "
                 "with numbers up to 99999 have",
             )
-        wrong_at("OrbitModel", found)
+        wrong_at("OrbitModel", findings)
     return value
 
 
@@ -142,25 +142,25 @@ class OrbitModel(FrozenModel):
 
     @model_validator(mode="after")
     def _one_form(self) -> OrbitModel:
-        found = Findings()
+        findings = Findings()
         given = {key for key in type(self).model_fields if key in self.model_fields_set}
         if self.tle is not None:
             for key in sorted(given - {"tle"}):
                 if getattr(self, key) is not None:
-                    found.add(key, f"the TLE already says `{key}`", "remove one of the two")
+                    findings.add(key, f"the TLE already says `{key}`", "remove one of the two")
         else:
             for key, why in (("epoch_utc", "when"), ("inclination_deg", "which plane")):
                 if getattr(self, key) is None:
-                    found.add(
+                    findings.add(
                         key, f"the elements do not say {why}; expected `{key}`", f"add `{key}:`"
                     )
             if self.altitude_km is None and (self.perigee_km is None or self.apogee_km is None):
-                found.add(
+                findings.add(
                     "altitude_km",
                     "the size is missing; expected `altitude_km`, or `perigee_km` and `apogee_km`",
                     "add for example `altitude_km: 550.0`",
                 )
-        wrong_at("OrbitModel", found)
+        wrong_at("OrbitModel", findings)
         return self
 
 

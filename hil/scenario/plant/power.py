@@ -84,33 +84,33 @@ class LoadModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> LoadModel:
-        found = Findings()
+        findings = Findings()
         names = [level.name for level in self.levels]
         if not 2 <= len(names) <= MAX_LEVELS:
-            found.add("levels", f"{len(names)} levels; expected 2 to {MAX_LEVELS}")
+            findings.add("levels", f"{len(names)} levels; expected 2 to {MAX_LEVELS}")
         if names and names[0] != "off":
-            found.add(("levels", 0, "name"), f"`{names[0]}`; expected `off` as the first level")
+            findings.add(("levels", 0, "name"), f"`{names[0]}`; expected `off` as the first level")
         for index, level in enumerate(self.levels):
             if level.name in names[:index]:
-                found.add(("levels", index, "name"), f"the level `{level.name}` is listed twice")
+                findings.add(("levels", index, "name"), f"the level `{level.name}` is listed twice")
             if level.busy_w < level.idle_w:
-                found.add(("levels", index, "busy_w"), "busy takes less than idle")
+                findings.add(("levels", index, "busy_w"), "busy takes less than idle")
             if index and level.busy_w < self.levels[index - 1].busy_w:
-                found.add(
+                findings.add(
                     ("levels", index, "busy_w"), "this level takes less than the one below it"
                 )
         if self.keep not in names:
-            found.add("keep", f"there is no level `{self.keep}`", did_you_mean(self.keep, names))
+            findings.add("keep", f"there is no level `{self.keep}`", did_you_mean(self.keep, names))
         if self.node_share < 1 and self.rest_node is None:
-            found.add("rest_node", "where does the rest of the heat go?", "add `rest_node:`")
+            findings.add("rest_node", "where does the rest of the heat go?", "add `rest_node:`")
         if self.throttle_clear_c > self.throttle_c:
-            found.add("throttle_clear_c", "it is above `throttle_c`")
+            findings.add("throttle_clear_c", "it is above `throttle_c`")
         if len(self.throttle_steps) >= MAX_THROTTLE:
-            found.add(
+            findings.add(
                 "throttle_steps",
                 f"{len(self.throttle_steps)} steps; at most {MAX_THROTTLE - 1}",
             )
-        wrong_at("LoadModel", found)
+        wrong_at("LoadModel", findings)
         return self
 
     def level(self, name: str) -> int:
@@ -175,14 +175,16 @@ class BusModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> BusModel:
-        found = Findings()
+        findings = Findings()
         if self.shed_to_soc > self.shed_from_soc:
-            found.add("shed_to_soc", "it is above `shed_from_soc`; shedding goes downwards")
+            findings.add("shed_to_soc", "it is above `shed_from_soc`; shedding goes downwards")
         if self.shed_from_soc + self.hysteresis_soc > 1:
-            found.add("hysteresis_soc", "the first load could only be restored above full charge")
+            findings.add(
+                "hysteresis_soc", "the first load could only be restored above full charge"
+            )
         if self.restore_v < self.shed_v:
-            found.add("restore_v", "it is below `shed_v`")
-        wrong_at("BusModel", found)
+            findings.add("restore_v", "it is below `shed_v`")
+        wrong_at("BusModel", findings)
         return self
 
 
@@ -196,21 +198,21 @@ class PowerModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> PowerModel:
-        found = Findings()
+        findings = Findings()
         for key, most in (("arrays", MAX_ARRAYS), ("loads", MAX_LOADS)):
             items = getattr(self, key)
             if len(items) > most:
-                found.add(key, f"{len(items)} {key}; at most {most} are possible")
+                findings.add(key, f"{len(items)} {key}; at most {most} are possible")
             names = [item.name for item in items]
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    found.add((key, index, "name"), f"the name `{name}` is listed twice")
-        wrong_at("PowerModel", found)
+                    findings.add((key, index, "name"), f"the name `{name}` is listed twice")
+        wrong_at("PowerModel", findings)
         return self
 
     def check_nodes(self, thermal: ThermalModel) -> Findings:
         """Return a finding for each node name that the thermal network does not have."""
-        found = Findings()
+        findings = Findings()
         known = [node.name for node in thermal.all_nodes if node.name != SPACE]
         wanted: list[tuple[tuple[str | int, ...], str]] = [
             (("bus", "converter_node"), self.bus.converter_node),
@@ -223,8 +225,8 @@ class PowerModel(FrozenModel):
                 wanted.append((("loads", i, "rest_node"), load.rest_node))
         for path, name in wanted:
             if name not in known:
-                found.add(path, f"there is no thermal node `{name}`", did_you_mean(name, known))
-        return found
+                findings.add(path, f"there is no thermal node `{name}`", did_you_mean(name, known))
+        return findings
 
     @property
     def ladder(self) -> tuple[tuple[str, str, float, float], ...]:

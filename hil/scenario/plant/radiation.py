@@ -75,10 +75,10 @@ class SolarEventModel(FrozenModel):
 
     @model_validator(mode="after")
     def _rises_first(self) -> SolarEventModel:
-        found = Findings()
+        findings = Findings()
         if self.rise_h >= self.decay_h:
-            found.add("rise_h", "an event rises faster than it decays", "lower it")
-        wrong_at("SolarEventModel", found)
+            findings.add("rise_h", "an event rises faster than it decays", "lower it")
+        wrong_at("SolarEventModel", findings)
         return self
 
 

@@ -62,12 +62,14 @@ class SolarArrayModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> SolarArrayModel:
-        found = Findings()
+        findings = Findings()
         if self.transfer is Transfer.DIRECT and self.mp_v is None:
-            found.add("mp_v", "an array coupled directly needs its voltage of maximum power")
+            findings.add("mp_v", "an array coupled directly needs its voltage of maximum power")
         if self.transfer is Transfer.MPPT and self.mp_v is not None:
-            found.add("mp_v", "with a maximum power tracker the voltage has no effect", "remove it")
-        wrong_at("SolarArrayModel", found)
+            findings.add(
+                "mp_v", "with a maximum power tracker the voltage has no effect", "remove it"
+            )
+        wrong_at("SolarArrayModel", findings)
         return self
 
     @property

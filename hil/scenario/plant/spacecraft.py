@@ -58,10 +58,10 @@ class Design(FrozenModel):
 
     @model_validator(mode="after")
     def _pointed(self) -> Design:
-        found = Findings()
+        findings = Findings()
         names = [node.name for node in self.thermal.all_nodes]
         if self.mount not in names:
-            found.add(
+            findings.add(
                 "mount", f"there is no thermal node `{self.mount}`", did_you_mean(self.mount, names)
             )
         parts: list[tuple[KeyPath, Surface | RadiatorPanel | SolarArrayModel]] = [
@@ -71,14 +71,14 @@ class Design(FrozenModel):
         ]
         for path, part in parts:
             if part.pointing is None:
-                found.add(
+                findings.add(
                     (*path, "pointing"),
                     f"`{part.name}` does not say where it looks",
                     "add `pointing: sun`, nadir, zenith, ram, wake, north, south or shade",
                 )
-        found += self._unknown_nodes()
-        found += self._unlit_arrays()
-        wrong_at("Design", found)
+        findings += self._unknown_nodes()
+        findings += self._unlit_arrays()
+        wrong_at("Design", findings)
         return self
 
     def _unknown_nodes(self) -> Findings:
@@ -86,19 +86,19 @@ class Design(FrozenModel):
         is missing.
         """
         power = PowerModel(bus=self.bus, battery=self.battery, arrays=self.arrays, loads=self.loads)
-        found = Findings()
+        findings = Findings()
         for path, message, remedy in power.check_nodes(self.thermal):
             named: Any = self
             for step in path:
                 named = named[step] if isinstance(step, int) else getattr(named, step)
             if not str(named).endswith(_OF_BOARDS):  # boards are added later
-                found.add(path, message, remedy)
-        return found
+                findings.add(path, message, remedy)
+        return findings
 
     def _unlit_arrays(self) -> Findings:
         """Arrays that turn into current what no surface of their thermal node takes in: the
         current is taken from the heat of that node, which would cool without bound."""
-        found = Findings()
+        findings = Findings()
         known = {node.name: node for node in self.thermal.all_nodes}
         for i, array in enumerate(self.arrays):
             node = known.get(array.node)
@@ -119,7 +119,7 @@ class Design(FrozenModel):
             )
             where = array.pointing.value
             if lit == 0.0:
-                found.add(
+                findings.add(
                     ("arrays", i, "node"),
                     f"the thermal node `{array.node}` of the array `{array.name}` has no surface "
                     f"that looks to {where} and takes in light",
@@ -128,14 +128,14 @@ class Design(FrozenModel):
                     f"pointing: {where}}}",
                 )
             elif taken > lit:
-                found.add(
+                findings.add(
                     ("arrays", i, "area_m2"),
                     f"the array `{array.name}` turns more light into current than the surfaces of "
                     f"its thermal node `{array.node}` that look to {where} take in: "
                     f"{taken:.4g} m2 of full absorption are used, {lit:.4g} m2 are there",
                     f"give the surface the array's area ({array.area_m2:g} m2) and absorptivity",
                 )
-        return found
+        return findings
 
 
 class Spacecraft(FrozenModel):
@@ -149,10 +149,10 @@ class Spacecraft(FrozenModel):
 
     @model_validator(mode="after")
     def _one(self) -> Spacecraft:
-        found = Findings()
+        findings = Findings()
         if self.sizing is not None and self.design is not None:
-            found.add("design", "both `sizing` and `design` are given", "remove one of them")
+            findings.add("design", "both `sizing` and `design` are given", "remove one of them")
         if self.design is not None and self.bus is not None:
-            found.add("bus", "the design already has a bus", "move it to `design.bus`")
-        wrong_at("Spacecraft", found)
+            findings.add("bus", "the design already has a bus", "move it to `design.bus`")
+        wrong_at("Spacecraft", findings)
         return self

@@ -84,20 +84,20 @@ class ThermalNode(FrozenModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> ThermalNode:
-        found = Findings()
+        findings = Findings()
         if self.capacity_j_per_k is None and self.fixed_c is None:
-            found.add(
+            findings.add(
                 "capacity_j_per_k",
                 "this node has neither a capacity nor a fixed temperature",
                 "add `capacity_j_per_k:`, or `fixed_c:` for a boundary",
             )
         if self.capacity_j_per_k is not None and self.fixed_c is not None:
-            found.add(
+            findings.add(
                 "fixed_c",
                 "a node of fixed temperature has no use for a capacity",
                 "remove one of them",
             )
-        wrong_at("ThermalNode", found)
+        wrong_at("ThermalNode", findings)
         return self
 
 
@@ -244,21 +244,21 @@ class ThermalModel(FrozenModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> ThermalModel:
-        found = Findings()
-        names = self._check_names(found)
-        self._check_references(found, names)
-        self._check_duplicates(found)
-        if not found:
-            self._check_sizes(found)
-            self._check_connected(found)
-        wrong_at("ThermalModel", found)
+        findings = Findings()
+        names = self._check_names(findings)
+        self._check_references(findings, names)
+        self._check_duplicates(findings)
+        if not findings:
+            self._check_sizes(findings)
+            self._check_connected(findings)
+        wrong_at("ThermalModel", findings)
         return self
 
-    def _check_names(self, found: Findings) -> set[str]:
+    def _check_names(self, findings: Findings) -> set[str]:
         seen = {SPACE}
         faces: set[str] = set()
         if not self.nodes:
-            found.add("nodes", "no nodes; expected at least one")
+            findings.add("nodes", "no nodes; expected at least one")
         named: list[tuple[KeyPath, str]] = [
             *((("nodes", i, "name"), node.name) for i, node in enumerate(self.nodes)),
             *((("panels", i, "name"), panel.name) for i, panel in enumerate(self.panels)),
@@ -266,12 +266,12 @@ class ThermalModel(FrozenModel):
         for path, name in named:
             if name in seen:
                 what = "is there without being listed" if name == SPACE else "exists"
-                found.add(path, f"a node `{name}` {what}", "choose another name")
+                findings.add(path, f"a node `{name}` {what}", "choose another name")
             seen.add(name)
         for index, face in enumerate(self.all_faces):
             if face.name in faces:
                 listed = index < len(self.surfaces)
-                found.add(
+                findings.add(
                     ("surfaces", index, "name") if listed else "panels",
                     f"a face `{face.name}` exists",
                     "choose another name",
@@ -279,27 +279,29 @@ class ThermalModel(FrozenModel):
             faces.add(face.name)
         return seen
 
-    def _check_references(self, found: Findings, names: set[str]) -> None:
+    def _check_references(self, findings: Findings, names: set[str]) -> None:
         def known(path: KeyPath, name: str) -> None:
             if name not in names:
-                found.add(path, f"there is no node `{name}`", did_you_mean(name, sorted(names)))
+                findings.add(path, f"there is no node `{name}`", did_you_mean(name, sorted(names)))
 
         for path, (a, b) in self._listed_links():
             known((*path, 0), a)
             known((*path, 1), b)
             if a == b:
-                found.add(path, "both ends are the same node")
+                findings.add(path, "both ends are the same node")
         for index, surface in enumerate(self.surfaces):
             known(("surfaces", index, "node"), surface.node)
         for index, blanket in enumerate(self.mli):
             known(("mli", index, "node"), blanket.node)
             known(("mli", index, "towards"), blanket.towards)
             if blanket.node == blanket.towards:
-                found.add(("mli", index, "towards"), "both ends are the same node")
+                findings.add(("mli", index, "towards"), "both ends are the same node")
         for index, panel in enumerate(self.panels):
             known(("panels", index, "attached_to"), panel.attached_to)
             if panel.attached_to == panel.name:
-                found.add(("panels", index, "attached_to"), "a panel cannot be attached to itself")
+                findings.add(
+                    ("panels", index, "attached_to"), "a panel cannot be attached to itself"
+                )
 
     def _listed_links(self) -> Iterator[tuple[KeyPath, Pair]]:
         for index, conductor in enumerate(self.conductors):
@@ -307,28 +309,28 @@ class ThermalModel(FrozenModel):
         for index, coupling in enumerate(self.couplings):
             yield ("couplings", index, "between"), coupling.between
 
-    def _check_duplicates(self, found: Findings) -> None:
+    def _check_duplicates(self, findings: Findings) -> None:
         seen: dict[tuple[object, frozenset[str]], KeyPath] = {}
         for path, (a, b) in self._listed_links():
             link = (path[0], frozenset((a, b)))
             if link in seen:
-                found.add(
+                findings.add(
                     path,
                     f"`{a}` and `{b}` are linked by `{path_text(seen[link][:2])[2:]}`, too",
                     "add the two values and keep one entry",
                 )
             seen.setdefault(link, path)
 
-    def _check_sizes(self, found: Findings) -> None:
+    def _check_sizes(self, findings: Findings) -> None:
         for key, count, most in (
             ("nodes", len(self.all_nodes), MAX_NODES),
             ("conductors", len(self.all_conductors), MAX_LINKS),
             ("couplings", len(self.all_radiators), MAX_LINKS),
         ):
             if count > most:
-                found.add(key, f"the network needs {count}; at most {most} are possible")
+                findings.add(key, f"the network needs {count}; at most {most} are possible")
 
-    def _check_connected(self, found: Findings) -> None:
+    def _check_connected(self, findings: Findings) -> None:
         """Add findings for nodes without a path to a boundary: their temperature would rise without
         end.
         """
@@ -344,7 +346,7 @@ class ThermalModel(FrozenModel):
         for index, node in enumerate(nodes):
             if node.name not in reached:
                 listed = index < len(self.nodes)
-                found.add(
+                findings.add(
                     ("nodes", index, "name") if listed else "panels",
                     f"no heat can leave the node `{node.name}`: "
                     "nothing links it to space or to a fixed temperature",

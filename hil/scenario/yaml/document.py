@@ -72,8 +72,8 @@ class Document:
         self, path: KeyPath, message: str, remedy: str = "", *, at_key: bool = False
     ) -> Problem:
         """Return a Problem at `path`, or at the nearest value above it that was written."""
-        found = next(n for n in range(len(path), -1, -1) if path[:n] in self.values or n == 0)
-        prefix = path[:found]
+        depth = next(n for n in range(len(path), -1, -1) if path[:n] in self.values or n == 0)
+        prefix = path[:depth]
         mark = self.values.get(prefix) or Mark(self.file, 1, 1, ())
         if at_key:
             mark = self.keys.get(prefix, mark)
@@ -81,7 +81,7 @@ class Document:
             mark.file,
             mark.line,
             mark.column,
-            path_text(mark.path + path[found:]),
+            path_text(mark.path + path[depth:]),
             message,
             remedy,
         )
@@ -135,13 +135,13 @@ class Document:
             items.append(value)
             self.values[below] = Mark(source, 0, 0, below)
 
-    def keep(self, path: KeyPath, kept: list[int]) -> None:
+    def keep(self, path: KeyPath, indices: list[int]) -> None:
         """Reduce the list at `path` to the elements `kept`, which keep their marks."""
         items = self.get(path)
         if not isinstance(items, list):
             return
-        items[:] = [items[index] for index in kept]
-        new_index = {old: new for new, old in enumerate(kept)}
+        items[:] = [items[index] for index in indices]
+        new_index = {old: new for new, old in enumerate(indices)}
         self.keys = _reindexed(self.keys, path, new_index)
         self.values = _reindexed(self.values, path, new_index)
 
