@@ -16,5 +16,9 @@ operator        an operator's commands
 plant_coupling  what the plant orders of the boards, and what it is told of them
 node_power, power_orders, plant_rows    its book of a node, its orders, its rows
 snapshots       the parts as plain data, and back; resume reads them
-ending          the result of a run
+run_folder      the folder of a run: its files, and who writes them
+temperature_limits, firmware_flags    what a hot or throttled board brings about
+metrics, lateness, holdings           what is counted on the way
+result, run_reports, ending           the result of a run, and how it is reported
+outside         what comes from outside while a run is under way
 """

@@ -107,6 +107,17 @@ RULES: dict[tuple[str, str], Rule] = {
         "the linters, an extra", by=".venv/bin/mypy"
     ),
     ("README.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
+    (".github/CONTRIBUTING.md", ".venv/bin/pip install -q -e '.[test,lint]'"): Rule(
+        "a network", by=".[lint]"
+    ),
+    (".github/CONTRIBUTING.md", ".venv/bin/pytest -q"): Rule(
+        "it is this very suite", by="pytest -q"
+    ),
+    (
+        ".github/CONTRIBUTING.md",
+        ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy",
+    ): Rule("the linters, an extra", by=".venv/bin/mypy"),
+    (".github/CONTRIBUTING.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
     ("boards/README.md", "sudo apt-get install qemu-system-arm gcc-aarch64-linux-gnu"): Rule(
         "root and a network", by="qemu-system-arm"
     ),
@@ -179,6 +190,7 @@ TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""
 
 DRAWINGS = {
+    (".github/ARCHITECTURE.md", "wire -> scenario"),
     ("README.md", "your computer: `hil run`"),
     ("csrc/README.md", "kernel            <-   wire"),
     ("csrc/SPEC.md", "7       0"),

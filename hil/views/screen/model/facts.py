@@ -1,4 +1,4 @@
-"""What the record says around one frame, as plain values: made by `gather`, judged by `judge`.
+"""What the record says around one frame, as plain values: made by `scene`, judged by `health`.
 
 None is "the record does not say". Times: `*_us` simulated, `*_wall_us` real.
 """

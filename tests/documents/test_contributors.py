@@ -1,0 +1,50 @@
+"""The contributors' pages name places that are there, and GitHub's files say what they must."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .blocks import ROOT, name_of, spans_of
+
+GITHUB = ROOT / ".github"
+ROOMS = {path.name for path in (ROOT / "hil").iterdir() if (path / "__init__.py").is_file()}
+
+
+@pytest.mark.parametrize("page", sorted(GITHUB.glob("*.md")), ids=name_of)
+def test_every_place_that_a_page_names_is_there(page: Path) -> None:
+    places = [
+        (line, span)
+        for line, span in spans_of(page)
+        if re.fullmatch(r"(hil|csrc|tests|boards|scenarios|\.ci)(/[\w./-]*)", span)
+    ]
+    shipped = {"hil/data/"}  # made by an installation
+    missing = [
+        f"{name_of(page)}:{line}: {span}"
+        for line, span in places
+        if span not in shipped and not (ROOT / span).exists()
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def test_architecture_describes_every_room() -> None:
+    spans = {span for _, span in spans_of(GITHUB / "ARCHITECTURE.md")}
+    assert {f"hil/{room}" for room in ROOMS} - spans == set()
+
+
+def test_the_workflow_calls_the_checks_that_run_here() -> None:
+    workflow = yaml.safe_load((GITHUB / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step.get("run") for job in workflow["jobs"].values() for step in job["steps"]]
+    assert ".ci/run" in steps and os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize("form", sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")), ids=name_of)
+def test_an_issue_form_has_a_name_and_questions(form: Path) -> None:
+    content = yaml.safe_load(form.read_text(encoding="utf-8"))
+    assert content["name"] and content["description"]
+    assert all(part["attributes"]["label"] for part in content["body"])
+    assert any(part.get("validations", {}).get("required") for part in content["body"])
