@@ -13,7 +13,7 @@ from typing import Any
 
 from hil.errors import Problem
 
-__all__ = ["Document", "KeyPath", "Mark", "path_text"]
+__all__ = ["Document", "KeyPath", "SourceMark", "path_text"]
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys and list positions, from the top."""
@@ -35,7 +35,7 @@ def path_text(path: KeyPath) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SourceMark:
     """Where a value was written: file, line and column (from 1; 0 = none), path in that file."""
 
     file: str
@@ -54,8 +54,8 @@ class Document:
 
     file: str
     data: dict[str, Any]
-    keys: dict[KeyPath, Mark] = field(default_factory=dict)
-    values: dict[KeyPath, Mark] = field(default_factory=dict)
+    keys: dict[KeyPath, SourceMark] = field(default_factory=dict)
+    values: dict[KeyPath, SourceMark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def copied(self) -> Document:
@@ -74,7 +74,7 @@ class Document:
         """Return a Problem at `path`, or at the nearest value above it that was written."""
         depth = next(n for n in range(len(path), -1, -1) if path[:n] in self.values or n == 0)
         prefix = path[:depth]
-        mark = self.values.get(prefix) or Mark(self.file, 1, 1, ())
+        mark = self.values.get(prefix) or SourceMark(self.file, 1, 1, ())
         if at_key:
             mark = self.keys.get(prefix, mark)
         return Problem(
@@ -113,12 +113,12 @@ class Document:
                 return
             if step not in parent:
                 parent[step] = {}
-                self.values[path[:depth]] = Mark(source, 0, 0, path[:depth])
+                self.values[path[:depth]] = SourceMark(source, 0, 0, path[:depth])
             parent = parent[step]
         if isinstance(parent, dict):
             parent[path[-1]] = value
             self._forget(path)
-            self.values[path] = Mark(source, 0, 0, path)
+            self.values[path] = SourceMark(source, 0, 0, path)
 
     def remove(self, path: KeyPath) -> None:
         """Remove the key at `path` from its mapping, if it is there."""
@@ -133,7 +133,7 @@ class Document:
         if isinstance(items, list):
             below = (*path, len(items))
             items.append(value)
-            self.values[below] = Mark(source, 0, 0, below)
+            self.values[below] = SourceMark(source, 0, 0, below)
 
     def keep(self, path: KeyPath, indices: list[int]) -> None:
         """Reduce the list at `path` to the elements `kept`, which keep their marks."""
@@ -152,10 +152,10 @@ class Document:
 
 
 def _reindexed(
-    marks: dict[KeyPath, Mark], path: KeyPath, new_index: dict[int, int]
-) -> dict[KeyPath, Mark]:
+    marks: dict[KeyPath, SourceMark], path: KeyPath, new_index: dict[int, int]
+) -> dict[KeyPath, SourceMark]:
     """Return `marks` after elements of the list at `path` moved, without those of removed ones."""
-    result: dict[KeyPath, Mark] = {}
+    result: dict[KeyPath, SourceMark] = {}
     depth = len(path)
     for old, mark in marks.items():
         index = old[depth] if len(old) > depth and old[:depth] == path else None

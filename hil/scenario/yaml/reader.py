@@ -18,7 +18,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hil.errors import ConfigError, Problem, UsageError
-from hil.scenario.yaml.document import Document, KeyPath, Mark, path_text
+from hil.scenario.yaml.document import Document, KeyPath, SourceMark, path_text
 from hil.scenario.yaml.messages import character_problem, describe, shortened, syntax_problem
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "parse_yaml", "read_yaml"]
@@ -195,9 +195,9 @@ class _Builder:
         except _TooMuchError as stop:
             raise ConfigError([*self.document.problems, stop.args[0]]) from None
 
-    def mark(self, node: Node, path: KeyPath) -> Mark:
+    def mark(self, node: Node, path: KeyPath) -> SourceMark:
         start = node.start_mark
-        return Mark(self.document.file, start.line + 1, start.column + 1, path)
+        return SourceMark(self.document.file, start.line + 1, start.column + 1, path)
 
     def complain(self, node: Node, path: KeyPath, message: str, remedy: str = "") -> Problem:
         mark = self.mark(node, path)
