@@ -28,15 +28,9 @@ REPEATED_MODULES = ("hil/cli/", "hil/views/screen/model/", "hil/views/screen/pag
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 EXCEPTIONS: dict[str, set[str]] = {
-    "no file is longer than 450 lines": {
-        "hil/rig/rig.py",
-    },
-    "no class is longer than 300 lines": {
-        "hil/rig/rig.py:Rig",
-    },
-    "no class has more than 25 public methods": {
-        "hil/rig/rig.py:Rig",
-    },
+    "no file is longer than 450 lines": set(),
+    "no class is longer than 300 lines": set(),
+    "no class has more than 25 public methods": set(),
     "no two public classes have one name": {
         "Held",
         "Mark",

@@ -41,7 +41,7 @@ def _missing_workloads(rig: Rig, node: Node) -> list[str]:
 
     missing: list[str] = []
     for workload in workloads():
-        rig.workload = workload.name
+        rig.setup.workload = workload.name
         try:
             rig.load(node)
         except TraceForbidden:  # then it can load none, and is as it should be

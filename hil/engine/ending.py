@@ -16,9 +16,9 @@ from hil.engine.run_reports import JUNIT, junit_digest, write_reports
 from hil.record.recorder import Recorder, RunTally
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
+from hil.rig.calibration import Calibration
 from hil.rig.node import SILENT, Node
 from hil.rig.reconnect import BOOT_PATIENCE_US
-from hil.rig.rig import Calibration
 from hil.scenario.expect import not_covered
 from hil.scenario.words import UpsetTarget
 from hil.upsets.words import SystemOutcome, UpsetState
@@ -64,7 +64,7 @@ def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[
     answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
     last frame."""
     last = parts.golden.next_frame - 1
-    back = {node.name for node in parts.rig.reconnected()}
+    back = {node.name for node in parts.rig.absent.reconnected()}
     unheard = [n for n in parts.nodes if n.name not in back and _is_unheard(parts, n, agreed)]
     present = parts.rig.health([n for n in unheard if n.link.connected])
     lost = []

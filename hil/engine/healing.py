@@ -98,7 +98,7 @@ class RepairScheduler:
         parts, verdict = self._parts, self.agreed
         if verdict is None or not verdict.state:
             return
-        timing = parts.rig.timing
+        timing = parts.rig.requests.timing
         if parts.deadlines:  # a board that falls silent now must not cost many frames
             left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
             timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
@@ -122,7 +122,7 @@ class RepairScheduler:
         believed = not is_alone(verdict) or parts.rules.believes_alone(self.frames_alone)
         how = parts.executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
-            parts.rig.exclude(node, cycle=False)
+            parts.rig.absent.exclude(node, cycle=False)
             how = replace(how, away=True)
         parts.holdings.rearm_permanent(parts.injector, [node], verdict.frame + 1)
         self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
@@ -181,7 +181,7 @@ class RepairScheduler:
         parts = self._parts
         if not parts.recovery.in_service and not self._waited_in_vain:
             self._waited_in_vain = not self._wait_for_a_board()
-        for node in parts.rig.reconnected():
+        for node in parts.rig.absent.reconnected():
             self._waited_in_vain = False
             self._tell_what_was_switched(frame, node)
             actions = parts.recovery.on_reconnected(frame - 1, node.name)
@@ -204,7 +204,7 @@ class RepairScheduler:
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig
-        end_us = rig.clock.now_us() + rig.timing.lost_after_us
+        end_us = rig.clock.now_us() + rig.requests.timing.lost_after_us
         while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
             if rig.reconnector.wait(min(left_us, _LOOK_US) / 1e6):
                 return True
@@ -221,6 +221,6 @@ class RepairScheduler:
             if name in rig.reconnector.looking_for:
                 continue
             if result is not None and result.status == SILENT:
-                rig.exclude(node, cycle=False)
+                rig.absent.exclude(node, cycle=False)
             else:
                 rig.listen_to(node)

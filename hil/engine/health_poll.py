@@ -38,7 +38,7 @@ class Checkup:
         parts, record, frame = self._parts, self._recorder.record, self._frame
         serving = [parts.by_name[name] for name in parts.recovery.in_service]
         able = [node for node in serving if node.link.connected]
-        timing = Timing(parts.rig.timing.retry_us, _PATIENCE_US)
+        timing = Timing(parts.rig.requests.timing.retry_us, _PATIENCE_US)
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
         for name, health in parts.rig.health(able, timing).items():
             node = parts.by_name[name]
@@ -65,7 +65,9 @@ class Checkup:
                 self._noted.add((seen.node, seen.error))
                 record.note(self._frame, seen.error)
             if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
-                parts.rig.cut_off(parts.by_name[seen.node], "over-current, cut off by its supply")
+                parts.rig.absent.cut_off(
+                    parts.by_name[seen.node], "over-current, cut off by its supply"
+                )
         for node in parts.nodes:
             for event in node.link.standing.take_events():
                 record.link_event(self._frame, event)

@@ -39,9 +39,9 @@ from hil.errors import SetupError
 from hil.record.recorder import Recorders
 from hil.record.run_lock import RunLock
 from hil.record.sqlite_recorder import SqliteRecorder
+from hil.rig.calibration import Calibration, calibrate
 from hil.rig.capture import Capture
 from hil.rig.program import golden_run
-from hil.rig.rig import Calibration
 from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
 from hil.upsets.planner import needed_targets
@@ -184,8 +184,11 @@ class Loop:
         self._check_targets()
         self._report("calibrating", 0)
         timeouts = self.scenario.timeouts
-        calibration = self._parts.rig.calibrate(
-            timeouts.calibration_frames, timeouts.cpu_factor, int(timeouts.cpu_floor_ms * 1000)
+        calibration = calibrate(
+            self._parts.rig,
+            timeouts.calibration_frames,
+            timeouts.cpu_factor,
+            int(timeouts.cpu_floor_ms * 1000),
         )
         self._rounds.calibrated(calibration.round_trip_us_worst)
         self._check_limits(calibration)
@@ -201,7 +204,7 @@ class Loop:
         limits.learn_timing(calibration.cpu_us_worst)
         for name, steps in limits.steps_wanted.items():
             node = parts.by_name[name]
-            golden = golden_run(rig.workload, rig.seed)
+            golden = golden_run(rig.setup.workload, rig.setup.seed)
             limits.learn_steps(name, instructions_behind_ticks(rig, node, golden, steps))
             rig.load(node)
         limits.check()

@@ -104,7 +104,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
-    rig.scrub_words = scenario.recovery.scrub_words
+    rig.setup.scrub_words = scenario.recovery.scrub_words
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
     checkpoints = Checkpoints(

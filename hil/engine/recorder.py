@@ -18,8 +18,8 @@ from hil.errors import HilError
 from hil.record.recorder import Recorder, Recorders, RepairAttempt
 from hil.record.row_values import RecordedNode
 from hil.redundancy.voting import Verdict
+from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
-from hil.rig.rig import Calibration
 
 __all__ = ["RunRecorder"]
 

@@ -79,7 +79,7 @@ class RepairExecutor:
         from `sources` (who agreed), or without any from a checkpoint. If they are not `believed`,
         only their checkpoint is, and `node` computes its state from there itself."""
         if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
-            self._rig.exclude(node, cycle=node.powered)
+            self._rig.absent.exclude(node, cycle=node.powered)
             switched = "its power is cycled; " if node.board.can_cycle else ""
             return Repaired(False, f"{switched}looked for beside the run", away=True)
 
@@ -102,7 +102,7 @@ class RepairExecutor:
 
     def _revive(self, action: Action, node: Node) -> None:
         if action.rung is NodeState.RESYNC:
-            self._rig.configure(node)
+            self._rig.setup.configure(node)
         elif action.rung is NodeState.RESTART:
             self._rig.restart(node)
         elif action.rung is NodeState.RESET:

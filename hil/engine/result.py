@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.exits import EXIT_OF_OUTCOME, Exit
-from hil.rig.rig import Calibration
+from hil.rig.calibration import Calibration
 from hil.scenario import ExpectationResult
 
 

@@ -120,8 +120,8 @@ class Rounds:
         if not parts.deadlines:
             return None
         left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
-        patience_us = min(left_us, parts.rig.timing.lost_after_us)
-        timing = parts.rig.timing
+        patience_us = min(left_us, parts.rig.requests.timing.lost_after_us)
+        timing = parts.rig.requests.timing
         return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
     def _explain_silence(self, results: dict[str, NodeResult], heard_us: int) -> None:
@@ -138,7 +138,9 @@ class Rounds:
             told = parts.by_name[name].board.condition(disconnected=lost)
             silent_us = self._unheard_us.get(name, 0) + heard_us
             self._unheard_us[name] = silent_us
-            late = parts.deadlines and not lost and silent_us < parts.rig.timing.lost_after_us
+            late = (
+                parts.deadlines and not lost and silent_us < parts.rig.requests.timing.lost_after_us
+            )
             results[name] = result._replace(
                 reason=told or result.reason, ended=lost and told is not None, late=late
             )

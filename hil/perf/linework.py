@@ -88,16 +88,16 @@ def bulk(quick: bool) -> Iterator[PerfRow]:
             assert line is not None
             for name in ("READ", "WRITE"):
                 before = (line.to_board.bytes, line.to_host.bytes)
-                seq = rig.reserve_seqs(4 + 2 * (size // DATA_MAX))
+                seq = rig.requests.reserve_seqs(4 + 2 * (size // DATA_MAX))
                 call: Call = (
                     ReadCall(node.link, seq, Region.STATE, 0, size)
                     if name == "READ"
                     else WriteCall(node.link, seq, Region.STATE, 0, content)
                 )
                 began = time.perf_counter()
-                run_calls([call], rig.timing)
+                run_calls([call], rig.requests.timing)
                 took = time.perf_counter() - began
-                rig.expect(node, call)
+                rig.requests.expect(node, call)
                 there = line.to_board.bytes - before[0]
                 back = line.to_host.bytes - before[1]
                 value = size / took
@@ -148,7 +148,7 @@ def latency(quick: bool) -> Iterator[PerfRow]:
         lines = PacedLines()
         with _paced_rig(3, baud, "attitude") as (rig, boards), echoes(3) as bare:
             some = [lines.add(echo, baud) for echo in bare]
-            golden = Golden(rig.workload, rig.seed)
+            golden = Golden(rig.setup.workload, rig.setup.seed)
             extra_us: list[float] = []
             bare_us: list[float] = []
             wire_us = 0.0
@@ -176,7 +176,7 @@ def resync(_quick: bool) -> Iterator[PerfRow]:
     """Healing 1 MiB of state with one flipped bit, three nodes at 115200 baud."""
     baud = 115_200
     with _paced_rig(3, baud, "archive") as (rig, boards):
-        golden = Golden(rig.workload, rig.seed)
+        golden = Golden(rig.setup.workload, rig.setup.seed)
         golden.step()
         results = rig.step(rig.nodes, 0, golden.input)
         assert all(r.state_digest == golden.state_digest for r in results.values())
@@ -185,7 +185,7 @@ def resync(_quick: bool) -> Iterator[PerfRow]:
         offset = size * 2 // 3
         wrong = bytes([golden.state[offset] ^ 0x10])
         flip = encoding.write_request(Region.STATE, offset, wrong)
-        rig.ask(target, Msg.WRITE, flip)
+        rig.requests.ask(target, Msg.WRITE, flip)
         before = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line)
         began = time.perf_counter()
         done = delta_resync(rig, target, sources, 0, golden.state_digest, size)

@@ -103,7 +103,7 @@ class Checkpoints:
         checkpoint = Sync(verdict.frame, verdict.state)
         answered = self._rig.checkpoint(wanted, checkpoint, timing)
         if due:
-            self._rig.refresh_budgets([node for node, _ in answered], timing)
+            self._rig.setup.refresh_budgets([node for node, _ in answered], timing)
         for node, status in answered:
             if status == lib.HIL_OK:
                 self.taken(node, [checkpoint])
@@ -132,7 +132,7 @@ class Checkpoints:
             for k in due[-GENERATIONS:]
         ]
         if kept:
-            self._rig.refresh_budgets(nodes)
+            self._rig.setup.refresh_budgets(nodes)
             for node in nodes:
                 self.taken(node, kept)
         last = unpack(records[-record_len:])

@@ -52,10 +52,10 @@ def _span_digests(
     for at in range(first, first + count, SPANS_MAX):
         part = min(SPANS_MAX, first + count - at)
         payload = encoding.spans_request(Region.STATE, span, at, part)
-        calls = [Call(n.link, rig.next_seq(), Msg.SPANS, payload) for n in nodes]
-        run_calls(calls, rig.timing)
+        calls = [Call(n.link, rig.requests.next_seq(), Msg.SPANS, payload) for n in nodes]
+        run_calls(calls, rig.requests.timing)
         for digests, node, call in zip(out, nodes, calls, strict=True):
-            digests.extend(decoding.span_digests(rig.expect(node, call)))
+            digests.extend(decoding.span_digests(rig.requests.expect(node, call)))
     return out
 
 
@@ -82,17 +82,19 @@ def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
 def _read(
     rig: Rig, nodes: Sequence[Node], offset: int, length: int, region: Region = Region.STATE
 ) -> list[bytes]:
-    calls = [ReadCall(n.link, rig.next_seq(), region, offset, length) for n in nodes]
-    run_calls(calls, rig.timing)
-    return [rig.expect(n, c) for n, c in zip(nodes, calls, strict=True)]
+    calls = [ReadCall(n.link, rig.requests.next_seq(), region, offset, length) for n in nodes]
+    run_calls(calls, rig.requests.timing)
+    return [rig.requests.expect(n, c) for n, c in zip(nodes, calls, strict=True)]
 
 
 def _write(
     rig: Rig, node: Node, offset: int, content: bytes, region: Region = Region.STATE
 ) -> None:
-    call = WriteCall(node.link, rig.next_seq(), region, offset, content, rig.next_seq)
-    run_calls([call], rig.timing)
-    rig.expect(node, call)
+    call = WriteCall(
+        node.link, rig.requests.next_seq(), region, offset, content, rig.requests.next_seq
+    )
+    run_calls([call], rig.requests.timing)
+    rig.requests.expect(node, call)
 
 
 def write_state(rig: Rig, node: Node, current: bytes, wanted: bytes) -> int:

@@ -53,7 +53,7 @@ def _measure(rig: Rig, node: Node, golden: Golden, tick: int, most: int) -> int:
     if refused is not None:
         raise NodeError(f"node {node.name} does not count its instructions: {refused}")
     golden.step()
-    timing: Timing = replace(rig.timing, lost_after_us=_LOST_AFTER_US)
+    timing: Timing = replace(rig.requests.timing, lost_after_us=_LOST_AFTER_US)
     rig.step([node], frame, golden.input, timing)
     report = rig.report(node, _ID)
     if report is None:

@@ -50,7 +50,7 @@ class CheckpointWatch:
     def add(self, node: Node, upset: Upset) -> None:
         """Watch the node from now on, if its board scrubs its memory."""
         before = self._rig.health([node]).get(node.name)
-        per_frame = self._rig.scrub_words
+        per_frame = self._rig.setup.scrub_words
         if before is None or not per_frame:
             return
         frames = -(-self._words // per_frame) + 1

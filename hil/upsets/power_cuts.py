@@ -87,7 +87,7 @@ class PowerCuts:
                 self._judge_silence(node, upset, result.reason)
         elif result.status != EXCLUDED and self._rig.clock.now_us() >= self._dark_at_us(node, cut):
             # Its answer to a step does not contain its boot id: only a HELLO does.
-            if self._rig.greeting(node, self._rig.timing.lost_after_us):
+            if self._rig.greeting(node, self._rig.requests.timing.lost_after_us):
                 self._compare(node, upset, cut)
 
     def close(self, uncollected: Iterable[Upset]) -> None:
@@ -96,7 +96,7 @@ class PowerCuts:
             if upset.plan.kind is not BoardAction.POWER_LOSS:
                 continue
             node = self._by_name[upset.plan.node]
-            cut, patience_us = self._cuts[node.name], self._rig.timing.lost_after_us
+            cut, patience_us = self._cuts[node.name], self._rig.requests.timing.lost_after_us
             while self._rig.clock.now_us() < self._dark_at_us(node, cut):
                 self._rig.clock.sleep_us(_ASK_EVERY_US)
             if self._rig.greeting(node, patience_us):

@@ -27,7 +27,7 @@ from hil.engine.result import RunResult
 from hil.errors import LinkTimeout
 from hil.record.reader import Reader
 from hil.redundancy.recovery import NodeState
-from hil.rig import rig as rig_module
+from hil.rig import bringup
 from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.link_state import LinkState
@@ -421,7 +421,7 @@ def test_a_board_that_has_power_and_stays_silent_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: bool
 ) -> None:
     """Switched on in vain it is not waited for for ever; on already, not at all."""
-    monkeypatch.setattr(rig_module, "_SWITCHED_ON_US", 300_000)
+    monkeypatch.setattr(bringup, "_SWITCHED_ON_US", 300_000)
     with bench(tmp_path) as boards:
         boards["b"].kill()
         monkeypatch.setattr(boards["b"], "start", lambda: None)  # it has lost its SD card

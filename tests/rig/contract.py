@@ -15,12 +15,14 @@ import pytest
 from hil._kernel import lib
 from hil.errors import LinkTimeout, NodeError
 from hil.kernel import CHUNK, Golden, workload, workloads
+from hil.rig.agent_setup import Budget
+from hil.rig.calibration import calibrate
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall
 from hil.rig.exchange import run_calls
 from hil.rig.link import LinkNoise
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult
 from hil.rig.resync import delta_resync, locate, read_state, write_state
-from hil.rig.rig import Budget, Rig
+from hil.rig.rig import Rig
 from hil.wire.encoding import budget_request, limit_request, sync_request
 from hil.wire.messages import Arm, Limits, Msg, Region, Report, Sync
 
@@ -52,16 +54,16 @@ def check_bits(word: int) -> int:
 
 def region(rig: Rig, node: Node, which: Region, length: int) -> bytes:
     """A whole region, read over the wire."""
-    call = ReadCall(node.link, rig.next_seq(), which, 0, length)
-    run_calls([call], rig.timing)
-    return rig.expect(node, call)
+    call = ReadCall(node.link, rig.requests.next_seq(), which, 0, length)
+    run_calls([call], rig.requests.timing)
+    return rig.requests.expect(node, call)
 
 
 def write(rig: Rig, node: Node, offset: int, content: bytes) -> None:
     """Bytes of the state, over the wire."""
-    call = WriteCall(node.link, rig.reserve_seqs(100), Region.STATE, offset, content)
-    run_calls([call], rig.timing)
-    rig.expect(node, call)
+    call = WriteCall(node.link, rig.requests.reserve_seqs(100), Region.STATE, offset, content)
+    run_calls([call], rig.requests.timing)
+    rig.requests.expect(node, call)
 
 
 def one(rig: Rig, frame: int, input_: bytes, node: Node | None = None) -> NodeResult:
@@ -117,7 +119,7 @@ class NodeContract:
             members = [Node(f"n{i}", i, self.make_board(f"n{i}", i)) for i in range(nodes)]
             rig = Rig(members, name, SEED, timing)
             made.append(rig)
-            rig.budget = Budget(100_000, 4 * workload(name).ticks + 64)
+            rig.setup.budget = Budget(100_000, 4 * workload(name).ticks + 64)
             rig.open()
             for node in rig.nodes:
                 if node.board.can_return:
@@ -160,7 +162,7 @@ class NodeContract:
 
     def test_calibration_leaves_the_initial_state(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256", nodes=2)
-        calibration = rig.calibrate(10, 10.0, 20_000)
+        calibration = calibrate(rig, 10, 10.0, 20_000)
         assert calibration.budget.cpu_us >= 20_000
         golden = Golden("sha256", SEED)
         golden.step()
@@ -234,7 +236,7 @@ class NodeContract:
             assert report.persisted and report.bit == 1234567 % (8 * len(want))
             if target == "state":
                 write_state(rig, node, got, want)
-                rig.ask(node, Msg.SYNC, sync_request(frame, golden.state_digest))
+                rig.requests.ask(node, Msg.SYNC, sync_request(frame, golden.state_digest))
 
     def test_positions_behind_the_end_are_missed(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
@@ -429,9 +431,11 @@ class NodeContract:
         node = rig.nodes[0]
         golden = Golden("sha256", SEED)
         golden.step()
-        rig.ask(node, Msg.BUDGET, budget_request(5_000_000, 1, 0))  # as an upset may leave it
+        rig.requests.ask(
+            node, Msg.BUDGET, budget_request(5_000_000, 1, 0)
+        )  # as an upset may leave it
         assert one(rig, 0, golden.input).status == HUNG
-        rig.ask(node, Msg.LIMIT, limit_request(Limits(suspend=True)))
+        rig.requests.ask(node, Msg.LIMIT, limit_request(Limits(suspend=True)))
         rig.restart(node)
         assert one(rig, 0, golden.input).status == DONE
 
@@ -439,7 +443,7 @@ class NodeContract:
         rig = make_rig("sha256")
         node = rig.nodes[0]
         rig.limit(node, Limits(duty_permille=500, suspend=True))
-        rig.ask(node, Msg.LIMIT, limit_request(Limits()))
+        rig.requests.ask(node, Msg.LIMIT, limit_request(Limits()))
         rig.restart(node)
         golden = Golden("sha256", SEED)
         golden.step()
@@ -523,7 +527,7 @@ class NodeContract:
     def test_checkpoints_bring_back_a_frame(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
         node = rig.nodes[0]
-        rig.scrub_words = 64
+        rig.setup.scrub_words = 64
         golden = Golden("sha256", SEED)
         rig.load(node)
         states: dict[int, int] = {}
@@ -547,7 +551,7 @@ class NodeContract:
         """A board that has just kept a copy of its state after frame 0, and scrubs all of it."""
         rig = make_rig("sha256")
         node, golden = rig.nodes[0], Golden("sha256", SEED)
-        rig.scrub_words = 64
+        rig.setup.scrub_words = 64
         rig.load(node)
         golden.step()
         assert is_golden(one(rig, 0, golden.input), golden)
@@ -609,7 +613,7 @@ class NodeContract:
         self, make_rig: MakeRig
     ) -> None:
         rig = make_rig("attitude")
-        rig.timing = replace(rig.timing, busy_us=1_000_000)
+        rig.requests.timing = replace(rig.requests.timing, busy_us=1_000_000)
         node, golden, rng = rig.nodes[0], Golden("attitude", SEED), random.Random(SEED)
         bits = 8 * lib.agent_memory_len()
         seen, told_after_reset, frame = 0, 0, 0
@@ -640,7 +644,7 @@ class NodeContract:
     ) -> None:
         """A word of ones in every place: an index or a length among them is beyond its array."""
         rig = make_rig("attitude")
-        rig.timing = replace(rig.timing, busy_us=1_000_000)
+        rig.requests.timing = replace(rig.requests.timing, busy_us=1_000_000)
         node, golden = rig.nodes[0], Golden("attitude", SEED)
         golden.step()
         size, rebooted = lib.agent_memory_len(), 0
@@ -745,7 +749,7 @@ class NodeContract:
         write(rig, node, 0, bytes(length))
         assert read_state(rig, node, length) == bytes(length)
         write(rig, node, 0, golden.state)
-        rig.ask(node, Msg.SYNC, sync_request(1, golden.state_digest))
+        rig.requests.ask(node, Msg.SYNC, sync_request(1, golden.state_digest))
         rig.restart(node)
         golden.step()
         assert is_golden(one(rig, 2, golden.input), golden)
@@ -784,7 +788,7 @@ class NodeContract:
         state = bytearray(Golden("sha256", SEED).state)
         for offset, content in ((0, b"first"), (64, b"second")):
             call = WriteCall(node.link, 500, Region.STATE, offset, content)
-            run_calls([call], rig.timing)
+            run_calls([call], rig.requests.timing)
             assert call.result == b""
             state[offset : offset + len(content)] = content
         assert read_state(rig, node, len(state)) == bytes(state)
@@ -795,7 +799,7 @@ class NodeContract:
         node = rig.nodes[0]
         golden.step()
         stale = node.link.statistics.stale
-        calls = [Call(node.link, rig.next_seq(), Msg.HEALTH) for _ in range(5)]
+        calls = [Call(node.link, rig.requests.next_seq(), Msg.HEALTH) for _ in range(5)]
         for call in calls:
             call.begin()  # asked, and nobody waits
         assert is_golden(one(rig, 0, golden.input), golden)

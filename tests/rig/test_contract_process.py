@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from hil.kernel import Golden
+from hil.rig.agent_setup import Budget
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Board, Node, NodeResult
-from hil.rig.rig import Budget, Rig
+from hil.rig.rig import Rig
 
 from .contract import SEED, TIMING, NodeContract, report_of
 from .oracle import random_arm
@@ -28,7 +29,7 @@ def mixed() -> Iterator[Rig]:
     """One board of each kind."""
     nodes = [Node("n0", 0, InprocBoard("n0", 0)), Node("n1", 1, ProcessBoard("n1"))]
     rig = Rig(nodes, "infer", SEED, TIMING)
-    rig.budget = Budget(200_000, 1000)
+    rig.setup.budget = Budget(200_000, 1000)
     rig.open()
     yield rig
     rig.close()
@@ -41,7 +42,7 @@ def portable(result: NodeResult) -> NodeResult:
 
 @pytest.mark.parametrize("name", ["attitude", "infer", "matmul", "sha256", "archive"])
 def test_both_kinds_do_and_tell_the_same(mixed: Rig, name: str) -> None:
-    mixed.workload = name
+    mixed.setup.workload = name
     rng = random.Random(name)
     golden = Golden(name, SEED)
     for node in mixed.nodes:

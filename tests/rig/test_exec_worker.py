@@ -16,12 +16,14 @@ from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.errors import NodeError, SetupError
 from hil.kernel import Golden
+from hil.rig.agent_setup import Budget
 from hil.rig.backends.process import ProcessBoard
+from hil.rig.calibration import calibrate
 from hil.rig.calls import Timing
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, Node
 from hil.rig.program import golden_run
 from hil.rig.resync import delta_resync, read_state, write_state
-from hil.rig.rig import Budget, Rig
+from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.wire.messages import Arm, Limits, Sync
 
@@ -83,7 +85,7 @@ def make_rig(allow: Callable[..., None]) -> Iterator[MakeRig]:
         members = [Node(f"n{i}", i, ProcessBoard(f"n{i}")) for i in range(nodes)]
         rig = Rig(members, f"exec:{name}", SEED, TIMING)
         made.append(rig)
-        rig.budget = Budget(budget_us, 68)
+        rig.setup.budget = Budget(budget_us, 68)
         rig.open()
         for node in rig.nodes:
             rig.load(node)
@@ -118,7 +120,7 @@ def test_every_frame_of_an_example_is_golden(make_rig: MakeRig, name: str) -> No
 
 def test_calibration_works_as_with_any_workload(make_rig: MakeRig) -> None:
     rig = make_rig("c", nodes=2)
-    assert rig.calibrate(10, 50.0, 20_000).budget.cpu_us >= 20_000
+    assert calibrate(rig, 10, 50.0, 20_000).budget.cpu_us >= 20_000
     golden = golden_run("exec:c", SEED)
     golden.step()
     assert all(is_golden(r, golden) for r in rig.step(rig.nodes, 0, golden.input).values())
@@ -167,7 +169,7 @@ def test_a_program_without_a_state_has_the_frame_number(make_rig: MakeRig) -> No
 def test_workloads_of_both_kinds_follow_each_other(make_rig: MakeRig) -> None:
     rig = make_rig("c")
     for name in ("sha256", "exec:py", "attitude", "exec:c"):
-        rig.workload = name
+        rig.setup.workload = name
         rig.load(rig.nodes[0])
         golden = golden_run(name, SEED)
         golden.step()
@@ -181,11 +183,11 @@ def test_workloads_of_both_kinds_follow_each_other(make_rig: MakeRig) -> None:
 @pytest.mark.parametrize("name", ["unknown", "", "/bin/sh", "c=/bin/sh"])
 def test_only_what_the_agent_lists_is_run(make_rig: MakeRig, name: str) -> None:
     rig = make_rig("c")
-    rig.workload = f"exec:{name}"
+    rig.setup.workload = f"exec:{name}"
     with pytest.raises(NodeError, match="does not allow a program"):
         rig.load(rig.nodes[0])
     assert children(agent_pid(rig)) == []
-    rig.workload = "sha256"
+    rig.setup.workload = "sha256"
     rig.load(rig.nodes[0])
 
 
@@ -238,11 +240,11 @@ def test_a_program_that_does_not_come_up_is_refused_with_the_reason(
     make_rig: MakeRig, program: str, errno: int
 ) -> None:
     rig = make_rig("c", bad=program)
-    rig.workload = "exec:bad"
+    rig.setup.workload = "exec:bad"
     with pytest.raises(NodeError, match=rf"errno {errno}\)"):
         rig.load(rig.nodes[0])
     assert children(agent_pid(rig)) == []
-    rig.workload = "exec:c"
+    rig.setup.workload = "exec:c"
     rig.load(rig.nodes[0])
     golden = golden_run("exec:c", SEED)
     golden.step()
@@ -252,7 +254,7 @@ def test_a_program_that_does_not_come_up_is_refused_with_the_reason(
 @pytest.mark.slow
 def test_a_program_that_never_says_who_it_is_is_given_up(make_rig: MakeRig) -> None:
     rig = make_rig("c", bad=python(HOSTILE, "silent", "0"))
-    rig.workload = "exec:bad"
+    rig.setup.workload = "exec:bad"
     with pytest.raises(NodeError, match=r"errno 110\)"):
         rig.load(rig.nodes[0])
 
@@ -313,7 +315,7 @@ def test_what_a_program_does_is_data(
     assert one(rig, 3, golden.input).status == ABSENT
     rig.restart(rig.nodes[0])  # with the state that it had
     assert read_state(rig, rig.nodes[0], 24) == golden_at(2)
-    rig.workload = "exec:c"
+    rig.setup.workload = "exec:c"
     rig.load(rig.nodes[0])
     again = golden_run("exec:c", SEED)
     again.step()

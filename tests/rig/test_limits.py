@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import Golden
+from hil.rig.agent_setup import Budget
 from hil.rig.node import DONE, HUNG
-from hil.rig.rig import Budget, Rig
+from hil.rig.rig import Rig
 from hil.wire import decoding
 from hil.wire.messages import Arm, Limits
 
@@ -370,7 +371,7 @@ def test_every_bit_of_an_answer_has_its_name() -> None:
 
 def test_a_budget_is_kept_beside_limits(make_rig: MakeRig) -> None:
     rig = make_rig("matmul", cpu_us=20_000)
-    rig.budget = Budget(20_000, 100_000)
+    rig.setup.budget = Budget(20_000, 100_000)
     golden = Golden("matmul", SEED)
     rig.limit(rig.nodes[0], Limits(duty_permille=50))
     for frame in range(30):

@@ -21,13 +21,14 @@ from pathlib import Path
 import pytest
 
 from hil.kernel import WIRE_VERSION, Golden, workload
+from hil.rig.agent_setup import Budget
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.link import Link
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Node, NodeResult
 from hil.rig.resync import read_state
-from hil.rig.rig import Budget, Rig
+from hil.rig.rig import Rig
 from hil.rig.transport import TransportLost
 from hil.wire import decoding, messages
 from hil.wire.encoding import step_request
@@ -98,7 +99,7 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
     def make(name: str, cpu_us: int = 20_000, timing: Timing = TIMING) -> Rig:
         rig = Rig([Node("n0", 0, ProcessBoard("n0"))], name, SEED, timing)
         made.append(rig)
-        rig.budget = Budget(cpu_us, 4 * workload(name).ticks + 64)
+        rig.setup.budget = Budget(cpu_us, 4 * workload(name).ticks + 64)
         rig.open()
         rig.load(rig.nodes[0])
         return rig
@@ -491,7 +492,7 @@ def begin_hung_step(rig: Rig, golden: Golden) -> tuple[Call, int]:
 
 
 def outcome(rig: Rig, call: Call) -> messages.Reply:
-    run_calls([call], rig.timing)
+    run_calls([call], rig.requests.timing)
     assert isinstance(call.result, bytes)
     return decoding.reply(call.result)
 
@@ -506,7 +507,7 @@ def test_a_running_worker_may_be_stopped_continued_and_killed(make_rig: Callable
         until(lambda: state_of(worker) in ("R", ""), "the worker to go on")
     assert outcome(rig, call).status == HUNG
     rig.load(rig.nodes[0])
-    rig.budget = Budget(60_000_000, 0)
+    rig.setup.budget = Budget(60_000_000, 0)
     rig.load(rig.nodes[0])
     call, worker = begin_hung_step(rig, golden)
     os.kill(worker, signal.SIGKILL)

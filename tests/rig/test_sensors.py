@@ -606,7 +606,7 @@ def vcgencmd(tmp_path: Path, piped: MakePiped) -> Callable[[str], tuple[Rig, Vcg
         script = Vcgencmd(tmp_path, body)
         rig, _ = piped("--sys-root", plant(tmp_path, PI_4B))
         # Asked again, it would call the program again: on a busy computer that takes its time.
-        rig.timing = Timing(retry_us=20_000_000, lost_after_us=60_000_000)
+        rig.requests.timing = Timing(retry_us=20_000_000, lost_after_us=60_000_000)
         return rig, script
 
     return make

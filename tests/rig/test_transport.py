@@ -444,7 +444,7 @@ def works(board: SerialBoard | ProcessBoard) -> None:
         assert is_golden(one(rig, frame, golden.input), golden)
     assert read_state(rig, rig.nodes[0], golden.workload.state_len) == golden.state
     assert rig.nodes[0].link.statistics.retries == 0
-    rig.ask(rig.nodes[0], Msg.HEALTH)
+    rig.requests.ask(rig.nodes[0], Msg.HEALTH)
     rig.close()
 
 

@@ -1,0 +1,144 @@
+"""What every agent of a rig is told once: its workload, its budget, and what limits it.
+
+An agent keeps budget and limits where upsets hit too, so they are told again after every repair."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hil._kernel import lib
+from hil.errors import NodeError, TraceForbidden
+from hil.rig.calls import Call, Timing
+from hil.rig.exchange import run_calls
+from hil.rig.node import Node
+from hil.rig.program import PREFIX
+from hil.rig.requests import Requests, patient
+from hil.wire import decoding, encoding
+from hil.wire.messages import Limited, Limits, Msg, Refusal
+
+_BUSY_FACTOR: Final = 20
+"""By the clock a step may take so many times its budget of CPU time: others compute, too."""
+
+_NOSYS: Final = int(lib.HIL_ERR_NOSYS)
+_FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+_PTRACE_REMEDY: Final = (
+    "allow ptrace where the agent runs: `sysctl kernel.yama.ptrace_scope` must say less than 3; a "
+    "container needs `--cap-add=SYS_PTRACE`, or a seccomp profile that allows ptrace; or use "
+    "`--boards inproc`, which needs none"
+)
+"""What to do where an agent may not trace its own worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one step may take, from calibration: CPU time [us], and progress ticks."""
+
+    cpu_us: int
+    max_ticks: int
+
+
+class AgentSetup:
+    """Puts workload, budget and limits on agents, and remembers which limits hold on which.
+
+    `scrub_words` is how many words of its checkpoint a board scrubs in every step. One thread uses
+    it: the one that runs the frames."""
+
+    def __init__(self, requests: Requests, workload: str, seed: int) -> None:
+        self._requests = requests
+        self.workload = workload
+        self.seed = seed
+        self.budget = Budget(5_000_000, 0)
+        self.scrub_words = 0
+        self._duties: dict[str, int] = {}
+        self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the workload is a program of the board's operating system."""
+        return self.workload.startswith(PREFIX)
+
+    @property
+    def start_timing(self) -> Timing:
+        """How long a node may take to start a worker."""
+        timing = self._requests.timing
+        return patient(timing) if self.is_program else timing
+
+    def load(self, node: Node) -> int:
+        """Put the workload on a node in its initial state and return the state's digest.
+
+        Raises: LinkTimeout, NodeError, TraceForbidden."""
+        node.loads += 1
+        node.workers += 1
+        node.loaded_boot = node.link.boot_id
+        request = encoding.load_request(self.workload, self.seed)
+        call = self._requests.send(node, Msg.LOAD, request, self.start_timing)
+        if self.is_program and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
+            name = self.workload.removeprefix(PREFIX)
+            raise NodeError(
+                f"node {node.name}: its agent does not allow a program `{name}`",
+                remedy=f"start it with --exec {name}=/path; process boards take it of $HIL_EXEC",
+            )
+        answer = self.expect_worker(node, call)
+        self._requests.ask(node, Msg.BUDGET, self._budget_request())
+        return decoding.state_digest_of_loaded(answer)
+
+    def expect_worker(self, node: Node, call: Call) -> bytes:
+        """Return the answer to a call that starts a worker.
+
+        Raises: TraceForbidden if the agent's system forbids it to trace one; LinkTimeout and
+        NodeError as for every call."""
+        result = call.result
+        if (
+            isinstance(result, Refusal)
+            and not self.is_program
+            and result.status == lib.HIL_ERR_IO
+            and result.detail in _FORBIDDEN
+        ):
+            raise TraceForbidden(
+                f"node {node.name}: its agent may not trace its worker (ptrace: "
+                f"{os.strerror(result.detail)}), and so cannot compute",
+                remedy=_PTRACE_REMEDY,
+            )
+        return self._requests.expect(node, call)
+
+    def _budget_request(self) -> bytes:
+        return encoding.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words)
+
+    def configure(self, node: Node) -> None:
+        """Tell an agent its budget and its limits again: neither a new worker nor a new state
+        repairs them. Raises: LinkTimeout, NodeError."""
+        self._requests.ask(node, Msg.BUDGET, self._budget_request())
+        boot_id, limits = self._limits.get(node.name, (None, Limits()))
+        self.limit(node, limits if boot_id == node.link.boot_id else Limits())
+
+    def refresh_budgets(self, nodes: Sequence[Node], timing: Timing | None = None) -> None:
+        """Tell agents their budgets again, because no result shows a damaged one until it is
+        needed. Nothing is raised: a node that does not answer fails its next step."""
+        request, numbers = self._budget_request(), self._requests.next_seq
+        calls = [Call(node.link, numbers(), Msg.BUDGET, request) for node in nodes]
+        run_calls(calls, timing or self._requests.timing)
+
+    def limit(self, node: Node, limits: Limits) -> Limited:
+        """Make a node obey `limits` instead of all earlier ones, and return what holds now. A reset
+        or a loss of power lifts them. Raises: LinkTimeout, NodeError."""
+        self._duties[node.name] = limits.duty_permille
+        self._limits[node.name] = (node.link.boot_id, limits)
+        self.adjust_busy_time()
+        request, timing = encoding.limit_request(limits), patient(self._requests.timing)
+        call = self._requests.send(node, Msg.LIMIT, request, timing)
+        return decoding.limited(self._requests.expect(node, call))
+
+    def forget_limits(self, node: Node) -> None:
+        """The agent of a node starts again, which lifts all limits."""
+        self._limits.pop(node.name, None)
+
+    def adjust_busy_time(self) -> None:
+        """Wait for busy nodes as long as the slowest may need for a step that ends."""
+        timing = self._requests.timing
+        slowest_us = self.budget.cpu_us * 1000 // min(self._duties.values(), default=1000)
+        busy_us = max(2 * timing.lost_after_us, _BUSY_FACTOR * slowest_us)
+        self._requests.timing = replace(timing, busy_us=busy_us)

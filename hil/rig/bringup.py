@@ -1,0 +1,198 @@
+"""Bring-up: open the port of every node, identify its agent, and switch on boards that are off."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hil.clock import Clock
+from hil.errors import LinkTimeout, SetupError
+from hil.rig.absent_boards import AbsentBoards
+from hil.rig.calls import Call, Silence
+from hil.rig.discovery.line_test import LineFault, find_fault
+from hil.rig.node import Node
+from hil.rig.power import PowerMonitor
+from hil.rig.reconnect import Reconnector
+from hil.rig.requests import Requests
+from hil.rig.transport import TransportLost
+from hil.wire import decoding
+from hil.wire.messages import Hello, Msg
+
+_BOOT_SLICE_US: Final = 5_000_000
+_SWITCHED_ON_US: Final = 120_000_000
+"""How long a board may take from its power to its agent, at the start of a run."""
+
+Announce = Callable[[str], None]
+"""Takes a sentence about something that takes long."""
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def line_fault_named(node: Node, clock: Clock) -> Iterator[None]:
+    """Before a run: if a board is lost because its line changes bytes, the error says so.
+
+    Raises: LinkTimeout with the fault of the line, in place of a LinkTimeout or SetupError."""
+    try:
+        yield
+    except (LinkTimeout, SetupError) as error:
+        fault = _line_fault(node, clock)
+        if fault is None:
+            raise
+        raise LinkTimeout(f"{error.message}; {fault.reason}", remedy=fault.remedy) from error
+
+
+def _line_fault(node: Node, clock: Clock) -> LineFault | None:
+    transport, counts = node.link.transport, node.link.statistics
+    heard = counts.rx_errors + counts.naks + counts.chatter_bytes
+    if transport is None or transport.fd is None or not heard:
+        return None
+    try:
+        return find_fault(transport, clock)
+    except TransportLost:
+        return None
+
+
+def _port_is_gone(node: Node) -> bool:
+    port = node.capabilities.port or ""
+    return port.startswith("/") and not Path(port).exists()
+
+
+def _is_switched_off(node: Node) -> bool:
+    """Whether the board may be silent because nobody has switched it on. Raises: SetupError."""
+    power = node.capabilities.power
+    return power is not None and not power.gives_power()
+
+
+class BringUp:
+    """Connects the nodes of one rig. One thread uses it: the one that runs the frames."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        requests: Requests,
+        power: PowerMonitor,
+        reconnector: Reconnector,
+        absent: AbsentBoards,
+    ) -> None:
+        self._nodes = nodes
+        self._requests = requests
+        self._clock = requests.clock
+        self._power = power
+        self._reconnector = reconnector
+        self._absent = absent
+
+    def open(self, announce: Announce = _silent) -> None:
+        """Connect every node and identify its agent; boards that have to boot do so side by side. A
+        board whose supply is off is switched on. `announce` is called with what takes long.
+
+        Raises: SetupError, LinkTimeout, VersionMismatch."""
+        self._power.check()
+        off: list[Node] = []
+        for node in self._nodes:
+            try:
+                self._attach(node)
+            except SetupError:
+                if not (_port_is_gone(node) and _is_switched_off(node)):
+                    raise
+                off.append(node)  # its port has the board's own power
+        for node in self._nodes:
+            try:
+                if node not in off:
+                    self.greet(node, announce)
+            except LinkTimeout:
+                if not _is_switched_off(node):
+                    raise
+                off.append(node)
+        self._switch_on(off, announce)
+        for node in self._nodes:
+            power = node.capabilities.power
+            if power is not None and power.supply.current_limit_a is not None and node not in off:
+                # What was on already may have another limit: a latch-up would not be seen.
+                self._power.limit(node.name, None, power.supply.current_limit_a)
+        self._power.start()
+
+    def _switch_on(self, off: Sequence[Node], announce: Announce) -> None:
+        """Give these boards power, and wait until they have come up."""
+        for node in off:
+            power = node.capabilities.power
+            assert power is not None
+            announce(f"node {node.name} is off: switched on by {power.title}")
+            power.on()
+            node.link.standing.note(f"was off; switched on by {power.title}")
+            self._reconnector.look_for(node)
+        missing, began_us = list(off), self._clock.now_us()
+        while missing:
+            for node in self._absent.reconnected():
+                self.greet(node, announce)
+                missing.remove(node)
+            waited_us = self._clock.now_us() - began_us
+            if missing and waited_us > _SWITCHED_ON_US:
+                raise LinkTimeout(
+                    f"node {missing[0].name} did not come up in {waited_us // 1_000_000} s after "
+                    f"its power was switched on: {missing[0].link.standing.reason}",
+                    remedy="does hil-agent start with the board, and is its port the right one?",
+                )
+            if missing:
+                self._reconnector.wait(0.1)
+
+    def connect(self, node: Node) -> Hello:
+        """Open the port of a node again and identify its agent.
+
+        Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
+        self._attach(node)
+        return self.greet(node)
+
+    def _attach(self, node: Node) -> None:
+        node.link.detach("reconnecting")  # a port is open once only
+        node.link.attach(node.open())
+
+    def greet(self, node: Node, announce: Announce = _silent) -> Hello:
+        """Identify the agent of a node whose port is open, waiting for a board that boots, and
+        raise its line's rate.
+
+        Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
+        boot_us = node.capabilities.boot_timeout_us
+        call, hopeless = self._say_hello(node, boot_us, announce)
+        if boot_us and isinstance(call.result, Silence):
+            what = hopeless or node.board.condition(disconnected=not node.link.connected)
+            raise LinkTimeout(
+                f"the {node.board.kind} board of node {node.name} did not come up: "
+                f"{what or call.result.reason}",
+                remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
+            )
+        with line_fault_named(node, self._clock):
+            answer = self._requests.expect(node, call)
+        hello = decoding.hello(answer)
+        node.check(hello)
+        node.identify(hello)
+        node.timed(call, hello.uptime_us)
+        self._requests.rates.raise_rate(node)
+        return hello
+
+    def _say_hello(self, node: Node, boot_us: int, announce: Announce) -> tuple[Call, str | None]:
+        """Send HELLO until it is answered, or `boot_us` have passed; also return why the board will
+        not come up, if that is known."""
+        began_us = self._clock.now_us()
+        while True:
+            left_us = boot_us - (self._clock.now_us() - began_us)
+            timing = self._requests.timing
+            patience_us = max(timing.lost_after_us, min(left_us, _BOOT_SLICE_US))
+            call = self._requests.send(
+                node, Msg.HELLO, timing=replace(timing, lost_after_us=patience_us)
+            )
+            if not isinstance(call.result, Silence) or not node.link.connected:
+                return call, None
+            waited_us = self._clock.now_us() - began_us
+            hopeless = node.capabilities.no_boot()
+            if hopeless or waited_us >= boot_us:
+                return call, hopeless
+            announce(
+                f"node {node.name} boots, for {waited_us // 1_000_000} of at most "
+                f"{boot_us // 1_000_000} s"
+            )

@@ -1,0 +1,80 @@
+"""Calibration: what fault-free steps take on the nodes of a rig, before anything disturbs them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from hil.errors import SetupError
+from hil.kernel import Golden
+from hil.rig.agent_setup import Budget
+from hil.rig.bringup import line_fault_named
+from hil.rig.node import DONE, Node, NodeResult
+from hil.rig.program import golden_run
+from hil.rig.rig import Rig
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """CPU time and round trip of fault-free steps, over all nodes [us]."""
+
+    frames: int
+    cpu_us_median: int
+    cpu_us_worst: int
+    round_trip_us_worst: int
+    budget: Budget
+
+
+def calibrate(rig: Rig, frames: int, cpu_factor: float, cpu_floor_us: int) -> Calibration:
+    """Run golden frames on all nodes, measure how long they take, and set the rig's budget and
+    timing. Every node is then loaded in its initial state.
+
+    Raises: SetupError if a node does not compute what the golden run computes, because no vote
+    could then be trusted; LinkTimeout, NodeError."""
+    golden = golden_run(rig.setup.workload, rig.setup.seed)
+    for node in rig.nodes:
+        with line_fault_named(node, rig.clock):
+            digest = rig.load(node)
+        _must_match(rig, node, digest, golden.state_digest, "the initial state")
+    cpu_us: list[int] = []
+    worst_round_trip_us = 0
+    for frame in range(frames):
+        golden.step()
+        began_us = rig.clock.now_us()
+        results = rig.step(rig.nodes, frame, golden.input)
+        worst_round_trip_us = max(worst_round_trip_us, rig.clock.now_us() - began_us)
+        for node in rig.nodes:
+            _must_be_golden(rig, node, results[node.name], frame, golden)
+            cpu_us.append(results[node.name].cpu_us)
+    cpu_us.sort()
+    ticks = golden.workload.ticks
+    budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
+    rig.setup.budget = budget
+    # A repetition is harmless, so the first may come soon: ten times the slowest golden round trip.
+    retry_us = min(rig.requests.timing.retry_us, max(20_000, 10 * worst_round_trip_us))
+    rig.requests.timing = replace(rig.requests.timing, retry_us=retry_us)
+    rig.setup.adjust_busy_time()
+    for node in rig.nodes:
+        rig.load(node)
+    return Calibration(frames, cpu_us[len(cpu_us) // 2], cpu_us[-1], worst_round_trip_us, budget)
+
+
+def _must_be_golden(rig: Rig, node: Node, result: NodeResult, frame: int, golden: Golden) -> None:
+    if result.status != DONE:
+        with line_fault_named(node, rig.clock):
+            raise SetupError(
+                f"node {node.name} failed in fault-free frame {frame} of the calibration: "
+                f"{result.reason or f'status {result.status}, signal {result.signal}'}",
+                remedy="run `hil doctor`; look at the board's own log",
+            )
+    _must_match(rig, node, result.output_digest, golden.output_digest, f"frame {frame}")
+    _must_match(rig, node, result.state_digest, golden.state_digest, f"frame {frame}")
+
+
+def _must_match(rig: Rig, node: Node, digest: int, golden: int, what: str) -> None:
+    if digest != golden:
+        raise SetupError(
+            f"node {node.name} computes {what} of {rig.setup.workload} differently from the golden "
+            f"run ({digest:016x}, expected {golden:016x}): its results could never win a vote",
+            remedy="build hil-agent from this very release; check the board's memory",
+        )
