@@ -22,10 +22,11 @@ typedef struct {
 size_t golden_memory(const hil_workload_t *workload);
 
 /* Bind to |memory| (golden_memory bytes, 64-byte alignment is made inside) and write the initial state.
- * HIL_ERR_ARG for null pointers, HIL_ERR_EXHAUSTED if |len| is too small. */
+ * HIL_OK; HIL_ERR_ARG for null pointers, HIL_ERR_EXHAUSTED if |len| is too small. */
 int golden_init(hil_golden_t *g, const hil_workload_t *workload, uint64_t seed, uint8_t *memory, size_t len);
 
-/* Make the input of the next frame, in g->input, and compute the frame. */
+/* Make the input of the next frame, in g->input, and compute the frame. HIL_OK; HIL_ERR_STATE if the step
+ * was abandoned (no digest is changed). */
 int golden_step(hil_golden_t *g);
 /* cffi:end */
 

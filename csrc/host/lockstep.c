@@ -11,6 +11,8 @@
  *   4. HELD stays set only without DELIVERED, and HELD_WRONG only with HELD. */
 #include "lockstep.h"
 
+#include <stdbool.h>
+
 #include "bytes.h"
 
 enum {
@@ -117,7 +119,7 @@ int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap) {
   return (int)len;
 }
 
-static int held_makes_sense(uint8_t flags) {
+static bool held_makes_sense(uint8_t flags) {
   const int held = (flags & LOCKSTEP_HELD) != 0;
   return held ? !(flags & LOCKSTEP_DELIVERED) : !(flags & LOCKSTEP_HELD_WRONG);
 }

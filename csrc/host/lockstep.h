@@ -68,11 +68,12 @@ typedef struct {
 } hil_lockstep_frame_t;
 
 /* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
- * STATE_SPLIT, FAIL_SILENT, HELD and HELD_WRONG flags (others are kept). HIL_ERR_ARG for a node count outside 1..7
- * or voters beyond it. */
+ * STATE_SPLIT, FAIL_SILENT, HELD and HELD_WRONG flags (others are kept). HIL_OK; HIL_ERR_ARG for a
+ * null pointer, a node count outside 1..7 or voters beyond it. */
 int lockstep_vote(hil_lockstep_frame_t *f);
 
-/* Pack to the record's bytes (SPEC: hil/record). Returns the length, or HIL_ERR_EXHAUSTED. */
+/* Pack to the record's bytes (SPEC: hil/record). Returns the length; HIL_ERR_EXHAUSTED if |cap| is less, or for
+ * a node count outside 1..7. */
 int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap);
 
 /* Unpack one record. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */

@@ -23,12 +23,13 @@
  *      not stay in the battery is heat of exactly one node (two for a board: junction and rest). */
 #include "power.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #define LARGEST 1.7976931348623157e308
 
-static int is_finite(double x) { return x >= -LARGEST && x <= LARGEST; }
+static bool is_finite(double x) { return x >= -LARGEST && x <= LARGEST; }
 
 static double lesser(double a, double b) { return a < b ? a : b; }
 
@@ -99,9 +100,9 @@ double power_battery_energy(const hil_power_battery_t *b, double soc) {
 
 /* ---- Validation ---- */
 
-static int ascends(const double *x, uint32_t points) {
+static bool ascends(const double *x, uint32_t points) {
   if (!x || points < 1 || points > POWER_MAX_TABLE || !is_finite(x[0])) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 1; i < points; i++) {
     if (!(x[i] > x[i - 1]) || !is_finite(x[i])) {
@@ -111,16 +112,16 @@ static int ascends(const double *x, uint32_t points) {
   return 1;
 }
 
-static int in(double x, double low, double high) { return x >= low && x <= high; }
-static int fraction(double x) { return x > 0 && x <= 1; }
-static int positive(double x) { return x > 0 && is_finite(x); }
+static bool in(double x, double low, double high) { return x >= low && x <= high; }
+static bool fraction(double x) { return x > 0 && x <= 1; }
+static bool positive(double x) { return x > 0 && is_finite(x); }
 
-static int battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
+static bool battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
   if (!b || b->node >= nodes || b->ocv_points < 2 || !ascends(b->ocv_soc, b->ocv_points) ||
       !ascends(b->r_K, b->r_temperatures) || !ascends(b->r_soc, b->r_socs) || !b->ocv_V ||
       !b->r_ohm || b->ocv_soc[0] < 0 || b->ocv_soc[0] > 0 ||
       b->ocv_soc[b->ocv_points - 1] < 1 || b->ocv_soc[b->ocv_points - 1] > 1) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < b->ocv_points; i++) {
     if (!positive(b->ocv_V[i]) || (i > 0 && b->ocv_V[i] < b->ocv_V[i - 1])) {
@@ -138,18 +139,18 @@ static int battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
          b->discharge_max_A >= 0 && b->discharge_min_V >= 0;
 }
 
-static int array_is_good(const hil_power_array_t *a, uint32_t nodes) {
+static bool array_is_good(const hil_power_array_t *a, uint32_t nodes) {
   return a->node < nodes && a->direct <= 1 && a->reference_K >= 0 && is_finite(a->power_per_K) &&
          fraction(a->transfer) &&
          (!a->direct || (positive(a->mp_V) && is_finite(a->mp_V_per_K) && a->oc_per_mp > 1 &&
                          a->sc_per_mp >= 1));
 }
 
-static int load_is_good(const hil_power_load_t *l, uint32_t nodes) {
+static bool load_is_good(const hil_power_load_t *l, uint32_t nodes) {
   if (l->levels < 2 || l->levels > POWER_MAX_LEVELS || l->node >= nodes || l->rest_node >= nodes ||
       !in(l->node_share, 0, 1) || l->throttle_steps >= POWER_MAX_THROTTLE ||
       !(l->clear_K <= l->throttle_K) || !(l->throttle_poll_s >= 0) || !(l->shutdown_K > 0)) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < l->levels; i++) {
     if (!(l->idle_W[i] >= 0) || !(l->busy_W[i] >= l->idle_W[i]) || !is_finite(l->busy_W[i])) {
@@ -164,25 +165,25 @@ static int load_is_good(const hil_power_load_t *l, uint32_t nodes) {
   return 1;
 }
 
-static int ladder_is_good(const hil_power_system_t *s) {
+static bool ladder_is_good(const hil_power_system_t *s) {
   for (uint32_t i = 0; i < s->rungs; i++) {
     const hil_power_rung_t *r = &s->rung[i];
     if (r->load >= s->loads || r->level >= s->load[r->load].levels || !in(r->enter_soc, 0, 1) ||
         !(r->leave_soc >= r->enter_soc) || (i > 0 && !(r->enter_soc <= s->rung[i - 1].enter_soc))) {
-      return 0;
+      return false;
     }
   }
   return 1;
 }
 
-static int system_is_good(const hil_power_system_t *s) {
+static bool system_is_good(const hil_power_system_t *s) {
   if (!s || !s->net || s->net->nodes > THERMAL_MAX_NODES || s->arrays > POWER_MAX_ARRAYS ||
       s->loads > POWER_MAX_LOADS || s->rungs > POWER_MAX_RUNGS || (s->arrays && !s->array) ||
       (s->loads && !s->load) || (s->rungs && !s->rung) || s->converter_node >= s->net->nodes ||
       !fraction(s->converter_efficiency) || !(s->shed_dwell_s >= 0) || !(s->restore_dwell_s >= 0) ||
       !(s->restart_dwell_s >= 0) || !in(s->restart_soc, 0, 1) || !(s->shed_V >= 0) ||
       !(s->restore_V >= s->shed_V) || !battery_is_good(s->battery, s->net->nodes)) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < s->arrays; i++) {
     if (!array_is_good(&s->array[i], s->net->nodes)) {
@@ -490,7 +491,7 @@ static void note(const hil_power_system_t *s, const hil_power_trace_t *t, uint64
   }
 }
 
-static int inputs_are_good(const hil_power_system_t *s, const double *array_W, const double *activity) {
+static bool inputs_are_good(const hil_power_system_t *s, const double *array_W, const double *activity) {
   int bad = 0;
   for (uint32_t i = 0; array_W && i < s->arrays; i++) {
     bad |= !(array_W[i] >= 0 && array_W[i] <= LARGEST);
@@ -501,9 +502,9 @@ static int inputs_are_good(const hil_power_system_t *s, const double *array_W, c
   return !bad;
 }
 
-static int state_is_good(const hil_power_system_t *s, const hil_power_state_t *st) {
+static bool state_is_good(const hil_power_system_t *s, const hil_power_state_t *st) {
   if (!in(st->soc, 0, 1) || st->stage > s->rungs || st->browned_out > 1 || !is_finite(st->bus_V)) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < s->loads; i++) {
     if (st->throttle[i] > s->load[i].throttle_steps || st->tripped[i] > 1) {
@@ -513,9 +514,9 @@ static int state_is_good(const hil_power_system_t *s, const hil_power_state_t *s
   return 1;
 }
 
-static int block_is_good(const hil_power_system_t *s, const hil_power_block_t *b) {
+static bool block_is_good(const hil_power_system_t *s, const hil_power_block_t *b) {
   if (!b || (s->loads && !b->level)) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < s->loads; i++) {
     if (b->level[i] >= s->load[i].levels) {

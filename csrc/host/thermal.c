@@ -19,16 +19,17 @@
  *   3. After HIL_OK every temperature that a step wrote is finite and not negative. */
 #include "thermal.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LARGEST 1.7976931348623157e308
 
 /* Not so for infinities and NaN. */
-static int is_finite(double x) { return x >= -LARGEST && x <= LARGEST; }
+static bool is_finite(double x) { return x >= -LARGEST && x <= LARGEST; }
 
-static int links_are_good(uint32_t count, const uint16_t *ab, const double *value, uint32_t nodes) {
+static bool links_are_good(uint32_t count, const uint16_t *ab, const double *value, uint32_t nodes) {
   if (count > THERMAL_MAX_LINKS || (count && (!ab || !value))) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < count; i++) {
     const uint16_t a = ab[2 * i], b = ab[2 * i + 1];
@@ -39,9 +40,9 @@ static int links_are_good(uint32_t count, const uint16_t *ab, const double *valu
   return 1;
 }
 
-static int net_is_good(const hil_thermal_net_t *net) {
+static bool net_is_good(const hil_thermal_net_t *net) {
   if (!net || net->nodes < 1 || net->nodes > THERMAL_MAX_NODES || !net->capacity_JpK) {
-    return 0;
+    return false;
   }
   for (uint32_t i = 0; i < net->nodes; i++) {
     if (!(net->capacity_JpK[i] >= 0) || !is_finite(net->capacity_JpK[i])) {

@@ -19,6 +19,7 @@
  *      present_mask. */
 #include "vote.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -345,7 +346,7 @@ static uint32_t class_of(const uint64_t *digests, int n, uint32_t present_mask, 
   return members;
 }
 
-static int class_args_bad(int n, uint32_t present_mask) {
+static bool class_args_bad(int n, uint32_t present_mask) {
   return n < 1 || n > VOTE_MAX_NODES || present_mask >> n != 0;
 }
 

@@ -33,7 +33,7 @@ int vote_bitwise3(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t 
                   hil_vote_bits_t *out_where);
 
 /* Bitwise majority of |n| = 1, 3, 5 or 7 buffers of |len| bytes. As vote_bitwise3 otherwise.
- * HIL_ERR_ARG for another n or a null pointer. */
+ * HIL_OK; HIL_ERR_ARG for another n or a null pointer. */
 int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
                  hil_vote_bits_t *out_where);
 
@@ -43,7 +43,7 @@ int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
 int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_class_t *out);
 
 /* Plurality (m of n): the largest class, if it is the only one of its size and has at least
- * |quorum| members (1..n). Errors as vote_exact. */
+ * |quorum| members (1..n). HIL_OK; HIL_ERR_ARG as vote_exact, or for another quorum. */
 int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum,
                    hil_vote_class_t *out);
 /* cffi:end */

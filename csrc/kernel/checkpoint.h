@@ -29,14 +29,14 @@ typedef struct {
 } hil_checkpoint_t;
 
 /* Bind to caller-owned memory of |count| words and check bytes, for two copies of a region of up to
- * 8*(count/2) bytes. Errors of secded_init. */
+ * 8*(count/2) bytes. HIL_OK; HIL_ERR_ARG for null arrays. */
 int checkpoint_init(hil_checkpoint_t *c, uint64_t *words, uint8_t *checks, size_t count);
 
 /* Forget both copies. */
 void checkpoint_forget(hil_checkpoint_t *c);
 
 /* Copy the region in, in place of the older copy; or of the newer one, if that is of the same frame.
- * HIL_ERR_EXHAUSTED if it does not fit (nothing is changed). */
+ * HIL_OK; HIL_ERR_EXHAUSTED if it does not fit (nothing is changed). */
 int checkpoint_take(hil_checkpoint_t *c, const uint8_t *region, size_t len, uint64_t frame);
 
 /* The copy that was taken last, NULL if there is none. */
@@ -45,7 +45,7 @@ hil_checkpoint_copy_t *checkpoint_newest(hil_checkpoint_t *c);
 /* The copy of this frame and digest, NULL if there is none. */
 hil_checkpoint_copy_t *checkpoint_find(hil_checkpoint_t *c, uint64_t frame, uint64_t digest);
 
-/* Copy it back. HIL_ERR_STATE if |copy| is NULL, HIL_ERR_ARG if len is not the saved one;
+/* Copy it back. HIL_OK; HIL_ERR_STATE if |copy| is NULL, HIL_ERR_ARG if len is not the saved one;
  * HIL_ERR_DAMAGED if its bytes no longer have the saved digest. The region is written only if all is
  * well. */
 int checkpoint_restore(hil_checkpoint_copy_t *copy, uint8_t *region, size_t len);

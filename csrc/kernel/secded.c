@@ -22,6 +22,7 @@
  *   4. One scrub call visits a word at most once, and ends whatever the cursor holds. */
 #include "secded.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -65,7 +66,7 @@ uint8_t secded_encode(uint64_t data) {
 #undef NIBBLE
 }
 
-static int is_power_of_two(unsigned x) { return x && !(x & (x - 1)); }
+static bool is_power_of_two(unsigned x) { return x && !(x & (x - 1)); }
 
 /* The data bit at a position that is not a power of two: undoes POSITION. */
 static unsigned data_bit_at(unsigned position) {
@@ -135,7 +136,7 @@ static hil_secded_result_t visit(hil_secded_memory_t *m, size_t i) {
   return result;
 }
 
-static int too_long(const hil_secded_memory_t *m, size_t len) {
+static bool too_long(const hil_secded_memory_t *m, size_t len) {
   return len / WORD + (len % WORD != 0) > m->count;
 }
 

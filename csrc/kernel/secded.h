@@ -33,17 +33,17 @@ uint8_t secded_encode(uint64_t data);
 hil_secded_result_t secded_decode(uint64_t *data, uint8_t *check);
 
 /* Bind the store to caller-owned arrays of |count| entries; contents become zero words with valid
- * checks. HIL_ERR_ARG for null arrays with count > 0. */
+ * checks. HIL_OK; HIL_ERR_ARG for null arrays with count > 0. */
 int secded_init(hil_secded_memory_t *m, uint64_t *words, uint8_t *checks, size_t count);
 
 /* Copy |len| bytes in or out, from byte 0. Words are little-endian; a last partial word is padded
  * with zeros. Reading puts right and counts what it meets.
- * HIL_ERR_EXHAUSTED if len exceeds the store; secded_read: HIL_ERR_DAMAGED if a word was
+ * HIL_OK; HIL_ERR_EXHAUSTED if len exceeds the store; secded_read: HIL_ERR_DAMAGED if a word was
  * uncorrectable (the bytes are still copied). */
 int secded_write(hil_secded_memory_t *m, const uint8_t *data, size_t len);
 int secded_read(hil_secded_memory_t *m, uint8_t *out, size_t len);
 
-/* Check and correct in place the words of the first |len| bytes. HIL_ERR_EXHAUSTED if len exceeds the
+/* Check and correct in place the words of the first |len| bytes. HIL_OK; HIL_ERR_EXHAUSTED if len exceeds the
  * store; HIL_ERR_DAMAGED if a word was uncorrectable. */
 int secded_check(hil_secded_memory_t *m, size_t len);
 

@@ -38,7 +38,7 @@ typedef struct {
 
 /* Turn a pattern into its window over a target of |target_len| bytes. A pattern that would cross the
  * end is moved back so that it fits (a word: to the last aligned place).
- * HIL_ERR_ARG: bit beyond the target, unknown kind, bad width, or a target smaller than the
+ * HIL_OK; HIL_ERR_ARG: bit beyond the target, unknown kind, bad width, or a target smaller than the
  * pattern. */
 int upset_window(const hil_upset_pattern_t *pattern, uint64_t target_len, hil_upset_window_t *out);
 

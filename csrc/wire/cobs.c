@@ -13,6 +13,7 @@
  *       |data|. */
 #include "cobs.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { FULL_CODE = 255, BLOCK_MAX = 254 };
@@ -20,7 +21,7 @@ enum { FULL_CODE = 255, BLOCK_MAX = 254 };
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Is one of the eight bytes zero? (Exact: Warren, Hacker's Delight, section 6-1.) */
-static int has_zero(uint64_t word) {
+static bool has_zero(uint64_t word) {
   return ((word - 0x0101010101010101U) & ~word & 0x8080808080808080U) != 0;
 }
 

@@ -23,7 +23,7 @@ size_t cobs_max(size_t len);
 int cobs_encode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_t *out_len);
 
 /* Decode |len| encoded bytes (no delimiter). |out| may be |data|: decoding in place is allowed.
- * HIL_ERR_PAYLOAD if a zero occurs or a block runs past the end; HIL_ERR_EXHAUSTED, HIL_ERR_ARG as
+ * HIL_OK; HIL_ERR_PAYLOAD if a zero occurs or a block runs past the end; HIL_ERR_EXHAUSTED, HIL_ERR_ARG as
  * above. |out| is indeterminate after failure. */
 int cobs_decode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_t *out_len);
 /* cffi:end */

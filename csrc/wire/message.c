@@ -15,6 +15,7 @@
  *       bit for bit. */
 #include "message.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -260,7 +261,7 @@ static void store_native(uint8_t *p, size_t size, uint64_t v) {
   }
 }
 
-static int in_range(const hil_field_t *f, uint64_t v) {
+static bool in_range(const hil_field_t *f, uint64_t v) {
   if (f->low < 0) { return (int8_t)v >= f->low && (int8_t)v <= f->high; }
   return v >= (uint64_t)f->low && v <= (uint64_t)f->high;
 }

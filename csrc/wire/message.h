@@ -332,7 +332,7 @@ typedef struct {
 /* pack: write |m| into |out| (capacity WIRE_PAYLOAD_MAX always suffices). Returns HIL_OK and the
  * length, HIL_ERR_ARG if a length or count field exceeds its maximum, HIL_ERR_EXHAUSTED if cap is
  * too small.
- * unpack: read |len| bytes. HIL_ERR_PAYLOAD if len is not exactly what the layout needs, or a length,
+ * unpack: read |len| bytes. HIL_OK; HIL_ERR_PAYLOAD if len is not exactly what the layout needs, or a length,
  * count, enumeration or flag in it is out of range; *m is then indeterminate. Names and texts come out
  * zero-terminated (their last byte is forced to zero), and zero behind the terminator; so are entries
  * beyond a length or count.

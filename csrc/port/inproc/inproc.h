@@ -21,7 +21,7 @@ typedef struct inproc hil_inproc_t;
 
 size_t inproc_size(void);
 
-/* Power on. |boot_seed| makes the boot ids of this board's lives (deterministic). HIL_ERR_ARG for a
+/* Power on. |boot_seed| makes the boot ids of this board's lives (deterministic). HIL_OK; HIL_ERR_ARG for a
  * null or misaligned pointer. */
 int inproc_init(hil_inproc_t *b, uint64_t boot_seed);
 
@@ -29,7 +29,8 @@ int inproc_init(hil_inproc_t *b, uint64_t boot_seed);
 void inproc_power(hil_inproc_t *b, int on);
 
 /* Give the board |len| bytes (0 is allowed), let it proceed until it waits for more, and take what it
- * says. If |cap| is too small the rest stays for the next call. HIL_ERR_ARG for null pointers. */
+ * says. If |cap| is too small the rest stays for the next call. HIL_OK; HIL_ERR_ARG for null
+ * pointers. */
 int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
                     size_t *out_len);
 
@@ -38,8 +39,8 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
  * frames would have given. Stops after the first frame that is not unanimous, correct and complete.
  * After every other frame whose number is one below a multiple of |checkpoint_every| (0: never) the
  * boards keep a copy of the agreed state. |records| takes lockstep_pack bytes, frame after frame; |cap| bounds them.
- * Returns how many frames were run (their records are valid), or HIL_ERR_STATE if a board cannot run
- * so; HIL_ERR_ARG. */
+ * Returns how many frames were run (their records are valid); HIL_ERR_STATE if a board cannot run so, or the
+ * workload's step was abandoned; HIL_ERR_ARG for null pointers, node counts outside 1..7, or voters beyond. */
 int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,
                  uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap);
 /* cffi:end */

@@ -68,7 +68,7 @@ static void pause_1ms(void) { (void)poll(NULL, 0, 1); }
 
 /* --- the list of programs ----------------------------------------------------------------------- */
 
-static int name_is_good(const char *name, size_t len) {
+static bool name_is_good(const char *name, size_t len) {
   return len > 0 && len <= EXEC_NAME_MAX &&
          strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
 }
@@ -127,7 +127,7 @@ void exec_init(hil_exec_t *x) {
 }
 
 /* Has the program exited? Its status is kept then. */
-static int has_exited(hil_exec_t *x) {
+static bool has_exited(hil_exec_t *x) {
   if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = 1;
   return x->ended;
 }
@@ -182,12 +182,12 @@ static void seal(hil_exec_t *x, uint8_t type, size_t len) {
 }
 
 /* What stands in |answer|: is it, as far as it has come, what was asked for? */
-static int plausible(const hil_exec_t *x, uint8_t type) {
+static bool plausible(const hil_exec_t *x, uint8_t type) {
   const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], VERSION, type, 0, 0};
   return memcmp(answer, header, x->rx_at < sizeof header ? x->rx_at : sizeof header) == 0;
 }
 
-static int crc_is_right(size_t len) {
+static bool crc_is_right(size_t len) {
   return load_u32le(answer + len - CRC) == hil_crc32c(0, answer, len - CRC);
 }
 
@@ -208,7 +208,7 @@ static int move(hil_exec_t *x, size_t want) {
 }
 
 /* Whether the program has written something that nobody asked for. */
-static int chatters(const hil_exec_t *x) {
+static bool chatters(const hil_exec_t *x) {
   uint8_t byte;
   return read(x->out_fd, &byte, 1) > 0;
 }
@@ -406,7 +406,7 @@ hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signa
   return moved == 0 ? PORT_RUNNING : crashed(x, out_signal);
 }
 
-int exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
+bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
   const int waits = x->pid && x->begun && !x->standing && !x->frozen;
   *out_read_fd = waits ? x->out_fd : -1;
   *out_write_fd = waits && x->tx_at < x->tx_len ? x->in_fd : -1;

@@ -35,11 +35,11 @@ void life_follow(pid_t starter) {
   (void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
-int life_is_orphan(void) { return orphan || (parent && getppid() != parent); }
+bool life_is_orphan(void) { return orphan || (parent && getppid() != parent); }
 
-int life_is_over(void) {
+bool life_is_over(void) {
   sigset_t pending;
-  if (life_is_orphan()) return 1;
+  if (life_is_orphan()) return true;
   return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 ||
                                        sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGHUP) == 1);
 }

@@ -30,7 +30,7 @@ static speed_t speed_of(int baud) {
   return B0;
 }
 
-int tty_knows_baud(int baud) { return speed_of(baud) != B0; }
+bool tty_knows_baud(int baud) { return speed_of(baud) != B0; }
 
 /* Above the rates that every UART keeps, two stop bits: the receiver gains time to find the next byte, and
  * one that expects a single stop bit takes the second for a pause. */

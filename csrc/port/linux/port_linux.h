@@ -34,12 +34,14 @@ void tty_inherit(hil_tty_t *t, const char *spec, int baud, int master_fd, int ho
 /* Read what is there. Returns the count, 0 if nothing, -1 if the link went down (then closed). */
 ssize_t tty_read(hil_tty_t *t, uint8_t *out, size_t cap);
 size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len);
-/* Can a line run at |baud|? */
-int tty_knows_baud(int baud);
-/* Run the line at |baud|, 0: as it was started. Nothing may wait to be sent: then HIL_ERR_STATE, try again.
+/* Whether a line can run at |baud|. */
+bool tty_knows_baud(int baud);
+/* Run the line at |baud|, 0: as it was started. HIL_OK. HIL_ERR_STATE while bytes wait to be sent: try
+ * again.
  * HIL_ERR_NOSYS if this is no serial line, HIL_ERR_ARG for a rate that it cannot run at, HIL_ERR_IO. */
 int tty_set_baud(hil_tty_t *t, uint32_t baud);
-/* Could tty_set_baud run the line at |baud|, as far as can be known before? As above. */
+/* Whether tty_set_baud could run the line at |baud|, as far as can be known before. HIL_OK, HIL_ERR_NOSYS or
+ * HIL_ERR_ARG, as above. */
 int tty_can_baud(const hil_tty_t *t, uint32_t baud);
 /* Try to open a device again that went down. */
 void tty_reopen(hil_tty_t *t);
@@ -49,10 +51,10 @@ void tty_reopen(hil_tty_t *t);
 /* End when the process that started this one ends. |starter|: its number, so that its end is noticed even if
  * it came first; 0: not known. */
 void life_follow(pid_t starter);
-/* Has that process ended? */
-int life_is_orphan(void);
-/* Or does a signal wait that asks for the end? */
-int life_is_over(void);
+/* Whether that process has ended, */
+bool life_is_orphan(void);
+/* or a signal waits that asks for the end. */
+bool life_is_over(void);
 /* From now on what children leave behind becomes a child of this process. */
 void life_adopt(void);
 /* Wait for what was adopted and has ended; never for these two. */
@@ -78,6 +80,8 @@ typedef struct {
   uint32_t last_errno;
 } hil_worker_t;
 
+/* These return what the callbacks of hil_port_t return (port.h): HIL_OK, HIL_ERR_STATE, HIL_ERR_IO (then
+ * |last_errno| says why). */
 int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out);
 int worker_start(hil_worker_t *w);
 int worker_step(hil_worker_t *w);
@@ -87,7 +91,7 @@ int worker_resume(hil_worker_t *w);
 int worker_advance(hil_worker_t *w, uint32_t steps, uint32_t *out_taken);
 void worker_kill(hil_worker_t *w);
 /* Let the stopped worker go on at |entry|, on the stack that ends at |stack_top| and is all zero, with
- * every register, vector registers included, at a fixed value. HIL_ERR_IO. */
+ * every register, vector registers included, at a fixed value. HIL_OK; HIL_ERR_IO. */
 int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top);
 /* Close every descriptor from |first| on. */
 void close_descriptors_from(unsigned first);
@@ -95,6 +99,8 @@ uint64_t worker_cpu_us(hil_worker_t *w);
 
 /* --- inject.c: memory and registers of a worker that stands still ------------------------------ */
 
+/* HIL_OK; HIL_ERR_NOSYS: no such target; HIL_ERR_STATE: no worker, or its stack pointer lies outside of its
+ * stack; HIL_ERR_ARG: past the end of the target, or no such SEFI; HIL_ERR_IO: the system refused. */
 int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
 int inject_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
 int inject_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len);
@@ -171,17 +177,17 @@ typedef struct {
 int exec_allow(hil_exec_list_t *list, const char *spec);
 void exec_init(hil_exec_t *x);
 /* Start the program called |name| (without the prefix), for |seed|; |out| is the workload that it makes.
- * HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
+ * HIL_OK; HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
 int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint64_t seed,
               const hil_workload_t **out);
-/* The others are as the callbacks of hil_port_t. */
+/* The others return what the callbacks of hil_port_t return (port.h). */
 int exec_start(hil_exec_t *x);
 int exec_step(hil_exec_t *x, uint64_t frame);
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal);
 void exec_kill(hil_exec_t *x);
 uint64_t exec_busy_us(const hil_exec_t *x);
 /* Descriptors that the step waits for, -1: none. Returns whether there is such a step. */
-int exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
+bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
 int exec_interrupt(hil_exec_t *x);
 int exec_resume(hil_exec_t *x);
 int exec_target_len(const hil_exec_t *x, hil_target_t which, uint64_t *out_len);

@@ -104,12 +104,12 @@ static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap
 }
 
 /* What firmware writers forgot to fill in would make all their boards look like one. */
-static int placeholder(const char *serial) {
+static bool placeholder(const char *serial) {
   static const char *const known[] = {"default string", "to be filled by o.e.m.", "none",
                                       "system serial number", "not specified", "123456789"};
-  if (!serial[strspn(serial, "0")]) return 1; /* what ARM's kernel shows if nobody told it one */
+  if (!serial[strspn(serial, "0")]) return true; /* what ARM's kernel shows if nobody told it one */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-    if (strcasecmp(serial, known[i]) == 0) return 1;
+    if (strcasecmp(serial, known[i]) == 0) return true;
   }
   return 0;
 }
@@ -146,7 +146,7 @@ void probe_identify(const hil_probe_t *s, hil_hello_t *out) {
 
 /* --- temperature -------------------------------------------------------------------------------- */
 
-static int plausible(long long mc) { return mc > COLDEST_MC && mc < HOTTEST_MC; }
+static bool plausible(long long mc) { return mc > COLDEST_MC && mc < HOTTEST_MC; }
 
 /* How near a zone is to the processor's cores, by its name; 0: somewhere else, or not known. */
 static int zone_rank(const char *type) {
@@ -280,7 +280,7 @@ static void throttling(hil_probe_t *s, hil_health_t *out) {
 
 /* --- rails ------------------------------------------------------------------------------------------ */
 
-static int within(long long value, long long limit) { return value > -limit && value < limit; }
+static bool within(long long value, long long limit) { return value > -limit && value < limit; }
 
 static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 

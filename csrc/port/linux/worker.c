@@ -177,14 +177,14 @@ void worker_kill(hil_worker_t *w) {
 }
 
 /* A starting worker stops at rest; if it does not it is no more. */
-static int came_to_rest(hil_worker_t *w) {
+static bool came_to_rest(hil_worker_t *w) {
   int status = 0;
   const int stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
-  if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return 1;
+  if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return true;
   w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
   if (WIFSTOPPED(status)) worker_kill(w);
   forget(w);
-  return 0;
+  return false;
 }
 
 int worker_start(hil_worker_t *w) {
@@ -254,7 +254,7 @@ int worker_step(hil_worker_t *w) {
   return worker_resume(w);
 }
 
-static int harmless(int signal) {
+static bool harmless(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU ||
          signal == SIGCONT || signal == SIGCHLD || signal == SIGWINCH || signal == SIGURG;
 }
