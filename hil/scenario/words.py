@@ -28,7 +28,7 @@ U32_MAX = 2**32 - 1
 I63_MAX = 2**63 - 1
 FRAMES_MAX = 10**10
 STEPS_MAX = 1_000_000
-"""Agents count no more instructions behind a tick (csrc/agent/agent.h: AGENT_ADVANCE_MAX)."""
+"""Agents count no more instructions past a tick (AGENT_ADVANCE_MAX, csrc/agent/agent_config.h)."""
 
 
 class Word(str, enum.Enum):
