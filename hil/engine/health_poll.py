@@ -1,4 +1,4 @@
-"""The check-up: how boards, links and supplies are, asked once in a while and recorded.
+"""Health polls: how boards, links and supplies are, asked once in a while and recorded.
 
 Between frames, so that no step waits for it."""
 
@@ -7,41 +7,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.firmware_flags import FirmwareFlags
-from hil.engine.parts import Parts
-from hil.engine.recorder import RunRecorder
+from hil.engine.run_engine import RunEngine
 from hil.rig.calls import Timing
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
 
-__all__ = ["Checkup"]
+__all__ = ["HealthPoll"]
 
 _PATIENCE_US: Final = 250_000
 
 
-class Checkup:
-    """Of the run of `parts`."""
+class HealthPoll:
+    """Polls boards, links and supplies of the run of `engine`; the plant, if there is one, is told
+    what boards measure."""
 
-    def __init__(self, parts: Parts, recorder: RunRecorder, coupling: PlantCoupling | None) -> None:
-        self._parts = parts
-        self._recorder = recorder
+    def __init__(self, engine: RunEngine, coupling: PlantCoupling | None) -> None:
+        self._engine = engine
+        self._by_name = {node.name: node for node in engine.rig.nodes}
         self._coupling = coupling
         self._flags = FirmwareFlags()
         self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
 
     @property
     def _frame(self) -> int:
-        return max(0, self._parts.golden.next_frame - 1)
+        return max(0, self._engine.next_frame - 1)
 
     def boards(self) -> None:
         """Ask the boards in service for their health, and see to their lines' rates."""
-        parts, record, frame = self._parts, self._recorder.record, self._frame
-        serving = [parts.by_name[name] for name in parts.recovery.in_service]
+        rig, record, frame = self._engine.rig, self._engine.record, self._frame
+        serving = [self._by_name[name] for name in self._engine.recovery.in_service]
         able = [node for node in serving if node.link.connected]
-        timing = Timing(parts.rig.requests.timing.retry_us, _PATIENCE_US)
+        timing = Timing(rig.requests.timing.retry_us, _PATIENCE_US)
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
-        for name, health in parts.rig.health(able, timing).items():
-            node = parts.by_name[name]
+        for name, health in rig.health(able, timing).items():
+            node = self._by_name[name]
             clock = node.clock.estimate
             record.health(frame, node.index, health, steps[name], clock)
             for note in self._flags.notes(name, health.throttled, health.uptime_us):
@@ -51,23 +51,22 @@ class Checkup:
             if self._coupling is not None:
                 self._coupling.heard(name, health)
         for node in able:
-            parts.rig.rates.adjust_rate(node)
-        for node in parts.nodes:
+            rig.rates.adjust_rate(node)
+        for node in rig.nodes:
             record.link(frame, node.index, node.link.statistics)
         self.links()
 
     def links(self) -> None:
         """Take what has become of links and supplies."""
-        parts, record = self._parts, self._recorder.record
-        for seen in parts.rig.power.take():
+        rig, record = self._engine.rig, self._engine.record
+        for seen in rig.power.take():
             record.power(self._frame, seen)
             if seen.error and (seen.node, seen.error) not in self._noted:
                 self._noted.add((seen.node, seen.error))
                 record.note(self._frame, seen.error)
             if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
-                parts.rig.absent.cut_off(
-                    parts.by_name[seen.node], "over-current, cut off by its supply"
-                )
-        for node in parts.nodes:
+                node = self._by_name[seen.node]
+                rig.absent.cut_off(node, "over-current, cut off by its supply")
+        for node in rig.nodes:
             for event in node.link.standing.take_events():
                 record.link_event(self._frame, event)

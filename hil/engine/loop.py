@@ -25,7 +25,7 @@ from hil.engine import ending, resume, run_folder, snapshots
 from hil.engine.fast_forward import FastForward
 from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
-from hil.engine.health_poll import Checkup
+from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
@@ -137,7 +137,7 @@ class Loop:
             batches=batch and parts.virtual and not setup.capture,  # batches send nothing
             skips=scenario.plant is not None and scenario.plant.skip_quiet,
         )
-        self._checkup = Checkup(parts, self._recorder, self._coupling)
+        self._health_poll = HealthPoll(self.engine, self._coupling)
         self._operator = None if inbox is None else Operator(self.engine, inbox)
 
     @property
@@ -241,7 +241,7 @@ class Loop:
         ending.close_books(self._parts, self._recorder, agreed)
         if self._tape is not None and self._tape.failure is not None:
             self.engine.record.note(self.next_frame - 1, self._tape.failure)
-        self._checkup.boards()
+        self._health_poll.boards()
         result = ending.result_of(
             self._parts,
             self.engine.record,
@@ -303,7 +303,7 @@ class Loop:
             work = FrameWork(frame)
             for stage in self._stages:
                 stage(work)
-        self._checkup.links()
+        self._health_poll.links()
         return True
 
     def _show_to_plant(self, work: FrameWork) -> None:
@@ -325,7 +325,7 @@ class Loop:
             self._report("paused" if paused else "running", nominal)
         if now >= self._due.health_us:
             self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
-            self._checkup.boards()
+            self._health_poll.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
         # beyond it.
         if now >= self._due.snapshot_us and computed and self._parts.settled:

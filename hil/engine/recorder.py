@@ -125,7 +125,7 @@ class RunRecorder:
                 "budget_max_ticks": calibration.budget.max_ticks,
             },
             **({} if sky is None else {"anomaly": sky.anomaly()}),
-            "board_limits": heat_limits(self._parts),
+            "board_limits": heat_limits(self._parts.scenario, self._parts.nodes),
             "left_out": self._left_out,
             "outcome": "running",
         }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hil.engine.parts import Parts
 from hil.rig.node import Node
+from hil.scenario import Scenario
 
 if TYPE_CHECKING:
     from hil.board_types.profile import BoardProfile
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["heat_limits"]
 
 
-def heat_limits(parts: Parts) -> dict[str, dict[str, dict[str, float]]]:
+def heat_limits(
+    scenario: Scenario, nodes: Sequence[Node]
+) -> dict[str, dict[str, dict[str, float]]]:
     """By quantity and node: yellow where the board begins to throttle, red half way from there to
     where it switches itself off. The die of the plant's model has the profile that the plant takes;
     a temperature that is measured has that of the board, where it is a real one."""
     found: dict[str, dict[str, dict[str, float]]] = {"die_c": {}, "cpu_temp_c": {}}
-    scenario = parts.scenario
-    for told, node in zip(scenario.rig.nodes, parts.nodes, strict=True):
+    for told, node in zip(scenario.rig.nodes, nodes, strict=True):
         if scenario.plant is not None:
             profile = _named(told.profile or scenario.rig.profile)
             found["die_c"][node.name] = _limits(profile)
