@@ -48,3 +48,9 @@ def test_an_issue_form_has_a_name_and_questions(form: Path) -> None:
     assert content["name"] and content["description"]
     assert all(part["attributes"]["label"] for part in content["body"])
     assert any(part.get("validations", {}).get("required") for part in content["body"])
+
+
+def test_the_hooks_before_a_commit_are_the_linters_of_the_contributors_page() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
+    assert " && ".join(entries) in (GITHUB / "CONTRIBUTING.md").read_text(encoding="utf-8")

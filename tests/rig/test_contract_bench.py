@@ -17,7 +17,8 @@ from hil.scenario.bench import BenchBoardConfig
 
 from .contract import NodeContract
 
-pytestmark = pytest.mark.timeout(1800)  # a megabyte at 115200 baud takes a minute and a half
+# A megabyte at 115200 baud takes a minute and a half.
+pytestmark = [pytest.mark.hardware, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

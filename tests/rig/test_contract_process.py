@@ -18,6 +18,8 @@ from hil.rig.rig import Rig
 from .contract import SEED, TIMING, NodeContract, report_of
 from .oracle import random_arm
 
+pytestmark = pytest.mark.ptrace
+
 
 class TestProcess(NodeContract):
     def make_board(self, name: str, index: int) -> Board:

@@ -30,6 +30,8 @@ from hil.wire.messages import Arm, Limits, Sync
 from .contract import HIL_OK, SEED, TIMING, is_golden, one, report_of
 from .test_process_board import agent_pid, children, gone, run_agent, state_of, until
 
+pytestmark = pytest.mark.ptrace
+
 EXAMPLES = Path(__file__).parents[2] / "csrc/port/linux/examples"
 HOSTILE = Path(__file__).parent / "hostile_program.py"
 BUDGET_US = 2_000_000

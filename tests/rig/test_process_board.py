@@ -37,6 +37,8 @@ from tests.hearing import hear_signals
 
 from .contract import SEED, TIMING, is_golden, one, report_of
 
+pytestmark = pytest.mark.ptrace
+
 DEADLINE_S = 20.0
 INVALID = {"x86_64": (8, 0x06), "aarch64": (32, 0)}  # width, an instruction that does not exist
 SYSCALL = {"x86_64": (16, 0x050F), "aarch64": (32, 0xD4000001)}

@@ -15,6 +15,8 @@ from hil.rig.rig import Rig
 from .contract import SEED, is_golden, one
 from .test_process_board import DEADLINE_S, Pipes, piped, run_agent, until
 
+pytestmark = pytest.mark.ptrace
+
 __all__ = ["piped"]  # a fixture
 
 MakePiped = Callable[..., tuple[Rig, Pipes]]
