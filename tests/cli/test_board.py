@@ -80,7 +80,7 @@ def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
         (("build", "--compiler", "no-such-cc"), 3, "cannot be started"),
         (("emulate", "jetson-tx2"), 2, "cannot be emulated"),
         (("install", "pi@pi"), 2, "on which serial device"),
-        (("install", "pi@pi", "--device", "ttyAMA0"), 2, "no serial device"),
+        (("install", "pi@pi", "--device", "ttyAMA0"), 2, "is not a serial device"),
         (("install", "-oProxyCommand=x", "--device", "/dev/ttyS0"), 2, ""),
         (
             ("install", "pi@pi", "--device", "/dev/ttyS0", "--baud", "12345"),
@@ -258,7 +258,7 @@ def test_a_port_that_is_only_a_link_is_told_by_it_and_its_console_is_found() -> 
 
 
 def test_a_host_that_is_an_option_is_refused() -> None:
-    with pytest.raises(UsageError, match="no host"):
+    with pytest.raises(UsageError, match="is not a valid host"):
         make_plan("-oProxyCommand=x", "/dev/ttyS0", 115200)
 
 

@@ -59,7 +59,7 @@ def test_a_picture_needs_its_extra_or_is_drawn(hil: Hil) -> None:
         (("leo-iss-day", "--every", "nan"), "do not fit"),
         (("leo-iss-day", "--every", "1e9"), "longer apart than the flight"),
         (("leo-iss-day", "-o", "p.txt"), "neither .csv nor .npz"),
-        (("leo-iss-day", "--plot", "p.txt"), "no picture"),
+        (("leo-iss-day", "--plot", "p.txt"), "is not a kind of picture"),
         (("leo-iss-day", "--accel", "1e300"), "up to 1000000000000"),
         (("leo-iss-day", "--duration", "1e9d"), "duration"),
         (("nowhere",), "no scenario `nowhere`"),

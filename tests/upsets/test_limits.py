@@ -162,9 +162,9 @@ def test_more_instructions_than_an_agent_counts_are_refused_as_the_file_is_read(
 def test_the_limits_are_those_of_the_c_code() -> None:
     def constants(file: str, name: str) -> list[int]:
         text = (CSRC / file).read_text()
-        return [eval(x) for x in re.findall(rf"{name} = ([0-9 *]+)[,; }}/]", text)]  # noqa: S307
+        return [eval(x) for x in re.findall(rf"{name}(?: =)? ([0-9 *]+)u?[,; }}/\n]", text)]  # noqa: S307
 
-    assert constants("agent/agent.h", "AGENT_ADVANCE_MAX") == [STEPS_MAX]
+    assert constants("agent/agent_config.h", "AGENT_ADVANCE_MAX") == [STEPS_MAX]
     assert constants("port/linux/port_linux.h", "WORKER_STACK_LEN") == [
         LARGEST_BITS[UpsetTarget.STACK] // 8
     ]
