@@ -76,23 +76,22 @@ class BringUp:
         self,
         nodes: Sequence[Node],
         requests: Requests,
-        power: PowerMonitor,
         reconnector: Reconnector,
         absent: AbsentBoards,
     ) -> None:
         self._nodes = nodes
         self._requests = requests
         self._clock = requests.clock
-        self._power = power
         self._reconnector = reconnector
         self._absent = absent
 
-    def open(self, announce: Announce = _silent) -> None:
+    def open(self, monitor: PowerMonitor, announce: Announce = _silent) -> None:
         """Connect every node and identify its agent; boards that have to boot do so side by side. A
-        board whose supply is off is switched on. `announce` is called with what takes long.
+        board whose supply is off is switched on. `monitor` begins to watch when all have come up.
+        `announce` is called with what takes long.
 
         Raises: SetupError, LinkTimeout, VersionMismatch."""
-        self._power.check()
+        monitor.check()
         off: list[Node] = []
         for node in self._nodes:
             try:
@@ -114,8 +113,8 @@ class BringUp:
             power = node.capabilities.power
             if power is not None and power.supply.current_limit_a is not None and node not in off:
                 # What was on already may have another limit: a latch-up would not be seen.
-                self._power.limit(node.name, None, power.supply.current_limit_a)
-        self._power.start()
+                monitor.limit(node.name, None, power.supply.current_limit_a)
+        monitor.start()
 
     def _switch_on(self, off: Sequence[Node], announce: Announce) -> None:
         """Give these boards power, and wait until they have come up."""

@@ -79,16 +79,14 @@ class Rig:
         supplies = (node.capabilities.power for node in self.nodes)
         self.power = PowerMonitor([s for s in supplies if s is not None], clock=clock)
         self.rates = self.requests.rates
-        self._bringup = BringUp(
-            self.nodes, self.requests, self.power, self.reconnector, self.absent
-        )
+        self._bringup = BringUp(self.nodes, self.requests, self.reconnector, self.absent)
 
     def open(self, announce: Announce = lambda _: None) -> None:
         """Connect every node and identify its agent; boards that have to boot do so side by side. A
         board whose supply is off is switched on. `announce` is called with what takes long.
 
         Raises: SetupError, LinkTimeout, VersionMismatch."""
-        self._bringup.open(announce)
+        self._bringup.open(self.power, announce)
 
     def connect(self, node: Node) -> Hello:
         """Open the port of a node again and identify its agent.
