@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from hil.engine import loop as loop_module
+from hil.engine import resume
 from hil.engine.loop import Loop
 from hil.engine.plant_coupling import PlantCoupling
 from hil.engine.result import RunResult
@@ -213,7 +215,9 @@ def test_a_latch_up_without_a_plant_is_refused() -> None:
 
 
 @pytest.mark.parametrize("at", [750, 1450])
-def test_a_run_that_is_taken_up_again_ends_the_same(tmp_path: Path, at: int) -> None:
+def test_a_run_that_is_taken_up_again_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     s = scenario(SHORT, frame_ms=2000.0)
     want = run(s, tmp_path / "whole").run_digest
     frames = 0
@@ -223,16 +227,12 @@ def test_a_run_that_is_taken_up_again_ends_the_same(tmp_path: Path, at: int) -> 
         frames += 1
         return frames > at
 
-    loop = Loop(s, _made(tmp_path / "cut"), batch=False, **between_frames(stop))
-    loop._due.snapshot_us = 0
-    original = loop._take_snapshot
-
-    def snapshot() -> None:
-        original()
-        loop._due.snapshot_us = 0  # after every frame
-
-    loop._take_snapshot = snapshot  # type: ignore[method-assign]
-    assert loop.run().outcome == "aborted"
+    with monkeypatch.context() as patched:
+        patched.setattr(loop_module, "_SNAPSHOT_US", 0)  # after every frame
+        loop = Loop(s, _made(tmp_path / "cut"), batch=False, **between_frames(stop))
+        assert loop.run().outcome == "aborted"
+    snapshot = resume.read_snapshot(tmp_path / "cut")
+    assert snapshot is not None and snapshot.frame == at, "it goes on from there, not anew"
     again = Loop(s, tmp_path / "cut", resume_run=True).run()
     assert again.run_digest == want and again.outcome == "pass"
 
