@@ -204,7 +204,7 @@ class Loop:
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
         agreed = self._scheduler.agreed
-        ending.close_books(self.parts, self._recorder, agreed)
+        ending.close_books(self.parts, self._recorder, agreed, self._rounds.late)
         if self._tape is not None and self._tape.failure is not None:
             self.writer.note(self.golden.next_frame - 1, self._tape.failure)
         self._checkup.boards()

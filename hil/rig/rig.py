@@ -298,6 +298,16 @@ class Rig:
                 f"{told or call.result.reason}",
                 remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
             )
+        return self._greeted(node, call)
+
+    def _greet_again(self, node: Node) -> Hello:
+        """Greet an agent that was there a moment ago. One whose board has to boot for it is lost:
+        a run waits for nobody who boots."""
+        call = Call(node.link, self.next_seq(), Msg.HELLO)
+        run_calls([call], self.timing)
+        return self._greeted(node, call)
+
+    def _greeted(self, node: Node, call: Call) -> Hello:
         with self._line_named(node):
             answer = self.expect(node, call)
         hello = messages.hello(answer)
@@ -541,7 +551,7 @@ class Rig:
         self.rates.begin_anew(node)
         self._limits.pop(node.name, None)  # a new start lifts them
         before = node.life
-        self._greet(node)
+        self._greet_again(node)
         if before.went_on(node.life):
             raise NodeError(f"node {node.name} did not start again: its boot id and uptime went on")
         self.load(node)
@@ -550,7 +560,7 @@ class Rig:
         """Load the workload on an agent that started anew by itself. LinkTimeout, NodeError."""
         if not node.link.connected:
             self.connect(node)
-        self._greet(node)
+        self._greet_again(node)
         self.load(node)
 
     # --- boards that go and come back -----------------------------------------------------------
@@ -596,7 +606,7 @@ class Rig:
     def rejoin(self, node: Node) -> None:
         """Take up a board that has come back: what it has lost in between is put on it again.
         LinkTimeout, NodeError."""
-        self._greet(node)
+        self._greet_again(node)
         if node.loaded_boot != node.link.boot_id:
             self.load(node)
         else:
