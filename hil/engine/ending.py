@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from hil.record.recorder import Recorder, RunTally
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.calibration import Calibration
-from hil.rig.node import SILENT, Node
+from hil.rig.node import SILENT, Node, NodeResult
 from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.scenario.expect import not_covered
 from hil.scenario.words import UpsetTarget
@@ -32,9 +33,12 @@ _BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, Upse
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
 
-def close_books(parts: Parts, recorder: RunRecorder, agreed: Verdict | None) -> None:
+def close_books(
+    parts: Parts, recorder: RunRecorder, agreed: Verdict | None, late: AbstractSet[str]
+) -> None:
     """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
-    the verdict of the last frame."""
+    the verdict of the last frame, `late` the nodes that were not heard in it, but might have been
+    later."""
     last = parts.golden.next_frame - 1
     parts.injector.power.close(parts.injector.uncollected)
     for upset in parts.injector.ask_again({}, at_end=True):
@@ -49,6 +53,7 @@ def close_books(parts: Parts, recorder: RunRecorder, agreed: Verdict | None) -> 
         else:
             upset.fail("the run ended before the board reported")
         parts.classifier.injected(upset)
+    _judge_the_silent(parts, last, late)
     for node in parts.nodes:
         parts.classifier.settle(last, node.name, at_end=True)
     recorder.outcomes()
@@ -56,6 +61,18 @@ def close_books(parts: Parts, recorder: RunRecorder, agreed: Verdict | None) -> 
     parts.metrics.end(agreed)
     parts.metrics.held_back = parts.planner.held_back
     parts.metrics.isolated = len(parts.recovery.in_state(NodeState.ISOLATED))
+
+
+def _judge_the_silent(parts: Parts, last: int, late: AbstractSet[str]) -> None:
+    """Who was late in the last frame, and does not answer now either, hangs: some frames more would
+    have shown it."""
+    in_service = parts.recovery.in_service
+    asked = [n for n in parts.nodes if n.name in late and n.name in in_service]
+    present = parts.rig.health(asked)
+    silent = [node for node in asked if node.name not in present]
+    golden = (parts.golden.output_digest, parts.golden.state_digest)
+    results = {node.name: NodeResult(SILENT, reason=node.link.silence) for node in silent}
+    parts.classifier.judge_nodes(last, results, golden)
 
 
 def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[LostBoard, ...]:
@@ -72,7 +89,9 @@ def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[
         isolated = parts.recovery.state(node.name) is NodeState.ISOLATED
         since = tally.absent_since(node.name) if isolated else last
         if node.name not in present and not _was_taken_out(parts, tally, node, since):
-            lost.append(LostBoard(node.name, since, node.link.lost_reason))
+            link = node.link
+            reason = link.silence if link.connected else link.lost_reason
+            lost.append(LostBoard(node.name, since, reason))
     return tuple(lost)
 
 

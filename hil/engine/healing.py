@@ -36,8 +36,18 @@ class RepairScheduler:
         self._recorder = recorder
         self._stop = stop
         self._waited_in_vain = False
+        self._answered: set[str] = set()
         self.agreed: Verdict | None = None
         self.frames_alone = 0
+
+    def has_answered(self, name: str) -> None:
+        """The node has answered meanwhile: a repair succeeded, or it computed a frame again."""
+        self._answered.add(name)
+
+    def take_answered(self) -> set[str]:
+        """Return the nodes that have answered since the last call."""
+        answered, self._answered = self._answered, set()
+        return answered
 
     # --- repairs ------------------------------------------------------------------------------
 
@@ -127,6 +137,7 @@ class RepairScheduler:
         parts.holdings.rearm_permanent(parts.injector, [node], verdict.frame + 1)
         self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
+            self.has_answered(node.name)
             if parts.recovery.was_out(node.name):
                 parts.executor.freshen(node)
                 parts.checkpoints.begin_anew(node, Sync(verdict.frame, verdict.state))

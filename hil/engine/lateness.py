@@ -19,6 +19,7 @@ What a node needs is twice the slowest round trip of the calibration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from hil.clock import Clock
@@ -92,6 +93,11 @@ class Lateness:
                 )
             if result.out_of_step:
                 self._own_us.pop(name, None)
+
+    def forget_all_but(self, names: AbstractSet[str]) -> None:
+        """What the other nodes had before does not count any more."""
+        for name in [n for n in self._own_us if n not in names]:
+            del self._own_us[name]
 
     def forget(self) -> None:
         """From now on all nodes count as heard."""

@@ -238,7 +238,7 @@ class Loop:
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
         agreed = self._scheduler.agreed
-        ending.close_books(self._parts, self._recorder, agreed)
+        ending.close_books(self._parts, self._recorder, agreed, self._rounds.late)
         if self._tape is not None and self._tape.failure is not None:
             self.engine.record.note(self.next_frame - 1, self._tape.failure)
         self._health_poll.boards()

@@ -5,7 +5,8 @@ silent -> collect reports. What follows from it, `hil.engine.verdict` decides.""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from hil.engine.frame_work import FrameWork
@@ -15,7 +16,7 @@ from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
 from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
-from hil.rig.node import DONE, SILENT, NodeResult
+from hil.rig.node import DONE, SILENT, Node, NodeResult
 from hil.rig.program import PREFIX
 from hil.upsets.upset import Upset
 
@@ -40,6 +41,8 @@ class Rounds:
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._lateness = Lateness(parts.rig.clock)
+        self.late: frozenset[str] = frozenset()
+        """Who was not heard in the last frame, but might have been later."""
 
     def calibrated(self, round_trip_us_worst: int) -> None:
         """The slowest round trip of fault-free steps [us]."""
@@ -55,6 +58,7 @@ class Rounds:
         frame.upsets = self._prepare(number)
         parts.golden.step()
         asked = [parts.by_name[name] for name in parts.recovery.in_service]
+        self._forget_silence_of_others(asked, self._scheduler.take_answered())
         timing = self._timing()
         if parts.deadlines:
             self._lateness.begin(asked)
@@ -73,6 +77,7 @@ class Rounds:
             self._hear_again()  # silence counts from when it begins, not from the last one
         if parts.deadlines:
             self._lateness.judge(results, own_times)
+        self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
         for upset in parts.injector.ask_again(frame.results):
             parts.classifier.told_of(upset)
         for upset in parts.injector.collect(frame.upsets, frame.results):
@@ -98,6 +103,14 @@ class Rounds:
         """From now on all nodes count as heard."""
         self._hear_again()
         self._lateness.forget()
+
+    def _forget_silence_of_others(self, asked: Sequence[Node], answered: AbstractSet[str]) -> None:
+        """Only of who is asked again, and has `answered` nothing since, silence goes on."""
+        names = {node.name for node in asked} - answered
+        for name in [n for n in self._unheard_us if n not in names]:
+            self._parts.by_name[name].link.unheard_from_us = 0
+            del self._unheard_us[name]
+        self._lateness.forget_all_but(names)
 
     def _hear_again(self) -> None:
         for name in self._unheard_us:

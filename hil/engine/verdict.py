@@ -207,6 +207,9 @@ class VerdictStage:
         parts.holdings.rearm_permanent(parts.injector, nodes, frame.number + 1)
         frame.results = {**frame.results, **back.results}
         frame.executions.append(self._recorder.in_order(frame.results))
+        for name, result in back.results.items():
+            if result.status == DONE:
+                self._scheduler.has_answered(name)
         verdict = self._vote(frame, frame.results)
         ok = not back.failure and parts.rules.is_compared(verdict)
         if not ok:

@@ -147,6 +147,15 @@ class BringUp:
         self._attach(node)
         return self.greet(node)
 
+    def greet_again(self, node: Node) -> Hello:
+        """Identify the agent of a node that answered a moment ago; its port is opened if it is not.
+        A board that has to boot first is not waited for.
+
+        Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
+        if not node.link.connected:
+            self._attach(node)
+        return self._identify(node, self._requests.send(node, Msg.HELLO))
+
     def _attach(self, node: Node) -> None:
         node.link.detach("reconnecting")  # a port is open once only
         node.link.attach(node.open())
@@ -165,6 +174,9 @@ class BringUp:
                 f"{what or call.result.reason}",
                 remedy="run `hil board emulate raspberry-pi-3b` and look at what it does",
             )
+        return self._identify(node, call)
+
+    def _identify(self, node: Node, call: Call) -> Hello:
         with line_fault_named(node, self._clock):
             answer = self._requests.expect(node, call)
         hello = decoding.hello(answer)

@@ -214,7 +214,7 @@ class Rig:
         self.rates.begin_anew(node)
         self.setup.forget_limits(node)
         before = node.life
-        self._bringup.greet(node)
+        self._bringup.greet_again(node)
         if before.went_on(node.life):
             raise NodeError(f"node {node.name} did not start again: its boot id and uptime went on")
         self.load(node)
@@ -223,9 +223,7 @@ class Rig:
         """Load the workload on an agent that has started again by itself.
 
         Raises: SetupError, LinkTimeout, NodeError."""
-        if not node.link.connected:
-            self.connect(node)
-        self._bringup.greet(node)
+        self._bringup.greet_again(node)
         self.load(node)
 
     def listen_to(self, node: Node) -> None:
@@ -240,7 +238,7 @@ class Rig:
         """Prepare a board that has come back: load what it has lost meanwhile.
 
         Raises: LinkTimeout, NodeError."""
-        self._bringup.greet(node)
+        self._bringup.greet_again(node)
         if node.loaded_boot != node.link.boot_id:
             self.load(node)
         else:

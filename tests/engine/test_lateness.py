@@ -14,6 +14,7 @@ from hil.engine.lateness import Lateness
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.redundancy.recovery import NodeState
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse
 from hil.scenario import Scenario
@@ -272,3 +273,31 @@ def test_a_board_that_stands_still_for_a_while_is_late_and_does_not_hang(tmp_pat
     assert found == [("a", "late")]
     assert table(tmp_path, "SELECT count(*) FROM slips WHERE node='a'")[0][0] > 10
     assert table(tmp_path, "SELECT count(*) FROM slips WHERE node IN ('b', 'c')") == [(0,)]
+
+
+def test_the_silence_of_a_board_that_was_out_is_forgotten(tmp_path: Path) -> None:
+    """Another board is silent when it is back, so that no frame heard everybody."""
+    first: dict[str, int] = {}
+    back: list[int] = []
+
+    def stop(loop: Loop) -> None:
+        frame = loop.next_frame
+        pids = {n.name: int(n.board.pid) for n in loop.engine.rig.nodes}  # type: ignore[attr-defined]
+        for name, begin in (("a", 30), ("d", 45)):
+            if frame == begin and name not in first:
+                first[name] = pids[name]
+                os.kill(pids[name], signal.SIGSTOP)
+        if not back and loop.engine.recovery.state("a") is NodeState.REINTEGRATING:
+            back.append(frame)
+            os.kill(pids["a"], signal.SIGSTOP)
+        if back and frame == back[0] + 3:
+            os.kill(pids["a"], signal.SIGCONT)
+
+    rig = {"scheme": "5mr", "board": "process"}
+    timeouts = {"lost_after_ms": 400, "retry_ms": 50}
+    run(tmp_path, JumpingClock(), stop, frame_ms=20, rig=rig, timeouts=timeouts)
+    meanwhile = f"frame BETWEEN {back[0]} AND {back[0] + 2}"
+    assert len(table(tmp_path, f"SELECT frame FROM slips WHERE node='d' AND {meanwhile}")) == 3
+    hangs = table(tmp_path, "SELECT node FROM anomalies WHERE effect='hang' ORDER BY frame")
+    assert hangs == [("a",), ("d",)]
+    assert table(tmp_path, "SELECT frame FROM transitions WHERE after='isolated'") == []

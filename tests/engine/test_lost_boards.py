@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,33 @@ def test_a_board_that_falls_silent_in_the_last_frame_is_lost(tmp_path: Path) -> 
 
     result = run(tmp_path / "r", kill, expect={"sdc_frames": 0})
     assert (result.outcome, names(result)) == ("error", ["c"])
+
+
+@pytest.mark.parametrize("upset", [True, False], ids=["of an upset", "of nothing"])
+def test_a_board_that_is_only_late_when_the_run_ends_hangs_if_it_stays_silent(
+    tmp_path: Path, upset: bool
+) -> None:
+    def stop(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
+        return {FRAMES - 3: lambda: boards["c"].signal(signal.SIGSTOP)}
+
+    events = [{"frame": 60, "node": "c", "target": "agent", "bit": 0}] if upset else []
+    result = run(
+        tmp_path / "r",
+        stop,
+        pace="realtime",
+        frame_ms=20,
+        upsets={"events": events},
+        expect={"sdc_frames": 0},
+    )
+    hangs = rows(tmp_path / "r", "SELECT node, frame FROM anomalies WHERE effect='hang'")
+    if upset:
+        told = rows(tmp_path / "r", "SELECT state, detail, effect, outcome FROM upsets")[0]
+        assert tuple(told.values()) == ("injected", "", "hang", "degraded")
+        assert (result.outcome, names(result), hangs) == ("pass", [], [])
+    else:
+        assert (result.outcome, names(result)) == ("error", ["c"])
+        assert hangs == [{"node": "c", "frame": FRAMES - 1}]
+        assert result.lost[0].reason.startswith("no answer for ")
 
 
 def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:

@@ -711,7 +711,7 @@ class NodeContract:
                 assert (noise.before[0] ^ noise.after[0]).bit_count() == 1
             assert all(is_golden(r, golden) for r in results.values()), noise
         statistics = node.link.statistics
-        assert statistics.retries >= (0 if kind == "duplicate" else 25)
+        assert statistics.retries >= (0 if kind == "duplicate" else 25), statistics
         good = rig.nodes[1].link.statistics
         assert (good.naks, good.rx_errors) == (0, 0)
         assert [h.steps for h in rig.health(rig.nodes).values()] == [25, 25]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from hil.errors import LinkTimeout
 from hil.kernel import encode
+from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Call, Silence, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.link import Link
+from hil.rig.node import Node
+from hil.rig.rig import Rig
 from hil.rig.transport import Transport
 from hil.wire.messages import ANSWER, Msg
 from tests.virtual_clock import VirtualClock
@@ -141,3 +146,26 @@ def test_an_agent_that_always_answers_with_a_nak_is_asked_ever_more_rarely(
     seconds = link.clock.elapsed_us / 1e6
     assert seconds == pytest.approx(12.0, abs=0.2)
     assert link.statistics.retries < 20 + seconds / 0.128
+
+
+class Booting(ProcessBoard):
+    """A board that may take three minutes from power-on to its first answer."""
+
+    boot_timeout_us = 180_000_000
+
+
+@pytest.mark.parametrize("repair", ["reload", "reset", "rejoin"])
+def test_a_repair_does_not_wait_for_a_board_that_boots(repair: str) -> None:
+    node = Node("a", 0, Booting("a"))
+    rig = Rig([node], "sha256", 1, Timing(250_000, 1_500_000))
+    try:
+        rig.open()
+        rig.load(node)
+        assert node.board.pid is not None  # type: ignore[attr-defined]
+        os.kill(node.board.pid, signal.SIGSTOP)  # type: ignore[attr-defined]
+        clock = rig.clock = node.link.clock = VirtualClock()
+        with pytest.raises(LinkTimeout):
+            getattr(rig, repair)(node)
+        assert clock.elapsed_us <= 10_000_000
+    finally:
+        rig.close()
