@@ -34,6 +34,7 @@ NONSENSE: Final = (ArithmeticError, AttributeError, HilError, LookupError, TypeE
 SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RUNNING, "aborted", "error")
+_MISSING: Final = "missing"
 _FROM_RECORD: Final = frozenset({"rollbacks", "held_back"})
 """Metrics that only the run itself could count; those of the plant, too."""
 
@@ -203,8 +204,8 @@ def _reports(
         seal = reader.meta_json(SEAL)
         digest = seal.get("record_digest") if isinstance(seal, dict) else None
         for key in sorted({*told, *content, "record_digest"}):
-            want = digest if key == "record_digest" else content.get(key)
-            out.compare(None, f"`{key}` in {MANIFEST}", told.get(key), want)
+            want = digest if key == "record_digest" else content.get(key, _MISSING)
+            out.compare(None, f"`{key}` in {MANIFEST}", told.get(key, _MISSING), want)
         out.covered.append(f"{MANIFEST} says what the record says")
     _junit(out, folder / JUNIT, content, str(reports.get(JUNIT)))
 
