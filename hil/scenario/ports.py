@@ -184,12 +184,12 @@ def _option_problem(value: str, scheme: str, parts: SplitResult) -> tuple[str, s
 def check_fast_baud(
     findings: Findings, path: KeyPath, owner: str, baud: int, fast_baud: int | None
 ) -> None:
-    """Add a finding at `path` if the rate that the line of `owner` is raised to is not above the
-    one that its agent was started with."""
-    if fast_baud is not None and fast_baud <= baud:
+    """Add a finding at `path` if the rate that the line of `owner` is raised to is below the one
+    that its agent was started with."""
+    if fast_baud is not None and fast_baud < baud:
         findings.add(
             (*path, "fast_baud"),
             f"the line of {owner} is to be raised from {baud} to {fast_baud} baud; expected a rate "
-            "above `baud`",
+            "not below `baud`",
             "swap the two, or remove `fast_baud:`",
         )

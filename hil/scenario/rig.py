@@ -195,6 +195,10 @@ class RigConfig(FrozenModel):
                     f"the adapter {node.adapter} is that of node {adapters[node.adapter]}, too",
                     "give every node an adapter of its own",
                 )
+        self._check_size(findings)
+        return findings
+
+    def _check_size(self, findings: Findings) -> None:
         if len(self.nodes) != self.size:
             fitting = [scheme for scheme in Scheme if scheme.size == len(self.nodes)]
             findings.add(
@@ -203,7 +207,6 @@ class RigConfig(FrozenModel):
                 f"scheme {self.scheme} needs exactly {self.size}",
                 f"write `scheme: {fitting[0]}`" if fitting else "add or remove nodes",
             )
-        return findings
 
 
 def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:

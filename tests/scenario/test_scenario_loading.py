@@ -554,7 +554,7 @@ def test_a_missing_or_broken_bench_is_reported_by_its_own_name(file: Path, bench
             2,
             33,
             "$.boards[0].fast_baud",
-            "raised from 115200 to 9600 baud; expected a rate above `baud`",
+            "raised from 115200 to 9600 baud; expected a rate not below `baud`",
         ),
         ("boards:\n- {name: a, prot: x, port: x}\n", 2, 13, "$.boards[0].prot", "`port`?"),
         (
