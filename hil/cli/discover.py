@@ -16,7 +16,7 @@ from hil.errors import UsageError
 from hil.exits import Exit
 
 if TYPE_CHECKING:
-    from hil.rig.discovery.probe import Probed
+    from hil.rig.discovery.probe import ProbeResult
 
 __all__ = ["HELP", "discover"]
 
@@ -65,7 +65,7 @@ def discover(
     if not 0.01 <= wait <= 60:
         raise UsageError(f"--wait {wait:g}: expected seconds from 0.01 to 60")
 
-    def tell(done: Probed) -> None:
+    def tell(done: ProbeResult) -> None:
         if not as_json and done.hello is None:
             with contextlib.suppress(OSError):
                 say(f"{done.port}: {done.why}")

@@ -41,8 +41,8 @@ def close_books(
     later."""
     last = parts.golden.next_frame - 1
     parts.injector.power.close(parts.injector.uncollected)
-    for upset in parts.injector.ask_again({}, at_end=True):
-        parts.classifier.told_of(upset)
+    for upset in parts.injector.collect_late_reports({}, at_end=True):
+        parts.classifier.on_late_report(upset)
     recorder.delivery_notes(last)
     for upset in parts.injector.uncollected:
         if upset.state is not UpsetState.ARMED:
@@ -52,7 +52,7 @@ def close_books(
             upset.assessment.outcome = SystemOutcome.DEGRADED
         else:
             upset.fail("the run ended before the board reported")
-        parts.classifier.injected(upset)
+        parts.classifier.add(upset)
     _judge_the_silent(parts, last, late)
     for node in parts.nodes:
         parts.classifier.settle(last, node.name, at_end=True)
@@ -72,7 +72,7 @@ def _judge_the_silent(parts: Parts, last: int, late: AbstractSet[str]) -> None:
     silent = [node for node in asked if node.name not in present]
     golden = (parts.golden.output_digest, parts.golden.state_digest)
     results = {node.name: NodeResult(SILENT, reason=node.link.silence) for node in silent}
-    parts.classifier.judge_nodes(last, results, golden)
+    parts.classifier.classify_nodes(last, results, golden)
 
 
 def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[LostBoard, ...]:
@@ -81,7 +81,7 @@ def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[
     answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
     last frame."""
     last = parts.golden.next_frame - 1
-    back = {node.name for node in parts.rig.absent.reconnected()}
+    back = {node.name for node in parts.rig.absent.take_reconnected()}
     unheard = [n for n in parts.nodes if n.name not in back and _is_unheard(parts, n, agreed)]
     present = parts.rig.health([n for n in unheard if n.link.connected])
     lost = []
@@ -109,8 +109,10 @@ def _was_taken_out(parts: Parts, tally: RunTally, node: Node, since: int) -> boo
     """An upset of the run took the board away, and it has not had the time to come back."""
     if not tally.hit_its_board(node.name, since):
         return False
-    sought_us = parts.rig.reconnector.sought_us(node.name)
-    return sought_us is None or sought_us < max(node.capabilities.boot_timeout_us, BOOT_PATIENCE_US)
+    search_age_us = parts.rig.reconnector.search_age_us(node.name)
+    return search_age_us is None or search_age_us < max(
+        node.capabilities.boot_timeout_us, BOOT_PATIENCE_US
+    )
 
 
 def result_of(

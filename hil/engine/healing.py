@@ -17,7 +17,7 @@ from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.calls import Timing
-from hil.rig.node import DONE, SILENT, Node, NodeResult, switched_nothing
+from hil.rig.node import DONE, SILENT, Node, NodeResult, power_cut_had_no_effect
 from hil.wire.messages import Sync
 
 __all__ = ["RepairScheduler"]
@@ -138,16 +138,16 @@ class RepairScheduler:
         self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
             self.has_answered(node.name)
-            if parts.recovery.was_out(node.name):
+            if parts.recovery.take_was_isolated(node.name):
                 parts.executor.freshen(node)
-                parts.checkpoints.begin_anew(node, Sync(verdict.frame, verdict.state))
+                parts.checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
             # A board that came back as it was has its old worker, with all that lies in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
-            parts.classifier.healed(node.name, rung, node.capabilities.boots)
-            parts.classifier.contaminated(node.name, wrong)
+            parts.classifier.on_repaired(node.name, rung, node.capabilities.boots)
+            parts.classifier.mark_contaminated(node.name, wrong)
         return how
 
     @property
@@ -170,11 +170,11 @@ class RepairScheduler:
     def bring_back(self, frame: int) -> None:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         parts = self._parts
-        if parts.rig.reconnector.looking_for:
+        if parts.rig.reconnector.searched_for:
             self._take_in(frame)
-        for name in parts.injector.power.take_due(frame):
+        for name in parts.injector.power.pop_due(frame):
             if self.agreed is not None:
-                self.carry_out(parts.recovery.power_returned(frame - 1, name))
+                self.carry_out(parts.recovery.on_power_restored(frame - 1, name))
         self._try_the_isolated(frame)
 
     def _try_the_isolated(self, frame: int) -> None:
@@ -183,8 +183,8 @@ class RepairScheduler:
         if self.agreed is None or len(recovery.in_service) >= parts.rules.needed:
             return
         for name in recovery.in_state(NodeState.ISOLATED):
-            if parts.by_name[name].powered and name not in parts.rig.reconnector.looking_for:
-                self.carry_out(recovery.last_resort(frame - 1, name))
+            if parts.by_name[name].powered and name not in parts.rig.reconnector.searched_for:
+                self.carry_out(recovery.retry_isolated(frame - 1, name))
 
     def _take_in(self, frame: int) -> None:
         """Take up the boards that were looked for and are back. Where nobody is left to go on, one
@@ -192,7 +192,7 @@ class RepairScheduler:
         parts = self._parts
         if not parts.recovery.in_service and not self._waited_in_vain:
             self._waited_in_vain = not self._wait_for_a_board()
-        for node in parts.rig.absent.reconnected():
+        for node in parts.rig.absent.take_reconnected():
             self._waited_in_vain = False
             self._tell_what_was_switched(frame, node)
             actions = parts.recovery.on_reconnected(frame - 1, node.name)
@@ -204,14 +204,14 @@ class RepairScheduler:
         parts = self._parts
         upset = parts.injector.power.on_reconnected(node)
         if upset is not None:  # its silence had another cause
-            parts.classifier.withdrawn(upset)
+            parts.classifier.withdraw(upset)
         self._recorder.delivery_notes(frame)
-        if node.cycled_in_vain:
-            node.cycled_in_vain = False
-            how = Repaired(False, switched_nothing(node))
+        if node.power_cycle_had_no_effect:
+            node.power_cycle_had_no_effect = False
+            how = Repaired(False, power_cut_had_no_effect(node))
             self._recorder.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
             if upset is None:
-                self._recorder.record.note(frame, switched_nothing(node))
+                self._recorder.record.note(frame, power_cut_had_no_effect(node))
 
     def _wait_for_a_board(self) -> bool:
         rig = self._parts.rig
@@ -229,7 +229,7 @@ class RepairScheduler:
             result = results.get(name)
             if not node.board.can_return or not node.powered:
                 continue
-            if name in rig.reconnector.looking_for:
+            if name in rig.reconnector.searched_for:
                 continue
             if result is not None and result.status == SILENT:
                 rig.absent.exclude(node, cycle=False)

@@ -68,5 +68,5 @@ class HealthPoll:
                 node = self._by_name[seen.node]
                 rig.absent.cut_off(node, "over-current, cut off by its supply")
         for node in rig.nodes:
-            for event in node.link.standing.take_events():
+            for event in node.link.status.take_events():
                 record.link_event(self._frame, event)

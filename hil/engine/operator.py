@@ -185,7 +185,7 @@ class Operator:
             except SetupError as error:
                 raise _Refused(error.message) from error
         engine.injector.power.end(node.name)
-        engine.carry_out(self._frame, engine.recovery.power_returned(self._frame, node.name))
+        engine.carry_out(self._frame, engine.recovery.on_power_restored(self._frame, node.name))
         state = "isolated until it is re-integrated" if held else self._state(node).value
         return Answer(True, f"node {node.name} has power again, and is {state}")
 
@@ -214,7 +214,7 @@ class Operator:
     def _came_back(self, node: Node) -> Answer:
         state = self._state(node)
         ok = state in _BACK
-        if node.name in self._engine.rig.reconnector.looking_for:
+        if node.name in self._engine.rig.reconnector.searched_for:
             return Answer(True, f"node {node.name} does not answer yet; it is looked for")
         return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
 

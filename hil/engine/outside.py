@@ -77,7 +77,7 @@ class Outside:
         ends = [
             f"node {n.name}: {end}"
             for n in self._nodes.values()
-            for end in n.capabilities.unordered_ends
+            for end in n.capabilities.unexpected_exits
         ]
         if self._first is None and not ends:
             return ""
@@ -87,7 +87,7 @@ class Outside:
 
     def memory(self) -> dict[str, Any]:
         """Return what must be kept to go on later, as plain data."""
-        ends = {node.name: node.capabilities.unordered_ends for node in self._nodes.values()}
+        ends = {node.name: node.capabilities.unexpected_exits for node in self._nodes.values()}
         self._look_at_addresses()
         return {
             "first": self._first,

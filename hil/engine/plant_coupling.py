@@ -137,7 +137,7 @@ class PlantCoupling:
         if node_power.latched is not None and at.power_w is not None and not node_power.down:
             expected = node_power.expected_w(at)
             if at.power_w > _RAISED * expected:
-                node_power.latched.saw_power_rise()
+                node_power.latched.confirm_power_rise()
             if watch.trip_factor is not None and at.power_w > watch.trip_factor * expected:
                 node_power.latched.assessment.detected_frame = frame
                 node_power.until_us = t_us + round(watch.off_s * 1e6)

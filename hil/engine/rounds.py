@@ -78,10 +78,10 @@ class Rounds:
         if parts.deadlines:
             self._lateness.judge(results, own_times)
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
-        for upset in parts.injector.ask_again(frame.results):
-            parts.classifier.told_of(upset)
+        for upset in parts.injector.collect_late_reports(frame.results):
+            parts.classifier.on_late_report(upset)
         for upset in parts.injector.collect(frame.upsets, frame.results):
-            parts.classifier.injected(upset)
+            parts.classifier.add(upset)
             parts.holdings.hit(upset)
         self._recorder.delivery_notes(number)
 
@@ -108,13 +108,13 @@ class Rounds:
         """Only of who is asked again, and has `answered` nothing since, silence goes on."""
         names = {node.name for node in asked} - answered
         for name in [n for n in self._unheard_us if n not in names]:
-            self._parts.by_name[name].link.unheard_from_us = 0
+            self._parts.by_name[name].link.unanswered_since_us = 0
             del self._unheard_us[name]
         self._lateness.forget_all_but(names)
 
     def _hear_again(self) -> None:
         for name in self._unheard_us:
-            self._parts.by_name[name].link.unheard_from_us = 0
+            self._parts.by_name[name].link.unanswered_since_us = 0
         self._unheard_us.clear()
 
     def _prepare(self, number: int) -> list[Upset]:
@@ -137,10 +137,10 @@ class Rounds:
         timing = parts.rig.requests.timing
         return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
-    def _explain_silence(self, results: dict[str, NodeResult], heard_us: int) -> None:
+    def _explain_silence(self, results: dict[str, NodeResult], answered_us: int) -> None:
         """Say what the board's process came to, where the link alone cannot know; and in a paced
         run, what is only late. Only time in which a node was waited for is silence of its own:
-        while the host repaired or hit another one nobody asked it, and `heard_us`
+        while the host repaired or hit another one nobody asked it, and `answered_us`
         is what the host really listened for."""
         parts = self._parts
         for name, result in results.items():
@@ -149,7 +149,7 @@ class Rounds:
                 continue
             lost = result.disconnected
             told = parts.by_name[name].board.condition(disconnected=lost)
-            silent_us = self._unheard_us.get(name, 0) + heard_us
+            silent_us = self._unheard_us.get(name, 0) + answered_us
             self._unheard_us[name] = silent_us
             late = (
                 parts.deadlines and not lost and silent_us < parts.rig.requests.timing.lost_after_us

@@ -72,7 +72,7 @@ class RunEngine:
     def follow(self, upset: Upset) -> None:
         """From now on, what becomes of the node is what becomes of this upset."""
         self.injector.uncollected.remove(upset)
-        self._parts.classifier.injected(upset)
+        self._parts.classifier.add(upset)
 
     def change_pace(self, factor: float | None) -> None:
         """Set another pace from the next frame on: simulated per real time, None for no pace."""

@@ -69,7 +69,7 @@ class VerdictStage:
         if not frame.quiet:
             golden = (parts.golden.output_digest, parts.golden.state_digest)
             frame.executions.append(self._recorder.in_order(frame.results))
-            parts.classifier.judge_nodes(frame.number, frame.results, golden)
+            parts.classifier.classify_nodes(frame.number, frame.results, golden)
             parts.outside.saw(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
@@ -78,11 +78,11 @@ class VerdictStage:
         if not frame.quiet:
             if parts.rules.is_compared(verdict):
                 self._spacing.reset()
-            parts.classifier.judge_system(verdict, rolled_back=frame.rolled_back)
+            parts.classifier.classify_system(verdict, rolled_back=frame.rolled_back)
             frame.actions = self._observe(frame, verdict)
         if self._hold.in_use or not frame.quiet:
             frame.output = self._output(frame, verdict)
-            self._hold.saw(verdict, frame.output)
+            self._hold.update(verdict, frame.output)
 
     def record(self, frame: FrameWork) -> None:
         """Record the frame, with all replies if it is more than plain agreement."""
@@ -226,10 +226,10 @@ class VerdictStage:
             frame.healed.update(node.name for node in nodes)
             wrong = verdict.state != parts.golden.state_digest  # a checkpoint may have kept damage
             for node in nodes:
-                parts.classifier.contaminated(node.name, wrong)
+                parts.classifier.mark_contaminated(node.name, wrong)
             for name in back.restarted:
                 boots = parts.by_name[name].capabilities.boots
-                parts.classifier.healed(name, NodeState.RESTART, boots)
+                parts.classifier.on_repaired(name, NodeState.RESTART, boots)
         return verdict
 
     # --- orders, and what has come to its end ---------------------------------------------------
@@ -243,7 +243,7 @@ class VerdictStage:
             if result.host:  # nobody's fault but ours
                 self._recorder.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
                 if result.out_of_step:
-                    actions += self._parts.recovery.excuse(frame.number, node.name)
+                    actions += self._parts.recovery.resync_after_host_stall(frame.number, node.name)
             elif result.late:  # a slip, until it lasts
                 self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
             seen = observation(result, verdict)
@@ -284,8 +284,8 @@ class VerdictStage:
 
     def _damaged_agents(self) -> set[str]:
         """Nodes in whose agent's memory an upset lies."""
-        lies_on = self._parts.classifier.lies_on
-        return {n.name for n in self._parts.nodes if lies_on(n.name, UpsetTarget.AGENT)}
+        has_live_upset = self._parts.classifier.has_live_upset
+        return {n.name for n in self._parts.nodes if has_live_upset(n.name, UpsetTarget.AGENT)}
 
     def _is_clean(self, frame: FrameWork, node: Node) -> bool:
         result = frame.results.get(node.name)

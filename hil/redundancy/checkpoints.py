@@ -74,7 +74,7 @@ class Checkpoints:
         """The board could not give this checkpoint back."""
         self._held[node.name] = tuple(c for c in self.held_by(node) if c != checkpoint)
 
-    def begin_anew(self, node: Node, agreed: Sync) -> None:
+    def replace_all(self, node: Node, agreed: Sync) -> None:
         """The node was out: it goes on with a copy of the agreed state, and none of before."""
         self._held[node.name] = ()
         with contextlib.suppress(LinkError, NodeError):

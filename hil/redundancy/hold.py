@@ -50,7 +50,7 @@ class OutputHold:
             return None
         return self._last
 
-    def saw(self, verdict: Verdict, output: bytes) -> None:
+    def update(self, verdict: Verdict, output: bytes) -> None:
         """Take the final verdict of a frame, and the output that it agreed on."""
         voted = verdict.delivered and (self._rules.size == 1 or not is_alone(verdict))
         if voted:

@@ -45,17 +45,17 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   VOTING          enough AGREED in a row                observe
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
-    ISOLATED        POWER_CYCLE     power_returned (not while held)       power_returned
+    ISOLATED        POWER_CYCLE     on_power_restored (not while held)       on_power_restored
     RESYNC..CYCLE   ISOLATED        away: its board is looked for         on_absent
-    ISOLATED        RESTART..       too few are left for an output        last_resort
+    ISOLATED        RESTART..       too few are left for an output        retry_isolated
     ISOLATED        RESET           its board is back (not while held)    on_reconnected
     VOTING          ISOLATED        the operator isolates it (held)       isolate
     REINTEGRATING   ISOLATED        the operator isolates it (held)       isolate
     ISOLATED        RESTART..       the operator brings it back           reintegrate
     VOTING          RESTART..RESET  the operator orders a rung            order
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
-    VOTING          RESYNC          out of step for the host's fault      excuse
-    REINTEGRATING   RESYNC          out of step for the host's fault      excuse
+    VOTING          RESYNC          out of step for the host's fault      resync_after_host_stall
+    REINTEGRATING   RESYNC          out of step for the host's fault      resync_after_host_stall
     VOTING          ISOLATED        the plant takes it out (shed)         exclude
     REINTEGRATING   ISOLATED        the plant takes it out (shed)         exclude
     ISOLATED        RESYNC..        the plant gives it back               readmit
@@ -218,7 +218,7 @@ class RecoveryMachine:
         """The plant took it out."""
         return self._machines[node].shed
 
-    def was_out(self, node: str) -> bool:
+    def take_was_isolated(self, node: str) -> bool:
         """The node was isolated, and is repaired now for the first time since."""
         machine = self._machines[node]
         out, machine.out = machine.out, False
@@ -333,7 +333,7 @@ class RecoveryMachine:
         self._go(frame, node, NodeState.RESET, BOARD_IS_BACK)
         return [Action(node, NodeState.RESET, BOARD_IS_BACK)]
 
-    def power_returned(self, frame: int, node: str) -> list[Action]:
+    def on_power_restored(self, frame: int, node: str) -> list[Action]:
         """An isolated node has power again: heal it from a power cycle on, whether the policy has
         attempts for that or not; with all attempts from there on."""
         machine = self._machines[node]
@@ -345,7 +345,7 @@ class RecoveryMachine:
         self._go(frame, node, rung, cause)
         return [Action(node, rung, cause)]
 
-    def last_resort(self, frame: int, node: str) -> list[Action]:
+    def retry_isolated(self, frame: int, node: str) -> list[Action]:
         """Without this isolated node there is no output: try it again with all attempts, once those
         that it had are out of the window. A node that the operator or the plant keeps out is left
         alone."""
@@ -387,7 +387,7 @@ class RecoveryMachine:
 
     # --- this computer's faults -----------------------------------------------------------------
 
-    def excuse(self, frame: int, node: str) -> list[Action]:
+    def resync_after_host_stall(self, frame: int, node: str) -> list[Action]:
         """Bring a node back in step that fell out of it because this computer was too busy to hear
         it: a resync that uses up no attempt, as nothing is wrong with the node."""
         return self.order(frame, node, NodeState.RESYNC, THE_HOST_WAS_BUSY)

@@ -21,7 +21,7 @@ from hil.rig.resync import delta_resync, read_state, write_state
 from hil.rig.rig import Rig
 from hil.wire.messages import NO_FRAME, Sync
 
-__all__ = ["BOARD_FAILURES", "RE_EXECUTION_MAX", "Rollback", "RollbackSpacing", "WentBack"]
+__all__ = ["BOARD_FAILURES", "RE_EXECUTION_MAX", "Rollback", "RollbackResult", "RollbackSpacing"]
 
 BOARD_FAILURES: Final = (LinkError, NodeError, SetupError)
 
@@ -32,7 +32,7 @@ _FRESH: Final = NodeResult(DONE)
 
 
 @dataclass(slots=True)
-class WentBack:
+class RollbackResult:
     """How a rollback went: the results of the frame that was computed again, of the nodes that
     could go back; the first frame that was computed again; whose worker was started again; and
     why it failed, empty if it did not."""
@@ -89,16 +89,16 @@ class Rollback:
         frame: int,
         *,
         restart: bool,
-    ) -> WentBack:
+    ) -> RollbackResult:
         """Take `nodes` back and compute up to and including `frame` again.
 
         Workers that died are started again, with `restart` all are; `results` are those of
         `frame` so far."""
-        back = WentBack()
+        back = RollbackResult()
         able: list[Node] = []
         for node in nodes:
             with contextlib.suppress(*BOARD_FAILURES):
-                if self._revive(node, results[node.name], restart=restart):
+                if self._restart_worker(node, results[node.name], restart=restart):
                     back.restarted.append(node.name)
                 able.append(node)
         if self._too_far_back(able, frame):  # found out before any of them has lost its state
@@ -128,7 +128,7 @@ class Rollback:
             raise NodeError(f"node {node.name} failed again while it caught up")
         return f"computed again from frame {start[node.name]}"
 
-    def _revive(self, node: Node, result: NodeResult, *, restart: bool) -> bool:
+    def _restart_worker(self, node: Node, result: NodeResult, *, restart: bool) -> bool:
         """Whether its worker was started again."""
         if result.rebooted:
             self._rig.reload(node)

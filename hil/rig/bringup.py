@@ -123,18 +123,18 @@ class BringUp:
             assert power is not None
             announce(f"node {node.name} is off: switched on by {power.title}")
             power.on()
-            node.link.standing.note(f"was off; switched on by {power.title}")
-            self._reconnector.look_for(node)
+            node.link.status.note(f"was off; switched on by {power.title}")
+            self._reconnector.search_for(node)
         missing, began_us = list(off), self._clock.now_us()
         while missing:
-            for node in self._absent.reconnected():
+            for node in self._absent.take_reconnected():
                 self.greet(node, announce)
                 missing.remove(node)
             waited_us = self._clock.now_us() - began_us
             if missing and waited_us > _SWITCHED_ON_US:
                 raise LinkTimeout(
                     f"node {missing[0].name} did not come up in {waited_us // 1_000_000} s after "
-                    f"its power was switched on: {missing[0].link.standing.reason}",
+                    f"its power was switched on: {missing[0].link.status.reason}",
                     remedy="does hil-agent start with the board, and is its port the right one?",
                 )
             if missing:
@@ -182,7 +182,7 @@ class BringUp:
         hello = decoding.hello(answer)
         node.check(hello)
         node.identify(hello)
-        node.timed(call, hello.uptime_us)
+        node.record_uptime(call, hello.uptime_us)
         self._requests.rates.raise_rate(node)
         return hello
 
@@ -200,7 +200,7 @@ class BringUp:
             if not isinstance(call.result, Silence) or not node.link.connected:
                 return call, None
             waited_us = self._clock.now_us() - began_us
-            hopeless = node.capabilities.no_boot()
+            hopeless = node.capabilities.boot_failure()
             if hopeless or waited_us >= boot_us:
                 return call, hopeless
             announce(

@@ -1,8 +1,7 @@
-"""Calls: one request to one board each, with what answers it and what is sent when nothing does.
+"""Calls: one request to one board each, its answer, and what is sent again after a time-out.
 
-A call sends its request and accepts the answer that has the same sequence number.
-`hil.rig.exchange` carries calls out: it waits for the boards and decides when a request is repeated
-or given up.
+A call sends its request and accepts the answer with the same sequence number. `hil.rig.exchange`
+carries calls out: it waits for the boards and decides when a request is repeated or abandoned.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ _PIECE_MIN: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long to wait, from the golden run's own timing.
+    """How long to wait for a board, derived from the timing of the golden run.
 
-    The first repetition comes after `retry_us`, later ones twice as long each, at most a second
-    apart, unless it is noise that swallows them; after `lost_after_us` without any sign of life the
-    board is silent. One that only says that it hears noise has `noise_patience` times as long: a
-    line that is too bad to be used must not hold up the others. One that only says that it is busy
-    has `busy_us` (a step under a limit may last long; an agent whose memory was hit may say it for
-    ever)."""
+    The request is sent again after `retry_us`, then with exponential back-off up to one second; on
+    a noisy line there is no back-off. After `lost_after_us` without any sign of life the board is
+    silent. A board that sends nothing but NAKs has `noise_patience` times as long: an unusable line
+    must not hold up the other nodes. A board that only reports that it is busy has `busy_us` (a
+    step under a duty limit may take long; an agent with corrupted memory may report busy
+    permanently)."""
 
     retry_us: int = 250_000
     lost_after_us: int = 3_000_000
@@ -41,7 +40,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing was heard in time; `reason` says why, `disconnected` that the link is gone."""
+    """A call that timed out; `reason` says why, `disconnected` whether the link is gone."""
 
     reason: str
     disconnected: bool
@@ -58,14 +57,14 @@ class Call:
     """One request on one link.
 
     After `run_calls`, `result` is the answer's payload (bytes), a Refusal, a Rebooted or a Silence.
-    For HELLO and HEALTH, `sent_us` and `heard_us` are when the request was sent and answered on the
-    host's clock [us]; `heard_us` is 0 if that is not known because the request was sent more than
-    once. A call belongs to the thread that runs it."""
+    For HELLO and HEALTH, `sent_us` and `answered_us` are the times of request and answer on the
+    host's clock [us]; `answered_us` is 0 if the request was sent more than once, because it is then
+    not known which one was answered. A call belongs to the thread that runs it."""
 
     sent_us = 0
-    heard_us = 0
+    answered_us = 0
     busy = False
-    """What was heard last is that a step is under way."""
+    """Whether the board's last answer was that a step is still running."""
 
     def __init__(self, link: Link, seq: int, type_: int, payload: bytes = b"") -> None:
         self.link = link
@@ -140,7 +139,7 @@ class ReadCall(Call):
         offset, part = decoding.data(payload)
         at = offset - self.offset
         if at < 0 or at + len(part) > self.length:
-            return False  # of an earlier call: sequence numbers come again
+            return False  # it belongs to an earlier call: sequence numbers wrap around
         self._content[at : at + len(part)] = part
         self._missing[at : at + len(part)] = bytes(len(part))
         gap = self._missing.find(1)
@@ -165,10 +164,10 @@ class ReadCall(Call):
 
 
 class WriteCall(Call):
-    """Write bytes to a region, with several unacknowledged messages under way.
+    """Write bytes to a region, with a window of several unacknowledged messages.
 
-    Each message has its own sequence number, from `numbers` (by default counted from `seq`). Lost
-    parts are sent again, in pieces that become smaller."""
+    Each message has its own sequence number, from `numbers` (by default counted up from `seq`).
+    Lost parts are sent again in ever smaller pieces."""
 
     def __init__(
         self,
@@ -223,7 +222,7 @@ class WriteCall(Call):
             return False
         self.busy = False
         if decoding.done_value(frame.payload) != self._waiting[frame.seq]:
-            return False  # of an earlier call: sequence numbers come again
+            return False  # it belongs to an earlier call: sequence numbers wrap around
         for seq in list(self._waiting):
             if seq == frame.seq:
                 break

@@ -1,15 +1,15 @@
-"""Where a board's clock is against the host's: offset, drift, and how sure that is.
+"""Clock fit: a board's clock against the host's, as offset, drift and uncertainty.
 
-Every answer that tells the board's uptime is a measurement: the board read its clock somewhere
-between the host's sending and hearing, so the middle is off by at most half the round trip. Delays
-are never negative and mostly waiting, so short round trips are near the truth and long ones tell
-nothing (the filter of NTP, RFC 5905, section 10). Of each stretch of time the shortest is kept;
-when all places are taken two stretches become one, so that the window is bounded and yet reaches
-back to the board's start. A weighted straight line through what was kept gives offset and drift.
+Every answer with the board's uptime is a sample: the board read its clock between the host's
+request and the arrival of the answer, so the midpoint is off by at most half the round trip. Delays
+are never negative and mostly queueing, so short round trips are accurate and long ones are not
+(the clock filter of NTP, RFC 5905, section 10). The sample with the shortest round trip is kept of
+each interval; when the window is full, pairs of intervals are merged, so that memory is bounded and
+the window still reaches back to the board's start. A weighted linear fit gives offset and drift.
 
-A board's clock may stand still (suspended to memory, an emulator that was stopped) or jump. A
-measurement that cannot be true if what is known of the clock is shows it: then all begins anew.
-What is smaller than that widens the uncertainty.
+A board's clock may stop (suspend to RAM, a stopped emulator) or jump. A sample that contradicts the
+estimate reveals it, and the fit starts again from that sample. Smaller deviations widen the
+uncertainty.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Final
 _KEPT_MAX: Final = 64
 _FIRST_STRETCH_US: Final = 1_000_000
 _LONG: Final = 3.0
-"""Round trips so many times the shortest are left out of the line, as long as enough remain."""
+"""Samples with a round trip longer than this many times the shortest are left out of the fit, as
+long as `_ENOUGH` remain."""
 _ENOUGH: Final = 4
 _DRIFT_MAX: Final = 500e-6
-"""Quartz is within 100 ppm; what seems to drift more has not been watched for long enough."""
+"""A crystal is within 100 ppm; a larger estimate means that the window is still too short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,11 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class ClockEstimate:
-    """host time = `offset_us` + board time x (1 + `drift_ppm` / 1e6), within `uncertainty_us` at
-    `at_board_us`, the last measurement, and more the farther from the measurements.
+    """The estimated relation of two clocks.
 
-    `samples`: measurements the line is made of."""
+    host time = `offset_us` + board time x (1 + `drift_ppm` / 1e6), within `uncertainty_us` at
+    `at_board_us`, the latest sample; the uncertainty grows with the distance from it. `samples`:
+    how many samples the fit uses."""
 
     offset_us: float
     drift_ppm: float
@@ -48,18 +50,18 @@ class ClockEstimate:
     at_board_us: int
     samples: int
     from_board_us: int = 0
-    """Nothing is known of earlier moments: the clock has jumped before this one."""
+    """The estimate does not hold for earlier times: the clock jumped just before this one."""
 
     def to_host_us(self, board_us: float) -> float:
-        """A moment of the board's clock on the host's."""
+        """Convert a time on the board's clock [us] to the host's clock [us]."""
         return self.offset_us + board_us * (1 + self.drift_ppm * 1e-6)
 
     def to_board_us(self, host_us: float) -> float:
-        """A moment of the host's clock on the board's."""
+        """Convert a time on the host's clock [us] to the board's clock [us]."""
         return (host_us - self.offset_us) / (1 + self.drift_ppm * 1e-6)
 
     def uncertainty_at_us(self, board_us: float) -> float:
-        """How far off `to_host_us` may be; infinite before the clock jumped."""
+        """Return the error bound of `to_host_us` [us]; infinite for times before a jump."""
         if board_us < self.from_board_us:
             return math.inf
         away = abs(board_us - self.at_board_us)
@@ -67,7 +69,8 @@ class ClockEstimate:
 
 
 class ClockFit:
-    """The clock of one start of one board. Times are integer microseconds."""
+    """Fits the clock of one board since its agent's last start. Times are integer microseconds.
+    Not thread-safe."""
 
     def __init__(self) -> None:
         self._kept: list[_Sample] = []
@@ -77,17 +80,18 @@ class ClockFit:
         self.measurements = 0
 
     def restart(self) -> None:
-        """The board has started anew, and its clock with it."""
+        """Discard all samples: the board has started again, and its clock with it."""
         self.__init__()  # type: ignore[misc]
 
-    def add(self, sent_us: int, heard_us: int, board_us: int) -> float:
-        """An answer: when the request left the host, when the answer was there, what it said.
+    def add(self, sent_us: int, received_us: int, board_us: int) -> float:
+        """Add a sample: request sent and answer received on the host's clock, uptime on the board's
+        clock [us].
 
-        Returns by how many microseconds the board's clock has jumped (forward: positive) if it must
-        have, else 0. What was measured before says nothing any more then."""
-        if heard_us < sent_us:
+        Returns by how many microseconds the board's clock has jumped (forward: positive), or 0.
+        After a jump all earlier samples are discarded."""
+        if received_us < sent_us:
             return 0.0
-        new = _Sample(board_us, (sent_us + heard_us) / 2, (heard_us - sent_us) / 2 + 0.5)
+        new = _Sample(board_us, (sent_us + received_us) / 2, (received_us - sent_us) / 2 + 0.5)
         jumped_us = self._jump(new)
         if jumped_us:
             measurements = self.measurements
@@ -121,7 +125,7 @@ class ClockFit:
         return sample.board_us // self._stretch_us
 
     def _widen(self) -> None:
-        """Twice as long stretches, of each the shortest round trip."""
+        """Double the interval length until the window fits; keep the shortest round trip each."""
         while len(self._kept) > _KEPT_MAX:
             self._stretch_us *= 2
             best: dict[int, _Sample] = {}
@@ -133,7 +137,7 @@ class ClockFit:
 
     @property
     def estimate(self) -> ClockEstimate | None:
-        """What is known; None before the first measurement."""
+        """Return the current estimate; None before the first sample."""
         if not self._kept:
             return None
         shortest = min(s.half_us for s in self._kept)
@@ -145,7 +149,7 @@ class ClockFit:
     def _line(self, good: list[_Sample]) -> ClockEstimate:
         weights = [1 / s.half_us**2 for s in good]
         total = sum(weights)
-        # About the mean: board times are large, and their squares would swallow microseconds.
+        # Centred on the mean: squares of large board times would lose microseconds to rounding.
         x0 = sum(w * s.board_us for w, s in zip(weights, good, strict=True)) / total
         y = [s.host_us - s.board_us for s in good]
         y0 = sum(w * v for w, v in zip(weights, y, strict=True)) / total
@@ -156,13 +160,13 @@ class ClockFit:
                 w * (s.board_us - x0) * (v - y0) for w, s, v in zip(weights, good, y, strict=True)
             )
             slope = max(-_DRIFT_MAX, min(_DRIFT_MAX, xy / xx))
-            # With weights 1/half^2, a standard deviation of at most half, xx^-1/2 is that of the
-            # slope; three of them, as delays are not normal, and never more than quartz can.
+            # Weights are 1/half^2, so xx^-1/2 is the standard deviation of the slope. Three sigma,
+            # because delays are not normally distributed; at most what a crystal can drift.
             error = min(_DRIFT_MAX, 3 / math.sqrt(xx))
         best = min(s.half_us for s in good)
         away = abs(self._last_us - x0)
-        # What a measurement took longer than the best one is what it may be off the line, if the
-        # clock runs evenly. What is more may be the line's own error.
+        # If the clock runs evenly, a sample may be off the line by as much as its round trip is
+        # longer than the best one. Any larger residual may be an error of the fit.
         missed = max(
             abs(y0 + slope * (s.board_us - x0) - v) - (s.half_us - best)
             for s, v in zip(good, y, strict=True)

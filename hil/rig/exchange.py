@@ -22,21 +22,21 @@ _HIL_ERR_VERSION: Final = -5
 _IMMEDIATE_TRIES: Final = 4
 _TIMED: Final = (Msg.HELLO, Msg.HEALTH)
 _LATE_US: Final = 1_000
-"""Waits are as exact as this at best, and work between them takes as long; only what goes beyond it
-is time in which nobody looked."""
+"""Tolerance of a wait: timer resolution and the work between two waits. Only time beyond it counts
+as time in which the links were not read."""
 
 _QUIET_US: Final = 2_000
-"""A request is repeated when nothing has arrived for so long after damage: two bytes at the slowest
-rate. Noise that comes before every transmission damages nothing; a request that were repeated at
-once for it would be answered twice, each answer with noise before it."""
+"""A request is repeated when the line has been quiet for this long after a damaged frame: two byte
+times at the slowest rate. Noise before every transmission damages no frame; if it made the host
+repeat the request at once, every request would be answered twice."""
 
 _SPACED_AFTER: Final = 8
 _QUIET_MAX_US: Final = 128_000
-"""A line on which so many transmissions in a row were damaged, or an agent that always answers with
-NAK, is asked ever more rarely: each time after twice the quiet, up to this."""
+"""After `_SPACED_AFTER` consecutive damaged transmissions, or NAKs, requests are sent with
+exponential back-off up to this interval."""
 
 _IN_FRAME_US: Final = 30_000
-"""The same while a frame is arriving: adapters keep bytes for 16 ms."""
+"""The same quiet time while a frame is arriving: USB adapters buffer bytes for 16 ms."""
 
 
 @dataclass(slots=True)
@@ -46,39 +46,40 @@ class _Wait:
     retry_us: int
     alive_at_us: int
     understood_at_us: int
-    """As `alive_at_us`, but for NAKs, which say no more than that the line is bad."""
+    """As `alive_at_us`, but without NAKs, which only report that the line is bad."""
     began_us: int
     first_us: int = 0
     noisy: bool = False
-    """Something came that was no frame, or the board said so: it is there, and no slower."""
+    """A damaged frame or a NAK arrived: the board is alive, so the retry is not slowed down."""
     quiet_at_us: int = 0
-    """When the line counts as quiet after that; 0: nothing was damaged."""
+    """When the line counts as quiet after a damaged frame; 0: no frame was damaged."""
     tries: int = 0
     silent: int = 0
-    """Consecutive tries to which an immediate transport said nothing."""
+    """Consecutive tries that an immediate transport left unanswered."""
     busy_since_us: int = 0
-    """Since when it says nothing but that it is busy; 0: it does not."""
+    """Since when the board has answered nothing but busy; 0: it is not busy."""
     moved_on: bool = False
-    """Something of the answer came since this was last set to False."""
+    """Part of the answer has arrived since this was last set to False."""
     spacing_max_us: int = _QUIET_MAX_US
     corrupted: int = 0
-    """Consecutive tries that damaged frames made necessary."""
+    """Consecutive tries that were caused by damaged frames."""
     damaged: int = 0
-    """Frames that came broken, and NAKs: the board hears and speaks, and the line corrupts it."""
+    """Damaged frames and NAKs: both ends are alive, and the line corrupts what they send."""
 
     @property
     def spacing_us(self) -> int:
-        """How long a line that was damaged again and again is left alone."""
+        """Return how long to leave a line alone that keeps damaging frames [us]."""
         over = self.corrupted - _SPACED_AFTER
         return 0 if over < 0 else min(_QUIET_US << min(over, 16), self.spacing_max_us)
 
     @property
     def due_us(self) -> int:
-        """When the request is sent again if nothing more arrives."""
+        """Return when the request is sent again if nothing more arrives."""
         return min(self.retry_at_us, self.quiet_at_us) if self.noisy else self.retry_at_us
 
     def put_off(self, duration_us: int) -> None:
-        """The host did not listen for so long: that is no silence of the board."""
+        """Extend all deadlines by the time in which the host did not read the link: that was not
+        the board's silence."""
         self.retry_at_us += duration_us
         self.alive_at_us += duration_us
         self.understood_at_us += duration_us
@@ -115,15 +116,15 @@ def _read_link(wait: _Wait, now_us: int) -> bool:
             wait.busy_since_us = (wait.busy_since_us or now_us) if call.busy else 0
             wait.corrupted = 0
             wait.moved_on = not call.busy
-            link.unheard_from_us = 0
+            link.unanswered_since_us = 0
             link.round_trip_us = now_us - wait.began_us
             if call.sent_us and not wait.tries:
-                call.heard_us = link.clock.now_us()
+                call.answered_us = link.clock.now_us()
         elif frame.type == Msg.NAK:
             link.statistics.naks += 1
             wait.alive_at_us = now_us
             wait.damaged += 1
-            wait.noisy = True  # the board got noise: say it again
+            wait.noisy = True  # the board received noise: repeat the request
         elif frame.type == Msg.HELLO | ANSWER and frame.seq == 0 and call.type != Msg.HELLO:
             _accept_announcement(call, decoding.hello(frame.payload))
         else:
@@ -131,7 +132,7 @@ def _read_link(wait: _Wait, now_us: int) -> bool:
     if bad and call.result is None:
         _check_version(link, bad)
         wait.damaged += 1
-        wait.noisy = True  # the answer may be lost in noise: ask again
+        wait.noisy = True  # the answer may be lost in noise: repeat the request
     if wait.noisy and link.statistics.rx_bytes > bytes_before:
         quiet_us = _IN_FRAME_US if link.decoder.in_frame else _QUIET_US
         wait.quiet_at_us = now_us + max(quiet_us, wait.spacing_us)
@@ -150,19 +151,19 @@ def _repeat(wait: _Wait, now_us: int) -> None:
 
 
 @dataclass(slots=True)
-class _Attention:
-    """What of the time the host looked at its links: not while something kept it from that."""
+class _ReadTimes:
+    """Measures for how long the host did not read its links because it was busy [us]."""
 
-    looked_at_us: int
-    missed_us: int = 0
+    last_read_us: int
+    unread_us: int = 0
 
     def wait(self, clock: Clock, fds: Sequence[int], until_us: int) -> list[int]:
-        """Which of the descriptors can be read, as soon as one can, until `until_us` at most."""
+        """Wait until a descriptor can be read, or until `until_us`; return those that can."""
         before_us = clock.now_us()
-        self.missed_us += max(0, before_us - self.looked_at_us - _LATE_US)
+        self.unread_us += max(0, before_us - self.last_read_us - _LATE_US)
         ready = clock.readable(fds, until_us - before_us)
-        self.looked_at_us = clock.now_us()
-        self.missed_us += max(0, self.looked_at_us - max(before_us, until_us) - _LATE_US)
+        self.last_read_us = clock.now_us()
+        self.unread_us += max(0, self.last_read_us - max(before_us, until_us) - _LATE_US)
         return ready
 
 
@@ -182,19 +183,19 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> int:
         if call.type in _TIMED:
             call.sent_us = clock.now_us()
         call.begin()
-    # Patience begins when all have been asked: while the others were, a board had its time, too.
+    # Time-outs start when all requests have been sent: sending to the others takes time, too.
     now, retry_us = clock.now_us(), timing.retry_us
     waits = [_Wait(c, now + retry_us, retry_us, now, now, began_us, retry_us) for c in calls]
-    for wait in waits:  # asked so often that its NAKs are signs of life
+    for wait in waits:  # frequent enough that its NAKs count as signs of life
         wait.spacing_max_us = min(_QUIET_MAX_US, timing.lost_after_us // 4)
-    attention = _Attention(began_us)
+    read_times = _ReadTimes(began_us)
     while waits:
-        missed_us = attention.missed_us
-        _poll_links(waits, timing, attention)
+        unread_us = read_times.unread_us
+        _poll_links(waits, timing, read_times)
         for wait in waits:  # patience is for time in which somebody listened
-            wait.put_off(attention.missed_us - missed_us)
+            wait.put_off(read_times.unread_us - unread_us)
         waits = [w for w in waits if w.call.result is None and not _is_given_up(w, timing)]
-    return attention.missed_us
+    return read_times.unread_us
 
 
 def _is_given_up(wait: _Wait, timing: Timing) -> bool:
@@ -216,9 +217,9 @@ def _is_given_up(wait: _Wait, timing: Timing) -> bool:
     if not call.link.connected:
         call.result = Silence(call.link.lost_reason, disconnected=True)
     elif out_of_patience or wait.tries > 10_000:
-        # Of paced frames each call has a share of the patience only: silence lasts since the first.
-        call.link.unheard_from_us = call.link.unheard_from_us or wait.understood_at_us
-        reason = f"no answer for {_duration(clock.now_us() - call.link.unheard_from_us)}"
+        # In paced runs the time-out is split over several calls: silence began with the first one.
+        call.link.unanswered_since_us = call.link.unanswered_since_us or wait.understood_at_us
+        reason = f"no answer for {_duration(clock.now_us() - call.link.unanswered_since_us)}"
         if wait.damaged:
             reason += f", only damaged frames ({wait.damaged}): a bad line, or no agent"
         call.result = Silence(reason, disconnected=False)
@@ -240,7 +241,7 @@ def _duration(us: int) -> str:
     return f"{round(us / 1e6, 1 if us < 10_000_000 else 0):g} s"
 
 
-def _poll_links(waits: list[_Wait], timing: Timing, attention: _Attention) -> None:
+def _poll_links(waits: list[_Wait], timing: Timing, read_times: _ReadTimes) -> None:
     """Wait until a link can be read or a request is due, read what came, repeat what is due."""
     by_fd: dict[int, _Wait] = {}
     clock = waits[0].call.link.clock  # one rig, one clock
@@ -254,8 +255,8 @@ def _poll_links(waits: list[_Wait], timing: Timing, attention: _Attention) -> No
             by_fd[transport.fd] = wait
             until = min(until, wait.due_us, _patient_until_us(wait, timing))
             continue
-        # What an immediate transport has not said yet it will never say: nor will one that is busy,
-        # speaks of something else, unless it is asked again.
+        # An immediate transport answers within `write` or never, also when it is busy or answers
+        # another request; so the request is repeated at once.
         wait.moved_on = False
         _read_link(wait, now)
         if not wait.moved_on and wait.call.result is None:
@@ -270,7 +271,7 @@ def _poll_links(waits: list[_Wait], timing: Timing, attention: _Attention) -> No
             _repeat(wait, now)
     if not by_fd:
         return
-    ready = attention.wait(clock, list(by_fd), until)
+    ready = read_times.wait(clock, list(by_fd), until)
     now = clock.now_us()
     for fd in ready:
         _read_link(by_fd[fd], now)

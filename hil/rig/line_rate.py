@@ -99,10 +99,10 @@ class LineRates:
             why = self._change(node, wanted)
             if why is None:
                 node.link.statistics.rate_raises += 1
-                node.link.standing.note(f"line rate raised to {wanted}")
+                node.link.status.note(f"line rate raised to {wanted}")
                 break
             book.ceiling = min(book.ceiling, lower_rate(wanted, rate.safe))
-            node.link.standing.note(f"line rate {wanted} not to be had: {why}")
+            node.link.status.note(f"line rate {wanted} not to be had: {why}")
         self._mark(node)
 
     def _mark(self, node: Node) -> None:
@@ -134,7 +134,7 @@ class LineRates:
         rate = rate_of(node.link.transport)
         at = "a lost line" if rate is None else f"{rate.now}"
         note = f" ({baud} was not to be had: {failed})" if failed else ""
-        node.link.standing.note(f"line rate lowered to {at}: {why}{note}")
+        node.link.status.note(f"line rate lowered to {at}: {why}{note}")
         self._mark(node)
 
     def lost(self, node: Node) -> None:
@@ -149,10 +149,10 @@ class LineRates:
             book.ceiling = lower_rate(rate.now, rate.safe)
         self._to_safe(node)
         node.link.statistics.rate_falls += 1
-        node.link.standing.note(f"line rate lowered to {rate.safe}: silence at {rate.now}")
+        node.link.status.note(f"line rate lowered to {rate.safe}: silence at {rate.now}")
         self._mark(node)
 
-    def begin_anew(self, node: Node) -> None:
+    def on_agent_restart(self, node: Node) -> None:
         """Its agent starts anew, and so does the rate of its line."""
         self._to_safe(node)
 

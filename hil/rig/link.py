@@ -1,6 +1,6 @@
-"""One link: frames over a transport, with counters, and with noise when an upset asks for it.
+"""One link: frames over a transport, with counters, and with link noise when an upset injects it.
 
-Noise works on the encoded bytes that really travel; what it did is told as before and after.
+Noise changes the encoded bytes on the line; its report contains the bytes before and after.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from hil.clock import HOST, Clock
 from hil.kernel import Decoder, Frame, encode
-from hil.rig.link_state import LinkState, Standing
+from hil.rig.link_state import LinkState, LinkStatus
 from hil.rig.transport import Transport, TransportLost
 from hil.wire.messages import ANSWER, Hello, Msg
 
@@ -22,9 +22,9 @@ ANSWER_OVERHEAD: Final = 11
 class LinkNoise:
     """A disturbance of the next STEP frame in one direction.
 
-    `kind`: corrupt (flip bit `bit` modulo the frame's bits), drop, duplicate, truncate (cut at that
-    bit's byte). After it happened: `done`, `before` and `after` hold the byte that was hit and what
-    travelled instead, `position` its bit.
+    `kind`: corrupt (flip bit `bit` modulo the frame's length in bits), drop, duplicate, truncate
+    (cut at the byte with that bit). Once applied, `done` is set, `before` and `after` hold the
+    original byte and what was sent instead, and `position` is the bit.
     """
 
     kind: str
@@ -37,12 +37,12 @@ class LinkNoise:
     after: bytes = b""
 
     def apply(self, frame: bytes, nominal_len: int) -> bytes:
-        """What travels instead of `frame`. The position depends on the nominal length only, so that
-        it is the same on every board."""
+        """Return the bytes to send instead of `frame`. The position depends only on the nominal
+        length [byte], so that it is the same on every board."""
         self.space = nominal_len * 8
         self.position = self.bit % self.space
         at = self.position // 8
-        if at >= len(frame):  # another noise has cut it off
+        if at >= len(frame):  # another noise has truncated it
             return frame
         self.done = True
         self.before = frame[at : at + 1]
@@ -60,7 +60,7 @@ class LinkNoise:
 
 @dataclass(slots=True)
 class LinkStatistics:
-    """What the host did on this link since the run began."""
+    """Counters of one link since the run began."""
 
     tx_frames: int = 0
     tx_bytes: int = 0
@@ -72,71 +72,73 @@ class LinkStatistics:
     stale: int = 0
     reconnects: int = 0
     chatter_bytes: int = 0
-    """Came before the agent said who it is, and was no frame: a board that boots."""
+    """Bytes outside frames before the agent's HELLO: console output of a board that boots."""
 
     rate_raises: int = 0
     rate_falls: int = 0
-    """How often the line's rate was raised, and had to be lowered (hil.rig.line_rate)."""
+    """How often the line's rate was raised, and had to be lowered again (hil.rig.line_rate)."""
 
 
 @dataclass(slots=True)
 class Link:
-    """Frames to and from one board. `name` is the node's; `boot_id` that of the agent's last
-    start that we know of, `standing` what has become of the connection, `round_trip_us` what the
-    last answer took from the request to its arrival."""
+    """Sends frames to one board and receives its frames. `name` is the node's; `boot_id` that of
+    the agent's last known start; `status` the state of the connection; `round_trip_us` the time
+    from the last answered request to its answer. Not thread-safe."""
 
     name: str
     transport: Transport | None = None
     statistics: LinkStatistics = field(default_factory=LinkStatistics)
     decoder: Decoder = field(default_factory=Decoder)
     noises: list[LinkNoise] = field(default_factory=list)
-    standing: Standing = field(init=False)
+    status: LinkStatus = field(init=False)
     boot_id: int | None = None
     silence: str = "not connected"
-    """Why it was last called silent."""
-    unheard_from_us: int = 0
-    """Since when it was asked in vain, on the host's clock; 0: the last call had an answer."""
+    """Why the board last counted as silent."""
+    unanswered_since_us: int = 0
+    """Since when requests have had no answer, on the host's clock; 0: the last call had one."""
     round_trip_us: int | None = None
     clock: Clock = field(default=HOST, repr=False, compare=False)
-    """On which calls over this link wait, and its events are dated."""
+    """The clock on which calls over this link wait and its events are dated."""
     _held: bytes = b""
 
     def __post_init__(self) -> None:
-        self.standing = Standing(self.name, clock=self.clock)
+        self.status = LinkStatus(self.name, clock=self.clock)
         if self.transport is not None:
-            self.standing.become(LinkState.CONNECTING, "port open")
+            self.status.enter(LinkState.CONNECTING, "port open")
 
     @property
     def lost_reason(self) -> str:
-        return self.standing.reason
+        return self.status.reason
 
     def attach(self, transport: Transport, decoder: Decoder | None = None) -> None:
-        """Use a new transport, with a fresh decoder or the one that has read from it so far."""
+        """Use a new transport, with a fresh decoder or with the one that has read from it so
+        far."""
         self.detach("reconnecting")
         self.transport = transport
         self.decoder = decoder or Decoder()
-        self.unheard_from_us = 0
+        self.unanswered_since_us = 0
         self._held = b""
-        self.standing.become(LinkState.CONNECTING, "port open")
+        self.status.enter(LinkState.CONNECTING, "port open")
 
-    def greeted(self, hello: Hello) -> None:
-        """The agent has said who it is."""
+    def on_hello(self, hello: Hello) -> None:
+        """Take a HELLO: the link is connected."""
         self.boot_id = hello.boot_id
-        if self.standing.state is not LinkState.CONNECTED:
-            self.statistics.reconnects += self.standing.counts[LinkState.CONNECTED] > 0
-            self.standing.become(LinkState.CONNECTED, f"{hello.board or hello.arch} answers")
+        if self.status.state is not LinkState.CONNECTED:
+            self.statistics.reconnects += self.status.counts[LinkState.CONNECTED] > 0
+            self.status.enter(LinkState.CONNECTED, f"{hello.board or hello.arch} answers")
 
     def detach(self, reason: str) -> None:
+        """Close the transport; the link is lost for this reason. Idempotent."""
         if self.transport is not None:
             self.transport.close()
-            self.standing.become(LinkState.LOST, reason)
+            self.status.enter(LinkState.LOST, reason)
         self.transport = None
 
     def release(self, reason: str) -> Transport | None:
-        """Give the transport away, open as it is; None if there is none."""
+        """Detach the transport without closing it, and return it; None if there is none."""
         transport, self.transport = self.transport, None
         if transport is not None:
-            self.standing.become(LinkState.LOST, reason)
+            self.status.enter(LinkState.LOST, reason)
         return transport
 
     @property
@@ -144,7 +146,7 @@ class Link:
         return self.transport is not None
 
     def send(self, data: bytes, type_: int) -> None:
-        """Send one encoded frame; a lost transport is detached, and nothing raised."""
+        """Send one encoded frame. A lost transport is detached; nothing is raised."""
         if self.transport is None:
             return
         if self.noises and type_ == Msg.STEP:
@@ -159,7 +161,8 @@ class Link:
             self.detach(str(lost))
 
     def receive(self) -> tuple[list[Frame], int]:
-        """Frames that have arrived, and the decoder's status of a bad one (0: none)."""
+        """Return the frames that have arrived, and the decoder's status of a bad frame (0: none).
+        A lost transport is detached; nothing is raised."""
         if self.transport is None:
             return [], 0
         try:
@@ -174,14 +177,14 @@ class Link:
             data = self._disturb(data)
         frames, bad = self.decoder.push(data)
         self.statistics.rx_frames += len(frames)
-        if self.standing.state is not LinkState.CONNECTED:
+        if self.status.state is not LinkState.CONNECTED:
             self.statistics.chatter_bytes += 0 if frames else len(data)
         elif bad:
             self.statistics.rx_errors += 1
         return frames, bad
 
     def _disturb(self, data: bytes) -> bytes:
-        """Hold bytes back until a whole STEP answer is there, then let the noise have it."""
+        """Hold bytes back until a whole STEP answer has arrived, then apply the noise to it."""
         self._held += data
         out = b""
         while (end := self._held.find(b"\0")) >= 0:
@@ -201,5 +204,5 @@ class Link:
 
 
 def request_bytes(type_: int, seq: int, payload: bytes = b"") -> bytes:
-    """One encoded request."""
+    """Encode one request as a frame."""
     return encode(type_, seq, payload)

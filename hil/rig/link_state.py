@@ -1,6 +1,6 @@
-"""How a link stands: explicit states with reason, count and age, and the events of their changes.
+"""Link state: explicit states with reason, count and age, and an event for every change.
 
-                 port opened                agent said HELLO
+                 port opened                agent sent HELLO
       ABSENT -----------------> CONNECTING -----------------> CONNECTED
         ^                        |      ^                         |
         | port cannot be opened  |      | port opened             | port gone, or silence
@@ -9,15 +9,15 @@
 
     from          to          on                                  by
     ABSENT, LOST  CONNECTING  the port could be opened            Link.attach
-    CONNECTING    CONNECTED   the agent said who it is            Link.greeted
+    CONNECTING    CONNECTED   the agent has identified itself     Link.on_hello
     CONNECTED     LOST        the port is gone, or nobody answers Link.detach
     CONNECTING    LOST        the port is gone again              Link.detach
-    any           ABSENT      the port cannot be opened           Attendant
+    any           ABSENT      the port cannot be opened           Reconnector
 
-Per state: ABSENT there is no port, or it is not for us (the reason says why); CONNECTING bytes may
-come that are no frames (a board that boots talks to its console); CONNECTED the agent has answered;
-LOST it had, or nearly, and the reason says how it ended. No state is final: who looks for a lost
-board (hil.rig.reconnect) never gives up.
+Per state: ABSENT there is no port, or it cannot be opened (the reason says why); CONNECTING bytes
+may arrive that are not frames (console output of a board that boots); CONNECTED the agent has
+answered; LOST the port was open, and the reason says how the connection ended. No state is final:
+the search for a lost board (hil.rig.reconnect) never ends before the run.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _EVENTS_KEPT: Final = 1000
 
 
 class LinkState(enum.Enum):
+    """The state of a link; the module's diagram shows the transitions."""
+
     ABSENT = "absent"
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -41,7 +43,7 @@ class LinkState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
-    """A change of state, and when, on the host's clock."""
+    """A change of a link's state, with its time on the host's clock [us] and the reason."""
 
     node: str
     at_us: int
@@ -50,9 +52,9 @@ class LinkEvent:
 
 
 @dataclass(slots=True)
-class Standing:
-    """Where a link stands. `count`: how often it has come into this state; `tries`: how often it
-    was tried in vain to leave it; `since_us`: since when it is in it."""
+class LinkStatus:
+    """The present state of one link and its history. `count`: how often the link has entered this
+    state; `tries`: failed attempts to leave it; `since_us`: when it was entered [us]."""
 
     node: str
     state: LinkState = LinkState.ABSENT
@@ -74,8 +76,9 @@ class Standing:
     def age_us(self) -> int:
         return self.clock.now_us() - self.since_us
 
-    def become(self, state: LinkState, reason: str, at_us: int | None = None) -> None:
-        """A state, or once more the one it is in: then only another reason is an event."""
+    def enter(self, state: LinkState, reason: str, at_us: int | None = None) -> None:
+        """Enter a state. Entering the present state again counts as a failed attempt to leave it,
+        and is an event only if the reason differs."""
         at_us = self.clock.now_us() if at_us is None else at_us
         if state is self.state and self.counts[state]:
             self.tries += 1
@@ -88,11 +91,11 @@ class Standing:
         self._events.append(LinkEvent(self.node, at_us, state, reason))
 
     def note(self, what: str) -> None:
-        """Something to tell that changes no state (the line's rate)."""
+        """Add an event that changes no state, such as a change of the line's rate."""
         self._events.append(LinkEvent(self.node, self.clock.now_us(), self.state, what))
 
     def take_events(self) -> list[LinkEvent]:
-        """What has changed since this was asked last."""
+        """Return the events since the last call."""
         if not self._events:
             return []
         taken = list(self._events)

@@ -1,5 +1,5 @@
-"""Nodes: one member of the redundancy group each, with its board, its link and what it said
-last."""
+"""Nodes: the members of the redundancy group, each with its board, its link and its latest
+HELLO."""
 
 from __future__ import annotations
 
@@ -27,44 +27,45 @@ EXCLUDED: int = lib.NODE_EXCLUDED
 
 
 class Board(Protocol):
-    """The hardware under one node, whatever it is."""
+    """The hardware of one node: a process, an emulated computer or a real board."""
 
     kind: str
     name: str
     can_cycle: bool
-    """Its power can be switched from here."""
+    """Whether this program can switch its power."""
 
     can_return: bool
-    """It may go away and come back by itself: cable, power and adapter are not ours alone. It is
-    looked for while it is away (hil.rig.reconnect), and its power cycle takes a while."""
+    """Whether it may disappear and return by itself, because others may handle its cable, power
+    and adapter. While it is absent, the reconnector searches for it (hil.rig.reconnect); its power
+    cycle takes seconds."""
 
     def connect(self) -> Transport:
-        """A fresh transport to it. SetupError if it cannot be reached."""
+        """Open a new transport to the board. Raises: SetupError if it cannot be reached."""
 
     def condition(self, *, disconnected: bool) -> str | None:
-        """What is known to have happened to the board; None if it seems to be alive.
+        """Return what is known to have happened to the board; None if it seems to be alive.
         `disconnected`: its link is gone."""
 
     def power_off(self) -> None:
-        """Cut its power. SetupError if that is not possible here."""
+        """Switch its power off. Raises: SetupError if this program cannot."""
 
     def power_cycle(self) -> None:
-        """Cut its power and give it back. SetupError as above."""
+        """Switch its power off and on again. Raises: SetupError if this program cannot."""
 
     def shut_down(self) -> None:
-        """The run is over. Idempotent."""
+        """Release the board at the end of the run. Idempotent."""
 
 
 class NodeResult(NamedTuple):
-    """What came of one node in one frame. Digests are 0 and output empty unless status is DONE.
+    """The result of one node in one frame. Digests are 0 and output empty unless status is DONE.
 
-    `step_us`: from the request to the answer by the board's own clock, with the time for which
-    limits made it wait. `disconnected`: the link itself is gone; `ended`: and the board is known to
-    have stopped, `reason` tells of what; `late`: it missed a paced frame's end, and may answer yet;
+    `step_us`: time from the request to the answer on the board's own clock, including the time in
+    which limits made it wait. `disconnected`: the link is gone; `ended`: the board is known to have
+    stopped as well, for `reason`; `late`: it missed the end of a paced frame, and may still answer;
     `out_of_step`: it is alive with the state of another frame; `suspended`: a limit forbids it to
-    compute, and it keeps its state; `miscounted`: its step had another number of progress ticks
-    than it must have, so that its worker is damaged; `host`: this computer was too busy to hear
-    it, or to run it, so that nothing of it is the node's."""
+    compute, and it keeps its state; `miscounted`: its step had a wrong number of progress ticks, so
+    that its worker is damaged; `host`: this computer was too busy to receive from the node, or to
+    run it, so that the result says nothing about the node."""
 
     status: int
     signal: int = 0
@@ -90,6 +91,7 @@ EXCLUDED_RESULT = NodeResult(EXCLUDED)
 
 
 def result_of_reply(r: Reply) -> NodeResult:
+    """Return the result that a node's answer to STEP gives."""
     reason = _why(r)
     return NodeResult(
         r.status,
@@ -106,8 +108,8 @@ def result_of_reply(r: Reply) -> NodeResult:
 
 
 def _why(r: Reply) -> str:
-    """What is wrong with the answer, in words; empty if the step ended by itself and the output is
-    what the agent says it is."""
+    """Return what is wrong with the answer, in words; empty if the step completed and the output
+    has the digest that the agent claims."""
     if r.status == DONE:
         as_claimed = r.output_digest == r.claimed_digest
         return "" if as_claimed else "its output does not have the digest that it sent with it"
@@ -124,7 +126,7 @@ def _why(r: Reply) -> str:
 
 
 def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
-    """A missing answer as data."""
+    """Return the result of a node that did not answer its STEP."""
     if isinstance(answer, Rebooted):
         return NodeResult(ABSENT, reason="the agent started anew", rebooted=True)
     if isinstance(answer, Silence):
@@ -142,67 +144,69 @@ def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     return NodeResult(ABSENT, reason=f"the agent refused the step (status {answer.status})")
 
 
-class Life(NamedTuple):
-    """One start of an agent: which, and its age at some moment [us]."""
+class AgentStart(NamedTuple):
+    """One start of an agent: its boot id, and its uptime at some moment [us]."""
 
     boot_id: int | None
     uptime_us: int
 
-    def went_on(self, later: Life) -> bool:
-        """Whether the agent is still the same: its boot id is, and its uptime was not reset. A
-        board without a source of random numbers may have the same boot id after each start."""
+    def is_same_start(self, later: AgentStart) -> bool:
+        """Return whether `later` shows the same start: the same boot id, and an uptime that was not
+        reset. A board without a source of random numbers may have one boot id for all starts."""
         return later.boot_id == self.boot_id and later.uptime_us >= self.uptime_us
 
 
-def switched_nothing(node: Node) -> str:
-    """What is to be said when the power of a node was cut, and its agent went on."""
+def power_cut_had_no_effect(node: Node) -> str:
+    """Return the message for a node whose agent kept running when its power was cut."""
     return f"the supply switched nothing: node {node.name}'s boot id and uptime went on"
 
 
 class PowerCut(enum.Enum):
-    """Who took the power of a board. Only the same one gives it back."""
+    """What switched the power of a board off. Only the same cause switches it on again."""
 
     UPSET = "upset"  # a power loss, of the scenario or an operator
     PLANT = "plant"  # the spacecraft's bus, or what protects the board
 
 
 class Node:
-    """One node as the host sees it. `clock` is the host's, on which its link is waited for."""
+    """One node as the host sees it. `clock` is the host's, on which calls over its link wait. Not
+    thread-safe: the thread that runs the frames owns it."""
 
     def __init__(self, name: str, index: int, board: Board, clock: Clock = HOST) -> None:
         self.name = name
         self.index = index
         self._board = board
         self.capabilities = Capabilities(board)
-        """What its board can do beyond what all can, asked once."""
+        """What its board can do beyond `Board`, determined once."""
         self.link = Link(name, clock=clock)
         self.hello: Hello | None = None
-        self.uptime_us = 0  # of the board, as it said last
-        self.loads = 0  # how often the workload was put on it
-        self.workers = 0  # how often a worker was started on it
-        self.loaded_boot: int | None = None  # the agent's start since which it holds it
+        self.uptime_us = 0  # of the board, as last reported
+        self.loads = 0  # how often the workload was loaded
+        self.workers = 0  # how often a worker was started
+        self.loaded_boot: int | None = None  # boot id of the agent when the workload was loaded
         self.power_cuts: set[PowerCut] = set()
-        self.cycled_in_vain = False  # its power was cycled, and it is the same agent that answers
+        self.power_cycle_had_no_effect = False  # the same agent answered after the last one
         self.clock = ClockFit()
-        self.tap: Callable[[Transport], Transport] | None = None  # sees all bytes of its link
+        self.tap: Callable[[Transport], Transport] | None = None  # records all bytes of its link
 
     @property
     def board(self) -> Board:
-        """The hardware under it."""
+        """Return the hardware of the node."""
         return self._board
 
     @board.setter
     def board(self, board: Board) -> None:
-        """Put another board in its place, and ask what that can do."""
+        """Replace the board, and determine its capabilities."""
         self._board, self.capabilities = board, Capabilities(board)
 
     def open(self) -> Transport:
-        """A fresh transport to the board. SetupError if it cannot be reached."""
+        """Open a new transport to the board, through the tap if there is one. Raises: SetupError if
+        the board cannot be reached."""
         transport = self.board.connect()
         return transport if self.tap is None else self.tap(transport)
 
     def check(self, hello: Hello) -> None:
-        """SetupError if it is not this node's board that answers: adapters get mixed up."""
+        """Raise SetupError if another board answers than this node's: adapters get mixed up."""
         expected = self.capabilities.serial or (self.hello.serial if self.hello else "")
         if expected and hello.serial and hello.serial != expected:
             raise SetupError(
@@ -212,34 +216,39 @@ class Node:
             )
 
     def identify(self, hello: Hello) -> None:
-        """Its agent has said who it is."""
+        """Take the HELLO of its agent; after another boot id the clock fit starts again."""
         if hello.boot_id != self.link.boot_id:
             self.clock.restart()
         self.hello = hello
         self.uptime_us = hello.uptime_us
-        self.link.greeted(hello)
+        self.link.on_hello(hello)
 
-    def timed(self, call: Call, uptime_us: int) -> None:
-        """An answer that tells the board's uptime. Boards inside this process have a virtual
-        clock, which says nothing."""
+    def record_uptime(self, call: Call, uptime_us: int) -> None:
+        """Take an answer that contains the board's uptime [us] as a sample of its clock. Boards
+        inside this process have a virtual clock, which is not fitted."""
         self.uptime_us = uptime_us
-        if call.heard_us and self.link.transport is not None and self.link.transport.fd is not None:
-            jumped_us = self.clock.add(call.sent_us, call.heard_us, uptime_us)
+        if (
+            call.answered_us
+            and self.link.transport is not None
+            and self.link.transport.fd is not None
+        ):
+            jumped_us = self.clock.add(call.sent_us, call.answered_us, uptime_us)
             if jumped_us:
-                self.link.standing.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
+                self.link.status.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
 
     @property
-    def life(self) -> Life:
-        """The start of its agent that is known, and how old it was when it was heard last."""
-        return Life(self.link.boot_id, self.uptime_us)
+    def agent_start(self) -> AgentStart:
+        """Return the last known start of its agent, with its uptime at the latest answer."""
+        return AgentStart(self.link.boot_id, self.uptime_us)
 
     @property
     def powered(self) -> bool:
-        """Whether nobody keeps the power of its board off."""
+        """Whether nothing keeps the power of its board off."""
         return not self.power_cuts
 
     @property
     def mask(self) -> int:
+        """Return the node's bit in masks of nodes."""
         return 1 << self.index
 
     def __repr__(self) -> str:

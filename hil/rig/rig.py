@@ -22,9 +22,9 @@ from hil.rig.node import (
     SILENT,
     Node,
     NodeResult,
+    power_cut_had_no_effect,
     result_of_reply,
     result_without_reply,
-    switched_nothing,
 )
 from hil.rig.power import PowerMonitor
 from hil.rig.reconnect import Reconnector
@@ -183,7 +183,7 @@ class Rig:
             call = calls[node.name]
             if isinstance(call.result, bytes):
                 answers[node.name] = decoding.health(call.result)
-                node.timed(call, answers[node.name].uptime_us)
+                node.record_uptime(call, answers[node.name].uptime_us)
         return answers
 
     def sensors(self, node: Node) -> Sensors:
@@ -211,11 +211,11 @@ class Rig:
         call = self.requests.send(node, Msg.RESET)
         if not isinstance(call.result, (bytes, Rebooted)):
             self.requests.expect(node, call)
-        self.rates.begin_anew(node)
+        self.rates.on_agent_restart(node)
         self.setup.forget_limits(node)
-        before = node.life
+        before = node.agent_start
         self._bringup.greet_again(node)
-        if before.went_on(node.life):
+        if before.is_same_start(node.agent_start):
             raise NodeError(f"node {node.name} did not start again: its boot id and uptime went on")
         self.load(node)
 
@@ -229,10 +229,10 @@ class Rig:
     def listen_to(self, node: Node) -> None:
         """The node was given up: notice if its board starts again, or disappears and comes back."""
         if node.link.connected:
-            self.rates.begin_anew(node)  # where a new start would be announced
+            self.rates.on_agent_restart(node)  # where a new start would be announced
             self.reconnector.listen_to(node)
         else:
-            self.reconnector.look_for(node)
+            self.reconnector.search_for(node)
 
     def rejoin(self, node: Node) -> None:
         """Prepare a board that has come back: load what it has lost meanwhile.
@@ -254,19 +254,19 @@ class Rig:
         if node.board.can_return and node.board.can_cycle:
             self._cycle_and_wait(node)
             return
-        before = node.life
+        before = node.agent_start
         if node.board.can_cycle:
             node.board.power_cycle()
         self.connect(node)
-        if node.board.can_cycle and before.went_on(node.life):
-            raise NodeError(switched_nothing(node))
+        if node.board.can_cycle and before.is_same_start(node.agent_start):
+            raise NodeError(power_cut_had_no_effect(node))
         self.load(node)
 
     def _cycle_and_wait(self, node: Node) -> None:
         """For callers that have nothing else to do meanwhile: a run lets the reconnector do it."""
         self.absent.exclude(node, cycle=True)
         end_us = self.clock.now_us() + _BOOT_MAX_US
-        while node not in self.absent.reconnected():
+        while node not in self.absent.take_reconnected():
             if self.clock.now_us() > end_us:
                 raise LinkTimeout(
                     f"node {node.name} did not come up after its power was cycled",

@@ -1,7 +1,7 @@
 """Bytes to and from one board: pyserial behind one small class.
 
-A transport never blocks on reading. When the other end is gone it raises TransportLost, once and
-from then on; whoever owns it decides whether to open it again."""
+Reading from a transport never blocks. When the other end is gone, this call and all later ones
+raise TransportLost; the owner decides whether to open it again."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WRITE_TIMEOUT_S = 2.0
 _READER_TIMEOUT_S = 0.1
 _GREETING_READS_MAX = 64
 _ONE_STOP_BIT_BAUD = 115200
-"""Above, some boards' UARTs lose a byte now and then unless there are two."""
+"""[bit/s] Above this rate some boards' UARTs lose single bytes unless there are two stop bits."""
 
 
 class PortError(SetupError):
-    """A port cannot be opened; `why` is busy, permission, missing or other."""
+    """Raised if a port cannot be opened; `why` is busy, permission, missing or other."""
 
     def __init__(self, message: str, why: str, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
@@ -38,49 +38,52 @@ class PortError(SetupError):
 
 
 class TransportLost(Exception):
-    """The other end is gone (data for the link's state, not a failure of the rig)."""
+    """Raised when the other end is gone: an input of the link's state, not a failure of the rig."""
 
 
 class Transport(Protocol):
-    """What a link needs. `fd` is what to select on; None: what can be read is there at once."""
+    """What a link needs. `fd` is the descriptor to wait on; None for a transport whose answer can
+    be read as soon as `write` returns. Not thread-safe."""
 
     fd: int | None
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`. TransportLost if the other end is gone or takes nothing for
+        """Send all of `data`. Raises: TransportLost if the other end is gone or accepts nothing for
         seconds."""
 
     def read(self) -> bytes:
-        """What has arrived, possibly nothing. TransportLost if the other end is gone."""
+        """Return the bytes that have arrived, possibly none. Raises: TransportLost if the other end
+        is gone."""
 
     def close(self) -> None:
-        """Idempotent."""
+        """Close the transport. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineRate:
-    """Bits per second of a line: now, and when the port was opened."""
+    """The rate of a line [bit/s]: now, and when the port was opened."""
 
     now: int
     safe: int
 
 
 def _owners(port: str) -> list[str]:
-    """Processes that have the port open, as `name (pid N)`, as far as /proc shows them."""
-    found: list[str] = []
+    """Return the processes that have the port open, as `name (pid N)`, as far as /proc shows
+    them."""
+    owners: list[str] = []
     try:
         device = os.stat(port).st_rdev
     except OSError:
-        return found
+        return owners
     for process in Path("/proc").glob("[0-9]*"):
         try:
             for fd in (process / "fd").iterdir():
                 if os.stat(fd).st_rdev == device and str(fd.readlink()) == os.path.realpath(port):
-                    found.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
+                    owners.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
                     break
         except OSError:
             continue
-    return found
+    return owners
 
 
 def _in_use(port: str, owners: list[str]) -> PortError:
@@ -91,7 +94,7 @@ def _in_use(port: str, owners: list[str]) -> PortError:
 
 
 def _group_of(port: str) -> str:
-    """Which group may open the port, as far as it can be told."""
+    """Return the group that may open the port; `dialout` if it cannot be determined."""
     try:
         group = grp.getgrgid(os.stat(port).st_gid).gr_name
     except (OSError, KeyError):
@@ -124,9 +127,9 @@ def _open_error(port: str, error: Exception) -> PortError:
 
 
 def _in_words(error: Exception) -> tuple[str, str]:
-    """Why a port cannot be opened, and what to do: what the system said, if it was the system."""
+    """Return why a port cannot be opened, and the remedy; the system's own text if it has one."""
     cause = error.__context__
-    if cause is None or str(cause) not in str(error):  # pyserial repeats what it was told
+    if cause is None or str(cause) not in str(error):  # pyserial repeats the system's text
         cause = error
     if isinstance(cause, termios.error) and cause.args[:1] == (errno.ENOTTY,):
         return "it is not a serial port", "`ls /dev/serial/by-id /dev/tty*` shows those that are"
@@ -146,7 +149,7 @@ class _SocketPort(protocol_socket.Serial):
     """pyserial's TCP port, opened without select(), which takes no descriptor above 1023."""
 
     def reset_input_buffer(self) -> None:
-        """Drop what has arrived so far, a port server's greeting perhaps."""
+        """Discard what has arrived so far, such as a port server's banner."""
         for _ in range(_GREETING_READS_MAX):
             try:
                 if not os.read(self.fileno(), 4096):
@@ -156,7 +159,7 @@ class _SocketPort(protocol_socket.Serial):
 
 
 class _Reader:
-    """Makes a port without a descriptor selectable: a thread moves what it reads into a socket."""
+    """Makes a port without a descriptor selectable: a thread copies what it reads to a socket."""
 
     def __init__(self, port: Any) -> None:
         self._port = port
@@ -179,7 +182,7 @@ class _Reader:
             self._in.close()
 
     def close(self) -> None:
-        """After the port was closed."""
+        """Close the socket and join the thread; the port must be closed before."""
         self._out.close()
         self._thread.join(10 * _READER_TIMEOUT_S)
 
@@ -199,14 +202,15 @@ def _selectable(port: Any) -> bool:
 
 
 def port_is_rfc2217(port: str) -> bool:
-    """A port server that sets its line's rate when it is told to."""
+    """Return whether the port is a port server that can set its line's rate."""
     return port.lower().startswith("rfc2217:")
 
 
 class SerialTransport:
     """Any pyserial port or URL, opened exclusively, raw, without touching the board's reset lines.
 
-    Raises SetupError if it cannot be opened: missing, in use (by whom), no permission.
+    Raises: PortError if it cannot be opened: missing, in use (with the process), no permission. Not
+    thread-safe.
     """
 
     def __init__(self, port: str, baud: int = 115200) -> None:
@@ -218,7 +222,7 @@ class SerialTransport:
             except PortInUse as error:
                 raise _in_use(port, [str(error)] if str(error) else []) from None
             except OSError:
-                pass  # nowhere to put a lock: then it is not locked
+                pass  # no folder for locks: the port stays unlocked
         try:
             self._serial = _unopened(port, baud)
             self._set_stop_bits(baud)
@@ -226,11 +230,11 @@ class SerialTransport:
                 self._serial.timeout = _READER_TIMEOUT_S
             self._serial.open()
             self._keep_modem_lines()
-        except Exception as error:  # what a handler of URLs in pyserial raises is not its own, too
+        except Exception as error:  # URL handlers of pyserial raise errors of other libraries, too
             self._unlock()
             raise _open_error(port, error) from error
-        # The posix class and a socket are plain descriptors: they are read and written directly,
-        # without pyserial's select() in between. RFC 2217 and the like have a thread that reads.
+        # The POSIX class and a socket are plain descriptors: they are read and written directly,
+        # without pyserial's select(). RFC 2217 and similar ports have a thread that reads.
         self._plain = isinstance(self._serial, (serial.Serial, _SocketPort))
         self._reader = None if _selectable(self._serial) else _Reader(self._serial)
         self.fd: int | None = (self._reader or self._serial).fileno()
@@ -239,13 +243,14 @@ class SerialTransport:
 
     @property
     def rate(self) -> LineRate | None:
-        """Its line's rate; None where it has none, or it is not ours to set (a socket)."""
+        """Return the line's rate; None if it has none or this program cannot set it (a socket)."""
         if not isinstance(self._serial, serial.Serial) and not port_is_rfc2217(self.port):
             return None
         return LineRate(int(self._serial.baudrate), self._safe_baud)
 
     def set_rate(self, baud: int) -> None:
-        """Run at another rate from now on; it ends with this transport. See `set_rate` above."""
+        """Run at another rate [bit/s] until this transport is closed. Raises: TransportLost;
+        ValueError if the port cannot run at it."""
         if self._lost is not None:
             raise TransportLost(self._lost)
         try:
@@ -255,12 +260,13 @@ class SerialTransport:
             raise self._lose(f"{self.port}: {error}") from error
 
     def _set_stop_bits(self, baud: int) -> None:
-        """As the agent does (csrc/port/linux/link_tty.c). A port server keeps its own."""
+        """Set the stop bits as the agent does (csrc/port/linux/link_tty.c). A port server keeps its
+        own setting."""
         if isinstance(self._serial, serial.Serial):
             self._serial.stopbits = 2 if baud > _ONE_STOP_BIT_BAUD else 1
 
     def _keep_modem_lines(self) -> None:
-        """Closing the port must not drop DTR: on many boards that is the reset button."""
+        """Keep DTR when the port is closed: on many boards DTR is wired to reset."""
         port: Any = self._serial
         if not isinstance(port, serial.Serial):
             return
@@ -269,7 +275,7 @@ class SerialTransport:
             settings[2] &= ~termios.HUPCL
             termios.tcsetattr(port.fileno(), termios.TCSANOW, settings)
         except termios.error:
-            pass  # it is no terminal after all, or already gone: reading will tell
+            pass  # it is not a terminal, or already gone: then the first read raises
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -306,7 +312,7 @@ class SerialTransport:
                 return bytes(self._serial.read(65536))
             assert self.fd is not None
             data = os.read(self.fd, 65536)
-            if not data:  # nothing there, or hung up: then it calls itself ready all the same
+            if not data:  # nothing arrived, or hung up: a port that hung up still reads as ready
                 if not HOST.readable([self.fd], 0):
                     return b""
                 data = os.read(self.fd, 65536)
@@ -322,13 +328,13 @@ class SerialTransport:
         self.fd = None
         if self._lost is None:
             self._lost = "closed"
-        # pyserial's sockets shut down before they close, which fails when the far end is gone:
-        # then they are left to the garbage collector.
+        # pyserial calls shutdown() before close(), which fails when the far end is gone and leaves
+        # the socket to the garbage collector; so the socket is closed here.
         far = getattr(self._serial, "_socket", None)
         try:
             self._serial.close()
         except OSError:
-            pass  # a port that is gone cannot be closed better
+            pass  # the port is gone: there is nothing left to close
         if isinstance(far, socket.socket):
             far.close()
         if self._reader:

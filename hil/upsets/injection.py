@@ -39,7 +39,7 @@ class Injector:
         self._by_name = {node.name: node for node in rig.nodes}
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
         self.uncollected: list[Upset] = []
-        self._untold: list[Upset] = []
+        self._unreported: list[Upset] = []
         self._noises: dict[int, LinkNoise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
@@ -102,19 +102,21 @@ class Injector:
             (self.uncollected if armed else known).append(upset)
         return known
 
-    def ask_again(self, results: dict[str, NodeResult], *, at_end: bool = False) -> list[Upset]:
+    def collect_late_reports(
+        self, results: dict[str, NodeResult], *, at_end: bool = False
+    ) -> list[Upset]:
         """Of upsets that hit an agent, which then could not tell of it: what became of each whose
         board answers again, in its next life if need be. One that the board does not know of is
         `failed`. At the end of the run all others are, too. `results`: of the nodes that were asked
         in this frame."""
         told: list[Upset] = []
-        waiting, self._untold = self._untold, []
+        waiting, self._unreported = self._unreported, []
         for upset in waiting:
             node = self._by_name[upset.plan.node]
             result = results.get(node.name, EXCLUDED_RESULT)
             answers = result.status not in (SILENT, EXCLUDED) and not result.rebooted
             if not (answers or at_end):
-                self._untold.append(upset)
+                self._unreported.append(upset)
                 continue
             report = self._rig.report(node, upset.plan.id) if node.link.connected else None
             if report is None:
@@ -152,7 +154,7 @@ class Injector:
             upset.take(report)
         elif plan.target is UpsetTarget.AGENT:  # it may be of this that it does not answer
             upset.assume_injected(_NOT_READ_BACK)
-            self._untold.append(upset)
+            self._unreported.append(upset)
         else:
             upset.fail("the board fell silent before it reported")
         if not upset.injected:

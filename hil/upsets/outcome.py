@@ -157,7 +157,7 @@ class Classifier:
         self._any_upset = False
         self._contaminated: set[str] = set()
 
-    def injected(self, upset: Upset) -> None:
+    def add(self, upset: Upset) -> None:
         """An upset fell due; it was injected, or not."""
         self._any_upset = True
         self.count += 1
@@ -171,7 +171,7 @@ class Classifier:
         else:
             self.finished.append(upset)
 
-    def withdrawn(self, upset: Upset) -> None:
+    def withdraw(self, upset: Upset) -> None:
         """An upset that was called injected was not, as its board says now: its row is written
         again."""
         book = self._books[upset.plan.node]
@@ -180,10 +180,10 @@ class Classifier:
         upset.assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
 
-    def told_of(self, upset: Upset) -> None:
+    def on_late_report(self, upset: Upset) -> None:
         """What a board says at last of an upset that was called injected when it fell silent."""
         if not upset.injected:
-            self.withdrawn(upset)
+            self.withdraw(upset)
         elif upset.assessment.resolved_frame is not None:  # its row is written again
             self.finished.append(upset)
 
@@ -212,12 +212,12 @@ class Classifier:
         """Some upset still waits for its outcome."""
         return self._any_upset and any(book.open for book in self._books.values())
 
-    def lies_on(self, node: str, target: UpsetTarget) -> bool:
+    def has_live_upset(self, node: str, target: UpsetTarget) -> bool:
         """Whether an upset of `target` is open on the node, or may still strike there."""
         book = self._books[node]
         return any(u.plan.target is target for u in (*book.open, *book.dormant))
 
-    def contaminated(self, node: str, wrong: bool) -> None:
+    def mark_contaminated(self, node: str, wrong: bool) -> None:
         """The node was healed with what the majority held, `wrong` if that was not the golden
         state: what it does wrong from then on is part of that, not an anomaly of its own."""
         if wrong:
@@ -225,7 +225,7 @@ class Classifier:
         else:
             self._contaminated.discard(node)
 
-    def judge_nodes(
+    def classify_nodes(
         self, frame: int, results: dict[str, NodeResult], golden: tuple[int, int]
     ) -> None:
         """What a frame shows of its nodes. `results` are those of the first execution, before any
@@ -234,9 +234,9 @@ class Classifier:
             book.blamed = []
         for node, result in results.items():
             if result.status != EXCLUDED and not result.late and not result.host:
-                self._judge_node(frame, node, result, golden)
+                self._classify_node(frame, node, result, golden)
 
-    def _judge_node(
+    def _classify_node(
         self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
     ) -> None:
         book = self._books[node]
@@ -287,7 +287,7 @@ class Classifier:
         book.blamed.append(upset)
         self._begun.append(upset)
 
-    def judge_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
+    def classify_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
         """What left the system in the frame; `verdict` is the final one. Only upsets that showed
         something have had a part in it."""
         opened = [u for book in self._books.values() for u in book.blamed]
@@ -304,7 +304,7 @@ class Classifier:
         for assessment in (upset.assessment for upset in upsets):
             assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)
 
-    def healed(self, node: str, rung: NodeState, boots: int | None = None) -> None:
+    def on_repaired(self, node: str, rung: NodeState, boots: int | None = None) -> None:
         """A repair of `node` succeeded. `boots`: how often its operating system has been started
         by now, where that is known."""
         resynced = rung is NodeState.RESYNC

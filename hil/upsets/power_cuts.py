@@ -13,11 +13,11 @@ from hil.errors import SetupError
 from hil.rig.node import (
     EXCLUDED,
     SILENT,
-    Life,
+    AgentStart,
     Node,
     NodeResult,
     PowerCut,
-    switched_nothing,
+    power_cut_had_no_effect,
 )
 from hil.rig.rig import Rig
 from hil.scenario import BoardAction
@@ -34,7 +34,7 @@ class _Cut:
 
     upset: Upset
     at_us: int
-    life: Life
+    agent_start: AgentStart
 
 
 class PowerCuts:
@@ -57,7 +57,7 @@ class PowerCuts:
         if not node.powered:
             upset.refuse("the board has no power")
             return
-        cut = _Cut(upset, self._rig.clock.now_us(), node.life)
+        cut = _Cut(upset, self._rig.clock.now_us(), node.agent_start)
         try:
             node.board.power_off()
         except SetupError as error:
@@ -80,7 +80,7 @@ class PowerCuts:
         for which capacitors can keep it running        the supply switched nothing: failed
         """
         cut = self._cuts[node.name]
-        if result.rebooted or not cut.life.went_on(node.life):
+        if result.rebooted or not cut.agent_start.is_same_start(node.agent_start):
             upset.confirm()
         elif result.status == SILENT:
             if not result.late:
@@ -108,13 +108,13 @@ class PowerCuts:
         """A board that was looked for answers. Return the upset whose verification this takes
         back: one that was injected as its board fell silent, but the same agent speaks again."""
         cut = self._cuts.pop(node.name, None)
-        if cut is None or not cut.life.went_on(node.life):
+        if cut is None or not cut.agent_start.is_same_start(node.agent_start):
             return None
         self._cuts[node.name] = cut
-        self._switched_nothing(node, cut.upset)
+        self._fail_without_effect(node, cut.upset)
         return cut.upset
 
-    def take_due(self, frame: int) -> list[str]:
+    def pop_due(self, frame: int) -> list[str]:
         """Return the nodes whose power comes back before `frame`; from now on no upset keeps it
         off."""
         due = [name for at, name in self.returning if at <= frame]
@@ -133,8 +133,8 @@ class PowerCuts:
 
     def _compare(self, node: Node, upset: Upset, cut: _Cut) -> None:
         """The board has just reported its boot id."""
-        if cut.life.went_on(node.life):
-            self._switched_nothing(node, upset)
+        if cut.agent_start.is_same_start(node.agent_start):
+            self._fail_without_effect(node, upset)
         else:
             upset.confirm()
 
@@ -151,8 +151,8 @@ class PowerCuts:
         except SetupError:
             return False
 
-    def _switched_nothing(self, node: Node, upset: Upset) -> None:
-        upset.fail(switched_nothing(node))
+    def _fail_without_effect(self, node: Node, upset: Upset) -> None:
+        upset.fail(power_cut_had_no_effect(node))
         del self._cuts[node.name]
         self.end(node.name)
-        self._note(switched_nothing(node))
+        self._note(power_cut_had_no_effect(node))

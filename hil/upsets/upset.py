@@ -139,7 +139,7 @@ class Upset:
         """It was made as far as anybody can tell; nothing was read back."""
         self.report = replace(self.report, state=UpsetState.INJECTED, detail=detail)
 
-    def saw_power_rise(self) -> None:
+    def confirm_power_rise(self) -> None:
         """A latch-up shows in the power of its board; whether it is over is not known yet."""
         self.report = replace(self.report, verified=True, changed=True)
 

@@ -30,7 +30,7 @@ class DeliveryCheck:
         """Check one frame; `value` is the output that its row in `frames` has, None without one."""
         self._alone(recorded)
         self._held(recorded, value)
-        self._hold.saw(recorded, b"")
+        self._hold.update(recorded, b"")
 
     def _alone(self, recorded: Verdict) -> None:
         alone = is_alone(recorded)

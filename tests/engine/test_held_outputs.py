@@ -177,12 +177,12 @@ def test_the_register_offers_what_was_voted_on_last_until_its_limit() -> None:
     done = [Ballot(0, 0, 5, 9), Ballot(0, 0, 5, 9)]
     hold = OutputHold(Rules(2, Unvoted.HOLD, 2))
     assert hold.offer is None
-    hold.saw(vote(0, done, 3, golden_output=5), b"five")
+    hold.update(vote(0, done, 3, golden_output=5), b"five")
     for frame in (1, 2):
         assert hold.offer is not None and (hold.offer.output, hold.offer.wrong) == (b"five", False)
-        hold.saw(vote(frame, done, 1, fail_silent=True, held=HELD), b"")
+        hold.update(vote(frame, done, 1, fail_silent=True, held=HELD), b"")
     assert hold.offer is None
-    hold.saw(vote(3, done, 3, golden_output=6), b"five")
+    hold.update(vote(3, done, 3, golden_output=6), b"five")
     assert hold.offer is not None and hold.offer.wrong
 
 

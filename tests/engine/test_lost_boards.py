@@ -133,7 +133,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
     def wait_until_back(_: dict[str, Board]) -> None:
         assert loops
         wait_for(
-            lambda: "a" not in loops[0].engine.rig.reconnector.looking_for or arrived(loops[0])
+            lambda: "a" not in loops[0].engine.rig.reconnector.searched_for or arrived(loops[0])
         )
 
     loops: list[Loop] = []

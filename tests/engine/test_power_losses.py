@@ -14,7 +14,7 @@ from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
-from hil.rig.node import Life
+from hil.rig.node import AgentStart
 from hil.scenario import Scenario
 from hil.verification.replay import verify
 from tests.between_frames import between_frames
@@ -116,10 +116,12 @@ def test_a_power_cycle_that_switches_nothing_is_no_repair(
 
 
 def test_one_life_of_an_agent_is_told_from_the_next() -> None:
-    before = Life(7, 1_000)
-    assert before.went_on(Life(7, 1_000)) and before.went_on(Life(7, 2_000))
-    assert not before.went_on(Life(8, 2_000)), "another boot id"
-    assert not before.went_on(Life(7, 999)), "a board without random numbers: its uptime tells"
+    before = AgentStart(7, 1_000)
+    assert before.is_same_start(AgentStart(7, 1_000)) and before.is_same_start(AgentStart(7, 2_000))
+    assert not before.is_same_start(AgentStart(8, 2_000)), "another boot id"
+    assert not before.is_same_start(AgentStart(7, 999)), (
+        "a board without random numbers: its uptime tells"
+    )
 
 
 # --- beside a plant, which has power of its own to give and to take -----------------------------

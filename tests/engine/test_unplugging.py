@@ -171,7 +171,7 @@ class Trouble:
         for name, kind in list(self.busy.items()):
             node = self.loop.engine.rig.nodes[NAMES.index(name)]
             voting = self.loop.engine.recovery.state(name) is NodeState.VOTING
-            healthy = node.link.standing.state is LinkState.CONNECTED
+            healthy = node.link.status.state is LinkState.CONNECTED
             if self.boards[name] not in troubled and voting and healthy:
                 if self.loop.next_frame > self.marks[name] + 4:
                     del self.busy[name]

@@ -133,13 +133,13 @@ def test_an_isolated_node_is_left_alone_until_power_returns() -> None:
     for frame, seen in enumerate(Observation):
         assert r.observe(frame, "a", seen) == []
     assert r.transitions == before and r.state("a") is S.ISOLATED and r.settled
-    assert r.power_returned(9, "a") == [Action("a", S.POWER_CYCLE, "power is back")]
+    assert r.on_power_restored(9, "a") == [Action("a", S.POWER_CYCLE, "power is back")]
     assert r.state("a") is S.POWER_CYCLE
 
 
 def test_power_that_returns_to_a_node_in_service_changes_nothing() -> None:
     r = machine(1, 1, 1, 1)
-    assert r.power_returned(1, "a") == []
+    assert r.on_power_restored(1, "a") == []
     assert r.transitions == []
 
 
@@ -158,7 +158,7 @@ def test_what_the_operator_isolates_only_he_brings_back() -> None:
     r = machine(0, 1, 0, 1)
     r.isolate(5, "a", "operator 1")
     assert r.state("a") is S.ISOLATED and r.is_held("a") and r.settled and not r.voters
-    assert r.observe(6, "a", O.SILENT) == [] and r.power_returned(7, "a") == []
+    assert r.observe(6, "a", O.SILENT) == [] and r.on_power_restored(7, "a") == []
     (action,) = r.reintegrate(8, "a", S.RESTART, "operator 2")
     assert action == Action("a", S.RESTART, "operator 2") and not r.is_held("a")
     assert r.result(8, action, ok=True) == [] and r.state("a") is S.REINTEGRATING
@@ -183,7 +183,7 @@ def test_bringing_back_has_all_attempts_and_no_other_node_moves() -> None:
 def test_what_the_host_let_fall_out_of_step_uses_up_no_attempt() -> None:
     r = machine(1, 1, 1, 1)
     for frame in range(50):
-        (action,) = r.excuse(frame, "a")
+        (action,) = r.resync_after_host_stall(frame, "a")
         assert action.rung is S.RESYNC
         assert r.result(frame, action, ok=True) == []
         assert r.state("a") is S.VOTING
@@ -238,8 +238,8 @@ class Walk:
         if rule == "power":
             if before is S.ISOLATED and not self.held and not self.shed:
                 self.tries.clear()
-            actions = self.r.power_returned(self.frame, "a")
-        elif rule in ("isolate", "reintegrate", "order", "excuse"):
+            actions = self.r.on_power_restored(self.frame, "a")
+        elif rule in ("isolate", "reintegrate", "order", "resync_after_host_stall"):
             actions = self.operate(rule, before)
         elif rule == "shed":
             self.shed = True
@@ -253,10 +253,10 @@ class Walk:
             actions = self.r.readmit(self.frame, "a", first, "power is back")
         elif rule == "returned":
             actions = self.r.on_reconnected(self.frame, "a")
-        elif rule == "last_resort":
+        elif rule == "retry_isolated":
             kept_out = before is not S.ISOLATED or self.held or self.shed
             recent = any(self.frame - f < self.policy.window_frames for f, _ in self.tries)
-            actions = self.r.last_resort(self.frame, "a")
+            actions = self.r.retry_isolated(self.frame, "a")
             assert not (actions and (kept_out or recent))
         elif rule == "away":
             self.r.on_absent(self.frame, Action("a", before, "silent"))
@@ -281,8 +281,8 @@ class Walk:
             return []
         if rule == "order":
             return self.r.order(self.frame, "a", self.rng.choice((S.RESTART, S.RESET)), "operator")
-        if rule == "excuse":
-            return self.r.excuse(self.frame, "a")
+        if rule == "resync_after_host_stall":
+            return self.r.resync_after_host_stall(self.frame, "a")
         if before is S.ISOLATED:
             if not self.shed:
                 self.tries.clear()
@@ -295,16 +295,22 @@ class Walk:
         assert len(actions) <= 1
         for action in actions:
             assert action.rung is now and action.node == "a" and action.cause
-            if rule not in ("order", "excuse", "returned", "restored", "power"):  # no attempt
+            if rule not in (
+                "order",
+                "resync_after_host_stall",
+                "returned",
+                "restored",
+                "power",
+            ):  # no attempt
                 self.tries.append((self.frame, action.rung))
         recent = Counter(r for f, r in self.tries if self.frame - f < self.policy.window_frames)
         for rung in RUNGS:
             assert recent[rung] <= self.policy.attempts[rung], f"{rung} was tried too often"
         if before is S.ISOLATED and now is not S.ISOLATED:
-            assert rule in ("reintegrate", "restored", "power", "returned", "last_resort")
+            assert rule in ("reintegrate", "restored", "power", "returned", "retry_isolated")
         assert self.r.is_held("a") == self.held and self.r.is_shed("a") == self.shed
         assert not (self.held or self.shed) or now is S.ISOLATED
-        ordered = ("isolate", "order", "excuse", "reintegrate", "shed", "restored")
+        ordered = ("isolate", "order", "resync_after_host_stall", "reintegrate", "shed", "restored")
         if before is S.REINTEGRATING and rule not in ordered:
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
@@ -326,12 +332,12 @@ class Walk:
         elif state is S.ISOLATED and self.rng.random() < 0.2:
             self.call("returned", "returned")
         elif state is S.ISOLATED and self.rng.random() < 0.3:
-            self.call("power", "power_returned")
+            self.call("power", "on_power_restored")
         elif state is S.ISOLATED and self.rng.random() < 0.2:
-            self.call("last_resort", "last_resort")
+            self.call("retry_isolated", "retry_isolated")
         elif self.rng.random() < 0.15:
             rule = self.rng.choice(
-                ("isolate", "reintegrate", "order", "excuse", "shed", "restored")
+                ("isolate", "reintegrate", "order", "resync_after_host_stall", "shed", "restored")
             )
             self.call(rule, rule)
         else:
@@ -435,15 +441,15 @@ ON = {
     "result ok": {"result ok"},
     "result not ok": {"result not ok"},
     "enough AGREED in a row": {"AGREED"},
-    "no attempt left": {"bad", "result not ok", "power_returned"},
-    "power_returned (not while held)": {"power_returned"},
+    "no attempt left": {"bad", "result not ok", "on_power_restored"},
+    "on_power_restored (not while held)": {"on_power_restored"},
     "the operator isolates it (held)": {"isolate"},
     "the operator brings it back": {"reintegrate"},
     "the operator orders a rung": {"order"},
-    "out of step for the host's fault": {"excuse"},
+    "out of step for the host's fault": {"resync_after_host_stall"},
     "away: its board is looked for": {"away"},
     "its board is back (not while held)": {"returned"},
-    "too few are left for an output": {"last_resort"},
+    "too few are left for an output": {"retry_isolated"},
     "the plant takes it out (shed)": {"shed"},
     "the plant gives it back": {"restored"},
 }

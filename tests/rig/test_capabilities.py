@@ -43,8 +43,8 @@ def test_a_board_without_capabilities_has_the_values_of_one_that_cannot() -> Non
     assert bare.batch is bare.ram is None
     assert bare.port is bare.serial is bare.power is bare.has_power is None
     assert bare.fast_baud == bare.hold_up_us == bare.boot_timeout_us == 0
-    assert bare.boots is bare.no_boot() is bare.processor_use is bare.fixed_addresses is None
-    assert bare.unordered_ends == ()
+    assert bare.boots is bare.boot_failure() is bare.processor_use is bare.fixed_addresses is None
+    assert bare.unexpected_exits == ()
 
 
 def test_an_inproc_board_is_batched_and_reports_its_power() -> None:
@@ -60,7 +60,7 @@ def test_a_process_board_reports_its_processes(tmp_path: Any) -> None:
     of_it = Capabilities(ProcessBoard("a", tmp_path / "hil-agent"))
     assert of_it.batch is of_it.ram is None
     assert of_it.port == "" and of_it.has_power is False
-    assert of_it.processor_use is None and of_it.unordered_ends == ()
+    assert of_it.processor_use is None and of_it.unexpected_exits == ()
     assert of_it.fixed_addresses is True
 
 
@@ -80,7 +80,7 @@ def test_an_emulated_board_boots_and_gives_access_to_its_memory() -> None:
     board._machine, board._boots, board._tail = None, 3, bytearray()
     of_it = Capabilities(board)
     assert of_it.ram is board and of_it.boots == 3 and of_it.boot_timeout_us > 0
-    assert of_it.no_boot() is of_it.batch is of_it.processor_use is None
+    assert of_it.boot_failure() is of_it.batch is of_it.processor_use is None
     assert of_it.port == "no power" and of_it.has_power is False
 
 

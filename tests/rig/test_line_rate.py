@@ -89,7 +89,7 @@ def now(rig: Rig) -> int:
 
 def told(rig: Rig) -> list[str]:
     """The reasons of the link's events so far."""
-    return [event.reason for event in rig.nodes[0].link.standing.take_events()]
+    return [event.reason for event in rig.nodes[0].link.status.take_events()]
 
 
 def works(rig: Rig) -> None:

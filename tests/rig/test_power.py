@@ -138,7 +138,7 @@ def test_what_a_supply_could_not_measure_is_no_latch_up(
     power.close()
 
 
-def test_a_tripped_supply_says_so_itself(scpi: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_tripped_supply_is_reported_with_its_own_error(scpi: Callable[..., Any], tmp_path: Path) -> None:
     power = scpi(voltage_v=5.0)
     head, rest = SUPPLY.split("    properties:")
     start, end = rest.index("      output:"), rest.index("      volts:")
@@ -221,7 +221,7 @@ def test_a_hub_port_is_switched_and_a_hub_that_pretends_is_found_out(tools: Path
         power.off()
 
 
-def test_a_relay_line_is_held_and_let_go(tools: Path) -> None:
+def test_a_relay_line_is_held_until_the_instrument_is_closed(tools: Path) -> None:
     power: Any = make("left", supply(kind="relay", line=17, active_low=True))
     power.on()
     holder = power._holder
@@ -315,7 +315,7 @@ def test_a_command_is_quoted_as_in_a_shell_and_is_in_none(tmp_path: Path) -> Non
     assert (tmp_path / "$(id);ls").exists()
 
 
-def test_a_program_that_hangs_or_says_nothing_useful_is_told(tmp_path: Path) -> None:
+def test_a_program_that_hangs_or_prints_no_reading_is_an_error(tmp_path: Path) -> None:
     power = make(
         "left",
         supply(kind="command", on="sleep 60", off="true", read="echo off", timeout_s=0.05),
@@ -326,8 +326,8 @@ def test_a_program_that_hangs_or_says_nothing_useful_is_told(tmp_path: Path) -> 
         power.read()
 
 
-def test_nobody_at_the_terminal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SetupError, match="nobody can be asked"):
+def test_power_by_hand_without_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SetupError, match="stdin is not a terminal"):
         make("left", supply(kind="manual")).off()
 
 
@@ -394,7 +394,7 @@ def test_a_limit_of_power_is_one_of_current_at_the_voltage_that_is_there() -> No
     monitor.close()
 
 
-def test_an_instrument_that_fails_is_told_of_once() -> None:
+def test_an_instrument_that_fails_is_reported_once() -> None:
     asked: list[str] = []
 
     class Broken(MockPower):
@@ -492,7 +492,7 @@ def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
         ("5", "expected a mapping"),
     ],
 )
-def test_a_wrong_supply_is_told_where_it_stands(power: str, words: str) -> None:
+def test_a_wrong_supply_is_reported_with_its_place(power: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_bench(f"boards:\n- name: a\n  port: x\n  power: {power}\n")
     assert words in str(caught.value) and ":4:" in str(caught.value)

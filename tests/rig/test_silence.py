@@ -81,14 +81,14 @@ def test_silence_lasts_since_the_first_call_in_vain(line: tuple[Link, Mute]) -> 
 def test_an_answer_ends_it(line: tuple[Link, Mute]) -> None:
     link, mute = line
     silence(link)
-    assert link.unheard_from_us
+    assert link.unanswered_since_us
     mute.answers = [encode(Msg.REPORT | ANSWER, 7, b"ok")]
     assert ask(link, Timing()).result == b"ok"
-    assert link.unheard_from_us == 0
+    assert link.unanswered_since_us == 0
     silence(link)
-    assert link.unheard_from_us
+    assert link.unanswered_since_us
     link.attach(Mute())
-    assert link.unheard_from_us == 0, "another port, another line"
+    assert link.unanswered_since_us == 0, "another port, another line"
 
 
 def test_a_bad_line_is_told_from_a_silent_board(line: tuple[Link, Mute]) -> None:

@@ -113,7 +113,7 @@ class Story:
         )
         report = InjectionReport(UpsetState(state), verified=True, changed=True, boot=boot)
         upset = Upset(plan, report, Assessment(NodeEffect(effect)))
-        self.c.injected(upset)
+        self.c.add(upset)
         return upset
 
     def run(
@@ -129,7 +129,7 @@ class Story:
         """One frame: other results than FINE in `shown`; `again` those after a rollback; `boots`:
         how often the system of who is healed has been started."""
         first = dict.fromkeys(self.nodes, FINE) | (shown or {})
-        self.c.judge_nodes(self.frame, first, (GOOD, GOOD))
+        self.c.classify_nodes(self.frame, first, (GOOD, GOOD))
         last = first | (again or {})
         mask = sum(1 << self.nodes.index(n) for n in voters or self.nodes)
         ballots = [
@@ -137,9 +137,9 @@ class Story:
             for r in (last[n] for n in self.nodes)
         ]
         verdict = vote(self.frame, ballots, mask, GOOD, re_executed=again is not None)
-        self.c.judge_system(verdict, rolled_back=again is not None)
+        self.c.classify_system(verdict, rolled_back=again is not None)
         for node, rung in (healed or {}).items():
-            self.c.healed(node, NodeState(rung), boots)
+            self.c.on_repaired(node, NodeState(rung), boots)
         for node in self.nodes if settle is None else settle:
             self.c.settle(self.frame, node)
         self.frame += 1
@@ -449,7 +449,7 @@ def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
     u = s.hit(target="gpr")
     s.run(settle="")
     s.run({"a": GONE}, settle="")
-    s.c.healed("a", NodeState.POWER_CYCLE)
+    s.c.on_repaired("a", NodeState.POWER_CYCLE)
     s.c.settle(1, "a", isolated=True)
     assert came_of(u) == ("masked", "no_effect")
     assert [a.effect for a in s.c.anomalies] == ["crash"]

@@ -109,7 +109,7 @@ class BootsSystem(Protocol):
     def boots(self) -> int:
         """How often its operating system has been started."""
 
-    def no_boot(self) -> str | None:
+    def boot_failure(self) -> str | None:
         """Why it will not come up, however long the host waits; None if it may."""
 
 
@@ -127,7 +127,7 @@ class ReportsEnds(Protocol):
     """It is processes of this computer, which somebody else may end."""
 
     @property
-    def unordered_ends(self) -> Sequence[str]:
+    def unexpected_exits(self) -> Sequence[str]:
         """How those of its processes ended that this program had not ended."""
 
 
@@ -200,9 +200,9 @@ class Capabilities:
         """How often its operating system has been started; None: not known."""
         return None if self._system is None else self._system.boots
 
-    def no_boot(self) -> str | None:
+    def boot_failure(self) -> str | None:
         """Why it will not come up, however long the host waits; None if it may."""
-        return None if self._system is None else self._system.no_boot()
+        return None if self._system is None else self._system.boot_failure()
 
     @property
     def processor_use(self) -> ProcessorUse | None:
@@ -210,9 +210,9 @@ class Capabilities:
         return None if self._processor is None else self._processor.processor_use
 
     @property
-    def unordered_ends(self) -> Sequence[str]:
+    def unexpected_exits(self) -> Sequence[str]:
         """How those of its processes ended that this program had not ended; others have none."""
-        return () if self._ends is None else self._ends.unordered_ends
+        return () if self._ends is None else self._ends.unexpected_exits
 
     @property
     def fixed_addresses(self) -> bool | None:

@@ -155,7 +155,7 @@ class ProcessBoard:
             return None
 
     @property
-    def unordered_ends(self) -> tuple[str, ...]:
+    def unexpected_exits(self) -> tuple[str, ...]:
         """How its agent processes ended that somebody else has ended, in words. One that died of
         what it did itself is none of them: an upset may have damaged it."""
         code = None if self._process is None else self._process.poll()
@@ -168,7 +168,7 @@ class ProcessBoard:
             self.processor_use = None
         if self._process is None:
             return
-        self._ends = list(self.unordered_ends)
+        self._ends = list(self.unexpected_exits)
         end_with_all(self._process, self._mark)
         ADOPTION.end()
         for stream in (self._process.stdout, self._process.stderr):

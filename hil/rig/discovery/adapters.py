@@ -21,7 +21,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from hil.errors import SetupError
 from hil.scenario.words import is_adapter_name
 
-__all__ = ["Adapter", "adapters", "find", "fitting"]
+__all__ = ["Adapter", "adapters", "find", "matching"]
 
 BY_ID: Final = Path("/dev/serial/by-id")
 DEV: Final = Path("/dev")
@@ -42,14 +42,14 @@ class Adapter:
     location: str | None = None
     interface: str | None = None
     stable: str | None = None
-    siblings: int = 1
+    ports_of_adapter: int = 1
     """How many ports have this serial number, and are ports of one adapter: same socket, another
     interface each."""
 
-    twins: int = 1
+    same_serial: int = 1
     """How many adapters have this serial number."""
 
-    doubles: bool = False
+    ambiguous: bool = False
     """Another port has the same identity, which so identifies neither."""
 
     @property
@@ -59,8 +59,8 @@ class Adapter:
             return "it has no serial number"
         if not _PLAIN_NUMBER.fullmatch(self.serial):
             return "its serial number has characters that are not plain"
-        if self.twins > 1:
-            return f"{self.twins} adapters have the serial number {self.serial}"
+        if self.same_serial > 1:
+            return f"{self.same_serial} adapters have the serial number {self.serial}"
         return None
 
     @property
@@ -68,12 +68,12 @@ class Adapter:
         """What it is known by wherever it is; None if nothing is known."""
         port = f":{self.interface}" if self.interface else ""
         if self.number_doubt is None:
-            name = f"usb-serial:{self.serial}{port if self.siblings > 1 else ''}"
+            name = f"usb-serial:{self.serial}{port if self.ports_of_adapter > 1 else ''}"
         else:
             name = f"usb-path:{self.location}{port}"
-        return name if is_adapter_name(name) and not self.doubles else None
+        return name if is_adapter_name(name) and not self.ambiguous else None
 
-    def answers_to(self, identity: str) -> bool:
+    def is_named_by(self, identity: str) -> bool:
         """Whether it is one that is meant."""
         kind, _, name = identity.partition(":")
         if kind == "usb-serial":
@@ -81,10 +81,10 @@ class Adapter:
         return name in {self.location, f"{self.location}:{self.interface}"}
 
 
-def fitting(identity: str, here: Sequence[Adapter]) -> list[Adapter]:
+def matching(identity: str, here: Sequence[Adapter]) -> list[Adapter]:
     """Those of `here` that may be meant by `identity`: one, unless it is ambiguous."""
     exact = [adapter for adapter in here if adapter.identity == identity]
-    return exact or [adapter for adapter in here if adapter.answers_to(identity)]
+    return exact or [adapter for adapter in here if adapter.is_named_by(identity)]
 
 
 def _stable_paths() -> dict[str, str]:
@@ -118,7 +118,7 @@ def adapters() -> list[Adapter]:
     plain = [_adapter(port, stable) for port in ports]
     counted = [_counted(adapter, plain) for adapter in plain]
     names = [adapter.identity for adapter in counted]
-    found = [replace(a, doubles=names.count(a.identity) > 1) for a in counted]
+    found = [replace(a, ambiguous=names.count(a.identity) > 1) for a in counted]
     known = {adapter.device for adapter in found}
     return found + [
         Adapter(device, Path(name).name, stable=name)
@@ -147,12 +147,12 @@ def _counted(adapter: Adapter, ports: Sequence[Adapter]) -> Adapter:
     interfaces = {(other.location, other.interface) for other in same}
     sockets = {other.location for other in same}
     if len(sockets) == 1 and None not in sockets and len(interfaces) == len(same):
-        return replace(adapter, siblings=len(same))
+        return replace(adapter, ports_of_adapter=len(same))
     # udev gives the name in /dev/serial/by-id to the one that was plugged in last.
     return replace(
         adapter,
-        siblings=sum(other.location == adapter.location for other in same),
-        twins=max(2, len(sockets)),
+        ports_of_adapter=sum(other.location == adapter.location for other in same),
+        same_serial=max(2, len(sockets)),
         stable=None,
     )
 
@@ -161,12 +161,12 @@ def find(identity: str) -> str:
     """The device of an adapter now. Raises SetupError if it is not there, or if several could be
     meant."""
     here = adapters()
-    candidates = fitting(identity, here)
+    candidates = matching(identity, here)
     if len(candidates) == 1:
         return candidates[0].device
     if candidates:
         choices = ", ".join(f"{a.identity or a.device} ({a.device})" for a in candidates)
-        what = "ports" if candidates[0].twins == 1 else "ports, of several adapters"
+        what = "ports" if candidates[0].same_serial == 1 else "ports, of several adapters"
         raise SetupError(
             f"adapter {identity} has {len(candidates)} {what}",
             remedy=f"name one in the bench file: {choices}; `hil discover -o FILE` does it",

@@ -15,8 +15,8 @@ from typing import Any
 
 from hil.board_types.catalogue import profile_of_model
 from hil.errors import RecordError, SetupError
-from hil.rig.discovery.adapters import Adapter, adapters, fitting
-from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, Probed, has_rate, probe_all
+from hil.rig.discovery.adapters import Adapter, adapters, matching
+from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, ProbeResult, has_rate, probe_all
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.bench_edit import BenchText, fresh_text, is_accepted
 from hil.wire.messages import Hello
@@ -40,7 +40,7 @@ class Change:
 class Discovery:
     """What was found: every port that was probed, and the board of the bench behind it."""
 
-    probed: list[Probed]
+    probed: list[ProbeResult]
     names: dict[str, str] = field(default_factory=dict)
     """The name in the bench file, by port."""
     changes: list[Change] = field(default_factory=list)
@@ -49,11 +49,11 @@ class Discovery:
     """What could not be written to the bench file, and why."""
 
     @property
-    def answered(self) -> list[Probed]:
+    def answered(self) -> list[ProbeResult]:
         return [p for p in self.probed if p.hello is not None]
 
     @property
-    def doubtful(self) -> list[str]:
+    def shared_serials(self) -> list[str]:
         """Serial numbers that several boards say are theirs."""
         count = Counter(p.hello.serial for p in self.probed if p.hello and p.hello.serial)
         return [serial for serial, boards in count.items() if boards > 1]
@@ -62,7 +62,7 @@ class Discovery:
         shared = [
             f"serial number {serial} answers at several ports: a board with two agents, or boards "
             "without numbers of their own; they are told apart by their ports alone"
-            for serial in self.doubtful
+            for serial in self.shared_serials
         ]
         return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
 
@@ -88,7 +88,7 @@ class Discovery:
             "notes": self._notes(),
         }
 
-    def _board_json(self, p: Probed, told: Hello) -> dict[str, Any]:
+    def _board_json(self, p: ProbeResult, told: Hello) -> dict[str, Any]:
         return {
             "name": self.names.get(p.port),
             "port": p.port,
@@ -104,7 +104,7 @@ class Discovery:
         }
 
 
-def _socket_note(p: Probed) -> str | None:
+def _socket_note(p: ProbeResult) -> str | None:
     """A note if the adapter of a board that answered is not known by its number."""
     adapter = p.adapter
     if adapter is None or not (adapter.serial or adapter.location) or adapter.number_doubt is None:
@@ -125,7 +125,7 @@ def discover(
     bauds: Sequence[int] = USUAL_BAUDS,
     bench: Path | None = None,
     wait_s: float = 0.6,
-    on_done: Callable[[Probed], None] = lambda _: None,
+    on_done: Callable[[ProbeResult], None] = lambda _: None,
 ) -> Discovery:
     """Probe `ports` (none: all that this computer has, and those of the bench file), and write what
     was found to `bench`. ConfigError if that file is wrong, SetupError if it cannot be merged."""
@@ -185,7 +185,7 @@ def _candidates(
             wanted.append(Candidate(port, adapter, baud))
 
     for port in ports:
-        add(port, _adapter_at(port, here), _said_rate(port, boards))
+        add(port, _adapter_at(port, here), _configured_rate(port, boards))
     if ports:
         return wanted
     for board in boards:
@@ -199,7 +199,7 @@ def _candidates(
     return wanted
 
 
-def _said_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | None:
+def _configured_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | None:
     return next((b.baud for b in boards if b.port is not None and _same(b.port, port)), None)
 
 
@@ -207,21 +207,21 @@ def _adapter_of(board: BenchBoardConfig, here: Sequence[Adapter]) -> Adapter | N
     """The adapter that is meant; of several that may be, the one at the board's port."""
     if board.adapter is None:
         return None
-    candidates = fitting(board.adapter, here)
+    candidates = matching(board.adapter, here)
     if len(candidates) > 1:
         candidates = [a for a in candidates if board.port and _same(a.device, board.port)]
     return candidates[0] if candidates else None
 
 
-def _without_doubles(probed: list[Probed]) -> list[Probed]:
+def _without_doubles(probed: list[ProbeResult]) -> list[ProbeResult]:
     """A board that is reached two ways is one board."""
     first: dict[int, str] = {}
-    out: list[Probed] = []
+    out: list[ProbeResult] = []
     for p in probed:
         if p.hello is not None and p.hello.boot_id in first:
             other = first[p.hello.boot_id]
             out.append(
-                Probed(p.port, p.adapter, why="double", reason=f"the same board as at {other}")
+                ProbeResult(p.port, p.adapter, why="double", reason=f"the same board as at {other}")
             )
             continue
         if p.hello is not None:
@@ -278,7 +278,7 @@ def _new_boards(
         entry = _entry_of(name, p)
         if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
             entry["fast_baud"] = fast
-        if p.hello.serial in found.doubtful:  # it identifies nothing
+        if p.hello.serial in found.shared_serials:  # it identifies nothing
             del entry["serial"]
         if entry.get("adapter") in used - {None}:
             del entry["adapter"]
@@ -312,8 +312,10 @@ def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter])
     is the board that is meant, wherever it hangs now), then its adapter, then its port."""
     out: dict[str, int] = {}
     boards = list(enumerate(known.boards)) if known else []
-    ways: tuple[Callable[[BenchBoardConfig, Probed], bool], ...] = (
-        lambda board, p: board.serial not in {None, *found.doubtful} and _has_its_number(board, p),
+    ways: tuple[Callable[[BenchBoardConfig, ProbeResult], bool], ...] = (
+        lambda board, p: (
+            board.serial not in {None, *found.shared_serials} and _has_its_number(board, p)
+        ),
         lambda board, p: _may_be(board, p) and _is_on_its_adapter(board, p, here),
         lambda board, p: _may_be(board, p) and _is_at_its_port(board, p),
     )
@@ -326,21 +328,21 @@ def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter])
     return out
 
 
-def _has_its_number(board: BenchBoardConfig, p: Probed) -> bool:
+def _has_its_number(board: BenchBoardConfig, p: ProbeResult) -> bool:
     return p.hello is not None and board.serial == p.hello.serial
 
 
-def _may_be(board: BenchBoardConfig, p: Probed) -> bool:
+def _may_be(board: BenchBoardConfig, p: ProbeResult) -> bool:
     """No serial number says that it is another board."""
     told = p.hello
     return told is None or not (board.serial and told.serial) or board.serial == told.serial
 
 
-def _is_on_its_adapter(board: BenchBoardConfig, p: Probed, here: Sequence[Adapter]) -> bool:
+def _is_on_its_adapter(board: BenchBoardConfig, p: ProbeResult, here: Sequence[Adapter]) -> bool:
     return p.adapter is not None and p.adapter == _adapter_of(board, here)
 
 
-def _is_at_its_port(board: BenchBoardConfig, p: Probed) -> bool:
+def _is_at_its_port(board: BenchBoardConfig, p: ProbeResult) -> bool:
     return board.adapter is None and board.port is not None and _same(board.port, p.port)
 
 
@@ -348,7 +350,7 @@ def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]
     """Why a board of the bench is not there; empty if that is not known."""
     adapter = _adapter_of(board, here)
     if board.adapter is not None and adapter is None:
-        many = len(fitting(board.adapter, here))
+        many = len(matching(board.adapter, here))
         return f"{board.adapter} is {f'one of {many} adapters' if many else 'not plugged in'}"
     port = adapter.device if adapter is not None else board.port
     for p in found.probed:
@@ -360,9 +362,9 @@ def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]
     return ""  # it was not looked for
 
 
-def _is_elsewhere(adapter: str, p: Probed, here: Sequence[Adapter]) -> bool:
+def _is_elsewhere(adapter: str, p: ProbeResult, here: Sequence[Adapter]) -> bool:
     """Whether `adapter` of a bench file no longer says, or not alone, where the board hangs."""
-    return p.adapter is None or fitting(adapter, here) != [p.adapter]
+    return p.adapter is None or matching(adapter, here) != [p.adapter]
 
 
 def _update(
@@ -370,7 +372,7 @@ def _update(
     text: BenchText,
     index: int,
     board: BenchBoardConfig,
-    p: Probed,
+    p: ProbeResult,
     here: Sequence[Adapter],
 ) -> None:
     if board.absent:
@@ -388,7 +390,7 @@ def _update(
         found.changes.append(Change(board.name, "rate", f"answers at {p.baud}, not {board.baud}"))
 
 
-def _entry_of(name: str, p: Probed) -> dict[str, object]:
+def _entry_of(name: str, p: ProbeResult) -> dict[str, object]:
     entry: dict[str, object] = {"name": name, "port": p.port}
     if p.identity is not None:
         entry["adapter"] = p.identity

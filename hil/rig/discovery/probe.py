@@ -29,7 +29,7 @@ _THREADS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """What a port came to. `hello` if an agent answered, at `baud`; else `why` (busy, permission,
     missing, silent, talks, line, version, other) and `reason` and `remedy` in words."""
 
@@ -64,11 +64,11 @@ def probe_all(
     candidates: Sequence[Candidate],
     bauds: Sequence[int] = USUAL_BAUDS,
     wait_s: float = 0.6,
-    on_done: Callable[[Probed], None] = lambda _: None,
-) -> list[Probed]:
+    on_done: Callable[[ProbeResult], None] = lambda _: None,
+) -> list[ProbeResult]:
     """All of them, in their order; `on_done` hears of each as soon as it is known."""
 
-    def one(candidate: Candidate) -> Probed:
+    def one(candidate: Candidate) -> ProbeResult:
         done = probe(candidate, bauds, wait_s)
         on_done(done)
         return done
@@ -79,7 +79,7 @@ def probe_all(
         return list(pool.map(one, candidates))
 
 
-def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
+def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeResult:
     """One port."""
     port, adapter = candidate.port, candidate.adapter
     if candidate.baud is not None:
@@ -91,7 +91,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
             transport = SerialTransport(port, baud)
         except PortError as error:
             remedy = error.remedy or ""
-            return Probed(port, adapter, why=error.why, reason=error.message, remedy=remedy)
+            return ProbeResult(port, adapter, why=error.why, reason=error.message, remedy=remedy)
         try:
             told, said, other = _ask(transport, wait_s)
             fault = None
@@ -99,14 +99,16 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
             if told is not None or ({0x00, 0x80} & set(said) and not other):
                 fault = find_fault(transport)
         except TransportLost as lost:
-            return Probed(port, adapter, why="other", reason=str(lost), remedy="check the cable")
+            return ProbeResult(
+                port, adapter, why="other", reason=str(lost), remedy="check the cable"
+            )
         except HilError as error:
-            return Probed(port, adapter, why="other", reason=error.message)
+            return ProbeResult(port, adapter, why="other", reason=error.message)
         finally:
             transport.close()
         if fault is not None:
             what = "an agent" if told is None else told.board or f"a board ({told.arch})"
-            return Probed(
+            return ProbeResult(
                 port,
                 adapter,
                 why="line",
@@ -114,7 +116,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> Probed:
                 remedy=fault.remedy,
             )
         if told is not None:
-            return Probed(port, adapter, baud, told)
+            return ProbeResult(port, adapter, baud, told)
         heard, version = heard or said, version or other
     return _nobody(candidate, bauds, heard, version)
 
@@ -146,10 +148,10 @@ def _ask(
     return None, bytes(heard), 0
 
 
-def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: int) -> Probed:
+def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: int) -> ProbeResult:
     port, adapter = candidate.port, candidate.adapter
     if version:
-        return Probed(
+        return ProbeResult(
             port,
             adapter,
             why="version",
@@ -158,14 +160,14 @@ def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: i
         )
     rates = f" at {', '.join(map(str, bauds))} baud" if has_rate(port) else ""
     if heard:
-        return Probed(
+        return ProbeResult(
             port,
             adapter,
             why="talks",
             reason=f"something talks there, but no agent{rates}: {_shown(heard)}",
             remedy="a login console? free the port on the board and start hil-agent on it",
         )
-    return Probed(
+    return ProbeResult(
         port,
         adapter,
         why="silent",

@@ -82,10 +82,10 @@ class _UartTransport:
 
     def write(self, data: bytes) -> None:
         try:
-            self._machine.restart_if_wanted()
+            self._machine.restart_if_requested()
         except SetupError as error:
             raise self._lost(error.message) from error
-        view = memoryview(data if self._machine.listens else b"")
+        view = memoryview(data if self._machine.guest_ready else b"")
         while view:
             if self._uart is None:
                 raise TransportLost(f"serial port of {self._name}: closed")
@@ -108,7 +108,7 @@ class _UartTransport:
             raise self._lost(str(error.strerror)) from error
         if not data:
             raise self._lost("hung up")
-        self._machine.listens = self._machine.listens or b"\0" in data
+        self._machine.guest_ready = self._machine.guest_ready or b"\0" in data
         self._machine.stuck = False
         self._tail += data
         del self._tail[:-_TAIL_BYTES]
@@ -200,7 +200,7 @@ class EmulatedBoard:
         found = _PANIC.findall(bytes(self._tail))
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
 
-    def no_boot(self) -> str | None:
+    def boot_failure(self) -> str | None:
         """Why its boot will come to nothing; None if it may be under way. A kernel speaks in its
         first seconds. Processor time counts, and not the clock: this computer may be busy."""
         machine = self._machine

@@ -100,18 +100,18 @@ def _first_files(agent: bytes, boot: BootFiles) -> bytes:
 class Machine:
     """A running one. `uart`: our end of its serial port, None when its power was cut.
     `restarts`: how often the guest has restarted itself since.
-    `listens`: the guest's program has spoken since it booted; `stuck`: QEMU did not answer when
+    `guest_ready`: the guest's program has spoken since it booted; `stuck`: QEMU did not answer when
     it was to stand still, and nothing came from the guest since (both kept by who uses it).
 
     Raises SetupError if QEMU cannot be started."""
 
     def __init__(self, boot: BootFiles, agent: bytes) -> None:
         self.restarts = 0
-        self.listens = False
+        self.guest_ready = False
         self.stuck = False
         self.uart: socket.socket | None = None
         qemu = find_qemu()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by power_off)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed by power_off)
         self.ram = Ram()
         files = os.memfd_create("hil-board-files")
         pairs = {name: socket.socketpair() for name in ("qmp", "qtest", "uart")}
@@ -124,7 +124,7 @@ class Machine:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self._said,
+                stderr=self._stderr,
                 pass_fds=[files, self.ram.fd, *given.values()],
                 start_new_session=True,  # the terminal's Ctrl-C is for the host alone
             )
@@ -146,7 +146,7 @@ class Machine:
         try:
             self.monitor.greet(_START_TIMEOUT_S)
         except SetupError as error:
-            said = self.said()
+            said = self.last_message()
             self.power_off()
             raise SetupError(
                 f"QEMU did not start: {said or error.message}",
@@ -166,10 +166,10 @@ class Machine:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def said(self) -> str:
+    def last_message(self) -> str:
         """The last line that QEMU wrote of itself."""
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").strip().split("\n")
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().split("\n")
         return lines[-1].strip()
 
     def ended(self, wait_s: float = 0) -> str | None:
@@ -180,15 +180,15 @@ class Machine:
             return None
         if code < 0:
             return f"QEMU killed by {signal.Signals(-code).name}"
-        said = self.said()
+        said = self.last_message()
         return f"QEMU ended with code {code}" + (f": {said}" if said else "")
 
-    def restart_if_wanted(self) -> bool:
+    def restart_if_requested(self) -> bool:
         """Restart the machine if its guest asks for it, as after a panic; whether it did.
 
         QEMU stands still until then, because its UART forgets to reset itself: with a byte left in
         it, its interrupt would stop the next kernel for good."""
-        if not self.monitor.has_happened("SHUTDOWN"):
+        if not self.monitor.take_event("SHUTDOWN"):
             return False
         for _ in range(_UART_FIFO):
             self._device(f"readl {_UART:#x}")
@@ -200,7 +200,7 @@ class Machine:
         self.monitor.execute("set-action", reboot="shutdown")
         self.monitor.execute("cont")
         self.restarts += 1
-        self.listens = False
+        self.guest_ready = False
         return True
 
     def _device(self, request: str) -> None:
@@ -236,7 +236,7 @@ class Machine:
             if one is not None:
                 one.close()
         self.ram.close()
-        self._said.close()
+        self._stderr.close()
 
 
 def _command(qemu: str, boot: BootFiles, files: int, ram: int, fds: dict[str, int]) -> list[str]:

@@ -40,7 +40,7 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
     told = False
     boots_until_us = began_us + board.boot_timeout_us
     while transport.fd is not None:
-        mute = None if told else board.no_boot()
+        mute = None if told else board.boot_failure()
         if not told and (mute or HOST.now_us() > boots_until_us):
             raise SetupError(
                 f"no agent was heard in {(HOST.now_us() - began_us) // 1_000_000} s: "

@@ -55,7 +55,7 @@ class Monitor:
                 why = answer["error"].get("desc", "no reason given")
                 raise SetupError(f"QEMU refused {command}: {why}")
 
-    def has_happened(self, event: str) -> bool:
+    def take_event(self, event: str) -> bool:
         """Whether an event has come in since this was last asked for it. SetupError if closed."""
         if self._socket.fileno() < 0:
             raise SetupError("QEMU is gone")
@@ -73,7 +73,7 @@ class Monitor:
         until = HOST.now_us() + int(_TIMEOUT_S * 1e6)
         while event not in self.events:
             self._next(until)
-        self.has_happened(event)
+        self.take_event(event)
 
     def _next(self, until: int) -> dict[str, Any]:
         """The next message; events are put aside. Waits until that time [us] at most."""

@@ -1,7 +1,7 @@
-"""Power of real boards: one small protocol, and what stands behind it.
+"""Power of real boards: one small protocol, and the instruments that implement it.
 
-`make` gives the instrument that a bench file describes. Nothing is opened before it is used, so a
-bench whose supply is switched off can still be looked at.
+`make` returns the instrument that a bench file describes. An instrument is opened when it is first
+used, so that a bench whose supply is switched off can still be listed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ __all__ = ["OverCurrent", "Power", "PowerEvent", "PowerMonitor", "PowerReading",
 
 
 def make(name: str, supply: SupplyConfig) -> Power:
-    """The instrument that switches the power of node `name`."""
-    # Each kind is loaded when it is wanted: PyVISA takes half a second.
+    """Return the instrument that switches the power of node `name`."""
+    # Each kind is imported only when it is used: PyVISA takes half a second.
     if supply.kind is SupplyKind.SCPI:
         from hil.rig.power.scpi import ScpiPower  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A person at the bench: asked on the terminal, and waited for beside the run."""
+"""Power by hand: a person at the bench switches it when the terminal asks for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hil.rig.power.protocol import Power
 
 
 class ManualPower(Power):
-    """Says on stderr what to do, and takes Enter for done."""
+    """Asks on stderr for the power to be switched, and waits for Enter."""
 
     @property
     def title(self) -> str:
@@ -23,7 +23,7 @@ class ManualPower(Power):
     def _ask(self, what: str) -> None:
         if not sys.stdin.isatty():
             raise self.failed(
-                "nobody can be asked: this is no terminal",
+                "cannot ask for it: stdin is not a terminal",
                 "run it in a terminal, or describe a supply in the bench file",
             )
         sys.stderr.write(f"\n{what} node {self.node}, then press Enter ")

@@ -1,4 +1,4 @@
-"""A supply that is not there: it remembers what it was told, and measures what it is given."""
+"""A simulated supply for tests: it keeps its settings and measures a simulated load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from hil.scenario.supply import SupplyConfig
 
 
 class MockPower(Power):
-    """`is_on`, `volts` and `limit_a` are what it was told; `load_a` is what the board draws."""
+    """A supply without hardware. `is_on`, `volts` and `limit_a` are its settings; `load_a` is the
+    current that the simulated board draws [A]; `cycles` counts off-to-on changes."""
 
     def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)

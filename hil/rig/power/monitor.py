@@ -1,8 +1,8 @@
-"""The power monitor: reads supplies and looks for latch-ups beside the run.
+"""The power monitor: reads supplies and detects latch-ups in parallel to the run.
 
-Instruments take milliseconds to seconds to answer, and the loop has none of that: a thread asks
-them in turn, carries out limits that the plant wants, and tells what it saw. A latch-up is cut off
-by the thread at once, before anybody is told: the chip is burning.
+Instruments take milliseconds to seconds to answer, which the loop cannot wait for: a thread polls
+them in turn, sets the limits that the plant requests, and queues what it measured. The thread
+switches a latched-up board off at once, before it reports it: the current destroys the chip.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _REST_MAX_US: Final = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class PowerEvent:
-    """What was seen of the power of a node, and when, on the host's clock. `cut`: it drew its limit
-    and was cut off; `error`: the instrument failed, and how."""
+    """One measurement of a node's power, with its time on the host's clock [us]. `cut`: the board
+    drew its limit and was switched off; `error`: why the instrument failed."""
 
     node: str
     at_us: int
@@ -37,7 +37,9 @@ class PowerEvent:
 
 
 class PowerMonitor:
-    """Watches the supplies in `powers`, by node. Without any it does nothing, and has no thread."""
+    """Monitors the supplies in `powers`. Without supplies it has no thread and does nothing. The
+    loop's thread calls its methods; they never wait for an instrument, except `check` and
+    `close`."""
 
     def __init__(
         self, powers: Sequence[Power], period_s: float = _PERIOD_S, clock: Clock = HOST
@@ -45,7 +47,7 @@ class PowerMonitor:
         self._clock = clock
         self._powers = {power.node: power for power in powers}
         self._period_s = period_s
-        # Old readings may be dropped if nobody asks for long; cuts and failures may not.
+        # Old readings may be dropped if they are not taken for long; cuts and failures may not.
         self._readings: deque[PowerEvent] = deque(maxlen=_READINGS_MAX)
         self._incidents: deque[PowerEvent] = deque()
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
@@ -58,44 +60,45 @@ class PowerMonitor:
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
-        """SetupError if one of them could not be used."""
+        """Raise SetupError if a supply cannot be used."""
         for power in self._powers.values():
             power.check()
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread. Idempotent."""
         if self._powers and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="hil power", daemon=True)
             self._thread.start()
 
     def limit(self, node: str, volts: float | None, amps: float | None) -> None:
-        """Let the supply of `node` give these (None: as it is). Done beside the run; what was
-        wanted before and not done yet is forgotten. Nodes without a supply have no limits."""
+        """Request a voltage [V] and a current limit [A] of the supply of `node`; None leaves a
+        value as it is. The thread sets them; a request replaces one that is still pending. Does
+        nothing for a node without a supply."""
         if node in self._powers:
             with self._guard:
                 self._wanted[node] = (volts, amps)
             self._wake.set()
 
     def limit_power(self, node: str, watts: float) -> None:
-        """Let the supply of `node` give no more than `watts` at the voltage that it gives: a board
-        that draws them has a latch-up. Otherwise as `limit`."""
+        """Request a current limit that corresponds to `watts` [W] at the present voltage: a board
+        that draws this power has a latch-up. Otherwise as `limit`."""
         if node in self._powers:
             with self._guard:
                 self._watts[node] = watts
             self._wake.set()
 
     def take(self) -> list[PowerEvent]:
-        """What was seen since this was asked last, in order of time: every cut and failure, and
-        the newest thousand readings."""
+        """Return the events since the last call, in order of time: every cut and failure, and the
+        newest thousand readings."""
         taken = [*_drained(self._readings), *_drained(self._incidents)]
         return sorted(taken, key=lambda event: event.at_us)
 
     def close(self) -> None:
-        """Watch no longer. The supplies stay as they are."""
+        """End the thread. The supplies stay as they are."""
         self._ended.set()
         self._wake.set()
         for power in self._powers.values():
-            power.hurry()
+            power.cut_short()
         if self._thread is not None:
             self._thread.join(_CLOSING_S)
             self._thread = None
@@ -106,11 +109,11 @@ class PowerMonitor:
                 if self._ended.is_set():
                     return
                 if self._clock.now_us() >= self._rests_until_us.get(node, 0):
-                    self._look(node, power)
+                    self._poll(node, power)
             self._clock.wait(self._wake, self._period_s * 1e6)
             self._wake.clear()
 
-    def _look(self, node: str, power: Power) -> None:
+    def _poll(self, node: str, power: Power) -> None:
         began_us = self._clock.now_us()
         try:
             with self._guard:
@@ -122,16 +125,17 @@ class PowerMonitor:
                 volts = power.read().volts
                 if volts is not None and volts > LEAST_V:
                     power.limit(None, watts / volts)
-                else:  # it is off: asked again when it is on
+                else:  # the output is off: the limit is set when it is on
                     with self._guard:
                         self._watts.setdefault(node, watts)
             cut = power.watch()
             reading = power.read()
         except HilError as error:
-            # One that is gone costs its time-out each time, in which no latch-up of others is seen.
+            # A supply that does not answer costs a time-out, in which no latch-up of another board
+            # is detected: poll it less often.
             cost_us = self._clock.now_us() - began_us
             self._rests_until_us[node] = self._clock.now_us() + min(_REST * cost_us, _REST_MAX_US)
-            if self._failed.get(node) != error.message:  # once, not twice a second
+            if self._failed.get(node) != error.message:  # report each failure once
                 self._failed[node] = error.message
                 nothing = PowerReading(None, None)
                 self._incidents.append(
@@ -139,11 +143,11 @@ class PowerMonitor:
                 )
             return
         self._failed.pop(node, None)
-        seen = PowerEvent(node, self._clock.now_us(), reading, cut)
+        event = PowerEvent(node, self._clock.now_us(), reading, cut)
         if cut is not None:
-            self._incidents.append(seen)
+            self._incidents.append(event)
         elif reading.volts is not None or reading.amps is not None:
-            self._readings.append(seen)
+            self._readings.append(event)
 
 
 def _drained(events: deque[PowerEvent]) -> list[PowerEvent]:

@@ -1,4 +1,4 @@
-"""Power by other programs: uhubctl for USB hubs, gpioset for relays, the user's own for others."""
+"""Power by programs: uhubctl for USB hubs, gpioset for relays, user commands for others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hil.scenario.supply import SupplyConfig, SupplyKind
 
 _NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 _READING = re.compile(rf"{_NUMBER}[ \t]*(m?V)?(?:,?\s+){_NUMBER}[ \t]*(m?A)?")
-"""Volts and amperes, and nothing else: what a text with more in it means cannot be known, and a
-decimal comma is none here."""
+"""Volts and amperes, and nothing else: the meaning of longer output cannot be known. The decimal
+separator is a point."""
 
 
 def program_power(name: str, supply: SupplyConfig) -> Power:
-    """The one of the three that the bench file asks for."""
+    """Return the instrument of the kind that the bench file names."""
     if supply.kind is SupplyKind.USBHUB:
         return HubPower(name, supply)
     if supply.kind is SupplyKind.RELAY:
@@ -29,12 +29,12 @@ def program_power(name: str, supply: SupplyConfig) -> Power:
 
 
 class ProgramPower(Power):
-    """Runs programs, and says what they said when they fail."""
+    """Switches power by running programs; errors contain the output of a program that failed."""
 
     install = "is it installed, and on the PATH?"
 
     programs: Sequence[str] = ()
-    """Those that it runs."""
+    """The programs that it runs."""
 
     def check(self) -> None:
         for program in self.programs:
@@ -42,7 +42,8 @@ class ProgramPower(Power):
                 raise self.failed(f"there is no program {program}", self.install)
 
     def run(self, words: Sequence[str]) -> str:
-        """What the program printed. SetupError if it is missing, fails, or does not end."""
+        """Run a program and return what it printed. Raises: SetupError if it is missing, fails, or
+        does not end within the supply's `timeout_s`."""
         shown = shlex.join(words)
         with self.lock:
             try:
@@ -65,15 +66,16 @@ class ProgramPower(Power):
                     "try it in a terminal; raise `timeout_s` in the bench file if it is that slow",
                 ) from None
         if done.returncode != 0:
-            said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[0]
+            output = done.stderr.strip() or done.stdout.strip() or "it printed nothing"
             raise self.failed(
-                f"`{shown}` ended with code {done.returncode}: {said}", "try it in a terminal"
+                f"`{shown}` ended with code {done.returncode}: {output.splitlines()[0]}",
+                "try it in a terminal",
             )
         return done.stdout
 
 
 class HubPower(ProgramPower):
-    """A port of a USB hub that switches its ports one by one (few do; uhubctl lists which)."""
+    """A port of a USB hub with per-port power switching (uhubctl lists the hubs that have it)."""
 
     install = "install it (`sudo apt-get install uhubctl`)"
     programs = ("uhubctl",)
@@ -86,7 +88,8 @@ class HubPower(ProgramPower):
         hub, port = str(self.supply.hub), str(self.supply.port)
         out = self.run(["uhubctl", "-l", hub, "-p", port, "-a", action])
         after = [line for line in out.splitlines() if line.strip().startswith(f"Port {port}:")]
-        # It ends with 0 for a hub that only pretends; the last state it prints tells.
+        # uhubctl ends with 0 for a hub that accepts the request and does not switch; the last state
+        # that it prints is the actual one.
         if after and ("power" in after[-1].split(":", 1)[1].split()) != (action == "on"):
             raise self.failed(
                 f"uhubctl says `{after[-1].strip()}` after it was switched {action}",
@@ -101,8 +104,8 @@ class HubPower(ProgramPower):
 
 
 class RelayPower(ProgramPower):
-    """A relay at a GPIO line of this computer. libgpiod holds a line only as long as somebody has
-    it open, so a gpioset stays running for the state that it was given last."""
+    """A relay on a GPIO line of this computer. libgpiod drives a line only while a process has it
+    open, so a gpioset process keeps running to hold the present state."""
 
     install = "install libgpiod's tools (`sudo apt-get install gpiod`)"
     programs = ("gpioset",)
@@ -125,7 +128,7 @@ class RelayPower(ProgramPower):
         new_tools = "v2" in first_line
         words = ["-c", chip, line] if new_tools else ["--mode=signal", chip, line]
         with self.lock:
-            self._let_go()
+            self._release_line()
             self._holder = subprocess.Popen(
                 [program, *words],
                 stdin=subprocess.DEVNULL,
@@ -136,16 +139,16 @@ class RelayPower(ProgramPower):
             try:
                 self._holder.wait(0.2)
             except subprocess.TimeoutExpired:
-                return  # it holds the line, as it should
+                return  # it holds the line
             assert self._holder.stderr is not None
-            said = self._holder.stderr.read().decode(errors="replace").strip()
-            self._let_go()
+            stderr = self._holder.stderr.read().decode(errors="replace").strip()
+            self._release_line()
         raise self.failed(
-            f"gpioset ended: {said or 'it said nothing'}",
+            f"gpioset ended: {stderr or 'it printed nothing'}",
             "look at `gpioinfo`; may this user open the chip (group gpio)?",
         )
 
-    def _let_go(self) -> None:
+    def _release_line(self) -> None:
         if self._holder is None:
             return
         if self._holder.poll() is None:
@@ -164,11 +167,11 @@ class RelayPower(ProgramPower):
     def close(self) -> None:
         super().close()
         with self.lock:
-            self._let_go()
+            self._release_line()
 
 
 class CommandPower(ProgramPower):
-    """The user's own programs: smart plugs, switched sockets, anything with a command line."""
+    """User commands: smart plugs, switched sockets, anything with a command line."""
 
     @property
     def title(self) -> str:
@@ -187,12 +190,12 @@ class CommandPower(ProgramPower):
     def read(self) -> PowerReading:
         if self.supply.read is None:
             return PowerReading(None, None)
-        said = self.run(self.supply.read)
-        match = _READING.fullmatch(said.strip())
+        output = self.run(self.supply.read).strip()
+        match = _READING.fullmatch(output)
         # A number with an exponent may be too large for a float, which then holds infinity.
         if match is None or not all(math.isfinite(float(n)) for n in match.group(1, 3)):
             raise self.failed(
-                f"`{shlex.join(self.supply.read)}` printed {said.strip()[:60]!r}; "
+                f"`{shlex.join(self.supply.read)}` printed {output[:60]!r}; "
                 "expected volts and amperes, and nothing else, as in `5.02 0.61`",
                 "let it print two numbers with a decimal point; V or mV may stand behind the "
                 "first, A or mA behind the second",

@@ -1,4 +1,4 @@
-"""What every instrument that switches a board's power can do, and what it says of itself."""
+"""The protocol of all instruments that switch a board's power, and their readings."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from hil.errors import SetupError
 from hil.scenario.supply import SupplyConfig
 
 LEAST_V: Final = 0.5
-"""Less is no power."""
+"""[V] An output below this counts as switched off."""
 
 
 @dataclass(frozen=True, slots=True)
 class PowerReading:
-    """What an instrument measures; None: it cannot."""
+    """The reading of an instrument [V, A]; None for a quantity that it cannot measure."""
 
     volts: float | None
     amps: float | None
 
     @property
     def watts(self) -> float | None:
+        """Return the power [W]; None unless both voltage and current are known."""
         return None if self.volts is None or self.amps is None else self.volts * self.amps
 
 
 @dataclass(frozen=True, slots=True)
 class OverCurrent:
-    """The board drew its limit, as a latch-up does, and was cut off."""
+    """A board that drew its current limit, as in a latch-up, and was switched off."""
 
     amps: float
     limit_a: float
 
 
 class Power(abc.ABC):
-    """The power of one node. SetupError from every method, with the instrument's name and what to
-    try; an instrument that fails is a failure of the bench, not an observation.
+    """Switches and measures the power of one node.
 
-    The loop and the reconnector's thread may call methods; one at a time gets through."""
+    Every method raises SetupError, with the instrument's name and a remedy, if the instrument
+    fails: that is a failure of the bench, not an observation. Thread-safe: the loop, the power
+    monitor and the reconnector call methods, and a lock serialises them."""
 
     def __init__(self, node: str, supply: SupplyConfig) -> None:
         self.node = node
@@ -49,52 +51,54 @@ class Power(abc.ABC):
     @property
     @abc.abstractmethod
     def title(self) -> str:
-        """The instrument, as people know it."""
+        """Return the name of the instrument for messages."""
 
-    def check(self) -> None:  # noqa: B027 (there may be nothing to look at)
-        """Whether it could be used, without switching anything: a run that needs it in hours says
-        now that it is not there."""
+    def check(self) -> None:  # noqa: B027 (there may be nothing to check)
+        """Raise SetupError if the instrument cannot be used; switch nothing. A run that needs it
+        hours later so fails at its start."""
 
     @abc.abstractmethod
     def on(self) -> None:
-        """Give power. Idempotent."""
+        """Switch the power on. Idempotent."""
 
     @abc.abstractmethod
     def off(self) -> None:
-        """Cut the power. Idempotent."""
+        """Switch the power off. Idempotent."""
 
     def cycle(self) -> None:
-        """Off, a while, and on."""
+        """Switch the power off, wait for the supply's `off_s`, and switch it on."""
         with self.lock:
             self.off()
             self._wake.wait(self.supply.off_s)
             self.on()
 
     def read(self) -> PowerReading:
-        """What it measures now."""
+        """Measure voltage and current now."""
         return PowerReading(None, None)
 
     def gives_power(self) -> bool | None:
-        """Whether it gives power now; None: it cannot tell."""
+        """Return whether the output is on now; None if the instrument cannot measure it."""
         volts = self.read().volts
         return None if volts is None else volts > LEAST_V
 
     def limit(self, volts: float | None, amps: float | None) -> bool:  # noqa: ARG002
-        """Set voltage and current limit (None: as it is). False: this instrument has none."""
+        """Set the voltage [V] and the current limit [A]; None leaves a value as it is. Returns
+        False if this instrument has no limits."""
         return False
 
     def watch(self) -> OverCurrent | None:
-        """Look for a latch-up: a board that draws its current limit is cut off, and told of."""
+        """Check for a latch-up: switch a board off that draws its current limit, and return the
+        measurement; None if there is no latch-up."""
         return None
 
-    def hurry(self) -> None:
-        """The run ends: a power cycle that is under way gives the power back now."""
+    def cut_short(self) -> None:
+        """End the off time of a running power cycle at once, because the run ends."""
         self._wake.set()
 
     def close(self) -> None:
-        """Leave the board as it is, and let go of the instrument. Idempotent."""
-        self.hurry()
+        """Release the instrument and leave the board's power as it is. Idempotent."""
+        self.cut_short()
 
     def failed(self, what: str, remedy: str) -> SetupError:
-        """An error that names the instrument."""
+        """Return an error that names the node and the instrument."""
         return SetupError(f"node {self.node}: {self.title}: {what}", remedy=remedy)

@@ -3,7 +3,7 @@
 The commands are those of the SCPI-99 instrument class for DC supplies: INST:NSEL, VOLT, CURR, OUTP,
 OUTP?, MEAS:VOLT?, MEAS:CURR?, SYST:ERR?. Many supplies of Keysight, Rigol and Rohde & Schwarz have
 them. Siglent's SPD series (OUTP CH1,ON, and no OUTP?) and TTi's (V1, I1, OP1) have commands of
-their own, which are not spoken here. Every setting is read back: a supply that took the bytes and
+their own, which are not supported. Every setting is read back: a supply that accepted the bytes but
 not the value is an error.
 """
 
@@ -17,10 +17,10 @@ from hil.rig.power.protocol import OverCurrent, Power, PowerReading
 from hil.scenario.supply import SupplyConfig
 
 _LATCHED: Final = 0.98
-"""Share of the current limit from which a board draws it: supplies measure to about a percent."""
+"""Fraction of the current limit that counts as the limit: supplies measure to about a percent."""
 _MEASURED: Final = 2
-"""So often in a row, without a pause: what lasts longer than these measurements take (some 10 ms)
-counts as a latch-up, a start-up peak of that length, too."""
+"""Consecutive measurements, without a pause, that make a latch-up. Together they take some 10 ms: a
+start-up peak of that length counts as a latch-up, too."""
 _CLOSE: Final = 0.02
 _NO_NUMBER: Final = 9.9e37
 """SCPI-99, 7.2.1.4: infinity; 9.91e37 is "not a number"."""
@@ -71,23 +71,23 @@ class ScpiPower(Power):
         except Exception as error:
             self._drop()
             raise self.failed(
-                f"does not answer: {_said(error)}",
+                f"does not answer: {_first_line(error)}",
                 "is it on, and its remote interface enabled? `python -m visa info` and "
                 "`pyvisa-shell -b py` show what PyVISA sees",
             ) from error
         return self._instrument
 
     def _drop(self) -> None:
-        for thing in (self._instrument, self._manager):
-            if thing is not None:
+        for resource in (self._instrument, self._manager):
+            if resource is not None:
                 try:
-                    thing.close()
-                except Exception:  # noqa: BLE001, S110 (an instrument that is gone closes no better)
+                    resource.close()
+                except Exception:  # noqa: BLE001, S110 (the instrument is gone: nothing to close)
                     pass
         self._instrument = self._manager = None
 
     def _do(self, *commands: str) -> list[str]:
-        """Carry out commands on this output; the answers of those that ask."""
+        """Carry out commands on this output; return the answers of the queries."""
         with self.lock:
             instrument = self._open()
             answers: list[str] = []
@@ -98,9 +98,9 @@ class ScpiPower(Power):
                     else:
                         instrument.write(command)
             except Exception as error:
-                self._drop()  # the next try opens it anew
+                self._drop()  # the next attempt opens it again
                 raise self.failed(
-                    f"`{command}`: {_said(error)}",
+                    f"`{command}`: {_first_line(error)}",
                     "look at its display and its cable; if it answers other programs, it may not "
                     "know this command: only supplies with the commands of SCPI-99 work (not "
                     "Siglent's SPD, not TTi)",
@@ -113,32 +113,33 @@ class ScpiPower(Power):
             number = float(answer)
         except ValueError:
             with self.lock:
-                self._drop()  # an answer to something else: what comes next may be, too
+                self._drop()  # the answer of another command: later ones may be out of step, too
             raise self.failed(
                 f"`{command}` was answered by {answer[:40]!r}; expected a number",
                 "is this the right resource? it may be no supply",
             ) from None
-        if not abs(number) < _NO_NUMBER:  # NaN, too: it would be below no limit, as a latch-up is
+        if not abs(number) < _NO_NUMBER:  # NaN, too: it compares as a latch-up
             raise self.failed(
                 f"`{command}` was answered by {answer[:40]}: it has measured nothing",
                 "look at its display: the output may be off, or a range exceeded",
             )
         return number
 
-    def _complaint(self) -> str:
-        """What it says itself of the command that it has not obeyed; empty if nothing."""
+    def _error_queue(self) -> str:
+        """Return the supply's own error for a command that had no effect; empty if it has none."""
         try:
-            (said,) = self._do("SYST:ERR?")
+            (entry,) = self._do("SYST:ERR?")
         except SetupError:
             return ""
-        return "" if said.lstrip("+-").startswith("0") else f"; its error queue: {said[:80]}"
+        return "" if entry.lstrip("+-").startswith("0") else f"; its error queue: {entry[:80]}"
 
     def _set(self, command: str, value: float, unit: str) -> None:
         self._do(f"{command} {value:.4f}")
-        got = self._number(f"{command}?")
-        if abs(got - value) > max(_CLOSE * value, 0.005):
+        actual = self._number(f"{command}?")
+        if abs(actual - value) > max(_CLOSE * value, 0.005):
             raise self.failed(
-                f"it was set to {value:g} {unit} and says {got:g} {unit}{self._complaint()}",
+                f"it was set to {value:g} {unit} and reports {actual:g} {unit}"
+                f"{self._error_queue()}",
                 f"is {value:g} {unit} within what this output can give?",
             )
 
@@ -165,7 +166,7 @@ class ScpiPower(Power):
         self._do("OUTP ON" if on else "OUTP OFF")
         if self.gives_power() != on:
             raise self.failed(
-                f"its output did not switch {'on' if on else 'off'}{self._complaint()}",
+                f"its output did not switch {'on' if on else 'off'}{self._error_queue()}",
                 "look at its display: a protection may have tripped, or the panel be locked",
             )
 
@@ -197,7 +198,7 @@ class ScpiPower(Power):
             self._drop()
 
 
-def _said(error: Exception) -> str:
-    """An exception of PyVISA in a line."""
+def _first_line(error: Exception) -> str:
+    """Return an exception of PyVISA as one line."""
     text = str(error).strip().splitlines()
     return text[0] if text else type(error).__name__

@@ -17,7 +17,7 @@ from hil.errors import SetupError
 from hil.rig.discovery import adapters as module
 from hil.rig.discovery.adapters import Adapter, adapters, find
 from hil.rig.discovery.bench_file import Discovery, merge
-from hil.rig.discovery.probe import Probed
+from hil.rig.discovery.probe import ProbeResult
 from hil.scenario.bench import parse_bench
 from hil.wire.messages import Hello
 
@@ -124,9 +124,9 @@ def hello_of(rng: random.Random, boot_id: int) -> Hello:
     )
 
 
-def probed(here: list[Adapter], hellos: dict[str, Hello]) -> list[Probed]:
+def probed(here: list[Adapter], hellos: dict[str, Hello]) -> list[ProbeResult]:
     """Every adapter has a board behind it, which is known by where it hung first."""
-    return [Probed(a.device, a, 115200, hellos[a.device]) for a in here]
+    return [ProbeResult(a.device, a, 115200, hellos[a.device]) for a in here]
 
 
 @pytest.mark.parametrize("seed", range(80))
