@@ -45,7 +45,7 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     REINTEGRATING   VOTING          enough AGREED in a row                observe
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
-    ISOLATED        POWER_CYCLE     on_power_restored (not while held)       on_power_restored
+    ISOLATED        POWER_CYCLE     on_power_restored (not while held)    on_power_restored
     RESYNC..CYCLE   ISOLATED        away: its board is looked for         on_absent
     ISOLATED        RESTART..       too few are left for an output        retry_isolated
     ISOLATED        RESET           its board is back (not while held)    on_reconnected

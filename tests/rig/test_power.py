@@ -138,7 +138,9 @@ def test_what_a_supply_could_not_measure_is_no_latch_up(
     power.close()
 
 
-def test_a_tripped_supply_is_reported_with_its_own_error(scpi: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_tripped_supply_is_reported_with_its_own_error(
+    scpi: Callable[..., Any], tmp_path: Path
+) -> None:
     power = scpi(voltage_v=5.0)
     head, rest = SUPPLY.split("    properties:")
     start, end = rest.index("      output:"), rest.index("      volts:")
