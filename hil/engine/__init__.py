@@ -15,7 +15,8 @@ recorder        what has become of the parts, written into the record
 operator        an operator's commands
 plant_coupling  what the plant orders of the boards, and what it is told of them
 node_power, power_orders, plant_rows    its book of a node, its orders, its rows
-snapshots       the parts as plain data, and back; resume reads them
+snapshots       the parts as one value, and back; resume reads it from a record
+snapshot_model, snapshot_json         that value, and its layout in a record
 run_folder      the folder of a run: its files, and who writes them
 temperature_limits, firmware_flags    what a hot or throttled board brings about
 metrics, lateness, holdings           what is counted on the way

@@ -7,8 +7,8 @@ all of it is known and can be made again. Nothing here is asked of a board."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hil.errors import LinkError, NodeError
 from hil.kernel import Golden, digest64
@@ -176,12 +176,14 @@ class Holdings:
         lasting = self.lasting(name, frame)
         return len(lasting) <= _ARMED_MAX and all(x.arm.target in _SAME_PLACE for x in lasting)
 
-    def memory(self, name: str, frame: int) -> list[dict[str, Any]]:
-        """Damage of a node as arms for `frame`, as plain data."""
-        return [asdict(_moved(x, frame)) for x in self.lasting(name, frame)]
+    def arms(self, name: str, frame: int) -> tuple[Arm, ...]:
+        """Return the damage of a node as arms for `frame`."""
+        return tuple(_moved(x, frame) for x in self.lasting(name, frame))
 
-    def recall(self, name: str, arms: list[Arm], checkpoints: list[tuple[Sync, bytes]]) -> None:
-        """What was put into a fresh node."""
+    def restore(
+        self, name: str, arms: Sequence[Arm], checkpoints: Sequence[tuple[Sync, bytes]]
+    ) -> None:
+        """Note what was put into a fresh node."""
         for arm in arms:
             self._lasts(self._by_name[name], arm)
         self._states.update({c.frame: state for c, state in checkpoints})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hil.redundancy.voting import Verdict, VerdictKind
@@ -45,6 +45,16 @@ class Metrics:
     wall_us: int = 0
     voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
+
+    def snapshot(self) -> Metrics:
+        """Return a copy that nothing advances."""
+        return replace(self, voting=Counter(self.voting), verdicts=Counter(self.verdicts))
+
+    def restore(self, snapshot: Metrics) -> None:
+        """Continue from `snapshot`."""
+        copy = snapshot.snapshot()
+        for counter in fields(self):
+            setattr(self, counter.name, getattr(copy, counter.name))
 
     def count(self, verdict: Verdict) -> None:
         """Count a computed frame, and the skipped ones before it."""

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from hil.rig.node import CRASHED, SILENT, Node, NodeResult
 from hil.upsets.outcome import Anomaly
 
-__all__ = ["Outside"]
+__all__ = ["Outside", "OutsideSnapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideSnapshot:
+    """What acted from outside up to a frame. `first`: the frame and the words of the first sign;
+    `frames`: frame and node of all signs, in order; `ends`: how agents of a node ended without an
+    order; `fixed`: whether the addresses of a node's agent are always the same, None: unknown."""
+
+    first: tuple[int, str] | None
+    frames: tuple[tuple[int, str], ...]
+    ends: Mapping[str, tuple[str, ...]]
+    fixed: Mapping[str, bool | None]
 
 
 class Outside:
@@ -85,24 +97,18 @@ class Outside:
         more = max(len(self._frames), len(ends)) - 1
         return f"something outside of the scenario acted on the boards ({first}{_and(more)})"
 
-    def memory(self) -> dict[str, Any]:
-        """Return what must be kept to go on later, as plain data."""
-        ends = {node.name: node.capabilities.unexpected_exits for node in self._nodes.values()}
+    def snapshot(self) -> OutsideSnapshot:
+        """Return what is needed to continue later."""
+        ends = {n.name: tuple(n.capabilities.unexpected_exits) for n in self._nodes.values()}
         self._look_at_addresses()
-        return {
-            "first": self._first,
-            "frames": sorted(self._frames),
-            "ends": ends,
-            "fixed": dict(self._fixed),
-        }
+        return OutsideSnapshot(self._first, tuple(sorted(self._frames)), ends, dict(self._fixed))
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave."""
-        first = memory["first"]
-        self._first = None if first is None else (first[0], first[1])
-        self._frames = {(frame, node) for frame, node in memory["frames"]}
-        self._fixed = dict(memory.get("fixed", {}))
-        for name, ends in memory["ends"].items():
+    def restore(self, snapshot: OutsideSnapshot) -> None:
+        """Continue from `snapshot`; what ended before it counts as a sign of frame 0."""
+        self._first = snapshot.first
+        self._frames = set(snapshot.frames)
+        self._fixed = dict(snapshot.fixed)
+        for name, ends in snapshot.ends.items():
             for end in ends:
                 self._note(0, name, end)
 

@@ -14,14 +14,15 @@ and a chip that is too hot have their power cut here, as a board's supervisor wo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hil.engine.node_power import NodePower
 from hil.engine.plant_rows import PlantRows
 from hil.engine.power_orders import PowerOrders
 from hil.engine.run_engine import RunEngine
 from hil.plant.build import BuiltPlant
+from hil.plant.flight import FlightSnapshot
 from hil.plant.moment import BoardMoment
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import NodeResult
@@ -31,11 +32,34 @@ from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect
 from hil.wire.messages import Health
 
-__all__ = ["PlantCoupling"]
+__all__ = ["NodePowerSnapshot", "PlantCoupling", "PlantSnapshot"]
 
 _SOFTWARE: Final = frozenset({BoardKind.INPROC, BoardKind.PROCESS})
 _RAISED: Final = 1.2
 """Power over what was expected, from which on a latch-up is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePowerSnapshot:
+    """What the plant ordered of one node; the fields are those of NodePower."""
+
+    down: str
+    suspended: bool
+    until_us: int | None
+    hot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlantSnapshot:
+    """The plant between two frames: the flight, what was counted, when the next row of the record
+    is due [us], and what was ordered of each node."""
+
+    flight: FlightSnapshot
+    sheds: int
+    latch_ups: int
+    too_hot: int
+    row_at_us: int
+    nodes: Mapping[str, NodePowerSnapshot]
 
 
 class PlantCoupling:
@@ -245,37 +269,29 @@ class PlantCoupling:
             "energy_residual": totals.residual,
         }
 
-    def memory(self) -> dict[str, Any]:
-        """What must be kept to go on later, as plain data."""
-        return {
-            "flight": self.flight.memory(),
-            "counts": {
-                "sheds": self._orders.sheds,
-                "latch_ups": self._latch_ups,
-                "too_hot": self._too_hot,
-            },
-            "row_at_us": self._rows.row_at_us,
-            "nodes": {
-                name: {
-                    "down": c.down,
-                    "suspended": c.suspended,
-                    "until_us": c.until_us,
-                    "hot": c.hot,
-                }
+    def snapshot(self) -> PlantSnapshot:
+        """Return what is needed to continue later. Ends the block of the flight."""
+        return PlantSnapshot(
+            self.flight.snapshot(),
+            sheds=self._orders.sheds,
+            latch_ups=self._latch_ups,
+            too_hot=self._too_hot,
+            row_at_us=self._rows.row_at_us,
+            nodes={
+                name: NodePowerSnapshot(c.down, c.suspended, c.until_us, c.hot)
                 for name, c in self._node_powers.items()
             },
-        }
+        )
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave; boards hear their limits again in the next turn."""
-        self.flight.recall(memory["flight"])
-        counts = memory["counts"]
-        self._orders.sheds = counts["sheds"]
-        self._latch_ups, self._too_hot = counts["latch_ups"], counts["too_hot"]
-        self._rows.row_at_us = memory["row_at_us"]
-        for name, kept in memory["nodes"].items():
+    def restore(self, snapshot: PlantSnapshot) -> None:
+        """Continue from `snapshot`; boards hear their limits again in the next step."""
+        self.flight.restore(snapshot.flight)
+        self._orders.sheds = snapshot.sheds
+        self._latch_ups, self._too_hot = snapshot.latch_ups, snapshot.too_hot
+        self._rows.row_at_us = snapshot.row_at_us
+        for name, node in snapshot.nodes.items():
             node_power = self._node_powers[name]
-            node_power.down, node_power.suspended = kept["down"], kept["suspended"]
-            node_power.until_us, node_power.hot = kept["until_us"], kept["hot"]
+            node_power.down, node_power.suspended = node.down, node.suspended
+            node_power.until_us, node_power.hot = node.until_us, node.hot
             if node_power.suspended:
                 self._orders.suspend_again(node_power)

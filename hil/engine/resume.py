@@ -6,23 +6,21 @@ so that a resumed run ends with the run digest of an undisturbed one."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 from pydantic import ValidationError
 
-from hil.engine.metrics import Metrics
+from hil.engine.snapshot_json import from_json
+from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
 from hil.record.row_values import RecordedUpset
 from hil.record.snapshot_rows import recorded_snapshot, upset_at_snapshot
-from hil.redundancy.voting import VerdictKind
 from hil.scenario import Scenario
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget, kind_of
-
-SNAPSHOT_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ class RunSnapshot:
 
     frame: int
     state: bytes
-    engine: dict[str, Any]
-    states: dict[int, bytes]
+    engine: EngineSnapshot
+    states: Mapping[int, bytes]
     dormant: tuple[Upset, ...]
 
 
@@ -58,41 +56,35 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
 
 
 def read_snapshot(run_dir: Path) -> RunSnapshot | None:
-    """The last snapshot of a run; None if it ended before the first one."""
+    """Return the last snapshot of a run; None if it ended before the first one.
+
+    Raises:
+        RecordError: The snapshot is of another version of hil, or damaged.
+    """
     reader = Reader(run_dir)
     try:
         recorded = recorded_snapshot(reader)
         if recorded is None:
             return None
-        engine = recorded.engine
-        if engine.get("version") != SNAPSHOT_VERSION:
-            raise RecordError(
-                f"{reader.path} holds a snapshot of another version of hil",
-                remedy="resume this run with the hil that began it "
-                f"({reader.meta.get('hil_version', 'unknown')}), or run it again",
-            )
-        dormant = tuple(_dormant(reader, memory) for memory in engine["dormant"])
+        engine = from_json(
+            recorded.engine,
+            path=reader.path,
+            hil_version=reader.meta.get("hil_version", "unknown"),
+        )
+        dormant = tuple(_dormant(reader, upset) for upset in engine.dormant)
         return RunSnapshot(recorded.frame, recorded.state, engine, recorded.states, dormant)
     finally:
         reader.close()
 
 
-def dormant_memory(dormant: dict[str, list[Upset]]) -> list[int | list[Any]]:
-    """Upsets that may still strike: the id of each, and what of it has no column."""
-    out: list[int | list[Any]] = []
-    for upset in (u for upsets in dormant.values() for u in upsets):
-        plan = upset.plan
-        more = [plan.hold_frames, plan.permanent, upset.report.boot]
-        out.append([plan.id, *more] if any(more) else plan.id)
-    return out
-
-
-def _dormant(reader: Reader, memory: int | list[Any]) -> Upset:
-    id_, hold_frames, permanent, boot = (
-        memory if isinstance(memory, list) else (memory, 0, False, 0)
+def _dormant(reader: Reader, dormant: DormantUpset) -> Upset:
+    row = upset_at_snapshot(reader, dormant.id)
+    return _upset(
+        row,
+        hold_frames=dormant.hold_frames,
+        permanent=dormant.permanent,
+        boot=dormant.boot,
     )
-    row = upset_at_snapshot(reader, id_)
-    return _upset(row, hold_frames=hold_frames, permanent=permanent, boot=boot)
 
 
 def _upset(row: RecordedUpset, *, hold_frames: int, permanent: bool, boot: int) -> Upset:
@@ -137,22 +129,3 @@ def _upset(row: RecordedUpset, *, hold_frames: int, permanent: bool, boot: int) 
         resolved_frame=row.resolved_frame,
     )
     return Upset(plan, report, assessment)
-
-
-def metrics_memory(metrics: Metrics) -> dict[str, Any]:
-    """Metrics as plain data."""
-    data = asdict(metrics)
-    data["voting"] = dict(metrics.voting)  # asdict makes nonsense of a Counter before Python 3.12
-    data["verdicts"] = {kind.name: count for kind, count in metrics.verdicts.items()}
-    return data
-
-
-def recall_metrics(metrics: Metrics, data: dict[str, Any]) -> None:
-    """Take over what `metrics_memory` gave."""
-    for name, value in data.items():
-        if name == "voting":
-            metrics.voting.update({int(k): count for k, count in value.items()})
-        elif name == "verdicts":
-            metrics.verdicts.update({VerdictKind[k]: count for k, count in value.items()})
-        else:
-            setattr(metrics, name, value)

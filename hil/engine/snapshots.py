@@ -1,4 +1,4 @@
-"""Snapshots: the parts of a run as plain data in its record, and back.
+"""Snapshots: the parts of a run as one value in its record, and back.
 
 What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
 the run had never stopped (`hil.engine.resume` reads it). Nodes hold the golden state then, unless
@@ -7,22 +7,24 @@ must be known, or no snapshot is taken (see `hil.engine.holdings`)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hil.engine import resume
 from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
+from hil.engine.resume import RunSnapshot
+from hil.engine.snapshot_json import to_json
+from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.engine.verdict import VerdictStage
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
 from hil.record.recorder import Recorder
-from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.recovery import NodeState
-from hil.redundancy.voting import unpack
-from hil.rig.node import DONE, Node, PowerCut
+from hil.rig.node import DONE, Node
 from hil.rig.resync import read_output, read_state, write_output, write_state
-from hil.wire.messages import Arm, Sync
+from hil.upsets.upset import Upset
+from hil.wire.messages import Sync
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
@@ -74,47 +76,41 @@ def take(
         state, output = _held(parts, scheduler)
     except (LinkError, NodeError):
         return False
-    frame, holdings = parts.golden.next_frame, parts.holdings
-    names = parts.recovery.in_service
-    kept = {name: holdings.checkpoints(name) or [] for name in names}
-    copy = parts.checkpoints.copy
-    record.snapshot(
-        frame,
-        parts.golden.state,
-        {
-            "version": resume.SNAPSHOT_VERSION,
-            "numbered": parts.planner.numbered,
-            "ordered": parts.planner.ordered,
-            "held": state.hex(),
-            "output": output.hex(),
-            "checkpoints": {
-                name: [[c.frame, c.state_digest] for c, _ in found] for name, found in kept.items()
-            },
-            "copy": None if copy is None else [copy.frame, copy.state.hex()],
-            "judge": verdicts.memory(),
-            "outside": parts.outside.memory(),
-            "lasting": {name: holdings.memory(name, frame) for name in names},
-            "upsets": parts.classifier.count,
-            "dormant": resume.dormant_memory(parts.classifier.dormant),
-            "contaminated": parts.classifier.contaminated_nodes,
-            "metrics": {
-                **resume.metrics_memory(parts.metrics),
-                "wall_us": parts.metrics.wall_us + record.wall_us,
-            },
-            "recovery": parts.recovery.memory(),
-            "power_cuts": {n.name: sorted(c.value for c in n.power_cuts) for n in parts.nodes},
-            "returning": parts.injector.power.returning,
-            "permanent": {n: [asdict(a) for a in arms] for n, arms in _permanent(parts)},
-            "agreed": scheduler.agreed.record.hex() if scheduler.agreed else "",
-            "plant": None if coupling is None else coupling.memory(),
-        },
-        {c.frame: state for found in kept.values() for c, state in found},
+    frame = parts.golden.next_frame
+    kept = {name: parts.holdings.checkpoints(name) or [] for name in parts.recovery.in_service}
+    metrics = parts.metrics.snapshot()
+    snapshot = EngineSnapshot(
+        numbered=parts.planner.numbered,
+        ordered=parts.planner.ordered,
+        held=state,
+        output=output,
+        checkpoints={name: tuple(sync for sync, _ in of_node) for name, of_node in kept.items()},
+        copy=parts.checkpoints.copy,
+        verdicts=verdicts.snapshot(),
+        outside=parts.outside.snapshot(),
+        lasting={name: parts.holdings.arms(name, frame) for name in kept},
+        upsets=parts.classifier.count,
+        dormant=_dormant(parts.classifier.dormant),
+        contaminated=tuple(parts.classifier.contaminated_nodes),
+        metrics=replace(metrics, wall_us=metrics.wall_us + record.wall_us),
+        recovery=parts.recovery.snapshot(),
+        power_cuts={node.name: frozenset(node.power_cuts) for node in parts.nodes},
+        returning=tuple(parts.injector.power.returning),
+        permanent={name: tuple(arms) for name, arms in parts.injector.permanent.items()},
+        agreed=scheduler.agreed,
+        plant=None if coupling is None else coupling.snapshot(),
     )
+    states = {sync.frame: state for of_node in kept.values() for sync, state in of_node}
+    record.snapshot(frame, parts.golden.state, to_json(snapshot), states)
     return True
 
 
-def _permanent(parts: Parts) -> list[tuple[str, list[Arm]]]:
-    return list(parts.injector.permanent.items())
+def _dormant(dormant: Mapping[str, Sequence[Upset]]) -> tuple[DormantUpset, ...]:
+    return tuple(
+        DormantUpset(u.plan.id, u.plan.hold_frames, u.plan.permanent, u.report.boot)
+        for upsets in dormant.values()
+        for u in upsets
+    )
 
 
 def _held(parts: Parts, scheduler: RepairScheduler) -> tuple[bytes, bytes]:
@@ -132,7 +128,7 @@ def _held(parts: Parts, scheduler: RepairScheduler) -> tuple[bytes, bytes]:
 
 
 def restore(
-    snapshot: resume.RunSnapshot,
+    snapshot: RunSnapshot,
     parts: Parts,
     scheduler: RepairScheduler,
     verdicts: VerdictStage,
@@ -142,24 +138,22 @@ def restore(
     engine = snapshot.engine
     initial = parts.golden.state
     parts.golden.resume(snapshot.frame, snapshot.state)
-    resume.recall_metrics(parts.metrics, engine["metrics"])
-    parts.planner.skip(parts.nominal(snapshot.frame), engine["numbered"], engine["ordered"])
+    parts.metrics.restore(engine.metrics)
+    parts.planner.skip(parts.nominal(snapshot.frame), engine.numbered, engine.ordered)
     if coupling is not None:
-        coupling.recall(engine["plant"])
-    parts.recovery.recall(engine["recovery"])
-    scheduler.agreed = unpack(bytes.fromhex(engine["agreed"])) if engine["agreed"] else None
-    parts.injector.power.returning = [(at, name) for at, name in engine["returning"]]
-    parts.injector.permanent = {
-        name: [Arm(**arm) for arm in arms] for name, arms in engine["permanent"].items()
-    }
-    parts.classifier.recall(engine["upsets"], snapshot.dormant, engine["contaminated"])
-    verdicts.recall(engine["judge"])
-    parts.outside.recall(engine["outside"])
-    if engine["copy"] is not None:
-        at, state = engine["copy"][0], bytes.fromhex(engine["copy"][1])
-        parts.checkpoints.copy = HostCopy(at, state, digest64(state))
+        assert engine.plant is not None
+        coupling.restore(engine.plant)
+    parts.recovery.restore(engine.recovery)
+    scheduler.agreed = engine.agreed
+    parts.injector.power.returning = list(engine.returning)
+    parts.injector.permanent = {name: list(arms) for name, arms in engine.permanent.items()}
+    parts.classifier.recall(engine.upsets, snapshot.dormant, engine.contaminated)
+    verdicts.restore(engine.verdicts)
+    parts.outside.restore(engine.outside)
+    if engine.copy is not None:
+        parts.checkpoints.copy = engine.copy
     for node in parts.nodes:
-        node.power_cuts = {PowerCut(who) for who in engine["power_cuts"][node.name]}
+        node.power_cuts = set(engine.power_cuts[node.name])
         if not node.powered:
             node.board.power_off()
             node.link.detach("no power")
@@ -167,25 +161,22 @@ def restore(
             _go_on(snapshot, parts, node, initial)
 
 
-def _go_on(snapshot: resume.RunSnapshot, parts: Parts, node: Node, initial: bytes) -> None:
+def _go_on(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> None:
     """Put into the node what it held at the snapshot, and let it go on."""
     rig, engine, current = parts.rig, snapshot.engine, initial
-    checkpoints = [
-        (Sync(frame, digest), snapshot.states[frame])
-        for frame, digest in engine["checkpoints"][node.name]
-    ]
+    checkpoints = [(sync, snapshot.states[sync.frame]) for sync in engine.checkpoints[node.name]]
     for checkpoint, state in checkpoints:
         write_state(rig, node, current, state)
         rig.sync(node, checkpoint.frame, checkpoint.state_digest)
         parts.checkpoints.take_again(node, checkpoint)
         current = state
-    held = bytes.fromhex(engine["held"]) or snapshot.state
+    held = engine.held or snapshot.state
     agreed = Sync(snapshot.frame - 1, digest64(held))
     write_state(rig, node, current, held)
-    write_output(rig, node, bytes.fromhex(engine["output"]))
+    write_output(rig, node, engine.output)
     rig.sync(node, agreed.frame, agreed.state_digest)
     if not checkpoints:
         parts.checkpoints.take_again(node, agreed)
-    arms = [Arm(**arm) for arm in engine["lasting"][node.name]]
+    arms = list(engine.lasting[node.name])
     parts.injector.arm_again(node, arms)
-    parts.holdings.recall(node.name, arms, checkpoints)
+    parts.holdings.restore(node.name, arms, checkpoints)

@@ -6,9 +6,8 @@ recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from dataclasses import dataclass
 
 from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
@@ -16,7 +15,7 @@ from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair import Repaired
 from hil.redundancy.electorate import elect, is_alone
-from hil.redundancy.hold import OutputHold
+from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
@@ -24,7 +23,19 @@ from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
 from hil.upsets.words import UpsetTarget
 
-__all__ = ["VerdictStage", "usual_kind"]
+__all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictSnapshot:
+    """What the verdict stages know between two frames: before which frame no rollback is tried
+    again, which nodes took part in the last one, for how many frames a node decided alone, and the
+    held output."""
+
+    rollback_not_before: int
+    rollback_tried: frozenset[str]
+    frames_alone: int
+    hold: HoldSnapshot
 
 
 def usual_kind(voters: int) -> VerdictKind:
@@ -43,21 +54,19 @@ class VerdictStage:
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(parts.rules)
 
-    def memory(self) -> dict[str, Any]:
-        """What must be kept to go on later."""
-        return {
-            "not_before": self._spacing.not_before,
-            "tried": sorted(self._spacing.tried),
-            "frames_alone": self._scheduler.frames_alone,
-            "hold": self._hold.memory(),
-        }
+    def snapshot(self) -> VerdictSnapshot:
+        """Return what is needed to continue later."""
+        spacing = self._spacing
+        return VerdictSnapshot(
+            spacing.not_before, spacing.tried, self._scheduler.frames_alone, self._hold.snapshot()
+        )
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave."""
-        self._spacing.not_before = memory["not_before"]
-        self._spacing.tried = frozenset(memory.get("tried", ()))
-        self._scheduler.frames_alone = memory["frames_alone"]
-        self._hold.recall(memory["hold"])
+    def restore(self, snapshot: VerdictSnapshot) -> None:
+        """Continue from `snapshot`."""
+        self._spacing.not_before = snapshot.rollback_not_before
+        self._spacing.tried = snapshot.rollback_tried
+        self._scheduler.frames_alone = snapshot.frames_alone
+        self._hold.restore(snapshot.hold)
 
     # --- the stages ---------------------------------------------------------------------------
 

@@ -8,12 +8,13 @@ a new block begins. So the result is that of single steps, at the cost of blocks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hil.errors import UsageError
 from hil.plant.board_speed import BoardSpeed
 from hil.plant.energy_totals import Totals
 from hil.plant.moment import LEVELS, BoardMoment, Draw, Moment
@@ -25,7 +26,7 @@ from hil.plant.sky import Sky, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
 from hil.scenario.plant.thermal import SPACE, ZERO_C_K
 
-__all__ = ["Flight"]
+__all__ = ["Flight", "FlightSnapshot"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,6 +43,17 @@ class _Block:
     @property
     def end(self) -> int:
         return self.first + len(self.result.soc)
+
+
+@dataclass(frozen=True, slots=True)
+class FlightSnapshot:
+    """What a Flight needs to continue after `done` steps. `power`: None without a power system;
+    `totals` is a copy that no flight adds to."""
+
+    done: int
+    power: PowerSnapshot | None
+    draws: Mapping[str, Draw]
+    totals: Totals
 
 
 class Flight:
@@ -317,27 +329,25 @@ class Flight:
 
     # --- to go on later ---------------------------------------------------------------------------
 
-    def memory(self) -> dict[str, Any]:
-        """Return the state needed to resume, as plain data. Ends the block."""
+    def snapshot(self) -> FlightSnapshot:
+        """Return what is needed to continue later. Ends the block."""
         self._cut()
-        snapshot = None if self._system is None else self._system.snapshot()
-        return {
-            "done": self._done,
-            "state": None if snapshot is None else snapshot.state.hex(),
-            "temperature_k": None if snapshot is None else list(snapshot.temperature_k),
-            "draws": {name: asdict(draw) for name, draw in self._draws.items()},
-            "totals": asdict(self.totals),
-        }
+        power = None if self._system is None else self._system.snapshot()
+        return FlightSnapshot(self._done, power, dict(self._draws), replace(self.totals))
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Resume from the state that `memory` returned."""
-        for name, draw in memory["draws"].items():
-            self.set_draw(name, Draw(**draw))
-        self._done = memory["done"]
+    def restore(self, snapshot: FlightSnapshot) -> None:
+        """Continue from `snapshot`.
+
+        Raises:
+            UsageError: The snapshot is of another satellite or version.
+        """
+        if (snapshot.power is None) is not (self._system is None):
+            raise UsageError("the snapshot is that of another satellite, or of another version")
+        for name, draw in snapshot.draws.items():
+            self.set_draw(name, draw)
+        self._done = snapshot.done
         self._block = self._row = None
-        self.totals = Totals(**memory["totals"])
-        if self._system is not None:
-            self._system.restore(
-                PowerSnapshot(bytes.fromhex(memory["state"]), tuple(memory["temperature_k"]))
-            )
+        self.totals = replace(snapshot.totals)
+        if self._system is not None and snapshot.power is not None:
+            self._system.restore(snapshot.power)
         self.moment = self._moment()

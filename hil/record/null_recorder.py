@@ -263,7 +263,7 @@ class NullRecorder(_UnwrittenEvents):
         return self._memory
 
     def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
+        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
     ) -> None:
         """Keep nothing: the run cannot be resumed."""
 

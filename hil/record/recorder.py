@@ -194,9 +194,11 @@ class Recorder(EventRecorder, Protocol):
         """Return who answers questions about what was recorded so far."""
 
     def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
+        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
     ) -> None:
-        """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame."""
+        """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame.
+
+        `engine` is a JSON object that is kept as it is; only the engine knows its layout."""
 
     def commit(self) -> None:
         """Make everything so far durable and visible to viewers, unless another program holds a

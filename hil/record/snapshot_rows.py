@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hil.record.queries import Rows
 from hil.record.row_values import RecordedUpset, value_of
@@ -19,7 +19,7 @@ class RecordedSnapshot:
 
     frame: int
     state: bytes
-    engine: dict[str, Any]
+    engine: Mapping[str, object]
     states: dict[int, bytes]
 
 

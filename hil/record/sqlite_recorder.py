@@ -120,7 +120,7 @@ class SqliteRecorder(EventWriter):
             self.commit()
 
     def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, Any], states: Mapping[int, bytes]
+        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
     ) -> None:
         """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame."""
         self._flush_block()

@@ -8,14 +8,12 @@ Pure, and the same for a run and for its record that is voted again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hil.redundancy.electorate import Rules, is_alone
 from hil.redundancy.voting import Verdict
 
-__all__ = ["Held", "OutputHold"]
+__all__ = ["Held", "HoldSnapshot", "OutputHold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,15 @@ class Held:
     digest: int
     wrong: bool
     output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSnapshot:
+    """What an OutputHold needs to continue: the last voted output, and for how many frames there
+    was no other."""
+
+    last: Held | None
+    frames_unvoted: int
 
 
 class OutputHold:
@@ -57,16 +64,10 @@ class OutputHold:
             self._last = Held(verdict.frame, verdict.output, not verdict.correct, output)
         self._frames_unvoted = 0 if voted else self._frames_unvoted + 1
 
-    def memory(self) -> dict[str, Any]:
-        """Return what must be kept to go on later, as plain data."""
-        last = self._last
-        kept = None if last is None else [last.frame, last.digest, last.wrong, last.output.hex()]
-        return {"last": kept, "frames_unvoted": self._frames_unvoted}
+    def snapshot(self) -> HoldSnapshot:
+        """Return what is needed to continue later."""
+        return HoldSnapshot(self._last, self._frames_unvoted)
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave."""
-        self._last = None
-        if memory["last"] is not None:
-            frame, digest, wrong, output = memory["last"]
-            self._last = Held(frame, digest, wrong, bytes.fromhex(output))
-        self._frames_unvoted = memory["frames_unvoted"]
+    def restore(self, snapshot: HoldSnapshot) -> None:
+        """Continue from `snapshot`."""
+        self._last, self._frames_unvoted = snapshot.last, snapshot.frames_unvoted

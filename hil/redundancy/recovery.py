@@ -95,7 +95,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 class NodeState(enum.Enum):
@@ -174,6 +173,20 @@ class Action:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRecoverySnapshot:
+    """What recovery knows of one node between two frames. `agreed`: consecutive frames in which it
+    agreed while it came back; `tried`: frames of the attempts of each rung. `held`: isolated by the
+    operator; `shed`: by the plant; `out`: isolated, and not repaired since."""
+
+    state: NodeState
+    agreed: int
+    tried: Mapping[NodeState, tuple[int, ...]]
+    held: bool = False
+    shed: bool = False
+    out: bool = False
+
+
 @dataclass(slots=True)
 class _Machine:
     """One node. `tried` has the frames of the attempts of each rung; `held`: isolated by the
@@ -239,30 +252,27 @@ class RecoveryMachine:
             name for name, m in self._machines.items() if m.state is not NodeState.ISOLATED
         )
 
-    def memory(self) -> dict[str, Any]:
-        """What must be kept to go on later: states, and attempts by rung, as plain data."""
+    def snapshot(self) -> dict[str, NodeRecoverySnapshot]:
+        """Return what is needed to continue later, by node."""
         return {
-            name: {
-                "state": m.state.value,
-                "agreed": m.agreed,
-                "held": m.held,
-                "shed": m.shed,
-                "out": m.out,
-                "tried": {rung.value: frames for rung, frames in m.tried.items()},
-            }
+            name: NodeRecoverySnapshot(
+                m.state,
+                m.agreed,
+                {rung: tuple(frames) for rung, frames in m.tried.items()},
+                held=m.held,
+                shed=m.shed,
+                out=m.out,
+            )
             for name, m in self._machines.items()
         }
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over what `memory` gave."""
-        for name, kept in memory.items():
+    def restore(self, snapshot: Mapping[str, NodeRecoverySnapshot]) -> None:
+        """Continue from `snapshot`."""
+        for name, node in snapshot.items():
             machine = self._machines[name]
-            machine.state = NodeState(kept["state"])
-            machine.agreed = kept["agreed"]
-            machine.held = kept.get("held", False)
-            machine.shed = kept.get("shed", False)
-            machine.out = kept.get("out", False)
-            machine.tried = {NodeState(r): list(frames) for r, frames in kept["tried"].items()}
+            machine.state, machine.agreed = node.state, node.agreed
+            machine.held, machine.shed, machine.out = node.held, node.shed, node.out
+            machine.tried = {rung: list(frames) for rung, frames in node.tried.items()}
         self._count()
 
     def _go(self, frame: int, node: str, state: NodeState, cause: str) -> None:

@@ -154,5 +154,5 @@ def test_addresses_that_nobody_knows_stay_unknown_in_a_run_that_goes_on(
     now = FarBoard()
     now.fixed_addresses = True  # type: ignore[attr-defined]
     after = Outside([Node("a", 0, now)], virtual=False)  # type: ignore[arg-type]
-    after.recall(before.memory())
+    after.restore(before.snapshot())
     assert after.addresses(["a"]) == told

@@ -201,9 +201,9 @@ def test_what_is_remembered_goes_on_in_the_same_way() -> None:
     plain, resumed = built(), built()
     plain.flight.advance(1_234_000_000)
     resumed.flight.advance(1_234_000_000)
-    memory = resumed.flight.memory()
+    snapshot = resumed.flight.snapshot()
     fresh = built()
-    fresh.flight.recall(memory)
+    fresh.flight.restore(snapshot)
     plain.flight._cut()  # both go on from the same block edge
     assert states(fresh, [2000, 5000]) == states(plain, [2000, 5000])
 

@@ -6,7 +6,6 @@ the edges that the machine takes.
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -386,7 +385,7 @@ def test_what_is_remembered_and_recalled_goes_on_in_the_same_way(seed: int) -> N
     while walk.r.state("a") in RUNGS:  # orders are carried out before anybody could ask
         walk.step()
     twin = walk_of(seed)
-    twin.r.recall(json.loads(json.dumps(walk.r.memory())))
+    twin.r.restore(walk.r.snapshot())
     twin.held, twin.shed = walk.held, walk.shed
     twin.frame, twin.agreed, twin.tries = walk.frame, walk.agreed, list(walk.tries)
     twin.rng.setstate(walk.rng.getstate())
@@ -395,7 +394,7 @@ def test_what_is_remembered_and_recalled_goes_on_in_the_same_way(seed: int) -> N
         walk.step()
         twin.step()
     assert twin.r.transitions == walk.r.transitions[first:]
-    assert twin.r.memory() == walk.r.memory()
+    assert twin.r.snapshot() == walk.r.snapshot()
 
 
 # --- the table ----------------------------------------------------------------------------------
