@@ -110,7 +110,8 @@ class Reader:
             suppress(sqlite3.Error),
             closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
         ):
-            return int(db.execute("SELECT frame FROM pulse").fetchone()[0])
+            row = db.execute("SELECT frame FROM pulse").fetchone()
+            return 0 if row is None else int(row[0])  # between the table and its first row
         return 0
 
     def end(self, out: str, signal_: signal.Signals, code: int) -> None:
