@@ -19,7 +19,7 @@ from tests.hearing import hear_signals
 from .cli import own_words
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 100
+PATIENCE_S = 600  # less than that is for the time limit of the tests to say
 _UNWANTED = ("CI", "NO_COLOR", "FORCE_COLOR", "HIL_AGENT", "COLUMNS", "PYTHONIOENCODING")
 
 
