@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hil.rig.calls import Timing
 from hil.rig.node import Board
 
 from ..emulated import Pool, possible
@@ -25,6 +26,7 @@ def pool() -> Iterator[None]:
 
 class TestEmulated(NodeContract):
     slowness = 10  # every byte is an interrupt of a guest that shares a core with others
+    timing = Timing(20_000, 15_000_000)  # and starts a program when it gets to it
     stride = 301  # its bytes come in small pieces: thousands of operations
 
     def make_board(self, name: str, index: int) -> Board:
