@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final, Literal
 
+from hil.plant.coordinate_frames import J2000, as_utc, in_days
 from hil.plant.earth import EARTH_RADIUS_KM
-from hil.plant.frames import J2000, as_utc, in_days
 from hil.plant.sun import mean_right_ascension_deg
 
 __all__ = [

@@ -1,7 +1,8 @@
 """The orbit: from a TLE or from elements to positions, sunlight and ground track, by SGP4.
 
 Covers the satellite's motion and the Earth's rotation; not power, heat or radiation. Time is
-seconds of UTC since the start of the run. The frames TEME and ECEF: see hil.plant.frames.
+seconds of UTC since the start of the run. The frames TEME and ECEF: see
+hil.plant.coordinate_frames.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from sgp4.api import WGS72, Satrec
 
-from hil.plant.eclipse import illumination
-from hil.plant.elements import MIN_PERIGEE_KM, MU_KM3_S2, Elements, check_perigee
-from hil.plant.frames import (
+from hil.plant.coordinate_frames import (
     J2000,
     as_utc,
     ecef_from_teme,
@@ -25,6 +24,8 @@ from hil.plant.frames import (
     gmst_rad,
     in_days,
 )
+from hil.plant.eclipse import illumination
+from hil.plant.elements import MIN_PERIGEE_KM, MU_KM3_S2, Elements, check_perigee
 from hil.plant.sun import J2000_JD, sun_position
 from hil.plant.tle import checked_tle
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hil.plant.coordinate_frames import ecef_from_teme, geodetic_from_ecef, gmst_rad
 from hil.plant.eclipse import illumination
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements, sun_synchronous_inclination_deg
-from hil.plant.frames import ecef_from_teme, geodetic_from_ecef, gmst_rad
 from hil.plant.orbit import Orbit
 from hil.plant.sun import AU_KM, sun_position
 from tests.plant import rays
