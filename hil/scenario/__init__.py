@@ -14,7 +14,7 @@ from hil.scenario.expect import (
 )
 from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_scenario
 from hil.scenario.model import SCHEMA_VERSION, RecoveryConfig, Scenario, TimeoutsConfig
-from hil.scenario.order import ordered_event
+from hil.scenario.operator_upset import ordered_event
 from hil.scenario.overrides import Overrides
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.schema import bench_schema, scenario_schema
