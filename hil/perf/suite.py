@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hil.errors import UsageError
-from hil.perf import computing, flying, linework, running, screening
+from hil.perf import computing, plant_cost, run_rate, screen_cost, wire_cost
 from hil.perf.row import PerfRow
 
 GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "vote": computing.vote,
     "digest": computing.digest,
     "codec": computing.codec,
-    "overhead": linework.overhead,
-    "bulk": linework.bulk,
-    "frames": running.frames,
-    "latency": linework.latency,
-    "resync": linework.resync,
-    "campaign": running.campaign,
-    "soak": running.soak,
-    "plant": flying.plant,
-    "screen": screening.screen,
+    "overhead": wire_cost.overhead,
+    "bulk": wire_cost.bulk,
+    "frames": run_rate.frames,
+    "latency": wire_cost.latency,
+    "resync": wire_cost.resync,
+    "campaign": run_rate.campaign,
+    "soak": run_rate.soak,
+    "plant": plant_cost.plant,
+    "screen": screen_cost.screen,
 }
 """The measurements by name. Each is given whether to be quick, and yields its rows."""
 

@@ -42,11 +42,11 @@ def test_no_reference_is_a_number_that_was_written_down() -> None:
 
 def test_a_measured_reference_is_measured_with_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """SGP4 alone, beside the plant: what this computer takes for it now."""
-    from hil.perf import flying  # noqa: PLC0415
+    from hil.perf import plant_cost  # noqa: PLC0415
 
     measured = iter([0.5, 0.25, 4.0, 3.0])
-    monkeypatch.setattr(flying, "_orbit_s", lambda: next(measured))
-    monkeypatch.setattr(flying, "_day_s", lambda: 0.75)
+    monkeypatch.setattr(plant_cost, "_orbit_s", lambda: next(measured))
+    monkeypatch.setattr(plant_cost, "_day_s", lambda: 0.75)
     first, second = (run_perf(quick=True, rows=["plant"])[0] for _ in range(2))
     assert (first.reference_value, first.ratio) == (0.25, 3.0)
     assert (second.reference_value, second.ratio) == (3.0, 0.25)

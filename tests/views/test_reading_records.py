@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.perf.week import write_record
+from hil.perf.long_record import write_record
 from hil.record.live import LiveRecord, State, newest_run
 from hil.record.timeline import Timeline
 from hil.views.screen.model import alarm_feed

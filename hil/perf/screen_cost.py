@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hil.perf.long_record import FRAMES_PER_S, write_record
 from hil.perf.row import PerfRow, seconds
-from hil.perf.week import FRAMES_PER_S, write_record
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter, View
