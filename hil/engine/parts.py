@@ -20,8 +20,8 @@ from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.rig.backends.build import build_nodes
 from hil.rig.calls import Timing
-from hil.rig.clock import Pacer
 from hil.rig.node import Node
+from hil.rig.pacer import Pacer
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil.rig.clock import Pacer
+from hil.rig.pacer import Pacer
 from tests.virtual_clock import VirtualClock
 
 NEVER = lambda: False  # noqa: E731
