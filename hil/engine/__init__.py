@@ -5,7 +5,7 @@ observers       what follows a run from within its process
 run_engine      what of a run operator and plant can reach
 parts           what a run is made of
 frame_work      what the stages of a frame hand on to each other
-rounds          the exchange: upsets, a step on all nodes, their answers and reports
+exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports
 verdict         the stages after it: verdict, record, repairs, outcomes
 healing         which repairs are carried out, and boards that are back
 repair          how one repair is carried out

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, resume, run_folder, snapshots
+from hil.engine.exchange_stage import ExchangeStage
 from hil.engine.fast_forward import FastForward
 from hil.engine.frame_work import FrameWork
 from hil.engine.healing import RepairScheduler
@@ -31,7 +32,6 @@ from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
 from hil.engine.result import RunProgress, RunResult
-from hil.engine.rounds import Rounds
 from hil.engine.run_engine import RunEngine
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
@@ -122,12 +122,12 @@ class Loop:
             parts, setup.recorders, self._report_phase, setup.left_out, self._observers
         )
         scheduler = self._scheduler = RepairScheduler(parts, self._recorder, stop)
-        rounds = self._rounds = Rounds(parts, self._recorder, scheduler, stop)
-        self.engine = RunEngine(parts, self._recorder, scheduler, rounds.forget_silence)
+        exchange = self._exchange = ExchangeStage(parts, self._recorder, scheduler, stop)
+        self.engine = RunEngine(parts, self._recorder, scheduler, exchange.forget_silence)
         self._coupling = _coupling_of(self.engine, parts)
         verdicts = self._verdicts = VerdictStage(parts, self._recorder, scheduler)
         self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
-        self._stages = (rounds.exchange, self._show_to_plant, *self._conclusion)
+        self._stages = (exchange.exchange, self._show_to_plant, *self._conclusion)
         self._fast_forward = FastForward(
             parts,
             self._recorder,
@@ -190,7 +190,7 @@ class Loop:
             timeouts.cpu_factor,
             int(timeouts.cpu_floor_ms * 1000),
         )
-        self._rounds.calibrated(calibration.round_trip_us_worst)
+        self._exchange.calibrated(calibration.round_trip_us_worst)
         self._check_limits(calibration)
         return calibration
 
@@ -238,7 +238,7 @@ class Loop:
 
     def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
         agreed = self._scheduler.agreed
-        ending.close_books(self._parts, self._recorder, agreed, self._rounds.late)
+        ending.close_books(self._parts, self._recorder, agreed, self._exchange.late)
         if self._tape is not None and self._tape.failure is not None:
             self.engine.record.note(self.next_frame - 1, self._tape.failure)
         self._health_poll.boards()

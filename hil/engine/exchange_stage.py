@@ -1,4 +1,4 @@
-"""Rounds: one frame on all nodes, from its upsets to what the boards say of them.
+"""The exchange stage: one frame on all nodes, from its upsets to what the boards say of them.
 
 Boards whose power is back -> prepare upsets -> golden step -> step all nodes -> explain who was
 silent -> collect reports. What follows from it, `hil.engine.verdict` decides."""
@@ -20,13 +20,14 @@ from hil.rig.node import DONE, SILENT, Node, NodeResult
 from hil.rig.program import PREFIX
 from hil.upsets.upset import Upset
 
-__all__ = ["Rounds"]
+__all__ = ["ExchangeStage"]
 
 _LEAST_WAIT_US: Final = 1_000
 
 
-class Rounds:
-    """Of the run of `parts`. `stop` ends the wait for a frame's time."""
+class ExchangeStage:
+    """The first stage of each frame of the run of `parts`: the exchange with the nodes. `stop` ends
+    the wait for a frame's time."""
 
     def __init__(
         self,
