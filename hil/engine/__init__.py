@@ -2,7 +2,7 @@
 
 loop            one run: preparation, the stages of each frame, what is done between frames
 observers       what follows a run from within its process
-run_engine      what of a run operator and plant can reach
+run_controls    what of a run operator and plant can reach
 parts           what a run is made of
 frame_work      what the stages of a frame hand on to each other
 exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.firmware_flags import FirmwareFlags
-from hil.engine.run_engine import RunEngine
+from hil.engine.run_controls import RunControls
 from hil.rig.calls import Timing
 
 if TYPE_CHECKING:
@@ -19,24 +19,24 @@ _PATIENCE_US: Final = 250_000
 
 
 class HealthPoll:
-    """Polls boards, links and supplies of the run of `engine`; the plant, if there is one, is told
-    what boards measure."""
+    """Polls boards, links and supplies of the run of `controls`, and reports what boards measure to
+    the plant, if there is one."""
 
-    def __init__(self, engine: RunEngine, coupling: PlantCoupling | None) -> None:
-        self._engine = engine
-        self._by_name = {node.name: node for node in engine.rig.nodes}
+    def __init__(self, controls: RunControls, coupling: PlantCoupling | None) -> None:
+        self._controls = controls
+        self._by_name = {node.name: node for node in controls.rig.nodes}
         self._coupling = coupling
         self._flags = FirmwareFlags()
         self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
 
     @property
     def _frame(self) -> int:
-        return max(0, self._engine.next_frame - 1)
+        return max(0, self._controls.next_frame - 1)
 
     def boards(self) -> None:
         """Ask the boards in service for their health, and see to their lines' rates."""
-        rig, record, frame = self._engine.rig, self._engine.record, self._frame
-        serving = [self._by_name[name] for name in self._engine.recovery.in_service]
+        rig, record, frame = self._controls.rig, self._controls.record, self._frame
+        serving = [self._by_name[name] for name in self._controls.recovery.in_service]
         able = [node for node in serving if node.link.connected]
         timing = Timing(rig.requests.timing.retry_us, _PATIENCE_US)
         steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
@@ -58,7 +58,7 @@ class HealthPoll:
 
     def links(self) -> None:
         """Take what has become of links and supplies."""
-        rig, record = self._engine.rig, self._engine.record
+        rig, record = self._controls.rig, self._controls.record
         for seen in rig.power.take():
             record.power(self._frame, seen)
             if seen.error and (seen.node, seen.error) not in self._noted:

@@ -32,7 +32,7 @@ from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
 from hil.engine.result import RunProgress, RunResult
-from hil.engine.run_engine import RunEngine
+from hil.engine.run_controls import RunControls
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
@@ -94,7 +94,7 @@ class Loop:
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `batch=False`
     makes in-process boards go frame by frame like all others (the record is the same). `stop` is
     asked between frames: true ends the run as aborted; `inbox` has an operator's commands.
-    `observers` are told what happens. `engine`: what may be steered between two frames, on the
+    `observers` are told what happens. `controls`: what may be steered between two frames, on the
     thread of the run."""
 
     def __init__(
@@ -123,8 +123,8 @@ class Loop:
         )
         scheduler = self._scheduler = RepairScheduler(parts, self._recorder, stop)
         exchange = self._exchange = ExchangeStage(parts, self._recorder, scheduler, stop)
-        self.engine = RunEngine(parts, self._recorder, scheduler, exchange.forget_silence)
-        self._coupling = _coupling_of(self.engine, parts)
+        self.controls = RunControls(parts, self._recorder, scheduler, exchange.forget_silence)
+        self._coupling = _coupling_of(self.controls, parts)
         verdicts = self._verdicts = VerdictStage(parts, self._recorder, scheduler)
         self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
         self._stages = (exchange.exchange, self._show_to_plant, *self._conclusion)
@@ -137,13 +137,13 @@ class Loop:
             batches=batch and parts.virtual and not setup.capture,  # batches send nothing
             skips=scenario.plant is not None and scenario.plant.skip_quiet,
         )
-        self._health_poll = HealthPoll(self.engine, self._coupling)
-        self._operator = None if inbox is None else Operator(self.engine, inbox)
+        self._health_poll = HealthPoll(self.controls, self._coupling)
+        self._operator = None if inbox is None else Operator(self.controls, inbox)
 
     @property
     def next_frame(self) -> int:
         """The number of the frame that is run next."""
-        return self.engine.next_frame
+        return self.controls.next_frame
 
     # --- the whole run ------------------------------------------------------------------------
 
@@ -240,11 +240,11 @@ class Loop:
         agreed = self._scheduler.agreed
         ending.close_books(self._parts, self._recorder, agreed, self._exchange.late)
         if self._tape is not None and self._tape.failure is not None:
-            self.engine.record.note(self.next_frame - 1, self._tape.failure)
+            self.controls.record.note(self.next_frame - 1, self._tape.failure)
         self._health_poll.boards()
         result = ending.result_of(
             self._parts,
-            self.engine.record,
+            self.controls.record,
             self.run_dir,
             calibration,
             self._coupling,
@@ -263,7 +263,7 @@ class Loop:
         end = self.scenario.frame_count
         while self._parts.nominal(self.next_frame) < end:
             if self._stop():
-                self.engine.record.note(self.next_frame, "aborted by the user")
+                self.controls.record.note(self.next_frame, "aborted by the user")
                 return "the user"
             turn = Turn.GO if self._operator is None else self._operator.poll()
             if turn is Turn.END:
@@ -334,12 +334,12 @@ class Loop:
     def _take_snapshot(self, now: int) -> None:
         if now >= self._due.exact_us:  # not in every frame while one is waited for
             self._due.exact_us = now + _SNAPSHOT_US
-            why = ending.not_reproducible(self._parts, self.engine.record.tally, self._coupling)
+            why = ending.not_reproducible(self._parts, self.controls.record.tally, self._coupling)
             self._due.exact = not why
         if not snapshots.ready(self._parts, self._scheduler, exact=self._due.exact):
             return
-        engine = (self._parts, self._scheduler, self._verdicts, self._coupling)
-        if snapshots.take(*engine, self.engine.record):
+        sources = (self._parts, self._scheduler, self._verdicts, self._coupling)
+        if snapshots.take(*sources, self.controls.record):
             self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
 
     def _report_phase(self, phase: str) -> None:
@@ -351,7 +351,7 @@ class Loop:
         if not self._observers:
             return
         metrics = self._parts.metrics
-        states = self.engine.node_states()
+        states = self.controls.node_states()
         progress = RunProgress(
             phase,
             frame,
@@ -371,11 +371,11 @@ class Loop:
         return self._recorder.is_open
 
 
-def _coupling_of(engine: RunEngine, parts: Parts) -> PlantCoupling | None:
+def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:
     if parts.plant is None:
         return None
     from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
 
-    coupling = PlantCoupling(engine, parts.scenario, parts.plant)
+    coupling = PlantCoupling(controls, parts.scenario, parts.plant)
     parts.injector.latch_up = coupling.latch_up
     return coupling

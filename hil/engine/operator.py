@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from hil.control.inbox import Inbox, Order
 from hil.control.protocol import COMMANDS, Answer
-from hil.engine.run_engine import RunEngine
+from hil.engine.run_controls import RunControls
 from hil.errors import ConfigError, SetupError
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import Node
@@ -47,14 +47,14 @@ class Operator:
     """Carries out what arrives in `inbox`. `paused`: no frames; `ended`: who ended the run, or
     empty."""
 
-    def __init__(self, engine: RunEngine, inbox: Inbox) -> None:
-        self._engine = engine
+    def __init__(self, controls: RunControls, inbox: Inbox) -> None:
+        self._controls = controls
         self._inbox = inbox
         self.paused = False
         self.ended = ""
         self._who = ""
         self._number = 0
-        self._nodes = {node.name: node for node in engine.rig.nodes}
+        self._nodes = {node.name: node for node in controls.rig.nodes}
         self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             "inject": self._inject,
             "cut_power": self._cut_power,
@@ -80,9 +80,9 @@ class Operator:
             return Turn.END
         if self.paused:
             self._inbox.wait(_NAP_US / 1e6)
-            self._engine.record.commit()  # nothing else does while no frames are run
+            self._controls.record.commit()  # nothing else does while no frames are run
             return Turn.WAIT
-        early_us = self._engine.pacer.early_us
+        early_us = self._controls.pacer.early_us
         if early_us > _SPARE_US:
             self._inbox.wait(min(early_us - _SPARE_US, _NAP_US) / 1e6)
             return Turn.WAIT
@@ -96,7 +96,7 @@ class Operator:
             self._carry_out(order)
 
     def _carry_out(self, order: Order) -> None:
-        request, record, frame = order.request, self._engine.record, self._frame
+        request, record, frame = order.request, self._controls.record, self._frame
         recorded = COMMANDS[request.command].recorded
         self._who = order.peer.name
         self._number = record.tally.last_command() + 1
@@ -120,7 +120,7 @@ class Operator:
     @property
     def _frame(self) -> int:
         """The frame before which everything here happens."""
-        return self._engine.next_frame
+        return self._controls.next_frame
 
     @property
     def _cause(self) -> str:
@@ -135,17 +135,17 @@ class Operator:
             ) from None
 
     def _state(self, node: Node) -> NodeState:
-        return self._engine.recovery.state(node.name)
+        return self._controls.recovery.state(node.name)
 
     # --- upsets and power ---------------------------------------------------------------------
 
     def _inject(self, arguments: Mapping[str, Any]) -> Answer:
-        engine = self._engine
+        controls = self._controls
         try:
-            event = ordered_event(arguments, engine.scenario, self._frame)
+            event = ordered_event(arguments, controls.scenario, self._frame)
         except ConfigError as error:
             raise _Refused("; ".join(_words(p) for p in error.problems)) from error
-        beyond = engine.limits.of_event(event)
+        beyond = controls.limits.of_event(event)
         if beyond:
             raise _Refused("; ".join(message for _, message, _ in beyond))
         node, target = self._node(event.node), str(event.target)
@@ -155,7 +155,7 @@ class Operator:
             raise _Refused(f"node {node.name} is isolated: nothing is computed there")
         elif target != "link" and node.hello and target not in node.hello.targets:
             raise _Refused(f"the board of node {node.name} cannot be hit at {target}")
-        id_ = engine.planner.order(event, self._cause)
+        id_ = controls.planner.order(event, self._cause)
         what = "loses its power" if target == "board" else f"is hit at {target}"
         return Answer(
             True,
@@ -174,18 +174,18 @@ class Operator:
             raise _Refused(f"the power of node {node.name} cannot be switched from here")
 
     def _power_on(self, arguments: Mapping[str, Any]) -> Answer:
-        engine, node = self._engine, self._node(arguments["node"])
+        controls, node = self._controls, self._node(arguments["node"])
         if node.powered:
             raise _Refused(f"node {node.name} has power")
         self._must_not_be_shed(node)
-        held = engine.recovery.is_held(node.name)
+        held = controls.recovery.is_held(node.name)
         if held:  # on, but left alone
             try:
                 node.board.power_cycle()
             except SetupError as error:
                 raise _Refused(error.message) from error
-        engine.injector.power.end(node.name)
-        engine.carry_out(self._frame, engine.recovery.on_power_restored(self._frame, node.name))
+        controls.injector.power.end(node.name)
+        controls.carry_out(self._frame, controls.recovery.on_power_restored(self._frame, node.name))
         state = "isolated until it is re-integrated" if held else self._state(node).value
         return Answer(True, f"node {node.name} has power again, and is {state}")
 
@@ -196,50 +196,51 @@ class Operator:
         self._must_be_reachable(node)
         if self._state(node) is NodeState.ISOLATED:
             raise _Refused(f"node {name} is isolated; reintegrate gives it a new worker, too")
-        engine = self._engine
-        engine.carry_out(self._frame, engine.recovery.order(self._frame, name, rung, self._cause))
+        controls = self._controls
+        actions = controls.recovery.order(self._frame, name, rung, self._cause)
+        controls.carry_out(self._frame, actions)
         return self._came_back(node)
 
     def _must_not_be_shed(self, node: Node) -> None:
-        if self._engine.recovery.is_shed(node.name):
+        if self._controls.recovery.is_shed(node.name):
             raise _Refused(f"the plant took node {node.name} out, and brings it back when it can")
 
     def _must_be_reachable(self, node: Node) -> None:
         self._must_not_be_shed(node)
         if not node.powered:
             raise _Refused(f"node {node.name} has no power; power_on first")
-        if not self._engine.can_repair:
+        if not self._controls.can_repair:
             raise _Refused("no frame was run yet: there is nothing to heal from")
 
     def _came_back(self, node: Node) -> Answer:
         state = self._state(node)
         ok = state in _BACK
-        if node.name in self._engine.rig.reconnector.searched_for:
+        if node.name in self._controls.rig.reconnector.searched_for:
             return Answer(True, f"node {node.name} does not answer yet; it is looked for")
         return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
 
     def _isolate(self, arguments: Mapping[str, Any]) -> Answer:
-        recovery, node = self._engine.recovery, self._node(arguments["node"])
+        recovery, node = self._controls.recovery, self._node(arguments["node"])
         if recovery.is_held(node.name):
             raise _Refused(f"node {node.name} is isolated already")
         if recovery.in_service == (node.name,):
             raise _Refused(f"node {node.name} is the last one in service; end the run instead")
         recovery.isolate(self._frame, node.name, self._cause)
-        self._engine.carry_out(self._frame, ())
+        self._controls.carry_out(self._frame, ())
         return Answer(True, f"node {node.name} is isolated until it is re-integrated")
 
     def _reintegrate(self, arguments: Mapping[str, Any]) -> Answer:
-        engine, node = self._engine, self._node(arguments["node"])
+        controls, node = self._controls, self._node(arguments["node"])
         if self._state(node) is not NodeState.ISOLATED:
             raise _Refused(f"node {node.name} is not isolated, but {self._state(node).value}")
-        if engine.recovery.is_held(node.name) and engine.recovery.is_shed(node.name):
-            engine.recovery.reintegrate(self._frame, node.name, NodeState.RESTART, self._cause)
+        if controls.recovery.is_held(node.name) and controls.recovery.is_shed(node.name):
+            controls.recovery.reintegrate(self._frame, node.name, NodeState.RESTART, self._cause)
             return Answer(True, f"node {node.name} comes back as soon as the plant lets it")
         self._must_be_reachable(node)
         first = NodeState.RESTART if node.link.connected else NodeState.POWER_CYCLE
-        engine.carry_out(
+        controls.carry_out(
             self._frame,
-            engine.recovery.reintegrate(self._frame, node.name, first, self._cause),
+            controls.recovery.reintegrate(self._frame, node.name, first, self._cause),
         )
         return self._came_back(node)
 
@@ -256,7 +257,7 @@ class Operator:
         if not self.paused:
             raise _Refused("the run is not paused")
         self.paused = False
-        self._engine.skip_elapsed_time()
+        self._controls.skip_elapsed_time()
         self._remember(f"pause ended by {self._who}")
         return Answer(True, f"goes on with frame {self._frame}")
 
@@ -265,7 +266,7 @@ class Operator:
             factor = parse_pace(arguments["pace"])
         except ValueError as error:
             raise _Refused(str(error)) from error
-        self._engine.change_pace(factor)
+        self._controls.change_pace(factor)
         self._remember(f"pace {arguments['pace']} by {self._who}")
         return Answer(True, f"pace {arguments['pace']} from frame {self._frame} on")
 
@@ -279,24 +280,24 @@ class Operator:
         return Answer(True, "noted")
 
     def _remember(self, text: str) -> None:
-        self._engine.record.note(self._frame, text)
+        self._controls.record.note(self._frame, text)
 
     def _status(self, _: Mapping[str, Any]) -> Answer:
-        engine, period_us = self._engine, self._engine.pacer.period_us
-        factor = None if period_us is None else engine.scenario.frame_us / period_us
+        controls, period_us = self._controls, self._controls.pacer.period_us
+        factor = None if period_us is None else controls.scenario.frame_us / period_us
         data = {
             "paused": self.paused,
             "frame": self._frame,
-            "frames": engine.scenario.frame_count,
+            "frames": controls.scenario.frame_count,
             "pace": factor,
             "nodes": {
                 node.name: {
                     "state": self._state(node).value,
-                    "held": engine.recovery.is_held(node.name),
-                    "shed": engine.recovery.is_shed(node.name),
+                    "held": controls.recovery.is_held(node.name),
+                    "shed": controls.recovery.is_shed(node.name),
                     "powered": node.powered,
                 }
-                for node in engine.rig.nodes
+                for node in controls.rig.nodes
             },
         }
         return Answer(

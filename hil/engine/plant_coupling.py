@@ -20,7 +20,7 @@ from typing import Final
 from hil.engine.node_power import NodePower
 from hil.engine.plant_rows import PlantRows
 from hil.engine.power_orders import PowerOrders
-from hil.engine.run_engine import RunEngine
+from hil.engine.run_controls import RunControls
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import FlightSnapshot
 from hil.plant.moment import BoardMoment
@@ -65,27 +65,27 @@ class PlantSnapshot:
 class PlantCoupling:
     """Between the plant of a scenario and the rig of its run."""
 
-    def __init__(self, engine: RunEngine, scenario: Scenario, built: BuiltPlant) -> None:
+    def __init__(self, controls: RunControls, scenario: Scenario, built: BuiltPlant) -> None:
         assert scenario.plant is not None
-        self._engine = engine
+        self._controls = controls
         self._plant = scenario.plant
         self.flight = built.flight
         profiles = {board.name: board.profile for board in built.boards}
         kinds = {node.name: node.board for node in scenario.rig.nodes}
         self._node_powers = {
             node.name: NodePower(node, profiles[node.name], kinds[node.name] in _SOFTWARE)
-            for node in engine.rig.nodes
+            for node in controls.rig.nodes
         }
         self._end_us = scenario.frame_count * scenario.frame_us
         self._rows = PlantRows(
             built,
-            lambda: engine.record,
+            lambda: controls.record,
             lambda name: self._node_powers[name].steps_per_s(),
             every_us=max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1),
             end_us=self._end_us,
         )
         self._shown: dict[str, tuple[str, int]] = {}
-        self._orders = PowerOrders(engine)
+        self._orders = PowerOrders(controls)
         self._latch_ups = 0
         self._too_hot = 0
 
@@ -227,13 +227,13 @@ class PlantCoupling:
             upset.assessment.effect = NodeEffect.DETECTED
         else:
             upset.fail("the board's power did not rise")
-        self._engine.follow(upset)
+        self._controls.follow(upset)
 
     # --- what the plant is told -----------------------------------------------------------------
 
     def _tell(self, node_power: NodePower) -> None:
         node = node_power.node
-        idle = self._engine.recovery.state(node.name) is NodeState.ISOLATED
+        idle = self._controls.recovery.state(node.name) is NodeState.ISOLATED
         before = self.flight.draw(node.name)
         self.flight.set_draw(
             node.name,

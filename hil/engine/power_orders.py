@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from hil.engine.node_power import NodePower, permille
-from hil.engine.run_engine import RunEngine
+from hil.engine.run_controls import RunControls
 from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.moment import BoardMoment
 from hil.redundancy.recovery import NodeState
@@ -24,8 +24,8 @@ _POWER_IS_BACK: Final = "there is power again"
 class PowerOrders:
     """The plant's orders to the boards of one run. `sheds` counts the nodes that were taken out."""
 
-    def __init__(self, engine: RunEngine) -> None:
-        self._engine = engine
+    def __init__(self, controls: RunControls) -> None:
+        self._controls = controls
         self.sheds = 0
 
     def cut(self, frame: int, node_power: NodePower, cause: str) -> None:
@@ -68,8 +68,8 @@ class PowerOrders:
         node_power.down = cause
         self.sheds += 1
         node = node_power.node
-        self._engine.recovery.exclude(frame, node.name, cause)
-        self._engine.carry_out(frame, ())
+        self._controls.recovery.exclude(frame, node.name, cause)
+        self._controls.carry_out(frame, ())
         self._record(frame, node_power, cause, asked, done)
 
     def give_back(self, frame: int, node_power: NodePower) -> None:
@@ -85,9 +85,9 @@ class PowerOrders:
             asked, done, first = asdict(Limits()), {"power": "on"}, NodeState.POWER_CYCLE
             node.power_cuts.discard(PowerCut.PLANT)
         self._record(frame, node_power, _POWER_IS_BACK, asked, done)
-        recovery = self._engine.recovery
+        recovery = self._controls.recovery
         actions = recovery.readmit(frame - 1, node.name, first, _POWER_IS_BACK)
-        self._engine.carry_out(frame, actions)
+        self._controls.carry_out(frame, actions)
 
     def limit(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
         """Tell the board what is left to it, if that is something else than before."""
@@ -109,7 +109,7 @@ class PowerOrders:
         """Let a bench supply, where there is one, trip as the flight's bus does."""
         if watts is not None and watts != node_power.supply_w:
             node_power.supply_w = watts
-            self._engine.rig.power.limit_power(node_power.node.name, watts)
+            self._controls.rig.power.limit_power(node_power.node.name, watts)
 
     def _record(
         self,
@@ -120,12 +120,12 @@ class PowerOrders:
         done: dict[str, Any],
     ) -> None:
         name = node_power.node.name
-        self._engine.record.limit(frame, name, cause, json.dumps(asked), json.dumps(done))
+        self._controls.record.limit(frame, name, cause, json.dumps(asked), json.dumps(done))
 
     def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
         """Return what the board reports that it does now; `error` if it reports nothing."""
         try:
-            applied = self._engine.rig.limit(node_power.node, limits)
+            applied = self._controls.rig.limit(node_power.node, limits)
         except (LinkError, NodeError) as error:
             return {"error": error.message}
         return {

@@ -168,13 +168,13 @@ def test_the_pace_changes(start: Start) -> None:
     run.done("pace", pace="free")
     run.wait_frames(1000)
     run.done("pace", pace="20x")
-    assert run.loop.engine.pacer.period_us == 50_000, "tests/rig/test_pace.py has how it is kept"
+    assert run.loop.controls.pacer.period_us == 50_000, "tests/rig/test_pace.py has how it is kept"
     run.wait_frames(3)
     assert run.done("status").data["pace"] == 20
     refused = run.send("pace", pace="fast")
     assert not refused.ok and refused.error == "refused" and "not a pace" in refused.text
     run.done("pace", pace="realtime")
-    assert run.loop.engine.pacer.period_us == 1_000_000
+    assert run.loop.controls.pacer.period_us == 1_000_000
 
 
 @BOARDS
@@ -236,7 +236,7 @@ def test_what_the_plant_took_out_is_not_the_operators_to_bring_back(start: Start
     run.done("isolate", node="b")
     run.done("pause")
     for name in "bc":  # between frames, as the plant does
-        run.loop.engine.recovery.exclude(run.frame, name, "power is short")
+        run.loop.controls.recovery.exclude(run.frame, name, "power is short")
     assert "the plant took node c out" in run.send("reintegrate", node="c").text
     assert "the plant took node c out" in run.send("reset", node="c").text
     assert "as soon as the plant lets it" in run.done("reintegrate", node="b").text

@@ -63,7 +63,7 @@ def lying(node: int, scheme: str, agent: Path, out: Path) -> Loop:
     )
     out.mkdir()
     loop = Loop(scenario, out)
-    loop.engine.rig.nodes[node].board = ProcessBoard(loop.engine.rig.nodes[node].name, agent)
+    loop.controls.rig.nodes[node].board = ProcessBoard(loop.controls.rig.nodes[node].name, agent)
     return loop
 
 

@@ -116,7 +116,7 @@ class Killer:
         assert self.loop is not None
         if self.loop.next_frame == 30 and not self.done:
             self.done = True
-            pid = self.loop.engine.rig.nodes[2].board.pid  # type: ignore[attr-defined]
+            pid = self.loop.controls.rig.nodes[2].board.pid  # type: ignore[attr-defined]
             os.kill(pid, signal.SIGKILL)
         return False
 

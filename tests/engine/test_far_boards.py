@@ -107,7 +107,7 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
             server.on()
             state["off_until"] = 0.0
             return False
-        voting = len(loop.engine.recovery.in_state(NodeState.VOTING)) == 3
+        voting = len(loop.controls.recovery.in_state(NodeState.VOTING)) == 3
         if state["off_until"] or not voting or loop.next_frame < state["frame"] + 20:
             return False
         if state["cuts"] == 3:
@@ -123,6 +123,6 @@ def test_a_server_that_goes_and_comes_back_is_found_again(
     server.off()
     far.shut_down()
     assert result.availability == 1 and result.metrics["sdc_frames"] == 0
-    assert loop.engine.rig.nodes[1].link.statistics.reconnects == 3
+    assert loop.controls.rig.nodes[1].link.statistics.reconnects == 3
     assert threading.active_count() < before[0]
     assert open_descriptors() <= before[1]

@@ -262,7 +262,7 @@ def test_frames_in_which_the_host_did_not_look_are_slips_of_the_host(tmp_path: P
 
 def test_a_board_that_stands_still_for_a_while_is_late_and_does_not_hang(tmp_path: Path) -> None:
     def stop(loop: Loop) -> None:
-        pid = loop.engine.rig.nodes[0].board.pid  # type: ignore[attr-defined]
+        pid = loop.controls.rig.nodes[0].board.pid  # type: ignore[attr-defined]
         if loop.next_frame == 30:
             os.kill(pid, signal.SIGSTOP)
         if loop.next_frame == 90:
@@ -282,12 +282,12 @@ def test_the_silence_of_a_board_that_was_out_is_forgotten(tmp_path: Path) -> Non
 
     def stop(loop: Loop) -> None:
         frame = loop.next_frame
-        pids = {n.name: int(n.board.pid) for n in loop.engine.rig.nodes}  # type: ignore[attr-defined]
+        pids = {n.name: int(n.board.pid) for n in loop.controls.rig.nodes}  # type: ignore[attr-defined]
         for name, begin in (("a", 30), ("d", 45)):
             if frame == begin and name not in first:
                 first[name] = pids[name]
                 os.kill(pids[name], signal.SIGSTOP)
-        if not back and loop.engine.recovery.state("a") is NodeState.REINTEGRATING:
+        if not back and loop.controls.recovery.state("a") is NodeState.REINTEGRATING:
             back.append(frame)
             os.kill(pids["a"], signal.SIGSTOP)
         if back and frame == back[0] + 3:

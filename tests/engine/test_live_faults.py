@@ -98,14 +98,14 @@ class Saboteur:
         if frame in self.acts:
             act, node = self.acts.pop(frame)
             self.descriptors[frame] = open_descriptors()
-            for index in range(len(self.loop.engine.rig.nodes) if self.loop else 0):
+            for index in range(len(self.loop.controls.rig.nodes) if self.loop else 0):
                 self.seen |= {self.agent(index), *children(self.agent(index))}
             act(self, node)
         return False
 
     def board(self, node: int) -> ProcessBoard:
         assert self.loop is not None
-        board = self.loop.engine.rig.nodes[node].board
+        board = self.loop.controls.rig.nodes[node].board
         assert isinstance(board, ProcessBoard)
         return board
 

@@ -133,7 +133,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
     def wait_until_back(_: dict[str, Board]) -> None:
         assert loops
         wait_for(
-            lambda: "a" not in loops[0].engine.rig.reconnector.searched_for or arrived(loops[0])
+            lambda: "a" not in loops[0].controls.rig.reconnector.searched_for or arrived(loops[0])
         )
 
     loops: list[Loop] = []
@@ -155,7 +155,7 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 
 def arrived(loop: Loop) -> bool:
     """A board has answered, and nobody has taken it in yet."""
-    return loop.engine.rig.reconnector.wait(0)
+    return loop.controls.rig.reconnector.wait(0)
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -182,7 +182,7 @@ def test_a_board_that_the_operator_isolated_is_not_lost(tmp_path: Path) -> None:
     def isolate_then_kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
         def isolate() -> None:
             assert loops
-            loops[0].engine.recovery.isolate(30, "b", "the operator")
+            loops[0].controls.recovery.isolate(30, "b", "the operator")
 
         return {30: isolate, 50: boards["b"].kill}
 
@@ -224,12 +224,12 @@ def test_a_process_board_that_cannot_be_started_again_is_lost(
     def stop() -> bool:
         if loop.next_frame == 40 and agent.exists():
             agent.unlink()
-            loop.engine.rig.nodes[1].board.power_off()
+            loop.controls.rig.nodes[1].board.power_off()
         return False
 
     loop = Loop(soft("process", expect={"sdc_frames": 0}), out, **between_frames(stop))
     result = loop.run()
-    assert not agent.exists() and loop.engine.recovery.state("b") is NodeState.ISOLATED
+    assert not agent.exists() and loop.controls.recovery.state("b") is NodeState.ISOLATED
     assert (result.outcome, names(result)) == ("error", ["b"])
 
 
@@ -294,11 +294,11 @@ def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_ti
         rig = {"scheme": "tmr", "nodes": [nodes[0], {**nodes[1], "power": supply}, nodes[2]]}
         more: dict[str, Any] = {"upsets": {"events": [event]}, "expect": {"sdc_frames": 0}}
         loop = Loop(scenario(boards, frames=FRAMES, rig=rig, **more), out)
-        board = loop.engine.rig.nodes[1].board
+        board = loop.controls.rig.nodes[1].board
         assert isinstance(board, SerialBoard)
         board.power = Socket(boards["b"], SupplyConfig.model_validate(supply))
         board.can_cycle = True
-        loop.engine.rig.power = PowerMonitor([board.power], period_s=0.01)
+        loop.controls.rig.power = PowerMonitor([board.power], period_s=0.01)
         result = loop.run()
     assert result.upsets["injected"] == 1
     assert (result.outcome, names(result)) == (outcome, ["b"] if outcome == "error" else [])

@@ -92,8 +92,8 @@ def test_a_switch_that_switches_nothing_makes_no_power_loss(
     assert rows(tmp_path, UPSETS) == [("failed", 0, "", "", SWITCHED_NOTHING)]
     assert rows(tmp_path, "SELECT frame, text FROM notes") == [(20, SWITCHED_NOTHING)]
     assert rows(tmp_path, "SELECT count(*) FROM transitions") == [(0,)]
-    assert loop.engine.rig.nodes[1].powered
-    for node in loop.engine.rig.nodes:
+    assert loop.controls.rig.nodes[1].powered
+    for node in loop.controls.rig.nodes:
         POWER_OFF[type(node.board)](node.board)
 
 
@@ -138,7 +138,7 @@ def test_the_plant_does_not_give_back_the_power_that_an_upset_took(
     loop = run(tmp_path, board, CUT, frame_ms=1000.0, plant=plant)
     assert rows(tmp_path, UPSETS) == [("injected", 1, "crash", "degraded", "")]
     assert rows(tmp_path, EDGES) == [(20, "suspect"), (20, "power_cycle"), (20, "isolated")]
-    assert not loop.engine.rig.nodes[1].powered
+    assert not loop.controls.rig.nodes[1].powered
     levels = rows(tmp_path, "SELECT level FROM plant_nodes WHERE node='b' AND t_us > 22000000")
     assert set(levels) == {("off",)}
     (result,) = rows(tmp_path, "SELECT value FROM meta WHERE key='result'")
@@ -157,7 +157,7 @@ def test_the_power_that_an_upset_took_is_back_at_its_frame_beside_a_plant(
     )
     edges = rows(tmp_path, EDGES)
     assert edges[3:] == [(29, "power_cycle"), (29, "reintegrating"), (32, "voting")]
-    assert loop.engine.rig.nodes[1].powered
+    assert loop.controls.rig.nodes[1].powered
 
 
 @pytest.mark.parametrize(("level", "since"), [(0, 11), (1, 11), (1, 4)])
@@ -219,7 +219,7 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     again = Loop(scenario, tmp_path / "again", resume_run=True)
     again.run()
     assert rows(tmp_path / "again", EDGES) == rows(tmp_path / "straight", EDGES)
-    assert not again.engine.rig.nodes[1].powered
+    assert not again.controls.rig.nodes[1].powered
 
 
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])

@@ -539,7 +539,7 @@ class Stopper:
     def __call__(self) -> bool:
         assert self.loop is not None
         frame = self.loop.next_frame
-        board = self.loop.engine.rig.nodes[1].board
+        board = self.loop.controls.rig.nodes[1].board
         assert isinstance(board, ProcessBoard) and board.pid
         if frame in self.signals:
             os.kill(board.pid, self.signals.pop(frame))

@@ -169,8 +169,8 @@ class Trouble:
         assert self.loop is not None
         troubled = {e.board for e in self.open}
         for name, kind in list(self.busy.items()):
-            node = self.loop.engine.rig.nodes[NAMES.index(name)]
-            voting = self.loop.engine.recovery.state(name) is NodeState.VOTING
+            node = self.loop.controls.rig.nodes[NAMES.index(name)]
+            voting = self.loop.controls.recovery.state(name) is NodeState.VOTING
             healthy = node.link.status.state is LinkState.CONNECTED
             if self.boards[name] not in troubled and voting and healthy:
                 if self.loop.next_frame > self.marks[name] + 4:
@@ -293,7 +293,7 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
 
         def reboot_b() -> None:
             assert acts.loop is not None
-            assert acts.loop.engine.recovery.in_state(NodeState.ISOLATED) == ["b"]
+            assert acts.loop.controls.recovery.in_state(NodeState.ISOLATED) == ["b"]
             boards["b"].kill()
             boards["b"].start()
 
@@ -353,10 +353,10 @@ class Acts:
         for at in [a for a in self.acts if a <= frame]:
             self.acts.pop(at)()
             self.done_at = frame
-        voting = len(self.loop.engine.recovery.in_state(NodeState.VOTING)) == 3
+        voting = len(self.loop.controls.recovery.in_state(NodeState.VOTING)) == 3
         if self.acts or not self.until():
             return False
-        return voting and frame > self.done_at + 50 and self.loop.engine.settled
+        return voting and frame > self.done_at + 50 and self.loop.controls.settled
 
 
 def powered(
@@ -374,10 +374,10 @@ def powered(
     socket.is_on = on
     out.mkdir()
     loop = acts.loop = Loop(scenario(boards, **data), out, **between_frames(acts))
-    board = loop.engine.rig.nodes[1].board
+    board = loop.controls.rig.nodes[1].board
     assert isinstance(board, SerialBoard)
     board.power, board.can_cycle = socket, True
-    loop.engine.rig.power = PowerMonitor([socket], period_s=0.01)
+    loop.controls.rig.power = PowerMonitor([socket], period_s=0.01)
     result = loop.run()
     assert result.metrics["sdc_frames"] == 0 and result.availability > 0.9
     return socket
@@ -452,7 +452,7 @@ def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: P
 
         def latch() -> None:
             assert acts.loop is not None
-            board = acts.loop.engine.rig.nodes[1].board
+            board = acts.loop.controls.rig.nodes[1].board
             assert isinstance(board, SerialBoard) and isinstance(board.power, Socket)
             board.power.load_a = 9.0
             sockets.append(board.power)

@@ -585,7 +585,7 @@ def test_unexplained_anomalies_before_and_after_the_snapshot_are_all_recorded(
         def stop() -> bool:
             frame = loop.next_frame
             if frame in frames:
-                loop.engine.rig.nodes[1].board.power_off()
+                loop.controls.rig.nodes[1].board.power_off()
             return frame == end
 
         loop = Loop(s, tmp_path, batch=False, resume_run=again, **between_frames(stop))

@@ -45,7 +45,7 @@ def run(path: Path, kill: str) -> tuple[list[Any], list[Any]]:
         if loop.next_frame == KILLED and not killed and kill:
             killed.append(kill)
             os.kill(
-                next(n for n in loop.engine.rig.nodes if n.name == kill).board.pid, signal.SIGKILL
+                next(n for n in loop.controls.rig.nodes if n.name == kill).board.pid, signal.SIGKILL
             )
         return False
 

@@ -457,7 +457,7 @@ def test_the_record_of_a_killed_run_says_what_was_verified(tmp_path: Path) -> No
 
     def stop() -> bool:
         if loop.next_frame == 60:
-            loop.engine.record.commit()
+            loop.controls.record.commit()
             shutil.copytree(out, tmp_path / "killed")
             raise Cut
         return False

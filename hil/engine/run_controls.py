@@ -1,4 +1,4 @@
-"""The run's engine, as the operator and the plant's coupling reach it between two frames.
+"""The controls of a run: what the operator and the plant's coupling reach between two frames.
 
 It names the parts that they act on, and has the orders that concern more than one part. Nothing
 else of the loop is theirs."""
@@ -14,10 +14,10 @@ from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState
 from hil.upsets.upset import Upset
 
-__all__ = ["RunEngine"]
+__all__ = ["RunControls"]
 
 
-class RunEngine:
+class RunControls:
     """What of one run may be steered from outside of its frames. Not thread-safe: the thread of the
     run alone calls it. `forget_silence` makes all nodes count as heard."""
 
