@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-__all__ = ["Held", "held"]
+__all__ = ["HeldSignals", "held"]
 
 
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Held:
-    """A wish to end that came too early."""
+class HeldSignals:
+    """Signals that ask the program to end, held back until it can answer them."""
 
     def __init__(self) -> None:
         self._came = False
@@ -47,4 +47,4 @@ class Held:
             raise KeyboardInterrupt
 
 
-held = Held()
+held = HeldSignals()

@@ -18,7 +18,7 @@ from hil.engine.verdict import VerdictSnapshot
 from hil.errors import HilError, RecordError
 from hil.kernel import digest64
 from hil.redundancy.checkpoints import HostCopy
-from hil.redundancy.hold import Held, HoldSnapshot
+from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.recovery import NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import VerdictKind, unpack
 from hil.rig.node import PowerCut
@@ -162,7 +162,7 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
     hold, held = data["hold"], None
     if hold["last"] is not None:
         frame, digest, wrong, output = hold["last"]
-        held = Held(frame, digest, wrong, bytes.fromhex(output))
+        held = HeldOutput(frame, digest, wrong, bytes.fromhex(output))
     return VerdictSnapshot(
         rollback_not_before=data["not_before"],
         rollback_tried=frozenset(data.get("tried", ())),

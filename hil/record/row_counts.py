@@ -12,7 +12,7 @@ from hil.record.tally import INJECTED, UPSET_COUNTS
 
 __all__ = [
     "MissedUpsets",
-    "NodePower",
+    "NodePowerRow",
     "RepairCost",
     "ThrottledReadings",
     "count_rows",
@@ -222,7 +222,7 @@ def throttled_readings(record: Rows, node: int) -> list[ThrottledReadings]:
 
 
 @dataclass(frozen=True, slots=True)
-class NodePower:
+class NodePowerRow:
     """What a node's board drew by its own sensors: mean and maximum [mW] of `readings`."""
 
     mean_mw: float
@@ -230,7 +230,7 @@ class NodePower:
     readings: int
 
 
-def node_power(record: Rows, node: int) -> NodePower | None:
+def node_power(record: Rows, node: int) -> NodePowerRow | None:
     """Return what the board of a node (by its index) drew. None if no reading has it, and in a
     record of before this was kept."""
     if "power_mw" not in {row["name"] for row in record.rows("PRAGMA table_info(health)")}:
@@ -240,4 +240,4 @@ def node_power(record: Rows, node: int) -> NodePower | None:
         "count(power_mw) AS readings FROM health WHERE node = ?",
         node,
     )
-    return values_of(NodePower, rows)[0] if rows[0]["readings"] else None
+    return values_of(NodePowerRow, rows)[0] if rows[0]["readings"] else None

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from hil.redundancy.electorate import Rules, is_alone
 from hil.redundancy.voting import Verdict
 
-__all__ = ["Held", "HoldSnapshot", "OutputHold"]
+__all__ = ["HeldOutput", "HoldSnapshot", "OutputHold"]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOutput:
     """An output that was voted on: in which frame, its bytes and their digest, and whether it was
     wrong then, by the golden run of the bench."""
 
@@ -32,7 +32,7 @@ class HoldSnapshot:
     """What an OutputHold needs to continue: the last voted output, and for how many frames there
     was no other."""
 
-    last: Held | None
+    last: HeldOutput | None
     frames_unvoted: int
 
 
@@ -41,7 +41,7 @@ class OutputHold:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._last: Held | None = None
+        self._last: HeldOutput | None = None
         self._frames_unvoted = 0
 
     @property
@@ -50,7 +50,7 @@ class OutputHold:
         return self._rules.holds
 
     @property
-    def offer(self) -> Held | None:
+    def offer(self) -> HeldOutput | None:
         """Return what is delivered if the next frame has no voted output; None for nothing."""
         limit = self._rules.unvoted_frames
         if not self.in_use or (limit and self._frames_unvoted >= limit):
@@ -61,7 +61,7 @@ class OutputHold:
         """Take the final verdict of a frame, and the output that it agreed on."""
         voted = verdict.delivered and (self._rules.size == 1 or not is_alone(verdict))
         if voted:
-            self._last = Held(verdict.frame, verdict.output, not verdict.correct, output)
+            self._last = HeldOutput(verdict.frame, verdict.output, not verdict.correct, output)
         self._frames_unvoted = 0 if voted else self._frames_unvoted + 1
 
     def snapshot(self) -> HoldSnapshot:

@@ -29,7 +29,7 @@ from hil.plant.flight import FlightSnapshot
 from hil.plant.moment import Draw
 from hil.plant.power_block import PowerSnapshot
 from hil.redundancy.checkpoints import HostCopy
-from hil.redundancy.hold import Held, HoldSnapshot
+from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import Ballot, VerdictKind, vote
 from hil.rig.node import PowerCut
@@ -73,7 +73,7 @@ SNAPSHOT = EngineSnapshot(
     checkpoints={"a": (Sync(20, 2**64 - 1), Sync(40, 1)), "b": ()},
     copy=HostCopy(16, b"copy", digest64(b"copy")),
     verdicts=VerdictSnapshot(
-        50, frozenset({"a", "b"}), 3, HoldSnapshot(Held(39, 2**63, True, b"\xffheld"), 2)
+        50, frozenset({"a", "b"}), 3, HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2)
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
