@@ -23,7 +23,7 @@ HEADERS = [
     "kernel/upset.h",
     "kernel/workload.h",
     "host/golden.h",
-    "host/lockstep.h",
+    "host/frame_verdict.h",
     "host/thermal.h",
     "host/power.h",
     "wire/cobs.h",

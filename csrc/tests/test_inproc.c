@@ -130,18 +130,18 @@ static void arm(int board, const hil_arm_t *m) {
 
 /* One frame by messages, voted here; its record. */
 static int frame_by_frame(uint8_t *record, size_t cap) {
-  hil_lockstep_frame_t f = {.frame = golden.next_frame, .nodes = BOARDS, .voters = 7};
+  hil_frame_verdict_t f = {.frame = golden.next_frame, .nodes = BOARDS, .voters = 7};
   CHECK_EQ(golden_step(&golden), HIL_OK);
   for (int i = 0; i < BOARDS; i++) {
     const hil_reply_t r = step(i, f.frame, golden.input);
-    f.node[i] = (hil_lockstep_node_t){r.status, r.signal, r.output_digest, r.state_digest};
+    f.node[i] = (hil_node_result_t){r.status, r.signal, r.output_digest, r.state_digest};
   }
-  CHECK_EQ(lockstep_vote(&f), HIL_OK);
-  if (f.flags & LOCKSTEP_DELIVERED && f.output == golden.output_digest) f.flags |= LOCKSTEP_CORRECT;
-  return lockstep_pack(&f, record, cap);
+  CHECK_EQ(frame_verdict_decide(&f), HIL_OK);
+  if (f.flags & FRAME_DELIVERED && f.output == golden.output_digest) f.flags |= FRAME_CORRECT;
+  return frame_verdict_pack(&f, record, cap);
 }
 
-enum { FRAMES = 40, RECORD_LEN = LOCKSTEP_HEADER_LEN + BOARDS * LOCKSTEP_NODE_LEN };
+enum { FRAMES = 40, RECORD_LEN = FRAME_RECORD_HEADER_LEN + BOARDS * FRAME_RECORD_NODE_LEN };
 
 static uint8_t single[FRAMES * RECORD_LEN], batch[FRAMES * RECORD_LEN + 1];
 
@@ -282,8 +282,8 @@ static void a_latent_error_ends_a_batch_with_the_same_record(void) {
     done += n;
   }
   CHECK(memcmp(single, batch, sizeof single) == 0);
-  hil_lockstep_frame_t f;
-  CHECK(lockstep_unpack(&f, single + 4 * RECORD_LEN, RECORD_LEN) > 0);
+  hil_frame_verdict_t f;
+  CHECK(frame_verdict_unpack(&f, single + 4 * RECORD_LEN, RECORD_LEN) > 0);
   CHECK_EQ(f.latent | f.dissent, 2);
 }
 
@@ -301,8 +301,8 @@ static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
         CHECK_EQ(golden.next_frame, 1);
       }
       CHECK_EQ(frame_by_frame(single, RECORD_LEN), RECORD_LEN); /* all still in step */
-      hil_lockstep_frame_t f;
-      CHECK(lockstep_unpack(&f, single, RECORD_LEN) > 0);
+      hil_frame_verdict_t f;
+      CHECK(frame_verdict_unpack(&f, single, RECORD_LEN) > 0);
       for (int i = 0; i < BOARDS; i++) CHECK_EQ(f.node[i].status, NODE_DONE);
     }
   }
@@ -315,8 +315,8 @@ static void a_spare_that_differs_ends_a_batch(void) {
   arm(2, &hit);
   (void)frame_by_frame(single, RECORD_LEN);
   CHECK_EQ(inproc_batch(boards, BOARDS, 3, &golden, 10, 0, batch, sizeof batch), 1);
-  hil_lockstep_frame_t f;
-  CHECK(lockstep_unpack(&f, batch, RECORD_LEN) > 0);
+  hil_frame_verdict_t f;
+  CHECK(frame_verdict_unpack(&f, batch, RECORD_LEN) > 0);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
   CHECK_EQ(f.dissent, 4);
 }

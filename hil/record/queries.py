@@ -39,7 +39,7 @@ __all__ = [
 
 WRONG_OUTPUT: Final = "((flags & 1 AND output != golden_output) OR flags & 64)"
 """SQL that is true of a frame of `frames` in which a wrong output left the system, a held one
-included. The numbers are those of the flags of a packed frame (csrc/host/lockstep.h)."""
+included. The numbers are those of the flags of a packed frame (csrc/host/frame_verdict.h)."""
 NO_OUTPUT: Final = "(NOT flags & 1 AND NOT flags & 64)"
 """SQL that is true of a frame without an output of its own, whether the last one was held or not;
 but not if that was wrong."""

@@ -36,7 +36,7 @@ T = TypeVar("T")
 _DELIVERED: Final = 1
 _HELD: Final = 32
 _HELD_WRONG: Final = 64
-"""Flags of a packed frame (csrc/host/lockstep.h)."""
+"""Flags of a packed frame (csrc/host/frame_verdict.h)."""
 
 
 def value_of(kind: type[T], row: sqlite3.Row | Mapping[str, Any]) -> T:

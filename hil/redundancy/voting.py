@@ -1,8 +1,8 @@
 """The voter: what came of each node in one frame, and the verdict on it. Pure.
 
-The decision itself is C (`lockstep_vote` in csrc/host/lockstep.c), the same for single frames,
-for batches and for recordings that are voted again; this module gives it Python values. Packed
-frames are what the record stores and what the run digest is made of."""
+The decision itself is C (`frame_verdict_decide` in csrc/host/frame_verdict.c), the same for single
+frames, for batches and for recordings that are voted again; this module gives it Python values.
+Packed frames are what the record stores and what the run digest is made of."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class NodeStatus(enum.IntEnum):
 
 _KINDS: Final = {int(kind): kind for kind in VerdictKind}
 
-DELIVERED: Final[int] = lib.LOCKSTEP_DELIVERED
-CORRECT: Final[int] = lib.LOCKSTEP_CORRECT
-RE_EXECUTED: Final[int] = lib.LOCKSTEP_RE_EXECUTED
-STATE_SPLIT: Final[int] = lib.LOCKSTEP_STATE_SPLIT
-FAIL_SILENT: Final[int] = lib.LOCKSTEP_FAIL_SILENT
-HELD: Final[int] = lib.LOCKSTEP_HELD
-HELD_WRONG: Final[int] = lib.LOCKSTEP_HELD_WRONG
+DELIVERED: Final[int] = lib.FRAME_DELIVERED
+CORRECT: Final[int] = lib.FRAME_CORRECT
+RE_EXECUTED: Final[int] = lib.FRAME_RE_EXECUTED
+STATE_SPLIT: Final[int] = lib.FRAME_STATE_SPLIT
+FAIL_SILENT: Final[int] = lib.FRAME_FAIL_SILENT
+HELD: Final[int] = lib.FRAME_HELD
+HELD_WRONG: Final[int] = lib.FRAME_HELD_WRONG
 
 
 class Ballot(NamedTuple):
@@ -94,7 +94,7 @@ class Verdict(NamedTuple):
 
 def record_length(nodes: int) -> int:
     """Bytes of one packed frame."""
-    return int(lib.LOCKSTEP_HEADER_LEN + nodes * lib.LOCKSTEP_NODE_LEN)
+    return int(lib.FRAME_RECORD_HEADER_LEN + nodes * lib.FRAME_RECORD_NODE_LEN)
 
 
 _RECORD_MAX: Final = record_length(MAX_NODES)
@@ -130,23 +130,25 @@ def vote(
     marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
     delivers nothing. `held`: HELD, with HELD_WRONG or not, if the last voted output leaves the
     system again where this frame has none. KernelError for more than 7 nodes."""
-    f = ffi.new("hil_lockstep_frame_t *")  # of this call alone: viewers may unpack in other threads
+    f = ffi.new("hil_frame_verdict_t *")  # of this call alone: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
     for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
         node.status, node.signal, node.output_digest, node.state_digest = ballot
-    check(lib.lockstep_vote(f), "lockstep_vote")
+    check(lib.frame_verdict_decide(f), "frame_verdict_decide")
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
         f.flags |= CORRECT
     packed = ffi.new("uint8_t[]", _RECORD_MAX)
-    length = check(lib.lockstep_pack(f, packed, _RECORD_MAX), "lockstep_pack")
+    length = check(lib.frame_verdict_pack(f, packed, _RECORD_MAX), "frame_verdict_pack")
     return _verdict(f, ballots, ffi.buffer(packed, length)[:])
 
 
 def unpack(record: bytes | memoryview) -> Verdict:
     """A verdict from its packed frame. KernelError if the bytes are none."""
-    f = ffi.new("hil_lockstep_frame_t *")
-    length = check(lib.lockstep_unpack(f, ffi.from_buffer(record), len(record)), "lockstep_unpack")
+    f = ffi.new("hil_frame_verdict_t *")
+    length = check(
+        lib.frame_verdict_unpack(f, ffi.from_buffer(record), len(record)), "frame_verdict_unpack"
+    )
     ballots = [
         Ballot(n.status, n.signal, n.output_digest, n.state_digest) for n in f.node[0 : f.nodes]
     ]

@@ -1,7 +1,7 @@
 """The verdict on one frame, against a second implementation.
 
-`words` below is written from the words of csrc/host/lockstep.h, with sets and counters instead of
-masks; it shares nothing with the C code.
+`words` below is written from the words of csrc/host/frame_verdict.h, with sets and counters instead
+of masks; it shares nothing with the C code.
 """
 
 from __future__ import annotations

@@ -291,21 +291,22 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
 }
 
 /* The boards keep the state that they have just agreed on. */
-static void keep_checkpoints(hil_inproc_t *const *boards, int nodes, const hil_lockstep_frame_t *f) {
+static void keep_checkpoints(hil_inproc_t *const *boards, int nodes, const hil_frame_verdict_t *f) {
   for (int i = 0; i < nodes; i++) {
     (void)agent_keep_checkpoint(&boards[i]->agent, f->frame, f->state);
   }
 }
 
 /* One frame on all boards. Non-zero if it went on quietly. */
-static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden, hil_lockstep_frame_t *f) {
+static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden,
+                       hil_frame_verdict_t *f) {
   int status = golden_step(golden);
   if (status != HIL_OK) return status;
   const hil_workload_t *w = golden->workload;
   for (int i = 0; i < nodes; i++) {
     hil_inproc_t *b = boards[i];
     memcpy(b->agent.memory.region[REGION_INPUT], golden->input, w->input_len);
-    hil_lockstep_node_t *node = &f->node[i];
+    hil_node_result_t *node = &f->node[i];
     status = agent_step_quiet(&b->agent, f->frame, &node->output_digest, &node->state_digest);
     if (status < 0) return status;
     b->clock_us += agent_withheld_us(&b->agent);
@@ -313,10 +314,10 @@ static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *gol
     /* The host's own: the vote is on the bytes that leave, not on what the agent says of them. */
     if (status == WORKER_DONE) node->output_digest = hil_digest64(b->io.output, w->output_len, 0);
   }
-  status = lockstep_vote(f);
+  status = frame_verdict_decide(f);
   if (status != HIL_OK) return status;
   const int correct = f->output == golden->output_digest && f->state == golden->state_digest;
-  if (f->output == golden->output_digest) f->flags |= LOCKSTEP_CORRECT;
+  if (f->output == golden->output_digest) f->flags |= FRAME_CORRECT;
   for (int i = 0; i < nodes; i++) { /* those that do not vote, too */
     if (f->node[i].status != NODE_DONE) return 0;
   }
@@ -335,14 +336,15 @@ int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_go
       return HIL_ERR_STATE;
     }
   }
-  const size_t record_len = LOCKSTEP_HEADER_LEN + (size_t)nodes * LOCKSTEP_NODE_LEN;
+  const size_t record_len = FRAME_RECORD_HEADER_LEN + (size_t)nodes * FRAME_RECORD_NODE_LEN;
   uint32_t done = 0;
   while (done < count && cap - (size_t)done * record_len >= record_len) {
-    hil_lockstep_frame_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
-                          .voters = (uint8_t)voters};
+    hil_frame_verdict_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
+                             .voters = (uint8_t)voters};
     const int quiet = quiet_frame(boards, nodes, golden, &f);
     if (quiet < 0) return done ? (int)done : quiet;
-    if (lockstep_pack(&f, records + (size_t)done * record_len, record_len) < 0) return HIL_ERR_ARG;
+    const int packed = frame_verdict_pack(&f, records + (size_t)done * record_len, record_len);
+    if (packed < 0) return HIL_ERR_ARG;
     done++;
     if (!quiet) break;
     if (checkpoint_every && (f.frame + 1u) % checkpoint_every == 0) keep_checkpoints(boards, nodes, &f);

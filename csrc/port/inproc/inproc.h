@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frame_verdict.h"
 #include "golden.h"
-#include "lockstep.h"
 #include "status.h"
 
 /* cffi:begin */
@@ -38,7 +38,8 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
  * nothing armed, beside the golden run: the verdict and record of each frame are those that single
  * frames would have given. Stops after the first frame that is not unanimous, correct and complete.
  * After every other frame whose number is one below a multiple of |checkpoint_every| (0: never) the
- * boards keep a copy of the agreed state. |records| takes lockstep_pack bytes, frame after frame; |cap| bounds them.
+ * boards keep a copy of the agreed state. |records| takes frame_verdict_pack bytes, frame after frame;
+ * |cap| bounds them.
  * Returns how many frames were run (their records are valid); HIL_ERR_STATE if a board cannot run so, or the
  * workload's step was abandoned; HIL_ERR_ARG for null pointers, node counts outside 1..7, or voters beyond. */
 int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,

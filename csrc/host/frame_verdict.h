@@ -2,8 +2,8 @@
  *
  * Digest-first: outputs vote, then states (for errors that have not reached an output yet). The same
  * code decides frame by frame, in batches, and when a recording is voted again. */
-#ifndef HIL_LOCKSTEP_H
-#define HIL_LOCKSTEP_H
+#ifndef HIL_FRAME_VERDICT_H
+#define HIL_FRAME_VERDICT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,18 +32,18 @@ typedef enum {
 } hil_verdict_kind_t;
 
 enum {
-  LOCKSTEP_DELIVERED = 1,   /* an output left the system in this frame */
-  LOCKSTEP_CORRECT = 2,     /* and it was the golden one (known to the bench, not to the voter) */
-  LOCKSTEP_RE_EXECUTED = 4, /* after a rollback */
-  LOCKSTEP_STATE_SPLIT = 8, /* the states of the heard voters have no majority */
-  LOCKSTEP_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by who asks, kept where it
-                                has kept an output back */
-  LOCKSTEP_HELD = 32,       /* nothing was delivered, and the output that was voted on last left the system
-                               again: set by who asks, kept where nothing is delivered */
-  LOCKSTEP_HELD_WRONG = 64, /* and that output was not the golden one of its own frame (known to the bench,
-                               not to the voter); only with HELD */
-  LOCKSTEP_HEADER_LEN = 32, /* [byte] of a packed record, then LOCKSTEP_NODE_LEN per node */
-  LOCKSTEP_NODE_LEN = 18
+  FRAME_DELIVERED = 1,    /* an output left the system in this frame */
+  FRAME_CORRECT = 2,      /* and it was the golden one (known to the bench, not to the voter) */
+  FRAME_RE_EXECUTED = 4,  /* after a rollback */
+  FRAME_STATE_SPLIT = 8,  /* the states of the heard voters have no majority */
+  FRAME_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by the caller, kept where
+                             it has kept an output back */
+  FRAME_HELD = 32,        /* nothing was delivered, and the output that was voted on last left the
+                             system again: set by the caller, kept where nothing is delivered */
+  FRAME_HELD_WRONG = 64,  /* and that output was not the golden one of its own frame (known to the
+                             bench, not to the voter); only with HELD */
+  FRAME_RECORD_HEADER_LEN = 32, /* [byte] of a packed record, then FRAME_RECORD_NODE_LEN per node */
+  FRAME_RECORD_NODE_LEN = 18
 };
 
 typedef struct {
@@ -51,33 +51,33 @@ typedef struct {
   uint8_t signal; /* of a crashed worker */
   uint64_t output_digest;
   uint64_t state_digest;
-} hil_lockstep_node_t;
+} hil_node_result_t;
 
 typedef struct {
   uint64_t frame;
   uint8_t nodes;       /* 1..VOTE_MAX_NODES */
   uint8_t voters;      /* mask: who counts; others are compared but do not count */
-  uint8_t flags;       /* LOCKSTEP_* */
+  uint8_t flags;       /* FRAME_* */
   uint8_t verdict;     /* hil_verdict_kind_t */
   uint8_t agree;       /* mask: heard nodes, voters or not, with the agreed output */
   uint8_t dissent;     /* mask: heard nodes with another output */
   uint8_t latent;      /* mask: heard nodes with another state than the agreed one */
   uint64_t output;     /* agreed digest, 0 if none */
   uint64_t state;      /* agreed digest, 0 if none */
-  hil_lockstep_node_t node[VOTE_MAX_NODES];
-} hil_lockstep_frame_t;
+  hil_node_result_t node[VOTE_MAX_NODES];
+} hil_frame_verdict_t;
 
 /* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
  * STATE_SPLIT, FAIL_SILENT, HELD and HELD_WRONG flags (others are kept). HIL_OK; HIL_ERR_ARG for a
  * null pointer, a node count outside 1..7 or voters beyond it. */
-int lockstep_vote(hil_lockstep_frame_t *f);
+int frame_verdict_decide(hil_frame_verdict_t *f);
 
 /* Pack to the record's bytes (SPEC: hil/record). Returns the length; HIL_ERR_EXHAUSTED if |cap| is less, or for
  * a node count outside 1..7. */
-int lockstep_pack(const hil_lockstep_frame_t *f, uint8_t *out, size_t cap);
+int frame_verdict_pack(const hil_frame_verdict_t *f, uint8_t *out, size_t cap);
 
 /* Unpack one record. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */
-int lockstep_unpack(hil_lockstep_frame_t *f, const uint8_t *data, size_t len);
+int frame_verdict_unpack(hil_frame_verdict_t *f, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif
