@@ -186,8 +186,6 @@ SQL = re.compile(
     r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE FROM|PRAGMA|BEGIN|CREATE|DROP|ALTER|ATTACH)\b"
     r"|\b(FROM|WHERE|ORDER BY|GROUP BY) [a-z{]"
 )
-READS_SQLITE_ROWS = ("hil.views.screen.model",)
-"""Takes rows of sqlite3 from some queries of the screen, until they give values as all others."""
 
 
 def sql_in(module: str) -> list[str]:
@@ -206,14 +204,49 @@ def test_only_the_record_contains_sql() -> None:
     assert sql_in("hil.record.queries"), "the search finds SQL where there is some"
 
 
+def nodes_of(room: str, *, inside: bool) -> Iterator[tuple[str, ast.AST]]:
+    """All nodes of the trees of a room's modules, or of those of all others, and their places."""
+    for module, path in MODULES.items():
+        if within(module, room) is inside:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                yield f"{module}:{node.lineno if hasattr(node, 'lineno') else 0}", node
+
+
 def test_only_the_record_knows_the_database() -> None:
+    """Nobody else imports sqlite3, asks a record in its own words, or takes its connection."""
     wrong = [
-        f"{module}:{node.lineno}"
-        for module, path in MODULES.items()
-        if not within(module, "hil.record")
-        and not any(within(module, room) for room in READS_SQLITE_ROWS)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Import) and any(a.name == "sqlite3" for a in node.names)
+        place
+        for place, node in nodes_of("hil.record", inside=False)
+        if (isinstance(node, ast.Import) and any(a.name == "sqlite3" for a in node.names))
+        or (isinstance(node, ast.ImportFrom) and node.module == "sqlite3")
+        or (isinstance(node, ast.Attribute) and node.attr == "db")
+        or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "rows"
+        )
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_record_answers_with_values() -> None:
+    """Rows of sqlite3 come of `rows` alone, which the queries ask; these make values of them."""
+    wrong = [
+        f"{place} {node.name}"
+        for place, node in nodes_of("hil.record", inside=True)
+        if isinstance(node, ast.FunctionDef)
+        and node.name != "rows"
+        and not node.name.startswith("_")
+        and node.returns is not None
+        and "sqlite3.Row" in ast.unparse(node.returns)
+    ]
+    wrong += [
+        f"{place} {ast.unparse(node.target)}"
+        for place, node in nodes_of("hil.record", inside=True)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Attribute)
+        and not node.target.attr.startswith("_")
+        and "sqlite3.Row" in ast.unparse(node.annotation)
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -1,6 +1,6 @@
 """What the screen asks a record about frames, upsets, transitions, repairs and commands.
 
-All of them take any record that answers `rows`, return plain rows or numbers, and change nothing.
+All of them take any record that answers `rows`, return values or numbers, and change nothing.
 A span of ids or of times `after, last` leaves out `after` and has `last` in it. Times are simulated
 time [us], frames are numbers of frames, ids are those of a table (they grow with the frames).
 """
@@ -8,13 +8,30 @@ time [us], frames are numbers of frames, ids are those of a table (they grow wit
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, Rows
-from hil.record.row_values import RecordedUpset, values_of
+from hil.record.row_values import (
+    RecordedAnomaly,
+    RecordedCommand,
+    RecordedFrame,
+    RecordedLimit,
+    RecordedLinkEvent,
+    RecordedNote,
+    RecordedRepair,
+    RecordedReply,
+    RecordedSlip,
+    RecordedTransition,
+    RecordedUpset,
+    T,
+    values_of,
+)
 
 __all__ = [
+    "DamagedChunk",
+    "RecordedEvent",
     "acknowledgements",
     "anomalies",
     "damaged_chunks",
@@ -24,14 +41,14 @@ __all__ = [
     "isolations",
     "last_hold",
     "neighbour_frame",
-    "newest_rows",
+    "newest_events_of",
     "newest_transition",
     "newest_upsets",
     "next_settled",
     "notable_frame",
     "repairs_of_frame",
     "replies_of_frame",
-    "transitions",
+    "states_reached",
     "upset_counts",
     "upsets_of_frame",
 ]
@@ -39,9 +56,32 @@ __all__ = [
 _DORMANT_FRAMES: Final = 100_000
 """A dormant upset strikes within so many frames; older ones are not searched."""
 
+RecordedEvent: TypeAlias = (
+    RecordedTransition
+    | RecordedRepair
+    | RecordedAnomaly
+    | RecordedSlip
+    | RecordedLimit
+    | RecordedLinkEvent
+    | RecordedCommand
+    | RecordedNote
+)
+"""A row of one of the tables of events that are ordered by id."""
 
-def _first(rows: Sequence[sqlite3.Row]) -> sqlite3.Row | None:
-    return rows[0] if rows else None
+_EVENT_KINDS: Final[Mapping[str, type[RecordedEvent]]] = {
+    "transitions": RecordedTransition,
+    "repairs": RecordedRepair,
+    "anomalies": RecordedAnomaly,
+    "slips": RecordedSlip,
+    "limits": RecordedLimit,
+    "link_events": RecordedLinkEvent,
+    "commands": RecordedCommand,
+    "notes": RecordedNote,
+}
+
+
+def _first(kind: type[T], rows: Sequence[sqlite3.Row]) -> T | None:
+    return values_of(kind, rows[:1])[0] if rows else None
 
 
 def _number(rows: Sequence[sqlite3.Row]) -> int | None:
@@ -51,9 +91,9 @@ def _number(rows: Sequence[sqlite3.Row]) -> int | None:
 # --- frames -------------------------------------------------------------------------------------
 
 
-def notable_frame(record: Rows, frame: int) -> sqlite3.Row | None:
-    """Return the row of a frame; None for one of plain agreement."""
-    return _first(record.rows("SELECT * FROM frames WHERE frame = ?", frame))
+def notable_frame(record: Rows, frame: int) -> RecordedFrame | None:
+    """Return a frame that is more than plain agreement; None for one that is not."""
+    return _first(RecordedFrame, record.rows("SELECT * FROM frames WHERE frame = ?", frame))
 
 
 def neighbour_frame(record: Rows, frame: int, step: int) -> int | None:
@@ -81,9 +121,10 @@ def frame_kinds(record: Rows, first: int, last: int) -> list[tuple[str, int, int
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def replies_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
+def replies_of_frame(record: Rows, frame: int) -> list[RecordedReply]:
     """Return what the nodes answered in all executions of a frame."""
-    return record.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
+    rows = record.rows("SELECT * FROM replies WHERE frame = ? ORDER BY execution, node", frame)
+    return values_of(RecordedReply, rows)
 
 
 # --- upsets, transitions, repairs ---------------------------------------------------------------
@@ -91,15 +132,13 @@ def replies_of_frame(record: Rows, frame: int) -> list[sqlite3.Row]:
 
 def upset_counts(record: Rows, after: int, last: int) -> tuple[int, int]:
     """Return how many upsets of a span of frames were injected and verified, and how many not."""
-    row = _first(
-        record.rows(
-            "SELECT count(*) FILTER (WHERE state = 'injected' AND verified), count(*) FROM upsets "
-            "WHERE frame > ? AND frame <= ?",
-            after,
-            last,
-        )
+    rows = record.rows(
+        "SELECT count(*) FILTER (WHERE state = 'injected' AND verified), count(*) FROM upsets "
+        "WHERE frame > ? AND frame <= ?",
+        after,
+        last,
     )
-    return (row[0], row[1] - row[0]) if row else (0, 0)
+    return (rows[0][0], rows[0][1] - rows[0][0]) if rows else (0, 0)
 
 
 def upsets_of_frame(record: Rows, frame: int) -> list[RecordedUpset]:
@@ -126,69 +165,70 @@ def injected_frames(record: Rows, last: int, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def newest_transition(record: Rows, after: int, last: int, node: str) -> sqlite3.Row | None:
+def newest_transition(record: Rows, after: int, last: int, node: str) -> RecordedTransition | None:
     """Return the newest transition of a node in a span of ids."""
-    return _first(
-        record.rows(
-            "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? "
-            "ORDER BY id DESC LIMIT 1",
-            last,
-            after,
-            node,
-        )
+    rows = record.rows(
+        "SELECT * FROM transitions WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+        last,
+        after,
+        node,
     )
+    return _first(RecordedTransition, rows)
 
 
-def transitions(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
-    """Return node and new state of each transition in a span of ids, in their order."""
-    return record.rows(
+def states_reached(record: Rows, after: int, last: int) -> dict[str, str]:
+    """Return the state that each node reached last by the transitions in a span of ids."""
+    rows = record.rows(
         "SELECT node, after FROM transitions WHERE id > ? AND id <= ? ORDER BY id", after, last
     )
+    return {row[0]: row[1] for row in rows}
 
 
-def isolations(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+def isolations(record: Rows, after: int, last: int) -> list[RecordedTransition]:
     """Return the transitions into isolation and out of it in a span of ids."""
-    return record.rows(
+    rows = record.rows(
         "SELECT * FROM transitions WHERE id > ? AND id <= ? AND 'isolated' IN (before, after) "
         "ORDER BY id",
         after,
         last,
     )
+    return values_of(RecordedTransition, rows)
 
 
-def departures(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+def departures(record: Rows, after: int, last: int) -> list[RecordedTransition]:
     """Return the transitions out of the vote in a span of ids."""
-    return record.rows(
+    rows = record.rows(
         "SELECT * FROM transitions WHERE id > ? AND id <= ? AND before = 'voting' ORDER BY id",
         after,
         last,
     )
+    return values_of(RecordedTransition, rows)
 
 
-def next_settled(record: Rows, first: int, node: str) -> sqlite3.Row | None:
+def next_settled(record: Rows, first: int, node: str) -> RecordedTransition | None:
     """Return the first transition of a node, from id `first` on, to voting or isolated."""
-    return _first(
-        record.rows(
-            "SELECT * FROM transitions WHERE id >= ? AND node = ? AND "
-            "after IN ('voting', 'isolated') ORDER BY id LIMIT 1",
-            first,
-            node,
-        )
+    rows = record.rows(
+        "SELECT * FROM transitions WHERE id >= ? AND node = ? AND "
+        "after IN ('voting', 'isolated') ORDER BY id LIMIT 1",
+        first,
+        node,
     )
+    return _first(RecordedTransition, rows)
 
 
-def anomalies(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+def anomalies(record: Rows, after: int, last: int) -> list[RecordedAnomaly]:
     """Return the anomalies that no upset explains in a span of ids."""
-    return record.rows("SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id", after, last)
+    rows = record.rows("SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id", after, last)
+    return values_of(RecordedAnomaly, rows)
 
 
 def repairs_of_frame(
     record: Rows, after: int, last: int, frame: int, nodes: Collection[str], limit: int
-) -> list[sqlite3.Row]:
+) -> list[RecordedRepair]:
     """Return the repairs in a span of ids that were made in `frame` or on one of `nodes`."""
     names = sorted(nodes)
     marks = ",".join("?" * len(names))
-    return record.rows(
+    rows = record.rows(
         f"SELECT * FROM repairs WHERE id > ? AND id <= ? AND (frame = ? OR node IN ({marks})) "
         "ORDER BY id LIMIT ?",
         after,
@@ -197,48 +237,61 @@ def repairs_of_frame(
         *names,
         limit,
     )
+    return values_of(RecordedRepair, rows)
 
 
-def damaged_chunks(record: Rows, after: int, last: int, frame: int) -> list[sqlite3.Row]:
-    """Return what the resyncs of a frame, in a span of ids of repairs, found damaged.
+@dataclass(frozen=True, slots=True)
+class DamagedChunk:
+    """A chunk of a node's state that a resync replaced: the bytes that it found there, and those
+    that the others agreed on."""
 
-    Each row has `node`, `offset`, the bytes `found` there and those that were `voted`."""
-    return record.rows(
+    node: str
+    offset: int
+    found: bytes
+    voted: bytes
+
+
+def damaged_chunks(record: Rows, after: int, last: int, frame: int) -> list[DamagedChunk]:
+    """Return what the resyncs of a frame, in a span of ids of repairs, found damaged."""
+    rows = record.rows(
         "SELECT r.node, d.offset, d.found, d.voted FROM repairs r JOIN damage d ON d.repair = r.id "
         "WHERE r.id > ? AND r.id <= ? AND r.frame = ? ORDER BY r.id, d.offset",
         after,
         last,
         frame,
     )
+    return values_of(DamagedChunk, rows)
 
 
 # --- events and commands ------------------------------------------------------------------------
 
 
-def newest_rows(
+def newest_events_of(
     record: Rows, table: str, last: int, limit: int, node: str = ""
-) -> list[sqlite3.Row]:
-    """Return the newest rows of a table of events up to id `last`, newest first.
+) -> Sequence[RecordedEvent]:
+    """Return the newest events of a table up to id `last`, newest first.
 
-    With `node` only those of that node."""
+    With `node` only those of that node. The table is one of those of RecordedEvent."""
     where, values = _of_node(node, table)
-    return record.rows(
+    rows = record.rows(
         f"SELECT * FROM {table} WHERE id <= ?{where} ORDER BY id DESC LIMIT ?",
         last,
         *values,
         limit,
     )
+    return values_of(_EVENT_KINDS[table], rows)
 
 
-def newest_upsets(record: Rows, last: int, limit: int, node: str = "") -> list[sqlite3.Row]:
+def newest_upsets(record: Rows, last: int, limit: int, node: str = "") -> list[RecordedUpset]:
     """Return the newest upsets up to frame `last`, newest first; with `node` only those of it."""
     where, values = _of_node(node, "upsets")
-    return record.rows(
+    rows = record.rows(
         f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
         last,
         *values,
         limit,
     )
+    return values_of(RecordedUpset, rows)
 
 
 def _of_node(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
@@ -251,20 +304,18 @@ def _of_node(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
     return " AND node = ?", (node,)
 
 
-def last_hold(record: Rows) -> sqlite3.Row | None:
-    """Return the last command that paused, resumed or ended the run: command, who and frame."""
-    return _first(
-        record.rows(
-            "SELECT command, who, frame FROM commands WHERE ok AND "
-            "command IN ('pause', 'resume', 'end') ORDER BY id DESC LIMIT 1"
-        )
+def last_hold(record: Rows) -> RecordedCommand | None:
+    """Return the last command that paused, resumed or ended the run."""
+    rows = record.rows(
+        "SELECT * FROM commands WHERE ok AND command IN ('pause', 'resume', 'end') "
+        "ORDER BY id DESC LIMIT 1"
     )
+    return _first(RecordedCommand, rows)
 
 
-def acknowledgements(record: Rows, after: int) -> list[sqlite3.Row]:
-    """Return the acknowledge commands with ids beyond `after`: id, frame and arguments (JSON)."""
-    return record.rows(
-        "SELECT id, frame, arguments FROM commands WHERE id > ? AND ok "
-        "AND command = 'acknowledge' ORDER BY id",
-        after,
+def acknowledgements(record: Rows, after: int) -> list[RecordedCommand]:
+    """Return the acknowledge commands with ids beyond `after`."""
+    rows = record.rows(
+        "SELECT * FROM commands WHERE id > ? AND ok AND command = 'acknowledge' ORDER BY id", after
     )
+    return values_of(RecordedCommand, rows)

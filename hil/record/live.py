@@ -24,6 +24,7 @@ from hil.errors import RecordError
 from hil.record.id_search import IdSearch
 from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.packed_frames import ALONE_MAX, PackedFrames
+from hil.record.row_values import RecordedNode, values_of
 from hil.record.schema import SCHEMA_VERSION
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict
@@ -66,7 +67,7 @@ class LiveRecord:
         self.state = State.WAITING
         self.reason = "the run has not begun"
         self.meta: dict[str, Any] = {}
-        self.nodes: tuple[sqlite3.Row, ...] = ()
+        self.nodes: tuple[RecordedNode, ...] = ()
         self.pulse: Pulse | None = None
         self.last = -1
         self.time = Timeline()
@@ -86,7 +87,7 @@ class LiveRecord:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(row["name"] for row in self.nodes)
+        return tuple(node.name for node in self.nodes)
 
     @property
     def frame_us(self) -> int:
@@ -209,7 +210,8 @@ class LiveRecord:
         self.state = State.RUNNING if told == "running" else State.ENDED
         self.reason = ""
         if not self.nodes:
-            self.nodes = tuple(db.execute("SELECT * FROM nodes ORDER BY idx"))
+            rows = db.execute("SELECT * FROM nodes ORDER BY idx").fetchall()
+            self.nodes = tuple(values_of(RecordedNode, rows))
             self._packed = PackedFrames(self, len(self.nodes))
         row = db.execute(
             "SELECT first_frame + count - 1 FROM blocks ORDER BY first_frame DESC LIMIT 1"
@@ -281,10 +283,6 @@ class LiveRecord:
         except sqlite3.Error as error:
             self._gone(f"it cannot be read: {error}")
         return []
-
-    def one(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        found = self.rows(sql, *values)
-        return found[0] if found else None
 
     def upto(self, head: int) -> int:
         """How far `head` reaches: from the newest frame on view, to whatever is known. What is

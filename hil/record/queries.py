@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from hil.record.row_values import (
     RecordedRepair,
@@ -23,6 +23,7 @@ __all__ = [
     "NO_OUTPUT",
     "WAS_ALONE",
     "WRONG_OUTPUT",
+    "BadSpan",
     "Rows",
     "agreed_on_wrong_state",
     "bad_spans",
@@ -175,14 +176,24 @@ def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
     return any(outvoted_though_right(record, each, node) for each in frames)
 
 
-def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3.Row]:
+class BadSpan(NamedTuple):
+    """An episode of bad frames: which kind, the first and the last of them, their times, and how
+    many frames were bad. `what` is wrong, held, or the verdict without an output: no_majority,
+    no_quorum, or simplex where the scheme is fail-silent."""
+
+    what: str
+    first: int
+    last: int
+    first_us: int
+    last_us: int
+    frames: int
+
+
+def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[BadSpan]:
     """Return the episodes of bad frames from `first` to `last`, in the order of their beginnings.
 
-    Frames of one kind (`what`: wrong, held, or the verdict without an output: no_majority,
-    no_quorum, or simplex where the scheme is fail-silent) are one episode until `calm_us` of
-    simulated time passed without one. Each row has its `first` and `last` bad frame, their times
-    `first_us` and `last_us`, and how many `frames` were bad."""
-    return record.rows(
+    Frames of one kind are one episode until `calm_us` of simulated time passed without one."""
+    rows = record.rows(
         f"""
         WITH bad AS (
           SELECT frame, t_us,
@@ -203,3 +214,4 @@ def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[sqlite3
         last,
         calm_us,
     )
+    return values_of(BadSpan, rows)

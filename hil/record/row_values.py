@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from hil.errors import RecordError
 
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RecordedAnomaly",
+    "RecordedCommand",
     "RecordedFrame",
+    "RecordedHealth",
+    "RecordedLimit",
     "RecordedLink",
+    "RecordedLinkEvent",
     "RecordedNode",
     "RecordedNote",
     "RecordedOrbit",
@@ -39,21 +45,45 @@ _HELD_WRONG: Final = 64
 """Flags of a packed frame (csrc/host/frame_verdict.h)."""
 
 
-def value_of(kind: type[T], row: sqlite3.Row | Mapping[str, Any]) -> T:
-    """Return a row as a value of `kind`, which takes the columns that are named as its fields.
+def value_of(kind: type[T], row: sqlite3.Row) -> T:
+    """Return a row as a value of `kind`; see `values_of`."""
+    return values_of(kind, [row])[0]
 
-    Raises RecordError if the row lacks a column for which the kind has no default."""
-    there = set(row.keys())
-    names = [field.name for field in fields(kind) if field.name in there]  # type: ignore[arg-type]
+
+def values_of(kind: type[T], rows: Sequence[sqlite3.Row]) -> list[T]:
+    """Return the rows of a query as values of `kind`, a dataclass or a NamedTuple, which takes the
+    columns that are named as its fields.
+
+    Raises RecordError if the rows lack a column for which the kind has no default."""
+    if not rows:
+        return []
+    make: Callable[[sqlite3.Row], T] = _maker(cast("Any", kind), tuple(rows[0].keys()))
     try:
-        return kind(**{name: row[name] for name in names})
+        return [make(row) for row in rows]
     except TypeError as error:
         raise RecordError(f"the record lacks a column: {error}") from error
 
 
-def values_of(kind: type[T], rows: Iterable[sqlite3.Row]) -> list[T]:
-    """Return rows as values of `kind`; see `value_of`."""
-    return [value_of(kind, row) for row in rows]
+@lru_cache(maxsize=256)
+def _maker(kind: type[Any], columns: tuple[str, ...]) -> Callable[[sqlite3.Row], Any]:
+    """Return what makes a value of `kind` of a row with these columns: by their places where these
+    are the first fields of the kind, for that is several times as fast as by their names."""
+    fields_of_kind = _field_names(kind)
+    names = tuple(name for name in fields_of_kind if name in columns)
+    if names != fields_of_kind[: len(names)]:
+        return lambda row: kind(**{name: row[name] for name in names})
+    if names == columns:
+        return lambda row: kind(*row)
+    if len(names) < 2:  # of one place, itemgetter gives no tuple
+        return lambda row: kind(*(row[name] for name in names))
+    places = operator.itemgetter(*(columns.index(name) for name in names))
+    return lambda row: kind(*places(row))
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    if issubclass(kind, tuple):
+        return cast("type[NamedTuple]", kind)._fields
+    return tuple(field.name for field in fields(kind))
 
 
 def columns_of(value: DataclassInstance) -> tuple[Any, ...]:
@@ -299,3 +329,72 @@ class RecordedPlantNode:
     throttle: int
     steps_per_s: float | None
     upsets_per_day: str
+
+
+class RecordedHealth(NamedTuple):
+    """A row of `health`: what a node reported of itself. A tuple, for there is one for each node
+    and second. `rails` is JSON; records of before the last three were kept have none of them."""
+
+    id: int
+    frame: int
+    node: int
+    wall_us: int
+    cpu_temp_mc: int | None
+    clock_khz: int | None
+    throttled: int | None
+    rss_kib: int | None
+    free_mib: int | None
+    uptime_us: int
+    steps: int
+    crashes: int
+    hangs: int
+    restarts: int
+    corrected: int
+    uncorrected: int
+    rx_errors: int
+    duplicates: int
+    rails: str
+    round_trip_us: int | None = None
+    at_wall_us: int | None = None
+    power_mw: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLimit:
+    """A row of `limits`: what a board was asked to obey, and what it did; JSON objects."""
+
+    id: int
+    frame: int
+    node: str
+    cause: str
+    asked: str
+    applied: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLinkEvent:
+    """A row of `link_events`: a link is absent, connecting, connected or lost from now on."""
+
+    id: int
+    frame: int
+    node: str
+    wall_us: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCommand:
+    """A row of `commands`: what an operator asked for, and the answer. `arguments` is a JSON
+    object; `frame` is the one before which the command was carried out."""
+
+    id: int
+    frame: int
+    wall_us: int
+    who: str
+    uid: int
+    pid: int
+    command: str
+    arguments: str
+    ok: int
+    answer: str

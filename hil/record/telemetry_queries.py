@@ -1,6 +1,6 @@
 """What the screen asks a record about health, links, the plant and the orbit.
 
-All of them take any record that answers `rows`, return plain rows or numbers, and change nothing.
+All of them take any record that answers `rows`, return values or numbers, and change nothing.
 A span of ids or of times `after, last` leaves out `after` and has `last` in it. Times are simulated
 time [us], frames are numbers of frames, ids are those of a table (they grow with the frames).
 """
@@ -12,9 +12,20 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hil.record.queries import Rows
+from hil.record.row_values import (
+    RecordedHealth,
+    RecordedLink,
+    RecordedOrbit,
+    RecordedPlant,
+    RecordedPlantNode,
+    T,
+    values_of,
+)
 
 __all__ = [
     "Bounds",
+    "die_and_power",
+    "die_temperatures",
     "has_plant",
     "health_beyond",
     "health_changed",
@@ -30,8 +41,6 @@ __all__ = [
     "orbit_rows",
     "plant_extremes",
     "plant_node",
-    "plant_node_by",
-    "plant_nodes",
     "plant_rows",
     "plant_time_ahead",
     "plant_time_back",
@@ -46,36 +55,37 @@ class Bounds(NamedTuple):
     highest: float | None
 
 
-def _first(rows: Sequence[sqlite3.Row]) -> sqlite3.Row | None:
-    return rows[0] if rows else None
+def _first(kind: type[T], rows: Sequence[sqlite3.Row]) -> T | None:
+    return values_of(kind, rows[:1])[0] if rows else None
 
 
 def _number(rows: Sequence[sqlite3.Row]) -> int | None:
     return int(rows[0][0]) if rows and rows[0][0] is not None else None
 
 
-def health_rows(record: Rows, after: int, last: int) -> list[sqlite3.Row]:
+def health_rows(record: Rows, after: int, last: int) -> list[RecordedHealth]:
     """Return the health of all nodes in a span of ids, in their order."""
-    return record.rows("SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", after, last)
+    rows = record.rows("SELECT * FROM health WHERE id > ? AND id <= ? ORDER BY id", after, last)
+    return values_of(RecordedHealth, rows)
 
 
-def node_health(record: Rows, after: int, last: int, node: int) -> list[sqlite3.Row]:
+def node_health(record: Rows, after: int, last: int, node: int) -> list[RecordedHealth]:
     """Return the health of a node (by its index) in a span of ids, in their order."""
-    return record.rows(
+    rows = record.rows(
         "SELECT * FROM health WHERE id > ? AND id <= ? AND node = ? ORDER BY id", after, last, node
     )
+    return values_of(RecordedHealth, rows)
 
 
-def newest_health(record: Rows, after: int, last: int, node: int) -> sqlite3.Row | None:
+def newest_health(record: Rows, after: int, last: int, node: int) -> RecordedHealth | None:
     """Return the newest health of a node (by its index) in a span of ids."""
-    return _first(
-        record.rows(
-            "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
-            last,
-            after,
-            node,
-        )
+    rows = record.rows(
+        "SELECT * FROM health WHERE id <= ? AND id > ? AND node = ? ORDER BY id DESC LIMIT 1",
+        last,
+        after,
+        node,
     )
+    return _first(RecordedHealth, rows)
 
 
 def health_frame_after(record: Rows, after: int) -> int | None:
@@ -123,21 +133,17 @@ def health_changed(record: Rows, after: int, last: int, columns: Iterable[str]) 
     return any(any(row) for row in rows)
 
 
-def link_counts(record: Rows, last: int, node: int, *, newest: bool) -> sqlite3.Row | None:
+def link_counts(record: Rows, last: int, node: int, *, newest: bool) -> RecordedLink | None:
     """Return the counters of a node's link as of id `last`.
 
     A record from before they were kept over time has only the newest ones: they are returned if
     the `newest` are asked for."""
-    row = _first(
-        record.rows(
-            "SELECT * FROM link_counts WHERE id <= ? AND node = ? ORDER BY id DESC LIMIT 1",
-            last,
-            node,
-        )
+    rows = record.rows(
+        "SELECT * FROM link_counts WHERE id <= ? AND node = ? ORDER BY id DESC LIMIT 1", last, node
     )
-    if row is None and newest:
-        row = _first(record.rows("SELECT * FROM links WHERE node = ?", node))
-    return row
+    if not rows and newest:
+        rows = record.rows("SELECT * FROM links WHERE node = ?", node)
+    return _first(RecordedLink, rows)
 
 
 # --- plant and orbit ----------------------------------------------------------------------------
@@ -148,33 +154,41 @@ def has_plant(record: Rows) -> bool:
     return bool(record.rows("SELECT 1 FROM plant LIMIT 1"))
 
 
-def newest_plant(record: Rows, t_us: int) -> sqlite3.Row | None:
+def newest_plant(record: Rows, t_us: int) -> RecordedPlant | None:
     """Return the plant as it was last recorded up to a time."""
-    return _first(
-        record.rows("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us)
-    )
+    rows = record.rows("SELECT * FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us)
+    return _first(RecordedPlant, rows)
 
 
 def illumination_at(record: Rows, t_us: int) -> float | None:
     """Return the illumination (0 to 1) last recorded up to a time; None where there is none."""
-    row = _first(
-        record.rows(
-            "SELECT illumination FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us
-        )
+    rows = record.rows(
+        "SELECT illumination FROM plant WHERE t_us <= ? ORDER BY t_us DESC LIMIT 1", t_us
     )
-    return None if row is None else row[0]
+    return rows[0][0] if rows else None
 
 
 def plant_rows(
-    record: Rows, after_us: int, last_us: int, limit: int | None = None
-) -> list[sqlite3.Row]:
-    """Return the plant over a span of times; no more than the first `limit` rows."""
-    return record.rows(
+    record: Rows,
+    after_us: int,
+    last_us: int,
+    limit: int | None = None,
+    about: int | None = None,
+) -> list[RecordedPlant]:
+    """Return the plant over a span of times; no more than the first `limit` rows, and of these
+    only every so many, so that they are `about` as many (up to twice as many)."""
+    rows = record.rows(
         "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT ?",
         after_us,
         last_us,
         -1 if limit is None else limit,
     )
+    return values_of(RecordedPlant, _thinned(rows, about))
+
+
+def _thinned(rows: Sequence[sqlite3.Row], about: int | None) -> Sequence[sqlite3.Row]:
+    """Return every so many of `rows`, from the first on; all of them without `about`."""
+    return rows if about is None else rows[:: max(1, len(rows) // about)]
 
 
 def plant_time_back(record: Rows, t_us: int, rows: int) -> int | None:
@@ -202,52 +216,54 @@ def plant_extremes(
     record: Rows, table: str, column: str, after_us: int, last_us: int
 ) -> tuple[float | None, float | None]:
     """Return the least and the greatest value of a column of `plant` or `plant_nodes`."""
-    row = _first(
-        record.rows(
-            f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
-            after_us,
-            last_us,
-        )
+    rows = record.rows(
+        f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
+        after_us,
+        last_us,
     )
-    return (row[0], row[1]) if row else (None, None)
+    return (rows[0][0], rows[0][1]) if rows else (None, None)
 
 
-def plant_nodes(record: Rows, t_us: int) -> list[sqlite3.Row]:
-    """Return node and die_c of all nodes at a time of the plant."""
-    return record.rows("SELECT node, die_c FROM plant_nodes WHERE t_us = ?", t_us)
+def die_temperatures(record: Rows, t_us: int) -> dict[str, float | None]:
+    """Return the temperature of each node's die [°C] at a time of the plant, by name."""
+    rows = record.rows("SELECT node, die_c FROM plant_nodes WHERE t_us = ?", t_us)
+    return {row[0]: row[1] for row in rows}
 
 
-def plant_node(record: Rows, t_us: int, node: str) -> sqlite3.Row | None:
+def plant_node(record: Rows, t_us: int, node: str) -> RecordedPlantNode | None:
     """Return what the plant gave a node at a time of the plant."""
-    return _first(record.rows("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?", t_us, node))
+    rows = record.rows("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?", t_us, node)
+    return _first(RecordedPlantNode, rows)
 
 
-def plant_node_by(record: Rows, t_us: int, node: str) -> sqlite3.Row | None:
-    """Return die_c and power_w that the plant gave a node last up to any time."""
-    return _first(
-        record.rows(
-            "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
-            "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
-            t_us,
-            node,
-        )
+def die_and_power(record: Rows, t_us: int, node: str) -> tuple[float | None, float | None]:
+    """Return the temperature of a node's die [°C] and its power [W] in the plant, as last recorded
+    up to any time; None where there are none."""
+    rows = record.rows(
+        "SELECT die_c, power_w FROM plant_nodes WHERE t_us = "
+        "(SELECT max(t_us) FROM plant WHERE t_us <= ?) AND node = ?",
+        t_us,
+        node,
     )
+    return (rows[0][0], rows[0][1]) if rows else (None, None)
 
 
-def orbit_rows(record: Rows, first_us: int, last_us: int) -> list[sqlite3.Row]:
-    """Return the orbit from `first_us` to `last_us`, both of them in it."""
-    return record.rows(
+def orbit_rows(
+    record: Rows, first_us: int, last_us: int, about: int | None = None
+) -> list[RecordedOrbit]:
+    """Return the orbit from `first_us` to `last_us`, both of them in it; with `about` only every so
+    many rows, as `plant_rows` does."""
+    rows = record.rows(
         "SELECT * FROM orbit WHERE t_us BETWEEN ? AND ? ORDER BY t_us", first_us, last_us
     )
+    return values_of(RecordedOrbit, _thinned(rows, about))
 
 
 def orbit_position(record: Rows, t_us: int) -> tuple[float, float] | None:
     """Return latitude and longitude [deg] as last recorded up to a time."""
-    row = _first(
-        record.rows(
-            "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
-            "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",
-            t_us,
-        )
+    rows = record.rows(
+        "SELECT latitude_deg, longitude_deg FROM orbit WHERE t_us <= ? "
+        "AND latitude_deg IS NOT NULL ORDER BY t_us DESC LIMIT 1",
+        t_us,
     )
-    return None if row is None else (row[0], row[1])
+    return (rows[0][0], rows[0][1]) if rows else None

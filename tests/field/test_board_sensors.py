@@ -17,6 +17,7 @@ import pytest
 
 from hil.engine.firmware_flags import FirmwareFlags
 from hil.record.live import LiveRecord
+from hil.record.row_values import RecordedHealth, value_of
 from hil.rig.backends.process import find_agent
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.facts import Level
@@ -229,12 +230,13 @@ def test_a_record_of_before_power_was_kept_shows_the_same_power() -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         db.row_factory = sqlite3.Row
         row = db.execute(
-            """SELECT 1 AS frame, 2 AS wall_us, 3 AS steps, NULL AS cpu_temp_mc, NULL AS clock_khz,
-            NULL AS throttled, '[["VDD_IN", 5000, 1000], ["VDD_SOC", 5000, 300]]' AS rails,
+            """SELECT 0 AS id, 0 AS node, 1 AS frame, 2 AS wall_us, 3 AS steps,
+            NULL AS cpu_temp_mc, NULL AS clock_khz, NULL AS throttled,
+            '[["VDD_IN", 5000, 1000], ["VDD_SOC", 5000, 300]]' AS rails,
             NULL AS rss_kib, NULL AS free_mib, 0 AS uptime_us, 0 AS crashes, 0 AS hangs,
-            0 AS restarts, 0 AS corrected, 0 AS uncorrected, 0 AS rx_errors"""
+            0 AS restarts, 0 AS corrected, 0 AS uncorrected, 0 AS rx_errors, 0 AS duplicates"""
         ).fetchone()
-    assert reading_of(row).power_w == 5.0
+    assert reading_of(value_of(RecordedHealth, row)).power_w == 5.0
 
 
 def test_notes_come_once_and_a_reboot_makes_no_new_history() -> None:

@@ -116,8 +116,8 @@ class AlarmFeed:
 
     def _read_acknowledgements(self) -> None:
         """Take over what other screens acknowledged."""
-        for row in acknowledgements(self._source, self._heard):
-            self._heard = row["id"]
+        for command in acknowledgements(self._source, self._heard):
+            self._heard = command.id
             with contextlib.suppress(ValueError, AttributeError):
-                name = str(json.loads(row["arguments"]).get("alarm", ""))
-                self._seen[name] = max(row["frame"], self._seen.get(name, -1))
+                name = str(json.loads(command.arguments).get("alarm", ""))
+                self._seen[name] = max(command.frame, self._seen.get(name, -1))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
 from hil.record.event_queries import anomalies, isolations
 from hil.record.live import LiveRecord
-from hil.record.queries import bad_spans, isolated_though_right
+from hil.record.queries import BadSpan, bad_spans, isolated_though_right
+from hil.record.row_values import RecordedPlant
 from hil.record.telemetry_queries import (
+    die_temperatures,
     health_frame_after,
     health_frame_by,
     health_rows,
     illumination_at,
-    plant_nodes,
     plant_rows,
     plant_time_ahead,
     plant_time_back,
@@ -120,32 +120,32 @@ class AlarmFollower:
         """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies."""
         book, source = self.book, self._source
         for row in isolations(source, self.at["transitions"], ends["transitions"]):
-            level = Level.BAD if row["after"] == "isolated" else Level.GOOD
-            text = f"{row['node']} isolated: {row['cause']}"
-            if level is Level.BAD and isolated_though_right(source, row["frame"], row["node"]):
-                text = f"{row['node']} isolated though right: a wrong majority outvoted it"
-            book.condition(row["frame"], "isolated", row["node"], level, text)
-        for row in bad_spans(source, self._frame + 1, head, CALM_US):
-            self._output(row)
+            level = Level.BAD if row.after == "isolated" else Level.GOOD
+            text = f"{row.node} isolated: {row.cause}"
+            if level is Level.BAD and isolated_though_right(source, row.frame, row.node):
+                text = f"{row.node} isolated though right: a wrong majority outvoted it"
+            book.condition(row.frame, "isolated", row.node, level, text)
+        for span in bad_spans(source, self._frame + 1, head, CALM_US):
+            self._output(span)
         self._frame = max(self._frame, head)
         for key in ("wrong output", "no output"):
             self._calm_down(key, source.time.t_us(head), head)
-        for row in anomalies(source, self.at["anomalies"], ends["anomalies"]):
-            text = f"{row['node']}: {row['effect']} that no upset explains"
-            book.condition(row["frame"], "unexplained", row["node"], Level.WARN, text)
-            book.condition(row["frame"], "unexplained", row["node"], Level.GOOD, "")
+        for anomaly in anomalies(source, self.at["anomalies"], ends["anomalies"]):
+            text = f"{anomaly.node}: {anomaly.effect} that no upset explains"
+            book.condition(anomaly.frame, "unexplained", anomaly.node, Level.WARN, text)
+            book.condition(anomaly.frame, "unexplained", anomaly.node, Level.GOOD, "")
 
-    def _output(self, row: sqlite3.Row) -> None:
+    def _output(self, span: BadSpan) -> None:
         """Feed an episode of wrong or lost outputs; it may continue one that was seen before."""
-        lost = row["what"] != "wrong"
+        lost = span.what != "wrong"
         key = "no output" if lost else "wrong output"
         text = {
             "wrong": "a wrong output left the system",
             "held": "no voted output: the last one left the system again",
-        }.get(row["what"], "no output left the system")
-        self._calm_down(key, row["first_us"], row["first"])
-        self._last_bad_us[key] = max(self._last_bad_us.get(key, 0), row["last_us"])
-        self.book.condition(row["first"], key, "", Level.BAD, text)
+        }.get(span.what, "no output left the system")
+        self._calm_down(key, span.first_us, span.first)
+        self._last_bad_us[key] = max(self._last_bad_us.get(key, 0), span.last_us)
+        self.book.condition(span.first, key, "", Level.BAD, text)
 
     def _calm_down(self, key: str, now_us: int, frame: int) -> None:
         """End the alarm when nothing was wrong for long enough."""
@@ -161,8 +161,8 @@ class AlarmFollower:
         while at < end and (at == begun or self._clock() < until):
             upto = min(end, at + _ROWS)
             for row in health_rows(self._source, at, upto):
-                if row["node"] < len(names):
-                    self._reading(names[row["node"]], row["node"], reading_of(row))
+                if row.node < len(names):
+                    self._reading(names[row.node], row.node, reading_of(row))
             at = upto
         return at
 
@@ -218,18 +218,18 @@ class AlarmFollower:
                 return True
             for row in rows:
                 self._plant_row(row)
-            self._plant_us = rows[-1]["t_us"]
+            self._plant_us = rows[-1].t_us
         return False
 
-    def _plant_row(self, row: sqlite3.Row) -> None:
-        phase = _phase_name(row["illumination"])
-        frame = self._source.time.frame_at(row["t_us"])
-        for quantity in ("soc", "bus_v"):
-            if row[quantity] is not None:
-                self.book.sample(frame, quantity, "", row[quantity], phase)
-        for node in plant_nodes(self._source, row["t_us"]):
-            if node["die_c"] is not None:
-                self.book.sample(frame, "die_c", node["node"], node["die_c"], phase)
+    def _plant_row(self, row: RecordedPlant) -> None:
+        phase = _phase_name(row.illumination)
+        frame = self._source.time.frame_at(row.t_us)
+        for quantity, value in (("soc", row.soc), ("bus_v", row.bus_v)):
+            if value is not None:
+                self.book.sample(frame, quantity, "", value, phase)
+        for node, die_c in die_temperatures(self._source, row.t_us).items():
+            if die_c is not None:
+                self.book.sample(frame, "die_c", node, die_c, phase)
 
 
 def _phase_name(illumination: float | None) -> str:

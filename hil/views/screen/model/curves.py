@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hil.record.live import LiveRecord
-from hil.record.telemetry_queries import has_plant, newest_health, node_health, plant_node_by
+from hil.record.telemetry_queries import die_and_power, has_plant, newest_health, node_health
 from hil.views.screen.model.facts import EventLine, NodeReading
 from hil.views.screen.model.recorded_values import reading_of
 
@@ -119,8 +119,5 @@ def _virtual(
     if not has_plant(source):
         nothing = (None,) * len(moments)
         return nothing, nothing
-    rows = [plant_node_by(source, moment, name) for moment in moments]
-    return (
-        tuple(row["die_c"] if row else None for row in rows),
-        tuple(row["power_w"] if row else None for row in rows),
-    )
+    values = [die_and_power(source, moment, name) for moment in moments]
+    return tuple(die_c for die_c, _ in values), tuple(power_w for _, power_w in values)

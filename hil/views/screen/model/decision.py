@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,12 +16,18 @@ from hil.record.event_queries import (
     notable_frame,
     repairs_of_frame,
     replies_of_frame,
-    transitions,
+    states_reached,
     upsets_of_frame,
 )
 from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
-from hil.record.row_values import RecordedUpset
+from hil.record.row_values import (
+    RecordedFrame,
+    RecordedRepair,
+    RecordedReply,
+    RecordedTransition,
+    RecordedUpset,
+)
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
@@ -122,8 +127,8 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         return Decision(frame, at_us)
     row = notable_frame(source, frame)
     replies = replies_of_frame(source, frame)
-    first = {r["node"]: r for r in replies if r["execution"] == 0}
-    value = bytes(row["value"] or b"") if row else b""
+    first = {r.node: r for r in replies if r.execution == 0}
+    value = bytes(row.value or b"") if row else b""
     agreed = b"" if verdict.held else value  # a held output is of another frame
     answers = _answers(source.names, verdict, row, first, _returning(source, frame))
     alone = verdict.kind is VerdictKind.SIMPLEX and len(source.names) > 1
@@ -135,11 +140,11 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         at_us,
         vote_of(verdict),
         notable=row is not None,
-        executions=1 + max((r["execution"] for r in replies), default=0),
+        executions=1 + max((r.execution for r in replies), default=0),
         output=hex64(verdict.output) if verdict.output else "",
         state=hex64(verdict.state) if verdict.state else "",
-        golden_output=row["golden_output"] if row else "",
-        golden_state=row["golden_state"] if row else "",
+        golden_output=row.golden_output if row else "",
+        golden_state=row.golden_state if row else "",
         value=value,
         answers=answers,
         differences=tuple(found[:_DIFFERENCES_KEPT]),
@@ -157,20 +162,20 @@ def decision(source: LiveRecord, frame: int) -> Decision:
 def _answers(
     names: tuple[str, ...],
     verdict: Verdict,
-    row: sqlite3.Row | None,
-    first: dict[int, sqlite3.Row],
+    row: RecordedFrame | None,
+    first: dict[int, RecordedReply],
     returning: frozenset[str],
 ) -> tuple[NodeAnswer, ...]:
     """As the first execution had it: a rollback may have made them agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
-    golden = (row["golden_output"], row["golden_state"]) if row else agreed
+    golden = (row.golden_output, row.golden_state) if row else agreed
     out: list[NodeAnswer] = []
     for index, name in enumerate(names):
         ballot, reply = verdict.ballots[index], first.get(index)
-        status = reply["status"] if reply else NodeStatus(ballot.status).name.lower()
-        number = reply["signal"] if reply else ballot.signal
-        output = reply["output_digest"] if reply else hex64(ballot.output_digest)
-        state = reply["state_digest"] if reply else hex64(ballot.state_digest)
+        status = reply.status if reply else NodeStatus(ballot.status).name.lower()
+        number = reply.signal if reply else ballot.signal
+        output = reply.output_digest if reply else hex64(ballot.output_digest)
+        state = reply.state_digest if reply else hex64(ballot.state_digest)
         bit = 1 << index
         part = "out" if status == "excluded" else "heard"
         if verdict.voters & bit:
@@ -190,7 +195,7 @@ def _answers(
             NodeAnswer(
                 name,
                 status,
-                signal_name(number) if number else (reply["reason"] if reply else ""),
+                signal_name(number) if number else (reply.reason if reply else ""),
                 output if done else "",
                 state if done else "",
                 part,
@@ -206,9 +211,7 @@ def _answers(
 def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
     """The nodes that were re-integrating when a frame began."""
     position = source.position("transitions", frame - 1)
-    states = {
-        row["node"]: row["after"] for row in transitions(source, position - _TRANSITIONS, position)
-    }
+    states = states_reached(source, position - _TRANSITIONS, position)
     return frozenset(name for name, state in states.items() if state == "reintegrating")
 
 
@@ -216,7 +219,7 @@ def _reference(
     names: tuple[str, ...],
     verdict: Verdict,
     answers: tuple[NodeAnswer, ...],
-    first: dict[int, sqlite3.Row],
+    first: dict[int, RecordedReply],
     value: bytes,
 ) -> tuple[str, bytes]:
     """What outputs are compared with: what was agreed on, where that is right; else what a node
@@ -225,22 +228,22 @@ def _reference(
         return "", value
     for index, answer in enumerate(answers):
         reply = first.get(index)
-        if reply and reply["output"] and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
-            return f"{names[index]}, right", bytes(reply["output"])
+        if reply and reply.output and answer.worth in {Answered.RIGHT, Answered.WRONG_STATE}:
+            return f"{names[index]}, right", bytes(reply.output)
     if value:
         return "agreed, WRONG", value
-    spoke = [i for i, r in first.items() if r["status"] == "done" and r["output"]]
-    return (names[spoke[0]], bytes(first[spoke[0]]["output"])) if spoke else ("", b"")
+    spoke = [i for i, r in first.items() if r.status == "done" and r.output]
+    return (names[spoke[0]], bytes(first[spoke[0]].output)) if spoke else ("", b"")
 
 
 def _in_output(
-    names: tuple[str, ...], first: dict[int, sqlite3.Row], right: bytes
+    names: tuple[str, ...], first: dict[int, RecordedReply], right: bytes
 ) -> list[OutputDifference]:
     """Pieces of the outputs that differ from the reference."""
     out: list[OutputDifference] = []
     for index, row in first.items():
-        if row["status"] == "done" and row["output"] and index < len(names):
-            out += pieces(names[index], "output", 0, right, bytes(row["output"]))
+        if row.status == "done" and row.output and index < len(names):
+            out += pieces(names[index], "output", 0, right, bytes(row.output))
     return out
 
 
@@ -260,7 +263,7 @@ def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
     out: list[OutputDifference] = []
     first, last = source.position("repairs", frame - 1), source.position("repairs", frame)
     for row in damaged_chunks(source, first, last, frame):
-        out += pieces(row["node"], "state", row["offset"], bytes(row["voted"]), bytes(row["found"]))
+        out += pieces(row.node, "state", row.offset, bytes(row.voted), bytes(row.found))
     return out
 
 
@@ -278,10 +281,10 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     explained = {upset.node for upset in (*hits, *behind)}
     first, last = source.position("anomalies", frame - 1), source.position("anomalies", frame)
     for row in anomalies(source, first, last):
-        if row["frame"] != frame:
+        if row.frame != frame:
             continue
-        explained.add(row["node"])
-        yield f"{row['node']}: {row['effect']}, explained by no upset. {row['reason']}"
+        explained.add(row.node)
+        yield f"{row.node}: {row.effect}, explained by no upset. {row.reason}"
     for name in faulty:
         text = "" if name in explained else inherited_text(source, frame, name)
         if text:
@@ -306,41 +309,43 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     """What was done from this frame on until its nodes voted again, and how long that took."""
     start = source.position("transitions", frame - 1)
     end = source.position("transitions", frame)
-    left: dict[str, sqlite3.Row] = {}
-    back: dict[str, sqlite3.Row] = {}
+    left: dict[str, RecordedTransition] = {}
+    back: dict[str, RecordedTransition] = {}
     for row in departures(source, start, end):
-        if row["frame"] == frame and row["node"] not in left:
-            left[row["node"]] = row
-            again = next_settled(source, row["id"], row["node"])
+        if row.frame == frame and row.node not in left:
+            left[row.node] = row
+            again = next_settled(source, row.id, row.node)
             if again is not None:
-                back[row["node"]] = again
-    last = max((row["frame"] for row in back.values()), default=frame)
+                back[row.node] = again
+    last = max((row.frame for row in back.values()), default=frame)
     if len(back) < len(left):
         last = EVERYTHING  # what was done until now
     begin, end = source.position("repairs", frame - 1), source.position("repairs", last)
     repairs = repairs_of_frame(source, begin, end, frame, left, _CURES + 1)
-    cures = [Cure(r["frame"], r["node"], _repair_text(r), bool(r["ok"])) for r in repairs[:_CURES]]
+    cures = [Cure(r.frame, r.node, _repair_text(r), bool(r.ok)) for r in repairs[:_CURES]]
     if len(repairs) > _CURES:
-        cures.append(Cure(repairs[-1]["frame"], repairs[-1]["node"], "and more repairs", ok=True))
+        cures.append(Cure(repairs[-1].frame, repairs[-1].node, "and more repairs", ok=True))
     texts = [_outage(name, row, back.get(name), source.time) for name, row in left.items()]
     return tuple(cures), "; ".join(texts)
 
 
-def _repair_text(row: sqlite3.Row) -> str:
-    what = row["action"].replace("_", " ")
-    if not row["ok"]:
-        return f"{what} FAILED: {row['detail']}"
-    moved = f", {row['chunks']} chunks, {row['bytes_moved']:,} B moved" if row["chunks"] else ""
-    return f"{what} ({row['cause']}): done in {duration(row['duration_wall_us'])}{moved}"
+def _repair_text(row: RecordedRepair) -> str:
+    what = row.action.replace("_", " ")
+    if not row.ok:
+        return f"{what} FAILED: {row.detail}"
+    moved = f", {row.chunks} chunks, {row.bytes_moved:,} B moved" if row.chunks else ""
+    return f"{what} ({row.cause}): done in {duration(row.duration_wall_us)}{moved}"
 
 
-def _outage(name: str, left: sqlite3.Row, back: sqlite3.Row | None, time: Timeline) -> str:
+def _outage(
+    name: str, left: RecordedTransition, back: RecordedTransition | None, time: Timeline
+) -> str:
     if back is None:
-        return f"{name} left the vote ({left['cause']}) and is not back yet"
-    frames = back["frame"] - left["frame"]
-    real = duration(back["wall_us"] - left["wall_us"])
-    end = "was isolated" if back["after"] == "isolated" else "voted again"
-    flight = time.t_us(back["frame"]) - time.t_us(left["frame"])
+        return f"{name} left the vote ({left.cause}) and is not back yet"
+    frames = back.frame - left.frame
+    real = duration(back.wall_us - left.wall_us)
+    end = "was isolated" if back.after == "isolated" else "voted again"
+    flight = time.t_us(back.frame) - time.t_us(left.frame)
     if not frames:
         return f"{name} {end} before the next frame, after {real}"
     return f"{name} {end} after {frames} frames: {duration(flight)} of flight, {real}"

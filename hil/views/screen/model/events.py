@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
-from hil.record.event_queries import newest_rows, newest_upsets
+from hil.record.event_queries import RecordedEvent, newest_events_of, newest_upsets
 from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
-from hil.record.row_values import RecordedAnomaly, RecordedUpset, value_of
+from hil.record.row_values import (
+    RecordedAnomaly,
+    RecordedCommand,
+    RecordedLimit,
+    RecordedLinkEvent,
+    RecordedNote,
+    RecordedRepair,
+    RecordedSlip,
+    RecordedTransition,
+    RecordedUpset,
+)
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.model.facts import EventLine, Level
 from hil.views.screen.model.verdict_strip import Episode, Ledger
@@ -22,7 +31,6 @@ from hil.views.style import duration
 __all__ = ["newest_events"]
 
 Key = tuple[str, int]
-_Row = Mapping[str, Any] | sqlite3.Row
 _Make = Callable[[Any, str], "EventLine | None"]
 _SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
 _ROWS_MAX: Final = 2048
@@ -56,12 +64,12 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
     for table, kind, make in _BY_ID:
         if node and table == "commands":
             continue
-        rows = newest_rows(source, table, source.position(table, upto), limit, node)
+        rows = newest_events_of(source, table, source.position(table, upto), limit, node)
         _take(rows, kind, make, limit, found, oldest)
         if table == "transitions":
             found[:] = [_justly(source, event) for event in found]
-    rows = newest_upsets(source, upto, limit, node)
-    _take([_by_then(row, upto) for row in rows], "upset", _upset, limit, found, oldest)
+    upsets = newest_upsets(source, upto, limit, node)
+    _take([_by_then(upset, upto) for upset in upsets], "upset", _upset, limit, found, oldest)
     return found, oldest
 
 
@@ -74,7 +82,7 @@ def _justly(source: LiveRecord, event: EventLine) -> EventLine:
 
 
 def _take(
-    rows: Sequence[_Row],
+    rows: Sequence[RecordedEvent | RecordedUpset],
     kind: str,
     make: _Make,
     limit: int,
@@ -86,7 +94,7 @@ def _take(
     for row in rows:
         event = make(row, kind)
         if event is not None:
-            last = (kind, row["id"])
+            last = (kind, row.id)
             found.append(replace(event, key=last))
     if last is not None and len(rows) == limit:
         oldest.add(last)
@@ -134,50 +142,46 @@ _ORDER: Final = {
 }
 
 
-def _state(row: sqlite3.Row, kind: str) -> EventLine | None:
-    after, cause = row["after"], row["cause"]
-    if after == "voting" and row["before"] != "resync":  # that one is over before the next frame
-        return EventLine(row["frame"], Level.GOOD, kind, row["node"], "votes again")
+def _state(row: RecordedTransition, kind: str) -> EventLine | None:
+    after, cause = row.after, row.cause
+    if after == "voting" and row.before != "resync":  # that one is over before the next frame
+        return EventLine(row.frame, Level.GOOD, kind, row.node, "votes again")
     if after == "isolated":
-        return EventLine(row["frame"], Level.BAD, kind, row["node"], f"ISOLATED: {cause}")
+        return EventLine(row.frame, Level.BAD, kind, row.node, f"ISOLATED: {cause}")
     return None  # of what lies between, the repairs tell
 
 
-def _repair(row: sqlite3.Row, kind: str) -> EventLine:
-    what = row["action"].replace("_", " ")
-    if not row["ok"]:
-        return EventLine(
-            row["frame"], Level.WARN, kind, row["node"], f"{what} FAILED: {row['detail']}"
-        )
-    if row["action"] == "refresh":  # no repair of the system under test
+def _repair(row: RecordedRepair, kind: str) -> EventLine:
+    what = row.action.replace("_", " ")
+    if not row.ok:
+        return EventLine(row.frame, Level.WARN, kind, row.node, f"{what} FAILED: {row.detail}")
+    if row.action == "refresh":  # no repair of the system under test
         text = "one upset at a time: the bench gave it the fault-free state"
-        return EventLine(row["frame"], Level.NOTE, kind, row["node"], text)
-    why = row["cause"]
-    moved = f", {row['bytes_moved']} B moved" if row["bytes_moved"] else ""
-    spent = duration(row["duration_wall_us"])
+        return EventLine(row.frame, Level.NOTE, kind, row.node, text)
+    why = row.cause
+    moved = f", {row.bytes_moved} B moved" if row.bytes_moved else ""
+    spent = duration(row.duration_wall_us)
     text = f"{why}: {what} done in {spent}{moved}"
-    return EventLine(row["frame"], Level.WARN, kind, row["node"], text)
+    return EventLine(row.frame, Level.WARN, kind, row.node, text)
 
 
-def _by_then(row: sqlite3.Row, frame: int) -> dict[str, Any]:
+def _by_then(upset: RecordedUpset, frame: int) -> RecordedUpset:
     """An upset as it was known in a frame: what came of it later was not known yet."""
-    upset = dict(row)
-    detected, resolved = upset["detected_frame"], upset["resolved_frame"]
-    if resolved is not None and resolved > frame:
-        upset["outcome"] = ""
-        if detected is not None and detected > frame:
-            upset["effect"], upset["signal"] = "", 0
-    return upset
+    if upset.resolved_frame is None or upset.resolved_frame <= frame:
+        return upset
+    if upset.detected_frame is not None and upset.detected_frame > frame:
+        return replace(upset, outcome="", effect="", signal=0)
+    return replace(upset, outcome="")
 
 
-def _upset(row: Mapping[str, Any], kind: str) -> EventLine:
-    text = upset_text(value_of(RecordedUpset, row)).replace(f" {row['node']} ", " ", 1)
+def _upset(upset: RecordedUpset, kind: str) -> EventLine:
+    text = upset_text(upset).replace(f" {upset.node} ", " ", 1)
     level = Level.NOTE
-    if row["outcome"] in _SEVERE:
+    if upset.outcome in _SEVERE:
         level = Level.BAD
-    elif row["outcome"] not in ("", "no_effect", "corrected", "recovered"):
+    elif upset.outcome not in ("", "no_effect", "corrected", "recovered"):
         level = Level.WARN
-    return EventLine(row["frame"], level, kind, row["node"], text)
+    return EventLine(upset.frame, level, kind, upset.node, text)
 
 
 def _episode(episode: Episode) -> EventLine:
@@ -200,24 +204,22 @@ def _episode(episode: Episode) -> EventLine:
     )
 
 
-def _anomaly(row: sqlite3.Row, kind: str) -> EventLine:
-    text = anomaly_text(value_of(RecordedAnomaly, row)).removeprefix(f"{row['node']}: ")
-    return EventLine(row["frame"], Level.WARN, kind, row["node"], f"unexplained: {text}")
+def _anomaly(row: RecordedAnomaly, kind: str) -> EventLine:
+    text = anomaly_text(row).removeprefix(f"{row.node}: ")
+    return EventLine(row.frame, Level.WARN, kind, row.node, f"unexplained: {text}")
 
 
-def _slip(row: sqlite3.Row, kind: str) -> EventLine:
-    late = f" by {duration(row['late_wall_us'])}" if row["late_wall_us"] else ""
-    return EventLine(
-        row["frame"], Level.WARN, kind, row["node"] or "", f"slip: {row['detail']}{late}"
-    )
+def _slip(row: RecordedSlip, kind: str) -> EventLine:
+    late = f" by {duration(row.late_wall_us)}" if row.late_wall_us else ""
+    return EventLine(row.frame, Level.WARN, kind, row.node or "", f"slip: {row.detail}{late}")
 
 
-def _limit(row: sqlite3.Row, kind: str) -> EventLine:
-    asked, applied = (json.loads(row[column] or "{}") for column in ("asked", "applied"))
+def _limit(row: RecordedLimit, kind: str) -> EventLine:
+    asked, applied = (json.loads(text or "{}") for text in (row.asked, row.applied))
     refused = f", refused {', '.join(applied['refused'])}" if applied.get("refused") else ""
-    text = f"{row['cause']}: {_limit_words(asked)}{refused}"
+    text = f"{row.cause}: {_limit_words(asked)}{refused}"
     level = Level.WARN if refused else Level.NOTE
-    return EventLine(row["frame"], level, kind, row["node"], text)
+    return EventLine(row.frame, level, kind, row.node, text)
 
 
 def _limit_words(asked: Mapping[str, Any]) -> str:
@@ -234,28 +236,28 @@ def _limit_words(asked: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "no limit"
 
 
-def _command(row: sqlite3.Row, kind: str) -> EventLine | None:
-    if row["ok"] and row["command"] in _NOTED:
+def _command(row: RecordedCommand, kind: str) -> EventLine | None:
+    if row.ok and row.command in _NOTED:
         return None
-    arguments = json.loads(row["arguments"] or "{}")
-    words = [row["command"].replace("_", " ")]
+    arguments = json.loads(row.arguments or "{}")
+    words = [row.command.replace("_", " ")]
     words += [f"{key}={value}" for key, value in arguments.items() if key != "node"]
-    refusal = "" if row["ok"] else f" REFUSED: {row['answer']}"
-    level = Level.NOTE if row["ok"] else Level.WARN
+    refusal = "" if row.ok else f" REFUSED: {row.answer}"
+    level = Level.NOTE if row.ok else Level.WARN
     node = str(arguments.get("node", ""))
-    text = f"{' '.join(words)}, by {row['who']}{refusal}"
-    return EventLine(row["frame"], level, kind, node, text)
+    text = f"{' '.join(words)}, by {row.who}{refusal}"
+    return EventLine(row.frame, level, kind, node, text)
 
 
-def _link(row: sqlite3.Row, kind: str) -> EventLine | None:
-    if row["state"] not in ("lost", "absent"):
+def _link(row: RecordedLinkEvent, kind: str) -> EventLine | None:
+    if row.state not in ("lost", "absent"):
         return None
-    why = f": {row['reason']}" if row["reason"] else ""
-    return EventLine(row["frame"], Level.WARN, kind, row["node"], f"link {row['state']}{why}")
+    why = f": {row.reason}" if row.reason else ""
+    return EventLine(row.frame, Level.WARN, kind, row.node, f"link {row.state}{why}")
 
 
-def _note(row: sqlite3.Row, kind: str) -> EventLine:
-    return EventLine(row["frame"] or 0, Level.NOTE, kind, "", row["text"])
+def _note(row: RecordedNote, kind: str) -> EventLine:
+    return EventLine(row.frame or 0, Level.NOTE, kind, "", row.text)
 
 
 _NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})

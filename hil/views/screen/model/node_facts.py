@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from hil.record.digest import hex64
 from hil.record.event_queries import newest_transition
 from hil.record.live import LiveRecord
 from hil.record.queries import left_vote, outvoted_though_right, upsets_behind
-from hil.record.row_values import RecordedUpset
+from hil.record.row_values import RecordedNode, RecordedUpset
 from hil.record.telemetry_queries import health_rows, link_counts, newest_health
 from hil.redundancy.voting import NodeStatus, Verdict
 from hil.views.correctness import Answered, answered, names_text
@@ -41,15 +40,15 @@ class NodeFactsReader:
 
     def node(
         self,
-        row: sqlite3.Row,
+        node: RecordedNode,
         head: int,
         verdict: Verdict | None,
         golden: tuple[str, str] | None,
         plant: PlantNode | None,
     ) -> NodeFacts:
-        """Return a node as of frame `head`; `row` is that of `nodes`, `golden` the fault-free
-        digests of the frame, `plant` what the plant gives the node."""
-        index, name = row["idx"], row["name"]
+        """Return a node as of frame `head`; `golden` are the fault-free digests of the frame,
+        `plant` what the plant gives the node."""
+        index, name = node.idx, node.name
         ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
         status = NodeStatus(ballot.status).name.lower() if ballot else "done"
         answer = None
@@ -64,9 +63,9 @@ class NodeFactsReader:
         return NodeFacts(
             index,
             name,
-            row["board"],
-            row["model"] or "",
-            row["port"] or "",
+            node.board,
+            node.model or "",
+            node.port or "",
             status=status,
             answer=answer,
             signal=ballot.signal if ballot else 0,
@@ -99,8 +98,8 @@ class NodeFactsReader:
         row = newest_transition(self._source, after, position, name)
         if row is not None or state is None:
             state = {
-                "state": row["after"] if row else "isolated" if isolated else "voting",
-                "state_frame": row["frame"] if row else None,
+                "state": row.after if row else "isolated" if isolated else "voting",
+                "state_frame": row.frame if row else None,
                 "began_frame": None,
                 "began_cause": "",
                 "upset": "",
@@ -156,7 +155,7 @@ class NodeFactsReader:
             readings: dict[int, list[NodeReading]] = {}
             rows = health_rows(self._source, position - 2 * len(self._source.nodes), position)
             for row in reversed(rows):
-                readings.setdefault(row["node"], []).append(reading_of(row))
+                readings.setdefault(row.node, []).append(reading_of(row))
             for node in range(len(self._source.nodes)):
                 if node not in readings:
                     readings[node] = self._older_reading(node, position)

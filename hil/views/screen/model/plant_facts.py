@@ -30,14 +30,13 @@ class PlantFacts:
         row = newest_plant(self._source, now_us)
         if row is None:
             return None
-        if row["t_us"] != self._plants[0]:
-            self._plants = (row["t_us"], self._plant_rows(now_us))
+        if row.t_us != self._plants[0]:
+            self._plants = (row.t_us, self._plant_rows(now_us))
         return plant_of(row)
 
     def _plant_rows(self, now_us: int) -> tuple[PlantReading, ...]:
-        rows = plant_rows(self._source, now_us - _BEHIND_US - 1, now_us)
-        every = max(1, len(rows) // _PLACES)
-        return tuple(plant_of(row) for row in rows[::every])
+        rows = plant_rows(self._source, now_us - _BEHIND_US - 1, now_us, about=_PLACES)
+        return tuple(plant_of(row) for row in rows)
 
     @property
     def recent(self) -> tuple[PlantReading, ...]:
@@ -51,11 +50,9 @@ class PlantFacts:
         row = plant_node(self._source, self._plants[0], name)
         if row is None:
             return None
-        rates = json_of(row["upsets_per_day"])
+        rates = json_of(row.upsets_per_day)
         total = sum(v for v in rates.values() if isinstance(v, (int, float))) if rates else None
-        return PlantNode(
-            row["level"], row["duty"], row["power_w"], row["die_c"], row["throttle"], total
-        )
+        return PlantNode(row.level, row.duty, row.power_w, row.die_c, row.throttle, total)
 
     def orbit(self, head: int) -> tuple[Place, ...]:
         """Return the orbit from half an hour before frame `head` to an hour after it."""
@@ -63,7 +60,7 @@ class PlantFacts:
         step = now_us // 10_000_000
         key = step * 2 + (self._source.state is State.RUNNING and not self._places[1])
         if key != self._places[0]:
-            rows = orbit_rows(self._source, now_us - _BEHIND_US, now_us + _AHEAD_US)
-            every = max(1, len(rows) // (3 * _PLACES))
-            self._places = (key, tuple(place_of(row) for row in rows[::every]))
+            begin_us, end_us = now_us - _BEHIND_US, now_us + _AHEAD_US
+            rows = orbit_rows(self._source, begin_us, end_us, about=3 * _PLACES)
+            self._places = (key, tuple(place_of(row) for row in rows))
         return self._places[1]

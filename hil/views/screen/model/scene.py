@@ -87,8 +87,8 @@ class Gather:
             last=source.last,
             vote=vote_of(verdict),
             nodes=tuple(
-                self._nodes.node(row, head, verdict, golden, self._plant.node(row["name"]))
-                for row in source.nodes
+                self._nodes.node(node, head, verdict, golden, self._plant.node(node.name))
+                for node in source.nodes
             ),
             upsets=upsets,
             missed=missed,
@@ -180,12 +180,12 @@ class Gather:
         """Return who paused the run at the newest frame; empty if it is not paused."""
         source = self.source
         if source.changed != self._paused[0]:
-            row = last_hold(source)
+            hold = last_hold(source)
             holds = (
-                row is not None
-                and row["command"] == "pause"
-                and row["frame"] > source.last
+                hold is not None
+                and hold.command == "pause"
+                and hold.frame > source.last
                 and source.state is State.RUNNING
             )
-            self._paused = (source.changed, row["who"] if row and holds else "")
+            self._paused = (source.changed, hold.who if hold and holds else "")
         return self._paused[1]
