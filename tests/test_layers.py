@@ -269,30 +269,71 @@ def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
     assert module in WALL_CLOCK or "time" not in named
 
 
+LIBRARY_PRIVATE = {("hil.rig.transport", "_socket")}
+"""An attribute of pyserial's, which only its ports on sockets have."""
+
+
+def probed_attribute(node: ast.AST) -> str | None:
+    """The attribute, if the node asks whether an object has it: by `hasattr`, by `getattr` with a
+    default, or by either of a name that stands there. Fields that are gone through by their names,
+    which all of them have, are no such question."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return None
+    if node.func.id not in {"getattr", "hasattr"} or len(node.args) < 2:
+        return None
+    name = node.args[1]
+    fixed = isinstance(name, ast.Constant)
+    if node.func.id == "getattr" and len(node.args) == 2 and not fixed:
+        return None
+    return str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_an_object_can_do_is_said_by_its_type(module: str) -> None:
+    """Nothing probes for attributes: what is optional is a protocol, a base class with a default,
+    or a value that may be None."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    probed = {(module, name) for node in ast.walk(tree) if (name := probed_attribute(node))}
+    assert not probed - LIBRARY_PRIVATE
+    assert not {p for p in LIBRARY_PRIVATE if p[0] == module} - probed, "not needed any more"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("hasattr(board, 'batch')", "batch"),
+        ("hasattr(board, what)", "what"),
+        ("getattr(board, 'batch', None)", "batch"),
+        ("getattr(board, what, None)", "what"),
+        ("getattr(board, 'batch')", "batch"),
+        ("getattr(self, field.name)", None),
+        ("termios.tcgetattr(fd)", None),
+    ],
+)
+def test_the_search_finds_each_way_to_probe(code: str, name: str | None) -> None:
+    assert probed_attribute(ast.parse(code, mode="eval").body) == name
+
+
 ASK_FOR_CAPABILITIES = [
     module for module in MODULES if room_of(module) in {"rig", "redundancy", "upsets", "engine"}
 ]
-LIBRARY_PRIVATE = {("hil.rig.transport", "_socket")}
-"""An attribute of pyserial's, which only its ports on sockets have."""
 
 
 @pytest.mark.parametrize("module", ASK_FOR_CAPABILITIES)
 def test_what_a_board_can_do_is_asked_in_one_place(module: str) -> None:
     """`hil.rig.backends.capabilities` has a protocol for all that only some boards and transports
-    can do; nothing else probes for attributes, or for one kind of board."""
+    can do; nothing else asks for one kind of board."""
     if module == "hil.rig.backends.capabilities":
         return
-    probed = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-            continue
-        if node.func.id in {"getattr", "hasattr"} and isinstance(node.args[1], ast.Constant):
-            probed.add((module, str(node.args[1].value)))
-        if node.func.id == "isinstance" and ast.unparse(node.args[1]).endswith(
-            ("Board", "Transport", "Power")
-        ):
-            probed.add((module, ast.unparse(node)))
-    assert not probed - LIBRARY_PRIVATE
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "isinstance"
+        and ast.unparse(node.args[1]).endswith(("Board", "Transport", "Power"))
+    ]
+    assert not asked
 
 
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")

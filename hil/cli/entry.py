@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -82,16 +83,20 @@ app.add_typer(board.board_app, name="board")
 app.add_typer(scenario.scenario_app, name="scenario")
 
 
+def _made_usable(stream: TextIO | None) -> TextIO:
+    """Return a standard stream that takes any text: what it cannot encode is replaced."""
+    if stream is None:  # closed by the caller
+        return ClosedStream()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `argv` (None: of this process), and exit."""
     words = list(sys.argv[1:] if argv is None else argv)
     session.begin(words)
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the caller
-            setattr(sys, name, ClosedStream())
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    sys.stdout, sys.stderr = _made_usable(sys.stdout), _made_usable(sys.stderr)
     with ended_by_signals():
         code = guarded(partial(app, args=words, prog_name="hil", standalone_mode=False))
     for stream in (sys.stdout, sys.stderr):

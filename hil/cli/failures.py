@@ -21,13 +21,15 @@ from hil import __version__
 from hil.cli.output import answer, quoted, say
 from hil.cli.session import RUN_KEYS, recorded, session
 from hil.cli.signals import deaf_to_ctrl_c
-from hil.errors import ConfigError, HilError, SetupError
+from hil.errors import ConfigError, HilError, Problem, SetupError
 from hil.exits import Exit
 
 __all__ = ["Interrupted", "guarded"]
 
-# typer brings click along, bundled or as a package; what typer exports leads to its base class.
-_CommandLineError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+# typer brings click along, bundled or as a package; what typer exports leads to its base classes.
+_UsageError: Final[type[Any]] = typer.BadParameter.__mro__[1]
+"""Has `ctx`: the command that was meant; None where none was."""
+_CommandLineError: Final[type[Any]] = typer.BadParameter.__mro__[2]
 
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -85,9 +87,10 @@ def _explained(error: Exception) -> tuple[str, Exit]:
     return _internal_text(error), Exit.ENVIRONMENT
 
 
-def _usage_text(error: Exception) -> str:
-    context = getattr(error, "ctx", None)
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+def _usage_text(error: Any) -> str:
+    """The message of a command line error, and where there is help."""
+    context = error.ctx if isinstance(error, _UsageError) else None
+    message = str(error.format_message())
     message = message.replace(": Value error, ", ": ")  # newer typers put it before what is wrong
     message = message or "which command?"  # a group of commands was named alone
     if context is None:
@@ -148,10 +151,14 @@ def _report(content: dict[str, Any], *, began: bool) -> None:
         write_reports(folder, content if began else {**content, "never_began": True})
 
 
-def _problem_json(problem: Any) -> dict[str, Any]:
+def _problem_json(problem: Problem) -> dict[str, Any]:
     return {
-        name: getattr(problem, name)
-        for name in ("file", "line", "column", "path", "message", "remedy")
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": problem.message,
+        "remedy": problem.remedy,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
@@ -20,3 +20,6 @@ class FrozenModel(BaseModel):
     """A mapping of a configuration file: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    ALSO_ACCEPTED: ClassVar[tuple[str, ...]] = ()
+    """Keys that stand for a field of another name."""

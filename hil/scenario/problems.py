@@ -9,11 +9,13 @@ import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hil.errors import ConfigError, Problem
+from hil.scenario.fields import FrozenModel
 from hil.scenario.numerals import number_remedy
 from hil.scenario.yaml.document import Document, KeyPath
 from hil.scenario.yaml.messages import describe
@@ -186,8 +188,7 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
     if model is None:
         return []
     keys = [info.alias or name for name, info in model.model_fields.items()]
-    extra: tuple[str, ...] = getattr(model, "ALSO_ACCEPTED", ())
-    return [*keys, *extra]
+    return [*keys, *(model.ALSO_ACCEPTED if issubclass(model, FrozenModel) else ())]
 
 
 def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
@@ -276,10 +277,15 @@ def _bounds(limits: Iterable[Any]) -> str:
     for item in limits:
         nested = item.metadata if isinstance(item, FieldInfo) else [item]
         for limit in nested:
-            for name in ("ge", "gt", "le", "lt"):
-                value = getattr(limit, name, None)
-                if value is not None:
-                    bounds[name] = value
+            match limit:
+                case Ge(ge=float() | int() as value):
+                    bounds["ge"] = value
+                case Gt(gt=float() | int() as value):
+                    bounds["gt"] = value
+                case Le(le=float() | int() as value):
+                    bounds["le"] = value
+                case Lt(lt=float() | int() as value):
+                    bounds["lt"] = value
     words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
     return "".join(f" {words[name]} {_plain(bounds[name])}" for name in words if name in bounds)
 

@@ -46,6 +46,7 @@ class Glyphs:
         self.none, self.dot, self.arrow = ("-", "-", "->") if ascii_only else ("·", "·", "→")
         self.full, self.half, self.empty = ("#", "~", "o") if ascii_only else ("●", "◐", "○")
         self.bar, self.rest = ("=", "-") if ascii_only else ("━", "─")
+        self.cut_off = "..." if ascii_only else "…"
 
 
 def glyphs_for(stream: TextIO) -> Glyphs:

@@ -7,7 +7,7 @@ after the first has closed it. Each dialog therefore closes once, and closes not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
@@ -166,7 +166,13 @@ class Palette(_Typed["SystemCommand | None"]):
     def action_choose(self, move: str) -> None:
         if move.startswith("page") and not self._rows.scrollable_content_region:
             return  # no page to go by: it has no room, or was not laid out yet
-        getattr(self._rows, f"action_{move}")()
+        moves: dict[str, Callable[[], None]] = {
+            "cursor_up": self._rows.action_cursor_up,
+            "cursor_down": self._rows.action_cursor_down,
+            "page_up": self._rows.action_page_up,
+            "page_down": self._rows.action_page_down,
+        }
+        moves[move]()
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
         self._take(self._rows.highlighted)

@@ -100,7 +100,7 @@ def fit(text: str, width: int, marks: Glyphs | None = None) -> str:
     """Return `text` in at most `width` columns; what is cut off leaves a mark."""
     if cell_len(text) <= width:
         return text
-    more = "..." if marks is not None and getattr(marks, "ascii_only", False) else "…"
+    more = "…" if marks is None else marks.cut_off
     return text[: max(0, width - len(more))] + more if width > len(more) else text[:width]
 
 
