@@ -33,6 +33,7 @@ from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
 from hil.engine.result import RunProgress, RunResult
 from hil.engine.run_controls import RunControls
+from hil.engine.run_log import logs_wanted
 from hil.engine.run_reports import write_reports
 from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
@@ -94,8 +95,8 @@ class Loop:
     `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `batch=False`
     makes in-process boards go frame by frame like all others (the record is the same). `stop` is
     asked between frames: true ends the run as aborted; `inbox` has an operator's commands.
-    `observers` are told what happens. `controls`: what may be steered between two frames, on the
-    thread of the run."""
+    `observers` are told what happens; it is logged, too (`hil.engine.run_log`). `controls`: what
+    may be steered between two frames, on the thread of the run."""
 
     def __init__(
         self,
@@ -119,7 +120,11 @@ class Loop:
         self._due = _Due()
         parts = self._parts = assemble(scenario, setup.clock, setup.plant)
         self._recorder = RunRecorder(
-            parts, setup.recorders, self._report_phase, setup.left_out, self._observers
+            parts,
+            setup.recorders,
+            self._report_phase,
+            setup.left_out,
+            (*self._observers, *logs_wanted()),
         )
         scheduler = self._scheduler = RepairScheduler(parts, self._recorder, stop)
         exchange = self._exchange = ExchangeStage(parts, self._recorder, scheduler, stop)
