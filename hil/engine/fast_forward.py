@@ -120,7 +120,7 @@ class FastForward:
         loud = last.kind is not usual_kind(last.voters) or not last.correct or bool(last.latent)
         quiet = len(records) // size - loud
         if quiet:
-            parts.checkpoints.batched(parts.nodes, records[: quiet * size], size)
+            parts.checkpoints.on_batch(parts.nodes, records[: quiet * size], size)
             parts.metrics.count_quiet(quiet, usual_kind(self._everybody), len(parts.nodes))
             self._recorder.record.frames(records[: quiet * size], quiet)
         if loud:

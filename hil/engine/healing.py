@@ -82,7 +82,7 @@ class RepairScheduler:
         must not be given to the others."""
         parts = self._parts
         holders = self.holders
-        believed = parts.rules.believes_alone(self.frames_alone)
+        believed = parts.rules.trusts_alone(self.frames_alone)
         if not is_alone(verdict) or believed or len(holders) != 1:
             return verdict
         node = holders[0]
@@ -129,7 +129,7 @@ class RepairScheduler:
         node = parts.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
-        believed = not is_alone(verdict) or parts.rules.believes_alone(self.frames_alone)
+        believed = not is_alone(verdict) or parts.rules.trusts_alone(self.frames_alone)
         how = parts.executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
             parts.rig.absent.exclude(node, cycle=False)

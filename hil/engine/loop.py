@@ -205,12 +205,12 @@ class Loop:
         parts, limits, rig = self._parts, self._parts.limits, self._parts.rig
         for node in parts.nodes:
             if node.hello is not None:
-                limits.learn_board(node.name, node.hello)
-        limits.learn_timing(calibration.cpu_us_worst)
-        for name, steps in limits.steps_wanted.items():
+                limits.add_board(node.name, node.hello)
+        limits.set_slowest_step(calibration.cpu_us_worst)
+        for name, steps in limits.steps_needed.items():
             node = parts.by_name[name]
             golden = golden_run(rig.setup.workload, rig.setup.seed)
-            limits.learn_steps(name, instructions_behind_ticks(rig, node, golden, steps))
+            limits.set_reach(name, instructions_behind_ticks(rig, node, golden, steps))
             rig.load(node)
         limits.check()
         parts.planner.reach = limits.reach

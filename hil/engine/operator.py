@@ -145,7 +145,7 @@ class Operator:
             event = ordered_event(arguments, controls.scenario, self._frame)
         except ConfigError as error:
             raise _Refused("; ".join(_words(p) for p in error.problems)) from error
-        beyond = controls.limits.of_event(event)
+        beyond = controls.limits.check_event(event)
         if beyond:
             raise _Refused("; ".join(message for _, message, _ in beyond))
         node, target = self._node(event.node), str(event.target)

@@ -168,7 +168,7 @@ def _go_on(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> N
     for checkpoint, state in checkpoints:
         write_state(rig, node, current, state)
         rig.sync(node, checkpoint.frame, checkpoint.state_digest)
-        parts.checkpoints.take_again(node, checkpoint)
+        parts.checkpoints.take_now(node, checkpoint)
         current = state
     held = engine.held or snapshot.state
     agreed = Sync(snapshot.frame - 1, digest64(held))
@@ -176,7 +176,7 @@ def _go_on(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> N
     write_output(rig, node, engine.output)
     rig.sync(node, agreed.frame, agreed.state_digest)
     if not checkpoints:
-        parts.checkpoints.take_again(node, agreed)
+        parts.checkpoints.take_now(node, agreed)
     arms = list(engine.lasting[node.name])
     parts.injector.arm_again(node, arms)
     parts.holdings.restore(node.name, arms, checkpoints)

@@ -131,7 +131,7 @@ class VerdictStage:
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
         recovery, rules = self._parts.recovery, self._parts.rules
         ballots = self._ballots(results)
-        offer = self._hold.offer
+        offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
 
         def count_votes(voters: int) -> Verdict:
@@ -156,7 +156,7 @@ class VerdictStage:
 
     def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
         """The bytes that left the system in this frame; empty for none."""
-        offer = self._hold.offer
+        offer = self._hold.held_output
         if verdict.held and offer is not None:
             return offer.output
         if not verdict.delivered:
@@ -169,7 +169,7 @@ class VerdictStage:
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Let the boards keep the state of this frame, if it is one to go back to."""
         rules, scheduler = self._parts.rules, self._scheduler
-        believed = is_alone(verdict) and rules.believes_alone(scheduler.frames_alone)
+        believed = is_alone(verdict) and rules.trusts_alone(scheduler.frames_alone)
         if rules.is_compared(verdict) or believed:
             scheduler.keep_checkpoints(healed)
 

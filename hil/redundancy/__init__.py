@@ -1,10 +1,10 @@
-"""Redundancy: who is believed, by the written rules of the scheme, and how a node comes back.
+"""Redundancy: which output is delivered, by the rules of the scheme, and how a node is recovered.
 
 voting        one frame's verdict, from the answers of all nodes
 electorate    which nodes vote, and by which rule
-observation   what the engine saw of one node in one frame
-recovery      the states of a node, and the repair that follows from what was observed
-hold          outputs that are held while there is no majority
+observation   what one frame's result shows of one node
+recovery      the states of a node, and the repair that follows from an observation
+hold          the output that is held while there is no majority
 checkpoints, rollback    saved states, and the return to one of them
 
-Decides only: nothing here talks to a board or writes a record."""
+Nothing here writes a record; only checkpoints and rollback send requests to boards."""

@@ -1,11 +1,11 @@
-"""Checkpoints: copies of states that the vote has agreed on, on the boards and on the host.
+"""Checkpoints: copies of agreed states, on the boards and on the host.
 
-A board keeps a copy only when the host names the frame and the agreed digest, and refuses if its
-own state has another one: what was never agreed on is never gone back to. Each board keeps two
-generations, so that a damaged one does not leave it without any. Copies are due every
-`checkpoint_every` frames, and at once for a node that has none, or was healed.
+A board stores a checkpoint only when the host sends the frame and the agreed digest, and refuses if
+its own state has another digest: a rollback never goes to a state that was not voted on. Each board
+keeps two generations, so that a damaged one leaves it another. Checkpoints are due every
+`checkpoint_every` frames, and at once for a node that has none or was repaired.
 
-The host keeps a copy of its own as well, for the case that no board has one left."""
+The host keeps a copy of its own, in case that no board has a checkpoint left."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ __all__ = ["GENERATIONS", "Checkpoints", "HostCopy"]
 
 GENERATIONS: Final = 2
 _COPY_EVERY: Final = 64
-"""The host's copy is as old as this many checkpoints at most."""
+"""The greatest age of the host's copy, in checkpoint intervals."""
 _COPY_MAX: Final = 1 << 20
 _PACED_COPY_MAX: Final = 1 << 16
 _LINE_COPY_MAX: Final = 1 << 10
-"""[byte] A larger state is not copied to the host, from a software board, from one whose frames
-have deadlines, or over a real line: reading it would hold up the frames."""
+"""[byte] The largest state that is copied to the host: from a software board, in a paced run, and
+over a real line. Reading a larger one would hold up the frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostCopy:
-    """The host's copy of an agreed state, and the frame after which it was agreed on."""
+    """The host's copy of an agreed state; `frame` is the frame after which it was agreed on."""
 
     frame: int
     state: bytes
@@ -46,8 +46,9 @@ class HostCopy:
 
 
 class Checkpoints:
-    """Which node holds which checkpoints. `every`: frames between two of them, 0 for none.
-    `deadlines`: the end of a frame is the last moment for an answer."""
+    """Takes checkpoints on the boards, and knows which node holds which. `every`: frames between
+    two checkpoints, 0 for none; `state_len` [byte]; `deadlines`: frames are paced, so that an
+    answer must arrive before the frame ends. Not thread-safe."""
 
     def __init__(self, rig: Rig, every: int, state_len: int, *, deadlines: bool = False) -> None:
         self._rig = rig
@@ -61,34 +62,35 @@ class Checkpoints:
         self.on_taken: Callable[[Node, Sequence[Sync]], None] = lambda _node, _checkpoints: None
 
     def held_by(self, node: Node) -> tuple[Sync, ...]:
-        """The checkpoints of a node, the newest first; none if its agent started again since."""
+        """Return the checkpoints of a node, newest first; none if its agent has started again
+        since."""
         return self._held[node.name] if self._loads[node.name] == node.loads else ()
 
     def lacks_one(self, nodes: Iterable[Node]) -> bool:
-        """Whether one of the nodes has no checkpoint, but is to have one at the next occasion."""
+        """Return whether a node has no checkpoint although it should have one."""
         return self.every > 0 and any(
             not self.held_by(node) and node.name not in self._too_large for node in nodes
         )
 
     def forget(self, node: Node, checkpoint: Sync) -> None:
-        """The board could not give this checkpoint back."""
+        """Remove a checkpoint that the board could not restore."""
         self._held[node.name] = tuple(c for c in self.held_by(node) if c != checkpoint)
 
     def replace_all(self, node: Node, agreed: Sync) -> None:
-        """The node was out: it goes on with a copy of the agreed state, and none of before."""
+        """Discard a node's checkpoints after it was isolated, and take one of the agreed state."""
         self._held[node.name] = ()
         with contextlib.suppress(LinkError, NodeError):
-            self.take_again(node, agreed)
+            self.take_now(node, agreed)
 
     def is_due(self, frame: int) -> bool:
-        """Whether a checkpoint of the state after `frame` is due for every node."""
+        """Return whether a checkpoint of the state after `frame` is due on every node."""
         return self.every > 0 and (frame + 1) % self.every == 0
 
     def take(
         self, verdict: Verdict, holders: Sequence[Node], healed: Iterable[str], timing: Timing
     ) -> None:
-        """Let `holders`, whose state is the agreed one of `verdict`, keep a copy of it: all of them
-        when it is due, else those that have none or are among `healed`."""
+        """Take a checkpoint of the agreed state of `verdict` on `holders`, which have it: on all
+        when it is due, else on those that have none or are among `healed`."""
         if not self.every:
             return
         due = self.is_due(verdict.frame)
@@ -106,22 +108,22 @@ class Checkpoints:
             self._rig.setup.refresh_budgets([node for node, _ in answered], timing)
         for node, status in answered:
             if status == lib.HIL_OK:
-                self.taken(node, [checkpoint])
+                self.on_kept(node, [checkpoint])
             elif status == lib.HIL_ERR_EXHAUSTED:
                 self._too_large.add(node.name)
         if self._copy_is_due(verdict.frame):
             self._copy(verdict, holders)
 
-    def take_again(self, node: Node, agreed: Sync) -> None:
-        """The board shall have a checkpoint of the state that it has just been given."""
+    def take_now(self, node: Node, agreed: Sync) -> None:
+        """Take a checkpoint of the state that the board has just been given."""
         if self.every:
             for _, status in self._rig.checkpoint([node], agreed):
                 if status == lib.HIL_OK:
-                    self.taken(node, [agreed])
+                    self.on_kept(node, [agreed])
 
-    def batched(self, nodes: Sequence[Node], records: bytes, record_len: int) -> None:
-        """The boards of `nodes` have kept what was due in these packed frames, all of them quiet,
-        as they went. The host's copy follows the last frame."""
+    def on_batch(self, nodes: Sequence[Node], records: bytes, record_len: int) -> None:
+        """Note the checkpoints that the boards of `nodes` took themselves during a batch of quiet
+        packed frames. The host's copy is that of the last frame."""
         if not self.every:
             return
         count = len(records) // record_len
@@ -134,13 +136,13 @@ class Checkpoints:
         if kept:
             self._rig.setup.refresh_budgets(nodes)
             for node in nodes:
-                self.taken(node, kept)
+                self.on_kept(node, kept)
         last = unpack(records[-record_len:])
         if self._copy_is_due(last.frame):
             self._copy(last, nodes)
 
-    def taken(self, node: Node, checkpoints: Sequence[Sync]) -> None:
-        """A node has kept these, in this order."""
+    def on_kept(self, node: Node, checkpoints: Sequence[Sync]) -> None:
+        """Note that a node has taken these checkpoints, oldest first."""
         before = self.held_by(node)
         self._loads[node.name] = node.loads
         for checkpoint in checkpoints:
@@ -153,7 +155,7 @@ class Checkpoints:
         return self.copy is None or frame - self.copy.frame >= _COPY_EVERY * self.every
 
     def _copy(self, verdict: Verdict, holders: Sequence[Node]) -> None:
-        """Read the agreed state from the first board that gives the bytes that were agreed on."""
+        """Read the agreed state from the first board whose bytes have the agreed digest."""
         for node in holders:
             largest = _LINE_COPY_MAX if node.board.can_return else self._software_copy_max
             if self._state_len > largest:

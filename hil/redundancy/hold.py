@@ -1,10 +1,11 @@
-"""The hold: what a scheme with `unvoted_output: hold` delivers in a frame without a voted output.
+"""Output hold: what a scheme with `unvoted_output: hold` delivers in a frame without a voted
+output.
 
-The output that was voted on last leaves the system once more, marked as held, for at most
-`unvoted_frames` frames in a row (0: without a limit). In simplex the node's own output takes the
-place of a voted one. Before the first voted output there is nothing to hold.
+The last voted output leaves the system again, marked as held, for at most `unvoted_frames`
+consecutive frames (0: no limit). In simplex the node's own output counts as voted. Before the first
+voted output there is nothing to hold.
 
-Pure, and the same for a run and for its record that is voted again."""
+Pure; a run and the verification of its record use the same code."""
 
 from __future__ import annotations
 
@@ -18,8 +19,7 @@ __all__ = ["HeldOutput", "HoldSnapshot", "OutputHold"]
 
 @dataclass(frozen=True, slots=True)
 class HeldOutput:
-    """An output that was voted on: in which frame, its bytes and their digest, and whether it was
-    wrong then, by the golden run of the bench."""
+    """A voted output: its frame, digest and bytes, and whether it differed from the golden run."""
 
     frame: int
     digest: int
@@ -37,7 +37,7 @@ class HoldSnapshot:
 
 
 class OutputHold:
-    """The last voted output of one run by `rules`, and for how many frames there was no other."""
+    """The last voted output of one run by `rules`, and the count of frames without one since."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -50,15 +50,16 @@ class OutputHold:
         return self._rules.holds
 
     @property
-    def offer(self) -> HeldOutput | None:
-        """Return what is delivered if the next frame has no voted output; None for nothing."""
+    def held_output(self) -> HeldOutput | None:
+        """Return the output to deliver if the next frame has no voted one; None to deliver
+        nothing."""
         limit = self._rules.unvoted_frames
         if not self.in_use or (limit and self._frames_unvoted >= limit):
             return None
         return self._last
 
     def update(self, verdict: Verdict, output: bytes) -> None:
-        """Take the final verdict of a frame, and the output that it agreed on."""
+        """Take the final verdict of a frame, and the output on which it agreed."""
         voted = verdict.delivered and (self._rules.size == 1 or not is_alone(verdict))
         if voted:
             self._last = HeldOutput(verdict.frame, verdict.output, not verdict.correct, output)

@@ -1,4 +1,4 @@
-"""What a frame says of one node, for recovery. Pure: result and verdict in, observation out."""
+"""Observations: what one frame shows of one node, as an input of recovery. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _FAILED: Final = {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG, SILENT: 
 
 
 def observation(result: NodeResult, verdict: Verdict) -> Observation | None:
-    """None if nothing can be said: the node is only late, or nobody won the vote."""
+    """Return what `verdict` and the node's `result` show of the node; None if it cannot be judged,
+    because it is only late or the vote had no majority."""
     if result.status != DONE:
         return _of_failure(result)
     if not verdict.delivered:

@@ -1,7 +1,8 @@
-"""Recovery: per node, from what the verdict says of it to the next repair. Pure.
+"""Recovery: a state machine per node that turns observations into repairs (FDIR). Pure.
 
-`observe` is told what became of the node in each frame, `result` how the last ordered action went;
-both return the actions to carry out before the next frame. Nothing here does anything itself.
+`observe` takes what each frame shows of the node, `result` whether the last ordered action
+succeeded; both return the actions to carry out before the next frame. This module only decides:
+`hil.engine` carries the actions out.
 
                    bad frame                  action ordered                action ok
     +--------+                +---------+                    +-------------+
@@ -12,7 +13,7 @@ both return the actions to carry out before the next frame. Nothing here does an
         |                                 no rung left             v   | power back  |
         |                                                    +----------+            |
         |                                                    | ISOLATED |            |
-        |   agreed `reintegrate_frames` times in a row       +----------+            |
+        |   agreed for `reintegrate_frames` frames           +----------+            |
         +-----------------------------------------------------------------------------+
                                             bad frame while REINTEGRATING: next rung
 
@@ -31,10 +32,10 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
 
     RESYNC         delta resync of the state from the nodes that agreed
     RESTART        new worker process, then resync            (worker died or hung: starts here)
-    RESET          the agent starts anew, load, then resync   (it had started anew, or is
+    RESET          the agent starts again, load, then resync  (it had restarted, or is
                                                               suspended: starts here)
     POWER_CYCLE    power off and on, then as RESET            (silence: starts here)
-    ISOLATED       left alone
+    ISOLATED       no repair any more
 
     from            to              on                                    by
     VOTING          SUSPECT         any observation but AGREED            observe
@@ -42,11 +43,11 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     RESYNC          VOTING          result ok                             result
     RESTART..CYCLE  REINTEGRATING   result ok                             result
     RESYNC..CYCLE   next rung       result not ok                         result
-    REINTEGRATING   VOTING          enough AGREED in a row                observe
+    REINTEGRATING   VOTING          enough consecutive AGREED             observe
     REINTEGRATING   next rung       any observation but AGREED            observe
     any but VOTING  ISOLATED        no attempt left                       _climb
     ISOLATED        POWER_CYCLE     on_power_restored (not while held)    on_power_restored
-    RESYNC..CYCLE   ISOLATED        away: its board is looked for         on_absent
+    RESYNC..CYCLE   ISOLATED        absent: its board is searched for     on_absent
     ISOLATED        RESTART..       too few are left for an output        retry_isolated
     ISOLATED        RESET           its board is back (not while held)    on_reconnected
     VOTING          ISOLATED        the operator isolates it (held)       isolate
@@ -54,41 +55,40 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     ISOLATED        RESTART..       the operator brings it back           reintegrate
     VOTING          RESTART..RESET  the operator orders a rung            order
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
-    VOTING          RESYNC          out of step for the host's fault      resync_after_host_stall
-    REINTEGRATING   RESYNC          out of step for the host's fault      resync_after_host_stall
+    VOTING          RESYNC          out of step by the host's fault       resync_after_host_stall
+    REINTEGRATING   RESYNC          out of step by the host's fault       resync_after_host_stall
     VOTING          ISOLATED        the plant takes it out (shed)         exclude
     REINTEGRATING   ISOLATED        the plant takes it out (shed)         exclude
     ISOLATED        RESYNC..        the plant gives it back               readmit
 
-Who decides a frame, and what is delivered (`hil.redundancy.electorate`):
+Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`):
 
-    heard in the frame                     decided by                delivered
+    answers in the frame                   decided by                delivered
     voters with a majority                 the voters                what they agree on
     voters without one, or one alone;      voters and returning      what they agree on
       and nodes in REINTEGRATING             nodes together
     one node alone, simplex                that node                 its output
-    one node alone, any other scheme       nobody                    by `rig.unvoted_output`:
+    one node alone, any other scheme       undecided                 by `rig.unvoted_output`:
       nothing (default of dmr)                                         no output
       deliver (default of tmr to 7mr)                                  its output, marked unvoted
       hold (default of no scheme)                                      the last voted one, held
-    no majority, or no node                nobody                    no output; `hold`: as above
+    no majority, or no node                undecided                 no output; `hold`: as above
 
-    a node that is alone keeps no checkpoint, and before others are healed, it goes back to the last
-    state that was voted on and computes its own again; the others compute theirs from there, too.
-    That is so for its first `BELIEVED_AFTER` frames alone if it delivers (`SILENT_BELIEVED_AFTER`
-    if not): from then on it is believed, and healed from.
+    A node that is alone keeps no checkpoint, and before others are repaired, it goes back to the
+    last voted state and computes its own again; the others compute theirs from there, too. This
+    holds for its first `TRUSTED_AFTER` frames alone if it delivers (`SILENT_TRUSTED_AFTER` if not);
+    from then on its state is trusted, and given to the others.
 
-    how long: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: without a limit),
-    then no output; `nothing` without a limit. If nobody decided, the nodes first go back to a
+    Limits: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: no limit), then no
+    output; `nothing` without a limit. If a frame is undecided, the nodes first go back to a
     checkpoint and compute the frame again (`recovery.rollbacks`).
 
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
 is stepped and compared, and counts only where the table above says so; if no node is VOTING, those
-in REINTEGRATING are the voters; ISOLATED is not asked, and while it is held only the operator
-brings it back, while it is shed only the plant (a board without power, suspended, or too
-hot). What operator and plant order uses up no attempt, and
-neither does the power that returns. Nodes that cannot be judged
-because there was no majority are not observed at all."""
+in REINTEGRATING are the voters; ISOLATED receives no requests, and while it is held only the
+operator reintegrates it, while it is shed only the plant (a board without power, suspended, or too
+hot). Orders of the operator and the plant use up no attempt, and neither does restored power. Nodes
+that cannot be judged because there was no majority are not observed at all."""
 
 from __future__ import annotations
 
@@ -98,6 +98,8 @@ from dataclasses import dataclass, field
 
 
 class NodeState(enum.Enum):
+    """The recovery state of a node; the values are the stored words."""
+
     VOTING = "voting"
     SUSPECT = "suspect"
     RESYNC = "resync"
@@ -112,7 +114,7 @@ RUNGS = (NodeState.RESYNC, NodeState.RESTART, NodeState.RESET, NodeState.POWER_C
 
 
 class Observation(enum.Enum):
-    """What one frame says of a node."""
+    """What one frame shows of a node; the values are causes in the record."""
 
     AGREED = "agreed"
     DISSENT = "dissent"  # another output than the majority
@@ -122,14 +124,14 @@ class Observation(enum.Enum):
     HUNG = "hung"
     ABSENT = "absent"  # no worker, or refused the step
     REBOOTED = "rebooted"
-    SUSPENDED = "suspended"  # by a limit that nobody set: what the plant suspends is not asked
+    SUSPENDED = "suspended"  # by a limit of unknown origin: one that the plant suspends is shed
     SILENT = "silent"
 
 
 THE_HOST_WAS_BUSY = "out of step, as this computer was busy"
 TOO_FEW_ARE_LEFT = "too few nodes are left for an output"
 BOARD_IS_BACK = "its board is back"
-"""Cause of a RESET that has happened already, so to speak."""
+"""The cause of a RESET after a board has returned, which counts as reset already."""
 
 _FIRST_RUNG: Mapping[Observation, NodeState] = {
     Observation.DISSENT: NodeState.RESYNC,
@@ -146,7 +148,8 @@ _FIRST_RUNG: Mapping[Observation, NodeState] = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How often each rung is tried within the window before the next one; 0 skips it."""
+    """How often each rung is tried within `window_frames` before the next one; 0 skips it.
+    `reintegrate_frames`: consecutive agreeing frames until a node votes again."""
 
     attempts: Mapping[NodeState, int]
     window_frames: int = 20
@@ -155,7 +158,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One edge of the machine, for the record. `cause` is stable text, the same in equal runs."""
+    """One transition of a node, for the record. `cause` is stable text, identical in equal runs."""
 
     frame: int
     node: str
@@ -189,9 +192,9 @@ class NodeRecoverySnapshot:
 
 @dataclass(slots=True)
 class _Machine:
-    """One node. `tried` has the frames of the attempts of each rung; `held`: isolated by the
-    operator, until he brings it back; `shed`: by the plant, likewise; `out`: it was isolated, and
-    has not been repaired since."""
+    """The state machine of one node. `tried`: the frames of the attempts of each rung; `held`:
+    isolated by the operator until `reintegrate`; `shed`: excluded by the plant until `readmit`;
+    `out`: it was isolated, and has not been repaired since."""
 
     state: NodeState = NodeState.VOTING
     agreed: int = 0
@@ -207,12 +210,12 @@ class _Machine:
 
 
 class RecoveryMachine:
-    """The machines of all nodes. Every edge is appended to `transitions`, until they are taken.
+    """The state machines of all nodes. Each transition is appended to `transitions` until they are
+    taken. Not thread-safe.
 
-    `settled`: no node is being repaired or re-integrated. `voters`: mask of the nodes that count,
-    bit i for node i: those that vote, or if there are none, those that come back.
-    `returning`: mask of those that come back. `in_service`: names of the nodes that are not
-    isolated."""
+    `settled`: no node is being repaired or reintegrated. `voters`: mask of the nodes that vote, bit
+    i for node i: those in VOTING, or if there are none, those in REINTEGRATING. `returning`: mask
+    of those in REINTEGRATING. `in_service`: names of the nodes that are not isolated."""
 
     def __init__(self, nodes: list[str], policy: Policy) -> None:
         self.policy = policy
@@ -221,28 +224,30 @@ class RecoveryMachine:
         self._count()
 
     def state(self, node: str) -> NodeState:
+        """Return the present state of a node."""
         return self._machines[node].state
 
     def is_held(self, node: str) -> bool:
-        """The operator isolated it."""
+        """Return whether the operator has isolated the node."""
         return self._machines[node].held
 
     def is_shed(self, node: str) -> bool:
-        """The plant took it out."""
+        """Return whether the plant has excluded the node."""
         return self._machines[node].shed
 
     def take_was_isolated(self, node: str) -> bool:
-        """The node was isolated, and is repaired now for the first time since."""
+        """Return whether the node was isolated since its last repair; the next call returns False.
+        Called when a repair begins."""
         machine = self._machines[node]
         out, machine.out = machine.out, False
         return out
 
     def in_state(self, *states: NodeState) -> list[str]:
-        """Names of the nodes in any of `states`, in rig order."""
+        """Return the names of the nodes in any of `states`, in rig order."""
         return [name for name, m in self._machines.items() if m.state in states]
 
     def _count(self) -> None:
-        """What is asked every frame is counted only when a state changes."""
+        """Update the masks and lists that every frame reads; needed only when a state changes."""
         states = [m.state for m in self._machines.values()]
         self.settled = all(s in (NodeState.VOTING, NodeState.ISOLATED) for s in states)
         counting = NodeState.VOTING if NodeState.VOTING in states else NodeState.REINTEGRATING
@@ -298,28 +303,28 @@ class RecoveryMachine:
         return []
 
     def take_transitions(self) -> list[Transition]:
-        """The edges since the last call."""
+        """Return the transitions since the last call."""
         out, self.transitions = self.transitions, []
         return out
 
-    def observe(self, frame: int, node: str, seen: Observation) -> list[Action]:
-        """Take what frame `frame` says of `node`; returns what to do before the next one."""
+    def observe(self, frame: int, node: str, observation: Observation) -> list[Action]:
+        """Take what `frame` shows of `node`; return the actions before the next frame."""
         machine = self._machines[node]
         if machine.state is NodeState.ISOLATED:
             return []
-        if seen is Observation.AGREED:
+        if observation is Observation.AGREED:
             if machine.state is NodeState.REINTEGRATING:
                 machine.agreed += 1
                 if machine.agreed >= self.policy.reintegrate_frames:
                     self._go(frame, node, NodeState.VOTING, "agreed again")
             return []
-        cause = seen.value
+        cause = observation.value
         if machine.state is NodeState.VOTING:
             self._go(frame, node, NodeState.SUSPECT, cause)
-        return self._climb(frame, node, _FIRST_RUNG[seen], cause)
+        return self._climb(frame, node, _FIRST_RUNG[observation], cause)
 
     def result(self, frame: int, action: Action, ok: bool) -> list[Action]:
-        """Take how an action went; returns what to do instead if it failed."""
+        """Take whether an action succeeded; return the next action if it failed."""
         machine = self._machines[action.node]
         if ok:
             after = NodeState.VOTING if action.rung is NodeState.RESYNC else NodeState.REINTEGRATING
@@ -330,12 +335,13 @@ class RecoveryMachine:
         return self._climb(frame, action.node, later[0], f"{action.rung.value} failed")
 
     def on_absent(self, frame: int, action: Action) -> None:
-        """The board is gone, or being switched off and on: that is not waited for."""
+        """Isolate a node whose board is absent or is being power-cycled: the run does not wait for
+        it."""
         self._go(frame, action.node, NodeState.ISOLATED, f"{action.cause}; its board is looked for")
 
     def on_reconnected(self, frame: int, node: str) -> list[Action]:
-        """The board of an isolated node answers again: load and resync it. What was tried before
-        still counts: one that comes back to fail again is given up like any other."""
+        """Order a reset of an isolated node whose board answers again. Earlier attempts still
+        count: a board that returns only to fail again runs out of attempts like any other."""
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
@@ -344,8 +350,8 @@ class RecoveryMachine:
         return [Action(node, NodeState.RESET, BOARD_IS_BACK)]
 
     def on_power_restored(self, frame: int, node: str) -> list[Action]:
-        """An isolated node has power again: heal it from a power cycle on, whether the policy has
-        attempts for that or not; with all attempts from there on."""
+        """Order the repair of an isolated node that has power again, as after a power cycle and
+        whether the policy allows one or not. All attempts count from zero again."""
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
@@ -356,9 +362,9 @@ class RecoveryMachine:
         return [Action(node, rung, cause)]
 
     def retry_isolated(self, frame: int, node: str) -> list[Action]:
-        """Without this isolated node there is no output: try it again with all attempts, once those
-        that it had are out of the window. A node that the operator or the plant keeps out is left
-        alone."""
+        """Try an isolated node again because too few are left for an output, once its earlier
+        attempts are out of the window. A node that the operator or the plant excluded stays
+        isolated."""
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
@@ -370,20 +376,20 @@ class RecoveryMachine:
 
     @staticmethod
     def _reset_attempts(machine: _Machine) -> None:
-        """All attempts again."""
+        """Count the attempts of all rungs from zero again."""
         for tried in machine.tried.values():
             tried.clear()
 
-    # --- the plant's ----------------------------------------------------------------------------
+    # --- exclusion by the plant -----------------------------------------------------------------
 
     def exclude(self, frame: int, node: str, cause: str) -> None:
-        """Take a node out until `readmit`: it has no power, or may not run."""
+        """Isolate a node until `readmit`: it has no power, or may not run."""
         self._machines[node].shed = True
         self._go(frame, node, NodeState.ISOLATED, cause)
 
     def readmit(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
-        """A node that was shed may run again: heal it by the rung `first`, whether the policy has
-        attempts for it or not; with all attempts from there on."""
+        """Order the repair of a node that may run again, by the rung `first` and whether the policy
+        allows it or not. All attempts count from zero again."""
         machine = self._machines[node]
         if not machine.shed:
             return []
@@ -395,23 +401,23 @@ class RecoveryMachine:
         self._go(frame, node, first, cause)
         return [Action(node, first, cause)]
 
-    # --- this computer's faults -----------------------------------------------------------------
+    # --- faults of the host ---------------------------------------------------------------------
 
     def resync_after_host_stall(self, frame: int, node: str) -> list[Action]:
-        """Bring a node back in step that fell out of it because this computer was too busy to hear
-        it: a resync that uses up no attempt, as nothing is wrong with the node."""
+        """Order a resync of a node that is out of step because this computer was too busy to
+        receive from it. It uses up no attempt, because nothing is wrong with the node."""
         return self.order(frame, node, NodeState.RESYNC, THE_HOST_WAS_BUSY)
 
     # --- the operator's orders ----------------------------------------------------------------
 
     def isolate(self, frame: int, node: str, cause: str) -> None:
-        """Take a node out until `reintegrate`; one that is isolated already is now held."""
+        """Isolate a node until `reintegrate`; one that is isolated already is now held."""
         self._machines[node].held = True
         self._go(frame, node, NodeState.ISOLATED, cause)
 
     def reintegrate(self, frame: int, node: str, first: NodeState, cause: str) -> list[Action]:
-        """Bring an isolated node back, with all attempts, from the rung `first` on; any other node
-        is left as it is."""
+        """Order the repair of an isolated node from the rung `first` on, with all attempts; any
+        other node is left as it is."""
         machine = self._machines[node]
         if machine.state is not NodeState.ISOLATED:
             return []
@@ -422,7 +428,8 @@ class RecoveryMachine:
         return self._climb(frame, node, first, cause)
 
     def order(self, frame: int, node: str, rung: NodeState, cause: str) -> list[Action]:
-        """Carry out one rung on a node in service, whatever it shows; an isolated one is left."""
+        """Order one rung for a node in service, whatever its state; an isolated node is left as it
+        is."""
         machine = self._machines[node]
         if machine.state is NodeState.ISOLATED:
             return []

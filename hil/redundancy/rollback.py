@@ -1,9 +1,8 @@
-"""Rollback: nodes go back to a state that was agreed on, and compute forward again.
+"""Rollback: nodes go back to an agreed state, and compute forward again.
 
-A node's own checkpoint is tried first, the newest before the older; then that of another node,
-which gives it its state; then the host's copy; then the initial state. The inputs of past frames
-come from the golden run, as a flight computer has them in a log of its sensors; its states never
-do."""
+A node's own checkpoints are tried first, newest first; then the checkpoint of another node, whose
+state is transferred; then the host's copy; then the initial state. The inputs of past frames come
+from the golden run, as a flight computer has them in its sensor log; states never do."""
 
 from __future__ import annotations
 
@@ -26,16 +25,16 @@ __all__ = ["BOARD_FAILURES", "RE_EXECUTION_MAX", "Rollback", "RollbackResult", "
 BOARD_FAILURES: Final = (LinkError, NodeError, SetupError)
 
 RE_EXECUTION_MAX: Final = 100_000
-"""More frames than this are not computed again."""
+"""[frame] The most frames that a rollback computes again."""
 
 _FRESH: Final = NodeResult(DONE)
 
 
 @dataclass(slots=True)
 class RollbackResult:
-    """How a rollback went: the results of the frame that was computed again, of the nodes that
-    could go back; the first frame that was computed again; whose worker was started again; and
-    why it failed, empty if it did not."""
+    """The result of a rollback. `results`: of the present frame, of the nodes that could go back;
+    `first_frame`: the first frame that was computed again; `restarted`: nodes whose worker was
+    started again; `failure`: why the rollback failed, empty if it succeeded."""
 
     results: dict[str, NodeResult] = field(default_factory=dict)
     first_frame: int = 0
@@ -44,38 +43,38 @@ class RollbackResult:
 
     @property
     def detail(self) -> str:
+        """Return the result in words, for the record."""
         return self.failure or f"computed again from frame {self.first_frame}"
 
 
 class RollbackSpacing:
-    """How often a rollback that does not help is tried again: after one over n frames has failed,
-    the next waits for n/8 frames, so that a permanent fault does not make every frame longer than
-    the one before. A node that was not there then ends the wait: there is somebody new to compare
-    with."""
+    """Spaces out rollbacks that do not help: after a failed one over n frames, the next waits for
+    n/8 frames, so that a permanent fault does not make every frame longer than the one before. A
+    node that has no part in the failed one ends the wait: there is a new result to compare."""
 
     def __init__(self) -> None:
         self.not_before = 0
         self.tried: frozenset[str] = frozenset()
 
     def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
-        """Whether it is too early for another rollback in `frame`, in which the nodes of the names
-        `able` can go back."""
+        """Return whether another rollback in `frame`, of the nodes with the names `able`, comes too
+        early."""
         return frame < self.not_before and able <= self.tried
 
     def failed(self, frame: int, first_frame: int, able: AbstractSet[str]) -> None:
-        """A rollback in `frame`, in which the nodes `able` could go back, has computed again from
-        `first_frame` on, and did not help."""
+        """Note that a rollback in `frame`, of the nodes `able` from `first_frame` on, did not
+        help."""
         self.not_before = frame + max(1, (frame - first_frame) // 8)
         self.tried = frozenset(able)
 
     def reset(self) -> None:
-        """The nodes agree: whatever comes next is another fault."""
+        """End the wait because the nodes agree: the next disagreement is another fault."""
         self.not_before = 0
 
 
 class Rollback:
-    """Takes nodes of `rig` back. A board that fails meanwhile is left out; nothing is raised for
-    it."""
+    """Rolls back nodes of `rig`. A board that fails meanwhile is left out; it raises nothing. Not
+    thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
         self._rig = rig
@@ -90,10 +89,10 @@ class Rollback:
         *,
         restart: bool,
     ) -> RollbackResult:
-        """Take `nodes` back and compute up to and including `frame` again.
+        """Roll `nodes` back and compute again up to and including `frame`.
 
-        Workers that died are started again, with `restart` all are; `results` are those of
-        `frame` so far."""
+        Workers that died are started again, with `restart` all of them; `results` are the results
+        of `frame` before the rollback."""
         back = RollbackResult()
         able: list[Node] = []
         for node in nodes:
@@ -101,7 +100,7 @@ class Rollback:
                 if self._restart_worker(node, results[node.name], restart=restart):
                     back.restarted.append(node.name)
                 able.append(node)
-        if self._too_far_back(able, frame):  # found out before any of them has lost its state
+        if self._too_far_back(able, frame):  # checked before any of them loses its state
             back.failure = f"more than {RE_EXECUTION_MAX} frames would have to be computed again"
             return back
         start = self._go_back(able)
@@ -116,12 +115,12 @@ class Rollback:
         return back
 
     def catch_up(self, node: Node, frame: int, beside: Sequence[Node] = ()) -> str:
-        """Bring one node, whose worker runs, from its checkpoint up to the end of `frame`; how it
-        was done. The nodes `beside` it go back as well: one without a checkpoint begins from
-        theirs. NodeError if it fails again on the way, LinkError."""
+        """Bring one node, whose worker runs, from its checkpoint to the end of `frame`; return how,
+        in words. The nodes `beside` it go back as well: a node without a checkpoint begins from
+        theirs. Raises: NodeError if it fails again meanwhile; LinkError."""
         start = self._go_back([node, *beside])
         able = [n for n in (node, *beside) if n.name in start]
-        last = self._replay(able, start, frame) if able else {}  # nobody is left behind
+        last = self._replay(able, start, frame) if able else {}  # `beside` must not stay behind
         if node.name not in start:
             raise NodeError(f"node {node.name} cannot be given a state to begin from")
         if node.name in last and last[node.name].status != DONE:
@@ -129,7 +128,7 @@ class Rollback:
         return f"computed again from frame {start[node.name]}"
 
     def _restart_worker(self, node: Node, result: NodeResult, *, restart: bool) -> bool:
-        """Whether its worker was started again."""
+        """Start the worker again if need be; return whether it was."""
         if result.rebooted:
             self._rig.reload(node)
         elif restart or (result.status != DONE and not result.out_of_step):
@@ -141,7 +140,7 @@ class Rollback:
     # --- going back ---------------------------------------------------------------------------
 
     def _too_far_back(self, nodes: Sequence[Node], frame: int) -> bool:
-        """Whether the newest state that any of `nodes` could begin from is too old."""
+        """Return whether the newest state from which any of `nodes` could begin is too old."""
         copy = self._checkpoints.copy
         held = [checkpoint for node in nodes for checkpoint in self._checkpoints.held_by(node)]
         starts = [next_after(checkpoint.frame) for checkpoint in held]
@@ -149,7 +148,7 @@ class Rollback:
         return frame - latest > RE_EXECUTION_MAX
 
     def _go_back(self, nodes: Sequence[Node]) -> dict[str, int]:
-        """Give every node an agreed state of the past; the next frame of each that has one."""
+        """Give every node an agreed past state; return the next frame of each that has one."""
         start: dict[str, int] = {}
         restored: dict[str, Sync] = {}
         for node in nodes:
@@ -167,7 +166,7 @@ class Rollback:
         return start
 
     def _restore(self, node: Node) -> Sync | None:
-        """The checkpoint that the board could give back; None if it has none left."""
+        """Restore the newest intact checkpoint and return it; None if the board has none left."""
         for checkpoint in self._checkpoints.held_by(node):
             try:
                 self._rig.restore(node, checkpoint)
@@ -178,7 +177,8 @@ class Rollback:
         return None
 
     def _give_state(self, node: Node, sources: Sequence[Node], restored: Mapping[str, Sync]) -> int:
-        """A state for a node that has no checkpoint; its next frame. BOARD_FAILURES."""
+        """Transfer a state to a node without a checkpoint; return its next frame. Raises:
+        BOARD_FAILURES."""
         for source in sources:
             checkpoint = restored[source.name]
             with contextlib.suppress(*BOARD_FAILURES):
@@ -205,8 +205,8 @@ class Rollback:
     def _replay(
         self, nodes: Sequence[Node], start: Mapping[str, int], frame: int
     ) -> dict[str, NodeResult]:
-        """Compute each node from its start frame up to and including `frame`; what came of the
-        last frame of each. One that fails on the way is not asked again."""
+        """Compute each node from its start frame up to and including `frame`; return the last
+        result of each. A node that fails meanwhile computes no further frames."""
         first = min(start.values())
         if frame - first > RE_EXECUTION_MAX:
             raise NodeError(f"{frame - first} frames would have to be computed again")
@@ -220,5 +220,5 @@ class Rollback:
 
 
 def next_after(frame: int) -> int:
-    """The frame after `frame`, which may be that of the initial state."""
+    """Return the frame after `frame`; after NO_FRAME, the initial state, it is 0."""
     return 0 if frame == NO_FRAME else frame + 1

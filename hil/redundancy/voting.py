@@ -1,8 +1,8 @@
-"""The voter: what came of each node in one frame, and the verdict on it. Pure.
+"""The voter: the verdict on one frame from the ballots of all nodes. Pure.
 
-The decision itself is C (`frame_verdict_decide` in csrc/host/frame_verdict.c), the same for single
-frames, for batches and for recordings that are voted again; this module gives it Python values.
-Packed frames are what the record stores and what the run digest is made of."""
+The decision is made in C (`frame_verdict_decide` in csrc/host/frame_verdict.c), by the same function
+for single frames, for batches and for recordings that are voted again; this module converts its
+values to Python. The record stores packed frames, and the run digest is computed from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VerdictKind(enum.IntEnum):
 
 
 class NodeStatus(enum.IntEnum):
-    """hil_node_status_t: what came of a node in a frame."""
+    """hil_node_status_t: how a node's frame ended."""
 
     DONE = lib.NODE_DONE
     CRASHED = lib.NODE_CRASHED
@@ -75,25 +75,27 @@ class Verdict(NamedTuple):
 
     @property
     def delivered(self) -> bool:
+        """Whether an output of this frame left the system."""
         return bool(self.flags & DELIVERED)
 
     @property
     def correct(self) -> bool:
+        """Whether the delivered output is that of the golden run."""
         return bool(self.flags & CORRECT)
 
     @property
     def held(self) -> bool:
-        """Nothing of this frame left the system, but the last voted output once more."""
+        """Whether the last voted output left the system again, in place of one of this frame."""
         return bool(self.flags & HELD)
 
     @property
     def held_wrong(self) -> bool:
-        """And that output was wrong in its own frame already."""
+        """Whether the held output was wrong already in its own frame."""
         return bool(self.flags & HELD_WRONG)
 
 
 def record_length(nodes: int) -> int:
-    """Bytes of one packed frame."""
+    """Return the length of one packed frame of this many nodes [byte]."""
     return int(lib.FRAME_RECORD_HEADER_LEN + nodes * lib.FRAME_RECORD_NODE_LEN)
 
 
@@ -126,14 +128,17 @@ def vote(
     fail_silent: bool = False,
     held: int = 0,
 ) -> Verdict:
-    """Decide one frame. `voters` is the mask of nodes that count. `golden_output`, if known, only
-    marks a delivered output as correct; it never decides. `fail_silent`: a voter that is alone
-    delivers nothing. `held`: HELD, with HELD_WRONG or not, if the last voted output leaves the
-    system again where this frame has none. KernelError for more than 7 nodes."""
-    f = ffi.new("hil_frame_verdict_t *")  # of this call alone: viewers may unpack in other threads
+    """Decide one frame.
+
+    `ballots` has one entry per node in rig order; `voters` is the mask of nodes that vote.
+    `golden_output`, if known, only marks a delivered output as correct; it has no part in the
+    decision. `fail_silent`: a voter without another to compare with delivers nothing. `held`: HELD,
+    optionally with HELD_WRONG, if the last voted output leaves the system again when this frame has
+    none. Raises: KernelError for more than 7 nodes. Thread-safe."""
+    f = ffi.new("hil_frame_verdict_t *")  # one per call: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
-    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has room for the most
+    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
         node.status, node.signal, node.output_digest, node.state_digest = ballot
     check(lib.frame_verdict_decide(f), "frame_verdict_decide")
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
@@ -144,7 +149,7 @@ def vote(
 
 
 def unpack(record: bytes | memoryview) -> Verdict:
-    """A verdict from its packed frame. KernelError if the bytes are none."""
+    """Decode a packed frame. Raises: KernelError if the bytes are not one. Thread-safe."""
     f = ffi.new("hil_frame_verdict_t *")
     length = check(
         lib.frame_verdict_unpack(f, ffi.from_buffer(record), len(record)), "frame_verdict_unpack"
@@ -156,15 +161,15 @@ def unpack(record: bytes | memoryview) -> Verdict:
 
 
 def unpack_all(block: bytes, nodes: int) -> Iterator[Verdict]:
-    """The verdicts of a block of packed frames of equally many nodes."""
+    """Decode a block of packed frames of `nodes` nodes each."""
     size = record_length(nodes)
     for at in range(0, len(block), size):
         yield unpack(block[at : at + size])
 
 
 def vote_again(recorded: Verdict) -> Verdict:
-    """The verdict that the recorded ballots give now. What no vote can know is taken over: the
-    CORRECT flag, and whether something was held."""
+    """Vote on recorded ballots again. What a vote cannot determine is copied from the record: the
+    CORRECT flag, and whether an output was held."""
     return vote(
         recorded.frame,
         recorded.ballots,

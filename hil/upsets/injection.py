@@ -122,7 +122,7 @@ class Injector:
             if report is None:
                 upset.fail("the board could not be asked what it had hit")
             else:
-                upset.take(report)
+                upset.apply(report)
             told.append(upset)
         return told
 
@@ -151,7 +151,7 @@ class Injector:
             return
         report = self._rig.report(node, plan.id) if node.link.connected else None
         if report is not None:
-            upset.take(report)
+            upset.apply(report)
         elif plan.target is UpsetTarget.AGENT:  # it may be of this that it does not answer
             upset.assume_injected(_NOT_READ_BACK)
             self._unreported.append(upset)

@@ -105,21 +105,21 @@ class UpsetLimits:
 
     # --- what the boards say ------------------------------------------------------------------
 
-    def learn_board(self, node: str, hello: Hello) -> None:
+    def add_board(self, node: str, hello: Hello) -> None:
         """The board of `node` has said who it is."""
         self._hellos[node] = hello
 
-    def learn_timing(self, slowest_us: int) -> None:
+    def set_slowest_step(self, slowest_us: int) -> None:
         """The slowest fault-free step took `slowest_us` of a processor's time."""
         self._slowest_us = slowest_us
 
-    def learn_steps(self, node: str, reach: Sequence[int]) -> None:
+    def set_reach(self, node: str, reach: Sequence[int]) -> None:
         """How many instructions the board of `node` executes behind each tick, from 0 on, until the
         step ends. Where it is more than any upset asks for, that number is enough."""
         self.reach[node] = reach
 
     @property
-    def steps_wanted(self) -> dict[str, int]:
+    def steps_needed(self) -> dict[str, int]:
         """The most instructions behind a tick that any upset asks for, by node; none, no entry."""
         wanted: dict[str, int] = {}
 
@@ -144,7 +144,7 @@ class UpsetLimits:
         found = Findings()
         upsets = self._scenario.upsets
         for index, event in enumerate(upsets.events):
-            for path, message, remedy in self.of_event(event):
+            for path, message, remedy in self.check_event(event):
                 found.add(("upsets", "events", index, *path), message, remedy)
         for index, rate in enumerate(upsets.rates):
             for path, message, remedy in self._of_rate(rate):
@@ -161,7 +161,7 @@ class UpsetLimits:
                 ]
             )
 
-    def of_event(self, event: UpsetEventConfig) -> Findings:
+    def check_event(self, event: UpsetEventConfig) -> Findings:
         """What of one upset is beyond what can be hit."""
         found = Findings()
         self._when(event, found)

@@ -143,7 +143,7 @@ class Upset:
         """A latch-up shows in the power of its board; whether it is over is not known yet."""
         self.report = replace(self.report, verified=True, changed=True)
 
-    def take(self, report: Report) -> None:
+    def apply(self, report: Report) -> None:
         """Take over what the board reports of it."""
         state = UpsetState(report.state)
         self.report = InjectionReport(

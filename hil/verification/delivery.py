@@ -45,7 +45,7 @@ class DeliveryCheck:
 
     def _held(self, recorded: Verdict, value: bytes | None) -> None:
         out, number = self._out, recorded.frame
-        offer = None if recorded.delivered else self._hold.offer
+        offer = None if recorded.delivered else self._hold.held_output
         out.compare(number, "the last voted output was held", recorded.held, offer is not None)
         if offer is None:
             return

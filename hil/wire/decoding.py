@@ -1,8 +1,8 @@
-"""Bytes of an agent's answers decoded into the values of `hil.wire.messages`.
+"""Decoding: payloads of an agent's answers into the values of `hil.wire.messages`.
 
-Every function takes one payload and raises KernelError if it is not exactly one such message. Each
-call decodes into a C struct of its own, so that any number of threads may decode at once: cffi
-releases the interpreter's lock while C runs."""
+Every function takes one payload and raises KernelError if it is not exactly one such message.
+Thread-safe: each call decodes into a C struct of its own, because cffi releases the interpreter's
+lock while C runs."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def hello(payload: bytes) -> Hello:
 
 def reply(payload: bytes) -> Reply:
     """Decode the answer to a STEP; the output digest is computed from the bytes that arrived."""
-    m = ffi.new("hil_reply_t *")  # of this call alone: other threads decode others meanwhile
+    m = ffi.new("hil_reply_t *")  # one per call: other threads may decode at the same time
     if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
-    # The vote is on the bytes that would leave the system: not on what their sender says of them.
+    # The vote is on the bytes that would leave the system, not on the digest that the agent sent.
     received = m.output_digest if m.status else lib.hil_digest64(m.output, m.len, 0)
     return Reply(
         m.frame,

@@ -1,6 +1,6 @@
-"""Requests to an agent, and answers of one, encoded as the bytes of a payload.
+"""Encoding: requests to an agent, and two of its answers, into payloads.
 
-Every function raises KernelError if a value does not fit its field. Threads may encode at once."""
+Every function raises KernelError if a value does not fit its field. Thread-safe."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _new(message: str, /, **fields: Any) -> bytes:
 
 
 def load_request(workload: str, seed: int) -> bytes:
-    """Encode LOAD: put a workload with this seed on a node."""
+    """Encode LOAD: load a workload with this seed."""
     return _new("load", workload=workload.encode(), seed=seed)
 
 
 def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
-    """Encode BUDGET: CPU time [us] and progress ticks that one step may take, and words that a step
-    scrubs."""
+    """Encode BUDGET: the CPU time [us] and progress ticks that one step may take, and the words of
+    checkpoint memory that it scrubs."""
     return _new("budget", cpu_us=cpu_us, max_ticks=max_ticks, scrub_words=scrub_words)
 
 
@@ -46,7 +46,7 @@ def step_request(frame: int, input_: bytes) -> bytes:
 
 
 def limit_request(limits: Limits) -> bytes:
-    """Encode LIMIT."""
+    """Encode LIMIT: set all limits of the board."""
     return _new(
         "limits",
         duty_permille=limits.duty_permille,
@@ -81,17 +81,17 @@ def read_request(region: Region, offset: int, length: int) -> bytes:
 
 
 def unknown_type_answer(type_: int) -> bytes:
-    """The payload with which an agent refuses a request of a type that it does not know."""
+    """Encode the ERROR with which an agent refuses a request of an unknown type."""
     return _new("refusal", request=type_, status=lib.HIL_ERR_NOSYS)
 
 
 def nak_answer(reason: int) -> bytes:
-    """The payload of a NAK with this hil_status_t."""
+    """Encode a NAK with this hil_status_t."""
     return _new("nak", reason=reason)
 
 
 def write_request(region: Region, offset: int, bytes_: bytes) -> bytes:
-    """Encode WRITE: put bytes into a region at `offset`."""
+    """Encode WRITE: write bytes to a region at `offset`."""
     return _new("data", region=int(region), offset=offset, len=len(bytes_), bytes=bytes_)
 
 
@@ -101,7 +101,7 @@ def sync_request(frame: int, state_digest: int) -> bytes:
 
 
 def arm_request(a: Arm) -> bytes:
-    """Encode ARM: prepare an upset."""
+    """Encode ARM: prepare an upset that is injected when its trigger is reached."""
     return _new(
         "arm",
         id=a.id,

@@ -1,7 +1,7 @@
-"""The agent's messages as frozen Python values, and the names of their numbers.
+"""The agent's messages as frozen Python values, and the names of their codes.
 
-`hil.wire.decoding` makes them from bytes, `hil.wire.encoding` makes bytes of requests. The layouts
-are defined only in csrc/wire/message.h and csrc/SPEC.md."""
+`hil.wire.decoding` decodes answers, `hil.wire.encoding` encodes requests. The layouts are defined
+only in csrc/wire/message.h and csrc/SPEC.md."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class Msg(enum.IntEnum):
 
 
 class Region(enum.IntEnum):
+    """A part of a worker's memory that READ, WRITE and SPANS address (hil_region_t)."""
+
     STATE = lib.REGION_STATE
     INPUT = lib.REGION_INPUT
     OUTPUT = lib.REGION_OUTPUT
@@ -66,7 +68,7 @@ TARGETS: Final[dict[str, int]] = {
     "check-bits": lib.TARGET_CHECKS,
 }
 OF_CHECKPOINT: Final = frozenset({"checkpoint", "check-bits"})
-"""Targets that are the copy of the state under SECDED: its bytes, and their check bits."""
+"""Targets within a checkpoint, which is protected by SECDED: its bytes and their check bits."""
 
 PATTERNS: Final[dict[str, int]] = {
     "bit": lib.UPSET_BIT,
@@ -101,7 +103,7 @@ MEANS: Final[dict[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who the agent says it is. `boot_id` differs after every start."""
+    """The identification of an agent and its board. `boot_id` is different after every start."""
 
     wire_version: int
     pointer_bits: int
@@ -120,8 +122,9 @@ class Hello:
 
 
 class Reply(NamedTuple):
-    """What a node's agent says of one frame. `status` is a hil_node_status_t, at most ABSENT.
-    `output_digest` is that of the bytes that came, `claimed_digest` what the agent says it is."""
+    """An agent's answer to the STEP of one frame. `status` is a hil_node_status_t, at most ABSENT;
+    `cpu_us` and `step_us` are the step's CPU time and duration [us]. `output_digest` is computed
+    from the bytes that arrived, `claimed_digest` is the one that the agent sent."""
 
     frame: int
     status: int
@@ -138,7 +141,7 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of an armed upset; `state` is armed, injected, missed or failed."""
+    """An agent's report on an armed upset; `state` is armed, injected, missed or failed."""
 
     id: int
     state: str
@@ -159,6 +162,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Rail:
+    """A measured supply rail of a board: voltage [mV] and current [mA]."""
+
     name: str
     mv: int
     ma: int
@@ -166,7 +171,8 @@ class Rail:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A board's own account of itself. None: the board cannot know."""
+    """The health that a board reports of itself; None for a value that it cannot measure. Counters
+    run since the agent's start."""
 
     uptime_us: int
     cpu_temp_mc: int | None
@@ -190,8 +196,8 @@ class Health:
 
     @property
     def power_mw(self) -> int | None:
-        """What the whole board draws, by its rails (see `hil.wire.rails`), in mW. None without
-        rails."""
+        """Return the power of the whole board by its rails [mW] (see `hil.wire.rails`); None
+        without rails."""
         return board_power_mw((r.name, r.mv, r.ma) for r in self.rails)
 
 
@@ -204,7 +210,8 @@ READINGS: Final[dict[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One sensor: `kind` is a value of READINGS and says the unit, `name` is the board's own."""
+    """A sensor's reading: `kind` is a value of READINGS and ends in the unit, `name` is the board's
+    own name of the sensor."""
 
     kind: str
     name: str
@@ -213,7 +220,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Sensors:
-    """What HEALTH has no room for: the power mode (empty: not known), and all that can be read."""
+    """The power mode (empty: not known) and all sensor readings, for which HEALTH has no room."""
 
     mode: str
     readings: tuple[Reading, ...]
@@ -221,10 +228,11 @@ class Sensors:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a board is left with. All of it absolute: the defaults lift every limit.
+    """The limits of a board, all of them absolute: the defaults lift every limit.
 
-    `cores` and `clock_khz` 0: no limit. `mode` is a power mode as the board's system names it;
-    empty: the one that its agent found. ValueError for what no board could obey."""
+    `cores` and `clock_khz` 0: no limit. `mode` is a power mode by the name that the board's system
+    gives it; empty: the mode at the agent's start. Raises: ValueError for a value that no board can
+    apply."""
 
     duty_permille: int = 1000
     cores: int = 0
@@ -247,10 +255,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """What a board says holds now. None, or an empty mode: not known.
+    """The limits that a board reports as in force. None, or an empty mode: not known.
 
-    `refused` and `means` are keys of LIMITS and MEANS; `errno` is that of the first refusal, 0 also
-    where the board has no such thing."""
+    `refused` and `means` are keys of LIMITS and MEANS; `errno` is that of the first refusal, 0 if
+    there is none or the board lacks this kind of limit."""
 
     duty_permille: int
     cores: int | None
@@ -264,7 +272,7 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The agent's ERROR answer: which request, a hil_status_t, and an errno where there is one."""
+    """The agent's ERROR answer: the request's type, a hil_status_t, and an errno or 0."""
 
     request: int
     status: int
@@ -272,18 +280,18 @@ class Refusal:
 
     @property
     def busy(self) -> bool:
-        """A step is under way on the board: not a refusal, ask again."""
+        """Whether a step is still running on the board, so that the request is to be repeated."""
         return self.status == lib.HIL_ERR_STATE and self.detail == 1
 
     @property
     def suspended(self) -> bool:
-        """A limit forbids the board to begin a step."""
+        """Whether a limit forbids the board to begin a step."""
         return self.status == lib.HIL_ERR_STATE and self.detail == 2
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Frame number (NO_FRAME: none yet) and state digest of a node."""
+    """The frame number (NO_FRAME: none yet) and the state digest of a node."""
 
     frame: int
     state_digest: int
@@ -291,9 +299,10 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An upset for the agent to make. `us` set: a wall-clock trigger; else tick and steps.
+    """An upset that the agent is to inject. The trigger is a time in the step if `us` is set, else
+    the tick and the number of instructions (`steps`) after it.
 
-    `bit` is reduced modulo the target's size; with `exact`, the upset fails if it is beyond it."""
+    `bit` is reduced modulo the target's size; with `exact`, the upset fails if `bit` exceeds it."""
 
     id: int
     frame: int

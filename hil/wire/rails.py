@@ -1,5 +1,4 @@
-"""What a whole board draws, from the rails that it measures itself. The engine and the screens
-take it from here."""
+"""The power of a whole board, computed from the supply rails that it measures itself."""
 
 from __future__ import annotations
 
@@ -9,16 +8,16 @@ from typing import Final
 __all__ = ["board_power_mw"]
 
 _INPUTS: Final = frozenset({"VDD_IN", "5V_IN", "VIN", "POM_5V_IN"})
-"""Rails through which a Jetson takes all its power: TX1, TX2, Xavier NX, Orin NX and Nano; Nano
-(the agent shortens POM_5V_IN to what fits); Thor. AGX Xavier and AGX Orin measure no input."""
+"""Input rails that carry the whole power of a Jetson: TX1, TX2, Xavier NX, Orin NX and Nano; Nano
+(the agent truncates POM_5V_IN to what fits); Thor. AGX Xavier and AGX Orin measure no input."""
 _UNKNOWN: Final = -(2**31)
 
 
 def board_power_mw(rails: Iterable[tuple[str, int | None, int | None]]) -> int | None:
-    """Return what the board draws, in mW; None if no rail is known.
+    """Return the power of the board [mW]; None if no rail is known.
 
-    `rails` has name, mV and mA of each. The input rail feeds the others, so it stands for all where
-    it is measured; else the sum of all is what can be known."""
+    `rails` has the name, voltage [mV] and current [mA] of each. The input rail feeds the others, so
+    it is taken alone where it is measured; else the result is the sum of all rails."""
     known: list[tuple[str, int]] = []
     for name, mv, ma in rails:
         if mv is not None and ma is not None and _UNKNOWN not in (mv, ma):

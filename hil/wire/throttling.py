@@ -1,8 +1,8 @@
-"""The throttling flags of a Raspberry Pi's firmware: what is so now, and what was since its boot.
+"""The throttling flags of a Raspberry Pi's firmware: present ones, and those since its boot.
 
-The flags are those of `vcgencmd get_throttled`: bits 0 to 3 say what is so now, bits 16 to 19 that
-it was so at some moment since the board booted. The second kind never goes away before the next
-boot, so it is never taken for the state of the board."""
+The flags are those of `vcgencmd get_throttled`: bits 0 to 3 are the present conditions, bits 16 to
+19 the conditions that occurred at some time since the board booted. The latter stay set until the
+next boot, so they are not the present state of the board."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ ALL_FLAGS: Final = sum(FLAGS)
 
 
 def flags_now(raw: int | None) -> int | None:
-    """Return the flags of this moment; None if the board has none."""
+    """Return the present flags (bits 0 to 3); None if the board has none."""
     return None if raw is None else raw & ALL_FLAGS
 
 
 def flags_since_boot(raw: int | None) -> int | None:
-    """Return the flags of what was so since the board booted, moved to bits 0 to 3."""
+    """Return the flags that were set since the board booted, shifted to bits 0 to 3; None if the
+    board has none."""
     return None if raw is None else raw >> _SINCE_BOOT_SHIFT & ALL_FLAGS
 
 
 def flag_words(flags: int | None) -> str:
-    """Return the names of flags, with a comma between; empty if there are none."""
+    """Return the names of the flags, separated by commas; empty if none is set."""
     return ", ".join(word for bit, word in _WORDS if (flags or 0) & bit)

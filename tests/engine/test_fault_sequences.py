@@ -19,7 +19,7 @@ from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.redundancy import checkpoints, electorate, rollback
-from hil.redundancy.electorate import BELIEVED_AFTER
+from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import Scheme
 
@@ -331,7 +331,7 @@ def test_a_node_that_has_delivered_alone_for_long_is_believed_by_those_that_retu
     tmp_path: Path,
 ) -> None:
     """To compute so many frames again would hold up the others."""
-    back = BELIEVED_AFTER + 1
+    back = TRUSTED_AFTER + 1
     events = [
         {
             "frame": 20,
@@ -362,7 +362,7 @@ def test_a_pair_of_which_one_was_out_for_longer_than_can_be_computed_again_is_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 60)
-    monkeypatch.setattr(electorate, "SILENT_BELIEVED_AFTER", 40)
+    monkeypatch.setattr(electorate, "SILENT_TRUSTED_AFTER", 40)
     events = [
         {
             "frame": 20,

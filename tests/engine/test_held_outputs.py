@@ -173,17 +173,23 @@ def test_the_flags_of_held_frames_are_judged_by_the_rule_of_the_scheme(tmp_path:
 # --- the register alone ---------------------------------------------------------------------------
 
 
-def test_the_register_offers_what_was_voted_on_last_until_its_limit() -> None:
+def test_the_last_voted_output_is_held_until_its_limit() -> None:
     done = [Ballot(0, 0, 5, 9), Ballot(0, 0, 5, 9)]
     hold = OutputHold(Rules(2, Unvoted.HOLD, 2))
-    assert hold.offer is None
+    assert hold.held_output is None
     hold.update(vote(0, done, 3, golden_output=5), b"five")
     for frame in (1, 2):
-        assert hold.offer is not None and (hold.offer.output, hold.offer.wrong) == (b"five", False)
+        assert hold.held_output is not None and (
+            hold.held_output.output,
+            hold.held_output.wrong,
+        ) == (
+            b"five",
+            False,
+        )
         hold.update(vote(frame, done, 1, fail_silent=True, held=HELD), b"")
-    assert hold.offer is None
+    assert hold.held_output is None
     hold.update(vote(3, done, 3, golden_output=6), b"five")
-    assert hold.offer is not None and hold.offer.wrong
+    assert hold.held_output is not None and hold.held_output.wrong
 
 
 def test_a_vote_keeps_the_mark_of_a_held_output_only_where_it_delivers_none() -> None:

@@ -203,23 +203,23 @@ def hello(**keys: Any) -> Hello:
 def test_registers_are_those_of_the_board_once_it_has_said_so() -> None:
     limits = UpsetLimits(scenario({"target": "gpr", "bit": 1088}))
     limits.check()  # a larger processor has it
-    limits.learn_board("a", hello())
+    limits.add_board("a", hello())
     with pytest.raises(ConfigError, match="1088 bits; expected 0 to 1087"):
         limits.check()
 
 
 def test_a_time_that_no_step_takes_is_refused_after_the_calibration() -> None:
     limits = UpsetLimits(scenario({"target": "state", "us": 300}))
-    limits.learn_timing(150)
+    limits.set_slowest_step(150)
     limits.check()
-    limits.learn_timing(149)
+    limits.set_slowest_step(149)
     with pytest.raises(ConfigError, match="took 149 us; expected 0 to 298, not 300"):
         limits.check()
 
 
 def test_more_instructions_than_the_board_executes_are_refused_after_the_calibration() -> None:
     limits = UpsetLimits(scenario({"target": "gpr", "tick": 6, "steps": 41}))
-    limits.learn_steps("a", [900, 800, 700, 600, 500, 400, 40])
+    limits.set_reach("a", [900, 800, 700, 600, 500, 400, 40])
     with pytest.raises(ConfigError, match="executes 40 instructions from tick 6"):
         limits.check()
 

@@ -691,7 +691,7 @@ def test_a_node_that_still_does_not_vote_at_the_end_is_degraded() -> None:
     assert not s.c.open
 
 
-def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
+def test_a_report_is_applied_as_the_board_sent_it() -> None:
     report = Report(
         id=1,
         state="failed",
@@ -710,7 +710,7 @@ def test_a_report_is_taken_over_as_the_board_gave_it() -> None:
         after=b"\0",
     )
     u = Upset(UpsetPlan(4, "a", UpsetTarget.STATE, PatternKind.BIT, "story", 1))
-    u.take(report)
+    u.apply(report)
     assert (u.state, u.report.detail, u.injected) == ("failed", "status -9", False)
     made = u.report
     assert (made.tick, made.steps, made.at_us) == (3, 2, 17)
