@@ -1,8 +1,8 @@
 """The voter: the verdict on one frame from the ballots of all nodes. Pure.
 
-The decision is made in C (`frame_verdict_decide` in csrc/host/frame_verdict.c), by the same function
-for single frames, for batches and for recordings that are voted again; this module converts its
-values to Python. The record stores packed frames, and the run digest is computed from them."""
+The decision is made in C (`frame_verdict_decide` in csrc/host/frame_verdict.c), by one function for
+single frames, for batches and for recordings that are voted again; this module converts its values
+to Python. The record stores packed frames, and the run digest is computed from them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One upset from plan to outcome.
+"""Upsets from plan to outcome.
 
-planner            which upsets happen in which frame
-injection          carries them out on the rig; power_cuts and checkpoint_watch are parts of it
-outcome            what each upset did to its node, and to the system
+planner            which upsets are injected in which frame
+injection          injects them on the rig; power_cuts and checkpoint_watch are parts of it
+outcome            the effect of each upset on its node, and its outcome for the system
 upset              the values: plan, report and assessment
-limits, words      what there is to be hit, and the names of what is said of an upset"""
+limits, words      the ranges of what can be hit, and the stored words of kinds and outcomes"""

@@ -1,7 +1,7 @@
-"""Checkpoint watches: whether a board's memory code detects what hit its checkpoints.
+"""Checkpoint watch: whether a board's SECDED code detects upsets of its checkpoints.
 
-An upset of a checkpoint shows in no frame. The scrubber of the board meets it some frames later and
-counts it, or the next checkpoint overwrites it."""
+An upset of a checkpoint has no effect on a frame. The board's scrubber finds it some frames later
+and counts it, or the next checkpoint overwrites it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _UNSEEN = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
 
 @dataclass(slots=True)
 class _Watched:
-    """A checkpoint upset that waits for the scrubber: until it was corrected, or overwritten.
-    `corrected` and `uncorrected` are the board's counters when it hit."""
+    """A checkpoint upset that the scrubber has not found yet, and the next checkpoint has not
+    overwritten. `corrected` and `uncorrected` are the board's counters at the injection."""
 
     upset: Upset
     corrected: int
@@ -29,8 +29,8 @@ class _Watched:
 
 
 class CheckpointWatch:
-    """The checkpoint upsets of one run that nothing is known of yet. `state_len` [byte] is the size
-    of a checkpoint, `every` the frames between two of them (0: there are none)."""
+    """The checkpoint upsets of one run that have not been detected yet. `state_len` [byte] is the
+    size of a checkpoint, `every` the frames between two of them (0: there are none)."""
 
     def __init__(self, rig: Rig, state_len: int, every: int) -> None:
         self._rig = rig
@@ -40,30 +40,30 @@ class CheckpointWatch:
 
     @property
     def active(self) -> bool:
-        """Whether any checkpoint upset may still be detected."""
+        """Return whether any checkpoint upset may still be detected."""
         return bool(self._watched)
 
     def is_watched(self, node: str) -> bool:
-        """Whether an upset of this node's checkpoints may still be detected."""
+        """Return whether an upset of this node's checkpoints may still be detected."""
         return any(watched.upset.plan.node == node for watched in self._watched.values())
 
     def add(self, node: Node, upset: Upset) -> None:
-        """Watch the node from now on, if its board scrubs its memory."""
+        """Watch for the detection of an upset, if the node's board scrubs its memory."""
         before = self._rig.health([node]).get(node.name)
         per_frame = self._rig.setup.scrub_words
         if before is None or not per_frame:
             return
         frames = -(-self._words // per_frame) + 1
-        if self._every:  # by then the next checkpoint overwrites it
+        if self._every:  # the next checkpoint overwrites it
             frames = min(frames, self._every - upset.plan.frame % self._every)
         self._watched[upset.plan.id] = _Watched(upset, before.corrected, before.uncorrected, frames)
 
     def drop(self, upset: Upset) -> None:
-        """The upset was not made: there is nothing to wait for."""
+        """Stop watching for an upset that was not injected."""
         self._watched.pop(upset.plan.id, None)
 
     def poll(self, frame: int) -> None:
-        """Ask the watched boards after `frame` what their memory code has detected."""
+        """Read the error counters of the watched boards after `frame`, and mark detected upsets."""
         if not self._watched:
             return
         nodes = {node.name: node for node in self._rig.nodes}
@@ -72,10 +72,10 @@ class CheckpointWatch:
         for id_, watched in list(self._watched.items()):
             health = health_of[watched.upset.plan.node]
             watched.frames_left -= 1
-            caught = health is not None and (
+            detected = health is not None and (
                 health.corrected > watched.corrected or health.uncorrected > watched.uncorrected
             )
-            if caught and watched.upset.assessment.effect in _UNSEEN:
+            if detected and watched.upset.assessment.effect in _UNSEEN:
                 watched.upset.assessment.detect(frame)
-            if caught or health is None or watched.frames_left <= 0:
+            if detected or health is None or watched.frames_left <= 0:
                 del self._watched[id_]

@@ -1,8 +1,8 @@
-"""Injection: carrying out planned upsets on the rig, and collecting what the boards report of them.
+"""Injection: injecting planned upsets on the rig, and collecting the boards' reports of them.
 
-Arms upsets on agents, disturbs links, and arms damaged cells again after a board has started again.
-Power cuts and watches of checkpoints have modules of their own. Whether an upset was injected is
-what the board read back, never what was asked for."""
+Arms upsets on agents, adds noise to links, and arms damaged cells again after a board's restart.
+Power cuts and the checkpoint watch have modules of their own. An upset counts as injected by what
+the board read back, never by what was requested."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _NOT_READ_BACK: Final = "not read back yet: its agent does not answer"
 
 
 class Injector:
-    """Upsets of one run on one rig. `notes`: what there is to be said of them in the record.
+    """Injects the upsets of one run on one rig. Not thread-safe: the loop's thread owns it.
 
-    `permanent`: damaged cells by node; `power`: the power cuts; `watch`: checkpoint upsets that
-    nothing is known of yet; `uncollected`: upsets whose board has not reported yet what became of
-    them; `latch_up`: who carries out latch-ups (the plant's coupling)."""
+    `notes`: remarks for the record; `permanent`: damaged cells by node; `power`: the power cuts;
+    `watch`: checkpoint upsets that have not been detected yet; `uncollected`: upsets that their
+    board has not reported yet; `latch_up`: carries out latch-ups (the plant's coupling)."""
 
     def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
         self._rig = rig
@@ -52,7 +52,10 @@ class Injector:
         self.notes.append(text)
 
     def prepare(self, plan: UpsetPlan, *, in_service: bool) -> Upset:
-        """Make ready what the frame shall suffer; `in_service`: the node is not isolated."""
+        """Arm an upset for the next step, or inject it now if its target allows that.
+
+        `in_service`: the node is not isolated; upsets of an isolated node are refused, except
+        those of its power."""
         upset = Upset(plan)
         node = self._by_name[plan.node]
         if not in_service and plan.target is not UpsetTarget.BOARD:
@@ -82,7 +85,7 @@ class Injector:
             self.permanent[node.name].append(arm)
 
     def _hit_ram(self, node: Node, upset: Upset) -> None:
-        """Now, or (`us`) while the board computes: then `collect` waits for it."""
+        """Change the board's memory now, or `us` after the step begins; `collect` waits for it."""
         if upset.plan.us is None:
             hit_ram(node, upset)
             return
@@ -92,24 +95,27 @@ class Injector:
         self._timers[upset.plan.id] = timer
 
     def collect(self, upsets: list[Upset], results: dict[str, NodeResult]) -> list[Upset]:
-        """Of the upsets of a frame, and of those whose board was late before: what became of each
-        that the boards tell of now. The others stay `uncollected`."""
-        known: list[Upset] = []
+        """Collect the reports of the upsets of a frame, and of earlier ones whose board was late.
+
+        Returns the upsets whose state is known now; the others stay `uncollected`."""
+        collected: list[Upset] = []
         waiting, self.uncollected = self.uncollected + upsets, []
         for upset in waiting:
             self._collect(upset, results)
             armed = upset.state is UpsetState.ARMED
-            (self.uncollected if armed else known).append(upset)
-        return known
+            (self.uncollected if armed else collected).append(upset)
+        return collected
 
     def collect_late_reports(
         self, results: dict[str, NodeResult], *, at_end: bool = False
     ) -> list[Upset]:
-        """Of upsets that hit an agent, which then could not tell of it: what became of each whose
-        board answers again, in its next life if need be. One that the board does not know of is
-        `failed`. At the end of the run all others are, too. `results`: of the nodes that were asked
-        in this frame."""
-        told: list[Upset] = []
+        """Collect the reports of upsets that hit an agent, which then could not report them, as
+        soon as their board answers again, possibly after a restart.
+
+        An upset that the board does not know is `failed`; at the end of the run, so are all others.
+        `results`: of the nodes that were stepped in this frame. Returns the upsets whose state is
+        known now."""
+        reported: list[Upset] = []
         waiting, self._unreported = self._unreported, []
         for upset in waiting:
             node = self._by_name[upset.plan.node]
@@ -123,11 +129,12 @@ class Injector:
                 upset.fail("the board could not be asked what it had hit")
             else:
                 upset.apply(report)
-            told.append(upset)
-        return told
+            reported.append(upset)
+        return reported
 
     def _collect(self, upset: Upset, results: dict[str, NodeResult]) -> None:
-        """Still `armed` afterwards: the board was late, or a latch-up lasts."""
+        """Collect the report of one upset. It stays `armed` if the board is late or a latch-up
+        lasts."""
         plan = upset.plan
         node = self._by_name[plan.node]
         if timer := self._timers.pop(plan.id, None):
@@ -152,7 +159,7 @@ class Injector:
         report = self._rig.report(node, plan.id) if node.link.connected else None
         if report is not None:
             upset.apply(report)
-        elif plan.target is UpsetTarget.AGENT:  # it may be of this that it does not answer
+        elif plan.target is UpsetTarget.AGENT:  # the upset may be why it does not answer
             upset.assume_injected(_NOT_READ_BACK)
             self._unreported.append(upset)
         else:
@@ -175,13 +182,13 @@ class Injector:
             before=noise.before,
             after=noise.after,
         )
-        # The protocol takes a frame that comes twice as one.
+        # The protocol discards the second copy of a duplicated frame.
         if upset.plan.kind is not LinkNoiseKind.DUPLICATE:
             upset.assessment.detect(upset.plan.frame)
 
     def rearm_permanent(self, nodes: list[Node], frame: int) -> list[tuple[Node, Arm]]:
-        """A damaged cell is still damaged after the board started anew (and forgot that it is).
-        Returns what was armed."""
+        """Arm the permanent upsets again on boards that have started again: a damaged cell stays
+        damaged, but the new agent does not know it. Returns what was armed."""
         armed: list[tuple[Node, Arm]] = []
         for node in nodes:
             if node.loads == self._loads[node.name] or not node.link.connected:
@@ -194,14 +201,14 @@ class Injector:
         return armed
 
     def arm_again(self, node: Node, arms: list[Arm]) -> None:
-        """Put damage into a fresh board that lay in the one whose place it takes."""
+        """Arm the permanent upsets of a node on a new board that replaces its former one."""
         self._loads[node.name] = node.loads
         for arm in arms:
             self._rig.arm(node, arm)
 
 
 def arm_of(plan: UpsetPlan) -> Arm:
-    """What a board is asked to do for a planned upset."""
+    """Return the ARM request of a planned upset."""
     return Arm(
         id=plan.id,
         frame=plan.frame,
@@ -223,7 +230,8 @@ def _no_latch_up(upset: Upset) -> None:
 
 
 def hit_ram(node: Node, upset: Upset) -> None:
-    """Flip bits of the memory of an emulated board, from outside."""
+    """Change bits in the memory of an emulated board from outside, and set the upset's report.
+    Thread-safe: a timer's thread may call it."""
     plan = upset.plan
     board = node.capabilities.ram
     if board is None:

@@ -1,18 +1,18 @@
-"""Limits of upsets: which ticks, instructions and bits of a workload there are to be hit.
+"""Upset limits: the ranges of ticks, instructions and bits that an upset can hit.
 
-An upset beyond them would not be made, or would hit something else, so it is refused before the run
-with the range that there is. What is known when:
+An upset beyond them could not be injected, or would hit something else, so it is refused before the
+run with the valid range. What is known when:
 
     from the scenario          ticks, sizes of memory, messages and checkpoints; of registers,
                                stack, machine code and agent the largest that any processor has
-    from the boards' greeting  sizes of their registers
+    from the boards' HELLO     sizes of their registers
     from the calibration       the time of a step, the instructions behind a tick (`steps`)
 
-The sizes of the stack and of the machine code are known by the board alone, at the moment of the
-hit: there an upset with a `bit` beyond them fails, and is not injected.
+The sizes of the stack and of the machine code are known only to the board at the moment of the
+injection: an upset with a `bit` beyond them fails there, and is not injected.
 
-A step of another frame may take another time, and execute other instructions, than the step that
-was measured: an upset near the end of the step can be missed, and then says so.
+Duration and instructions differ between frames, so an upset near the end of a step can be missed;
+its report then says so.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from hil.wire.messages import Hello, Msg
 __all__ = ["AGENT_BITS", "BOARD_RAM_BYTES", "LARGEST_BITS", "UpsetLimits", "check_upsets"]
 
 BOARD_RAM_BYTES: Final = 960 << 20
-"""What the system of an emulated board has (hil.rig.emulated.ram; that module is not for every
+"""The memory of an emulated board's system (hil.rig.emulated.ram, which cannot be imported on every
 computer)."""
 
 LARGEST_BITS: Final[Mapping[UpsetTarget, int]] = {
@@ -59,11 +59,11 @@ LARGEST_BITS: Final[Mapping[UpsetTarget, int]] = {
 """The largest stack and register sets of all ports (csrc/port/linux: WORKER_STACK_LEN, ARCH_*)."""
 
 AGENT_BITS: Final = 8 * int(lib.agent_memory_len())
-"""Of the agent's own memory on this computer's processor, and on all of 64 bits; on one of 32 bits
-it is smaller."""
+"""The size of the agent's own memory on this computer and on all 64-bit processors; it is smaller
+on 32-bit ones."""
 
 _TEXT_FACTOR: Final = 8
-"""No compiler makes machine code that is so many times as long as ours."""
+"""Upper bound of the size of another compiler's machine code, relative to this computer's."""
 _PROGRAM_TICKS: Final = 1
 _SLOWEST_FACTOR: Final = 2
 _WORDS: Final = (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD)
@@ -72,21 +72,24 @@ _WIDEST_DRAWN: Final = {
     PatternKind.ZERO_WORD: 32,
     PatternKind.RANDOM_WORD: 32,
 }
-"""[bit] The widest that hil.upsets.planner draws."""
+"""[bit] The widest pattern of each kind that hil.upsets.planner draws."""
 
 
 def check_upsets(scenario: Scenario, workload: Workload | None = None) -> None:
-    """Raise ConfigError with every upset of `scenario` that is beyond what can be hit. `workload`:
-    what its nodes compute, by default the kernel's of that name; the sizes of a program are not
-    known without it, and not checked."""
+    """Check all upsets of `scenario` against what is known before the run.
+
+    `workload`: what its nodes compute, by default the kernel's workload of that name; without it
+    the sizes of a program are not known, and not checked. Raises: ConfigError with every upset that
+    is out of range."""
     UpsetLimits(scenario, workload).check()
 
 
 class UpsetLimits:
     """The limits of the upsets of one scenario, as far as they are known.
 
-    The `learn_` methods add what the boards say; `check` then finds more. `reach`: by node and
-    tick, how many instructions are executed from there to the end of the step."""
+    `add_board`, `set_slowest_step` and `set_reach` add what the boards report, so that a later
+    `check` is stricter. `reach`: by node and tick, the instructions from the tick to the end of the
+    step."""
 
     def __init__(self, scenario: Scenario, workload: Workload | None = None) -> None:
         self._scenario = scenario
@@ -100,27 +103,28 @@ class UpsetLimits:
 
     @property
     def ticks(self) -> int:
-        """Ticks of a fault-free step; 0 is before it, the last when the result is there."""
+        """Return the ticks of a fault-free step; 0 is before it, the last after its result."""
         return _PROGRAM_TICKS if self._workload is None else self._workload.ticks
 
-    # --- what the boards say ------------------------------------------------------------------
+    # --- what the boards report ---------------------------------------------------------------
 
     def add_board(self, node: str, hello: Hello) -> None:
-        """The board of `node` has said who it is."""
+        """Take the HELLO of the board of `node`."""
         self._hellos[node] = hello
 
     def set_slowest_step(self, slowest_us: int) -> None:
-        """The slowest fault-free step took `slowest_us` of a processor's time."""
+        """Set the CPU time of the slowest fault-free step [us]."""
         self._slowest_us = slowest_us
 
     def set_reach(self, node: str, reach: Sequence[int]) -> None:
-        """How many instructions the board of `node` executes behind each tick, from 0 on, until the
-        step ends. Where it is more than any upset asks for, that number is enough."""
+        """Set the instructions that the board of `node` executes from each tick, 0 first, to the
+        end of the step. A number above all that the upsets need may be cut off there."""
         self.reach[node] = reach
 
     @property
     def steps_needed(self) -> dict[str, int]:
-        """The most instructions behind a tick that any upset asks for, by node; none, no entry."""
+        """Return, by node, the most instructions after a tick that any upset needs; nodes that
+        need none are left out."""
         wanted: dict[str, int] = {}
 
         def want(nodes: Iterable[str], steps: int) -> None:
@@ -140,7 +144,8 @@ class UpsetLimits:
     # --- checks -------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise ConfigError with all upsets of the scenario that are beyond what is known."""
+        """Check all upsets of the scenario. Raises: ConfigError with every one that is out of
+        range."""
         found = Findings()
         upsets = self._scenario.upsets
         for index, event in enumerate(upsets.events):
@@ -162,7 +167,7 @@ class UpsetLimits:
             )
 
     def check_event(self, event: UpsetEventConfig) -> Findings:
-        """What of one upset is beyond what can be hit."""
+        """Return what of one event is out of range."""
         found = Findings()
         self._when(event, found)
         if event.target in CHECKPOINT_TARGETS:
@@ -235,7 +240,8 @@ class UpsetLimits:
             )
 
     def _space(self, event: UpsetEventConfig) -> int | None:
-        """How many bits the target of an upset has, at most; None: it has none, or who knows."""
+        """Return the largest size of an upset's target [bit]; None if it has none, or it is not
+        known."""
         if event.target is UpsetTarget.LINK:
             direction = event.direction or Direction.TO_BOARD
             return (
@@ -273,7 +279,7 @@ class UpsetLimits:
         return sizes[target] * 8
 
     def _message_bits(self, direction: Direction) -> int | None:
-        """Bits of the STEP message that travels that way."""
+        """Return the size of the STEP message in that direction [bit]; None if not known."""
         w = self._workload
         if w is None:
             return None
@@ -323,7 +329,7 @@ class UpsetLimits:
     def _of_targets(
         self, targets: Sequence[UpsetTarget], patterns: Mapping[PatternKind, float]
     ) -> Findings:
-        """Targets of a source of random upsets in which a drawn pattern finds no room."""
+        """Return the targets of random upsets that are smaller than a pattern that may be drawn."""
         found = Findings()
         wide = max((_WIDEST_DRAWN.get(kind, 1) for kind, weight in patterns.items() if weight > 0))
         for index, target in enumerate(targets):

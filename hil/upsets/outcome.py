@@ -1,47 +1,46 @@
-"""Outcomes: what each upset did to its node, and to the system. Pure.
+"""Outcomes: the effect of each upset on its node, and its outcome for the system. Pure.
 
-Node effect (what the golden run shows of the node, whatever the voter thought):
+Node effect (by comparison with the golden run, independent of the verdict):
 
     masked     output and state of the frame are golden
-    latent     the state is not, or the worker lost count of its progress; the output is right
-    sdc        the output is not: silent data corruption of this node
-    crash      the worker (or the agent) died, `signal` of what; or there is none to compute
+    latent     the state is not, or the worker's progress count is wrong; the output is golden
+    sdc        the output is not golden: silent data corruption of this node
+    crash      the worker (or the agent) died, by `signal`; or there is no worker to compute
     hang       the step never ended: it used up its budget, or the board fell silent
     reboot     the agent started again
-    detected   the link's check or the memory's code caught it
+    detected   a check of the link or the memory's code detected it
     late       the answer came after its frame, or was out of step with the frames
 
-System outcome (what left the system, and what it cost):
+System outcome (by what was delivered, and by the repair):
 
     no_effect            nothing differed
-    corrected            outvoted or caught, healed by resync or repetition at most
-    recovered            healed by restart, reset, power cycle or rollback
+    corrected            outvoted or detected; repaired by resync or repetition at most
+    recovered            repaired by restart, reset, power cycle or rollback
     degraded             the node was isolated, or still not voting when the run ended
     detected_unresolved  no output: the nodes had no majority
     sdc_escaped          a wrong output left the system
-    unavailable          no output: no node was heard
+    unavailable          no output: no node answered
 
 An upset is *settled* when its node votes again with the right state, is isolated, or the run ends:
-then its effect and outcome stand. What a frame shows of a node belongs to the upsets that are open
-on it and can have this effect (`_can_cause`): a flipped bit of the worker's memory can make the
-worker crash, but does not kill the agent; noise on the link corrupts no state. Those that cannot
-have caused it keep the effect and outcome that they have.
+then its effect and outcome are final. A deviation of a node is attributed to the upsets that are
+open on it and can have this effect (`_can_cause`): a flipped bit in the worker's memory can make
+the worker crash, but does not kill the agent; noise on the link corrupts no state. Upsets that
+cannot have caused it keep their effect and outcome.
 
-If no open upset can have caused it, a settled one may have that still lies in the node. It is
-dormant, is opened again, and the record marks it so. How long it may:
+If no open upset can have caused it, a settled one may have that remains in the node. It was
+dormant; it is opened again, and the record marks it as dormant. It may remain:
 
-    stuck cell              until it is released, or its board starts again (`permanent`: for ever)
+    stuck cell              until it is released, or its board starts again (`permanent`: always)
     text                    until the worker is started again
-    stack, gpr, vector      for one more frame after it hit, or showed: the next step uses again all
-                            that the worker lives by (the longest of 3400 measured was one frame)
+    stack, gpr, vector      for one more frame after it hit or had an effect: the next step rewrites
+                            all of these (the longest of 3400 measured lasted one frame)
     board-ram               until the board's operating system is started again
     agent                   until the agent is started again
-    everything else         not at all: each step writes heap (its scratch memory), input and output
-                            anew, and the vote has compared the state
+    everything else         not at all: each step rewrites heap (its scratch memory), input and
+                            output, and the vote has compared the state
 
-What no upset can have caused is an anomaly of its own, and unexplained. Upsets that hit one node in
-one frame share what followed. What is this computer's fault (`NodeResult.host`) is nobody's
-effect."""
+A deviation that no upset can have caused is an anomaly. Upsets that hit one node in one frame share
+their effects. A fault of this computer (`NodeResult.host`) is not an effect of any upset."""
 
 from __future__ import annotations
 
@@ -61,7 +60,7 @@ __all__ = ["Anomaly", "Classifier", "effect_of"]
 _T: Final = UpsetTarget
 _IN_WORKER: Final = frozenset({_T.STACK, _T.HEAP, _T.TEXT, _T.GPR, _T.VECTOR})
 _PASSING: Final = frozenset({_T.STACK, _T.GPR, _T.VECTOR})
-"""Lie in the worker until it has used them again, in its next step."""
+"""Targets that the worker's next step rewrites."""
 _UNSEEN: Final = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
 _HARMLESS: Final = _UNSEEN | {NodeEffect.LATENT}
 """Effects that may still become another one."""
@@ -80,7 +79,7 @@ _BY_SEVERITY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """Something no upset explains."""
+    """A deviation of a node that no upset can have caused."""
 
     frame: int
     node: str
@@ -104,21 +103,21 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> Node
 
 
 def _is_of_the_board(result: NodeResult) -> bool:
-    """It is the board that failed, not only its worker."""
+    """Return whether the board failed, and not only its worker."""
     return result.rebooted or result.ended or result.disconnected or result.status == SILENT
 
 
 def _can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
-    """Whether what a node shows in `frame` can come of the upset: `effect` is not masked."""
+    """Return whether the upset can have caused `effect`, which is not masked, in `frame`."""
     target = upset.plan.target
     if target in (_T.BOARD, _T.AGENT) or _in_system(upset):
         return True
-    if target is _T.CPU:  # a board that resets is away for a while, but nobody kills its agent
+    if target is _T.CPU:  # a board that resets is absent for a while, but its agent is not killed
         return not result.ended
     if target is _T.LINK:
         return effect is NodeEffect.LATE or (result.status == SILENT and not result.disconnected)
     if _is_of_the_board(result):
-        # Without an operating system nothing keeps a worker from taking the board with it.
+        # Without memory protection, a damaged worker can bring the whole board down.
         alone = not (result.ended or result.disconnected)
         return alone and target in _IN_WORKER and upset.plan.frame == frame
     if effect is NodeEffect.LATE:
@@ -127,17 +126,17 @@ def _can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult)
 
 
 def _can_wake(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
-    """As `_can_cause`, of one that is settled, but may still lie in the node."""
+    """Return whether a settled upset that may remain in the node can have caused `effect`."""
     killed = result.status == CRASHED and result.signal == signal.SIGKILL
     if killed and not upset.stuck and not _in_system(upset):
-        return False  # no worker kills itself so: somebody else did
+        return False  # a worker never ends itself by SIGKILL: another process did
     return not _is_gone(upset, frame) and _can_cause(upset, frame, effect, result)
 
 
 @dataclass(slots=True)
 class _NodeBook:
-    """Upsets of one node: `open` wait for their outcome, `dormant` may still strike, `blamed` are
-    those that what the node shows in this frame belongs to."""
+    """The upsets of one node. `open`: not settled yet; `dormant`: settled, but may still have an
+    effect; `blamed`: those to which this frame's deviation is attributed."""
 
     open: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
@@ -145,8 +144,10 @@ class _NodeBook:
 
 
 class Classifier:
-    """Follows every upset of a run from the hit to its outcome. What is over and can strike no more
-    is kept by who takes it; here it is only counted (`count`: all that fell due)."""
+    """Follows every upset of a run from its injection to its outcome. Not thread-safe.
+
+    Finished upsets are handed over by `take_finished` and then only counted here (`count`: all that
+    fell due)."""
 
     def __init__(self, nodes: list[str]) -> None:
         self._books = {name: _NodeBook() for name in nodes}
@@ -158,7 +159,7 @@ class Classifier:
         self._contaminated: set[str] = set()
 
     def add(self, upset: Upset) -> None:
-        """An upset fell due; it was injected, or not."""
+        """Add an upset that fell due, whether it was injected or not."""
         self._any_upset = True
         self.count += 1
         lies_there = upset.plan.target is _T.TEXT or upset.plan.target in _PASSING
@@ -172,8 +173,8 @@ class Classifier:
             self.finished.append(upset)
 
     def withdraw(self, upset: Upset) -> None:
-        """An upset that was called injected was not, as its board says now: its row is written
-        again."""
+        """Take back an upset that counted as injected, but was not, as its board now reports. Its
+        row in the record is written again."""
         book = self._books[upset.plan.node]
         book.open = [u for u in book.open if u is not upset]
         upset.assessment.effect = NodeEffect.UNKNOWN
@@ -181,7 +182,8 @@ class Classifier:
         self.finished.append(upset)
 
     def on_late_report(self, upset: Upset) -> None:
-        """What a board says at last of an upset that was called injected when it fell silent."""
+        """Take the late report of an upset that counted as injected because its board fell
+        silent."""
         if not upset.injected:
             self.withdraw(upset)
         elif upset.assessment.resolved_frame is not None:  # its row is written again
@@ -189,12 +191,13 @@ class Classifier:
 
     @property
     def contaminated_nodes(self) -> list[str]:
-        """Nodes that hold what a wrong majority held."""
+        """Return the nodes whose state comes from a wrong majority."""
         return sorted(self._contaminated)
 
     @property
     def dormant(self) -> dict[str, list[Upset]]:
-        """By node, the upsets that may still strike, in the order in which they were settled."""
+        """Return, by node, the settled upsets that may still have an effect, in the order of
+        settling."""
         return {name: list(book.dormant) for name, book in self._books.items()}
 
     def recall(self, count: int, dormant: Sequence[Upset], contaminated: Sequence[str]) -> None:
@@ -209,17 +212,18 @@ class Classifier:
 
     @property
     def open(self) -> bool:
-        """Some upset still waits for its outcome."""
+        """Whether some upset is not settled yet."""
         return self._any_upset and any(book.open for book in self._books.values())
 
     def has_live_upset(self, node: str, target: UpsetTarget) -> bool:
-        """Whether an upset of `target` is open on the node, or may still strike there."""
+        """Return whether an upset of `target` is open on the node, or may still have an effect
+        there."""
         book = self._books[node]
         return any(u.plan.target is target for u in (*book.open, *book.dormant))
 
     def mark_contaminated(self, node: str, wrong: bool) -> None:
-        """The node was healed with what the majority held, `wrong` if that was not the golden
-        state: what it does wrong from then on is part of that, not an anomaly of its own."""
+        """Note that the node was given the majority's state, `wrong` if that was not the golden
+        one: its deviations from then on are consequences of that, and not anomalies."""
         if wrong:
             self._contaminated.add(node)
         else:
@@ -228,8 +232,8 @@ class Classifier:
     def classify_nodes(
         self, frame: int, results: dict[str, NodeResult], golden: tuple[int, int]
     ) -> None:
-        """What a frame shows of its nodes. `results` are those of the first execution, before any
-        rollback; `golden` the true output and state digests."""
+        """Classify the effects that a frame shows on its nodes. `results`: those of the first
+        execution, before any rollback; `golden`: the golden output and state digests."""
         for book in self._books.values():
             book.blamed = []
         for node, result in results.items():
@@ -250,7 +254,7 @@ class Classifier:
                 upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
             return
         self._blame(frame, node, effect, result)
-        if result.status == DONE:  # what it answered comes from another upset
+        if result.status == DONE:  # the deviation comes from another upset
             for upset in fresh:
                 if upset not in book.blamed:
                     upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
@@ -263,8 +267,8 @@ class Classifier:
                 assessment.detected_frame = frame
 
     def _blame(self, frame: int, node: str, effect: NodeEffect, result: NodeResult) -> None:
-        """Find what an anomaly comes from: the open upsets that can have caused it, else what a
-        wrong majority put into the node, else one that still lies there, else nothing known."""
+        """Attribute a deviation: to the open upsets that can have caused it, else to the state that
+        a wrong majority gave the node, else to a dormant upset; else it is an anomaly."""
         book = self._books[node]
         book.blamed = [u for u in book.open if _can_cause(u, frame, effect, result)]
         inherited = node in self._contaminated and not _is_of_the_board(result)
@@ -288,8 +292,8 @@ class Classifier:
         self._begun.append(upset)
 
     def classify_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
-        """What left the system in the frame; `verdict` is the final one. Only upsets that showed
-        something have had a part in it."""
+        """Set the outcomes that follow from what the frame delivered; `verdict` is the final one.
+        Only upsets to which a deviation of this frame is attributed have a part in it."""
         opened = [u for book in self._books.values() for u in book.blamed]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, SystemOutcome.SDC_ESCAPED)
@@ -305,8 +309,8 @@ class Classifier:
             assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)
 
     def on_repaired(self, node: str, rung: NodeState, boots: int | None = None) -> None:
-        """A repair of `node` succeeded. `boots`: how often its operating system has been started
-        by now, where that is known."""
+        """Take a successful repair of `node` by `rung`. `boots`: how often its operating system
+        has been started, if known."""
         resynced = rung is NodeState.RESYNC
         showed = (u for u in self._books[node].open if u.assessment.effect not in _UNSEEN)
         self._worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
@@ -315,9 +319,9 @@ class Classifier:
         board = rung in (NodeState.RESET, NodeState.POWER_CYCLE)
         book = self._books[node]
         for upset in [*book.open, *book.dormant]:
-            # A damaged cell stays damaged; any other stuck bit lets go when the board starts anew.
-            # What lies in the memory of its system is there until that was started again, by its
-            # power or by itself.
+            # A damaged cell stays damaged; any other stuck bit ends when the board starts again.
+            # An upset in the operating system's memory remains until the system is started again,
+            # by a power cycle or by itself.
             off = rung is NodeState.POWER_CYCLE
             gone = off or (boots is not None and upset.report.boot < boots)
             upset.assessment.lingers = (
@@ -330,7 +334,8 @@ class Classifier:
     def settle(
         self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False
     ) -> None:
-        """The node votes again, is isolated, or the run ends: its open upsets get their outcome."""
+        """Settle the open upsets of a node, because it votes again, is isolated, or the run
+        ends."""
         book = self._books[node]
         for upset in book.open:
             assessment = upset.assessment
@@ -349,33 +354,35 @@ class Classifier:
         book.open = []
 
     def take_finished(self) -> list[Upset]:
-        """Upsets whose row is complete since the last call (a dormant one may come again)."""
+        """Return the upsets that were settled or refused since the last call. A dormant one may be
+        returned again later."""
         out, self.finished = self.finished, []
         return out
 
     def take_begun(self) -> list[Upset]:
-        """Upsets that came up since the last call and still wait for their outcome."""
+        """Return the upsets that were opened since the last call and are not settled yet."""
         out, self._begun = [u for u in self._begun if u.assessment.resolved_frame is None], []
         return out
 
     def take_anomalies(self) -> list[Anomaly]:
-        """What none explains, since the last call."""
+        """Return the anomalies since the last call."""
         out, self.anomalies = self.anomalies, []
         return out
 
 
 def _in_system(upset: Upset) -> bool:
-    """It lies in the memory of the whole board, where its operating system may meet it any time."""
+    """Return whether it changed the board's memory, where the operating system may read it at any
+    time."""
     return upset.plan.target is _T.BOARD_RAM and upset.report.changed
 
 
 def _in_agent(upset: Upset) -> bool:
-    """It lies in the agent's memory, until the agent starts anew."""
+    """Return whether it hit the agent's memory, where it remains until the agent starts again."""
     return upset.plan.target is _T.AGENT
 
 
 def _is_gone(upset: Upset, frame: int) -> bool:
-    """Nothing of it lies in the node any more in `frame`."""
+    """Return whether nothing of it remains in the node in `frame`."""
     if upset.stuck:
         hold = upset.plan.hold_frames
         return hold > 0 and frame > upset.plan.frame + hold

@@ -1,15 +1,15 @@
-"""The planner of upsets: which upsets happen in which frame. Pure: it plans, the loop carries out.
+"""The upset planner: which upsets are injected in which frame. Pure; the loop injects them.
 
-Explicit events and Poisson rates become `Planned` upsets. Every (rate, node) has a random stream
-of its own, named after the rate's and the node's position, so that adding one rate does not move
-the upsets of another and boards may have other names on a bench. With `one_at_a_time` an upset
-that falls due while the rig still recovers is held back until it has; what is held back at the end
-of the run was not injected, and is counted. What an operator orders happens in the next frame,
-whatever else is under way.
+Explicit events and Poisson rates become values of `UpsetPlan`. Every (rate, node) has a random
+stream of its own, named after the positions of rate and node, so that adding a rate does not change
+the upsets of another, and boards may have other names on a bench. With `one_at_a_time`, an upset
+that falls due while the rig is still recovering is held back until it has recovered; upsets that
+are held back at the end of the run were not injected, and are counted. An operator's upset is
+injected in the next frame in any case.
 
-Radiation along an orbit comes as strikes, block by block: where they hit is drawn here, from a
-stream of the node that they hit. Frames are nominal ones: simulated time over the length of a
-frame, whether all of them are computed or quiet ones are skipped."""
+Radiation along an orbit arrives as strikes, block by block: the target of each is drawn here, from
+a stream of the node that it hits. Frames are nominal: simulated time divided by the length of a
+frame, whether all frames are computed or quiet ones are skipped."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:  # few scenarios have an orbit, and its libraries take time to
 
 
 _DRAWN: Final = ("rate ", "orbit ")
-"""How the sources of upsets begin that are drawn, not written down."""
+"""Prefixes of the sources whose upsets are drawn at random."""
 
 
 class _Source:
-    """One (rate, node): an endless sequence of planned upsets in time order."""
+    """An endless sequence of planned upsets of one rate on one node, in order of time."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class _Source:
         if target is UpsetTarget.BOARD_RAM:
             kind = choose(random, rate.patterns)
             return _shaped(plan(kind)._replace(part=str(rate.part)), kind, random)
-        tick = random.below(self._ticks + 1)  # 0: before the step; the last: the result is there
+        tick = random.below(self._ticks + 1)  # 0: before the step; the last: after its result
         if target is UpsetTarget.CPU:
             return plan(choose(random, rate.sefis))._replace(tick=tick)
         kind = choose(random, rate.patterns)
@@ -89,7 +89,7 @@ class _Source:
 
 
 def _shaped(plan: UpsetPlan, kind: PatternKind, random: Random) -> UpsetPlan:
-    """With width and value drawn for its pattern."""
+    """Return the plan with width and value drawn for its pattern."""
     if kind is PatternKind.ADJACENT:
         return plan._replace(width=2 + random.below(3))
     if kind is PatternKind.STUCK:
@@ -125,15 +125,16 @@ def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -
 
 
 def _kind_of(event: UpsetEventConfig) -> UpsetKind:
-    """An event that was parsed has the kind that its target needs; patterns are for memory."""
+    """Return the kind of an event: a parsed one has exactly that of its target; patterns are for
+    memory."""
     return event.noise or event.action or event.sefi or event.pattern.kind
 
 
 class UpsetPlanner:
-    """Upsets of one run in frame order: explicit events before drawn ones within a frame.
+    """Plans the upsets of one run in frame order; within a frame, events precede drawn upsets.
 
-    `reach`: by node and tick, how many instructions the board executes behind it until the step
-    ends. Where it is known, no upset is drawn further behind a tick than it can be made."""
+    `reach`: by node and tick, the instructions that the board executes from the tick to the end of
+    the step. Where it is known, drawn upsets stay within it."""
 
     def __init__(
         self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
@@ -151,7 +152,7 @@ class UpsetPlanner:
         names = [node.name for node in scenario.rig.nodes]
         alike: Counter[str] = Counter()
         for index, event in enumerate(scenario.upsets.events):
-            # Named after what it is, so that leaving out another event does not move its bit.
+            # The stream is named after the event, so that removing another one keeps its bit.
             frame = event.frame_at(scenario.frame_us)
             key = f"event {frame} {names.index(event.node)} {event.target}"
             random = stream(scenario.seed, f"{key} {alike[key]}")
@@ -177,7 +178,7 @@ class UpsetPlanner:
 
     @property
     def next_frame(self) -> int | None:
-        """The earliest frame in which an upset may fall due; None if there is none left."""
+        """Return the earliest frame in which an upset may fall due; None if there is none left."""
         if self._ordered:
             return self._ordered[0].frame
         if self._held:
@@ -190,35 +191,35 @@ class UpsetPlanner:
 
     @property
     def held_back(self) -> int:
-        """Upsets that fell due and still wait for the rig to settle."""
+        """Return the number of upsets that fell due and wait for the rig to recover."""
         return len(self._held)
 
     @property
     def numbered(self) -> int:
-        """How many upsets fell due so far."""
+        """Return the number of upsets that fell due so far, which is the last id."""
         return self._count
 
     @property
     def ordered(self) -> int:
-        """How many of those an operator ordered."""
+        """Return how many of those an operator ordered."""
         return self._count_ordered
 
     def skip(self, frame: int, numbered: int, ordered: int = 0) -> None:
-        """Take up a run again before `frame`, of whose upsets `numbered` fell due, `ordered` of
-        them by an operator."""
+        """Continue a run before `frame`, in which `numbered` upsets fell due so far, `ordered` of
+        them by an operator's order."""
         self._take_up_to(frame - 1)
         self._held = self._held[numbered - ordered :]
         self._count, self._count_ordered = numbered, ordered
 
     def order(self, event: UpsetEventConfig, label: str) -> int:
-        """An operator's upset for the next frame that is run, `event.frame`; returns its id."""
+        """Plan an operator's upset for the next frame, which is `event.frame`; return its id."""
         assert event.frame is not None, "an order is for the next frame"
         random = stream(self._seed, label)
         self._ordered.append(_of_event(event, event.frame, label, random))
         return self._count + len(self._ordered)
 
     def due(self, frame: int, settled: bool) -> list[UpsetPlan]:
-        """The upsets of `frame`, numbered. `settled`: nothing is being recovered from."""
+        """Return the upsets of `frame`, with their ids. `settled`: no node is being recovered."""
         self._take_up_to(frame)
         chosen, self._ordered = self._ordered, []
         self._count_ordered += len(chosen)
@@ -244,17 +245,17 @@ class UpsetPlanner:
         return self._within_reach(plan)._replace(id=self._count, frame=frame)
 
     def _within_reach(self, plan: UpsetPlan) -> UpsetPlan:
-        """A drawn upset is made before the step ends."""
+        """Return the plan, for a drawn upset with a position before the end of the step."""
         reach = self.reach.get(plan.node)
         if reach is None or not plan.steps or not plan.source.startswith(_DRAWN):
             return plan
-        # Other frames execute other instructions: an eighth less than was measured.
+        # The number of instructions differs between frames: keep a margin of one eighth.
         most = reach[plan.tick] - reach[plan.tick] // 8
         return plan if plan.steps <= most else plan._replace(steps=plan.steps % (most + 1))
 
 
 def _can_be_made(plan: UpsetPlan) -> bool:
-    """Whether there is anything to be hit: no board has a checkpoint before the first vote."""
+    """Return whether the target exists: no board has a checkpoint before the first vote."""
     return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
 
 
@@ -265,7 +266,7 @@ _STRUCK_PATTERNS: Mapping[str, PatternKind] = {
 
 
 class _Struck:
-    """Strikes as planned upsets."""
+    """Converts strikes to planned upsets."""
 
     def __init__(self, scenario: Scenario, workload: Workload, strikes: Strikes) -> None:
         self._how = scenario.upsets.orbit
@@ -279,7 +280,7 @@ class _Struck:
 
     @property
     def known_until(self) -> int:
-        """The first frame of which not all strikes were given out."""
+        """Return the first frame whose strikes have not all been returned yet."""
         return self._strikes.known_until_us // self._frame_us
 
     def next_block(self) -> Sequence[UpsetPlan]:
@@ -305,7 +306,7 @@ class _Struck:
 
 
 def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
-    """For each node, the targets that its board must be able to hit."""
+    """Return, by node, the targets of upsets that its board must support."""
     names = [node.name for node in scenario.rig.nodes]
     needed: dict[str, set[str]] = {name: set() for name in names}
     for event in scenario.upsets.events:
@@ -318,5 +319,5 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
             targets.update(str(t) for t in scenario.upsets.orbit.targets)
             targets.add(str(UpsetTarget.CPU))
     for targets in needed.values():
-        targets -= {"link", "board", "board-ram"}  # made by the host
+        targets -= {"link", "board", "board-ram"}  # the host injects these
     return needed

@@ -1,6 +1,6 @@
-"""Power cuts: switching the power of boards off as upsets, and proving that it was off.
+"""Power cuts: switching boards off as faults, and verifying that they lost their power.
 
-A cut is injected when the board, or its supply, shows that it lost its power, never because it was
+A cut counts as injected when the board or its supply shows the loss of power, never because it was
 ordered."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ASK_EVERY_US: Final = 100_000
 
 @dataclass(slots=True)
 class _Cut:
-    """The power of a node was cut: when, and the life of its agent that should have ended."""
+    """One power cut of a node: its time [us], and the agent's start that it should have ended."""
 
     upset: Upset
     at_us: int
@@ -38,9 +38,9 @@ class _Cut:
 
 
 class PowerCuts:
-    """The power cuts of one run on one rig. `note` takes what the record shall say of them.
+    """The power cuts of one run on one rig. `note` takes remarks for the record.
 
-    `returning`: (frame, node) of boards that get their power back."""
+    `returning`: (frame, node) of boards whose power is to be switched on again."""
 
     def __init__(self, rig: Rig, note: Callable[[str], None]) -> None:
         self._rig = rig
@@ -50,9 +50,9 @@ class PowerCuts:
         self.returning: list[tuple[int, str]] = []
 
     def cut(self, node: Node, upset: Upset) -> None:
-        """Cut the power of a node. A software board is known to be dead. Any other board has to
-        report it itself: its link stays open, it is asked as before, and the upset is not injected
-        until it is known that the board lost its power (see `collect`)."""
+        """Switch the power of a node off. A software board is known to be off then. The link of
+        any other board stays open, it receives requests as before, and the upset stays armed until
+        the board shows that it lost its power (see `collect`)."""
         plan = upset.plan
         if not node.powered:
             upset.refuse("the board has no power")
@@ -75,9 +75,9 @@ class PowerCuts:
         """Take what the board shows after its power was cut:
 
         another boot id, or an uptime that was reset    it lost its power: injected
-        nothing for as long as makes a board silent     injected, unless its supply measures power
-        an answer of the same agent, after the time
-        for which capacitors can keep it running        the supply switched nothing: failed
+        no answer until it counts as silent             injected, unless its supply measures power
+        an answer of the same agent, after the hold-up
+        time of the board's capacitors                  the cut had no effect: failed
         """
         cut = self._cuts[node.name]
         if result.rebooted or not cut.agent_start.is_same_start(node.agent_start):
@@ -91,7 +91,7 @@ class PowerCuts:
                 self._compare(node, upset, cut)
 
     def close(self, uncollected: Iterable[Upset]) -> None:
-        """The run ends: ask the boards whose power was cut, and of which nothing is known yet."""
+        """Verify the cuts that are still uncollected at the end of the run."""
         for upset in uncollected:
             if upset.plan.kind is not BoardAction.POWER_LOSS:
                 continue
@@ -105,8 +105,8 @@ class PowerCuts:
                 self._judge_silence(node, upset, node.link.silence)
 
     def on_reconnected(self, node: Node) -> Upset | None:
-        """A board that was looked for answers. Return the upset whose verification this takes
-        back: one that was injected as its board fell silent, but the same agent speaks again."""
+        """Take the HELLO of a board that was absent. Returns the upset that this shows not to have
+        been injected: its board fell silent, but the same agent answers again."""
         cut = self._cuts.pop(node.name, None)
         if cut is None or not cut.agent_start.is_same_start(node.agent_start):
             return None
@@ -115,8 +115,8 @@ class PowerCuts:
         return cut.upset
 
     def pop_due(self, frame: int) -> list[str]:
-        """Return the nodes whose power comes back before `frame`; from now on no upset keeps it
-        off."""
+        """Return the nodes whose power is to be on again in `frame`; no upset keeps it off any
+        more."""
         due = [name for at, name in self.returning if at <= frame]
         self.returning = [(at, name) for at, name in self.returning if at > frame]
         for name in due:
@@ -124,7 +124,7 @@ class PowerCuts:
         return due
 
     def end(self, name: str) -> None:
-        """No upset keeps the power of a node off any more, whatever was planned."""
+        """End the power cut of a node before its planned end."""
         self.returning = [(at, other) for at, other in self.returning if other != name]
         self._by_name[name].power_cuts.discard(PowerCut.UPSET)
 
@@ -132,7 +132,7 @@ class PowerCuts:
         return cut.at_us + node.capabilities.hold_up_us
 
     def _compare(self, node: Node, upset: Upset, cut: _Cut) -> None:
-        """The board has just reported its boot id."""
+        """Decide by the boot id that the board has just reported."""
         if cut.agent_start.is_same_start(node.agent_start):
             self._fail_without_effect(node, upset)
         else:

@@ -1,6 +1,6 @@
-"""One upset: its plan, the report of how it was made, and the assessment of what followed.
+"""One upset: its plan, the report of its injection, and the assessment of its effects.
 
-The planner makes the plan, the injector replaces the report as the boards answer, and the
+The planner creates the plan, the injector replaces the report as the boards answer, and the
 classifier writes the assessment."""
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["Assessment", "InjectionReport", "Upset", "UpsetPlan"]
 
 
 class UpsetPlan(NamedTuple):
-    """One upset, before it happened. `kind` is the pattern, the SEFI, the noise or the board
-    action.
+    """One planned upset. `kind` is the bit pattern, the SEFI, the link noise or the board action.
 
-    `bit` is reduced modulo the target's size by the board if it was drawn; with `exact` it was
-    named, and the upset fails if it is beyond the target. `source` says where the upset comes from.
-    `id` is given when it falls due (1, 2, ... in order), 0 before."""
+    `bit` was drawn at random and is reduced modulo the target's size by the board; with `exact` the
+    scenario names it, and the upset fails if it is beyond the target. `source` names the event, the
+    rate or the orbit that it comes from. `id` is assigned when it falls due (1, 2, ... in order), 0
+    before."""
 
     frame: int
     node: str
@@ -45,13 +45,13 @@ class UpsetPlan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InjectionReport:
-    """How an upset was made, as its board, its link or its supply reports it.
+    """How an upset was injected, as its board, its link or its supply reports it.
 
-    `detail`: why it was not made, or where it hit. `verified`: it was read back; `changed`: the
-    bits differ from before; `persisted`: they still differed when the step ended. `tick`, `steps`
-    and `at_us` [us]: when it hit; `pc_offset`: at which instruction; `bit` of `space` bits: where;
-    `before` and `after`: what was there. `boot`: which start of the board's operating system it
-    hit, if it hit that."""
+    `detail`: why it was not injected, or where it hit. `verified`: it was read back; `changed`: the
+    bits differ from before; `persisted`: they still differed at the end of the step. `tick`,
+    `steps` [instruction] and `at_us` [us]: when it hit; `pc_offset`: the program counter's offset
+    in the code then; `bit` of `space` bits: where it hit; `before` and `after`: the bytes there.
+    `boot`: the number of the operating system's start that it hit, for board-ram."""
 
     state: UpsetState = UpsetState.ARMED
     detail: str = ""
@@ -71,11 +71,11 @@ class InjectionReport:
 
 @dataclass(slots=True)
 class Assessment:
-    """What followed from an upset, as far as the frames have shown it.
+    """The effects of an upset, as far as the frames have shown them.
 
-    `signal`: what its worker died of; `shared`: others hit the same node in the same frame;
-    `dormant`: it showed nothing at first, and something later; `lingers`: it still lies in the node
-    when it is settled; `active_frame`: the last frame in which it hit, or showed."""
+    `signal`: the signal that ended its worker; `shared`: other upsets hit the same node in the same
+    frame; `dormant`: it had no effect at first, and one later; `lingers`: it remains in the node
+    after it is settled; `active_frame`: the last frame in which it hit or had an effect."""
 
     effect: NodeEffect = NodeEffect.UNKNOWN
     signal: int = 0
@@ -88,13 +88,13 @@ class Assessment:
     active_frame: int = 0
 
     def detect(self, frame: int) -> None:
-        """A check or the memory's code caught it in `frame`."""
+        """Mark it as detected in `frame`, by a check of the link or of the memory's code."""
         self.effect, self.detected_frame = NodeEffect.DETECTED, frame
 
 
 @dataclass(slots=True)
 class Upset:
-    """One upset that fell due."""
+    """One upset that fell due: plan, report and assessment."""
 
     plan: UpsetPlan
     report: InjectionReport = InjectionReport()
@@ -102,49 +102,50 @@ class Upset:
 
     @property
     def state(self) -> UpsetState:
-        """Whether it was made."""
+        """Whether it was injected, or why not."""
         return self.report.state
 
     @property
     def injected(self) -> bool:
-        """Whether it was made, and not only tried."""
+        """Whether it was injected."""
         return self.report.state is UpsetState.INJECTED
 
     @property
     def stuck(self) -> bool:
-        """Whether it holds a bit, instead of flipping it once."""
+        """Whether it holds a bit at a value instead of flipping it once."""
         return self.plan.kind is PatternKind.STUCK
 
     def refuse(self, why: str) -> None:
-        """It is not tried."""
+        """Mark it as refused: the injection is not attempted."""
         self.report = replace(self.report, state=UpsetState.REFUSED, detail=why)
 
     def fail(self, why: str) -> None:
-        """It was tried, but nothing was hit."""
+        """Mark it as failed: the injection was attempted, but changed nothing."""
         self.report = replace(
             self.report, state=UpsetState.FAILED, detail=why, verified=False, changed=False
         )
 
     def miss(self) -> None:
-        """Its position was not reached."""
+        """Mark it as missed: its trigger was not reached."""
         self.report = replace(self.report, state=UpsetState.MISSED)
 
     def confirm(self, detail: str = "") -> None:
-        """It was made, and that is known for certain."""
+        """Mark it as injected and verified."""
         self.report = replace(
             self.report, state=UpsetState.INJECTED, detail=detail, verified=True, changed=True
         )
 
     def assume_injected(self, detail: str) -> None:
-        """It was made as far as anybody can tell; nothing was read back."""
+        """Mark it as injected without verification: nothing was read back."""
         self.report = replace(self.report, state=UpsetState.INJECTED, detail=detail)
 
     def confirm_power_rise(self) -> None:
-        """A latch-up shows in the power of its board; whether it is over is not known yet."""
+        """Mark a latch-up as verified by its board's power; whether it has ended is not known
+        yet."""
         self.report = replace(self.report, verified=True, changed=True)
 
     def apply(self, report: Report) -> None:
-        """Take over what the board reports of it."""
+        """Set the report from what the board reports of it."""
         state = UpsetState(report.state)
         self.report = InjectionReport(
             state=state,
@@ -164,7 +165,7 @@ class Upset:
         )
 
     def _failure(self, report: Report) -> str:
-        """Why the board could not make it."""
+        """Return why the board could not inject it."""
         plan = self.plan
         if plan.exact and report.space and plan.bit + plan.width > report.space:
             return f"bit {plan.bit} is beyond the {plan.target}, which had {report.space} bits"

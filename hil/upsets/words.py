@@ -1,6 +1,6 @@
-"""The words of upsets: what is told of each one from its plan to its outcome.
+"""The words of upsets: state, node effect, system outcome and kind, as enumerations.
 
-The stored words are these values; each is equal to, hashed and printed as its plain text."""
+The record stores the values; each compares, hashes and prints as its plain text."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ power."""
 
 
 class UpsetState(Word):
-    """Whether an upset was made."""
+    """Whether an upset was injected."""
 
-    ARMED = "armed"  # it is not known yet
+    ARMED = "armed"  # not known yet
     INJECTED = "injected"
-    MISSED = "missed"  # the position was not reached
-    FAILED = "failed"  # the board could not make it
-    REFUSED = "refused"  # it was not tried
+    MISSED = "missed"  # the trigger was not reached
+    FAILED = "failed"  # the board could not inject it
+    REFUSED = "refused"  # not attempted
 
 
 class NodeEffect(Word):
-    """What an upset did to its node, by the golden run (see `hil.upsets.outcome`)."""
+    """The effect of an upset on its node, by the golden run (see `hil.upsets.outcome`)."""
 
-    UNKNOWN = ""  # no frame has shown it yet
+    UNKNOWN = ""  # no frame has shown an effect yet
     MASKED = "masked"
     LATENT = "latent"
     SDC = "sdc"
@@ -50,9 +50,9 @@ class NodeEffect(Word):
 
 
 class SystemOutcome(Word):
-    """What an upset did to the system (see `hil.upsets.outcome`)."""
+    """The outcome of an upset for the system (see `hil.upsets.outcome`)."""
 
-    UNKNOWN = ""  # it is not settled yet
+    UNKNOWN = ""  # not settled yet
     NO_EFFECT = "no_effect"
     CORRECTED = "corrected"
     RECOVERED = "recovered"
@@ -67,7 +67,7 @@ OUTCOMES: Final = tuple(o for o in SystemOutcome if o is not SystemOutcome.UNKNO
 
 
 def kind_of(target: UpsetTarget, text: str) -> UpsetKind:
-    """Return the kind that is stored as `text` for upsets of `target`. Raises ValueError if there
+    """Return the kind that is stored as `text` for upsets of `target`. Raises: ValueError if there
     is none."""
     if target is UpsetTarget.LINK:
         return LinkNoiseKind(text)
