@@ -1,8 +1,9 @@
 """The C kernel, typed: digests, votes, random numbers, the golden run, frames and messages.
 
-Beside it only modules that hand whole C structs over touch the cffi extension themselves: the
-voter, the agent's messages, in-process boards, and the plant's heat and power steps. Everything
-here computes; nothing waits, opens or records. C status codes become exceptions in `check()`.
+Other modules touch the cffi extension themselves only where they hand over whole C structs or
+buffers (the voter, the messages, in-process and emulated boards, the sizes of upset targets, the
+plant's heat and power steps, self-tests and measurements), or read constants of C. Everything here
+computes; nothing waits, opens or records. C status codes become exceptions in `check()`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Healing: what recovery orders is carried out, and boards that are back are taken up again.
 
-`Healer` holds what nodes are healed to: the verdict of the last frame."""
+`RepairScheduler` holds what nodes are healed to: the verdict of the last frame."""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 
 Their checkpoints, stuck cells and changed machine code, and what a hit may have left in a worker:
 all of it may decide what comes later. So a run can be resumed exactly only from a frame at which
-all of it is known and can be made again. Nothing here is asked of a board."""
+all of it is known and can be made again.
+
+A board is asked for one thing only: its state, where a wrong one has won the vote, so that the
+golden run does not have it. What is made again is armed by the injector."""
 
 from __future__ import annotations
 

@@ -1,13 +1,17 @@
 """The loop: one scenario from the first greeting to the run digest.
 
-The only engine module that knows all others, and the only place that puts them together. Per frame:
+`hil.engine.parts` makes what a run consists of; the loop makes the stages around it, and calls them
+in order. Per frame:
 
     operator's commands -> plant's orders -> quiet frames: skip or batch; any other:
-    exchange   upsets are planned and armed, all nodes step, reports are collected
-    decide     vote, roll back where needed, outcomes, recovery's orders
+    exchange   boards that are back are repaired, upsets are planned and armed, all nodes step,
+               reports are collected
+    plant      hears how fast the boards computed
+    decide     vote, roll back and vote again where needed, effects and outcomes of upsets,
+               recovery's orders
     record     the frame, with all replies where it is more than plain agreement
     repair     recovery's orders are carried out, checkpoints are kept
-    settle     upsets get their outcome
+    settle     the outcome of an upset stands once its node is itself again, or given up
 
 Now and then between frames: progress, health, snapshots. It never waits for a viewer."""
 

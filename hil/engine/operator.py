@@ -1,6 +1,6 @@
 """Operator commands: what each does to the run, between two frames.
 
-The loop calls `Operator.turn` once a frame, and is told whether to go on, to look again later
+The loop calls `Operator.poll` once a frame, and is told whether to go on, to look again later
 (paused, or the next frame is not due yet), or to end. Everything that was asked for and could be
 understood stands in the table `commands`, carried out or refused. What an operator does is data: a
 board that does not survive it is repaired or isolated like any other."""

@@ -1,7 +1,8 @@
-"""Repairs: carrying out what recovery ordered, and going back when nobody can be believed.
+"""Repairs: carrying out on a node what recovery ordered.
 
-Uses the rig; decides nothing. A repair that a board refuses or does not survive is a result, not an
-exception.
+Uses the rig; decides nothing. A node that no other can give a state goes back to a checkpoint, by
+`hil.redundancy.rollback`, which also takes all nodes back when the vote has no majority. A repair
+that a board refuses or does not survive is a result, not an exception.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a run tells its caller: progress on the way, and the result at the end. Values only."""
+"""What a run tells its caller: progress on the way, and the result at the end.
+
+Values, and the one rule that decides the outcome (`decide`)."""
 
 from __future__ import annotations
 

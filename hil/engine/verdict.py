@@ -262,7 +262,7 @@ class VerdictStage:
         return actions
 
     def _refresh_if_alone(self, frame: FrameWork) -> None:
-        """Independent experiments on a rig that cannot heal itself (see Mechanic.refresh)."""
+        """Independent experiments on a rig that cannot heal itself (see RepairExecutor.refresh)."""
         parts = self._parts
         if len(parts.nodes) > 1 or not parts.scenario.upsets.one_at_a_time:
             return

@@ -1,7 +1,18 @@
-"""The scenario layer: YAML files to frozen values. First in the flow; imports nothing below it.
+"""Scenarios and bench files: YAML read into frozen values, and every sentence about what is wrong.
+
+load, overrides     from a file and options of the command line to a `Scenario`, or all its problems
+model               the scenario, and its defaults
+rig, upsets, expect, alarms, plant/    its parts
+consistency         the rules between these parts
+problems            pydantic's errors as messages for users
+words, fields, durations, numerals, ports    the types of single values
+schema              the JSON Schema of the files
+yaml/               YAML with the place of every value
+bench, supply       the bench file: boards on ports, and their power supplies; bench_edit changes it
+operator_upset      an upset that is ordered while the run goes on
 
 Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for the user),
-`load_bench`, `scenario_schema`.
+`load_bench`, `scenario_schema`. Imports no room but `hil.errors` and `hil.assets`.
 """
 
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench

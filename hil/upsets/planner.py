@@ -1,4 +1,4 @@
-"""The upset planner: which upsets are injected in which frame. Pure; the loop injects them.
+"""The upset planner: which upsets are injected in which frame. Pure; `Injector` injects them.
 
 Explicit events and Poisson rates become values of `UpsetPlan`. Every (rate, node) has a random
 stream of its own, named after the positions of rate and node, so that adding a rate does not change
