@@ -14,12 +14,19 @@ from hil.scenario import NodeConfig as NodeSpec
 
 
 def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
-    if spec.board is BoardKind.INPROC:
-        return InprocBoard(spec.name, index)
-    if spec.board is BoardKind.PROCESS:
-        return ProcessBoard(spec.name, find_agent())
-    if spec.board is BoardKind.EMULATED:
-        return EmulatedBoard(spec.name, can_return=beside)
+    """Return the board of `spec`. Each kind has its case: mypy reports a kind without one."""
+    match spec.board:
+        case BoardKind.INPROC:
+            return InprocBoard(spec.name, index)
+        case BoardKind.PROCESS:
+            return ProcessBoard(spec.name, find_agent())
+        case BoardKind.EMULATED:
+            return EmulatedBoard(spec.name, can_return=beside)
+        case BoardKind.SERIAL:
+            return _serial_board(spec)
+
+
+def _serial_board(spec: NodeSpec) -> SerialBoard:
     power = None if spec.power is None else make(spec.name, spec.power)
     return SerialBoard(
         spec.name,
