@@ -34,6 +34,8 @@ def test_every_place_that_a_page_names_is_there(page: Path) -> None:
 def test_architecture_describes_every_room() -> None:
     spans = {span for _, span in spans_of(GITHUB / "ARCHITECTURE.md")}
     assert {f"hil/{room}" for room in ROOMS} - spans == set()
+    modules = {path.name for path in (ROOT / "hil").glob("[a-z]*.py")}
+    assert {f"hil/{module}" for module in modules} - spans == set()
 
 
 def test_the_workflow_calls_the_checks_that_run_here() -> None:
