@@ -1,10 +1,10 @@
-"""Sending commands to a running run. For views and `hil control`; knows nothing of the engine.
+"""The client: sends commands to a running run. For views and `hil control`; imports no engine.
 
     with Client(Path("runs/X")) as client:
         answer = client.send("isolate", node="b")
 
-One request at a time; not to be shared between threads. A call waits for the answer: a screen makes
-it in a worker thread."""
+One request at a time; not thread-safe. `send` waits for the answer, so a screen calls it in a
+worker thread."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ if TYPE_CHECKING:
 __all__ = ["Client", "takes_commands"]
 
 TIMEOUT_S: Final = 60.0
-"""A reset of a slow board is carried out within the answer."""
+"""The default time-out of an answer [s]: it comes after the command, such as a slow board's reset,
+has been carried out."""
 _ANSWER_MAX: Final = 1 << 20
 
 
 def takes_commands(run_dir: Path) -> bool:
-    """Whether there is a socket in the run folder. The run behind it may have been killed."""
+    """Return whether the run folder has a control socket. Its run may have been killed since."""
     return (run_dir / SOCKET_NAME).is_socket()
 
 
 class Client:
     """A connection to the run in `run_dir`.
 
-    UsageError if that run takes no commands; SetupError if it cannot be reached (any more), or
-    belongs to another user. `timeout_s`: how long to wait for an answer."""
+    `timeout_s`: how long to wait for an answer [s]. Raises: UsageError if that run takes no
+    commands; SetupError if it cannot be reached, or belongs to another user. Not thread-safe."""
 
     def __init__(self, run_dir: Path, timeout_s: float = TIMEOUT_S) -> None:
         self.run_dir = run_dir
@@ -79,32 +80,34 @@ class Client:
             raise UsageError(
                 f"the run in {self.run_dir} takes no commands: it has ended, or was started "
                 "without --control",
-                remedy="start runs that shall take commands with `hil run ... --control`",
+                remedy="start the run with --control to send it commands",
             ) from error
         except ConnectionRefusedError as error:
             raise SetupError(
-                f"nobody listens at {self.run_dir / SOCKET_NAME}: the run was killed",
-                remedy=f"go on with it: hil run --resume {self.run_dir} --control",
+                f"no process listens on {self.run_dir / SOCKET_NAME}: the run was killed",
+                remedy=f"resume it: hil run --resume {self.run_dir} --control",
             ) from error
         except PermissionError as error:
             raise SetupError(
-                f"the run in {self.run_dir} belongs to another user; only that one may command it",
-                remedy="be the user who started it",
+                f"the run in {self.run_dir} belongs to another user, who alone may command it",
+                remedy="send commands as the user who started the run",
             ) from error
         except OSError as error:
             raise SetupError(
                 f"cannot reach the run in {self.run_dir}: {error.strerror or error}",
-                remedy="is it still going on? `hil replay RUN --summary` tells",
+                remedy="`hil replay RUN --summary` shows whether it is still running",
             ) from error
-        if owner.uid != os.geteuid():  # somebody else put a socket there
+        if owner.uid != os.geteuid():  # another user put a socket there
             raise SetupError(
                 f"{self.run_dir / SOCKET_NAME} is answered by user {owner.name}, not by you",
-                remedy="be the user who started the run",
+                remedy="send commands as the user who started the run",
             )
 
     def send(self, command: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Answer:
-        """Send a command, and wait for what the run says. UsageError if it makes no sense in any
-        run, SetupError if the run ends or stays silent."""
+        """Send a command and return the run's answer, which may be a refusal.
+
+        Raises: UsageError if the command or its arguments are not valid in any run; SetupError if
+        the run ends or does not answer in time."""
         given = {**(arguments or {}), **more}
         if command not in COMMANDS:
             raise UsageError(unknown_command(command), remedy="hil control --help")
@@ -116,22 +119,22 @@ class Client:
 
     def _ask(self, line: bytes) -> Answer:
         if len(line) > LINE_MAX:
-            raise UsageError(f"the command has {len(line)} bytes; at most {LINE_MAX} are taken")
+            raise UsageError(f"the command has {len(line)} bytes; at most {LINE_MAX} are allowed")
         deadline_s = time.monotonic() + self._timeout_s
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._socket.sendall(line)  # who is turned away was told so before
+                self._socket.sendall(line)  # a server that rejects the connection answers first
             while True:
                 answer = answer_of(self._line(deadline_s))
                 if answer is None:
-                    raise SetupError(f"what answers in {self.run_dir} is no run of hil")
+                    raise SetupError(f"the process that answers in {self.run_dir} is not a hil run")
                 if answer.id == self._count or (answer.id is None and not answer.ok):
-                    return answer  # others are late answers to what timed out before
+                    return answer  # others are late answers to requests that timed out
         except TimeoutError as error:
             raise SetupError(
-                f"the run in {self.run_dir} did not answer for {self._timeout_s:g} s; it may carry "
-                "the command out yet",
-                remedy="the table `commands` of run.db tells what was carried out",
+                f"the run in {self.run_dir} did not answer for {self._timeout_s:g} s; it may still "
+                "carry the command out",
+                remedy="the table `commands` of run.db lists what was carried out",
             ) from error
         except OSError as error:
             raise SetupError(
@@ -141,10 +144,10 @@ class Client:
 
     def _line(self, deadline_s: float) -> bytes:
         while b"\n" not in self._rest:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
                 raise TimeoutError
-            self._socket.settimeout(left_s)
+            self._socket.settimeout(remaining_s)
             part = self._socket.recv(65536)
             if not part or len(self._rest) > _ANSWER_MAX:
                 raise ConnectionResetError
@@ -153,6 +156,7 @@ class Client:
         return line
 
     def close(self) -> None:
+        """Close the connection. Idempotent."""
         self._socket.close()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""The inbox: commands on their way from the server's thread to the loop, and answers back.
+"""The inbox: the queue of commands from the server's thread to the loop.
 
-The loop asks once a frame whether there is anything (`if inbox`), which takes no lock."""
+The loop polls it once per frame (`if inbox`), which takes no lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENDED = "the run has ended"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who sent a command, as the kernel tells it."""
+    """The process that sent a command, as the kernel reports it."""
 
     name: str
     uid: int
@@ -27,7 +27,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command for the loop. `reply` never waits, and may be called from any thread."""
+    """A command for the loop. `reply` queues the answer; it never waits, and is thread-safe."""
 
     request: Request
     peer: Peer
@@ -35,7 +35,8 @@ class Order:
 
 
 class Inbox:
-    """Orders in the order of their arrival. After `close` every order is told that it is over."""
+    """A queue of orders, oldest first. Thread-safe: the server's thread puts, the loop takes. After
+    `close`, every order is answered with `ended`."""
 
     def __init__(self) -> None:
         self._orders: deque[Order] = deque()
@@ -43,39 +44,40 @@ class Inbox:
         self._closed = False
 
     def __bool__(self) -> bool:
-        """Something waits."""
+        """Return whether an order is queued."""
         return bool(self._orders)
 
     def put(self, order: Order) -> None:
+        """Queue an order, or answer it at once if the inbox is closed."""
         with self._arrived:
             if not self._closed:
                 self._orders.append(order)
                 self._arrived.notify()
                 return
-        _say_ended(order)
+        _answer_ended(order)
 
     def take(self) -> Order | None:
-        """The oldest order; None if there is none."""
+        """Remove and return the oldest order; None if there is none."""
         try:
             return self._orders.popleft()
         except IndexError:
             return None
 
     def wait(self, seconds: float) -> None:
-        """Until something is there, at most so long."""
+        """Wait until an order is queued or the inbox is closed, for at most `seconds`."""
         with self._arrived:
             if not self._orders and not self._closed:
                 self._arrived.wait(seconds)
 
     def close(self) -> None:
-        """No more orders; who still waits is told."""
+        """Accept no more orders, and answer the queued ones with `ended`. Idempotent."""
         with self._arrived:
             self._closed = True
-            left = list(self._orders)
+            remaining = list(self._orders)
             self._orders.clear()
-        for order in left:
-            _say_ended(order)
+        for order in remaining:
+            _answer_ended(order)
 
 
-def _say_ended(order: Order) -> None:
+def _answer_ended(order: Order) -> None:
     order.reply(Answer(False, _ENDED, "ended", order.request.id))

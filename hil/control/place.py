@@ -1,8 +1,8 @@
-"""Where the socket is, and who is at its other end. Used by both sides.
+"""The socket's address, and the identity of its peer. Used by both sides.
 
-A Unix socket's address has room for 107 bytes, a run folder's path may be longer: so the folder is
-opened, and the socket addressed through the descriptor (/proc/self/fd/N/control.sock). That also
-keeps the folder the same one from the check to the use."""
+A Unix socket's address has room for 107 bytes, and a run folder's path may be longer: so the folder
+is opened, and the socket is addressed through the descriptor (/proc/self/fd/N/control.sock). This
+also makes sure that the folder that was checked is the one that is used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 @contextmanager
 def opened(folder: Path) -> Iterator[int]:
-    """A descriptor of a folder. OSError if there is no such folder."""
+    """Open a folder and yield its descriptor. Raises: OSError if there is no such folder."""
     number = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield number
@@ -37,8 +37,8 @@ def opened(folder: Path) -> Iterator[int]:
 
 
 def address_in(folder: Path, number: int) -> str:
-    """The address of the socket in the folder behind the descriptor `number`. SetupError if its
-    path is too long and there is no /proc to go around that."""
+    """Return the address of the socket in `folder`, whose descriptor is `number`. Raises:
+    SetupError if the path is too long and there is no /proc to shorten it."""
     if _DESCRIPTORS.is_dir():
         return f"{_DESCRIPTORS}/{number}/{SOCKET_NAME}"
     plain = str(folder / SOCKET_NAME)
@@ -51,9 +51,10 @@ def address_in(folder: Path, number: int) -> str:
 
 
 def peer_of(connection: socket.socket) -> Peer:
-    """The process at the other end, by the kernel's word. OSError if it is gone."""
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _ = _CREDENTIALS.unpack(told)
+    """Return the process at the other end, as the kernel reports it. Raises: OSError if it is
+    gone."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(packed)
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:  # a user without an entry, as in containers

@@ -1,14 +1,14 @@
-"""The server: `control.sock` in the run folder, served by a thread of its own.
+"""The control server: `control.sock` in the run folder, served by a thread of its own.
 
-Trusts no client. Numbered invariants:
+It trusts no client. Numbered invariants:
 
- 1. Nothing here is called by the loop but `Order.reply`, which appends to a deque and wakes the
-    thread: no client can delay a frame by being slow, by hanging, or by not reading.
- 2. A connection has at most one order under way, one line of input and one answer in memory.
+ 1. The loop calls only `Order.reply`, which appends to a deque and wakes the thread: no client can
+    delay a frame by being slow, by hanging, or by not reading.
+ 2. A connection has at most one pending order, one line of input and one answer in memory.
  3. However much clients send, the thread works in rounds of bounded length, with pauses in which
-    the loop has the interpreter for itself.
- 4. Only processes of the user who runs the run are heard: the folder is the user's, the socket has
-    mode 0600 from its first moment, and each peer's user is asked of the kernel."""
+    the loop has the interpreter's lock for itself.
+ 4. Only processes of the user who started the run are served: the folder belongs to that user, the
+    socket has mode 0600 from its creation on, and the kernel reports each peer's user."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _CLIENTS_MAX: Final = 32
 _READ_BYTES: Final = 4096
 _PAUSE_MS: Final = 5
 _STALLED_S: Final = 10.0
-"""So long half a request may take, or an answer that nobody reads."""
-_FAREWELL_S: Final = 0.5
+"""The longest time for the rest of a request to arrive, or for an answer to be read."""
+_CLOSE_TIMEOUT_S: Final = 0.5
 _FAILURES_MAX: Final = 10
 _OTHERS_MAY_WRITE: Final = stat.S_IWOTH
 
 
 class _Connection:
-    """One client. `busy`: its order is with the loop; `last`: hang up after the answer."""
+    """One client. `busy`: the loop has its order; `last`: close the connection after the answer."""
 
     def __init__(self, sock: socket.socket, peer: Peer) -> None:
         self.socket = sock
@@ -60,33 +60,33 @@ class _Connection:
         self.since_s = time.monotonic()
 
     @property
-    def stalls(self) -> bool:
-        """Something is half done that only the client can end."""
+    def stalled(self) -> bool:
+        """Whether only the client can continue: a request is incomplete, or an answer unread."""
         return not self.busy and bool(self.incoming or self.outgoing)
 
     @property
     def free(self) -> bool:
-        """Its next request may be taken."""
+        """Whether its next request may be accepted."""
         return not (self.busy or self.outgoing or self.last)
 
     @property
     def ready(self) -> bool:
-        """Its next request is here already."""
+        """Whether its next request has arrived."""
         return self.free and b"\n" in self.incoming
 
     @property
     def wants(self) -> int:
-        """What to wait for; 0 for nothing."""
+        """Return the selector events to wait for; 0 for none."""
         if self.outgoing:
             return selectors.EVENT_WRITE
         return selectors.EVENT_READ if self.free and not self.ready else 0
 
 
 class Server:
-    """Takes commands for the run in `run_dir` into `inbox`, until it is closed.
+    """Receives commands for the run in `run_dir` into `inbox`, until it is closed.
 
-    SetupError if the folder cannot be trusted or holds no socket, UsageError if another process
-    takes commands there."""
+    The loop's thread creates and closes it. Raises: SetupError if other users may write to the
+    folder or it cannot hold a socket; UsageError if another process takes commands there."""
 
     def __init__(self, run_dir: Path) -> None:
         self.inbox = Inbox()
@@ -114,30 +114,30 @@ class Server:
         self._thread.start()
 
     def _bind(self) -> int:
-        """Make the socket, in place of one that a killed run left; returns its inode."""
+        """Create the socket, in place of one that a killed run left; return its inode."""
         address = address_in(self._run_dir, self._folder)
         _remove_stale(self._folder, address, self._run_dir)
         try:
-            os.fchmod(self._listener.fileno(), 0o600)  # before anybody can see it, not after
+            os.fchmod(self._listener.fileno(), 0o600)  # before it is visible, not after
             self._listener.bind(address)
             os.chmod(SOCKET_NAME, 0o600, dir_fd=self._folder)
             self._listener.listen(_CLIENTS_MAX)
             return os.stat(SOCKET_NAME, dir_fd=self._folder, follow_symlinks=False).st_ino
         except OSError as error:
             raise SetupError(
-                f"cannot make {self._run_dir / SOCKET_NAME}: {error.strerror or error}",
+                f"cannot create {self._run_dir / SOCKET_NAME}: {error.strerror or error}",
                 remedy="choose a folder on a local disk with --out, or leave out --control",
             ) from error
 
     # --- the loop's side ----------------------------------------------------------------------
 
     def close(self) -> None:
-        """The run is over: remove the socket, tell everybody who waits. Idempotent."""
+        """Remove the socket and answer all pending orders with `ended`. Idempotent."""
         if self._closing:
             return
         with contextlib.suppress(OSError):
             here = os.stat(SOCKET_NAME, dir_fd=self._folder, follow_symlinks=False)
-            if here.st_ino == self._inode:  # not somebody else's
+            if here.st_ino == self._inode:  # not that of another process
                 os.unlink(SOCKET_NAME, dir_fd=self._folder)
         self.inbox.close()
         self._closing = True
@@ -183,9 +183,9 @@ class Server:
             self._drop(connection)
 
     def _round(self) -> None:
-        stalling = any(c.stalls for c in self._connections)
+        stalling = any(c.stalled for c in self._connections)
         ready = [c for c in self._connections if c.ready]
-        heard = bool(ready)
+        served = bool(ready)
         for connection in ready:
             self._next_request(connection)
         for key, events in self._selector.select(0 if ready else 1.0 if stalling else None):
@@ -193,22 +193,22 @@ class Server:
                 with contextlib.suppress(OSError):
                     self._woken.recv(4096)
             elif key.fileobj is self._listener:
-                heard = True
+                served = True
                 self._accept()
             else:
-                heard = True
-                self._attend(key.data, events)
-        self._hand_out()
+                served = True
+                self._handle(key.data, events)
+        self._send_answers()
         if stalling:
-            self._drop_stalled()
-        if heard and not self._closing:
-            # Answers may go out meanwhile; what clients send waits in their sockets.
+            self._reject_stalled()
+        if served and not self._closing:
+            # Only an answer of the loop ends the pause early; requests wait in their sockets.
             self._pause.poll(_PAUSE_MS)
 
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
-        except OSError:  # it left again, or there are no descriptors
+        except OSError:  # the client has left, or there are no descriptors
             return
         sock.setblocking(False)
         try:
@@ -218,19 +218,19 @@ class Server:
             return
         self._connections.add(connection)
         if connection.peer.uid != os.geteuid():
-            self._reject(connection, "denied", "only the user who started the run commands it")
+            self._reject(connection, "denied", "only the user who started the run may command it")
         elif len(self._connections) > _CLIENTS_MAX:
             self._reject(connection, "busy", f"{_CLIENTS_MAX} clients are connected already")
         else:
             self._watch(connection)
 
     def _reject(self, connection: _Connection, error: str, text: str) -> None:
-        """Said once, without waiting for it to be read."""
+        """Send one refusal, without waiting for it to be read, and drop the connection."""
         with contextlib.suppress(OSError):
             connection.socket.send(Answer(False, text, error).line())
         self._drop(connection)
 
-    def _attend(self, connection: _Connection, events: int) -> None:
+    def _handle(self, connection: _Connection, events: int) -> None:
         try:
             if events & selectors.EVENT_READ:
                 part = connection.socket.recv(_READ_BYTES)
@@ -254,19 +254,19 @@ class Server:
         del connection.outgoing[:sent]
 
     def _next_request(self, connection: _Connection) -> None:
-        """Take the next line, if there is one and the answer before has left."""
+        """Accept the next request if it has arrived and the answer before it has been sent."""
         if connection.free:
             line, found, rest = connection.incoming.partition(b"\n")
             if len(line) >= LINE_MAX:
                 connection.last = True
-                self._say(
+                self._answer(
                     connection,
-                    Answer(False, f"a line may have {LINE_MAX} bytes, not more", "malformed"),
+                    Answer(False, f"a line has at most {LINE_MAX} bytes, not more", "malformed"),
                 )
             elif found:
                 connection.incoming = rest
                 connection.since_s = time.monotonic()
-                self._take(connection, bytes(line))
+                self._accept_request(connection, bytes(line))
         if connection not in self._connections:
             return
         if connection.last and not connection.outgoing:
@@ -274,15 +274,15 @@ class Server:
         else:
             self._watch(connection)
 
-    def _take(self, connection: _Connection, line: bytes) -> None:
+    def _accept_request(self, connection: _Connection, line: bytes) -> None:
         request = parse_request(line)
         if isinstance(request, Answer):
-            self._say(connection, request)
+            self._answer(connection, request)
             return
         connection.busy = True
         self.inbox.put(Order(request, connection.peer, partial(self._reply, connection)))
 
-    def _say(self, connection: _Connection, answer: Answer) -> None:
+    def _answer(self, connection: _Connection, answer: Answer) -> None:
         connection.outgoing += answer.line()
         connection.since_s = time.monotonic()
         try:
@@ -293,17 +293,17 @@ class Server:
             connection.outgoing.clear()
             connection.last = True
 
-    def _hand_out(self) -> None:
-        """Answers of the loop to their connections."""
+    def _send_answers(self) -> None:
+        """Send the loop's answers to their connections."""
         while self._answers:
             connection, answer = self._answers.popleft()
             if connection in self._connections:
                 connection.busy = False
-                self._say(connection, answer)
+                self._answer(connection, answer)
                 self._next_request(connection)
 
     def _watch(self, connection: _Connection) -> None:
-        """Wait for what the connection needs next."""
+        """Register the connection for the events that it waits for."""
         registered = connection.socket in self._selector.get_map()
         if not connection.wants:
             if registered:
@@ -319,16 +319,16 @@ class Server:
             self._selector.unregister(connection.socket)
         connection.socket.close()
 
-    def _drop_stalled(self) -> None:
+    def _reject_stalled(self) -> None:
         now_s = time.monotonic()
         for connection in list(self._connections):
-            if connection.stalls and now_s - connection.since_s > _STALLED_S:
-                self._reject(connection, "malformed", f"nothing for {_STALLED_S:g} s")
+            if connection.stalled and now_s - connection.since_s > _STALLED_S:
+                self._reject(connection, "malformed", f"no progress for {_STALLED_S:g} s")
 
     def _close_clients(self) -> None:
-        """The last answers, for those who read them now."""
-        deadline_s = time.monotonic() + _FAREWELL_S
-        self._hand_out()
+        """Send the last answers to the clients that read them now."""
+        deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
+        self._send_answers()
         while True:
             waiting = any(c.outgoing for c in self._connections)
             left_s = deadline_s - time.monotonic()
@@ -336,38 +336,38 @@ class Server:
                 return
             for key, events in self._selector.select(left_s):
                 if isinstance(key.data, _Connection) and events & selectors.EVENT_WRITE:
-                    self._attend(key.data, events)
+                    self._handle(key.data, events)
                 else:
-                    self._selector.unregister(key.fileobj)  # nobody else is heard any more
+                    self._selector.unregister(key.fileobj)  # no more requests are served
 
 
 @contextlib.contextmanager
 def _trusted(run_dir: Path) -> Iterator[int]:
-    """The descriptor of a folder in which nobody else can put things. SetupError if it is none."""
+    """Open a folder and yield its descriptor. Raises: SetupError if other users may write there."""
     with opened(run_dir) as number:
         found = os.stat(number)
         if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_MAY_WRITE:
             raise SetupError(
-                f"{run_dir} belongs to another user, or everybody may write there: commands from "
-                "its socket could be anybody's",
+                f"{run_dir} belongs to another user, or everybody may write there: any user could "
+                "send commands through its socket",
                 remedy=f"chmod o-w {run_dir}, choose another folder, or leave out --control",
             )
         yield number
 
 
 def _remove_stale(folder: int, address: str, run_dir: Path) -> None:
-    """Remove the socket of a run that was killed. UsageError if that run still lives, SetupError if
-    something else is in the way."""
+    """Remove the socket of a run that was killed. Raises: UsageError if that run is still alive;
+    SetupError if another kind of file has its name."""
     try:
         found = os.stat(SOCKET_NAME, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise SetupError(
-            f"{run_dir / SOCKET_NAME} is in the way, and no socket", remedy="move it elsewhere"
+            f"{run_dir / SOCKET_NAME} exists, and is not a socket", remedy="move it elsewhere"
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # one that lives may be busy
+        probe.setblocking(False)  # a live server may be busy
         try:
             probe.connect(address)
         except ConnectionRefusedError:

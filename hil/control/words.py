@@ -1,4 +1,4 @@
-"""Commands as people type them: `hil control RUN COMMAND [WORD...]`. Pure."""
+"""Commands as they are typed: `hil control RUN COMMAND [WORD...]`. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ __all__ = ["arguments_of", "listing"]
 
 
 def arguments_of(name: str, words: Sequence[str]) -> dict[str, Any]:
-    """The arguments that `words` give to the command `name`: key=value each (a.b=value for a key
-    within a mapping), or a bare word for the first argument that has none yet. UsageError."""
+    """Return the arguments that `words` give to the command `name`: each is key=value (a.b=value
+    for a key within a mapping), or a bare word for the first argument without a value. Raises:
+    UsageError if the command or an argument is not valid."""
     command = COMMANDS.get(name)
     if command is None:
         raise UsageError(unknown_command(name), remedy="hil control --help")
@@ -53,7 +54,7 @@ def _put(out: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _value(text: str) -> Any:
-    """A number, true, false or null as such; anything else is text."""
+    """Return a number, true, false or null as such; anything else as text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -62,7 +63,7 @@ def _value(text: str) -> Any:
 
 
 def listing() -> str:
-    """All commands with what they need, and examples."""
+    """Return the help text of all commands, with examples."""
     lines = []
     for command in COMMANDS.values():
         lines.append(f"{command.name}: {command.help}")

@@ -86,13 +86,13 @@ def test_a_killed_run_is_resumed_with_a_fresh_socket(
     assert again.returncode == 130
 
 
-def test_without_control_there_is_no_socket_and_the_sender_hears_why(hil: Hil) -> None:
+def test_without_control_there_is_no_socket_and_a_command_is_refused(hil: Hil) -> None:
     process = hil.start("run", "nominal", *ENDLESS)
     try:
         wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)
         assert not (hil.cwd / "r" / "control.sock").exists()
         refused = hil("control", "r", "pause")
-        assert refused.code == 2 and "hil run ... --control" in refused.err
+        assert refused.code == 2 and "start the run with --control" in refused.err
     finally:
         process.kill()
         process.communicate()

@@ -409,9 +409,9 @@ def test_the_socket_of_a_living_run_is_not_taken_over(tmp_path: Path) -> None:
             pass
 
 
-def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_with_the_name_of_the_socket_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "control.sock").write_text("mine")
-    with pytest.raises(SetupError, match="in the way"):
+    with pytest.raises(SetupError, match="is not a socket"):
         Server(tmp_path)
     assert (tmp_path / "control.sock").read_text() == "mine"
 
