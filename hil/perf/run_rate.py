@@ -110,7 +110,7 @@ def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Me
     return _Measured(result, frames, wall, cpu, size, tuple(watch.rss))
 
 
-# --- lock-step frames ---------------------------------------------------------------------------
+# --- frames of three nodes -----------------------------------------------------------------------
 
 
 def _golden_rate(steps: int) -> float:
@@ -125,7 +125,7 @@ def _ping_pong_rate(rounds: int) -> float:
 
 
 def frames(quick: bool) -> Iterator[PerfRow]:
-    """Lock-step frames of three nodes, attitude, with the record being written."""
+    """Frames of three nodes, attitude, with the record being written."""
     share = 4 if quick else 1
     rounds = 2 if quick else 5
     for name, board, batch, count, target in (

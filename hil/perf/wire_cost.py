@@ -143,7 +143,7 @@ def _frame_extra_us(rig: Rig, boards: list[PacedBoard], golden: Golden) -> tuple
 
 
 def latency(quick: bool) -> Iterator[PerfRow]:
-    """One lock-step frame of three nodes: what it takes beyond the time of its bytes."""
+    """One frame of three nodes: what it takes beyond the time of its bytes."""
     for baud, frames in ((115_200, 150 if quick else 500), (3_000_000, 1000 if quick else 4000)):
         lines = PacedLines()
         with _paced_rig(3, baud, "attitude") as (rig, boards), echoes(3) as bare:
