@@ -1,1 +1,1 @@
-"""The kinds of boards: in this process, in a process, on a line."""
+"""The kinds of boards: in this process, in a process of their own, on a serial line."""

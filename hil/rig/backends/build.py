@@ -1,4 +1,4 @@
-"""From a scenario's nodes to nodes with boards."""
+"""Builds the nodes of a scenario, each with its board."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
 
 
 def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
-    """One node per entry of the scenario's rig. SetupError if a board's program is missing."""
+    """Return one node per entry of the scenario's rig. Raises: SetupError if a board's program is
+    missing."""
     upsets = scenario.upsets
-    # What depends on real time anyway goes on while an emulated board boots; a run that shall be
-    # the same every time waits for it.
+    # A run that depends on real time continues while an emulated board boots; a reproducible run
+    # waits for it.
     beside = scenario.pace_factor is not None or any(
         target is UpsetTarget.BOARD_RAM
         for target in (

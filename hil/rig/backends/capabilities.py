@@ -1,8 +1,8 @@
-"""What one board can do or report that not every board can: its capabilities, asked in one place.
+"""Capabilities: what a board can do or report beyond the protocol that all boards have.
 
-`hil.rig.node.Board` is what all boards have. Everything beyond is a protocol here, and a node asks
-its board once for all of them. A kind of board gains a capability by having the protocol's members;
-no caller looks for attributes itself."""
+`hil.rig.node.Board` is common to all boards. Each capability is a protocol here, and a node
+determines once which of them its board has. A kind of board gains a capability by having the
+protocol's members; no caller looks for attributes itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hil.rig.transport import LineRate, Transport
 
 @runtime_checkable
 class Batchable(Protocol):
-    """It runs in this process, and many frames of several such boards can be run in one call."""
+    """A board in this process: many frames of several such boards can be run in one call."""
 
     handle: Any
     """The board as a `hil_inproc_t *`."""
@@ -25,7 +25,8 @@ class Batchable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RamHit:
-    """One upset of a board's memory, as it was read back."""
+    """One upset of a board's memory, as it was read back. `bit` of `space` bits was hit; `before`,
+    `after` and `wanted` are the bytes at `address` before, after, and as requested."""
 
     address: int
     bit: int
@@ -34,117 +35,118 @@ class RamHit:
     after: bytes
     wanted: bytes
     boot: int
-    """How often the board had booted when it was made."""
+    """How often the board had booted when it was hit."""
 
     @property
     def verified(self) -> bool:
-        """Whether the memory holds afterwards what was written."""
+        """Whether the memory contained the requested bytes afterwards."""
         return self.after == self.wanted
 
 
 @runtime_checkable
 class RamAccess(Protocol):
-    """Its whole memory can be changed from outside, also that of its operating system."""
+    """A board whose whole memory can be changed from outside, its operating system's included."""
 
     def hit_ram(self, kind: str, bit: int, width: int, value: int, part: str) -> RamHit:
-        """Change bits of the memory and read them back. Raises: SetupError if it has no power."""
+        """Change bits of the memory and read them back. Raises: SetupError if the board has no
+        power or its memory cannot be reached."""
 
 
 @runtime_checkable
 class OnPort(Protocol):
-    """It is reached through a port that people know by name."""
+    """A board on a port with a name for people."""
 
     port: str
 
 
 @runtime_checkable
 class FastLine(Protocol):
-    """Its line can run faster than at the rate that its agent starts with."""
+    """A board whose line can be raised above the rate at which its agent starts."""
 
     fast_baud: int | None
-    """The rate [bit/s]; None if its line stays as it is."""
+    """The rate to raise the line to [bit/s]; None if its line stays at its rate."""
 
 
 @runtime_checkable
 class Numbered(Protocol):
-    """Its own serial number may be known beforehand."""
+    """A board whose own serial number may be known before it answers."""
 
     serial: str | None
 
 
 @runtime_checkable
 class Supplied(Protocol):
-    """An instrument may switch its power."""
+    """A board whose power an instrument may switch."""
 
     power: Power | None
 
 
 @runtime_checkable
 class ReportsPower(Protocol):
-    """This computer knows whether it has power."""
+    """A board of which this computer knows whether it has power."""
 
     @property
     def has_power(self) -> bool:
-        """Whether it has power now."""
+        """Whether the board has power now."""
 
 
 @runtime_checkable
 class HoldsUp(Protocol):
-    """Capacitors may keep it running after its power is cut."""
+    """A board that capacitors may keep running after its power is cut."""
 
     @property
     def hold_up_us(self) -> int:
-        """For how long [us], at most."""
+        """Return the longest time that it keeps running [us]."""
 
 
 @runtime_checkable
 class BootsSystem(Protocol):
-    """It boots an operating system, which this computer can see."""
+    """A board whose operating system boots under this computer's observation."""
 
     @property
     def boot_timeout_us(self) -> int:
-        """How long it may take from power-on to its first answer [us]."""
+        """Return the longest time from power-on to its first answer [us]."""
 
     @property
     def boots(self) -> int:
-        """How often its operating system has been started."""
+        """Return how often its operating system has been started."""
 
     def boot_failure(self) -> str | None:
-        """Why it will not come up, however long the host waits; None if it may."""
+        """Return why the present boot has failed for certain; None if it may still succeed."""
 
 
 @runtime_checkable
 class UsesProcessor(Protocol):
-    """It is a process of this computer."""
+    """A board that is a process of this computer."""
 
     @property
     def processor_use(self) -> ProcessorUse | None:
-        """What its process made of its time; None without power."""
+        """Return the processor time of its process; None without power."""
 
 
 @runtime_checkable
 class ReportsEnds(Protocol):
-    """It is processes of this computer, which somebody else may end."""
+    """A board whose processes may be ended by other programs of this computer."""
 
     @property
     def unexpected_exits(self) -> Sequence[str]:
-        """How those of its processes ended that this program had not ended."""
+        """Return how its processes ended that this program did not end, in words."""
 
 
 @runtime_checkable
 class ReportsAddresses(Protocol):
-    """This computer can read where its agents are in memory."""
+    """A board of which this computer can read the memory layout of the agents."""
 
     fixed_addresses: bool | None
-    """Whether all agents that it has had in this run began at the same addresses as those of
-    another run; None: not known."""
+    """Whether all its agents in this run were loaded at the same addresses as in another run; None:
+    not known."""
 
 
 class Capabilities:
-    """What one board can do beyond the protocol `Board`, with what holds for a board that cannot.
+    """The capabilities of one board, with defaults for those that it lacks.
 
-    `batch` and `ram` are the board itself, or None. The other values are the board's present ones,
-    read when they are asked for. Reading is as safe from another thread as the board is."""
+    `batch` and `ram` are the board itself, or None. The other values are read from the board at
+    each access. As thread-safe as the board itself."""
 
     def __init__(self, board: object) -> None:
         self.batch = board if isinstance(board, Batchable) else None
@@ -162,61 +164,61 @@ class Capabilities:
 
     @property
     def port(self) -> str | None:
-        """The port that it is reached through; None for a board that has none."""
+        """Return the name of its port; None for a board without one."""
         return None if self._port is None else self._port.port
 
     @property
     def fast_baud(self) -> int:
-        """The rate to raise its line to [bit/s]; 0: its line stays as it is."""
+        """Return the rate to raise its line to [bit/s]; 0: its line stays at its rate."""
         return 0 if self._line is None else self._line.fast_baud or 0
 
     @property
     def serial(self) -> str | None:
-        """Its own serial number, if it is known beforehand."""
+        """Return its own serial number; None if it is not known before it answers."""
         return None if self._numbered is None else self._numbered.serial
 
     @property
     def power(self) -> Power | None:
-        """The instrument that switches its power."""
+        """Return the instrument that switches its power; None without one."""
         return None if self._supplied is None else self._supplied.power
 
     @property
     def has_power(self) -> bool | None:
-        """Whether it has power; None: only the board itself knows."""
+        """Return whether it has power; None: this computer does not know."""
         return None if self._powered is None else self._powered.has_power
 
     @property
     def hold_up_us(self) -> int:
-        """How long it may run on from its capacitors when its power is cut [us]."""
+        """Return the longest time that it keeps running after its power is cut [us]; 0: none."""
         return 0 if self._held_up is None else self._held_up.hold_up_us
 
     @property
     def boot_timeout_us(self) -> int:
-        """How long it may take from power-on to its first answer [us]; 0: it answers at once."""
+        """Return the longest time from power-on to its first answer [us]; 0: it answers at once."""
         return 0 if self._system is None else self._system.boot_timeout_us
 
     @property
     def boots(self) -> int | None:
-        """How often its operating system has been started; None: not known."""
+        """Return how often its operating system has been started; None: not known."""
         return None if self._system is None else self._system.boots
 
     def boot_failure(self) -> str | None:
-        """Why it will not come up, however long the host waits; None if it may."""
+        """Return why the present boot has failed for certain; None if it may still succeed."""
         return None if self._system is None else self._system.boot_failure()
 
     @property
     def processor_use(self) -> ProcessorUse | None:
-        """What its process made of its time; None: it is not a process, or has no power."""
+        """Return the processor time of its process; None: it has no process, or no power."""
         return None if self._processor is None else self._processor.processor_use
 
     @property
     def unexpected_exits(self) -> Sequence[str]:
-        """How those of its processes ended that this program had not ended; others have none."""
+        """Return how its processes ended that this program did not end; empty without any."""
         return () if self._ends is None else self._ends.unexpected_exits
 
     @property
     def fixed_addresses(self) -> bool | None:
-        """Whether its agents began at the same addresses as those of another run; None: not
+        """Return whether its agents were loaded at the same addresses as in another run; None: not
         known."""
         return None if self._addresses is None else self._addresses.fixed_addresses
 
@@ -230,11 +232,11 @@ class RateControl(Protocol):
 
     @property
     def rate(self) -> LineRate | None:
-        """The line's rate; None where it has none, or it is not ours to set."""
+        """Return the line's rate; None if it has none or this program cannot set it."""
 
     def set_rate(self, baud: int) -> None:
-        """Run the line at another rate from now on. Raises: TransportLost; OSError or ValueError if
-        the port cannot run at it."""
+        """Set the line's rate [bit/s]. Raises: TransportLost; OSError or ValueError if the port
+        cannot run at it."""
 
 
 def rate_of(transport: Transport | None) -> LineRate | None:
@@ -243,7 +245,7 @@ def rate_of(transport: Transport | None) -> LineRate | None:
 
 
 def set_rate(transport: Transport, baud: int) -> None:
-    """Run a transport at another rate.
+    """Set the line rate of a transport [bit/s].
 
     Raises: TransportLost; OSError or ValueError if its port cannot run at it, or has no rate."""
     if not isinstance(transport, RateControl):

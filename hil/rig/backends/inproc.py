@@ -14,14 +14,15 @@ _OUT_CAP = 1 << 16
 
 
 def _aligned(size: int) -> tuple[Any, Any]:
-    """Memory with 64-byte alignment: (owner, pointer)."""
+    """Allocate memory with 64-byte alignment; return (owner, pointer)."""
     owner = ffi.new("uint8_t[]", size + 64)
     address = int(ffi.cast("uintptr_t", owner))
     return owner, owner + (-address % 64)
 
 
 class InprocBoard:
-    """One virtual board, which is its own transport: what it says is there when `write` returns."""
+    """One virtual board, which is its own transport: its answer can be read when `write` returns.
+    Not thread-safe."""
 
     kind = "inproc"
     can_cycle = True
@@ -40,11 +41,12 @@ class InprocBoard:
 
     @property
     def has_power(self) -> bool:
-        """It can be asked."""
+        """Whether the board is on, and answers."""
         return self._powered
 
     def connect(self) -> InprocBoard:
-        """The transport to a board that has power; SetupError is never raised here."""
+        """Return the board as its own transport, with an empty receive buffer. Raises:
+        TransportLost without power."""
         self._rx.clear()
         self.write(b"")
         return self
@@ -69,10 +71,10 @@ class InprocBoard:
         return out
 
     def close(self) -> None:
-        """Nothing to close: the board lives as long as this object."""
+        """Do nothing: the board exists as long as this object."""
 
     def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
-        """What happened to the board; None if it has power."""
+        """Return `no power`; None if it has power."""
         return None if self._powered else "no power"
 
     def power_off(self) -> None:
@@ -96,9 +98,12 @@ def run_batch(
     record_len: int,
     checkpoint_every: int,
 ) -> bytes:
-    """Run up to `count` frames at once and return the records of those that were run, all quiet but
-    possibly the last. None of them if a board cannot run so now, because it holds a stuck bit. The
-    boards keep checkpoints of quiet frames, one every `checkpoint_every` frames (0: none)."""
+    """Run up to `count` frames in one call and return the packed frames that were run.
+
+    All of them are quiet but possibly the last. Returns no bytes if a board cannot run a batch now,
+    because it has a stuck bit. `voters`: mask of the nodes that vote; `record_len`: length of a
+    packed frame [byte]. The boards take checkpoints of quiet frames, one every `checkpoint_every`
+    frames (0: none). Raises: KernelError."""
     pointers = ffi.new("hil_inproc_t *[]", [b.handle for b in boards])
     out = ffi.new("uint8_t[]", count * record_len)
     size = count * record_len

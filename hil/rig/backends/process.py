@@ -1,4 +1,4 @@
-"""Process boards: the `hil-agent` executable on a pty, opened with pyserial like any port."""
+"""Process boards: the `hil-agent` executable on a pty, which pyserial opens like any port."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal
 
 
 def find_agent() -> Path:
-    """The hil-agent executable: $HIL_AGENT, beside this Python, or on the PATH.
+    """Return the hil-agent executable: $HIL_AGENT, beside this Python, or on the PATH.
 
-    Raises SetupError if there is none.
+    Raises: SetupError if there is none.
     """
     given = os.environ.get("HIL_AGENT")
     if given:
@@ -48,10 +48,9 @@ def find_agent() -> Path:
 
 
 class ProcessBoard:
-    """A board that is a process of this computer. Power is life: cut = SIGKILL, on = a new
-    process.
+    """A board that is a process of this computer. Power off is SIGKILL, power on a new process.
 
-    Its limits bind its worker only: this computer's clock and power mode are not the board's."""
+    Its limits apply to its worker only: it does not change this computer's clock or power mode."""
 
     kind = "process"
     can_cycle = True
@@ -69,16 +68,16 @@ class ProcessBoard:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the agent, None without one."""
+        """Return the process id of the agent; None without one."""
         return self._process.pid if self._process else None
 
     @property
     def has_power(self) -> bool:
-        """Its process is there."""
+        """Whether its process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def connect(self) -> SerialTransport:
-        """Open the board's port, starting the board if it does not run. SetupError if that
+        """Open the board's port; start the board if it does not run. Raises: SetupError if that
         fails."""
         if self._process is None or self._process.poll() is not None:
             self._start()
@@ -109,10 +108,10 @@ class ProcessBoard:
             raise SetupError(f"cannot start {self._agent}: {error}") from error
         self.port = self._announced_port()
         self.processor_use = ProcessorUse(self._process.pid)
-        self._look_at_addresses(self._process.pid)
+        self._update_fixed_addresses(self._process.pid)
 
-    def _look_at_addresses(self, pid: int) -> None:
-        """All agents that it has had count."""
+    def _update_fixed_addresses(self, pid: int) -> None:
+        """Update `fixed_addresses`, which holds for all agents of the run, by a new one."""
         try:
             fixed = addresses_of(pid).fixed
         except (OSError, ValueError):
@@ -137,16 +136,16 @@ class ProcessBoard:
         if line.startswith(b"port ") and line.endswith(b"\n"):
             return line[5:].strip().decode()
         process.kill()
-        said = process.stderr.read().decode(errors="replace").strip()
+        stderr = process.stderr.read().decode(errors="replace").strip()
         self.power_off()
         raise SetupError(
-            f"{self._agent} did not come up for node {self.name}: {said or 'it said nothing'}",
+            f"{self._agent} did not start for node {self.name}: {stderr or 'it printed nothing'}",
             remedy="run `hil doctor`",
         )
 
     def condition(self, *, disconnected: bool) -> str | None:
-        """How the agent process ended, in words; None while it lives. Its link may be gone a moment
-        before it is."""
+        """Return how the agent process ended, in words; None while it is alive. With
+        `disconnected`, wait a moment for its end: the link may close before the process ends."""
         if self._process is None:
             return "no power"
         try:
@@ -156,8 +155,8 @@ class ProcessBoard:
 
     @property
     def unexpected_exits(self) -> tuple[str, ...]:
-        """How its agent processes ended that somebody else has ended, in words. One that died of
-        what it did itself is none of them: an upset may have damaged it."""
+        """Return how its agents ended that another program ended, in words. An agent that ended by
+        itself is not included: an upset may have caused that."""
         code = None if self._process is None else self._process.poll()
         ordered = code is None or -code not in _FROM_OUTSIDE
         return (*self._ends, *(() if ordered or code is None else (_end_text(code),)))

@@ -14,14 +14,16 @@ _PTYS: Final = "/dev/pts/"
 
 
 class SerialBoard:
-    """A board behind any pyserial port or URL, or on an adapter that is found wherever it is.
-    `baud` is the rate that its agent was started with, `fast_baud` the one to raise the line to;
-    `serial` is its own serial number, `power` what switches it, if these are known."""
+    """A board on any pyserial port or URL, or on an adapter that is found by its identity.
+
+    `baud`: the rate at which its agent starts, `fast_baud`: the one to raise the line to [bit/s];
+    `serial`: its own serial number, `power`: the instrument that switches it, if these are
+    known."""
 
     kind = "serial"
     can_return = True
     hold_up_us = 2_000_000
-    """What capacitors, on the board and in its supply, may keep it running for."""
+    """How long capacitors on the board and in its supply may keep it running [us]."""
 
     def __init__(
         self,
@@ -45,15 +47,15 @@ class SerialBoard:
         self._pty_made_ns: int | None = None
 
     def connect(self) -> SerialTransport:
-        """Open the port. SetupError if it is missing, in use, or not permitted."""
+        """Open the port. Raises: SetupError if it is missing, in use, or not permitted."""
         if self.adapter is not None:
             self.port = adapters.find(self.adapter)
         self._refuse_another_pty()
         return SerialTransport(self.port, self._baud)
 
     def _refuse_another_pty(self) -> None:
-        """The number of a pseudo-terminal that was closed is given to the next one, of whatever
-        program. When a terminal was made tells them apart."""
+        """Raise SetupError if the pseudo-terminal is not the one of the first connection. Its number
+        may have been given to another program's terminal; the time of its creation shows that."""
         if not self.port.startswith(_PTYS):
             return
         try:
@@ -68,7 +70,7 @@ class SerialBoard:
         self._pty_made_ns = made_ns
 
     def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
-        """Nothing is known of a board but what its link says."""
+        """Return None: nothing is known of the board beyond its link."""
         return None
 
     def _switch(self) -> Power:
@@ -86,6 +88,6 @@ class SerialBoard:
         self._switch().cycle()
 
     def shut_down(self) -> None:
-        """The board stays as it is; only the port is closed, by its link."""
+        """Release the power instrument. The board keeps running, and its link closes the port."""
         if self.power is not None:
             self.power.close()

@@ -1,1 +1,1 @@
-"""Finds the boards that are attached, and writes the bench file."""
+"""Discovery: finds the attached boards and writes the bench file."""

@@ -1,9 +1,8 @@
-"""Serial adapters by what they are, not by the number that they got: /dev/ttyUSB0 is whoever was
-plugged in first.
+"""Serial adapters by a lasting identity: /dev/ttyUSB0 is the adapter that was plugged in first.
 
-An identity is `usb-serial:NUMBER` (the adapter's serial number; with `:1.1` behind it for one port
-of several) or `usb-path:1-1.2:1.0` (the USB socket). The socket is taken where the number does not
-tell adapters apart: they have none, several have the same (CP2102 as shipped: 0001), or it has
+An identity is `usb-serial:NUMBER` (the adapter's serial number; followed by `:1.1` for one port of
+several) or `usb-path:1-1.2:1.0` (the USB socket). The socket is used where the serial number does
+not identify the adapter: it has none, several have the same (CP2102 as shipped: 0001), or it has
 characters that a bench file, a shell or a message could change.
 """
 
@@ -26,15 +25,15 @@ __all__ = ["Adapter", "adapters", "find", "matching"]
 BY_ID: Final = Path("/dev/serial/by-id")
 DEV: Final = Path("/dev")
 _DEVICES: Final = ("ttyS*", "ttyUSB*", "ttyXRUSB*", "ttyACM*", "ttyAMA*", "rfcomm*", "ttyAP*")
-"""Those that pyserial looks at."""
+"""The device names that pyserial enumerates."""
 
 _PLAIN_NUMBER: Final = re.compile(r"[A-Za-z0-9._+=#@/-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A serial port that is there. `interface` tells the ports of one adapter apart; `stable` is a
-    path that stays (/dev/serial/by-id), if there is one."""
+    """A serial port of this computer. `interface` distinguishes the ports of one adapter; `stable`
+    is a lasting path (/dev/serial/by-id), if there is one."""
 
     device: str
     description: str
@@ -43,18 +42,17 @@ class Adapter:
     interface: str | None = None
     stable: str | None = None
     ports_of_adapter: int = 1
-    """How many ports have this serial number, and are ports of one adapter: same socket, another
-    interface each."""
+    """How many ports of one adapter have this serial number: same socket, different interfaces."""
 
     same_serial: int = 1
     """How many adapters have this serial number."""
 
     ambiguous: bool = False
-    """Another port has the same identity, which so identifies neither."""
+    """Whether another port has the same identity, so that it identifies neither."""
 
     @property
     def number_doubt(self) -> str | None:
-        """Why its serial number does not identify it, in words; None if it does."""
+        """Return why its serial number does not identify it, in words; None if it does."""
         if not self.serial:
             return "it has no serial number"
         if not _PLAIN_NUMBER.fullmatch(self.serial):
@@ -65,7 +63,7 @@ class Adapter:
 
     @property
     def identity(self) -> str | None:
-        """What it is known by wherever it is; None if nothing is known."""
+        """Return its lasting identity; None if it has none."""
         port = f":{self.interface}" if self.interface else ""
         if self.number_doubt is None:
             name = f"usb-serial:{self.serial}{port if self.ports_of_adapter > 1 else ''}"
@@ -74,7 +72,7 @@ class Adapter:
         return name if is_adapter_name(name) and not self.ambiguous else None
 
     def is_named_by(self, identity: str) -> bool:
-        """Whether it is one that is meant."""
+        """Return whether `identity` names this adapter, possibly among others."""
         kind, _, name = identity.partition(":")
         if kind == "usb-serial":
             return name in {self.serial, f"{self.serial}:{self.interface}"}
@@ -82,13 +80,13 @@ class Adapter:
 
 
 def matching(identity: str, here: Sequence[Adapter]) -> list[Adapter]:
-    """Those of `here` that may be meant by `identity`: one, unless it is ambiguous."""
+    """Return the adapters in `here` that `identity` names: one, unless it is ambiguous."""
     exact = [adapter for adapter in here if adapter.identity == identity]
     return exact or [adapter for adapter in here if adapter.is_named_by(identity)]
 
 
 def _stable_paths() -> dict[str, str]:
-    """Devices by what their names in /dev/serial/by-id lead to."""
+    """Return the names in /dev/serial/by-id, by the device to which they lead."""
     try:
         return {str(path.resolve()): str(path) for path in sorted(BY_ID.iterdir())}
     except OSError:
@@ -96,10 +94,10 @@ def _stable_paths() -> dict[str, str]:
 
 
 def _ports() -> list[ListPortInfo]:
-    """All serial ports that pyserial finds."""
+    """Return all serial ports that pyserial finds."""
     try:
         return list(list_ports.comports())
-    except ValueError:  # one device describes itself in bytes that are no text, or no number
+    except ValueError:  # one device's description is not valid text, or not a number
         return [port for name in _DEVICES for path in DEV.glob(name) for port in _one(path)]
 
 
@@ -112,7 +110,7 @@ def _one(path: Path) -> list[ListPortInfo]:
 
 
 def adapters() -> list[Adapter]:
-    """All serial ports of this computer, in the order of their names."""
+    """Return all serial ports of this computer, ordered by name."""
     stable = _stable_paths()
     ports = sorted(_ports(), key=lambda port: port.device)
     plain = [_adapter(port, stable) for port in ports]
@@ -140,7 +138,7 @@ def _adapter(port: ListPortInfo, stable: dict[str, str]) -> Adapter:
 
 
 def _counted(adapter: Adapter, ports: Sequence[Adapter]) -> Adapter:
-    """`adapter` with the numbers of those that look like it."""
+    """Return `adapter` with the counts of ports and adapters of the same serial number."""
     same = [other for other in ports if adapter.serial and other.serial == adapter.serial]
     if len(same) < 2:
         return adapter
@@ -148,7 +146,7 @@ def _counted(adapter: Adapter, ports: Sequence[Adapter]) -> Adapter:
     sockets = {other.location for other in same}
     if len(sockets) == 1 and None not in sockets and len(interfaces) == len(same):
         return replace(adapter, ports_of_adapter=len(same))
-    # udev gives the name in /dev/serial/by-id to the one that was plugged in last.
+    # udev gives the name in /dev/serial/by-id to the adapter that was plugged in last.
     return replace(
         adapter,
         ports_of_adapter=sum(other.location == adapter.location for other in same),
@@ -158,8 +156,8 @@ def _counted(adapter: Adapter, ports: Sequence[Adapter]) -> Adapter:
 
 
 def find(identity: str) -> str:
-    """The device of an adapter now. Raises SetupError if it is not there, or if several could be
-    meant."""
+    """Return the present device of an adapter. Raises: SetupError if it is not plugged in, or if
+    `identity` names several."""
     here = adapters()
     candidates = matching(identity, here)
     if len(candidates) == 1:

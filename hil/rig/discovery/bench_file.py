@@ -1,7 +1,7 @@
-"""Discover: which boards are there, and what a bench file should say of them.
+"""Discovery of boards, and the update of a bench file.
 
-Probes candidate ports, matches what answers with the boards of a bench file, and writes only what
-has changed: ports that moved, boards that came back, are away, or are new. Nothing is ever deleted.
+Candidate ports are probed, the boards that answer are matched with those of the bench file, and
+only changes are written: boards that moved, returned, are absent, or are new. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from hil.wire.messages import Hello
 __all__ = ["Change", "Discovery", "discover", "merge"]
 
 _GONE = {"missing", "silent", "talks", "version", "other"}
-"""Why a board of the bench is called absent; a busy port, or one we may not open, says nothing."""
+"""Results that make a board absent; a port that is busy, or may not be opened, does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that a bench file says anew: kind is new, moved, back, absent or rate."""
+    """One change of a bench file; `kind` is new, moved, back, absent or rate."""
 
     board: str
     kind: str
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(slots=True)
 class Discovery:
-    """What was found: every port that was probed, and the board of the bench behind it."""
+    """The result of a discovery: every port that was probed, and the bench's board on it."""
 
     probed: list[ProbeResult]
     names: dict[str, str] = field(default_factory=dict)
@@ -50,23 +50,25 @@ class Discovery:
 
     @property
     def answered(self) -> list[ProbeResult]:
+        """Return the ports on which an agent answered."""
         return [p for p in self.probed if p.hello is not None]
 
     @property
     def shared_serials(self) -> list[str]:
-        """Serial numbers that several boards say are theirs."""
+        """Return the serial numbers that several boards report as theirs."""
         count = Counter(p.hello.serial for p in self.probed if p.hello and p.hello.serial)
         return [serial for serial, boards in count.items() if boards > 1]
 
     def _notes(self) -> list[str]:
         shared = [
             f"serial number {serial} answers at several ports: a board with two agents, or boards "
-            "without numbers of their own; they are told apart by their ports alone"
+            "without numbers of their own; they are hello apart by their ports alone"
             for serial in self.shared_serials
         ]
         return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
 
     def as_json(self) -> dict[str, Any]:
+        """Return the result as the JSON object of `hil discover --json`."""
         return {
             "ok": bool(self.answered),
             "bench": None if self.bench is None else str(self.bench),
@@ -88,24 +90,24 @@ class Discovery:
             "notes": self._notes(),
         }
 
-    def _board_json(self, p: ProbeResult, told: Hello) -> dict[str, Any]:
+    def _board_json(self, p: ProbeResult, hello: Hello) -> dict[str, Any]:
         return {
             "name": self.names.get(p.port),
             "port": p.port,
             "adapter": p.identity,
             "baud": p.baud if has_rate(p.port) else None,
-            "board": told.board,
-            "arch": told.arch,
-            "serial": told.serial or None,
-            "agent_version": told.version,
-            "cores": told.cores,
-            "memory_mib": told.memory_mib,
-            "targets": sorted(told.targets),
+            "board": hello.board,
+            "arch": hello.arch,
+            "serial": hello.serial or None,
+            "agent_version": hello.version,
+            "cores": hello.cores,
+            "memory_mib": hello.memory_mib,
+            "targets": sorted(hello.targets),
         }
 
 
 def _socket_note(p: ProbeResult) -> str | None:
-    """A note if the adapter of a board that answered is not known by its number."""
+    """Return a note if the serial number of a board's adapter does not identify it; else None."""
     adapter = p.adapter
     if adapter is None or not (adapter.serial or adapter.location) or adapter.number_doubt is None:
         return None
@@ -127,12 +129,17 @@ def discover(
     wait_s: float = 0.6,
     on_done: Callable[[ProbeResult], None] = lambda _: None,
 ) -> Discovery:
-    """Probe `ports` (none: all that this computer has, and those of the bench file), and write what
-    was found to `bench`. ConfigError if that file is wrong, SetupError if it cannot be merged."""
+    """Probe `ports` (none: all of this computer, and those of the bench file), and update `bench`.
+
+    `on_done` is called with each result from the thread of its port; `wait_s`: how long to wait for
+    an answer at each rate [s]. Raises: ConfigError if the bench file is not valid; SetupError if it
+    cannot be updated; RecordError if it cannot be written."""
     known = load_bench(bench) if bench is not None and not _is_blank(bench) else None
     here = adapters()
     candidates = _candidates(ports, known, here)
-    found = Discovery(_without_doubles(probe_all(candidates, bauds, wait_s, on_done)), bench=bench)
+    found = Discovery(
+        _without_duplicates(probe_all(candidates, bauds, wait_s, on_done)), bench=bench
+    )
     if bench is not None and (known is not None or found.answered):
         text = merge(found, known, bench, here)
         _write(bench, text)
@@ -140,12 +147,12 @@ def discover(
 
 
 def _is_blank(bench: Path) -> bool:
-    """Nothing is there, or nothing is in it."""
+    """Return whether the bench file is missing or empty."""
     return not bench.exists() or (bench.is_file() and not bench.read_bytes().strip())
 
 
 def _write(bench: Path, text: str) -> None:
-    """All of it or nothing: the file may be the only one of its kind."""
+    """Replace the bench file atomically: it may be the only description of the bench."""
     content = text.encode()
     if bench.exists() and bench.read_bytes() == content:
         return
@@ -204,7 +211,7 @@ def _configured_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | Non
 
 
 def _adapter_of(board: BenchBoardConfig, here: Sequence[Adapter]) -> Adapter | None:
-    """The adapter that is meant; of several that may be, the one at the board's port."""
+    """Return the adapter that the board names; if it names several, the one at the board's port."""
     if board.adapter is None:
         return None
     candidates = matching(board.adapter, here)
@@ -213,8 +220,8 @@ def _adapter_of(board: BenchBoardConfig, here: Sequence[Adapter]) -> Adapter | N
     return candidates[0] if candidates else None
 
 
-def _without_doubles(probed: list[ProbeResult]) -> list[ProbeResult]:
-    """A board that is reached two ways is one board."""
+def _without_duplicates(probed: list[ProbeResult]) -> list[ProbeResult]:
+    """Return the results with each board once: one may answer on several ports."""
     first: dict[int, str] = {}
     out: list[ProbeResult] = []
     for p in probed:
@@ -234,9 +241,9 @@ def _without_doubles(probed: list[ProbeResult]) -> list[ProbeResult]:
 
 
 def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequence[Adapter]) -> str:
-    """The text of the bench file after what was found; notes names and changes in `found`.
+    """Return the updated text of the bench file; add names and changes to `found`.
 
-    The text is accepted as a bench file. Raises SetupError if that cannot be reached."""
+    The text is a valid bench file. Raises: SetupError if no valid one can be written."""
     matched = _match(found, known, here)
     if known is None:
         new = _new_boards(found, (), ())
@@ -266,7 +273,7 @@ def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequen
 def _new_boards(
     found: Discovery, names: Sequence[str], others: Sequence[BenchBoardConfig]
 ) -> list[tuple[dict[str, object], str]]:
-    """An entry and a comment for each board that answered and has no name yet, beside `others`."""
+    """Return an entry and a comment for each board that answered and is not in the bench file."""
     taken = list(names)
     used: set[object] = {board.adapter for board in others if not board.absent}
     new: list[tuple[dict[str, object], str]] = []
@@ -278,7 +285,7 @@ def _new_boards(
         entry = _entry_of(name, p)
         if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
             entry["fast_baud"] = fast
-        if p.hello.serial in found.shared_serials:  # it identifies nothing
+        if p.hello.serial in found.shared_serials:  # it identifies no board
             del entry["serial"]
         if entry.get("adapter") in used - {None}:
             del entry["adapter"]
@@ -293,8 +300,8 @@ def _new_boards(
 
 
 def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> bool:
-    """Take out of a new board what a bench file cannot say (what a board or an adapter calls itself
-    can be anything); return whether it is a board still."""
+    """Remove from a new board's entry what a bench file cannot contain (names from boards and
+    adapters can be any text); return whether the rest is a valid entry."""
     alone: dict[str, dict[str, object]] = {
         "port": {},
         "adapter": {},
@@ -308,8 +315,8 @@ def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> b
 
 
 def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter]) -> dict[str, int]:
-    """Index of the bench's board for each port that answers. The board's own number counts most (it
-    is the board that is meant, wherever it hangs now), then its adapter, then its port."""
+    """Return the index of the bench's board for each port that answers. The board's own serial
+    number has precedence (it identifies the board on any port), then its adapter, then its port."""
     out: dict[str, int] = {}
     boards = list(enumerate(known.boards)) if known else []
     ways: tuple[Callable[[BenchBoardConfig, ProbeResult], bool], ...] = (
@@ -333,9 +340,9 @@ def _has_its_number(board: BenchBoardConfig, p: ProbeResult) -> bool:
 
 
 def _may_be(board: BenchBoardConfig, p: ProbeResult) -> bool:
-    """No serial number says that it is another board."""
-    told = p.hello
-    return told is None or not (board.serial and told.serial) or board.serial == told.serial
+    """Return whether the serial numbers allow it to be this board."""
+    hello = p.hello
+    return hello is None or not (board.serial and hello.serial) or board.serial == hello.serial
 
 
 def _is_on_its_adapter(board: BenchBoardConfig, p: ProbeResult, here: Sequence[Adapter]) -> bool:
@@ -347,7 +354,7 @@ def _is_at_its_port(board: BenchBoardConfig, p: ProbeResult) -> bool:
 
 
 def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]) -> str:
-    """Why a board of the bench is not there; empty if that is not known."""
+    """Return why a board of the bench is absent; empty if that is not known."""
     adapter = _adapter_of(board, here)
     if board.adapter is not None and adapter is None:
         many = len(matching(board.adapter, here))
@@ -359,11 +366,11 @@ def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]
         if p.hello is not None:
             return f"another board answers there (serial number {p.hello.serial or 'unknown'})"
         return p.reason if p.why in _GONE else ""
-    return ""  # it was not looked for
+    return ""  # its port was not probed
 
 
 def _is_elsewhere(adapter: str, p: ProbeResult, here: Sequence[Adapter]) -> bool:
-    """Whether `adapter` of a bench file no longer says, or not alone, where the board hangs."""
+    """Return whether `adapter` of a bench file no longer identifies the board's port."""
     return p.adapter is None or matching(adapter, here) != [p.adapter]
 
 
@@ -401,15 +408,15 @@ def _entry_of(name: str, p: ProbeResult) -> dict[str, object]:
     return entry
 
 
-def _comment_of(told: Hello) -> str:
-    what = told.board or told.arch
-    return f"{what}, {told.cores} cores, {told.memory_mib} MiB, agent {told.version}"
+def _comment_of(hello: Hello) -> str:
+    what = hello.board or hello.arch
+    return f"{what}, {hello.cores} cores, {hello.memory_mib} MiB, agent {hello.version}"
 
 
-def _fast_rate(told: Hello) -> int:
-    """The rate that the profile of this kind of board names; 0 if no profile knows it. A run begins
-    at the rate at which the board answers, and comes back to it if this one does not hold."""
-    profile = profile_of_model(told.board)
+def _fast_rate(hello: Hello) -> int:
+    """Return the fast rate in the profile of this kind of board [bit/s]; 0 without a profile. A run
+    begins at the rate at which the board answers, and returns to it if the fast one fails."""
+    profile = profile_of_model(hello.board)
     if profile is not None and profile.serial is not None:
         return int(profile.serial.baud.value)
     return 0
@@ -418,7 +425,7 @@ def _fast_rate(told: Hello) -> int:
 _SHORT = {"raspberry": "pi", "jetson": "jetson", "nvidia": "jetson"}
 
 
-def _name_for(told: Hello, taken: Sequence[str]) -> str:
-    model = told.board.lower()
+def _name_for(hello: Hello, taken: Sequence[str]) -> str:
+    model = hello.board.lower()
     stem = next((short for word, short in _SHORT.items() if word in model), "board")
     return next(name for n in range(1, 1000) if (name := f"{stem}-{n}") not in taken)

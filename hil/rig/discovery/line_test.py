@@ -1,14 +1,14 @@
-"""The line test: which bytes a line does not carry unchanged, each value tried both ways.
+"""The line test: which byte values a line changes or drops, each tested in both directions.
 
-A frame survives noise by being sent again. It does not survive a line that swallows or changes a
-certain byte every time: a port server in telnet mode doubles 0xFF, software flow control swallows
-0x11 and 0x13, a line set to 7 bits clears the highest bit of all bytes.
+Noise is overcome by sending a frame again. A line that drops or changes a certain byte every time
+is not: a port server in telnet mode doubles 0xFF, software flow control drops 0x11 and 0x13, a line
+set to 7 bits clears the highest bit of all bytes.
 
-An agent refuses a request whose type it does not know, and the refusal carries the number (seq) of
-the request. So a request whose number contains a byte brings that byte to the board and back. All
-its other bytes are printable characters and those that every frame has, which such lines let pass;
-the type and the rest of the number are chosen for that. The types from 0x60 to 0x7D are kept for
-this purpose (csrc/SPEC.md, section 3).
+An agent refuses a request of an unknown type, and the refusal has the sequence number (seq) of the
+request. So a request with a certain byte in its number carries that byte to the board and back. The
+other bytes are printable characters and those of every frame, which such lines let pass; the type
+and the rest of the number are chosen for that. The types from 0x60 to 0x7D are reserved for this
+purpose (csrc/SPEC.md, section 3).
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _IN_EVERY_REQUEST: Final = {0x00, WIRE_VERSION, 0x09}
 """The delimiter, the wire version, and the length that COBS puts before a request."""
 
 _OFTEN_CHANGED: Final = {0x03, 0x04, 0x0A, 0x0D, 0x11, 0x13, 0x1A, 0x1B, 0x7F, 0xFF}
-"""Bytes that mean something to terminals, telnet or flow control."""
+"""Bytes with a meaning for terminals, telnet or flow control."""
 
 _AT_ONCE: Final = 32
 _QUIET_US: Final = 400_000
-"""A line on which nothing arrives for so long has said what it has to say."""
+"""A chunk of trials ends when nothing has arrived for this long."""
 
 _CHUNK_MAX_US: Final = 10_000_000
 _TRIES: Final = 3
 _MANY: Final = 64
-"""More values than this are not lost by chance, and not tried again."""
+"""More lost values than this are not due to noise, and are not tried again."""
 
 _EXAMPLES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """What a line does to bytes, in words, and what to do about it."""
+    """How a line changes bytes, in words, and the remedy."""
 
     reason: str
     remedy: str
@@ -56,7 +56,7 @@ class LineFault:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A request that carries `value`, and the answer that a perfect line brings back."""
+    """A request that contains `value`, and the answer over a perfect line."""
 
     value: int
     request: bytes
@@ -65,8 +65,8 @@ class _Trial:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What came back for some trials: their numbers, NAKs, and all the bytes."""
+class _Answers:
+    """What arrived for some trials: sequence numbers, the count of NAKs, and all the bytes."""
 
     seqs: set[int] = field(default_factory=set)
     naks: int = 0
@@ -74,21 +74,21 @@ class _Heard:
 
 
 def find_fault(transport: Transport, clock: Clock = HOST) -> LineFault | None:
-    """Try every byte value on the line of `transport`, behind which something answers.
+    """Try every byte value on the line of `transport`, on which something answers.
 
-    Takes 0.7 s at 115200 baud if the line is good. Returns None if every value arrives, or if
-    there is no sign of an agent. Raises TransportLost."""
-    first = [_there_and_back(value) for value in _PRINTABLE[:_AT_ONCE]]
-    heard = _exchange(transport, first, clock)
-    if not heard.seqs:
-        return _changed_as_a_whole(first, heard)
-    # Downwards: 0x13 stops a transmitter with software flow control, 0x11 lets it go on.
+    Takes 0.7 s at 115200 baud if the line is good. Returns None if every value arrives, or if there
+    is no sign of an agent. Raises: TransportLost."""
+    first = [_round_trip(value) for value in _PRINTABLE[:_AT_ONCE]]
+    answers = _exchange(transport, first, clock)
+    if not answers.seqs:
+        return _every_byte_changed(first, answers)
+    # Downwards: 0x13 stops a transmitter with software flow control, 0x11 starts it again.
     lost = _lost(transport, range(255, 0, -1), clock)
     for _ in range(_TRIES - 1):
         if not lost or len(lost) > _MANY:
             break
         lost = _lost(transport, lost, clock)  # noise hits any byte, but not the same each time
-    return _named(lost, lambda value: _way(transport, value, clock)) if lost else None
+    return _fault_of(lost, lambda value: _direction(transport, value, clock)) if lost else None
 
 
 # --- trials -------------------------------------------------------------------------------------
@@ -103,8 +103,8 @@ def _numbers(lows: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 @lru_cache(maxsize=512)
-def _there_and_back(value: int) -> _Trial:
-    """A trial of `value` on both ways."""
+def _round_trip(value: int) -> _Trial:
+    """Return a trial of `value` in both directions."""
     for type_, seq in _numbers([value]):
         request = encode(type_, seq)
         if not _is_plain(request, value):
@@ -117,7 +117,7 @@ def _there_and_back(value: int) -> _Trial:
 
 @lru_cache(maxsize=512)
 def _back_only(value: int) -> _Trial:
-    """A trial of `value` on the way from the board: it occurs in the CRC of the answer."""
+    """Return a trial of `value` in the direction from the board: the answer's CRC contains it."""
     for type_, seq in _numbers(_PRINTABLE):
         answer = encode(Msg.ERROR, seq, unknown_type_answer(type_))
         if value not in answer[-5:-1] or _OFTEN_CHANGED & set(answer) - {value}:
@@ -128,45 +128,45 @@ def _back_only(value: int) -> _Trial:
     raise AssertionError(f"no answer carries {value:#x}")
 
 
-def _exchange(transport: Transport, trials: Sequence[_Trial], clock: Clock) -> _Heard:
-    """Send the requests of all `trials`, and hear what comes until they are answered or the line
-    is quiet."""
+def _exchange(transport: Transport, trials: Sequence[_Trial], clock: Clock) -> _Answers:
+    """Send the requests of all `trials`, and receive until all are answered or the line is
+    quiet."""
     transport.write(b"".join(trial.request for trial in trials))
     missing = {trial.seq for trial in trials}
-    heard, decoder = _Heard(), Decoder()
+    answers, decoder = _Answers(), Decoder()
     now = clock.now_us()
     quiet_us, end_us = now + _QUIET_US, now + _CHUNK_MAX_US
-    while missing - heard.seqs and now < min(quiet_us, end_us):
+    while missing - answers.seqs and now < min(quiet_us, end_us):
         fds = [] if transport.fd is None else [transport.fd]
         clock.readable(fds, min(quiet_us, end_us) - now)
         data = transport.read()
         now = clock.now_us()
         if data:
             quiet_us = now + _QUIET_US
-        heard.raw += data
+        answers.raw += data
         for frame in decoder.push(data)[0]:
             if frame.type == Msg.ERROR and frame.seq in missing:
-                heard.seqs.add(frame.seq)
-            heard.naks += frame.type == Msg.NAK
-    return heard
+                answers.seqs.add(frame.seq)
+            answers.naks += frame.type == Msg.NAK
+    return answers
 
 
 def _lost(transport: Transport, values: Iterable[int], clock: Clock) -> list[int]:
-    """Those of `values` that do not come back."""
-    trials = [_there_and_back(value) for value in values]
+    """Return those of `values` that do not return."""
+    trials = [_round_trip(value) for value in values]
     lost: list[int] = []
     for at in range(0, len(trials), _AT_ONCE):
         some = trials[at : at + _AT_ONCE]
-        heard = _exchange(transport, some, clock)
-        lost += [trial.value for trial in some if trial.seq not in heard.seqs]
+        answers = _exchange(transport, some, clock)
+        lost += [trial.value for trial in some if trial.seq not in answers.seqs]
     return lost
 
 
-def _way(transport: Transport, value: int, clock: Clock) -> str:
-    """On which way `value` gets lost."""
+def _direction(transport: Transport, value: int, clock: Clock) -> str:
+    """Return the direction in which `value` is lost, in words."""
     if _exchange(transport, [_back_only(value)], clock).seqs:
         return "on the way to the board"
-    trial = _there_and_back(value)
+    trial = _round_trip(value)
     arrived = trial.answer[2:4] in _exchange(transport, [trial], clock).raw
     return "on the way from the board" if arrived else "both ways"
 
@@ -192,14 +192,14 @@ _CLEAN: Final = (
 )
 
 
-def _named(lost: Collection[int], way: Callable[[int], str]) -> LineFault:
-    """The fault that loses these values."""
+def _fault_of(lost: Collection[int], direction: Callable[[int], str]) -> LineFault:
+    """Return the fault that loses these values."""
     left = set(lost)
     reasons: list[str] = []
     remedies: list[str] = []
 
     def found(values: set[int], what: str, remedy: str) -> None:
-        reasons.append(f"{what} {way(min(values))}")
+        reasons.append(f"{what} {direction(min(values))}")
         remedies.append(remedy)
         left.difference_update(values)
 
@@ -241,9 +241,10 @@ _AS_A_WHOLE: Final = (
 )
 
 
-def _changed_as_a_whole(trials: Sequence[_Trial], heard: _Heard) -> LineFault | None:
-    """Nothing was understood: is what came an agent's answer with a bit of every byte changed?"""
-    if heard.naks:
+def _every_byte_changed(trials: Sequence[_Trial], received: _Answers) -> LineFault | None:
+    """Return the fault if the received bytes are an agent's answers with a bit of every byte
+    changed; None if they are not. Called when no answer could be decoded."""
+    if received.naks:
         return LineFault(
             "the line changes bytes: whatever is sent arrives damaged at the board, whose answers "
             "arrive whole",
@@ -252,6 +253,6 @@ def _changed_as_a_whole(trials: Sequence[_Trial], heard: _Heard) -> LineFault | 
     answers = [trial.answer for trial in trials]
     answers += [encode(Msg.NAK, 0, nak_answer(reason)) for reason in range(-9, 0)]
     for table, what in _AS_A_WHOLE:
-        if any(answer[1:-1].translate(table) in heard.raw for answer in answers):
+        if any(answer[1:-1].translate(table) in received.raw for answer in answers):
             return LineFault(f"the line changes bytes: {what}", _EIGHT_BITS)
     return None

@@ -1,8 +1,8 @@
-"""Probing: is there a board behind a port, and if not, what else?
+"""Probing: whether a port leads to a board, and if not, why.
 
-All ports side by side, a thread each. A port is opened as a run would open it, at one rate after
-the other, and its agent asked for a HELLO. Where an agent answers, or what arrives looks like the
-remains of one, the line is tested (hil.rig.discovery.line_test); nothing else is sent.
+All ports are probed in parallel, with a thread each. A port is opened as a run would open it, at
+one rate after the other, and its agent is sent a HELLO. Where an agent answers, or the bytes look
+like a damaged answer, the line is tested (hil.rig.discovery.line_test); nothing else is sent.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from hil.wire.messages import ANSWER, Hello, Msg
 
 USUAL_BAUDS: Final = (115200, 921600, 1000000, 1500000, 3000000, 460800, 57600, 9600)
 ASK_EVERY_US: Final = 150_000
-_HEARD_MAX: Final = 4096
+_RECEIVED_MAX: Final = 4096
 _THREADS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a port came to. `hello` if an agent answered, at `baud`; else `why` (busy, permission,
-    missing, silent, talks, line, version, other) and `reason` and `remedy` in words."""
+    """The result of probing one port. `hello` if an agent answered, at `baud` [bit/s]; else `why`
+    (busy, permission, missing, silent, talks, line, version, other), `reason` and `remedy`."""
 
     port: str
     adapter: Adapter | None
@@ -43,12 +43,13 @@ class ProbeResult:
 
     @property
     def identity(self) -> str | None:
+        """Return the identity of the adapter; None if it has none."""
         return self.adapter.identity if self.adapter else None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A port that may lead to a board; `baud` is the rate that it is said to have."""
+    """A port that may lead to a board; `baud` is the rate that the bench file names [bit/s]."""
 
     port: str
     adapter: Adapter | None = None
@@ -56,7 +57,7 @@ class Candidate:
 
 
 def has_rate(port: str) -> bool:
-    """Whether the rate matters: not for sockets and ptys."""
+    """Return whether the port has a line rate, which sockets and ptys have not."""
     return not port.startswith(("socket://", "/dev/pts/"))
 
 
@@ -66,7 +67,10 @@ def probe_all(
     wait_s: float = 0.6,
     on_done: Callable[[ProbeResult], None] = lambda _: None,
 ) -> list[ProbeResult]:
-    """All of them, in their order; `on_done` hears of each as soon as it is known."""
+    """Probe all candidates in parallel, and return the results in their order.
+
+    `on_done` is called with each result as soon as it is known, from the thread of its port.
+    `wait_s`: how long to wait for an answer at each rate [s]."""
 
     def one(candidate: Candidate) -> ProbeResult:
         done = probe(candidate, bauds, wait_s)
@@ -80,11 +84,11 @@ def probe_all(
 
 
 def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeResult:
-    """One port."""
+    """Probe one port at the rates `bauds`, its own first. Raises nothing for a port that fails."""
     port, adapter = candidate.port, candidate.adapter
     if candidate.baud is not None:
         bauds = (candidate.baud, *(b for b in bauds if b != candidate.baud))
-    heard = b""
+    received = b""
     version = 0
     for baud in bauds if has_rate(port) else bauds[:1]:
         try:
@@ -93,10 +97,10 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             remedy = error.remedy or ""
             return ProbeResult(port, adapter, why=error.why, reason=error.message, remedy=remedy)
         try:
-            told, said, other = _ask(transport, wait_s)
+            answer, latest, other = _ask(transport, wait_s)
             fault = None
-            # No console sends a zero, nor what an odd parity bit makes of it.
-            if told is not None or ({0x00, 0x80} & set(said) and not other):
+            # No console sends a zero byte, with or without an odd parity bit.
+            if answer is not None or ({0x00, 0x80} & set(latest) and not other):
                 fault = find_fault(transport)
         except TransportLost as lost:
             return ProbeResult(
@@ -107,7 +111,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
         finally:
             transport.close()
         if fault is not None:
-            what = "an agent" if told is None else told.board or f"a board ({told.arch})"
+            what = "an agent" if answer is None else answer.board or f"a board ({answer.arch})"
             return ProbeResult(
                 port,
                 adapter,
@@ -115,40 +119,43 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
                 reason=f"{what} answers there, but {fault.reason}",
                 remedy=fault.remedy,
             )
-        if told is not None:
-            return ProbeResult(port, adapter, baud, told)
-        heard, version = heard or said, version or other
-    return _nobody(candidate, bauds, heard, version)
+        if answer is not None:
+            return ProbeResult(port, adapter, baud, answer)
+        received, version = received or latest, version or other
+    return _without_agent(candidate, bauds, received, version)
 
 
 def _ask(
     transport: SerialTransport, wait_s: float, clock: Clock = HOST
 ) -> tuple[Hello | None, bytes, int]:
-    """The HELLO if one comes; what was heard instead; the wire version if it is another."""
+    """Return the HELLO, if one arrives; the bytes received; another wire version, or 0."""
     decoder = Decoder()
-    heard = bytearray()
+    received = bytearray()
     now = ask_at = clock.now_us()
     end = now + int(wait_s * 1e6)
     while now < end:
         if now >= ask_at:
-            # A number that no HELLO had lately: the agent would repeat its old answer.
+            # A sequence number that was not used lately: the agent repeats its answer to one that
+            # it knows.
             transport.write(encode(Msg.HELLO, now % 0xFFFF + 1))
             ask_at = now + ASK_EVERY_US
         fds = [] if transport.fd is None else [transport.fd]
         clock.readable(fds, min(ask_at, end) - now)
         data = transport.read()
-        heard += data[: _HEARD_MAX - len(heard)]
+        received += data[: _RECEIVED_MAX - len(received)]
         frames, _ = decoder.push(data)
         for frame in frames:
             if frame.type == Msg.HELLO | ANSWER:
-                return hello(frame.payload), bytes(heard), 0
+                return hello(frame.payload), bytes(received), 0
         if decoder.peer_version not in {0, WIRE_VERSION}:
-            return None, bytes(heard), decoder.peer_version
+            return None, bytes(received), decoder.peer_version
         now = clock.now_us()
-    return None, bytes(heard), 0
+    return None, bytes(received), 0
 
 
-def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: int) -> ProbeResult:
+def _without_agent(
+    candidate: Candidate, bauds: Sequence[int], received: bytes, version: int
+) -> ProbeResult:
     port, adapter = candidate.port, candidate.adapter
     if version:
         return ProbeResult(
@@ -159,12 +166,12 @@ def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: i
             remedy="install the same release of hil on the host and of hil-agent on the board",
         )
     rates = f" at {', '.join(map(str, bauds))} baud" if has_rate(port) else ""
-    if heard:
+    if received:
         return ProbeResult(
             port,
             adapter,
             why="talks",
-            reason=f"something talks there, but no agent{rates}: {_shown(heard)}",
+            reason=f"something talks there, but no agent{rates}: {_shown(received)}",
             remedy="a login console? free the port on the board and start hil-agent on it",
         )
     return ProbeResult(
@@ -177,9 +184,9 @@ def _nobody(candidate: Candidate, bauds: Sequence[int], heard: bytes, version: i
     )
 
 
-def _shown(heard: bytes) -> str:
-    """The most readable line of what was heard."""
-    lines = re.findall(rb"[ -~]{4,}", heard)
+def _shown(received: bytes) -> str:
+    """Return the longest printable line of the received bytes, for a message."""
+    lines = re.findall(rb"[ -~]{4,}", received)
     if not lines:
-        return f"{len(heard)} bytes that are no text"
+        return f"{len(received)} bytes that are not text"
     return repr(max(lines, key=len).decode("ascii").strip()[:60])
