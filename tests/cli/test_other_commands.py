@@ -221,7 +221,7 @@ def test_the_doctor_says_what_emulated_boards_lack(
     assert (told.state, told.needed) == ("warn", False)
     assert "qemu-system-aarch64 is missing" in told.found and "apt install" in told.remedy
     bench_pc("qemu-system-aarch64", QEMU.format("virt"))
-    assert "is no QEMU with the machine raspi3b" in row("emulated boards").found
+    assert "is not a QEMU with the machine raspi3b" in row("emulated boards").found
     bench_pc("qemu-system-aarch64", QEMU.format("raspi3b"))
     assert "no compiler for aarch64" in row("emulated boards").found
     agent = tmp_path / "agent"

@@ -80,7 +80,7 @@ def test_memory_is_zero_takes_no_room_and_vanishes() -> None:
     [
         ("apt-get", "there is no apt-get here"),
         ("qemu", "qemu-system-aarch64 is missing"),
-        ("HIL_QEMU", "HIL_QEMU names .*none, which is no program"),
+        ("HIL_QEMU", "HIL_QEMU names .*none, which is not a program"),
     ],
 )
 def test_what_is_missing_is_named_with_a_remedy(
@@ -187,7 +187,7 @@ def test_a_kernel_that_says_nothing_is_given_up_before_the_time_of_a_boot(
     monkeypatch.setattr(board_module, "_MUTE_CPU_S", mute_cpu_s)
     monkeypatch.setattr(board_module, "_IDLE_US", idle_us)
     monkeypatch.setattr(board_module, "_IDLE_CPU_S", 0.5)
-    with pytest.raises(SetupError, match=rf"no agent was heard in \d+ s: .*{words}") as caught:
+    with pytest.raises(SetupError, match=rf"no agent answered in \d+ s: .*{words}") as caught:
         serve(EmulatedBoard("a"), lambda *_: pytest.fail("it cannot have booted"))
     assert "arm64" in (caught.value.remedy or "")
     assert machines() == []

@@ -54,8 +54,8 @@ class SerialBoard:
         return SerialTransport(self.port, self._baud)
 
     def _refuse_another_pty(self) -> None:
-        """Raise SetupError if the pseudo-terminal is not the one of the first connection. Its number
-        may have been given to another program's terminal; the time of its creation shows that."""
+        """Raise SetupError if the pty is not that of the first connection. The number of a closed
+        one may be given to another program; the time of its creation shows that."""
         if not self.port.startswith(_PTYS):
             return
         try:

@@ -1,10 +1,10 @@
 """Emulated boards: the agent as the only program of a whole computer that QEMU emulates.
 
-fetch     the kernel, its device tree and its watchdog driver, once, by apt
-cpio      the first file system: the agent as /init
-qmp       QEMU's monitor: power, and standing still
-ram       the guest's memory, seen and hit from outside
+fetch     fetches the kernel, its device tree and its watchdog driver once, with apt
+cpio      the initial file system: the agent as /init
+qmp       QEMU's monitor: power, stop and continue
+ram       the guest's memory, read and changed from outside
 machine   one QEMU process
 board     the Board that a rig uses
-outlet    its serial port as a pty, for whoever wants to open it
+outlet    its serial port as a pty, which any program may open
 """

@@ -1,4 +1,4 @@
-"""The emulated board: power is a QEMU process, the link a socket that is its serial port."""
+"""The emulated board: a QEMU process is its power, and a socket its serial port."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _ENDING_TIMEOUT_S: Final = 0.5
 _STAND_STILL_S: Final = 0.5
 _TAIL_BYTES: Final = 4096
 _BOOT_US: Final = 40_000_000
-"""Several times what a boot takes on a computer with nothing else to do (4 to 5 s)."""
+"""Several times the duration of a boot on an idle computer (4 to 5 s)."""
 _SLOWEST: Final = 8
 _MUTE_CPU_S: Final = 15.0
-"""Three times what a whole boot takes."""
+"""Three times the processor time of a whole boot."""
 _IDLE_CPU_S: Final = 0.3
 _IDLE_US: Final = 20_000_000
 _KINDS: Final = {
@@ -45,14 +45,14 @@ _PANIC: Final = re.compile(rb"Kernel panic - not syncing: ([^\r\n]{1,120})")
 
 
 def boot_timeout_us() -> int:
-    """How long to wait for a boot, on this computer as busy as it is now."""
+    """Return how long to wait for a boot at this computer's present load [us]."""
     load = os.getloadavg()[0] / max(1, len(os.sched_getaffinity(0)))
     return int(_BOOT_US * min(_SLOWEST, max(1.0, load)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Idle:
-    """How much processor time a machine had used at a moment."""
+    """The processor time that a machine had used at `since_us`, the last time that it grew."""
 
     machine: Machine | None
     cpu_s: float
@@ -60,12 +60,12 @@ class _Idle:
 
 
 class _UartTransport:
-    """The serial port of a machine. Closing it leaves the machine's end as it is: a cable that was
-    pulled, not power that was cut.
+    """The serial port of a machine. Closing it is like pulling the cable: the machine runs on.
 
-    What is sent while the board boots is lost, as on a real line; only that QEMU would keep it, and
-    its UART raises no interrupt ever again if the FIFO was full when the driver came. The board
-    has booted when it sent its first frame: no console text has the byte that ends one."""
+    Bytes that are sent while the board boots are discarded here, as they are lost on a real line:
+    QEMU would buffer them, and its UART never raises an interrupt again if the FIFO was full when
+    the driver was loaded. The board has booted when it has sent its first frame: console text never
+    contains the delimiter."""
 
     def __init__(self, name: str, machine: Machine, tail: bytearray) -> None:
         self._name = name
@@ -121,8 +121,9 @@ class _UartTransport:
 class EmulatedBoard:
     """A Raspberry Pi 3 that QEMU emulates, with the agent as its only program.
 
-    `can_return`: nobody waits while it boots after a power cycle, it is looked for beside the run.
-    SetupError if the emulator, a compiler for the agent or a kernel is missing."""
+    `say`: is called with progress messages; `can_return`: the run does not wait while it boots
+    after a power cycle, but the reconnector searches for it. Raises: SetupError if the emulator, a
+    compiler for the agent or a kernel is missing. Thread-safe for `connect` and power."""
 
     kind = "emulated"
     can_cycle = True
@@ -136,51 +137,54 @@ class EmulatedBoard:
     ) -> None:
         self.name = name
         self.can_return = can_return
-        self._lock = threading.RLock()  # it is looked for, and its power cycled, beside the run
+        self._lock = threading.RLock()  # the reconnector's thread connects and cycles its power
         self._over = False
         find_qemu()
         self._boot: BootFiles = boot_files(say)
         self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
         self._kernel = kernel_span(self._boot.kernel)
         self._machine: Machine | None = None
-        self._boots = 0  # without the restarts of the machine that there is
+        self._boots = 0  # without the restarts of the present machine
         self._idle = _Idle(None, 0.0, 0)
-        self._tail = bytearray()  # the last that came from the serial port: frames and console
+        self._tail = bytearray()  # the latest bytes from the serial port: frames and console
 
     @property
     def boot_timeout_us(self) -> int:
+        """Return how long to wait for a boot at this computer's present load [us]."""
         return boot_timeout_us()
 
     @property
     def pid(self) -> int | None:
-        """Process id of the emulator, None without power."""
+        """Return the process id of the emulator; None without power."""
         return self._machine.pid if self._machine else None
 
     @property
     def has_power(self) -> bool:
-        """Its machine is there."""
+        """Whether its machine is running."""
         return self._machine is not None and self._machine.ended() is None
 
     @property
     def processor_use(self) -> ProcessorUse | None:
-        """Of the emulator, None without power."""
+        """Return the processor time of the emulator; None without power."""
         return self._machine.processor_use if self._machine else None
 
     @property
     def port(self) -> str:
+        """Return a name of its port for people."""
         return f"QEMU (pid {self.pid})" if self._machine else "no power"
 
     @property
     def boots(self) -> int:
-        """How often its operating system was started: with the power, or by itself. What was hit of
-        its memory before the last time is not in it any more."""
+        """Return how often its operating system was started, by power-on or by itself. Upsets of
+        its memory before the last start are gone."""
         return self._boots + (self._machine.restarts if self._machine else 0)
 
     def connect(self) -> _UartTransport:
-        """A transport to the serial port; the board is switched on if it is not. It takes seconds
-        to boot then: who calls waits for its HELLO."""
+        """Return a transport to the serial port; switch the board on if it is off. A boot takes
+        seconds: the caller waits for its HELLO. Raises: SetupError after `shut_down`, or if QEMU
+        does not start."""
         with self._lock:
-            if self._over:  # who still looks for it would leave a machine behind
+            if self._over:  # a search that still runs would leave a machine behind
                 raise SetupError(f"the run of node {self.name} is over")
             if self._machine is None or self._machine.ended() is not None:
                 self.power_off()
@@ -190,7 +194,7 @@ class EmulatedBoard:
             return _UartTransport(self.name, self._machine, self._tail)
 
     def condition(self, *, disconnected: bool) -> str | None:
-        """How the emulator ended, or what its kernel died of as far as its console told; None if it
+        """Return how the emulator ended, or the kernel panic that its console shows; None if it
         seems to be alive."""
         if self._machine is None:
             return "no power"
@@ -201,8 +205,10 @@ class EmulatedBoard:
         return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
 
     def boot_failure(self) -> str | None:
-        """Why its boot will come to nothing; None if it may be under way. A kernel speaks in its
-        first seconds. Processor time counts, and not the clock: this computer may be busy."""
+        """Return why the present boot has failed for certain; None if it may still succeed.
+
+        A kernel prints to its console in its first seconds. Processor time is measured, not the
+        clock, because this computer may be busy."""
         machine = self._machine
         if machine is None or self._tail:
             return None
@@ -216,7 +222,7 @@ class EmulatedBoard:
         return None
 
     def console_tail(self) -> str:
-        """The last line that its console told, for people."""
+        """Return the last line of its console, in words."""
         lines = re.findall(rb"[ -~]{4,}", bytes(self._tail))
         if not lines:
             return "its console is silent"
@@ -230,7 +236,7 @@ class EmulatedBoard:
                 self._machine = None
 
     def power_cycle(self) -> None:
-        """Power off; `connect` switches it on again, as it does at the beginning."""
+        """Switch the power off; `connect` switches it on again."""
         self.power_off()
 
     def shut_down(self) -> None:
@@ -241,10 +247,11 @@ class EmulatedBoard:
     # --- memory -----------------------------------------------------------------------------------
 
     def hit_ram(self, kind: str, bit: int, width: int, value: int, part: str) -> RamHit:
-        """Change bits of the board's memory, whatever lies there, and read them back.
+        """Change bits of the board's memory, whatever its contents, and read them back.
 
         `part`: `all`, or `kernel` for the operating system's image; `bit` is reduced modulo its
-        size. The board stands still meanwhile. SetupError if it has no power.
+        size. The board is stopped meanwhile. Raises: SetupError if it has no power, cannot be
+        stopped, or the kernel's place in memory is not known. Thread-safe.
         """
         with self._lock:
             if self._machine is None:
@@ -265,8 +272,8 @@ class EmulatedBoard:
         check(lib.upset_window(pattern, size, window), "upset_window")
         at, length = base + window.offset, window.len
         if machine.stuck:
-            raise SetupError("the board does not stand still, and has said nothing since")
-        machine.stuck = True  # a guest that only takes exceptions leaves QEMU no time: wait once
+            raise SetupError("QEMU could not stop the board, which has sent nothing since")
+        machine.stuck = True  # QEMU may be blocked by a guest that only takes exceptions: wait once
         machine.monitor.execute("stop", timeout_s=_STAND_STILL_S)
         machine.stuck = False
         before = machine.ram.read(at, length)
@@ -274,6 +281,6 @@ class EmulatedBoard:
         lib.upset_apply(window, before, wanted)
         machine.write_memory(at, bytes(wanted))
         after = machine.ram.read(at, length)
-        with contextlib.suppress(SetupError):  # it is hit all the same, and its silence will tell
+        with contextlib.suppress(SetupError):  # it was hit; if it stays stopped, it is silent
             machine.monitor.execute("cont")
         return RamHit(at, bit % space, space, before, after, bytes(wanted), self.boots)

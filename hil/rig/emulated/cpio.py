@@ -1,7 +1,7 @@
-"""Archives in the `newc` form of cpio, which the Linux kernel unpacks as its first file system.
+"""Archives in cpio's `newc` format, which the Linux kernel unpacks as its initial file system.
 
-Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel. Written here
-because no library has it, and the program `cpio` makes no device node without being root."""
+Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel. Implemented here
+because no library writes it, and the program `cpio` needs root to add a device node."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ class Entry:
 
 
 def program(name: str, content: bytes) -> Entry:
-    """A file that may be executed."""
+    """Return an executable file."""
     return Entry(name, stat.S_IFREG | 0o755, content)
 
 
 def directory(name: str) -> Entry:
+    """Return a folder."""
     return Entry(name, stat.S_IFDIR | 0o755)
 
 
 def device(name: str, major: int, minor: int) -> Entry:
-    """A character device."""
+    """Return a character device."""
     return Entry(name, stat.S_IFCHR | 0o600, b"", major, minor)
 
 
@@ -68,7 +69,7 @@ def _member(number: int, entry: Entry) -> bytes:
 
 
 def archive(entries: Iterable[Entry]) -> bytes:
-    """The archive of `entries`, in their order: folders before what lies in them. Equal entries
-    give equal bytes."""
+    """Return the archive of `entries` in their order, in which folders must precede their contents.
+    Equal entries give equal bytes."""
     members = [_member(number, entry) for number, entry in enumerate(entries, 1)]
     return b"".join(members) + _member(0, Entry("TRAILER!!!", 0))

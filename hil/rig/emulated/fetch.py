@@ -1,9 +1,9 @@
-"""What an emulated board boots: Debian's arm64 kernel, fetched once with apt into the cache.
+"""The boot files of emulated boards: Debian's arm64 kernel, fetched once with apt into the cache.
 
-apt checks signatures and sums, with lists of its own below the cache: nothing of this computer's
-configuration is touched, nothing installed, and nobody must be root. $HIL_EMULATED_KERNEL and
-$HIL_EMULATED_DTB name a kernel and a device tree instead; $HIL_EMULATED_DRIVERS a folder of modules
-that are loaded at boot."""
+apt verifies signatures and checksums, with package lists of its own in the cache: it changes no
+configuration of this computer, installs nothing, and does not need root. $HIL_EMULATED_KERNEL and
+$HIL_EMULATED_DTB name a kernel and a device tree instead; $HIL_EMULATED_DRIVERS names a folder of
+modules to load at boot."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _REMEDY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BootFiles:
-    """What QEMU is given. `drivers`: kernel modules to load; `version`: for people."""
+    """The files that QEMU boots. `drivers`: kernel modules to load; `version`: in words."""
 
     kernel: Path
     dtb: Path
@@ -51,7 +51,8 @@ class BootFiles:
 
 
 def _from_environment() -> BootFiles | None:
-    """What the environment names, if it names a kernel. SetupError if something is not there."""
+    """Return the files that the environment names; None if it names no kernel. Raises: SetupError
+    if a file cannot be read."""
     kernel = os.environ.get("HIL_EMULATED_KERNEL")
     if not kernel:
         return None
@@ -82,24 +83,27 @@ def _from_cache() -> BootFiles | None:
 
 
 def have_boot_files() -> bool:
-    """Whether an emulated board could boot without fetching anything."""
+    """Return whether an emulated board can boot without a download."""
     return bool(os.environ.get("HIL_EMULATED_KERNEL")) or _from_cache() is not None
 
 
 def boot_files(say: Callable[[str], None] = lambda _: None) -> BootFiles:
-    """The kernel to boot, fetched if it is not there yet. SetupError if that is not possible."""
-    given = _from_environment()
-    if given is not None:
-        return given
-    if (kept := _from_cache()) is not None:
-        return kept
+    """Return the boot files, from the environment, the cache, or a download into the cache.
+
+    `say` is called with progress messages. Raises: SetupError if the download fails. Several
+    processes may call it at the same time; one of them downloads."""
+    named = _from_environment()
+    if named is not None:
+        return named
+    if (cached := _from_cache()) is not None:
+        return cached
     with _locked(_folder().parent):  # another hil may be fetching it
-        if (kept := _from_cache()) is None:
+        if (cached := _from_cache()) is None:
             _fetch(say)
-            kept = _from_cache()
-    if kept is None:
+            cached = _from_cache()
+    if cached is None:
         raise SetupError(f"the kernel did not arrive in {_folder()}", remedy=_REMEDY)
-    return kept
+    return cached
 
 
 @contextlib.contextmanager
@@ -132,20 +136,20 @@ def _fetch(say: Callable[[str], None]) -> None:
         _must_have_lists(work / "lists", update.stderr)
         package = _kernel_package(_run(["apt-cache", *apt, "depends", _PACKAGE], 60, work).stdout)
         _run(["apt-get", *apt, "-q", "download", package], _DOWNLOAD_TIMEOUT_S, work)
-        found = next(work.glob("*.deb"), None)
-        if found is None:
+        archive = next(work.glob("*.deb"), None)
+        if archive is None:
             raise SetupError(f"apt did not download {package}", remedy=_REMEDY)
-        say(f"unpacking {found.name}")
+        say(f"unpacking {archive.name}")
         out = work / "out"
         out.mkdir()
-        _unpack(found, out)
-        (out / "version").write_text(f"{found.stem}\n")
+        _unpack(archive, out)
+        (out / "version").write_text(f"{archive.stem}\n")
         shutil.rmtree(_folder(), ignore_errors=True)
         out.rename(_folder())
 
 
 def _options(work: Path) -> list[str]:
-    """Options that give apt a state of its own, for another architecture."""
+    """Return apt options for separate package lists of another architecture."""
     for name in ("lists/partial", "cache/archives/partial"):
         (work / name).mkdir(parents=True)
     (work / "status").touch()
@@ -164,7 +168,8 @@ def _options(work: Path) -> list[str]:
 
 
 def _must_have_lists(lists: Path, complaints: str) -> None:
-    """Without a network `apt-get update` only warns, and what fails is something else later."""
+    """Raise SetupError if there are no package lists: without a network `apt-get update` only
+    warns, and a later command fails with another message."""
     if any("Packages" in path.name for path in lists.iterdir()):
         return
     lines = [line for line in complaints.split("\n") if line.startswith(("W:", "E:"))]
@@ -199,7 +204,7 @@ def _run(command: list[str], timeout_s: int, cwd: Path) -> subprocess.CompletedP
 
 
 def _kernel_package(depends: str) -> str:
-    """The package that the newest kernel's name stands for."""
+    """Return the package of the newest kernel, on which the metapackage depends."""
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if found is None:
         raise SetupError(f"apt's sources know no {_PACKAGE}", remedy=_REMEDY)
@@ -207,7 +212,7 @@ def _kernel_package(depends: str) -> str:
 
 
 def _unpack(package: Path, out: Path) -> None:
-    """Take the three files that are needed out of the package."""
+    """Extract the kernel, the device tree and the driver from the package."""
     with subprocess.Popen(
         ["dpkg-deb", "--fsys-tarfile", str(package)],  # noqa: S607 (found on the PATH before)
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """One QEMU process: a Raspberry Pi 3 from power-on to power-off.
 
-Everything between it and us are sockets and memory without names: nothing is left behind, whoever
-dies first, and QEMU dies with this process."""
+It is connected only by sockets and memory without names in the file system: nothing remains,
+whichever process ends first, and QEMU ends with this process."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ _UART_FIFO: Final = 16
 _UART_AFTER_RESET: Final = ((0x38, 0), (0x44, 0x7FF), (0x30, 0x300))  # IMSC, ICR, CR of the PL011
 
 # maxcpus: with more, QEMU does not always notice that machine code was changed, and upsets of it
-# would have no effect. The other processors stay off altogether: they would spin for ever.
+# would have no effect. The other processors stay off: they would spin permanently.
 _COMMAND_LINE: Final = (
     "console=ttyAMA0,115200 maxcpus=1 panic=1 rdinit=/init -- --port /dev/ttyAMA0"
 )
 
 
 def find_qemu() -> str:
-    """The path of the emulator. SetupError if it is missing, or lacks this machine."""
+    """Return the path of the emulator. Raises: SetupError if it is missing."""
     given = os.environ.get("HIL_QEMU")
     if given and shutil.which(given) is None:
         raise SetupError(
-            f"HIL_QEMU names {given}, which is no program", remedy="correct or unset it"
+            f"HIL_QEMU names {given}, which is not a program", remedy="correct or unset it"
         )
     found = shutil.which(given or "qemu-system-aarch64")
     if found is None:
@@ -58,10 +58,10 @@ def find_qemu() -> str:
 
 
 def qemu_version() -> str:
-    """What the emulator says of itself, in a few words. SetupError if it is missing, cannot be
-    started, or lacks this machine."""
+    """Return the emulator's version, as `QEMU 7.2.8`. Raises: SetupError if it is missing, cannot
+    be started, or lacks this machine."""
     qemu = find_qemu()
-    said: list[str] = []
+    outputs: list[str] = []
     for option in (["--version"], ["-machine", "help"]):
         try:
             done = subprocess.run(
@@ -75,18 +75,18 @@ def qemu_version() -> str:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SetupError(f"{qemu} cannot be started: {error}") from error
-        said.append(done.stdout)
-    found = re.search(r"QEMU emulator version (\S+)", said[0])
-    if found is None or not re.search(rf"^{_MODEL}\b", said[1], re.MULTILINE):
+        outputs.append(done.stdout)
+    version = re.search(r"QEMU emulator version (\S+)", outputs[0])
+    if version is None or not re.search(rf"^{_MODEL}\b", outputs[1], re.MULTILINE):
         raise SetupError(
-            f"{qemu} is no QEMU with the machine {_MODEL}",
+            f"{qemu} is not a QEMU with the machine {_MODEL}",
             remedy="sudo apt install qemu-system-arm; or correct HIL_QEMU",
         )
-    return f"QEMU {found[1]}"
+    return f"QEMU {version[1]}"
 
 
 def _first_files(agent: bytes, boot: BootFiles) -> bytes:
-    """The guest's file system: the agent, its drivers, and randomness for this boot."""
+    """Return the guest's file system: the agent, its drivers, and a random seed of this boot."""
     entries = [cpio.directory(name) for name in ("dev", "proc", "sys", "drivers")]
     entries += [
         cpio.device("dev/console", 5, 1),
@@ -98,12 +98,12 @@ def _first_files(agent: bytes, boot: BootFiles) -> bytes:
 
 
 class Machine:
-    """A running one. `uart`: our end of its serial port, None when its power was cut.
-    `restarts`: how often the guest has restarted itself since.
-    `guest_ready`: the guest's program has spoken since it booted; `stuck`: QEMU did not answer when
-    it was to stand still, and nothing came from the guest since (both kept by who uses it).
+    """A running emulator. `uart`: the host's end of its serial port, None after `power_off`;
+    `restarts`: how often the guest has restarted itself. The board sets the others. `guest_ready`:
+    the guest's agent has sent a frame since it booted; `stuck`: QEMU did not answer when it was to
+    stop the guest, and the guest has sent nothing since.
 
-    Raises SetupError if QEMU cannot be started."""
+    Raises: SetupError if QEMU cannot be started."""
 
     def __init__(self, boot: BootFiles, agent: bytes) -> None:
         self.restarts = 0
@@ -146,20 +146,21 @@ class Machine:
         try:
             self.monitor.greet(_START_TIMEOUT_S)
         except SetupError as error:
-            said = self.last_message()
+            message = self.last_message()
             self.power_off()
             raise SetupError(
-                f"QEMU did not start: {said or error.message}",
+                f"QEMU did not start: {message or error.message}",
                 remedy="is this QEMU 6.2 or newer, with the machine raspi3b?",
             ) from error
 
     @property
     def pid(self) -> int:
+        """Return the process id of the emulator."""
         return self._process.pid
 
     @property
     def cpu_s(self) -> float:
-        """Processor time that it has used; 0 if that cannot be told any more."""
+        """Return the processor time that it has used [s]; 0 after its end."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -167,34 +168,35 @@ class Machine:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def last_message(self) -> str:
-        """The last line that QEMU wrote of itself."""
+        """Return the last line that QEMU wrote to stderr."""
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").strip().split("\n")
         return lines[-1].strip()
 
     def ended(self, wait_s: float = 0) -> str | None:
-        """How the process ended, in words; None while it runs."""
+        """Return how the process ended, in words; None while it runs. Waits up to `wait_s` for its
+        end."""
         try:
             code = self._process.wait(wait_s)
         except subprocess.TimeoutExpired:
             return None
         if code < 0:
             return f"QEMU killed by {signal.Signals(-code).name}"
-        said = self.last_message()
-        return f"QEMU ended with code {code}" + (f": {said}" if said else "")
+        message = self.last_message()
+        return f"QEMU ended with code {code}" + (f": {message}" if message else "")
 
     def restart_if_requested(self) -> bool:
-        """Restart the machine if its guest asks for it, as after a panic; whether it did.
+        """Restart the machine if its guest requested it, as after a panic; return whether it did.
 
-        QEMU stands still until then, because its UART forgets to reset itself: with a byte left in
-        it, its interrupt would stop the next kernel for good."""
+        QEMU is paused until then, because its UART is not reset with the machine: with a byte left
+        in it, its interrupt would block the next kernel permanently."""
         if not self.monitor.take_event("SHUTDOWN"):
             return False
         for _ in range(_UART_FIFO):
             self._device(f"readl {_UART:#x}")
         for register, value in _UART_AFTER_RESET:
             self._device(f"writel {_UART + register:#x} {value:#x}")
-        self.monitor.execute("set-action", reboot="reset")  # else ours would be put off, too
+        self.monitor.execute("set-action", reboot="reset")  # else this reset would pause QEMU, too
         self.monitor.execute("system_reset")
         self.monitor.wait_for("RESET")
         self.monitor.execute("set-action", reboot="shutdown")
@@ -212,13 +214,13 @@ class Machine:
             raise SetupError(f"QEMU is gone: {error.strerror or 'no answer'}") from error
 
     def write_memory(self, address: int, content: bytes) -> None:
-        """Put bytes into the guest's memory so that QEMU notices: what it had translated of them is
-        translated anew. SetupError if QEMU is gone."""
+        """Write bytes to the guest's memory so that QEMU notices: it translates changed machine
+        code again. Raises: SetupError if QEMU is gone."""
         self.ram.write(address, content)
         self._device(f"write {address:#x} {len(content):#x} 0x{content.hex()}")
 
     def power_off(self) -> None:
-        """Cut the power: no program of the guest hears of it. Idempotent."""
+        """Switch the power off, without notice to the guest. Idempotent."""
         try:
             if self._process.poll() is None:
                 self.monitor.execute("quit", timeout_s=_QUIT_TIMEOUT_S)
@@ -240,7 +242,7 @@ class Machine:
 
 
 def _command(qemu: str, boot: BootFiles, files: int, ram: int, fds: dict[str, int]) -> list[str]:
-    """QEMU's command line. `files`, `ram`, `fds`: descriptors that it inherits."""
+    """Return QEMU's command line. `files`, `ram`, `fds`: descriptors that it inherits."""
     memory = f"memory-backend-file,id=ram0,size={RAM_BYTES},share=on,mem-path=/proc/self/fd/{ram}"
     return [
         qemu,

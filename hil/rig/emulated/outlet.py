@@ -1,4 +1,4 @@
-"""The serial port of an emulated board as a pty: any program can open it like a real one."""
+"""The serial port of an emulated board as a pty, which any program can open like a real one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from hil.rig.transport import TransportLost
 
 __all__ = ["serve"]
 
-_LOOK_S: Final = 0.5
+_POLL_S: Final = 0.5
 _FRAME_END: Final = b"\0"
-"""No console text has it; every frame of the agent ends with it."""
+"""Ends every frame of the agent, and never occurs in console text."""
 
 
 def serve(board: EmulatedBoard, up: Callable[[str, float], None]) -> str:
-    """Switch `board` on and connect its serial port to a pty; `up(path, seconds)` is called when it
-    has booted. Runs until the board is gone; returns why. SetupError if it cannot be started, or
-    does not boot."""
+    """Switch `board` on and connect its serial port to a pty, until the board ends.
+
+    `up(path, seconds)` is called when it has booted. Returns why the board ended. Raises:
+    SetupError if it cannot be started, or does not boot."""
     ours, theirs = os.openpty()
     try:
         tty.setraw(theirs)
@@ -30,34 +31,34 @@ def serve(board: EmulatedBoard, up: Callable[[str, float], None]) -> str:
         return _relay(board, ours, os.ttyname(theirs), up)
     finally:
         os.close(ours)
-        os.close(theirs)  # held open until now, so that programs may come and go
+        os.close(theirs)  # held open until now, so that programs may close and open it
         board.shut_down()
 
 
 def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float], None]) -> str:
     began_us = HOST.now_us()
     transport = board.connect()
-    told = False
+    booted = False
     boots_until_us = began_us + board.boot_timeout_us
     while transport.fd is not None:
-        mute = None if told else board.boot_failure()
-        if not told and (mute or HOST.now_us() > boots_until_us):
+        failure = None if booted else board.boot_failure()
+        if not booted and (failure or HOST.now_us() > boots_until_us):
             raise SetupError(
-                f"no agent was heard in {(HOST.now_us() - began_us) // 1_000_000} s: "
-                f"{mute or board.console_tail()}",
+                f"no agent answered in {(HOST.now_us() - began_us) // 1_000_000} s: "
+                f"{failure or board.console_tail()}",
                 remedy="is its kernel one for arm64, with an initramfs, PL011 and ptrace?",
             )
-        ready = HOST.readable([transport.fd, ours], _LOOK_S * 1e6)
+        ready = HOST.readable([transport.fd, ours], _POLL_S * 1e6)
         try:
             if ours in ready:
                 transport.write(os.read(ours, 4096))
             elif not ready:
-                transport.write(b"")  # has its kernel asked for a restart?
+                transport.write(b"")  # restarts the machine if its kernel requested it
             if transport.fd in ready:
                 data = transport.read()
                 _pass_on(ours, data)
-                if not told and _FRAME_END in data:
-                    told = True
+                if not booted and _FRAME_END in data:
+                    booted = True
                     up(path, (HOST.now_us() - began_us) / 1e6)
         except TransportLost as lost:
             return board.condition(disconnected=True) or str(lost)
@@ -65,7 +66,7 @@ def _relay(board: EmulatedBoard, ours: int, path: str, up: Callable[[str, float]
 
 
 def _pass_on(ours: int, data: bytes) -> None:
-    """As on a real line, what nobody reads is lost."""
+    """Write to the pty; as on a real line, bytes that no program reads are lost."""
     try:
         os.write(ours, data)
     except BlockingIOError:

@@ -1,6 +1,6 @@
 """QEMU's monitor (QMP): commands and answers as JSON, over one socket.
 
-Events are kept as long as somebody may ask for them. The guest knows nothing of this."""
+Events are queued until they are taken. The guest does not notice the monitor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hil.errors import SetupError
 __all__ = ["Monitor"]
 
 _TIMEOUT_S: Final = 3.0
-"""A guest that only takes exceptions, its handlers gone, can keep QEMU from anything else."""
+"""A guest whose exception handlers are damaged can keep QEMU from answering at all."""
 _EVENTS_MAX: Final = 100
 
 
 class Monitor:
-    """The monitor behind `connection`, which is closed by `close`."""
+    """The monitor on `connection`, which `close` closes. Not thread-safe."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -28,14 +28,15 @@ class Monitor:
         self.events: list[str] = []
 
     def greet(self, timeout_s: float) -> None:
-        """Take the greeting, and begin. SetupError if QEMU does not speak."""
+        """Receive the greeting, and enable commands. Raises: SetupError if QEMU does not
+        answer."""
         if "QMP" not in self._next(HOST.now_us() + int(timeout_s * 1e6)):
-            raise SetupError("QEMU's monitor did not greet")
+            raise SetupError("QEMU's monitor sent no greeting")
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, *, timeout_s: float = _TIMEOUT_S, **arguments: Any) -> Any:
-        """Carry out a command; what it returns. SetupError if QEMU refuses, is gone, or does not
-        answer."""
+        """Carry out a command and return its result. Raises: SetupError if QEMU refuses it, is
+        gone, or does not answer within `timeout_s`."""
         if self._socket.fileno() < 0:
             raise SetupError("QEMU is gone")
         self._asked += 1
@@ -48,7 +49,7 @@ class Monitor:
         while True:
             answer = self._next(until)
             if answer.get("id") != self._asked:
-                continue  # an event, or the answer to what was given up
+                continue  # an event, or the answer to a command that timed out
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:
@@ -56,7 +57,8 @@ class Monitor:
                 raise SetupError(f"QEMU refused {command}: {why}")
 
     def take_event(self, event: str) -> bool:
-        """Whether an event has come in since this was last asked for it. SetupError if closed."""
+        """Return whether an event has occurred since the last call, and remove it from the queue.
+        Raises: SetupError if the connection is closed."""
         if self._socket.fileno() < 0:
             raise SetupError("QEMU is gone")
         while b"\n" in self._rest or HOST.readable([self._socket.fileno()], 0):
@@ -69,17 +71,18 @@ class Monitor:
         return len(self.events) != count
 
     def wait_for(self, event: str) -> None:
-        """Until an event has come in. SetupError if it does not."""
+        """Wait until an event has occurred. Raises: SetupError if it does not."""
         until = HOST.now_us() + int(_TIMEOUT_S * 1e6)
         while event not in self.events:
             self._next(until)
         self.take_event(event)
 
     def _next(self, until: int) -> dict[str, Any]:
-        """The next message; events are put aside. Waits until that time [us] at most."""
+        """Return the next message, waiting at most until that time [us]; an event is queued, and
+        returned as an empty message."""
         while b"\n" not in self._rest:
-            left_s = (until - HOST.now_us()) / 1e6
-            if left_s <= 0 or not HOST.readable([self._socket.fileno()], left_s * 1e6):
+            remaining_us = until - HOST.now_us()
+            if remaining_us <= 0 or not HOST.readable([self._socket.fileno()], remaining_us):
                 raise SetupError("QEMU's monitor does not answer")
             try:
                 part = self._socket.recv(65536)

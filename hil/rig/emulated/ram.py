@@ -1,7 +1,7 @@
 """The memory of an emulated board, as a file that the guest and this process share.
 
-A fresh one is all zero and takes room only where the guest wrote. It has no name in any folder:
-when nobody has it open any more it is gone, whatever happened."""
+A new one is all zero and uses memory only where the guest has written. It has no name in the file
+system, so it is released when the last process closes it, however that process ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Final
 __all__ = ["GUEST_BYTES", "RAM_BYTES", "Ram", "kernel_span"]
 
 RAM_BYTES: Final = 1 << 30
-"""What the machine has."""
+"""The machine's memory."""
 GUEST_BYTES: Final = 960 << 20
-"""What the guest's system is told to use, from physical address 0 on; the rest is the GPU's."""
+"""The part that the guest's system uses, from physical address 0 on; the rest is the GPU's."""
 
 _IMAGE_MAGIC: Final = b"ARM\x64"
 _BOOTLOADER_BYTES: Final = 4096
@@ -24,10 +24,10 @@ _LOAD_STEP: Final = 2 << 20
 
 
 def kernel_span(kernel: Path) -> tuple[int, int]:
-    """Where QEMU puts the kernel: first byte, and length with all of its own data.
+    """Return where QEMU loads the kernel: first address, and length including its data [byte].
 
-    From the header of the image (Documentation/arm64/booting.rst) and the rule of QEMU's
-    hw/arm/boot.c. (0, 0) if the image has no such header: then nobody knows.
+    Computed from the image's header (Documentation/arm64/booting.rst) by the rule of QEMU's
+    hw/arm/boot.c. Returns (0, 0) if the image has no such header, so that its place is not known.
     """
     with kernel.open("rb") as file:
         header = file.read(64)
@@ -40,7 +40,7 @@ def kernel_span(kernel: Path) -> tuple[int, int]:
 
 
 class Ram:
-    """The memory of one board from power-on to power-off. `path` is what QEMU opens."""
+    """The memory of one board from power-on to power-off. QEMU inherits the descriptor `fd`."""
 
     def __init__(self) -> None:
         self.fd = os.memfd_create("hil-board-ram", os.MFD_CLOEXEC)
@@ -48,13 +48,15 @@ class Ram:
         self._map = mmap.mmap(self.fd, RAM_BYTES)
 
     def read(self, address: int, length: int) -> bytes:
+        """Return `length` bytes from a physical address on."""
         return self._map[address : address + length]
 
     def write(self, address: int, content: bytes) -> None:
+        """Write bytes to a physical address; QEMU does not notice (see `Machine.write_memory`)."""
         self._map[address : address + len(content)] = content
 
     def close(self) -> None:
-        """Idempotent. The memory vanishes when QEMU has let go of it, too."""
+        """Close the memory, which is released when QEMU has closed it, too. Idempotent."""
         if self.fd >= 0:
             self._map.close()
             os.close(self.fd)
