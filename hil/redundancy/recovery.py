@@ -179,7 +179,7 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class NodeRecoverySnapshot:
     """What recovery knows of one node between two frames. `agreed`: consecutive frames in which it
-    agreed while it came back; `tried`: frames of the attempts of each rung. `held`: isolated by the
+    agreed in REINTEGRATING; `tried`: frames of the attempts of each rung. `held`: isolated by the
     operator; `shed`: by the plant; `out`: isolated, and not repaired since."""
 
     state: NodeState

@@ -44,7 +44,7 @@ class AbsentBoards:
             self._reconnector.search_for(node, node.board.power_cycle, rest_s)
 
     def take_reconnected(self) -> list[Node]:
-        """Return the nodes whose boards have come back since the last call: their links are
+        """Return the nodes whose boards have returned since the last call; their links are
         open."""
         arrivals = self._reconnector.take_reconnected()
         for back in arrivals:

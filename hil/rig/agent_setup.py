@@ -1,6 +1,6 @@
-"""What every agent of a rig is told once: its workload, its budget, and what limits it.
+"""Agent setup: the workload, the budget and the limits that are sent to every agent of a rig.
 
-An agent keeps budget and limits where upsets hit too, so they are told again after every repair."""
+Upsets may also hit an agent's budget and limits, so they are sent again after every repair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hil.wire import decoding, encoding
 from hil.wire.messages import Limited, Limits, Msg, Refusal
 
 _BUSY_FACTOR: Final = 20
-"""By the clock a step may take so many times its budget of CPU time: others compute, too."""
+"""The longest duration of a step relative to its budget of CPU time: other processes run, too."""
 
 _NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSYS)
@@ -35,17 +35,17 @@ _PTRACE_REMEDY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one step may take, from calibration: CPU time [us], and progress ticks."""
+    """The CPU time [us] and the progress ticks that one step may take, from calibration."""
 
     cpu_us: int
     max_ticks: int
 
 
 class AgentSetup:
-    """Puts workload, budget and limits on agents, and remembers which limits hold on which.
+    """Sends workload, budget and limits to agents, and keeps the limits of each.
 
-    `scrub_words` is how many words of its checkpoint a board scrubs in every step. One thread uses
-    it: the one that runs the frames."""
+    `scrub_words`: words of its checkpoint that a board scrubs in every step. Not thread-safe: only
+    the thread that runs the frames uses it."""
 
     def __init__(self, requests: Requests, workload: str, seed: int) -> None:
         self._requests = requests
@@ -63,7 +63,7 @@ class AgentSetup:
 
     @property
     def start_timing(self) -> Timing:
-        """How long a node may take to start a worker."""
+        """Return the timing of requests that start a worker."""
         timing = self._requests.timing
         return patient(timing) if self.is_program else timing
 
@@ -109,22 +109,22 @@ class AgentSetup:
         return encoding.budget_request(self.budget.cpu_us, self.budget.max_ticks, self.scrub_words)
 
     def configure(self, node: Node) -> None:
-        """Tell an agent its budget and its limits again: neither a new worker nor a new state
+        """Send an agent its budget and its limits again: neither a new worker nor a new state
         repairs them. Raises: LinkTimeout, NodeError."""
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
         boot_id, limits = self._limits.get(node.name, (None, Limits()))
         self.limit(node, limits if boot_id == node.link.boot_id else Limits())
 
     def refresh_budgets(self, nodes: Sequence[Node], timing: Timing | None = None) -> None:
-        """Tell agents their budgets again, because no result shows a damaged one until it is
-        needed. Nothing is raised: a node that does not answer fails its next step."""
+        """Send agents their budgets again, because a damaged one shows in no result until a step
+        exceeds it. Raises nothing: a node that does not answer fails its next step."""
         request, numbers = self._budget_request(), self._requests.next_seq
         calls = [Call(node.link, numbers(), Msg.BUDGET, request) for node in nodes]
         run_calls(calls, timing or self._requests.timing)
 
     def limit(self, node: Node, limits: Limits) -> Limited:
-        """Make a node obey `limits` instead of all earlier ones, and return what holds now. A reset
-        or a loss of power lifts them. Raises: LinkTimeout, NodeError."""
+        """Replace all limits of a node, and return those in force. A reset or a loss of power lifts
+        them. Raises: LinkTimeout, NodeError."""
         self._duties[node.name] = limits.duty_permille
         self._limits[node.name] = (node.link.boot_id, limits)
         self.adjust_busy_time()
@@ -133,11 +133,11 @@ class AgentSetup:
         return decoding.limited(self._requests.expect(node, call))
 
     def forget_limits(self, node: Node) -> None:
-        """The agent of a node starts again, which lifts all limits."""
+        """Forget the limits of a node whose agent starts again, which lifts them."""
         self._limits.pop(node.name, None)
 
     def adjust_busy_time(self) -> None:
-        """Wait for busy nodes as long as the slowest may need for a step that ends."""
+        """Set the time-out of busy nodes to the longest step of the node with the lowest duty."""
         timing = self._requests.timing
         slowest_us = self.budget.cpu_us * 1000 // min(self._duties.values(), default=1000)
         busy_us = max(2 * timing.lost_after_us, _BUSY_FACTOR * slowest_us)

@@ -9,13 +9,13 @@
                                              too many broken frames
 
     what happened                      what is done                              by
-    a board was greeted                try its rate, then half of it, ...        raise_rate
+    a board has answered HELLO         try its rate, then half of it, ...        raise_rate
     a rate does not work               both at the safe rate again, not tried    raise_rate
                                        again in this run
     broken frames at a raised rate     half the rate, and never above it again   adjust_rate
-    nothing is heard at a raised rate  the safe rate; the second time, a rate    lost
-                                       that is lower for ever
-    all well at the safe rate          try again                                 adjust_rate
+    no answer at a raised rate         the safe rate; the second time, a rate    lost
+                                       that is lower permanently
+    no errors at the safe rate         try again                                 adjust_rate
 
 Both parties keep a safe rate: the host's is the one that the port is opened with, the agent's the
 one that it was started with; they must be the same. The agent's part is rule 11 of csrc/SPEC.md
@@ -45,7 +45,8 @@ _ASKING: Final = Timing(retry_us=100_000, lost_after_us=1_000_000)
 _CONFIRMING: Final = Timing(retry_us=40_000, lost_after_us=700_000)
 """Less than the second for which an agent waits for it."""
 _MEETING: Final = Timing(retry_us=100_000, lost_after_us=3_000_000)
-"""More than that second, and more than an agent hears garbage before it comes back."""
+"""More than that second, and more than the time after which an agent that receives only damaged
+bytes returns to its safe rate."""
 _LEAVING: Final = Timing(retry_us=50_000, lost_after_us=300_000)
 
 _WINDOW_FRAMES: Final = 128
@@ -65,7 +66,7 @@ class _Book:
 
 
 def lower_rate(baud: int, safe: int) -> int:
-    """The highest rate that is at most half as fast, but not below `safe`."""
+    """Return the highest rate that is at most half of `baud`, but not below `safe` [bit/s]."""
     return max((r for r in BAUD_RATES if safe <= r <= baud // 2), default=safe)
 
 
@@ -84,12 +85,12 @@ class LineRates:
         return self._books.setdefault(node.name, _Book(BAUD_RATES[-1]))
 
     def is_raised(self, node: Node) -> bool:
-        """Its line runs at another rate than the port was opened with."""
+        """Return whether the line runs at another rate than the port was opened with."""
         rate = rate_of(node.link.transport)
         return rate is not None and rate.now != rate.safe
 
     def raise_rate(self, node: Node) -> None:
-        """Run the line of a node that has just been greeted as fast as it can."""
+        """Raise the line of a node that has just answered HELLO to the fastest rate that works."""
         book = self._book(node)
         for _ in range(_TRIES):
             rate = rate_of(node.link.transport)
@@ -110,8 +111,8 @@ class LineRates:
         book.frames, book.errors = statistics.rx_frames, statistics.rx_errors + statistics.naks
 
     def adjust_rate(self, node: Node) -> None:
-        """Look at what came over the line since this was done last; go down, or up again. To be
-        called now and then between two frames: it may take some round trips."""
+        """Lower or raise the rate by the errors on the line since the last call. Called at
+        intervals between two frames: it may take some round trips."""
         rate = rate_of(node.link.transport)
         if rate is None or not node.link.connected or not node.capabilities.fast_baud:
             return
@@ -138,8 +139,8 @@ class LineRates:
         self._mark(node)
 
     def lost(self, node: Node) -> None:
-        """The node said nothing for long: if its line was raised, speak at the safe rate from now
-        on. Its agent comes there too, as soon as it hears us there."""
+        """Return the raised line of a silent node to the safe rate. Its agent follows as soon as it
+        receives the host's bytes at that rate."""
         rate = rate_of(node.link.transport)
         if rate is None or rate.now == rate.safe:
             return
@@ -153,11 +154,11 @@ class LineRates:
         self._mark(node)
 
     def on_agent_restart(self, node: Node) -> None:
-        """Its agent starts anew, and so does the rate of its line."""
+        """Return to the safe rate, because the node's agent starts again at it."""
         self._to_safe(node)
 
     def leave(self, node: Node) -> None:
-        """The run is over: who comes next finds the line at its safe rate."""
+        """Return to the safe rate at the end of the run, for the next program."""
         rate = rate_of(node.link.transport)
         if rate is not None and rate.now != rate.safe:
             call = Call(node.link, self._numbers(), Msg.BAUD, encoding.baud_request(0))
@@ -185,8 +186,8 @@ class LineRates:
         return None
 
     def _change(self, node: Node, baud: int) -> str | None:
-        """Agree upon `baud`, switch, and hear the agent there; None, or why it is the safe rate
-        again."""
+        """Agree with the agent on `baud`, switch, and confirm it by a HELLO. Returns None, or why
+        the line is at the safe rate again."""
         rate = rate_of(node.link.transport)
         assert rate is not None
         asked = 0 if baud == rate.safe else baud

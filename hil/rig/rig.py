@@ -1,7 +1,7 @@
-"""The rig: all nodes, asked side by side, and the actions that repair one of them.
+"""The rig: sends requests to all nodes in parallel, and carries out the repairs of each.
 
-Order of life: `open` (connect, HELLO), `load` (initial state on every node), `calibrate`
-(hil.rig.calibration), then `step` once a frame."""
+Order of calls: `open` (connect, HELLO), `load` (initial state on every node), `calibrate`
+(hil.rig.calibration), then `step` once per frame."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ from hil.wire.messages import (
 
 _BOOT_MAX_US: Final = 180_000_000
 _LOST_AFTER_US: Final = 500_000
-"""A board that is silent for less may be slow; it is no reason to doubt its line's rate."""
+"""A board that is silent for less may be slow; its line keeps its rate."""
 
 _OK: Final = int(lib.HIL_OK)
 
 
 class Rig:
-    """The nodes of one run, and what can be asked of them.
+    """The nodes of one run, and the requests to them.
 
-    `workload` and `seed` are what nodes compute; `timing` how long to wait for them on `clock`,
-    which is that of the nodes' links, too. `requests` sends single requests, `setup` holds what
-    agents are told once, `absent` the boards that are away, `power` watches their supplies.
+    `workload` and `seed` are what nodes compute; `timing` is how long to wait for them on `clock`,
+    which is also that of the nodes' links. `requests` sends single requests, `setup` configures
+    agents, `absent` handles the boards that are absent, `power` monitors the supplies.
 
-    Not thread-safe: one thread uses a rig, the one that runs the frames. Several rigs may run side
-    by side in one process."""
+    Not thread-safe: only the thread that runs the frames uses a rig. Several rigs may run in
+    parallel in one process."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Rig:
         return self.setup.load(node)
 
     def limit(self, node: Node, limits: Limits) -> Limited:
-        """Make a node obey `limits` instead of all earlier ones, and return what holds now.
+        """Replace all limits of a node, and return those in force.
 
         Raises: LinkTimeout, NodeError."""
         return self.setup.limit(node, limits)
@@ -146,7 +146,7 @@ class Rig:
         return out
 
     def arm(self, node: Node, arm: Arm) -> str | None:
-        """Prepare an upset; return None, or why the board will not do it."""
+        """Arm an upset; return None, or why the board refuses it."""
         call = self.requests.send(node, Msg.ARM, encoding.arm_request(arm))
         if isinstance(call.result, bytes):
             return None
@@ -155,8 +155,8 @@ class Rig:
         return "the board did not answer"
 
     def greeting(self, node: Node, patience_us: int) -> bool:
-        """Ask a node who it is for at most `patience_us`, and return whether it answered. Its
-        `life` is then the present one."""
+        """Send HELLO to a node for at most `patience_us` [us], and return whether it answered; its
+        `agent_start` is then up to date."""
         timing = replace(self.requests.timing, lost_after_us=patience_us)
         call = self.requests.send(node, Msg.HELLO, timing=timing)
         if isinstance(call.result, Rebooted):
@@ -166,7 +166,7 @@ class Rig:
         return isinstance(call.result, (bytes, Rebooted))
 
     def report(self, node: Node, id_: int) -> Report | None:
-        """Return what became of an upset; None if the board does not know (any more)."""
+        """Return a board's report on an upset; None if the board does not have it (any more)."""
         call = self.requests.send(node, Msg.REPORT, encoding.id_request(id_))
         if not isinstance(call.result, bytes):
             return None
@@ -227,7 +227,7 @@ class Rig:
         self.load(node)
 
     def listen_to(self, node: Node) -> None:
-        """The node was given up: notice if its board starts again, or disappears and comes back."""
+        """Notice if the board of an abandoned node starts again, or disappears and returns."""
         if node.link.connected:
             self.rates.on_agent_restart(node)  # where a new start would be announced
             self.reconnector.listen_to(node)
@@ -235,7 +235,7 @@ class Rig:
             self.reconnector.search_for(node)
 
     def rejoin(self, node: Node) -> None:
-        """Prepare a board that has come back: load what it has lost meanwhile.
+        """Prepare a board that has returned: load the workload if its agent has started again.
 
         Raises: LinkTimeout, NodeError."""
         self._bringup.greet_again(node)
@@ -263,7 +263,7 @@ class Rig:
         self.load(node)
 
     def _cycle_and_wait(self, node: Node) -> None:
-        """For callers that have nothing else to do meanwhile: a run lets the reconnector do it."""
+        """Cycle the power and wait for the board, outside runs: a run uses the reconnector."""
         self.absent.exclude(node, cycle=True)
         end_us = self.clock.now_us() + _BOOT_MAX_US
         while node not in self.absent.take_reconnected():
@@ -276,7 +276,7 @@ class Rig:
         self.load(node)
 
     def sync(self, node: Node, frame: int, state_digest: int) -> None:
-        """Tell the node which frame its state belongs to.
+        """Set the frame number of the node's state.
 
         Raises: LinkTimeout; NodeError if the digest of its state is another."""
         self.requests.ask(node, Msg.SYNC, encoding.sync_request(frame, state_digest))
@@ -284,9 +284,9 @@ class Rig:
     def checkpoint(
         self, nodes: Sequence[Node], agreed: Sync, timing: Timing | None = None
     ) -> list[tuple[Node, int]]:
-        """Make the boards of `nodes` keep a copy of their state, if it is that of `agreed`: after
-        that frame, with that digest. Return what each answered (HIL_OK: it has kept it), without
-        those that did not answer. Nothing is raised for them."""
+        """Take checkpoints on the boards of `nodes` whose state is `agreed`: after that frame, with
+        that digest. Returns the status of each (HIL_OK: taken), without nodes that did not answer,
+        for which nothing is raised."""
         payload = encoding.sync_request(agreed.frame, agreed.state_digest)
         calls = [
             Call(node.link, self.requests.next_seq(), Msg.CHECKPOINT, payload) for node in nodes
