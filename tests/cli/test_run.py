@@ -213,7 +213,7 @@ def test_a_missing_agent_exits_3_and_leaves_nothing_behind(hil: Hil) -> None:
 def test_an_agent_that_is_another_program_exits_3(hil: Hil) -> None:
     done = hil("run", "nominal", "--json", env={"HIL_AGENT": "/bin/true"})
     assert done.code == 3
-    assert "did not come up" in done.json["error"]
+    assert "did not start" in done.json["error"]
 
 
 def test_a_port_that_does_not_exist_exits_3(hil: Hil) -> None:
