@@ -18,7 +18,7 @@ from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.electorate import Rules
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
-from hil.rig.backends.build import build_nodes
+from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.node import Node
 from hil.rig.pacer import Pacer

@@ -19,8 +19,8 @@ from hil.engine.firmware_flags import FirmwareFlags
 from hil.record.live import LiveRecord
 from hil.record.row_values import RecordedHealth, value_of
 from hil.rig.backends.process import find_agent
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarm_feed import AlarmFeed
-from hil.views.screen.model.facts import Level
 from hil.views.screen.model.recorded_values import reading_of
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.pages.overview.nodes import nodes_table

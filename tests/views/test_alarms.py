@@ -6,24 +6,17 @@ import pytest
 
 from hil.scenario import parse_scenario
 from hil.scenario.alarms import AlarmsConfig
-from hil.views.screen.model.alarms import (
-    DEFAULTS,
-    QUANTITIES,
-    Book,
-    Limit,
-    limits_of,
-    limits_of_boards,
-)
-from hil.views.screen.model.facts import Level
+from hil.views.alarm_limits import DEFAULTS, QUANTITIES, Level, Limit, limits_of, limits_of_boards
+from hil.views.screen.model.alarms import AlarmBook
 
 GOOD, WARN, BAD = Level.GOOD, Level.WARN, Level.BAD
 
 
-def book(**limit: float) -> Book:
-    return Book({("soc", ""): Limit(**limit)})  # type: ignore[arg-type]
+def book(**limit: float) -> AlarmBook:
+    return AlarmBook({("soc", ""): Limit(**limit)})  # type: ignore[arg-type]
 
 
-def feed(b: Book, *values: float) -> list[Level]:
+def feed(b: AlarmBook, *values: float) -> list[Level]:
     return [b.sample(k, "soc", "a", value) for k, value in enumerate(values)]
 
 
@@ -77,7 +70,7 @@ def test_what_comes_back_is_counted_and_keeps_its_beginning() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    b = Book({("soc", ""): Limit(yellow_high=5, red_high=8, persistence=1)})
+    b = AlarmBook({("soc", ""): Limit(yellow_high=5, red_high=8, persistence=1)})
     b.sample(1, "soc", "a", 6)
     b.sample(2, "soc", "b", 9)
     assert [a.node for a in b.alarms] == ["b", "a"]
@@ -85,7 +78,7 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_the_phase_of_the_orbit_has_its_own_limits() -> None:
-    b = Book(
+    b = AlarmBook(
         {
             ("soc", ""): Limit(yellow_low=0.5, persistence=1),
             ("soc", "eclipse"): Limit(yellow_low=0.3, persistence=1),
@@ -97,7 +90,7 @@ def test_the_phase_of_the_orbit_has_its_own_limits() -> None:
 
 
 def test_quantities_without_a_limit_raise_nothing() -> None:
-    assert Book({}).sample(0, "soc", "", -5) is GOOD
+    assert AlarmBook({}).sample(0, "soc", "", -5) is GOOD
 
 
 def test_scenarios_and_the_screen_know_the_same_quantities() -> None:
@@ -134,7 +127,7 @@ def test_a_board_has_limits_of_its_own_where_the_scenario_has_none() -> None:
     }
     own = limits_of_boards(meta)
     assert own == {("die_c", "a"): Limit(yellow_high=95, red_high=99.75)}
-    b = Book(limits_of(meta["scenario"]), own)
+    b = AlarmBook(limits_of(meta["scenario"]), own)
     for frame in range(3):
         b.sample(frame, "die_c", "a", 90.0)
         b.sample(frame, "die_c", "b", 90.0)

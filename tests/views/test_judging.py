@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from hil.record.live import LiveRecord, State
+from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Level, NodeFacts, NodeReading, Run, Scene, Vote
+from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene, Vote
 from hil.views.screen.model.scene import Gather
 from tests.views.story import Story
 

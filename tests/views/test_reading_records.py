@@ -16,12 +16,12 @@ import pytest
 from hil.perf.long_record import write_record
 from hil.record.live import LiveRecord, State, newest_run
 from hil.record.timeline import Timeline
+from hil.views.alarm_limits import Level
 from hil.views.screen.model import alarm_feed
 from hil.views.screen.model import verdict_strip as ledger_module
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.decision import decision, neighbour
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import Level
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, Ledger, StripMark

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from hil.views.alarm_limits import Level
 from hil.views.screen.app import ScreenApp
 from hil.views.screen.dialogs import Ask, Confirm, Help
-from hil.views.screen.model.facts import Level
 from hil.views.screen.model.playback import Player
 from hil.views.screen.presenter import View
 from hil.views.screen.run_control import KeyCommand

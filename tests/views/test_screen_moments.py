@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hil.rig.link import LinkStatistics
-from hil.views.screen.model.facts import EventLine, Level
+from hil.views.alarm_limits import Level
+from hil.views.screen.model.facts import EventLine
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.events import filtered
 from hil.views.screen.pages.style import Marks

@@ -9,8 +9,9 @@ import pytest
 from hil.record.live import State
 from hil.record.timeline import Timeline
 from hil.redundancy.recovery import NodeState
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Level, NodeFacts, Place, Run, Scene
+from hil.views.screen.model.facts import NodeFacts, Place, Run, Scene
 from hil.views.screen.model.playback import SPEEDS, Player
 from hil.views.screen.model.recorded_values import anomaly_cells
 from hil.views.screen.model.time_input import frame_of

@@ -15,9 +15,10 @@ import pytest
 
 from hil.record.live import LiveRecord, State
 from hil.record.schema import SCHEMA_VERSION
+from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import Level, NodeFacts, NodeReading, Run, Scene
+from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import Ledger

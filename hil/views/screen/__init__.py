@@ -7,7 +7,8 @@ One way, top to bottom:
     model.scene           record -> Scene: plain values around one frame, the newest or any other
     model.facts           those values
     model.health          Scene -> health, redundancy, levels of every value. Pure
-    model.alarms          limits, persistence, latching. Pure; alarm_feed feeds them from the record
+    model.alarms          what limits (hil.views.alarm_limits) come to: persistence, latching. Pure;
+                          alarm_feed feeds them from the record
     model.playback        which frame is on view: following, paused, played, sought. Pure
     pages                 values -> lines of text, for a width and a set of glyphs. Pure
     presenter             the page on view and the cursor; keys come in as calls

@@ -14,12 +14,13 @@ from typing import Final
 from rich.text import Text
 
 from hil.record.live import LiveRecord, State
+from hil.views.alarm_limits import Level
 from hil.views.screen.event_list import EventList
 from hil.views.screen.model import health
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.decision import neighbour
-from hil.views.screen.model.facts import Level, Scene
+from hil.views.screen.model.facts import Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import Gather
 from hil.views.screen.model.verdict_strip import ZOOMS

@@ -20,9 +20,9 @@ from typing import Final
 
 from hil.record.event_queries import acknowledgements
 from hil.record.live import LiveRecord
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarm_follower import REACH, AlarmFollower
-from hil.views.screen.model.alarms import Alarm, Book
-from hil.views.screen.model.facts import Level
+from hil.views.screen.model.alarms import Alarm, AlarmBook
 
 __all__ = ["REACH", "AlarmFeed"]
 
@@ -46,7 +46,7 @@ class AlarmFeed:
         self._past: AlarmFollower | None = None
 
     @property
-    def book(self) -> Book:
+    def book(self) -> AlarmBook:
         """What is known of the time since `watched_from`."""
         return self._now.book
 

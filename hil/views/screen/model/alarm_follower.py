@@ -19,8 +19,9 @@ from hil.record.telemetry_queries import (
     plant_time_ahead,
     plant_time_back,
 )
-from hil.views.screen.model.alarms import Book, limits_of, limits_of_boards
-from hil.views.screen.model.facts import Level, NodeReading
+from hil.views.alarm_limits import Level, limits_of, limits_of_boards
+from hil.views.screen.model.alarms import AlarmBook
+from hil.views.screen.model.facts import NodeReading
 from hil.views.screen.model.limit_search import COUNTERS, LimitSearch
 from hil.views.screen.model.recorded_values import reading_of
 from hil.views.screen.model.verdict_strip import CALM_US
@@ -44,7 +45,7 @@ class AlarmFollower:
         self._source = source
         self._clock = clock  # in s
         scenario = source.meta.get("scenario")
-        self.book = Book(
+        self.book = AlarmBook(
             limits_of(scenario if isinstance(scenario, dict) else {}),
             limits_of_boards(source.meta),
         )

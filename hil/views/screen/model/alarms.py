@@ -1,4 +1,4 @@
-"""Limits, and the alarms that come of them. Pure: samples in, alarms out.
+"""The alarms that come of limits. Pure: samples in, alarms out.
 
 `persistence` consecutive samples out of limits raise the alarm of their quantity and node; the
 first one within limits ends it. A raised alarm stays listed (latched) until it is acknowledged:
@@ -7,117 +7,17 @@ first one within limits ends it. A raised alarm stays listed (latched) until it 
     latched   the worst since the last acknowledgement
     listed    level > GOOD, or latched > GOOD and not acknowledged
 
-Limits come from the scenario's `alarms`, kept in the record. What it leaves out a board's profile
-may say of its node, and DEFAULTS stand for the rest. A set for sun and one for eclipse may differ.
+Where the limits come from says `hil.views.alarm_limits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
-from hil.views.screen.model.facts import Level
+from hil.views.alarm_limits import DEFAULTS, QUANTITIES, Level, Limit, Limits
 
-__all__ = ["DEFAULTS", "QUANTITIES", "Alarm", "Book", "Limit", "limits_of", "limits_of_boards"]
-
-QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
-    "cpu_temp_c": ("temperature", "C"),
-    "die_c": ("virtual die temperature", "C"),
-    "power_w": ("power", "W"),
-    "round_trip_ms": ("round trip", "ms"),
-    "rss_mib": ("memory of the agent", "MiB"),
-    "free_mib": ("free memory", "MiB"),
-    "link_errors_per_s": ("link errors", "per sim s"),
-    "corrected_per_s": ("corrected memory errors", "per sim s"),
-    "uncorrected_per_s": ("uncorrectable memory errors", "per sim s"),
-    "soc": ("battery charge", ""),
-    "bus_v": ("bus voltage", "V"),
-}
-"""What has limits: its name in words, and its unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Yellow and red, below and above; None: no limit. `persistence` samples in succession raise
-    the alarm."""
-
-    yellow_low: float | None = None
-    yellow_high: float | None = None
-    red_low: float | None = None
-    red_high: float | None = None
-    persistence: int = 3
-
-    def level(self, value: float) -> Level:
-        """Return how bad a value is by itself."""
-        if _outside(value, self.red_low, self.red_high):
-            return Level.BAD
-        if _outside(value, self.yellow_low, self.yellow_high):
-            return Level.WARN
-        return Level.GOOD
-
-    def crossed(self, value: float) -> str:
-        """Return which limit a value is beyond: `> 85`; empty if none."""
-        for low, high in ((self.red_low, self.red_high), (self.yellow_low, self.yellow_high)):
-            if high is not None and value > high:
-                return f"> {high:g}"
-            if low is not None and value < low:
-                return f"< {low:g}"
-        return ""
-
-
-def _outside(value: float, low: float | None, high: float | None) -> bool:
-    return (low is not None and value < low) or (high is not None and value > high)
-
-
-Limits = Mapping[tuple[str, str], Limit]
-"""By quantity and phase of the orbit (`sun`, `eclipse`, or empty for always), or by quantity and
-node."""
-
-DEFAULTS: Final[Limits] = {
-    ("cpu_temp_c", ""): Limit(yellow_high=75.0, red_high=85.0),
-    ("die_c", ""): Limit(yellow_high=75.0, red_high=85.0),
-    ("link_errors_per_s", ""): Limit(yellow_high=0.5, red_high=5.0),
-    ("uncorrected_per_s", ""): Limit(red_high=0.0, persistence=1),
-    ("soc", ""): Limit(yellow_low=0.4, red_low=0.2),
-}
-
-
-def limits_of(scenario: Mapping[str, Any]) -> Limits:
-    """Return the limits of a recorded scenario, over the defaults. Invalid values are left out."""
-    found = dict(DEFAULTS)
-    for quantity, entry in (scenario.get("alarms") or {}).items():
-        if quantity not in QUANTITIES or not isinstance(entry, Mapping):
-            continue
-        usual = _limit(entry)
-        found[quantity, ""] = usual
-        for phase in ("sun", "eclipse"):
-            if isinstance(entry.get(phase), Mapping):
-                found[quantity, phase] = _limit({**entry, **_given(entry[phase])})
-    return found
-
-
-def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
-    """Return the limits of single nodes, by quantity and node, from a record's meta: those of the
-    boards, where the scenario has none."""
-    scenario, entry = meta.get("scenario"), meta.get("board_limits")
-    given = (scenario.get("alarms") if isinstance(scenario, Mapping) else None) or {}
-    found: dict[tuple[str, str], Limit] = {}
-    for quantity, nodes in (entry if isinstance(entry, Mapping) else {}).items():
-        if quantity in QUANTITIES and not given.get(quantity) and isinstance(nodes, Mapping):
-            for node, limits in nodes.items():
-                if isinstance(limits, Mapping):
-                    found[quantity, node] = _limit(limits)
-    return found
-
-
-def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if value is not None}
-
-
-def _limit(entry: Mapping[str, Any]) -> Limit:
-    keys = ("yellow_low", "yellow_high", "red_low", "red_high", "persistence")
-    return Limit(**{key: entry[key] for key in keys if isinstance(entry.get(key), (int, float))})
+__all__ = ["Alarm", "AlarmBook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +66,7 @@ class Alarm:
         return self.level > Level.GOOD or not self.acknowledged
 
 
-class Book:
+class AlarmBook:
     """All alarms of a run, as far as it was watched."""
 
     def __init__(self, limits: Limits = DEFAULTS, of_boards: Limits | None = None) -> None:

@@ -23,8 +23,9 @@ from hil.record.row_values import (
     RecordedTransition,
     RecordedUpset,
 )
+from hil.views.alarm_limits import Level
 from hil.views.listing import anomaly_text, upset_text
-from hil.views.screen.model.facts import EventLine, Level
+from hil.views.screen.model.facts import EventLine
 from hil.views.screen.model.verdict_strip import Episode, Ledger
 from hil.views.style import duration
 

@@ -5,19 +5,18 @@ None is "the record does not say". Times: `*_us` simulated, `*_wall_us` real.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hil.record.live import State
 from hil.record.timeline import Timeline
+from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered
 from hil.views.screen.model.verdict_strip import Cell, StripTotals
 from hil.views.screen.rules import SchemeRule
 
 __all__ = [
     "EventLine",
-    "Level",
     "LinkCounts",
     "NodeFacts",
     "NodeReading",
@@ -28,15 +27,6 @@ __all__ = [
     "Scene",
     "Vote",
 ]
-
-
-class Level(enum.IntEnum):
-    """How bad something is."""
-
-    GOOD = 0
-    NOTE = 1
-    WARN = 2
-    BAD = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.record.live import State
+from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Level, NodeFacts, Scene
+from hil.views.screen.model.facts import NodeFacts, Scene
 from hil.views.style import duration, flight_time, plural
 
 __all__ = [

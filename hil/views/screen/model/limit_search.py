@@ -10,8 +10,7 @@ from typing import Final
 
 from hil.record.live import LiveRecord
 from hil.record.telemetry_queries import Bounds, health_beyond, health_changed, plant_extremes
-from hil.views.screen.model.alarms import Limit
-from hil.views.screen.model.facts import Level
+from hil.views.alarm_limits import Level, Limit
 from hil.wire.throttling import ALL_FLAGS
 
 __all__ = ["COUNTERS", "LimitSearch"]

@@ -7,9 +7,10 @@ from textwrap import wrap
 from rich.text import Text
 
 from hil.record.live import ALONE_MAX
+from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference
-from hil.views.screen.model.facts import Level, Vote
+from hil.views.screen.model.facts import Vote
 from hil.views.screen.pages.style import STYLES, Marks, columns, fit, line, rule
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import EventLine, Level, Scene
+from hil.views.screen.model.facts import EventLine, Scene
 from hil.views.screen.pages.overview.ticker import event_line
 from hil.views.screen.pages.style import CURSOR, STYLES, WORDS, Marks, fit, line, rule
 from hil.views.style import DIM, WARN, flight_time, plural

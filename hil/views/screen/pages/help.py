@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from hil.views.screen.model.facts import Level
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.verdict_strip import StripMark
 from hil.views.screen.pages.style import MARK_STYLES, MARK_WORDS, STYLES, Marks, line
 from hil.views.style import HEAD

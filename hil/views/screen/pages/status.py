@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from hil.record.live import State
+from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
-from hil.views.screen.model.facts import Level, Scene
+from hil.views.screen.model.facts import Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import BAND, STYLES, Marks, Part, fit, line
 from hil.views.style import BAD, DIM, HEAD, WARN, duration, flight_time

@@ -12,7 +12,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Span, Text
 
-from hil.views.screen.model.facts import Level
+from hil.views.alarm_limits import Level
 from hil.views.screen.model.verdict_strip import StripMark
 from hil.views.style import BAD, DIM, HEAD, WARN, Glyphs
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import Level, Scene
+from hil.views.screen.model.facts import Scene
 from hil.views.screen.pages.large_letters import big
 from hil.views.screen.pages.style import STYLES, Marks, fit, line
 from hil.views.style import BAD, DIM, GOOD, WARN, plural

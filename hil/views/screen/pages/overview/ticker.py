@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from hil.views.screen.model.facts import EventLine, Level, Run
+from hil.views.alarm_limits import Level
+from hil.views.screen.model.facts import EventLine, Run
 from hil.views.screen.pages.style import STYLES, Marks, fit, line, rule
 from hil.views.style import DIM, flight_time
 
