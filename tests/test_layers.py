@@ -337,7 +337,13 @@ def test_what_a_board_can_do_is_asked_in_one_place(module: str) -> None:
 
 
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
-ENGINE = ("serial", "hil.engine.loop", "hil.engine.repair", "hil.rig.rig", "hil.rig.exchange")
+ENGINE = (
+    "serial",
+    "hil.engine.loop",
+    "hil.engine.repair_executor",
+    "hil.rig.rig",
+    "hil.rig.exchange",
+)
 TEXTUAL = ("textual", "matplotlib", "hil.views", "hil.cli")
 OF_EXTRAS = ("hil.views.screen.web_server",)
 """These cannot be imported without an extra, which the default suite does without."""

@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from hil.engine.frame_work import FrameWork
-from hil.engine.healing import RepairScheduler
 from hil.engine.lateness import Lateness
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.redundancy.recovery import NodeState
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, Node, NodeResult
@@ -83,7 +83,7 @@ class ExchangeStage:
             parts.classifier.on_late_report(upset)
         for upset in parts.injector.collect(frame.upsets, frame.results):
             parts.classifier.add(upset)
-            parts.holdings.hit(upset)
+            parts.hidden_state.hit(upset)
         self._recorder.delivery_notes(number)
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:

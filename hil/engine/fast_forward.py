@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.frame_work import FrameWork
-from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.verdict import usual_kind
 from hil.redundancy.voting import Verdict, record_length, unpack
 from hil.rig.backends.inproc import run_batch

@@ -29,12 +29,12 @@ from hil.engine import ending, resume, run_folder, snapshots
 from hil.engine.exchange_stage import ExchangeStage
 from hil.engine.fast_forward import FastForward
 from hil.engine.frame_work import FrameWork
-from hil.engine.healing import RepairScheduler
 from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.result import RunProgress, RunResult
 from hil.engine.run_controls import RunControls
 from hil.engine.run_log import logs_wanted

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hil.clock import HOST, Clock
-from hil.engine.holdings import Holdings
+from hil.engine.hidden_state import HiddenState
 from hil.engine.metrics import Metrics
-from hil.engine.outside import Outside
-from hil.engine.repair import RepairExecutor
+from hil.engine.outside_influence import OutsideInfluence
+from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.electorate import Rules
@@ -27,7 +27,7 @@ from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.upsets.injection import Injector
 from hil.upsets.limits import UpsetLimits
-from hil.upsets.outcome import Classifier
+from hil.upsets.outcome import UpsetClassifier
 from hil.upsets.planner import UpsetPlanner
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class Parts:
     recovery: RecoveryMachine
     limits: UpsetLimits
     planner: UpsetPlanner
-    classifier: Classifier
+    classifier: UpsetClassifier
     metrics: Metrics
     injector: Injector
-    holdings: Holdings
-    outside: Outside
+    hidden_state: HiddenState
+    outside: OutsideInfluence
     pacer: Pacer
     plant: BuiltPlant | None
     virtual: bool
@@ -128,11 +128,13 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         recovery=RecoveryMachine(names, _policy(scenario)),
         limits=limits,
         planner=UpsetPlanner(scenario, golden.workload, strikes),
-        classifier=Classifier(names),
+        classifier=UpsetClassifier(names),
         metrics=Metrics(),
         injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
-        holdings=Holdings(rig, golden, checkpoints),
-        outside=Outside(nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)),
+        hidden_state=HiddenState(rig, golden, checkpoints),
+        outside=OutsideInfluence(
+            nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)
+        ),
         pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
         plant=plant,
         virtual=virtual,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState
 from hil.upsets.upset import Upset

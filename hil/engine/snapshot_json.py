@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil.engine.metrics import Metrics
-from hil.engine.outside import OutsideSnapshot
+from hil.engine.outside_influence import OutsideSnapshot
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.engine.verdict import VerdictSnapshot
 from hil.errors import HilError, RecordError

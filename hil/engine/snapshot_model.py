@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hil.engine.metrics import Metrics
-from hil.engine.outside import OutsideSnapshot
+from hil.engine.outside_influence import OutsideSnapshot
 from hil.engine.verdict import VerdictSnapshot
 from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.recovery import NodeRecoverySnapshot

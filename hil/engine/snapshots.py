@@ -3,7 +3,7 @@
 What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
 the run had never stopped (`hil.engine.resume` reads it). Nodes hold the golden state then, unless
 a wrong majority has won: what they hold is then read from one of them. What else lies in them
-must be known, or no snapshot is taken (see `hil.engine.holdings`)."""
+must be known, or no snapshot is taken (see `hil.engine.hidden_state`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.resume import RunSnapshot
 from hil.engine.snapshot_json import to_json
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
@@ -39,7 +39,7 @@ def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
     if not exact:
         return True
     frame = parts.golden.next_frame
-    known = all(parts.holdings.can_be_made_again(n, frame) for n in parts.recovery.in_service)
+    known = all(parts.hidden_state.can_be_made_again(n, frame) for n in parts.recovery.in_service)
     return known and not any(_keeps_damage(parts, node) for node in parts.nodes)
 
 
@@ -59,8 +59,8 @@ def _keeps_damage(parts: Parts, node: Node) -> bool:
     """The plant has taken the node out, and will have it healed with the damage still in it."""
     if not parts.recovery.is_shed(node.name) or not node.powered:
         return False
-    lasting = parts.holdings.lasting(node.name, parts.golden.next_frame)
-    return bool(lasting) or parts.holdings.checkpoints_doubtful(node.name)
+    lasting = parts.hidden_state.lasting(node.name, parts.golden.next_frame)
+    return bool(lasting) or parts.hidden_state.checkpoints_doubtful(node.name)
 
 
 def take(
@@ -77,7 +77,7 @@ def take(
     except (LinkError, NodeError):
         return False
     frame = parts.golden.next_frame
-    kept = {name: parts.holdings.checkpoints(name) or [] for name in parts.recovery.in_service}
+    kept = {name: parts.hidden_state.checkpoints(name) or [] for name in parts.recovery.in_service}
     metrics = parts.metrics.snapshot()
     snapshot = EngineSnapshot(
         numbered=parts.planner.numbered,
@@ -88,7 +88,7 @@ def take(
         copy=parts.checkpoints.copy,
         verdicts=verdicts.snapshot(),
         outside=parts.outside.snapshot(),
-        lasting={name: parts.holdings.arms(name, frame) for name in kept},
+        lasting={name: parts.hidden_state.arms(name, frame) for name in kept},
         upsets=parts.classifier.count,
         dormant=_dormant(parts.classifier.dormant),
         contaminated=tuple(parts.classifier.contaminated_nodes),
@@ -179,4 +179,4 @@ def _go_on(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> N
         parts.checkpoints.take_now(node, agreed)
     arms = list(engine.lasting[node.name])
     parts.injector.arm_again(node, arms)
-    parts.holdings.restore(node.name, arms, checkpoints)
+    parts.hidden_state.restore(node.name, arms, checkpoints)

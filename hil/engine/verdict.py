@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from hil.engine.frame_work import FrameWork
-from hil.engine.healing import RepairScheduler
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
-from hil.engine.repair import Repaired
+from hil.engine.repair_executor import Repaired
+from hil.engine.repair_scheduler import RepairScheduler
 from hil.redundancy.electorate import elect, is_alone
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
@@ -213,7 +213,7 @@ class VerdictStage:
         back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
         spent_us = parts.rig.clock.now_us() - began_us
         frame.rolled_back = True
-        parts.holdings.rearm_permanent(parts.injector, nodes, frame.number + 1)
+        parts.hidden_state.rearm_permanent(parts.injector, nodes, frame.number + 1)
         frame.results = {**frame.results, **back.results}
         frame.executions.append(self._recorder.in_order(frame.results))
         for name, result in back.results.items():

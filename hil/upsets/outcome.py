@@ -55,7 +55,7 @@ from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, SILENT, NodeResult
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetTarget
 
-__all__ = ["Anomaly", "Classifier", "effect_of"]
+__all__ = ["Anomaly", "UpsetClassifier", "effect_of"]
 
 _T: Final = UpsetTarget
 _IN_WORKER: Final = frozenset({_T.STACK, _T.HEAP, _T.TEXT, _T.GPR, _T.VECTOR})
@@ -143,7 +143,7 @@ class _NodeBook:
     blamed: list[Upset] = field(default_factory=list)
 
 
-class Classifier:
+class UpsetClassifier:
     """Follows every upset of a run from its injection to its outcome. Not thread-safe.
 
     Finished upsets are handed over by `take_finished` and then only counted here (`count`: all that

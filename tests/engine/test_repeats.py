@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.outside import Outside
+from hil.engine.outside_influence import OutsideInfluence
 from hil.rig.node import Node
 from hil.scenario import Scenario
 
@@ -147,12 +147,12 @@ def test_addresses_that_nobody_knows_stay_unknown_in_a_run_that_goes_on(
     board = FarBoard()
     if fixed is not None:
         board.fixed_addresses = fixed  # type: ignore[attr-defined]
-    before = Outside([Node("a", 0, board)], virtual=False)  # type: ignore[arg-type]
+    before = OutsideInfluence([Node("a", 0, board)], virtual=False)  # type: ignore[arg-type]
     assert before.addresses([]) == ""
     told = before.addresses(["a"])
     assert ("not known" in told) == (fixed is None) and told
     now = FarBoard()
     now.fixed_addresses = True  # type: ignore[attr-defined]
-    after = Outside([Node("a", 0, now)], virtual=False)  # type: ignore[arg-type]
+    after = OutsideInfluence([Node("a", 0, now)], virtual=False)  # type: ignore[arg-type]
     after.restore(before.snapshot())
     assert after.addresses(["a"]) == told

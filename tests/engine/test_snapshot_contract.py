@@ -17,7 +17,7 @@ from hil.engine import loop as loop_module
 from hil.engine import resume, snapshots
 from hil.engine.loop import Loop
 from hil.engine.metrics import Metrics
-from hil.engine.outside import OutsideSnapshot
+from hil.engine.outside_influence import OutsideSnapshot
 from hil.engine.plant_coupling import NodePowerSnapshot, PlantSnapshot
 from hil.engine.snapshot_json import from_json, to_json
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot

@@ -22,7 +22,7 @@ from hil.rig.backends.process import find_agent
 from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.recorded_values import reading_of
-from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.scene import SceneReader
 from hil.views.screen.pages.overview.nodes import nodes_table
 from hil.views.screen.pages.style import Marks
 from hil.wire.messages import Rail
@@ -127,7 +127,7 @@ def cells(path: Path, frame: int) -> dict[str, str]:
     """The lines of the table of nodes, by node."""
     with closing(LiveRecord(path)) as source:
         source.poll()
-        scene = Gather(source).scene(frame)
+        scene = SceneReader(source).scene(frame)
     lines = nodes_table(scene, 140, Marks(ascii_only=True), None)
     return {
         node.name: next(str(text) for text in lines if f" {node.name} " in str(text))

@@ -15,7 +15,7 @@ from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Ballot, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, HUNG, SILENT, NodeResult
 from hil.scenario import PatternKind
-from hil.upsets.outcome import Anomaly, Classifier, effect_of
+from hil.upsets.outcome import Anomaly, UpsetClassifier, effect_of
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import (
     EFFECTS,
@@ -82,10 +82,10 @@ class Story:
     nodes: str = "abc"
     frame: int = 0
     count: int = 0
-    c: Classifier = field(init=False)
+    c: UpsetClassifier = field(init=False)
 
     def __post_init__(self) -> None:
-        self.c = Classifier(list(self.nodes))
+        self.c = UpsetClassifier(list(self.nodes))
 
     def hit(
         self,

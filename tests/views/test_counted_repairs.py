@@ -15,7 +15,7 @@ from hil.record.reader import Reader
 from hil.record.row_counts import repair_costs
 from hil.scenario import Scenario
 from hil.verification.replay import tally
-from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.scene import SceneReader
 
 SAME_BIT = [
     {
@@ -72,13 +72,13 @@ def test_repairs_are_counted_the_same_everywhere(
     assert len(rollbacks) == result.metrics["rollbacks"]
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()
-        assert Gather(source).scene(source.last).recoveries == result.recoveries
+        assert SceneReader(source).scene(source.last).recoveries == result.recoveries
 
 
 def test_a_rollback_that_is_tried_twice_in_a_frame_names_each_node_once(tmp_path: Path) -> None:
     run(SAME_BIT, tmp_path)
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()
-        events = Gather(source).scene(source.last, events=50).events
+        events = SceneReader(source).scene(source.last, events=50).events
     found = [(e.node, e.count) for e in events if "rollback FAILED" in e.text]
     assert found and set(found) == {("a,b", 2)}

@@ -14,7 +14,7 @@ from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene, Vote
-from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.scene import SceneReader
 from tests.views.story import Story
 
 AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
@@ -199,7 +199,7 @@ def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decide
         story.recorder.meta("outcome", result["outcome"])
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()
-        assert health.health(Gather(source).scene(source.last)).why == why
+        assert health.health(SceneReader(source).scene(source.last)).why == why
 
 
 def test_what_is_over_but_was_red_waits_for_somebody() -> None:

@@ -1,4 +1,4 @@
-"""Source, ledger, watch and decision, on records that the real writer wrote."""
+"""Source, history, watch and decision, on records that the real writer wrote."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.views.screen.model.decision import decision, neighbour
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.playback import Player
-from hil.views.screen.model.scene import Gather
-from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, Ledger, StripMark
+from hil.views.screen.model.scene import SceneReader
+from hil.views.screen.model.verdict_strip import STRETCH, ZOOMS, StripMark, VerdictHistory
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter
 from tests.views.story import Story
@@ -142,7 +142,7 @@ def test_records_of_before_the_pulse_are_read(tmp_path: Path) -> None:
     db.close()
     source = opened(tmp_path)
     assert source.state is State.RUNNING and source.age_s() is None
-    assert Gather(source).scene(source.last).nodes
+    assert SceneReader(source).scene(source.last).nodes
 
 
 def test_the_newest_run_is_found(tmp_path: Path) -> None:
@@ -172,12 +172,12 @@ def test_positions_are_those_of_a_plain_search(tmp_path: Path) -> None:
 def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None:
     frames = write_record(tmp_path / "run.db", 2000, upset_every=700)
     source = opened(tmp_path)
-    ledger = Ledger(source)
-    while not ledger.read_on(1.0):
+    history = VerdictHistory(source)
+    while not history.read_on(1.0):
         pass
     bad = set(range(699, frames, 700))
     for head in (0, 698, 699, 5000, STRETCH - 1, STRETCH, frames - 1):
-        for cell in ledger.strip(head, 20, zoom):
+        for cell in history.strip(head, 20, zoom):
             inside = sorted(f for f in bad if cell.first <= f <= min(cell.last, head))
             if cell.last < 0 or cell.first < 0:
                 assert cell.mark is StripMark.NONE
@@ -189,24 +189,24 @@ def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None
                 )
             else:
                 assert cell.mark is StripMark.AGREED
-        totals = ledger.totals(head)
+        totals = history.totals(head)
         assert totals.outvoted == len([f for f in bad if f <= head])
         assert totals.frames == head + 1 and totals.complete
 
 
 def test_what_was_not_read_yet_says_so(tmp_path: Path) -> None:
     frames = write_record(tmp_path / "run.db", 3000)
-    ledger = Ledger(opened(tmp_path))
-    assert not ledger.totals(frames - 1).complete
-    assert StripMark.UNREAD in {cell.mark for cell in ledger.strip(frames - 1, 6, STRETCH)}
-    ledger.read_on(60.0)
-    assert ledger.totals(frames - 1).complete
+    history = VerdictHistory(opened(tmp_path))
+    assert not history.totals(frames - 1).complete
+    assert StripMark.UNREAD in {cell.mark for cell in history.strip(frames - 1, 6, STRETCH)}
+    history.read_on(60.0)
+    assert history.totals(frames - 1).complete
 
 
 def test_each_kind_of_trouble_has_its_mark(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(2).outvoted("a").wrong().differ(a=1, b=2, c=3).agree(1)
-    found = [cell.mark.name for cell in Ledger(opened(tmp_path)).strip(5, 6, 1)]
+    found = [cell.mark.name for cell in VerdictHistory(opened(tmp_path)).strip(5, 6, 1)]
     assert found == ["AGREED", "AGREED", "OUTVOTED", "WRONG", "NO_OUTPUT", "AGREED"]
 
 
@@ -218,8 +218,8 @@ def test_the_past_is_shown_as_it_was(tmp_path: Path) -> None:
         story.agree(30).isolate("b").agree(40)
         story.move("b", "isolated", "power_cycle", "reintegrating", cause="power is back")
         story.agree(5).move("b", "reintegrating", "voting", cause="agreed again").agree(20)
-    gather = Gather(opened(tmp_path))
-    states = {frame: gather.scene(frame).nodes[1].state for frame in (29, 30, 69, 72, 80)}
+    scene_reader = SceneReader(opened(tmp_path))
+    states = {frame: scene_reader.scene(frame).nodes[1].state for frame in (29, 30, 69, 72, 80)}
     assert states == {
         29: "voting",
         30: "isolated",
@@ -227,16 +227,16 @@ def test_the_past_is_shown_as_it_was(tmp_path: Path) -> None:
         72: "reintegrating",
         80: "voting",
     }
-    then = gather.scene(60).nodes[1]
+    then = scene_reader.scene(60).nodes[1]
     assert (then.began_frame, then.began_cause, then.heard_frame) == (30, "silent", 29)
     assert then.upset == "upset #1 board power loss"
-    assert gather.scene(60).upsets == 1 and gather.scene(29).upsets == 0
+    assert scene_reader.scene(60).upsets == 1 and scene_reader.scene(29).upsets == 0
 
 
 def test_rates_come_from_two_accounts(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(41)
-    node = Gather(opened(tmp_path)).scene(40).nodes[0]
+    node = SceneReader(opened(tmp_path)).scene(40).nodes[0]
     assert node.steps_per_s(Timeline(100_000)) == pytest.approx(10.0)
 
 
@@ -245,10 +245,10 @@ def test_events_are_newest_first_and_the_same_in_a_row_are_one(tmp_path: Path) -
         story.agree(3).outvoted("a")
         for _ in range(4):
             story.wrong()
-    events = newest_events(opened(tmp_path), Ledger(opened(tmp_path)), 99, 50)
+    events = newest_events(opened(tmp_path), VerdictHistory(opened(tmp_path)), 99, 50)
     assert (events[0].level, events[0].frame, events[0].count) == (Level.BAD, 7, 4)
     assert [event.kind for event in events[1:]] == ["repair", "upset"]
-    assert newest_events(opened(tmp_path), Ledger(opened(tmp_path)), 2, 50) == ()
+    assert newest_events(opened(tmp_path), VerdictHistory(opened(tmp_path)), 2, 50) == ()
 
 
 # --- alarms ---------------------------------------------------------------------------------------
@@ -395,20 +395,20 @@ def test_episodes_of_bad_frames_are_those_of_a_plain_search_wherever_one_looks(
             for _ in range(choose.randint(1, 4)):
                 story.wrong() if choose.random() < 0.6 else story.differ(a=1, b=2)
     source = opened(tmp_path)
-    ledger = Ledger(source)
-    assert ledger.read_on(10.0)
+    history = VerdictHistory(source)
+    assert history.read_on(10.0)
     everything = [
         (row["frame"], row["t_us"], row["verdict"] if row["verdict"] == "no_majority" else "wrong")
         for row in source.rows("SELECT frame, t_us, verdict FROM frames ORDER BY frame")
     ]
     for head in (source.last, 5, 80, 30, 31, 60, 3, source.last - 1, 0, 200, source.last):
         bad = [row for row in everything if row[0] <= head]
-        found = [(e.first, e.last, e.frames) for e in ledger.episodes(head, 1000)]
+        found = [(e.first, e.last, e.frames) for e in history.episodes(head, 1000)]
         assert found == episodes_by_hand(bad)
-        newest = ledger.episodes(head, 3)
+        newest = history.episodes(head, 3)
         assert [(e.first, e.last, e.frames) for e in newest] == found[:3]
         assert all(episode.whole for episode in newest)
-        totals = ledger.totals(head)
+        totals = history.totals(head)
         assert totals.no_output + totals.wrong == len(bad)
 
 
@@ -477,7 +477,7 @@ def test_opening_and_seeking_do_not_read_the_whole_record(
         now = 0.0
         presenter = Presenter(tmp_path / name, Marks(), Player(), lambda: 0.0)
         presenter.refresh(140, 40)
-        while not presenter.gather.ledger.read_on(1.0) or presenter.moving:
+        while not presenter.scene_reader.history.read_on(1.0) or presenter.moving:
             presenter.refresh(140, 40)
         steps = 0
 
@@ -504,5 +504,5 @@ def test_the_page_of_a_node_has_the_notes_about_it_and_no_others(tmp_path: Path)
         for text in ("node a: its firmware reports under-voltage", "node a1: x", "a: y", "node b"):
             story.recorder.note(5, text)
     source = opened(tmp_path)
-    events = newest_events(source, Ledger(source), source.last, 9, "a")
+    events = newest_events(source, VerdictHistory(source), source.last, 9, "a")
     assert [event.text for event in events] == ["node a: its firmware reports under-voltage"]

@@ -20,8 +20,8 @@ from hil.views.screen.model import health
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene
 from hil.views.screen.model.playback import Player
-from hil.views.screen.model.scene import Gather
-from hil.views.screen.model.verdict_strip import Ledger
+from hil.views.screen.model.scene import SceneReader
+from hil.views.screen.model.verdict_strip import VerdictHistory
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter, View
 from hil.views.screen.run_control import KeyCommand
@@ -90,10 +90,10 @@ def test_what_is_ordered_in_a_pause_is_seen_at_once(tmp_path: Path) -> None:
     command(tmp_path, 30, "isolate", node="b")
     source = LiveRecord(tmp_path)
     source.poll()
-    texts = [event.text for event in newest_events(source, Ledger(source), source.last, 10)]
+    texts = [event.text for event in newest_events(source, VerdictHistory(source), source.last, 10)]
     assert texts == ["ISOLATED: by ann", "isolate, by ann"]
-    assert Gather(source).scene(source.last).nodes[1].state == "isolated"
-    assert Gather(source).scene(source.last - 1).nodes[1].state == "voting"
+    assert SceneReader(source).scene(source.last).nodes[1].state == "isolated"
+    assert SceneReader(source).scene(source.last - 1).nodes[1].state == "voting"
 
 
 def test_who_was_taken_out_on_order_was_not_taken_out_by_an_upset(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
     source.poll()
     told = [
         (event.node, event.text, event.level)
-        for event in newest_events(source, Ledger(source), 29, 10)
+        for event in newest_events(source, VerdictHistory(source), 29, 10)
     ]
     assert told == [
         ("", "ann: Lüfter 換扇", Level.NOTE),
@@ -197,20 +197,20 @@ def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> 
         story.agree(40).wrong().agree(9)
     source = LiveRecord(tmp_path)
     source.poll()
-    gather = Gather(source)
-    assert gather.scene(source.last, zoom=64).strip[-1].notable == 1
-    gather.scene(source.last, zoom=1)
+    scene_reader = SceneReader(source)
+    assert scene_reader.scene(source.last, zoom=64).strip[-1].notable == 1
+    scene_reader.scene(source.last, zoom=1)
     db = sqlite3.connect(tmp_path / "run.db")
     db.execute("DELETE FROM frames")
     db.execute("UPDATE blocks SET count = 20, data = substr(data, 1, length(data) * 20 / count)")
     db.commit()
     db.close()
     source.poll()
-    gather.scene(source.last, zoom=1)
+    scene_reader.scene(source.last, zoom=1)
     with closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
         db.execute("UPDATE blocks SET count = 50, data = data || zeroblob(10000)")
     source.poll()
-    assert all(cell.notable == 0 for cell in gather.scene(49, zoom=1).strip)
+    assert all(cell.notable == 0 for cell in scene_reader.scene(49, zoom=1).strip)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "notes"])

@@ -13,7 +13,7 @@ from hil.views.screen.model.curves import History, history
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
 from hil.views.screen.model.ground_track import sky
-from hil.views.screen.model.verdict_strip import Ledger
+from hil.views.screen.model.verdict_strip import VerdictHistory
 from hil.views.screen.pages.map import MapSky
 
 __all__ = ["PageSource"]
@@ -39,9 +39,9 @@ class _Cached:
 class PageSource:
     """Answers of one record, the last one of each kind."""
 
-    def __init__(self, source: LiveRecord, ledger: Ledger) -> None:
+    def __init__(self, source: LiveRecord, history: VerdictHistory) -> None:
         self._source = source
-        self._ledger = ledger
+        self._history = history
         self._cache: dict[str, _Cached] = {}
 
     def _cached(self, what: str, key: tuple[object, ...], ask: Callable[[], _T]) -> _T:
@@ -81,7 +81,7 @@ class PageSource:
             "node events",
             (node.name, scene.head, self._source.changed),
             lambda: list(
-                newest_events(self._source, self._ledger, scene.head, _OF_A_NODE, node.name)
+                newest_events(self._source, self._history, scene.head, _OF_A_NODE, node.name)
             ),
         )
 
@@ -90,5 +90,5 @@ class PageSource:
         return self._cached(
             "events",
             (scene.head, self._source.changed, count),
-            lambda: list(newest_events(self._source, self._ledger, scene.head, count)),
+            lambda: list(newest_events(self._source, self._history, scene.head, count)),
         )

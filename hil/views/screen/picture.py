@@ -24,7 +24,7 @@ async def picture(run: Path, size: tuple[int, int], frame: int | None, keys: Seq
         await app.look()
         for key in keys:
             await pilot.press(key)
-        while app.presenter.moving or not app.presenter.gather.ledger.read_on(1.0):
+        while app.presenter.moving or not app.presenter.scene_reader.history.read_on(1.0):
             await app.look()
         app.presenter.refresh(*app.lines.size)
         app.lines.show(app.presenter.page())

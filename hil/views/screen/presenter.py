@@ -22,7 +22,7 @@ from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.decision import neighbour
 from hil.views.screen.model.facts import Scene
 from hil.views.screen.model.playback import Player
-from hil.views.screen.model.scene import Gather
+from hil.views.screen.model.scene import SceneReader
 from hil.views.screen.model.verdict_strip import ZOOMS
 from hil.views.screen.page_source import PageSource
 from hil.views.screen.pages.decision import decision_page
@@ -76,7 +76,7 @@ class Presenter:
         self.scroll = 0
         self.history_zoom = 0
         self._begin()
-        self.scene = Scene(self.gather.run)
+        self.scene = Scene(self.scene_reader.run)
         self.alarms: tuple[Alarm, ...] = ()
         self.lines = 0
         self._back: list[View] = []
@@ -85,9 +85,9 @@ class Presenter:
     def _begin(self) -> None:
         """Forget what is known of the record: another one is read from now on."""
         self._epoch = self.source.epoch
-        self.gather = Gather(self.source, self._clock)
+        self.scene_reader = SceneReader(self.source, self._clock)
         self._alarm_feed = AlarmFeed(self.source, self._clock)
-        self._pages = PageSource(self.source, self.gather.ledger)
+        self._pages = PageSource(self.source, self.scene_reader.history)
         self.events.clear()
 
     # --- looking ------------------------------------------------------------------------------
@@ -104,7 +104,9 @@ class Presenter:
         zoom = self.zoom
         if zoom is None:
             zoom = _overall(head, cells, self.source.frame_us)
-        self.scene = self.gather.scene(head, cells=cells, zoom=ZOOMS[zoom], events=max(12, height))
+        self.scene = self.scene_reader.scene(
+            head, cells=cells, zoom=ZOOMS[zoom], events=max(12, height)
+        )
         if self.source.state is not State.WAITING and head >= 0:
             self.alarms = self._alarm_feed.follow(head)
 

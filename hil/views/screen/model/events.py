@@ -26,7 +26,7 @@ from hil.record.row_values import (
 from hil.views.alarm_limits import Level
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.model.facts import EventLine
-from hil.views.screen.model.verdict_strip import Episode, Ledger
+from hil.views.screen.model.verdict_strip import Episode, VerdictHistory
 from hil.views.style import duration
 
 __all__ = ["newest_events"]
@@ -40,7 +40,7 @@ the count says so (`100+`)."""
 
 
 def newest_events(
-    source: LiveRecord, ledger: Ledger, head: int, count: int, node: str = ""
+    source: LiveRecord, history: VerdictHistory, head: int, count: int, node: str = ""
 ) -> tuple[EventLine, ...]:
     """Return the newest `count` events up to frame `head`, newest first; with `node` only those of
     that node. Equal events in succession are one, with a count that is taken from the record."""
@@ -48,7 +48,7 @@ def newest_events(
     while True:
         found, oldest = _read(source, head, rows, node)
         if not node:
-            found.extend(_episode(episode) for episode in ledger.episodes(head, count))
+            found.extend(_episode(episode) for episode in history.episodes(head, count))
         found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
         merged = _merged(found, oldest)[:count]
         if rows >= _ROWS_MAX or not any(e.more and e.kind != "frame" for e in merged):

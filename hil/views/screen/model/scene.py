@@ -24,20 +24,20 @@ from hil.views.screen.model.node_facts import NodeFactsReader
 from hil.views.screen.model.plant_facts import PlantFacts
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.model.run_facts import run_of
-from hil.views.screen.model.verdict_strip import Ledger, StripTotals
+from hil.views.screen.model.verdict_strip import StripTotals, VerdictHistory
 
-__all__ = ["Gather"]
+__all__ = ["SceneReader"]
 
 _READ_ON_S: Final = 0.02
 _RATE_WINDOW_S: Final = 5.0
 
 
-class Gather:
+class SceneReader:
     """Makes scenes of one record."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self.source = source
-        self.ledger = Ledger(source, clock)
+        self.history = VerdictHistory(source, clock)
         self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
         self._rates: deque[tuple[int, int]] = deque()
@@ -54,11 +54,11 @@ class Gather:
         if source.state is State.WAITING:
             return Scene(Run(path=str(source.run)), source.state, source.reason)
         if source.last < self._known:  # a run that was killed goes on from its last snapshot
-            self.ledger.forget(source.last + 1)
+            self.history.forget(source.last + 1)
             self._counts.restart()
             self._nodes.forget()
         self._known = source.last
-        self.ledger.read_on(_READ_ON_S)
+        self.history.read_on(_READ_ON_S)
         with source.moment():
             return self._scene(head, cells, zoom, events)
 
@@ -95,9 +95,9 @@ class Gather:
             recoveries=repaired,
             slips=slips,
             totals=self._totals(head) if head >= 0 else StripTotals(),
-            strip=self.ledger.strip(head, cells, zoom),
+            strip=self.history.strip(head, cells, zoom),
             zoom=zoom,
-            events=newest_events(source, self.ledger, head, events),
+            events=newest_events(source, self.history, head, events),
             plant=plant,
             places=self._plant.orbit(head),
             plants=self._plant.recent,
@@ -164,7 +164,7 @@ class Gather:
 
     def _totals(self, head: int) -> StripTotals:
         """The sums up to `head`; frames that were skipped count like the one after them."""
-        totals = self.ledger.totals(head)
+        totals = self.history.totals(head)
         if not self.source.time.known:
             return totals
         over = head >= self.source.last and self.source.state is State.ENDED

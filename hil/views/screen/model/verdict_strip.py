@@ -17,7 +17,16 @@ from hil.record.event_queries import frame_kinds
 from hil.record.live import LiveRecord
 from hil.record.queries import bad_spans
 
-__all__ = ["CALM_US", "STRETCH", "ZOOMS", "Cell", "Episode", "Ledger", "StripMark", "StripTotals"]
+__all__ = [
+    "CALM_US",
+    "STRETCH",
+    "ZOOMS",
+    "Cell",
+    "Episode",
+    "StripMark",
+    "StripTotals",
+    "VerdictHistory",
+]
 
 CALM_US: Final = 1_000_000
 """Outputs that are wrong or lost now and then are one episode, until none was for so long [us of
@@ -87,7 +96,7 @@ class StripTotals:
 _Summary = tuple[Cell, tuple[int, ...]]
 
 
-class Ledger:
+class VerdictHistory:
     """The sums of one record."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:

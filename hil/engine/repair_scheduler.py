@@ -11,7 +11,7 @@ from typing import Final
 
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
-from hil.engine.repair import Repaired
+from hil.engine.repair_executor import Repaired
 from hil.record.queries import WAS_ALONE
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
@@ -134,7 +134,7 @@ class RepairScheduler:
         if how.lost and node.board.can_return:
             parts.rig.absent.exclude(node, cycle=False)
             how = replace(how, away=True)
-        parts.holdings.rearm_permanent(parts.injector, [node], verdict.frame + 1)
+        parts.hidden_state.rearm_permanent(parts.injector, [node], verdict.frame + 1)
         self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
             self.has_answered(node.name)

@@ -23,7 +23,7 @@ from hil.upsets.injection import Injector, arm_of
 from hil.upsets.upset import Upset
 from hil.wire.messages import OF_CHECKPOINT, Arm, Sync
 
-__all__ = ["Holdings"]
+__all__ = ["HiddenState"]
 
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint", "check-bits"})
 _IN_WORKER: Final = frozenset({"stack", "heap", "gpr", "vector"})
@@ -76,7 +76,7 @@ class _Doubt:
         return self.left > 0 and self.loads == loads
 
 
-class Holdings:
+class HiddenState:
     """Of the boards of one run."""
 
     def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:

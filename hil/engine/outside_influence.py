@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hil.rig.node import CRASHED, SILENT, Node, NodeResult
 from hil.upsets.outcome import Anomaly
 
-__all__ = ["Outside", "OutsideSnapshot"]
+__all__ = ["OutsideInfluence", "OutsideSnapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class OutsideSnapshot:
     fixed: Mapping[str, bool | None]
 
 
-class Outside:
+class OutsideInfluence:
     """Of the run of `nodes`. `virtual`: all boards are parts of this process, and nothing outside
     of it can act on them. `programs`: the workload is a program, which its agent kills where it
     does not keep to its protocol."""
