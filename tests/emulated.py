@@ -46,7 +46,8 @@ def machines() -> list[int]:
     """Process ids of the emulators that this process started, and that still run."""
     mine = str(Path("/proc/self").resolve().name)
     found: list[int] = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
+        stat = process / "stat"
         try:
             text = stat.read_text()
         except OSError:

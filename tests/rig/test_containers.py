@@ -29,7 +29,8 @@ for _ in range(3):
     rig.load(rig.nodes[0])
     rig.nodes[0].board.power_off()
 rig.close()
-for stat in Path("/proc").glob("[0-9]*/stat"):
+for process in Path("/proc").glob("[0-9]*"):
+    stat = process / "stat"
     try:
         name, rest = stat.read_text().partition("(")[2].rsplit(")", 1)
     except OSError:

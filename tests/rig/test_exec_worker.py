@@ -357,7 +357,8 @@ def test_who_is_left_behind_is_ended_too(make_rig: MakeRig) -> None:
 
 def members(group: int) -> list[int]:
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
+        stat = process / "stat"
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:

@@ -69,7 +69,8 @@ def gone(pid: int) -> bool:
 def children(pid: int) -> list[int]:
     """Living children of a process."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
+        stat = process / "stat"
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == pid and fields[0] not in "ZX":
