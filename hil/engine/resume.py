@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hil.engine.snapshot_json import from_json
+from hil.engine.snapshot_json import damaged, from_json
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
@@ -71,7 +71,10 @@ def read_snapshot(run_dir: Path) -> RunSnapshot | None:
             path=reader.path,
             hil_version=reader.meta.get("hil_version", "unknown"),
         )
-        dormant = tuple(_dormant(reader, upset) for upset in engine.dormant)
+        try:
+            dormant = tuple(_dormant(reader, upset) for upset in engine.dormant)
+        except (LookupError, ValueError) as error:  # it is not there, or has a word of no upset
+            raise damaged(reader.path, error) from error
         return RunSnapshot(recorded.frame, recorded.state, engine, recorded.states, dormant)
     finally:
         reader.close()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantSnapshot
     from hil.plant.flight import FlightSnapshot
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["damaged", "from_json", "to_json"]
 
 
 def to_json(snapshot: EngineSnapshot) -> dict[str, object]:
@@ -80,10 +80,14 @@ def from_json(data: Mapping[str, Any], *, path: Path, hil_version: str) -> Engin
     try:
         return _snapshot_from(data)
     except (LookupError, TypeError, ValueError, AttributeError, HilError) as error:
-        raise RecordError(
-            f"{path} holds a damaged snapshot: {type(error).__name__}: {error}",
-            remedy="run it again",
-        ) from error
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> RecordError:
+    """Return what is raised for a snapshot that led to `error` when it was read."""
+    return RecordError(
+        f"{path} holds a damaged snapshot: {type(error).__name__}: {error}", remedy="run it again"
+    )
 
 
 def _snapshot_from(data: Mapping[str, Any]) -> EngineSnapshot:

@@ -263,7 +263,7 @@ def _of_cell(cell: str) -> tuple[str, str]:
     shown = f"`{cell if len(cell) <= 40 else cell[:37] + '...'}`"
     if not cell or cell.lower() in _MISSING:
         return (
-            f"{shown} is not a valid value" if cell else "there is not a valid value",
+            f"{shown} is not a valid value" if cell else "there is no value",
             "a profile has no gaps: leave out the row, or the column",
         )
     if _TIME_OF_DAY.search(cell):

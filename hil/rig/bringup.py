@@ -95,7 +95,7 @@ class BringUp:
         off: list[Node] = []
         for node in self._nodes:
             try:
-                self._attach(node)
+                self.attach(node)
             except SetupError:
                 if not (_port_is_gone(node) and _is_switched_off(node)):
                     raise
@@ -144,19 +144,18 @@ class BringUp:
         """Open the port of a node again and identify its agent.
 
         Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
-        self._attach(node)
+        self.attach(node)
         return self.greet(node)
 
     def greet_again(self, node: Node) -> Hello:
-        """Identify the agent of a node that answered a moment ago; its port is opened if it is not.
-        A board that has to boot first is not waited for.
+        """Identify the agent of a node that answered a moment ago; do not wait for a board that has
+        to boot first.
 
         Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
-        if not node.link.connected:
-            self._attach(node)
         return self._identify(node, self._requests.send(node, Msg.HELLO))
 
-    def _attach(self, node: Node) -> None:
+    def attach(self, node: Node) -> None:
+        """Open the port of a node again. Raises: SetupError."""
         node.link.detach("reconnecting")  # a port is open once only
         node.link.attach(node.open())
 

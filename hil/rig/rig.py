@@ -223,6 +223,11 @@ class Rig:
         """Load the workload on an agent that has started again by itself.
 
         Raises: SetupError, LinkTimeout, NodeError."""
+        if not node.link.connected:
+            if node.board.can_return:  # if it boots, it is searched for beside the run
+                self._bringup.attach(node)
+            else:
+                self.connect(node)
         self._bringup.greet_again(node)
         self.load(node)
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
 from hil.scenario.fields import FrozenModel, Int
-from hil.scenario.ports import PORT_EXAMPLES, check_fast_baud
+from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
 from hil.scenario.supply import SupplyConfig
 from hil.scenario.words import (
@@ -75,8 +75,6 @@ class BenchConfig(FrozenModel):
         if not self.boards:
             findings.add("boards", "no boards; expected at least one", "run `hil discover`")
         for index, board in enumerate(self.boards):
-            path = ("boards", index)
-            check_fast_baud(findings, path, f"board {board.name}", board.baud, board.fast_baud)
             if board.port is None and board.adapter is None:
                 findings.add(
                     ("boards", index, "port"),

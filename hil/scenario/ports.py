@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from hil.scenario.problems import Findings, did_you_mean, one_of, wrong
-from hil.scenario.yaml.document import KeyPath
+from hil.scenario.problems import did_you_mean, one_of, wrong
 from hil.scenario.yaml.messages import describe
 
 __all__ = ["PORT_EXAMPLES", "port_name", "port_problem"]
@@ -179,17 +178,3 @@ def _option_problem(value: str, scheme: str, parts: SplitResult) -> tuple[str, s
                 "",
             )
     return None
-
-
-def check_fast_baud(
-    findings: Findings, path: KeyPath, owner: str, baud: int, fast_baud: int | None
-) -> None:
-    """Add a finding at `path` if the rate that the line of `owner` is raised to is below the one
-    that its agent was started with."""
-    if fast_baud is not None and fast_baud < baud:
-        findings.add(
-            (*path, "fast_baud"),
-            f"the line of {owner} is to be raised from {baud} to {fast_baud} baud; expected a rate "
-            "not below `baud`",
-            "swap the two, or remove `fast_baud:`",
-        )

@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from hil.scenario.fields import FrozenModel, Int
-from hil.scenario.ports import PORT_EXAMPLES, check_fast_baud
+from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
 from hil.scenario.supply import SupplyConfig
 from hil.scenario.words import (
@@ -157,7 +157,6 @@ class RigConfig(FrozenModel):
                     "give every node a name of its own",
                 )
             names.setdefault(node.name, index)
-            check_fast_baud(findings, path, f"node {node.name}", node.baud, node.fast_baud)
             for key in ("adapter", "serial", "power"):
                 if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
                     findings.add(

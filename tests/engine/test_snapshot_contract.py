@@ -368,3 +368,15 @@ def test_a_run_with_a_snapshot_of_another_version_is_not_resumed_and_not_changed
     with pytest.raises(RecordError, match=r"run\.db holds a snapshot of version 99, and this hil"):
         Loop(scenario, folder, resume_run=True).run()
     assert sql(path, "SELECT first_frame, count FROM blocks") == frames != []
+
+
+def test_a_word_of_an_upset_that_there_is_not_is_a_damaged_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    taken = aborted_run(out, monkeypatch)
+    (stuck,) = taken[-1].dormant
+    for table in ("upsets", "upsets_at_snapshot"):
+        sql(out / "run.db", f"UPDATE {table} SET outcome='zap' WHERE id={stuck.id}")
+    with pytest.raises(RecordError, match=r"damaged snapshot: ValueError: 'zap'"):
+        resume.read_snapshot(out)

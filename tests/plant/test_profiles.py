@@ -53,6 +53,7 @@ CSV: dict[str, tuple[str | bytes, int, str, str]] = {
     "sep=": ("sep=,\nt_s,soc\n0,1\n", 1, "for spreadsheets", "remove it"),
     "semicolons below commas": ("t_s,soc\n0;1\n", 2, "separated by semicolons", "commas"),
     "decimal commas": ("t_s,soc\n0,1\n10,0,0,5\n", 3, "commas for decimals", "with points"),
+    "empty cell": ("t_s,soc,bus_v\n0,,28\n", 2, "there is no value", "a profile has no gaps"),
     "decimal comma in quotes": ('t_s,soc\n"0","0,5"\n', 2, "`0,5` is not a number", "write 0.5"),
     "thousands": ('t_s,soc\n"1,000",1\n', 2, "`1,000`", "1000 if the comma separates"),
     "trailing comma": ("t_s,soc\n0,1,\n", 2, "a comma at the end makes an empty value", "remove"),

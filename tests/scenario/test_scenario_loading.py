@@ -549,13 +549,6 @@ def test_a_missing_or_broken_bench_is_reported_by_its_own_name(file: Path, bench
         ("boards:\n- {name: A, port: x}\n", 2, 10, "$.boards[0].name", "1 to 16 of a-z"),
         ("boards:\n- {name: a, port: 5}\n", 2, 19, "$.boards[0].port", "put it in quotes"),
         ("boards:\n- {name: a, port: x, baud: 1}\n", 2, 28, "$.boards[0].baud", "nearest is 9600"),
-        (
-            "boards:\n- {name: a, port: x, fast_baud: 9600}\n",
-            2,
-            33,
-            "$.boards[0].fast_baud",
-            "raised from 115200 to 9600 baud; expected a rate not below `baud`",
-        ),
         ("boards:\n- {name: a, prot: x, port: x}\n", 2, 13, "$.boards[0].prot", "`port`?"),
         (
             "boards:\n- {name: a, port: x}\n- {name: a, port: y}\n",

@@ -275,13 +275,6 @@ def test_rates_are_filled_in() -> None:
             "node c is a serial board without a port",
         ),
         (
-            MINIMAL + "rig: {nodes: [a, b, {name: c, baud: 57600, fast_baud: 9600}]}",
-            3,
-            55,
-            "$.rig.nodes[2].fast_baud",
-            "the line of node c is to be raised from 57600 to 9600 baud",
-        ),
-        (
             MINIMAL + "rig: {nodes: [a, b, {name: c, port: /dev/x}]}",
             3,
             37,

@@ -62,7 +62,7 @@ class Discovery:
     def _notes(self) -> list[str]:
         shared = [
             f"serial number {serial} answers at several ports: a board with two agents, or boards "
-            "without numbers of their own; they are hello apart by their ports alone"
+            "without numbers of their own; they are told apart by their ports alone"
             for serial in self.shared_serials
         ]
         return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
