@@ -133,6 +133,8 @@ def _in_words(error: Exception) -> tuple[str, str]:
         cause = error
     if isinstance(cause, termios.error) and cause.args[:1] == (errno.ENOTTY,):
         return "it is not a serial port", "`ls /dev/serial/by-id /dev/tty*` shows those that are"
+    if isinstance(cause, UnicodeError):  # of the codec that encodes names of hosts
+        return "the name of its host is not valid", "check the host's name in the URL"
     if isinstance(cause, socket.gaierror):
         return f"{cause.strerror} (its host)", "check the host's name in the URL"
     if isinstance(cause, (ConnectionError, TimeoutError)):

@@ -104,7 +104,9 @@ def test_a_port_without_permission_tells_what_to_do(tmp_path: Path) -> None:
     [
         ("no-such-scheme://x", "protocol 'no-such-scheme' not known"),
         ("socket://127.0.0.1:1", "Connection refused"),
-        ("socket://a..b:1", "label empty or too long"),
+        ("socket://a..b:1", "the name of its host is not valid"),
+        ("rfc2217://a..b:1", "the name of its host is not valid"),
+        (f"socket://{70 * 'a'}.b:1", "the name of its host is not valid"),
         ("hwgrep://FT(232", "unterminated subpattern"),
         ("hwgrep://no such adapter", "no ports found matching regexp"),
         ("alt:///dev/null?class=Unknown", "unknown class: 'Unknown'"),
