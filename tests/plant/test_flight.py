@@ -363,7 +363,7 @@ def test_a_part_of_a_profile_replaces_that_part_only(tmp_path: Path) -> None:
 BAD_PROFILES = {
     "time runs backwards": ("t_s,soc\n0,1\n20,1\n10,1\n", 4, "time runs backwards"),
     "not a number": ("t_s,soc\n0,1\n10,nan\n20,1\n", 3, "not a finite number"),
-    "an empty cell": ("t_s,soc\n0,1\n10,\n20,1\n", 3, "there is not a valid value"),
+    "an empty cell": ("t_s,soc\n0,1\n10,\n20,1\n", 3, "there is no value"),
     "a gap": ("t_s,soc\n0,1\n1,1\n2,1\n3,1\n90,1\n", 6, "a gap from 3 s to 90 s"),
     "an unknown column": ("t_s,state_of_charge\n0,1\n9000,1\n", 1, "no column `state_of_charge`"),
     "no time": ("soc\n1\n1\n", 1, "the column `t_s` is missing"),
