@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NullRecorder"]
 
-_WHOLE_BOARD: Final = frozenset({"board", "board-ram", "agent"})
+_WHOLE_BOARD: Final = frozenset({"board", "board-ram"})
 _GONE: Final = frozenset({"crash", "hang", "reboot"})
 
 
@@ -98,7 +98,7 @@ class _MemoryTally:
 
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
-        `since`: of its power, of its memory or its agent's, or a reset."""
+        `since`: of its power, of its memory, or a reset."""
         return any(
             u["node"] == node
             and u["state"] == "injected"

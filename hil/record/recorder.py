@@ -169,7 +169,7 @@ class RunTally(Protocol):
 
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
-        `since`: of its power, of its memory or its agent's, or a reset."""
+        `since`: of its power, of its memory, or a reset."""
 
     def meta(self, key: str) -> str:
         """Return a meta value as it was written, empty if there is none."""

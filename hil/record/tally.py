@@ -81,12 +81,11 @@ class WrittenTally:
 
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
-        `since`: of its power, of its memory or its agent's, or a reset."""
+        `since`: of its power, of its memory, or a reset."""
         return bool(
             self._one(
                 "SELECT count(*) FROM upsets WHERE node=? AND state='injected' AND verified AND "
-                "(target IN ('board', 'board-ram', 'agent') "
-                "OR (target='cpu' AND kind='reset')) AND "
+                "(target IN ('board', 'board-ram') OR (target='cpu' AND kind='reset')) AND "
                 "effect IN ('crash', 'hang', 'reboot') AND "
                 "coalesce(resolved_frame, ?) >= ?",
                 (node, since, since),
