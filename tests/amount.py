@@ -10,13 +10,13 @@ import pytest
 
 __all__ = ["mostly_slow", "mostly_stress"]
 
+_ParameterSet = type(pytest.param())
+
 
 def mostly_slow(cases: Iterable[Any], *, keep: int) -> list[Any]:
     """The cases of a `parametrize`, all but the first `keep` marked `slow`."""
     return [
-        case
-        if index < keep
-        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
+        case if index < keep else _marked(case, pytest.mark.slow)
         for index, case in enumerate(cases)
     ]
 
@@ -25,9 +25,12 @@ def mostly_stress(cases: Iterable[Any], *, keep: int, timeout_s: int) -> list[An
     """The cases of a `parametrize`, the first `keep` marked `slow`, all others `stress`."""
     limit = pytest.mark.timeout(timeout_s)
     return [
-        pytest.param(
-            *(case if isinstance(case, tuple) else (case,)),
-            marks=[pytest.mark.slow if index < keep else pytest.mark.stress, limit],
-        )
+        _marked(case, pytest.mark.slow if index < keep else pytest.mark.stress, limit)
         for index, case in enumerate(cases)
     ]
+
+
+def _marked(case: Any, *marks: pytest.MarkDecorator) -> Any:
+    if isinstance(case, _ParameterSet):
+        return pytest.param(*case.values, id=case.id, marks=[*case.marks, *marks])
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -116,13 +117,19 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-ALL = [
-    imported for module in MODULES for imported in imports(module) if within(imported.target, "hil")
-]
+@cache
+def all_imports() -> list[Import]:
+    """Those of this package by this package."""
+    return [
+        imported
+        for module in MODULES
+        for imported in imports(module)
+        if within(imported.target, "hil")
+    ]
 
 
 def test_there_is_something_to_scan() -> None:
-    assert len(ALL) > 50
+    assert len(all_imports()) > 50
     assert {"hil.engine.loop", "hil.rig.rig", "hil.record.sqlite_recorder"} <= set(MODULES)
 
 
@@ -133,7 +140,7 @@ def test_every_module_has_a_room() -> None:
 def test_imports_go_one_way() -> None:
     wrong = [
         str(i)
-        for i in ALL
+        for i in all_imports()
         if i.target != "hil"  # the version
         and room_of(i.importer) != room_of(i.target)
         and RANK[room_of(i.target)] >= RANK[room_of(i.importer)]
@@ -142,13 +149,15 @@ def test_imports_go_one_way() -> None:
 
 
 def test_who_reads_a_record_does_not_know_who_wrote_it() -> None:
-    wrong = [str(i) for i in ALL if room_of(i.target) in BLIND.get(room_of(i.importer), set())]
+    wrong = [
+        str(i) for i in all_imports() if room_of(i.target) in BLIND.get(room_of(i.importer), set())
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_modules_of_a_room_import_each_other_in_one_direction() -> None:
     arrows: dict[str, set[str]] = {module: set() for module in MODULES}
-    for i in ALL:
+    for i in all_imports():
         if i.target in arrows and i.target not in {i.importer, "hil"}:
             arrows[i.importer].add(i.target)
     while free := [module for module, targets in arrows.items() if not targets]:
@@ -160,12 +169,16 @@ def test_the_modules_of_a_room_import_each_other_in_one_direction() -> None:
 
 
 def test_nothing_imports_the_command_line() -> None:
-    wrong = [str(i) for i in ALL if within(i.target, "hil.cli") and i.importer != "hil.__main__"]
+    wrong = [
+        str(i)
+        for i in all_imports()
+        if within(i.target, "hil.cli") and i.importer != "hil.__main__"
+    ]
     assert [w for w in wrong if not w.startswith("hil.cli")] == []
 
 
 def test_the_package_itself_imports_nothing() -> None:
-    assert [str(i) for i in ALL if i.importer == "hil"] == []
+    assert [str(i) for i in all_imports() if i.importer == "hil"] == []
 
 
 def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
@@ -174,7 +187,7 @@ def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
     writers |= {"hil.record.write_connection"}
     wrong = [
         str(i)
-        for i in ALL
+        for i in all_imports()
         if room_of(i.importer) == "engine"
         and i.target in writers
         and (i.importer, i.name) != ("hil.engine.loop", "SqliteRecorder")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,13 @@ EXCEPTIONS: dict[str, set[str]] = {
     "no two public classes have one name": set(),
 }
 
-TREES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
 def definitions(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.ClassDef | Function]]:
@@ -51,18 +55,24 @@ def definitions(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.Class
             yield from definitions(node, outer)
 
 
-CLASSES = {
-    f"{path}:{name}": node
-    for path, tree in TREES.items()
-    for name, node in definitions(tree)
-    if isinstance(node, ast.ClassDef)
-}
-FUNCTIONS = {
-    f"{path}:{name}": node
-    for path, tree in TREES.items()
-    for name, node in definitions(tree)
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-}
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    return {
+        f"{path}:{name}": node
+        for path, tree in trees().items()
+        for name, node in definitions(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+@cache
+def functions() -> dict[str, Function]:
+    return {
+        f"{path}:{name}": node
+        for path, tree in trees().items()
+        for name, node in definitions(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
 
 
 def lines(node: ast.ClassDef | Function) -> int:
@@ -89,30 +99,30 @@ def parameters(node: Function) -> int:
 
 
 def long_files() -> dict[str, str]:
-    counts = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in TREES}
+    counts = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in trees()}
     return {path: f"{n} lines" for path, n in counts.items() if n > FILE_LINES}
 
 
 def long_classes() -> dict[str, str]:
-    return {at: f"{lines(c)} lines" for at, c in CLASSES.items() if lines(c) > CLASS_LINES}
+    return {at: f"{lines(c)} lines" for at, c in classes().items() if lines(c) > CLASS_LINES}
 
 
 def broad_classes() -> dict[str, str]:
     return {
         at: f"{public_methods(c)} public methods"
-        for at, c in CLASSES.items()
+        for at, c in classes().items()
         if public_methods(c) > PUBLIC_METHODS
     }
 
 
 def long_functions() -> dict[str, str]:
-    return {at: f"{lines(f)} lines" for at, f in FUNCTIONS.items() if lines(f) > FUNCTION_LINES}
+    return {at: f"{lines(f)} lines" for at, f in functions().items() if lines(f) > FUNCTION_LINES}
 
 
 def many_parameters() -> dict[str, str]:
     return {
         at: f"{parameters(f)} parameters"
-        for at, f in FUNCTIONS.items()
+        for at, f in functions().items()
         if parameters(f) > PARAMETERS and not at.startswith(MANY_PARAMETERS)
     }
 
@@ -120,7 +130,7 @@ def many_parameters() -> dict[str, str]:
 def repeated_classes() -> dict[str, str]:
     """The public classes of modules whose name stands for more than one class."""
     places: dict[str, list[str]] = defaultdict(list)
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path)
@@ -129,7 +139,7 @@ def repeated_classes() -> dict[str, str]:
 
 def repeated_modules() -> dict[str, str]:
     places: dict[str, list[str]] = defaultdict(list)
-    for path in TREES:
+    for path in trees():
         parts = Path(path).parts
         if parts[-1] != "__init__.py" and not path.startswith(REPEATED_MODULES):
             places["/".join((*parts[:2], "**", parts[-1]) if len(parts) > 2 else parts)].append(
@@ -163,5 +173,5 @@ def test_every_exception_is_still_needed(limit: str) -> None:
 
 
 def test_there_are_few_rooms() -> None:
-    rooms = {Path(path).parts[1].removesuffix(".py") for path in TREES} - {"__init__", "__main__"}
+    rooms = {Path(path).parts[1].removesuffix(".py") for path in trees()} - {"__init__", "__main__"}
     assert 10 < len(rooms) <= ROOMS, sorted(rooms)

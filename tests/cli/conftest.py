@@ -7,8 +7,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 from tests.hearing import hear_signals
+
+from .ready import ReadyHil
 
 HIL = Path(sys.executable).parent / "hil"
 TIMEOUT_S = 60
@@ -50,6 +53,7 @@ class Hil:
     """`hil` in a folder of its own."""
 
     cwd: Path
+    ready: ReadyHil | None = None
 
     def __call__(
         self,
@@ -57,19 +61,32 @@ class Hil:
         env: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> Done:
+        if self.ready and env is None and before is None:
+            with tempfile.TemporaryDirectory() as files:
+                result = Done(
+                    *self.ready.run(
+                        [str(word) for word in words], self.cwd, clean_env(), Path(files), TIMEOUT_S
+                    )
+                )
+        else:
+            result = self._from_nothing(words, clean_env(**(env or {})), before)
+        assert "Traceback" not in result.out + result.err
+        return result
+
+    def _from_nothing(
+        self, words: Sequence[object], env: dict[str, str], before: Callable[[], None] | None
+    ) -> Done:
         done = subprocess.run(
             [HIL, *map(str, words)],
             cwd=self.cwd,
-            env=clean_env(**(env or {})),
+            env=env,
             text=True,
             capture_output=True,
             timeout=TIMEOUT_S,
             preexec_fn=before,
             check=False,
         )
-        result = Done(done.returncode, done.stdout, done.stderr)
-        assert "Traceback" not in result.out + result.err
-        return result
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: object, **more: Any) -> subprocess.Popen[str]:
         """One that goes on running."""
@@ -90,9 +107,16 @@ class Hil:
         return path
 
 
+@pytest.fixture(scope="session")
+def ready() -> Iterator[ReadyHil]:
+    server = ReadyHil()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def hil(tmp_path: Path) -> Hil:
-    return Hil(tmp_path)
+def hil(tmp_path: Path, ready: ReadyHil) -> Hil:
+    return Hil(tmp_path, ready)
 
 
 def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None:

@@ -166,6 +166,7 @@ def dumped(path: Path, value: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_hostile_scenarios_are_checked_flown_and_run_in_plain_text(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(PROFILE)
     with_tle = {**SCENARIO["plant"], "orbit": {"tle": TLE}}
@@ -359,6 +360,7 @@ def on_terminal(*words: object, env: dict[str, str] | None = None) -> str:
     return out.decode(errors="surrogateescape")
 
 
+@pytest.mark.slow
 def test_on_a_terminal_too(tmp_path: Path) -> None:
     story(tmp_path / "run.db")
     for table, column in (("nodes", "model"), ("repairs", "detail"), ("transitions", "cause")):

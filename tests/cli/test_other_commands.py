@@ -296,6 +296,7 @@ def test_help_loads_no_engine(hil: Hil) -> None:
 # --- perf -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_measurement_can_be_asked_for(hil: Hil) -> None:
     done = hil("perf", "--quick", "--row", "overhead", "--json")
     assert done.code == 0

@@ -67,7 +67,7 @@ def flip(run: Path, frame: int, at: int) -> None:
     ("scenario", "boards", "scheme", "code"),
     [
         ("memory-storm", "inproc", "dmr", 1),
-        ("one-node-dies", "inproc", "5mr", 1),
+        pytest.param("one-node-dies", "inproc", "5mr", 1, marks=pytest.mark.slow),
         ("seu-storm", "process", "simplex", 1),
         pytest.param("memory-storm", "inproc", "simplex", 1, marks=pytest.mark.slow),
         pytest.param("memory-storm", "inproc", "7mr", 0, marks=pytest.mark.slow),
@@ -206,7 +206,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", mostly_slow(TAMPERED, keep=8))
+@pytest.mark.parametrize("what", mostly_slow(TAMPERED, keep=4))
 def test_a_tampered_record_exits_1_and_names_the_place(hil: Hil, run: Path, what: str) -> None:
     tamper, place = TAMPERED[what]
     tamper(run)
@@ -236,7 +236,7 @@ def test_a_tampered_manifest_differs(hil: Hil, run: Path) -> None:
     assert "`run_digest` in manifest.json" in done.out
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
+@pytest.mark.parametrize("text", mostly_slow(["", "{", "[]", "\x00"], keep=2))
 def test_a_broken_manifest_differs(hil: Hil, run: Path, text: str) -> None:
     (run / "manifest.json").write_text(text, encoding="utf-8")
     done = hil("replay", run, "--verify")
@@ -297,6 +297,7 @@ def test_a_newer_record_exits_3(hil: Hil, run: Path) -> None:
     assert "newer hil" in done.err
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_can_be_watched_and_verified_so_far(hil: Hil) -> None:
     words = ("--pace", "realtime", "--duration", "1h", "--boards", "inproc", "--out", "r")
     process = hil.start("run", "memory-storm", *words)

@@ -14,6 +14,8 @@ from xml.dom import minidom
 
 import pytest
 
+from tests.amount import mostly_slow
+
 from .conftest import HIL, Hil, clean_env, wait_for_row
 
 TINY = "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n"
@@ -73,25 +75,28 @@ def agree(folder: Path, code: int, answer: dict[str, Any] | None) -> str:
 
 @pytest.mark.parametrize(
     ("text", "code", "outcome"),
-    [
-        (TINY, 0, "pass"),
-        (TINY + "expect: {slips: 0}\n", 0, "pass"),
-        (TINY + "expect: none\n", 0, "untested"),
-        (TINY + "expect: {recoveries: 7}\n", 1, "fail"),
-        (WRONG, 1, "fail"),
-        (WRONG + "expect: {frames: 60}\n", 1, "fail"),
-        (WRONG + "expect: none\n", 0, "untested"),
-        (MISSED, 1, "fail"),
-        (MISSED + "expect: none\n", 1, "fail"),
-        (TINY + "color: red\n", 2, "error"),
-        (
-            TINY.replace("inproc", "serial, nodes: [{name: a, port: /dev/hil-none}]").replace(
-                "rig: {", "rig: {scheme: simplex, "
+    mostly_slow(
+        [
+            (TINY, 0, "pass"),
+            (WRONG, 1, "fail"),
+            (TINY + "expect: none\n", 0, "untested"),
+            (TINY + "color: red\n", 2, "error"),
+            (TINY + "expect: {slips: 0}\n", 0, "pass"),
+            (TINY + "expect: {recoveries: 7}\n", 1, "fail"),
+            (WRONG + "expect: {frames: 60}\n", 1, "fail"),
+            (WRONG + "expect: none\n", 0, "untested"),
+            (MISSED, 1, "fail"),
+            (MISSED + "expect: none\n", 1, "fail"),
+            (
+                TINY.replace("inproc", "serial, nodes: [{name: a, port: /dev/hil-none}]").replace(
+                    "rig: {", "rig: {scheme: simplex, "
+                ),
+                3,
+                "error",
             ),
-            3,
-            "error",
-        ),
-    ],
+        ],
+        keep=4,
+    ),
 )
 def test_all_agree(hil: Hil, text: str, code: int, outcome: str) -> None:
     hil.write("s.yaml", text)
@@ -148,15 +153,18 @@ def test_a_run_that_is_killed_leaves_an_error(hil: Hil) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        b"r\x01x",
-        b"r\x1b]0;x\x07",
-        b"r\xff\xfe",
-        b"r\"<&>'",
-        b"r\nline\ttab",
-        "r\ufffe".encode(),
-        "r\u00e4\U0001f600".encode(),
-    ],
+    mostly_slow(
+        [
+            b"r\x01x",
+            b"r\x1b]0;x\x07",
+            b"r\xff\xfe",
+            b"r\"<&>'",
+            b"r\nline\ttab",
+            "r\ufffe".encode(),
+            "r\u00e4\U0001f600".encode(),
+        ],
+        keep=3,
+    ),
 )
 def test_reports_are_well_formed_whatever_the_folder_is_called(hil: Hil, name: bytes) -> None:
     hil.write("s.yaml", TINY)
@@ -166,7 +174,9 @@ def test_reports_are_well_formed_whatever_the_folder_is_called(hil: Hil, name: b
     assert agree(hil.cwd / folder, 0, None) == "pass"
 
 
-@pytest.mark.parametrize("words", [("s.yaml", "--frames", "many"), ("nosuch",), ("--frobnicate",)])
+@pytest.mark.parametrize(
+    "words", mostly_slow([("s.yaml", "--frames", "many"), ("nosuch",), ("--frobnicate",)], keep=1)
+)
 def test_a_run_that_is_there_is_not_touched_by_a_wrong_command_line(
     hil: Hil, words: tuple[str, ...]
 ) -> None:
@@ -213,7 +223,7 @@ exit $code
     subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0,
     reason="no mount namespaces here",
 )
-@pytest.mark.parametrize("size", ["200k", "400k", "700k"])
+@pytest.mark.parametrize("size", mostly_slow(["200k", "400k", "700k"], keep=1))
 def test_a_full_disk_is_an_error_in_all_of_them(hil: Hil, size: str) -> None:
     """Whether it is full before the record can be begun, or in the midst of it."""
     storm = "upsets: {rates: [{targets: [state, output], per_s: 90}]}\n"
@@ -231,6 +241,7 @@ def test_a_full_disk_is_an_error_in_all_of_them(hil: Hil, size: str) -> None:
     assert done.returncode == 3 and ("full" in answer["error"] or "No space" in answer["error"])
 
 
+@pytest.mark.slow
 def test_upsets_that_an_option_took_away_are_named_wherever_the_outcome_is(hil: Hil) -> None:
     events = [f"{{frame: {frame}, node: a, target: state}}" for frame in (10, 40)]
     hil.write("s.yaml", f"{TINY}upsets: {{events: [{', '.join(events)}]}}")

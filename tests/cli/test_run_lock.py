@@ -108,6 +108,7 @@ def test_of_runs_that_begin_in_one_folder_at_once_one_is_run_and_the_others_exit
         assert alone["run_digest"] in result
 
 
+@pytest.mark.slow
 def test_of_resumes_of_one_killed_run_at_once_one_goes_on_and_the_others_exit_2(hil: Hil) -> None:
     path = free_paced(hil)
     alone = hil("run", path, "--out", "alone", "--json").json
@@ -148,6 +149,7 @@ def test_a_killed_run_holds_no_lock_even_while_its_agents_still_live(hil: Hil) -
     assert not (hil.cwd / "r" / FILE_NAME).exists()
 
 
+@pytest.mark.slow
 def test_resuming_the_background_run_of_a_screen_is_refused_without_a_screen(hil: Hil) -> None:
     path = free_paced(hil)
     screen = Terminal(hil, "run", str(path), "--pace", "realtime", "--out", "r")
@@ -170,6 +172,7 @@ def test_resuming_the_background_run_of_a_screen_is_refused_without_a_screen(hil
     assert "resumed" not in notes(hil.cwd / "r")
 
 
+@pytest.mark.slow
 def test_a_live_run_whose_lock_file_was_deleted_is_not_resumed(hil: Hil) -> None:
     with going_on(hil) as run:
         (hil.cwd / "r" / FILE_NAME).unlink()

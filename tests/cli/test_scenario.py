@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hil import assets
 
 from .conftest import Hil
@@ -28,6 +30,7 @@ def test_show_prints_the_file_as_it_is(hil: Hil) -> None:
     assert hil("scenario", "show", "hang", "--json").json["text"] == text
 
 
+@pytest.mark.slow
 def test_a_copy_is_a_scenario_like_the_original(hil: Hil) -> None:
     (hil.cwd / "mine").mkdir()
     for words, file in (

@@ -528,6 +528,7 @@ def test_the_scenarios_of_the_table_are_the_shipped_ones() -> None:
     assert [name for name in names if f"`{name}`" not in prose and name not in blocks] == []
 
 
+@pytest.mark.slow
 def test_the_tests_of_a_bench_run_as_boards_readme_says(
     readers: Callable[[str], Reader],
 ) -> None:

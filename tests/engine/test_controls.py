@@ -18,6 +18,7 @@ from hil.engine.result import RunResult
 from hil.kernel import Golden, workload
 from hil.record.reader import Reader
 from hil.scenario import WORKLOADS, Scenario
+from tests.amount import mostly_slow
 
 BOARDS = ("inproc", "process")
 # Here nodes are hit far more often than any ladder expects.
@@ -63,7 +64,7 @@ def count(reader: Reader, table: str) -> int:
 # --- nothing happens ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=2))
 @pytest.mark.parametrize("board", BOARDS)
 def test_without_upsets_there_is_no_event_at_all(tmp_path: Path, board: str, name: str) -> None:
     frames = {"inproc": 12_000, "process": 1000}[board] // (6 if name == "archive" else 1)

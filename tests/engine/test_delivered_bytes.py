@@ -12,6 +12,7 @@ from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario
+from tests.amount import mostly_slow
 
 ROOT = Path(__file__).resolve().parents[2]
 LIES_IN = range(107, 400, 10)
@@ -67,7 +68,7 @@ def lying(node: int, scheme: str, agent: Path, out: Path) -> Loop:
     return loop
 
 
-@pytest.mark.parametrize("node", [0, 1, 2])
+@pytest.mark.parametrize("node", mostly_slow([0, 1, 2], keep=1))
 def test_an_agent_that_lies_after_digesting_is_outvoted_in_the_same_frame(
     node: int, lying_agent: Path, tmp_path: Path
 ) -> None:

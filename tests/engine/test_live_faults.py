@@ -26,6 +26,7 @@ from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.scenario import Scenario
+from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 from tests.descriptors import open_descriptors
 from tests.engine.snapshots import snapshot_every_frame
@@ -197,6 +198,7 @@ def test_the_signal_of_a_killed_worker_is_in_the_record(tmp_path: Path) -> None:
     assert (reply["status"], reply["signal"]) == ("crashed", signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_between_steps_goes_on(tmp_path: Path) -> None:
     """Stop signals are not upsets: the agent, which traces the worker, passes over them."""
     acts = {f: (stop_worker, f % 3) for f in range(10, 60, 7)}
@@ -326,7 +328,7 @@ BESIDE: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("beside", mostly_slow(BESIDE, keep=1))
 @pytest.mark.parametrize("act", [kill_agent, stop_agent, kill_worker])
 def test_a_run_that_somebody_disturbed_does_not_call_itself_reproducible(
     tmp_path: Path, act: Callable[[Saboteur, int], None], beside: str
@@ -381,6 +383,7 @@ def test_a_run_that_is_taken_up_again_remembers_that_it_was_disturbed(tmp_path: 
     assert "killed by SIGKILL" in again.not_reproducible
 
 
+@pytest.mark.slow
 def test_a_host_that_stood_still_in_a_free_run_changed_nothing(tmp_path: Path) -> None:
     """For longer than a silent board is waited for, wherever it was."""
     path = tmp_path / "s.yaml"

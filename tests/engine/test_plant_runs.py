@@ -17,6 +17,7 @@ from hil.engine.result import RunResult
 from hil.plant.survey import survey
 from hil.record.reader import Reader
 from hil.scenario import Scenario, load_scenario
+from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 
 from .test_live_faults import agents
@@ -214,7 +215,7 @@ def test_a_latch_up_without_a_plant_is_refused() -> None:
         Scenario.model_validate({"workload": "infer", "duration": "3m", "upsets": LATCHES})
 
 
-@pytest.mark.parametrize("at", [750, 1450])
+@pytest.mark.parametrize("at", mostly_slow([750, 1450], keep=1))
 def test_a_run_that_is_taken_up_again_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -286,6 +287,7 @@ def test_scenarios_of_the_orbit_name_boards_beside_them(tmp_path: Path) -> None:
     assert result.outcome == "pass" and result.plant is not None
 
 
+@pytest.mark.slow
 def test_boards_whose_power_is_not_ours_are_asked_for_clock_and_mode(tmp_path: Path) -> None:
     """Agents on ports, as on a bench: they refuse what they may not turn, and pause instead."""
     with agents(3) as boards:

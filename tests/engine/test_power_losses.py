@@ -17,6 +17,7 @@ from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import AgentStart
 from hil.scenario import Scenario
 from hil.verification.replay import verify
+from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 
 from .snapshots import snapshot_every_frame
@@ -222,7 +223,7 @@ def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) ->
     assert not again.controls.rig.nodes[1].powered
 
 
-@pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr"])
+@pytest.mark.parametrize("scheme", mostly_slow(["tmr", "simplex", "dmr"], keep=1))
 def test_what_was_done_for_a_board_after_the_snapshot_is_in_the_record_once(
     scheme: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hil.rig.discovery.bench_file import discover
+from tests.amount import mostly_slow
 from tests.cli.conftest import Hil, hil
 from tests.field.defective_line import (
     Defect,
@@ -47,7 +48,9 @@ def run_on(hil: Hil, port: str) -> tuple[int, str]:
     ("to_board", "to_host", "greeting"),
     [
         pytest.param(whole, noise(1, 1), b"", id="a byte before each answer"),
-        pytest.param(noise(1, 1), whole, b"", id="a byte before each request"),
+        pytest.param(
+            noise(1, 1), whole, b"", id="a byte before each request", marks=pytest.mark.slow
+        ),
         pytest.param(noise(50, 128), noise(50, 128), b"", id="much", marks=pytest.mark.slow),
         pytest.param(whole, whole, BANNER, id="a banner", marks=pytest.mark.slow),
         pytest.param(whole, whole, NEGOTIATION, id="telnet options", marks=pytest.mark.slow),
@@ -124,7 +127,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("to_board", "to_host", "what", "way", "remedy"), FAULTS)
+@pytest.mark.parametrize(
+    ("to_board", "to_host", "what", "way", "remedy"), mostly_slow(FAULTS, keep=5)
+)
 def test_a_line_that_changes_bytes_is_named_by_discover(
     tmp_path: Path, to_board: Defect, to_host: Defect, what: str, way: str, remedy: str
 ) -> None:

@@ -316,6 +316,7 @@ expect: {availability: 1}
 """
 
 
+@pytest.mark.slow
 def test_hil_run_says_that_it_waits_and_passes(tmp_path: Path) -> None:
     hil = Hil(tmp_path)
     path = hil.write("s.yaml", PACED)

@@ -104,7 +104,7 @@ def compare(name: str, found: dict[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("name", mostly_slow(STORIES, keep=3))
+@pytest.mark.parametrize("name", mostly_slow(STORIES, keep=2))
 def test_every_page_in_every_severity(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
