@@ -37,6 +37,7 @@ def hil(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[st
     return done
 
 
+@pytest.mark.slow
 def test_profiles_are_listed_and_shown_with_their_sources(tmp_path: Path) -> None:
     listed = hil("list", cwd=tmp_path).stdout
     assert "raspberry-pi-4b" in listed and "jetson-orin-nano" in listed

@@ -182,7 +182,7 @@ def falsifying_events(name: str, frames: range, nodes: str) -> list[dict[str, An
     return out
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=2))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_falsified_result_is_outvoted_every_time(tmp_path: Path, board: str, name: str) -> None:
     events = falsifying_events(name, range(4, 200, 5), "abc")
@@ -215,7 +215,7 @@ def test_a_falsified_result_of_a_single_node_escapes_every_time(
     [("crash", "crash", 4), ("hang", "hang", 0), ("reset", "reboot", 0)],
 )
 @pytest.mark.parametrize("board", BOARDS)
-@pytest.mark.parametrize("name", ["infer", "attitude"])
+@pytest.mark.parametrize("name", mostly_slow(["attitude", "infer"], keep=1))
 def test_a_processor_that_stops_is_found_and_brought_back_every_time(
     tmp_path: Path, name: str, board: str, sefi: str, effect: str, signal: int
 ) -> None:
@@ -262,7 +262,7 @@ def test_a_single_node_computes_the_frame_again_from_its_checkpoint(
     assert {r["action"] for r in reader.rows("SELECT action FROM repairs")} == {"rollback"}
 
 
-@pytest.mark.parametrize("kind", ["corrupt", "drop", "duplicate", "truncate"])
+@pytest.mark.parametrize("kind", mostly_slow(["corrupt", "drop", "duplicate", "truncate"], keep=2))
 @pytest.mark.parametrize("direction", ["to_board", "to_host"])
 @pytest.mark.parametrize("board", BOARDS)
 def test_noise_on_the_link_never_reaches_a_result(

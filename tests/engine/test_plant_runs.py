@@ -215,7 +215,7 @@ def test_a_latch_up_without_a_plant_is_refused() -> None:
         Scenario.model_validate({"workload": "infer", "duration": "3m", "upsets": LATCHES})
 
 
-@pytest.mark.parametrize("at", mostly_slow([750, 1450], keep=1))
+@pytest.mark.parametrize("at", mostly_slow([750, 1450], keep=0))
 def test_a_run_that_is_taken_up_again_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

@@ -22,7 +22,7 @@ from hil.engine.result import RunResult
 from hil.errors import RecordError
 from hil.record.reader import Reader
 from hil.scenario import Scenario
-from tests.amount import mostly_stress
+from tests.amount import mostly_slow, mostly_stress
 from tests.between_frames import between_frames
 
 DEADLINE_S = 900
@@ -186,7 +186,7 @@ def some(seed: int, frames: int) -> list[int]:
     return sorted(r.randrange(1, frames) for _ in range(r.randrange(1, 4)))
 
 
-@pytest.mark.parametrize("seed", [8, pytest.param(9, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", mostly_slow([8, 9], keep=0))
 def test_killed_runs_on_processes_resume_exactly(seed: int, tmp_path: Path) -> None:
     resumes_exactly(scenario(seed, "process", 800), tmp_path, [400])
 

@@ -129,7 +129,7 @@ def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
     ends_as_it_says(name, s, run(s, tmp_path))
 
 
-@pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=5))
+@pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=3))
 def test_golden_digests_are_kept_on_every_software_board(tmp_path: Path, name: str) -> None:
     kept: dict[str, str] = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     got = {}

@@ -38,11 +38,11 @@ from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig, SupplyKind
 from tests.amount import mostly_stress
 from tests.between_frames import between_frames
-from tests.cli.conftest import Hil, hil
+from tests.cli.conftest import Hil, hil, ready
 from tests.descriptors import open_descriptors
 from tests.rig.cable import Cable, cables
 
-__all__ = ["hil"]
+__all__ = ["hil", "ready"]
 
 NAMES = "abc"
 LOST_AFTER_S = 0.3

@@ -218,7 +218,15 @@ DEAD = [{"frame": 1_000, "node": n, "target": "cpu", "sefi": "crash"} for n in "
 STATE = [{"frame": 1_000, "node": n, "target": "state", "bit": 7} for n in "ab"]
 
 
-@pytest.mark.parametrize("events", [[], DEAD[:2], DEAD, STATE], ids=["quiet", "one", "none", "sdc"])
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([], id="quiet", marks=pytest.mark.slow),
+        pytest.param(DEAD[:2], id="one", marks=pytest.mark.slow),
+        pytest.param(DEAD, id="none"),
+        pytest.param(STATE, id="sdc"),
+    ],
+)
 def test_skipping_quiet_time_changes_no_figure(tmp_path: Path, events: list[Any]) -> None:
     metrics = {}
     for skip in (True, False):

@@ -21,9 +21,9 @@ from hil.rig.discovery import adapters as adapters_module
 from hil.rig.discovery.adapters import adapters
 from hil.rig.power import make, scpi
 from hil.scenario.supply import SupplyConfig
-from tests.cli.conftest import Hil, hil, wait_for_row
+from tests.cli.conftest import Hil, hil, ready, wait_for_row
 
-__all__ = ["hil"]
+__all__ = ["hil", "ready"]
 
 HERE = Path(__file__).parent
 

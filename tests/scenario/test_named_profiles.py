@@ -8,9 +8,9 @@ import pytest
 
 from hil.assets import boards_dir
 from hil.doctor.files import check
-from tests.cli.conftest import Hil, hil
+from tests.cli.conftest import Hil, hil, ready
 
-__all__ = ["hil"]
+__all__ = ["hil", "ready"]
 
 HEAD = "workload: sha256\nframes: 20\n"
 

@@ -18,7 +18,7 @@ from textual.events import Key, Paste
 
 from hil.views.screen.app import ScreenApp
 from hil.views.screen.dialogs import Ask, Confirm, Help, Palette
-from tests.amount import mostly_stress
+from tests.amount import mostly_slow, mostly_stress
 from tests.views.story import Story
 from tests.views.terminal import resize, send, settled
 from tests.views.test_screen_keys import Remote
@@ -202,7 +202,7 @@ DIALOGS = {
 BURSTS = ["\r\r", "\r\x1b\r", "\x1b\x1b\x1b[A\x1b", "yy", "nn", "y\r", "??", "qq", "\x03\x03"]
 
 
-@pytest.mark.parametrize("burst", BURSTS)
+@pytest.mark.parametrize("burst", mostly_slow(BURSTS, keep=2))
 @pytest.mark.parametrize("dialog", list(DIALOGS))
 def test_keys_that_come_faster_than_a_dialog_goes_away_do_no_harm(
     tmp_path: Path, dialog: str, burst: str

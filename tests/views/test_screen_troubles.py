@@ -272,7 +272,8 @@ _KEYS = str.split(
 )
 
 
-@pytest.mark.parametrize(("seed", "count"), [(0, 40), pytest.param(2, 150, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "count"), [(0, 40), (2, 150)])
 def test_random_keys_and_sizes_do_no_harm(run: Path, tmp_path: Path, seed: int, count: int) -> None:
     """On a run, beside a folder without one, and a file that is none."""
     (tmp_path / "empty").mkdir()
