@@ -1,5 +1,7 @@
-"""Whether the addresses of an agent are the same each time: else a damaged register, stack or
-instruction does something else in every run."""
+"""Address randomisation: whether an agent has the same addresses in every run.
+
+If it does not, an upset of a register, of the stack or of an instruction has another effect in each
+run."""
 
 from __future__ import annotations
 
@@ -12,24 +14,26 @@ __all__ = ["Addresses", "addresses_of"]
 
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
 _ELF_FIXED: Final = 2
-"""ET_EXEC: linked to run at the addresses that stand in the file."""
+"""ET_EXEC: linked to run at the addresses in the file."""
 
 
 class Addresses(enum.Enum):
     """How the addresses of a process were chosen."""
 
-    LINKED = "linked"  # its code has fixed ones and uses no shared library
-    NOT_RANDOM = "not random"  # it has switched randomization off
+    LINKED = "linked"  # its code is linked to fixed addresses and uses no shared library
+    NOT_RANDOM = "not random"  # it has switched randomisation off
     RANDOM = "random"
 
     @property
     def fixed(self) -> bool:
-        """Another process of the same program has the same."""
+        """Return whether another process of the same program has the same addresses."""
         return self is not Addresses.RANDOM
 
 
 def addresses_of(pid: int) -> Addresses:
-    """Those of an agent of this computer. OSError or ValueError if that cannot be told."""
+    """Return how the addresses of the process `pid` of this computer were chosen.
+
+    Raises: OSError or ValueError if /proc does not say."""
     personality = int(Path(f"/proc/{pid}/personality").read_text(), 16)
     mapped = Path(f"/proc/{pid}/maps").read_text()
     with Path(f"/proc/{pid}/exe").open("rb") as program:

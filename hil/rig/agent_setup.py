@@ -80,7 +80,7 @@ class AgentSetup:
             name = self.workload.removeprefix(PREFIX)
             raise NodeError(
                 f"node {node.name}: its agent does not allow a program `{name}`",
-                remedy=f"start it with --exec {name}=/path; process boards take it of $HIL_EXEC",
+                remedy=f"start it with --exec {name}=/path; process boards take it from $HIL_EXEC",
             )
         answer = self.expect_worker(node, call)
         self._requests.ask(node, Msg.BUDGET, self._budget_request())

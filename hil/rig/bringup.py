@@ -23,10 +23,10 @@ from hil.wire.messages import Hello, Msg
 
 _BOOT_SLICE_US: Final = 5_000_000
 _SWITCHED_ON_US: Final = 120_000_000
-"""How long a board may take from its power to its agent, at the start of a run."""
+"""The most that a board may need at the start of a run from power-on until its agent answers."""
 
 Announce = Callable[[str], None]
-"""Takes a sentence about something that takes long."""
+"""Shows a sentence about something that takes long."""
 
 
 def _silent(_: str) -> None:
@@ -35,7 +35,9 @@ def _silent(_: str) -> None:
 
 @contextlib.contextmanager
 def line_fault_named(node: Node, clock: Clock) -> Iterator[None]:
-    """Before a run: if a board is lost because its line changes bytes, the error says so.
+    """Test the line of `node` when the body fails, and name the fault of the line in the error.
+
+    Only for use before a run: the test sends many requests of its own.
 
     Raises: LinkTimeout with the fault of the line, in place of a LinkTimeout or SetupError."""
     try:
@@ -48,9 +50,10 @@ def line_fault_named(node: Node, clock: Clock) -> Iterator[None]:
 
 
 def _line_fault(node: Node, clock: Clock) -> LineFault | None:
+    """Return the fault of a node's line; None if there is none, or nothing indicates one."""
     transport, counts = node.link.transport, node.link.statistics
-    heard = counts.rx_errors + counts.naks + counts.chatter_bytes
-    if transport is None or transport.fd is None or not heard:
+    damaged = counts.rx_errors + counts.naks + counts.chatter_bytes
+    if transport is None or transport.fd is None or not damaged:
         return None
     try:
         return find_fault(transport, clock)
@@ -59,12 +62,13 @@ def _line_fault(node: Node, clock: Clock) -> LineFault | None:
 
 
 def _port_is_gone(node: Node) -> bool:
+    """Return whether the port of a board is a device file that does not exist now."""
     port = node.capabilities.port or ""
     return port.startswith("/") and not Path(port).exists()
 
 
 def _is_switched_off(node: Node) -> bool:
-    """Whether the board may be silent because nobody has switched it on. Raises: SetupError."""
+    """Return whether the board has a supply that is off. Raises: SetupError."""
     power = node.capabilities.power
     return power is not None and not power.gives_power()
 
@@ -86,9 +90,10 @@ class BringUp:
         self._absent = absent
 
     def open(self, monitor: PowerMonitor, announce: Announce = _silent) -> None:
-        """Connect every node and identify its agent; boards that have to boot do so side by side. A
-        board whose supply is off is switched on. `monitor` begins to watch when all have come up.
-        `announce` is called with what takes long.
+        """Connect every node and identify its agent; boards that have to boot do so side by side.
+
+        A board whose supply is off is switched on. `monitor` is started when all boards have come
+        up. `announce` is called with a sentence about each board that takes long.
 
         Raises: SetupError, LinkTimeout, VersionMismatch."""
         monitor.check()
@@ -99,7 +104,7 @@ class BringUp:
             except SetupError:
                 if not (_port_is_gone(node) and _is_switched_off(node)):
                     raise
-                off.append(node)  # its port has the board's own power
+                off.append(node)  # its port appears when the board has power
         for node in self._nodes:
             try:
                 if node not in off:
@@ -112,12 +117,14 @@ class BringUp:
         for node in self._nodes:
             power = node.capabilities.power
             if power is not None and power.supply.current_limit_a is not None and node not in off:
-                # What was on already may have another limit: a latch-up would not be seen.
+                # Another limit may be set on a supply that was on already: a latch-up would not
+                # reach it.
                 monitor.limit(node.name, None, power.supply.current_limit_a)
         monitor.start()
 
     def _switch_on(self, off: Sequence[Node], announce: Announce) -> None:
-        """Give these boards power, and wait until they have come up."""
+        """Switch these boards on and wait until their agents answer. Raises: LinkTimeout if one
+        does not within `_SWITCHED_ON_US`, and the errors of `open`."""
         for node in off:
             power = node.capabilities.power
             assert power is not None
@@ -148,20 +155,19 @@ class BringUp:
         return self.greet(node)
 
     def greet_again(self, node: Node) -> Hello:
-        """Identify the agent of a node that answered a moment ago; do not wait for a board that has
-        to boot first.
+        """Identify the agent of a node that answered a moment ago, without waiting for a boot.
 
         Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
         return self._identify(node, self._requests.send(node, Msg.HELLO))
 
     def attach(self, node: Node) -> None:
         """Open the port of a node again. Raises: SetupError."""
-        node.link.detach("reconnecting")  # a port is open once only
+        node.link.detach("reconnecting")  # a port can be opened only once at a time
         node.link.attach(node.open())
 
     def greet(self, node: Node, announce: Announce = _silent) -> Hello:
-        """Identify the agent of a node whose port is open, waiting for a board that boots, and
-        raise its line's rate.
+        """Identify the agent of a node whose port is open, and raise the rate of its line. A board
+        that boots is waited for.
 
         Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
         boot_us = node.capabilities.boot_timeout_us
@@ -176,6 +182,7 @@ class BringUp:
         return self._identify(node, call)
 
     def _identify(self, node: Node, call: Call) -> Hello:
+        """Check the answer to HELLO against what the bench file expects, and store it."""
         with line_fault_named(node, self._clock):
             answer = self._requests.expect(node, call)
         hello = decoding.hello(answer)
@@ -186,8 +193,8 @@ class BringUp:
         return hello
 
     def _say_hello(self, node: Node, boot_us: int, announce: Announce) -> tuple[Call, str | None]:
-        """Send HELLO until it is answered, or `boot_us` have passed; also return why the board will
-        not come up, if that is known."""
+        """Send HELLO until it is answered or `boot_us` have passed; return the last call, and why
+        the board will not come up if that is known."""
         began_us = self._clock.now_us()
         while True:
             left_us = boot_us - (self._clock.now_us() - began_us)

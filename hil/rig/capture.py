@@ -1,15 +1,16 @@
 """Raw capture: every byte of every link, with its time, as a pcapng file that Wireshark opens.
 
-    SHB, then one IDB per link (if_name: the node's), then an EPB per write or read, and at the
-    end an ISB per link with the number of pieces that were left out, if any (isb_ifdrop).
+    SHB, then one IDB per link (if_name is the name of the node), then an EPB per write or read, and
+    at the end an ISB per link that dropped packets, with their number (isb_ifdrop).
 
-A packet is the bytes that one write sent or one read brought, frames or not. LINKTYPE_USER0 (147):
-the bytes as they are on the line, without any header. Direction is in epb_flags: outbound (2) from
-host to board, inbound (1) from board to host. Times are UTC in microseconds.
+A packet holds the bytes of one write or one read, which need not be whole frames. They have the
+LINKTYPE_USER0 (147): as they are on the line, without any header. The direction is in epb_flags:
+outbound (2) from host to board, inbound (1) from board to host. Times are UTC in microseconds.
 (draft-ietf-opsawg-pcapng; https://www.tcpdump.org/linktypes.html)
 
-The loop only puts bytes into a queue of bounded size; a thread writes whole blocks, so the file is
-readable up to the last block whatever ends the process. What does not fit in the queue is counted.
+The loop only puts bytes into a queue of bounded size; a thread writes whole blocks, so the file can
+be read up to its last block however the process ends. A packet that does not fit in the queue is
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -51,29 +52,38 @@ def _block(kind: int, body: bytes) -> bytes:
 
 
 def section_header(program: str) -> bytes:
+    """Return the block that begins a pcapng file (SHB); `program` has written it."""
     body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
     return _block(_SHB, body + _option(_SHB_USERAPPL, program.encode()) + _option(_OPT_END, b""))
 
 
 def interface(name: str) -> bytes:
+    """Return the block that describes a link (IDB)."""
     body = struct.pack("<HHI", LINKTYPE_USER0, 0, 0)
     return _block(_IDB, body + _option(_IF_NAME, name.encode()) + _option(_OPT_END, b""))
 
 
 def packet(index: int, time_us: int, direction: int, data: bytes) -> bytes:
+    """Return the block of one packet (EPB) on link `index`; `time_us` is UTC."""
     head = struct.pack("<5I", index, time_us >> 32, time_us & 0xFFFFFFFF, len(data), len(data))
     flags = _option(_EPB_FLAGS, struct.pack("<I", direction)) + _option(_OPT_END, b"")
     return _block(_EPB, head + _padded(data) + flags)
 
 
 def statistics(index: int, time_us: int, dropped: int) -> bytes:
+    """Return the block with the number of packets that link `index` dropped (ISB)."""
     head = struct.pack("<3I", index, time_us >> 32, time_us & 0xFFFFFFFF)
     drop = _option(_ISB_IFDROP, struct.pack("<Q", dropped)) + _option(_OPT_END, b"")
     return _block(_ISB, head + drop)
 
 
 class Capture:
-    """A capture file under way: `tap` the nodes' links before they are opened."""
+    """Writes the bytes of all `nodes` to a capture file. Create it before their links are opened:
+    it sets `Node.tap`. `dropped` counts the packets of each node that are missing in the file.
+
+    `take` may be called from any thread; the file is written by a thread of its own.
+
+    Raises: SetupError if the file cannot be created."""
 
     def __init__(self, path: Path, nodes: list[Node], program: str = "hil") -> None:
         self.path = path
@@ -98,7 +108,8 @@ class Capture:
         self._thread.start()
 
     def take(self, index: int, direction: int, data: bytes) -> None:
-        """Some bytes of a link. Never waits for the disk."""
+        """Queue the bytes of one write or read of node `index`; drop them if the queue is full.
+        Never waits for the disk."""
         with self._more:
             if self._queued + len(data) > _QUEUE_BYTES or self._failed is not None:
                 self.dropped[index] += 1
@@ -108,6 +119,7 @@ class Capture:
             self._more.notify()
 
     def _write(self) -> None:
+        """Write what is queued until the capture is closed, or the disk is full (in the thread)."""
         while True:
             with self._more:
                 while not self._queue and not self._closing:
@@ -120,7 +132,7 @@ class Capture:
             if not batch:
                 return
             try:
-                self._put(b"".join(packet(*piece) for piece in batch))
+                self._put(b"".join(packet(*queued) for queued in batch))
             except OSError as error:  # a full disk: the run goes on without its capture
                 self._failed = error
                 return
@@ -132,15 +144,15 @@ class Capture:
 
     @property
     def failure(self) -> str | None:
-        """Why it could not be written to the end; None if it could."""
+        """Return what is missing in the file and why, as a sentence; None if it is complete."""
         if self._failed is not None:
             return f"the capture ended early: {self._failed.strerror}"
         if any(self.dropped):
-            return f"the capture lacks {sum(self.dropped)} pieces: the disk was too slow"
+            return f"the capture dropped {sum(self.dropped)} packets: the disk was too slow"
         return None
 
     def close(self) -> None:
-        """Write what is left. Idempotent."""
+        """Write what is queued, close the file and remove the taps. Idempotent."""
         if self._fd < 0:
             return
         with self._more:
@@ -157,7 +169,7 @@ class Capture:
 
 
 class _Tap:
-    """Makes the transports of one node heard."""
+    """Puts a `TappedTransport` in front of each transport that a node opens."""
 
     def __init__(self, capture: Capture, index: int) -> None:
         self._capture = capture
@@ -168,7 +180,7 @@ class _Tap:
 
 
 class TappedTransport:
-    """Another transport whose bytes go into a capture, too."""
+    """A transport in front of `inner` that also copies its bytes to a capture."""
 
     def __init__(self, inner: Transport, capture: Capture, index: int) -> None:
         self._inner = inner

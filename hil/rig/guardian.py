@@ -1,9 +1,10 @@
-"""A program of its own: runs a program, and ends it and all that it has started with itself.
+"""A separate program: runs another program, and kills everything that one has started when it ends.
 
     python guardian.py PARENT PROGRAM [ARGUMENT...]
 
-It ends when the program does, when the process PARENT does (which has started it), or on SIGTERM.
-Whatever the program leaves behind becomes a child of this one, however it was hidden."""
+The guardian ends when PROGRAM ends, when the process PARENT that started it ends, or on SIGTERM.
+Whatever PROGRAM leaves behind becomes a child of the guardian, even what has left its session or
+was orphaned on purpose, and is killed."""
 
 from __future__ import annotations
 
@@ -14,22 +15,25 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_NEWS = {signal.SIGTERM, signal.SIGCHLD, signal.SIGCONT}
+_SIGNALS = {signal.SIGTERM, signal.SIGCHLD, signal.SIGCONT}
 _ROUNDS = 500
+"""Rounds of killing, about 1 ms apart: a process that forks meanwhile needs another one."""
 
 
-def _set(option: int, value: int) -> None:
+def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _run(program: list[str], guardian: int) -> None:
-    _set(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _become(program: list[str], guardian: int) -> None:
+    """Replace this process, a child of the guardian, with the program."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if os.getppid() == guardian:
+    if os.getppid() == guardian:  # the guardian did not end before PDEATHSIG was set
         os.execv(program[0], program)  # noqa: S606 (that is what it is for)
 
 
 def _has_ended(child: int) -> bool:
+    """Return whether `child` has ended; reap every process that has."""
     while True:
         pid, _ = os.waitpid(-1, os.WNOHANG)
         if pid in (0, child):
@@ -37,43 +41,44 @@ def _has_ended(child: int) -> bool:
 
 
 def _children() -> list[int]:
-    us, found = str(os.getpid()).encode(), []
+    """Return the children of this process, zombies included."""
+    parent, pids = str(os.getpid()).encode(), []
     for entry in filter(str.isdecimal, os.listdir("/proc")):  # noqa: PTH208 (starts without pathlib)
         try:
             with open(f"/proc/{entry}/stat", "rb") as stat:  # noqa: PTH123
                 text = stat.read()
         except OSError:
             continue
-        if text[text.rindex(b")") + 2 :].split()[1] == us:
-            found.append(int(entry))
-    return found
+        if text[text.rindex(b")") + 2 :].split()[1] == parent:
+            pids.append(int(entry))
+    return pids
 
 
 def main() -> None:
-    """Run the program that the command line names."""
-    parent, program, us = int(sys.argv[1]), sys.argv[2:], os.getpid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _NEWS)
-    _set(_PR_SET_CHILD_SUBREAPER, 1)
-    _set(_PR_SET_PDEATHSIG, signal.SIGCONT)  # comes through to a stopped process, too
+    """Run the program that the command line names, and kill all that is left when it ends."""
+    parent, program, guardian = int(sys.argv[1]), sys.argv[2:], os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)  # wakes the guardian even if it has been stopped
     if os.getppid() != parent:
         return
     child = os.fork()
     if not child:
         try:
-            _run(program, us)
+            _become(program, guardian)
         finally:
             os._exit(127)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for pipe in (0, 1):  # the program's alone: each end tells of the other's
-        os.dup2(nothing, pipe)
+    null = os.open(os.devnull, os.O_RDWR)
+    for pipe in (0, 1):  # only the program holds the pipes: the host sees EOF when it ends
+        os.dup2(null, pipe)
     while os.getppid() == parent:
-        if signal.sigwait(_NEWS) == signal.SIGTERM or _has_ended(child):
+        if signal.sigwait(_SIGNALS) == signal.SIGTERM or _has_ended(child):
             break
     for _ in range(_ROUNDS):
-        left = _children()
-        if not left:
+        remaining = _children()
+        if not remaining:
             break
-        for pid in left:
+        for pid in remaining:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, os.WNOHANG)
         signal.sigtimedwait((), 0.001)

@@ -1,9 +1,8 @@
-"""Processor use: what a software board made of its time, and how busy this computer is.
+"""Processor use: the CPU time of a software board, and how busy this computer is.
 
-A board that is a process of this computer answers late when the computer is busy; and a board
-anywhere is heard late when the kernel of this computer does not get to its line. The scheduler
-knows it: it counts the time that each thread was given (/proc/PID/task/TID/schedstat), and the time
-in which some thread had to wait for a processor (/proc/pressure/cpu).
+When this computer is busy, a software board answers late, and the answer of any board is read late.
+Linux counts both: the CPU time of each thread (/proc/PID/task/TID/schedstat), and the time during
+which some thread had to wait for a processor (/proc/pressure/cpu).
 """
 
 from __future__ import annotations
@@ -19,15 +18,17 @@ from hil.clock import HOST, Clock
 __all__ = ["Pressure", "ProcessorUse"]
 
 _LOOK_EVERY: Final = 64
-"""New threads are looked for once in so many readings."""
+"""Readings between two searches for new threads."""
 _SAMPLE_US: Final = 500_000
 _SAMPLES: Final = 6
-"""The kernel brings its sums up to date every two seconds at least: three are looked at."""
+"""3 s of samples, because the kernel updates its sums every 2 s at the latest."""
 _PRESSURE: Final = "/proc/pressure/cpu"
 
 
 class ProcessorUse:
-    """Of the process `pid`, with all its threads and the processes that it has started."""
+    """Measures the CPU time of the process `pid`, of its threads and of its child processes.
+
+    Keeps their files in /proc open, because it is read in every frame. Not thread-safe."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -36,7 +37,8 @@ class ProcessorUse:
         self._readings = 0
 
     def used_us(self) -> int | None:
-        """Return the processor time that they were given so far [us]; None: not known here."""
+        """Return the CPU time that they have used so far [us]; None if this kernel does not count
+        it."""
         used_ns, known = 0, False
         tasks = self._tasks()
         for task in tasks:
@@ -44,11 +46,11 @@ class ProcessorUse:
             if len(fields) == 3:
                 used_ns, known = used_ns + int(fields[0]), True
         if len(self._files) > len(tasks) + 1:
-            self._drop_but(tasks)
+            self._close_ended(tasks)
         return used_ns // 1000 if known else None
 
     def is_stopped(self) -> bool:
-        """Whether somebody has stopped the process (SIGSTOP)."""
+        """Return whether the process is stopped (SIGSTOP)."""
         try:
             stat = Path(f"/proc/{self._pid}/stat").read_text()
         except OSError:
@@ -56,6 +58,7 @@ class ProcessorUse:
         return stat.rpartition(")")[2].split()[:1] == ["T"]
 
     def _tasks(self) -> list[str]:
+        """Return the folders in /proc of the threads of the process, and of its children."""
         if self._readings % _LOOK_EVERY == 0:
             self._threads = _threads(self._pid)
         self._readings += 1
@@ -63,24 +66,25 @@ class ProcessorUse:
         return [*self._threads, *(f"/proc/{child}/task/{child}" for child in children)]
 
     def _read(self, path: str) -> bytes:
+        """Return the content of a file in /proc; nothing if its process has ended."""
         fd = self._files.get(path)
         try:
             if fd is None:
                 fd = self._files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             return os.pread(fd, 256, 0)
-        except OSError:  # it has ended
+        except OSError:
             if fd is not None:
                 os.close(self._files.pop(path))
             return b""
 
-    def _drop_but(self, tasks: list[str]) -> None:
-        """Close the files of processes that are not there any more."""
+    def _close_ended(self, tasks: list[str]) -> None:
+        """Close the files of threads and processes that are not among `tasks` any more."""
         for path in [p for p in self._files if p.endswith("/schedstat")]:
             if path.removesuffix("/schedstat") not in tasks:
                 os.close(self._files.pop(path))
 
     def close(self) -> None:
-        """Let go of the files. Idempotent."""
+        """Close the files. Idempotent."""
         for fd in self._files.values():
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -96,7 +100,9 @@ def _threads(pid: int) -> tuple[str, ...]:
 
 
 class Pressure:
-    """How busy this computer was of late. `path` is where the kernel tells it."""
+    """Measures how busy this computer has been during the last seconds.
+
+    `path` is the kernel's pressure stall information (PSI) for the CPU. Not thread-safe."""
 
     def __init__(self, clock: Clock = HOST, path: str = _PRESSURE) -> None:
         self._clock = clock
@@ -104,7 +110,7 @@ class Pressure:
         self._samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
 
     def sample(self) -> None:
-        """Take note of the kernel's sum, twice a second at most."""
+        """Store the kernel's sum, at most twice a second."""
         now_us = self._clock.now_us()
         if not self._samples or now_us - self._samples[-1][0] >= _SAMPLE_US:
             waited_us = self._waited_us()
@@ -113,8 +119,8 @@ class Pressure:
 
     @property
     def share(self) -> float:
-        """In which part of the last seconds some thread waited for a processor, from 0 to 1; 0 if
-        this kernel does not say."""
+        """Return the share of the last seconds in which some thread waited for a processor, from 0
+        to 1; 0 if this kernel does not count it."""
         waited_us = self._waited_us() if self._samples else None
         if waited_us is None:
             return 0.0
@@ -123,6 +129,7 @@ class Pressure:
         return min(1.0, max(0.0, (waited_us - before_us) / elapsed_us)) if elapsed_us > 0 else 0.0
 
     def _waited_us(self) -> int | None:
+        """Return the kernel's sum since the start of this computer [us]."""
         try:
             text = Path(self._path).read_text()
         except OSError:

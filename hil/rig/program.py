@@ -1,6 +1,7 @@
-"""Programs as workloads (`workload: exec`), on this computer: the list of those that it allows, and
-the golden run of one. The protocol is that of csrc/port/linux/EXEC.md; on boards the agent has it.
-"""
+"""User programs as workloads (`workload: exec`) on this computer: which it allows, and golden runs.
+
+csrc/port/linux/EXEC.md describes the protocol between the host and a program. On a board the agent
+takes the place of the host."""
 
 from __future__ import annotations
 
@@ -32,40 +33,45 @@ _CRC: Final = 4
 
 
 def allowed_programs() -> dict[str, tuple[str, ...]]:
-    """Path and arguments of the programs that this computer allows, by name. SetupError if the
-    environment variable is not of the form NAME=/path[,argument...][;NAME=...]."""
-    found: dict[str, tuple[str, ...]] = {}
+    """Return path and arguments of the programs that this computer allows, by name.
+
+    Raises: SetupError if $HIL_EXEC does not have the form NAME=/path[,argument...][;NAME=...]."""
+    programs: dict[str, tuple[str, ...]] = {}
     for entry in os.environ.get(ENVIRONMENT, "").split(";"):
         if not entry:
             continue
         name, equals, command = entry.partition("=")
-        if not equals or not command.startswith("/") or not name or name in found:
+        if not equals or not command.startswith("/") or not name or name in programs:
             raise SetupError(
-                f"${ENVIRONMENT}: {entry!r} is not NAME=/path[,argument...], or comes twice",
+                f"${ENVIRONMENT}: {entry!r} is not NAME=/path[,argument...], or its name is there "
+                "twice",
                 remedy="entries are separated by `;`, arguments by `,`",
             )
-        found[name] = tuple(command.split(","))
-    return found
+        programs[name] = tuple(command.split(","))
+    return programs
 
 
 def agent_options() -> list[str]:
-    """What a process board's agent is given, so that it allows the same."""
-    listed = allowed_programs()
-    return [part for name in listed for part in ("--exec", f"{name}={','.join(listed[name])}")]
+    """Return the options that make the agent of a process board allow the same programs.
+
+    Raises: SetupError as `allowed_programs`."""
+    programs = allowed_programs()
+    return [part for name in programs for part in ("--exec", f"{name}={','.join(programs[name])}")]
 
 
 def golden_run(workload: str, seed: int) -> Golden:
-    """The golden run of any workload: the kernel's own, or that of a program of this computer.
-    SetupError if that is not allowed here, or does not come up."""
+    """Begin the golden run of a workload: of the kernel, or of a program on this computer.
+
+    Raises: SetupError if this computer does not allow the program, or it does not start."""
     if not workload.startswith(PREFIX):
         return Golden(workload, seed)
     name = workload.removeprefix(PREFIX)
     command = allowed_programs().get(name)
     if command is None:
         raise SetupError(
-            f"there is no reference for the program `{name}`, "
-            "and without one nobody could tell what is correct",
-            remedy=f"set {ENVIRONMENT}={name}=/path/to/it for this computer, too",
+            f"there is no reference for the program `{name}`: the golden run needs it on this "
+            "computer, which does not allow it",
+            remedy=f"set {ENVIRONMENT}={name}=/path/to/it on this computer, too",
         )
     return ProgramGolden(name, command, seed)
 
@@ -75,7 +81,8 @@ def _crc32c(data: bytes) -> int:
 
 
 def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
-    process.terminate()  # its guardian ends it, and all that it has started
+    """End a program and everything that it has started."""
+    process.terminate()  # the guardian kills the program and its descendants
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_S)
     for stream in (process.stdin, process.stdout):
@@ -87,10 +94,11 @@ def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
 
 
 class ProgramGolden(Golden):
-    """The fault-free run of a program. The input of a frame is random bytes from seed and frame.
+    """The golden run of a program on this computer: a process that computes each frame. The input
+    of a frame is random bytes, derived from seed and frame. Not thread-safe.
 
-    SetupError from every method if the program does not do what it should: then there is no
-    reference, and nothing that could be judged."""
+    Raises: SetupError from the constructor and from `step` if the program does not follow the
+    protocol: without a reference no result can be judged."""
 
     def __init__(self, name: str, command: tuple[str, ...], seed: int) -> None:
         self._name = name
@@ -117,11 +125,11 @@ class ProgramGolden(Golden):
             raise self._broken("its first answer is too short")
         state_len, input_len, output_len = _SIZES.unpack(body[: _SIZES.size])
         state = body[_SIZES.size :]
-        good = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= lib.MESSAGE_IO_MAX
-        if len(state) != state_len or not good:
+        fits = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= lib.MESSAGE_IO_MAX
+        if len(state) != state_len or not fits:
             raise self._broken("its sizes are out of range")
-        self._keeps_state = state_len == 0
-        self._state = bytes(_OWN_STATE) if self._keeps_state else state
+        self._state_is_private = state_len == 0
+        self._state = bytes(_OWN_STATE) if self._state_is_private else state
         self.workload = Workload(PREFIX + name, len(self._state), input_len, output_len, 0, 1, 0)
         self._next = 0
         self._input = bytes(input_len)
@@ -133,12 +141,14 @@ class ProgramGolden(Golden):
         return self._process.stdout.fileno()
 
     def _broken(self, why: str) -> SetupError:
+        """Return the error that the program does not follow the protocol."""
         return SetupError(
             f"the reference program `{self._name}`: {why}",
             remedy="csrc/port/linux/EXEC.md says what such a program does",
         )
 
     def _read(self, count: int, until_us: int) -> bytes:
+        """Read exactly `count` bytes of an answer, until `until_us` at the latest."""
         data = b""
         while len(data) < count:
             left_us = until_us - HOST.now_us()
@@ -146,22 +156,23 @@ class ProgramGolden(Golden):
                 raise self._broken(f"it did not answer within {_PATIENCE_S:g} s")
             part = os.read(self._fd, count - len(data))
             if not part:
-                raise self._broken("it ended")
+                raise self._broken("it exited")
             data += part
         return data
 
     def _ask(self, type_: int, body: bytes) -> bytes:
+        """Send a request and return the body of its answer."""
         message = _HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
         until_us = HOST.now_us() + int(_PATIENCE_S * 1e6)
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(message + _crc32c(message).to_bytes(4, "little"))
         except BrokenPipeError:
-            raise self._broken("it ended") from None
+            raise self._broken("it exited") from None
         header = self._read(_HEADER.size, until_us)
         magic, version, kind, zero, length = _HEADER.unpack(header)
         if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
-            raise self._broken("its answer has another header")
+            raise self._broken("its answer has a wrong header")
         if length > _HEADER.size + _STATE_MAX + lib.MESSAGE_IO_MAX:
             raise self._broken("its answer is too long")
         answer = self._read(length + _CRC, until_us)
@@ -172,13 +183,14 @@ class ProgramGolden(Golden):
     def step(self) -> None:
         self._input = self.input_of(self._next)
         frame = struct.pack("<Q", self._next)
-        state = b"" if self._keeps_state else self._state
+        state = b"" if self._state_is_private else self._state
         answer = self._ask(_STEP, frame + state + self._input)
         if len(answer) != 8 + len(state) + self.workload.output_len or answer[:8] != frame:
-            raise self._broken(f"its answer to frame {self._next} has another frame or length")
+            raise self._broken(f"its answer to frame {self._next} has a wrong frame or length")
         self._next += 1
+        # The state of a program that keeps it to itself is the number of its next frame.
         own = struct.pack("<Q", self._next)
-        self._state = own if self._keeps_state else answer[8 : 8 + len(state)]
+        self._state = own if self._state_is_private else answer[8 : 8 + len(state)]
         self._output = answer[8 + len(state) :]
 
     def resume(self, next_frame: int, state: bytes) -> None:

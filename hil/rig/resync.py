@@ -1,8 +1,11 @@
-"""Delta resync: find where a node's state differs, vote those chunks bit by bit, send only them.
+"""Delta resync: find the chunks in which a node's state differs, vote on them bit by bit, and send
+only them.
 
-Differences are located by bisection over span digests (DIGEST_FANOUT a level, down to DIGEST_CHUNK
-bytes), so that one flipped bit in 1 MiB costs a few hundred bytes on the wire instead of a
-megabyte."""
+The board computes digests of spans of its state. Only the spans that differ are divided further, by
+FANOUT, down to chunks of CHUNK bytes: one flipped bit in 1 MiB costs a few hundred bytes on the
+wire instead of 1 MiB.
+
+No function here is thread-safe: they use the links of their nodes."""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from hil.wire import decoding, encoding
 from hil.wire.messages import SPANS_MAX, Msg, Region
 
 _FULL_COPY_SHARE = 0.5
+"""If more of the state than this differs, all of it is copied from one node, without a vote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One chunk that differed: where, what was there, and the voted bytes."""
+    """One chunk that differed: its offset in the state [byte], its content before, the voted
+    content, and the number of bits in which they differ."""
 
     offset: int
     found: bytes
@@ -33,7 +38,9 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """What a resync moved. `damage` has at most the first `DAMAGE_KEPT` chunks."""
+    """The result of a resync: the number of chunks and of bytes that were written, and whether the
+    full state was copied. `damage` has the first `DAMAGE_KEPT` chunks; it is empty after a full
+    copy."""
 
     chunks: int
     bytes_moved: int
@@ -47,7 +54,8 @@ DAMAGE_KEPT = 16
 def _span_digests(
     rig: Rig, nodes: Sequence[Node], span: int, first: int, count: int
 ) -> list[list[int]]:
-    """The same span query to several nodes at once; one digest list per node."""
+    """Ask several nodes at once for the digests of `count` spans of `span` bytes; return a list of
+    digests per node."""
     out: list[list[int]] = [[] for _ in nodes]
     for at in range(first, first + count, SPANS_MAX):
         part = min(SPANS_MAX, first + count - at)
@@ -60,20 +68,22 @@ def _span_digests(
 
 
 def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
-    """Chunk numbers in which the states of two nodes differ, ascending."""
+    """Return the numbers of the chunks in which the states of two nodes differ, ascending.
+
+    `state_len` is in bytes. Raises: NodeError, LinkTimeout."""
     span = CHUNK
     while span * FANOUT < state_len:
         span *= FANOUT
     differing = [0]
-    scale = span * FANOUT  # what one entry of `differing` covers, in bytes
+    scale = span * FANOUT  # [byte] the size of a span in `differing`
     while True:
-        found: list[int] = []
-        for group in differing:
-            first = group * (scale // span)
+        smaller: list[int] = []
+        for larger in differing:
+            first = larger * (scale // span)
             count = min(scale // span, -(-state_len // span) - first)
-            bad, good = _span_digests(rig, [target, source], span, first, count)
-            found += [first + i for i in range(count) if bad[i] != good[i]]
-        differing, scale = found, span
+            ours, theirs = _span_digests(rig, [target, source], span, first, count)
+            smaller += [first + i for i in range(count) if ours[i] != theirs[i]]
+        differing, scale = smaller, span
         if span == CHUNK or not differing:
             return differing
         span //= FANOUT
@@ -98,7 +108,9 @@ def _write(
 
 
 def write_state(rig: Rig, node: Node, current: bytes, wanted: bytes) -> int:
-    """Write the chunks in which `wanted` differs from `current`; returns the bytes moved."""
+    """Write the chunks in which `wanted` differs from `current`; return how many bytes that were.
+
+    Raises: NodeError, LinkTimeout."""
     moved = 0
     for offset in range(0, len(wanted), CHUNK):
         part = wanted[offset : offset + CHUNK]
@@ -109,30 +121,34 @@ def write_state(rig: Rig, node: Node, current: bytes, wanted: bytes) -> int:
 
 
 def write_output(rig: Rig, node: Node, content: bytes) -> None:
-    """Put the output of an earlier frame in place: an upset may hit it before it is overwritten."""
+    """Write the output of an earlier frame: an upset may hit it before a step overwrites it.
+
+    Raises: NodeError, LinkTimeout."""
     _write(rig, node, 0, content, Region.OUTPUT)
 
 
 def read_state(rig: Rig, node: Node, state_len: int) -> bytes:
-    """The whole state of a node."""
+    """Return the whole state of a node. Raises: NodeError, LinkTimeout."""
     return _read(rig, [node], 0, state_len)[0]
 
 
 def read_output(rig: Rig, node: Node, output_len: int) -> bytes:
-    """The output of a node's last frame."""
+    """Return the output of a node's last frame. Raises: NodeError, LinkTimeout."""
     return _read(rig, [node], 0, output_len, Region.OUTPUT)[0]
 
 
 def delta_resync(
     rig: Rig, target: Node, sources: Sequence[Node], frame: int, state_digest: int, state_len: int
 ) -> Resync:
-    """Make `target`'s state that of `sources`, who agreed on `state_digest` after `frame`.
+    """Give `target` the state that `sources` agreed on after `frame`, with `state_digest`.
 
-    The board itself checks the digest at the end. Raises NodeError if it still differs (a cell that
-    does not hold what is written), LinkTimeout if a node falls silent.
-    """
+    Chunks that differ are voted on bit by bit between the target and two sources; with one source
+    they are copied from it. The board checks the digest of its state at the end.
+
+    Raises: NodeError if the state still differs (a memory cell that does not hold what is written),
+    or if there is no source; LinkTimeout if a node does not answer."""
     if not sources:
-        raise NodeError(f"node {target.name}: nobody is left to resync from")
+        raise NodeError(f"node {target.name}: no other node is left to resync from")
     chunks = locate(rig, target, sources[0], state_len)
     damage: list[Damage] = []
     moved = 0

@@ -190,7 +190,7 @@ def test_a_process_whose_time_is_not_known_is_judged_like_any_board(processes: B
     assert processes.frame("a") == ""
 
 
-def test_the_kernel_tells_what_a_process_used_and_whether_it_is_stopped() -> None:
+def test_cpu_time_and_the_stopped_state_of_a_process_are_read_from_proc() -> None:
     use = ProcessorUse(os.getpid())
     before = use.used_us()
     if before is None:

@@ -521,7 +521,7 @@ class NodeContract:
 
     def test_a_resync_without_sources_is_refused(self, make_rig: MakeRig) -> None:
         rig = make_rig("attitude")
-        with pytest.raises(NodeError, match="nobody is left"):
+        with pytest.raises(NodeError, match="no other node is left"):
             delta_resync(rig, rig.nodes[0], [], 0, 0, 64)
 
     def test_checkpoints_bring_back_a_frame(self, make_rig: MakeRig) -> None:

@@ -1,4 +1,4 @@
-"""The raw capture, read by parsers that are not ours."""
+"""The raw capture, read by foreign parsers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scenario(board: str, frames: int) -> Scenario:
 
 
 def parsed(path: Path) -> tuple[list[str], list[Any]]:
-    """Names of the interfaces, and the packets."""
+    """Return the names of the interfaces, and the packets."""
     with path.open("rb") as file:
         found = list(pcapng.FileScanner(file))
     names = [b.options["if_name"] for b in found if isinstance(b, blocks.InterfaceDescription)]
@@ -53,7 +53,7 @@ def totals(packets: list[Any]) -> dict[tuple[int, int], int]:
 
 
 @pytest.mark.parametrize("board", ["inproc", "process"])
-def test_every_byte_is_in_it_with_its_direction_and_time(tmp_path: Path, board: str) -> None:
+def test_a_capture_has_every_byte_with_its_direction_and_time(tmp_path: Path, board: str) -> None:
     Loop(scenario(board, 120), tmp_path, setup=RunSetup(capture=True)).run()
     names, packets = parsed(tmp_path / "capture.pcapng")
     assert names == ["a", "b", "c"]
@@ -68,7 +68,7 @@ def test_every_byte_is_in_it_with_its_direction_and_time(tmp_path: Path, board: 
     assert times == sorted(times) and times[-1] - times[0] < 60
 
 
-def test_a_run_has_the_same_digest_with_and_without_it(tmp_path: Path) -> None:
+def test_a_run_has_the_same_digest_with_and_without_a_capture(tmp_path: Path) -> None:
     digests = []
     for name, capture in (("with", True), ("without", False)):
         (tmp_path / name).mkdir()
@@ -80,7 +80,7 @@ def test_a_run_has_the_same_digest_with_and_without_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-def test_wireshark_opens_it(tmp_path: Path) -> None:
+def test_wireshark_opens_a_capture(tmp_path: Path) -> None:
     Loop(scenario("inproc", 20), tmp_path, setup=RunSetup(capture=True)).run()
     fields = ("frame.interface_name", "frame.p2p_dir", "frame.packet_flags_direction", "frame.len")
     command = ["tshark", "-r", str(tmp_path / "capture.pcapng"), "-T", "json"]
@@ -113,23 +113,23 @@ loop.run()
 """
 
 
-def test_what_a_killed_run_has_written_can_be_read(tmp_path: Path) -> None:
+def test_the_capture_of_a_killed_run_can_be_read(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     _, packets = parsed(tmp_path / "capture.pcapng")
     assert sum(len(p.packet_data) for p in packets) > 100_000
 
 
-def test_a_slow_disk_costs_pieces_and_says_so(
+def test_packets_that_a_slow_disk_costs_are_counted_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capture_module, "_QUEUE_BYTES", 100)
     node = Node("a", 0, InprocBoard("a", 0))
     capture = Capture(tmp_path / "c.pcapng", [node])
-    with capture._more:  # the writing thread cannot take anything meanwhile
+    with capture._more:  # the writing thread takes nothing from the queue meanwhile
         for _ in range(5):
             capture.take(0, OUTBOUND, bytes(40))
-    assert capture.failure == "the capture lacks 3 pieces: the disk was too slow"
+    assert capture.failure == "the capture dropped 3 packets: the disk was too slow"
     capture.close()
     assert node.tap is None
     with (tmp_path / "c.pcapng").open("rb") as file:

@@ -159,7 +159,7 @@ def test_a_restart_keeps_the_state_and_a_rollback_works(make_rig: MakeRig) -> No
     assert is_golden(one(rig, 1, golden.input), golden)
 
 
-def test_a_program_without_a_state_has_the_frame_number(make_rig: MakeRig) -> None:
+def test_the_state_of_a_stateless_program_is_the_next_frame_number(make_rig: MakeRig) -> None:
     rig = make_rig("none", none=python(HOSTILE, "stateless", "0"))
     golden = golden_run("exec:none", SEED)
     for frame in range(3):
@@ -168,7 +168,7 @@ def test_a_program_without_a_state_has_the_frame_number(make_rig: MakeRig) -> No
     assert read_state(rig, rig.nodes[0], 8) == (3).to_bytes(8, "little")
 
 
-def test_workloads_of_both_kinds_follow_each_other(make_rig: MakeRig) -> None:
+def test_a_node_changes_between_programs_and_kernel_workloads(make_rig: MakeRig) -> None:
     rig = make_rig("c")
     for name in ("sha256", "exec:py", "attitude", "exec:c"):
         rig.setup.workload = name
@@ -207,20 +207,22 @@ def test_only_what_the_agent_lists_is_run(make_rig: MakeRig, name: str) -> None:
         "x=/bin/true" + ",a" * 15,
     ],
 )
-def test_what_is_no_list_of_programs_is_bad_usage(spec: str) -> None:
+def test_an_invalid_program_option_is_bad_usage(spec: str) -> None:
     done = run_agent("--port", "pty", "--exec", spec)
     assert done.returncode == 2
     assert "not NAME=/path" in done.stderr
 
 
-def test_a_name_is_given_once_and_there_are_eight() -> None:
+def test_a_program_name_twice_or_a_ninth_program_is_bad_usage() -> None:
     twice = run_agent("--port", "pty", "--exec", "x=/a", "--exec", "x=/b")
     nine = run_agent("--port", "pty", *(f"--exec=x{i}=/a" for i in range(9)))
     assert (twice.returncode, nine.returncode) == (2, 2)
 
 
 @pytest.mark.parametrize("text", ["c", "c=relative", "=/x", "c=/a;c=/b"])
-def test_a_bad_list_of_this_computer_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_list_of_allowed_programs_is_a_setup_error(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setenv("HIL_EXEC", text)
     with pytest.raises(SetupError, match="HIL_EXEC"):
         ProcessBoard("n0").connect()
@@ -238,7 +240,7 @@ def test_a_bad_list_of_this_computer_is_told(monkeypatch: pytest.MonkeyPatch, te
         ("/usr/bin/yes", 71),
     ],
 )
-def test_a_program_that_does_not_come_up_is_refused_with_the_reason(
+def test_a_program_that_does_not_start_is_refused_with_the_reason(
     make_rig: MakeRig, program: str, errno: int
 ) -> None:
     rig = make_rig("c", bad=program)
@@ -254,7 +256,7 @@ def test_a_program_that_does_not_come_up_is_refused_with_the_reason(
 
 
 @pytest.mark.slow
-def test_a_program_that_never_says_who_it_is_is_given_up(make_rig: MakeRig) -> None:
+def test_a_program_that_does_not_answer_init_times_out(make_rig: MakeRig) -> None:
     rig = make_rig("c", bad=python(HOSTILE, "silent", "0"))
     rig.setup.workload = "exec:bad"
     with pytest.raises(NodeError, match=r"errno 110\)"):
@@ -281,7 +283,7 @@ KILLED = [
 
 
 def misbehaving(make_rig: MakeRig, kind: str, budget_us: int = BUDGET_US) -> tuple[Rig, Golden]:
-    """Brought to the frame before the one in which it does not behave."""
+    """Return a rig whose program misbehaves in its next frame, and the golden run up to it."""
     rig = make_rig("bad", budget_us=budget_us, bad=python(HOSTILE, kind, "2"))
     golden = golden_run("exec:c", SEED)
     for frame in range(2):
@@ -303,7 +305,7 @@ def misbehaving(make_rig: MakeRig, kind: str, budget_us: int = BUDGET_US) -> tup
         ("spin", HUNG, 0),
     ],
 )
-def test_what_a_program_does_is_data(
+def test_misbehaviour_of_a_program_is_a_crash_or_a_hang_of_its_node(
     make_rig: MakeRig, kind: str, status: int, signal_: int
 ) -> None:
     rig, golden = misbehaving(make_rig, kind, 400_000 if status == HUNG else BUDGET_US)
@@ -324,8 +326,8 @@ def test_what_a_program_does_is_data(
     assert is_golden(one(rig, 0, again.input), again)
 
 
-def test_who_speaks_unasked_between_two_steps_is_killed(make_rig: MakeRig) -> None:
-    """At the end of the one step or at the beginning of the next: when it is noticed is chance."""
+def test_a_program_that_writes_unasked_between_two_steps_is_killed(make_rig: MakeRig) -> None:
+    """It is noticed at the end of that step or at the beginning of the next, as chance has it."""
     rig = make_rig("bad", bad=python(HOSTILE, "later", "2"))
     golden = golden_run("exec:c", SEED)
     statuses = []
@@ -347,7 +349,7 @@ def golden_at(frames: int) -> bytes:
     return golden.state
 
 
-def test_who_is_left_behind_is_ended_too(make_rig: MakeRig) -> None:
+def test_child_processes_of_a_killed_program_are_killed_too(make_rig: MakeRig) -> None:
     rig, golden = misbehaving(make_rig, "child")
     group = program_pid(rig)
     result = one(rig, 2, golden.input)
@@ -368,7 +370,7 @@ def members(group: int) -> list[int]:
     return found
 
 
-def test_a_lie_is_an_answer_and_the_others_see_it(make_rig: MakeRig) -> None:
+def test_a_wrong_output_of_a_program_is_a_completed_step(make_rig: MakeRig) -> None:
     rig, golden = misbehaving(make_rig, "lie")
     result = one(rig, 2, golden.input)
     assert (result.status, result.output) == (DONE, bytes(16))
@@ -376,7 +378,7 @@ def test_a_lie_is_an_answer_and_the_others_see_it(make_rig: MakeRig) -> None:
     assert result.output_digest != golden.output_digest
 
 
-def test_the_agent_talks_while_a_program_takes_its_time(make_rig: MakeRig) -> None:
+def test_the_agent_answers_while_a_program_computes(make_rig: MakeRig) -> None:
     rig, golden = misbehaving(make_rig, "sleep", 1_000_000)
     node = rig.nodes[0]
     assert one_begins(rig, golden)
@@ -386,7 +388,7 @@ def test_the_agent_talks_while_a_program_takes_its_time(make_rig: MakeRig) -> No
 
 
 def one_begins(rig: Rig, golden: Golden) -> bool:
-    """A step is under way when this returns."""
+    """Begin a step and return while it is under way."""
     rig.step(rig.nodes, 2, golden.input, Timing(50_000, 100_000))
     return rig.health(rig.nodes)["n0"].hangs == 0
 
@@ -394,7 +396,7 @@ def one_begins(rig: Rig, golden: Golden) -> bool:
 # --- limits, upsets, ends -----------------------------------------------------------------------
 
 
-def test_a_suspended_program_stands_and_goes_on(make_rig: MakeRig) -> None:
+def test_a_suspended_program_stops_without_a_hang_and_continues(make_rig: MakeRig) -> None:
     rig, golden = misbehaving(make_rig, "spin", 700_000)
     node, program = rig.nodes[0], program_pid(rig)
     assert one_begins(rig, golden)
@@ -407,7 +409,7 @@ def test_a_suspended_program_stands_and_goes_on(make_rig: MakeRig) -> None:
     until(lambda: rig.health([node])["n0"].hangs == 1, "the hang to be found")
 
 
-def test_a_program_is_kept_to_its_share(make_rig: MakeRig) -> None:
+def test_a_program_is_limited_to_its_duty_and_cores(make_rig: MakeRig) -> None:
     rig = make_rig("c")
     assert rig.limit(rig.nodes[0], Limits(duty_permille=300, cores=1)).cores == 1
     assert len(os.sched_getaffinity(program_pid(rig))) == 1
@@ -452,7 +454,7 @@ def test_upsets_hit_the_regions_before_and_after_the_step(
 
 @pytest.mark.parametrize("tick", [0, 1])
 @pytest.mark.parametrize(("kind", "status"), [("hang", HUNG), ("crash", CRASHED)])
-def test_functional_interrupts_strike_the_process(
+def test_functional_interrupts_hit_the_program(
     make_rig: MakeRig, kind: str, status: int, tick: int
 ) -> None:
     rig = make_rig("c", budget_us=300_000)
@@ -473,7 +475,7 @@ def test_functional_interrupts_strike_the_process(
 
 
 @pytest.mark.parametrize("target", ["stack", "heap", "text", "gpr", "vector"])
-def test_what_is_inside_a_program_cannot_be_hit(make_rig: MakeRig, target: str) -> None:
+def test_upsets_inside_a_program_fail(make_rig: MakeRig, target: str) -> None:
     rig = make_rig("c")
     golden = golden_run("exec:c", SEED)
     golden.step()
@@ -508,7 +510,7 @@ def test_nothing_piles_up_over_restarts_and_resets(make_rig: MakeRig) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gone", "early", "wide"])
-def test_a_reference_that_does_not_come_up_is_no_reference(
+def test_a_reference_program_that_does_not_start_is_a_setup_error(
     allow: Callable[..., None], kind: str
 ) -> None:
     allow(bad=python(HOSTILE, kind, "0"))
@@ -517,7 +519,7 @@ def test_a_reference_that_does_not_come_up_is_no_reference(
 
 
 @pytest.mark.parametrize("kind", ["crc", "frame", "exit0", "long", "text"])
-def test_a_reference_that_does_not_behave_is_an_error_not_a_result(
+def test_a_reference_program_that_breaks_the_protocol_is_a_setup_error(
     allow: Callable[..., None], kind: str
 ) -> None:
     allow(bad=python(HOSTILE, kind, "1"))
@@ -564,7 +566,7 @@ def test_a_program_is_voted_and_healed_like_any_workload(
     assert second.outcome == "pass", second
 
 
-def test_without_a_reference_there_is_no_run(
+def test_a_run_without_a_reference_program_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HIL_EXEC", raising=False)
@@ -585,6 +587,6 @@ def test_without_a_reference_there_is_no_run(
         ),
     ],
 )
-def test_scenarios_that_make_no_sense_are_refused(change: dict[str, object], what: str) -> None:
+def test_contradictory_program_scenarios_are_refused(change: dict[str, object], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         scenario(**change)

@@ -44,7 +44,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_hidden(pid: int) -> bool:
-    """One that has left the session of who started its program, which its children did not."""
+    """Return whether a process has left the session of the process that started its program."""
     try:
         leads = os.getsid(pid) == pid
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -62,7 +62,7 @@ Begin = Callable[[signal.Signals], "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Starts a run without an end, for the signal that is to end it. None outlives its test."""
+    """Starts a run without an end, for the signal that will end it. None outlives its test."""
     runs: list[subprocess.Popen[bytes]] = []
     path = tmp_path / "s.yaml"
     path.write_text(SCENARIO, encoding="ascii")
@@ -98,7 +98,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         pytest.param(f"{LEAVES},quick", 3, id="while frames run"),
     ],
 )
-def test_a_run_that_is_ended_leaves_nothing_behind(
+def test_a_run_that_is_ended_by_a_signal_leaves_no_process_behind(
     tmp_path: Path,
     allow: Allow,  # noqa: F811
     begin: Begin,
@@ -125,7 +125,7 @@ def test_a_run_that_is_ended_leaves_nothing_behind(
             until(lambda pid=pid: gone(pid), f"the end of {pid} after {number.name}")  # type: ignore[misc]
 
 
-def test_a_stopped_agent_ends_with_its_host(
+def test_a_suspended_agent_ends_with_its_host(
     tmp_path: Path,
     allow: Allow,  # noqa: F811
     begin: Begin,
@@ -142,7 +142,7 @@ def test_a_stopped_agent_ends_with_its_host(
         until(lambda pid=pid: gone(pid), f"the end of {pid}")  # type: ignore[misc]
 
 
-def test_an_agent_whose_host_ended_before_it_began_does_not_begin() -> None:
+def test_an_agent_whose_host_has_ended_already_exits_at_once() -> None:
     host = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
@@ -160,7 +160,7 @@ def restart(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("ends", [power_cut, restart])
-def test_what_a_program_hid_ends_with_it(
+def test_hidden_processes_of_a_program_end_with_it(
     make_rig: MakeRig,  # noqa: F811
     ends: Callable[[Rig], None],
 ) -> None:
@@ -173,10 +173,10 @@ def test_what_a_program_hid_ends_with_it(
     assert [Path(f"/proc/{pid}").exists() for pid in left] == [False, False]
 
 
-def test_what_is_left_of_an_agent_that_was_killed_ends_with_its_power(make_rig: MakeRig) -> None:  # noqa: F811
+def test_processes_left_by_a_killed_agent_end_at_power_off(make_rig: MakeRig) -> None:  # noqa: F811
     rig = make_rig("it", it=f"{sys.executable},{LEAVES},quick")
     until(lambda: len(hidden(agent_pid(rig))) == HIDDEN, "what it hides")
-    # The other has neither the session nor the environment of the agent: nobody could know it.
+    # The other has neither the session nor the environment of the agent: nothing identifies it.
     left = [pid for pid in descendants(agent_pid(rig)) if Path(f"/proc/{pid}/environ").read_bytes()]
     agent = agent_pid(rig)
     (unknown,) = descendants(agent) - set(left)
