@@ -1,8 +1,8 @@
-"""Performance, measured: `run_perf` gives one `PerfRow` for each budget that can be measured here.
+"""Performance measurements: `run_perf` returns `PerfRow`s, one for each target of the project.
 
-Every number stands beside a reference that was measured in the same run, in turns with it, because
-machines are shared and differ; or that is computed, and says so. The targets are the project's
-budgets; nothing of this is a test.
+Computers differ and are shared, so each number is compared with a reference that was measured in
+the same run, in turns with it, or that is computed and marked so. These are measurements, not
+tests: a busy computer misses targets.
 """
 
 from hil.perf.row import PerfRow

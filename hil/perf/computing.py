@@ -1,4 +1,5 @@
-"""The kernel's hot spots beside memcpy, NumPy and zlib on the same buffers: vote, digest, codec."""
+"""Speed of the kernel's vote, digest and codec, compared with memcpy, NumPy and zlib on the same
+buffers."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from hil._kernel import ffi, lib
 from hil.kernel import PAYLOAD_MAX, WIRE_VERSION, check
-from hil.perf.row import PerfRow, fastest
+from hil.perf.row import PerfRow, Reference, fastest, make_row
 
 _GB: Final = 1e9
 _MIB: Final = 1 << 20
@@ -19,7 +20,7 @@ _SEED: Final = 1
 
 
 def _buffer(size: int, content: Any = None) -> tuple[Any, Any]:
-    """A page-aligned NumPy array of uint64, and the same as a C pointer."""
+    """Return a page-aligned NumPy array of uint64 with `size` bytes, and a C pointer to it."""
     memory = np.empty(size + 4096, np.uint8)
     start = -memory.ctypes.data % 4096
     array = memory[start : start + size].view(np.uint64)
@@ -28,7 +29,8 @@ def _buffer(size: int, content: Any = None) -> tuple[Any, Any]:
 
 
 def vote(quick: bool) -> Iterator[PerfRow]:
-    """Bitwise triple vote: traffic (three reads, one write) beside that of memcpy (one and one)."""
+    """Measure the bitwise vote of three buffers: its memory traffic (three reads, one write) and
+    that of memcpy (one read, one write), and its speed and that of NumPy."""
     rounds = 7 if quick else 25
     where = ffi.new("hil_vote_bits_t *")
     random = np.random.Generator(np.random.Philox(_SEED))
@@ -57,31 +59,27 @@ def vote(quick: bool) -> Iterator[PerfRow]:
 
         vote_s, copy_s, numpy_s = fastest(rounds, (voting, copying, expression), least_s=0.02)
         value, copied = 4 * size / vote_s / _GB, 6 * size / copy_s / _GB
-        yield PerfRow(
+        yield make_row(
             f"vote {mib} MiB: memory traffic",
             value,
             "GB/s",
-            "memcpy, same buffers",
-            copied,
-            value / copied,
-            ">= 0.95 x memcpy",
-            value / copied >= 0.95,
+            target=">= 0.95 x memcpy",
+            ok=value / copied >= 0.95,
+            reference=Reference("memcpy, same buffers", copied),
         )
         rate, numpy_rate = size / vote_s / _GB, size / numpy_s / _GB
-        yield PerfRow(
+        yield make_row(
             f"vote {mib} MiB: voted bytes",
             rate,
             "GB/s",
-            "NumPy (a&b)|(b&c)|(a&c)",
-            numpy_rate,
-            rate / numpy_rate,
-            ">= 10 x NumPy",
-            rate / numpy_rate >= 10,
+            target=">= 10 x NumPy",
+            ok=rate / numpy_rate >= 10,
+            reference=Reference("NumPy (a&b)|(b&c)|(a&c)", numpy_rate),
         )
 
 
 def digest(quick: bool) -> Iterator[PerfRow]:
-    """XXH64 of a region, beside a NumPy sum (which only reads) and zlib.crc32."""
+    """Measure XXH64 of 1 MiB, a NumPy sum of it (which only reads) and zlib.crc32."""
     size = _MIB
     random = np.random.Generator(np.random.Philox(_SEED))
     array, pointer = _buffer(size, random.integers(0, 2**63, size // 8, np.uint64))
@@ -94,21 +92,19 @@ def digest(quick: bool) -> Iterator[PerfRow]:
         ),
     )
     value, read = size / digest_s / _GB, size / sum_s / _GB
-    yield PerfRow(
+    yield make_row(
         "digest 1 MiB",
         value,
         "GB/s",
-        "NumPy sum (reads only)",
-        read,
-        value / read,
-        ">= 5 GB/s",
-        value >= 5,
-        f"zlib.crc32: {size / crc_s / _GB:.2f} GB/s",
+        target=">= 5 GB/s",
+        ok=value >= 5,
+        reference=Reference("NumPy sum (reads only)", read),
+        note=f"zlib.crc32: {size / crc_s / _GB:.2f} GB/s",
     )
 
 
 def codec(quick: bool) -> Iterator[PerfRow]:
-    """Frames of the longest payload, many in one stream: encode, and decode as it arrives."""
+    """Measure encoding and decoding of wire frames with the longest payload, many in a stream."""
     frames = 64
     random = np.random.Generator(np.random.Philox(_SEED))
     payload = random.integers(0, 256, PAYLOAD_MAX, np.uint8).tobytes()
@@ -129,11 +125,11 @@ def codec(quick: bool) -> Iterator[PerfRow]:
             lib.wire_encode_version(WIRE_VERSION, 1, 1, source, PAYLOAD_MAX, at, cap, used)
 
     def decoding() -> None:
-        at, end, found = 0, frames * length, 0
+        at, end, decoded = 0, frames * length, 0
         while at < end:
-            found += lib.wire_decoder_push(decoder, stream + at, end - at, used, frame) == 1
+            decoded += lib.wire_decoder_push(decoder, stream + at, end - at, used, frame) == 1
             at += used[0]
-        assert found == frames, "every frame comes out again"
+        assert decoded == frames, "every frame is decoded"
 
     def copying() -> None:
         for i in range(frames):
@@ -156,14 +152,12 @@ def codec(quick: bool) -> Iterator[PerfRow]:
     for i, name in enumerate(("encode", "decode")):
         value, copied = moved / times[i], moved / times[2]
         other = f"; cobs of PyPI, without CRC: {moved / times[3 + i]:.2f} GB/s" if times[3:] else ""
-        yield PerfRow(
+        yield make_row(
             f"frame {name}, 1 KiB payloads",
             value,
             "GB/s",
-            "memcpy, frame by frame",
-            copied,
-            value / copied,
-            ">= 1 GB/s",
-            value >= 1,
-            f"COBS and CRC-32C, through cffi{other}",
+            target=">= 1 GB/s",
+            ok=value >= 1,
+            reference=Reference("memcpy, frame by frame", copied),
+            note=f"COBS and CRC-32C, through cffi{other}",
         )

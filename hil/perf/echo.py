@@ -1,4 +1,4 @@
-"""Bare ptys, a process behind each that sends back what it gets: what the system itself takes."""
+"""Echoes: ptys with `cat` behind each, to measure what the operating system needs without hil."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hil.errors import SetupError
 
 
 class Echo:
-    """A transport to `cat` behind a pty."""
+    """A transport to `cat` behind a pty. Raises: SetupError if `cat` cannot be started."""
 
     def __init__(self) -> None:
         board, host = pty.openpty()
@@ -48,7 +48,7 @@ class Echo:
 
 @contextlib.contextmanager
 def echoes(count: int) -> Iterator[list[Echo]]:
-    """Several, running."""
+    """Start `count` echoes that have answered once; end them afterwards."""
     with contextlib.ExitStack() as stack:
         out: list[Echo] = []
         for _ in range(count):
@@ -60,7 +60,7 @@ def echoes(count: int) -> Iterator[list[Echo]]:
 
 
 def ping_pong(some: list[Echo], size: int) -> None:
-    """`size` bytes to all of them at once, and back."""
+    """Send `size` bytes to all echoes at once, and wait until all have come back."""
     missing = {echo.host_fd: size for echo in some}
     by_fd = {echo.host_fd: echo for echo in some}
     for echo in some:

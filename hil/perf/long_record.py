@@ -1,8 +1,8 @@
-"""A record like that of a long run, written by the real recorder without running anything: for
-measuring what reads records.
+"""Writes a record like that of a long run with the real recorder, without running anything, to
+measure programs that read records.
 
-Frames that agree; now and then one that does not, with its upset, repair and transitions; health
-every second."""
+All frames agree except one in `upset_every`, which comes with its upset, repair and transitions;
+health is recorded once a second."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ _BLOCK: Final = 4096
 
 
 def _verdict(frame: int, nodes: int, wrong: int | None = None) -> Verdict:
+    """Return the verdict on a frame in which all nodes agree but the one with the index `wrong`."""
     ballots = [
         Ballot(DONE, 0, _OUTPUT ^ (index == wrong), _STATE ^ (index == wrong))
         for index in range(nodes)
@@ -41,8 +42,10 @@ def _verdict(frame: int, nodes: int, wrong: int | None = None) -> Verdict:
 def write_record(
     path: Path, seconds: int, *, nodes: int = 3, upset_every: int = 600, often: bool = False
 ) -> int:
-    """Write `seconds` of a run at 10 frames/s; every `upset_every`th frame one node is outvoted.
-    `often` commits four times a second, as a paced run does: small blocks. How many frames."""
+    """Write the record of `seconds` of a run at 10 frames/s; return the number of its frames.
+
+    In every `upset_every`th frame one node is outvoted (0: never). `often` commits four times a
+    second, as a paced run does, which makes the blocks of frames small."""
     names = [chr(ord("a") + index) for index in range(nodes)]
     frames = seconds * FRAMES_PER_S
     recorder = SqliteRecorder.begin(
@@ -65,28 +68,29 @@ def write_record(
         recorder.node(RecordedNode(index, name, "process"))
     plain = _verdict(0, nodes).record[8:]
     pack = struct.Struct("<Q").pack
-    waiting: list[bytes] = []
+    pending: list[bytes] = []
     for frame in range(frames):
         if upset_every and frame % upset_every == upset_every - 1:
             _outvoted(recorder, frame, names, frame // upset_every)
-            waiting.append(_verdict(frame, nodes, frame // upset_every % nodes).record)
+            pending.append(_verdict(frame, nodes, frame // upset_every % nodes).record)
         else:
-            waiting.append(pack(frame) + plain)
-        if len(waiting) == _BLOCK or (often and frame % 5 in (2, 4)):
-            recorder.frames(b"".join(waiting), len(waiting))
-            waiting.clear()
+            pending.append(pack(frame) + plain)
+        if len(pending) == _BLOCK or (often and frame % 5 in (2, 4)):
+            recorder.frames(b"".join(pending), len(pending))
+            pending.clear()
             if often:
                 recorder.commit()
         if frame % FRAMES_PER_S == 0:
             for index in range(nodes):
                 recorder.health(frame, index, _health(frame, index), 900 + frame % 200)
-    recorder.frames(b"".join(waiting), len(waiting))
+    recorder.frames(b"".join(pending), len(pending))
     recorder.meta("outcome", "pass")
     recorder.close()
     return frames
 
 
 def _outvoted(recorder: SqliteRecorder, frame: int, names: list[str], count: int) -> None:
+    """Record the rows of a frame in which upset number `count` made one node's output wrong."""
     wrong = count % len(names)
     name = names[wrong]
     verdict = _verdict(frame, len(names), wrong)

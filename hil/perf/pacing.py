@@ -1,9 +1,9 @@
-"""A serial line that is not there: transports that deliver bytes at a baud rate.
+"""Simulated serial lines: transports that deliver bytes at the speed of a baud rate.
 
-Each direction of a line carries one byte at a time: bytes put on it arrive when all before them and
-they themselves have travelled, ten bit times each (8N1). `Lines` moves all lines of a rig together,
-in real time; near the moment it spins, so that the measuring does not measure its own sleep. No
-thread: a read waits, and moves all lines meanwhile.
+Each direction of a line carries one byte at a time, ten bit times per byte (8N1). `PacedLines`
+moves the bytes of all lines of a rig in real time. Shortly before a byte arrives it spins instead
+of sleeping, so that the time of waking up is not measured. There is no thread: a read waits, and
+moves all lines meanwhile. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _IDLE_S: Final = 2.0
 
 
 class _Direction:
-    """One direction of a line: what is under way, and when the line is free again."""
+    """One direction of a line: the bytes that are under way, and when the line is free again."""
 
     def __init__(self, byte_s: float) -> None:
         self._byte_s = byte_s
@@ -46,9 +46,9 @@ class _Direction:
 
 
 class PacedTransport:
-    """A transport in front of another one, as slow as a line of `baud`.
+    """A transport in front of `inner` that is as slow as a line of `baud`.
 
-    `fd` is None: what a read does not deliver within seconds will never come.
+    `fd` is None, because only a read moves the bytes: it waits for them itself.
     """
 
     def __init__(self, lines: PacedLines, inner: Transport, baud: int) -> None:
@@ -73,13 +73,13 @@ class PacedTransport:
 
 
 class PacedLines:
-    """All lines of one rig."""
+    """Moves the bytes of all lines of one rig."""
 
     def __init__(self) -> None:
         self._all: list[PacedTransport] = []
 
     def add(self, inner: Transport, baud: int) -> PacedTransport:
-        """A line in front of `inner`."""
+        """Return a new line in front of `inner`."""
         line = PacedTransport(self, inner, baud)
         self._all.append(line)
         return line
@@ -89,24 +89,25 @@ class PacedLines:
             self._all.remove(line)
 
     def wait_for(self, line: PacedTransport) -> bytes:
-        """What arrives at the host on `line` next; nothing if it stays idle for seconds."""
+        """Return the next bytes that arrive at the host on `line`; nothing if all lines are idle
+        for 2 s."""
         give_up_at = time.perf_counter() + _IDLE_S
         while True:
             now = time.perf_counter()
             for other in self._all:
                 if other.to_board.next_at <= now:
                     other.inner.write(other.to_board.take(now))
-            self._hear(0)
+            self._collect(0)
             arrived = line.to_host.take(time.perf_counter())
             if arrived:
                 return arrived
             at = min(min(o.to_board.next_at, o.to_host.next_at) for o in self._all)
             if at == float("inf") and now > give_up_at:
                 return b""
-            self._hear(min(at, give_up_at) - time.perf_counter() - _SPIN_S)
+            self._collect(min(at, give_up_at) - time.perf_counter() - _SPIN_S)
 
-    def _hear(self, wait_s: float) -> None:
-        """Put what the boards say on their lines; wait for it at most `wait_s`."""
+    def _collect(self, wait_s: float) -> None:
+        """Put the bytes that boards send on their lines; wait at most `wait_s` for some."""
         fds = [line.inner_fd for line in self._all]
         ready = HOST.readable(fds, wait_s * 1e6)
         now = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Whole runs of the loop: frames per second, experiments per second, memory and record."""
+"""Speed of whole runs: frames and experiments per second, growth of memory, size of the record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
-from hil.perf.row import PerfRow, in_turns, seconds
+from hil.perf.row import PerfRow, Reference, in_turns, make_row, seconds
 from hil.record.opening import checkpoint
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import parse_scenario
@@ -55,7 +55,8 @@ upsets:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A run, and its frames alone: without opening, calibrating and closing."""
+    """The result of a run. `frames` and `wall_s` are those of its frames alone, without opening,
+    calibrating and closing; `rss` has samples of (frame, resident bytes)."""
 
     result: RunResult
     frames: int
@@ -63,23 +64,24 @@ class _Measured:
     cpu_s: float
     record_bytes: int
     rss: tuple[tuple[int, int], ...]
-    """Samples of (frame, resident bytes)."""
 
 
 def _cpu_s() -> float:
+    """Return the CPU time of this process and of its children that have ended [s]."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _resident() -> int:
+    """Return the memory of this process [byte]."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class _Stopwatch(RunObserver):
-    """Times the frames of a run: when they begin, and how far they have come. With `sample_s` it
-    also samples the resident bytes that often."""
+    """Times the frames of a run, from the first to the last; samples the resident bytes every
+    `sample_s` seconds (None: never)."""
 
     def __init__(self, sample_s: float | None = None) -> None:
         self._sample_s = sample_s
@@ -99,6 +101,7 @@ class _Stopwatch(RunObserver):
 
 
 def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
+    """Run a scenario in a temporary folder and measure it."""
     scenario = parse_scenario(text)
     watch = _Stopwatch(sample_s)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
@@ -114,18 +117,19 @@ def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Me
 
 
 def _golden_rate(steps: int) -> float:
+    """Return the steps per second of the golden run alone."""
     golden = Golden("attitude", 1)
     return steps / seconds(golden.step, steps)
 
 
 def _ping_pong_rate(rounds: int) -> float:
-    """Rounds per second of as many bytes as a frame has, to three bare echoes and back."""
+    """Return the rounds per second of the bytes of a frame, to three echoes and back."""
     with echoes(3) as some:
         return rounds / seconds(lambda: ping_pong(some, 90), rounds)
 
 
 def frames(quick: bool) -> Iterator[PerfRow]:
-    """Frames of three nodes, attitude, with the record being written."""
+    """Measure the frames per second of three nodes with the workload attitude and a record."""
     share = 4 if quick else 1
     rounds = 2 if quick else 5
     for name, board, batch, count, target in (
@@ -140,22 +144,21 @@ def frames(quick: bool) -> Iterator[PerfRow]:
             assert run.result.outcome == "pass", "a quiet run passes"
             return run.frames / run.wall_s
 
-        def other(board: str = board) -> float:
+        def compared(board: str = board) -> float:
             return _ping_pong_rate(2000) if board == "process" else _golden_rate(50_000)
 
-        rates, references = in_turns(rounds, running, other)
-        value, reference = max(rates), max(references)
+        rates, references = in_turns(rounds, running, compared)
+        value = max(rates)
         what = "three pty echoes at once" if board == "process" else "golden steps from Python"
-        yield PerfRow(
+        yield make_row(
             f"frames/s, {name}",
             value,
             "1/s",
-            what,
-            reference,
-            value / reference,
-            f">= {target}/s",
-            value >= target,
-            f"best of {rounds} runs of {count} frames; median {statistics.median(rates):.0f}/s",
+            target=f">= {target}/s",
+            ok=value >= target,
+            reference=Reference(what, max(references)),
+            note=f"best of {rounds} runs of {count} frames; "
+            f"median {statistics.median(rates):.0f}/s",
         )
 
 
@@ -163,9 +166,10 @@ def frames(quick: bool) -> Iterator[PerfRow]:
 
 
 def campaign(quick: bool) -> Iterator[PerfRow]:
-    """Complete experiments: planned, armed, stepped, reported, judged, healed, recorded.
+    """Measure complete experiments: an upset is planned, armed, injected, reported, judged,
+    repaired and recorded.
 
-    Per core means per second of CPU time, of host and boards together.
+    The rate per core is that per second of CPU time, of host and boards together.
     """
     rounds = 2 if quick else 4
     for board, count, target in (
@@ -181,21 +185,17 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
             return int(run.result.upsets["injected"]) / run.cpu_s
 
         rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
-        value, reference = max(rates), max(references)
-        counts = runs[0].result.upsets
-        walls = [r.frames / r.wall_s for r in runs]
-        yield PerfRow(
+        value, injected = max(rates), runs[0].result.upsets["injected"]
+        per_wall_s = max(r.frames / r.wall_s for r in runs)
+        yield make_row(
             f"injection campaign, {board}",
             value,
             "1/s/core",
-            "golden steps from Python",
-            reference,
-            value / reference,
-            f">= {target}/s/core",
-            value >= target,
-            f"{counts['injected']} of {runs[0].result.frames} frames hit and verified, one upset "
-            "at a time; "
-            f"at best {max(walls):.0f}/s of real time",
+            target=f">= {target}/s/core",
+            ok=value >= target,
+            reference=Reference("golden steps from Python", max(references)),
+            note=f"{injected} of {runs[0].result.frames} frames hit and verified, one upset at a "
+            f"time; at best {per_wall_s:.0f}/s of real time",
         )
 
 
@@ -203,47 +203,39 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
 
 
 _NOISE_BYTES: Final = 512 << 10
+"""A growth up to this is noise of the allocator."""
 
 
-def _growth(run: _Measured) -> tuple[int, int]:
-    """Resident bytes gained, and frames, from a quarter of the run on."""
+def _memory_growth(name: str, run: _Measured, note: str) -> PerfRow:
+    """Return the row of the resident bytes gained from a quarter of the run on."""
     later = [s for s in run.rss if s[0] >= run.frames // 4] or list(run.rss)
-    return later[-1][1] - later[0][1], later[-1][0] - later[0][0]
+    (first_frame, before), (last_frame, after) = later[0], later[-1]
+    return make_row(
+        name,
+        (after - before) / 1024,
+        "KiB",
+        target="no growth",
+        ok=after - before <= _NOISE_BYTES,
+        reference=Reference("resident at its end", after / 1024),
+        note=f"over the last {last_frame - first_frame} of {run.frames} frames{note}",
+    )
 
 
 def soak(quick: bool) -> Iterator[PerfRow]:
-    """Memory of long runs, and the size of the record of a slow one."""
+    """Measure the growth of memory in long runs, and the size of the record of a paced one."""
     day = 864_000  # frames of a day at 10 frames/s
     count = day // 2 if quick else 10 * day
     run = _run(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
-    grown, over = _growth(run)
-    yield PerfRow(
+    yield _memory_growth(
         "memory growth, quiet run",
-        grown / 1024,
-        "KiB",
-        "resident at its end",
-        run.rss[-1][1] / 1024,
-        grown / run.rss[-1][1],
-        "no growth",
-        grown <= _NOISE_BYTES,
-        f"over the last {over} of {run.frames} frames ({run.frames / day:.1f} days at 10 "
-        f"frames/s); {_NOISE_BYTES >> 10} KiB are taken as noise of the allocator",
+        run,
+        f" ({run.frames / day:.1f} days at 10 frames/s); {_NOISE_BYTES >> 10} KiB are taken as "
+        "noise of the allocator",
     )
     count = 20_000 if quick else 200_000
     run = _run(_STORM.format(frames=count), sample_s=0.1)
-    grown, over = _growth(run)
     upsets = int(run.result.upsets["injected"])
-    yield PerfRow(
-        "memory growth, run with upsets",
-        grown / 1024,
-        "KiB",
-        "resident at its end",
-        run.rss[-1][1] / 1024,
-        grown / run.rss[-1][1],
-        "no growth",
-        grown <= _NOISE_BYTES,
-        f"over the last {over} of {run.frames} frames, {upsets} upsets in all",
-    )
+    yield _memory_growth("memory growth, run with upsets", run, f", {upsets} upsets in all")
     yield _record_per_day(600 if quick else 3600)
 
 
@@ -271,7 +263,8 @@ _HEALTH: Final = Health(
 
 
 def _record_per_day(sim_s: int) -> PerfRow:
-    """What a quiet run of three nodes at 10 frames/s gives the writer, without the waiting."""
+    """Write the rows that a quiet run of three nodes at 10 frames/s records in `sim_s` seconds, and
+    return the row of the record's size per day."""
     frame = bytes(32 + 3 * 18)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         path = Path(folder) / "run.db"
@@ -290,16 +283,12 @@ def _record_per_day(sim_s: int) -> PerfRow:
                 recorder.health(10 * second, node, _HEALTH)
         recorder.close()
     per_day = (sizes[1] - sizes[0]) / (sim_s - sim_s // 4) * 86_400 / 1e6
-    plain = 864_000 * len(frame) / 1e6
-    return PerfRow(
+    return make_row(
         "record of a quiet day at 10 frames/s",
         per_day,
         "MB",
-        "the packed frames alone",
-        plain,
-        per_day / plain,
-        "<= 100 MB",
-        per_day <= 100,
-        f"extrapolated from {sim_s} s worth of frames and health rows of three nodes",
-        computed=True,
+        target="<= 100 MB",
+        ok=per_day <= 100,
+        reference=Reference("the packed frames alone", 864_000 * len(frame) / 1e6, computed=True),
+        note=f"extrapolated from {sim_s} s worth of frames and health rows of three nodes",
     )

@@ -1,4 +1,4 @@
-"""The screen: how soon a long record is on it, and what keeping it there costs."""
+"""Speed of the screen on a long record: opening, seeking and following it, and its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hil.perf.long_record import FRAMES_PER_S, write_record
-from hil.perf.row import PerfRow, seconds
+from hil.perf.row import PerfRow, Reference, make_row, seconds
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter, View
@@ -19,7 +19,7 @@ _SIZE = (140, 40)
 
 
 def screen(quick: bool) -> Iterator[PerfRow]:
-    """Opening, seeking and playing the record of a week (quick: of an hour)."""
+    """Measure opening, seeking and playing the record of a week (quick: of an hour)."""
     span = 3600 if quick else 7 * 86_400
     what = "an hour" if quick else "a week"
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
@@ -35,6 +35,7 @@ def _presenter(folder: Path) -> Presenter:
 
 
 def _look(presenter: Presenter) -> None:
+    """Compose a page, without drawing it."""
     presenter.refresh(*_SIZE)
     presenter.page()
 
@@ -46,16 +47,16 @@ def _opening(folder: Path, what: str, note: str) -> PerfRow:
         presenter.source.close()
 
     taken = min(seconds(opened) for _ in range(3))
-    return PerfRow(
-        f"screen opens the record of {what}", taken, "s", "", None, None, "< 2 s", taken < 2, note
+    return make_row(
+        f"screen opens the record of {what}", taken, "s", target="< 2 s", ok=taken < 2, note=note
     )
 
 
 def _seeking(folder: Path, frames: int, what: str, note: str) -> PerfRow:
-    """The worst of many seeks on every page."""
+    """Measure many seeks on every page: the slowest of them, and their median."""
     presenter = _presenter(folder)
     _look(presenter)
-    worst, every = 0.0, []
+    every: list[float] = []
     for view in View:
         presenter.go(view)
         for k in range(1, 12):
@@ -66,31 +67,27 @@ def _seeking(folder: Path, frames: int, what: str, note: str) -> PerfRow:
                 frames * (k * 7 % 12) // 12, frames, time.monotonic()
             )
             _look(presenter)
-            taken = time.perf_counter() - began
-            every.append(taken)
-            worst = max(worst, taken)
+            every.append(time.perf_counter() - began)
     presenter.source.close()
-    middle = statistics.median(every)
-    return PerfRow(
+    worst = max(every)
+    return make_row(
         f"screen seeks in the record of {what}: worst",
         worst,
         "s",
-        "its median",
-        middle,
-        worst / middle,
-        "< 0.3 s",
-        worst < 0.3,
-        note,
+        target="< 0.3 s",
+        ok=worst < 0.3,
+        reference=Reference("its median", statistics.median(every)),
+        note=note,
     )
 
 
 def _following(folder: Path, frames: int) -> Iterator[PerfRow]:
-    """The share of a core that one look after each of ten frames a second takes, without drawing;
-    and whether playing makes memory grow."""
+    """Measure the share of a core that composing ten pages a second takes, without drawing them,
+    and how much the memory grows while a record is played."""
     presenter = _presenter(folder)
     now = 0.0
     presenter = Presenter(folder, Marks(), Player(False, True, 1.0, frames // 2), lambda: now)
-    for _ in range(200):  # what is kept is kept from now on
+    for _ in range(200):  # fills the caches before the memory is measured
         now += 0.1
         _look(presenter)
     looks = min(2000, frames // 4)
@@ -100,37 +97,32 @@ def _following(folder: Path, frames: int) -> Iterator[PerfRow]:
         _look(presenter)
     cpu = time.process_time() - cpu
     share = cpu / (looks / FRAMES_PER_S)
-    yield PerfRow(
+    yield make_row(
         "screen, looking at 10 frames/s of 7 nodes",
         100 * share,
         "% of a core",
-        "",
-        None,
-        None,
-        "<= 5 %",
-        share <= 0.05,
-        "reading and painting; drawing comes on top",
+        target="<= 5 %",
+        ok=share <= 0.05,
+        note="reading the record and composing pages, without drawing them",
     )
     presenter.player = presenter.player.seek(0, frames, now)
     for _ in range(looks):
-        now += 36.0  # an hour of flight in ten seconds
+        now += 36.0  # an hour of the record in 100 pages, ten seconds of playing
         if presenter.head >= frames - 1:
             presenter.player = presenter.player.seek(0, frames, now)
         _look(presenter)
     grown = _resident() - before
     presenter.source.close()
-    yield PerfRow(
+    yield make_row(
         "memory growth, replay at full speed",
         grown / 1024,
         "MiB",
-        "",
-        None,
-        None,
-        "< 8 MiB",
-        grown < 8 * 1024,
-        f"peak over {2 * looks} pages",
+        target="< 8 MiB",
+        ok=grown < 8 * 1024,
+        note=f"peak over {2 * looks} pages",
     )
 
 
 def _resident() -> int:
+    """Return the peak of this process's memory [KiB]."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

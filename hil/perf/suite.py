@@ -1,4 +1,4 @@
-"""Which measurements there are, and running them in order."""
+"""The list of all measurements, and a function that carries them out in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "plant": plant_cost.plant,
     "screen": screen_cost.screen,
 }
-"""The measurements by name. Each is given whether to be quick, and yields its rows."""
+"""The measurements by name. Each takes whether to be quick, and yields its rows."""
 
 
 def run_perf(
@@ -31,10 +31,12 @@ def run_perf(
     rows: Sequence[str] | None = None,
     on_row: Callable[[PerfRow], None] | None = None,
 ) -> list[PerfRow]:
-    """Measure. `rows` names groups (None: all of `GROUPS`); `quick` takes seconds, not minutes, and
-    is less exact. `on_row` is told each row as soon as it is there.
+    """Carry out the measurements of the groups `rows` (None: all groups) and return their rows.
 
-    Raises UsageError for a group that does not exist, SetupError if hil-agent is missing.
+    `quick` takes seconds instead of minutes and is less exact. `on_row` is called with each row as
+    soon as it has been measured.
+
+    Raises: UsageError for a group that does not exist; SetupError if hil-agent is missing.
     """
     wanted = list(GROUPS) if rows is None else list(rows)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""What the wire costs: bytes around a message, bulk transfer, frame latency, resync."""
+"""Cost of the wire: overhead of messages, bulk transfers, latency of frames, and delta resync."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from hil.kernel import PAYLOAD_MAX, Golden, Random, encode
 from hil.perf.echo import echoes
 from hil.perf.pacing import BITS_PER_BYTE, PacedLines, PacedTransport
-from hil.perf.row import PerfRow
+from hil.perf.row import PerfRow, Reference, make_row
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.calls import Call, ReadCall, Timing, WriteCall
 from hil.rig.exchange import run_calls
@@ -26,7 +26,7 @@ _PATIENT: Final = Timing(retry_us=60_000_000, lost_after_us=120_000_000)
 
 
 class PacedBoard(ProcessBoard):
-    """A process board at the end of a paced line."""
+    """A process board behind a paced line of `baud`."""
 
     def __init__(self, name: str, lines: PacedLines, baud: int) -> None:
         super().__init__(name, find_agent())
@@ -41,7 +41,7 @@ class PacedBoard(ProcessBoard):
 
 @contextlib.contextmanager
 def _paced_rig(count: int, baud: int, workload: str) -> Iterator[tuple[Rig, list[PacedBoard]]]:
-    """A rig of process boards behind lines of `baud`, loaded."""
+    """Open a rig of `count` process boards behind lines of `baud`, with the workload loaded."""
     lines = PacedLines()
     boards = [PacedBoard(f"n{i}", lines, baud) for i in range(count)]
     rig = Rig([Node(b.name, i, b) for i, b in enumerate(boards)], workload, _SEED, _PATIENT)
@@ -55,7 +55,7 @@ def _paced_rig(count: int, baud: int, workload: str) -> Iterator[tuple[Rig, list
 
 
 def overhead(_quick: bool) -> Iterator[PerfRow]:
-    """The most that any message adds to its payload, from real encodings of every length."""
+    """Measure the most bytes that a frame adds to its payload, over payloads of every length."""
     noise = Random(_SEED, 0)
     most = at = 0
     for length in range(PAYLOAD_MAX + 1):
@@ -65,21 +65,19 @@ def overhead(_quick: bool) -> Iterator[PerfRow]:
                 extra = len(encode(0x7D, seq, payload)) - length
                 if extra > most:
                     most, at = extra, length
-    yield PerfRow(
+    yield make_row(
         "wire overhead, worst message",
         most,
         "byte",
-        "no framing at all",
-        None,
-        None,
-        "<= 16 byte",
-        most <= 16,
-        f"payloads of 0 to {PAYLOAD_MAX} bytes; first at {at}",
+        target="<= 16 byte",
+        ok=most <= 16,
+        reference=Reference("no framing at all"),
+        note=f"payloads of 0 to {PAYLOAD_MAX} bytes; first at {at}",
     )
 
 
 def bulk(quick: bool) -> Iterator[PerfRow]:
-    """Region bytes per second of real READ and WRITE transfers, as a share of the line rate."""
+    """Measure the bytes per second of READ and WRITE transfers, as a share of the line rate."""
     for baud, kib in ((115_200, 16 if quick else 64), (3_000_000, 256 if quick else 1024)):
         size, rate = kib << 10, baud / BITS_PER_BYTE
         content = bytes(range(256)) * (size // 256)
@@ -96,27 +94,25 @@ def bulk(quick: bool) -> Iterator[PerfRow]:
                 )
                 began = time.perf_counter()
                 run_calls([call], rig.requests.timing)
-                took = time.perf_counter() - began
+                taken_s = time.perf_counter() - began
                 rig.requests.expect(node, call)
                 there = line.to_board.bytes - before[0]
                 back = line.to_host.bytes - before[1]
-                value = size / took
-                yield PerfRow(
+                value = size / taken_s
+                yield make_row(
                     f"bulk {name} at {baud} baud",
                     value,
                     "byte/s",
-                    "line rate, 10 bits a byte",
-                    rate,
-                    value / rate,
-                    ">= 0.95 x line rate",
-                    value / rate >= 0.95,
-                    f"{kib} KiB: {there} bytes to the board, {back} back",
-                    computed=True,
+                    target=">= 0.95 x line rate",
+                    ok=value / rate >= 0.95,
+                    reference=Reference("line rate, 10 bits a byte", rate, computed=True),
+                    note=f"{kib} KiB: {there} bytes to the board, {back} back",
                 )
 
 
 def _echo_extra_us(lines: PacedLines, some: list[PacedTransport], baud: int, size: int) -> float:
-    """What a bare echo over the same lines takes beyond wire time: this is the system, not hil."""
+    """Return how long echoes over the same lines take beyond their wire time [us]: the share of the
+    operating system."""
     began = time.perf_counter()
     missing = dict.fromkeys(some, size)
     for line in some:
@@ -128,22 +124,22 @@ def _echo_extra_us(lines: PacedLines, some: list[PacedTransport], baud: int, siz
 
 
 def _frame_extra_us(rig: Rig, boards: list[PacedBoard], golden: Golden) -> tuple[float, float]:
-    """What one frame takes beyond its wire time, and the wire time itself."""
+    """Run one frame; return how long it takes beyond its wire time, and the wire time [us]."""
     golden.step()
     lines = [b.line for b in boards if b.line]
     before = [line.to_board.bytes + line.to_host.bytes for line in lines]
     began = time.perf_counter()
     results = rig.step(rig.nodes, golden.next_frame - 1, golden.input)
-    took_us = (time.perf_counter() - began) * 1e6
+    taken_us = (time.perf_counter() - began) * 1e6
     assert all(r.status == DONE for r in results.values()), "a fault-free frame"
     after = [line.to_board.bytes + line.to_host.bytes for line in lines]
     wire = max(b - a for a, b in zip(before, after, strict=True))
     wire_us = wire * BITS_PER_BYTE / lines[0].baud * 1e6
-    return took_us - wire_us, wire_us
+    return taken_us - wire_us, wire_us
 
 
 def latency(quick: bool) -> Iterator[PerfRow]:
-    """One frame of three nodes: what it takes beyond the time of its bytes."""
+    """Measure how long a frame of three nodes takes beyond the wire time of its bytes."""
     for baud, frames in ((115_200, 150 if quick else 500), (3_000_000, 1000 if quick else 4000)):
         lines = PacedLines()
         with _paced_rig(3, baud, "attitude") as (rig, boards), echoes(3) as bare:
@@ -157,23 +153,21 @@ def latency(quick: bool) -> Iterator[PerfRow]:
                 extra_us.append(extra)
                 bare_us.append(_echo_extra_us(lines, some, baud, 90))
             p99, bare99 = (sorted(x)[int(frames * 0.99)] / 1e3 for x in (extra_us, bare_us))
-            yield PerfRow(
+            yield make_row(
                 f"frame latency at {baud} baud beyond wire time, p99",
                 p99,
                 "ms",
-                "three bare echoes over such lines",
-                bare99,
-                p99 / bare99,
-                "<= 0.3 ms",
-                p99 <= 0.3,
-                f"{frames} frames of {wire_us / 1e3:.2f} ms wire time; medians "
+                target="<= 0.3 ms",
+                ok=p99 <= 0.3,
+                reference=Reference("three bare echoes over such lines", bare99),
+                note=f"{frames} frames of {wire_us / 1e3:.2f} ms wire time; medians "
                 f"{statistics.median(extra_us) / 1e3:.3f} and "
                 f"{statistics.median(bare_us) / 1e3:.3f} ms",
             )
 
 
 def resync(_quick: bool) -> Iterator[PerfRow]:
-    """Healing 1 MiB of state with one flipped bit, three nodes at 115200 baud."""
+    """Measure the delta resync of 1 MiB with one flipped bit, three nodes at 115200 baud."""
     baud = 115_200
     with _paced_rig(3, baud, "archive") as (rig, boards):
         golden = Golden(rig.setup.workload, rig.setup.seed)
@@ -189,19 +183,17 @@ def resync(_quick: bool) -> Iterator[PerfRow]:
         before = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line)
         began = time.perf_counter()
         done = delta_resync(rig, target, sources, 0, golden.state_digest, size)
-        took = time.perf_counter() - began
+        taken_s = time.perf_counter() - began
         moved = sum(b.line.to_board.bytes + b.line.to_host.bytes for b in boards if b.line) - before
         assert [d.diff_bits for d in done.damage] == [1], "the flipped bit was found"
         full = size * BITS_PER_BYTE / baud
-        yield PerfRow(
+        yield make_row(
             "delta resync, 1 MiB, one flipped bit, 115200 baud",
-            took,
+            taken_s,
             "s",
-            "full copy, bytes over line rate",
-            full,
-            took / full,
-            "< 0.5 s",
-            took < 0.5,
-            f"{done.chunks} chunk healed, {moved} bytes on three lines; the board confirms it",
-            computed=True,
+            target="< 0.5 s",
+            ok=taken_s < 0.5,
+            reference=Reference("full copy, bytes over line rate", full, computed=True),
+            note=f"{done.chunks} chunk repaired, {moved} bytes on three lines; the board confirms "
+            "it",
         )
