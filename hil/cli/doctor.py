@@ -1,4 +1,4 @@
-"""`hil doctor` and `hil perf`: what this computer can do."""
+"""`hil doctor` and `hil perf`: whether this computer can run scenarios, and how fast."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -18,7 +18,7 @@ __all__ = ["doctor", "perf"]
 
 
 def doctor(as_json: Json = False) -> int:
-    """Find out whether this computer can run scenarios: make known faults, and look for them."""
+    """Test whether this computer can run scenarios: known faults must be detected."""
     from hil.doctor.computer import examine, possible
     from hil.doctor.findings import Check
     from hil.views import tables
@@ -39,13 +39,14 @@ def doctor(as_json: Json = False) -> int:
 def perf(
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     rows: Annotated[
-        list[str] | None, typer.Option("--row", metavar="NAME", help="Only these; repeat it.")
+        list[str] | None,
+        typer.Option("--row", metavar="NAME", help="Measure only this group; can be given again."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Measure what this computer does, beside what it is compared with, and the targets.
+    """Measure the speed of hil on this computer, and compare it with references and targets.
 
-    Exit 0 if every target is met, 1 if one is missed.
+    Exit 0 if all targets are met, 1 if one is missed.
     """
     from hil.perf import PerfRow, run_perf
     from hil.views import tables

@@ -1,5 +1,5 @@
-"""Examines this computer and files before anything runs.
+"""Checks of this computer and of files, before a run.
 
-`computer` runs all checks of this computer: `software_boards` work, and `known_faults` are injected
-and must be detected. `files` checks scenarios, bench files and profiles. `findings` are the
-results."""
+`computer` lists the checks of this computer and runs them; those in `software_boards` try the
+agent, those in `known_faults` inject faults that must be detected. `files` checks scenarios, bench
+files and board profiles. `findings` holds the results."""

@@ -1,7 +1,7 @@
-"""Checks whether this computer can run scenarios, by running them.
+"""Checks whether this computer can run scenarios, by running some.
 
-Not a list of versions but positive controls (`hil.doctor.known_faults`): known faults are injected
-and must be detected for what they are; without a fault nothing must be reported.
+It does not compare versions but injects known faults (`hil.doctor.known_faults`), which must be
+detected as what they are; without a fault nothing must be reported.
 """
 
 # ruff: noqa: PLC0415  (imports in functions: what cannot be imported is a finding, too)
@@ -48,7 +48,7 @@ def _python() -> Finding:
 
 
 def _kernel() -> Finding:
-    """Compare with published values.
+    """Compare checksums, digests and random numbers with published values.
 
     RFC 3720 B.4 for CRC-32C, xxHash's own for XXH64, the known answers of Random123 (Salmon et al.,
     2011) for Philox4x64-10.
@@ -76,7 +76,7 @@ def _kernel() -> Finding:
 
 
 def _emulated_boards() -> Finding:
-    """Check for all that is needed, without booting a board, which takes seconds."""
+    """Check for what an emulated board needs, without booting one, which takes many seconds."""
     from hil.board_types.agent_build import cached_agent_is_there, find_compiler, target_named
     from hil.rig.emulated.fetch import boot_files, have_boot_files
     from hil.rig.emulated.machine import qemu_version
@@ -85,15 +85,15 @@ def _emulated_boards() -> Finding:
         version = qemu_version()
         target = target_named("aarch64")
         agent = (
-            "agent there"
+            "agent built"
             if cached_agent_is_there(target)
-            else f"agent to be compiled by {find_compiler(target).version}"
+            else f"agent will be compiled by {find_compiler(target).version}"
         )
         if not have_boot_files():
             return Finding(
                 WARN,
                 f"{version}; {agent}; no kernel yet",
-                "the first run fetches it with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
+                "the first run downloads it with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
                 needed=False,
             )
         kernel = boot_files().version
@@ -105,18 +105,18 @@ def _emulated_boards() -> Finding:
 def _compilers() -> Finding:
     from hil.board_types.agent_build import TARGETS, find_compiler
 
-    found: list[str] = []
+    available: list[str] = []
     missing: list[str] = []
     for target in TARGETS:
         try:
             find_compiler(target)
-            found.append(target.name)
+            available.append(target.name)
         except HilError:
             missing.append(target.name)
-    targets = f"for {', '.join(found) or 'no board'}" + (
+    targets = f"for {', '.join(available) or 'no board'}" + (
         f"; not for {', '.join(missing)}" if missing else ""
     )
-    if "aarch64" in found:
+    if "aarch64" in available:
         return Finding(OK, targets, needed=False)
     return Finding(WARN, targets, install_command("cross"), needed=False)
 
@@ -161,7 +161,7 @@ def _disk() -> Finding:
     free_mib = shutil.disk_usage(where).free // 2**20
     if free_mib < _DISK_WARN_MIB:
         return Finding(
-            WARN, f"{free_mib} MiB free at {where}", "free some; a soak test needs GiB", False
+            WARN, f"{free_mib} MiB free at {where}", "free some space; long runs need GiB", False
         )
     return good(f"{free_mib / 1024:.0f} GiB free at {where}")
 
@@ -170,7 +170,10 @@ def _cores() -> Finding:
     count = len(os.sched_getaffinity(0))
     if count < 2:
         return Finding(
-            WARN, "1 core: nodes take turns, frames are slower", "give this job more cores", False
+            WARN,
+            "1 core: nodes take turns, frames are slower",
+            "allow this process more cores",
+            False,
         )
     return good(f"{count} cores")
 
@@ -189,10 +192,10 @@ _CHECKS: Final = (
     ("addresses", "the same upset hits the same place in every run", addresses_check),
     (
         "faults, process",
-        "known faults are detected for what they are",
+        "known faults are detected as what they are",
         faults_on_process_boards,
     ),
-    ("faults, inproc", "known faults are detected for what they are", faults_on_inproc_boards),
+    ("faults, inproc", "known faults are detected as what they are", faults_on_inproc_boards),
     ("no faults", "without upsets no fault is reported", no_faults),
     ("emulated boards", "an emulated Raspberry Pi can be booted", _emulated_boards),
     ("agents", "agents for real boards can be compiled", _compilers),

@@ -1,7 +1,7 @@
-"""Checks scenarios, bench files and board profiles without running anything.
+"""Checks of scenarios, bench files and board profiles, without running anything.
 
 A file with a `boards:` key is a bench file; one with more keys of a board profile than of a
-scenario is a board profile; any other is a scenario. All problems of all files are found.
+scenario is a board profile; any other is a scenario. All problems of all files are reported.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Checked:
 
 
 def check_all(sources: Iterable[str]) -> list[Checked]:
-    """Check every one of `sources`, in their order.
+    """Check each of `sources`, in their order.
 
     Raises:
         SetupError: The shipped files are missing.
@@ -150,7 +150,7 @@ def _is_board_profile(data: Mapping[Any, Any]) -> bool:
 
 
 def _profile_text(path: Path) -> str:
-    """Load a board profile; return it in a few words. Raises ConfigError."""
+    """Load a board profile; return a summary. Raises: ConfigError."""
     from hil.board_types.catalogue import load_board_profile  # noqa: PLC0415  (heavy)
     from hil.board_types.profile import numbers_of  # noqa: PLC0415  (heavy)
 
@@ -165,7 +165,7 @@ def _profile_text(path: Path) -> str:
 
 
 def _check_upsets(scenario: Scenario, path: Path) -> None:
-    """Raise ConfigError for upsets beyond the end of a step, or of their target."""
+    """Check upsets against the step and the size of their target. Raises: ConfigError."""
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
 
     with placing(path):
@@ -173,7 +173,7 @@ def _check_upsets(scenario: Scenario, path: Path) -> None:
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:
-    """Raise ConfigError for problems that only building a plant finds.
+    """Build the plant to find what only that finds. Raises: ConfigError.
 
     An orbit that decays, a flight profile with gaps, board profiles that do not exist.
     """
@@ -189,6 +189,7 @@ def _check_plant(scenario: Scenario, path: Path) -> None:
 
 
 def _scenario_text(scenario: Scenario) -> str:
+    """Return a summary of a scenario."""
     upsets = scenario.upsets
     return (
         f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "

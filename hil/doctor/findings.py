@@ -20,9 +20,9 @@ REINSTALL: Final = "install this package again with pip, with a C compiler at ha
 class Check:
     """One check and its result.
 
-    `state` is ok, warn (it works with restrictions) or missing; `found` the finding, `means` its
-    meaning, `remedy` what to do (empty: nothing). `needed`: runs on software boards are impossible
-    if it is missing.
+    `state` is ok, warn (it works with restrictions) or missing. `found` is the finding; `means` is
+    what works if the check is ok; `remedy` is what to do (empty: nothing). `needed`: no
+    scenario can run on software boards if it is missing.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: the part of a `Check` that it decides itself."""
+    """What a check found: the part of a `Check` that the check itself decides."""
 
     state: str
     found: str
@@ -48,12 +48,12 @@ class Finding:
 
 
 def run_check(name: str, means: str, check: Callable[[], Finding]) -> Check:
-    """Carry out a check. An exception is a finding, too: MISSING, with its message."""
+    """Carry out a check. Raises nothing: an exception is a finding, MISSING with its message."""
     try:
         finding = check()
     except HilError as error:
         finding = Finding(MISSING, error.message, error.remedy or "")
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
+    except Exception as error:  # noqa: BLE001  (any failure is a finding)
         finding = Finding(MISSING, f"{type(error).__name__}: {error}", REINSTALL)
     return Check(name, finding.state, finding.found, means, finding.remedy, finding.needed)
 

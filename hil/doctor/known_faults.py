@@ -1,4 +1,4 @@
-"""Positive controls: faults made on purpose must be detected for what they are, and only those."""
+"""Self-tests with known faults: each must be detected as what it is, and nothing else reported."""
 
 # ruff: noqa: PLC0415  (imports in functions: what cannot be imported is a finding, too)
 
@@ -39,34 +39,35 @@ _EXPECTED: Final = {"output": "sdc", "cpu crash": "crash", "cpu hang": "hang"}
 
 
 def faults_on_process_boards() -> Finding:
-    """Check that known faults of process boards are detected for what they are."""
+    """Check that known faults on process boards are detected as what they are."""
     return _faults("process")
 
 
 def faults_on_inproc_boards() -> Finding:
-    """Check that known faults of inproc boards are detected for what they are."""
+    """Check that known faults on inproc boards are detected as what they are."""
     return _faults("inproc")
 
 
 def _faults(board: str) -> Finding:
+    """Inject a wrong output, a crash and a hang, and check their effects and outcomes."""
     from hil.kernel import workload
     from hil.record.row_counts import count_rows, wrong_outputs
     from hil.record.span_rows import all_upsets
 
-    seen: dict[str, str] = {}
+    effects: dict[str, str] = {}
     with _controlled(_CONTROL, board, workload("infer").ticks) as reader:
         for upset in all_upsets(reader):
             name = f"cpu {upset.kind}" if upset.target == "cpu" else upset.target
             injected = upset.state == "injected" and upset.verified
-            seen[name] = upset.effect if injected else upset.state
+            effects[name] = upset.effect if injected else upset.state
             if injected and upset.outcome not in ("corrected", "recovered"):
-                seen[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
+                effects[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
         unexplained = count_rows(reader, "anomalies")
         delivered = wrong_outputs(reader)
     wrong = [
-        f"{name}: {seen.get(name, 'not seen')}, expected {want}"
-        for name, want in _EXPECTED.items()
-        if seen.get(name) != want
+        f"{name}: {effects.get(name, 'not seen')}, expected {effect}"
+        for name, effect in _EXPECTED.items()
+        if effects.get(name) != effect
     ]
     if unexplained:
         wrong.append(f"{unexplained} anomalies without a cause")
@@ -97,7 +98,7 @@ def no_faults() -> Finding:
 
 @contextlib.contextmanager
 def _controlled(text: str, board: str, ticks: int) -> Iterator[Reader]:
-    """Run a small scenario in a temporary folder and open its record."""
+    """Run the scenario `text` on boards of a kind in a temporary folder, and open its record."""
     from hil.engine.loop import Loop
     from hil.record.reader import Reader
     from hil.scenario import parse_scenario

@@ -36,6 +36,7 @@ def agent_check() -> Finding:
 
 
 def _missing_workloads(rig: Rig, node: Node) -> list[str]:
+    """Return the names of the kernel's workloads that the agent cannot load."""
     from hil.errors import NodeError, TraceForbidden
     from hil.kernel import workloads
 
@@ -44,7 +45,7 @@ def _missing_workloads(rig: Rig, node: Node) -> list[str]:
         rig.setup.workload = workload.name
         try:
             rig.load(node)
-        except TraceForbidden:  # then it can load none, and is as it should be
+        except TraceForbidden:  # it can load no workload at all, which is another finding
             raise
         except NodeError:
             missing.append(workload.name)
@@ -53,7 +54,7 @@ def _missing_workloads(rig: Rig, node: Node) -> list[str]:
 
 @contextlib.contextmanager
 def _connected_board() -> Iterator[tuple[Rig, Node, ProcessBoard]]:
-    """Connect a rig of one process board."""
+    """Open a rig of one process board; close it afterwards."""
     from hil.rig.backends.process import ProcessBoard
     from hil.rig.calls import Timing
     from hil.rig.node import Node
@@ -111,6 +112,7 @@ def registers_check() -> Finding:
 
 
 def _ptrace_remedy() -> str:
+    """Return how to allow the agent to trace its workers."""
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     with contextlib.suppress(OSError):
         if scope.read_text().strip() == "3":
@@ -125,17 +127,17 @@ def addresses_check() -> Finding:
     with _connected_board() as (_, _, board):
         assert board.pid is not None
         try:
-            found = addresses_of(board.pid)
+            addresses = addresses_of(board.pid)
         except (OSError, ValueError) as error:
             return Finding(WARN, f"unknown: {error}", needed=False)
-    if found is Addresses.LINKED:
+    if addresses is Addresses.LINKED:
         return good("the agent's code has fixed addresses and uses no shared library")
-    if found.fixed:
+    if addresses.fixed:
         return good("address randomisation is off in workers")
     return Finding(
         WARN,
         "addresses of workers are random: register, stack and code upsets may differ between runs",
-        "install the static C library (libc6-dev, glibc-static) and hil again, or allow "
+        "install the static C library (libc6-dev, glibc-static) and reinstall hil, or allow "
         "personality(2) (in a container: --security-opt seccomp=unconfined)",
         needed=False,
     )

@@ -73,8 +73,8 @@ class RollbackSpacing:
 
 
 class Rollback:
-    """Rolls back nodes of `rig`. A board that fails meanwhile is left out; it raises nothing. Not
-    thread-safe."""
+    """Rolls back nodes of `rig` to their `checkpoints` and computes again with the inputs of
+    `golden`. Not thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
         self._rig = rig
@@ -92,7 +92,8 @@ class Rollback:
         """Roll `nodes` back and compute again up to and including `frame`.
 
         Workers that died are started again, with `restart` all of them; `results` are the results
-        of `frame` before the rollback."""
+        of `frame` before the rollback. Raises nothing: a board that fails meanwhile is left out,
+        and the result says why if the rollback failed."""
         back = RollbackResult()
         able: list[Node] = []
         for node in nodes:
@@ -117,7 +118,8 @@ class Rollback:
     def catch_up(self, node: Node, frame: int, beside: Sequence[Node] = ()) -> str:
         """Bring one node, whose worker runs, from its checkpoint to the end of `frame`; return how,
         in words. The nodes `beside` it go back as well: a node without a checkpoint begins from
-        theirs. Raises: NodeError if it fails again meanwhile; LinkError."""
+        theirs. Raises: NodeError if it cannot be given a state, fails again meanwhile, or more than
+        RE_EXECUTION_MAX frames would have to be computed again."""
         start = self._go_back([node, *beside])
         able = [n for n in (node, *beside) if n.name in start]
         last = self._replay(able, start, frame) if able else {}  # `beside` must not stay behind
@@ -128,7 +130,7 @@ class Rollback:
         return f"computed again from frame {start[node.name]}"
 
     def _restart_worker(self, node: Node, result: NodeResult, *, restart: bool) -> bool:
-        """Start the worker again if need be; return whether it was."""
+        """Start the worker again if it died or `restart` is set; return whether it was."""
         if result.rebooted:
             self._rig.reload(node)
         elif restart or (result.status != DONE and not result.out_of_step):
@@ -140,7 +142,8 @@ class Rollback:
     # --- going back ---------------------------------------------------------------------------
 
     def _too_far_back(self, nodes: Sequence[Node], frame: int) -> bool:
-        """Return whether the newest state from which any of `nodes` could begin is too old."""
+        """Return whether even the newest state from which any of `nodes` could begin is more than
+        RE_EXECUTION_MAX frames old."""
         copy = self._checkpoints.copy
         held = [checkpoint for node in nodes for checkpoint in self._checkpoints.held_by(node)]
         starts = [next_after(checkpoint.frame) for checkpoint in held]
@@ -148,7 +151,9 @@ class Rollback:
         return frame - latest > RE_EXECUTION_MAX
 
     def _go_back(self, nodes: Sequence[Node]) -> dict[str, int]:
-        """Give every node an agreed past state; return the next frame of each that has one."""
+        """Bring each node to a past state: the newest checkpoint of its own that is intact, else
+        one of another node of `nodes`, else the host's copy, else the initial state. Return, by
+        node, the frame to compute next; nodes whose board failed are left out."""
         start: dict[str, int] = {}
         restored: dict[str, Sync] = {}
         for node in nodes:
@@ -166,7 +171,8 @@ class Rollback:
         return start
 
     def _restore(self, node: Node) -> Sync | None:
-        """Restore the newest intact checkpoint and return it; None if the board has none left."""
+        """Restore the newest intact checkpoint and return it; None if the board has none. Those
+        that the board refuses are forgotten. Raises: LinkError, SetupError."""
         for checkpoint in self._checkpoints.held_by(node):
             try:
                 self._rig.restore(node, checkpoint)
@@ -177,7 +183,8 @@ class Rollback:
         return None
 
     def _give_state(self, node: Node, sources: Sequence[Node], restored: Mapping[str, Sync]) -> int:
-        """Transfer a state to a node without a checkpoint; return its next frame. Raises:
+        """Give a state to a node without a checkpoint: that of the first of `sources` that can be
+        transferred, else the host's copy, else the initial state. Return its next frame. Raises:
         BOARD_FAILURES."""
         for source in sources:
             checkpoint = restored[source.name]
@@ -206,7 +213,8 @@ class Rollback:
         self, nodes: Sequence[Node], start: Mapping[str, int], frame: int
     ) -> dict[str, NodeResult]:
         """Compute each node from its start frame up to and including `frame`; return the last
-        result of each. A node that fails meanwhile computes no further frames."""
+        result of each. A node that fails meanwhile computes no further frames. Raises: NodeError if
+        more than RE_EXECUTION_MAX frames would have to be computed."""
         first = min(start.values())
         if frame - first > RE_EXECUTION_MAX:
             raise NodeError(f"{frame - first} frames would have to be computed again")

@@ -234,7 +234,7 @@ def test_the_doctor_says_what_emulated_boards_lack(
     assert "HIL_AGENT_AARCH64 names" in told.found and "cut off" in told.found
     agent.write_bytes(header + struct.pack("<I52x", 1))
     told = row("emulated boards")
-    assert told.state == "warn" and told.found == "QEMU 9.9.9; agent there; no kernel yet"
+    assert told.state == "warn" and told.found == "QEMU 9.9.9; agent built; no kernel yet"
     assert "HIL_EMULATED_KERNEL" in told.remedy
     monkeypatch.setenv("HIL_EMULATED_KERNEL", str(tmp_path / "Image"))
     assert "HIL_EMULATED_DTB is not" in row("emulated boards").found
