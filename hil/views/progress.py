@@ -4,8 +4,9 @@ On a terminal it updates a few lines in place; anywhere else (CI, a log file) it
 every few seconds, at growing intervals, without control codes. It draws in a thread of its own from
 the newest snapshot, so that a blocked terminal never blocks the run.
 
-Not `rich.progress`: the plain lines for a log file would remain, and its bar has glyphs of its own
-instead of those that the terminal can show (see `style.glyphs_for`).
+`rich.live`, not `rich.progress`: the latter's bar draws done and rest alike in ASCII and omits the
+rest without colours, its columns cut the numbers off instead of the title, and a picture takes
+three times as long; nodes, counts and the lines for a log file would remain.
 
 It knows nothing of the engine: a `Snapshot` has all that it shows.
 """
@@ -30,6 +31,7 @@ from hil.views.style import (
     GOOD,
     console_for,
     duration,
+    fit_width,
     glyphs_for,
     is_live,
     state_text,
@@ -138,6 +140,7 @@ class Progress:
             going = True
             while going:
                 going = self._pause(_LIVE_S)
+                fit_width(console, self._stream)
                 while self._said:
                     console.print(self._said.popleft())
                 if going and self._newest is not None:
@@ -151,6 +154,8 @@ class Progress:
         share = now.frame / now.frames if now.frames else 1.0
         left = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
         tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {left}"
+        if _TITLE_MIN + _BAR_MIN + len(tail) + 3 > width:
+            tail = f" {share:4.0%}  {left}"
         title = self._title[: max(_TITLE_MIN, width - len(tail) - _BAR_MIN - 3)]
         room = max(_BAR_MIN, width - len(title) - len(tail) - 3)
         done = round(share * room)

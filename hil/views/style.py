@@ -7,6 +7,7 @@ never gets control codes; a stream that cannot encode the glyphs gets ASCII ones
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
@@ -21,6 +22,7 @@ __all__ = [
     "Glyphs",
     "console_for",
     "duration",
+    "fit_width",
     "flight_time",
     "glyphs_for",
     "is_live",
@@ -107,6 +109,18 @@ def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
     )
     console.width = max(_WIDTH_MIN, min(console.width, _WIDTH_MAX)) if terminal else _WIDTH_MIN
     return console
+
+
+def fit_width(console: Console, stream: TextIO) -> None:
+    """Give `console` the width that the terminal `stream` has now, 100 columns at most.
+
+    For what is drawn in place: a line that the terminal wraps is not erased whole. A stream that
+    does not say how wide it is changes nothing.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        columns = os.get_terminal_size(stream.fileno()).columns
+        if columns:
+            console.width = min(columns, _WIDTH_MAX)
 
 
 def plural(number: int, what: str) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
+import termios
 import threading
 from dataclasses import dataclass
 
@@ -86,6 +91,41 @@ def test_a_terminal_gets_lines_that_fit(no_ci: None) -> None:
     assert max(map(len, re.split("[\r\n]", shown))) <= 80
     assert all(part in shown for part in ("frames/s", "recoveries 2", "● spare", "wrong 0"))
     assert "\x1b[?25h" in stream.getvalue()  # the cursor is given back
+
+
+def test_lines_fit_a_terminal_that_becomes_narrow(no_ci: None) -> None:
+    master, slave = pty.openpty()
+    _resize(slave, 100)
+    shown = ""
+    try:
+        with (
+            open(slave, "w", encoding="utf-8", closefd=False) as stream,
+            Progress("a-rather-long-name-of-a-scenario", stream) as display,
+        ):
+            display.update(Now(frame=500))
+            _read_until(master, "500/1,000")
+            _resize(slave, 50)
+            _read_until(master, "wrong 0")  # may still be of the picture before
+            display.say("a word in between")
+            shown = _read_until(master, "a word in between").rpartition("a word")[2]
+            shown += _read_until(master, "wrong 0")
+    finally:
+        os.close(slave)
+        os.close(master)
+    lines = re.split("[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    assert max(map(len, lines)) <= 50
+    assert " a-rathe" in shown and " 50%" in shown
+
+
+def _resize(terminal: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+
+
+def _read_until(terminal: int, text: str) -> str:
+    got = b""
+    while text.encode() not in got:
+        got += os.read(terminal, 4096)
+    return got.decode(errors="replace")
 
 
 def test_a_terminal_that_takes_nothing_holds_nobody_up(no_ci: None) -> None:
