@@ -1,26 +1,27 @@
-"""The control server: `control.sock` in the run folder, served by a thread of its own.
+"""The control server: `control.sock` in the run folder, served by an event loop in a thread.
 
 It trusts no client. Numbered invariants:
 
- 1. The loop calls only `Order.reply`, which appends to a deque and wakes the thread: no client can
-    delay a frame by being slow, by hanging, or by not reading.
+ 1. The run's loop calls only `Order.reply`, which queues the answer and wakes the thread: no client
+    can delay a frame by being slow, by hanging, or by not reading.
  2. A connection has at most one pending order, one line of input and one answer in memory.
- 3. However much clients send, the thread works in rounds of bounded length, with pauses in which
-    the loop has the interpreter's lock for itself.
+ 3. However much clients send, each is served one step per beat; between two beats the run's loop
+    has the interpreter's lock for itself.
  4. Only processes of the user who started the run are served: the folder belongs to that user, the
-    socket has mode 0600 from its creation on, and the kernel reports each peer's user."""
+    socket has mode 0600 from its creation on, and the kernel reports each peer's user.
+
+Sockets, not `asyncio` streams: a stream reads up to 256 KiB ahead of what is asked for. Not
+`socketserver`: its threads would wait for the interpreter's lock beside the run's loop, one for
+each client, and could not be ended while they wait for one that hangs."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-import select
-import selectors
 import socket
 import stat
 import threading
-import time
-from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from hil.control.inbox import Inbox, Order, Peer
 from hil.control.place import address_in, opened, peer_of
-from hil.control.protocol import LINE_MAX, SOCKET_NAME, Answer, parse_request
+from hil.control.protocol import LINE_MAX, SOCKET_NAME, Answer, Request, parse_request
 from hil.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -39,77 +40,40 @@ __all__ = ["Server"]
 
 _CLIENTS_MAX: Final = 32
 _READ_BYTES: Final = 4096
-_PAUSE_MS: Final = 5
+_BEAT_S: Final = 0.005
 _STALLED_S: Final = 10.0
 """The longest time for the rest of a request to arrive, or for an answer to be read."""
 _CLOSE_TIMEOUT_S: Final = 0.5
-_FAILURES_MAX: Final = 10
 _OTHERS_MAY_WRITE: Final = stat.S_IWOTH
 
 
-class _Connection:
-    """One client. `busy`: the loop has its order; `last`: close the connection after the answer."""
+class _RefusedError(Exception):
+    """A client that is told why, and dropped. `kind`: see `Answer.error`."""
 
-    def __init__(self, sock: socket.socket, peer: Peer) -> None:
-        self.socket = sock
-        self.peer = peer
-        self.incoming = bytearray()
-        self.outgoing = bytearray()
-        self.busy = False
-        self.last = False
-        self.since_s = time.monotonic()
-
-    @property
-    def stalled(self) -> bool:
-        """Whether only the client can continue: a request is incomplete, or an answer unread."""
-        return not self.busy and bool(self.incoming or self.outgoing)
-
-    @property
-    def free(self) -> bool:
-        """Whether its next request may be accepted."""
-        return not (self.busy or self.outgoing or self.last)
-
-    @property
-    def ready(self) -> bool:
-        """Whether its next request has arrived."""
-        return self.free and b"\n" in self.incoming
-
-    @property
-    def wants(self) -> int:
-        """Return the selector events to wait for; 0 for none."""
-        if self.outgoing:
-            return selectors.EVENT_WRITE
-        return selectors.EVENT_READ if self.free and not self.ready else 0
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class Server:
     """Receives commands for the run in `run_dir` into `inbox`, until it is closed.
 
-    The loop's thread creates and closes it. Raises: SetupError if other users may write to the
+    The run's thread creates and closes it. Raises: SetupError if other users may write to the
     folder or it cannot hold a socket; UsageError if another process takes commands there."""
 
     def __init__(self, run_dir: Path) -> None:
         self.inbox = Inbox()
         self._run_dir = run_dir
-        self._connections: set[_Connection] = set()
-        self._answers: deque[tuple[_Connection, Answer]] = deque()
-        self._closing = False
+        self._clients: dict[asyncio.Task[None], socket.socket] = {}
+        self._closed = False
         with contextlib.ExitStack() as undo:
             self._folder = undo.enter_context(_trusted(run_dir))
             self._listener = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             self._inode = self._bind()
-            self._woken, self._wake = socket.socketpair()
-            undo.enter_context(self._woken)
-            undo.enter_context(self._wake)
+            self._listener.setblocking(False)
+            self._event_loop = undo.enter_context(contextlib.closing(asyncio.new_event_loop()))
             self._ends = undo.pop_all()
-        for end in (self._listener, self._woken, self._wake):
-            end.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._ends.callback(self._selector.close)
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._pause = select.poll()
-        self._pause.register(self._woken, select.POLLIN)
+        self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="hil-control", daemon=True)
         self._thread.start()
 
@@ -129,19 +93,19 @@ class Server:
                 remedy="choose a folder on a local disk with --out, or leave out --control",
             ) from error
 
-    # --- the loop's side ----------------------------------------------------------------------
+    # --- the run's side -----------------------------------------------------------------------
 
     def close(self) -> None:
         """Remove the socket and answer all pending orders with `ended`. Idempotent."""
-        if self._closing:
+        if self._closed:
             return
+        self._closed = True
         with contextlib.suppress(OSError):
             here = os.stat(SOCKET_NAME, dir_fd=self._folder, follow_symlinks=False)
             if here.st_ino == self._inode:  # not that of another process
                 os.unlink(SOCKET_NAME, dir_fd=self._folder)
         self.inbox.close()
-        self._closing = True
-        self._wake_selector()
+        self._event_loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
         self._ends.close()
 
@@ -156,189 +120,116 @@ class Server:
     ) -> None:
         self.close()
 
-    def _reply(self, connection: _Connection, answer: Answer) -> None:
-        self._answers.append((connection, answer))
-        self._wake_selector()
-
-    def _wake_selector(self) -> None:
-        with contextlib.suppress(OSError):  # full: it is awake already
-            self._wake.send(b"!")
+    def _reply(self, answers: asyncio.Queue[Answer], answer: Answer) -> None:
+        with contextlib.suppress(RuntimeError):  # the server is closed
+            self._event_loop.call_soon_threadsafe(answers.put_nowait, answer)
 
     # --- the thread's side --------------------------------------------------------------------
 
     def _serve(self) -> None:
-        failures = 0
-        while not self._closing and failures < _FAILURES_MAX:
-            try:
-                self._round()
-            except Exception:  # noqa: BLE001  (a defect here must not touch the run)
-                failures += 1
-                self._drop_all()
-        with contextlib.suppress(Exception):
-            self._close_clients()
-        self._drop_all()
+        self._event_loop.run_until_complete(self._serve_until_closed())
 
-    def _drop_all(self) -> None:
-        for connection in list(self._connections):
-            self._drop(connection)
+    async def _serve_until_closed(self) -> None:
+        accepting = asyncio.create_task(self._accept())
+        await self._ending.wait()
+        accepting.cancel()
+        for sock in self._clients.values():
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)  # no more requests; the last answers are sent
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=_CLOSE_TIMEOUT_S)
+        while self._clients:  # before Python 3.12, `wait_for` may lose a cancellation
+            for client in self._clients:
+                client.cancel()
+            await asyncio.wait(self._clients, timeout=_BEAT_S)
 
-    def _round(self) -> None:
-        stalling = any(c.stalled for c in self._connections)
-        ready = [c for c in self._connections if c.ready]
-        served = bool(ready)
-        for connection in ready:
-            self._next_request(connection)
-        for key, events in self._selector.select(0 if ready else 1.0 if stalling else None):
-            if key.fileobj is self._woken:
-                with contextlib.suppress(OSError):
-                    self._woken.recv(4096)
-            elif key.fileobj is self._listener:
-                served = True
-                self._accept()
-            else:
-                served = True
-                self._handle(key.data, events)
-        self._send_answers()
-        if stalling:
-            self._reject_stalled()
-        if served and not self._closing:
-            # Only an answer of the loop ends the pause early; requests wait in their sockets.
-            self._pause.poll(_PAUSE_MS)
-
-    def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:  # the client has left, or there are no descriptors
-            return
-        sock.setblocking(False)
-        try:
-            connection = _Connection(sock, peer_of(sock))
-        except OSError:
-            sock.close()
-            return
-        self._connections.add(connection)
-        if connection.peer.uid != os.geteuid():
-            self._reject(connection, "denied", "only the user who started the run may command it")
-        elif len(self._connections) > _CLIENTS_MAX:
-            self._reject(connection, "busy", f"{_CLIENTS_MAX} clients are connected already")
-        else:
-            self._watch(connection)
-
-    def _reject(self, connection: _Connection, error: str, text: str) -> None:
-        """Send one refusal, without waiting for it to be read, and drop the connection."""
-        with contextlib.suppress(OSError):
-            connection.socket.send(Answer(False, text, error).line())
-        self._drop(connection)
-
-    def _handle(self, connection: _Connection, events: int) -> None:
-        try:
-            if events & selectors.EVENT_READ:
-                part = connection.socket.recv(_READ_BYTES)
-                if not part:
-                    self._drop(connection)
-                    return
-                if not connection.incoming:
-                    connection.since_s = time.monotonic()
-                connection.incoming += part
-            elif connection.outgoing:
-                self._send(connection)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._drop(connection)
-            return
-        self._next_request(connection)
-
-    def _send(self, connection: _Connection) -> None:
-        sent = connection.socket.send(connection.outgoing)
-        del connection.outgoing[:sent]
-
-    def _next_request(self, connection: _Connection) -> None:
-        """Accept the next request if it has arrived and the answer before it has been sent."""
-        if connection.free:
-            line, found, rest = connection.incoming.partition(b"\n")
-            if len(line) >= LINE_MAX:
-                connection.last = True
-                self._answer(
-                    connection,
-                    Answer(False, f"a line has at most {LINE_MAX} bytes, not more", "malformed"),
-                )
-            elif found:
-                connection.incoming = rest
-                connection.since_s = time.monotonic()
-                self._accept_request(connection, bytes(line))
-        if connection not in self._connections:
-            return
-        if connection.last and not connection.outgoing:
-            self._drop(connection)
-        else:
-            self._watch(connection)
-
-    def _accept_request(self, connection: _Connection, line: bytes) -> None:
-        request = parse_request(line)
-        if isinstance(request, Answer):
-            self._answer(connection, request)
-            return
-        connection.busy = True
-        self.inbox.put(Order(request, connection.peer, partial(self._reply, connection)))
-
-    def _answer(self, connection: _Connection, answer: Answer) -> None:
-        connection.outgoing += answer.line()
-        connection.since_s = time.monotonic()
-        try:
-            self._send(connection)
-        except BlockingIOError:
-            pass
-        except OSError:  # gone
-            connection.outgoing.clear()
-            connection.last = True
-
-    def _send_answers(self) -> None:
-        """Send the loop's answers to their connections."""
-        while self._answers:
-            connection, answer = self._answers.popleft()
-            if connection in self._connections:
-                connection.busy = False
-                self._answer(connection, answer)
-                self._next_request(connection)
-
-    def _watch(self, connection: _Connection) -> None:
-        """Register the connection for the events that it waits for."""
-        registered = connection.socket in self._selector.get_map()
-        if not connection.wants:
-            if registered:
-                self._selector.unregister(connection.socket)
-        elif registered:
-            self._selector.modify(connection.socket, connection.wants, connection)
-        else:
-            self._selector.register(connection.socket, connection.wants, connection)
-
-    def _drop(self, connection: _Connection) -> None:
-        self._connections.discard(connection)
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(connection.socket)
-        connection.socket.close()
-
-    def _reject_stalled(self) -> None:
-        now_s = time.monotonic()
-        for connection in list(self._connections):
-            if connection.stalled and now_s - connection.since_s > _STALLED_S:
-                self._reject(connection, "malformed", f"no progress for {_STALLED_S:g} s")
-
-    def _close_clients(self) -> None:
-        """Send the last answers to the clients that read them now."""
-        deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
-        self._send_answers()
+    async def _accept(self) -> None:
         while True:
-            waiting = any(c.outgoing for c in self._connections)
-            left_s = deadline_s - time.monotonic()
-            if not waiting or left_s <= 0:
+            waiting = asyncio.Event()  # `sock_accept`, if cancelled, may lose a client
+            self._event_loop.add_reader(self._listener, waiting.set)
+            try:
+                await waiting.wait()
+            finally:
+                self._event_loop.remove_reader(self._listener)
+            with contextlib.suppress(OSError):  # the client has left, or there are no descriptors
+                sock, _ = self._listener.accept()
+                sock.setblocking(False)
+                client = asyncio.create_task(self._serve_client(sock))
+                self._clients[client] = sock
+                client.add_done_callback(self._drop)
+            await self._beat()
+
+    def _drop(self, client: asyncio.Task[None]) -> None:
+        self._clients.pop(client).close()
+
+    async def _serve_client(self, sock: socket.socket) -> None:
+        with contextlib.suppress(Exception):  # it is gone; nor may a defect here touch the run
+            try:
+                await self._answer_requests(sock, self._admit(sock))
+            except _RefusedError as error:  # whether it reads this or not
+                sock.send(Answer(False, str(error), error.kind).line())
+
+    def _admit(self, sock: socket.socket) -> Peer:
+        """Return who connected. Raises: _RefusedError if that client is not served."""
+        peer = peer_of(sock)
+        if peer.uid != os.geteuid():
+            raise _RefusedError("denied", "only the user who started the run may command it")
+        if len(self._clients) > _CLIENTS_MAX:
+            raise _RefusedError("busy", f"{_CLIENTS_MAX} clients are connected already")
+        return peer
+
+    async def _answer_requests(self, sock: socket.socket, peer: Peer) -> None:
+        """Answer one request after the other. Raises: OSError when the client is gone;
+        _RefusedError."""
+        received = bytearray()
+        while True:
+            await self._beat()
+            line = await self._line(sock, received)
+            if self._ending.is_set():
                 return
-            for key, events in self._selector.select(left_s):
-                if isinstance(key.data, _Connection) and events & selectors.EVENT_WRITE:
-                    self._handle(key.data, events)
-                else:
-                    self._selector.unregister(key.fileobj)  # no more requests are served
+            request = parse_request(line)
+            if isinstance(request, Request):
+                answer = await self._carry_out(request, peer)
+            else:
+                answer = request
+            await asyncio.wait_for(self._event_loop.sock_sendall(sock, answer.line()), _STALLED_S)
+
+    async def _carry_out(self, request: Request, peer: Peer) -> Answer:
+        """Have the run's loop carry out the request between two frames, and return its answer."""
+        answers: asyncio.Queue[Answer] = asyncio.Queue()
+        self.inbox.put(Order(request, peer, partial(self._reply, answers)))
+        return await answers.get()
+
+    async def _line(self, sock: socket.socket, received: bytearray) -> bytes:
+        """Remove the next line from `received`, into which is read; return it without its line
+        feed. Raises: OSError when the client is gone; _RefusedError if the line is too long, or
+        has begun and does not end."""
+        if not received:
+            await self._receive(sock, received)  # a client may be silent for long
+        try:
+            await asyncio.wait_for(self._end_of_line(sock, received), _STALLED_S)
+        except asyncio.TimeoutError as error:
+            raise _RefusedError("malformed", f"no progress for {_STALLED_S:g} s") from error
+        line, _, rest = received.partition(b"\n")
+        if len(line) >= LINE_MAX:
+            raise _RefusedError("malformed", f"a line has at most {LINE_MAX} bytes, not more")
+        received[:] = rest
+        return bytes(line)
+
+    async def _end_of_line(self, sock: socket.socket, received: bytearray) -> None:
+        while b"\n" not in received and len(received) < LINE_MAX:
+            await self._beat()
+            await self._receive(sock, received)
+
+    async def _receive(self, sock: socket.socket, received: bytearray) -> None:
+        part = await self._event_loop.sock_recv(sock, _READ_BYTES)
+        if not part:
+            raise ConnectionResetError
+        received += part
+
+    async def _beat(self) -> None:
+        """Wait for the next of the moments at which all clients are served."""
+        await asyncio.sleep(_BEAT_S - self._event_loop.time() % _BEAT_S)
 
 
 @contextlib.contextmanager

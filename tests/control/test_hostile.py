@@ -14,11 +14,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hil.control import server
 from hil.control.client import Client, takes_commands
 from hil.control.protocol import COMMANDS, LINE_MAX, Answer, Request, parse_request, request_line
 from hil.control.server import Server
@@ -207,6 +209,49 @@ def test_clients_that_hang_or_never_read_delay_nobody(start: Start) -> None:
         for sock in hanging:
             sock.close()
     assert run.end().outcome == "aborted"
+
+
+def test_who_begins_a_line_and_does_not_end_it_is_told_and_dropped(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_STALLED_S", 0.1)
+    run = start()
+    with raw(run.folder) as sock:
+        sock.sendall(b'{"hil": 1, "comm')
+        assert "no progress" in line_of(sock)["text"]
+        assert sock.recv(1) == b""
+    run.done("status")  # its own client was silent for longer
+
+
+def test_who_closes_his_sending_half_is_answered_all_the_same(start: Start) -> None:
+    run = start()
+    with raw(run.folder) as sock:
+        sock.sendall(request_line(Request("status", {}, "last")))
+        sock.shutdown(socket.SHUT_WR)
+        assert line_of(sock)["id"] == "last"
+        assert sock.recv(1) == b""
+
+
+def test_an_unread_answer_does_not_hold_up_the_end(start: Start) -> None:
+    run = start()
+    with raw(run.folder) as sock:
+        sock.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while True:  # until the answers fill the socket, and no request is taken any more
+                sock.sendall(request_line(Request("status")) * 20)
+        began_s = time.monotonic()
+        assert run.end().outcome == "aborted"
+        assert time.monotonic() - began_s < server._STALLED_S / 2
+
+
+def test_a_server_that_is_closed_answers_no_order_late(tmp_path: Path) -> None:
+    with Server(tmp_path) as closed, raw(tmp_path) as sock:
+        sock.sendall(request_line(Request("status")))
+        order = wait_for(closed.inbox.take)
+        closed.close()
+        order.reply(Answer(True, "too late"))
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(1) == b""
 
 
 def test_too_many_clients_are_told_so_and_places_become_free(start: Start) -> None:
