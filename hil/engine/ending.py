@@ -1,4 +1,5 @@
-"""The ending: what a run came to, as its result, its manifest and its JUnit report."""
+"""The end of a run: the last outcomes of its upsets, the boards that are lost, its result and its
+reports."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
 
 _BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, UpsetTarget.VECTOR)
-"""What a hit of these does depends on where the agent's code and data lie."""
+"""The effect of an upset of these depends on the addresses of the agent's code and data."""
 
 __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write_result"]
 
@@ -36,9 +37,10 @@ __all__ = ["close_books", "lost_boards", "not_reproducible", "result_of", "write
 def close_books(
     parts: Parts, recorder: RunRecorder, agreed: Verdict | None, late: AbstractSet[str]
 ) -> None:
-    """No frame follows: upsets that are still open get the outcome that they have now. `agreed` is
-    the verdict of the last frame, `late` the nodes that were not heard in it, but might have been
-    later."""
+    """Settle all upsets that are still open, because no frame follows, and complete the metrics.
+
+    `agreed` is the verdict of the last frame; `late` are the nodes that had not answered at its end
+    but could still have answered."""
     last = parts.golden.next_frame - 1
     parts.injector.power.close(parts.injector.uncollected)
     for upset in parts.injector.collect_late_reports({}, at_end=True):
@@ -53,7 +55,7 @@ def close_books(
         else:
             upset.fail("the run ended before the board reported")
         parts.classifier.add(upset)
-    _judge_the_silent(parts, last, late)
+    _classify_silent_nodes(parts, last, late)
     for node in parts.nodes:
         parts.classifier.settle(last, node.name, at_end=True)
     recorder.outcomes()
@@ -63,9 +65,9 @@ def close_books(
     parts.metrics.isolated = len(parts.recovery.in_state(NodeState.ISOLATED))
 
 
-def _judge_the_silent(parts: Parts, last: int, late: AbstractSet[str]) -> None:
-    """Who was late in the last frame, and does not answer now either, hangs: some frames more would
-    have shown it."""
+def _classify_silent_nodes(parts: Parts, last: int, late: AbstractSet[str]) -> None:
+    """Classify the nodes that were late in the last frame and do not answer now either as hung:
+    with more frames the run would have shown it."""
     in_service = parts.recovery.in_service
     asked = [n for n in parts.nodes if n.name in late and n.name in in_service]
     present = parts.rig.health(asked)
@@ -76,10 +78,10 @@ def _judge_the_silent(parts: Parts, last: int, late: AbstractSet[str]) -> None:
 
 
 def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[LostBoard, ...]:
-    """Return the boards that are gone at the end of the run, and that nobody took out: neither the
-    scenario's upsets, nor the plant, nor the operator, nor recovery, which gives up boards that do
-    answer. A board that is back, but not yet taken in, is not lost. `agreed` is the verdict of the
-    last frame."""
+    """Return the boards that do not answer at the end of the run although nothing took them out:
+    no upset of the scenario, not the plant, not the operator, and not recovery, which also isolates
+    boards that answer. A board that is back but not yet in service is not lost. `agreed` is the
+    verdict of the last frame."""
     last = parts.golden.next_frame - 1
     back = {node.name for node in parts.rig.absent.take_reconnected()}
     unheard = [n for n in parts.nodes if n.name not in back and _is_unheard(parts, n, agreed)]
@@ -96,7 +98,7 @@ def lost_boards(parts: Parts, tally: RunTally, agreed: Verdict | None) -> tuple[
 
 
 def _is_unheard(parts: Parts, node: Node, agreed: Verdict | None) -> bool:
-    """The board did not answer when it was asked last, though it has power."""
+    """Return whether the board did not answer the last request although it has power."""
     if not node.powered or parts.recovery.is_held(node.name) or parts.recovery.is_shed(node.name):
         return False
     if parts.recovery.state(node.name) is not NodeState.ISOLATED:
@@ -106,7 +108,7 @@ def _is_unheard(parts: Parts, node: Node, agreed: Verdict | None) -> bool:
 
 
 def _was_taken_out(parts: Parts, tally: RunTally, node: Node, since: int) -> bool:
-    """An upset of the run took the board away, and it has not had the time to come back."""
+    """Return whether an upset of the run took the board away so recently that it cannot be back."""
     if not tally.hit_its_board(node.name, since):
         return False
     search_age_us = parts.rig.reconnector.search_age_us(node.name)
@@ -125,8 +127,8 @@ def result_of(
     aborted_by: str,
     agreed: Verdict | None,
 ) -> RunResult:
-    """What the run came to; `aborted_by` is empty if it went to its end, `agreed` the verdict of
-    the last frame."""
+    """Return the result of the run. `aborted_by` is empty if the run was not aborted; `agreed` is
+    the verdict of the last frame."""
     scenario, metrics, tally = parts.scenario, parts.metrics, record.tally
     end = parts.golden.next_frame
     planned = events_until(scenario, parts.nominal(end))
@@ -176,11 +178,11 @@ def result_of(
 
 
 def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None:
-    """Write the result into the record, and the reports beside it. Raises RecordError, also if the
-    record is not in its place any more."""
+    """Write the result into the record, and the reports beside it. Raises: RecordError, also if the
+    record has been moved or deleted."""
     record = recorder.record
     identities = recorder.identities()
-    for identity in identities:  # a board that started anew may have a new port
+    for identity in identities:  # a board that started again may have a new port
         record.node(identity)
     started_utc = record.tally.meta("started_utc")
     content = run_folder.ended(
@@ -196,8 +198,8 @@ def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None
 
 
 def not_reproducible(parts: Parts, tally: RunTally, coupling: PlantCoupling | None) -> str:
-    """Why equal seeds need not give equal digests: because somebody steered, or real time decided
-    what was hit or missed. Empty if they do."""
+    """Return why equal seeds need not give equal digests: an operator steered the run, or real time
+    decided what was hit or missed. Empty if they do."""
     count = tally.commands_but([c.name for c in COMMANDS.values() if not c.steers])
     if count:
         return f"an operator steered it ({count} command{'s'[: count > 1]})"

@@ -1,7 +1,7 @@
-"""The exchange stage: one frame on all nodes, from its upsets to what the boards say of them.
+"""The exchange stage: one frame on all nodes, from arming its upsets to collecting their reports.
 
-Boards whose power is back -> prepare upsets -> golden step -> step all nodes -> explain who was
-silent -> collect reports. What follows from it, `hil.engine.verdict` decides."""
+Take in boards that are back -> prepare upsets -> golden step -> step all nodes -> explain why nodes
+are silent -> collect reports. The verdict stage (`hil.engine.verdict`) evaluates the results."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LEAST_WAIT_US: Final = 1_000
 
 
 class ExchangeStage:
-    """The first stage of each frame of the run of `parts`: the exchange with the nodes. `stop` ends
-    the wait for a frame's time."""
+    """Exchanges requests and answers of each frame with the nodes of `parts`. When `stop` returns
+    true, it does not wait for the time of a frame any longer. Not thread-safe."""
 
     def __init__(
         self,
@@ -43,14 +43,15 @@ class ExchangeStage:
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._lateness = Lateness(parts.rig.clock)
         self.late: frozenset[str] = frozenset()
-        """Who was not heard in the last frame, but might have been later."""
+        """The nodes that had not answered at the end of the last frame but could still answer."""
 
     def calibrated(self, round_trip_us_worst: int) -> None:
-        """The slowest round trip of fault-free steps [us]."""
+        """Set the slowest round trip of fault-free steps [us]."""
         self._lateness.calibrated(round_trip_us_worst)
 
     def exchange(self, frame: FrameWork) -> None:
-        """Run a frame on all nodes, at its time; take what each returns and reports of upsets."""
+        """Run a frame on all nodes when it is due; store their results and the reports of upsets in
+        `frame`."""
         parts, number = self._parts, frame.number
         late_us = parts.pacer.wait(self._stop)
         if late_us:
@@ -75,7 +76,7 @@ class ExchangeStage:
         if any(r.status == SILENT for r in results.values()):
             self._explain_silence(results, max(0, elapsed_us - kept_us))
         else:
-            self._hear_again()  # silence counts from when it begins, not from the last one
+            self._reset_silence()  # a later silence begins at zero
         if parts.deadlines:
             self._lateness.judge(results, own_times)
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
@@ -87,8 +88,8 @@ class ExchangeStage:
         self._recorder.delivery_notes(number)
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
-        """A worker that computes right, but with another number of progress ticks, is damaged: it
-        would never come to the tick of a later upset. Programs count as they like."""
+        """Mark workers whose result has a wrong number of progress ticks: they are damaged, and
+        would never reach the tick of a later upset. User programs count as they like."""
         workload = self._parts.golden.workload
         if workload.name.startswith(PREFIX):
             return
@@ -101,24 +102,26 @@ class ExchangeStage:
                 )
 
     def forget_silence(self) -> None:
-        """From now on all nodes count as heard."""
-        self._hear_again()
+        """Count all nodes as having answered, from now on."""
+        self._reset_silence()
         self._lateness.forget()
 
     def _forget_silence_of_others(self, asked: Sequence[Node], answered: AbstractSet[str]) -> None:
-        """Only of who is asked again, and has `answered` nothing since, silence goes on."""
+        """End the silence of all nodes but those that are asked again and have not `answered`
+        anything else meanwhile."""
         names = {node.name for node in asked} - answered
         for name in [n for n in self._unheard_us if n not in names]:
             self._parts.by_name[name].link.unanswered_since_us = 0
             del self._unheard_us[name]
         self._lateness.forget_all_but(names)
 
-    def _hear_again(self) -> None:
+    def _reset_silence(self) -> None:
         for name in self._unheard_us:
             self._parts.by_name[name].link.unanswered_since_us = 0
         self._unheard_us.clear()
 
     def _prepare(self, number: int) -> list[Upset]:
+        """Arm or inject the upsets that are due in a frame; return them."""
         parts = self._parts
         upsets: list[Upset] = []
         for nominal in parts.planner.due(parts.nominal(number), parts.settled):
@@ -128,8 +131,8 @@ class ExchangeStage:
         return upsets
 
     def _timing(self) -> Timing | None:
-        """In a paced run the frame's end is the deadline (with a moment for what is on its way),
-        but for boards whose time is virtual."""
+        """Return the timing with the end of the frame as deadline, with at least `_LEAST_WAIT_US`
+        for answers that are on the way; None if the run has no deadlines."""
         parts = self._parts
         if not parts.deadlines:
             return None
@@ -138,23 +141,24 @@ class ExchangeStage:
         timing = parts.rig.requests.timing
         return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
-    def _explain_silence(self, results: dict[str, NodeResult], answered_us: int) -> None:
-        """Say what the board's process came to, where the link alone cannot know; and in a paced
-        run, what is only late. Only time in which a node was waited for is silence of its own:
-        while the host repaired or hit another one nobody asked it, and `answered_us`
-        is what the host really listened for."""
+    def _explain_silence(self, results: dict[str, NodeResult], listened_us: int) -> None:
+        """Add to silent results what is known of the board's process; in a paced run, also mark
+        those that are only late.
+
+        A node is silent only while the host listens to it, `listened_us` in this frame: not while
+        the host repairs another node or injects an upset into it."""
         parts = self._parts
         for name, result in results.items():
             if result.status != SILENT:
                 self._unheard_us.pop(name, None)
                 continue
             lost = result.disconnected
-            told = parts.by_name[name].board.condition(disconnected=lost)
-            silent_us = self._unheard_us.get(name, 0) + answered_us
+            condition = parts.by_name[name].board.condition(disconnected=lost)
+            silent_us = self._unheard_us.get(name, 0) + listened_us
             self._unheard_us[name] = silent_us
             late = (
                 parts.deadlines and not lost and silent_us < parts.rig.requests.timing.lost_after_us
             )
             results[name] = result._replace(
-                reason=told or result.reason, ended=lost and told is not None, late=late
+                reason=condition or result.reason, ended=lost and condition is not None, late=late
             )

@@ -1,7 +1,7 @@
-"""Quiet time: frames in which nothing can happen go as one batch in the kernel, or are skipped.
+"""Fast-forward: frames in which nothing can happen are run as one batch in the kernel, or skipped.
 
-Batches give the very records of frames that are run one by one. What is skipped is not computed,
-and the record says so."""
+A batch gives exactly the records of frames that are run one by one. Skipped frames are not
+computed, and the record says so."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _BATCH_MAX: Final = 8192
 _FIRST_BATCH: Final = 64
 _LEAST_BATCH: Final = 2
 _BATCH_US: Final = 50_000
-"""A batch shall take no longer: stops and commands are heard between batches."""
+"""The longest time of a batch: stops and commands are handled between batches."""
 _LEAST_SKIP: Final = 8
 _AFTER_SKIP: Final = 2
 
 
 class FastForward:
-    """Fast-forwards the run of `parts`. `batches` and `skips` allow the one and the other; a paced
-    run has neither. `conclude`: the stages after the exchange, for the frame that ends a batch."""
+    """Fast-forwards the run of `parts`. `batches` and `skips` allow each of the two; a paced run
+    has neither. `conclude` runs the stages after the exchange, for the frame that ends a batch."""
 
     def __init__(
         self,
@@ -51,15 +51,16 @@ class FastForward:
         self._scheduler = scheduler
         self._conclude = conclude
         self._coupling = coupling
-        # What was voted on last must be known whole where it may be held: batches keep digests.
+        # Where the last output may be held its bytes must be known: batches have digests only.
         self._batches = batches and not parts.rules.holds
         self._skips = skips
         self._everybody = (1 << len(parts.nodes)) - 1
         self._batch_size = _FIRST_BATCH
 
     def until(self, frame: int) -> int:
-        """The frame before which nothing can happen: no upset, no order of the plant, no repair.
-        `frame` itself if something may happen now, or quiet frames go like all others."""
+        """Return the frame before which nothing can happen: no upset, no order of the plant, no
+        repair. It is `frame` itself if something may happen now, or if nothing may be
+        fast-forwarded."""
         parts = self._parts
         if parts.pacer.paced or not (self._batches or self._skips):
             return frame
@@ -75,8 +76,8 @@ class FastForward:
         return until - parts.metrics.skipped
 
     def skip(self, frame: int, until: int) -> bool:
-        """Let the time of most of the frames before `until` pass without computing them; False if
-        they are too few, or must be computed."""
+        """Skip most of the frames before `until`; return False if they are too few or must be
+        computed."""
         if not self._skips or until - frame <= _LEAST_SKIP:
             return False
         count = until - frame - _AFTER_SKIP
@@ -85,9 +86,10 @@ class FastForward:
         return True
 
     def batch(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
-        """Run as many of the frames before `until` as make a good batch; False if none was run,
-        because they are too few, or the boards cannot do that now. With `snapshot_due` it ends with
-        the first frame after which boards take checkpoints: then what they hold is known."""
+        """Run as many of the frames before `until` as fit into a batch; return False if none was
+        run, because they are too few or the boards cannot run a batch now. With `snapshot_due` it
+        ends with the first frame after which boards take checkpoints, whose content is known
+        then."""
         if not self._batches or self._parts.recovery.voters != self._everybody:
             return False
         if self._parts.checkpoints.lacks_one(self._parts.nodes):
@@ -100,13 +102,14 @@ class FastForward:
         return count >= _LEAST_BATCH and self._run(count)
 
     def _beyond_checkpoint(self, end: int, count: int) -> int:
-        """How many frames before `end` lie behind the last checkpoint; 0 if all `count` do. A run
-        can be continued from a checkpoint only, so batches end at one where they can."""
+        """Return how many of the `count` frames before `end` follow the last checkpoint; 0 if all
+        do. A run can be resumed only from a checkpoint, so batches end at one where possible."""
         every = self._parts.checkpoints.every
         beyond = end % every if every else 0
         return beyond if beyond < count else 0
 
     def _run(self, count: int) -> bool:
+        """Run a batch of up to `count` frames and record it; return False if none was run."""
         parts = self._parts
         boards = [n.capabilities.batch for n in parts.nodes if n.capabilities.batch is not None]
         size = record_length(len(parts.nodes))
@@ -128,13 +131,14 @@ class FastForward:
         return True
 
     def _adapt(self, took_us: int) -> None:
+        """Adapt the size of the next batch to the time that the last one took."""
         if took_us > _BATCH_US:
             self._batch_size = max(_LEAST_BATCH, self._batch_size // 2)
         elif 4 * took_us < _BATCH_US:
             self._batch_size = min(_BATCH_MAX, 2 * self._batch_size)
 
     def _results(self, verdict: Verdict) -> dict[str, NodeResult]:
-        """What of the nodes' results a packed frame holds."""
+        """Return the nodes' results as far as a packed frame holds them."""
         return {
             n.name: NodeResult(b.status, b.signal, b.output_digest, b.state_digest)
             for n, b in zip(self._parts.nodes, verdict.ballots, strict=True)

@@ -1,4 +1,4 @@
-"""Notes on what the firmware of boards says of their supply and clock, each once in a run."""
+"""Notes on throttling and under-voltage that the firmware of boards reports, each once in a run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["FirmwareFlags"]
 
 
 class FirmwareFlags:
-    """Compares each reading with the one before it."""
+    """Compares each reading of a node with the one before it. Not thread-safe."""
 
     def __init__(self) -> None:
         self._before: dict[str, tuple[int, int]] = {}  # by node: uptime in us, flags since boot
         self._noted: dict[str, int] = {}  # by node: flags that have their note
 
     def notes(self, node: str, raw: int | None, uptime_us: int) -> list[str]:
-        """Return the notes that this reading of a node deserves. `raw` has the bits of
-        `vcgencmd get_throttled`; None for boards that have none."""
+        """Return the notes on what is new in this reading of a node. `raw` has the bits of
+        `vcgencmd get_throttled`; it is None for boards without them."""
         if raw is None:
             return []
         now, since = flags_now(raw) or 0, flags_since_boot(raw) or 0
         uptime, before = self._before.get(node, (0, since))
-        if uptime_us < uptime:  # it booted, or its agent started: what came between is not known
+        if uptime_us < uptime:  # it has booted, or its agent started: earlier flags are not known
             before = since
         self._before[node] = uptime_us, since
         noted = self._noted.get(node, 0)

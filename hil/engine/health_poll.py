@@ -1,6 +1,6 @@
-"""Health polls: how boards, links and supplies are, asked once in a while and recorded.
+"""Health polls: the health of boards, the state of links and supplies, recorded now and then.
 
-Between frames, so that no step waits for it."""
+They are carried out between frames, so that no step waits for them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ class HealthPoll:
         self._by_name = {node.name: node for node in controls.rig.nodes}
         self._coupling = coupling
         self._flags = FirmwareFlags()
-        self._noted: set[tuple[str, str]] = set()  # failures of supplies, each told once in a run
+        self._noted: set[tuple[str, str]] = set()  # failures of supplies, each noted once in a run
 
     @property
     def _frame(self) -> int:
         return max(0, self._controls.next_frame - 1)
 
     def boards(self) -> None:
-        """Ask the boards in service for their health, and see to their lines' rates."""
+        """Ask the boards in service for their health, record it, and adjust the rates of their
+        lines."""
         rig, record, frame = self._controls.rig, self._controls.record, self._frame
         serving = [self._by_name[name] for name in self._controls.recovery.in_service]
         able = [node for node in serving if node.link.connected]
         timing = Timing(rig.requests.timing.retry_us, _PATIENCE_US)
-        steps = {node.name: node.link.round_trip_us for node in able}  # health asks, too
+        steps = {
+            node.name: node.link.round_trip_us for node in able
+        }  # before the request for health changes it
         for name, health in rig.health(able, timing).items():
             node = self._by_name[name]
             clock = node.clock.estimate
@@ -57,14 +60,15 @@ class HealthPoll:
         self.links()
 
     def links(self) -> None:
-        """Take what has become of links and supplies."""
+        """Record the events of links and supplies since the last call. A node that its supply has
+        switched off is excluded."""
         rig, record = self._controls.rig, self._controls.record
         for seen in rig.power.take():
             record.power(self._frame, seen)
             if seen.error and (seen.node, seen.error) not in self._noted:
                 self._noted.add((seen.node, seen.error))
                 record.note(self._frame, seen.error)
-            if seen.cut is not None:  # it is dark now: recovery finds it silent, and cycles it
+            if seen.cut is not None:  # recovery finds the node silent, and cycles its power
                 node = self._by_name[seen.node]
                 rig.absent.cut_off(node, "over-current, cut off by its supply")
         for node in rig.nodes:

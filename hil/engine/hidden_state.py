@@ -1,11 +1,10 @@
-"""Holdings: what boards hold beside the state and output that are voted on.
+"""Hidden state: what boards hold besides the state and the output that are voted on.
 
-Their checkpoints, stuck cells and changed machine code, and what a hit may have left in a worker:
-all of it may decide what comes later. So a run can be resumed exactly only from a frame at which
-all of it is known and can be made again.
+Checkpoints, stuck cells, changed machine code and other damage in a worker may affect later frames.
+A run can be resumed exactly only from a frame at which all of that is known and can be reproduced.
 
-A board is asked for one thing only: its state, where a wrong one has won the vote, so that the
-golden run does not have it. What is made again is armed by the injector."""
+Hidden state is followed on the host. A board is read only for the agreed state where a wrong one
+has won the vote, because the golden run does not have it. The injector arms damage again."""
 
 from __future__ import annotations
 
@@ -28,18 +27,19 @@ __all__ = ["HiddenState"]
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint", "check-bits"})
 _IN_WORKER: Final = frozenset({"stack", "heap", "gpr", "vector"})
 _SAME_PLACE: Final = _PORTABLE | {"heap", "text"}
-"""Targets whose cell number N is the same cell at every moment; a stack grows and shrinks."""
+"""Targets in which bit N always is the same memory cell; a stack grows and shrinks."""
 _STATES_MAX: Final = 8
 _READ_MAX: Final = 1 << 16
 """[byte] Larger states are not read from a board for a snapshot."""
 _ARMED_MAX: Final = 16
-"""Cells that are armed again on one board at once: it can hold no more stuck ones."""
+"""The most cells that can be armed again on one board, which holds no more stuck ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Lasting:
-    """Damage that outlasts its frame. `last`: the last frame of a stuck cell, None for ever;
-    `loads` and `workers`: how often the node had been loaded, and its worker started."""
+    """Damage that outlasts its frame. `last` is the last frame of a stuck cell, None if it is
+    permanent; `loads` and `workers` count how often the node had been loaded, and its worker
+    started, when the damage was done."""
 
     arm: Arm
     last: int | None
@@ -47,8 +47,8 @@ class _Lasting:
     workers: int
 
     def holds(self, node: Node, frame: int) -> bool:
-        """Is it there before `frame`? A stuck cell is let go with the load, changed code with the
-        worker that had it."""
+        """Return whether the damage exists before `frame`. A load ends a stuck cell, the end of the
+        worker ends changed machine code."""
         if self.arm.kind != "stuck":
             return self.workers == node.workers
         return self.loads == node.loads and (self.last is None or frame <= self.last)
@@ -56,8 +56,8 @@ class _Lasting:
 
 @dataclass(slots=True)
 class _Doubt:
-    """Whether damage may lie in the checkpoints of a node: from a hit on, until others have been
-    taken in the place of all that were there, or the node was loaded."""
+    """Follows whether the checkpoints of a node may be damaged: from an upset on, until all of them
+    have been replaced or the node has been loaded. `left`: checkpoints that are not replaced."""
 
     left: int = 0
     loads: int = 0
@@ -77,7 +77,7 @@ class _Doubt:
 
 
 class HiddenState:
-    """Of the boards of one run."""
+    """Follows the hidden state of the boards of one run. Not thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
         nodes = rig.nodes
@@ -95,7 +95,7 @@ class HiddenState:
     # --- what happens -------------------------------------------------------------------------
 
     def _taken(self, node: Node, taken: Sequence[Sync]) -> None:
-        """A board has kept its state as it is now, and before that perhaps others."""
+        """Note the checkpoints that a board has taken, oldest first."""
         last = taken[-1]
         stuck = any(x.arm.target in OF_CHECKPOINT for x in self.lasting(node.name, last.frame + 1))
         self._doubtful[node.name].taken([c.frame for c in taken], stuck=stuck)
@@ -108,8 +108,8 @@ class HiddenState:
             self._states = {k: state for k, state in self._states.items() if k in held}
 
     def _state_of(self, node: Node, agreed: Sync) -> bytes | None:
-        """The state that was agreed on: the golden one, or, where a wrong one has won, what the
-        node says."""
+        """Return the agreed state: the golden one, or that of the node if a wrong one has won the
+        vote; None if it cannot be read."""
         if agreed.state_digest == self._golden.state_digest:
             return self._golden.state
         size = self._golden.workload.state_len
@@ -121,7 +121,7 @@ class HiddenState:
             return None
 
     def hit(self, upset: Upset) -> None:
-        """The board has said what became of an upset."""
+        """Note the damage of an upset, after its board has reported it."""
         plan = upset.plan
         if plan.target in OF_CHECKPOINT:
             self._doubtful[plan.node].hit(self._by_name[plan.node].loads)
@@ -142,15 +142,15 @@ class HiddenState:
         self._lasting[node.name] = lasting
 
     def rearm_permanent(self, injector: Injector, nodes: list[Node], frame: int) -> None:
-        """Damaged cells of boards that have started anew are damaged again."""
+        """Arm stuck cells again on boards that have started again, from `frame` on."""
         for node, arm in injector.rearm_permanent(nodes, frame):
             self._lasts(node, arm)
 
     # --- snapshots ----------------------------------------------------------------------------
 
     def checkpoints(self, name: str) -> list[tuple[Sync, bytes]] | None:
-        """The checkpoints that a node holds, the oldest first, and what is in them; None if that
-        is not known."""
+        """Return the checkpoints that a node holds, oldest first, with their states; None if those
+        are not known."""
         node = self._by_name[name]
         held = self._checkpoints.held_by(node)
         if not held:
@@ -161,37 +161,39 @@ class HiddenState:
         return known if all(digest64(s) == c.state_digest for c, s in known) else None
 
     def checkpoints_doubtful(self, name: str) -> bool:
-        """Damage may still lie in the checkpoints of a node."""
+        """Return whether the checkpoints of a node may still be damaged."""
         return self._doubtful[name].lasts(self._by_name[name].loads)
 
     def lasting(self, name: str, frame: int) -> list[_Lasting]:
-        """Damage that lies in a node before `frame`."""
+        """Return the damage that a node has before `frame`."""
         node = self._by_name[name]
         return [x for x in self._lasting[name] if x.holds(node, frame)]
 
     def can_be_made_again(self, name: str, frame: int) -> bool:
-        """Everything that lies in the node before `frame` can be put into a fresh one."""
+        """Return whether all hidden state of the node before `frame` can be reproduced on a node
+        that has just been loaded."""
         node = self._by_name[name]
         if self._hit_worker.get(name) == node.workers or self.checkpoints(name) is None:
             return False
         if name in self._hit_agent and self._hit_agent[name] == node.link.boot_id:
-            return False  # nobody knows what of it is still there
+            return False  # it is not known which of the damage remains
         lasting = self.lasting(name, frame)
         return len(lasting) <= _ARMED_MAX and all(x.arm.target in _SAME_PLACE for x in lasting)
 
     def arms(self, name: str, frame: int) -> tuple[Arm, ...]:
-        """Return the damage of a node as arms for `frame`."""
+        """Return ARM requests that reproduce the damage of a node in `frame`."""
         return tuple(_moved(x, frame) for x in self.lasting(name, frame))
 
     def restore(
         self, name: str, arms: Sequence[Arm], checkpoints: Sequence[tuple[Sync, bytes]]
     ) -> None:
-        """Note what was put into a fresh node."""
+        """Note the damage and the checkpoints that were reproduced on a node."""
         for arm in arms:
             self._lasts(self._by_name[name], arm)
         self._states.update({c.frame: state for c, state in checkpoints})
 
 
 def _moved(x: _Lasting, frame: int) -> Arm:
+    """Return the ARM request of damage, moved to the beginning of `frame`."""
     hold = 0 if x.last is None else x.last - frame + 1
     return replace(x.arm, frame=frame, tick=0, steps=0, us=None, hold_frames=hold)

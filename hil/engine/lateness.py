@@ -1,19 +1,18 @@
-"""Lateness: whose fault it is that a node was not heard by the end of a paced frame.
+"""Lateness: whether the node or this computer is why no answer came by the end of a paced frame.
 
-A busy computer does not look at its links in time, begins a frame late, or leaves a software board
-without a processor. What is lost so is the computer's loss: a slip of the host, and no anomaly of
-the node. The rule: a node is late by itself if it has had the time that it needs, since it was
-first asked in vain. Its time is that of the frames that it missed, less what this computer took:
+A busy computer reads its links late, begins a frame late, or gives a software board no CPU time.
+That is a slip of the host, not an anomaly of the node. The rule: a node itself is late if it has
+had as much time of its own as it needs, since the first request that it did not answer. Its own
+time is summed over the frames that it missed:
 
-    a board that is a process of this computer has had the processor time that it was given beyond
-        what a step needs, and the time for which somebody had stopped it;
-    any other board has had the frame, without what the host was kept from looking at its links in
-        (hil.rig.exchange), and without the part in which this computer's threads, and so those that
-        serve its lines, waited for a processor (hil.rig.processor_use);
-    frames in which every node that was asked was missing count for none of them: independent boards
-        do not fail at once.
+    a board that is a process of this computer: the CPU time that it used beyond that of a step, or
+        all of the frame while the process is stopped (SIGSTOP);
+    any other board: the frame, without the time for which the host could not read its links
+        (hil.rig.exchange), and without the share of it in which threads of this computer waited for
+        a processor (hil.rig.processor_use);
+    frames in which no node answered do not count: independent boards do not fail at the same time.
 
-What a node needs is twice the slowest round trip of the calibration.
+A node needs twice the slowest round trip of the calibration.
 """
 
 from __future__ import annotations
@@ -32,7 +31,8 @@ _NEEDS_FACTOR: Final = 2
 
 
 class Lateness:
-    """Of the nodes of one paced run, frame by frame: `begin`, then `own_times` and `judge`."""
+    """Judges the late nodes of a paced run. Call `begin`, `own_times` and `judge` in each frame.
+    Not thread-safe."""
 
     def __init__(self, clock: Clock, pressure: Pressure | None = None) -> None:
         self._pressure = Pressure(clock) if pressure is None else pressure
@@ -41,11 +41,11 @@ class Lateness:
         self._own_us: dict[str, int] = {}
 
     def calibrated(self, round_trip_us_worst: int) -> None:
-        """The slowest round trip of fault-free steps [us]."""
+        """Set the slowest round trip of fault-free steps [us]."""
         self._needs_us = _NEEDS_FACTOR * round_trip_us_worst
 
     def begin(self, nodes: Sequence[Node]) -> None:
-        """A frame begins, in which these nodes are asked."""
+        """Begin a frame in which `nodes` are asked."""
         self._pressure.sample()
         self._used = {}
         for node in nodes:
@@ -55,8 +55,8 @@ class Lateness:
                 self._used[node.name] = used_us
 
     def own_times(self, nodes: Sequence[Node], elapsed_us: int, kept_us: int) -> dict[str, int]:
-        """How much of the `elapsed_us` of this frame each node had for itself; `kept_us`: what the
-        host was kept from looking in."""
+        """Return, by node, how much of the `elapsed_us` of this frame was its own time [us]. For
+        `kept_us` of it the host could not read its links."""
         share = self._pressure.share
         times: dict[str, int] = {}
         for node in nodes:
@@ -67,6 +67,7 @@ class Lateness:
         return times
 
     def _process_time_us(self, node: Node, elapsed_us: int) -> int | None:
+        """Return the own time of a process board [us]; None for any other board."""
         use, before_us = node.capabilities.processor_use, self._used.get(node.name)
         if use is None or before_us is None:
             return None
@@ -76,7 +77,7 @@ class Lateness:
         return None if after_us is None else after_us - before_us - self._needs_us
 
     def judge(self, results: dict[str, NodeResult], own_times: Mapping[str, int]) -> None:
-        """Mark in `results` of a frame what is the host's fault."""
+        """Mark the results of a frame that are missing because of the host (`NodeResult.host`)."""
         missing = [name for name, r in results.items() if _is_missing(r)]
         together = len(results) > 1 and len(missing) == len(results)
         for name, result in results.items():
@@ -95,15 +96,15 @@ class Lateness:
                 self._own_us.pop(name, None)
 
     def forget_all_but(self, names: AbstractSet[str]) -> None:
-        """What the other nodes had before does not count any more."""
+        """Set the own time of all nodes but `names` back to zero."""
         for name in [n for n in self._own_us if n not in names]:
             del self._own_us[name]
 
     def forget(self) -> None:
-        """From now on all nodes count as heard."""
+        """Set the own time of all nodes back to zero."""
         self._own_us.clear()
 
 
 def _is_missing(result: NodeResult) -> bool:
-    """It may be there, and only not have been heard in time."""
+    """Return whether the node may work, although no answer of it came in time."""
     return result.out_of_step or (result.status == SILENT and result.late)

@@ -1,8 +1,8 @@
-"""Observers: what follows a run from within its process, as it happens.
+"""Observers: objects that follow a run in its own process, while it runs.
 
 A progress display, a metrics endpoint, a notebook or a test derives from `RunObserver` and
-overrides what it needs. Observers see values; they steer nothing (see `stop` and `inbox` of the
-loop for that)."""
+overrides the methods that it needs. Observers get values and cannot steer the run; `stop` and
+`inbox` of the loop are for that."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["FramesDone", "NodeRepair", "ProgressObserver", "RunEvent", "RunObser
 
 @dataclass(frozen=True, slots=True)
 class FramesDone:
-    """Frames have come to their end, with all that was recorded of them: `computed` of them, the
-    last with `verdict`, or `skipped` quiet ones, which nobody computed. `next_frame` comes next."""
+    """Frames that have ended and are recorded: `computed` ones, the last of them with `verdict`, or
+    `skipped` ones, which were not computed. `next_frame` comes next."""
 
     next_frame: int
     computed: int
@@ -33,7 +33,7 @@ class FramesDone:
 
 @dataclass(frozen=True, slots=True)
 class NodeRepair:
-    """A node was repaired, or could not be, after `frame`."""
+    """One attempt to repair a node after `frame`."""
 
     frame: int
     node: str
@@ -42,7 +42,7 @@ class NodeRepair:
 
 @dataclass(frozen=True, slots=True)
 class TimeSlip:
-    """A frame, or a node (None: all of them), was late by `late_us` of real time."""
+    """A frame or a node (None: all nodes) that was late by `late_us` of real time."""
 
     frame: int
     node: str | None
@@ -51,25 +51,27 @@ class TimeSlip:
 
 
 RunEvent: TypeAlias = Upset | Anomaly | Transition | NodeRepair | TimeSlip
-"""What is recorded beside plain frames. An upset comes when it was made, and again when its
-assessment changes."""
+"""What is recorded besides plain frames. An upset is reported when it has been injected, and again
+when its assessment changes."""
 
 
 class RunObserver:
-    """Follows one run; does nothing by itself. All methods are called on the thread of the run,
-    which waits for them. What they raise ends the run, as a failure of the rig does."""
+    """Follows one run; every method does nothing until it is overridden. All methods are called in
+    the thread of the run, which waits for them. An exception in one ends the run, as a failure of
+    the rig does."""
 
     def on_start(self, next_frame: int) -> None:
-        """All boards answer and are calibrated, the record is open, and frames begin."""
+        """Called when all boards are calibrated and the record is open, before the first frame."""
 
     def on_frame(self, done: FramesDone) -> None:
-        """One frame was run, or a batch of quiet ones, or quiet ones were skipped."""
+        """Called after a frame, after a batch of quiet frames, and after quiet frames were
+        skipped."""
 
     def on_event(self, event: RunEvent) -> None:
-        """Something happened within a frame that is not over yet, or between two frames."""
+        """Called for each event, within a frame that has not ended yet or between two frames."""
 
     def on_progress(self, progress: RunProgress) -> None:
-        """The phase of the run changed, or a tenth of a second has passed."""
+        """Called when the phase of the run changes, and about every 0.1 s."""
 
 
 class ProgressObserver(RunObserver):
@@ -79,5 +81,5 @@ class ProgressObserver(RunObserver):
         self._show = show
 
     def on_progress(self, progress: RunProgress) -> None:
-        """Show it."""
+        """Pass the progress on."""
         self._show(progress)

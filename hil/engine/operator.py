@@ -1,9 +1,9 @@
 """Operator commands: what each does to the run, between two frames.
 
-The loop calls `Operator.poll` once a frame, and is told whether to go on, to look again later
-(paused, or the next frame is not due yet), or to end. Everything that was asked for and could be
-understood stands in the table `commands`, carried out or refused. What an operator does is data: a
-board that does not survive it is repaired or isolated like any other."""
+The loop calls `Operator.poll` once a frame, which returns whether to run the next frame, to poll
+again (paused, or the next frame is not due yet), or to end. Every valid command is recorded in the
+table `commands`, carried out or refused. A board that does not survive a command is repaired or
+isolated like any other."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["Operator", "Turn"]
 
 _NAP_US: Final = 100_000
 _SPARE_US: Final = 2_000
-"""Left to the pacer, which is more exact than a wait for orders."""
+"""The end of a wait is left to the pacer, which is more precise than a wait for commands."""
 _ORDERS_MAX: Final = 16
-"""Between two frames: who sends more does not keep the next frame waiting."""
+"""The most commands between two frames: a client that sends more does not delay the next one."""
 _BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
 
 
@@ -40,12 +40,12 @@ class Turn(enum.Enum):
 
 
 class _Refused(Exception):
-    """The command makes no sense in the run's present state; never leaves this module."""
+    """The command is not possible in the present state of the run; never leaves this module."""
 
 
 class Operator:
-    """Carries out what arrives in `inbox`. `paused`: no frames; `ended`: who ended the run, or
-    empty."""
+    """Carries out the commands that arrive in `inbox`. `paused`: no frames are run; `ended`: who
+    ended the run, or empty. Not thread-safe; other threads put commands into `inbox`."""
 
     def __init__(self, controls: RunControls, inbox: Inbox) -> None:
         self._controls = controls
@@ -55,7 +55,7 @@ class Operator:
         self._who = ""
         self._number = 0
         self._nodes = {node.name: node for node in controls.rig.nodes}
-        self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+        self._commands: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             "inject": self._inject,
             "cut_power": self._cut_power,
             "power_on": self._power_on,
@@ -73,14 +73,15 @@ class Operator:
         }
 
     def poll(self) -> Turn:
-        """Obey what has arrived. With WAIT a moment has passed, in which nothing was due."""
+        """Carry out the commands that have arrived; return what the loop does next. Before WAIT is
+        returned, up to 0.1 s have passed in which nothing was due."""
         if self._inbox:
             self._execute()
         if self.ended:
             return Turn.END
         if self.paused:
             self._inbox.wait(_NAP_US / 1e6)
-            self._controls.record.commit()  # nothing else does while no frames are run
+            self._controls.record.commit()  # no frame does it while the run is paused
             return Turn.WAIT
         early_us = self._controls.pacer.early_us
         if early_us > _SPARE_US:
@@ -101,7 +102,7 @@ class Operator:
         self._who = order.peer.name
         self._number = record.tally.last_command() + 1
         try:
-            answer = self._deeds[request.command](request.arguments)
+            answer = self._commands[request.command](request.arguments)
         except _Refused as why:
             answer = Answer(False, str(why), "refused")
         if recorded:
@@ -113,13 +114,13 @@ class Operator:
                 ok=answer.ok,
                 answer=answer.text,
             )
-            record.commit()  # who asked finds it there with the answer
+            record.commit()  # the client finds it in the record when it gets the answer
         number = self._number if recorded else None
         order.reply(replace(answer, id=request.id, number=number, frame=frame))
 
     @property
     def _frame(self) -> int:
-        """The frame before which everything here happens."""
+        """Return the frame before which commands are carried out now."""
         return self._controls.next_frame
 
     @property
@@ -306,7 +307,7 @@ class Operator:
 
 
 def _words(problem: Any) -> str:
-    """A problem of an event without the place in a file, which there is none of."""
+    """Return a problem of an event in words, without a place: a command is not in a file."""
     where = problem.path.removeprefix("$.")
     text = f"{where}: {problem.message}" if where != "$" else problem.message
     return f"{text}; {problem.remedy}" if problem.remedy else text

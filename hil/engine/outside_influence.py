@@ -1,7 +1,7 @@
-"""What acted on a run from outside of its scenario, so that another run may go otherwise.
+"""Outside influence: what acted on a run from outside its scenario, so that another may differ.
 
-A board that is not a part of this process can be killed, stopped, unplugged or starved. What shows
-of it is kept here, also where an upset is under way on the same node and takes the blame."""
+A board that is not a part of this process can be killed, stopped, unplugged or starved of CPU time.
+The signs of that are kept here, even where they are attributed to an upset of the same node."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["OutsideInfluence", "OutsideSnapshot"]
 
 @dataclass(frozen=True, slots=True)
 class OutsideSnapshot:
-    """What acted from outside up to a frame. `first`: the frame and the words of the first sign;
-    `frames`: frame and node of all signs, in order; `ends`: how agents of a node ended without an
-    order; `fixed`: whether the addresses of a node's agent are always the same, None: unknown."""
+    """The signs of outside influence up to a frame. `first`: frame and words of the first one;
+    `frames`: frame and node of all, in order; `ends`, by node: how its agents ended without an
+    order; `fixed`, by node: whether the addresses of its agent are the same in every run, None:
+    unknown."""
 
     first: tuple[int, str] | None
     frames: tuple[tuple[int, str], ...]
@@ -28,9 +29,10 @@ class OutsideSnapshot:
 
 
 class OutsideInfluence:
-    """Of the run of `nodes`. `virtual`: all boards are parts of this process, and nothing outside
-    of it can act on them. `programs`: the workload is a program, which its agent kills where it
-    does not keep to its protocol."""
+    """Collects the signs of outside influence in the run of `nodes`. Not thread-safe.
+
+    `virtual`: all boards are parts of this process, so that nothing outside can act on them.
+    `programs`: the workload is a user program, which the agent kills if it breaks the protocol."""
 
     def __init__(self, nodes: Iterable[Node], *, virtual: bool, programs: bool = False) -> None:
         self._nodes = {node.name: node for node in nodes}
@@ -43,8 +45,8 @@ class OutsideInfluence:
     def saw(
         self, frame: int, results: Mapping[str, NodeResult], damaged: Container[str] = ()
     ) -> None:
-        """Take what a frame shows of the nodes that were asked. An upset has hit the agent of the
-        nodes in `damaged`: these fall silent by themselves."""
+        """Note the signs in the results of a frame. The agents of nodes in `damaged` were hit by an
+        upset, which may have made them silent."""
         for name, result in results.items():
             killed = result.status == CRASHED and result.signal == signal.SIGKILL
             killed = killed and not self._programs
@@ -54,9 +56,9 @@ class OutsideInfluence:
                 self._note(frame, name, result.reason or "no answer")
 
     def addresses(self, hit: Iterable[str]) -> str:
-        """Why hits of registers, stack or machine code of the nodes in `hit` may do something else
-        in another run, in words; empty if they do the same."""
-        self._look_at_addresses()
+        """Return why upsets of registers, stack or machine code of the nodes in `hit` may have
+        other effects in another run; empty if they have the same."""
+        self._update_addresses()
         for name in sorted(hit):
             fixed = self._fixed[name]
             if not fixed and not self._virtual:
@@ -67,13 +69,13 @@ class OutsideInfluence:
                 )
         return ""
 
-    def _look_at_addresses(self) -> None:
+    def _update_addresses(self) -> None:
         for name, node in self._nodes.items():
             now, before = node.capabilities.fixed_addresses, self._fixed.get(name, True)
             self._fixed[name] = False if False in (now, before) else now and before
 
     def anomaly(self, anomaly: Anomaly) -> None:
-        """Take what no upset explains."""
+        """Note an anomaly as a sign."""
         self._note(anomaly.frame, anomaly.node, anomaly.reason or anomaly.effect)
 
     def _note(self, frame: int, node: str, what: str) -> None:
@@ -85,7 +87,7 @@ class OutsideInfluence:
 
     @property
     def why(self) -> str:
-        """What acted, in words; empty if nothing did."""
+        """Return what acted, as a sentence; empty if nothing did."""
         ends = [
             f"node {n.name}: {end}"
             for n in self._nodes.values()
@@ -98,13 +100,13 @@ class OutsideInfluence:
         return f"something outside of the scenario acted on the boards ({first}{_and(more)})"
 
     def snapshot(self) -> OutsideSnapshot:
-        """Return what is needed to continue later."""
+        """Return the signs so far, for a run that is resumed."""
         ends = {n.name: tuple(n.capabilities.unexpected_exits) for n in self._nodes.values()}
-        self._look_at_addresses()
+        self._update_addresses()
         return OutsideSnapshot(self._first, tuple(sorted(self._frames)), ends, dict(self._fixed))
 
     def restore(self, snapshot: OutsideSnapshot) -> None:
-        """Continue from `snapshot`; what ended before it counts as a sign of frame 0."""
+        """Continue from `snapshot`; agents that ended before it count as signs in frame 0."""
         self._first = snapshot.first
         self._frames = set(snapshot.frames)
         self._fixed = dict(snapshot.fixed)

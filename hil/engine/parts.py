@@ -1,7 +1,6 @@
-"""The parts of one run, made as its scenario says. They know nothing of each other's order of work.
+"""The parts of one run, built from its scenario. The loop decides the order in which they work.
 
-`Parts` also tells what only all of them together know: the time, and whether anything is under
-way."""
+`Parts` also answers what needs several of them: the time, and whether anything is under way."""
 
 from __future__ import annotations
 
@@ -38,8 +37,8 @@ __all__ = ["Parts", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one run is made of. `plant` is None without one; `virtual`: the time of all boards is
-    virtual, no pace of ours is a deadline to them."""
+    """The parts of one run. `plant` is None in a run without one; `virtual`: the time of all boards
+    is virtual, so that they miss no deadline."""
 
     scenario: Scenario
     nodes: tuple[Node, ...]
@@ -64,21 +63,21 @@ class Parts:
     frame_us: int
 
     def nominal(self, frame: int) -> int:
-        """The frame's number if none had been skipped before it."""
+        """Return the number that the frame would have if none before it had been skipped."""
         return frame + self.metrics.skipped
 
     def t_us(self, frame: int) -> int:
-        """Simulated time at the beginning of a frame that is run now."""
+        """Return the simulated time at the beginning of a frame that is run now [us]."""
         return self.nominal(frame) * self.frame_us
 
     @property
     def deadlines(self) -> bool:
-        """The end of a frame is the last moment for an answer."""
+        """Return whether the end of a frame is the deadline for answers."""
         return self.pacer.paced and not self.virtual
 
     @property
     def settled(self) -> bool:
-        """Nothing is under way: no repair, and no upset without its outcome."""
+        """Return whether nothing is under way: no repair, and no upset without an outcome."""
         return (
             self.recovery.settled
             and not self.classifier.open
@@ -88,12 +87,12 @@ class Parts:
 
 
 def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None = None) -> Parts:
-    """Return the parts of a run of `scenario` on `clock`; no board is opened yet. `plant` is the
-    scenario's if it was built before and nothing has flown it; otherwise it is built here.
+    """Return the parts of a run of `scenario` on `clock`; no board is opened yet. `plant` is that
+    of the scenario if it has been built and not advanced; otherwise it is built here.
 
     Raises:
         SetupError: an agent or a program that the scenario needs is missing.
-        ConfigError: the scenario's plant or upsets cannot be."""
+        ConfigError: the scenario's plant or upsets are not possible."""
     nodes = tuple(build_nodes(scenario, clock))
     names = [node.name for node in nodes]
     golden = golden_run(scenario.workload_name, scenario.seed)

@@ -1,15 +1,15 @@
-"""The coupling: what the plant orders is carried out on the boards; what they do is told to it.
+"""The plant coupling: applies the plant's orders to the boards, and reports their power to it.
 
-Once per step of the plant, between two frames. What a board's level comes to:
+It works once per step of the plant, between two frames. The plant gives each board a level:
 
-    full, capped   runs; its agent is told the duty (or clock, or power mode) that is left to it
-    suspend        its worker stands still; the node is shed until it may run again
-    off            its power is cut, or if that is not ours, it is suspended; shed likewise
+    full, capped   it runs; its agent gets the duty (or clock, or power mode) that it may use
+    suspend        its worker is suspended; the node is shed until it may run again
+    off            its power is cut, or it is suspended if its power cannot be switched; it is shed
 
-A node that may run again is healed and brought back by recovery: after a suspension by a resync,
-after a cut by a power cycle. The plant gives back only the power that it has taken itself: a board
-that an upset switched off stays off, and is not the plant's to shed. An over-current (a latch-up)
-and a chip that is too hot have their power cut here, as a board's supervisor would."""
+Recovery repairs a node that may run again: after a suspension by a resync, after a cut by a power
+cycle. The plant restores only power that it has cut itself: a board that an upset switched off
+stays off, and the plant does not shed it. The coupling also cuts the power of a board that draws
+too much (a latch-up) or whose chip is too hot, as the supervisor of a board would."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ __all__ = ["NodePowerSnapshot", "PlantCoupling", "PlantSnapshot"]
 
 _SOFTWARE: Final = frozenset({BoardKind.INPROC, BoardKind.PROCESS})
 _RAISED: Final = 1.2
-"""Power over what was expected, from which on a latch-up is seen."""
+"""The ratio of power to expected power from which on a latch-up is detected."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodePowerSnapshot:
-    """What the plant ordered of one node; the fields are those of NodePower."""
+    """The plant's orders to one node; the fields are those of NodePower."""
 
     down: str
     suspended: bool
@@ -51,8 +51,8 @@ class NodePowerSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PlantSnapshot:
-    """The plant between two frames: the flight, what was counted, when the next row of the record
-    is due [us], and what was ordered of each node."""
+    """The plant between two frames: the flight, the counters, when the next row of the record is
+    due [us], and the orders to each node."""
 
     flight: FlightSnapshot
     sheds: int
@@ -63,7 +63,7 @@ class PlantSnapshot:
 
 
 class PlantCoupling:
-    """Between the plant of a scenario and the rig of its run."""
+    """Couples the plant of a scenario to the rig of its run. Not thread-safe."""
 
     def __init__(self, controls: RunControls, scenario: Scenario, built: BuiltPlant) -> None:
         assert scenario.plant is not None
@@ -93,33 +93,34 @@ class PlantCoupling:
 
     @property
     def next_us(self) -> int:
-        """Not before this has `turn` anything to do."""
+        """Return when `step` is due next [us of simulated time]."""
         return self.flight.next_us
 
     def quiet_until_us(self) -> int:
-        """Until then boards are told nothing new, if they go on as they do; while one is kept
-        without power for a while that end is not known ahead."""
+        """Return until when no board gets a new order if all go on as now [us of simulated time].
+        While the power of one is cut for protection, that is known only up to the next step."""
         if any(c.until_us is not None or c.hot or c.latched for c in self._node_powers.values()):
             return self.flight.next_us
         return self.flight.next_change_us(self._end_us)
 
     @property
     def reported(self) -> bool:
-        """Power and temperature come from the boards: no two runs are the same."""
+        """Return whether power and temperature are measured by the boards, so that no two runs are
+        the same."""
         return self._plant.feedback is Feedback.REPORTED
 
     def saw(self, results: dict[str, NodeResult]) -> None:
-        """The results of a frame, for how fast boards are."""
+        """Take the durations of a frame's steps, for the speed of boards."""
         for name, result in results.items():
             if result.step_us:
                 self._node_powers[name].step_us.append(result.step_us)
 
     def heard(self, name: str, health: Health) -> None:
-        """What a board's sensors say."""
+        """Take the health of a node's board, with what its sensors measure."""
         self._node_powers[name].health = health
 
     def latch_up(self, upset: Upset) -> None:
-        """From now on a board draws too much, until its power is cut."""
+        """Begin a latch-up: the board draws too much until its power is cut."""
         node_power = self._node_powers[upset.plan.node]
         if not node_power.node.powered or node_power.down:
             upset.refuse("the board has no power")
@@ -128,12 +129,12 @@ class PlantCoupling:
         else:
             node_power.latched = upset
             self._latch_ups += 1
-            self._tell(node_power)
+            self._set_draw(node_power)
 
-    # --- one turn -------------------------------------------------------------------------------
+    # --- one step -------------------------------------------------------------------------------
 
     def step(self, frame: int, t_us: int) -> None:
-        """Bring the plant to `t_us`, before `frame`, and boards to what it orders."""
+        """Advance the plant to `t_us`, before `frame`, and apply its orders to the boards."""
         moment = self._rows.advance(frame, t_us)
         changed = False
         for name, node_power in self._node_powers.items():
@@ -143,20 +144,20 @@ class PlantCoupling:
             self._release(node_power)
             self._protect(frame, t_us, node_power, at)
             self._apply(frame, node_power, at)
-            self._tell(node_power)
+            self._set_draw(node_power)
         if changed:
             self._rows.moment(frame, moment)
         self._rows.orbit(t_us)
 
     def _release(self, node_power: NodePower) -> None:
-        """A latch-up ends with the power of its board, whoever has cut it."""
+        """End a latch-up whose board has lost its power to an upset."""
         upset = node_power.latched
         if upset is not None and node_power.cut_by_upset:
             node_power.latched = None
             self._judge_latch_up(upset)
 
     def _protect(self, frame: int, t_us: int, node_power: NodePower, at: BoardMoment) -> None:
-        """Cut the power of a board that draws too much or is too hot; give it back in time."""
+        """Cut the power of a board that draws too much or is too hot; end that when it may run."""
         watch = self._plant.latch_up
         if node_power.latched is not None and at.power_w is not None and not node_power.down:
             expected = node_power.expected_w(at)
@@ -180,9 +181,10 @@ class PlantCoupling:
             node_power.until_us = None
 
     def _apply(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
+        """Cut, suspend, limit or restore a board, as the plant orders."""
         kept_down = node_power.kept_down
         if not node_power.down and not kept_down and not self._is_on(node_power):
-            return  # `off` is what the plant was told of this board, not what it orders
+            return  # the level is `off` because the board has no power, not by an order
         if at.level == "off" or kept_down:
             if not node_power.down or (node_power.suspended and at.level == "off"):
                 self._orders.cut(frame, node_power, self._why(at))
@@ -198,7 +200,7 @@ class PlantCoupling:
             self._orders.limit_supply(node_power, watts)
 
     def _is_on(self, node_power: NodePower) -> bool:
-        """Whether the board has power, and the plant's moment was computed with that."""
+        """Return whether the board has power and the plant has computed its moment with that."""
         return node_power.node.powered and self.flight.draw(node_power.node.name).on
 
     def _why(self, at: BoardMoment) -> str:
@@ -210,7 +212,7 @@ class PlantCoupling:
         return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
 
     def _give_back(self, frame: int, node_power: NodePower) -> None:
-        """The node may run again: a latch-up that it had is over."""
+        """Let a node run again that was cut or suspended; a latch-up that it had is over."""
         node = node_power.node
         upset, node_power.latched = node_power.latched, None
         booted = None if node.hello is None else node.hello.boot_id
@@ -221,7 +223,8 @@ class PlantCoupling:
             upset.assessment.effect = NodeEffect.REBOOT
 
     def _judge_latch_up(self, upset: Upset) -> None:
-        """Its power was cut, so it is over: what it came to, the repair will show."""
+        """Set the result of a latch-up that has ended with its board's power; its outcome follows
+        from the repair of the node."""
         if upset.report.verified:
             upset.assume_injected("")
             upset.assessment.effect = NodeEffect.DETECTED
@@ -229,9 +232,10 @@ class PlantCoupling:
             upset.fail("the board's power did not rise")
         self._controls.follow(upset)
 
-    # --- what the plant is told -----------------------------------------------------------------
+    # --- reports to the plant -------------------------------------------------------------------
 
-    def _tell(self, node_power: NodePower) -> None:
+    def _set_draw(self, node_power: NodePower) -> None:
+        """Report the activity and the power of a board to the plant."""
         node = node_power.node
         idle = self._controls.recovery.state(node.name) is NodeState.ISOLATED
         before = self.flight.draw(node.name)
@@ -252,12 +256,11 @@ class PlantCoupling:
             return 0.0
         return self._plant.latch_up.current_factor if node_power.latched else 1.0
 
-    # --- the end, and going on later --------------------------------------------------------------
+    # --- the end, and snapshots -------------------------------------------------------------------
 
     def measured(self, frame: int, t_us: int) -> dict[str, float]:
-        """Figures of the flight up to `t_us`, where the run ended before `frame`, by the names
-        that `expect:` has behind `plant.`. Quiet frames at the end had no turn: they are flown
-        here, and recorded."""
+        """Return the metrics of the plant up to `t_us`, where the run ended before `frame`, by
+        their names in `expect:` after `plant.`. Advances the plant over quiet frames at the end."""
         self._rows.advance(frame, t_us)
         totals = self.flight.finish()
         return {
@@ -270,7 +273,8 @@ class PlantCoupling:
         }
 
     def snapshot(self) -> PlantSnapshot:
-        """Return what is needed to continue later. Ends the block of the flight."""
+        """Return the state of the coupling and of the plant, for a run that is resumed. Ends the
+        block of the flight."""
         return PlantSnapshot(
             self.flight.snapshot(),
             sheds=self._orders.sheds,
@@ -284,7 +288,7 @@ class PlantCoupling:
         )
 
     def restore(self, snapshot: PlantSnapshot) -> None:
-        """Continue from `snapshot`; boards hear their limits again in the next step."""
+        """Continue from `snapshot`; boards get their limits again in the next step."""
         self.flight.restore(snapshot.flight)
         self._orders.sheds = snapshot.sheds
         self._latch_ups, self._too_hot = snapshot.latch_ups, snapshot.too_hot

@@ -1,6 +1,6 @@
-"""Orders to boards: what the plant leaves to a board is made so, and recorded with its answer.
+"""Power orders: cut, restore, suspend and limit boards as the plant orders.
 
-Cuts and gives back power, suspends, limits; and has recovery shed and readmit the node."""
+Each order is recorded with the board's answer; recovery sheds and readmits the node."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ _POWER_IS_BACK: Final = "there is power again"
 
 
 class PowerOrders:
-    """The plant's orders to the boards of one run. `sheds` counts the nodes that were taken out."""
+    """Carries out the plant's orders to the boards of one run. `sheds` counts how often a node was
+    shed. Not thread-safe."""
 
     def __init__(self, controls: RunControls) -> None:
         self._controls = controls
         self.sheds = 0
 
     def cut(self, frame: int, node_power: NodePower, cause: str) -> None:
-        """Take the power of a board; where that is not ours, all but its agent stands still."""
+        """Cut the power of a board and shed its node; suspend the board instead if its power cannot
+        be switched. `cause` is recorded."""
         node = node_power.node
         done = {"power": "off"}
         if node.powered:
@@ -47,14 +49,14 @@ class PowerOrders:
     def suspend(
         self, frame: int, node_power: NodePower, cause: str, done: dict[str, Any] | None = None
     ) -> None:
-        """Let the worker of a board stand still. `done`: what was tried before."""
+        """Suspend the worker of a board and shed its node. `done`: what was tried before."""
         asked = replace(node_power.limits, suspend=True)
         answer = {**(done or {}), **self._ask(node_power, asked)}
         node_power.suspended = True
         self._shed(frame, node_power, cause, asdict(asked), answer)
 
     def suspend_again(self, node_power: NodePower) -> None:
-        """Let a board stand still that did so before the run was resumed."""
+        """Suspend a board that was suspended before the run was resumed."""
         self._ask(node_power, replace(node_power.limits, suspend=True))
 
     def _shed(
@@ -73,7 +75,7 @@ class PowerOrders:
         self._record(frame, node_power, cause, asked, done)
 
     def give_back(self, frame: int, node_power: NodePower) -> None:
-        """Let a node run again that was shed, and have it healed."""
+        """Let a node that was shed run again, and have it repaired."""
         node = node_power.node
         was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
         asked: dict[str, Any]
@@ -90,15 +92,15 @@ class PowerOrders:
         self._controls.carry_out(frame, actions)
 
     def limit(self, frame: int, node_power: NodePower, at: BoardMoment) -> None:
-        """Tell the board what is left to it, if that is something else than before."""
+        """Set the limits of a board if they differ from those that it has."""
         wanted = node_power.limits_at(at)
-        restarted = node_power.loads != node_power.node.loads  # that lifts limits
+        restarted = node_power.loads != node_power.node.loads  # a restart lifts the limits
         node_power.loads = node_power.node.loads
         if wanted == node_power.limits and not (restarted and wanted != Limits()):
             return
         done = self._ask(node_power, wanted)
         if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
-            # What the board cannot do by its clock, its agent does by pauses.
+            # A board whose clock or mode cannot be set is slowed down by pauses.
             slower = replace(wanted, duty_permille=permille(at.duty))
             done = {**self._ask(node_power, slower), "instead of": done["refused"]}
         node_power.limits = wanted
@@ -106,7 +108,8 @@ class PowerOrders:
         self._record(frame, node_power, f"{at.level}{step}", asdict(wanted), done)
 
     def limit_supply(self, node_power: NodePower, watts: float | None) -> None:
-        """Let a bench supply, where there is one, trip as the flight's bus does."""
+        """Set the power at which the bench supply of a node, if any, trips as the flight's bus
+        would [W]; None leaves it as it is."""
         if watts is not None and watts != node_power.supply_w:
             node_power.supply_w = watts
             self._controls.rig.power.limit_power(node_power.node.name, watts)
@@ -123,7 +126,7 @@ class PowerOrders:
         self._controls.record.limit(frame, name, cause, json.dumps(asked), json.dumps(done))
 
     def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
-        """Return what the board reports that it does now; `error` if it reports nothing."""
+        """Set limits and return those that the board reports as in force, or its `error`."""
         try:
             applied = self._controls.rig.limit(node_power.node, limits)
         except (LinkError, NodeError) as error:

@@ -1,4 +1,4 @@
-"""The recorder: what has become of the parts of a run, written into its record as it happens.
+"""The run recorder: writes what happens to the parts of a run into its record, and to observers.
 
 It decides nothing."""
 
@@ -24,13 +24,15 @@ from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
 __all__ = ["RunRecorder"]
 
 _LAST_WORDS_S: Final = 2.0
-"""A run that failed waits no longer for a lock to say so in its record."""
+"""The longest that a failed run waits for a lock to note the failure in its record."""
 
 
 class RunRecorder:
-    """Records the run of `parts` with one of `recorders`. Frames can run from `create` or `resume`
-    on. `on_wait` is told when the record is waited for; `left_out`: upsets that an option took
-    away; `observers` are told every event. Raises RecordError from every method."""
+    """Records the run of `parts` with one of `recorders`; `create` or `resume` opens the record.
+
+    `on_wait` is called when the record has to be waited for; `left_out` are upsets that an option
+    has removed; `observers` get every event. Not thread-safe. Raises: RecordError from every
+    method."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class RunRecorder:
         self._record = self._recorders.begin(path, self._meta(calibration), self._on_wait)
 
     def resume(self, path: Path, frame: int) -> None:
-        """Go on with the record at `path` before `frame`."""
+        """Continue the record at `path` before `frame`."""
         self._record = self._recorders.resume(path, frame, self._on_wait)
 
     @property
@@ -65,13 +67,13 @@ class RunRecorder:
 
     @property
     def is_open(self) -> bool:
-        """The record was created or taken up again."""
+        """Return whether the record has been created or resumed."""
         return self._record is not None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Close the record in every case; if the rig fails, or the user does not wait for the end
-        of the frame, say so in it as far as possible."""
+        """Close the record in every case; if the rig fails or the user interrupts a frame, note
+        that in it as far as possible."""
         try:
             yield
         except BaseException as error:
@@ -88,8 +90,8 @@ class RunRecorder:
             self._record.close()
 
     def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """If the rig failed: write what waits, or drop it if that cannot be done. A full disk must
-        be found full before the space for the last words is given back, or this would take it."""
+        """If the rig failed, write all pending rows, or drop them if that is impossible. That is
+        done before the reserved disk space is released, which pending rows would use up."""
         del kind, trace
         if error is not None and self._record is not None:
             with contextlib.suppress(HilError):
@@ -99,11 +101,11 @@ class RunRecorder:
     # --- who takes part -----------------------------------------------------------------------
 
     def identities(self) -> list[RecordedNode]:
-        """Return who the nodes are, as they said when they were greeted last."""
+        """Return the identities of the nodes, from their last HELLO."""
         return [_identity(index, node) for index, node in enumerate(self._parts.nodes)]
 
     def beginning(self) -> None:
-        """Record who takes part, and what the plant has to say beforehand."""
+        """Record the nodes, and notes of the plant about the whole run."""
         for identity in self.identities():
             self.record.node(identity)
         plant = self._parts.plant
@@ -139,8 +141,8 @@ class RunRecorder:
         executions: list[list[NodeResult]],
         output: bytes,
     ) -> None:
-        """A frame that is more than plain agreement: `results` are the final ones, `executions`
-        all there were, in the order of the nodes; `output` is what left the system."""
+        """Record a frame in which not all nodes plainly agree. `results` are the final ones;
+        `executions` are all, in the order of the nodes; `output` is the delivered one."""
         golden = self._parts.golden
         self.record.notable(
             verdict,
@@ -151,11 +153,11 @@ class RunRecorder:
         )
 
     def in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
-        """Results as the nodes are numbered."""
+        """Return results in the order of the nodes; nodes without one were excluded."""
         return [results.get(node.name, EXCLUDED_RESULT) for node in self._parts.nodes]
 
     def outcomes(self) -> None:
-        """Upsets that have begun or found their outcome, and what none explains."""
+        """Record upsets that have begun or were settled, and anomalies."""
         classifier = self._parts.classifier
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
             self.record.upset(upset)  # a viewer wants the cause while its node is being healed
@@ -167,13 +169,13 @@ class RunRecorder:
             self._parts.metrics.unexplained += 1
 
     def delivery_notes(self, frame: int) -> None:
-        """What there is to be said of how upsets were made."""
+        """Record the injector's notes on how upsets were injected."""
         notes, self._parts.injector.notes = self._parts.injector.notes, []
         for text in notes:
             self.record.note(frame, text)
 
     def transitions(self) -> None:
-        """The edges that recovery has taken."""
+        """Record the state transitions that recovery has made."""
         for transition in self._parts.recovery.take_transitions():
             self.record.transition(transition)
             self._publish(transition)

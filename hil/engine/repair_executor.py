@@ -1,8 +1,8 @@
-"""Repairs: carrying out on a node what recovery ordered.
+"""The repair executor: carries out on a node the repair that recovery has ordered.
 
-Uses the rig; decides nothing. A node that no other can give a state goes back to a checkpoint, by
-`hil.redundancy.rollback`, which also takes all nodes back when the vote has no majority. A repair
-that a board refuses or does not survive is a result, not an exception.
+It uses the rig and decides nothing. A node to which no other can give a state is rolled back to a
+checkpoint (`hil.redundancy.rollback`). A repair that a board refuses or does not survive is a
+result, not an exception.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from hil.rig.rig import Rig
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """How a repair went, and what it moved. `away`: it goes on beside the run, until the board is
-    back; `lost`: the board could not be reached."""
+    """The result of a repair, and the bytes that it wrote. `away`: the board is searched for beside
+    the run, and repaired when it is back; `lost`: the board could not be reached."""
 
     ok: bool
     detail: str
@@ -44,8 +44,8 @@ class Repaired:
 
 
 class RepairExecutor:
-    """Repairs nodes of one rig. No repair ever takes state from the golden run, but `refresh`,
-    which is the harness's."""
+    """Repairs nodes of one rig. Only `refresh`, which is no repair of the system under test, takes
+    state from the golden run. Not thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, rollback: Rollback) -> None:
         self._rig = rig
@@ -53,6 +53,7 @@ class RepairExecutor:
         self._rollback = rollback
 
     def _timed(self, work: Callable[[], Resync | str]) -> Repaired:
+        """Carry out a repair and measure its duration; a failure of the board is a result."""
         began = self._rig.clock.now_us()
         try:
             done = work()
@@ -76,9 +77,11 @@ class RepairExecutor:
         *,
         believed: bool = True,
     ) -> Repaired:
-        """One rung of the ladder for `node`, after the frame of `verdict`; its state then comes
-        from `sources` (who agreed), or without any from a checkpoint. If they are not `believed`,
-        only their checkpoint is, and `node` computes its state from there itself."""
+        """Repair `node` by the rung of `action`, after the frame of `verdict`.
+
+        It then gets the state of `sources`, the nodes that agreed; without any it is rolled back to
+        a checkpoint. If the sources are not `believed`, only their checkpoint is taken, and `node`
+        computes its state from there itself."""
         if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
             self._rig.absent.exclude(node, cycle=node.powered)
             switched = "its power is cycled; " if node.board.can_cycle else ""
@@ -102,6 +105,7 @@ class RepairExecutor:
         return self._timed(work)
 
     def _revive(self, action: Action, node: Node) -> None:
+        """Restart, reset or power-cycle a node, as its rung says."""
         if action.rung is NodeState.RESYNC:
             self._rig.setup.configure(node)
         elif action.rung is NodeState.RESTART:
@@ -119,14 +123,13 @@ class RepairExecutor:
             self._rig.power_cycle(node)
 
     def freshen(self, node: Node) -> None:
-        """A node that was out and is repaired keeps no output of the time before, which was never
-        voted on."""
-        with contextlib.suppress(*BOARD_FAILURES):  # the next step will tell
+        """Clear the output of a repaired node that was isolated: it was never voted on."""
+        with contextlib.suppress(*BOARD_FAILURES):  # the next step shows a board that failed
             write_output(self._rig, node, bytes(self._golden.workload.output_len))
 
     def refresh(self, node: Node, frame: int) -> Repaired:
-        """The harness, not the system: give a node without redundancy the golden state and a new
-        worker, so that the next upset is an experiment of its own."""
+        """Give a node without redundancy the golden state and a new worker, so that the next upset
+        is an independent experiment. The test harness does that, not the system under test."""
 
         def work() -> str:
             golden = self._golden

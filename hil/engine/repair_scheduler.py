@@ -1,6 +1,7 @@
-"""Healing: what recovery orders is carried out, and boards that are back are taken up again.
+"""The repair scheduler: when the repairs that recovery orders are carried out, and boards that are
+back return to service.
 
-`RepairScheduler` holds what nodes are healed to: the verdict of the last frame."""
+`RepairScheduler.agreed`, the verdict of the last frame, is what nodes are repaired to."""
 
 from __future__ import annotations
 
@@ -27,21 +28,23 @@ _LEAST_WAIT_US: Final = 1_000
 
 
 class RepairScheduler:
-    """Of the run of `parts`. `agreed`: the verdict of the last frame, None before the first;
-    `frames_alone`: in how many frames in a row up to it one node had no other to compare with;
-    `stop` ends the wait for a board."""
+    """Has the repairs of the run of `parts` carried out. Not thread-safe.
+
+    `agreed` is the verdict of the last frame, None before the first. `frames_alone` counts the
+    consecutive frames up to it in which a node had no other to compare with. When `stop` returns
+    true, a board is not waited for any longer."""
 
     def __init__(self, parts: Parts, recorder: RunRecorder, stop: Callable[[], bool]) -> None:
         self._parts = parts
         self._recorder = recorder
         self._stop = stop
-        self._waited_in_vain = False
+        self._wait_timed_out = False
         self._answered: set[str] = set()
         self.agreed: Verdict | None = None
         self.frames_alone = 0
 
     def has_answered(self, name: str) -> None:
-        """The node has answered meanwhile: a repair succeeded, or it computed a frame again."""
+        """Note that a node has answered outside of a frame: it was repaired, or computed again."""
         self._answered.add(name)
 
     def take_answered(self) -> set[str]:
@@ -52,9 +55,9 @@ class RepairScheduler:
     # --- repairs ------------------------------------------------------------------------------
 
     def carry_out(self, actions: Sequence[Action], at: int | None = None) -> set[str]:
-        """Carry out actions, and what is ordered instead of those that fail; who was healed.
-        Nobody, while there is no frame to heal from. They are recorded with the frame of the last
-        verdict, or `at`."""
+        """Carry out repairs, and those that recovery orders after a failed one; return the nodes
+        that were repaired: none before the first verdict. The repairs are recorded with the frame
+        `at`, else with that of the last verdict."""
         healed: set[str] = set()
         verdict = self.agreed
         if verdict is None:
@@ -63,7 +66,7 @@ class RepairScheduler:
         recovery = self._parts.recovery
         due = list(actions)
         if due:
-            verdict = self._checked(verdict, frame)
+            verdict = self._confirmed(verdict, frame)
         while due:
             action = due.pop(0)
             how = self._repair(action, verdict, frame)
@@ -76,10 +79,11 @@ class RepairScheduler:
             self._recorder.transitions()
         return healed
 
-    def _checked(self, verdict: Verdict, frame: int) -> Verdict:
-        """The verdict that nodes are healed to. A node that is alone, and not believed, first goes
-        back to the last state that was voted on and computes its own again: what hit it since then
-        must not be given to the others."""
+    def _confirmed(self, verdict: Verdict, frame: int) -> Verdict:
+        """Return the verdict that nodes are repaired to.
+
+        A node that is alone and not trusted is first rolled back to the last state that was voted
+        on and computes again, so that an upset that hit it since then is not copied to others."""
         parts = self._parts
         holders = self.holders
         believed = parts.rules.trusts_alone(self.frames_alone)
@@ -104,19 +108,20 @@ class RepairScheduler:
         return self.agreed
 
     def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
-        """Let the boards whose state is the agreed one keep a copy of it, where one is due."""
+        """Take checkpoints on the boards that have the agreed state, where they are due."""
         parts, verdict = self._parts, self.agreed
         if verdict is None or not verdict.state:
             return
         timing = parts.rig.requests.timing
-        if parts.deadlines:  # a board that falls silent now must not cost many frames
+        if parts.deadlines:  # a board that falls silent now must not delay many frames
             left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
             timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
         holders = [n for n in self.holders if n.link.connected]
         parts.checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
 
     def _with_healed(self, holders: list[Node], healed: AbstractSet[str]) -> list[Node]:
-        """And those that have just been given the agreed state, and confirmed its digest."""
+        """Return `holders` and the nodes that have just been given the agreed state and confirmed
+        its digest, in the order of the rig."""
         serving = self._parts.recovery.in_service
         return [
             n
@@ -125,6 +130,7 @@ class RepairScheduler:
         ]
 
     def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
+        """Carry out one repair and record it."""
         parts = self._parts
         node = parts.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
@@ -143,7 +149,7 @@ class RepairScheduler:
                 parts.checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != parts.golden.state_digest
             parts.metrics.recoveries += 1
-            # A board that came back as it was has its old worker, with all that lies in it.
+            # A board that came back unchanged has its former worker, with any damage in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
             parts.classifier.on_repaired(node.name, rung, node.capabilities.boots)
@@ -152,7 +158,7 @@ class RepairScheduler:
 
     @property
     def holders(self) -> list[Node]:
-        """The nodes in service whose state after the last frame is the agreed one."""
+        """Return the nodes in service whose state after the last frame is the agreed one."""
         verdict = self.agreed
         if verdict is None or not verdict.state:
             return []
@@ -171,14 +177,14 @@ class RepairScheduler:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         parts = self._parts
         if parts.rig.reconnector.searched_for:
-            self._take_in(frame)
+            self._repair_reconnected(frame)
         for name in parts.injector.power.pop_due(frame):
             if self.agreed is not None:
                 self.carry_out(parts.recovery.on_power_restored(frame - 1, name))
-        self._try_the_isolated(frame)
+        self._retry_isolated(frame)
 
-    def _try_the_isolated(self, frame: int) -> None:
-        """Nodes that were given up, where those in service are too few for an output."""
+    def _retry_isolated(self, frame: int) -> None:
+        """Try to repair isolated nodes if those in service are too few for an output."""
         parts, recovery = self._parts, self._parts.recovery
         if self.agreed is None or len(recovery.in_service) >= parts.rules.needed:
             return
@@ -186,21 +192,21 @@ class RepairScheduler:
             if parts.by_name[name].powered and name not in parts.rig.reconnector.searched_for:
                 self.carry_out(recovery.retry_isolated(frame - 1, name))
 
-    def _take_in(self, frame: int) -> None:
-        """Take up the boards that were looked for and are back. Where nobody is left to go on, one
-        is waited for, but not longer than for an answer."""
+    def _repair_reconnected(self, frame: int) -> None:
+        """Repair the boards that were searched for and are back. If no node is in service, wait for
+        one, at most as long as for an answer."""
         parts = self._parts
-        if not parts.recovery.in_service and not self._waited_in_vain:
-            self._waited_in_vain = not self._wait_for_a_board()
+        if not parts.recovery.in_service and not self._wait_timed_out:
+            self._wait_timed_out = not self._wait_for_a_board()
         for node in parts.rig.absent.take_reconnected():
-            self._waited_in_vain = False
-            self._tell_what_was_switched(frame, node)
+            self._wait_timed_out = False
+            self._verify_power_cut(frame, node)
             actions = parts.recovery.on_reconnected(frame - 1, node.name)
             self._recorder.transitions()
             self.carry_out(actions)
 
-    def _tell_what_was_switched(self, frame: int, node: Node) -> None:
-        """The board is back: what its boot id and uptime say of its power that was cut."""
+    def _verify_power_cut(self, frame: int, node: Node) -> None:
+        """Record whether a board that is back had lost its power, by its boot id and uptime."""
         parts = self._parts
         upset = parts.injector.power.on_reconnected(node)
         if upset is not None:  # its silence had another cause
@@ -214,6 +220,7 @@ class RepairScheduler:
                 self._recorder.record.note(frame, power_cut_had_no_effect(node))
 
     def _wait_for_a_board(self) -> bool:
+        """Wait until a board is back; return False if none was in time."""
         rig = self._parts.rig
         end_us = rig.clock.now_us() + rig.requests.timing.lost_after_us
         while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
@@ -222,7 +229,7 @@ class RepairScheduler:
         return False
 
     def look_for_isolated(self, results: dict[str, NodeResult]) -> None:
-        """Boards that were given up may come back another way: somebody replaces a cable."""
+        """Search for isolated boards, or listen to their links: somebody may replace a cable."""
         rig = self._parts.rig
         for name in self._parts.recovery.in_state(NodeState.ISOLATED):
             node = self._parts.by_name[name]

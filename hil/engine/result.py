@@ -1,6 +1,6 @@
-"""What a run tells its caller: progress on the way, and the result at the end.
+"""What a run reports to its caller: its progress, and its result at the end.
 
-Values, and the one rule that decides the outcome (`decide`)."""
+`decide` is the one rule that decides the outcome."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hil.scenario import ExpectationResult
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """What a progress display needs; `phase` is opening (with what takes long behind it),
-    calibrating, running, paused or closing."""
+    """The progress of a run. `phase` is opening (followed by what takes long), calibrating,
+    running, paused or closing."""
 
     phase: str
     frame: int
@@ -30,8 +30,8 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class LostBoard:
-    """A board that was lost and not back at the end of the run: `frame` is the first one without
-    it, `reason` what its link says."""
+    """A board that was lost and not back at the end of the run. `frame` is the first one without
+    it; `reason` is that of its link."""
 
     node: str
     frame: int
@@ -46,8 +46,7 @@ def decide(
     expectations: Sequence[ExpectationResult],
     expects_nothing: bool,
 ) -> str:
-    """Return the outcome of a run. Nothing else decides it: record, reports, JSON and exit code
-    follow from this word."""
+    """Return the outcome of a run. Record, reports, JSON and exit code follow from this word."""
     if aborted_by:
         return "aborted"
     if lost:
@@ -61,9 +60,10 @@ def decide(
 class RunResult:
     """A finished run.
 
-    `outcome`: what `decide` says of it; `aborted_by` who ended it early. A failure of the rig
-    itself is an exception instead. `not_reproducible` says why another run with this seed may go
-    otherwise; empty if it may not. `commands`: how many of an operator's commands were carried out.
+    `outcome` is that of `decide`; `aborted_by` says who ended the run early. A failure of the rig
+    itself is an exception instead. `not_reproducible` says why another run with this seed may have
+    another digest; empty if it cannot. `commands` counts the operator's commands that were carried
+    out.
     `campaign_mode`: how upsets were spaced for it, if they were (`Scenario.campaign_mode`).
     `planned_frames`: length of the run, skipped frames included. `not_covered`: what went wrong and
     no expectation looks at; `left_out`: upsets that an option took away. `wall_us`: real time [us]
@@ -106,7 +106,7 @@ class RunResult:
 
     @property
     def error(self) -> str:
-        """Why the outcome is `error`; empty if it is not."""
+        """Return why the outcome is `error`; empty if it is another."""
         if self.outcome != "error":
             return ""
         what = [f"{b.node} (from frame {b.frame} on: {b.reason})" for b in self.lost]
@@ -116,12 +116,12 @@ class RunResult:
 
     @property
     def reproducible(self) -> bool:
-        """Equal seeds give equal digests."""
+        """Return whether equal seeds give equal digests."""
         return not self.not_reproducible
 
     @property
     def remedy(self) -> str:
-        """What to try where `error` says something; else empty."""
+        """Return what to try against `error`; empty if there is none."""
         if not self.error:
             return ""
         return "look at power, cable and adapter of these boards; `hil discover` finds who answers"
@@ -131,7 +131,7 @@ class RunResult:
         return self.wall_us / 1e6
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as data; real time is no part of it, so that equal runs have equal
+        """Return the result as plain data for JSON, without real time: equal runs have equal
         results."""
         return {
             "outcome": self.outcome,

@@ -1,8 +1,8 @@
-"""Taking up a run again from its last snapshot, after a kill, a power cut or an abort.
+"""Reads the last snapshot of a run that was killed, lost its power or was aborted, to resume it.
 
-A snapshot is made every few seconds, when no upset is open, no node is being repaired, and whatever
-lies in the nodes can be put there again. What was recorded after it is dropped and computed again,
-so that a resumed run ends with the run digest of an undisturbed one."""
+A snapshot is taken every few seconds when no upset is open, no node is being repaired, and the
+hidden state of all nodes can be reproduced. Frames recorded after it are dropped and computed
+again, so that a resumed run ends with the run digest of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget,
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """Where a run can be taken up: before `frame`, with `state` on every node. `states`: what is in
-    checkpoints, by frame; `dormant`: the upsets that may still strike."""
+    """What is needed to resume a run before `frame`, with `state` on every node. `states`: those in
+    checkpoints, by frame; `dormant`: settled upsets that may still have an effect."""
 
     frame: int
     state: bytes
@@ -36,9 +36,11 @@ class RunSnapshot:
 
 
 def open_run(run: Path) -> tuple[Scenario, Path]:
-    """The scenario of an unfinished run, and its folder.
+    """Return the scenario of an unfinished run, and its folder.
 
-    RecordError if there is no usable record, UsageError if the run is complete.
+    Raises:
+        RecordError: there is no usable record.
+        UsageError: the run is complete.
     """
     reader = Reader(run)
     try:

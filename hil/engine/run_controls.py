@@ -1,7 +1,7 @@
-"""The controls of a run: what the operator and the plant's coupling reach between two frames.
+"""The controls of a run: what the operator and the plant coupling may use between two frames.
 
-It names the parts that they act on, and has the orders that concern more than one part. Nothing
-else of the loop is theirs."""
+It gives access to the parts that they act on, and has the orders that concern more than one part.
+They use nothing else of the loop."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["RunControls"]
 
 
 class RunControls:
-    """What of one run may be steered from outside of its frames. Not thread-safe: the thread of the
-    run alone calls it. `forget_silence` makes all nodes count as heard."""
+    """Steers one run between its frames. Not thread-safe: only the thread of the run calls it.
+    `forget_silence` makes all nodes count as having answered."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RunControls:
 
     @property
     def next_frame(self) -> int:
-        """The frame before which everything that is ordered now happens."""
+        """Return the frame before which orders are carried out now."""
         return self._parts.golden.next_frame
 
     @property
@@ -52,12 +52,12 @@ class RunControls:
 
     @property
     def can_repair(self) -> bool:
-        """Whether there is a frame to heal from."""
+        """Return whether nodes can be repaired: there has been a verdict."""
         return self._scheduler.agreed is not None
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is under way: no repair, and no upset without its outcome."""
+        """Return whether nothing is under way: no repair, and no upset without an outcome."""
         return self._parts.settled
 
     def node_states(self) -> dict[str, NodeState]:
@@ -65,21 +65,21 @@ class RunControls:
         return {node.name: self.recovery.state(node.name) for node in self.rig.nodes}
 
     def carry_out(self, frame: int, actions: Sequence[Action]) -> None:
-        """Make repairs that were ordered before `frame`, and record the transitions taken."""
+        """Carry out repairs before `frame`, and record the transitions of recovery."""
         self._scheduler.carry_out(actions, at=frame)
         self._recorder.transitions()
 
     def follow(self, upset: Upset) -> None:
-        """From now on, what becomes of the node is what becomes of this upset."""
+        """Have the effects and the outcome of an upset followed from now on."""
         self.injector.uncollected.remove(upset)
         self._parts.classifier.add(upset)
 
     def change_pace(self, factor: float | None) -> None:
-        """Set another pace from the next frame on: simulated per real time, None for no pace."""
+        """Change the pace from the next frame on: simulated time per real time, None: unpaced."""
         self.pacer.change(self.scenario.frame_us, factor)
         self.skip_elapsed_time()
 
     def skip_elapsed_time(self) -> None:
-        """Nothing was asked of boards and clock for a while, on purpose."""
+        """Ignore the time since the last frame: the run was paused or waited on purpose."""
         self.pacer.restart()
-        self._forget_silence()  # nobody was asked: that nothing was heard means nothing
+        self._forget_silence()  # no node was asked meanwhile, so none was silent

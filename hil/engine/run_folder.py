@@ -1,4 +1,4 @@
-"""The run folder: its name, and what its reports say of the run.
+"""The run folder: its name and its files, and the content of its reports.
 
 `runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`.
 """
@@ -38,17 +38,18 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def capture_path(run_dir: Path) -> Path:
-    """Where the next capture goes: a run that is gone on with keeps the one before."""
+    """Return the path of the next capture: a resumed run keeps the captures before it."""
     names = ("capture.pcapng", *(f"capture-{n}.pcapng" for n in range(2, 1000)))
     return next(p for name in names if not (p := run_dir / name).exists())
 
 
 @contextmanager
 def space_for_last_words(run_dir: Path) -> Iterator[None]:
-    """Hold some of the disk until a run ends, so that one that ends because the disk is full can
-    still say so in its record and its reports. RecordError if there is not even that much.
+    """Reserve some disk space until a run ends, so that a run that ends because the disk is full
+    can still note that in its record and its reports. Raises: RecordError if there is too little.
 
-    It is a file without a name: nothing of it is left, however the process ends."""
+    The space is that of a file without a name, which the system removes however the process
+    ends."""
     with contextlib.ExitStack() as stack:
         with _writing(run_dir):
             file = stack.enter_context(tempfile.TemporaryFile(dir=run_dir, buffering=0))
@@ -57,10 +58,11 @@ def space_for_last_words(run_dir: Path) -> Iterator[None]:
 
 
 def create(scenario: Scenario, out: Path | None) -> Path:
-    """A fresh folder for a run: `out`, or a new one below `runs/`.
+    """Create a folder for a run, `out` or a new one below `runs/`, and return it.
 
-    RecordError if it cannot be made, UsageError if `out` already holds a record, or reports that
-    are not of an attempt that never began.
+    Raises:
+        RecordError: it cannot be created.
+        UsageError: `out` already holds a record, or the reports of a run that began.
     """
     if out is not None:
         must_be_free(out)
@@ -86,7 +88,7 @@ def create(scenario: Scenario, out: Path | None) -> Path:
 
 
 def must_be_free(folder: Path) -> None:
-    """UsageError if `folder` already holds a record."""
+    """Check that `folder` holds no record. Raises: UsageError if it does."""
     if (folder / "run.db").exists():
         raise UsageError(
             f"{folder} already holds the record of a run",
@@ -95,19 +97,19 @@ def must_be_free(folder: Path) -> None:
 
 
 def scenario_json(scenario: Scenario) -> dict[str, Any]:
-    """The effective scenario, as data."""
+    """Return the effective scenario as plain data for JSON."""
     data: dict[str, Any] = scenario.model_dump(mode="json", by_alias=True)
     return data
 
 
 def config_hash(scenario: Scenario) -> str:
-    """SHA-256 of the effective scenario."""
+    """Return the SHA-256 of the effective scenario."""
     text = json.dumps(scenario_json(scenario), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def identity(scenario: Scenario) -> dict[str, Any]:
-    """What identifies a run before it began: versions, scenario, seed."""
+    """Return what identifies a run before it begins: versions, scenario, seed."""
     return {
         **environment(),
         "wire_version": WIRE_VERSION,
@@ -119,7 +121,7 @@ def identity(scenario: Scenario) -> dict[str, Any]:
 
 
 def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
-    """What the reports of a run say while it goes on."""
+    """Return the content of the reports while a run goes on."""
     return {
         **identity(scenario),
         "name": scenario.name,
@@ -134,7 +136,7 @@ def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
 def ended(
     scenario: Scenario, result: RunResult, nodes: list[dict[str, Any]], started_utc: str
 ) -> dict[str, Any]:
-    """What the reports of a run that has ended say of it, however it did."""
+    """Return the content of the reports of a run that has ended, whatever its outcome."""
     return {
         **identity(scenario),
         "started_utc": started_utc,
