@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from hil.exits import Exit
+from hil.exit_codes import Exit
 from hil.printable import one_line
 
 __all__ = [

@@ -28,7 +28,7 @@ CSRC = ROOT / "csrc"
 
 # A room imports only what stands before it here. Rooms in one line do not import each other.
 ROOMS = [
-    {"exits", "clock", "printable", "extras"},
+    {"exit_codes", "clock", "printable", "extras"},
     {"errors"},
     {"_kernel", "assets"},
     {"kernel"},
@@ -183,7 +183,7 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
     """Only the loop, which puts the parts together, names the recorder that writes SQLite."""
-    writers = {"hil.record.sqlite_recorder", "hil.record.event_writer", "hil.record.pending"}
+    writers = {"hil.record.sqlite_recorder", "hil.record.event_writer", "hil.record.pending_rows"}
     writers |= {"hil.record.write_connection"}
     wrong = [
         str(i)

@@ -14,7 +14,7 @@ from hil.cli.options import Json
 from hil.cli.output import answer, out, say, show
 from hil.cli.signals import ended_by_signals
 from hil.errors import SetupError, UsageError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.board_types.agent_install import Plan

@@ -12,7 +12,7 @@ import typer
 
 from hil.cli.options import Json
 from hil.cli.output import answer, out, say, show
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 __all__ = ["check", "schema"]
 

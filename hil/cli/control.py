@@ -13,7 +13,7 @@ from hil.cli.options import Json, RunFolder
 from hil.cli.output import answer, out, say
 from hil.control.protocol import COMMANDS
 from hil.control.words import arguments_of, listing
-from hil.exits import Exit
+from hil.exit_codes import Exit
 from hil.printable import printable
 
 __all__ = ["HELP", "control"]

@@ -13,7 +13,7 @@ import typer
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.errors import UsageError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.rig.discovery.probe import ProbeResult

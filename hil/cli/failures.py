@@ -22,7 +22,7 @@ from hil.cli.output import answer, quoted, say
 from hil.cli.session import RUN_KEYS, recorded, session
 from hil.cli.signals import deaf_to_ctrl_c
 from hil.errors import ConfigError, HilError, Problem, SetupError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 __all__ = ["Interrupted", "guarded"]
 

@@ -14,7 +14,7 @@ from hil.cli.record import must_be_run, opened, show_summary
 from hil.cli.session import RUN_KEYS
 from hil.cli.watch import on_screen
 from hil.errors import UsageError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.record.reader import Reader

@@ -34,7 +34,7 @@ from hil.cli.run_options import (
 )
 from hil.cli.session import RUN_KEYS, recorded, session
 from hil.cli.signals import Stop, signals
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox

@@ -13,7 +13,7 @@ import typer
 from hil.cli.options import Json
 from hil.cli.output import answer, out, quoted, say, show
 from hil.errors import SetupError, UsageError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 __all__ = ["scenario_app"]
 

@@ -16,7 +16,7 @@ from hil.cli.options import Ascii
 from hil.cli.output import has_screen, say, show, wants_ascii
 from hil.cli.record import must_be_run
 from hil.errors import UsageError
-from hil.exits import Exit
+from hil.exit_codes import Exit
 
 __all__ = ["on_screen", "watch"]
 

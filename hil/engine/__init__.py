@@ -14,11 +14,11 @@ health_poll     how boards, links and supplies are, once in a while
 recorder        what has become of the parts, written into the record
 operator        an operator's commands
 plant_coupling  what the plant orders of the boards, and what it is told of them
-node_power, power_orders, plant_rows    its book of a node, its orders, its rows
+node_power, board_orders, plant_rows    its book of a node, its orders to boards, its rows
 snapshots       the parts as one value, and back; resume reads it from a record
 snapshot_model, snapshot_json         that value, and its layout in a record
 run_folder      the folder of a run: its files, and who writes them
-temperature_limits, firmware_flags    what a hot or throttled board brings about
+temperature_alarm_limits, firmware_flags    what a hot or throttled board brings about
 metrics, lateness    what is counted on the way
 hidden_state         what boards hold beside what is voted on: stuck bits, checkpoints
 result, run_reports, ending           the result of a run, and how it is reported

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hil.engine.board_orders import BoardOrders
 from hil.engine.node_power import NodePower
 from hil.engine.plant_rows import PlantRows
-from hil.engine.power_orders import PowerOrders
 from hil.engine.run_controls import RunControls
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import FlightSnapshot
@@ -85,7 +85,7 @@ class PlantCoupling:
             end_us=self._end_us,
         )
         self._shown: dict[str, tuple[str, int]] = {}
-        self._orders = PowerOrders(controls)
+        self._orders = BoardOrders(controls)
         self._latch_ups = 0
         self._too_hot = 0
 

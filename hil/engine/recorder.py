@@ -13,7 +13,7 @@ from hil.engine import run_folder
 from hil.engine.observers import NodeRepair, RunEvent, RunObserver, TimeSlip
 from hil.engine.parts import Parts
 from hil.engine.repair_executor import Repaired
-from hil.engine.temperature_limits import heat_limits
+from hil.engine.temperature_alarm_limits import heat_limits
 from hil.errors import HilError
 from hil.record.recorder import Recorder, Recorders, RepairAttempt
 from hil.record.row_values import RecordedNode

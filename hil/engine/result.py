@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hil.exits import EXIT_OF_OUTCOME, Exit
+from hil.exit_codes import EXIT_OF_OUTCOME, Exit
 from hil.rig.calibration import Calibration
 from hil.scenario import ExpectationResult
 

@@ -1,5 +1,12 @@
 """The record: one SQLite file per run, written by the loop, read by any number of viewers.
 
-Knows value types only. `recorder` is what the engine sees of it, `sqlite_recorder` and
-`null_recorder` implement that; `reader` is everybody else's side, `schema` the tables, `digest`
-what makes two runs equal."""
+Knows value types only.
+
+recorder             what the engine sees of it; sqlite_recorder and null_recorder implement that
+schema               the tables
+frame_blocks         all frames, packed, in blocks: the table `blocks`
+event_writer         everything else that happens, and frames that are more than plain agreement
+pending_rows         rows until the next commit, and the INSERT statements
+reader               everybody else's side; queries, event_queries and telemetry_queries ask
+digest, seal         what makes two runs equal, and what tells that a record was changed
+run_lock, rewind     who may write, and where a resumed run continues"""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hil.record.pending import Pending
+from hil.record.pending_rows import PendingRows
 from hil.record.row_values import columns_of
 from hil.record.rows import (
     board_integer,
@@ -59,7 +59,7 @@ class EventWriter:
     nobody could see them earlier. `began_s`: when the record was opened, on the monotonic clock."""
 
     def __init__(self) -> None:
-        self._pending = Pending()
+        self._pending = PendingRows()
         self._counts = RowCounts()
         self._snapshot_frame = 0
         self._began_s = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Final
 from hil.errors import RecordError
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
-from hil.record.pending import Pending
+from hil.record.pending_rows import PendingRows
 from hil.record.schema import SCHEMA_VERSION
 
 __all__ = ["check_version", "queue_rewind", "read_blocks", "read_counts"]
@@ -76,7 +76,7 @@ def read_counts(db: sqlite3.Connection, frame: int) -> RowCounts:
     )
 
 
-def queue_rewind(pending: Pending, frame: int, counts: RowCounts) -> None:
+def queue_rewind(pending: PendingRows, frame: int, counts: RowCounts) -> None:
     """Let the record end before `frame`, with the upsets as they were then."""
     drop = pending.before_rows
     drop("DELETE FROM blocks WHERE first_frame >= ?", frame)

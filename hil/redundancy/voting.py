@@ -2,7 +2,8 @@
 
 The decision is made in C (`frame_verdict_decide` in csrc/host/frame_verdict.c), by one function for
 single frames, for batches and for recordings that are voted again; this module converts its values
-to Python. The record stores packed frames, and the run digest is computed from them."""
+to Python. Whose ballots count is decided by `elect` in hil.redundancy.electorate. The record stores
+packed frames, and the run digest is computed from them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,11 @@ class Board(Protocol):
         `disconnected`: its link is gone."""
 
     def power_off(self) -> None:
-        """Switch its power off. Raises: SetupError if this program cannot."""
+        """Switch its power off. Raises: SetupError if this program cannot.
+
+        The boards are in hil.rig.backends, the instruments that switch real ones in hil.rig.power.
+        It is called by the plant (hil.engine.board_orders), by upsets (hil.upsets.power_cuts), and
+        by recovery (`Rig.power_cycle`)."""
 
     def power_cycle(self) -> None:
         """Switch its power off and on again. Raises: SetupError if this program cannot."""

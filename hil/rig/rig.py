@@ -146,7 +146,8 @@ class Rig:
         return out
 
     def arm(self, node: Node, arm: Arm) -> str | None:
-        """Arm an upset; return None, or why the board refuses it."""
+        """Arm an upset; return None, or why the board refuses it. The agent carries it out
+        (csrc/agent/agent_upsets.c) when its step has reached the tick."""
         call = self.requests.send(node, Msg.ARM, encoding.arm_request(arm))
         if isinstance(call.result, bytes):
             return None

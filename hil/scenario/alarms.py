@@ -1,6 +1,7 @@
 """Alarm limits: values of boards and spacecraft beyond which a screen raises an alarm.
 
-They change nothing in the run: they are stored in the record for every screen that opens it.
+They change nothing in the run: they are stored in the record for every screen that opens it, which
+reads them by hil.views.alarm_limits.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Unvoted(Word):
 
 
 class BoardKind(Word):
-    """The kind of board that a node runs on."""
+    """The kind of board that a node runs on. hil.rig.board_kinds makes the boards of each."""
 
     INPROC = "inproc"  # the agent inside this process, with a virtual clock
     PROCESS = "process"  # the hil-agent executable on a pty

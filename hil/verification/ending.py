@@ -18,7 +18,7 @@ from hil.engine.metrics import Metrics, events_until, flat, upset_counts
 from hil.engine.result import LostBoard, decide
 from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, junit_of
 from hil.errors import HilError, RecordError
-from hil.exits import EXIT_OF_OUTCOME
+from hil.exit_codes import EXIT_OF_OUTCOME
 from hil.record.reader import Reader
 from hil.record.seal import SEAL, difference
 from hil.record.span_rows import all_nodes

@@ -290,7 +290,7 @@ def test_help_loads_no_engine(hil: Hil) -> None:
     )
     commands = {"hil.control", "hil.control.protocol", "hil.control.words"}  # help lists them
     loaded = {m for m in done.stdout.split() if not m.startswith("hil.cli.")}
-    assert loaded <= {"hil.cli", "hil.errors", "hil.exits", "hil.printable"} | commands
+    assert loaded <= {"hil.cli", "hil.errors", "hil.exit_codes", "hil.printable"} | commands
 
 
 # --- perf -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import pytest
 import serial
 
 from hil.cli.entry import main
-from hil.exits import Exit
+from hil.exit_codes import Exit
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario

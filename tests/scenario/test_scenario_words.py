@@ -19,7 +19,7 @@ from hil.errors import (
     UsageError,
     VersionMismatch,
 )
-from hil.exits import Exit
+from hil.exit_codes import Exit
 from hil.scenario.durations import parse_duration_us, parse_pace
 from hil.scenario.expect import KNOWN_METRICS, UnknownMetricError, parse_expectation
 from hil.scenario.problems import nearest

@@ -127,14 +127,14 @@ static int target_len(void *context, hil_target_t target, uint64_t *out_len) {
 static int target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   hil_board_t *b = context;
   return b->is_exec ? exec_read(&b->exec, target, offset, out, len)
-                    : inject_read(&b->worker, target, offset, out, len);
+                    : worker_target_read(&b->worker, target, offset, out, len);
 }
 
 static int target_write(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
   hil_board_t *b = context;
   return b->is_exec ? exec_write(&b->exec, target, offset, bytes, len)
-                    : inject_write(&b->worker, target, offset, bytes, len);
+                    : worker_target_write(&b->worker, target, offset, bytes, len);
 }
 
 static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],

@@ -35,5 +35,6 @@ EXIT_OF_OUTCOME: Final[Mapping[str, Exit]] = {
     "error": Exit.ENVIRONMENT,
     "aborted": Exit.INTERRUPTED,
 }
-"""The exit code of a run by its outcome. A run that never began because of a wrong command line or
-file has the outcome `error` and the exit code 2."""
+"""The exit code of a run by its outcome, which hil.engine.result decides. A run that never began
+has the outcome `error`, and the exit code of the exception (hil.errors) that hil.cli.failures
+tells: 2 for a wrong command line or file."""

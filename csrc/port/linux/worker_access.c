@@ -114,7 +114,7 @@ static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset
   return target == TARGET_GPR ? gpr(w, 1, all) : vector(w, 1, all);
 }
 
-int inject_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
+int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     return register_access(w, target, offset, out, NULL, len);
   }
@@ -126,7 +126,7 @@ int inject_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *
   return pread(w->mem_fd, out, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
-int inject_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
+int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     return register_access(w, target, offset, NULL, bytes, len);
   }

@@ -16,12 +16,12 @@ from hil.redundancy.recovery import NodeState
 from hil.rig.node import PowerCut
 from hil.wire.messages import Limits
 
-__all__ = ["PowerOrders"]
+__all__ = ["BoardOrders"]
 
 _POWER_IS_BACK: Final = "there is power again"
 
 
-class PowerOrders:
+class BoardOrders:
     """Carries out the plant's orders to the boards of one run. `sheds` counts how often a node was
     shed. Not thread-safe."""
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["Pending"]
+__all__ = ["PendingRows"]
 
 _VALUE_BYTES: Final = 40
 """[byte] What a number in a row takes in memory, about."""
@@ -25,7 +25,7 @@ class _Batch:
     rows: defaultdict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
 
 
-class Pending:
+class PendingRows:
     """Rows and statements that the database has not taken yet.
 
     `bytes`: their size in memory, about; `count`: how many rows there are."""
