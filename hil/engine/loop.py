@@ -1,19 +1,20 @@
-"""The loop: one scenario from the first greeting to the run digest.
+"""The loop: runs one scenario, from opening its boards to the run digest.
 
-`hil.engine.parts` makes what a run consists of; the loop makes the stages around it, and calls them
-in order. Per frame:
+`hil.engine.parts` builds the parts of a run; the loop creates the stages that work on them, and
+calls them in order. In each frame:
 
-    operator's commands -> plant's orders -> quiet frames: skip or batch; any other:
+    operator's commands -> plant's orders -> quiet frames are skipped or run as a batch; any other:
     exchange   boards that are back are repaired, upsets are planned and armed, all nodes step,
                reports are collected
-    plant      hears how fast the boards computed
-    decide     vote, roll back and vote again where needed, effects and outcomes of upsets,
-               recovery's orders
-    record     the frame, with all replies where it is more than plain agreement
-    repair     recovery's orders are carried out, checkpoints are kept
-    settle     the outcome of an upset stands once its node is itself again, or given up
+    plant      gets the speed of the boards
+    decide     vote; roll back and vote again if needed; effects and outcomes of upsets; recovery
+               orders repairs
+    record     the frame is recorded, with all replies unless the nodes plainly agree
+    repair     the repairs are carried out, checkpoints are taken
+    settle     an upset gets its final outcome when its node works again, or is isolated
 
-Now and then between frames: progress, health, snapshots. It never waits for a viewer."""
+Progress, health and snapshots follow between frames, when they are due. The loop never waits for a
+viewer."""
 
 from __future__ import annotations
 
@@ -62,8 +63,8 @@ _SNAPSHOT_US: Final = 5_000_000
 
 @dataclass(slots=True)
 class _Due:
-    """When what is done now and then is due [us of the clock]. `exact`: a snapshot can be resumed
-    to the same digest, as far as was known at `exact_us`."""
+    """When progress, health and snapshots are due [us of the clock]. `exact`: whether a run that is
+    resumed from a snapshot ends with the same digest; it is determined again at `exact_us`."""
 
     progress_us: int = 0
     health_us: int = 0
@@ -74,13 +75,13 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What a run is given beside its scenario.
+    """What a run needs besides its scenario.
 
-    Frames are paced and boards are waited for on `clock`. `capture` writes all bytes of all links
-    to capture.pcapng in the folder. `recorders`: who begins or resumes the record; `NullRecorder`
-    keeps none. `lock`: on the folder, held by the caller; without one `Loop.run` takes it. `plant`:
-    the scenario's, where it was built before and nothing has flown it. `left_out`: what of the
-    scenario's file an option took away."""
+    `clock` paces frames and measures waits. `capture` writes all bytes of all links to
+    capture.pcapng in the folder. `recorders` begins or resumes the record; `NullRecorder` keeps
+    none. `lock` is a lock on the folder that the caller holds; without one `Loop.run` takes it.
+    `plant` is that of the scenario, if it has been built and not advanced. `left_out` lists what an
+    option has removed from the scenario."""
 
     clock: Clock = HOST
     capture: bool = False
@@ -94,13 +95,13 @@ _PLAIN: Final = RunSetup()
 
 
 class Loop:
-    """Runs `scenario`, writing into the fresh folder `run_dir`.
+    """Runs `scenario` and writes into the new folder `run_dir`.
 
-    `resume_run`: go on with the run in `run_dir` from its last snapshot instead. `batch=False`
-    makes in-process boards go frame by frame like all others (the record is the same). `stop` is
-    asked between frames: true ends the run as aborted; `inbox` has an operator's commands.
-    `observers` are told what happens; it is logged, too (`hil.engine.run_log`). `controls`: what
-    may be steered between two frames, on the thread of the run."""
+    `resume_run`: the run in `run_dir` is resumed from its last snapshot instead. `batch=False` runs
+    inproc boards frame by frame like all others (the record is the same). `stop` is called between
+    frames; if it returns true, the run ends as aborted. `inbox` has an operator's commands.
+    `observers` get the events of the run, which are also logged (`hil.engine.run_log`). `controls`
+    may steer the run between two frames, in the thread of the run. Not thread-safe."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Loop:
         self._coupling = _coupling_of(self.controls, parts)
         verdicts = self._verdicts = VerdictStage(parts, self._recorder, scheduler)
         self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
-        self._stages = (exchange.exchange, self._show_to_plant, *self._conclusion)
+        self._stages = (exchange.exchange, self._report_to_plant, *self._conclusion)
         self._fast_forward = FastForward(
             parts,
             self._recorder,
@@ -151,14 +152,14 @@ class Loop:
 
     @property
     def next_frame(self) -> int:
-        """The number of the frame that is run next."""
+        """Return the number of the frame that is run next."""
         return self.controls.next_frame
 
     # --- the whole run ------------------------------------------------------------------------
 
     def run(self) -> RunResult:
-        """Run to the end. Raises HilError subclasses for failures of the rig itself; boards and
-        links are closed, and what was recorded is kept, in every case."""
+        """Run to the end and return the result. In every case boards and links are closed, and the
+        record is kept. Raises: subclasses of HilError for failures of the rig itself."""
         with contextlib.ExitStack() as stack:
             if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
@@ -167,7 +168,8 @@ class Loop:
                 self._tape = Capture(run_folder.capture_path(self.run_dir), list(self._parts.nodes))
                 stack.callback(self._tape.close)
             stack.callback(self._parts.rig.close)
-            # One until the record is closed, for the reports; one until then, for the record.
+            # The first is kept until the record is closed, for the reports; the second is for the
+            # record.
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.enter_context(self._recorder.kept())
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
@@ -180,14 +182,15 @@ class Loop:
             return self._finish(calibration, aborted_by)
 
     def _check_record(self) -> None:
-        """With the lock: nobody else has begun, or ended, this run in the meantime. UsageError."""
+        """Check, now that the folder is locked, that nothing else has begun or ended this run.
+        Raises: UsageError, RecordError."""
         if self._resume_run:
             resume.open_run(self.run_dir)
         else:
             run_folder.must_be_free(self.run_dir)
 
     def _prepare(self) -> Calibration:
-        """All boards greeted, able to do what the scenario asks, and calibrated."""
+        """Open all boards, check that they can do what the scenario needs, and calibrate them."""
         self._report("opening", 0)
         self._parts.rig.open(lambda what: self._report(f"opening: {what}", 0))
         self._check_targets()
@@ -204,8 +207,8 @@ class Loop:
         return calibration
 
     def _check_limits(self, calibration: Calibration) -> None:
-        """Raise ConfigError for upsets that these boards cannot make: beyond the end of their
-        registers, or of a step as they compute it."""
+        """Check all upsets against the registers and the steps of these boards. Raises: ConfigError
+        for upsets past their end."""
         parts, limits, rig = self._parts, self._parts.limits, self._parts.rig
         for node in parts.nodes:
             if node.hello is not None:
@@ -230,7 +233,7 @@ class Loop:
                 )
 
     def _open_record(self, calibration: Calibration) -> None:
-        """A new record, or that of the run that goes on, with everything brought to its place."""
+        """Create the record, or resume it and restore the run to its last snapshot."""
         path = self.run_dir / "run.db"
         if not self._resume_run:
             self._recorder.create(path, calibration)
@@ -266,7 +269,7 @@ class Loop:
     # --- frames -------------------------------------------------------------------------------
 
     def _all_frames(self) -> str:
-        """Run to the end; who ended the run before it, else empty."""
+        """Run all frames; return who ended the run early, empty if nobody did."""
         self._due.health_us = self._parts.rig.clock.now_us()
         self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
         end = self.scenario.frame_count
@@ -278,7 +281,7 @@ class Loop:
             if turn is Turn.END:
                 return self._ended_by
             before = (self.next_frame, self._parts.metrics.skipped)
-            computed = turn is Turn.GO and self._go_on(self.next_frame)
+            computed = turn is Turn.GO and self._run_some(self.next_frame)
             self._between_frames(computed)
             if turn is Turn.GO and self._observers:
                 self._report_frames(*before)
@@ -297,9 +300,9 @@ class Loop:
         ended = "" if self._operator is None else self._operator.ended.removeprefix("ended by ")
         return ended or "the user"
 
-    def _go_on(self, frame: int) -> bool:
-        """From `frame` on: one frame, or as many quiet ones as may go at once. False if they were
-        skipped, so that nothing was computed."""
+    def _run_some(self, frame: int) -> bool:
+        """Run `frame`, or a batch of quiet frames from there on, or skip quiet frames. Return False
+        if they were skipped."""
         if self._coupling is not None:
             t_us = self._parts.t_us(frame)
             if frame == 0 or t_us >= self._coupling.next_us:
@@ -315,18 +318,18 @@ class Loop:
         self._health_poll.links()
         return True
 
-    def _show_to_plant(self, work: FrameWork) -> None:
-        """How fast boards are, the plant shows beside their power."""
+    def _report_to_plant(self, work: FrameWork) -> None:
+        """Report the speed of boards to the plant, which records it with their power."""
         if self._coupling is not None:
             self._coupling.saw(work.results)
 
     def _conclude(self, work: FrameWork) -> None:
-        """Take a frame through the stages after the exchange, which a batch has made."""
+        """Call the stages after the exchange for the last frame of a batch."""
         for stage in self._conclusion:
             stage(work)
 
     def _between_frames(self, computed: bool) -> None:
-        """What is done now and then; `computed`: the frame before has come to its end."""
+        """Do what is due between frames. `computed`: the frame before was computed, not skipped."""
         now = self._parts.rig.clock.now_us()
         if now >= self._due.progress_us:
             paused = self._operator is not None and self._operator.paused
@@ -341,7 +344,7 @@ class Loop:
             self._take_snapshot(now)
 
     def _take_snapshot(self, now: int) -> None:
-        if now >= self._due.exact_us:  # not in every frame while one is waited for
+        if now >= self._due.exact_us:  # not in every frame until one can be taken
             self._due.exact_us = now + _SNAPSHOT_US
             why = ending.not_reproducible(self._parts, self.controls.record.tally, self._coupling)
             self._due.exact = not why
@@ -355,7 +358,7 @@ class Loop:
         self._report(phase, self.next_frame)
 
     def _report(self, phase: str, frame: int) -> None:
-        """Tell the observers how far the run is; `frame` counts skipped ones, too."""
+        """Report the progress to the observers; `frame` includes skipped frames."""
         self._due.progress_us = self._parts.rig.clock.now_us() + _PROGRESS_US
         if not self._observers:
             return
@@ -375,8 +378,7 @@ class Loop:
 
     @property
     def recording(self) -> bool:
-        """Whether the record is open, or was: what becomes of the run folder is this run's
-        doing."""
+        """Return whether the record has been opened, so that the run folder belongs to this run."""
         return self._recorder.is_open
 
 

@@ -1,7 +1,7 @@
-"""Metrics: the counts of a run, as summaries, JSON and expectations show them. Pure.
+"""Metrics: the counters of a run, for summaries, JSON and expectations. Pure.
 
 Quiet frames that were skipped count in `availability`, `sdc_frames`, `unresolved`, `held_frames`
-and `voting.N` like the frame that was computed after them, so that a flight has the same figures
+and `voting.N` like the frame that was computed after them, so that a run has the same metrics
 whether its quiet time is computed or skipped. `frames`, `verdicts.*` and the record have computed
 frames only.
 """
@@ -22,11 +22,11 @@ from hil.upsets.words import EFFECTS, OUTCOMES, NodeEffect, SystemOutcome, Upset
 class Metrics:
     """Counters that the loop advances.
 
-    `available`: frames with a right output; `sdc_frames`: with a wrong one; `unresolved`: without
-    one of their own. `held_frames`: those without one of their own in which the last voted output
-    left the system again; they count as unresolved, or as wrong if it was wrong in its own frame.
-    `pending`: skipped frames after which none was computed yet; the four do not have them.
-    `wall_us`: real time [us] of the run's earlier parts, where it was resumed.
+    `available`: frames with a correct output; `sdc_frames`: frames with a wrong one; `unresolved`:
+    frames without an output of their own. `held_frames`: those without one in which the last voted
+    output was delivered again; they also count as unresolved, or as wrong if that output was wrong.
+    `pending`: skipped frames that are not in these four yet, because none was computed after them.
+    `wall_us`: real time [us] of the run before it was resumed.
     """
 
     frames: int = 0
@@ -47,7 +47,7 @@ class Metrics:
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
 
     def snapshot(self) -> Metrics:
-        """Return a copy that nothing advances."""
+        """Return a copy that does not change any more."""
         return replace(self, voting=Counter(self.voting), verdicts=Counter(self.verdicts))
 
     def restore(self, snapshot: Metrics) -> None:
@@ -64,8 +64,8 @@ class Metrics:
         self.pending = 0
 
     def count_quiet(self, count: int, kind: VerdictKind, voters: int) -> None:
-        """Count the frames of a batch: all delivered, correct, and of one kind, by so many nodes;
-        and the skipped ones before them."""
+        """Count the frames of a batch, and the skipped ones before them. All were delivered and
+        correct, with verdicts of one kind by `voters` nodes."""
         self.voting[voters] += count + self.pending
         self.frames += count
         self.available += count + self.pending
@@ -73,13 +73,13 @@ class Metrics:
         self.pending = 0
 
     def count_skipped(self, count: int) -> None:
-        """Count frames that are not computed: what they are worth, the next frame says."""
+        """Count frames that are not computed; they count like the next computed one."""
         self.skipped += count
         self.pending += count
 
     def end(self, last: Verdict | None) -> None:
-        """No frame follows: skipped ones at the end count like the `last` that was computed; if
-        there was none, nobody knows that they had an output."""
+        """Count the skipped frames at the end of the run like the `last` computed one; if there was
+        none, as unresolved."""
         if last is not None:
             self._weigh(last, self.pending)
         else:
@@ -100,12 +100,12 @@ class Metrics:
 
     @property
     def flown(self) -> int:
-        """Frames of the flight so far, skipped ones included."""
+        """Return the number of frames so far, skipped ones included."""
         return self.frames + self.skipped
 
     @property
     def availability(self) -> float:
-        """The share of the flight's frames with a right output."""
+        """Return the share of all frames that had a correct output."""
         return self.available / self.flown if self.flown else 0.0
 
 

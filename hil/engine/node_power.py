@@ -1,4 +1,4 @@
-"""The power of a node: what the plant's coupling knows of one board, and what it may ask of it."""
+"""The power of a node: what the plant coupling knows of one board, and the limits it gives it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _STEPS_KEPT: Final = 256
 
 @dataclass(slots=True)
 class NodePower:
-    """One node in the coupling's care. `down`: why it is shed, empty if it runs; `until_us`: its
-    power comes back then, and not because the plant says so; `limits`: what it was told last, as
-    of its `loads`-th load; `supply_w`: what its bench supply may give."""
+    """The power of one node. `down`: why it is shed, empty if it runs; `until_us`: until when its
+    power is cut for protection [us of simulated time], whatever the plant orders; `limits`: those
+    that it was given last, after its load number `loads`; `supply_w`: the power at which its bench
+    supply trips [W]."""
 
     node: Node
     profile: BoardProfile
@@ -40,8 +41,8 @@ class NodePower:
     supply_w: float | None = None
 
     def steps_per_s(self) -> float | None:
-        """Return the usual speed of the steps since this was asked last; None while it does
-        none."""
+        """Return the median speed of the steps since the last call, else the last one known; None
+        if the node is shed or has not run any step."""
         if self.step_us:
             self.speed = 1e6 / statistics.median(self.step_us)
             self.step_us.clear()
@@ -49,18 +50,18 @@ class NodePower:
 
     @property
     def kept_down(self) -> bool:
-        """Whether its power stays off for now, whatever the plant orders."""
+        """Return whether its power stays cut for protection, whatever the plant orders."""
         return self.until_us is not None or self.hot
 
     @property
     def cut_by_upset(self) -> bool:
-        """Whether an upset keeps its power off."""
+        """Return whether an upset keeps its power off."""
         return PowerCut.UPSET in self.node.power_cuts
 
     @property
     def is_on(self) -> bool:
-        """Whether the plant counts the board as on. One that is shed is still asked for, as it may
-        run again."""
+        """Return whether the plant takes the board as on: also if it is shed by the plant's own
+        order, because it may run again."""
         return not ((self.cut_by_upset and not self.down) or self.kept_down)
 
     def expected_w(self, at: BoardMoment) -> float:
@@ -69,7 +70,7 @@ class NodePower:
         return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
 
     def limits_at(self, at: BoardMoment) -> Limits:
-        """Return the limits that the board is to keep in this moment of the plant."""
+        """Return the limits that the board has to apply at this moment of the plant."""
         if self.software or at.level != "capped":
             return Limits(duty_permille=permille(at.duty))
         power = self.profile.power
@@ -98,5 +99,5 @@ class NodePower:
 
 
 def permille(duty: float) -> int:
-    """Return a duty between 0 and 1 as an agent is told it: from 1 to 1000."""
+    """Return a duty between 0 and 1 in thousandths, as an agent gets it: from 1 to 1000."""
     return max(1, min(1000, round(1000 * duty)))

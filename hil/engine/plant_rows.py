@@ -1,6 +1,6 @@
-"""The plant's rows: what the flight's moments and its orbit are, written into the record.
+"""The plant's rows: records the moments of the flight, and its orbit.
 
-It decides nothing; the coupling tells it when something changed."""
+It decides nothing; the plant coupling calls it when something has changed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
 
 
 class PlantRows:
-    """Records the flight of `built`, a row every `every_us` and when asked for one. `end_us`: the
-    end of the run; `speed_of`: the usual steps per second of a node, None while it does none."""
+    """Records the flight of `built`: a row every `every_us` of simulated time, and on request.
+    `end_us`: the end of the run; `speed_of`: returns the steps per second of a node, or None. Not
+    thread-safe."""
 
     def __init__(
         self,
@@ -43,7 +44,8 @@ class PlantRows:
         self._orbit_until_us = 0
 
     def advance(self, frame: int, t_us: int) -> Moment:
-        """Bring the flight to `t_us`, before `frame`, with the rows that are due until then."""
+        """Advance the flight to `t_us`, before `frame`, and record the rows that are due until
+        then."""
         while self.row_at_us <= t_us:
             self.moment(frame, self._flight.advance(self.row_at_us))
             self.row_at_us += self._every_us
@@ -83,7 +85,7 @@ class PlantRows:
         )
 
     def orbit(self, t_us: int) -> None:
-        """Keep the orbit known an hour ahead and more, but not beyond the end of the run."""
+        """Record the orbit at least an hour ahead, but not past the end of the run."""
         if t_us + _ORBIT_AHEAD_US // 2 < self._orbit_until_us:
             return
         sky, step_us = self._built.sky, self._flight.step_us
@@ -111,5 +113,5 @@ class PlantRows:
 
 
 def _known(value: float) -> float | None:
-    """Return a number of the sky, None for one that it does not know."""
+    """Return a value of the sky, None if it is unknown (NaN)."""
     return None if math.isnan(value) else float(value)

@@ -1,7 +1,7 @@
-"""What happens in a run, as messages of the logger `hil.engine.run_log`, for who uses hil as a
-library: `logging.basicConfig(level=logging.INFO)` before the run is made is enough to follow it.
+"""Logs the events of a run to the logger `hil.engine.run_log`, for programs that use hil as a
+library: call `logging.basicConfig(level=logging.INFO)` before the run is created.
 
-The command line has its own displays and sets no handler up, so that nothing is logged there."""
+The command line has its own displays and sets up no handler, so that nothing is logged there."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def logs_wanted() -> tuple[RunObserver, ...]:
-    """Return the observer that logs, if a handler was set up for it: without one, a run is spared
-    the cost, and Python would write warnings to stderr."""
+    """Return the observer that logs, if a handler is set up. Without one it would only cost time,
+    and Python would write its warnings to stderr."""
     return (RunLog(),) if _LOG.hasHandlers() and _LOG.isEnabledFor(logging.WARNING) else ()
 
 
 class RunLog(RunObserver):
-    """Logs events. A warning is what needs a look: an isolated node, a repair that failed, a
-    symptom that no upset explains, a frame that was late. Other transitions and repairs are of the
-    level INFO, upsets of the level DEBUG."""
+    """Logs events. An isolated node, a failed repair, an anomaly and a late frame are warnings;
+    other transitions and repairs have the level INFO, upsets the level DEBUG."""
 
     def on_event(self, event: RunEvent) -> None:
-        """Log it, in the words of the record."""
+        """Log an event, with the words of the record."""
         if isinstance(event, Upset):
             _LOG.debug(
                 "frame %d: node %s: upset %d, %s %s: %s",

@@ -61,8 +61,8 @@ _MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was 
 
 
 def xml_text(text: object) -> str:
-    r"""Return `text` as XML 1.0 can hold it: a character that it cannot becomes an escape, `\x01`
-    or `\udc80`."""
+    r"""Return `text` with every character that XML 1.0 cannot hold as an escape: `\x01`,
+    `\udc80`."""
     return _NOT_XML.sub(_escape, str(text))
 
 
@@ -84,19 +84,19 @@ def write_reports(run_dir: Path, content: Mapping[str, Any]) -> None:
 
 
 def junit_of(content: Mapping[str, Any]) -> bytes:
-    """Return the JUnit file that says what `content` does."""
+    """Return the JUnit file of a report with `content`."""
     suite = _suite(content)
     ElementTree.indent(suite)
     return bytes(ElementTree.tostring(suite, "utf-8", xml_declaration=True)) + b"\n"
 
 
 def junit_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of that file."""
+    """Return the SHA-256 of the JUnit file of a report with `content`."""
     return hashlib.sha256(junit_of(content)).hexdigest()
 
 
 def environment() -> dict[str, Any]:
-    """Return what is known of every run, before anything of it is: versions, command line, time."""
+    """Return what every report has: versions, the computer, the command line and the time."""
     return {
         "hil_version": __version__,
         "python": platform.python_version(),
@@ -107,8 +107,8 @@ def environment() -> dict[str, Any]:
 
 
 def may_be_replaced(run_dir: Path) -> bool:
-    """Return whether the reports in `run_dir` are of a run that never began, so that nothing is
-    lost with them; also if there are none. Of a run with a record, they may not."""
+    """Return whether the reports in `run_dir` may be overwritten: there are none, or those of a run
+    that never began. The reports of a run with a record may not."""
     if os.path.lexists(run_dir / "run.db"):
         return False
     if not any(os.path.lexists(run_dir / name) for name in (MANIFEST, JUNIT)):
@@ -121,7 +121,7 @@ def may_be_replaced(run_dir: Path) -> bool:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write `path` so that it is never seen half written."""
+    """Write `path` atomically: it is never seen half written."""
     try:
         number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         new = Path(name)
@@ -207,12 +207,12 @@ def _count(suite: ElementTree.Element) -> None:
 
 
 def _timestamp(content: Mapping[str, Any]) -> str:
-    """The beginning of the run in UTC, as JUnit's schema wants it: without a zone."""
+    """Return the beginning of the run in UTC without a zone, as JUnit's schema requires."""
     return str(content.get("started_utc") or content.get("finished_utc") or "").partition("+")[0]
 
 
 def _why_stopped(content: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Why the run did not go to its end, and a word for that; None if it did."""
+    """Return why the run did not reach its end, and the type of that; None if it did."""
     outcome = content.get("outcome")
     if outcome == RUNNING:
         return _MISSING_REPORT, "NotEnded"

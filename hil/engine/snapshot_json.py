@@ -1,7 +1,7 @@
-"""The snapshot of the engine as the JSON object that stands in a record, and back.
+"""Converts the snapshot of the engine to the JSON object in a record, and back.
 
-No other module knows its keys. A key that came later than version 3 began is optional when an
-object is read, so that runs recorded before can be resumed."""
+No other module knows its keys. A key that was added after version 3 had begun is optional when an
+object is read, so that older runs of that version can be resumed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def to_json(snapshot: EngineSnapshot) -> dict[str, object]:
 
 
 def from_json(data: Mapping[str, Any], *, path: Path, hil_version: str) -> EngineSnapshot:
-    """Return the snapshot that `to_json` gave. `path` and `hil_version` of the record are for
+    """Return the snapshot in an object of `to_json`. `path` and `hil_version` of the record are for
     messages.
 
     Raises:
@@ -84,7 +84,7 @@ def from_json(data: Mapping[str, Any], *, path: Path, hil_version: str) -> Engin
 
 
 def damaged(path: Path, error: Exception) -> RecordError:
-    """Return what is raised for a snapshot that led to `error` when it was read."""
+    """Return the error for a snapshot that cannot be read because of `error`."""
     return RecordError(
         f"{path} holds a damaged snapshot: {type(error).__name__}: {error}", remedy="run it again"
     )
@@ -142,7 +142,7 @@ def _arms_from(data: Mapping[str, Any]) -> dict[str, tuple[Arm, ...]]:
 
 
 def _dormant(upset: DormantUpset) -> object:
-    """The id alone, as of most upsets nothing else is to be said."""
+    """Return the id alone if the other fields have their defaults, as for most upsets."""
     more = [upset.hold_frames, upset.permanent, upset.boot]
     return [upset.id, *more] if any(more) else upset.id
 

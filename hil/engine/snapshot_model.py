@@ -1,8 +1,8 @@
-"""The snapshot of the engine: what all parts of a run know between two frames, as one frozen value.
+"""The snapshot of the engine: the state of all parts of a run between two frames, a frozen value.
 
 Each part defines the value that it takes and restores (`RecoveryMachine.snapshot`, for example);
-`EngineSnapshot` composes them. `hil.engine.snapshot_json` is the only module that knows how they
-stand in a record."""
+`EngineSnapshot` composes them. `hil.engine.snapshot_json` is the only module that knows their
+form in a record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ __all__ = ["DormantUpset", "EngineSnapshot"]
 
 @dataclass(frozen=True, slots=True)
 class DormantUpset:
-    """An upset that may still strike: its id in the record, and what has no column there."""
+    """A settled upset that may still have an effect: its id in the record, and what has no column
+    there."""
 
     id: int
     hold_frames: int = 0
@@ -37,7 +38,7 @@ class DormantUpset:
 
 @dataclass(frozen=True, slots=True)
 class EngineSnapshot:
-    """What the engine knows before a frame. Mappings are by the name of a node.
+    """The state of the engine before a frame. Mappings are by the name of a node.
 
     `VERSION` grows when a field is added, removed or changed such that a snapshot of before means
     something else; a field that has a default in `snapshot_json` needs no new version.

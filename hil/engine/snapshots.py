@@ -1,9 +1,9 @@
-"""Snapshots: the parts of a run as one value in its record, and back.
+"""Snapshots: takes the state of a run into its record, and restores a run from it.
 
-What is taken at the end of a frame, while nothing is under way, is enough to go on from there as if
-the run had never stopped (`hil.engine.resume` reads it). Nodes hold the golden state then, unless
-a wrong majority has won: what they hold is then read from one of them. What else lies in them
-must be known, or no snapshot is taken (see `hil.engine.hidden_state`)."""
+A snapshot is taken at the end of a frame when nothing is under way. A run that is resumed from it
+(`hil.engine.resume`) continues as if it had never stopped. The nodes have the golden state then,
+unless a wrong majority has won the vote: their state is then read from one of them. Their hidden
+state must be known, or no snapshot is taken (`hil.engine.hidden_state`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ __all__ = ["ready", "restore", "take"]
 
 
 def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
-    """The run can be taken up from here, and with `exact` then ends as if it had not stopped."""
+    """Return whether a snapshot can be taken now; with `exact`, whether a run that is resumed from
+    it also ends with the same digest."""
     if not parts.settled or not _alike(parts, scheduler):
         return False
     if not exact:
@@ -44,8 +45,8 @@ def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
 
 
 def _alike(parts: Parts, scheduler: RepairScheduler) -> bool:
-    """Some nodes are in service, and all of them hold the output and the state that were agreed on
-    in the last frame: one that was just healed has still its own output."""
+    """Return whether nodes are in service and all of them have the output and the state that were
+    agreed on in the last frame. A node that was just repaired still has an output of its own."""
     verdict = scheduler.agreed
     if verdict is None or verdict.frame != parts.golden.next_frame - 1:
         return False
@@ -56,7 +57,7 @@ def _alike(parts: Parts, scheduler: RepairScheduler) -> bool:
 
 
 def _keeps_damage(parts: Parts, node: Node) -> bool:
-    """The plant has taken the node out, and will have it healed with the damage still in it."""
+    """Return whether the plant has shed the node, which returns with its damage later."""
     if not parts.recovery.is_shed(node.name) or not node.powered:
         return False
     lasting = parts.hidden_state.lasting(node.name, parts.golden.next_frame)
@@ -70,8 +71,7 @@ def take(
     coupling: PlantCoupling | None,
     record: Recorder,
 ) -> bool:
-    """Let the run be taken up again from here. False, and nothing done, if a node cannot be
-    read."""
+    """Take a snapshot into the record. Return False, without one, if a node cannot be read."""
     try:
         state, output = _held(parts, scheduler)
     except (LinkError, NodeError):
@@ -114,8 +114,8 @@ def _dormant(dormant: Mapping[str, Sequence[Upset]]) -> tuple[DormantUpset, ...]
 
 
 def _held(parts: Parts, scheduler: RepairScheduler) -> tuple[bytes, bytes]:
-    """State (empty: the golden one) and output of the nodes in service. A run with deadlines cannot
-    wait for a whole state, and is not reproducible anyway."""
+    """Return state (empty: the golden one) and output of the nodes in service. In a run with
+    deadlines nothing is read: that takes too long, and the run is not reproducible anyway."""
     golden, agreed = parts.golden, scheduler.agreed
     holders = [] if parts.deadlines else scheduler.holders
     if agreed is None or not holders or agreed.state == golden.state_digest:
@@ -134,7 +134,7 @@ def restore(
     verdicts: VerdictStage,
     coupling: PlantCoupling | None,
 ) -> None:
-    """Bring everything to where the run was at the snapshot; nodes hold their initial state."""
+    """Restore all parts and nodes to a snapshot; the nodes have their initial state before."""
     engine = snapshot.engine
     initial = parts.golden.state
     parts.golden.resume(snapshot.frame, snapshot.state)
@@ -158,11 +158,11 @@ def restore(
             node.board.power_off()
             node.link.detach("no power")
         elif parts.recovery.state(node.name) is not NodeState.ISOLATED:
-            _go_on(snapshot, parts, node, initial)
+            _restore_node(snapshot, parts, node, initial)
 
 
-def _go_on(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> None:
-    """Put into the node what it held at the snapshot, and let it go on."""
+def _restore_node(snapshot: RunSnapshot, parts: Parts, node: Node, initial: bytes) -> None:
+    """Give a node the checkpoints, state, output and damage that it had at the snapshot."""
     rig, engine, current = parts.rig, snapshot.engine, initial
     checkpoints = [(sync, snapshot.states[sync.frame]) for sync in engine.checkpoints[node.name]]
     for checkpoint, state in checkpoints:

@@ -1,4 +1,4 @@
-"""Heat: which temperatures of its nodes a run's screens are to warn of, by the boards' profiles."""
+"""Temperature limits: from which temperatures of nodes a screen warns, by the boards' profiles."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ __all__ = ["heat_limits"]
 def heat_limits(
     scenario: Scenario, nodes: Sequence[Node]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By quantity and node: yellow where the board begins to throttle, red half way from there to
-    where it switches itself off. The die of the plant's model has the profile that the plant takes;
-    a temperature that is measured has that of the board, where it is a real one."""
-    found: dict[str, dict[str, dict[str, float]]] = {"die_c": {}, "cpu_temp_c": {}}
-    for told, node in zip(scenario.rig.nodes, nodes, strict=True):
+    """Return limits [degree C] by quantity and node: yellow is where the board begins to throttle,
+    red is half way from there to where it switches itself off.
+
+    The modelled die (`die_c`) has the limits of the profile that the plant uses; the measured
+    temperature (`cpu_temp_c`) has those of the real board, if it is known."""
+    limits: dict[str, dict[str, dict[str, float]]] = {"die_c": {}, "cpu_temp_c": {}}
+    for config, node in zip(scenario.rig.nodes, nodes, strict=True):
         if scenario.plant is not None:
-            profile = _named(told.profile or scenario.rig.profile)
-            found["die_c"][node.name] = _limits(profile)
+            profile = _named(config.profile or scenario.rig.profile)
+            limits["die_c"][node.name] = _limits(profile)
         if node.board.kind == "serial":
-            real = _named(told.profile) if told.profile else _known(node)
+            real = _named(config.profile) if config.profile else _known(node)
             if real is not None:
-                found["cpu_temp_c"][node.name] = _limits(real)
-    return found
+                limits["cpu_temp_c"][node.name] = _limits(real)
+    return limits
 
 
 def _named(profile: str) -> BoardProfile:

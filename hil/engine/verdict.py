@@ -1,8 +1,8 @@
-"""The verdict stages: from the results of a frame to its verdict, orders, record and outcomes.
+"""The verdict stages: from the results of a frame to its verdict, repairs, record and outcomes.
 
-vote -> (roll back, vote again) -> outcomes -> recovery's orders -> record -> repairs -> what is
-settled. A frame in which nothing is under way and all agree on what is right is only counted and
-recorded."""
+vote -> (roll back, vote again) -> outcomes -> recovery orders repairs -> record -> repair -> settle
+upsets. A quiet frame, in which nothing is under way and all nodes agree on the correct result, is
+only counted and recorded."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
 
 @dataclass(frozen=True, slots=True)
 class VerdictSnapshot:
-    """What the verdict stages know between two frames: before which frame no rollback is tried
-    again, which nodes took part in the last one, for how many frames a node decided alone, and the
-    held output."""
+    """The state of the verdict stages between two frames: the frame before which no rollback is
+    tried again, the nodes that took part in the last one, the number of consecutive frames in which
+    a node decided alone, and the held output."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
@@ -39,13 +39,14 @@ class VerdictSnapshot:
 
 
 def usual_kind(voters: int) -> VerdictKind:
-    """The verdict when all is well, of as many nodes as vote now (their mask): the plant may have
-    made them fewer."""
+    """Return the kind of verdict of a fault-free frame; `voters` is the mask of the nodes that
+    vote, which the plant may have reduced."""
     return VerdictKind.SIMPLEX if voters.bit_count() == 1 else VerdictKind.UNANIMOUS
 
 
 class VerdictStage:
-    """The stages of each frame of the run of `parts` that follow the exchange with the nodes."""
+    """Carries out the stages of each frame that follow the exchange with the nodes, in the order
+    `decide`, `record`, `repair`, `settle`. Not thread-safe."""
 
     def __init__(self, parts: Parts, recorder: RunRecorder, scheduler: RepairScheduler) -> None:
         self._parts = parts
@@ -55,7 +56,7 @@ class VerdictStage:
         self._hold = OutputHold(parts.rules)
 
     def snapshot(self) -> VerdictSnapshot:
-        """Return what is needed to continue later."""
+        """Return the state between two frames, for a run that is resumed."""
         spacing = self._spacing
         return VerdictSnapshot(
             spacing.not_before, spacing.tried, self._scheduler.frames_alone, self._hold.snapshot()
@@ -71,7 +72,7 @@ class VerdictStage:
     # --- the stages ---------------------------------------------------------------------------
 
     def decide(self, frame: FrameWork) -> None:
-        """Vote, roll back and vote again where that is needed, and order repairs."""
+        """Vote, roll back and vote again if needed, and have recovery order repairs."""
         parts, scheduler = self._parts, self._scheduler
         verdict = scheduler.agreed = self._vote(frame, frame.results)
         frame.quiet = self._is_quiet(frame, verdict)
@@ -94,13 +95,13 @@ class VerdictStage:
             self._hold.update(verdict, frame.output)
 
     def record(self, frame: FrameWork) -> None:
-        """Record the frame, with all replies if it is more than plain agreement."""
+        """Record the frame, with all replies unless it is quiet."""
         if not frame.quiet:
             self._recorder.notable(frame.verdict, frame.results, frame.executions, frame.output)
         self._recorder.record.frame(frame.verdict.record)
 
     def repair(self, frame: FrameWork) -> None:
-        """Carry out what recovery ordered, and let boards keep checkpoints."""
+        """Carry out the repairs that recovery ordered, and take checkpoints."""
         if not frame.quiet:
             frame.healed |= self._scheduler.carry_out(frame.actions)
             self._scheduler.look_for_isolated(frame.results)
@@ -110,13 +111,13 @@ class VerdictStage:
             self._parts.injector.watch.poll(frame.number)
 
     def settle(self, frame: FrameWork) -> None:
-        """Give upsets the outcome that they have by now."""
+        """Settle the upsets whose outcome is final now, and record it."""
         if not frame.quiet:
             self._settle(frame)
             self._recorder.outcomes()
 
     def _is_quiet(self, frame: FrameWork, verdict: Verdict) -> bool:
-        """Nothing is under way, and all agree on what is right."""
+        """Return whether nothing is under way and all nodes agree on the correct result."""
         right = verdict.correct and verdict.state == self._parts.golden.state_digest
         return (
             right
@@ -155,7 +156,7 @@ class VerdictStage:
         return out
 
     def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
-        """The bytes that left the system in this frame; empty for none."""
+        """Return the delivered output of this frame; empty if none left the system."""
         offer = self._hold.held_output
         if verdict.held and offer is not None:
             return offer.output
@@ -167,15 +168,17 @@ class VerdictStage:
         return b""
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
-        """Let the boards keep the state of this frame, if it is one to go back to."""
+        """Take checkpoints of the state of this frame, if a rollback may use it."""
         rules, scheduler = self._parts.rules, self._scheduler
         believed = is_alone(verdict) and rules.trusts_alone(scheduler.frames_alone)
         if rules.is_compared(verdict) or believed:
             scheduler.keep_checkpoints(healed)
 
-    # --- going back ---------------------------------------------------------------------------
+    # --- rollback -----------------------------------------------------------------------------
 
     def _roll_back_if_needed(self, frame: FrameWork, verdict: Verdict) -> Verdict:
+        """Roll back while there is no comparable result and attempts are left; return the verdict
+        on the last execution."""
         parts = self._parts
         attempts = parts.scenario.recovery.rollbacks
         able = self._able_to_go_back(frame)
@@ -184,7 +187,7 @@ class VerdictStage:
         for attempt in range(attempts + 1):
             if parts.rules.is_compared(verdict):
                 break
-            nodes = self._to_take_back(frame, verdict, everybody=attempt > 0)
+            nodes = self._to_roll_back(frame, verdict, everybody=attempt > 0)
             if not nodes:
                 break
             verdict = self._roll_back(frame, nodes, restart=attempt > 0)
@@ -194,9 +197,9 @@ class VerdictStage:
         serving = self._parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
         return [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
 
-    def _to_take_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
-        """Who goes back. Where one node is alone, first those that failed: what they compute again
-        is compared with it; there is nobody else to ask."""
+    def _to_roll_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
+        """Return the nodes to roll back. If one node is alone, those that failed are first (unless
+        `everybody`): their new results can be compared with its own."""
         parts = self._parts
         able = self._able_to_go_back(frame)
         failed = [n for n in able if frame.results[n].status != DONE]
@@ -241,19 +244,20 @@ class VerdictStage:
                 parts.classifier.on_repaired(name, NodeState.RESTART, boots)
         return verdict
 
-    # --- orders, and what has come to its end ---------------------------------------------------
+    # --- orders and outcomes --------------------------------------------------------------------
 
     def _observe(self, frame: FrameWork, verdict: Verdict) -> list[Action]:
+        """Report to recovery what the frame shows of each node; return the repairs it orders."""
         actions: list[Action] = []
         for node in self._parts.nodes:
             result = frame.results.get(node.name)
             if result is None:
                 continue
-            if result.host:  # nobody's fault but ours
+            if result.host:  # the host's fault
                 self._recorder.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
                 if result.out_of_step:
                     actions += self._parts.recovery.resync_after_host_stall(frame.number, node.name)
-            elif result.late:  # a slip, until it lasts
+            elif result.late:  # only a slip, unless it lasts
                 self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
             seen = observation(result, verdict)
             if seen is not None:
@@ -262,7 +266,8 @@ class VerdictStage:
         return actions
 
     def _refresh_if_alone(self, frame: FrameWork) -> None:
-        """Independent experiments on a rig that cannot heal itself (see RepairExecutor.refresh)."""
+        """Refresh the only node of a rig without redundancy whose upsets are to be independent
+        experiments (see RepairExecutor.refresh)."""
         parts = self._parts
         if len(parts.nodes) > 1 or not parts.scenario.upsets.one_at_a_time:
             return
@@ -281,7 +286,7 @@ class VerdictStage:
                 )
 
     def _settle(self, frame: FrameWork) -> None:
-        """Give open upsets their outcome where the node is itself again, or given up."""
+        """Settle the open upsets of nodes that work again or are isolated."""
         parts = self._parts
         for node in parts.nodes:
             state = parts.recovery.state(node.name)
@@ -292,7 +297,7 @@ class VerdictStage:
                     parts.classifier.settle(frame.number, node.name)
 
     def _damaged_agents(self) -> set[str]:
-        """Nodes in whose agent's memory an upset lies."""
+        """Return the nodes whose agent's memory holds an upset."""
         has_live_upset = self._parts.classifier.has_live_upset
         return {n.name for n in self._parts.nodes if has_live_upset(n.name, UpsetTarget.AGENT)}
 
@@ -306,5 +311,5 @@ class VerdictStage:
 
 
 def _can_go_back(result: NodeResult) -> bool:
-    """A board answers for this node, and may compute."""
+    """Return whether the board of a node answers and may compute."""
     return result.status in (DONE, CRASHED, HUNG, ABSENT) and not result.suspended
