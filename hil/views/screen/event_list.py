@@ -1,4 +1,4 @@
-"""The list of events under the operator's hands: which are shown, and which is under the cursor."""
+"""The event list of the screen: which events are shown, and which one is under the cursor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EventList:
         self._limit = 0
 
     def clear(self) -> None:
-        """Forget the events; another record stands where there was one."""
+        """Forget the events, because another record is shown."""
         self.events, self._chosen, self._limit = [], None, 0
 
     def limit(self, height: int) -> int:
@@ -39,9 +39,9 @@ class EventList:
 
     @property
     def row(self) -> int:
-        """The row under the cursor: the chosen event stays under it while others come or are
-        hidden; where it is hidden itself, the next older one is. Before one was chosen, the
-        newest."""
+        """Return the row under the cursor. The chosen event stays under it while others are added
+        or hidden; if it is hidden itself, that is the next older one. Before one is chosen, it is
+        the newest."""
         chosen, shown = self._chosen, filtered(self.events, self.filter)
         if chosen is None or not shown:
             return 0

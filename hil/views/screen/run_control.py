@@ -1,4 +1,4 @@
-"""What the screen needs of a run that takes commands: which there are, and a way to send them."""
+"""What the screen needs to control a run: the commands with keys, and a way to send them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Control", "KeyCommand"]
 class KeyCommand:
     """A command that a run takes.
 
-    `node`: it is for the chosen node; `more`: what else to ask for, as `key=value`; `text`: that is
-    one text, taken as it is; `sure`: it asks for confirmation."""
+    `node`: it is for the chosen node; `more`: further arguments to ask for, as `key=value`; `text`:
+    the argument is one text, taken as it is; `sure`: the screen asks for confirmation."""
 
     name: str
     help: str

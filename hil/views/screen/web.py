@@ -1,7 +1,7 @@
-"""The same screen in a browser, by textual-serve: on this computer only, and only to look at.
+"""The screen in a browser, by textual-serve: on this computer only, and read-only.
 
-Whoever can reach the port sees the screen. So it listens on the loopback alone, and the screens
-that it starts send no commands: other users of this computer are not asked who they are."""
+Anybody who can reach the port sees the screen. So it listens on the loopback interface only, and
+its screens send no commands: other users of this computer are not authenticated."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def _nothing(_: object) -> None:
 
 
 def is_served() -> bool:
-    """Whether this process draws for a browser."""
+    """Return whether this process draws for a browser."""
     return "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
 
 
 def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: str) -> None:
     """Serve a screen of `runs` until Ctrl-C; each visitor gets a process of its own.
 
-    SetupError if textual-serve is missing, or the port taken."""
+    Raises: SetupError if textual-serve is missing or the port is in use."""
     try:
         from hil.views.screen.web_server import LocalServer  # noqa: PLC0415  (an extra)
     except ImportError as error:

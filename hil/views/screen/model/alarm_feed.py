@@ -1,12 +1,12 @@
-"""Feeds the alarms of a record: everything in it, up to the frame on view.
+"""Finds all alarms of a record, up to the frame on view.
 
-A screen that is attached late must show what happened before, but not wait for it. So a record is
-followed twice: from `REACH` rows before the frame on view, at once; and from its beginning, a
-little with every look, skipping stretches without anything out of limits. When the second follower
-has caught up, it replaces the first. Until then `watched_from` is the frame since which all alarms
-are known.
+A screen that is attached late must show earlier alarms without waiting for them. So two followers
+read the record: one begins `REACH` rows before the frame on view and reads all at once; the other
+begins at frame 0, reads a little with every refresh, and skips stretches in which nothing is out of
+limits. When it has caught up, it replaces the first. Until then all alarms are known only from the
+frame `watched_from` on.
 
-An acknowledgement is kept: by this screen, or by any other through the record's `commands`.
+Acknowledgements are those of this screen, and those of any other in the record's `commands`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PAST_BUDGET_S: Final = 0.01
 
 
 class AlarmFeed:
-    """The alarms of one record."""
+    """Follows the alarms of one record."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
@@ -47,17 +47,18 @@ class AlarmFeed:
 
     @property
     def book(self) -> AlarmBook:
-        """What is known of the time since `watched_from`."""
+        """Return the alarms since `watched_from`."""
         return self._now.book
 
     @property
     def watched_from(self) -> int:
-        """The first frame since when all alarms are known."""
+        """Return the frame from which on all alarms are known."""
         return self._now.begin
 
     @property
     def behind(self) -> bool:
-        """Whether there was too much for one look: look again soon."""
+        """Return whether a refresh could not read everything, so that another should follow
+        soon."""
         return self._now.behind or self._past is not None
 
     def follow(self, head: int) -> tuple[Alarm, ...]:
@@ -93,7 +94,8 @@ class AlarmFeed:
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Those that are listed: of now, and what is known already of the past."""
+        """Return the alarms that are listed: the present ones, and those of the past known so
+        far."""
         found = self.book.alarms
         if self._past is None:
             return found
@@ -106,7 +108,7 @@ class AlarmFeed:
         return (*found, *(replace(alarm, level=Level.GOOD) for alarm in older))
 
     def acknowledge(self) -> int:
-        """Acknowledge every alarm that is listed; returns how many."""
+        """Acknowledge every alarm that is listed; return how many."""
         waiting = [alarm for alarm in self.alarms if not alarm.acknowledged]
         for alarm in waiting:
             self._seen[alarm.name] = self._head
@@ -115,7 +117,7 @@ class AlarmFeed:
         return len(waiting)
 
     def _read_acknowledgements(self) -> None:
-        """Take over what other screens acknowledged."""
+        """Take over the acknowledgements of other screens."""
         for command in acknowledgements(self._source, self._heard):
             self._heard = command.id
             with contextlib.suppress(ValueError, AttributeError):

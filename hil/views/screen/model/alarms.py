@@ -1,4 +1,4 @@
-"""The alarms that come of limits. Pure: samples in, alarms out.
+"""Alarms of values that are out of their limits. Pure: samples in, alarms out.
 
 `persistence` consecutive samples out of limits raise the alarm of their quantity and node; the
 first one within limits ends it. A raised alarm stays listed (latched) until it is acknowledged:
@@ -7,7 +7,7 @@ first one within limits ends it. A raised alarm stays listed (latched) until it 
     latched   the worst since the last acknowledgement
     listed    level > GOOD, or latched > GOOD and not acknowledged
 
-Where the limits come from says `hil.views.alarm_limits`.
+The limits are read by `hil.views.alarm_limits`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ __all__ = ["Alarm", "AlarmBook"]
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One quantity of one node (empty: of the satellite, or of the whole). `since_frame`: when it
-    was raised first since it was acknowledged last, and `text` the worst since then.
-    `episode_frame`: when its present episode began (the last one, if it is over; -1: the first),
-    and `episode_text` the worst of that one. `raised_frame`: when it came, came back or got worse;
-    what is acknowledged later than that is acknowledged."""
+    """The alarm of one quantity of one node (empty: of the satellite, or of the whole system).
+
+    `since_frame` is the frame in which it was first raised since the last acknowledgement; `text`
+    is its worst value since then. `episode_frame` is the frame in which the present or the last
+    episode began (-1: `since_frame`), `episode_text` the worst value of that. `raised_frame` is the
+    frame in which it was last raised or became worse; a later acknowledgement counts."""
 
     quantity: str
     node: str
@@ -44,12 +45,12 @@ class Alarm:
 
     @property
     def began_frame(self) -> int:
-        """The frame in which the present episode began, or the last one."""
+        """Return the frame in which the present episode began, or the last one."""
         return self.since_frame if self.episode_frame < 0 else self.episode_frame
 
     @property
     def now_text(self) -> str:
-        """The text of the present episode, or of the last one."""
+        """Return the text of the present episode, or of the last one."""
         return self.episode_text or self.text
 
     @property
@@ -58,7 +59,7 @@ class Alarm:
 
     @property
     def name(self) -> str:
-        """The name of the alarm in commands."""
+        """Return the name of the alarm in commands."""
         return ".".join(part for part in self.key if part)
 
     @property
@@ -67,7 +68,7 @@ class Alarm:
 
 
 class AlarmBook:
-    """All alarms of a run, as far as it was watched."""
+    """All alarms of a run, as far as its record has been read."""
 
     def __init__(self, limits: Limits = DEFAULTS, of_boards: Limits | None = None) -> None:
         self._limits = limits
@@ -77,7 +78,7 @@ class AlarmBook:
 
     @property
     def limits(self) -> list[tuple[str, Limit]]:
-        """All limits, with their quantities."""
+        """Return all limits, with their quantities."""
         return [
             (key[0], limit)
             for each in (self._limits, self._of_boards)
@@ -85,13 +86,13 @@ class AlarmBook:
         ]
 
     def is_raised(self, key: tuple[str, str]) -> bool:
-        """Whether this one is out of order now."""
+        """Return whether the alarm of a quantity of a node is raised now."""
         alarm = self._alarms.get(key)
         return alarm is not None and alarm.level > Level.GOOD
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Those that are listed: the worst and newest first."""
+        """Return the alarms that are listed, the worst and newest first."""
         listed = [alarm for alarm in self._alarms.values() if alarm.listed]
         return tuple(sorted(listed, key=lambda a: (-a.level, -a.latched, -a.since_frame, a.key)))
 
@@ -104,7 +105,7 @@ class AlarmBook:
         )
 
     def sample(self, frame: int, quantity: str, node: str, value: float, phase: str = "") -> Level:
-        """Take a value of a quantity; returns the level of its alarm now."""
+        """Take a value of a quantity; return the level of its alarm now."""
         limit = self.limit(quantity, phase, node)
         if limit is None:
             return Level.GOOD

@@ -1,4 +1,4 @@
-"""One frame's vote, as the record has it: answers, differences, the cause, the cure."""
+"""The vote of one frame from the record: answers, differences, causes and repairs."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _TRANSITIONS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """The answer of one node. `part`: voter, returns (returning, and its answer counted), heard
-    (compared, but does not count) or out. `worth`: what
-    its answer is worth, and `words` the same beside the vote."""
+    """The answer of one node. `part`: voter, returns (re-integrating, and its answer counted),
+    heard (compared, but does not count) or out. `worth`: what its answer is worth, and `words` the
+    same beside the vote."""
 
     node: str
     status: str
@@ -76,13 +76,13 @@ class OutputDifference:
 
     @property
     def bits(self) -> int:
-        """The number of bits that differ."""
+        """Return the number of bits that differ."""
         return sum((a ^ b).bit_count() for a, b in zip(self.agreed, self.found, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """One step of what recovery did."""
+    """One repair that recovery carried out."""
 
     frame: int
     node: str
@@ -92,10 +92,10 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One frame. `notable` is false if it was plain agreement: then no more than digests is
-    kept. `golden_*` is what the fault-free run computed. `reference`: what outputs are compared
-    with, where that is not what was agreed on. `rule`: that of the scheme; `alone`: for how many
-    consecutive frames one of several nodes had answered alone."""
+    """The decision in one frame. `notable` is false if all nodes plainly agreed: then the record
+    has digests only. `golden_*`: results of the golden run. `reference`: what outputs are compared
+    with if not with the agreed one. `rule`: that of the scheme; `alone`: for how many consecutive
+    frames one of several nodes had answered alone."""
 
     frame: int
     t_us: int
@@ -166,7 +166,7 @@ def _answers(
     first: dict[int, RecordedReply],
     returning: frozenset[str],
 ) -> tuple[NodeAnswer, ...]:
-    """As the first execution had it: a rollback may have made them agree."""
+    """Return the answers of the first execution: a rollback may have made the nodes agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
     golden = (row.golden_output, row.golden_state) if row else agreed
     out: list[NodeAnswer] = []
@@ -209,7 +209,7 @@ def _answers(
 
 
 def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
-    """The nodes that were re-integrating when a frame began."""
+    """Return the nodes that were re-integrating when a frame began."""
     position = source.position("transitions", frame - 1)
     states = states_reached(source, position - _TRANSITIONS, position)
     return frozenset(name for name, state in states.items() if state == "reintegrating")
@@ -222,8 +222,8 @@ def _reference(
     first: dict[int, RecordedReply],
     value: bytes,
 ) -> tuple[str, bytes]:
-    """What outputs are compared with: what was agreed on, where that is right; else what a node
-    with the right output said; else what there is. Its name is empty for the first of these."""
+    """Return the output that others are compared with, and its name: the agreed one if it is
+    correct (its name is empty then), else that of a node with the correct output, else any."""
     if value and verdict.correct:
         return "", value
     for index, answer in enumerate(answers):
@@ -239,7 +239,7 @@ def _reference(
 def _in_output(
     names: tuple[str, ...], first: dict[int, RecordedReply], right: bytes
 ) -> list[OutputDifference]:
-    """Pieces of the outputs that differ from the reference."""
+    """Return the pieces of outputs that differ from the reference."""
     out: list[OutputDifference] = []
     for index, row in first.items():
         if row.status == "done" and row.output and index < len(names):
@@ -259,7 +259,7 @@ def pieces(
 
 
 def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
-    """Pieces of the chunks that a resync found damaged."""
+    """Return the pieces of the state that a resync found damaged."""
     out: list[OutputDifference] = []
     first, last = source.position("repairs", frame - 1), source.position("repairs", frame)
     for row in damaged_chunks(source, first, last, frame):
@@ -268,8 +268,8 @@ def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
 
 
 def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> Iterator[str]:
-    """What hit in this frame; what still acts in nodes whose answer was not right; what of that no
-    upset explains."""
+    """Return the upsets of this frame, earlier upsets that still affect nodes with a wrong answer,
+    and the deviations that no upset explains."""
     good = {Answered.RIGHT, Answered.EXCLUDED}
     faulty = [a.node for a in answers if a.worth not in good]
     if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
@@ -306,7 +306,7 @@ def cause_text(upset: RecordedUpset, frame: int) -> str:
 
 
 def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
-    """What was done from this frame on until its nodes voted again, and how long that took."""
+    """Return the repairs from this frame on until its nodes voted again, and how long they took."""
     start = source.position("transitions", frame - 1)
     end = source.position("transitions", frame)
     left: dict[str, RecordedTransition] = {}

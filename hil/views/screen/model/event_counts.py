@@ -1,4 +1,4 @@
-"""How many upsets, recoveries and slips there were up to a frame, counted on as the run goes on."""
+"""Counts of upsets, recoveries and slips up to a frame, updated while the run goes on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SETTLED: Final = 1000
 
 
 class EventCounts:
-    """The counts of one record."""
+    """Counts the events of one record."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
@@ -23,7 +23,7 @@ class EventCounts:
         self.restart()
 
     def restart(self) -> None:
-        """Count from the beginning again: what was counted is no longer in the record."""
+        """Count from the beginning again, because rows that were counted have been removed."""
         self._upsets_by = (-1, 0, 0)
         self._recoveries_by = (0, 0)
 

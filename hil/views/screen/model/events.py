@@ -1,4 +1,4 @@
-"""What happened, newest first, from all tables that say so."""
+"""The events of a run, newest first, from all tables of its record that have some."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def newest_events(
 
 
 def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[EventLine], set[Key]]:
-    """The newest rows of all tables as events; and of each table that has older ones still, the
-    key of the oldest event."""
+    """Return the newest rows of all tables as events, and the key of the oldest event of each table
+    that has older ones."""
     found: list[EventLine] = []
     oldest: set[Key] = set()
     upto = source.upto(head)
@@ -75,7 +75,7 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
 
 
 def _justly(source: LiveRecord, event: EventLine) -> EventLine:
-    """The event; of an isolation, whether a wrong majority was behind it."""
+    """Return the event; that of an isolation by a wrong majority says so."""
     isolated = event.kind == "state" and event.level is Level.BAD
     if not isolated or not isolated_though_right(source, event.frame, event.node):
         return event
@@ -102,8 +102,9 @@ def _take(
 
 
 def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[EventLine]:
-    """The same one after the other, counted; the same of several nodes in a frame, as one. An event
-    is known by the key of the first of them. `oldest`: before these there is more to read."""
+    """Merge equal events in succession, with their number, and equal ones of several nodes in a
+    frame. A merged event has the key of the first one. `oldest`: from where on there are more rows
+    that were not read."""
     out: list[EventLine] = []
     times: Counter[str] = Counter()  # how often each node of the last one is in it
     for event in events:
@@ -167,7 +168,7 @@ def _repair(row: RecordedRepair, kind: str) -> EventLine:
 
 
 def _by_then(upset: RecordedUpset, frame: int) -> RecordedUpset:
-    """An upset as it was known in a frame: what came of it later was not known yet."""
+    """Return an upset as it was known in a frame: without what became known later."""
     if upset.resolved_frame is None or upset.resolved_frame <= frame:
         return upset
     if upset.detected_frame is not None and upset.detected_frame > frame:
@@ -224,7 +225,7 @@ def _limit(row: RecordedLimit, kind: str) -> EventLine:
 
 
 def _limit_words(asked: Mapping[str, Any]) -> str:
-    """What a board was asked to obey: `30 % of its speed`."""
+    """Return the limits of a board in words: `30 % of its speed`."""
     if asked.get("power") == "off":
         return "power off"
     parts = ["suspended"] if asked.get("suspend") else []

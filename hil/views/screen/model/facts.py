@@ -1,6 +1,7 @@
-"""What the record says around one frame, as plain values: made by `scene`, judged by `health`.
+"""The facts of one frame from the record, as plain values: `scene` reads them, `health` judges
+them.
 
-None is "the record does not say". Times: `*_us` simulated, `*_wall_us` real.
+None means that the record does not say. Times: `*_us` are simulated, `*_wall_us` are real.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class Run:
 
     @property
     def second(self) -> str:
-        """What rates are counted by: seconds of simulated time, which are real ones only where
-        the run is held to the clock."""
+        """Return the unit of time of rates: a second of simulated time, which is a real one only in
+        a run in real time."""
         return "s" if self.pace == "realtime" else "sim s"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReading:
-    """A board's own account of itself."""
+    """What a board reports of itself: the answer to a health request."""
 
     frame: int
     wall_us: int
@@ -82,7 +83,7 @@ class NodeReading:
 
 @dataclass(frozen=True, slots=True)
 class LinkCounts:
-    """What the host counted on a link."""
+    """The host's counters of a link."""
 
     tx_frames: int = 0
     rx_frames: int = 0
@@ -94,7 +95,7 @@ class LinkCounts:
 
 @dataclass(frozen=True, slots=True)
 class PlantNode:
-    """What the plant makes of a board."""
+    """The values of a board in the plant's model."""
 
     level: str
     duty: float
@@ -106,9 +107,9 @@ class PlantNode:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """One node. `state` of its recovery since `state_frame`; `began_frame` and `began_cause` when
-    and why it left the vote; `status` what came of it in the frame, and `answer` what its answer is
-    worth (None: the record does not say); `upset` what is behind its being out, or wrong."""
+    """The facts of one node. `state`: of its recovery, since `state_frame`; `began_frame` and
+    `began_cause`: when and why it left the vote; `status`: of its result in the frame; `answer`:
+    what its answer is worth; `upset`: the upset that made it wrong, or made it leave the vote."""
 
     index: int
     name: str
@@ -141,8 +142,8 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output left the
-    system again, which was `held_wrong` in its own frame."""
+    """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output was
+    delivered again; `held_wrong`: that output was wrong."""
 
     kind: str
     delivered: bool
@@ -187,9 +188,9 @@ class PlantReading:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """An event, or `count` equal ones in succession, the last in `frame`; with `more` at least so
-    many. `key` stays the same while more of them come. `first`: in which frame the first
-    of them was, if that is shown."""
+    """An event, or `count` equal ones in succession, the last of them in `frame`. `more`: there are
+    at least `count`. `key` stays the same while more of them follow. `first`: the frame of the
+    first one, if that is shown."""
 
     frame: int
     level: Level
@@ -204,11 +205,11 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything around frame `head`; `last` is the newest there is.
+    """All facts of frame `head`; `last` is the newest frame of the record.
 
     `paused_by`: the user who paused the run there (empty: nobody). `rate`: frames per real second;
     `speed`: simulated time per real time. `upsets` were injected and read back, `missed` were not;
-    `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, where no expectation
+    `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, if no expectation
     says it."""
 
     run: Run
@@ -244,7 +245,7 @@ class Scene:
 
     @property
     def newest(self) -> bool:
-        """The frame on view is the newest one."""
+        """Return whether the frame on view is the newest one."""
         return self.head >= self.last
 
     @property

@@ -1,4 +1,5 @@
-"""What the facts mean: is it healthy, what can still fail, which value is out of order. Pure."""
+"""The health of the system from its facts: how healthy it is, and what one more fault would do.
+Pure."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ class NodeHealth:
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """How many vote, and what one more fault would do. `rule`: what would be delivered if only one
-    of them answered."""
+    """How many nodes vote, and what one more fault would do. `rule`: what would be delivered if
+    only one of them answered."""
 
     mode: str
     voting: int
@@ -119,7 +120,7 @@ def node_level(node: NodeFacts, scene: Scene) -> Level:
 
 
 def _escapes(scene: Scene) -> bool:
-    """Whether a wrong output leaves the system in this frame."""
+    """Return whether a wrong output is delivered in this frame."""
     vote = scene.vote
     return vote is not None and (vote.held_wrong or (vote.delivered and not vote.correct))
 

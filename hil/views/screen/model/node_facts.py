@@ -1,4 +1,4 @@
-"""The nodes at one frame: answer, recovery state, health, link."""
+"""Reads the facts of all nodes in one frame: answer, recovery state, health and link."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMED: Final = 2
 
 
 class NodeFactsReader:
-    """The nodes of one record; what cannot have changed is not asked for again."""
+    """Reads the facts of the nodes of one record; what cannot have changed is not read again."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
@@ -35,7 +35,7 @@ class NodeFactsReader:
         self._behind: dict[tuple[str, int], tuple[int, str]] = {}
 
     def forget(self) -> None:
-        """Ask for states again: what was known is no longer in the record."""
+        """Read the states again, because rows that were read have been removed."""
         self._states.clear()
 
     def node(
@@ -89,7 +89,7 @@ class NodeFactsReader:
         return heard
 
     def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
-        """The recovery state of a node, since when, and how it left the vote."""
+        """Return the recovery state of a node, since when, and how it left the vote."""
         upto = self._source.upto(head)
         position = self._source.position("transitions", upto)
         after, state, by_answers = self._states.get(name, (0, None, False))
@@ -115,7 +115,7 @@ class NodeFactsReader:
         return {**state, **self._why_out(name, state["began_frame"], state["began_cause"])}
 
     def _why_out(self, name: str, frame: int, cause: str) -> dict[str, Any]:
-        """What is behind a node's leaving the vote in a frame."""
+        """Return the upset that made a node leave the vote in a frame, in words."""
         if outvoted_though_right(self._source, frame, name):
             others = [other for other in self._source.names if other != name]
             behind = self._behind_text(upsets_behind(self._source, frame, others), named=True)
@@ -123,7 +123,7 @@ class NodeFactsReader:
         return {"began_cause": cause, "upset": self._upset_behind(name, frame)}
 
     def _upset_behind(self, name: str, frame: int) -> str:
-        """What a node's answer in a frame comes from, if that is known."""
+        """Return the upset behind a node's answer in a frame, in words, if it is known."""
         kept = self._behind.get((name, frame))
         if kept is None or kept[0] != self._source.changed:
             rows = upsets_behind(self._source, frame, [name])

@@ -1,4 +1,4 @@
-"""The plant and the orbit around one frame."""
+"""Reads the facts of the plant and of the orbit around one frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACES: Final = 240
 
 
 class PlantFacts:
-    """The plant and the orbit of one record; what cannot have changed is not asked for again."""
+    """Reads the plant and the orbit of one record; what cannot have changed is not read again."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source

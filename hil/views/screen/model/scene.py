@@ -1,6 +1,6 @@
-"""From a record to a Scene: everything around one frame, asked for with a few small queries.
+"""Reads the scene of one frame from a record, with a few small queries.
 
-What cannot have changed is not asked for again; what is long is not asked for at all.
+What cannot have changed is not read again, and no query reads a long table as a whole.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RATE_WINDOW_S: Final = 5.0
 
 
 class SceneReader:
-    """Makes scenes of one record."""
+    """Reads scenes from one record."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self.source = source
@@ -107,7 +107,7 @@ class SceneReader:
 
     @property
     def run(self) -> Run:
-        """What does not change; read again when the meta values were."""
+        """Return what does not change during the run; it is read again after the meta values."""
         meta = self.source.meta
         key = (id(meta), id(self.source.time))
         if self._run is None or self._run[0] != key:

@@ -1,8 +1,8 @@
-"""The result of every stretch of frames: summed up once, lazily, and kept.
+"""The verdict strip: the worst result in each stretch of frames, summed up once and kept.
 
-Frames that are plain agreement have no row in `frames`, so a stretch is summed up by looking at the
-others. Stretches of `STRETCH` frames that are complete never change and are kept; long runs are
-read a few at a time, newest first, within a budget, so that nobody waits for them.
+Frames in which all nodes plainly agree have no row in `frames`, so only the others are read.
+Complete stretches of `STRETCH` frames never change and are kept. In long runs a few are read with
+each refresh, newest first, within a budget, so that the screen does not wait for them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class StripMark(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Frames `first` to `last`; `frame` is the first of the worst, `notable` how many were more
-    than agreement."""
+    """The cell of frames `first` to `last`. `frame` is the first of the worst ones; `notable` is
+    the number of frames in which not all nodes plainly agreed."""
 
     first: int
     last: int
@@ -97,7 +97,7 @@ _Summary = tuple[Cell, tuple[int, ...]]
 
 
 class VerdictHistory:
-    """The sums of one record."""
+    """Sums up the verdicts of one record."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
@@ -110,7 +110,7 @@ class VerdictHistory:
         self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
 
     def forget(self, frame: int) -> None:
-        """Drop what is known from `frame` on: the run was resumed there."""
+        """Drop the sums from `frame` on: the run was resumed there."""
         self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
         self._episodes.clear()
@@ -128,7 +128,7 @@ class VerdictHistory:
         return Cell(first, last, worst, at, sum(counts)), tuple(counts)
 
     def read_on(self, budget_s: float) -> bool:
-        """Sum up some complete stretches, newest first; returns whether all are summed up."""
+        """Sum up some complete stretches, newest first; return whether all are summed up."""
         until = self._clock() + budget_s
         last = self._source.last
         for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
