@@ -81,7 +81,7 @@ def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> No
     assert verify_ok(out)
 
 
-def test_who_loses_power_is_really_gone_and_boots_again_while_the_others_vote(
+def test_a_board_that_loses_power_stops_and_boots_again_while_the_others_vote(
     tmp_path: Path,
 ) -> None:
     event = {"frame": 20, "node": "b", "target": "board", "returns_after_frames": 10}

@@ -266,7 +266,7 @@ def test_a_pair_delivers_unvoted_outputs_as_its_rule_says(
     assert result.metrics["verdicts.simplex"] == 40
 
 
-def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: Path) -> None:
+def test_damage_of_a_node_that_was_alone_is_not_copied_to_the_other(tmp_path: Path) -> None:
     """A fail-silent pair: b has no power for 20 frames, a is hit meanwhile. When b is back, a goes
     back to what both agreed on before b is healed from it."""
     events = [
@@ -295,7 +295,7 @@ def test_what_hit_a_node_while_it_was_alone_is_not_given_to_the_other(tmp_path: 
         ("tmr", {"unvoted_frames": 15}, 5),
     ],
 )
-def test_what_a_node_delivered_alone_is_no_truth_for_those_that_return(
+def test_the_state_of_a_node_that_was_alone_is_not_trusted_by_returning_nodes(
     scheme: str, rule: dict[str, Any], wrong: int, every: int, tmp_path: Path
 ) -> None:
     """All others have no power for 20 frames, and a is hit in the eleventh: its own outputs are
@@ -358,7 +358,7 @@ def test_a_node_that_has_delivered_alone_for_long_is_believed_by_those_that_retu
     assert causes == ["power is back"]
 
 
-def test_a_pair_of_which_one_was_out_for_longer_than_can_be_computed_again_is_not_silent_for_ever(
+def test_a_pair_delivers_again_after_one_was_out_longer_than_can_be_re_executed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollback, "RE_EXECUTION_MAX", 60)

@@ -147,7 +147,7 @@ def test_on_a_busy_computer_a_line_is_served_late(boards: Bench) -> None:
     assert boards.frame(out="a") == "a"
 
 
-def test_a_computer_that_was_busy_some_seconds_ago_is_no_excuse(boards: Bench) -> None:
+def test_pressure_of_some_seconds_ago_does_not_excuse_a_late_node(boards: Bench) -> None:
     for _ in range(60):
         boards.frame(pressed=FRAME_US)
     for _ in range(400):
@@ -155,7 +155,7 @@ def test_a_computer_that_was_busy_some_seconds_ago_is_no_excuse(boards: Bench) -
     assert boards.frame("a") == ""
 
 
-def test_a_kernel_that_does_not_say_how_busy_it_is_excuses_nobody(boards: Bench) -> None:
+def test_without_pressure_information_no_late_node_is_excused(boards: Bench) -> None:
     boards.file.unlink()
     assert boards.frame("a") == ""
     boards.file.write_text("nonsense\n")

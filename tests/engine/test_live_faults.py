@@ -355,7 +355,7 @@ def test_a_disturbance_that_changed_nothing_leaves_a_run_reproducible(
     assert disturbed.run_digest == quiet.run_digest
 
 
-def test_an_agent_that_was_killed_while_its_node_was_isolated_is_told(tmp_path: Path) -> None:
+def test_an_agent_that_was_killed_while_its_node_was_isolated_is_reported(tmp_path: Path) -> None:
     """Nobody asks that board for anything: only its process shows it."""
     events = [
         {"frame": 20 + k, "node": "b", "target": "cpu", "sefi": "crash", "tick": 1}
@@ -371,7 +371,7 @@ def test_an_agent_that_was_killed_while_its_node_was_isolated_is_told(tmp_path: 
     assert "killed by SIGKILL" in disturbed.not_reproducible
 
 
-def test_a_run_that_is_taken_up_again_remembers_that_it_was_disturbed(tmp_path: Path) -> None:
+def test_a_resumed_run_remembers_outside_influence(tmp_path: Path) -> None:
     s = scenario()
     saboteur = Saboteur({60: (kill_agent, 1)})
     first = Loop(s, tmp_path, **between_frames(lambda: saboteur() or first.next_frame >= 120))

@@ -244,7 +244,7 @@ def test_a_process_board_that_cannot_be_started_again_is_lost(
     assert (result.outcome, names(result)) == ("error", ["b"])
 
 
-def test_an_upset_that_is_over_excuses_no_loss(tmp_path: Path) -> None:
+def test_a_settled_upset_does_not_excuse_a_lost_board(tmp_path: Path) -> None:
     """The agent is reset by the scenario and comes back; later its board is killed."""
 
     def kill(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:

@@ -64,7 +64,7 @@ def rows(out: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_an_observer_is_told_every_frame_once_and_every_recorded_event(
+def test_an_observer_gets_every_frame_once_and_every_recorded_event(
     tmp_path: Path, batch: bool
 ) -> None:
     log = Log()

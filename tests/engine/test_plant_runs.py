@@ -89,7 +89,7 @@ def test_the_record_says_from_where_on_screens_warn_of_heat(
     assert json.loads(told) == {"die_c": dict.fromkeys("abc", pi), "cpu_temp_c": {}}
 
 
-def test_workers_obey_every_cap_and_it_is_recorded(brown_out: tuple[Path, RunResult]) -> None:
+def test_workers_keep_every_cap_and_it_is_recorded(brown_out: tuple[Path, RunResult]) -> None:
     """That a worker with a duty really gets through less is part of the board contract."""
     out, _ = brown_out
     limits = rows(out, "SELECT cause, asked, applied FROM limits WHERE node='c' ORDER BY id")
@@ -288,7 +288,7 @@ def test_scenarios_of_the_orbit_name_boards_beside_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_boards_whose_power_is_not_ours_are_asked_for_clock_and_mode(tmp_path: Path) -> None:
+def test_boards_without_switchable_power_are_limited_by_clock_and_mode(tmp_path: Path) -> None:
     """Agents on ports, as on a bench: they refuse what they may not turn, and pause instead."""
     with agents(3) as boards:
         nodes = [{"name": n, "port": port} for n, (_, port) in zip("abc", boards, strict=True)]

@@ -104,7 +104,7 @@ def test_power_that_is_gone_is_not_cut_again(tmp_path: Path, board: str) -> None
     assert states == [("injected", ""), ("refused", "the board has no power")]
 
 
-def test_a_power_cycle_that_switches_nothing_is_no_repair(
+def test_a_power_cycle_that_switches_nothing_is_a_failed_repair(
     tmp_path: Path, useless_switch: Callable[[], None]
 ) -> None:
     """With nothing but power cycles to try, a node that hung stays out."""
@@ -116,7 +116,7 @@ def test_a_power_cycle_that_switches_nothing_is_no_repair(
     assert repairs == [("power_cycle", 0, SWITCHED_NOTHING)]
 
 
-def test_one_life_of_an_agent_is_told_from_the_next() -> None:
+def test_two_starts_of_an_agent_are_distinguished() -> None:
     before = AgentStart(7, 1_000)
     assert before.is_same_start(AgentStart(7, 1_000)) and before.is_same_start(AgentStart(7, 2_000))
     assert not before.is_same_start(AgentStart(8, 2_000)), "another boot id"
@@ -204,7 +204,7 @@ def test_a_latch_up_ends_with_the_power_of_its_board(tmp_path: Path) -> None:
     assert later and later == pytest.approx([1.0] * len(later), rel=0.05)
 
 
-def test_a_run_that_is_taken_up_again_knows_who_cut_the_power(tmp_path: Path) -> None:
+def test_a_resumed_run_knows_what_cut_the_power(tmp_path: Path) -> None:
     """The plant does not take a cut of an upset for its own."""
     plant = {"orbit": ISS, "spacecraft": {}}
     keys: dict[str, Any] = {"frame_ms": 1000.0, "plant": plant}

@@ -52,7 +52,7 @@ def test_events_of_a_run_are_logged_with_their_frame_and_node(
     assert "DEBUG frame 5: node b: upset 1, cpu crash: recovered" in texts
 
 
-def test_upsets_and_successful_repairs_are_no_warnings(
+def test_upsets_and_successful_repairs_are_not_warnings(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "hil"):

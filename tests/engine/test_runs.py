@@ -428,7 +428,7 @@ def test_a_rig_of_which_all_nodes_lost_power_comes_back(
     assert result.metrics["isolated"] == 0 and result.metrics["sdc_frames"] == 0
 
 
-def test_a_node_that_started_anew_does_not_take_the_others_back_to_the_beginning(
+def test_a_restarted_node_does_not_roll_the_others_back_to_the_beginning(
     tmp_path: Path,
 ) -> None:
     events = [
@@ -441,7 +441,7 @@ def test_a_node_that_started_anew_does_not_take_the_others_back_to_the_beginning
     assert {int(d["detail"].split()[-1]) for d in details} <= set(range(224, 231))
 
 
-def test_two_noises_in_one_frame_are_told_apart(tmp_path: Path) -> None:
+def test_two_noises_in_one_frame_are_distinguished(tmp_path: Path) -> None:
     events = [
         {"frame": 50, "node": "a", "target": "link", "noise": kind, "direction": way}
         for kind, way in (("drop", "to_board"), ("duplicate", "to_board"))
@@ -570,7 +570,7 @@ def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path:
     assert result.metrics["isolated"] == 0
 
 
-def test_progress_is_told_and_a_stop_is_heard_between_frames(tmp_path: Path) -> None:
+def test_progress_is_reported_and_a_stop_is_handled_between_frames(tmp_path: Path) -> None:
     told: list[RunProgress] = []
 
     def stop() -> bool:

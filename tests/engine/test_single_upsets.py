@@ -147,7 +147,9 @@ def test_a_sample_of_all_bits_of_an_agent_gives_no_wrong_output(tmp_path: Path) 
     assert effects["masked"] > 1000 and effects["reboot"] > 0
 
 
-def test_a_damaged_budget_is_healed_where_workers_are_restarted_for_ever(tmp_path: Path) -> None:
+def test_a_damaged_budget_is_repaired_although_workers_are_restarted_without_end(
+    tmp_path: Path,
+) -> None:
     pattern = {"kind": "random_word", "width": 32, "value": 1}
     events = [
         {"frame": 5 + 40 * i, "node": "a", "target": "agent", "bit": bit, "pattern": pattern}

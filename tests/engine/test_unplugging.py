@@ -402,9 +402,7 @@ class Dumb(Socket):
         raise self.failed("`meter` printed '5,02 0,61'", "let it print two numbers")
 
 
-def test_a_supply_that_cannot_be_read_is_told_in_notes_and_summary(
-    tmp_path: Path, hil: Hil
-) -> None:
+def test_a_supply_that_cannot_be_read_is_in_notes_and_summary(tmp_path: Path, hil: Hil) -> None:
     acts = Acts({}, until=lambda: sockets[0].reads > 1)
     with bench(tmp_path) as boards:
         sockets = [Dumb(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))]

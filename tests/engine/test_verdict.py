@@ -83,7 +83,7 @@ def test_a_quiet_run_that_expects_nothing_passes_by_the_defaults(tmp_path: Path)
     assert list(judged_by(result)) == ["sdc_frames", "unresolved", "unexplained"]
 
 
-def test_expect_none_is_untested_and_no_pass(tmp_path: Path) -> None:
+def test_expect_none_is_untested_and_not_a_pass(tmp_path: Path) -> None:
     result = run(tmp_path, upsets=TWO_FAULTS, expect="none")
     assert (result.outcome, result.exit_code) == ("untested", 0)
     assert judged_by(result) == {"events.missed": ("== 0", True, True)}
@@ -97,12 +97,14 @@ def test_a_wrong_output_fails_a_block_that_says_nothing_of_it(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("accepts", [{"sdc_frames": ">= 1"}, {"sdc_escaped": ">= 1"}])
-def test_who_accepts_wrong_outputs_says_so(tmp_path: Path, accepts: dict[str, Any]) -> None:
+def test_wrong_outputs_are_accepted_only_explicitly(
+    tmp_path: Path, accepts: dict[str, Any]
+) -> None:
     assert run(tmp_path, upsets=TWO_FAULTS, expect=accepts).outcome == "pass"
 
 
 @pytest.mark.parametrize("counted", ["sdc_upsets", "by_system_outcome.sdc_escaped"])
-def test_who_counts_upsets_has_not_accepted_wrong_outputs(tmp_path: Path, counted: str) -> None:
+def test_expecting_upsets_does_not_accept_wrong_outputs(tmp_path: Path, counted: str) -> None:
     """They are the causes that were injected: a wrong output may have another."""
     result = run(tmp_path, upsets=TWO_FAULTS, expect={counted: 2})
     assert result.outcome == "fail"
@@ -278,7 +280,7 @@ def move_away(run_db: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [delete, replace, delete_all, move_away])
-def test_a_record_that_is_not_there_at_the_end_is_no_pass(
+def test_a_record_that_is_missing_at_the_end_is_not_a_pass(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     out = tmp_path / "r"

@@ -194,7 +194,7 @@ def test_a_dip_between_two_readings_is_listed_and_one_before_the_run_is_not(tmp_
     assert alarms(tmp_path, 35) == {("under_voltage", "b"): (Level.GOOD, "b: under-voltage")}
 
 
-def test_a_dip_long_ago_is_found_by_who_comes_late(tmp_path: Path) -> None:
+def test_a_screen_attached_late_shows_an_earlier_voltage_dip(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db", frames=30_000) as story:
         story.agree(50)
         story.throttled["b"] = 0x10001

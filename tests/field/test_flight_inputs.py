@@ -46,7 +46,7 @@ def test_f04_a_dawn_dusk_day_has_the_eclipses_of_an_ellipsoid() -> None:
     assert dark == pytest.approx(1274.0, abs=5.0)
 
 
-def test_f14_an_omm_is_told_as_one_with_the_height_it_means() -> None:
+def test_f14_an_omm_is_reported_as_an_omm_with_its_height() -> None:
     (problem,) = told("omm.yaml")
     assert problem.startswith("omm.yaml:9:10: $.plant.orbit.omm: OMM (`omm`) is not read")
     assert "MEAN_MOTION" not in problem
@@ -58,12 +58,12 @@ def test_f14_an_omm_is_told_as_one_with_the_height_it_means() -> None:
     assert "or give the TLE" in problem
 
 
-def test_f15_a_missing_checksum_is_told_with_its_digit() -> None:
+def test_f15_a_missing_checksum_is_reported_with_its_digit() -> None:
     (problem,) = told("tle_without_checksum.yaml")
     assert "line 1 of the TLE has no checksum, its last digit: add 2" in problem
 
 
-def test_f15c_the_name_of_a_file_is_told_as_one() -> None:
+def test_f15c_a_file_name_in_place_of_a_tle_is_reported_as_such() -> None:
     (problem,) = told("tle_in_a_file.yaml")
     assert "`station.tle` looks like the name of a file" in problem
     assert problem.endswith("paste them here from that file, below `tle: |`")
@@ -73,7 +73,7 @@ def test_f15c_lines_around_a_set_are_passed_over() -> None:
     assert told("tle_with_a_header.yaml") == []
 
 
-def test_f16_an_unclosed_quote_is_told_where_it_opens(tmp_path: Path) -> None:
+def test_f16_an_unclosed_quote_is_reported_where_it_opens(tmp_path: Path) -> None:
     content = b't_s,illumination\n0,"1.0\n' + b"".join(
         b"%d,1.0\n" % t for t in range(10, 200_000, 10)
     )
@@ -83,7 +83,7 @@ def test_f16_an_unclosed_quote_is_told_where_it_opens(tmp_path: Path) -> None:
     ]
 
 
-def test_f17_a_damaged_npz_is_told_as_one(tmp_path: Path) -> None:
+def test_f17_a_damaged_npz_is_reported_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "p.npz"
     np.savez_compressed(path, t_s=np.arange(0.0, 700.0, 10.0), soc=np.linspace(0, 1, 70))
     content = bytearray(path.read_bytes())

@@ -248,7 +248,7 @@ class NodeContract:
         report = report_of(rig, rig.nodes[0], 1)
         assert (report.state, report.verified, report.changed) == ("missed", False, False)
 
-    def test_what_a_board_cannot_do_it_refuses(self, make_rig: MakeRig) -> None:
+    def test_a_board_refuses_what_it_cannot_do(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
         node = rig.nodes[0]
         assert rig.arm(node, Arm(1, 0, "link", "bit")) == "argument out of range"
@@ -286,7 +286,7 @@ class NodeContract:
         health = rig.health([node])["n0"]
         assert (health.hangs, health.crashes, health.restarts) == (2, 0, 2)
 
-    def test_a_crash_tells_its_signal(self, make_rig: MakeRig) -> None:
+    def test_a_crash_is_reported_with_its_signal(self, make_rig: MakeRig) -> None:
         rig = make_rig("matmul", nodes=2)
         golden = Golden("matmul", SEED)
         node = rig.nodes[0]
@@ -319,7 +319,7 @@ class NodeContract:
         assert rig.report(node, 1) is None
         assert is_golden(one(rig, 0, golden.input), golden)
 
-    def test_reset_and_power_cycle_begin_anew(self, make_rig: MakeRig) -> None:
+    def test_reset_and_power_cycle_restore_the_initial_state(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
         needs_power(rig)
         node = rig.nodes[0]
@@ -395,7 +395,7 @@ class NodeContract:
         assert not rig.limit(node, Limits(duty_permille=500)).suspend
         assert is_golden(one(rig, 1, golden.input), golden)
 
-    def test_what_a_software_board_cannot_limit_it_says(self, make_rig: MakeRig) -> None:
+    def test_a_software_board_reports_limits_that_it_cannot_apply(self, make_rig: MakeRig) -> None:
         rig = make_rig("sha256")
         golden = Golden("sha256", SEED)
         node = rig.nodes[0]
@@ -639,7 +639,7 @@ class NodeContract:
             golden, frame = Golden("attitude", SEED), 0
         assert seen == 199
 
-    def test_an_agent_whose_memory_cannot_be_right_starts_anew_and_says_what_hit_it(
+    def test_an_agent_with_damaged_memory_restarts_and_reports_the_upset(
         self, make_rig: MakeRig
     ) -> None:
         """A word of ones in every place: an index or a length among them is beyond its array."""

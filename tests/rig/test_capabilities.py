@@ -91,7 +91,7 @@ def test_a_board_that_replaces_another_is_asked_for_its_own_capabilities() -> No
     assert node.capabilities.batch is node.board
 
 
-def test_a_transport_without_a_rate_says_so() -> None:
+def test_a_transport_without_a_rate_has_rate_none() -> None:
     board = InprocBoard("a", 0)
     assert rate_of(None) is rate_of(board.connect()) is None
     with pytest.raises(OSError, match="no rate"):

@@ -66,7 +66,7 @@ def test_offset_and_drift_are_found_and_the_error_is_what_it_says(drift_ppm: flo
     assert there == pytest.approx(1_234_567, abs=0.01)
 
 
-def test_one_measurement_tells_the_offset_within_half_the_round_trip() -> None:
+def test_one_measurement_gives_the_offset_within_half_the_round_trip() -> None:
     fit = ClockFit()
     assert fit.estimate is None
     fit.add(1_000_000, 1_000_400, 5_000)
@@ -99,7 +99,7 @@ def symmetric(rng: random.Random) -> tuple[float, float]:
 
 @pytest.mark.parametrize("ways", [symmetric, asymmetric])
 @pytest.mark.parametrize("jump_us", [5_000, 1_000_000, -1_000_000, -60_000_000])
-def test_a_clock_that_jumps_is_noticed_and_measured_anew(
+def test_a_clock_jump_is_detected_and_the_clock_measured_again(
     ways: Callable[[random.Random], tuple[float, float]], jump_us: int
 ) -> None:
     """It stood still while the board, or its emulator, slept; or was set. The true moment stays
@@ -138,7 +138,7 @@ def test_a_clock_that_runs_unevenly_is_as_uncertain_as_it_is() -> None:
         assert off <= estimate.uncertainty_at_us(board), second
 
 
-def test_a_start_anew_begins_anew() -> None:
+def test_a_restart_resets_the_clock_fit() -> None:
     fit = ClockFit()
     fit.add(100, 200, 50)
     fit.restart()

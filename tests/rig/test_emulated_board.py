@@ -104,7 +104,7 @@ def test_what_is_missing_is_named_with_a_remedy(
     assert caught.value.remedy
 
 
-def test_without_a_network_apt_s_own_words_are_told(
+def test_without_a_network_the_error_of_apt_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`apt-get update` only warns then; that there is no such package is not what is wrong."""
@@ -166,7 +166,7 @@ def no_linux(folder: Path, *code: int) -> None:
     ],
     ids=["spins", "sleeps"],
 )
-def test_a_kernel_that_says_nothing_is_given_up_before_the_time_of_a_boot(
+def test_a_kernel_without_console_output_fails_before_the_boot_timeout(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     code: tuple[int, ...],

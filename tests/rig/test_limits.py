@@ -211,7 +211,7 @@ def test_a_clock_is_capped_and_given_back(tmp_path: Path, piped: MakePiped) -> N
     assert frequencies(tmp_path) == FREE
 
 
-def test_a_clock_below_the_lowest_is_refused_and_the_lowest_told(
+def test_a_clock_below_the_lowest_is_refused_with_the_lowest(
     tmp_path: Path, piped: MakePiped
 ) -> None:
     rig, _ = piped("--sys-root", machine(tmp_path), "--knobs", "system")
@@ -353,7 +353,7 @@ def test_unknown_knobs_are_answered_with_the_usage() -> None:
         {"mode": "15W\0"},
     ],
 )
-def test_limits_that_no_board_could_obey_are_no_limits(fields: dict[str, int]) -> None:
+def test_limits_that_no_board_can_apply_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"asked for|at most"):
         Limits(**fields)  # type: ignore[arg-type]
 

@@ -264,7 +264,7 @@ def test_on_a_line_that_loses_every_third_piece_both_end_at_one_rate(
 # --- new starts ---------------------------------------------------------------------------------
 
 
-def test_a_reset_board_is_met_at_its_safe_rate_and_raised_again(bench: Bench) -> None:
+def test_a_reset_board_is_contacted_at_its_safe_rate_and_raised_again(bench: Bench) -> None:
     rig = bench.rig()
     rig.open()
     rig.reset(rig.nodes[0])
@@ -273,7 +273,7 @@ def test_a_reset_board_is_met_at_its_safe_rate_and_raised_again(bench: Bench) ->
     assert rig.nodes[0].link.statistics.rate_raises == 2
 
 
-def test_an_agent_that_was_started_anew_is_found(bench: Bench) -> None:
+def test_an_agent_that_was_restarted_is_found(bench: Bench) -> None:
     rig = bench.rig(timing=Timing(50_000, 1_000_000))
     rig.open()
     bench.kill_agent()

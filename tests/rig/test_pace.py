@@ -40,7 +40,7 @@ def test_a_frame_that_is_late_by_less_than_a_period_is_made_up_for() -> None:
     assert clock.elapsed_us == 20_000
 
 
-def test_what_is_lost_by_more_moves_the_schedule_and_is_told() -> None:
+def test_a_delay_of_more_than_a_period_moves_the_schedule_and_is_reported() -> None:
     clock = VirtualClock()
     pacer = Pacer(10_000, 1.0, clock)
     pacer.wait(NEVER)

@@ -122,7 +122,7 @@ def test_a_value_that_the_supply_did_not_take_is_an_error(scpi: Callable[..., An
 
 
 @pytest.mark.parametrize("said", ["nan", "9.91E37", "-9.9E37", "inf"])
-def test_what_a_supply_could_not_measure_is_no_latch_up(
+def test_an_overflow_reading_of_a_supply_is_not_a_latch_up(
     scpi: Callable[..., Any], tmp_path: Path, said: str
 ) -> None:
     """As most do in the moment in which a range changes. NaN is below no limit, either."""
@@ -263,7 +263,7 @@ def test_a_missing_program_is_named_with_its_package(
             assert package in (caught.value.remedy or "")
 
 
-def test_a_run_says_at_once_that_it_cannot_switch_power(tools: Path) -> None:
+def test_a_run_without_its_power_program_is_refused_at_its_start(tools: Path) -> None:
     """Not when a board has fallen silent, hours later."""
     hub = make("left", supply(kind="usbhub", hub="1-1", port=1))
     relay = make("left", supply(kind="relay", line=1))

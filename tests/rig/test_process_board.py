@@ -213,7 +213,7 @@ def test_an_upset_changes_what_was_planned(make_rig: Callable[..., Rig], target:
     assert is_golden(one(rig, 0, golden.input), golden)
 
 
-def test_a_position_in_instructions_is_the_one_that_is_told(make_rig: Callable[..., Rig]) -> None:
+def test_the_reported_instruction_position_is_the_real_one(make_rig: Callable[..., Rig]) -> None:
     """An invalid instruction put where the position is told to be is the next to be run."""
     rig = make_rig("sha256")
     node = rig.nodes[0]
@@ -388,7 +388,7 @@ def test_a_hang_is_found_on_a_loaded_machine(make_rig: Callable[..., Rig], hogs:
 # --- wall-clock triggers ------------------------------------------------------------------------
 
 
-def test_a_wall_clock_trigger_tells_where_it_hit_or_that_it_did_not(
+def test_a_wall_clock_trigger_reports_its_position_or_that_it_missed(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig("matmul")
@@ -446,7 +446,9 @@ def test_a_wall_clock_trigger_does_not_shift_a_later_position(make_rig: Callable
 # --- signals, and ends --------------------------------------------------------------------------
 
 
-def test_a_worker_that_was_killed_at_rest_is_told_as_a_crash(make_rig: Callable[..., Rig]) -> None:
+def test_a_worker_that_was_killed_at_rest_is_reported_as_crashed(
+    make_rig: Callable[..., Rig],
+) -> None:
     rig = make_rig("sha256")
     golden = Golden("sha256", SEED)
     golden.step()
@@ -472,7 +474,7 @@ def test_stops_from_outside_do_not_disturb_a_step(make_rig: Callable[..., Rig], 
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGPIPE", "SIGINT", "SIGUSR1"])
-def test_a_deadly_signal_is_told_by_its_number(make_rig: Callable[..., Rig], name: str) -> None:
+def test_a_deadly_signal_is_reported_by_its_number(make_rig: Callable[..., Rig], name: str) -> None:
     rig = make_rig("sha256")
     golden = Golden("sha256", SEED)
     golden.step()
@@ -533,7 +535,7 @@ def test_a_running_step_leaves_the_agent_able_to_talk(make_rig: Callable[..., Ri
     assert call.result is None
 
 
-def test_the_cpu_time_of_a_step_that_failed_is_told(make_rig: Callable[..., Rig]) -> None:
+def test_the_cpu_time_of_a_step_that_failed_is_reported(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig("sha256", cpu_us=30_000)
     golden = Golden("sha256", SEED)
     assert rig.arm(rig.nodes[0], Arm(1, 0, "cpu", "hang", tick=4)) is None
@@ -717,7 +719,7 @@ def piped() -> Iterator[Callable[..., tuple[Rig, Pipes]]]:
         pipes.close()
 
 
-def test_it_speaks_over_pipes_and_ends_with_its_input(
+def test_an_agent_on_pipes_ends_with_its_input(
     piped: Callable[..., tuple[Rig, Pipes]],
 ) -> None:
     rig, pipes = piped()
@@ -733,7 +735,7 @@ def test_it_speaks_over_pipes_and_ends_with_its_input(
     until(lambda: gone(worker), "the worker's end")
 
 
-def test_it_ends_when_nobody_reads_its_answers(piped: Callable[..., tuple[Rig, Pipes]]) -> None:
+def test_an_agent_ends_when_its_output_is_closed(piped: Callable[..., tuple[Rig, Pipes]]) -> None:
     _, pipes = piped()
     pipes.stdout.close()
     link = Link("n0", pipes)
@@ -772,7 +774,7 @@ def test_bad_arguments_are_answered_with_the_usage(arguments: list[str]) -> None
     assert done.stdout == ""
 
 
-def test_help_and_version_are_no_errors() -> None:
+def test_help_and_version_exit_with_success() -> None:
     assert "usage: hil-agent" in run_agent("--help").stdout
     version = run_agent("--version")
     assert version.returncode == 0
@@ -802,7 +804,7 @@ def tree(root: Path, files: dict[str, str]) -> str:
     return str(root)
 
 
-def test_a_raspberry_pi_tells_its_health(
+def test_a_raspberry_pi_reports_its_health(
     tmp_path: Path, piped: Callable[..., tuple[Rig, Pipes]]
 ) -> None:
     root = tree(
@@ -832,7 +834,9 @@ def test_a_raspberry_pi_tells_its_health(
     assert health.rails == ()
 
 
-def test_a_jetson_tells_its_health(tmp_path: Path, piped: Callable[..., tuple[Rig, Pipes]]) -> None:
+def test_a_jetson_reports_its_health(
+    tmp_path: Path, piped: Callable[..., tuple[Rig, Pipes]]
+) -> None:
     files = {
         "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
         "sys/class/thermal/thermal_zone0/type": "AO-therm\n",
@@ -861,7 +865,7 @@ def test_a_jetson_tells_its_health(tmp_path: Path, piped: Callable[..., tuple[Ri
     ]
 
 
-def test_a_machine_without_sensors_tells_nothing(
+def test_a_machine_without_sensors_reports_no_health_values(
     tmp_path: Path, piped: Callable[..., tuple[Rig, Pipes]]
 ) -> None:
     rig, _ = piped("--sys-root", str(tmp_path))

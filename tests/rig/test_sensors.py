@@ -449,7 +449,7 @@ def sensors(tmp_path: Path, piped: MakePiped) -> Callable[[Mapping[str, str]], S
 ReadAll = Callable[[Mapping[str, str]], Sensors]
 
 
-def test_an_orin_tells_its_mode_its_fan_and_all_zones_that_are_on(sensors: ReadAll) -> None:
+def test_an_orin_reports_its_mode_its_fan_and_all_zones_that_are_on(sensors: ReadAll) -> None:
     told = sensors(ORIN_NANO)
     assert told.mode == "25W"
     assert told.readings == (
@@ -463,7 +463,7 @@ def test_an_orin_tells_its_mode_its_fan_and_all_zones_that_are_on(sensors: ReadA
     )
 
 
-def test_a_pi_5_tells_its_fan(sensors: ReadAll) -> None:
+def test_a_pi_5_reports_its_fan(sensors: ReadAll) -> None:
     told = sensors(PI_5)
     assert told.mode == ""
     assert [(r.kind, r.value) for r in told.readings] == [
@@ -612,7 +612,7 @@ def vcgencmd(tmp_path: Path, piped: MakePiped) -> Callable[[str], tuple[Rig, Vcg
     return make
 
 
-def test_vcgencmd_is_asked_where_nothing_else_tells(
+def test_vcgencmd_is_run_where_nothing_else_reports_throttling(
     vcgencmd: Callable[[str], tuple[Rig, Vcgencmd]],
 ) -> None:
     # Longer than the host waits before it asks again: a repeat is no second reading.

@@ -91,7 +91,7 @@ def test_an_answer_ends_it(line: tuple[Link, Mute]) -> None:
     assert link.unanswered_since_us == 0, "another port, another line"
 
 
-def test_a_bad_line_is_told_from_a_silent_board(line: tuple[Link, Mute]) -> None:
+def test_a_bad_line_is_distinguished_from_a_silent_board(line: tuple[Link, Mute]) -> None:
     link, mute = line
     good = encode(Msg.REPORT | ANSWER, 7, b"ok")
     broken = good[:3] + bytes([good[3] ^ 0x55 or 1]) + good[4:]
@@ -101,7 +101,7 @@ def test_a_bad_line_is_told_from_a_silent_board(line: tuple[Link, Mute]) -> None
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience: int) -> None:
+def test_noise_only_link_times_out_within_patience(line: tuple[Link, Mute], patience: int) -> None:
     """In a paced run the others have their frames to keep: a board whose line spoils every
     request says so at once, each time, and would do so for ever."""
     link, mute = line
@@ -122,7 +122,7 @@ def test_who_hears_only_noise_holds_nobody_up(line: tuple[Link, Mute], patience:
     assert link.statistics.retries == requests - 1 and len(mute.answers) == 20_000 - requests
 
 
-def test_who_says_for_ever_that_it_is_busy_is_given_up(line: tuple[Link, Mute]) -> None:
+def test_a_board_that_stays_busy_times_out(line: tuple[Link, Mute]) -> None:
     """A step under a limit may last long; an agent whose memory was hit may never end one."""
     link, mute = line
     busy = bytes([Msg.REPORT, 0xFE, 1, 0, 0, 0])  # not now, as a step is under way

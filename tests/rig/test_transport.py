@@ -91,7 +91,7 @@ def test_a_board_in_use_names_the_host_and_not_its_agent() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_port_without_permission_tells_what_to_do(tmp_path: Path) -> None:
+def test_a_port_without_permission_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "ttyS0"
     path.touch(mode=0o000)
     with pytest.raises(SetupError, match="permission denied") as caught:
@@ -121,7 +121,7 @@ def test_what_cannot_be_opened_is_a_setup_error_that_says_why(port: str, why: st
     assert why in caught.value.message and "Errno" not in caught.value.message
 
 
-def test_what_is_no_terminal_is_a_setup_error(tmp_path: Path) -> None:
+def test_a_port_that_is_not_a_terminal_is_a_setup_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match="cannot be opened"):
         SerialTransport(str(tmp_path / "file"))
@@ -223,7 +223,7 @@ def test_bytes_travel_both_ways_and_reading_never_waits(pty: tuple[int, str]) ->
         transport.read()
 
 
-def test_an_end_that_is_gone_is_told_from_then_on(pty: tuple[int, str]) -> None:
+def test_a_far_end_that_is_gone_is_reported_from_then_on(pty: tuple[int, str]) -> None:
     master, path = pty
     transport = SerialTransport(path)
     os.close(master)
@@ -283,7 +283,7 @@ class FakeAgent(threading.Thread):
         os.close(self._ended)
 
 
-def test_another_wire_version_is_told_as_such(pty: tuple[int, str]) -> None:
+def test_another_wire_version_is_a_version_mismatch(pty: tuple[int, str]) -> None:
     master, path = pty
     agent = FakeAgent(master, version=WIRE_VERSION + 1)
     agent.start()

@@ -56,7 +56,7 @@ def said(pipes: Pipes) -> str:
     return pipes.process.stderr.read().decode()
 
 
-def test_it_is_kicked_without_end_and_disarmed_at_an_orderly_one(
+def test_the_watchdog_is_kicked_until_an_orderly_end_disarms_it(
     device: Device, piped: MakePiped
 ) -> None:
     _, pipes = piped("--watchdog", f"{device.path}:1")
@@ -69,14 +69,14 @@ def test_it_is_kicked_without_end_and_disarmed_at_an_orderly_one(
     assert "takes no time-out of 1 s" in said(pipes)  # a FIFO is no watchdog, and it says so
 
 
-def test_it_is_disarmed_when_the_host_ends(device: Device, piped: MakePiped) -> None:
+def test_the_watchdog_is_disarmed_when_the_host_ends(device: Device, piped: MakePiped) -> None:
     _, pipes = piped("--watchdog", str(device.path))
     pipes.stdin.close()
     pipes.process.wait(DEADLINE_S)
     assert device.read().endswith(b"V")
 
 
-def test_a_stopped_agent_kicks_no_more(device: Device, piped: MakePiped) -> None:
+def test_a_stopped_agent_does_not_kick_the_watchdog(device: Device, piped: MakePiped) -> None:
     _, pipes = piped("--watchdog", f"{device.path}:1")
     until(lambda: bool(device.read()), "a kick")
     pipes.process.send_signal(signal.SIGSTOP)
@@ -93,7 +93,7 @@ def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-def test_a_killed_agent_leaves_it_armed(device: Device, piped: MakePiped) -> None:
+def test_a_killed_agent_leaves_the_watchdog_armed(device: Device, piped: MakePiped) -> None:
     _, pipes = piped("--watchdog", str(device.path))
     until(lambda: bool(device.read()), "a kick")
     pipes.process.kill()
@@ -101,7 +101,7 @@ def test_a_killed_agent_leaves_it_armed(device: Device, piped: MakePiped) -> Non
     assert b"V" not in device.read()
 
 
-def test_a_reset_leaves_it_armed_and_goes_on_kicking(device: Device, piped: MakePiped) -> None:
+def test_a_reset_leaves_the_watchdog_armed_and_kicked(device: Device, piped: MakePiped) -> None:
     rig, pipes = piped("--watchdog", f"{device.path}:3600")
     until(lambda: bool(device.read()), "a kick")
     rig.reset(rig.nodes[0])
@@ -123,7 +123,7 @@ def test_kicks_go_on_while_a_step_runs(device: Device, piped: MakePiped) -> None
 
 
 @pytest.mark.parametrize(("name", "why"), [("none", "No such file"), ("folder", "Is a directory")])
-def test_an_agent_without_its_watchdog_says_so_and_serves(
+def test_an_agent_without_its_watchdog_reports_it_and_serves(
     tmp_path: Path, piped: MakePiped, name: str, why: str
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -148,7 +148,7 @@ def test_a_plain_file_will_do_for_a_trial(tmp_path: Path, piped: MakePiped) -> N
 @pytest.mark.parametrize(
     "spec", ["", "watchdog", "/dev/watchdog:0", "/dev/watchdog:99999999", ":9"]
 )
-def test_what_is_no_watchdog_is_bad_usage(spec: str) -> None:
+def test_a_path_that_is_not_a_watchdog_is_bad_usage(spec: str) -> None:
     done = run_agent("--port", "pty", "--watchdog", spec)
     assert done.returncode == 2
     assert f"{spec} is no watchdog" in done.stderr

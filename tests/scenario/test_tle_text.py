@@ -41,7 +41,9 @@ def test_the_set_is_found_among_other_lines(tle: object) -> None:
         ([TWO, ONE, "x"], "which begin with `1 ` and `2 `", "paste them"),
     ],
 )
-def test_what_is_no_set_is_told_with_what_to_do(tle: object, message: str, remedy: str) -> None:
+def test_text_that_is_not_a_tle_is_reported_with_a_remedy(
+    tle: object, message: str, remedy: str
+) -> None:
     with pytest.raises(ValidationError) as caught:
         OrbitModel.model_validate({"tle": tle})
     context = caught.value.errors()[0]["ctx"]
@@ -62,13 +64,13 @@ def test_a_cut_line_is_not_taken_for_one_without_a_checksum() -> None:
         Orbit.from_tle(ONE[:30] + ONE[31:], TWO)
 
 
-def test_numbers_of_six_digits_are_told_as_such() -> None:
+def test_catalogue_numbers_of_six_digits_are_reported_as_such() -> None:
     with pytest.raises(ValueError, match="more than five digits"):
         Orbit.from_tle(ONE.replace("25544U", "125544U"), TWO)
 
 
 @pytest.mark.parametrize("key", ["omm", "OMM", "MEAN_MOTION", "mean_motion", "NORAD_CAT_ID"])
-def test_an_omm_is_told_as_one_whatever_its_form(key: str) -> None:
+def test_an_omm_of_any_form_is_reported_as_an_omm(key: str) -> None:
     with pytest.raises(ValidationError) as caught:
         OrbitModel.model_validate({key: 15.22})
     (error,) = caught.value.errors()

@@ -282,9 +282,7 @@ def test_junit_is_covered(failed: Path, tmp_path: Path) -> None:
     assert verified(copy).ok
 
 
-def test_a_report_that_is_missing_is_said_and_is_no_difference(
-    honest: Path, tmp_path: Path
-) -> None:
+def test_a_missing_report_is_reported_and_is_not_a_difference(honest: Path, tmp_path: Path) -> None:
     copy = copied(honest, tmp_path)
     (copy / "manifest.json").unlink()
     (copy / "junit.xml").unlink()
@@ -343,7 +341,7 @@ def passed(db: sqlite3.Connection) -> None:
     put(db, "outcome", "pass")
 
 
-def test_a_forger_who_changes_nothing_is_an_honest_man(failed: Path, tmp_path: Path) -> None:
+def test_a_record_rewritten_without_a_change_is_verified(failed: Path, tmp_path: Path) -> None:
     assert forge(copied(failed, tmp_path), lambda db: None).ok
 
 
@@ -483,7 +481,7 @@ def test_an_old_record_is_verified_as_far_as_it_can_be(honest: Path, tmp_path: P
     assert found.record_digest == ""
 
 
-def test_a_resumed_run_is_sealed_anew(tmp_path: Path) -> None:
+def test_a_resumed_run_is_sealed_again(tmp_path: Path) -> None:
     out = tmp_path / "r"
     out.mkdir()
     loop = Loop(scenario(), out, batch=False, **between_frames(lambda: loop.next_frame == 40))

@@ -102,7 +102,7 @@ def test_the_worst_and_oldest_of_several_is_named() -> None:
     assert found.why == "c isolated, also a b"
 
 
-def test_who_is_out_comes_before_why_and_many_long_names_are_counted() -> None:
+def test_nodes_that_are_out_come_before_the_reason_and_many_long_names_are_counted() -> None:
     why = {"began_frame": 0, "began_cause": "dissent", "upset": "upset #3 state bit"}
     found = health.health(scene(node(0, "resync", began_frame=7), node(1, "resync", **why)))
     assert found.why == "b resync, also a: dissent, upset #3 state bit"  # since frame 0: the oldest
@@ -132,7 +132,7 @@ def test_silence_of_the_writer_is_stale_only_while_the_newest_is_on_view() -> No
     assert word(scene(age_s=99.0, head=50))[0] == "HEALTHY"
 
 
-def test_a_writer_that_is_gone_is_told() -> None:
+def test_a_run_whose_process_is_gone_is_shown_as_stopped() -> None:
     found = health.health(scene(gone=True))
     assert found.word == "STOPPED" and "--resume" in found.why
 

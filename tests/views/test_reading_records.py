@@ -89,7 +89,7 @@ def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path
 @pytest.mark.parametrize(
     "content", [b"no database at all " * 100, b"SQLite format 3\0" + bytes(84)]
 )
-def test_what_is_no_record_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_folder_without_a_valid_record_is_reported(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.db").write_bytes(content)
     source = LiveRecord(tmp_path)
     source.poll()
@@ -296,7 +296,7 @@ def test_limits_of_the_scenario_hold(tmp_path: Path) -> None:
     assert set(all_of(watch, 14)) == {("cpu_temp_c", name) for name in "abc"}
 
 
-def test_who_comes_late_hears_of_now_at_once_and_of_everything_soon(
+def test_a_screen_attached_late_shows_present_alarms_at_once_and_all_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong output, an isolation that is over, and heat, long ago; then 2,000 quiet seconds."""
@@ -436,7 +436,7 @@ def test_a_decision_down_to_the_bit(tmp_path: Path) -> None:
     assert found.outage == "b voted again before the next frame, after 1 ms"
 
 
-def test_an_outage_is_told_with_its_length(tmp_path: Path) -> None:
+def test_an_outage_is_shown_with_its_length(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(10).isolate("c").agree(50)
         story.move("c", "isolated", "power_cycle", "reintegrating").agree(3)

@@ -231,7 +231,7 @@ def test_the_scale_of_the_orbit_is_never_cut(width: int) -> None:
 @pytest.mark.parametrize(
     ("age_s", "text"), [(4.38, "(4s)"), (72.0, "(72s)"), (720.0, "(12min)"), (66_420.0, "(18h)")]
 )
-def test_how_old_it_is_fits_its_column(age_s: float, text: str) -> None:
+def test_an_age_fits_its_column(age_s: float, text: str) -> None:
     node = NodeFacts(0, "a", heard_frame=100)
     scene = Scene(Run(), State.RUNNING, head=100, last=100, nodes=(node,), age_s=age_s)
     assert nodes_table(scene, 80, MARKS, None)[1].plain.rstrip().endswith(text)

@@ -86,7 +86,7 @@ def test_an_output_that_nobody_was_compared_with_is_marked(tmp_path: Path) -> No
         ({"a": "silent", "b": "silent"}, "no node answered"),
     ],
 )
-def test_a_held_output_is_told_apart_from_those_of_the_frame(
+def test_a_held_output_is_distinguished_from_those_of_the_frame(
     tmp_path: Path, said: dict[str, int | str], who: str
 ) -> None:
     rig = {"scheme": "dmr", "unvoted_output": "hold", "unvoted_frames": 4}
@@ -171,7 +171,7 @@ def test_a_group_that_heals_itself_says_only_that_upsets_wait(tmp_path: Path) ->
     assert "one upset at a time" in text and "fault-free run" not in text
 
 
-def test_who_agrees_in_output_but_not_in_state_is_named(tmp_path: Path) -> None:
+def test_a_node_that_agrees_in_output_but_not_in_state_is_named(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(5).latent("c").agree(2)
     text = page(tmp_path, View.DECISION, frame=5)

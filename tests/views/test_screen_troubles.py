@@ -96,7 +96,7 @@ def test_what_is_ordered_in_a_pause_is_seen_at_once(tmp_path: Path) -> None:
     assert SceneReader(source).scene(source.last - 1).nodes[1].state == "voting"
 
 
-def test_who_was_taken_out_on_order_was_not_taken_out_by_an_upset(tmp_path: Path) -> None:
+def test_a_node_isolated_by_the_operator_is_not_attributed_to_an_upset(tmp_path: Path) -> None:
     """Whatever hit it shortly before."""
     with Story(tmp_path / "run.db") as story:
         story.agree(20).outvoted("b").agree(5).move("b", "voting", "isolated", cause="operator 1")
@@ -106,7 +106,7 @@ def test_who_was_taken_out_on_order_was_not_taken_out_by_an_upset(tmp_path: Path
     assert nodes[2].upset == "upset #2 board power loss"
 
 
-def test_commands_read_like_words_and_are_told_once(tmp_path: Path) -> None:
+def test_commands_are_shown_in_words_and_once(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(30).recorder.note(29, "ann: Lüfter 換扇")
     command(tmp_path, 29, "note", text="Lüfter 換扇")
@@ -141,7 +141,7 @@ def test_a_frame_that_takes_long_is_waited_for(
     assert health.is_stale(Scene(run, State.RUNNING, head=1, last=1, age_s=age_s)) is stale
 
 
-def test_what_a_lost_or_stopped_run_told_last_looks_old() -> None:
+def test_the_last_values_of_a_lost_or_stopped_run_are_shown_as_old() -> None:
     for told in (Scene(Run(), State.LOST, head=5, last=5), Scene(Run(), gone=True, head=5, last=5)):
         assert health.is_stale(told)
     assert not health.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
@@ -191,7 +191,7 @@ def test_what_could_not_be_read_once_is_tried_again(
     assert source.state is State.ENDED
 
 
-def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> None:
+def test_a_resumed_run_is_summed_up_again(tmp_path: Path) -> None:
     """`hil run --resume` goes back to the last snapshot; what came after it is no more."""
     with Story(tmp_path / "run.db") as story:
         story.agree(40).wrong().agree(9)
@@ -214,7 +214,7 @@ def test_a_run_that_goes_on_before_its_end_is_summed_up_anew(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "notes"])
-def test_a_file_that_is_no_record_is_said_in_words(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_a_record_is_reported_in_words(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("nothing of the kind, but long enough to look at\n" * 100)
     source = LiveRecord(tmp_path / name)
     source.poll()

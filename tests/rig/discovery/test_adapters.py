@@ -36,14 +36,14 @@ def test_an_adapter_is_found_under_whatever_number(plugged: list[Any]) -> None:
     assert find("usb-path:1-1.3:1.0") == find("usb-path:1-1.3") == "/dev/ttyUSB0"
 
 
-def test_one_that_is_not_there_is_told_with_those_that_are(plugged: list[Any]) -> None:
+def test_a_missing_adapter_is_reported_with_those_present(plugged: list[Any]) -> None:
     plugged += [port("/dev/ttyUSB0", "AAA", "1-1.2:1.0"), port("/dev/ttyAMA0")]
     with pytest.raises(SetupError, match="usb-serial:XYZ is not plugged in") as caught:
         find("usb-serial:XYZ")
     assert "usb-serial:AAA (/dev/ttyUSB0)" in (caught.value.remedy or "")
 
 
-def test_ports_of_one_adapter_are_told_apart(plugged: list[Any]) -> None:
+def test_ports_of_one_adapter_are_distinguished(plugged: list[Any]) -> None:
     plugged += [port(f"/dev/ttyUSB{n}", "QUAD", f"1-1:1.{n}") for n in range(4)]
     assert [a.identity for a in adapters()] == [f"usb-serial:QUAD:1.{n}" for n in range(4)]
     assert find("usb-serial:QUAD:1.2") == "/dev/ttyUSB2"

@@ -213,7 +213,7 @@ def test_a_number_that_others_have_too_gives_way_to_the_socket(
     assert sum("3 adapters have the serial number 0001" in note for note in notes) == 3
 
 
-def test_a_device_that_describes_itself_in_no_text_hides_no_other(
+def test_a_device_without_a_text_description_does_not_hide_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dev = tmp_path / "dev"
