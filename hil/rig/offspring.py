@@ -1,9 +1,8 @@
-"""Processes that a run starts: none of them, and of what they start, is left behind.
+"""Child processes of a run: neither they nor their own children are left behind.
 
-Where a process of ours is killed, what it leaves becomes a child of this process (`ADOPTION`), and
-`end_with_all` ends it. Where this process is killed, agents notice by themselves, and other
-programs are ended by the system (`start_bound`), or by a guardian, with all that they have started
-(`start_guarded`)."""
+When a child is killed, its own children become children of this process (`ADOPTION`), and
+`end_with_all` kills them. When this process is killed, agents end by themselves; other programs are
+killed by the system (`start_bound`), or by a guardian with all their children (`start_guarded`)."""
 
 from __future__ import annotations
 
@@ -43,23 +42,23 @@ _DIE_WITH_PARENT: Final = (
 
 
 class _Adoption:
-    """While it has parents, what a killed child leaves behind becomes a child of this process,
-    which waits for it. In a container process 1 often waits for nobody, and each would stay as a
-    zombie. Without any, orphans of this process go where they went before."""
+    """Makes this process adopt and reap the orphans of its children, while there are children that
+    may leave some (between `begin` and `end`). In a container process 1 often reaps nothing, and
+    each orphan would stay as a zombie. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._parents = 0
 
     def begin(self) -> None:
-        """There is one more process that may leave something behind."""
+        """Count one more child that may leave orphans behind."""
         with self._guard:
             self._parents += 1
             if self._parents == 1:
                 self._set(1)
 
     def end(self) -> None:
-        """It is gone, and so is what it left."""
+        """Count one child less: it has ended, and its orphans too."""
         with self._guard:
             self._parents -= 1
             if self._parents == 0:
@@ -75,19 +74,19 @@ ADOPTION: Final = _Adoption()
 
 
 class Mark:
-    """A word in the environment of a process that all it starts inherit: they are known by it when
-    they have left its session."""
+    """A variable in the environment of a process that all its children inherit: it identifies them
+    when they have left the session of the process."""
 
     def __init__(self) -> None:
         self._value = secrets.token_hex(8)
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of this process, with the mark."""
+        """Return the environment of this process, with the mark."""
         return {**os.environ, _MARK: self._value}
 
     def is_on(self, pid: int) -> bool:
-        """Whether a process carries it."""
+        """Return whether the process `pid` has the mark."""
         with contextlib.suppress(OSError):
             environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             return f"{_MARK}={self._value}".encode() in environment
@@ -95,8 +94,8 @@ class Mark:
 
 
 def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
-    """End a child that leads a session, and all that is left of it: whatever it had started, and
-    what is in the session or carries `mark`, if it has ended before."""
+    """Kill a child that leads a session, and all processes that it has started. If it has ended
+    already, those are the processes of its session, and adopted ones with `mark`."""
     known = _from(process.pid) if process.poll() is None else set()
     process.kill()
     process.wait()
@@ -112,7 +111,7 @@ def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
 
 
 def _from(first: int) -> set[int]:
-    """All that a living process has started, and that is there."""
+    """Return the running descendants of the process `first`."""
     seen = {pid: (parent, session) for pid, parent, session in _processes()}
     return _with_children({first}, seen) - {first}
 
@@ -137,8 +136,8 @@ def _with_children(of: set[int], seen: dict[int, tuple[int, int]]) -> set[int]:
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:
-    """Number, parent and session of each process. Zombies are among them: until they are waited
-    for, their children may still name them as their parent."""
+    """Yield pid, parent and session of each process. Zombies are included: until they are reaped,
+    their children may still name them as their parent."""
     for entry in filter(str.isdecimal, os.listdir("/proc")):  # noqa: PTH208 (far faster)
         with contextlib.suppress(OSError):
             stat = Path(f"/proc/{entry}/stat").read_bytes()
@@ -147,20 +146,21 @@ def _processes() -> Iterator[tuple[int, int, int]]:
 
 
 def start_bound(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start a program that the system ends with this process. OSError if it cannot be started."""
+    """Start a program that the system kills when this process ends. Raises: OSError if it cannot be
+    started."""
     return _launch(["-c", _DIE_WITH_PARENT], command, options)
 
 
 def start_guarded(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start a program that is ended with this process, and with it all that it has started: what is
-    returned is its guardian, which ends when it does. OSError if it cannot be started."""
+    """Start a program that is killed when this process ends, with all that it has started. Return
+    its guardian, which ends when the program does. Raises: OSError if it cannot be started."""
     return _launch([str(Path(__file__).with_name("guardian.py"))], command, options)
 
 
 def _launch(
     by: Sequence[str], command: Sequence[str], options: dict[str, Any]
 ) -> subprocess.Popen[bytes]:
-    os.stat(command[0])  # it is another program that would find it missing
+    os.stat(command[0])  # raises here what otherwise only the starting program would find
     if not os.access(command[0], os.X_OK):
         raise PermissionError(13, os.strerror(13), command[0])
     whole = [sys.executable, "-I", "-S", *by, str(os.getpid()), *command]

@@ -1,9 +1,9 @@
-"""Step count: how many instructions a board executes behind each tick of a step, measured.
+"""Step count: measures how many instructions a board executes after each tick of a step.
 
-An upset that shall strike so many instructions behind a tick can only be made if the step has as
-many. How many it has depends on processor and compiler, so the board itself is asked: it takes a
-step instruction by instruction and says where the step ended. The steps are those of a fault-free
-run; the node must be loaded again afterwards.
+An upset a number of instructions after a tick can be injected only if the step has that many. Their
+number depends on processor and compiler, so the board measures it: it executes a step instruction
+by instruction and reports where the step ended. The steps are those of a fault-free run; the node
+must be loaded again afterwards.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ID: Final = 2**32 - 1
 
 def instructions_behind_ticks(rig: Rig, node: Node, golden: Golden, most: int) -> list[int]:
     """Measure, for each tick from 0 on, how many instructions are executed from there to the end of
-    the step; `most` if they are as many or more. `golden` and the node go on in step, and the
-    node's output is disturbed.
+    the step; `most` if they are as many or more. `golden` and the node advance together, and the
+    output of the node is changed.
 
-    Raises SetupError if the board cannot count instructions, LinkTimeout if it falls silent, and
+    Raises: SetupError if the board cannot count instructions; LinkTimeout if it does not answer;
     NodeError if it refuses the measurement.
     """
     ticks = golden.workload.ticks
@@ -47,6 +47,7 @@ def instructions_behind_ticks(rig: Rig, node: Node, golden: Golden, most: int) -
 
 
 def _measure(rig: Rig, node: Node, golden: Golden, tick: int, most: int) -> int:
+    """Return how many instructions follow `tick` in the next step, at most `most`."""
     frame = golden.next_frame
     arm = Arm(id=_ID, frame=frame, target="output", kind="bit", tick=tick, steps=most, width=1)
     refused = rig.arm(node, arm)
@@ -57,7 +58,7 @@ def _measure(rig: Rig, node: Node, golden: Golden, tick: int, most: int) -> int:
     rig.step([node], frame, golden.input, timing)
     report = rig.report(node, _ID)
     if report is None:
-        raise NodeError(f"node {node.name} does not say where its step ended")
+        raise NodeError(f"node {node.name} does not report where its step ended")
     if report.state == "failed":
         raise SetupError(
             f"the board of node {node.name} cannot stop after a number of instructions",

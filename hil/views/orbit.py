@@ -91,12 +91,12 @@ def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
         )
         out.append(
             (
-                "came to",
+                "worst case",
                 f"battery never below {100 * f['min_soc']:.0f} %, "
                 f"chips never above {f['max_die_c']:.0f} °C",
             )
         )
-        out.append(("energy", f"closes to {f['energy_residual']:.1e} of what flowed"))
+        out.append(("energy", f"balance residual {f['energy_residual']:.1e}"))
     return out
 
 

@@ -156,12 +156,12 @@ def no_linux(folder: Path, *code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "mute_cpu_s", "idle_us", "words"),
     [  # each may wait for its own sign for long: a busy computer gives one of them late
-        ((0x14000000,), 1.0, 60_000_000, "has said nothing in .* of processor time"),  # b .
+        ((0x14000000,), 1.0, 60_000_000, "has shown no output in .* of CPU time"),  # b .
         (
             (0xD503207F, 0x17FFFFFF),  # wfi; b .-4
             15.0,
             600_000,
-            "has said nothing, and has stood still",
+            "has shown no output, and it was idle",
         ),
     ],
     ids=["spins", "sleeps"],

@@ -213,12 +213,12 @@ class EmulatedBoard:
         if machine is None or self._tail:
             return None
         if machine.cpu_s > _MUTE_CPU_S:
-            return f"its console has said nothing in {machine.cpu_s:.0f} s of processor time"
+            return f"its console has shown no output in {machine.cpu_s:.0f} s of CPU time"
         idle = self._idle
         if machine is not idle.machine or machine.cpu_s - idle.cpu_s > _IDLE_CPU_S:
             self._idle = _Idle(machine, machine.cpu_s, HOST.now_us())
         elif HOST.now_us() - idle.since_us > _IDLE_US:
-            return f"it has said nothing, and has stood still for {_IDLE_US // 1_000_000} s"
+            return f"its console has shown no output, and it was idle for {_IDLE_US // 1_000_000} s"
         return None
 
     def console_tail(self) -> str:

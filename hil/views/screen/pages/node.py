@@ -124,12 +124,12 @@ def curves(scene: Scene, past: History, width: int, marks: Marks, *, tall: bool)
     right = f"{span} of flight, until {flight_time(scene.run.time.t_us(last))}" if shown else ""
     out = [rule("HISTORY", width, marks, right)]
     if not shown:
-        return [*out, line("   ", ("the board has told nothing of itself yet", DIM))]
+        return [*out, line("   ", ("the board has not reported anything yet", DIM))]
     for curve in shown:
         out += _plot(curve, width, marks, rows=2 if tall else 1)
     missing = [curve.name for curve in past.curves if not curve.known]
     if missing:
-        out.append(line("   ", (f"not told by this board: {', '.join(missing)}", DIM)))
+        out.append(line("   ", (f"not reported by this board: {', '.join(missing)}", DIM)))
     return out
 
 
