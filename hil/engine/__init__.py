@@ -1,26 +1,26 @@
 """The engine of a run, in modules of one purpose each; `hil.engine.loop` puts them together.
 
-loop            one run: preparation, the stages of each frame, what is done between frames
-observers       what follows a run from within its process
-run_controls    what of a run operator and plant can reach
-parts           what a run is made of
-frame_work      what the stages of a frame hand on to each other
+loop            one run: preparation, the stages of each frame, what is due between frames
+observers       objects that follow a run in its own process
+run_controls    what operator and plant coupling may use of a run
+parts           all parts of a run, built from its scenario
+frame_work      the data that the stages of a frame pass on
 exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports
 verdict         the stages after it: verdict, record, repairs, outcomes
-repair_scheduler     which repairs are carried out, and boards that are back
+repair_scheduler     when repairs are carried out, also on boards that are back
 repair_executor      how one repair is carried out
-fast_forward    frames in which nothing can happen: in batches, or skipped
-health_poll     how boards, links and supplies are, once in a while
-recorder        what has become of the parts, written into the record
+fast_forward    quiet frames, run in batches or skipped
+health_poll     health of boards, links and supplies, now and then
+recorder        writes what happens to the parts into the record
 operator        an operator's commands
-plant_coupling  what the plant orders of the boards, and what it is told of them
-node_power, board_orders, plant_rows    its book of a node, its orders to boards, its rows
-snapshots       the parts as one value, and back; resume reads it from a record
+plant_coupling  applies the plant's orders to boards, reports their power to it
+node_power, board_orders, plant_rows    power of a node, orders to its board, rows of the plant
+snapshots       takes and restores the state of a run; resume reads it from a record
 snapshot_model, snapshot_json         that value, and its layout in a record
-run_folder      the folder of a run: its files, and who writes them
-temperature_alarm_limits, firmware_flags    what a hot or throttled board brings about
-metrics, lateness    what is counted on the way
-hidden_state         what boards hold beside what is voted on: stuck bits, checkpoints
+run_folder      the folder of a run, and the content of its reports
+temperature_alarm_limits, firmware_flags    alarms and notes of a hot or throttled board
+metrics, lateness    counters of a run; whether node or host is late
+hidden_state         what boards hold besides what is voted on: stuck bits, checkpoints
 result, run_reports, ending           the result of a run, and how it is reported
-outside_influence    what acted on a run that its scenario does not name
+outside_influence    what acted on a run from outside its scenario
 """

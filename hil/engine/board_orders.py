@@ -1,4 +1,4 @@
-"""Power orders: cut, restore, suspend and limit boards as the plant orders.
+"""Board orders: cut, restore, suspend and limit boards as the plant orders.
 
 Each order is recorded with the board's answer; recovery sheds and readmits the node."""
 

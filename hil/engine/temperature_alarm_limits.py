@@ -1,4 +1,4 @@
-"""Temperature limits: from which temperatures of nodes a screen warns, by the boards' profiles."""
+"""Temperature alarm limits: when a screen warns of hot nodes, by the profiles of their boards."""
 
 from __future__ import annotations
 
