@@ -79,8 +79,8 @@ void agent_baud_heard(hil_agent_t *a, size_t bytes, bool good) {
     return;
   }
   if (!a->baud.garbage_bytes) a->baud.garbage_since_us = now_us(a);
-  a->baud.garbage_bytes = bytes < GARBAGE_BYTES - a->baud.garbage_bytes ? a->baud.garbage_bytes + (uint32_t)bytes
-                                                              : GARBAGE_BYTES;
+  a->baud.garbage_bytes =
+      bytes < GARBAGE_BYTES - a->baud.garbage_bytes ? a->baud.garbage_bytes + (uint32_t)bytes : GARBAGE_BYTES;
 }
 
 static uint32_t fall_back(hil_agent_t *a) {

@@ -43,6 +43,7 @@
 
 _Static_assert(AGENT_UPSETS_MAX >= 1 && AGENT_STUCK_MAX >= 1, "an upset needs a slot");
 _Static_assert(AGENT_TX_CAP >= 4u * WIRE_FRAME_MAX, "a READ stream fills three frames, an answer needs one");
-_Static_assert(AGENT_CHECKPOINT_BYTES % (8u * CHECKPOINT_GENERATIONS) == 0, "the copies share the words evenly");
+_Static_assert(AGENT_CHECKPOINT_BYTES % (8u * CHECKPOINT_GENERATIONS) == 0,
+               "the copies share the words evenly");
 
 #endif

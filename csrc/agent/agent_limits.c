@@ -35,8 +35,8 @@ uint64_t agent_busy_us(const hil_agent_t *a) {
 
 uint64_t agent_withheld_us(const hil_agent_t *a) {
   const uint64_t duty = a->limits.duty_permille;
-  const uint64_t due_us = a->timing.step_began_us + a->timing.suspended_us +
-                          (agent_busy_us(a) * 1000u + duty - 1u) / duty;
+  const uint64_t due_us =
+      a->timing.step_began_us + a->timing.suspended_us + (agent_busy_us(a) * 1000u + duty - 1u) / duty;
   const uint64_t now = now_us(a);
   return due_us > now ? due_us - now : 0;
 }
@@ -102,7 +102,8 @@ int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out) 
   if (a->worker.running && !a->port.interrupt) return HIL_ERR_STATE; /* nothing could be changed now */
   suspend(a, limits->suspend);
   a->limits.duty_permille = limits->duty_permille;
-  if (a->worker.running && !a->limits.held) (void)agent_limits_poll(a); /* the answer shall be true when it is given */
+  /* the answer shall be true when it is given */
+  if (a->worker.running && !a->limits.held) (void)agent_limits_poll(a);
   out->duty_permille = a->limits.duty_permille;
   out->suspend = a->limits.suspended;
   if (a->limits.duty_permille < 1000u) {

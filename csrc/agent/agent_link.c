@@ -37,10 +37,11 @@ void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *paylo
 }
 
 /* Send a frame, and keep it as the answer to |request| with that seq. */
-static void send_and_keep(hil_agent_t *a, uint8_t request, uint8_t type, uint16_t seq,
-                          const uint8_t *payload, size_t len) {
+static void send_and_keep(hil_agent_t *a, uint8_t request, uint8_t type, uint16_t seq, const uint8_t *payload,
+                          size_t len) {
   size_t frame_len;
-  const int status = wire_encode(type, seq, payload, len, a->answer.bytes, sizeof a->answer.bytes, &frame_len);
+  const int status =
+      wire_encode(type, seq, payload, len, a->answer.bytes, sizeof a->answer.bytes, &frame_len);
   a->answer.valid = status == HIL_OK;
   if (!a->answer.valid) return;
   a->answer.type = request;
@@ -66,7 +67,7 @@ void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int statu
   uint8_t payload[16];
   size_t len;
   const hil_refusal_t error = {request, (int8_t)status,
-                         status == HIL_ERR_IO ? a->port.last_error(a->port.context) : 0};
+                               status == HIL_ERR_IO ? a->port.last_error(a->port.context) : 0};
   if (hil_refusal_pack(&error, payload, sizeof payload, &len) != HIL_OK) return;
   if (status == HIL_ERR_IO && (request == HIL_MSG_LOAD || request == HIL_MSG_RESTART)) {
     send_and_keep(a, request, HIL_MSG_ERROR, seq, payload, len); /* a program may have been waited for */
@@ -113,7 +114,8 @@ void agent_link_pump(hil_agent_t *a) {
   for (int turn = 0; turn < 64; turn++) { /* bounded: the worker waits for its poll meanwhile */
     stream_pump(a);
     if (a->link.tx_fill == a->link.tx_head) return;
-    const size_t taken = a->port.tx(a->port.context, a->link.tx + a->link.tx_head, a->link.tx_fill - a->link.tx_head);
+    const size_t taken =
+        a->port.tx(a->port.context, a->link.tx + a->link.tx_head, a->link.tx_fill - a->link.tx_head);
     a->link.tx_head += (uint32_t)taken;
     if (!taken) return;
     if (a->link.tx_head == a->link.tx_fill) a->link.tx_head = a->link.tx_fill = 0;

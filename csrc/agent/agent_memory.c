@@ -35,8 +35,7 @@ typedef struct {
 } hil_agent_span_t;
 
 #define END(member) (offsetof(hil_agent_t, member) + sizeof(((hil_agent_t *)0)->member))
-#define BOOKS(i) \
-  {offsetof(hil_agent_t, checkpoint.copy[i].memory.count), END(checkpoint.copy[i].valid)}
+#define BOOKS(i) {offsetof(hil_agent_t, checkpoint.copy[i].memory.count), END(checkpoint.copy[i].valid)}
 
 static const hil_agent_span_t spans[] = {
     {offsetof(hil_agent_t, link), END(counters)},
@@ -87,8 +86,9 @@ static bool is_stream_sound(const hil_agent_t *a) {
 }
 
 static bool is_link_sound(const hil_agent_t *a) {
-  return a->link.decoder.fill <= WIRE_FRAME_MAX - 2 && a->link.tx_head <= a->link.tx_fill && a->link.tx_fill <= sizeof a->link.tx &&
-         a->answer.len <= sizeof a->answer.bytes && a->last_reply.len <= sizeof a->last_reply.bytes && is_stream_sound(a);
+  return a->link.decoder.fill <= WIRE_FRAME_MAX - 2 && a->link.tx_head <= a->link.tx_fill &&
+         a->link.tx_fill <= sizeof a->link.tx && a->answer.len <= sizeof a->answer.bytes &&
+         a->last_reply.len <= sizeof a->last_reply.bytes && is_stream_sound(a);
 }
 
 static bool is_step_sound(const hil_agent_t *a) {

@@ -8,7 +8,7 @@
 
 /* Details of a request refused with HIL_ERR_STATE. */
 enum {
-  AGENT_BUSY = 1,     /* a step is under way (not a failure) */
+  AGENT_BUSY = 1, /* a step is under way (not a failure) */
   AGENT_SUSPENDED = 2 /* a limit forbids to begin one */
 };
 

@@ -38,8 +38,8 @@ void agent_announce(hil_agent_t *a, uint16_t seq) {
   hello.boot_id = a->boot_id;
   hello.uptime_us = a->port.now_us(a->port.context) - a->booted_us;
   hello.heartbeat = a->counters.steps;
-  hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT |
-                  1u << TARGET_CHECKPOINT | 1u << TARGET_AGENT | 1u << TARGET_CHECKS;
+  hello.targets = 1u << TARGET_STATE | 1u << TARGET_INPUT | 1u << TARGET_OUTPUT | 1u << TARGET_CHECKPOINT |
+                  1u << TARGET_AGENT | 1u << TARGET_CHECKS;
   text(hello.version, sizeof hello.version, HIL_VERSION);
   a->port.identify(a->port.context, &hello);
   uint8_t payload[WIRE_PAYLOAD_MAX];
@@ -86,11 +86,13 @@ static void load(hil_agent_t *a, const hil_request_t *q) {
   }
   a->workload = w;
   a->worker.alive = 1;
-  const hil_loaded_t loaded = {
-      .state_len = w->state_len, .input_len = w->input_len, .output_len = w->output_len,
-      .scratch_len = w->scratch_len, .ticks = w->ticks,
-      .text_len = (uint32_t)((uintptr_t)w->text_end - (uintptr_t)w->text_begin),
-      .state_digest = agent_region_digest(a, REGION_STATE)};
+  const hil_loaded_t loaded = {.state_len = w->state_len,
+                               .input_len = w->input_len,
+                               .output_len = w->output_len,
+                               .scratch_len = w->scratch_len,
+                               .ticks = w->ticks,
+                               .text_len = (uint32_t)((uintptr_t)w->text_end - (uintptr_t)w->text_begin),
+                               .state_digest = agent_region_digest(a, REGION_STATE)};
   uint8_t payload[64];
   size_t len;
   if (hil_loaded_pack(&loaded, payload, sizeof payload, &len) == HIL_OK) {
@@ -157,10 +159,8 @@ static void spans(hil_agent_t *a, const hil_request_t *q) {
     out.span = m.span;
     out.first = m.first;
     out.count = m.count;
-    const size_t sizes[3] = {a->workload->state_len, a->workload->input_len,
-                             a->workload->output_len};
-    status = digest_spans(a->memory.region[m.region], sizes[m.region], m.span, m.first, m.count,
-                          out.digests);
+    const size_t sizes[3] = {a->workload->state_len, a->workload->input_len, a->workload->output_len};
+    status = digest_spans(a->memory.region[m.region], sizes[m.region], m.span, m.first, m.count, out.digests);
   }
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len = 0;
@@ -356,8 +356,8 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
 
 /* Requests without a payload must have none. */
 static bool takes_nothing(uint8_t type) {
-  return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET || type == HIL_MSG_HEALTH ||
-         type == HIL_MSG_SENSORS;
+  return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET ||
+         type == HIL_MSG_HEALTH || type == HIL_MSG_SENSORS;
 }
 
 void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
@@ -385,10 +385,10 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
       a->resetting = 1;
       a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;
-    default:
-      break;
+    default: break;
   }
-  if (q.type == HIL_MSG_BAUD && !a->worker.running) { /* never from the cache: the answer is to be followed by the deed */
+  /* never from the cache: the answer is to be followed by the deed */
+  if (q.type == HIL_MSG_BAUD && !a->worker.running) {
     agent_baud_request(a, q.seq, q.payload, q.len);
     return;
   }

@@ -12,9 +12,7 @@ uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region) {
   return hil_digest64(a->memory.region[region], len, 0);
 }
 
-static void scrub(hil_agent_t *a) {
-  checkpoint_scrub(&a->checkpoint, a->step.frame, a->budget.scrub_words);
-}
+static void scrub(hil_agent_t *a) { checkpoint_scrub(&a->checkpoint, a->step.frame, a->budget.scrub_words); }
 
 static uint32_t next_stop(const hil_agent_t *a, uint32_t tick) {
   const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
@@ -184,7 +182,9 @@ uint32_t agent_step_poll(hil_agent_t *a) {
 int agent_quiet_ready(const hil_agent_t *a, uint64_t frame) {
   const int at_rest =
       a->workload && a->worker.alive && !a->worker.running && !a->resetting && !a->limits.suspended;
-  return at_rest && frame == a->done_frame + 1u && !a->injector.disturbed && !a->injector.message_frames ? HIL_OK : HIL_ERR_STATE;
+  return at_rest && frame == a->done_frame + 1u && !a->injector.disturbed && !a->injector.message_frames
+             ? HIL_OK
+             : HIL_ERR_STATE;
 }
 
 int agent_step_quiet(hil_agent_t *a, uint64_t frame, uint64_t *out_output, uint64_t *out_state) {

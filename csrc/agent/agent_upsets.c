@@ -61,8 +61,7 @@ static int target_read(hil_agent_t *a, uint8_t target, uint64_t offset, uint8_t 
   return a->port.target_read(a->port.context, (hil_target_t)target, offset, out, len);
 }
 
-static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes,
-                        size_t len) {
+static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
   uint64_t size;
   if (is_checkpoint(target)) {
     uint8_t *const to = checkpoint_bytes(a, target, &size);
@@ -74,9 +73,7 @@ static int target_write(hil_agent_t *a, uint8_t target, uint64_t offset, const u
   return a->port.target_write(a->port.context, (hil_target_t)target, offset, bytes, len);
 }
 
-static bool is_armed(const hil_agent_upset_t *u) {
-  return u->used && u->report.state == UPSET_ARMED;
-}
+static bool is_armed(const hil_agent_upset_t *u) { return u->used && u->report.state == UPSET_ARMED; }
 
 /* The next slot that waits for nothing: the oldest report gives way. */
 static hil_agent_upset_t *free_slot(hil_agent_t *a) {
@@ -194,9 +191,11 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
   r->changed = memcmp(r->after, r->before, window.len) != 0;
   if (held) {
     const uint64_t last = u->arm.frame + u->arm.hold_frames - 1u;
-    *held = (hil_agent_stuck_t){.used = 1, .target = u->arm.target, .window = window,
-                            .from_end = len - window.offset,
-                            .until_frame = u->arm.hold_frames ? last : UINT64_MAX};
+    *held = (hil_agent_stuck_t){.used = 1,
+                                .target = u->arm.target,
+                                .window = window,
+                                .from_end = len - window.offset,
+                                .until_frame = u->arm.hold_frames ? last : UINT64_MAX};
   }
   return HIL_OK;
 }

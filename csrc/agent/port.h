@@ -69,8 +69,7 @@ typedef struct {
    * bytes at this moment (HIL_ERR_NOSYS: no such target here). */
   int (*target_len)(void *context, hil_target_t target, uint64_t *out_len);
   int (*target_read)(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
-  int (*target_write)(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes,
-                      size_t len);
+  int (*target_write)(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len);
 
   /* A functional interrupt of the processor, with the worker standing still: HANG or CRASH. What was
    * changed for it is told as in a report: |out_len| bytes before and after, read back. */

@@ -26,9 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { LONGEST_INPUT = 1 << 16 };
 
-#define REQUIRE(condition)        \
-  do {                            \
-    if (!(condition)) { abort(); } \
+#define REQUIRE(condition) \
+  do {                     \
+    if (!(condition)) {    \
+      abort();             \
+    }                      \
   } while (0)
 
 /* FNV-1a over everything that a decoder reports. */
@@ -38,7 +40,7 @@ typedef struct {
 
 static void remember(hil_history_t *h, const void *bytes, size_t len) {
   const uint8_t *p = bytes;
-  for (size_t i = 0; i < len; i++) { h->sum = (h->sum ^ p[i]) * 0x100000001B3U; }
+  for (size_t i = 0; i < len; i++) h->sum = (h->sum ^ p[i]) * 0x100000001B3U;
 }
 
 static void check_frame(const hil_wire_decoder_t *d, const hil_wire_frame_t *f) {
@@ -59,7 +61,7 @@ static void check_frame(const hil_wire_decoder_t *d, const hil_wire_frame_t *f) 
 static void feed(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, hil_history_t *h) {
   uint8_t *copy = malloc(len);
   REQUIRE(copy || len == 0);
-  if (len > 0) { memcpy(copy, bytes, len); }
+  if (len > 0) memcpy(copy, bytes, len);
   size_t at = 0;
   while (at < len) {
     size_t used = SIZE_MAX;
@@ -70,10 +72,10 @@ static void feed(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, hil_hi
     REQUIRE(result == 1 || result == 0 || result == HIL_ERR_CRC || result == HIL_ERR_PAYLOAD ||
             result == HIL_ERR_EXHAUSTED || result == HIL_ERR_VERSION);
     at += used;
-    if (result == 0) { continue; }
+    if (result == 0) continue;
     h->reports++;
     remember(h, &result, sizeof result);
-    if (result != 1) { continue; }
+    if (result != 1) continue;
     check_frame(d, &f);
     remember(h, &f.type, sizeof f.type);
     remember(h, &f.seq, sizeof f.seq);
@@ -96,8 +98,7 @@ static void check_stream(const uint8_t *stream, size_t len, size_t piece) {
   REQUIRE(whole.peer_version == cut.peer_version);
   const hil_wire_counters_t *c = &whole.counters;
   REQUIRE(c->bytes == len);
-  REQUIRE(c->frames + c->crc_errors + c->format_errors + c->version_errors + c->overruns ==
-          h_whole.reports);
+  REQUIRE(c->frames + c->crc_errors + c->format_errors + c->version_errors + c->overruns == h_whole.reports);
 
   uint8_t frame[16];
   size_t frame_len = 0, used = 0;
@@ -137,7 +138,7 @@ static void check_cobs(const uint8_t *data, size_t len) {
 }
 
 static void check_payload(const uint8_t *data, size_t len) {
-  if (len > WIRE_PAYLOAD_MAX) { len = WIRE_PAYLOAD_MAX; }
+  if (len > WIRE_PAYLOAD_MAX) len = WIRE_PAYLOAD_MAX;
   static hil_wire_decoder_t d;
   uint8_t frame[WIRE_FRAME_MAX];
   size_t n = 0, used = 0;
@@ -150,7 +151,7 @@ static void check_payload(const uint8_t *data, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size < 1 || size > LONGEST_INPUT) { return 0; }
+  if (size < 1 || size > LONGEST_INPUT) return 0;
   const size_t piece = (size_t)data[0] + 1;
   check_stream(data + 1, size - 1, piece);
   check_cobs(data + 1, size - 1);

@@ -21,9 +21,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUIRE(condition)        \
-  do {                            \
-    if (!(condition)) { abort(); } \
+#define REQUIRE(condition) \
+  do {                     \
+    if (!(condition)) {    \
+      abort();             \
+    }                      \
   } while (0)
 
 static int terminated(const char *text, size_t size) { return memchr(text, 0, size) != NULL; }
@@ -64,9 +66,7 @@ static void sync_check(const hil_sync_t *m) { (void)m; }
 static void done_check(const hil_done_t *m) {
   REQUIRE(m->request >= HIL_MSG_HELLO && m->request <= HIL_MSG_HEALTH);
 }
-static void refusal_check(const hil_refusal_t *m) {
-  REQUIRE(m->status < 0 && m->status >= HIL_ERR_IO);
-}
+static void refusal_check(const hil_refusal_t *m) { REQUIRE(m->status < 0 && m->status >= HIL_ERR_IO); }
 static void nak_check(const hil_nak_t *m) { REQUIRE(m->reason < 0 && m->reason >= HIL_ERR_IO); }
 static void health_check(const hil_health_t *m) {
   REQUIRE(m->rails <= MESSAGE_RAILS_MAX);
@@ -106,19 +106,21 @@ typedef struct {
   void (*check)(const void *m);
 } hil_layout_t;
 
-#define WRAP(name)                                                                        \
-  static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {                \
-    return hil_##name##_unpack(m, data, len);                                                   \
-  }                                                                                       \
-  static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {  \
-    return hil_##name##_pack(m, out, cap, out_len);                                             \
-  }                                                                                       \
+#define WRAP(name)                                                                       \
+  static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {               \
+    return hil_##name##_unpack(m, data, len);                                            \
+  }                                                                                      \
+  static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) { \
+    return hil_##name##_pack(m, out, cap, out_len);                                      \
+  }                                                                                      \
   static void name##_check_any(const void *m) { name##_check(m); }
 #define LAYOUT(name) {sizeof(hil_##name##_t), name##_unpack_any, name##_pack_any, name##_check_any}
 
+/* clang-format off */
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors)
+/* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is no struct */
 static int hil_ident_unpack(void *m, const uint8_t *data, size_t len) { return hil_id_unpack(m, data, len); }
@@ -130,11 +132,10 @@ WRAP(ident)
 
 /* The order is part of the corpus: append only. */
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello),  LAYOUT(load),    LAYOUT(loaded), LAYOUT(budget),      LAYOUT(step),
-    LAYOUT(reply),  LAYOUT(arm),     LAYOUT(report), LAYOUT(ident),       LAYOUT(spans_query),
-    LAYOUT(spans),  LAYOUT(range),   LAYOUT(data),   LAYOUT(sync),        LAYOUT(done),
-    LAYOUT(refusal), LAYOUT(nak),    LAYOUT(health), LAYOUT(limits),     LAYOUT(limited),
-    LAYOUT(baud),   LAYOUT(sensors),
+    LAYOUT(hello),  LAYOUT(load),    LAYOUT(loaded), LAYOUT(budget),      LAYOUT(step),  LAYOUT(reply),
+    LAYOUT(arm),    LAYOUT(report),  LAYOUT(ident),  LAYOUT(spans_query), LAYOUT(spans), LAYOUT(range),
+    LAYOUT(data),   LAYOUT(sync),    LAYOUT(done),   LAYOUT(refusal),     LAYOUT(nak),   LAYOUT(health),
+    LAYOUT(limits), LAYOUT(limited), LAYOUT(baud),   LAYOUT(sensors),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -142,7 +143,7 @@ enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 static int unpack_exact(const hil_layout_t *l, void *m, const uint8_t *data, size_t len) {
   uint8_t *copy = malloc(len ? len : 1);
   REQUIRE(copy);
-  if (len > 0) { memcpy(copy, data, len); }
+  if (len > 0) memcpy(copy, data, len);
   const int status = l->unpack(m, copy, len);
   free(copy);
   REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD);
@@ -179,7 +180,7 @@ static void check_payload(const hil_layout_t *l, const uint8_t *data, size_t len
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size < 1) { return 0; }
+  if (size < 1) return 0;
   check_payload(&layouts[data[0] % LAYOUTS], data + 1, size - 1);
   return 0;
 }

@@ -14,14 +14,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* 1 run, 0 not a file, -1 could not be read. */
 static int run_file(const char *path) {
   struct stat info;
-  if (stat(path, &info) != 0) { return -1; }
-  if (!S_ISREG(info.st_mode)) { return 0; }
+  if (stat(path, &info) != 0) return -1;
+  if (!S_ISREG(info.st_mode)) return 0;
   const size_t size = (size_t)info.st_size;
   uint8_t *bytes = malloc(size ? size : 1); /* exactly its size, so that a sanitizer sees the end */
   FILE *file = fopen(path, "rb");
   const int complete = bytes && file && fread(bytes, 1, size, file) == size;
-  if (file) { fclose(file); }
-  if (complete) { LLVMFuzzerTestOneInput(bytes, size); }
+  if (file) fclose(file);
+  if (complete) LLVMFuzzerTestOneInput(bytes, size);
   free(bytes);
   return complete ? 1 : -1;
 }
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     char path[4096];
     const int n = snprintf(path, sizeof path, "%s/%s", argv[1], entry->d_name);
     const int result = n > 0 && (size_t)n < sizeof path ? run_file(path) : -1;
-    if (result > 0) { count++; }
+    if (result > 0) count++;
     if (result < 0) {
       fprintf(stderr, "%s: cannot be read\n", path);
       failed = 1;

@@ -16,8 +16,8 @@
 #include "bytes.h"
 
 enum {
-  FLAGS = FRAME_DELIVERED | FRAME_CORRECT | FRAME_RE_EXECUTED | FRAME_STATE_SPLIT |
-          FRAME_FAIL_SILENT | FRAME_HELD | FRAME_HELD_WRONG
+  FLAGS = FRAME_DELIVERED | FRAME_CORRECT | FRAME_RE_EXECUTED | FRAME_STATE_SPLIT | FRAME_FAIL_SILENT |
+          FRAME_HELD | FRAME_HELD_WRONG
 };
 
 static uint32_t heard_mask(const hil_frame_verdict_t *f) {
@@ -80,8 +80,8 @@ static int decide(hil_frame_verdict_t *f) {
   f->flags |= FRAME_DELIVERED;
   status = vote_states(f, heard, states);
   if (status != HIL_OK) return status;
-  const int complete = counted == f->voters && !((f->dissent | f->latent) & f->voters) &&
-                       !(f->flags & FRAME_STATE_SPLIT);
+  const int complete =
+      counted == f->voters && !((f->dissent | f->latent) & f->voters) && !(f->flags & FRAME_STATE_SPLIT);
   const int alone = !(counted & (counted - 1u));
   f->verdict = alone ? VERDICT_SIMPLEX : complete ? VERDICT_UNANIMOUS : VERDICT_MAJORITY;
   if (alone && fail_silent) {
@@ -104,8 +104,7 @@ int frame_verdict_pack(const hil_frame_verdict_t *f, uint8_t *out, size_t cap) {
   const size_t len = FRAME_RECORD_HEADER_LEN + (size_t)f->nodes * FRAME_RECORD_NODE_LEN;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || cap < len) return HIL_ERR_EXHAUSTED;
   store_u64le(out, f->frame);
-  const uint8_t small[8] = {f->verdict, f->nodes, f->voters, f->flags,
-                            f->agree, f->dissent, f->latent, 0};
+  const uint8_t small[8] = {f->verdict, f->nodes, f->voters, f->flags, f->agree, f->dissent, f->latent, 0};
   for (int i = 0; i < 8; i++) out[8 + i] = small[i];
   store_u64le(out + 16, f->output);
   store_u64le(out + 24, f->state);
@@ -126,10 +125,16 @@ static bool held_makes_sense(uint8_t flags) {
 
 int frame_verdict_unpack(hil_frame_verdict_t *f, const uint8_t *data, size_t len) {
   if (len < FRAME_RECORD_HEADER_LEN) return HIL_ERR_PAYLOAD;
-  *f = (hil_frame_verdict_t){.frame = load_u64le(data), .verdict = data[8], .nodes = data[9],
-                             .voters = data[10], .flags = data[11], .agree = data[12],
-                             .dissent = data[13], .latent = data[14],
-                             .output = load_u64le(data + 16), .state = load_u64le(data + 24)};
+  *f = (hil_frame_verdict_t){.frame = load_u64le(data),
+                             .verdict = data[8],
+                             .nodes = data[9],
+                             .voters = data[10],
+                             .flags = data[11],
+                             .agree = data[12],
+                             .dissent = data[13],
+                             .latent = data[14],
+                             .output = load_u64le(data + 16),
+                             .state = load_u64le(data + 24)};
   const size_t need = FRAME_RECORD_HEADER_LEN + (size_t)f->nodes * FRAME_RECORD_NODE_LEN;
   const int masks = f->voters | f->agree | f->dissent | f->latent;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || masks >> f->nodes || len < need ||

@@ -118,9 +118,9 @@ static bool positive(double x) { return x > 0 && is_finite(x); }
 
 static bool battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
   if (!b || b->node >= nodes || b->ocv_points < 2 || !ascends(b->ocv_soc, b->ocv_points) ||
-      !ascends(b->r_K, b->r_temperatures) || !ascends(b->r_soc, b->r_socs) || !b->ocv_V ||
-      !b->r_ohm || b->ocv_soc[0] < 0 || b->ocv_soc[0] > 0 ||
-      b->ocv_soc[b->ocv_points - 1] < 1 || b->ocv_soc[b->ocv_points - 1] > 1) {
+      !ascends(b->r_K, b->r_temperatures) || !ascends(b->r_soc, b->r_socs) || !b->ocv_V || !b->r_ohm ||
+      b->ocv_soc[0] < 0 || b->ocv_soc[0] > 0 || b->ocv_soc[b->ocv_points - 1] < 1 ||
+      b->ocv_soc[b->ocv_points - 1] > 1) {
     return false;
   }
   for (uint32_t i = 0; i < b->ocv_points; i++) {
@@ -142,14 +142,14 @@ static bool battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
 static bool array_is_good(const hil_power_array_t *a, uint32_t nodes) {
   return a->node < nodes && a->direct <= 1 && a->reference_K >= 0 && is_finite(a->power_per_K) &&
          fraction(a->transfer) &&
-         (!a->direct || (positive(a->mp_V) && is_finite(a->mp_V_per_K) && a->oc_per_mp > 1 &&
-                         a->sc_per_mp >= 1));
+         (!a->direct ||
+          (positive(a->mp_V) && is_finite(a->mp_V_per_K) && a->oc_per_mp > 1 && a->sc_per_mp >= 1));
 }
 
 static bool load_is_good(const hil_power_load_t *l, uint32_t nodes) {
   if (l->levels < 2 || l->levels > POWER_MAX_LEVELS || l->node >= nodes || l->rest_node >= nodes ||
-      !in(l->node_share, 0, 1) || l->throttle_steps >= POWER_MAX_THROTTLE ||
-      !(l->clear_K <= l->throttle_K) || !(l->throttle_poll_s >= 0) || !(l->shutdown_K > 0)) {
+      !in(l->node_share, 0, 1) || l->throttle_steps >= POWER_MAX_THROTTLE || !(l->clear_K <= l->throttle_K) ||
+      !(l->throttle_poll_s >= 0) || !(l->shutdown_K > 0)) {
     return false;
   }
   for (uint32_t i = 0; i < l->levels; i++) {
@@ -234,8 +234,8 @@ static void set_caps(const hil_power_system_t *s, uint32_t stage, hil_step_t *no
 }
 
 /* What the arrays can give at the temperatures and the bus voltage before the step. */
-static void shine(const hil_power_system_t *s, const double *reference_W, const double *T_K,
-                  double bus_V, hil_step_t *now) {
+static void shine(const hil_power_system_t *s, const double *reference_W, const double *T_K, double bus_V,
+                  hil_step_t *now) {
   now->terminal_W = now->available_W = 0;
   for (uint32_t i = 0; i < s->arrays; i++) {
     const hil_power_array_t *a = &s->array[i];
@@ -245,8 +245,9 @@ static void shine(const hil_power_system_t *s, const double *reference_W, const 
     if (a->direct && W > 0) {
       /* Current falls from sc_per_mp to 1 up to the voltage of maximum power, then to 0. */
       const double mp_V = a->mp_V + a->mp_V_per_K * dT, v = mp_V > 0 ? bus_V / mp_V : LARGEST;
-      const double i_mp = v <= 1 ? a->sc_per_mp - (a->sc_per_mp - 1) * v
-                                 : v < a->oc_per_mp ? (a->oc_per_mp - v) / (a->oc_per_mp - 1) : 0;
+      const double i_mp = v <= 1             ? a->sc_per_mp - (a->sc_per_mp - 1) * v
+                          : v < a->oc_per_mp ? (a->oc_per_mp - v) / (a->oc_per_mp - 1)
+                                             : 0;
       W = i_mp > 0 ? lesser(W, W * i_mp * v) : 0;
     }
     now->array_W[i] = W;
@@ -261,8 +262,7 @@ static int shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, 
   const uint32_t before = st->stage;
   if (st->browned_out) {
     const int able = T_K >= s->battery->discharge_min_K && T_K <= s->battery->discharge_max_K;
-    if (st->soc >= s->restart_soc && st->since_s >= s->restart_dwell_s &&
-        (able || now->available_W > 0)) {
+    if (st->soc >= s->restart_soc && st->since_s >= s->restart_dwell_s && (able || now->available_W > 0)) {
       st->browned_out = 0;
       st->since_s = 0;
     }
@@ -278,9 +278,8 @@ static int shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, 
   if (st->stage > before) {
     st->sheds += st->stage - before;
     st->since_s = 0;
-  } else if (st->stage > 0 && st->soc >= s->rung[st->stage - 1].leave_soc &&
-             st->bus_V >= s->restore_V && now->available_W > 0 && now->available_W >= st->bus_W &&
-             st->since_s >= s->restore_dwell_s) {
+  } else if (st->stage > 0 && st->soc >= s->rung[st->stage - 1].leave_soc && st->bus_V >= s->restore_V &&
+             now->available_W > 0 && now->available_W >= st->bus_W && st->since_s >= s->restore_dwell_s) {
     st->stage--;
     st->restores++;
     st->since_s = 0;
@@ -337,8 +336,8 @@ static void demand(const hil_power_system_t *s, const hil_power_block_t *b, cons
 }
 
 /* [A] charging current that takes |surplus_W| at most; 0 if it must not or need not be charged. */
-static double charge(const hil_power_battery_t *b, double surplus_W, double T_K, double R,
-                     double dt_s, hil_power_state_t *st, double *out_ocv_V) {
+static double charge(const hil_power_battery_t *b, double surplus_W, double T_K, double R, double dt_s,
+                     hil_power_state_t *st, double *out_ocv_V) {
   if (!(T_K >= b->charge_min_K && T_K <= b->charge_max_K)) {
     return 0;
   }
@@ -381,8 +380,7 @@ static double discharge(const hil_power_battery_t *b, double lack_W, double T_K,
       V = open_circuit(b, soc - 0.5 * A * dt_s / b->capacity_As);
     }
   }
-  if (A > b->discharge_max_A || V - A * R < b->discharge_min_V ||
-      A * dt_s > soc * b->capacity_As) {
+  if (A > b->discharge_max_A || V - A * R < b->discharge_min_V || A * dt_s > soc * b->capacity_As) {
     return -1;
   }
   *out_ocv_V = V;
@@ -390,9 +388,8 @@ static double discharge(const hil_power_battery_t *b, double lack_W, double T_K,
 }
 
 /* [W] what is really drawn from the arrays: all, or less by what nobody takes. */
-static void settle_arrays(const hil_power_system_t *s, const hil_step_t *now, double unused_W,
-                          double *heat_W, double dt_s, hil_power_account_t *account,
-                          double *out_drawn_W) {
+static void settle_arrays(const hil_power_system_t *s, const hil_step_t *now, double unused_W, double *heat_W,
+                          double dt_s, hil_power_account_t *account, double *out_drawn_W) {
   const double used = now->available_W > 0 ? 1 - unused_W / now->available_W : 0;
   double drawn = 0, loss = 0;
   for (uint32_t i = 0; i < s->arrays; i++) {
@@ -409,8 +406,8 @@ static void settle_arrays(const hil_power_system_t *s, const hil_step_t *now, do
 }
 
 /* The electrical balance of the step: battery, brown-out, and all heat that comes of it. */
-static void settle(const hil_power_system_t *s, double T_K, double dt_s, hil_power_state_t *st, hil_step_t *now,
-                   hil_power_account_t *account, double *out_drawn_W) {
+static void settle(const hil_power_system_t *s, double T_K, double dt_s, hil_power_state_t *st,
+                   hil_step_t *now, hil_power_account_t *account, double *out_drawn_W) {
   const hil_power_battery_t *b = s->battery;
   const double R = resistance(b, T_K, st->soc);
   double V = open_circuit(b, st->soc), A = 0, bus_W = now->load_W / s->converter_efficiency;
@@ -438,8 +435,8 @@ static void settle(const hil_power_system_t *s, double T_K, double dt_s, hil_pow
   const double terminal_V = V + A * R, charge_W = A > 0 ? A * terminal_V : 0;
   const double unused_W = surplus_W > 0 ? surplus_W - charge_W : 0;
   /* Rounding must not count as power that is left over. */
-  settle_arrays(s, now, unused_W > 1e-12 * now->available_W ? unused_W : 0, now->heat_W, dt_s,
-                account, out_drawn_W);
+  settle_arrays(s, now, unused_W > 1e-12 * now->available_W ? unused_W : 0, now->heat_W, dt_s, account,
+                out_drawn_W);
   const double kept = A > 0 ? b->charge_efficiency : 1;
   const double battery_loss_W = A * A * R + (A > 0 ? (1 - kept) * V * A : 0);
   const double soc = st->soc + kept * A * dt_s / b->capacity_As;
@@ -464,9 +461,12 @@ static void note(const hil_power_system_t *s, const hil_power_trace_t *t, uint64
   const struct {
     double *column;
     double value;
-  } single[] = {{t->soc, st->soc},        {t->bus_V, st->bus_V},
-                {t->battery_A, st->battery_A}, {t->array_W, drawn_W},
-                {t->available_W, now->terminal_W}, {t->load_W, now->load_W}};
+  } single[] = {{t->soc, st->soc},
+                {t->bus_V, st->bus_V},
+                {t->battery_A, st->battery_A},
+                {t->array_W, drawn_W},
+                {t->available_W, now->terminal_W},
+                {t->load_W, now->load_W}};
   for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
     if (single[i].column) {
       single[i].column[row] = single[i].value;
@@ -531,8 +531,7 @@ int power_run(const hil_power_system_t *s, const hil_power_block_t *b, hil_power
   hil_thermal_plan_t plan;
   hil_step_t now;
   if (!out_fault || !st || !T_K || !account || (trace && trace->every < 1) || !system_is_good(s) ||
-      !state_is_good(s, st) || !block_is_good(s, b) ||
-      thermal_plan(s->net, b->dt_s, &plan) != HIL_OK) {
+      !state_is_good(s, st) || !block_is_good(s, b) || thermal_plan(s->net, b->dt_s, &plan) != HIL_OK) {
     return HIL_ERR_ARG;
   }
   const uint32_t nodes = s->net->nodes;

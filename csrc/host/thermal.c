@@ -3,8 +3,9 @@
  * Integrator: Heun's (the explicit trapezoidal rule; second order). Over one step loads are
  * constant. With flows f1 at T and f2 at T + dt f1/C, the step is T + dt (f1 + f2) / 2C. Euler's
  * step would be half the work, but on a plate cooling by radiation (1800 J/K, 0.06 m2, 300 K) it is
- * 15 mK off after 2160 s in steps of 10 s; this one is 5 uK off, and 0.7 mK in steps of 120 s. Implicit steps would allow networks with
- * tiny capacities, at the price of a matrix per step; parts of a bench take minutes to warm up.
+ * 15 mK off after 2160 s in steps of 10 s; this one is 5 uK off, and 0.7 mK in steps of 120 s. Implicit
+ * steps would allow networks with tiny capacities, at the price of a matrix per step; parts of a
+ * bench take minutes to warm up.
  *
  * Stability: dt (sum GL + 4 sigma T^3 sum GR) <= C at every node keeps all eigenvalues of the
  * linearised step within [-2, 0] (Gershgorin), and there Heun's factor 1 + z + z^2/2 is within
@@ -107,8 +108,7 @@ int thermal_plan(const hil_thermal_net_t *net, double dt_s, hil_thermal_plan_t *
 }
 
 /* [W] what flows into every node at temperatures T_K. */
-static void flows(const hil_thermal_net_t *net, const double *T_K, const double *load_W,
-                  double *out_W) {
+static void flows(const hil_thermal_net_t *net, const double *T_K, const double *load_W, double *out_W) {
   double fourth[THERMAL_MAX_NODES]; /* sigma T^4 */
   for (uint32_t i = 0; i < net->nodes; i++) {
     const double square = T_K[i] * T_K[i];
@@ -153,8 +153,8 @@ static uint32_t refused_at(const hil_thermal_net_t *net, const hil_thermal_plan_
   return 0; /* not reached: the loops ask the same */
 }
 
-static int refuse(const hil_thermal_plan_t *plan, const double *T_K, const double *load_W,
-                  uint32_t node, hil_thermal_fault_t *out) {
+static int refuse(const hil_thermal_plan_t *plan, const double *T_K, const double *load_W, uint32_t node,
+                  hil_thermal_fault_t *out) {
   const double T = T_K[node];
   const double z = plan->linear[node] + plan->radiant[node] * (T * T * T);
   out->node = node;
@@ -208,9 +208,9 @@ int thermal_step(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, d
   return HIL_OK;
 }
 
-int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
-                const double *load_W, uint64_t load_rows, double *out_T_K,
-                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault) {
+int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps, const double *load_W,
+                uint64_t load_rows, double *out_T_K, hil_thermal_account_t *account,
+                hil_thermal_fault_t *out_fault) {
   hil_thermal_plan_t plan;
   if (!T_K || !load_W || !account || !out_fault || (load_rows != 1 && load_rows != steps)) {
     return HIL_ERR_ARG;

@@ -61,9 +61,9 @@ int thermal_stable_dt(const hil_thermal_net_t *net, const double *T_K, hil_therm
  * positive: nothing is written. HIL_ERR_STATE: in |out_fault->step| the step is longer than stable,
  * or a temperature or load is not a finite number: T_K, account and the rows of out_T_K are those of
  * the steps before; later rows are untouched. */
-int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps,
-                const double *load_W, uint64_t load_rows, double *out_T_K,
-                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault);
+int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps, const double *load_W,
+                uint64_t load_rows, double *out_T_K, hil_thermal_account_t *account,
+                hil_thermal_fault_t *out_fault);
 /* cffi:end */
 
 /* For other parts of the kernel that step a network together with something else (power.c). */

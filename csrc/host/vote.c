@@ -73,8 +73,8 @@ static int has_avx2(void) {
 
 /* A constant trip count and restrict let the compiler vectorise this for whatever target it is
  * inlined into, without run-time checks. */
-ALWAYS_INLINE uint64_t block3(const uint8_t *restrict a, const uint8_t *restrict b,
-                              const uint8_t *restrict c, uint8_t *restrict out) {
+ALWAYS_INLINE uint64_t block3(const uint8_t *restrict a, const uint8_t *restrict b, const uint8_t *restrict c,
+                              uint8_t *restrict out) {
   uint64_t differ = 0;
   for (size_t i = 0; i < BLOCK; i += WORD) {
     uint64_t x, y, z;
@@ -117,9 +117,7 @@ __attribute__((target("avx2"))) static uint64_t block3_stream(const uint8_t *a, 
 
 /* ---- The general pass: any length, any n. ---- */
 
-ALWAYS_INLINE uint64_t majority3(uint64_t a, uint64_t b, uint64_t c) {
-  return b ^ ((a ^ b) & (c ^ b));
-}
+ALWAYS_INLINE uint64_t majority3(uint64_t a, uint64_t b, uint64_t c) { return b ^ ((a ^ b) & (c ^ b)); }
 
 /* The majority of n = 1, 3, 5 or 7 words. With s = sum and k = carry of a full adder, n = 5 gives
  * count = s2 + 2 (k1 + k2), which is at least 3 where two of s2, k1, k2 are set; n = 7 gives
@@ -138,21 +136,17 @@ ALWAYS_INLINE uint64_t majority_word(const uint64_t w[VOTE_MAX_NODES], int n) {
 
 /* One word, or |part| bytes of one, at offset |at|. Returns non-zero if any bit differs. Inputs
  * beyond n repeat the first. Written without loops because compilers do not unroll them at -O2. */
-ALWAYS_INLINE uint64_t majority_at(const uint8_t *const *in, int n, size_t at, size_t part,
-                                   uint8_t *out) {
+ALWAYS_INLINE uint64_t majority_at(const uint8_t *const *in, int n, size_t at, size_t part, uint8_t *out) {
   const uint64_t first = load_part(in[0] + at, part);
 #define INPUT(k) (n > (k) ? load_part(in[k] + at, part) : first)
-  const uint64_t w[VOTE_MAX_NODES] = {first,    INPUT(1), INPUT(2), INPUT(3),
-                                      INPUT(4), INPUT(5), INPUT(6)};
+  const uint64_t w[VOTE_MAX_NODES] = {first, INPUT(1), INPUT(2), INPUT(3), INPUT(4), INPUT(5), INPUT(6)};
 #undef INPUT
   const uint64_t voted = majority_word(w, n);
   memcpy(out, &voted, part);
-  return (w[1] ^ first) | (w[2] ^ first) | (w[3] ^ first) | (w[4] ^ first) | (w[5] ^ first) |
-         (w[6] ^ first);
+  return (w[1] ^ first) | (w[2] ^ first) | (w[3] ^ first) | (w[4] ^ first) | (w[5] ^ first) | (w[6] ^ first);
 }
 
-ALWAYS_INLINE uint64_t majority_of(const uint8_t *const *in, int n, size_t at, size_t len,
-                                   uint8_t *out) {
+ALWAYS_INLINE uint64_t majority_of(const uint8_t *const *in, int n, size_t at, size_t len, uint8_t *out) {
   uint64_t differ = 0;
   size_t i = 0;
   for (; len - i >= WORD; i += WORD) {
@@ -164,14 +158,10 @@ ALWAYS_INLINE uint64_t majority_of(const uint8_t *const *in, int n, size_t at, s
 /* n as a constant takes the choices out of the loop. */
 static uint64_t majority_any(const hil_ballot_t *b, size_t at, size_t len, uint8_t *out) {
   switch (b->n) {
-    case 3:
-      return majority_of(b->inputs, 3, at, len, out);
-    case 5:
-      return majority_of(b->inputs, 5, at, len, out);
-    case 7:
-      return majority_of(b->inputs, 7, at, len, out);
-    default:
-      return majority_of(b->inputs, 1, at, len, out);
+    case 3: return majority_of(b->inputs, 3, at, len, out);
+    case 5: return majority_of(b->inputs, 5, at, len, out);
+    case 7: return majority_of(b->inputs, 7, at, len, out);
+    default: return majority_of(b->inputs, 1, at, len, out);
   }
 }
 
@@ -305,14 +295,12 @@ static int vote_buffers(const uint8_t *const *inputs, int n, uint8_t *out, size_
   for (int k = 0; k < VOTE_MAX_NODES; k++) {
     out_where->first_diff[k] = len;
   }
-  const hil_ballot_t ballot = {inputs, n, in_place, fast && n == 3 && !in_place && len >= STREAM_MIN,
-                           fast};
+  const hil_ballot_t ballot = {inputs, n, in_place, fast && n == 3 && !in_place && len >= STREAM_MIN, fast};
   vote_blocks(&ballot, out, len, out_where);
   return HIL_OK;
 }
 
-int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                 hil_vote_bits_t *out_where) {
+int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len, hil_vote_bits_t *out_where) {
   if (n < 1 || n > VOTE_MAX_NODES || n % 2 == 0) {
     return HIL_ERR_ARG;
   }
@@ -391,8 +379,7 @@ int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_c
   return HIL_OK;
 }
 
-int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum,
-                   hil_vote_class_t *out) {
+int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum, hil_vote_class_t *out) {
   if (class_args_bad(n, present_mask) || quorum < 1 || quorum > n) {
     return HIL_ERR_ARG;
   }

@@ -34,8 +34,7 @@ int vote_bitwise3(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t 
 
 /* Bitwise majority of |n| = 1, 3, 5 or 7 buffers of |len| bytes. As vote_bitwise3 otherwise.
  * HIL_OK; HIL_ERR_ARG for another n or a null pointer. */
-int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                 hil_vote_bits_t *out_where);
+int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len, hil_vote_bits_t *out_where);
 
 /* Exact majority over the digests of the nodes in |present_mask| (bit i = node i, i < n <= 7):
  * the class with more than half of the present nodes. HIL_OK also when none wins (winner -1);
@@ -44,8 +43,7 @@ int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_c
 
 /* Plurality (m of n): the largest class, if it is the only one of its size and has at least
  * |quorum| members (1..n). HIL_OK; HIL_ERR_ARG as vote_exact, or for another quorum. */
-int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum,
-                   hil_vote_class_t *out);
+int vote_plurality(const uint64_t *digests, int n, uint32_t present_mask, int quorum, hil_vote_class_t *out);
 /* cffi:end */
 
 #endif

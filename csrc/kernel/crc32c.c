@@ -29,23 +29,20 @@
 /* ---- Tables ---- */
 
 /* Entry n of a table with the values a..h of the bits 0x80, 0x40, ... 0x01. */
-#define ENTRY(n, a, b, c, d, e, f, g, h)                                                    \
-  ((n)&0x80 ? a : 0u) ^ ((n)&0x40 ? b : 0u) ^ ((n)&0x20 ? c : 0u) ^ ((n)&0x10 ? d : 0u) ^   \
-      ((n)&0x08 ? e : 0u) ^ ((n)&0x04 ? f : 0u) ^ ((n)&0x02 ? g : 0u) ^ ((n)&0x01 ? h : 0u)
-#define ENTRIES4(n, ...)                                                                    \
-  ENTRY(n, __VA_ARGS__), ENTRY(n + 1, __VA_ARGS__), ENTRY(n + 2, __VA_ARGS__),              \
-      ENTRY(n + 3, __VA_ARGS__)
-#define ENTRIES16(n, ...)                                                                   \
-  ENTRIES4(n, __VA_ARGS__), ENTRIES4(n + 4, __VA_ARGS__), ENTRIES4(n + 8, __VA_ARGS__),     \
+#define ENTRY(n, a, b, c, d, e, f, g, h)                                                          \
+  ((n) & 0x80 ? a : 0u) ^ ((n) & 0x40 ? b : 0u) ^ ((n) & 0x20 ? c : 0u) ^ ((n) & 0x10 ? d : 0u) ^ \
+      ((n) & 0x08 ? e : 0u) ^ ((n) & 0x04 ? f : 0u) ^ ((n) & 0x02 ? g : 0u) ^ ((n) & 0x01 ? h : 0u)
+#define ENTRIES4(n, ...) \
+  ENTRY(n, __VA_ARGS__), ENTRY(n + 1, __VA_ARGS__), ENTRY(n + 2, __VA_ARGS__), ENTRY(n + 3, __VA_ARGS__)
+#define ENTRIES16(n, ...)                                                               \
+  ENTRIES4(n, __VA_ARGS__), ENTRIES4(n + 4, __VA_ARGS__), ENTRIES4(n + 8, __VA_ARGS__), \
       ENTRIES4(n + 12, __VA_ARGS__)
-#define ENTRIES64(n, ...)                                                                   \
+#define ENTRIES64(n, ...)                                                                    \
   ENTRIES16(n, __VA_ARGS__), ENTRIES16(n + 16, __VA_ARGS__), ENTRIES16(n + 32, __VA_ARGS__), \
       ENTRIES16(n + 48, __VA_ARGS__)
-#define TABLE_OF(...)                                                                       \
-  {                                                                                         \
-    ENTRIES64(0, __VA_ARGS__), ENTRIES64(64, __VA_ARGS__), ENTRIES64(128, __VA_ARGS__),     \
-        ENTRIES64(192, __VA_ARGS__)                                                         \
-  }
+#define TABLE_OF(...)                                                                  \
+  {ENTRIES64(0, __VA_ARGS__), ENTRIES64(64, __VA_ARGS__), ENTRIES64(128, __VA_ARGS__), \
+   ENTRIES64(192, __VA_ARGS__)}
 
 /* Bytes a step: 8, with 8 KiB of tables, or 1 with 1 KiB (-DCRC32C_SLICES=1), for boards with little flash. */
 #ifndef CRC32C_SLICES
@@ -54,6 +51,7 @@
 _Static_assert(CRC32C_SLICES == 8 || CRC32C_SLICES == 1, "bytes a step");
 
 /* TABLE[k][n]: what byte n does to the CRC when k more bytes follow it. */
+/* clang-format off */
 static const uint32_t TABLE[CRC32C_SLICES][256] = {
     TABLE_OF(0x82f63b78u, 0x417b1dbcu, 0x20bd8edeu, 0x105ec76fu,
              0x8ad958cfu, 0xc79a971fu, 0xe13b70f7u, 0xf26b8303u),
@@ -74,6 +72,7 @@ static const uint32_t TABLE[CRC32C_SLICES][256] = {
              0x423b04dau, 0x211d826du, 0x9278fa4eu, 0x493c7d27u),
 #endif
 };
+/* clang-format on */
 
 /* The ways below work on the bare register; the inversions are made once, in crc32c. */
 static uint32_t update_tables(uint32_t crc, const uint8_t *p, size_t len) {
@@ -100,12 +99,11 @@ enum { STRAND = 256 /* [byte] short enough that a frame of 1 KiB profits */ };
 #else
 #define CRC32C_TARGET __attribute__((target("sse4.2,pclmul")))
 #endif
-static const uint32_t SHIFT_STRAND = 0xb9e02b86u;  /* x^(8 * STRAND - 33) mod P, reflected */
+static const uint32_t SHIFT_STRAND = 0xb9e02b86u; /* x^(8 * STRAND - 33) mod P, reflected */
 static const uint32_t SHIFT_STRAND2 = 0xdd7e3b0cu; /* x^(16 * STRAND - 33) mod P, reflected */
 
 CRC32C_TARGET static inline uint64_t product(uint64_t a, uint32_t b) {
-  const __m128i p = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)a),
-                                         _mm_cvtsi64_si128((long long)b), 0);
+  const __m128i p = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)a), _mm_cvtsi64_si128((long long)b), 0);
   return (uint64_t)_mm_cvtsi128_si64(p);
 }
 

@@ -80,8 +80,7 @@ uint64_t hil_digest64(const uint8_t *data, size_t len, uint64_t seed) {
   return avalanche(h);
 }
 
-int digest_spans(const uint8_t *data, size_t len, size_t span, size_t first, size_t count,
-                 uint64_t *out) {
+int digest_spans(const uint8_t *data, size_t len, size_t span, size_t first, size_t count, uint64_t *out) {
   if (span == 0) {
     return HIL_ERR_ARG;
   }

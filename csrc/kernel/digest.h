@@ -22,8 +22,7 @@ uint64_t hil_digest64(const uint8_t *data, size_t len, uint64_t seed);
 /* Digests (seed 0) of |count| consecutive spans of |span| bytes, starting with span number
  * |first|; the region's last span may be short. Writes |count| values.
  * HIL_OK; HIL_ERR_ARG if span is 0, or any span starts at or beyond len (nothing is written). */
-int digest_spans(const uint8_t *data, size_t len, size_t span, size_t first, size_t count,
-                 uint64_t *out);
+int digest_spans(const uint8_t *data, size_t len, size_t span, size_t first, size_t count, uint64_t *out);
 /* cffi:end */
 
 #endif

@@ -34,23 +34,20 @@ enum {
 };
 
 /* The position of data bit i: one further for each power of two that is passed over. */
-#define POSITION(i) \
-  ((i) + 3 + ((i) >= 1) + ((i) >= 4) + ((i) >= 11) + ((i) >= 26) + ((i) >= 57))
-#define ODD4(n) (0x6996 >> (n)&1)
-#define ODD(p) (ODD4((p)&15) ^ ODD4((p) >> 4))
+#define POSITION(i) ((i) + 3 + ((i) >= 1) + ((i) >= 4) + ((i) >= 11) + ((i) >= 26) + ((i) >= 57))
+#define ODD4(n) (0x6996 >> (n) & 1)
+#define ODD(p) (ODD4((p) & 15) ^ ODD4((p) >> 4))
 #define COLUMN(i) (POSITION(i) | (ODD(POSITION(i)) ? 0 : 0x80))
 
 /* The check byte is linear, so it is the sum of one entry for each nibble of the word: 256 bytes of
  * tables, where bytes of the word would need 2 KiB of cache or flash. */
-#define ENTRY(i, n)                                                                        \
-  (((n)&1 ? COLUMN(i) : 0) ^ ((n)&2 ? COLUMN(i + 1) : 0) ^ ((n)&4 ? COLUMN(i + 2) : 0) ^   \
-   ((n)&8 ? COLUMN(i + 3) : 0))
-#define ROW(i)                                                                             \
-  {                                                                                        \
-    ENTRY(i, 0), ENTRY(i, 1), ENTRY(i, 2), ENTRY(i, 3), ENTRY(i, 4), ENTRY(i, 5),          \
-        ENTRY(i, 6), ENTRY(i, 7), ENTRY(i, 8), ENTRY(i, 9), ENTRY(i, 10), ENTRY(i, 11),    \
-        ENTRY(i, 12), ENTRY(i, 13), ENTRY(i, 14), ENTRY(i, 15)                             \
-  }
+#define ENTRY(i, n)                                                                            \
+  (((n) & 1 ? COLUMN(i) : 0) ^ ((n) & 2 ? COLUMN(i + 1) : 0) ^ ((n) & 4 ? COLUMN(i + 2) : 0) ^ \
+   ((n) & 8 ? COLUMN(i + 3) : 0))
+#define ROW(i)                                                                        \
+  {ENTRY(i, 0),  ENTRY(i, 1),  ENTRY(i, 2),  ENTRY(i, 3), ENTRY(i, 4),  ENTRY(i, 5),  \
+   ENTRY(i, 6),  ENTRY(i, 7),  ENTRY(i, 8),  ENTRY(i, 9), ENTRY(i, 10), ENTRY(i, 11), \
+   ENTRY(i, 12), ENTRY(i, 13), ENTRY(i, 14), ENTRY(i, 15)}
 
 static const uint8_t TABLE[16][16] = {
     ROW(0),  ROW(4),  ROW(8),  ROW(12), ROW(16), ROW(20), ROW(24), ROW(28),
@@ -60,9 +57,9 @@ static const uint8_t TABLE[16][16] = {
 uint8_t secded_encode(uint64_t data) {
   /* Written out because compilers do not unroll this at -O2, where it is four times faster. */
 #define NIBBLE(k) TABLE[k][data >> (4 * (k)) & 15]
-  return (uint8_t)(NIBBLE(0) ^ NIBBLE(1) ^ NIBBLE(2) ^ NIBBLE(3) ^ NIBBLE(4) ^ NIBBLE(5) ^
-                   NIBBLE(6) ^ NIBBLE(7) ^ NIBBLE(8) ^ NIBBLE(9) ^ NIBBLE(10) ^ NIBBLE(11) ^
-                   NIBBLE(12) ^ NIBBLE(13) ^ NIBBLE(14) ^ NIBBLE(15));
+  return (uint8_t)(NIBBLE(0) ^ NIBBLE(1) ^ NIBBLE(2) ^ NIBBLE(3) ^ NIBBLE(4) ^ NIBBLE(5) ^ NIBBLE(6) ^
+                   NIBBLE(7) ^ NIBBLE(8) ^ NIBBLE(9) ^ NIBBLE(10) ^ NIBBLE(11) ^ NIBBLE(12) ^ NIBBLE(13) ^
+                   NIBBLE(14) ^ NIBBLE(15));
 #undef NIBBLE
 }
 

@@ -75,15 +75,11 @@ static int make_word(const hil_upset_pattern_t *p, uint64_t target_len, hil_upse
 static int make_window(const hil_upset_pattern_t *p, uint64_t target_len, hil_upset_window_t *w) {
   switch (p->kind) {
     case UPSET_BIT:
-    case UPSET_STUCK:
-      return make_bit(p, w);
-    case UPSET_ADJACENT:
-      return make_adjacent(p, target_len, w);
+    case UPSET_STUCK: return make_bit(p, w);
+    case UPSET_ADJACENT: return make_adjacent(p, target_len, w);
     case UPSET_ZERO_WORD:
-    case UPSET_RANDOM_WORD:
-      return make_word(p, target_len, w);
-    default:
-      return HIL_ERR_ARG;
+    case UPSET_RANDOM_WORD: return make_word(p, target_len, w);
+    default: return HIL_ERR_ARG;
   }
 }
 

@@ -25,8 +25,8 @@
  * really runs. */
 #if defined(__ELF__)
 #define WORKLOAD_TEXT(name) __attribute__((section("wl_" #name)))
-#define WORKLOAD_TEXT_BOUNDS(name)                      \
-  extern const uint8_t __start_wl_##name[];             \
+#define WORKLOAD_TEXT_BOUNDS(name)          \
+  extern const uint8_t __start_wl_##name[]; \
   extern const uint8_t __stop_wl_##name[]
 #define WORKLOAD_TEXT_BEGIN(name) __start_wl_##name
 #define WORKLOAD_TEXT_END(name) __stop_wl_##name

@@ -92,8 +92,7 @@ static int stub_load(void *context, const hil_workload_t *w, hil_port_memory_t *
   if (fails()) return HIL_ERR_IO;
   uint8_t *p = s.memory;
   uint8_t *const state = p, *const in = state + rounded(w->state_len);
-  uint8_t *const output = in + rounded(w->input_len), *const scratch =
-                                                          output + rounded(w->output_len);
+  uint8_t *const output = in + rounded(w->input_len), *const scratch = output + rounded(w->output_len);
   memset(s.memory, 0, rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len));
   s.workload = w;
   s.io = (hil_workload_io_t){state, in, output, scratch};
@@ -136,8 +135,7 @@ static hil_port_event_t stub_poll(void *context, uint8_t *out_signal) {
   s.cpu_us += 100;
   if (!s.begun || s.kind == STEP_HANGS || s.kind == STEP_WAITS || s.frozen) return PORT_RUNNING;
   s.begun = 0;
-  int status =
-      s.crashed || s.kind == STEP_DIES ? HIL_ERR_STATE : s.workload->step(&s.io, &s.progress);
+  int status = s.crashed || s.kind == STEP_DIES ? HIL_ERR_STATE : s.workload->step(&s.io, &s.progress);
   s.cpu_us = (uint64_t)s.progress.tick * TICK_US;
   if (s.crashed || s.kind == STEP_DIES) {
     s.worker = 0;
@@ -235,8 +233,7 @@ static int stub_target_len(void *context, hil_target_t target, uint64_t *out_len
   return fails() ? HIL_ERR_IO : locate(target, &base, out_len);
 }
 
-static int stub_target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out,
-                            size_t len) {
+static int stub_target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
   (void)context;
   uint8_t *base;
   uint64_t size;
@@ -332,29 +329,29 @@ static void stub_sensors(void *context, hil_sensors_t *out) {
 }
 
 static const hil_port_t stub_port = {.tx = stub_tx,
-                                 .now_us = stub_now_us,
-                                 .load = stub_load,
-                                 .start = stub_start,
-                                 .step = stub_step,
-                                 .poll = stub_poll,
-                                 .interrupt = stub_interrupt,
-                                 .resume = stub_resume,
-                                 .advance = stub_advance,
-                                 .kill = stub_kill,
-                                 .cpu_us = stub_cpu_us,
-                                 .target_len = stub_target_len,
-                                 .target_read = stub_target_read,
-                                 .target_write = stub_target_write,
-                                 .sefi = stub_sefi,
-                                 .pc_offset = stub_pc_offset,
-                                 .limit = stub_limit,
-                                 .reset = stub_reset,
-                                 .identify = stub_identify,
-                                 .health = stub_health,
-                                 .last_error = stub_last_error,
-                                 .set_baud = stub_set_baud,
-                                 .find = stub_find,
-                                 .sensors = stub_sensors};
+                                     .now_us = stub_now_us,
+                                     .load = stub_load,
+                                     .start = stub_start,
+                                     .step = stub_step,
+                                     .poll = stub_poll,
+                                     .interrupt = stub_interrupt,
+                                     .resume = stub_resume,
+                                     .advance = stub_advance,
+                                     .kill = stub_kill,
+                                     .cpu_us = stub_cpu_us,
+                                     .target_len = stub_target_len,
+                                     .target_read = stub_target_read,
+                                     .target_write = stub_target_write,
+                                     .sefi = stub_sefi,
+                                     .pc_offset = stub_pc_offset,
+                                     .limit = stub_limit,
+                                     .reset = stub_reset,
+                                     .identify = stub_identify,
+                                     .health = stub_health,
+                                     .last_error = stub_last_error,
+                                     .set_baud = stub_set_baud,
+                                     .find = stub_find,
+                                     .sensors = stub_sensors};
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
@@ -377,8 +374,7 @@ static void hear(void) {
   hil_wire_frame_t frame;
   answer_count = 0;
   while (at < s.sent_len) {
-    const int status =
-        wire_decoder_push(&host_decoder, s.sent + at, s.sent_len - at, &used, &frame);
+    const int status = wire_decoder_push(&host_decoder, s.sent + at, s.sent_len - at, &used, &frame);
     at += used;
     CHECK(status >= 0);
     if (status != 1 || answer_count == ANSWERS_MAX) continue;
@@ -423,8 +419,7 @@ static void boot(void) {
   s.instructions_max = UINT32_MAX;
   next_seq = 0;
   wire_decoder_init(&host_decoder);
-  CHECK_EQ(agent_init(&s.agent, &stub_port, 99, s.words, s.checks, AGENT_CHECKPOINT_WORDS),
-           HIL_OK);
+  CHECK_EQ(agent_init(&s.agent, &stub_port, 99, s.words, s.checks, AGENT_CHECKPOINT_WORDS), HIL_OK);
   settle();
 }
 
@@ -490,8 +485,7 @@ static uint8_t golden_memory_bytes[MEMORY_LEN];
 static hil_golden_t golden;
 
 static void golden_begin(const char *name) {
-  CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_memory_bytes,
-                       sizeof golden_memory_bytes),
+  CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_memory_bytes, sizeof golden_memory_bytes),
            HIL_OK);
 }
 
@@ -539,8 +533,7 @@ static void begin(const char *name) {
 }
 
 static hil_arm_t flip(uint32_t id, uint64_t frame, uint8_t target, uint32_t tick, uint64_t bit) {
-  return (hil_arm_t){
-      .id = id, .frame = frame, .target = target, .at = tick, .kind = UPSET_BIT, .bit = bit};
+  return (hil_arm_t){.id = id, .frame = frame, .target = target, .at = tick, .kind = UPSET_BIT, .bit = bit};
 }
 
 static void ask_arm(const hil_arm_t *m) {
@@ -665,7 +658,9 @@ static void pack_request(uint8_t type) {
     case HIL_MSG_CHECKPOINT:
     case HIL_MSG_RESTORE: (void)hil_sync_pack(&now, payload, sizeof payload, &payload_len); break;
     case HIL_MSG_LIMIT: (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len); break;
-    case HIL_MSG_BAUD: (void)hil_baud_pack(&(hil_baud_t){460800}, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_BAUD:
+      (void)hil_baud_pack(&(hil_baud_t){460800}, payload, sizeof payload, &payload_len);
+      break;
     default: break;
   }
 }
@@ -752,22 +747,31 @@ static void bit_n_of_the_agents_memory_is_the_same_bit_as_in_every_release(void)
   enum { LINK = offsetof(hil_agent_t, link) };
   static const struct {
     size_t got, want;
-  } places[] = {{offsetof(hil_agent_t, link.tx), 1097},          {offsetof(hil_agent_t, link.tx_head), 9412},
-                {offsetof(hil_agent_t, answer), 9448},           {offsetof(hil_agent_t, stream), 10496},
-                {offsetof(hil_agent_t, budget), 10512},          {offsetof(hil_agent_t, done_frame), 10528},
-                {offsetof(hil_agent_t, worker), 10536},          {offsetof(hil_agent_t, resetting), 10539},
-                {offsetof(hil_agent_t, reset_by_us), 10544},     {offsetof(hil_agent_t, step), 10552},
-                {offsetof(hil_agent_t, last_reply), 10568},      {offsetof(hil_agent_t, limits), 11084},
-                {offsetof(hil_agent_t, timing), 11096},          {offsetof(hil_agent_t, reply), 11144},
-                {offsetof(hil_agent_t, baud), 11448},            {offsetof(hil_agent_t, counters), 11488},
+  } places[] = {{offsetof(hil_agent_t, link.tx), 1097},
+                {offsetof(hil_agent_t, link.tx_head), 9412},
+                {offsetof(hil_agent_t, answer), 9448},
+                {offsetof(hil_agent_t, stream), 10496},
+                {offsetof(hil_agent_t, budget), 10512},
+                {offsetof(hil_agent_t, done_frame), 10528},
+                {offsetof(hil_agent_t, worker), 10536},
+                {offsetof(hil_agent_t, resetting), 10539},
+                {offsetof(hil_agent_t, reset_by_us), 10544},
+                {offsetof(hil_agent_t, step), 10552},
+                {offsetof(hil_agent_t, last_reply), 10568},
+                {offsetof(hil_agent_t, limits), 11084},
+                {offsetof(hil_agent_t, timing), 11096},
+                {offsetof(hil_agent_t, reply), 11144},
+                {offsetof(hil_agent_t, baud), 11448},
+                {offsetof(hil_agent_t, counters), 11488},
                 {offsetof(hil_agent_t, counters.restarts), 11500}};
-  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) CHECK_EQ(places[i].got - LINK, places[i].want);
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    CHECK_EQ(places[i].got - LINK, places[i].want);
 }
 
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
-  static const uint8_t types[] = {HIL_MSG_LOAD,  HIL_MSG_BUDGET, HIL_MSG_STEP,  HIL_MSG_ARM, HIL_MSG_REPORT,
-                                  HIL_MSG_SPANS, HIL_MSG_READ,   HIL_MSG_WRITE, HIL_MSG_SYNC, HIL_MSG_LIMIT,
-                                  HIL_MSG_BAUD};
+  static const uint8_t types[] = {HIL_MSG_LOAD,   HIL_MSG_BUDGET, HIL_MSG_STEP, HIL_MSG_ARM,
+                                  HIL_MSG_REPORT, HIL_MSG_SPANS,  HIL_MSG_READ, HIL_MSG_WRITE,
+                                  HIL_MSG_SYNC,   HIL_MSG_LIMIT,  HIL_MSG_BAUD};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(AGENT_READY);
     for (int longer = 0; longer < 2; longer++) {
@@ -823,9 +827,9 @@ static void arguments_out_of_range_are_refused(void) {
 /* --- repetition ------------------------------------------------------------------------------------- */
 
 static void a_repeated_request_is_done_once_and_answered_alike(void) {
-  static const uint8_t types[] = {HIL_MSG_LOAD,  HIL_MSG_BUDGET, HIL_MSG_STEP,       HIL_MSG_ARM,    HIL_MSG_SPANS,
-                                  HIL_MSG_WRITE, HIL_MSG_SYNC,   HIL_MSG_CHECKPOINT, HIL_MSG_RESTART,
-                                  HIL_MSG_LIMIT};
+  static const uint8_t types[] = {HIL_MSG_LOAD,    HIL_MSG_BUDGET, HIL_MSG_STEP, HIL_MSG_ARM,
+                                  HIL_MSG_SPANS,   HIL_MSG_WRITE,  HIL_MSG_SYNC, HIL_MSG_CHECKPOINT,
+                                  HIL_MSG_RESTART, HIL_MSG_LIMIT};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(AGENT_READY);
     pack_request(types[i]);
@@ -1208,8 +1212,7 @@ static void two_flipped_bits_of_a_checkpoint_word_are_not_restored(void) {
   begin("sha256");
   golden_frame(0);
   ask_checkpoint();
-  const hil_arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64),
-              second = flip(2, 1, TARGET_CHECKPOINT, 0, 90);
+  const hil_arm_t first = flip(1, 1, TARGET_CHECKPOINT, 0, 64), second = flip(2, 1, TARGET_CHECKPOINT, 0, 90);
   arm(&first);
   arm(&second);
   golden_frame(1);
@@ -1259,7 +1262,7 @@ static void an_upset_hits_where_and_when_it_was_told(void) {
 static void a_position_that_is_not_reached_is_missed(void) {
   begin("sha256");
   const hil_arm_t late = flip(1, 0, TARGET_STATE, golden.workload->ticks + 1, 3),
-              never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
+                  never = flip(2, 0, TARGET_STATE, UINT32_MAX, 3);
   arm(&late);
   arm(&never);
   golden_frame(0);
@@ -1310,7 +1313,7 @@ static void a_board_that_resets_says_nothing_more(void) {
 static void instructions_are_counted_from_the_tick_for_each_upset_alone(void) {
   begin("sha256");
   hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 8), b = flip(2, 0, TARGET_STATE, 3, 9),
-        c = flip(3, 0, TARGET_STATE, 3, 10);
+            c = flip(3, 0, TARGET_STATE, 3, 10);
   a.steps = 50;
   b.steps = 20;
   c.steps = 50;
@@ -1366,9 +1369,9 @@ static void a_position_that_was_named_is_hit_or_nothing_is(void) {
   const struct {
     uint8_t kind, width;
     uint64_t last;
-  } cases[] = {{UPSET_BIT, 1, bits - 1},          {UPSET_STUCK, 1, bits - 1},
-               {UPSET_ADJACENT, 2, bits - 2},     {UPSET_ADJACENT, 64, bits - 64},
-               {UPSET_ZERO_WORD, 8, bits - 1},    {UPSET_RANDOM_WORD, 64, bits - 1}};
+  } cases[] = {{UPSET_BIT, 1, bits - 1},       {UPSET_STUCK, 1, bits - 1},
+               {UPSET_ADJACENT, 2, bits - 2},  {UPSET_ADJACENT, 64, bits - 64},
+               {UPSET_ZERO_WORD, 8, bits - 1}, {UPSET_RANDOM_WORD, 64, bits - 1}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     hil_report_t r = hit_exactly(cases[i].kind, cases[i].width, cases[i].last);
     CHECK_EQ(r.state, UPSET_INJECTED);
@@ -1474,7 +1477,7 @@ static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
 /* --- stuck cells ------------------------------------------------------------------------------------- */
 
 static hil_arm_t stick(uint32_t id, uint64_t frame, uint8_t target, uint64_t bit, uint64_t value,
-                   uint32_t hold) {
+                       uint32_t hold) {
   hil_arm_t a = flip(id, frame, target, 0, bit);
   a.kind = UPSET_STUCK;
   a.value = value;
@@ -1526,8 +1529,7 @@ static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
 
 static void a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves(void) {
   begin("sha256");
-  const hil_arm_t a =
-      stick(1, 0, TARGET_STACK, 8 * 10, 1, 0); /* 10 above the top of 128: fixed place 394 */
+  const hil_arm_t a = stick(1, 0, TARGET_STACK, 8 * 10, 1, 0); /* 10 above the top of 128: fixed place 394 */
   arm(&a);
   step(0);
   CHECK_EQ(s.stack[STACK_LEN - 128 + 10], 1);
@@ -1967,16 +1969,16 @@ static void hostile_request(void) {
   pack_request(type == HIL_MSG_RESET ? HIL_MSG_HEALTH : type);
   if (type == HIL_MSG_ARM) {
     hil_arm_t a = {.id = random_u32() % 100,
-               .frame = s.agent.done_frame + 1 + random_u32() % 3,
-               .trigger = (uint8_t)(random_u32() % 2),
-               .target = (uint8_t)(random_u32() % 11),
-               .at = random_u32() % 24,
-               .steps = random_u32() % 3 ? 0 : random_u32() % 100,
-               .hold_frames = random_u32() % 3,
-               .kind = (uint8_t)(1 + random_u32() % 5),
-               .width = (uint8_t)(random_u32() % 2 ? 32 : random_u32()),
-               .bit = (uint64_t)random_u32() << 32 | random_u32(),
-               .value = random_u32()};
+                   .frame = s.agent.done_frame + 1 + random_u32() % 3,
+                   .trigger = (uint8_t)(random_u32() % 2),
+                   .target = (uint8_t)(random_u32() % 11),
+                   .at = random_u32() % 24,
+                   .steps = random_u32() % 3 ? 0 : random_u32() % 100,
+                   .hold_frames = random_u32() % 3,
+                   .kind = (uint8_t)(1 + random_u32() % 5),
+                   .width = (uint8_t)(random_u32() % 2 ? 32 : random_u32()),
+                   .bit = (uint64_t)random_u32() << 32 | random_u32(),
+                   .value = random_u32()};
     if (a.target == TARGET_CPU) a.kind = (uint8_t)(1 + random_u32() % 2);
     (void)hil_arm_pack(&a, payload, sizeof payload, &payload_len);
   }
@@ -1988,20 +1990,18 @@ static void hostile_request(void) {
   if (type == HIL_MSG_LIMIT) {
     const uint16_t duty = (uint16_t)(random_u32() % 3 ? 500 + random_u32() % 502 : 0);
     const hil_limits_t l = {.duty_permille = duty, /* less would make hangs last for hours */
-                        .cores = (uint8_t)random_u32(),
-                        .suspend = random_u32() % 8 == 0};
+                            .cores = (uint8_t)random_u32(),
+                            .suspend = random_u32() % 8 == 0};
     (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len);
   }
   if (type == HIL_MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
   if (random_u32() % 3 == 0 && payload_len && type != HIL_MSG_BUDGET) { /* no budget for ever */
-    for (uint32_t k = random_u32() % 4; k-- > 0;)
-      payload[random_u32() % payload_len] = (uint8_t)random_u32();
+    for (uint32_t k = random_u32() % 4; k-- > 0;) payload[random_u32() % payload_len] = (uint8_t)random_u32();
   }
   if (random_u32() % 16 == 0) payload_len = random_u32() % 100;
   /* A stray RESET or an upset that resets would end the life of this agent. */
   const uint8_t sent = type == HIL_MSG_RESET ? HIL_MSG_HEALTH : type;
-  static const hil_step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS,
-                                      STEP_RUNS, STEP_DIES, STEP_HANGS};
+  static const hil_step_kind_t kinds[] = {STEP_RUNS, STEP_RUNS, STEP_RUNS, STEP_RUNS, STEP_DIES, STEP_HANGS};
   s.kind = kinds[random_u32() % 6];
   ask(sent);
   int direct = 0;
@@ -2285,9 +2285,9 @@ static int answered(void) {
 
 static void scenario(void) {
   hil_arm_t arms[4] = {flip(1, 1, TARGET_STATE, 3, 100),
-                   flip(2, 1, TARGET_TEXT, 4, 5),
-                   {.id = 3, .frame = 2, .target = TARGET_CPU, .at = 6, .kind = SEFI_CRASH},
-                   stick(4, 1, TARGET_TEXT, 9, 1, 1)};
+                       flip(2, 1, TARGET_TEXT, 4, 5),
+                       {.id = 3, .frame = 2, .target = TARGET_CPU, .at = 6, .kind = SEFI_CRASH},
+                       stick(4, 1, TARGET_TEXT, 9, 1, 1)};
   arms[1].steps = 7;
   pack_load("sha256");
   ask(HIL_MSG_LOAD);

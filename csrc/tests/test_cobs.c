@@ -35,8 +35,7 @@ static size_t encode_slowly(const uint8_t *data, size_t len, uint8_t *out) {
   return to;
 }
 
-static void check_pair(const uint8_t *plain, size_t plain_len, const uint8_t *coded,
-                       size_t coded_len) {
+static void check_pair(const uint8_t *plain, size_t plain_len, const uint8_t *coded, size_t coded_len) {
   uint8_t out[BIG + 1];
   size_t len = 0;
   memset(out, UNIT_GUARD, sizeof out);
@@ -81,7 +80,7 @@ static void test_the_short_examples_of_wikipedia(void) {
 
 static void test_the_long_examples_of_wikipedia(void) {
   uint8_t plain[256], coded[300];
-  for (unsigned i = 0; i < 256; i++) { plain[i] = (uint8_t)i; }
+  for (unsigned i = 0; i < 256; i++) plain[i] = (uint8_t)i;
 
   coded[0] = 255; /* 01 02 ... FE: one full block and nothing behind it */
   memcpy(coded + 1, plain + 1, 254);
@@ -131,9 +130,9 @@ static void test_lengths_round_every_block_boundary_agree_with_the_definition(vo
   for (size_t block = 0; block <= 1016; block += 254) {
     for (size_t len = block < 3 ? 0 : block - 3; len <= block + 3; len++) {
       for (unsigned zeros = 0; zeros < 6; zeros++) {
-        for (size_t i = 0; i < len; i++) { plain[i] = (uint8_t)(random_u32() % 255 + 1); }
-        for (unsigned z = 0; z < zeros && len > 0; z++) { plain[random_u32() % len] = 0; }
-        if (zeros == 5 && len > 0) { plain[len - 1] = 0; }
+        for (size_t i = 0; i < len; i++) plain[i] = (uint8_t)(random_u32() % 255 + 1);
+        for (unsigned z = 0; z < zeros && len > 0; z++) plain[random_u32() % len] = 0;
+        if (zeros == 5 && len > 0) plain[len - 1] = 0;
         const size_t coded_len = encode_slowly(plain, len, coded);
         CHECK(coded_len <= cobs_max(len));
         check_pair(plain, len, coded, coded_len);

@@ -21,10 +21,14 @@ static void xxhash_sanity_check_values_come_out(void) {
     size_t len;
     uint64_t seed, digest;
   } published[] = {
-      {0, 0, 0xef46db3751d8e999u},          {0, 2654435761u, 0xac75fda2929b17efu},
-      {1, 0, 0xe934a84adb052768u},          {1, 2654435761u, 0x5014607643a9b4c3u},
-      {4, 0, 0x9136a0dca57457eeu},          {14, 0, 0x8282dcc4994e35c8u},
-      {14, 2654435761u, 0xc3bd6bf63deb6df0u}, {222, 0, 0xb641ae8cb691c174u},
+      {0, 0, 0xef46db3751d8e999u},
+      {0, 2654435761u, 0xac75fda2929b17efu},
+      {1, 0, 0xe934a84adb052768u},
+      {1, 2654435761u, 0x5014607643a9b4c3u},
+      {4, 0, 0x9136a0dca57457eeu},
+      {14, 0, 0x8282dcc4994e35c8u},
+      {14, 2654435761u, 0xc3bd6bf63deb6df0u},
+      {222, 0, 0xb641ae8cb691c174u},
       {222, 2654435761u, 0x20cb8ab7ae10c14au},
   };
   uint8_t buffer[222];
@@ -41,9 +45,7 @@ static void python_xxhash_readme_values_come_out(void) {
   CHECK_EQ(hil_digest64((const uint8_t *)text, 6, 20141025), 13067679811253438005u);
 }
 
-static void empty_data_may_be_null(void) {
-  CHECK_EQ(hil_digest64(NULL, 0, 0), 0xef46db3751d8e999u);
-}
+static void empty_data_may_be_null(void) { CHECK_EQ(hil_digest64(NULL, 0, 0), 0xef46db3751d8e999u); }
 
 static void the_digest_does_not_depend_on_alignment(void) {
   uint8_t straight[200], shifted[208];

@@ -52,7 +52,7 @@ static void feed(const uint8_t *bytes, size_t len, hil_history_t *h) {
     hil_wire_frame_t frame;
     const int result = wire_decoder_push(&decoder, bytes, len, &used, &frame);
     CHECK(used >= 1 && used <= len);
-    if (used < 1 || used > len) { return; }
+    if (used < 1 || used > len) return;
     CHECK(result != 0 || used == len);
     if (result != 0 && h->count < EVENTS_MAX) {
       h->events[h->count].result = result;
@@ -75,7 +75,7 @@ static void decode_in_cuts(const uint8_t *stream, size_t len, uint32_t longest, 
   wire_decoder_init(&decoder);
   for (size_t at = 0; at < len;) {
     size_t n = random_u32() % longest + 1;
-    if (n > len - at) { n = len - at; }
+    if (n > len - at) n = len - at;
     feed(stream + at, n, h);
     at += n;
   }
@@ -96,7 +96,8 @@ static size_t build_stream(uint8_t *out, size_t cap) {
     random_bytes(payload, len, 1u << (random_u32() % 10));
     const uint8_t version = random_u32() % 8 == 0 ? WIRE_VERSION + 1 : WIRE_VERSION;
     CHECK_EQ(wire_encode_version(version, (uint8_t)random_u32(), (uint16_t)random_u32(), payload, len,
-                                 out + at, cap - at, &n), HIL_OK);
+                                 out + at, cap - at, &n),
+             HIL_OK);
     switch (random_u32() % 8) {
       case 0: out[at + random_u32() % n] ^= (uint8_t)(1u << random_u32() % 8); break;
       case 1: n -= random_u32() % n; break;
@@ -148,8 +149,7 @@ static void test_every_length_of_payload_comes_back(void) {
     hil_wire_frame_t f;
     random_bytes(payload, len, len % 3 == 0 ? 1 : 256);
     memset(out, UNIT_GUARD, sizeof out);
-    CHECK_EQ(wire_encode((uint8_t)len, (uint16_t)(len * 63), payload, len, out, WIRE_FRAME_MAX, &n),
-             HIL_OK);
+    CHECK_EQ(wire_encode((uint8_t)len, (uint16_t)(len * 63), payload, len, out, WIRE_FRAME_MAX, &n), HIL_OK);
     CHECK(n <= len + 15 && out[n] == UNIT_GUARD);
     CHECK(n > 2 && out[0] == 0 && memchr(out + 1, 0, n - 1) == out + n - 1);
     wire_decoder_init(&decoder);
@@ -210,8 +210,7 @@ static void test_a_frame_right_behind_garbage_is_found(void) {
     const size_t garbage = round < 20 ? round : random_u32() % 3000;
     size_t n = 0;
     random_bytes(bytes, garbage, 300);
-    CHECK_EQ(wire_encode(0x42, (uint16_t)round, bytes, 20, bytes + garbage, WIRE_FRAME_MAX, &n),
-             HIL_OK);
+    CHECK_EQ(wire_encode(0x42, (uint16_t)round, bytes, 20, bytes + garbage, WIRE_FRAME_MAX, &n), HIL_OK);
     decode_in_cuts(bytes, garbage + n, 700, &cut);
     CHECK_EQ(cut.counters.frames, 1);
     CHECK(cut.count >= 1 && cut.events[cut.count - 1].result == 1);
@@ -287,8 +286,7 @@ static void test_another_version_is_told_and_remembered(void) {
     uint8_t bytes[WIRE_FRAME_MAX];
     size_t n = 0, used = 0;
     hil_wire_frame_t f;
-    CHECK_EQ(wire_encode_version((uint8_t)version, 0x21, 7, NULL, 0, bytes,
-                                 sizeof bytes, &n), HIL_OK);
+    CHECK_EQ(wire_encode_version((uint8_t)version, 0x21, 7, NULL, 0, bytes, sizeof bytes, &n), HIL_OK);
     wire_decoder_init(&decoder);
     const int result = wire_decoder_push(&decoder, bytes, n, &used, &f);
     CHECK_EQ(result, version == WIRE_VERSION ? 1 : HIL_ERR_VERSION);
@@ -351,7 +349,7 @@ static void test_frames_shorter_than_header_and_crc_are_format_errors(void) {
   for (size_t raw_len = 0; raw_len < 8; raw_len++) {
     uint8_t raw[8] = {WIRE_VERSION, 2, 3, 4, 5, 6, 7, 8}, coded[16];
     size_t n = 0;
-    if (raw_len >= 4) { store_u32le(raw + raw_len - 4, hil_crc32c(0, raw, raw_len - 4)); }
+    if (raw_len >= 4) store_u32le(raw + raw_len - 4, hil_crc32c(0, raw, raw_len - 4));
     CHECK_EQ(cobs_encode(raw, raw_len, coded, sizeof coded, &n), HIL_OK);
     coded[n++] = 0;
     decode_whole(coded, n, &whole);
@@ -379,7 +377,7 @@ static void test_each_kind_of_damage_has_its_own_counter(void) {
   const int want[] = {HIL_ERR_CRC, HIL_ERR_PAYLOAD, HIL_ERR_VERSION, HIL_ERR_EXHAUSTED, 1};
   decode_whole(bytes, at, &whole);
   CHECK_EQ(whole.count, 5);
-  for (size_t i = 0; i < 5; i++) { CHECK_EQ(whole.events[i].result, want[i]); }
+  for (size_t i = 0; i < 5; i++) CHECK_EQ(whole.events[i].result, want[i]);
   CHECK_EQ(whole.counters.crc_errors, 1);
   CHECK_EQ(whole.counters.format_errors, 1);
   CHECK_EQ(whole.counters.version_errors, 1);

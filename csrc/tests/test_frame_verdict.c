@@ -12,9 +12,7 @@ enum { STATUSES = 6, GUARDED = 256 };
 
 static int is_heard(const hil_frame_verdict_t *f, int i) { return f->node[i].status == NODE_DONE; }
 
-static int votes(const hil_frame_verdict_t *f, int i) {
-  return is_heard(f, i) && (f->voters >> i & 1);
-}
+static int votes(const hil_frame_verdict_t *f, int i) { return is_heard(f, i) && (f->voters >> i & 1); }
 
 /* The value that more than half of the |asked| nodes hold; 0 if none (digests here are not 0). */
 static uint64_t most(const uint64_t *values, const int *asked, int n) {
@@ -155,8 +153,11 @@ static hil_node_result_t saying(unsigned k) {
 }
 
 static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
-  static const uint8_t kept[] = {0, FRAME_CORRECT | FRAME_RE_EXECUTED, 0xff,
-                                 FRAME_HELD | FRAME_FAIL_SILENT, FRAME_HELD | FRAME_HELD_WRONG,
+  static const uint8_t kept[] = {0,
+                                 FRAME_CORRECT | FRAME_RE_EXECUTED,
+                                 0xff,
+                                 FRAME_HELD | FRAME_FAIL_SILENT,
+                                 FRAME_HELD | FRAME_HELD_WRONG,
                                  FRAME_HELD_WRONG};
   unsigned seen[6] = {0};
   for (unsigned n = 1; n <= 3; n++) {
@@ -173,8 +174,7 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
                                  .dissent = 0xff,
                                  .output = 9,
                                  .state = 9};
-        for (unsigned i = 0, rest = c; i < n; i++, rest /= SAYINGS)
-          f.node[i] = saying(rest % SAYINGS);
+        for (unsigned i = 0, rest = c; i < n; i++, rest /= SAYINGS) f.node[i] = saying(rest % SAYINGS);
         const hil_frame_verdict_t want = judged(&f);
         CHECK_EQ(frame_verdict_decide(&f), HIL_OK);
         check_same(&f, &want);
@@ -184,8 +184,7 @@ static void every_frame_of_up_to_three_nodes_equals_the_brute_force(void) {
       }
     }
   }
-  for (int verdict = VERDICT_UNANIMOUS; verdict <= VERDICT_NO_QUORUM; verdict++)
-    CHECK(seen[verdict] > 100);
+  for (int verdict = VERDICT_UNANIMOUS; verdict <= VERDICT_NO_QUORUM; verdict++) CHECK(seen[verdict] > 100);
 }
 
 static uint64_t random_state = 20250403;
@@ -199,8 +198,7 @@ static uint32_t random_u32(void) {
 
 static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
   for (int round = 0; round < 100000; round++) {
-    hil_frame_verdict_t f = {.frame = random_u32(),
-                             .nodes = (uint8_t)(1 + random_u32() % VOTE_MAX_NODES)};
+    hil_frame_verdict_t f = {.frame = random_u32(), .nodes = (uint8_t)(1 + random_u32() % VOTE_MAX_NODES)};
     f.voters = (uint8_t)(random_u32() & ((1u << f.nodes) - 1u));
     if (random_u32() % 2) f.voters = (uint8_t)((1u << f.nodes) - 1u);
     for (unsigned i = 0; i < f.nodes; i++) {
@@ -217,8 +215,7 @@ static void random_frames_of_up_to_seven_nodes_equal_the_brute_force(void) {
 
 static void a_spare_that_differs_does_not_break_unanimity(void) {
   hil_frame_verdict_t f = {.nodes = 4, .voters = 7};
-  for (int i = 0; i < 4; i++)
-    f.node[i] = (hil_node_result_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
+  for (int i = 0; i < 4; i++) f.node[i] = (hil_node_result_t){NODE_DONE, 0, i < 3 ? 1 : 2, i < 3 ? 3 : 4};
   CHECK_EQ(frame_verdict_decide(&f), HIL_OK);
   CHECK_EQ(f.verdict, VERDICT_UNANIMOUS);
   CHECK_EQ(f.dissent, 8);
@@ -251,8 +248,8 @@ static void malformed_records_are_refused(void) {
   static const struct {
     size_t at;
     int low, high; /* inclusive */
-  } ranges[] = {{8, 1, 5},  {10, 0, 7}, {12, 0, 7}, {13, 0, 7},
-                {14, 0, 7}, {15, 0, 0}, {32, 0, 5},  {50, 0, 5}, {68, 0, 5}};
+  } ranges[] = {{8, 1, 5},  {10, 0, 7}, {12, 0, 7}, {13, 0, 7}, {14, 0, 7},
+                {15, 0, 0}, {32, 0, 5}, {50, 0, 5}, {68, 0, 5}};
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
     for (int value = 0; value < 256; value++) {
       memcpy(bad, bytes, sizeof bad);

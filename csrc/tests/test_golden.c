@@ -85,9 +85,7 @@ static void memory_too_small_is_exhausted_and_untouched(void) {
 /* A workload whose step fails in its third frame. */
 static int calls;
 static void no_init(uint8_t *state, uint64_t seed) { state[0] = (uint8_t)seed; }
-static void no_input(uint8_t *input, uint64_t seed, uint64_t frame) {
-  input[0] = (uint8_t)(seed + frame);
-}
+static void no_input(uint8_t *input, uint64_t seed, uint64_t frame) { input[0] = (uint8_t)(seed + frame); }
 static int failing_step(const hil_workload_io_t *io, hil_progress_t *progress) {
   (void)progress;
   io->output[0] = 1;
@@ -96,13 +94,13 @@ static int failing_step(const hil_workload_io_t *io, hil_progress_t *progress) {
 
 static void a_step_that_fails_is_told_and_is_not_counted(void) {
   const hil_workload_t w = {.name = "x",
-                        .state_len = 1,
-                        .input_len = 1,
-                        .output_len = 1,
-                        .scratch_len = 0,
-                        .init = no_init,
-                        .input = no_input,
-                        .step = failing_step};
+                            .state_len = 1,
+                            .input_len = 1,
+                            .output_len = 1,
+                            .scratch_len = 0,
+                            .init = no_init,
+                            .input = no_input,
+                            .step = failing_step};
   static uint8_t memory[1024];
   hil_golden_t g;
   CHECK_EQ(golden_init(&g, &w, 9, memory, sizeof memory), HIL_OK);

@@ -99,8 +99,7 @@ static void load(int board, const char *name) {
 static void begin(const char *name) {
   boot();
   for (int i = 0; i < BOARDS; i++) load(i, name);
-  CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_bytes, sizeof golden_bytes),
-           HIL_OK);
+  CHECK_EQ(golden_init(&golden, workload_find(name), SEED, golden_bytes, sizeof golden_bytes), HIL_OK);
 }
 
 static hil_reply_t step(int board, uint64_t frame, const uint8_t *input) {
@@ -157,12 +156,11 @@ static void a_batch_gives_the_records_of_single_frames(void) {
     int done = 0;
     for (uint32_t part = 1; done < FRAMES; part++) { /* in pieces, with single frames between */
       const uint32_t count = part < (uint32_t)(FRAMES - done) ? part : (uint32_t)(FRAMES - done);
-      CHECK_EQ(inproc_batch(boards, BOARDS, 7, &golden, count, 0, batch + done * RECORD_LEN,
-                            FRAMES * RECORD_LEN),
-               count);
+      CHECK_EQ(
+          inproc_batch(boards, BOARDS, 7, &golden, count, 0, batch + done * RECORD_LEN, FRAMES * RECORD_LEN),
+          count);
       done += (int)count;
-      if (done < FRAMES)
-        CHECK_EQ(frame_by_frame(batch + done++ * RECORD_LEN, RECORD_LEN), RECORD_LEN);
+      if (done < FRAMES) CHECK_EQ(frame_by_frame(batch + done++ * RECORD_LEN, RECORD_LEN), RECORD_LEN);
     }
     CHECK(memcmp(single, batch, sizeof single) == 0);
     CHECK_EQ(batch[FRAMES * RECORD_LEN], UNIT_GUARD);
@@ -260,11 +258,11 @@ static void a_suspended_board_keeps_all_from_moving(void) {
 
 static void a_latent_error_ends_a_batch_with_the_same_record(void) {
   const hil_arm_t hit = {.id = 1,
-                     .frame = 3,
-                     .target = TARGET_STATE,
-                     .at = 16,
-                     .kind = UPSET_BIT,
-                     .bit = 8 * 60}; /* in a link that is due some frames later */
+                         .frame = 3,
+                         .target = TARGET_STATE,
+                         .at = 16,
+                         .kind = UPSET_BIT,
+                         .bit = 8 * 60}; /* in a link that is due some frames later */
   begin("sha256");
   arm(1, &hit);
   for (int k = 0; k < FRAMES; k++) (void)frame_by_frame(single + k * RECORD_LEN, RECORD_LEN);
@@ -309,8 +307,7 @@ static void what_is_armed_or_stuck_on_any_board_keeps_all_from_moving(void) {
 }
 
 static void a_spare_that_differs_ends_a_batch(void) {
-  const hil_arm_t hit = {
-      .id = 1, .frame = 0, .target = TARGET_STATE, .at = 0, .kind = UPSET_BIT, .bit = 5};
+  const hil_arm_t hit = {.id = 1, .frame = 0, .target = TARGET_STATE, .at = 0, .kind = UPSET_BIT, .bit = 5};
   begin("sha256");
   arm(2, &hit);
   (void)frame_by_frame(single, RECORD_LEN);

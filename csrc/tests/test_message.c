@@ -29,11 +29,11 @@ static uint8_t between(uint8_t low, uint8_t high) {
 
 static void random_text(char *out, size_t size) {
   const size_t len = random_u32() % size;
-  for (size_t i = 0; i < len; i++) { out[i] = (char)between(1, 255); }
+  for (size_t i = 0; i < len; i++) out[i] = (char)between(1, 255);
 }
 
 static void random_bytes(uint8_t *out, size_t len) {
-  for (size_t i = 0; i < len; i++) { out[i] = random_u8(); }
+  for (size_t i = 0; i < len; i++) out[i] = random_u8();
 }
 
 /* |size| sets the variable part: 0 empty, 1 full, else random. */
@@ -42,8 +42,8 @@ static size_t pick(unsigned size, size_t max) {
 }
 
 #define FILL(name) static void name##_fill(void *any, unsigned size)
-#define SELF(type)  \
-  type *m = any;    \
+#define SELF(type) \
+  type *m = any;   \
   (void)size
 
 FILL(hello) {
@@ -165,7 +165,7 @@ FILL(spans) {
   m->span = random_u32();
   m->first = random_u32();
   m->count = (uint16_t)pick(size, MESSAGE_SPANS_MAX);
-  for (size_t i = 0; i < m->count; i++) { m->digests[i] = random_u64(); }
+  for (size_t i = 0; i < m->count; i++) m->digests[i] = random_u64();
 }
 
 FILL(range) {
@@ -297,19 +297,21 @@ typedef union {
   hil_sensors_t sensors;
 } hil_any_t;
 
-#define WRAP(name, argument)                                                              \
-  static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) {  \
-    return hil_##name##_pack(argument, out, cap, out_len);                                      \
-  }                                                                                       \
-  static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {                \
-    return hil_##name##_unpack(m, data, len);                                                   \
+#define WRAP(name, argument)                                                             \
+  static int name##_pack_any(const void *m, uint8_t *out, size_t cap, size_t *out_len) { \
+    return hil_##name##_pack(argument, out, cap, out_len);                               \
+  }                                                                                      \
+  static int name##_unpack_any(void *m, const uint8_t *data, size_t len) {               \
+    return hil_##name##_unpack(m, data, len);                                            \
   }
 
+/* clang-format off */
 WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(reply, m)
 WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m) WRAP(spans, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m)
+/* clang-format on */
 
 typedef struct {
   const char *name;
@@ -321,19 +323,18 @@ typedef struct {
   int (*unpack)(void *m, const uint8_t *data, size_t len);
 } hil_layout_t;
 
-#define LAYOUT(name, fixed, entry, max)                             \
-  { #name, sizeof(((hil_any_t *)0)->name), fixed, entry, max, name##_fill, \
-    name##_pack_any, name##_unpack_any }
+#define LAYOUT(name, fixed, entry, max) \
+  {#name, sizeof(((hil_any_t *)0)->name), fixed, entry, max, name##_fill, name##_pack_any, name##_unpack_any}
 
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello, 152, 0, 0), LAYOUT(load, 24, 0, 0),         LAYOUT(loaded, 32, 0, 0),
-    LAYOUT(budget, 16, 0, 0), LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 41, 1, 256),
-    LAYOUT(arm, 44, 0, 0),    LAYOUT(id, 4, 0, 0),            LAYOUT(report, 86, 0, 0),
-    LAYOUT(range, 9, 0, 0),   LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
-    LAYOUT(data, 7, 1, 1008), LAYOUT(sync, 16, 0, 0),         LAYOUT(done, 9, 0, 0),
-    LAYOUT(refusal, 6, 0, 0),   LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 8),
-    LAYOUT(limits, 40, 0, 0), LAYOUT(limited, 46, 0, 0),
-    LAYOUT(baud, 4, 0, 0),    LAYOUT(sensors, 33, 21, 24),
+    LAYOUT(hello, 152, 0, 0),    LAYOUT(load, 24, 0, 0),        LAYOUT(loaded, 32, 0, 0),
+    LAYOUT(budget, 16, 0, 0),    LAYOUT(step, 10, 1, 256),      LAYOUT(reply, 41, 1, 256),
+    LAYOUT(arm, 44, 0, 0),       LAYOUT(id, 4, 0, 0),           LAYOUT(report, 86, 0, 0),
+    LAYOUT(range, 9, 0, 0),      LAYOUT(spans_query, 11, 0, 0), LAYOUT(spans, 11, 8, 64),
+    LAYOUT(data, 7, 1, 1008),    LAYOUT(sync, 16, 0, 0),        LAYOUT(done, 9, 0, 0),
+    LAYOUT(refusal, 6, 0, 0),    LAYOUT(nak, 1, 0, 0),          LAYOUT(health, 109, 16, 8),
+    LAYOUT(limits, 40, 0, 0),    LAYOUT(limited, 46, 0, 0),     LAYOUT(baud, 4, 0, 0),
+    LAYOUT(sensors, 33, 21, 24),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -352,7 +353,7 @@ static void prepare(const hil_layout_t *l, unsigned size) {
 
 static const hil_layout_t *find(const char *name) {
   for (size_t i = 0; i < LAYOUTS; i++) {
-    if (strcmp(layouts[i].name, name) == 0) { return &layouts[i]; }
+    if (strcmp(layouts[i].name, name) == 0) return &layouts[i];
   }
   return NULL;
 }
@@ -421,11 +422,11 @@ typedef struct {
 } hil_range_check_t;
 
 static const hil_range_check_t ranges[] = {
-    {"reply", 8, 0, 3},   {"arm", 12, 0, 1},    {"report", 4, 0, 3}, {"report", 5, 0, 1},
-    {"report", 6, 0, 1},  {"report", 7, 0, 1},  {"report", 8, -9, 0}, {"report", 53, 0, 16},
-    {"spans", 0, 0, 2},   {"spans_query", 0, 0, 2}, {"range", 0, 0, 2}, {"data", 0, 0, 2},
-    {"done", 0, 1, 15},   {"refusal", 1, -9, -1}, {"nak", 0, -9, -1},  {"refusal", 0, -128, 127},
-    {"limits", 3, 0, 1},  {"limited", 3, 0, 1}, {"limited", 40, 0, 31}, {"limited", 41, 0, 63},
+    {"reply", 8, 0, 3},    {"arm", 12, 0, 1},        {"report", 4, 0, 3},    {"report", 5, 0, 1},
+    {"report", 6, 0, 1},   {"report", 7, 0, 1},      {"report", 8, -9, 0},   {"report", 53, 0, 16},
+    {"spans", 0, 0, 2},    {"spans_query", 0, 0, 2}, {"range", 0, 0, 2},     {"data", 0, 0, 2},
+    {"done", 0, 1, 15},    {"refusal", 1, -9, -1},   {"nak", 0, -9, -1},     {"refusal", 0, -128, 127},
+    {"limits", 3, 0, 1},   {"limited", 3, 0, 1},     {"limited", 40, 0, 31}, {"limited", 41, 0, 63},
     {"sensors", 33, 1, 3},
 };
 
@@ -469,7 +470,7 @@ static void test_a_length_must_match_the_bytes_that_follow(void) {
     prepare(l, 3);
     for (size_t value = 0; value < (lengths[i].width == 1 ? 256 : 65536); value++) {
       packed[lengths[i].at] = (uint8_t)value;
-      if (lengths[i].width == 2) { packed[lengths[i].at + 1] = (uint8_t)(value >> 8); }
+      if (lengths[i].width == 2) packed[lengths[i].at + 1] = (uint8_t)(value >> 8);
       const int good = value <= l->max && l->fixed + value * l->entry == packed_len;
       CHECK_EQ(l->unpack(&second, packed, packed_len), good ? HIL_OK : HIL_ERR_PAYLOAD);
     }
@@ -573,10 +574,10 @@ static void test_integers_are_little_endian_at_the_offsets_of_the_specification(
   m.width = 0x1d;
   m.bit = 0x2524232221201f1e;
   m.value = 0x2d2c2b2a29282726;
-  const uint8_t want[44] = {
-      0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 1,    9,    0x10,
-      0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 2,    0x1d, 0x1e, 0x1f,
-      0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d};
+  const uint8_t want[44] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b,
+                            0x0c, 1,    9,    0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
+                            0x18, 0x19, 0x1a, 0x1b, 2,    0x1d, 0x1e, 0x1f, 0x20, 0x21, 0x22,
+                            0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d};
   uint8_t out[44];
   size_t len = 0;
   CHECK_EQ(hil_arm_pack(&m, out, sizeof out, &len), HIL_OK);
@@ -594,18 +595,18 @@ static void test_random_bytes_are_accepted_only_if_they_pack_to_themselves(void)
     size_t len = l->fixed + count * l->entry, again_len = 0;
     random_bytes(bytes, len);
     for (size_t i = 0; i < len; i++) { /* small values, so that ranges are met now and then */
-      if (random_u32() % 2) { bytes[i] = between(0, 3); }
+      if (random_u32() % 2) bytes[i] = between(0, 3);
     }
     const int status = l->unpack(&second, bytes, len);
     CHECK(status == HIL_OK || status == HIL_ERR_PAYLOAD);
-    if (status != HIL_OK) { continue; }
+    if (status != HIL_OK) continue;
     accepted++;
     CHECK_EQ(l->pack(&second, again, sizeof again, &again_len), HIL_OK);
     CHECK_EQ(again_len, len);
     CHECK_EQ(l->unpack(&first, again, again_len), HIL_OK);
-    if (l->unpack == load_unpack_any || l->unpack == hello_unpack_any) { continue; } /* texts */
-    if (l->unpack == sensors_unpack_any) { continue; }
-    if (l->unpack == limits_unpack_any || l->unpack == limited_unpack_any) { continue; }
+    if (l->unpack == load_unpack_any || l->unpack == hello_unpack_any) continue; /* texts */
+    if (l->unpack == sensors_unpack_any) continue;
+    if (l->unpack == limits_unpack_any || l->unpack == limited_unpack_any) continue;
     CHECK(l->unpack == health_unpack_any || memcmp(again, bytes, len) == 0);
   }
   CHECK(accepted > 3000);

@@ -6,15 +6,14 @@
 
 static double magnitude(double x) { return x < 0 ? -x : x; }
 
-#define CHECK_NEAR(got, want, tolerance)                                                        \
-  do {                                                                                          \
-    const double near_got = (got), near_want = (want);                                          \
-    unit_checks++;                                                                              \
-    if (!(magnitude(near_got - near_want) <= (tolerance))) {                                    \
-      unit_failures++;                                                                          \
-      fprintf(stderr, "%s:%d: %s = %.12g, expected %.12g\n", __FILE__, __LINE__, #got, near_got, \
-              near_want);                                                                       \
-    }                                                                                           \
+#define CHECK_NEAR(got, want, tolerance)                                                                     \
+  do {                                                                                                       \
+    const double near_got = (got), near_want = (want);                                                       \
+    unit_checks++;                                                                                           \
+    if (!(magnitude(near_got - near_want) <= (tolerance))) {                                                 \
+      unit_failures++;                                                                                       \
+      fprintf(stderr, "%s:%d: %s = %.12g, expected %.12g\n", __FILE__, __LINE__, #got, near_got, near_want); \
+    }                                                                                                        \
   } while (0)
 
 /* One boundary at 20 C: temperatures stay out of it. */
@@ -22,6 +21,7 @@ static const double NET_C[1] = {0};
 static const hil_thermal_net_t NET = {1, NET_C, 0, NULL, NULL, 0, NULL, NULL};
 static const double OCV_SOC[3] = {0, 0.5, 1}, OCV_V[3] = {9, 10, 12};
 static const double R_K[2] = {253.15, 293.15}, R_SOC[1] = {0}, R_OHM[2] = {0.5, 0.1};
+/* clang-format off */
 static const hil_power_battery_t BATTERY = {
     .node = 0, .capacity_As = 36000, .charge_efficiency = 0.99, .ocv_points = 3,
     .ocv_soc = OCV_SOC, .ocv_V = OCV_V, .r_temperatures = 2, .r_socs = 1, .r_K = R_K,
@@ -43,6 +43,7 @@ static const hil_power_system_t SYSTEM = {
     .net = &NET, .arrays = 1, .loads = 2, .rungs = 3, .array = &ARRAY, .battery = &BATTERY,
     .load = BOARDS, .rung = RUNGS, .converter_node = 0, .converter_efficiency = 0.8,
     .restore_dwell_s = 10, .restart_soc = 0.25, .restart_dwell_s = 30};
+/* clang-format on */
 
 typedef struct {
   hil_power_state_t state;
@@ -275,7 +276,7 @@ static void a_hot_board_throttles_step_by_step_and_then_trips_until_power_is_cut
     double T_K;
     uint32_t throttle;
     double load_W;
-  } STEPS[] = {{300, 0, 20}, {350, 1, 15},   {351, 1, 15},  {351, 2, 12.5}, {352, 2, 12.5},
+  } STEPS[] = {{300, 0, 20},   {350, 1, 15},   {351, 1, 15}, {351, 2, 12.5}, {352, 2, 12.5},
                {352, 2, 12.5}, {347, 2, 12.5}, {344, 1, 15}, {344, 1, 15},   {344, 0, 20}};
   for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
     const double before_J = b.account.load_J;

@@ -6,15 +6,14 @@
 
 static double magnitude(double x) { return x < 0 ? -x : x; }
 
-#define CHECK_NEAR(got, want, tolerance)                                                        \
-  do {                                                                                          \
-    const double near_got = (got), near_want = (want);                                          \
-    unit_checks++;                                                                              \
-    if (!(magnitude(near_got - near_want) <= (tolerance))) {                                    \
-      unit_failures++;                                                                          \
-      fprintf(stderr, "%s:%d: %s = %.12g, expected %.12g\n", __FILE__, __LINE__, #got, near_got, \
-              near_want);                                                                       \
-    }                                                                                           \
+#define CHECK_NEAR(got, want, tolerance)                                                                     \
+  do {                                                                                                       \
+    const double near_got = (got), near_want = (want);                                                       \
+    unit_checks++;                                                                                           \
+    if (!(magnitude(near_got - near_want) <= (tolerance))) {                                                 \
+      unit_failures++;                                                                                       \
+      fprintf(stderr, "%s:%d: %s = %.12g, expected %.12g\n", __FILE__, __LINE__, #got, near_got, near_want); \
+    }                                                                                                        \
   } while (0)
 
 /* A plate of 1800 J/K, 0.06 m2, eps 0.85 that sees only a sky of 0 K (case T5). */
@@ -144,8 +143,7 @@ static void loads_and_temperatures_that_are_no_numbers_are_refused(void) {
   hil_thermal_fault_t fault;
   for (size_t i = 0; i < sizeof bad_load / sizeof bad_load[0]; i++) {
     double T_K[3] = {300, 300, 0};
-    CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 1, bad_load[i], 1, NULL, &account, &fault),
-             HIL_ERR_STATE);
+    CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 1, bad_load[i], 1, NULL, &account, &fault), HIL_ERR_STATE);
     CHECK(fault.node < 3);
     CHECK_NEAR(fault.dt_s, 0, 0);
     CHECK_NEAR(T_K[0], 300, 0);

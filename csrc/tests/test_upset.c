@@ -16,9 +16,7 @@ static void put_bit(uint8_t *bytes, uint64_t bit, int value) {
   bytes[bit / 8] = (uint8_t)(value ? bytes[bit / 8] | mask : bytes[bit / 8] & ~mask);
 }
 
-static int is_word_width(unsigned width) {
-  return width == 8 || width == 16 || width == 32 || width == 64;
-}
+static int is_word_width(unsigned width) { return width == 8 || width == 16 || width == 32 || width == 64; }
 
 /* The header, one bit at a time over the whole target. Returns 0 if it must be refused. */
 static int upset_bit_by_bit(const hil_upset_pattern_t *p, uint8_t *target, uint64_t len) {
@@ -89,7 +87,7 @@ static void every_pattern_does_what_it_says_at_every_position(void) {
       for (unsigned width = 0; width <= 70; width++) {
         for (uint64_t bit = 0; bit < 8 * len + 2; bit++) {
           const hil_upset_pattern_t p = {(uint8_t)kind, (uint8_t)width, bit,
-                                     VALUES[(width + bit) % VALUES_COUNT]};
+                                         VALUES[(width + bit) % VALUES_COUNT]};
           try_pattern(&p, len);
         }
       }

@@ -285,8 +285,7 @@ static hil_vote_class_t classes_by_counting(const int *label, int n, uint32_t pr
   }
   for (int c = 0; c < VOTE_MAX_NODES; c++) {
     of_largest += largest > 0 && count[c] == largest;
-    if (count[c] > 0 && (quorum ? count[c] == largest && count[c] >= quorum
-                                : 2 * count[c] > total)) {
+    if (count[c] > 0 && (quorum ? count[c] == largest && count[c] >= quorum : 2 * count[c] > total)) {
       winner = c;
     }
   }

@@ -34,16 +34,14 @@ static hil_rig_t rig_make(const hil_workload_t *w, uint64_t seed) {
     memset(all, UNIT_GUARD, size);
     rig.region[r] = all + GUARD_LEN;
   }
-  rig.io = (hil_workload_io_t){rig.region[STATE], rig.region[INPUT], rig.region[OUTPUT],
-                           rig.region[SCRATCH]};
+  rig.io = (hil_workload_io_t){rig.region[STATE], rig.region[INPUT], rig.region[OUTPUT], rig.region[SCRATCH]};
   w->init(rig.io.state, seed);
   return rig;
 }
 
 static int guards_hold(const hil_rig_t *rig) {
   for (int r = 0; r < REGIONS; r++) {
-    const size_t size =
-        (GUARD_LEN + rig->len[r] + 2u * GUARD_LEN - 1u) / GUARD_LEN * GUARD_LEN;
+    const size_t size = (GUARD_LEN + rig->len[r] + 2u * GUARD_LEN - 1u) / GUARD_LEN * GUARD_LEN;
     const uint8_t *all = rig->region[r] - GUARD_LEN;
     for (size_t i = 0; i < size; i++) {
       if ((i < GUARD_LEN || i >= GUARD_LEN + rig->len[r]) && all[i] != UNIT_GUARD) {
@@ -85,16 +83,16 @@ static void fill_random(hil_philox_t *random, uint8_t *p, size_t len) {
 
 /* Doubles that an upset may make: NaN, infinities, subnormals, huge, tiny, zeros. */
 static void fill_doubles(hil_philox_t *random, uint8_t *p, size_t len) {
-  static const uint64_t awkward[] = {
-      0x7ff8000000000000, 0xfff0000000000000, 0x7ff0000000000001, 0x0000000000000001,
-      0x800fffffffffffff, 0x7fefffffffffffff, 0x0010000000000000, 0x8000000000000000,
-      0x3ff0000000000000, 0xbfe0000000000000, 0x3ca0000000000000, 0x3bf0000000000000};
+  static const uint64_t awkward[] = {0x7ff8000000000000, 0xfff0000000000000, 0x7ff0000000000001,
+                                     0x0000000000000001, 0x800fffffffffffff, 0x7fefffffffffffff,
+                                     0x0010000000000000, 0x8000000000000000, 0x3ff0000000000000,
+                                     0xbfe0000000000000, 0x3ca0000000000000, 0x3bf0000000000000};
   for (size_t i = 0; i + 8 <= len; i += 8) {
     store_u64le(p + i, awkward[philox_below(random, sizeof awkward / sizeof awkward[0])]);
   }
 }
 
-#define EACH_WORKLOAD(w) \
+#define EACH_WORKLOAD(w)   \
   const hil_workload_t *w; \
   for (int at_ = 0; (w = workload_at(at_)) != NULL; at_++)
 
@@ -198,8 +196,7 @@ static int upset_everything(void *context, uint32_t tick) {
   hil_upset_t *upset = context;
   (void)tick;
   for (int r = 0; r < REGIONS; r++) {
-    (upset->awkward ? fill_doubles : fill_random)(&upset->random, upset->rig->region[r],
-                                                  upset->rig->len[r]);
+    (upset->awkward ? fill_doubles : fill_random)(&upset->random, upset->rig->region[r], upset->rig->len[r]);
   }
   return 0;
 }
@@ -311,8 +308,8 @@ static void print_golden(void) {
     for (uint64_t frame = 0; frame < 100; frame++) {
       run_frame(&rig, 1, frame);
     }
-    printf("%s  \"%s\": {\"output\": \"%016" PRIx64 "\", \"state\": \"%016" PRIx64 "\"}", separator,
-           w->name, hil_digest64(rig.region[OUTPUT], w->output_len, 0),
+    printf("%s  \"%s\": {\"output\": \"%016" PRIx64 "\", \"state\": \"%016" PRIx64 "\"}", separator, w->name,
+           hil_digest64(rig.region[OUTPUT], w->output_len, 0),
            hil_digest64(rig.region[STATE], w->state_len, 0));
     separator = ",\n";
     rig_free(&rig);

@@ -9,30 +9,30 @@
 static int unit_failures;
 static int unit_checks;
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    unit_checks++;                                                                \
-    if (!(condition)) {                                                           \
-      unit_failures++;                                                            \
+#define CHECK(condition)                                                            \
+  do {                                                                              \
+    unit_checks++;                                                                  \
+    if (!(condition)) {                                                             \
+      unit_failures++;                                                              \
       fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-    }                                                                             \
+    }                                                                               \
   } while (0)
 
-#define CHECK_EQ(got, want)                                                       \
-  do {                                                                            \
-    const uint64_t unit_got = (uint64_t)(got), unit_want = (uint64_t)(want);      \
-    unit_checks++;                                                                \
-    if (unit_got != unit_want) {                                                  \
-      unit_failures++;                                                            \
-      fprintf(stderr, "%s:%d: %s = %#" PRIx64 ", expected %#" PRIx64 "\n",        \
-              __FILE__, __LINE__, #got, unit_got, unit_want);                     \
-    }                                                                             \
+#define CHECK_EQ(got, want)                                                                          \
+  do {                                                                                               \
+    const uint64_t unit_got = (uint64_t)(got), unit_want = (uint64_t)(want);                         \
+    unit_checks++;                                                                                   \
+    if (unit_got != unit_want) {                                                                     \
+      unit_failures++;                                                                               \
+      fprintf(stderr, "%s:%d: %s = %#" PRIx64 ", expected %#" PRIx64 "\n", __FILE__, __LINE__, #got, \
+              unit_got, unit_want);                                                                  \
+    }                                                                                                \
   } while (0)
 
-#define RUN(test)                      \
-  do {                                 \
-    const int unit_before = unit_failures; \
-    test();                            \
+#define RUN(test)                                                             \
+  do {                                                                        \
+    const int unit_before = unit_failures;                                    \
+    test();                                                                   \
     printf("%s %s\n", unit_failures == unit_before ? "ok  " : "FAIL", #test); \
   } while (0)
 

@@ -32,46 +32,46 @@ static size_t copy_nonzero(uint8_t *out, const uint8_t *in, size_t n) {
   for (; n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
     uint64_t word;
     memcpy(&word, in + i, sizeof word);
-    if (has_zero(word)) { break; }
+    if (has_zero(word)) break;
     memcpy(out + i, &word, sizeof word);
   }
-  for (; i < n && in[i] != 0; i++) { out[i] = in[i]; }
+  for (; i < n && in[i] != 0; i++) out[i] = in[i];
   return i;
 }
 
 size_t cobs_max(size_t len) { return COBS_ENCODE_MAX(len); }
 
 int cobs_encode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_t *out_len) {
-  if (!data || !out || !out_len) { return HIL_ERR_ARG; }
+  if (!data || !out || !out_len) return HIL_ERR_ARG;
   size_t from = 0, to = 0;
   for (;;) { /* each turn consumes a byte of |data| or is the last */
-    if (to == cap) { return HIL_ERR_EXHAUSTED; }
+    if (to == cap) return HIL_ERR_EXHAUSTED;
     const size_t most = smaller(len - from, BLOCK_MAX);
     const size_t room = cap - to - 1; /* a block that this cuts short ends at cap: seen next turn */
     const size_t n = copy_nonzero(out + to + 1, data + from, smaller(most, room));
     out[to] = (uint8_t)(n + 1);
     to += n + 1;
     from += n;
-    if (from == len) { break; }
-    if (n < BLOCK_MAX) { from++; } /* the zero that the block stands for */
+    if (from == len) break;
+    if (n < BLOCK_MAX) from++; /* the zero that the block stands for */
   }
   *out_len = to;
   return HIL_OK;
 }
 
 int cobs_decode(const uint8_t *data, size_t len, uint8_t *out, size_t cap, size_t *out_len) {
-  if (!data || !out || !out_len) { return HIL_ERR_ARG; }
+  if (!data || !out || !out_len) return HIL_ERR_ARG;
   size_t from = 0, to = 0;
   while (from < len) {
     const uint8_t code = data[from++];
     const size_t n = (size_t)code - 1;
-    if (code == 0 || n > len - from) { return HIL_ERR_PAYLOAD; }
-    if (n > cap - to) { return HIL_ERR_EXHAUSTED; }
-    if (copy_nonzero(out + to, data + from, n) != n) { return HIL_ERR_PAYLOAD; }
+    if (code == 0 || n > len - from) return HIL_ERR_PAYLOAD;
+    if (n > cap - to) return HIL_ERR_EXHAUSTED;
+    if (copy_nonzero(out + to, data + from, n) != n) return HIL_ERR_PAYLOAD;
     from += n;
     to += n;
     if (code != FULL_CODE && from < len) {
-      if (to == cap) { return HIL_ERR_EXHAUSTED; }
+      if (to == cap) return HIL_ERR_EXHAUSTED;
       out[to++] = 0;
     }
   }

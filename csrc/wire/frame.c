@@ -3,8 +3,9 @@
  * The decoder gathers bytes up to a zero, undoes COBS, and checks length, CRC and version in this
  * order. Zeros occur nowhere but around frames, so after any damage it is in step again at the next
  * one. A frame begins with a zero as well as it ends with one: what the line says by itself before a
- * transmission (a transmitter that wakes, a banner) is then a run of its own, and costs no frame. A frame that arrives in one piece is decoded straight from the caller's bytes; only the
- * pieces of a frame that was cut are gathered in the buffer, and decoded there in place.
+ * transmission (a transmitter that wakes, a banner) is then a run of its own, and costs no frame. A
+ * frame that arrives in one piece is decoded straight from the caller's bytes; only the pieces of a
+ * frame that was cut are gathered in the buffer, and decoded there in place.
  *
  * Invariants:
  *   F1. what push returns does not depend on how the stream is cut into pushes;
@@ -30,27 +31,27 @@ enum {
 _Static_assert(WIRE_RAW_MAX == HEADER_LEN + WIRE_PAYLOAD_MAX + CRC_LEN, "raw frame length");
 _Static_assert(ENCODED_MAX == COBS_ENCODE_MAX(WIRE_RAW_MAX), "longest COBS encoding");
 
-int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload,
-                        size_t len, uint8_t *out, size_t cap, size_t *out_len) {
-  if ((!payload && len > 0) || len > WIRE_PAYLOAD_MAX || !out || !out_len) { return HIL_ERR_ARG; }
-  if (cap < 2) { return HIL_ERR_EXHAUSTED; }
+int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len,
+                        uint8_t *out, size_t cap, size_t *out_len) {
+  if ((!payload && len > 0) || len > WIRE_PAYLOAD_MAX || !out || !out_len) return HIL_ERR_ARG;
+  if (cap < 2) return HIL_ERR_EXHAUSTED;
   uint8_t raw[WIRE_RAW_MAX];
   raw[0] = version;
   raw[1] = type;
   store_u16le(raw + 2, seq);
-  if (len > 0) { memcpy(raw + HEADER_LEN, payload, len); }
+  if (len > 0) memcpy(raw + HEADER_LEN, payload, len);
   store_u32le(raw + HEADER_LEN + len, hil_crc32c(0, raw, HEADER_LEN + len));
 
   size_t encoded;
   const int status = cobs_encode(raw, HEADER_LEN + len + CRC_LEN, out + 1, cap - 2, &encoded);
-  if (status != HIL_OK) { return status; }
+  if (status != HIL_OK) return status;
   out[0] = out[1 + encoded] = 0;
   *out_len = encoded + 2;
   return HIL_OK;
 }
 
-int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, uint8_t *out,
-                size_t cap, size_t *out_len) {
+int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, uint8_t *out, size_t cap,
+                size_t *out_len) {
   return wire_encode_version(WIRE_VERSION, type, seq, payload, len, out, cap, out_len);
 }
 
@@ -115,7 +116,7 @@ static int push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t 
     }
     const size_t fill = d->fill;
     if (zero && fill == 0) {
-      if (n == 0) { continue; } /* idle */
+      if (n == 0) continue; /* idle */
       return judge(d, from, n, out);
     }
     memcpy(d->buffer + fill, from, n);
@@ -130,7 +131,7 @@ static int push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t 
 
 int wire_decoder_push(hil_wire_decoder_t *d, const uint8_t *bytes, size_t len, size_t *out_used,
                       hil_wire_frame_t *out) {
-  if (!d || (!bytes && len > 0) || !out_used || !out) { return HIL_ERR_ARG; }
+  if (!d || (!bytes && len > 0) || !out_used || !out) return HIL_ERR_ARG;
   *out_used = 0;
   const int result = push(d, bytes, len, out_used, out);
   d->counters.bytes += *out_used;

@@ -48,12 +48,12 @@ typedef struct {
 
 /* Encode one frame, both delimiters included; |payload| may be null if |len| is 0. HIL_OK; HIL_ERR_ARG: null pointers
  * or len > WIRE_PAYLOAD_MAX; HIL_ERR_EXHAUSTED: |cap| too small (WIRE_FRAME_MAX always suffices). */
-int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, uint8_t *out,
-                size_t cap, size_t *out_len);
+int wire_encode(uint8_t type, uint16_t seq, const uint8_t *payload, size_t len, uint8_t *out, size_t cap,
+                size_t *out_len);
 
 /* As wire_encode with another version byte: for talking about versions, and for tests. Returns the same. */
-int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload,
-                        size_t len, uint8_t *out, size_t cap, size_t *out_len);
+int wire_encode_version(uint8_t version, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len,
+                        uint8_t *out, size_t cap, size_t *out_len);
 
 void wire_decoder_init(hil_wire_decoder_t *d);
 

@@ -43,20 +43,19 @@ typedef struct field {
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(type, member) (uint16_t) offsetof(type, member)
 #define SIZE(type, member) (uint16_t)sizeof(((type *)0)->member)
-#define FIELD(kind, type, member, low, high) \
-  { AT(type, member), SIZE(type, member), kind, 0, low, high, 0 }
+#define FIELD(kind, type, member, low, high) {AT(type, member), SIZE(type, member), kind, 0, low, high, 0}
 #define INT(type, member) FIELD(INTEGER, type, member, 0, 0)
 #define ENUM(type, member, low, high) FIELD(RANGE, type, member, low, high)
 #define FLAG(type, member) FIELD(RANGE, type, member, 0, 1)
 #define LEN(type, member, max) FIELD(LENGTH, type, member, 0, max)
 #define STR(type, member) FIELD(TEXT, type, member, 0, 0)
 #define RAW(type, member) FIELD(BYTES, type, member, 0, 0)
-#define OCTETS(type, member) \
-  { AT(type, member), 1, TAIL, 0, 0, 0, 0 }
+#define OCTETS(type, member) {AT(type, member), 1, TAIL, 0, 0, 0, 0}
 #define ENTRIES(type, member, fields) \
-  { AT(type, member), SIZE(type, member[0]), TAIL, COUNT_OF(fields), 0, 0, fields }
+  {AT(type, member), SIZE(type, member[0]), TAIL, COUNT_OF(fields), 0, 0, fields}
 
-/* The layouts. */
+/* The layouts. clang-format would put two fields into a line: here one stays one. */
+/* clang-format off */
 static const hil_field_t hello_fields[] = {
     INT(hil_hello_t, wire_version), INT(hil_hello_t, pointer_bits), INT(hil_hello_t, cores),
     INT(hil_hello_t, memory_mib),   INT(hil_hello_t, boot_id),      INT(hil_hello_t, uptime_us),
@@ -236,6 +235,7 @@ static const hil_field_t sensors_fields[] = {
     LEN(hil_sensors_t, readings, MESSAGE_READINGS_MAX),
     ENTRIES(hil_sensors_t, reading, reading_fields),
 };
+/* clang-format on */
 
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
 static uint64_t load_native(const uint8_t *p, size_t size) {
@@ -262,7 +262,7 @@ static void store_native(uint8_t *p, size_t size, uint64_t v) {
 }
 
 static bool in_range(const hil_field_t *f, uint64_t v) {
-  if (f->low < 0) { return (int8_t)v >= f->low && (int8_t)v <= f->high; }
+  if (f->low < 0) return (int8_t)v >= f->low && (int8_t)v <= f->high;
   return v >= (uint64_t)f->low && v <= (uint64_t)f->high;
 }
 
@@ -280,16 +280,16 @@ typedef struct {
 } hil_reader_t;
 
 static void put_bytes(hil_writer_t *w, const uint8_t *bytes, size_t n) {
-  if (w->status == HIL_OK && n > w->left) { w->status = HIL_ERR_EXHAUSTED; }
-  if (w->status != HIL_OK) { return; }
+  if (w->status == HIL_OK && n > w->left) w->status = HIL_ERR_EXHAUSTED;
+  if (w->status != HIL_OK) return;
   memcpy(w->at, bytes, n);
   w->at += n;
   w->left -= n;
 }
 
 static void get_bytes(hil_reader_t *r, uint8_t *bytes, size_t n) {
-  if (n > r->left) { r->status = HIL_ERR_PAYLOAD; }
-  if (r->status != HIL_OK) { return; }
+  if (n > r->left) r->status = HIL_ERR_PAYLOAD;
+  if (r->status != HIL_OK) return;
   memcpy(bytes, r->at, n);
   r->at += n;
   r->left -= n;
@@ -317,7 +317,7 @@ static uint64_t put_field(hil_writer_t *w, const hil_field_t *f, const uint8_t *
     return 0;
   }
   const uint64_t v = load_native(p, f->size);
-  if (f->kind == LENGTH && !in_range(f, v)) { w->status = HIL_ERR_ARG; }
+  if (f->kind == LENGTH && !in_range(f, v)) w->status = HIL_ERR_ARG;
   store_u64le(le, v);
   put_bytes(w, le, f->size);
   return v;
@@ -338,21 +338,21 @@ static uint64_t get_field(hil_reader_t *r, const hil_field_t *f, uint8_t *base) 
   }
   get_bytes(r, le, f->size);
   const uint64_t v = load_u64le(le);
-  if (f->kind != INTEGER && !in_range(f, v)) { r->status = HIL_ERR_PAYLOAD; }
+  if (f->kind != INTEGER && !in_range(f, v)) r->status = HIL_ERR_PAYLOAD;
   store_native(p, f->size, v);
   return v;
 }
 
 static int pack(const hil_field_t *fields, size_t count, const void *m, uint8_t *out, size_t cap,
                 size_t *out_len) {
-  if (!m || !out || !out_len) { return HIL_ERR_ARG; }
+  if (!m || !out || !out_len) return HIL_ERR_ARG;
   const uint8_t *base = m;
   hil_writer_t w = {out, cap, HIL_OK};
   size_t entries = 0;
   for (const hil_field_t *f = fields; f < fields + count && w.status == HIL_OK; f++) {
     if (f->kind != TAIL) {
       const uint64_t v = put_field(&w, f, base);
-      if (f->kind == LENGTH) { entries = (size_t)v; }
+      if (f->kind == LENGTH) entries = (size_t)v;
     } else if (!f->part) {
       put_bytes(&w, base + f->at, entries);
     } else {
@@ -363,13 +363,13 @@ static int pack(const hil_field_t *fields, size_t count, const void *m, uint8_t 
       }
     }
   }
-  if (w.status == HIL_OK) { *out_len = cap - w.left; }
+  if (w.status == HIL_OK) *out_len = cap - w.left;
   return w.status;
 }
 
 static int unpack(const hil_field_t *fields, size_t count, void *m, size_t size, const uint8_t *data,
                   size_t len) {
-  if (!m || !data) { return HIL_ERR_ARG; }
+  if (!m || !data) return HIL_ERR_ARG;
   uint8_t *base = m;
   hil_reader_t r = {data, len, HIL_OK};
   size_t entries = 0;
@@ -377,7 +377,7 @@ static int unpack(const hil_field_t *fields, size_t count, void *m, size_t size,
   for (const hil_field_t *f = fields; f < fields + count && r.status == HIL_OK; f++) {
     if (f->kind != TAIL) {
       const uint64_t v = get_field(&r, f, base);
-      if (f->kind == LENGTH) { entries = (size_t)v; }
+      if (f->kind == LENGTH) entries = (size_t)v;
     } else if (!f->part) {
       get_bytes(&r, base + f->at, entries);
     } else {
@@ -388,19 +388,20 @@ static int unpack(const hil_field_t *fields, size_t count, void *m, size_t size,
       }
     }
   }
-  if (r.left > 0) { r.status = HIL_ERR_PAYLOAD; }
+  if (r.left > 0) r.status = HIL_ERR_PAYLOAD;
   return r.status;
 }
 
-#define PACK(name)                                                                      \
-  int hil_##name##_pack(const hil_##name##_t *m, uint8_t *out, size_t cap, size_t *out_len) {       \
-    return pack(name##_fields, COUNT_OF(name##_fields), m, out, cap, out_len);          \
+#define PACK(name)                                                                            \
+  int hil_##name##_pack(const hil_##name##_t *m, uint8_t *out, size_t cap, size_t *out_len) { \
+    return pack(name##_fields, COUNT_OF(name##_fields), m, out, cap, out_len);                \
   }
-#define UNPACK(name)                                                                    \
-  int hil_##name##_unpack(hil_##name##_t *m, const uint8_t *data, size_t len) {                     \
-    return unpack(name##_fields, COUNT_OF(name##_fields), m, sizeof *m, data, len);     \
+#define UNPACK(name)                                                                \
+  int hil_##name##_unpack(hil_##name##_t *m, const uint8_t *data, size_t len) {     \
+    return unpack(name##_fields, COUNT_OF(name##_fields), m, sizeof *m, data, len); \
   }
 
+/* clang-format off */
 PACK(hello) UNPACK(hello)
 PACK(load) UNPACK(load)
 PACK(loaded) UNPACK(loaded)
@@ -421,13 +422,14 @@ PACK(limits) UNPACK(limits)
 PACK(limited) UNPACK(limited)
 PACK(baud) UNPACK(baud)
 PACK(sensors) UNPACK(sensors)
+/* clang-format on */
 
 PACK(arm)
 
 int hil_arm_unpack(hil_arm_t *m, const uint8_t *data, size_t len) {
   const int status = unpack(arm_fields, COUNT_OF(arm_fields), m, sizeof *m, data, len);
-  if (status != HIL_OK) { return status; }
-  if (m->target == TARGET_CPU && m->kind > SEFI_RESET) { return HIL_ERR_PAYLOAD; }
+  if (status != HIL_OK) return status;
+  if (m->target == TARGET_CPU && m->kind > SEFI_RESET) return HIL_ERR_PAYLOAD;
   return HIL_OK;
 }
 

@@ -35,7 +35,8 @@ typedef enum {
   HIL_MSG_READ = 0x08,       /* hil_range_t -> hil_data_t, several with one seq */
   HIL_MSG_WRITE = 0x09,      /* hil_data_t -> hil_done_t */
   HIL_MSG_SYNC = 0x0a,       /* hil_sync_t -> hil_done_t: adopt a frame number, state digest checked */
-  HIL_MSG_CHECKPOINT = 0x0b, /* hil_sync_t -> hil_sync_t: keep a copy of the state on the board, if it is this one */
+  /* hil_sync_t -> hil_sync_t: keep a copy of the state on the board, if it is this one */
+  HIL_MSG_CHECKPOINT = 0x0b,
   HIL_MSG_RESTORE = 0x0c,    /* hil_sync_t -> hil_sync_t: go back to the copy of this frame and digest */
   HIL_MSG_RESTART = 0x0d,    /* - -> hil_done_t: new worker process, state kept */
   HIL_MSG_RESET = 0x0e,      /* - -> hil_done_t: the agent starts anew, as after power-on */

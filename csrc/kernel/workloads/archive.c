@@ -63,18 +63,16 @@ static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
   }
 }
 
-WORKLOAD_TEXT(archive) static uint64_t rotl(uint64_t x, unsigned by) {
-  return x << by | x >> (64u - by);
-}
+WORKLOAD_TEXT(archive) static uint64_t rotl(uint64_t x, unsigned by) { return x << by | x >> (64u - by); }
 
 /* The record in slot |index| modulo SLOTS. */
 WORKLOAD_TEXT(archive) static uint8_t *slot(uint8_t *state, uint64_t index) {
   return state + (size_t)(1u + index % SLOTS) * RECORD_LEN;
 }
 
-WORKLOAD_TEXT(archive) static __attribute__((noinline)) void
-derive(uint8_t *record, uint64_t steps, const uint8_t *in, const uint8_t *previous,
-       const uint8_t *replaced) {
+WORKLOAD_TEXT(archive)
+static __attribute__((noinline)) void derive(uint8_t *record, uint64_t steps, const uint8_t *in,
+                                             const uint8_t *previous, const uint8_t *replaced) {
   uint64_t h = steps;
   for (uint32_t w = 0; w < WORDS; w++) {
     h = (rotl(h, 23) ^ load_u64le(in + 8u * (w % INPUT_WORDS))) * M1;
@@ -83,8 +81,8 @@ derive(uint8_t *record, uint64_t steps, const uint8_t *in, const uint8_t *previo
   }
 }
 
-WORKLOAD_TEXT(archive) static __attribute__((noinline)) void
-read_back(uint8_t *lanes, const uint8_t *record) {
+WORKLOAD_TEXT(archive)
+static __attribute__((noinline)) void read_back(uint8_t *lanes, const uint8_t *record) {
   uint64_t lane[LANES];
   for (uint32_t i = 0; i < LANES; i++) {
     lane[i] = load_u64le(lanes + 8u * i);

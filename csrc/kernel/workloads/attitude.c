@@ -70,8 +70,8 @@ WORKLOAD_TEXT(attitude) static void store_doubles(uint8_t *to, const double *v, 
 }
 
 /* Load and check. Returns how many were damaged; those are set to zero. */
-WORKLOAD_TEXT(attitude) static uint32_t
-load_doubles(double *v, const uint8_t *from, uint32_t count, uint64_t limit) {
+WORKLOAD_TEXT(attitude)
+static uint32_t load_doubles(double *v, const uint8_t *from, uint32_t count, uint64_t limit) {
   uint32_t damaged = 0;
   for (uint32_t i = 0; i < count; i++) {
     uint64_t bits = load_u64le(from + 8u * i);
@@ -90,8 +90,8 @@ load_doubles(double *v, const uint8_t *from, uint32_t count, uint64_t limit) {
 /* The same operation in all four sums at each place, and never inlined: where signs alternate
  * between neighbouring sums, GCC 12's SLP vectoriser makes fused vfmaddsub of them (x86-64-v3) even
  * with -ffp-contract=off, and the bits change. */
-WORKLOAD_TEXT(attitude) static __attribute__((noinline)) void
-multiply(double out[4], const double p[4], const double q[4]) {
+WORKLOAD_TEXT(attitude)
+static __attribute__((noinline)) void multiply(double out[4], const double p[4], const double q[4]) {
   const double a = p[0] * q[0] - (p[1] * q[1] + p[2] * q[2] + p[3] * q[3]);
   const double b = (p[0] * q[1] + p[1] * q[0] + p[2] * q[3]) - p[3] * q[2];
   const double c = (p[0] * q[2] + p[2] * q[0] + p[3] * q[1]) - p[1] * q[3];
@@ -127,8 +127,7 @@ WORKLOAD_TEXT(attitude) static void scale_to_unit(double q[4]) {
 /* Phases. Each returns the number of damaged values that it met. */
 
 /* Start again: bias zero, attitude as measured, or identity if there is no measurement. */
-WORKLOAD_TEXT(attitude) static __attribute__((noinline)) void
-restart(double q[4], uint8_t *scratch) {
+WORKLOAD_TEXT(attitude) static __attribute__((noinline)) void restart(double q[4], uint8_t *scratch) {
   static const double zero[3] = {0};
   if (load_doubles(q, scratch + MEASURED_IN_SCRATCH, 4, LIMIT_Q) || !is_unit(q)) {
     q[0] = 1.0;
@@ -139,8 +138,8 @@ restart(double q[4], uint8_t *scratch) {
   store_doubles(scratch + BIAS_AT, zero, 3);
 }
 
-WORKLOAD_TEXT(attitude) static __attribute__((noinline)) uint32_t
-gather(uint8_t *scratch, const uint8_t *state, const uint8_t *in) {
+WORKLOAD_TEXT(attitude)
+static __attribute__((noinline)) uint32_t gather(uint8_t *scratch, const uint8_t *state, const uint8_t *in) {
   double q[4], bias[3], rate[3], measured[4];
   uint32_t damaged = load_doubles(measured, in + MEASURED_AT, 4, LIMIT_Q);
   if (damaged || !is_unit(measured)) {
@@ -224,8 +223,8 @@ WORKLOAD_TEXT(attitude) static __attribute__((noinline)) uint32_t normalise(uint
   return 0;
 }
 
-WORKLOAD_TEXT(attitude) static __attribute__((noinline)) void
-commit(const hil_workload_io_t *io, uint32_t damaged) {
+WORKLOAD_TEXT(attitude)
+static __attribute__((noinline)) void commit(const hil_workload_io_t *io, uint32_t damaged) {
   double q[4], bias[3];
   damaged += load_doubles(bias, io->scratch + BIAS_AT, 3, LIMIT_BIAS);
   if (load_doubles(q, io->scratch, 4, LIMIT_Q) || !is_unit(q)) {
@@ -292,9 +291,9 @@ WORKLOAD_TEXT(attitude) static int step(const hil_workload_io_t *io, hil_progres
 #define TRACKER_SIGMA 1e-4 /* [rad] */
 #define RADIANS (6.283185307179586 / 18446744073709551616.0) /* per unit of an angle */
 
-static const double inverse[16] = {
-    0.0,     1.0 / 1, 1.0 / 2,  1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6,  1.0 / 7,
-    1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13, 1.0 / 14, 1.0 / 15};
+static const double inverse[16] = {0.0,      1.0 / 1,  1.0 / 2,  1.0 / 3, 1.0 / 4,  1.0 / 5,
+                                   1.0 / 6,  1.0 / 7,  1.0 / 8,  1.0 / 9, 1.0 / 10, 1.0 / 11,
+                                   1.0 / 12, 1.0 / 13, 1.0 / 14, 1.0 / 15};
 
 /* Sine and cosine of an angle: quadrant by its top bits, Taylor's series within +- pi/4. */
 static void sine_cosine(uint64_t angle, double *out_sin, double *out_cos) {
@@ -313,8 +312,8 @@ static void sine_cosine(uint64_t angle, double *out_sin, double *out_cos) {
 
 /* Zero mean, variance 1, near enough to normal: the sum of four uniform 16-bit numbers. */
 static double noise(uint64_t random) {
-  const int64_t sum = (int64_t)((random & 0xffff) + (random >> 16 & 0xffff) +
-                                (random >> 32 & 0xffff) + (random >> 48));
+  const int64_t sum =
+      (int64_t)((random & 0xffff) + (random >> 16 & 0xffff) + (random >> 32 & 0xffff) + (random >> 48));
   return (double)(sum - 2 * 0xffff) * (1.0 / 37837.0);
 }
 

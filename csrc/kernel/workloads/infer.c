@@ -78,8 +78,7 @@ static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
   memcpy(in, infer_images + (random[0] >> 32) * INFER_HELD_OUT / (UINT64_C(1) << 32) * 64, 64);
 }
 
-WORKLOAD_TEXT(infer) static uint8_t
-rescale(int32_t sum, const uint8_t *bias, uint32_t multiplier) {
+WORKLOAD_TEXT(infer) static uint8_t rescale(int32_t sum, const uint8_t *bias, uint32_t multiplier) {
   const uint32_t biased = (uint32_t)sum + load_u32le(bias); /* wraps if upset */
   if (biased >> 31) {
     return 0;
@@ -90,16 +89,15 @@ rescale(int32_t sum, const uint8_t *bias, uint32_t multiplier) {
 }
 
 /* Add |value| * each weight to its sum. Never overflows: at most 256 products below 2^15. */
-WORKLOAD_TEXT(infer) static inline void
-accumulate(int32_t *sums, uint8_t value, const uint8_t *weights, uint32_t count) {
+WORKLOAD_TEXT(infer)
+static inline void accumulate(int32_t *sums, uint8_t value, const uint8_t *weights, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     sums[i] += (int16_t)(value * (int8_t)weights[i]);
   }
 }
 
 /* Copy the image into the padded layer 0 and clear the border of layer 1. */
-WORKLOAD_TEXT(infer) static __attribute__((noinline)) void
-pad(uint8_t *scratch, const uint8_t *image) {
+WORKLOAD_TEXT(infer) static __attribute__((noinline)) void pad(uint8_t *scratch, const uint8_t *image) {
   memset(scratch, 0, LAYER2_AT);
   for (uint32_t y = 0; y < SIDE1; y++) {
     memcpy(scratch + LAYER0_AT + (y + 1) * PADDED + 1, image + y * SIDE1, SIDE1);
@@ -107,14 +105,14 @@ pad(uint8_t *scratch, const uint8_t *image) {
 }
 
 /* Row |y| of the first layer. */
-WORKLOAD_TEXT(infer) static __attribute__((noinline)) void
-convolve1(uint8_t *scratch, const uint8_t *state, uint32_t y) {
+WORKLOAD_TEXT(infer)
+static __attribute__((noinline)) void convolve1(uint8_t *scratch, const uint8_t *state, uint32_t y) {
   const uint32_t multiplier = load_u32le(state + SCALES_AT);
   for (uint32_t x = 0; x < SIDE1; x++) {
     int32_t sums[C1] = {0};
     for (uint32_t k = 0; k < 9; k++) {
-      accumulate(sums, scratch[LAYER0_AT + (y + k / 3) * PADDED + x + k % 3],
-                 state + WEIGHTS1_AT + k * C1, C1);
+      accumulate(sums, scratch[LAYER0_AT + (y + k / 3) * PADDED + x + k % 3], state + WEIGHTS1_AT + k * C1,
+                 C1);
     }
     uint8_t *out = scratch + LAYER1_AT + ((y + 1) * PADDED + x + 1) * C1;
     for (uint32_t c = 0; c < C1; c++) {
@@ -124,8 +122,8 @@ convolve1(uint8_t *scratch, const uint8_t *state, uint32_t y) {
 }
 
 /* Row |y| of the second layer. */
-WORKLOAD_TEXT(infer) static __attribute__((noinline)) void
-convolve2(uint8_t *scratch, const uint8_t *state, uint32_t y) {
+WORKLOAD_TEXT(infer)
+static __attribute__((noinline)) void convolve2(uint8_t *scratch, const uint8_t *state, uint32_t y) {
   const uint32_t multiplier = load_u32le(state + SCALES_AT + 4);
   for (uint32_t x = 0; x < SIDE2; x++) {
     int32_t sums[C2] = {0};
@@ -143,11 +141,11 @@ convolve2(uint8_t *scratch, const uint8_t *state, uint32_t y) {
 }
 
 /* The logits, to the output. */
-WORKLOAD_TEXT(infer) static __attribute__((noinline)) void
-classify(uint8_t *logits, const uint8_t *state, const uint8_t *features) {
+WORKLOAD_TEXT(infer)
+static __attribute__((noinline)) void classify(uint8_t *logits, const uint8_t *state, const uint8_t *pooled) {
   int32_t sums[CLASSES] = {0};
   for (uint32_t i = 0; i < FEATURES; i++) {
-    accumulate(sums, features[i], state + WEIGHTS3_AT + i * CLASSES, CLASSES);
+    accumulate(sums, pooled[i], state + WEIGHTS3_AT + i * CLASSES, CLASSES);
   }
   for (uint32_t c = 0; c < CLASSES; c++) {
     store_u32le(logits + 4u * c, (uint32_t)sums[c] + load_u32le(state + BIASES3_AT + 4u * c));
@@ -168,8 +166,8 @@ WORKLOAD_TEXT(infer) static __attribute__((noinline)) uint32_t choose(const uint
 }
 
 /* Count the step and its class, and fold the output into the running sum. */
-WORKLOAD_TEXT(infer) static __attribute__((noinline)) void
-account(uint8_t *state, const uint8_t *output, uint32_t class) {
+WORKLOAD_TEXT(infer)
+static __attribute__((noinline)) void account(uint8_t *state, const uint8_t *output, uint32_t class) {
   uint8_t *tally = state + TALLY_AT + 4u * class;
   uint64_t sum = load_u64le(state + SUM_AT);
   for (uint32_t i = 0; i < OUTPUT_LEN; i++) {

@@ -47,9 +47,7 @@ static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
   }
 }
 
-WORKLOAD_TEXT(matmul) static uint32_t rotl(uint32_t x, unsigned by) {
-  return x << by | x >> (32u - by);
-}
+WORKLOAD_TEXT(matmul) static uint32_t rotl(uint32_t x, unsigned by) { return x << by | x >> (32u - by); }
 
 WORKLOAD_TEXT(matmul) static __attribute__((noinline)) void expand(uint8_t *b, const uint8_t *in) {
   uint32_t row[N];
@@ -64,8 +62,9 @@ WORKLOAD_TEXT(matmul) static __attribute__((noinline)) void expand(uint8_t *b, c
 }
 
 /* One row of C, from one row of A; returns the row's sum. */
-WORKLOAD_TEXT(matmul) static __attribute__((noinline)) uint32_t
-multiply_row(uint8_t *c_row, const uint8_t *a_row, const uint8_t *b) {
+WORKLOAD_TEXT(matmul)
+static __attribute__((noinline)) uint32_t multiply_row(uint8_t *c_row, const uint8_t *a_row,
+                                                       const uint8_t *b) {
   uint32_t sums[N] = {0}, row[N], total = 0;
   for (uint32_t k = 0; k < N; k++) {
     const uint32_t a = load_u32le(a_row + 4u * k);

@@ -80,37 +80,32 @@ WORKLOAD_TEXT(sha256) static void store_u32be(uint8_t *p, uint32_t v) {
   p[3] = (uint8_t)v;
 }
 
-WORKLOAD_TEXT(sha256) static uint32_t rotr(uint32_t x, unsigned by) {
-  return x >> by | x << (32u - by);
-}
+WORKLOAD_TEXT(sha256) static uint32_t rotr(uint32_t x, unsigned by) { return x >> by | x << (32u - by); }
 
 /* Message schedule W of |block| (section 6.2.2 step 1), written to |schedule|. */
-WORKLOAD_TEXT(sha256) static __attribute__((noinline)) void
-fill_schedule(uint8_t *schedule, const uint8_t *block) {
+WORKLOAD_TEXT(sha256)
+static __attribute__((noinline)) void fill_schedule(uint8_t *schedule, const uint8_t *block) {
   uint32_t w[64];
   for (uint32_t t = 0; t < 16; t++) {
     w[t] = load_u32be(block + 4u * t);
   }
   for (uint32_t t = 16; t < 64; t++) {
     const uint32_t x = w[t - 15], y = w[t - 2];
-    w[t] = (rotr(y, 17) ^ rotr(y, 19) ^ y >> 10) + w[t - 7] +
-           (rotr(x, 7) ^ rotr(x, 18) ^ x >> 3) + w[t - 16];
+    w[t] = (rotr(y, 17) ^ rotr(y, 19) ^ y >> 10) + w[t - 7] + (rotr(x, 7) ^ rotr(x, 18) ^ x >> 3) + w[t - 16];
   }
   memcpy(schedule, w, sizeof w);
 }
 
 /* Fold the block whose schedule is given into |hash| (section 6.2.2 steps 2-4). */
-WORKLOAD_TEXT(sha256) static __attribute__((noinline)) void
-compress(uint8_t *hash, const uint8_t *schedule) {
+WORKLOAD_TEXT(sha256) static __attribute__((noinline)) void compress(uint8_t *hash, const uint8_t *schedule) {
   uint32_t h[8], w[64];
   memcpy(h, hash, sizeof h);
   memcpy(w, schedule, sizeof w);
   uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], k = h[7];
   for (uint32_t t = 0; t < 64; t++) {
-    const uint32_t x = k + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & f) ^ (~e & g)) +
-                       constants[t] + w[t];
-    const uint32_t y =
-        (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+    const uint32_t x =
+        k + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & f) ^ (~e & g)) + constants[t] + w[t];
+    const uint32_t y = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     k = g, g = f, f = e, e = d + x;
     d = c, c = b, b = a, a = x + y;
   }

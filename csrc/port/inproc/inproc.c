@@ -65,8 +65,8 @@ static size_t rounded(size_t len) { return (len + ALIGNMENT - 1u) / ALIGNMENT * 
 
 static int load(void *context, const hil_workload_t *w, hil_port_memory_t *out) {
   hil_inproc_t *b = context;
-  const size_t need = rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len) +
-                      rounded(w->scratch_len);
+  const size_t need =
+      rounded(w->state_len) + rounded(w->input_len) + rounded(w->output_len) + rounded(w->scratch_len);
   if (need > ARENA_LEN) return HIL_ERR_EXHAUSTED;
   uint8_t *p = b->arena + (ALIGNMENT - (uintptr_t)b->arena % ALIGNMENT) % ALIGNMENT;
   memset(p, 0, need);
@@ -76,8 +76,8 @@ static int load(void *context, const hil_workload_t *w, hil_port_memory_t *out) 
   out->region[REGION_INPUT] = p + rounded(w->state_len);
   out->region[REGION_OUTPUT] = out->region[REGION_INPUT] + rounded(w->input_len);
   out->progress = &b->progress;
-  b->io = (hil_workload_io_t){out->region[REGION_STATE], out->region[REGION_INPUT],
-                          out->region[REGION_OUTPUT],
+  b->io =
+      (hil_workload_io_t){out->region[REGION_STATE], out->region[REGION_INPUT], out->region[REGION_OUTPUT],
                           out->region[REGION_OUTPUT] + rounded(w->output_len)};
   return HIL_OK;
 }
@@ -167,8 +167,7 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
   return HIL_OK;
 }
 
-static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
-                uint8_t *out_len) {
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_inproc_t *b = context;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
   before[0] = b->cpu;
@@ -239,8 +238,7 @@ static void boot(hil_inproc_t *b) {
   b->reset_due = b->worker = b->begun = 0;
   b->cpu = CPU_SOUND;
   b->workload = NULL;
-  (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks,
-                   AGENT_CHECKPOINT_WORDS);
+  (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks, AGENT_CHECKPOINT_WORDS);
   if (was_hit) agent_recall_memory_hit(&b->agent, &hit);
 }
 
@@ -298,8 +296,7 @@ static void keep_checkpoints(hil_inproc_t *const *boards, int nodes, const hil_f
 }
 
 /* One frame on all boards. Non-zero if it went on quietly. */
-static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden,
-                       hil_frame_verdict_t *f) {
+static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden, hil_frame_verdict_t *f) {
   int status = golden_step(golden);
   if (status != HIL_OK) return status;
   const hil_workload_t *w = golden->workload;
@@ -339,8 +336,7 @@ int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_go
   const size_t record_len = FRAME_RECORD_HEADER_LEN + (size_t)nodes * FRAME_RECORD_NODE_LEN;
   uint32_t done = 0;
   while (done < count && cap - (size_t)done * record_len >= record_len) {
-    hil_frame_verdict_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes,
-                             .voters = (uint8_t)voters};
+    hil_frame_verdict_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes, .voters = (uint8_t)voters};
     const int quiet = quiet_frame(boards, nodes, golden, &f);
     if (quiet < 0) return done ? (int)done : quiet;
     const int packed = frame_verdict_pack(&f, records + (size_t)done * record_len, record_len);

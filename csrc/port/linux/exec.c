@@ -69,8 +69,7 @@ static void pause_1ms(void) { (void)poll(NULL, 0, 1); }
 /* --- the list of programs ----------------------------------------------------------------------- */
 
 static bool name_is_good(const char *name, size_t len) {
-  return len > 0 && len <= EXEC_NAME_MAX &&
-         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
+  return len > 0 && len <= EXEC_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
 }
 
 int exec_allow(hil_exec_list_t *list, const char *spec) {
@@ -136,7 +135,8 @@ void exec_kill(hil_exec_t *x) {
   if (!x->pid) return;
   (void)kill(-x->pid, SIGKILL); /* with all that it has started */
   (void)kill(x->pid, SIGKILL);
-  for (int i = 0; i < 2000 && !has_exited(x); i++) pause_1ms(); /* one that a driver holds is left to the system */
+  /* one that a driver holds is left to the system */
+  for (int i = 0; i < 2000 && !has_exited(x); i++) pause_1ms();
   forget(x);
 }
 
@@ -247,7 +247,7 @@ static int begin(hil_exec_t *x, hil_sizes_t *out) {
   size_t want = 0;
   if (!error) {
     *out = (hil_sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
-                     load_u32le(answer + HEADER + 8)};
+                         load_u32le(answer + HEADER + 8)};
     const uint32_t len = load_u32le(answer + 8);
     if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
         out->output_len > MESSAGE_IO_MAX || len != SIZES + out->state_len) {
@@ -295,11 +295,11 @@ int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint
   if (error) return refused(x, error);
   x->keeps_state = sizes.state_len == 0;
   x->workload = (hil_workload_t){.name = program->name,
-                             .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
-                             .input_len = sizes.input_len,
-                             .output_len = sizes.output_len,
-                             .ticks = 1,
-                             .init = write_initial};
+                                 .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
+                                 .input_len = sizes.input_len,
+                                 .output_len = sizes.output_len,
+                                 .ticks = 1,
+                                 .init = write_initial};
   *out = &x->workload;
   return HIL_OK;
 }
@@ -398,8 +398,7 @@ hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signa
   if (x->corrupted) return violated(x, out_signal);
   const size_t want = answer_len(x);
   const int moved = move(x, want);
-  if (!plausible(x, TYPE_STEP) ||
-      (x->rx_at >= HEADER && load_u32le(answer + 8) != want - HEADER - CRC)) {
+  if (!plausible(x, TYPE_STEP) || (x->rx_at >= HEADER && load_u32le(answer + 8) != want - HEADER - CRC)) {
     return violated(x, out_signal);
   }
   if (x->rx_at == want) return complete(x, agent, out_signal);

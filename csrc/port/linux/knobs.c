@@ -78,8 +78,7 @@ static void limit_cores(hil_knobs_t *k, pid_t worker, uint8_t cores, hil_limited
     k->cores = cores; /* of the next worker, too */
   }
   /* Without a worker: what the next one will get. */
-  const int known =
-      worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;
+  const int known = worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;
   const int held = known ? CPU_COUNT(&set) : 0;
   out->cores = (uint8_t)(held < 255 ? held : 255);
   if (!error && cores && (!held || held > cores)) error = EIO;

@@ -40,8 +40,9 @@ bool life_is_orphan(void) { return orphan || (parent && getppid() != parent); }
 bool life_is_over(void) {
   sigset_t pending;
   if (life_is_orphan()) return true;
-  return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 ||
-                                       sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGHUP) == 1);
+  return sigpending(&pending) == 0 &&
+         (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+          sigismember(&pending, SIGHUP) == 1);
 }
 
 void life_adopt(void) { (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
@@ -86,5 +87,6 @@ static int kill_children(void) {
 
 void life_end_children(void) {
   const struct timespec ms = {0, 1000000};
-  for (int i = 0; i < ROUNDS_MAX && kill_children(); i++) (void)nanosleep(&ms, NULL); /* theirs are ours, then */
+  /* theirs are ours, then */
+  for (int i = 0; i < ROUNDS_MAX && kill_children(); i++) (void)nanosleep(&ms, NULL);
 }

@@ -137,8 +137,7 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
                     : worker_target_write(&b->worker, target, offset, bytes, len);
 }
 
-static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
-                uint8_t *out_len) {
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_board_t *b = context;
   return b->is_exec ? exec_sefi(&b->exec, kind, before, after, out_len)
                     : inject_sefi(&b->worker, kind, before, after, out_len);
@@ -160,7 +159,8 @@ static void keep_memory_hit(const hil_agent_t *agent) {
   uint8_t bytes[WIRE_PAYLOAD_MAX];
   char text[2 * WIRE_PAYLOAD_MAX + 1] = "";
   size_t len;
-  if (!agent_last_memory_hit(agent, &hit) || hil_report_pack(&hit, bytes, sizeof bytes, &len) != HIL_OK) return;
+  if (!agent_last_memory_hit(agent, &hit) || hil_report_pack(&hit, bytes, sizeof bytes, &len) != HIL_OK)
+    return;
   for (size_t i = 0; i < len; i++) (void)snprintf(text + 2 * i, 3, "%02x", (unsigned)bytes[i]);
   (void)setenv("HIL_AGENT_WOUND", text, 1);
 }
@@ -205,9 +205,7 @@ static void health(void *context, hil_health_t *out) {
   probe_health(&((hil_board_t *)context)->sensors, out);
 }
 
-static void sensors(void *context, hil_sensors_t *out) {
-  probe_all(&((hil_board_t *)context)->sensors, out);
-}
+static void sensors(void *context, hil_sensors_t *out) { probe_all(&((hil_board_t *)context)->sensors, out); }
 
 static int set_baud(void *context, uint32_t baud, int now) {
   hil_tty_t *t = &((hil_board_t *)context)->tty;
@@ -393,11 +391,14 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
       case 'e':
         if (exec_allow(&b->programs, optarg) == 0) break;
-        (void)fprintf(stderr, "hil-agent: --exec %s: not NAME=/path[,argument...], or one too many\n", optarg);
+        (void)fprintf(stderr, "hil-agent: --exec %s: not NAME=/path[,argument...], or one too many\n",
+                      optarg);
         usage(stderr);
         return EXIT_USAGE;
       case 'x': life_follow(optarg ? (pid_t)number(optarg) : 0); break;
-      case 'v': (void)printf("hil-agent " HIL_VERSION ", wire version %d, %s\n", WIRE_VERSION, ARCH_NAME); return 0;
+      case 'v':
+        (void)printf("hil-agent " HIL_VERSION ", wire version %d, %s\n", WIRE_VERSION, ARCH_NAME);
+        return 0;
       case 'h': usage(stdout); return 0;
       default: usage(stderr); return EXIT_USAGE;
     }
@@ -443,8 +444,8 @@ int main(int argc, char **argv) {
                            .set_baud = set_baud,
                            .find = find,
                            .sensors = sensors};
-  if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks,
-                 AGENT_CHECKPOINT_WORDS) != HIL_OK) {
+  if (agent_init(&b->agent, &port, boot_id, checkpoint_words, checkpoint_checks, AGENT_CHECKPOINT_WORDS) !=
+      HIL_OK) {
     return EXIT_ENVIRONMENT;
   }
   recall_memory_hit(&b->agent);

@@ -103,7 +103,8 @@ uint64_t worker_cpu_us(hil_worker_t *w);
  * stack; HIL_ERR_ARG: past the end of the target, or no such SEFI; HIL_ERR_IO: the system refused. */
 int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
-int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len);
+int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
+                        size_t len);
 int inject_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 uint64_t inject_pc_offset(hil_worker_t *w);
 

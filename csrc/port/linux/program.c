@@ -23,8 +23,7 @@ static uint64_t now_ms(void) {
   return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd,
-                    pid_t agent) {
+void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd, pid_t agent) {
   sigset_t none;
   const int nothing = open("/dev/null", O_RDWR);
   static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCONT};
@@ -50,8 +49,7 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
   _exit(127);
 }
 
-int program_run(const char *path, const char *const *arguments, int patience_ms, char *said,
-                size_t cap) {
+int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap) {
   int fds[2];
   size_t len = 0;
   said[0] = 0;

@@ -105,8 +105,8 @@ static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap
 
 /* What firmware writers forgot to fill in would make all their boards look like one. */
 static bool placeholder(const char *serial) {
-  static const char *const known[] = {"default string", "to be filled by o.e.m.", "none",
-                                      "system serial number", "not specified", "123456789"};
+  static const char *const known[] = {"default string",       "to be filled by o.e.m.", "none",
+                                      "system serial number", "not specified",          "123456789"};
   if (!serial[strspn(serial, "0")]) return true; /* what ARM's kernel shows if nobody told it one */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcasecmp(serial, known[i]) == 0) return true;
@@ -117,8 +117,7 @@ static bool placeholder(const char *serial) {
 void probe_init(hil_probe_t *s, const char *root) { *s = (hil_probe_t){.root = root}; }
 
 void probe_identify(const hil_probe_t *s, hil_hello_t *out) {
-  static const char *const models[] = {"/proc/device-tree/model",
-                                       "/sys/firmware/devicetree/base/model",
+  static const char *const models[] = {"/proc/device-tree/model", "/sys/firmware/devicetree/base/model",
                                        "/sys/class/dmi/id/product_name"};
   static const char *const serials[] = {"/proc/device-tree/serial-number",
                                         "/sys/firmware/devicetree/base/serial-number",
@@ -157,8 +156,7 @@ static int zone_rank(const char *type) {
                {"x86_pkg", 4},    /* x86_pkg_temp */
                {"tj", 3},         /* Orin: the hottest place of the chip */
                {"soc", 2},        /* soc-thermal; soc0-thermal of an Orin */
-               {"bcm2835", 2},
-               {"acpitz", 1}};    /* where a PC's firmware measures is its secret */
+               {"bcm2835", 2}, {"acpitz", 1}};    /* where a PC's firmware measures is its secret */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcasestr(type, known[i].part)) return known[i].rank;
   }

@@ -46,8 +46,8 @@ void watchdog_open(hil_watchdog_t *w) {
   }
   int seconds = w->seconds;
   if (ioctl(w->fd, (hil_ioctl_request_t)WDIOC_SETTIMEOUT, &seconds) != 0) {
-    (void)fprintf(stderr, "hil-agent: watchdog %s takes no time-out of %d s: %s\n", w->path,
-                  w->seconds, strerror(errno));
+    (void)fprintf(stderr, "hil-agent: watchdog %s takes no time-out of %d s: %s\n", w->path, w->seconds,
+                  strerror(errno));
     seconds = w->seconds;
     if (ioctl(w->fd, (hil_ioctl_request_t)WDIOC_GETTIMEOUT, &seconds) != 0) seconds = w->seconds;
   }

@@ -64,8 +64,8 @@ static int refused(hil_worker_t *w) {
 static size_t pages(size_t len) { return (len + PAGE - 1u) / PAGE * PAGE; }
 
 static uint8_t *place(int slot, size_t len, int sharing) {
-  void *p = mmap(ARENA_BASE + (size_t)slot * SLOT_LEN, pages(len ? len : 1u),
-                 PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  void *p = mmap(ARENA_BASE + (size_t)slot * SLOT_LEN, pages(len ? len : 1u), PROT_READ | PROT_WRITE,
+                 sharing | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
 
@@ -193,7 +193,7 @@ int worker_start(hil_worker_t *w) {
   memset(control, 0, sizeof *control);
   control->progress.stop = worker_trap_tick;
   control->io = (hil_workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
-                                w->memory.region[REGION_OUTPUT], w->scratch};
+                                    w->memory.region[REGION_OUTPUT], w->scratch};
   control->step = w->workload->step;
   const pid_t pid = clone(worker_main, w->setup_stack + WORKER_STACK_LEN, SIGCHLD, NULL);
   if (pid < 0) return refused(w);

@@ -31,10 +31,22 @@ static int locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uin
   hil_arch_regs_t regs;
   if (!w->pid || !l) return HIL_ERR_STATE;
   switch (target) {
-    case TARGET_STATE: *out_base = (uintptr_t)w->memory.region[0]; *out_len = l->state_len; break;
-    case TARGET_INPUT: *out_base = (uintptr_t)w->memory.region[1]; *out_len = l->input_len; break;
-    case TARGET_OUTPUT: *out_base = (uintptr_t)w->memory.region[2]; *out_len = l->output_len; break;
-    case TARGET_HEAP: *out_base = (uintptr_t)w->scratch; *out_len = l->scratch_len; break;
+    case TARGET_STATE:
+      *out_base = (uintptr_t)w->memory.region[0];
+      *out_len = l->state_len;
+      break;
+    case TARGET_INPUT:
+      *out_base = (uintptr_t)w->memory.region[1];
+      *out_len = l->input_len;
+      break;
+    case TARGET_OUTPUT:
+      *out_base = (uintptr_t)w->memory.region[2];
+      *out_len = l->output_len;
+      break;
+    case TARGET_HEAP:
+      *out_base = (uintptr_t)w->scratch;
+      *out_len = l->scratch_len;
+      break;
     case TARGET_TEXT:
       *out_base = (uintptr_t)l->text_begin;
       *out_len = (uint64_t)(l->text_end - l->text_begin);
@@ -54,8 +66,7 @@ static int locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uin
 
 enum {
   GPR_SET_BYTES = ARCH_GPR_COUNT * ARCH_GPR_BYTES,
-  LARGER_SET_BYTES =
-      (int)ARCH_VECTOR_BYTES > (int)GPR_SET_BYTES ? (int)ARCH_VECTOR_BYTES : (int)GPR_SET_BYTES
+  LARGER_SET_BYTES = (int)ARCH_VECTOR_BYTES > (int)GPR_SET_BYTES ? (int)ARCH_VECTOR_BYTES : (int)GPR_SET_BYTES
 };
 
 static const size_t gpr_offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
@@ -101,8 +112,7 @@ int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
 static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out,
                            const uint8_t *in, size_t len) {
   uint8_t all[LARGER_SET_BYTES];
-  const uint64_t size =
-      target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
+  const uint64_t size = target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
   if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   int status = target == TARGET_GPR ? gpr(w, 0, all) : vector(w, 0, all);
   if (status != HIL_OK) return status;
@@ -126,7 +136,8 @@ int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, ui
   return pread(w->mem_fd, out, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
-int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len) {
+int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
+                        size_t len) {
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     return register_access(w, target, offset, NULL, bytes, len);
   }

@@ -75,8 +75,7 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
   return HIL_ERR_NOSYS;
 }
 
-static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16],
-                uint8_t *out_len) {
+static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   (void)context;
   (void)kind;
   (void)before;
