@@ -42,10 +42,12 @@ class TransportLost(Exception):
 
 
 class Transport(Protocol):
-    """What a link needs. `fd` is the descriptor to wait on; None for a transport whose answer can
-    be read as soon as `write` returns. Not thread-safe."""
+    """What a link needs. Not thread-safe."""
 
-    fd: int | None
+    @property
+    def fd(self) -> int | None:
+        """The descriptor to wait on; None for a transport whose answer can be read as soon as
+        `write` returns."""
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises: TransportLost if the other end is gone or accepts nothing for

@@ -119,7 +119,7 @@ def hil(tmp_path: Path, ready: ReadyHil) -> Hil:
     return Hil(tmp_path, ready)
 
 
-def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[str]) -> None:
+def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[Any]) -> None:
     """Until `sql` has a row whose first column is true in the record of a run that is under way."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:

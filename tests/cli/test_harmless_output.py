@@ -196,7 +196,8 @@ def test_hostile_profiles_are_told_in_plain_text(tmp_path: Path) -> None:
         (tmp_path / "p.csv").write_text(text, encoding="utf-8", newline="")
         if harmless_run("check", path)[0] == 0:
             assert text.endswith(HOSTILE.replace("\r", "")) or index in {0, len(cells) - 1}
-    np.savez(tmp_path / "p.npz", **{"t_s": np.arange(3.0), HOSTILE: np.ones(3)})
+    columns: dict[str, Any] = {"t_s": np.arange(3.0), HOSTILE: np.ones(3)}
+    np.savez(tmp_path / "p.npz", **columns)
     plant = {**SCENARIO["plant"], "profile": "p.npz"}
     code, text = harmless_run("check", dumped(path, {**SCENARIO, "plant": plant}))
     assert code == 2 and r"\x1b]0;owned" in text

@@ -33,7 +33,7 @@ MISSED = (
 def junit(folder: Path) -> tuple[Any, dict[str, int]]:
     """The suite, read by another parser than it was written with, and what its cases add up to."""
     suite = minidom.parse(str(folder / "junit.xml")).documentElement  # noqa: S318 - our own file
-    assert suite.tagName == "testsuite"
+    assert suite is not None and suite.tagName == "testsuite"
     cases = suite.getElementsByTagName("testcase")
     tags = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     counts = {name: len(suite.getElementsByTagName(tag)) for name, tag in tags.items()}

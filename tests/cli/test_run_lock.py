@@ -156,7 +156,7 @@ def test_resuming_the_background_run_of_a_screen_is_refused_without_a_screen(hil
     try:
         screen.wait_for("frame")
         db = hil.cwd / "r" / "run.db"
-        wait_for_row(db, BEGUN, screen.process)  # type: ignore[arg-type]  (bytes or text: only polled)
+        wait_for_row(db, BEGUN, screen.process)
         other = Terminal(hil, "run", "--resume", "r")
         try:
             assert other.end() == 2

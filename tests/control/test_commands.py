@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -270,7 +271,7 @@ def test_a_wrong_upset_is_refused_with_every_reason(
 
 def test_every_kind_of_upset_can_be_ordered_of_process_boards(start: Start) -> None:
     run = start(board="process", upsets={"one_at_a_time": True})
-    ordered = [
+    ordered: list[dict[str, Any]] = [
         {"node": "a", "target": "gpr", "tick": 3, "steps": 20},
         {"node": "b", "target": "state", "pattern": {"kind": "adjacent", "width": 3}},
         {"node": "c", "target": "cpu", "sefi": "crash", "tick": 1},

@@ -230,14 +230,15 @@ def test_every_block_is_run_or_checked() -> None:
     """Shell and Python blocks are run without being named here; all others are named above."""
     unknown = []
     for block in BLOCKS:
-        known = {
+        kinds: dict[str, Callable[[Block], object]] = {
             "sh": lambda _: True,
             "python": lambda _: True,
             "yaml": lambda b: key_of(YAML, b),
             "text": lambda b: key_of(SAMPLES, b) or key_of({TABLE}, b),
             "": lambda b: key_of(DRAWINGS, b),
             "bytes": lambda b: b.document == "csrc/SPEC.md",  # tests/wire/test_spec.py reads them
-        }.get(block.language)
+        }
+        known = kinds.get(block.language)
         if known is None or not known(block):
             unknown.append(f"{block.place}: {block.language or 'no language'}: {block.first}")
     assert not unknown, "say in test_documents.py what these are:\n" + "\n".join(unknown)
@@ -457,7 +458,7 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
     kind = YAML[key][0]
     content = yaml.safe_load(block.text) if kind != "parts of a board of a bench" else None
     if kind == "part of a scenario":
-        block_text = yaml.safe_dump({**BASE, **content}, sort_keys=False)
+        block_text = yaml.safe_dump({**BASE, **(content or {})}, sort_keys=False)
         kind = "scenario"
     elif kind == "parts of a board of a bench":
         parts = block.text.splitlines()

@@ -30,7 +30,7 @@ def serve_plain(connection: socket.socket, path: str) -> None:
     """Bytes between a socket and a serial port, until the socket ends."""
     with connection, serial.Serial(path, timeout=0) as port:
         while True:
-            for ready in select.select([connection, port], [], [])[0]:
+            for ready in select.select([connection, port], [], [])[0]:  # type: ignore[type-var]
                 data = port.read(4096) if ready is port else connection.recv(4096)
                 if ready is port:
                     connection.sendall(data)

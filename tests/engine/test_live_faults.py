@@ -398,7 +398,7 @@ def test_a_host_that_stood_still_in_a_free_run_changed_nothing(tmp_path: Path) -
         command = [sys.executable, "-m", "hil", "run", path, "--json", "--no-tui", "--out", out]
         run = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, cwd=tmp_path)
         for _ in range(stops):
-            wait_for(lambda at=out: (at / "run.db").exists())
+            wait_for((out / "run.db").exists)
             run.send_signal(signal.SIGSTOP)
             time.sleep(0.4)
             run.send_signal(signal.SIGCONT)

@@ -64,7 +64,11 @@ def names(result: RunResult) -> list[str]:
 
 def test_boards_that_are_killed_for_good_end_the_run_as_an_error(tmp_path: Path) -> None:
     def kill_all(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
-        return {40: lambda: [board.kill() for board in boards.values()]}
+        def kill_each() -> None:
+            for board in boards.values():
+                board.kill()
+
+        return {40: kill_each}
 
     result = run(tmp_path / "r", kill_all, expect={"sdc_frames": 0})
     assert (result.outcome, result.exit_code, names(result)) == ("error", 3, ["a", "b", "c"])

@@ -99,7 +99,7 @@ def test_workers_keep_every_cap_and_it_is_recorded(brown_out: tuple[Path, RunRes
         for cause, asked, applied in told
         if cause in ("capped", "full")
     ]
-    capped, full = ("capped", 400, 400, ["hold", "slice"]), ("full", 1000, 1000, [])
+    capped, full = ("capped", 400, 400, ["hold", "slice"]), ("full", 1000, 1000, list[str]())
     assert duties == [capped, capped, full], "before and after the night"
     assert [a["power"] for _, _, a in told if "power" in a] == ["off", "on"]
     speeds = rows(out, "SELECT level, steps_per_s FROM plant_nodes WHERE node='c' ORDER BY t_us")

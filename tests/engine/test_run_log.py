@@ -11,7 +11,7 @@ import pytest
 
 from hil.engine import run_log
 from hil.engine.loop import Loop
-from hil.engine.observers import NodeRepair, TimeSlip
+from hil.engine.observers import NodeRepair, RunEvent, TimeSlip
 from hil.record.recorder import RepairAttempt
 from hil.redundancy.recovery import NodeState, Transition
 from hil.scenario import Scenario
@@ -79,7 +79,7 @@ def test_upsets_and_successful_repairs_are_not_warnings(
     ],
 )
 def test_what_needs_a_look_is_a_warning(
-    event: run_log.RunEvent, text: str, caplog: pytest.LogCaptureFixture
+    event: RunEvent, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_log.RunLog().on_event(event)
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [(logging.WARNING, text)]

@@ -24,7 +24,7 @@ SAME_TWICE = [
     {"frame": 31, "node": "a", "target": "state"},
 ]
 # The second one falls on a node that is isolated by then, and cannot be made.
-ONE_MISSED = {
+ONE_MISSED: dict[str, Any] = {
     "recovery": {"resyncs": 0, "restarts": 0, "resets": 0, "power_cycles": 0},
     "upsets": {"events": SAME_TWICE},
 }

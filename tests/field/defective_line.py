@@ -88,7 +88,7 @@ class _Server:
         self._thread.start()
 
     def _serve(self) -> None:
-        while self._listener in select.select([self._listener, self._wake_in], [], [])[0]:
+        while self._listener in select.select([self._listener, self._wake_in], [], [])[0]:  # type: ignore[type-var]
             client, _ = self._listener.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with client, contextlib.suppress(OSError):
@@ -98,7 +98,7 @@ class _Server:
     def _relay(self, client: socket.socket) -> None:
         to_board, to_host = self._ways
         while True:
-            ready = select.select([client, self._pty, self._wake_in], [], [])[0]
+            ready = select.select([client, self._pty, self._wake_in], [], [])[0]  # type: ignore[type-var]
             if self._wake_in in ready:
                 return
             if client in ready:

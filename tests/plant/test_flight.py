@@ -176,7 +176,7 @@ def test_the_rig_degrades_by_priority_and_comes_back_after_sunrise() -> None:
         },
         duration="3h",
     )
-    course = []
+    course: list[str] = []
     for second in range(0, 3 * 3600, 10):
         boards = plant.flight.advance(second * 1_000_000).boards
         running = "".join(n for n in "abc" if boards[n].level in ("capped", "full"))

@@ -107,7 +107,7 @@ def system(
     return PowerSystem(model, network or constant_temperature())
 
 
-NEVER = {"shed_from_soc": 0.0, "shed_to_soc": 0.0}
+NEVER: dict[str, Any] = {"shed_from_soc": 0.0, "shed_to_soc": 0.0}
 
 
 # Verification cases -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ import tty
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -207,7 +208,7 @@ class Cable:
 
 
 @contextlib.contextmanager
-def cables(folder: Path, names: str, **bad: float) -> Iterator[list[Cable]]:
+def cables(folder: Path, names: str, **bad: Any) -> Iterator[list[Cable]]:
     """Cables with these one-letter names, all equally bad, each in its own way."""
     made: list[Cable] = []
     try:

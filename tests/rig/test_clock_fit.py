@@ -120,7 +120,11 @@ def test_a_clock_jump_is_detected_and_the_clock_measured_again(
         assert off <= estimate.uncertainty_at_us(board), second
     ((when, by_us),) = jumps
     assert when == 200 and by_us == pytest.approx(jump_us / rate, abs=3_500)
-    assert estimate.drift_ppm == pytest.approx(-100, abs=2) and fit.measurements == 400
+    assert (
+        estimate is not None
+        and estimate.drift_ppm == pytest.approx(-100, abs=2)
+        and fit.measurements == 400
+    )
     assert estimate.uncertainty_at_us(10**8 + 199e6 - 10**8) == math.inf, "another clock's time"
 
 

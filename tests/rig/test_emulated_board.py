@@ -8,6 +8,8 @@ import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,10 +97,10 @@ def test_what_is_missing_is_named_with_a_remedy(
             monkeypatch.setenv("HIL_QEMU", str(tmp_path / "none"))
         else:
             monkeypatch.setenv("PATH", str(tmp_path))
-        make = lambda: EmulatedBoard("a")  # noqa: E731
+        make: Callable[[], object] = partial(EmulatedBoard, "a")
     else:
         monkeypatch.setenv("PATH", str(tmp_path))
-        make = fetch.boot_files  # type: ignore[assignment]
+        make = fetch.boot_files
     with pytest.raises(SetupError, match=words) as caught:
         make()
     assert caught.value.remedy

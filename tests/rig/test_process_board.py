@@ -668,7 +668,8 @@ class Pipes:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
         self.fd: int | None = self.stdout.fileno()
-        self.kind, self.name, self.can_cycle = "pipes", "n0", False
+        self.kind, self.name = "pipes", "n0"
+        self.can_cycle = self.can_return = False
 
     def connect(self) -> Pipes:
         return self

@@ -214,7 +214,7 @@ def test_bytes_travel_both_ways_and_reading_never_waits(pty: tuple[int, str]) ->
     os.write(master, sent)
     got = b""
     while len(got) < len(sent):
-        assert select.select([transport.fd], [], [], 5)[0]
+        assert select.select([transport.fd], [], [], 5)[0]  # type: ignore[type-var]
         got += transport.read()
     assert got == sent
     transport.close()
@@ -368,9 +368,9 @@ def serve_rfc2217(connection: socket.socket, path: str) -> None:
             connection.sendall(data)
 
     with connection, WithoutModemLines(path, timeout=0) as port:
-        manager = rfc2217.PortManager(port, Telnet())
+        manager = rfc2217.PortManager(port, Telnet())  # type: ignore[arg-type]
         while True:
-            for ready in select.select([connection, port], [], [])[0]:
+            for ready in select.select([connection, port], [], [])[0]:  # type: ignore[type-var]
                 if ready is port:
                     connection.sendall(b"".join(manager.escape(port.read(4096))))
                 elif data := connection.recv(4096):
@@ -454,7 +454,7 @@ def test_a_far_end_that_hangs_up_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         transport = SerialTransport(f"socket://127.0.0.1:{server.getsockname()[1]}")
         server.accept()[0].close()
-        assert select.select([transport.fd], [], [], 5)[0]
+        assert select.select([transport.fd], [], [], 5)[0]  # type: ignore[type-var]
         with pytest.raises(TransportLost):
             transport.read()
         transport.close()

@@ -112,7 +112,8 @@ def test_elements_that_are_kept_keep_their_values_and_marks(
         for new_index, index in enumerate(kept):
             for path, mark in old.items():
                 if path[:2] == ("list", index):
-                    expected[("list", new_index, *path[2:])] = mark
+                    moved = ("list", new_index, *path[2:])
+                    expected[moved] = mark
         assert marks == expected
 
 

@@ -289,7 +289,7 @@ def test_what_was_not_injected_explains_nothing(state: str) -> None:
     assert s.c.take_finished() == [u] and not s.c.open
     s.run({"a": WRONG})
     assert came_of(u) == ("", "")
-    assert s.c.anomalies == [Anomaly(0, "a", "sdc", "")]
+    assert s.c.anomalies == [Anomaly(0, "a", NodeEffect.SDC, "")]
 
 
 def test_an_anomaly_without_any_upset_is_unexplained_and_says_why() -> None:
@@ -297,7 +297,10 @@ def test_an_anomaly_without_any_upset_is_unexplained_and_says_why() -> None:
     s.run({"b": GONE})
     s.run({"c": CRASH})
     s.run({"a": OUT})
-    assert s.c.anomalies == [Anomaly(0, "b", "crash", "killed"), Anomaly(1, "c", "crash", "")]
+    assert s.c.anomalies == [
+        Anomaly(0, "b", NodeEffect.CRASH, "killed"),
+        Anomaly(1, "c", NodeEffect.CRASH, ""),
+    ]
 
 
 def test_an_upset_of_another_node_explains_nothing() -> None:

@@ -91,7 +91,7 @@ def test_acceleration_multiplies_every_rate(accel: float) -> None:
             upsets={"accel": accel},
         )
     )
-    count = Counter(p.target for p in plans)
+    count: Counter[str] = Counter(p.target for p in plans)
     for target, mean in (("state", 500 * accel), ("link", 4500 * accel)):
         assert abs(count[target] - mean) < 4 * mean**0.5
         assert 1e-4 < stats.poisson.cdf(count[target], mean) < 1 - 1e-4
@@ -128,7 +128,7 @@ def test_weights_of_patterns_noises_and_sefis_are_honoured() -> None:
         )
     )
     for target, weights in (("state", patterns), ("link", noises), ("cpu", sefis)):
-        seen = Counter(p.kind for p in plans if p.target == target)
+        seen: Counter[str] = Counter(p.kind for p in plans if p.target == target)
         total = sum(seen.values())
         assert set(seen) == {kind for kind, w in weights.items() if w}
         expected = [total * w / sum(weights.values()) for w in weights.values() if w]

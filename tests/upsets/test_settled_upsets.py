@@ -9,6 +9,7 @@ from typing import Any
 
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
+from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario
 from tests.between_frames import between_frames
 
@@ -39,14 +40,14 @@ def run(path: Path, kill: str) -> tuple[list[Any], list[Any]]:
             "upsets": {"events": events()},
         }
     )
-    killed = []
+    killed: list[str] = []
 
     def stop() -> bool:
         if loop.next_frame == KILLED and not killed and kill:
             killed.append(kill)
-            os.kill(
-                next(n for n in loop.controls.rig.nodes if n.name == kill).board.pid, signal.SIGKILL
-            )
+            board = next(n for n in loop.controls.rig.nodes if n.name == kill).board
+            assert isinstance(board, ProcessBoard) and board.pid
+            os.kill(board.pid, signal.SIGKILL)
         return False
 
     loop = Loop(scenario, path, **between_frames(stop))

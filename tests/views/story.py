@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import Self
 
@@ -26,8 +26,10 @@ from hil.redundancy.voting import HELD, Ballot, vote
 from hil.rig.link import LinkStatistics
 from hil.rig.node import DONE, EXCLUDED, SILENT, NodeResult
 from hil.rig.resync import Damage
+from hil.scenario import UpsetTarget
 from hil.upsets.outcome import Anomaly
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
+from hil.upsets.words import NodeEffect
 from hil.wire.messages import Health, Rail
 
 STATE, OUTPUT = 0x5EED_5EED_5EED_5EED, 0x0DD5_0DD5_0DD5_0DD5
@@ -64,7 +66,9 @@ class Story:
             **scenario,
         }
         meta = {"scenario": content, "seed": 7, "outcome": "running"}
-        self.recorder = TimelessRecorder.begin(path, meta)
+        recorder = TimelessRecorder.begin(path, meta)
+        assert isinstance(recorder, TimelessRecorder)
+        self.recorder = recorder
         for index, name in enumerate(self.names):
             port = f"/dev/ttyUSB{index}"
             node = RecordedNode(index, name, "serial", port, model="Raspberry Pi 4")
@@ -129,10 +133,10 @@ class Story:
                 results.append(NodeResult(SILENT, reason="no answer for 3 s"))
             else:
                 assert isinstance(said, int)
-                value = bytes([VALUE[0] ^ said, *VALUE[1:]])
+                own = bytes([VALUE[0] ^ said, *VALUE[1:]])
                 state = STATE ^ said ^ (name in self.astray)
                 ballots.append(Ballot(DONE, 0, OUTPUT ^ said, state))
-                results.append(NodeResult(DONE, 0, OUTPUT ^ said, state, value, 14, 20))
+                results.append(NodeResult(DONE, 0, OUTPUT ^ said, state, own, 14, 20))
                 self.steps[name] += 1
         mask = sum(1 << i for i, name in enumerate(self.names) if name not in self.out)
         held = HELD if self.holds and self.voted else 0
@@ -187,9 +191,15 @@ class Story:
         """An upset in the frame that comes next."""
         self._upsets += 1
         plan = UpsetPlan(
-            self.frame, node, target, more.pop("kind", "bit"), "event", id=self._upsets, tick=14
+            self.frame,
+            node,
+            cast(UpsetTarget, target),
+            more.pop("kind", "bit"),
+            "event",
+            id=self._upsets,
+            tick=14,
         )
-        made = {
+        made: dict[str, Any] = {
             "state": "injected",
             "verified": True,
             "changed": True,
@@ -199,7 +209,7 @@ class Story:
             "before": b"\0",
             "after": b"\x08",
         }
-        shown = {
+        shown: dict[str, Any] = {
             "effect": "sdc",
             "outcome": "corrected",
             "detected_frame": self.frame,
@@ -257,7 +267,7 @@ class Story:
         )
 
     def anomaly(self, node: str) -> Story:
-        self.recorder.anomaly(Anomaly(self.frame, node, "crash", "its agent said nothing"))
+        self.recorder.anomaly(Anomaly(self.frame, node, NodeEffect.CRASH, "its agent said nothing"))
         return self
 
     def orbit(self, minutes: int = 160) -> Story:

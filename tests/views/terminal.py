@@ -12,8 +12,8 @@ from textual.app import App
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.events import Resize
 from textual.geometry import Size
+from textual.message import Message
 from textual.message_pump import MessagePump
-from textual.messages import Message
 
 PATIENCE_S = 120.0
 

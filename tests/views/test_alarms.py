@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hil.scenario import parse_scenario
@@ -117,7 +119,7 @@ def test_what_makes_no_sense_is_left_out(told: dict[str, object]) -> None:
 
 
 def test_a_board_has_limits_of_its_own_where_the_scenario_has_none() -> None:
-    meta = {
+    meta: dict[str, Any] = {
         "scenario": {"alarms": {"cpu_temp_c": {"red_high": 60}}},
         "board_limits": {
             "die_c": {"a": {"yellow_high": 95, "red_high": 99.75}, "b": None},

@@ -20,11 +20,11 @@ from tests.views.story import Story
 AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
 
 
-def node(index: int, state: str = "voting", **more: object) -> NodeFacts:
+def node(index: int, state: str = "voting", **more: Any) -> NodeFacts:
     return replace(NodeFacts(index, "abcdefg"[index], state=state, heard_frame=100), **more)
 
 
-def scene(*nodes: NodeFacts, **more: object) -> Scene:
+def scene(*nodes: NodeFacts, **more: Any) -> Scene:
     found = nodes or (node(0), node(1), node(2))
     return replace(Scene(Run("r"), head=100, last=100, vote=AGREED, nodes=found, age_s=0.1), **more)
 

@@ -399,7 +399,7 @@ def test_quitting_a_run_that_goes_on_asks_and_leaves_it_alone(tmp_path: Path) ->
         async def leave(b: Bench) -> None:
             await b.press("q", "y")
 
-        end = {"end_run": lambda: ended.append("end")}
+        end: dict[str, Any] = {"end_run": lambda: ended.append("end")}
         assert drive([tmp_path], stay, **end) is None
         assert drive([tmp_path], leave, **end) == "detached"
         assert ended == []

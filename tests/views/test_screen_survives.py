@@ -11,6 +11,7 @@ import asyncio
 import random
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ async def survive(
         end_run = (lambda: None) if choose.random() < 0.3 else None
         app = ScreenApp(
             runs,
-            clock=lambda times=times: times[0],
+            clock=partial(times.__getitem__, 0),
             control=Remote(),
             end_run=end_run,
             ascii_only=choose.random() < 0.2,

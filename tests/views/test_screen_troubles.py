@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from hil.record.live import LiveRecord, State
 from hil.record.schema import SCHEMA_VERSION
@@ -297,7 +298,7 @@ def test_random_keys_and_sizes_do_no_harm(run: Path, tmp_path: Path, seed: int, 
 def test_where_to_go_survives_anything_typed(run: Path, text: str) -> None:
     async def flow(b: Bench) -> None:
         await b.press("g")
-        b.app.screen.query_one("Input").value = text
+        b.app.screen.query_one("Input", Input).value = text
         await b.press("enter")
         assert "VERDICTS" in b.text
 

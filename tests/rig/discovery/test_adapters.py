@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from serial.tools import list_ports
 
 from hil.errors import SetupError
 from hil.rig.discovery import adapters as module
@@ -23,7 +24,7 @@ def port(device: str, serial: str | None = None, location: str | None = None) ->
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What is plugged in, to be changed."""
     ports: list[Any] = []
-    monkeypatch.setattr(module.list_ports, "comports", lambda: list(ports))
+    monkeypatch.setattr(list_ports, "comports", lambda: list(ports))
     monkeypatch.setattr(module, "BY_ID", tmp_path)
     return ports
 

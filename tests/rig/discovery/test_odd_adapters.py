@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from serial.tools import list_ports, list_ports_linux
 
 from hil.errors import SetupError
 from hil.rig.discovery import adapters as module
@@ -84,7 +85,7 @@ MODELS = (
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     ports: list[Any] = []
-    monkeypatch.setattr(module.list_ports, "comports", lambda: list(ports))
+    monkeypatch.setattr(list_ports, "comports", lambda: list(ports))
     monkeypatch.setattr(module, "BY_ID", tmp_path / "by-id")
     return ports
 
@@ -236,8 +237,8 @@ def test_a_device_without_a_text_description_does_not_hide_others(
             subsystem="usb-serial",
         )
 
-    monkeypatch.setattr(module.list_ports, "comports", comports)
-    monkeypatch.setattr(module.list_ports_linux, "SysFS", sysfs)
+    monkeypatch.setattr(list_ports, "comports", comports)
+    monkeypatch.setattr(list_ports_linux, "SysFS", sysfs)
     monkeypatch.setattr(module, "DEV", dev)
     monkeypatch.setattr(module, "BY_ID", tmp_path / "none")
     assert [(a.device, a.identity) for a in adapters()] == [
