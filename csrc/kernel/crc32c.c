@@ -29,9 +29,9 @@
 /* ---- Tables ---- */
 
 /* Entry n of a table with the values a..h of the bits 0x80, 0x40, ... 0x01. */
-#define ENTRY(n, a, b, c, d, e, f, g, h)                                                          \
-  ((n) & 0x80 ? a : 0u) ^ ((n) & 0x40 ? b : 0u) ^ ((n) & 0x20 ? c : 0u) ^ ((n) & 0x10 ? d : 0u) ^ \
-      ((n) & 0x08 ? e : 0u) ^ ((n) & 0x04 ? f : 0u) ^ ((n) & 0x02 ? g : 0u) ^ ((n) & 0x01 ? h : 0u)
+#define ENTRY(n, a, b, c, d, e, f, g, h)                                                                   \
+  (((n) & 0x80 ? (a) : 0u) ^ ((n) & 0x40 ? (b) : 0u) ^ ((n) & 0x20 ? (c) : 0u) ^ ((n) & 0x10 ? (d) : 0u) ^ \
+   ((n) & 0x08 ? (e) : 0u) ^ ((n) & 0x04 ? (f) : 0u) ^ ((n) & 0x02 ? (g) : 0u) ^ ((n) & 0x01 ? (h) : 0u))
 #define ENTRIES4(n, ...) \
   ENTRY(n, __VA_ARGS__), ENTRY(n + 1, __VA_ARGS__), ENTRY(n + 2, __VA_ARGS__), ENTRY(n + 3, __VA_ARGS__)
 #define ENTRIES16(n, ...)                                                               \

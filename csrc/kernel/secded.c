@@ -41,9 +41,9 @@ enum {
 
 /* The check byte is linear, so it is the sum of one entry for each nibble of the word: 256 bytes of
  * tables, where bytes of the word would need 2 KiB of cache or flash. */
-#define ENTRY(i, n)                                                                            \
-  (((n) & 1 ? COLUMN(i) : 0) ^ ((n) & 2 ? COLUMN(i + 1) : 0) ^ ((n) & 4 ? COLUMN(i + 2) : 0) ^ \
-   ((n) & 8 ? COLUMN(i + 3) : 0))
+#define ENTRY(i, n)                                                                                \
+  (((n) & 1 ? COLUMN(i) : 0) ^ ((n) & 2 ? COLUMN((i) + 1) : 0) ^ ((n) & 4 ? COLUMN((i) + 2) : 0) ^ \
+   ((n) & 8 ? COLUMN((i) + 3) : 0))
 #define ROW(i)                                                                        \
   {ENTRY(i, 0),  ENTRY(i, 1),  ENTRY(i, 2),  ENTRY(i, 3), ENTRY(i, 4),  ENTRY(i, 5),  \
    ENTRY(i, 6),  ENTRY(i, 7),  ENTRY(i, 8),  ENTRY(i, 9), ENTRY(i, 10), ENTRY(i, 11), \

@@ -43,6 +43,7 @@ typedef struct field {
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(type, member) (uint16_t) offsetof(type, member)
 #define SIZE(type, member) (uint16_t)sizeof(((type *)0)->member)
+#define ENTRY_SIZE(type, member) (uint16_t)sizeof(*((type *)0)->member)
 #define FIELD(kind, type, member, low, high) {AT(type, member), SIZE(type, member), kind, 0, low, high, 0}
 #define INT(type, member) FIELD(INTEGER, type, member, 0, 0)
 #define ENUM(type, member, low, high) FIELD(RANGE, type, member, low, high)
@@ -52,7 +53,7 @@ typedef struct field {
 #define RAW(type, member) FIELD(BYTES, type, member, 0, 0)
 #define OCTETS(type, member) {AT(type, member), 1, TAIL, 0, 0, 0, 0}
 #define ENTRIES(type, member, fields) \
-  {AT(type, member), SIZE(type, member[0]), TAIL, COUNT_OF(fields), 0, 0, fields}
+  {AT(type, member), ENTRY_SIZE(type, member), TAIL, COUNT_OF(fields), 0, 0, fields}
 
 /* The layouts. clang-format would put two fields into a line: here one stays one. */
 /* clang-format off */

@@ -239,7 +239,7 @@ typedef struct {
 /* Start the program and hear its sizes and initial state. Returns 0, or an errno; then there is none. */
 static int begin(hil_exec_t *x, hil_sizes_t *out) {
   enum { SIZES = 12 };
-  if (spawn(x) != 0) return errno;
+  if (spawn(x) != 0) return errno ? errno : EIO;
   const uint64_t end_us = now_us() + (uint64_t)INIT_MS * 1000u;
   store_u64le(request + HEADER, x->seed);
   seal(x, TYPE_INIT, 8);

@@ -120,6 +120,7 @@ static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset
     memcpy(out, all + offset, len);
     return HIL_OK;
   }
+  if (!in) return HIL_ERR_ARG;
   memcpy(all + offset, in, len);
   return target == TARGET_GPR ? gpr(w, 1, all) : vector(w, 1, all);
 }
