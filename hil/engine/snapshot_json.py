@@ -157,6 +157,7 @@ def _verdicts(verdicts: VerdictSnapshot) -> dict[str, object]:
     return {
         "not_before": verdicts.rollback_not_before,
         "tried": sorted(verdicts.rollback_tried),
+        "failures": verdicts.rollback_failures,
         "frames_alone": verdicts.frames_alone,
         "hold": {"last": held, "frames_unvoted": verdicts.hold.frames_unvoted},
     }
@@ -170,6 +171,7 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
     return VerdictSnapshot(
         rollback_not_before=data["not_before"],
         rollback_tried=frozenset(data.get("tried", ())),
+        rollback_failures=data.get("failures", 0),
         frames_alone=data["frames_alone"],
         hold=HoldSnapshot(held, hold["frames_unvoted"]),
     )

@@ -29,11 +29,12 @@ __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
 @dataclass(frozen=True, slots=True)
 class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
-    tried again, the nodes that took part in the last one, the number of consecutive frames in which
-    a node decided alone, and the held output."""
+    tried again, the nodes that took part in the last one, how often in a row it has failed, the
+    number of consecutive frames in which a node decided alone, and the held output."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
+    rollback_failures: int
     frames_alone: int
     hold: HoldSnapshot
 
@@ -59,13 +60,18 @@ class VerdictStage:
         """Return the state between two frames, for a run that is resumed."""
         spacing = self._spacing
         return VerdictSnapshot(
-            spacing.not_before, spacing.tried, self._scheduler.frames_alone, self._hold.snapshot()
+            spacing.not_before,
+            spacing.tried,
+            spacing.failures,
+            self._scheduler.frames_alone,
+            self._hold.snapshot(),
         )
 
     def restore(self, snapshot: VerdictSnapshot) -> None:
         """Continue from `snapshot`."""
         self._spacing.not_before = snapshot.rollback_not_before
         self._spacing.tried = snapshot.rollback_tried
+        self._spacing.failures = snapshot.rollback_failures
         self._scheduler.frames_alone = snapshot.frames_alone
         self._hold.restore(snapshot.hold)
 

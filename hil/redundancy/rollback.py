@@ -27,6 +27,9 @@ BOARD_FAILURES: Final = (LinkError, NodeError, SetupError)
 RE_EXECUTION_MAX: Final = 100_000
 """[frame] The most frames that a rollback computes again."""
 
+_DOUBLINGS_MAX: Final = 20
+"""Of the wait between rollbacks that do not help; it is limited by RE_EXECUTION_MAX long before."""
+
 _FRESH: Final = NodeResult(DONE)
 
 
@@ -48,13 +51,18 @@ class RollbackResult:
 
 
 class RollbackSpacing:
-    """Spaces out rollbacks that do not help: after a failed one over n frames, the next waits for
-    n/8 frames, so that a permanent fault does not make every frame longer than the one before. A
-    node that has no part in the failed one ends the wait: there is a new result to compare."""
+    """Spaces out rollbacks that do not help: the next one waits for 1 frame, then for 2, 4, and so
+    on, but at most for an eighth of the frames that were computed again. A fault that ends by itself
+    is soon over, and a permanent one does not make every frame longer than the one before. A node
+    that has no part in the failed one ends the wait: there is a new result to compare.
+
+    `failures`: frames in a row whose rollback failed."""
 
     def __init__(self) -> None:
         self.not_before = 0
         self.tried: frozenset[str] = frozenset()
+        self.failures = 0
+        self._failed_in = -1
 
     def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
         """Return whether another rollback in `frame`, of the nodes with the names `able`, comes too
@@ -64,12 +72,15 @@ class RollbackSpacing:
     def failed(self, frame: int, first_frame: int, able: AbstractSet[str]) -> None:
         """Note that a rollback in `frame`, of the nodes `able` from `first_frame` on, did not
         help."""
-        self.not_before = frame + max(1, (frame - first_frame) // 8)
+        if frame != self._failed_in:  # a frame may have several attempts
+            self._failed_in, self.failures = frame, self.failures + 1
+        longest = max(1, (frame - first_frame) // 8)
+        self.not_before = frame + min(2 ** min(self.failures - 1, _DOUBLINGS_MAX), longest)
         self.tried = frozenset(able)
 
     def reset(self) -> None:
         """End the wait because the nodes agree: the next disagreement is another fault."""
-        self.not_before = 0
+        self.not_before = self.failures = 0
 
 
 class Rollback:

@@ -460,6 +460,27 @@ def test_a_board_whose_power_returns_is_taken_back_by_a_rig_that_switches_none(
     assert result.metrics["isolated"] == 0
 
 
+@pytest.mark.parametrize("every", [16, 1000])
+def test_a_pair_goes_back_soon_after_the_end_of_a_stuck_bit(every: int, tmp_path: Path) -> None:
+    """However far back the checkpoint is from which it computes again: 727 frames here."""
+    stuck = {"kind": "stuck", "value": 0}
+    hit = {"frame": 727, "node": "a", "target": "state", "bit": 3, "tick": 1, "pattern": stuck}
+    scenario = Scenario.model_validate(
+        {
+            "workload": "sha256",
+            "seed": 3,
+            "frames": 900,
+            "rig": {"scheme": "dmr", "board": "inproc"},
+            "recovery": {"checkpoint_every": every},
+            "upsets": {"events": [{**hit, "hold_frames": 3}]},
+            "expect": "none",
+        }
+    )
+    result = Loop(scenario, tmp_path).run()
+    assert result.metrics["sdc_frames"] == 0
+    assert 0 < result.metrics["unresolved"] <= 4
+
+
 @pytest.mark.parametrize(("scheme", "without"), [("simplex", 20), ("dmr", 40), ("tmr", 3)])
 def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_output(
     scheme: str, without: int, tmp_path: Path

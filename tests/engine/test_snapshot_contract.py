@@ -73,7 +73,7 @@ SNAPSHOT = EngineSnapshot(
     checkpoints={"a": (Sync(20, 2**64 - 1), Sync(40, 1)), "b": ()},
     copy=HostCopy(16, b"copy", digest64(b"copy")),
     verdicts=VerdictSnapshot(
-        50, frozenset({"a", "b"}), 3, HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2)
+        50, frozenset({"a", "b"}), 4, 3, HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2)
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
@@ -103,7 +103,7 @@ SNAPSHOT = EngineSnapshot(
 BARE = dataclasses.replace(
     SNAPSHOT,
     copy=None,
-    verdicts=VerdictSnapshot(0, frozenset(), 0, HoldSnapshot(None, 0)),
+    verdicts=VerdictSnapshot(0, frozenset(), 0, 0, HoldSnapshot(None, 0)),
     outside=OutsideSnapshot(None, (), {}, {}),
     agreed=None,
     plant=None,
@@ -186,12 +186,17 @@ def test_a_snapshot_of_another_version_is_refused_in_one_sentence(
 
 def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
     data = stored(SNAPSHOT)
-    del data["judge"]["tried"], data["outside"]["fixed"], data["metrics"]["held_frames"]
+    del (
+        data["judge"]["tried"],
+        data["judge"]["failures"],
+        data["outside"]["fixed"],
+        data["metrics"]["held_frames"],
+    )
     for node in data["recovery"].values():
         del node["held"], node["shed"], node["out"]
     snapshot = read(data)
     assert (snapshot.verdicts.rollback_tried, snapshot.outside.fixed) == (frozenset(), {})
-    assert snapshot.metrics.held_frames == 0
+    assert snapshot.metrics.held_frames == snapshot.verdicts.rollback_failures == 0
     assert not any(n.held or n.shed or n.out for n in snapshot.recovery.values())
     assert snapshot.verdicts.hold == SNAPSHOT.verdicts.hold
 
@@ -209,6 +214,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
         "judge": {
             "not_before": 50,
             "tried": ["a", "b"],
+            "failures": 4,
             "frames_alone": 3,
             "hold": {"last": [39, 2**63, True, "ff68656c64"], "frames_unvoted": 2},
         },
