@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from hil.errors import RecordError
 from hil.record.id_search import IdSearch
+from hil.record.migrations import read_as_current, version_of
 from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.packed_frames import ALONE_MAX, PackedFrames
 from hil.record.row_values import RecordedNode, values_of
-from hil.record.schema import SCHEMA_VERSION
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict
 
@@ -75,6 +75,7 @@ class LiveRecord:
         self.epoch = 0
         self._db: sqlite3.Connection | None = None
         self._version = -1
+        self._schema = 0
         self._identity: tuple[int, int] | None = None
         self._frozen: tuple[int, int] | None = None
         """Change time and size of a finished record, while it is read without any lock."""
@@ -106,7 +107,8 @@ class LiveRecord:
         try:
             found = self._looked()
         except RecordError as error:
-            found = self._gone(f"it cannot be read: {error.message}")
+            remedy = f"; {error.remedy}" if error.remedy else ""
+            found = self._gone(f"it cannot be read: {error.message}{remedy}")
         except (sqlite3.Error, OSError, ValueError) as error:
             found = self._gone(f"it cannot be read: {error}")
         self.changed += found
@@ -127,6 +129,9 @@ class LiveRecord:
         version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
         if version == self._version and self.state is not State.LOST:
             return False  # what could not be read once (a lock, a bad sector) is tried again
+        if version_of(self._db, self.path) != self._schema:  # its run was resumed by a newer hil
+            self._reopen(frozen=None)
+            version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
         with self.moment():
             self._refresh(self._db)
         self._version = version
@@ -155,27 +160,26 @@ class LiveRecord:
         db = open_to_read(
             self.path, immutable=immutable, check_same_thread=False, isolation_level=None
         )
-        db.row_factory = sqlite3.Row
-        db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            self._schema = read_as_current(db, self.path)
+        except (sqlite3.Error, RecordError):
+            db.close()
+            raise
         return db
 
     def _opened(self, identity: tuple[int, int]) -> bool:
         self.close()
         db = self._connect(immutable=False)
-        try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise ValueError(
-                    f"it was written by a newer hil (schema {version}, this one knows "
-                    f"{SCHEMA_VERSION}); watch it with that one"
-                )
-            self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
-        except (sqlite3.Error, ValueError):
-            db.close()
-            raise
-        if version == 0:  # its tables are made in one go, in a moment
+        if self._schema == 0:  # its tables are made in one go, in a moment
             db.close()
             return False
+        try:
+            self._version = int(db.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            db.close()
+            raise
         self._db, self._identity, self._frozen = db, identity, None
         self.epoch += 1
         self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
@@ -218,18 +222,16 @@ class LiveRecord:
         ).fetchone()
         self.last = row[0] if row else -1
         self._skips(db)
-        with contextlib.suppress(sqlite3.OperationalError):  # a record of before there was one
-            row = db.execute("SELECT frame, wall_us, unix_us, pid FROM pulse").fetchone()
-            self.pulse = Pulse(*row) if row else None
+        row = db.execute("SELECT frame, wall_us, unix_us, pid FROM pulse").fetchone()
+        self.pulse = Pulse(*row) if row else None
 
     def _skips(self, db: sqlite3.Connection) -> None:
         if self.frame_us != self.time.frame_us or self.last < self.time.known:
             self.time = Timeline(self.frame_us)
-        with contextlib.suppress(sqlite3.OperationalError):
-            for frame, t_us in db.execute(
-                "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
-            ):
-                self.time.skip(frame, t_us)
+        for frame, t_us in db.execute(
+            "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
+        ):
+            self.time.skip(frame, t_us)
 
     def writer_is_gone(self) -> bool:
         """The process that wrote it has ended without a word. False where that cannot be known."""
@@ -271,15 +273,11 @@ class LiveRecord:
                 db.execute("ROLLBACK")
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """All rows of a query; none if there is no record (any more), or an older one that lacks
-        the table."""
+        """All rows of a query; none if there is no record (any more)."""
         if self._db is None:
             return []
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such" not in str(error):
-                self._gone(f"it cannot be read: {error}")
         except sqlite3.Error as error:
             self._gone(f"it cannot be read: {error}")
         return []

@@ -14,14 +14,16 @@ from typing import Any
 
 from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine
+from hil.record.migrations import read_as_current
 from hil.record.opening import open_to_read, tidy
-from hil.record.schema import SCHEMA_VERSION
 from hil.record.seal import Seal, seal_of
 from hil.redundancy.voting import Verdict, unpack_all
 
 
 class Reader:
-    """The record in a run folder (or the run.db itself). RecordError if it is none."""
+    """The record in a run folder (or the run.db itself). RecordError if it is none.
+
+    `version` is that of the record; queries find the current schema in older ones, too."""
 
     def __init__(self, run: Path) -> None:
         self.path = run / "run.db" if run.is_dir() else run
@@ -33,19 +35,14 @@ class Reader:
         self.db = open_to_read(self.path)
         try:
             self.db.row_factory = sqlite3.Row
-            version = self.db.execute("PRAGMA user_version").fetchone()[0]
+            self.version = read_as_current(self.db, self.path)
             self.meta = {row[0]: row[1] for row in self.db.execute("SELECT key, value FROM meta")}
+        except RecordError:
+            self.db.close()
+            raise
         except sqlite3.Error as error:
             self.db.close()
             raise RecordError(f"{self.path} is not a record of hil: {error}") from error
-        self.version = int(version)
-        if version > SCHEMA_VERSION:
-            self.db.close()
-            raise RecordError(
-                f"{self.path} was written by a newer hil (record version {version}, this one reads "
-                f"{SCHEMA_VERSION})",
-                remedy="update hil",
-            )
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows of a query. RecordError if the record is damaged."""

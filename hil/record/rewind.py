@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
-from hil.errors import RecordError
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.pending_rows import PendingRows
-from hil.record.schema import SCHEMA_VERSION
 
-__all__ = ["check_version", "queue_rewind", "read_blocks", "read_counts"]
+__all__ = ["queue_rewind", "read_blocks", "read_counts"]
 
 _BY_FRAME: Final = (
     "frames",
@@ -35,16 +32,6 @@ _BY_FRAME: Final = (
     "power",
     "link_counts",
 )
-
-
-def check_version(db: sqlite3.Connection, path: Path) -> None:
-    """Raise RecordError unless this hil writes records of the version of `db`."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} has record version {version}, this hil writes {SCHEMA_VERSION}",
-            remedy="resume this run with the hil that began it, or run it again",
-        )
 
 
 def read_blocks(db: sqlite3.Connection, frame: int) -> FrameBlocks:

@@ -231,10 +231,7 @@ class NodePowerRow:
 
 
 def node_power(record: Rows, node: int) -> NodePowerRow | None:
-    """Return what the board of a node (by its index) drew. None if no reading has it, and in a
-    record of before this was kept."""
-    if "power_mw" not in {row["name"] for row in record.rows("PRAGMA table_info(health)")}:
-        return None
+    """Return what the board of a node (by its index) drew. None if no reading has it."""
     rows = record.rows(
         "SELECT avg(power_mw) AS mean_mw, max(power_mw) AS most_mw, "
         "count(power_mw) AS readings FROM health WHERE node = ?",

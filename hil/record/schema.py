@@ -45,7 +45,8 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
+"""Whoever changes `TABLES` raises it, and adds a step to hil.record.migrations."""
 
 _UPSET_COLUMNS: Final = """
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, target TEXT NOT NULL,

@@ -61,20 +61,22 @@ def _described(table: object) -> str:
 
 
 def _table_names(db: sqlite3.Connection) -> list[str]:
-    rows = _plain(db, "SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")
+    rows = _plain(db, "SELECT name FROM main.sqlite_master WHERE type='table' ORDER BY name")
     return [row[0] for row in rows]
 
 
 def _schema(db: sqlite3.Connection) -> str:
-    marks = [next(_plain(db, f"PRAGMA {name}")) for name in ("user_version", "application_id")]
-    rows = _plain(db, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+    marks = [next(_plain(db, f"PRAGMA main.{name}")) for name in ("user_version", "application_id")]
+    rows = _plain(
+        db, "SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name"
+    )
     return _digest([*marks, *rows])
 
 
 def _table(db: sqlite3.Connection, name: str) -> list[Any]:
     """How many rows, and their digest. Only the seal itself is left out."""
     quoted = '"' + name.replace('"', '""') + '"'
-    columns = list(_plain(db, f"PRAGMA table_info({quoted})"))
+    columns = list(_plain(db, f"PRAGMA main.table_info({quoted})"))
     keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
     order = ", ".join('"' + row[1].replace('"', '""') + '"' for row in keys) or "rowid"
     where = f" WHERE key IS NOT '{SEAL}'" if name == "meta" else ""
@@ -84,7 +86,7 @@ def _table(db: sqlite3.Connection, name: str) -> list[Any]:
     def lines() -> Iterator[Any]:
         nonlocal count
         yield [row[1] for row in columns]
-        for rows in _groups(db, f"SELECT * FROM {quoted}{where} ORDER BY {order}", size):
+        for rows in _groups(db, f"SELECT * FROM main.{quoted}{where} ORDER BY {order}", size):
             count += len(rows)
             yield rows
 

@@ -17,7 +17,8 @@ from typing import Any, Final
 from hil.errors import RecordError
 from hil.record.event_writer import EventWriter
 from hil.record.frame_blocks import FrameBlocks
-from hil.record.rewind import check_version, queue_rewind, read_blocks, read_counts
+from hil.record.migrations import upgrade, version_of
+from hil.record.rewind import queue_rewind, read_blocks, read_counts
 from hil.record.rows import meta_text
 from hil.record.schema import SCHEMA_VERSION, TABLES
 from hil.record.seal import SEAL, Seal, seal_of
@@ -72,18 +73,26 @@ class SqliteRecorder(EventWriter):
     def resume(
         cls, path: Path, frame: int, on_wait: Callable[[str], None] | None = None
     ) -> SqliteRecorder:
-        """Go on with a record from its snapshot at `frame`, and drop what was recorded after it."""
+        """Go on with a record from its snapshot at `frame`, and drop what was recorded after it.
+        A record of an older schema is brought to the current one."""
         recorder = cls(path, on_wait)
         connection = recorder._connection
+        version = SCHEMA_VERSION
+
+        def modernize(db: sqlite3.Connection) -> bool:
+            nonlocal version
+            version = version_of(db, path)
+            older = 0 < version < SCHEMA_VERSION
+            return not older or connection.transaction(lambda db: upgrade(db, version))
 
         def restore(db: sqlite3.Connection) -> bool:
-            check_version(db, path)
             recorder._blocks = read_blocks(db, frame)
             recorder._counts = read_counts(db, frame)
             return True
 
         with connection.closed_on_error():
             with connection.guard("resume"):
+                connection.wait_for(modernize)
                 connection.wait_for(restore)
             if recorder._blocks.next_frame != frame:
                 raise RecordError(
@@ -93,6 +102,10 @@ class SqliteRecorder(EventWriter):
             recorder._snapshot_frame = frame
             recorder.meta("outcome", "running")
             recorder.note(frame, "resumed")
+            if version < SCHEMA_VERSION:
+                recorder.note(
+                    frame, f"the record was brought from version {version} to {SCHEMA_VERSION}"
+                )
             recorder.commit()
         return recorder
 

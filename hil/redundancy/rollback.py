@@ -52,9 +52,9 @@ class RollbackResult:
 
 class RollbackSpacing:
     """Spaces out rollbacks that do not help: the next one waits for 1 frame, then for 2, 4, and so
-    on, but at most for an eighth of the frames that were computed again. A fault that ends by itself
-    is soon over, and a permanent one does not make every frame longer than the one before. A node
-    that has no part in the failed one ends the wait: there is a new result to compare.
+    on, but at most for an eighth of the frames that were computed again. A fault that ends by
+    itself is soon over, and a permanent one does not make every frame longer than the one before. A
+    node that has no part in the failed one ends the wait: there is a new result to compare.
 
     `failures`: frames in a row whose rollback failed."""
 

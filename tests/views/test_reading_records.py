@@ -138,6 +138,7 @@ def test_records_of_before_the_pulse_are_read(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "run.db")
     for table in ("pulse", "skips", "commands", "link_events", "plant", "orbit", "plant_nodes"):
         db.execute(f"DROP TABLE {table}")
+    db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
     source = opened(tmp_path)

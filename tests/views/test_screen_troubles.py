@@ -229,7 +229,7 @@ def test_a_newer_record_says_what_to_do(tmp_path: Path) -> None:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     source = LiveRecord(tmp_path)
     source.poll()
-    assert source.state is State.LOST and "watch it with that one" in source.reason
+    assert source.state is State.LOST and "update hil" in source.reason
 
 
 # --- keys, early and at random --------------------------------------------------------------------

@@ -1,0 +1,68 @@
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE nodes (
+  idx INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, board TEXT NOT NULL, port TEXT, arch TEXT,
+  model TEXT, serial TEXT, agent_version TEXT, cores INTEGER, memory_mib INTEGER
+);
+CREATE TABLE blocks (first_frame INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE frames (
+  frame INTEGER PRIMARY KEY, t_us INTEGER NOT NULL, verdict TEXT NOT NULL, voters INTEGER NOT NULL,
+  agree INTEGER NOT NULL, dissent INTEGER NOT NULL, latent INTEGER NOT NULL, flags INTEGER NOT NULL,
+  output TEXT NOT NULL, state TEXT NOT NULL, golden_output TEXT NOT NULL, golden_state TEXT NOT NULL,
+  value BLOB
+);
+CREATE TABLE replies (
+  frame INTEGER NOT NULL, node INTEGER NOT NULL, execution INTEGER NOT NULL, status TEXT NOT NULL,
+  signal INTEGER NOT NULL, reason TEXT NOT NULL, output_digest TEXT NOT NULL,
+  state_digest TEXT NOT NULL, output BLOB NOT NULL, ticks INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
+  PRIMARY KEY (frame, execution, node)
+) WITHOUT ROWID;
+CREATE TABLE upsets (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, target TEXT NOT NULL,
+  kind TEXT NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL,
+  verified INTEGER NOT NULL, changed INTEGER NOT NULL, persisted INTEGER NOT NULL,
+  planned_tick INTEGER NOT NULL, planned_steps INTEGER NOT NULL, planned_us INTEGER,
+  tick INTEGER NOT NULL, steps INTEGER NOT NULL, at_us INTEGER NOT NULL, pc_offset INTEGER,
+  bit INTEGER NOT NULL, space INTEGER NOT NULL, before BLOB NOT NULL, after BLOB NOT NULL,
+  effect TEXT NOT NULL, signal INTEGER NOT NULL, outcome TEXT NOT NULL, shared INTEGER NOT NULL,
+  dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER
+);
+CREATE INDEX upsets_by_frame ON upsets (frame);
+CREATE TABLE transitions (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, before TEXT NOT NULL,
+  after TEXT NOT NULL, cause TEXT NOT NULL, wall_us INTEGER NOT NULL
+);
+CREATE TABLE repairs (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, action TEXT NOT NULL,
+  cause TEXT NOT NULL, ok INTEGER NOT NULL, detail TEXT NOT NULL, chunks INTEGER NOT NULL,
+  bytes_moved INTEGER NOT NULL, duration_wall_us INTEGER NOT NULL
+);
+CREATE TABLE damage (
+  repair INTEGER NOT NULL, offset INTEGER NOT NULL, found BLOB NOT NULL, voted BLOB NOT NULL,
+  diff_bits INTEGER NOT NULL, PRIMARY KEY (repair, offset)
+) WITHOUT ROWID;
+CREATE TABLE anomalies (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT NOT NULL, effect TEXT NOT NULL,
+  reason TEXT NOT NULL
+);
+CREATE TABLE slips (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node TEXT, late_wall_us INTEGER NOT NULL,
+  detail TEXT NOT NULL
+);
+CREATE TABLE health (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, node INTEGER NOT NULL, wall_us INTEGER NOT NULL,
+  cpu_temp_mc INTEGER, clock_khz INTEGER, throttled INTEGER, rss_kib INTEGER, free_mib INTEGER,
+  uptime_us INTEGER NOT NULL, steps INTEGER NOT NULL, crashes INTEGER NOT NULL,
+  hangs INTEGER NOT NULL, restarts INTEGER NOT NULL, corrected INTEGER NOT NULL,
+  uncorrected INTEGER NOT NULL, rx_errors INTEGER NOT NULL, duplicates INTEGER NOT NULL,
+  rails TEXT NOT NULL
+);
+CREATE TABLE links (
+  node INTEGER PRIMARY KEY, tx_frames INTEGER NOT NULL, tx_bytes INTEGER NOT NULL,
+  rx_frames INTEGER NOT NULL, rx_bytes INTEGER NOT NULL, rx_errors INTEGER NOT NULL,
+  naks INTEGER NOT NULL, retries INTEGER NOT NULL, stale INTEGER NOT NULL,
+  reconnects INTEGER NOT NULL
+);
+CREATE TABLE notes (
+  id INTEGER PRIMARY KEY, frame INTEGER, wall_us INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE VIEW verdict_counts AS SELECT verdict, count(*) AS frames FROM frames GROUP BY verdict;
