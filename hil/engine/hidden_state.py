@@ -39,7 +39,7 @@ _ARMED_MAX: Final = 16
 class _Lasting:
     """Damage that outlasts its frame. `last` is the last frame of a stuck cell, None if it is
     permanent; `loads` and `workers` count how often the node had been loaded, and its worker
-    started, when the damage was done."""
+    started, when the damage was done (or done again, to a new worker)."""
 
     arm: Arm
     last: int | None
@@ -51,7 +51,13 @@ class _Lasting:
         worker ends changed machine code."""
         if self.arm.kind != "stuck":
             return self.workers == node.workers
-        return self.loads == node.loads and (self.last is None or frame <= self.last)
+        if self.is_released(frame):
+            return self.arm.target == "text" and self.workers == node.workers
+        return self.loads == node.loads
+
+    def is_released(self, frame: int) -> bool:
+        """Return whether it is a stuck cell that takes other values again in `frame`."""
+        return self.last is not None and frame > self.last
 
 
 @dataclass(slots=True)
@@ -143,6 +149,12 @@ class HiddenState:
 
     def rearm_permanent(self, injector: Injector, nodes: list[Node], frame: int) -> None:
         """Arm stuck cells again on boards that have started again, from `frame` on."""
+        for node in nodes:  # a worker that has started again has its held cells again
+            self._lasting[node.name] = [
+                x if x.is_released(frame) else replace(x, workers=node.workers)
+                for x in self._lasting[node.name]
+                if x.holds(node, frame)
+            ]
         for node, arm in injector.rearm_permanent(nodes, frame):
             self._lasts(node, arm)
 
@@ -178,6 +190,8 @@ class HiddenState:
         if name in self._hit_agent and self._hit_agent[name] == node.link.boot_id:
             return False  # it is not known which of the damage remains
         lasting = self.lasting(name, frame)
+        if any(x.is_released(frame) for x in lasting):
+            return False  # ARM cannot give machine code a value that nothing holds
         return len(lasting) <= _ARMED_MAX and all(x.arm.target in _SAME_PLACE for x in lasting)
 
     def arms(self, name: str, frame: int) -> tuple[Arm, ...]:

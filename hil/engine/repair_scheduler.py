@@ -152,7 +152,7 @@ class RepairScheduler:
             # A board that came back unchanged has its former worker, with any damage in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
-            parts.classifier.on_repaired(node.name, rung, node.capabilities.boots)
+            parts.classifier.on_repaired(frame, node.name, rung, node.capabilities.boots)
             parts.classifier.mark_contaminated(node.name, wrong)
         return how
 

@@ -247,7 +247,7 @@ class VerdictStage:
                 parts.classifier.mark_contaminated(node.name, wrong)
             for name in back.restarted:
                 boots = parts.by_name[name].capabilities.boots
-                parts.classifier.on_repaired(name, NodeState.RESTART, boots)
+                parts.classifier.on_repaired(frame.number, name, NodeState.RESTART, boots)
         return verdict
 
     # --- orders and outcomes --------------------------------------------------------------------

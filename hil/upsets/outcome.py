@@ -31,7 +31,7 @@ If no open upset can have caused it, a settled one may have that remains in the 
 dormant; it is opened again, and the record marks it as dormant. It may remain:
 
     stuck cell              until it is released, or its board starts again (`permanent`: always)
-    text                    until the worker is started again
+    text                    until the worker is started again (after the release of a stuck cell)
     stack, gpr, vector      for one more frame after it hit or had an effect: the next step rewrites
                             all of these (the longest of 3400 measured lasted one frame)
     board-ram               until the board's operating system is started again
@@ -308,9 +308,9 @@ class UpsetClassifier:
         for assessment in (upset.assessment for upset in upsets):
             assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)
 
-    def on_repaired(self, node: str, rung: NodeState, boots: int | None = None) -> None:
-        """Take a successful repair of `node` by `rung`. `boots`: how often its operating system
-        has been started, if known."""
+    def on_repaired(self, frame: int, node: str, rung: NodeState, boots: int | None = None) -> None:
+        """Take a successful repair of `node` by `rung`, after `frame`. `boots`: how often its
+        operating system has been started, if known."""
         resynced = rung is NodeState.RESYNC
         showed = (u for u in self._books[node].open if u.assessment.effect not in _UNSEEN)
         self._worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
@@ -324,8 +324,10 @@ class UpsetClassifier:
             # by a power cycle or by itself.
             off = rung is NodeState.POWER_CYCLE
             gone = off or (boots is not None and upset.report.boot < boots)
+            released = upset.plan.target is _T.TEXT and _is_released(upset, frame + 1)
+            held = upset.stuck and not released
             upset.assessment.lingers = (
-                (upset.stuck and (upset.plan.permanent or not board))
+                (held and (upset.plan.permanent or not board))
                 or (_in_system(upset) and not gone)
                 or (_in_agent(upset) and not board)
             )
@@ -381,9 +383,15 @@ def _in_agent(upset: Upset) -> bool:
     return upset.plan.target is _T.AGENT
 
 
+def _is_released(upset: Upset, frame: int) -> bool:
+    """Return whether a stuck cell takes other values again in `frame`."""
+    hold = upset.plan.hold_frames
+    return hold > 0 and frame >= upset.plan.frame + hold
+
+
 def _is_gone(upset: Upset, frame: int) -> bool:
     """Return whether nothing of it remains in the node in `frame`."""
-    if upset.stuck:
-        hold = upset.plan.hold_frames
-        return hold > 0 and frame > upset.plan.frame + hold
+    if upset.stuck:  # a frame may compute with what it left; what nobody rewrites keeps its value
+        kept = upset.plan.target is _T.TEXT or _in_system(upset)
+        return not kept and _is_released(upset, frame - 1)
     return upset.plan.target in _PASSING and frame > upset.assessment.active_frame + 1

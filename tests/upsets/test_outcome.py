@@ -139,7 +139,7 @@ class Story:
         verdict = vote(self.frame, ballots, mask, GOOD, re_executed=again is not None)
         self.c.classify_system(verdict, rolled_back=again is not None)
         for node, rung in (healed or {}).items():
-            self.c.on_repaired(node, NodeState(rung), boots)
+            self.c.on_repaired(self.frame, node, NodeState(rung), boots)
         for node in self.nodes if settle is None else settle:
             self.c.settle(self.frame, node)
         self.frame += 1
@@ -452,7 +452,7 @@ def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
     u = s.hit(target="gpr")
     s.run(settle="")
     s.run({"a": GONE}, settle="")
-    s.c.on_repaired("a", NodeState.POWER_CYCLE)
+    s.c.on_repaired(0, "a", NodeState.POWER_CYCLE)
     s.c.settle(1, "a", isolated=True)
     assert came_of(u) == ("masked", "no_effect")
     assert [a.effect for a in s.c.anomalies] == ["crash"]
@@ -606,6 +606,30 @@ def test_a_stuck_bit_whose_time_is_over_explains_nothing() -> None:
         s.run()
     s.run({"a": ONLY_OUTPUT})
     assert [a.frame for a in s.c.anomalies] == [5]
+
+
+def test_machine_code_keeps_the_value_of_a_cell_that_was_released_until_the_worker_is_new() -> None:
+    s = Story()
+    u = s.hit(target="text", kind="stuck", hold=1)
+    for _ in range(4):
+        s.run({"a": WRONG}, healed={"a": "resync"})
+    assert s.c.anomalies == [] and came_of(u) == ("sdc", "corrected")
+    s.run({"a": WRONG}, healed={"a": "restart"})
+    assert s.c.anomalies == [] and came_of(u) == ("sdc", "recovered")
+    s.run({"a": WRONG})
+    assert [a.frame for a in s.c.anomalies] == [5]
+
+
+def test_a_new_worker_gets_the_value_of_a_cell_in_machine_code_that_is_still_held() -> None:
+    s = Story()
+    s.hit(target="text", kind="stuck", hold=3)
+    s.run({"a": WRONG}, healed={"a": "restart"})
+    for _ in range(4):
+        s.run({"a": WRONG}, healed={"a": "resync"})
+    assert s.c.anomalies == []
+    s.run({"a": WRONG}, healed={"a": "restart"})
+    s.run({"a": WRONG})
+    assert [a.frame for a in s.c.anomalies] == [6]
 
 
 # --- several at once ----------------------------------------------------------------------------
