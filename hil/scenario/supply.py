@@ -100,9 +100,9 @@ class SupplyConfig(FrozenModel):
         for key in _NEEDED[self.kind]:
             if getattr(self, key) is None:
                 findings.add(key, f"this key is missing; a {kind} supply needs it", f"add `{key}:`")
-        for key in sorted(self.model_fields_set):
-            owners = _OWNERS.get(key)
-            if owners and self.kind not in owners:
+        for key, owners in sorted(_OWNERS.items()):  # a record has all keys, most with defaults
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.kind not in owners:
                 theirs = " and ".join(str(owner) for owner in owners)
                 findings.add(key, f"only {theirs} supplies have it, this is {kind}", "remove it")
         wrong_at("Supply", findings)

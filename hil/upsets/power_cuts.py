@@ -57,6 +57,11 @@ class PowerCuts:
         if not node.powered:
             upset.refuse("the board has no power")
             return
+        if self._would_show_nothing(node):
+            upset.refuse(
+                "the board was silent before, so nothing would show that it lost its power"
+            )
+            return
         cut = _Cut(upset, self._rig.clock.now_us(), node.agent_start)
         try:
             node.board.power_off()
@@ -143,6 +148,18 @@ class PowerCuts:
             upset.fail(f"{why}, but its supply still gives power")
         else:
             upset.confirm(why)
+
+    def _would_show_nothing(self, node: Node) -> bool:
+        """Return whether neither the board, which is silent, nor its supply can show a cut."""
+        silent = not node.link.connected or node.link.unanswered_since_us != 0
+        return silent and node.capabilities.has_power is None and not self._is_measured(node)
+
+    def _is_measured(self, node: Node) -> bool:
+        power = node.capabilities.power
+        try:
+            return power is not None and power.gives_power() is not None
+        except SetupError:
+            return False
 
     def _is_fed(self, node: Node) -> bool:
         power = node.capabilities.power

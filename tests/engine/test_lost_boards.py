@@ -284,6 +284,37 @@ def test_a_run_that_is_ended_without_its_boards_is_aborted_and_names_them(tmp_pa
     assert manifest["outcome"] == "aborted" and manifest["aborted_by"] == "the user"
 
 
+@pytest.mark.parametrize("how", ["unplugged", "stopped"])
+def test_a_power_loss_of_a_board_that_was_silent_before_is_not_injected_and_excuses_nothing(
+    tmp_path: Path, how: str
+) -> None:
+    """Its switch switches nothing: that the board is silent afterwards, too, is no proof."""
+    out = tmp_path / "r"
+    out.mkdir()
+    cut = {"frame": 60, "node": "b", "target": "board", "action": "power_loss"}
+    with bench(tmp_path) as boards:
+        b = boards["b"]
+        silence = {
+            "unplugged": lambda: b.cable.unplug(b.cable.host),
+            "stopped": lambda: b.signal(signal.SIGSTOP),
+        }
+        hook = Deeds(boards, {10: silence[how]})
+        switch = {"kind": "command", "on": "true", "off": "true", "off_s": 0.1}
+        nodes = [
+            {"name": name, "board": "serial", "port": str(each.cable.host.path), "power": switch}
+            for name, each in boards.items()
+        ]
+        more: dict[str, Any] = {"upsets": {"events": [cut]}, "expect": {"sdc_frames": 0}}
+        rig = {"scheme": "tmr", "nodes": nodes}
+        hook.loop = Loop(
+            scenario(boards, frames=FRAMES, rig=rig, **more), out, **between_frames(hook)
+        )
+        result = hook.loop.run()
+    (upset,) = rows(out, "SELECT state, detail FROM upsets")
+    assert upset["state"] == "refused" and "was silent before" in upset["detail"]
+    assert (result.outcome, result.exit_code, names(result)) == ("error", 3, ["b"])
+
+
 @pytest.mark.parametrize(("patience_us", "outcome"), [(60_000_000, "pass"), (0, "error")])
 def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_us: int, outcome: str
