@@ -158,6 +158,7 @@ def _verdicts(verdicts: VerdictSnapshot) -> dict[str, object]:
         "not_before": verdicts.rollback_not_before,
         "tried": sorted(verdicts.rollback_tried),
         "failures": verdicts.rollback_failures,
+        "seen": verdicts.rollback_seen,
         "frames_alone": verdicts.frames_alone,
         "hold": {"last": held, "frames_unvoted": verdicts.hold.frames_unvoted},
     }
@@ -172,6 +173,7 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
         rollback_not_before=data["not_before"],
         rollback_tried=frozenset(data.get("tried", ())),
         rollback_failures=data.get("failures", 0),
+        rollback_seen=data.get("seen", -1),
         frames_alone=data["frames_alone"],
         hold=HoldSnapshot(held, hold["frames_unvoted"]),
     )

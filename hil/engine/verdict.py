@@ -30,11 +30,13 @@ __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
 class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
     tried again, the nodes that took part in the last one, how often in a row it has failed, the
-    number of consecutive frames in which a node decided alone, and the held output."""
+    last frame in which one might have been due, the number of consecutive frames in which a node
+    decided alone, and the held output."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
     rollback_failures: int
+    rollback_seen: int
     frames_alone: int
     hold: HoldSnapshot
 
@@ -63,6 +65,7 @@ class VerdictStage:
             spacing.not_before,
             spacing.tried,
             spacing.failures,
+            spacing.seen,
             self._scheduler.frames_alone,
             self._hold.snapshot(),
         )
@@ -72,6 +75,7 @@ class VerdictStage:
         self._spacing.not_before = snapshot.rollback_not_before
         self._spacing.tried = snapshot.rollback_tried
         self._spacing.failures = snapshot.rollback_failures
+        self._spacing.seen = snapshot.rollback_seen
         self._scheduler.frames_alone = snapshot.frames_alone
         self._hold.restore(snapshot.hold)
 

@@ -56,17 +56,22 @@ class RollbackSpacing:
     itself is soon over, and a permanent one does not make every frame longer than the one before. A
     node that has no part in the failed one ends the wait: there is a new result to compare.
 
-    `failures`: frames in a row whose rollback failed."""
+    `failures`: frames in a row whose rollback failed; `seen`: the last frame that was asked about.
+    Frames of plain agreement are not: a gap says that the fault before it is over."""
 
     def __init__(self) -> None:
         self.not_before = 0
         self.tried: frozenset[str] = frozenset()
         self.failures = 0
+        self.seen = -1
         self._failed_in = -1
 
     def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
         """Return whether another rollback in `frame`, of the nodes with the names `able`, comes too
         early."""
+        if frame > self.seen + 1:
+            self.reset()
+        self.seen = frame
         return frame < self.not_before and able <= self.tried
 
     def failed(self, frame: int, first_frame: int, able: AbstractSet[str]) -> None:

@@ -481,6 +481,36 @@ def test_a_pair_goes_back_soon_after_the_end_of_a_stuck_bit(every: int, tmp_path
     assert 0 < result.metrics["unresolved"] <= 4
 
 
+@pytest.mark.parametrize("second", [645, 900, 1900])
+def test_a_pair_does_not_wait_for_what_an_earlier_fault_has_cost(
+    second: int, tmp_path: Path
+) -> None:
+    """A stuck bit of an output ends by itself, and all agree at once; another fault comes later."""
+    stuck = {"kind": "stuck", "value": 1}
+    first = {"frame": 600, "node": "b", "target": "output", "tick": 17, "bit": 5, "pattern": stuck}
+    state = {"frame": second, "node": "a", "target": "state", "tick": 1, "bit": 3}
+    held = {"pattern": {"kind": "stuck", "value": 0}, "hold_frames": 3}
+    lost = []
+    for events in ([{**first, "hold_frames": 40}], [{**first, "hold_frames": 40}, state | held]):
+        scenario = Scenario.model_validate(
+            {
+                "workload": "sha256",
+                "seed": 3,
+                "frames": 2000,
+                "rig": {"scheme": "dmr", "board": "inproc"},
+                "recovery": {"checkpoint_every": 1000},
+                "upsets": {"events": events},
+                "expect": "none",
+            }
+        )
+        out = tmp_path / str(len(events))
+        out.mkdir()
+        result = Loop(scenario, out).run()
+        assert result.metrics["sdc_frames"] == 0
+        lost.append(result.metrics["unresolved"])
+    assert lost[1] - lost[0] <= 4
+
+
 @pytest.mark.parametrize(("scheme", "without"), [("simplex", 20), ("dmr", 40), ("tmr", 3)])
 def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_output(
     scheme: str, without: int, tmp_path: Path

@@ -73,7 +73,12 @@ SNAPSHOT = EngineSnapshot(
     checkpoints={"a": (Sync(20, 2**64 - 1), Sync(40, 1)), "b": ()},
     copy=HostCopy(16, b"copy", digest64(b"copy")),
     verdicts=VerdictSnapshot(
-        50, frozenset({"a", "b"}), 4, 3, HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2)
+        50,
+        frozenset({"a", "b"}),
+        4,
+        49,
+        3,
+        HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2),
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
@@ -103,7 +108,7 @@ SNAPSHOT = EngineSnapshot(
 BARE = dataclasses.replace(
     SNAPSHOT,
     copy=None,
-    verdicts=VerdictSnapshot(0, frozenset(), 0, 0, HoldSnapshot(None, 0)),
+    verdicts=VerdictSnapshot(0, frozenset(), 0, -1, 0, HoldSnapshot(None, 0)),
     outside=OutsideSnapshot(None, (), {}, {}),
     agreed=None,
     plant=None,
@@ -189,6 +194,7 @@ def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
     del (
         data["judge"]["tried"],
         data["judge"]["failures"],
+        data["judge"]["seen"],
         data["outside"]["fixed"],
         data["metrics"]["held_frames"],
     )
@@ -197,6 +203,7 @@ def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
     snapshot = read(data)
     assert (snapshot.verdicts.rollback_tried, snapshot.outside.fixed) == (frozenset(), {})
     assert snapshot.metrics.held_frames == snapshot.verdicts.rollback_failures == 0
+    assert snapshot.verdicts.rollback_seen == -1
     assert not any(n.held or n.shed or n.out for n in snapshot.recovery.values())
     assert snapshot.verdicts.hold == SNAPSHOT.verdicts.hold
 
@@ -215,6 +222,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
             "not_before": 50,
             "tried": ["a", "b"],
             "failures": 4,
+            "seen": 49,
             "frames_alone": 3,
             "hold": {"last": [39, 2**63, True, "ff68656c64"], "frames_unvoted": 2},
         },
