@@ -121,7 +121,7 @@ static uint64_t cpu_us(void *context) {
 static int target_len(void *context, hil_target_t target, uint64_t *out_len) {
   hil_board_t *b = context;
   return b->is_exec ? exec_target_len(&b->exec, target, out_len)
-                    : inject_target_len(&b->worker, target, out_len);
+                    : worker_target_len(&b->worker, target, out_len);
 }
 
 static int target_read(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
@@ -140,7 +140,7 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
 static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_board_t *b = context;
   return b->is_exec ? exec_sefi(&b->exec, kind, before, after, out_len)
-                    : inject_sefi(&b->worker, kind, before, after, out_len);
+                    : worker_sefi(&b->worker, kind, before, after, out_len);
 }
 
 static uint64_t pc_offset(void *context) {

@@ -101,11 +101,11 @@ uint64_t worker_cpu_us(hil_worker_t *w);
 
 /* HIL_OK; HIL_ERR_NOSYS: no such target; HIL_ERR_STATE: no worker, or its stack pointer lies outside of its
  * stack; HIL_ERR_ARG: past the end of the target, or no such SEFI; HIL_ERR_IO: the system refused. */
-int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
+int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
 int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len);
-int inject_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
+int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 uint64_t inject_pc_offset(hil_worker_t *w);
 
 /* --- sensors.c: what the system tells about itself ---------------------------------------------- */

@@ -99,7 +99,7 @@ static int vector(hil_worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) 
   return get_set(w, 1, ARCH_VECTOR_SET, &regs, sizeof regs);
 }
 
-int inject_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
+int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
   uintptr_t base;
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     *out_len = target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
@@ -150,7 +150,7 @@ int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, c
   return pwrite(w->mem_fd, bytes, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
-int inject_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
+int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
