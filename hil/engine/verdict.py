@@ -30,7 +30,7 @@ __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
 class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
     tried again, the nodes that took part in the last one, how often in a row it has failed, the
-    last frame in which one might have been due, the number of consecutive frames in which a node
+    last frame that was more than plain agreement, the number of consecutive frames in which a node
     decided alone, and the held output."""
 
     rollback_not_before: int
@@ -192,6 +192,7 @@ class VerdictStage:
         parts = self._parts
         attempts = parts.scenario.recovery.rollbacks
         able = self._able_to_go_back(frame)
+        self._spacing.begin(frame.number)
         if not attempts or self._spacing.must_wait(frame.number, frozenset(able)):
             return verdict
         for attempt in range(attempts + 1):

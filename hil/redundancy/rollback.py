@@ -56,8 +56,8 @@ class RollbackSpacing:
     itself is soon over, and a permanent one does not make every frame longer than the one before. A
     node that has no part in the failed one ends the wait: there is a new result to compare.
 
-    `failures`: frames in a row whose rollback failed; `seen`: the last frame that was asked about.
-    Frames of plain agreement are not: a gap says that the fault before it is over."""
+    `failures`: frames in a row whose rollback failed; `seen`: the last frame that was more than
+    plain agreement."""
 
     def __init__(self) -> None:
         self.not_before = 0
@@ -66,12 +66,16 @@ class RollbackSpacing:
         self.seen = -1
         self._failed_in = -1
 
-    def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
-        """Return whether another rollback in `frame`, of the nodes with the names `able`, comes too
-        early."""
+    def begin(self, frame: int) -> None:
+        """Begin a frame that is more than plain agreement. Frames of plain agreement before it end
+        the wait: the fault that caused it is over."""
         if frame > self.seen + 1:
             self.reset()
         self.seen = frame
+
+    def must_wait(self, frame: int, able: AbstractSet[str]) -> bool:
+        """Return whether another rollback in `frame`, of the nodes with the names `able`, comes too
+        early."""
         return frame < self.not_before and able <= self.tried
 
     def failed(self, frame: int, first_frame: int, able: AbstractSet[str]) -> None:

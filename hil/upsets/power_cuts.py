@@ -150,9 +150,13 @@ class PowerCuts:
             upset.confirm(why)
 
     def _would_show_nothing(self, node: Node) -> bool:
-        """Return whether neither the board, which is silent, nor its supply can show a cut."""
-        silent = not node.link.connected or node.link.unanswered_since_us != 0
-        return silent and node.capabilities.has_power is None and not self._is_measured(node)
+        """Return whether neither the board, which is silent, nor its supply can show a cut. A board
+        whose last answer is late is asked once more: it may only be slow."""
+        if node.capabilities.has_power is not None or self._is_measured(node):
+            return False
+        if node.link.connected and not node.link.unanswered_since_us:
+            return False
+        return not self._rig.greeting(node, self._rig.requests.timing.retry_us)
 
     def _is_measured(self, node: Node) -> bool:
         power = node.capabilities.power

@@ -315,6 +315,34 @@ def test_a_power_loss_of_a_board_that_was_silent_before_is_not_injected_and_excu
     assert (result.outcome, result.exit_code, names(result)) == ("error", 3, ["b"])
 
 
+def test_a_board_that_was_only_late_before_its_power_loss_is_asked_once_more(
+    tmp_path: Path,
+) -> None:
+    """It answers, so it can show the loss: here, that there was none."""
+    out = tmp_path / "r"
+    out.mkdir()
+    cut = {"frame": 60, "node": "b", "target": "board", "action": "power_loss"}
+    with bench(tmp_path) as boards:
+
+        def is_late() -> None:
+            assert hook.loop is not None
+            hook.loop.controls.rig.nodes[1].link.unanswered_since_us = 1
+
+        hook = Deeds(boards, {60: is_late})
+        switch = {"kind": "command", "on": "true", "off": "true", "off_s": 0.1}
+        nodes = [
+            {"name": name, "board": "serial", "port": str(each.cable.host.path), "power": switch}
+            for name, each in boards.items()
+        ]
+        more: dict[str, Any] = {"upsets": {"events": [cut]}, "expect": {"sdc_frames": 0}}
+        s = scenario(boards, frames=FRAMES, rig={"scheme": "tmr", "nodes": nodes}, **more)
+        hook.loop = Loop(s, out, **between_frames(hook))
+        result = hook.loop.run()
+    (upset,) = rows(out, "SELECT state, detail FROM upsets")
+    assert upset["state"] == "failed" and "switched nothing" in upset["detail"]
+    assert (result.outcome, names(result)) == ("fail", [])
+
+
 @pytest.mark.parametrize(("patience_us", "outcome"), [(60_000_000, "pass"), (0, "error")])
 def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_us: int, outcome: str
