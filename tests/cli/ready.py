@@ -48,7 +48,11 @@ class ReadyHil:
     """The process to fork from; a session of tests has one. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._server = subprocess.Popen(
+        self._server = self._started()
+
+    @staticmethod
+    def _started() -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, __file__],
             text=True,
             stdin=subprocess.PIPE,
@@ -62,16 +66,19 @@ class ReadyHil:
         """The exit code, stdout and stderr of `hil` with these words. `files`: a folder for them.
 
         Raises: TimeoutError."""
-        assert self._server.stdin is not None and self._server.stdout is not None
+        requests, answers = self._server.stdin, self._server.stdout
+        assert requests is not None and answers is not None
         out, err = files / "stdout", files / "stderr"
         out.touch()
         err.touch()
         request = {"words": words, "cwd": cwd, "env": dict(env), "out": out, "err": err}
-        self._server.stdin.write(json.dumps(request, default=os.fspath) + "\n")
-        self._server.stdin.flush()
-        if not select.select([self._server.stdout], [], [], timeout_s)[0]:
+        requests.write(json.dumps(request, default=os.fspath) + "\n")
+        requests.flush()
+        if not select.select([answers], [], [], timeout_s)[0]:
+            self.close()  # or the next one would get the exit code of this one
+            self._server = self._started()
             raise TimeoutError(f"hil {' '.join(words)} takes longer than {timeout_s} s")
-        code = int(self._server.stdout.readline())
+        code = int(answers.readline())
         return code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
 
     def close(self) -> None:
