@@ -28,7 +28,7 @@ CSRC = ROOT / "csrc"
 
 # A room imports only what stands before it here. Rooms in one line do not import each other.
 ROOMS = [
-    {"exit_codes", "clock", "printable", "extras"},
+    {"exit_codes", "clock", "printable", "extras", "json_values"},
     {"errors"},
     {"_kernel", "assets"},
     {"kernel"},
