@@ -62,7 +62,7 @@ def orbit(  # noqa: PLR0917  (every option is one)
     if plot is not None:
         view.draw(plot, loaded.scenario.name, found.figures, columns)
     if as_json:
-        answer(dict(found.figures))
+        answer(found.figures.as_json())
     else:
         show(lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs))
         for path in (output, plot):

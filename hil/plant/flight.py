@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +30,26 @@ __all__ = ["Flight", "FlightSnapshot"]
 Floats = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The inputs of a computation from row `start` of the `sky` on.
+
+    `activity` (loads,): 0 idle to 1 busy. `command`: the level that is asked for, by board.
+    """
+
+    sky: SkyBlock
+    start: int
+    activity: Floats
+    command: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class _Block:
     """Steps computed ahead from step `first`, with the inputs of the computation."""
 
     first: int
     before: PowerSnapshot
-    inputs: dict[str, Any]
+    inputs: _Inputs
     result: PowerBlock
 
     @property
@@ -169,13 +181,12 @@ class Flight:
             count = min(len(sky) - start, self._prescribed.constant_from(self._done))
             for node, value_c in self._prescribed.temperatures_c(self._done):
                 self._system.set_temperature_c(node, value_c)
-            inputs = self._inputs(sky)
+            inputs = self._inputs(sky, start)
             before = self._system.snapshot()
-            result = self._compute(inputs, start, count)
-            self._block = _Block(self._done, before, {**inputs, "start": start}, result)
+            self._block = _Block(self._done, before, inputs, self._compute(inputs, count))
         return self._block
 
-    def _inputs(self, sky: SkyBlock) -> dict[str, Any]:
+    def _inputs(self, sky: SkyBlock, start: int) -> _Inputs:
         assert self._system is not None
         activity = np.ones(len(self._loads))
         given = self._prescribed.levels(self._done)
@@ -186,7 +197,7 @@ class Flight:
             level = "off" if not draw.on else given.get(board.name)
             if level is not None:
                 command[board.name] = self._nearest(board.name, level)
-        return {"sky": sky, "activity": activity, "command": command}
+        return _Inputs(sky, start, activity, command)
 
     def _nearest(self, name: str, level: str) -> str:
         """Return the level of that name, or the next lower one that the board has."""
@@ -194,17 +205,17 @@ class Flight:
         known = [lv.name for lv in self._system.model.loads[self._loads[name]].levels]
         return next(lv for lv in LEVELS[LEVELS.index(level) :: -1] if lv in known)
 
-    def _compute(self, inputs: Mapping[str, Any], start: int, count: int) -> PowerBlock:
+    def _compute(self, inputs: _Inputs, count: int) -> PowerBlock:
         assert self._system is not None
-        sky: SkyBlock = inputs["sky"]
-        rows = slice(start, start + count)
+        sky = inputs.sky
+        rows = slice(inputs.start, inputs.start + count)
         return self._system.run(
             self.step_us / 1e6,
             count,
             heat_w=None if sky.heat_w is None else sky.heat_w[rows],
             array_w=None if sky.array_w is None else sky.array_w[rows],
-            activity=inputs["activity"],
-            command=inputs["command"],
+            activity=inputs.activity,
+            command=inputs.command,
         )
 
     def _cut(self) -> None:
@@ -216,7 +227,7 @@ class Flight:
         self._system.restore(block.before)
         used = self._done - block.first
         if used:
-            self._consumed(self._compute(block.inputs, block.inputs["start"], used))
+            self._consumed(self._compute(block.inputs, used))
 
     def _consumed(self, result: PowerBlock) -> None:
         self.totals.add(result.account)

@@ -18,7 +18,7 @@ from hil._kernel import ffi, lib
 from hil.errors import UsageError
 from hil.kernel import check
 from hil.plant.battery import build_battery
-from hil.plant.power_block import PowerBlock, PowerSnapshot, PowerState, account_of, trace_of
+from hil.plant.power_block import PowerBlock, PowerSnapshot, PowerState, PowerTrace, account_of
 from hil.plant.solar_array import fill_array, reference_power_w
 from hil.plant.thermal import ZERO_C_K, ThermalNetwork, pointer
 from hil.scenario.plant.power import LoadModel, PowerModel
@@ -240,10 +240,10 @@ class PowerSystem:
         block.array_W = ffi.NULL if light is None else pointer(light)
         block.activity = ffi.NULL if active is None else pointer(active)
         block.level = pointer(level, "uint8_t *")
-        trace, columns = trace_of(steps // every, every, loads, nodes)
+        trace = PowerTrace(steps // every, every, loads, nodes)
         account, fault = ffi.new("hil_power_account_t *"), ffi.new("hil_thermal_fault_t *")
         status = lib.power_run(
-            self._system, block, self._state, pointer(self._temperature), trace, account, fault
+            self._system, block, self._state, pointer(self._temperature), trace.raw, account, fault
         )
         if status == lib.HIL_ERR_ARG and fault.node == nodes and fault.dt_s == 0:
             raise UsageError(
@@ -251,9 +251,7 @@ class PowerSystem:
                 remedy="array power is not negative, activity from 0 to 1",
             )
         self.network.check_step(status, "power_run", dt_s, fault)
-        for column in columns.values():
-            column.flags.writeable = False
-        return PowerBlock(account_of(account), **columns)
+        return trace.block(account_of(account))
 
 
 def _rows(values: Array | None, steps: int, width: int, what: str) -> Array | None:

@@ -5,7 +5,6 @@ They are filled from the C kernel's structs (csrc/host/power.h).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,8 +20,8 @@ __all__ = [
     "PowerBlock",
     "PowerSnapshot",
     "PowerState",
+    "PowerTrace",
     "account_of",
-    "trace_of",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -116,38 +115,60 @@ class PowerSnapshot:
     temperature_k: tuple[float, ...]
 
 
-_COLUMNS: Final = {
-    "soc": "soc",
-    "bus_v": "bus_V",
-    "battery_a": "battery_A",
-    "array_w": "array_W",
-    "available_w": "available_W",
-    "load_w": "load_W",
-    "stage": "stage",
-    "board_w": "board_W",
-    "level": "level",
-    "throttle": "throttle",
-    "temperature_k": "T_K",
-}
+class PowerTrace:
+    """The kernel's trace of a block: `rows` rows, one for each `every`-th step, that it fills.
 
+    `raw` is the struct for `power_run`.
+    """
 
-def trace_of(rows: int, every: int, loads: int, nodes: int) -> tuple[Any, dict[str, Any]]:
-    """Return the kernel's trace, and the arrays that it fills."""
-    shapes: dict[str, Iterable[int]] = {
-        "board_w": (rows, loads),
-        "level": (rows, loads),
-        "throttle": (rows, loads),
-        "temperature_k": (rows, nodes),
-    }
-    trace = ffi.new("hil_power_trace_t *")
-    trace.every = every
-    columns: dict[str, Any] = {}
-    for name, field_name in _COLUMNS.items():
-        small = name in ("stage", "level", "throttle")
-        kind: type[np.uint8 | np.float64] = np.uint8 if small else np.float64
-        columns[name] = np.zeros(tuple(shapes.get(name, (rows,))), dtype=kind)
-        setattr(trace, field_name, pointer(columns[name], "uint8_t *" if small else "double *"))
-    return trace, columns
+    def __init__(self, rows: int, every: int, loads: int, nodes: int) -> None:
+        self.raw: Any = ffi.new("hil_power_trace_t *")
+        self.raw.every = every
+        self._soc = self._floats("soc", rows)
+        self._bus_v = self._floats("bus_V", rows)
+        self._battery_a = self._floats("battery_A", rows)
+        self._array_w = self._floats("array_W", rows)
+        self._available_w = self._floats("available_W", rows)
+        self._load_w = self._floats("load_W", rows)
+        self._stage = self._bytes("stage", rows)
+        self._board_w = self._floats("board_W", rows, loads)
+        self._level = self._bytes("level", rows, loads)
+        self._throttle = self._bytes("throttle", rows, loads)
+        self._temperature_k = self._floats("T_K", rows, nodes)
+
+    def _floats(self, field_name: str, *shape: int) -> Array:
+        array = np.zeros(shape, dtype=np.float64)
+        setattr(self.raw, field_name, pointer(array))
+        return array
+
+    def _bytes(self, field_name: str, *shape: int) -> Bytes:
+        array = np.zeros(shape, dtype=np.uint8)
+        setattr(self.raw, field_name, pointer(array, "uint8_t *"))
+        return array
+
+    def block(self, account: PowerAccount) -> PowerBlock:
+        """Return the block that the kernel has filled in; its arrays are read-only from now on."""
+        block = PowerBlock(
+            account,
+            soc=self._soc,
+            bus_v=self._bus_v,
+            battery_a=self._battery_a,
+            array_w=self._array_w,
+            available_w=self._available_w,
+            load_w=self._load_w,
+            stage=self._stage,
+            board_w=self._board_w,
+            level=self._level,
+            throttle=self._throttle,
+            temperature_k=self._temperature_k,
+        )
+        for array in (block.soc, block.bus_v, block.battery_a, block.array_w, block.available_w):
+            array.flags.writeable = False
+        for array in (block.load_w, block.board_w, block.temperature_k):
+            array.flags.writeable = False
+        for column in (block.stage, block.level, block.throttle):
+            column.flags.writeable = False
+        return block
 
 
 def account_of(raw: Any) -> PowerAccount:

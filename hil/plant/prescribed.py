@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Prescribed:
         self._level = {} if profile is None else profile.family("level")
         self._temperature = {} if profile is None else profile.family("temperature_c")
         self._bus = "bus_w" in names
-        self._scalars = [n for n in _SHOWN if n in names]
+        self._scalars = {n for n in _SHOWN if n in names}
         self._ladder = _ladder(boards)
 
     def constant_from(self, step: int) -> int:
@@ -76,13 +76,24 @@ class Prescribed:
 
     def shown(self, moment: Moment, step: int) -> Moment:
         """Return the moment with the profile's values of bus and battery."""
-        if self._profile is None or not self._scalars:
+        profile = self._profile
+        if profile is None or not self._scalars:
             return moment
         at = np.array([step * self._step_s])
-        given: dict[str, Any] = {n: float(self._profile.at(n, at)[0]) for n in self._scalars}
-        if "stage" in given:
-            given["stage"] = int(given["stage"])
-        return replace(moment, **given)
+
+        def value(name: str, modelled: float | None) -> float | None:
+            return float(profile.at(name, at)[0]) if name in self._scalars else modelled
+
+        stage = value("stage", moment.stage)
+        return replace(
+            moment,
+            bus_v=value("bus_v", moment.bus_v),
+            array_w=value("array_w", moment.array_w),
+            load_w=value("load_w", moment.load_w),
+            battery_w=value("battery_w", moment.battery_w),
+            soc=value("soc", moment.soc),
+            stage=None if stage is None else int(stage),
+        )
 
 
 def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]:

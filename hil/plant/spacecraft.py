@@ -8,7 +8,7 @@ chosen temperature. Masses, capacities and conductances are assumptions [A]."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +32,7 @@ from hil.scenario.plant.thermal import (
     ThermalNode,
 )
 
-__all__ = ["BuiltSpacecraft", "PlacedBoard", "build_spacecraft", "describe", "sized_design"]
+__all__ = ["BuiltSpacecraft", "PlacedBoard", "build_spacecraft", "sized_design"]
 
 _CELL_V: Final = 3.65  # mean of an NMC cell [A]
 _SERIES: Final = 4
@@ -253,12 +253,3 @@ def _deployable_radiator(radiator_m2: float, link_w_per_k: float, start_c: float
         pointing=Pointing.SHADE,
         start_c=start_c,
     )
-
-
-def describe(built: BuiltSpacecraft) -> Mapping[str, float]:
-    """Return the main figures of a spacecraft: array area, battery energy and radiating area."""
-    return {
-        "array_m2": sum(array.area_m2 for array in built.power.arrays),
-        "battery_wh": built.power.battery.energy_wh,
-        "radiating_m2": sum(face.area_m2 for face in built.thermal.all_faces),
-    }

@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.errors import UsageError
 from hil.plant.build import BuiltPlant, build_plant
+from hil.plant.energy_totals import Totals
 from hil.plant.moment import LEVELS, Moment
+from hil.plant.orbit import Orbit
 from hil.plant.sky import SAA_FLUX, SkyBlock
-from hil.plant.spacecraft import describe
+from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
+from hil.plant.survey_figures import (
+    BoardFigures,
+    OrbitFigures,
+    SpacecraftFigures,
+    SurveyFigures,
+)
 from hil.scenario import Scenario
+from hil.scenario.plant.flight import PlantConfig
 
 __all__ = ["Survey", "survey"]
 
@@ -36,12 +45,11 @@ _KINDS: Final = ("seu", "mbu", "sefi", "sel")
 class Survey:
     """The result of a survey.
 
-    `columns` (N,) have a value at every `every_s` seconds from 0; `figures` is plain data; `notes`
-    are for the user.
+    `columns` (N,) have a value at every `every_s` seconds from 0; `notes` are for the user.
     """
 
     columns: Mapping[str, Floats]
-    figures: Mapping[str, Any]
+    figures: SurveyFigures
     notes: tuple[str, ...]
 
 
@@ -71,7 +79,7 @@ def survey(scenario: Scenario, every_s: float | None = None) -> Survey:
     contacts = sorted({p.station for p in built.sky.passes})
     for station in contacts:
         columns[f"contact.{station}"] = _contact(built, station, columns["t_s"])
-    return Survey(columns, _figures(scenario, built), built.sky.notes)
+    return Survey(columns, _figures(scenario.plant, built), built.sky.notes)
 
 
 def _stride(every_s: float, step_s: float) -> int:
@@ -146,7 +154,7 @@ def _contact(built: BuiltPlant, station: str, t_s: Floats) -> Floats:
     return heard
 
 
-def _figures(scenario: Scenario, built: BuiltPlant) -> dict[str, Any]:
+def _figures(plant: PlantConfig, built: BuiltPlant) -> SurveyFigures:
     sky, totals = built.sky, built.flight.totals
     blocks = _blocks(built)
     span = slice(0, sky.steps)
@@ -158,39 +166,55 @@ def _figures(scenario: Scenario, built: BuiltPlant) -> dict[str, Any]:
     light, flux = whole("illumination"), whole("flux_per_cm2_s")
     beta = whole("beta_deg")
     dark = light < 0.5
-    figures: dict[str, Any] = {
-        "duration_s": sky.duration_s,
-        "accel": sky.accel,
-        "start_utc": None if sky.orbit is None else sky.orbit.start_utc.isoformat(),
-        "period_s": None if sky.orbit is None else sky.orbit.period_s,
-        "inclination_deg": None if sky.orbit is None else sky.orbit.inclination_deg,
-        "perigee_km": None if sky.orbit is None else sky.orbit.perigee_km,
-        "apogee_km": None if sky.orbit is None else sky.orbit.apogee_km,
-        "beta_deg": None if np.any(np.isnan(beta)) else [float(beta.min()), float(beta.max())],
-        "sunlit": None if np.any(np.isnan(light)) else float(light.mean()),
-        "eclipses": _runs(dark),
-        "longest_eclipse_s": _longest(dark) * step_s,
-        "mean_flux_per_cm2_s": float(flux.mean()),
-        "peak_flux_per_cm2_s": float(flux.max()),
-        "saa_passes": _runs(flux >= SAA_FLUX),
-        "saa_share": float((flux >= SAA_FLUX).mean()),
-        "contacts": len(sky.passes),
-        "contact_s": sum(p.duration_s for p in sky.passes),
-        "upsets_per_day": {
-            board.name: {
-                kind: _mean_per_day([b.rates[board.name][kind] for b in blocks], sky.steps)
-                for kind in _KINDS
-            }
-            for board in built.boards
+    return SurveyFigures(
+        duration_s=sky.duration_s,
+        accel=sky.accel,
+        orbit=None if sky.orbit is None else _orbit_figures(sky.orbit),
+        beta_deg=None if np.any(np.isnan(beta)) else (float(beta.min()), float(beta.max())),
+        sunlit=None if np.any(np.isnan(light)) else float(light.mean()),
+        eclipses=_runs(dark),
+        longest_eclipse_s=_longest(dark) * step_s,
+        mean_flux_per_cm2_s=float(flux.mean()),
+        peak_flux_per_cm2_s=float(flux.max()),
+        saa_passes=_runs(flux >= SAA_FLUX),
+        saa_share=float((flux >= SAA_FLUX).mean()),
+        contacts=len(sky.passes),
+        contact_s=sum(p.duration_s for p in sky.passes),
+        boards={board.name: _board_figures(board, blocks, sky.steps) for board in built.boards},
+        spacecraft=None if built.built is None else _spacecraft_figures(built.built, totals),
+        case=plant.case,
+    )
+
+
+def _orbit_figures(orbit: Orbit) -> OrbitFigures:
+    return OrbitFigures(
+        start_utc=orbit.start_utc.isoformat(),
+        period_s=orbit.period_s,
+        inclination_deg=orbit.inclination_deg,
+        perigee_km=orbit.perigee_km,
+        apogee_km=orbit.apogee_km,
+    )
+
+
+def _board_figures(board: PlacedBoard, blocks: list[SkyBlock], steps: int) -> BoardFigures:
+    return BoardFigures(
+        profile=board.profile.name,
+        upsets_per_day={
+            kind: _mean_per_day([b.rates[board.name][kind] for b in blocks], steps)
+            for kind in _KINDS
         },
-        "boards": {b.name: b.profile.name for b in built.boards},
-        "spacecraft": {} if built.built is None else dict(describe(built.built)),
-        "min_soc": totals.min_soc if built.built is not None else None,
-        "max_die_c": totals.max_die_c if built.built is not None else None,
-        "energy_residual": totals.residual if built.built is not None else None,
-        "case": scenario.plant.case if scenario.plant is not None else None,
-    }
-    return figures
+    )
+
+
+def _spacecraft_figures(craft: BuiltSpacecraft, totals: Totals) -> SpacecraftFigures:
+    return SpacecraftFigures(
+        array_m2=sum(array.area_m2 for array in craft.power.arrays),
+        battery_wh=craft.power.battery.energy_wh,
+        radiating_m2=sum(face.area_m2 for face in craft.thermal.all_faces),
+        min_soc=totals.min_soc,
+        max_die_c=totals.max_die_c,
+        energy_residual=totals.residual,
+    )
 
 
 def _mean_per_day(rates: list[Floats], steps: int) -> float:

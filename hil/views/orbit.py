@@ -1,10 +1,10 @@
-"""What a survey of a flight found, as text and as a picture. Knows only its plain figures."""
+"""What a survey of a flight found, as text and as a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hil.errors import SetupError, UsageError
 from hil.extras import install_command
+from hil.plant.survey_figures import SurveyFigures
 from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
 
 __all__ = ["draw", "require_plotting", "summary"]
@@ -32,7 +33,7 @@ _STRIPS: Final = (
 
 
 def summary(
-    name: str, figures: Mapping[str, Any], columns: Mapping[str, Sequence[float]], glyphs: Glyphs
+    name: str, figures: SurveyFigures, columns: Mapping[str, Sequence[float]], glyphs: Glyphs
 ) -> RenderableType:
     """Return the figures of a flight, and its course in a line each."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -48,76 +49,69 @@ def summary(
         if column in columns:
             values = [float(v) for v in columns[column]]
             strips.add_row(label, _spark(values, glyphs), _range(values, unit))
-    title = Text(f"{name}: {flight_time(round(figures['duration_s'] * 1e6))} of flight", style=HEAD)
+    title = Text(f"{name}: {flight_time(round(figures.duration_s * 1e6))} of flight", style=HEAD)
     return Group(title, Text(""), table, Text(""), strips)
 
 
-def _lines(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
+def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
     out: list[tuple[str, Text | str]] = []
-    if f["period_s"] is not None:
-        heights = f"{f['perigee_km']:.0f}"
-        if abs(f["apogee_km"] - f["perigee_km"]) >= 1:
-            heights += f" to {f['apogee_km']:.0f}"
+    if f.orbit is not None:
+        heights = f"{f.orbit.perigee_km:.0f}"
+        if abs(f.orbit.apogee_km - f.orbit.perigee_km) >= 1:
+            heights += f" to {f.orbit.apogee_km:.0f}"
         out.append(
             (
                 "orbit",
-                f"{heights} km, {f['inclination_deg']:.2f}°, {f['period_s'] / 60:.1f} min, "
-                f"from {f['start_utc'][:16].replace('T', ' ')} UTC",
+                f"{heights} km, {f.orbit.inclination_deg:.2f}°, {f.orbit.period_s / 60:.1f} min, "
+                f"from {f.orbit.start_utc[:16].replace('T', ' ')} UTC",
             )
         )
-    if f["sunlit"] is not None:
-        longest = f["longest_eclipse_s"]
+    if f.sunlit is not None:
         eclipses = "no eclipse"
-        if f["eclipses"]:
-            eclipses = f"{f['eclipses']} eclipses, the longest {longest / 60:.1f} min"
-        beta = f["beta_deg"]
+        if f.eclipses:
+            eclipses = f"{f.eclipses} eclipses, the longest {f.longest_eclipse_s / 60:.1f} min"
+        beta = f.beta_deg
         angle = "" if beta is None else f", beta {beta[0]:.1f}° to {beta[1]:.1f}°"
-        out.append(("sun", f"{100 * f['sunlit']:.1f} % sunlit, {eclipses}{angle}"))
+        out.append(("sun", f"{100 * f.sunlit:.1f} % sunlit, {eclipses}{angle}"))
     out.append(
         (
             "protons",
-            f"mean {f['mean_flux_per_cm2_s']:.3g}, peak {f['peak_flux_per_cm2_s']:.4g} "
-            f"/cm²/s; {f['saa_passes']} passes of high flux, "
-            f"{100 * f['saa_share']:.1f} % of the time",
+            f"mean {f.mean_flux_per_cm2_s:.3g}, peak {f.peak_flux_per_cm2_s:.4g} "
+            f"/cm²/s; {f.saa_passes} passes of high flux, "
+            f"{100 * f.saa_share:.1f} % of the time",
         )
     )
     out.extend(_rates(f))
-    if f["contacts"]:
-        out.append(("ground", f"{f['contacts']} contacts, {f['contact_s'] / 60:.0f} min"))
-    if f["spacecraft"]:
-        s = f["spacecraft"]
-        out.append(
-            ("spacecraft", f"array {s['array_m2']:.2f} m², battery {s['battery_wh']:.0f} Wh")
-        )
-        out.append(
+    if f.contacts:
+        out.append(("ground", f"{f.contacts} contacts, {f.contact_s / 60:.0f} min"))
+    if f.spacecraft is not None:
+        craft = f.spacecraft
+        out += [
+            ("spacecraft", f"array {craft.array_m2:.2f} m², battery {craft.battery_wh:.0f} Wh"),
             (
                 "worst case",
-                f"battery never below {100 * f['min_soc']:.0f} %, "
-                f"chips never above {f['max_die_c']:.0f} °C",
-            )
-        )
-        out.append(("energy", f"balance residual {f['energy_residual']:.1e}"))
+                f"battery never below {100 * craft.min_soc:.0f} %, "
+                f"chips never above {craft.max_die_c:.0f} °C",
+            ),
+            ("energy", f"balance residual {craft.energy_residual:.1e}"),
+        ]
     return out
 
 
-def _rates(f: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
+def _rates(f: SurveyFigures) -> list[tuple[str, Text | str]]:
     """Upsets per day; boards that are alike in one line. With acceleration both are shown."""
     groups: dict[tuple[float, ...], list[str]] = {}
-    for name, rates in f["upsets_per_day"].items():
-        groups.setdefault(tuple(rates.values()), []).append(name)
+    for name, board in f.boards.items():
+        groups.setdefault(tuple(board.upsets_per_day.values()), []).append(name)
     out: list[tuple[str, Text | str]] = []
-    for values, names in groups.items():
-        kinds = list(f["upsets_per_day"][names[0]])
-        board = f["boards"][names[0]]
-        real = ", ".join(
-            f"{v / f['accel']:.3g} {k.upper()}" for k, v in zip(kinds, values, strict=True) if v
-        )
-        out.append((f"node {', '.join(names)}", f"{board}: {real or 'no upsets'} a day"))
-        if f["accel"] != 1 and real:
-            fast = ", ".join(
-                f"{v:.3g} {k.upper()}" for k, v in zip(kinds, values, strict=True) if v
-            )
-            out.append(("", Text(f"ACCELERATED {f['accel']:g}x: {fast} a day", style=WARN)))
+    for names in groups.values():
+        board = f.boards[names[0]]
+        rates = {kind.upper(): rate for kind, rate in board.upsets_per_day.items() if rate}
+        real = ", ".join(f"{rate / f.accel:.3g} {kind}" for kind, rate in rates.items())
+        out.append((f"node {', '.join(names)}", f"{board.profile}: {real or 'no upsets'} a day"))
+        if f.accel != 1 and real:
+            fast = ", ".join(f"{rate:.3g} {kind}" for kind, rate in rates.items())
+            out.append(("", Text(f"ACCELERATED {f.accel:g}x: {fast} a day", style=WARN)))
     return out
 
 
@@ -170,7 +164,7 @@ def require_plotting(path: Path) -> None:
 
 
 def draw(
-    path: Path, name: str, figures: Mapping[str, Any], columns: Mapping[str, Sequence[float]]
+    path: Path, name: str, figures: SurveyFigures, columns: Mapping[str, Sequence[float]]
 ) -> None:
     """Draw the course of a flight into a file (png, svg or pdf). As `require_plotting`; SetupError
     if the file cannot be written."""
@@ -207,7 +201,7 @@ def draw(
             axis.set_ylim(-0.3, 3.3)
         if label == _SUNLIGHT:
             axis.set_yticks([0, 1])
-    accel = "" if figures["accel"] == 1 else f", upset rates accelerated {figures['accel']:g}x"
+    accel = "" if figures.accel == 1 else f", upset rates accelerated {figures.accel:g}x"
     axes[0, 0].set_title(f"{name}{accel}", fontsize=10)
     axes[-1, 0].set_xlabel("hours")
     figure.tight_layout()

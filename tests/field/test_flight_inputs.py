@@ -40,8 +40,8 @@ def told_of_profile(folder: Path, name: str, content: bytes, more: str = "") -> 
 def test_f04_a_dawn_dusk_day_has_the_eclipses_of_an_ellipsoid() -> None:
     """9 of at most 215 s, 1274 s in all; around a sphere they would be 15, 405 s and 5315 s."""
     found = survey(load_scenario(HERE / "dawn_dusk.yaml"))
-    assert found.figures["eclipses"] == 9
-    assert found.figures["longest_eclipse_s"] == 215.0
+    assert found.figures.eclipses == 9
+    assert found.figures.longest_eclipse_s == 215.0
     dark = float(np.sum(found.columns["illumination"][:-1] < 0.5))
     assert dark == pytest.approx(1274.0, abs=5.0)
 
