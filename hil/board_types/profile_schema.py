@@ -5,9 +5,8 @@ Made from the models. It is not complete: rules between keys are checked by the 
 
 from __future__ import annotations
 
-from typing import Any
-
 from hil.board_types.profile import BoardProfile
+from hil.json_values import JsonObject
 from hil.scenario.schema import finished
 
 __all__ = ["board_schema"]
@@ -15,7 +14,7 @@ __all__ = ["board_schema"]
 _CITED = ("Note", "Number", "Sensor")
 
 
-def board_schema() -> dict[str, Any]:
+def board_schema() -> JsonObject:
     """Return the JSON Schema of a board profile."""
     schema = BoardProfile.model_json_schema(by_alias=True)
     for name in _CITED:

@@ -12,7 +12,8 @@ bench, supply       the bench file: boards on ports, and their power supplies; b
 operator_upset      an upset that is ordered while the run goes on
 
 Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for the user),
-`load_bench`, `scenario_schema`. Imports no room but `hil.errors` and `hil.assets`.
+`load_bench`, `scenario_schema`. Imports no room but `hil.errors`, `hil.assets` and
+`hil.json_values`.
 """
 
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench

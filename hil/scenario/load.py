@@ -207,10 +207,15 @@ def _between_parts(document: Document, bad_keys: set[str]) -> list[Problem]:
     data = document.data
     findings = Findings()
     frame_count = frame_us = None
-    if not bad_keys & {"frame_ms", "duration", "frames"}:
-        frames, duration = data.get("frames"), data.get("duration")
-        frame_ms = data.get("frame_ms", Scenario.model_fields["frame_ms"].default)
-        findings = length_findings(frames, duration, frame_ms)
+    frames, duration = data.get("frames"), data.get("duration")
+    frame_ms = data.get("frame_ms", Scenario.model_fields["frame_ms"].default)
+    length_is_valid = not bad_keys & {"frame_ms", "duration", "frames"}
+    if length_is_valid and isinstance(frame_ms, (int, float)):
+        findings = length_findings(
+            frames if isinstance(frames, int) else None,
+            duration if isinstance(duration, str) else None,
+            frame_ms,
+        )
         if not findings:
             part = {"workload": "infer", "frames": frames, "duration": duration}
             valid = Scenario.model_validate({**part, "frame_ms": frame_ms})

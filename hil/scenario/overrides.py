@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hil.errors import ConfigError, Problem, UsageError
+from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
 from hil.scenario.rig import default_names
@@ -212,7 +213,7 @@ def _set_bench(
         )
 
 
-def _node_of(board: BenchBoardConfig) -> dict[str, object]:
+def _node_of(board: BenchBoardConfig) -> JsonObject:
     """Return a node on that board, as a scenario would write it."""
     node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent"})
     return {"board": "serial", "baud": board.baud, **node}
@@ -242,16 +243,16 @@ def _frame_count(document: Document) -> int | None:
     """Return the length of the run in frames, or None if it is not valid."""
     frames, duration = document.data.get("frames"), document.data.get("duration")
     frame_ms = document.data.get("frame_ms", 10)
-    valid = (
-        (isinstance(frames, int) if duration is None else frames is None)
-        and (duration is None or isinstance(duration, str))
-        and isinstance(frame_ms, (int, float))
-        and 0.01 <= frame_ms <= 60_000
-    )
-    try:
-        return frame_count_of(frames, duration, frame_ms) if valid else None
-    except ValueError:
+    if not isinstance(frame_ms, (int, float)) or not 0.01 <= frame_ms <= 60_000:
         return None
+    try:
+        if isinstance(frames, int) and duration is None:
+            return frame_count_of(frames, None, frame_ms)
+        if frames is None and isinstance(duration, str):
+            return frame_count_of(None, duration, frame_ms)
+    except ValueError:
+        pass
+    return None
 
 
 def _set_length(
@@ -271,7 +272,7 @@ def _set_length(
     if count is None or count < 1:
         return
 
-    def stays(event: dict[str, object]) -> bool:
+    def stays(event: dict[str, JsonValue]) -> bool:
         frame = _frame_of(event, document)
         if frame is None or frame < count:
             return True
@@ -287,13 +288,16 @@ def _set_length(
         )
 
 
-def _frame_of(event: dict[str, object], document: Document) -> int | None:
+def _frame_of(event: dict[str, JsonValue], document: Document) -> int | None:
     """Return the frame of an event, given as a frame or as a time; None if it is not valid."""
     frame, at = event.get("frame"), event.get("at")
     if isinstance(at, str):
+        frame_ms = document.data.get("frame_ms", 10.0)
+        if not isinstance(frame_ms, (int, float)):
+            return None
         try:
-            return parse_duration_us(at) // frame_us_of(document.data.get("frame_ms", 10.0))
-        except (ValueError, TypeError, ArithmeticError):
+            return parse_duration_us(at) // frame_us_of(frame_ms)
+        except (ValueError, ArithmeticError):
             return None
     return frame if isinstance(frame, int) else None
 
@@ -301,7 +305,7 @@ def _frame_of(event: dict[str, object], document: Document) -> int | None:
 # Lists --------------------------------------------------------------------------------------------
 
 
-def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str, object]]]:
+def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str, JsonValue]]]:
     """Return the mappings in the list at `path`, with their positions."""
     items = document.get(path)
     if not isinstance(items, list):
@@ -309,7 +313,7 @@ def _mappings(document: Document, path: KeyPath) -> Sequence[tuple[int, dict[str
     return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
 
 
-def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, object]], bool]) -> int:
+def _drop(document: Document, path: KeyPath, stays: Callable[[dict[str, JsonValue]], bool]) -> int:
     """Remove the mappings from the list at `path` that do not satisfy `stays`; return how many."""
     dropped = {index for index, item in _mappings(document, path) if not stays(item)}
     items = document.get(path)

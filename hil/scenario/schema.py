@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hil.json_values import JsonObject
 from hil.scenario.bench import BenchConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
@@ -29,7 +30,7 @@ __all__ = ["bench_schema", "finished", "scenario_schema"]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def scenario_schema() -> dict[str, Any]:
+def scenario_schema() -> JsonObject:
     """Return the JSON Schema of a scenario file."""
     schema = Scenario.model_json_schema(by_alias=True)
     parts: dict[str, Any] = schema["$defs"]
@@ -63,20 +64,20 @@ def scenario_schema() -> dict[str, Any]:
     return finished(schema, "Scenario of hil")
 
 
-def bench_schema() -> dict[str, Any]:
+def bench_schema() -> JsonObject:
     """Return the JSON Schema of a bench file."""
     return finished(BenchConfig.model_json_schema(by_alias=True), "Bench file of hil")
 
 
-def _expected() -> dict[str, Any]:
+def _expected() -> JsonObject:
     return {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 
-def _name_is_enough(parts: dict[str, Any], model: type, short: dict[str, Any]) -> None:
+def _name_is_enough(parts: dict[str, Any], model: type, short: JsonObject) -> None:
     name = model.__name__
     parts[name] = {"anyOf": [short, parts[name]]}
 
 
-def finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
+def finished(schema: JsonObject, title: str) -> JsonObject:
     """Return a schema of a model with its dialect and a title for people."""
     return {"$schema": _DIALECT, **schema, "title": title}

@@ -83,8 +83,8 @@ def test_anchors_and_merge_keys_work_and_keep_the_place_of_what_they_name() -> N
     assert document.problems == []
     assert document.values["use", "x"].line == 1
     assert document.values["use", "y"].line == 4
-    document.data["same"]["x"] = 9
-    assert document.data["base"]["x"] == 1, "an alias must be a copy"
+    document.replace(("same", "x"), 9, "--x")
+    assert document.data["base"] == {"x": 1, "y": 2}, "an alias must be a copy"
 
 
 def test_merging_something_that_is_no_mapping_is_reported() -> None:

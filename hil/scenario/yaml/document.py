@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from hil.errors import Problem
+from hil.json_values import JsonValue
 
 __all__ = ["Document", "KeyPath", "SourceMark", "path_text"]
 
@@ -48,12 +48,13 @@ class SourceMark:
 class Document:
     """The values of one file, and the mark of each.
 
+    `data` is what YAML gives, before it is validated: dates are text, numbers may be infinite.
     `keys` has the mark of a key, `values` that of its value. `problems` are those found while
     reading that did not stop it.
     """
 
     file: str
-    data: dict[str, Any]
+    data: dict[str, JsonValue]
     keys: dict[KeyPath, SourceMark] = field(default_factory=dict)
     values: dict[KeyPath, SourceMark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -90,9 +91,9 @@ class Document:
         """Return whether there is a value at `path`."""
         return path in self.values
 
-    def get(self, path: KeyPath) -> object:
+    def get(self, path: KeyPath) -> JsonValue:
         """Return the value at `path`; None if there is none."""
-        value: object = self.data
+        value: JsonValue = self.data
         for step in path:
             if isinstance(value, dict):
                 value = value.get(step)
@@ -102,12 +103,12 @@ class Document:
                 return None
         return value
 
-    def replace(self, path: KeyPath, value: object, source: str) -> None:
+    def replace(self, path: KeyPath, value: JsonValue, source: str) -> None:
         """Set the value at `path`; problems there and below then name `source`.
 
         Does nothing if a value above it is not a mapping: validation reports that.
         """
-        parent: object = self.data
+        parent: JsonValue = self.data
         for depth, step in enumerate(path[:-1], 1):
             if not isinstance(parent, dict):
                 return
@@ -127,7 +128,7 @@ class Document:
             del parent[path[-1]]
             self._forget(path)
 
-    def append(self, path: KeyPath, value: object, source: str) -> None:
+    def append(self, path: KeyPath, value: JsonValue, source: str) -> None:
         """Add an element to the list at `path`; problems there name `source`."""
         items = self.get(path)
         if isinstance(items, list):

@@ -18,6 +18,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hil.errors import ConfigError, Problem, UsageError
+from hil.json_values import JsonValue
 from hil.scenario.yaml.document import Document, KeyPath, SourceMark, path_text
 from hil.scenario.yaml.messages import character_problem, describe, shortened, syntax_problem
 
@@ -189,7 +190,7 @@ class _Builder:
         self.count = 0
         self.open: list[int] = []  # ids of the nodes being built, outermost first
 
-    def build(self, root: Node) -> object:
+    def build(self, root: Node) -> JsonValue:
         try:
             return self.value(root, ())
         except _TooMuchError as stop:
@@ -203,7 +204,7 @@ class _Builder:
         mark = self.mark(node, path)
         return Problem(mark.file, mark.line, mark.column, path_text(path), message, remedy)
 
-    def value(self, node: Node, path: KeyPath) -> object:
+    def value(self, node: Node, path: KeyPath) -> JsonValue:
         self.count += 1
         self.document.values[path] = self.mark(node, path)
         if id(node) in self.open:
@@ -254,10 +255,10 @@ class _Builder:
             )
         )
 
-    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
+    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, JsonValue]:
         if node.tag != _CORE + "map":
             self.refuse_tag(node, path)
-        result: dict[str, object] = {}
+        result: dict[str, JsonValue] = {}
         merged: list[MappingNode] = []
         for key_node, value_node in node.value:
             if key_node.tag == _CORE + "merge":
@@ -305,7 +306,7 @@ class _Builder:
                     self.complain(source, path, "`<<` needs a mapping, or a list of mappings")
                 )
 
-    def merge(self, source: MappingNode, result: dict[str, object], path: KeyPath) -> None:
+    def merge(self, source: MappingNode, result: dict[str, JsonValue], path: KeyPath) -> None:
         # Built as part of another document, so that marks of keys already present stay.
         scratch = Document(self.document.file, {})
         inner = _Builder(scratch)
@@ -357,8 +358,8 @@ class _Builder:
             )
         return text.replace("\0", "")
 
-    def scalar(self, node: ScalarNode, path: KeyPath) -> object:
-        text = node.value
+    def scalar(self, node: ScalarNode, path: KeyPath) -> JsonValue:
+        text: str = node.value
         kind = node.tag.removeprefix(_CORE)
         try:
             if kind in {"str", "merge"}:
