@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+WORK_S = 0.03
+
 
 def example() -> Any:
     """The example, which behaves."""
@@ -105,6 +107,10 @@ def main() -> None:
         good = body[:8] + state + output
         if frame == at and kind == "lie":
             good = body[:8] + state + bytes(16)
+        elif frame == at and kind == "work":  # slow, but right
+            until_s = time.process_time() + WORK_S
+            while time.process_time() < until_s:
+                pass
         elif frame == at:
             misbehave(ab, kind, good)
             continue

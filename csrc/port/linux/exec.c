@@ -18,8 +18,8 @@
  *   1. Of the program's output no byte is believed: length, type, frame and CRC must be the expected ones,
  *      and nothing may stand behind or before. Otherwise it is killed, and counts as crashed.
  *   2. No wait for the program is unbounded; in a step there is none at all.
- *   3. A time that is told of a step is the clock's, less the pauses: the program may work elsewhere (a
- *      GPU), or sleep, and CPU time would tell neither. */
+ *   3. The time of a step is the clock's, less the pauses and what the program waited for a processor
+ *      (busy_time.c): it may work elsewhere (a GPU), or sleep, and CPU time would tell neither. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -116,13 +116,14 @@ static void close_pipes(hil_exec_t *x) {
 static void forget(hil_exec_t *x) {
   close_pipes(x);
   x->used_us = exec_busy_us(x);
+  busy_time_close(&x->busy);
   x->pid = 0;
   x->begun = x->standing = x->frozen = x->fresh = x->ended = 0;
 }
 
 void exec_init(hil_exec_t *x) {
   memset(x, 0, sizeof *x);
-  x->in_fd = x->out_fd = -1;
+  x->in_fd = x->out_fd = x->busy.schedstat_fd = -1;
 }
 
 /* Has the program exited? Its status is kept then. */
@@ -164,6 +165,7 @@ static int spawn(hil_exec_t *x) {
   (void)fcntl(x->in_fd, F_SETFL, O_NONBLOCK);
   (void)fcntl(x->out_fd, F_SETFL, O_NONBLOCK);
   x->pid = pid;
+  busy_time_open(&x->busy, pid);
   return 0;
 }
 
@@ -340,15 +342,16 @@ int exec_step(hil_exec_t *x, uint64_t frame) {
   x->fresh = 0;
   x->begun = 1;
   x->corrupted = (uint8_t)chatters(x);
-  x->began_us = now_us();
+  busy_time_begin(&x->busy);
+  x->began_us = x->looked_us = now_us();
   x->stood_us = x->used_us = 0;
   return HIL_OK;
 }
 
 uint64_t exec_busy_us(const hil_exec_t *x) {
   if (!x->begun) return x->used_us;
-  const uint64_t until_us = x->standing ? x->stands_since_us : now_us();
-  return until_us - x->began_us - x->stood_us;
+  const uint64_t until_us = x->standing ? x->stands_since_us : x->looked_us;
+  return busy_time_us(&x->busy, until_us - x->began_us - x->stood_us);
 }
 
 static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
@@ -394,6 +397,7 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
   if (!x->pid) return PORT_CRASHED;
+  x->looked_us = now_us();
   if (x->frozen || x->standing) return has_exited(x) ? crashed(x, out_signal) : PORT_RUNNING;
   if (x->corrupted) return violated(x, out_signal);
   const size_t want = answer_len(x);
@@ -426,7 +430,8 @@ int exec_resume(hil_exec_t *x) {
   if (!x->pid) return HIL_ERR_STATE;
   if (!x->standing) return HIL_OK;
   if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return refused(x, errno);
-  x->stood_us += now_us() - x->stands_since_us;
+  x->looked_us = now_us();
+  x->stood_us += x->looked_us - x->stands_since_us;
   x->standing = 0;
   return HIL_OK;
 }
@@ -462,19 +467,7 @@ int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t
   return HIL_OK;
 }
 
-/* The letter that the system gives the process's state; 'Z' for one that has exited. */
-static uint8_t letter(hil_exec_t *x) {
-  char path[32], text[256];
-  if (has_exited(x)) return 'Z';
-  (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)x->pid);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1u);
-  if (fd >= 0) (void)close(fd);
-  if (got <= 0) return 0;
-  text[got] = 0;
-  const char *end = strrchr(text, ')');
-  return end && end[1] == ' ' ? (uint8_t)end[2] : 0;
-}
+static uint8_t letter(hil_exec_t *x) { return has_exited(x) ? 'Z' : (uint8_t)busy_time_state(x->pid); }
 
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   if (!x->pid || has_exited(x)) return HIL_ERR_STATE;

@@ -153,6 +153,22 @@ typedef struct {
   hil_exec_program_t program[EXEC_PROGRAMS_MAX];
 } hil_exec_list_t;
 
+/* How long a program has been busy in a step: the time that passed, less that in which it was ready to run
+ * and had no processor (busy_time.c). */
+typedef struct {
+  int schedstat_fd; /* -1: the system has none */
+  pid_t pid;
+  uint64_t waited_us, cpu_us; /* when the step began */
+} hil_busy_time_t;
+
+void busy_time_open(hil_busy_time_t *b, pid_t pid);
+void busy_time_close(hil_busy_time_t *b);
+void busy_time_begin(hil_busy_time_t *b);
+/* |passed_us|: the time since the step began, pauses left out. */
+uint64_t busy_time_us(const hil_busy_time_t *b, uint64_t passed_us);
+/* The letter that the system gives a process's state; 0 if there is no such process. */
+char busy_time_state(pid_t pid);
+
 typedef struct {
   const hil_exec_program_t *program;
   uint64_t seed;
@@ -170,7 +186,8 @@ typedef struct {
   int status;
   uint64_t frame;
   size_t tx_len, tx_at, rx_at;
-  uint64_t began_us, stands_since_us, stood_us, used_us;
+  uint64_t began_us, looked_us, stands_since_us, stood_us, used_us;
+  hil_busy_time_t busy;
   uint32_t last_errno;
 } hil_exec_t;
 
@@ -186,6 +203,8 @@ int exec_start(hil_exec_t *x);
 int exec_step(hil_exec_t *x, uint64_t frame);
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal);
 void exec_kill(hil_exec_t *x);
+/* How long the step has been under way when exec_poll last looked: an answer that came later, because the
+ * agent itself had no processor, is in time. */
 uint64_t exec_busy_us(const hil_exec_t *x);
 /* Descriptors that the step waits for, -1: none. Returns whether there is such a step. */
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
