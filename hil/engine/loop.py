@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 _PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
+_PREPARATION_LOST_AFTER_US: Final = 3_000_000
 
 
 @dataclass(slots=True)
@@ -191,17 +192,19 @@ class Loop:
 
     def _prepare(self) -> Calibration:
         """Open all boards, check that they can do what the scenario needs, and calibrate them."""
-        self._report("opening", 0)
-        self._parts.rig.open(lambda what: self._report(f"opening: {what}", 0))
-        self._check_targets()
-        self._report("calibrating", 0)
-        timeouts = self.scenario.timeouts
-        calibration = calibrate(
-            self._parts.rig,
-            timeouts.calibration_frames,
-            timeouts.cpu_factor,
-            int(timeouts.cpu_floor_ms * 1000),
-        )
+        rig, timeouts = self._parts.rig, self.scenario.timeouts
+        with rig.requests.waiting_at_least(_PREPARATION_LOST_AFTER_US):
+            self._report("opening", 0)
+            rig.open(lambda what: self._report(f"opening: {what}", 0))
+            self._check_targets()
+            self._report("calibrating", 0)
+            calibration = calibrate(
+                rig,
+                timeouts.calibration_frames,
+                timeouts.cpu_factor,
+                int(timeouts.cpu_floor_ms * 1000),
+            )
+        rig.setup.adjust_busy_time()
         self._exchange.calibrated(calibration.round_trip_us_worst)
         self._check_limits(calibration)
         return calibration

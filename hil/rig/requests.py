@@ -3,6 +3,8 @@ missing or refused answer raises."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -50,6 +52,17 @@ class Requests:
         self._seq = clock.now_us() % 0xFFFF
         """Not where the last host began: agents repeat the last answer to the last number."""
         self.rates = LineRates(self.next_seq)
+
+    @contextlib.contextmanager
+    def waiting_at_least(self, lost_after_us: int) -> Iterator[None]:
+        """Wait at least `lost_after_us` for a silent board in the body: before a run, a board that
+        starts on a busy computer holds nothing up."""
+        usual_us = self.timing.lost_after_us
+        self.timing = replace(self.timing, lost_after_us=max(usual_us, lost_after_us))
+        try:
+            yield
+        finally:
+            self.timing = replace(self.timing, lost_after_us=usual_us)
 
     def next_seq(self) -> int:
         """Return a new sequence number. STEP takes its own from the frame instead, so that the same

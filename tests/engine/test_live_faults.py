@@ -25,6 +25,7 @@ from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard, find_agent
+from hil.rig.transport import SerialTransport
 from hil.scenario import Scenario
 from tests.amount import mostly_slow
 from tests.between_frames import between_frames
@@ -211,6 +212,24 @@ def test_a_single_node_comes_back_too(tmp_path: Path, act: Callable[[Saboteur, i
     result = run(scenario(scheme="simplex"), tmp_path, Saboteur({50: (act, 0)}))
     assert result.metrics["sdc_frames"] == 0
     assert result.availability >= 0.99
+
+
+def test_a_board_that_starts_slowly_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy computer: its first answer takes three times `lost_after_ms`."""
+    connect = ProcessBoard.connect
+
+    def connect_slowly(board: ProcessBoard) -> SerialTransport:
+        transport = connect(board)
+        assert board.pid is not None
+        os.kill(board.pid, signal.SIGSTOP)
+        threading.Timer(0.6, os.kill, (board.pid, signal.SIGCONT)).start()
+        return transport
+
+    monkeypatch.setattr(ProcessBoard, "connect", connect_slowly)
+    result = run(scenario(scheme="simplex", frames=20), tmp_path, Saboteur({}))
+    assert result.verdicts["simplex"] == 20 and result.unexplained == 0
 
 
 def test_all_agents_killed_at_once_come_back(tmp_path: Path) -> None:
