@@ -1,4 +1,10 @@
-"""Finding the rows of a frame in a table that has no index of frames: ids grow with frames."""
+"""Finding the rows of a frame in a table that has no index of frames: ids grow with frames.
+
+An index of frames would replace this search, and was measured: it makes writing 2 % slower and the
+file 5 % larger, and a seek takes 11 us instead of 302 us. But older records have no index, and are
+often opened read-only, so that none can be made: the query that relies on it then takes 8.5 s in a
+long record. Both ways would be needed, so this one alone stays: 302 us are little in a refresh of
+the screen every 100 ms."""
 
 from __future__ import annotations
 
