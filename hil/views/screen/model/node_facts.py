@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hil.record.digest import hex64
 from hil.record.event_queries import newest_transition
@@ -24,12 +25,24 @@ _NAMED: Final = 2
 """So many upsets are named where there is little room."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Recovery:
+    """The recovery state of a node and since which frame it has it; when and why it left the vote;
+    the upset behind that, in words."""
+
+    state: str
+    frame: int | None
+    began_frame: int | None = None
+    began_cause: str = ""
+    upset: str = ""
+
+
 class NodeFactsReader:
     """Reads the facts of the nodes of one record; what cannot have changed is not read again."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
-        self._states: dict[str, tuple[int, dict[str, Any] | None, bool]] = {}
+        self._states: dict[str, tuple[int, _Recovery | None, bool]] = {}
         self._readings: tuple[int, dict[int, list[NodeReading]]] = (-1, {})
         self._heard: dict[int, int] = {}
         self._behind: dict[tuple[str, int], tuple[int, str]] = {}
@@ -55,9 +68,10 @@ class NodeFactsReader:
         if ballot is not None and golden is not None:
             digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
             answer = answered(status, *digests, golden)
-        state = self._state(name, head, isolated=status == "excluded")
-        if not state["upset"] and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
-            state = {**state, "upset": self._upset_behind(name, head)}
+        recovery = self._recovery(name, head, isolated=status == "excluded")
+        upset = recovery.upset
+        if not upset and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
+            upset = self._upset_behind(name, head)
         readings = self._reading(index, head)
         link = self._link(index, head)
         return NodeFacts(
@@ -66,15 +80,19 @@ class NodeFactsReader:
             node.board,
             node.model or "",
             node.port or "",
+            state=recovery.state,
+            state_frame=recovery.frame,
+            began_frame=recovery.began_frame,
+            began_cause=recovery.began_cause,
+            upset=upset,
             status=status,
             answer=answer,
             signal=ballot.signal if ballot else 0,
-            heard_frame=self._heard_frame(index, head, state["began_frame"]),
+            heard_frame=self._heard_frame(index, head, recovery.began_frame),
             reading=readings[0] if readings else None,
             earlier=readings[1] if len(readings) > 1 else None,
             link=link,
             plant=plant,
-            **state,
         )
 
     def _heard_frame(self, index: int, head: int, left: int | None) -> int | None:
@@ -88,39 +106,36 @@ class NodeFactsReader:
             self._heard[index] = heard
         return heard
 
-    def _state(self, name: str, head: int, *, isolated: bool) -> dict[str, Any]:
+    def _recovery(self, name: str, head: int, *, isolated: bool) -> _Recovery:
         """Return the recovery state of a node, since when, and how it left the vote."""
         upto = self._source.upto(head)
         position = self._source.position("transitions", upto)
-        after, state, by_answers = self._states.get(name, (0, None, False))
+        after, recovery, by_answers = self._states.get(name, (0, None, False))
         if after > position:
-            after, state = 0, None
+            after, recovery = 0, None
         row = newest_transition(self._source, after, position, name)
-        if row is not None or state is None:
-            state = {
-                "state": row.after if row else "isolated" if isolated else "voting",
-                "state_frame": row.frame if row else None,
-                "began_frame": None,
-                "began_cause": "",
-                "upset": "",
-            }
-            began = left_vote(self._source, upto, name) if state["state"] != "voting" else None
+        if row is not None or recovery is None:
+            state = row.after if row else "isolated" if isolated else "voting"
+            recovery = _Recovery(state, row.frame if row else None)
+            began = left_vote(self._source, upto, name) if state != "voting" else None
             if began is not None:
-                state["began_frame"], state["began_cause"] = began.frame, began.cause
+                recovery = replace(recovery, began_frame=began.frame, began_cause=began.cause)
             # Else somebody took it out, not its answers.
             by_answers = began is not None and began.after == "suspect"
-        self._states[name] = (position, state, by_answers)
-        if not by_answers:
-            return state
-        return {**state, **self._why_out(name, state["began_frame"], state["began_cause"])}
+        self._states[name] = (position, recovery, by_answers)
+        left = recovery.began_frame
+        return (
+            self._with_upset(name, recovery, left) if by_answers and left is not None else recovery
+        )
 
-    def _why_out(self, name: str, frame: int, cause: str) -> dict[str, Any]:
-        """Return the upset that made a node leave the vote in a frame, in words."""
+    def _with_upset(self, name: str, recovery: _Recovery, frame: int) -> _Recovery:
+        """Add the upset that made a node leave the vote in `frame`, in words."""
         if outvoted_though_right(self._source, frame, name):
             others = [other for other in self._source.names if other != name]
             behind = self._behind_text(upsets_behind(self._source, frame, others), named=True)
-            return {"began_cause": "right, but a wrong majority outvoted it", "upset": behind}
-        return {"began_cause": cause, "upset": self._upset_behind(name, frame)}
+            cause = "right, but a wrong majority outvoted it"
+            return replace(recovery, began_cause=cause, upset=behind)
+        return replace(recovery, upset=self._upset_behind(name, frame))
 
     def _upset_behind(self, name: str, frame: int) -> str:
         """Return the upset behind a node's answer in a frame, in words, if it is known."""
