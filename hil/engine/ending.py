@@ -3,7 +3,6 @@ reports."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -170,7 +169,7 @@ def result_of(
         planned_frames=scenario.frame_count,
         wall_us=metrics.wall_us + record.wall_us,
         lost=lost,
-        left_out=tuple(json.loads(tally.meta("left_out") or "[]")),
+        left_out=tally.run_meta().left_out or (),
         not_covered=() if scenario.expects_nothing else not_covered(expectations, measured),
         commands=tally.commands_but(()),
         aborted_by=aborted_by,
@@ -184,10 +183,8 @@ def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None
     identities = recorder.identities()
     for identity in identities:  # a board that started again may have a new port
         record.node(identity)
-    started_utc = record.tally.meta("started_utc")
-    content = run_folder.ended(
-        parts.scenario, result, [node.as_json() for node in identities], started_utc
-    )
+    started_utc = record.tally.run_meta().started_utc
+    content = run_folder.ended(parts.scenario, result, identities, started_utc)
     digest = record.end(
         result.outcome,
         result.wall_us,

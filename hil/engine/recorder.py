@@ -7,16 +7,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hil.engine import run_folder
 from hil.engine.observers import NodeRepair, RunEvent, RunObserver, TimeSlip
 from hil.engine.parts import Parts
 from hil.engine.repair_executor import Repaired
+from hil.engine.run_reports import RUNNING, environment
 from hil.engine.temperature_alarm_limits import heat_limits
 from hil.errors import HilError
+from hil.kernel import WIRE_VERSION
+from hil.record.recorded_scenario import RecordedScenario
 from hil.record.recorder import Recorder, Recorders, RepairAttempt
 from hil.record.row_values import RecordedNode
+from hil.record.run_meta import RecordedCalibration, RunMeta
+from hil.record.schema import SCHEMA_VERSION
 from hil.redundancy.voting import Verdict
 from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
@@ -45,7 +50,7 @@ class RunRecorder:
         self._parts = parts
         self._recorders = recorders
         self._on_wait = on_wait
-        self._left_out = list(left_out)
+        self._left_out = tuple(left_out)
         self._observers = tuple(observers)
         self._record: Recorder | None = None
 
@@ -113,24 +118,34 @@ class RunRecorder:
             self.record.note(None, note)
         self.record.commit()
 
-    def _meta(self, calibration: Calibration) -> dict[str, Any]:
-        plant = self._parts.plant
+    def _meta(self, calibration: Calibration) -> RunMeta:
+        scenario, plant = self._parts.scenario, self._parts.plant
         sky = None if plant is None else plant.sky
-        return {
-            **run_folder.identity(self._parts.scenario),
-            "calibration": {
-                "frames": calibration.frames,
-                "cpu_us_median": calibration.cpu_us_median,
-                "cpu_us_worst": calibration.cpu_us_worst,
-                "round_trip_us_worst": calibration.round_trip_us_worst,
-                "budget_cpu_us": calibration.budget.cpu_us,
-                "budget_max_ticks": calibration.budget.max_ticks,
-            },
-            **({} if sky is None else {"anomaly": sky.anomaly()}),
-            "board_limits": heat_limits(self._parts.scenario, self._parts.nodes),
-            "left_out": self._left_out,
-            "outcome": "running",
-        }
+        here = environment()
+        return RunMeta(
+            hil_version=here["hil_version"],
+            python=here["python"],
+            system=here["system"],
+            started_utc=here["started_utc"],
+            command=tuple(here["command"]),
+            wire_version=WIRE_VERSION,
+            record_version=SCHEMA_VERSION,
+            scenario=RecordedScenario.of(scenario),
+            config_hash=run_folder.config_hash(scenario),
+            seed=scenario.seed,
+            calibration=RecordedCalibration(
+                calibration.frames,
+                calibration.cpu_us_median,
+                calibration.cpu_us_worst,
+                calibration.round_trip_us_worst,
+                calibration.budget.cpu_us,
+                calibration.budget.max_ticks,
+            ),
+            anomaly=None if sky is None else tuple(sky.anomaly()),
+            board_limits=heat_limits(scenario, self._parts.nodes),
+            left_out=self._left_out,
+            outcome=RUNNING,
+        )
 
     # --- what happens -------------------------------------------------------------------------
 

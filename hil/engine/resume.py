@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hil.engine.snapshot_json import damaged, from_json
+from hil.engine.snapshot_json import damaged, snapshot_in
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
@@ -50,7 +50,7 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
                 f"the run in {run} is complete ({outcome}); there is nothing to resume",
                 remedy="start a new one without --resume",
             )
-        return Scenario.model_validate(reader.meta_json("scenario")), reader.path.parent
+        return reader.scenario.validated(), reader.path.parent
     except ValidationError as error:
         raise RecordError(f"{reader.path} holds a scenario that this hil cannot read") from error
     finally:
@@ -68,10 +68,10 @@ def read_snapshot(run_dir: Path) -> RunSnapshot | None:
         recorded = recorded_snapshot(reader)
         if recorded is None:
             return None
-        engine = from_json(
+        engine = snapshot_in(
             recorded.engine,
             path=reader.path,
-            hil_version=reader.meta.get("hil_version", "unknown"),
+            hil_version=reader.run_meta.hil_version or "unknown",
         )
         try:
             dormant = tuple(_dormant(reader, upset) for upset in engine.dormant)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +20,7 @@ from hil.engine.result import RunResult
 from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced
 from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
+from hil.record.row_values import RecordedNode
 from hil.record.schema import SCHEMA_VERSION
 from hil.scenario import Scenario
 
@@ -134,14 +135,14 @@ def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
 
 
 def ended(
-    scenario: Scenario, result: RunResult, nodes: list[dict[str, Any]], started_utc: str
+    scenario: Scenario, result: RunResult, nodes: Sequence[RecordedNode], started_utc: str
 ) -> dict[str, Any]:
     """Return the content of the reports of a run that has ended, whatever its outcome."""
     return {
         **identity(scenario),
         "started_utc": started_utc,
         "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "nodes": nodes,
+        "nodes": [node.as_json() for node in nodes],
         **result.as_json(),
         "wall_s": result.wall_s,
     }

@@ -1,10 +1,11 @@
-"""Converts the snapshot of the engine to the JSON object in a record, and back.
+"""Converts the snapshot of the engine to the text of a JSON object, which a record keeps, and back.
 
 No other module knows its keys. A key that was added after version 3 had begun is optional when an
 object is read, so that older runs of that version can be resumed."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantSnapshot
     from hil.plant.flight import FlightSnapshot
 
-__all__ = ["damaged", "from_json", "to_json"]
+__all__ = ["damaged", "snapshot_in", "text_of"]
 
 
-def to_json(snapshot: EngineSnapshot) -> dict[str, object]:
-    """Return `snapshot` as a JSON object, with its version."""
+def text_of(snapshot: EngineSnapshot) -> str:
+    """Return `snapshot` as the text of a JSON object, with its version."""
+    return json.dumps(_object_of(snapshot))
+
+
+def _object_of(snapshot: EngineSnapshot) -> dict[str, object]:
     copy, plant = snapshot.copy, snapshot.plant
     return {
         "version": snapshot.VERSION,
@@ -63,13 +68,19 @@ def to_json(snapshot: EngineSnapshot) -> dict[str, object]:
     }
 
 
-def from_json(data: Mapping[str, Any], *, path: Path, hil_version: str) -> EngineSnapshot:
-    """Return the snapshot in an object of `to_json`. `path` and `hil_version` of the record are for
-    messages.
+def snapshot_in(text: str, *, path: Path, hil_version: str) -> EngineSnapshot:
+    """Return the snapshot in a text of `text_of`, to which the record may have added a key. `path`
+    and `hil_version` of the record are for messages.
 
     Raises:
         RecordError: The snapshot is of another version, or a part of it is missing or damaged.
     """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise damaged(path, error) from error
+    if not isinstance(data, dict):
+        raise damaged(path, TypeError("it is not a JSON object"))
     version, known = data.get("version"), EngineSnapshot.VERSION
     if version != known:
         other = "without a version" if version is None else f"of version {version!r}"

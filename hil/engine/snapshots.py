@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hil.engine.parts import Parts
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.resume import RunSnapshot
-from hil.engine.snapshot_json import to_json
+from hil.engine.snapshot_json import text_of
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.engine.verdict import VerdictStage
 from hil.errors import LinkError, NodeError
@@ -101,7 +101,7 @@ def take(
         plant=None if coupling is None else coupling.snapshot(),
     )
     states = {sync.frame: state for of_node in kept.values() for sync, state in of_node}
-    record.snapshot(frame, parts.golden.state, to_json(snapshot), states)
+    record.snapshot(frame, parts.golden.state, text_of(snapshot), states)
     return True
 
 

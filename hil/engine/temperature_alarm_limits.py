@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hil.record.recorded_scenario import RecordedAlarmLimits
 from hil.rig.node import Node
 from hil.scenario import Scenario
 
@@ -16,13 +17,13 @@ __all__ = ["heat_limits"]
 
 def heat_limits(
     scenario: Scenario, nodes: Sequence[Node]
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, dict[str, RecordedAlarmLimits]]:
     """Return limits [degree C] by quantity and node: yellow is where the board begins to throttle,
     red is half way from there to where it switches itself off.
 
     The modelled die (`die_c`) has the limits of the profile that the plant uses; the measured
     temperature (`cpu_temp_c`) has those of the real board, if it is known."""
-    limits: dict[str, dict[str, dict[str, float]]] = {"die_c": {}, "cpu_temp_c": {}}
+    limits: dict[str, dict[str, RecordedAlarmLimits]] = {"die_c": {}, "cpu_temp_c": {}}
     for config, node in zip(scenario.rig.nodes, nodes, strict=True):
         if scenario.plant is not None:
             profile = _named(config.profile or scenario.rig.profile)
@@ -46,7 +47,7 @@ def _known(node: Node) -> BoardProfile | None:
     return profile_of_model(node.hello.board) if node.hello is not None else None
 
 
-def _limits(profile: BoardProfile) -> dict[str, float]:
+def _limits(profile: BoardProfile) -> RecordedAlarmLimits:
     throttle_c = profile.thermal.throttle_c.value
     shutdown_c = profile.thermal.shutdown_c.value
-    return {"yellow_high": throttle_c, "red_high": (throttle_c + shutdown_c) / 2}
+    return RecordedAlarmLimits(yellow_high=throttle_c, red_high=(throttle_c + shutdown_c) / 2)

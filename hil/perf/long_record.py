@@ -6,12 +6,15 @@ health is recorded once a second."""
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from typing import Final
 
+from hil.record.recorded_scenario import RecordedScenario
 from hil.record.recorder import RepairAttempt
 from hil.record.row_values import RecordedNode
+from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Ballot, Verdict, vote
@@ -39,6 +42,19 @@ def _verdict(frame: int, nodes: int, wrong: int | None = None) -> Verdict:
     return vote(frame, ballots, (1 << nodes) - 1, _OUTPUT)
 
 
+def _scenario(frames: int, nodes: int) -> RecordedScenario:
+    content = {
+        "name": "soak",
+        "workload": "attitude",
+        "frames": frames,
+        "pace": "realtime",
+        "frame_ms": 1000 / FRAMES_PER_S,
+        "rig": {"scheme": f"{nodes}mr"},
+        "upsets": {"accel": 1.0},
+    }
+    return RecordedScenario.parse(json.dumps(content))
+
+
 def write_record(
     path: Path, seconds: int, *, nodes: int = 3, upset_every: int = 600, often: bool = False
 ) -> int:
@@ -50,19 +66,7 @@ def write_record(
     frames = seconds * FRAMES_PER_S
     recorder = SqliteRecorder.begin(
         path,
-        {
-            "scenario": {
-                "name": "soak",
-                "workload": "attitude",
-                "frames": frames,
-                "pace": "realtime",
-                "frame_ms": 1000 / FRAMES_PER_S,
-                "rig": {"scheme": f"{nodes}mr"},
-                "upsets": {"accel": 1.0},
-            },
-            "seed": 1,
-            "outcome": "running",
-        },
+        RunMeta(scenario=_scenario(frames, nodes), seed=1, outcome="running"),
     )
     for index, name in enumerate(names):
         recorder.node(RecordedNode(index, name, "process"))

@@ -19,6 +19,7 @@ from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, Reference, in_turns, make_row, seconds
 from hil.record.opening import checkpoint
+from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import parse_scenario
 from hil.wire.messages import Health
@@ -268,7 +269,7 @@ def _record_per_day(sim_s: int) -> PerfRow:
     frame = bytes(32 + 3 * 18)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         path = Path(folder) / "run.db"
-        recorder = SqliteRecorder.begin(path, {})
+        recorder = SqliteRecorder.begin(path, RunMeta())
         sizes: list[int] = []
         for second in range(sim_s + 1):
             if second in (sim_s // 4, sim_s):

@@ -11,47 +11,58 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
 
-_UPSET_COLUMNS: Final = (
-    "id",
-    "frame",
-    "idx",
-    "target",
-    "kind",
-    "state",
-    "verified",
-    "tick",
-    "bit",
-    "space",
-    "before",
-    "after",
-    "effect",
-    "signal",
-    "outcome",
-    "detected_frame",
-    "resolved_frame",
-)
-_POSITION: Final = frozenset({"bit", "space", "before", "after"})
+
+class DigestedUpset(NamedTuple):
+    """What the run digest covers of an upset; `idx` is the position of its node."""
+
+    id: int
+    frame: int
+    idx: int
+    target: str
+    kind: str
+    state: str
+    verified: int
+    tick: int
+    bit: int
+    space: int
+    before: bytes
+    after: bytes
+    effect: str
+    signal: int
+    outcome: str
+    detected_frame: int | None
+    resolved_frame: int | None
 
 
-def upset_line(row: dict[str, Any]) -> str:
-    """The canonical line of one upset; `idx` is its node's position."""
-    portable = row["target"] in _PORTABLE
-    parts: list[str] = []
-    for name in _UPSET_COLUMNS:
-        value = row[name]
-        if name in _POSITION and not portable:
-            continue
-        parts.append(value.hex() if isinstance(value, bytes) else str(value))
-    return "upset " + " ".join(parts)
+class DigestedTransition(NamedTuple):
+    """What the run digest covers of a transition of recovery; `idx` is the position of its node."""
+
+    frame: int
+    idx: int
+    before: str
+    after: str
 
 
-def transition_line(row: dict[str, Any]) -> str:
-    """The canonical line of one recovery transition."""
-    return " ".join(["transition", *(str(row[c]) for c in ("frame", "idx", "before", "after"))])
+def upset_line(u: DigestedUpset) -> str:
+    """Return the canonical line of an upset."""
+    values = [u.id, u.frame, u.idx, u.target, u.kind, u.state, u.verified, u.tick]
+    if u.target in _PORTABLE:
+        values += [u.bit, u.space, _text(u.before), _text(u.after)]
+    values += [u.effect, u.signal, u.outcome, u.detected_frame, u.resolved_frame]
+    return f"upset {' '.join(map(str, values))}"
+
+
+def _text(value: bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)  # a changed record holds any
+
+
+def transition_line(t: DigestedTransition) -> str:
+    """Return the canonical line of a transition of recovery."""
+    return f"transition {t.frame} {t.idx} {t.before} {t.after}"
 
 
 def combine(frames: Any, lines: Iterable[str]) -> str:
@@ -66,11 +77,15 @@ def hex64(value: int) -> str:
 
 
 def canonical_lines(db: sqlite3.Connection) -> Iterator[str]:
-    """Canonical lines of a record's upsets and transitions, in order."""
-    for table, line in (("upsets", upset_line), ("transitions", transition_line)):
-        cursor = db.execute(
-            f"SELECT t.*, nodes.idx FROM {table} t JOIN nodes ON nodes.name = t.node ORDER BY t.id"
-        )
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield line(dict(zip(names, row, strict=True)))
+    """Yield the canonical lines of a record's upsets and transitions, in order."""
+    for row in _in_order(db, "upsets", DigestedUpset._fields):
+        yield upset_line(DigestedUpset(*row))
+    for row in _in_order(db, "transitions", DigestedTransition._fields):
+        yield transition_line(DigestedTransition(*row))
+
+
+def _in_order(db: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> sqlite3.Cursor:
+    names = ", ".join("nodes.idx" if name == "idx" else f"t.{name}" for name in columns)
+    return db.execute(
+        f"SELECT {names} FROM {table} t JOIN nodes ON nodes.name = t.node ORDER BY t.id"
+    )

@@ -8,7 +8,6 @@ so that it becomes a plain one: a finished record is read as one that nobody cha
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
 import os
@@ -26,6 +25,7 @@ from hil.record.migrations import read_as_current, version_of
 from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.packed_frames import ALONE_MAX, PackedFrames
 from hil.record.row_values import RecordedNode, values_of
+from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict
 
@@ -66,7 +66,7 @@ class LiveRecord:
         self.run = run
         self.state = State.WAITING
         self.reason = "the run has not begun"
-        self.meta: dict[str, Any] = {}
+        self.meta = RunMeta()
         self.nodes: tuple[RecordedNode, ...] = ()
         self.pulse: Pulse | None = None
         self.last = -1
@@ -92,13 +92,11 @@ class LiveRecord:
 
     @property
     def frame_us(self) -> int:
-        scenario = self.meta.get("scenario")
-        ms = scenario.get("frame_ms", 10.0) if isinstance(scenario, dict) else 10.0
-        return round(float(ms) * 1000)
+        return self.meta.scenario.frame_us
 
     @property
     def outcome(self) -> str:
-        return str(self.meta.get("outcome", ""))
+        return self.meta.outcome
 
     # --- keeping up ---------------------------------------------------------------------------
 
@@ -182,7 +180,7 @@ class LiveRecord:
             raise
         self._db, self._identity, self._frozen = db, identity, None
         self.epoch += 1
-        self.meta, self.nodes, self.pulse, self.last = {}, (), None, -1
+        self.meta, self.nodes, self.pulse, self.last = RunMeta(), (), None, -1
         self._packed = PackedFrames(self, 0)
         self._ids.clear()
         with self.moment():
@@ -208,9 +206,9 @@ class LiveRecord:
     def _refresh(self, db: sqlite3.Connection) -> None:
         outcome = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
         told = outcome[0] if outcome else "running"
-        if told != self.meta.get("outcome"):
-            self.meta = {row[0]: _value(row[1]) for row in db.execute("SELECT * FROM meta")}
-            self.meta.setdefault("outcome", told)
+        if told != self.meta.outcome:
+            texts = {row[0]: row[1] for row in db.execute("SELECT key, value FROM meta")}
+            self.meta = RunMeta.parse({"outcome": told, **texts})
         self.state = State.RUNNING if told == "running" else State.ENDED
         self.reason = ""
         if not self.nodes:
@@ -303,14 +301,6 @@ class LiveRecord:
         """Return how many consecutive frames, the last of them `frame`, one node answered alone; no
         more than ALONE_MAX are counted."""
         return self._packed.frames_alone(frame)
-
-
-def _value(text: str) -> Any:
-    """A meta value as it was before it was written."""
-    if text[:1] in "{[":
-        with contextlib.suppress(ValueError):
-            return json.loads(text)
-    return text
 
 
 def newest_run(folder: Path = Path("runs")) -> Path | None:

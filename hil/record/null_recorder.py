@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.errors import UsageError
-from hil.record.digest import combine, transition_line, upset_line
+from hil.record.digest import (
+    DigestedTransition,
+    DigestedUpset,
+    combine,
+    transition_line,
+    upset_line,
+)
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.recorder import UpsetCount
-from hil.record.rows import meta_text, upset_row
-from hil.record.schema import UPSET_COLUMN_NAMES
+from hil.record.row_values import RecordedTransition, RecordedUpset
+from hil.record.rows import upset_row
 
 if TYPE_CHECKING:
+    from hil.json_values import JsonObject
     from hil.record.recorder import RepairAttempt
     from hil.record.row_values import (
         RecordedNode,
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
         RecordedPlant,
         RecordedPlantNode,
     )
+    from hil.record.run_meta import RunMeta
     from hil.redundancy.recovery import Transition
     from hil.redundancy.voting import Verdict
     from hil.rig.clock_fit import ClockEstimate
@@ -48,38 +56,60 @@ _GONE: Final = frozenset({"crash", "hang", "reboot"})
 class _MemoryTally:
     """What the run has told, and what its end asks of it."""
 
-    def __init__(self, metas: Mapping[str, Any]) -> None:
-        self.metas = {key: meta_text(value) for key, value in metas.items()}
+    def __init__(self, meta: RunMeta) -> None:
+        self._meta = meta
         self.blocks = FrameBlocks()
         self.indices: dict[str, int] = {}
-        self.upsets: dict[int, dict[str, Any]] = {}
-        self.transitions: list[dict[str, Any]] = []
+        self.upsets: dict[int, RecordedUpset] = {}
+        self.transitions: list[RecordedTransition] = []
         self.counts = RowCounts()
 
     def run_digest(self) -> str:
         """Return the run digest of everything recorded so far."""
         self.blocks.take()
         lines = [
-            *(upset_line(self._with_index(u)) for _, u in sorted(self.upsets.items())),
-            *(transition_line(self._with_index(t)) for t in self.transitions),
+            *(upset_line(self._digested(u)) for _, u in sorted(self.upsets.items())),
+            *(
+                transition_line(
+                    DigestedTransition(t.frame, self.indices[t.node], t.before, t.after)
+                )
+                for t in self.transitions
+            ),
         ]
         return combine(self.blocks.digest, lines)
 
-    def _with_index(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "idx": self.indices[row["node"]]}
+    def _digested(self, u: RecordedUpset) -> DigestedUpset:
+        return DigestedUpset(
+            u.id,
+            u.frame,
+            self.indices[u.node],
+            u.target,
+            u.kind,
+            u.state,
+            u.verified,
+            u.tick,
+            u.bit,
+            u.space,
+            u.before,
+            u.after,
+            u.effect,
+            u.signal,
+            u.outcome,
+            u.detected_frame,
+            u.resolved_frame,
+        )
 
     def upset_counts(self) -> list[UpsetCount]:
         """Return how many upsets there are of each state, target, effect and outcome."""
         counts = Counter(
-            (u["state"], u["verified"], u["target"], u["effect"], u["outcome"])
-            for u in self.upsets.values()
+            (u.state, bool(u.verified), u.target, u.effect, u.outcome) for u in self.upsets.values()
         )
         return [UpsetCount(*kind, count) for kind, count in sorted(counts.items())]
 
     def events_injected(self) -> int:
         """Return how many of the scenario's `upsets.events` were injected and read back."""
         return sum(
-            u["source"].startswith("event ") and u["state"] == "injected" and bool(u["verified"])
+            u.source.startswith("event ") and u.state == "injected" and bool(u.verified)
             for u in self.upsets.values()
         )
 
@@ -88,30 +118,30 @@ class _MemoryTally:
         wanted = {_plain(target) for target in targets}
         made = {"injected", "failed"}
         upsets = (u for _, u in sorted(self.upsets.items()))
-        hit = (u["node"] for u in upsets if u["target"] in wanted and u["state"] in made)
+        hit = (u.node for u in upsets if u.target in wanted and u.state in made)
         return list(dict.fromkeys(hit))
 
     def absent_since(self, node: str) -> int:
         """Return the frame in which a node left the vote last, 0 if it never did."""
-        left = (t for t in self.transitions if t["node"] == node and t["before"] == "voting")
-        return max((int(t["frame"]) for t in left), default=0)
+        left = (t for t in self.transitions if t.node == node and t.before == "voting")
+        return max((t.frame for t in left), default=0)
 
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
         `since`: of its power, of its memory, or a reset."""
         return any(
-            u["node"] == node
-            and u["state"] == "injected"
-            and u["verified"]
-            and (u["target"] in _WHOLE_BOARD or (u["target"], u["kind"]) == ("cpu", "reset"))
-            and u["effect"] in _GONE
-            and (u["resolved_frame"] is None or u["resolved_frame"] >= since)
+            u.node == node
+            and u.state == "injected"
+            and bool(u.verified)
+            and (u.target in _WHOLE_BOARD or (u.target, u.kind) == ("cpu", "reset"))
+            and u.effect in _GONE
+            and (u.resolved_frame is None or u.resolved_frame >= since)
             for u in self.upsets.values()
         )
 
-    def meta(self, key: str) -> str:
-        """Return a meta value as it was given, empty if there is none."""
-        return self.metas.get(key, "")
+    def run_meta(self) -> RunMeta:
+        """Return the properties with which the run began."""
+        return self._meta
 
     def last_command(self) -> int:
         """Return the id of the last command, 0 if there was none."""
@@ -126,8 +156,8 @@ class _MemoryTally:
 class _UnwrittenEvents:
     """Takes what happens in a run, and keeps of it what the tally needs."""
 
-    def __init__(self, metas: Mapping[str, Any]) -> None:
-        self._memory = _MemoryTally(metas)
+    def __init__(self, meta: RunMeta) -> None:
+        self._memory = _MemoryTally(meta)
 
     def node(self, node: RecordedNode) -> None:
         """Note the index of a node's name."""
@@ -155,13 +185,16 @@ class _UnwrittenEvents:
 
     def upset(self, u: Upset) -> None:
         """Keep an upset as it is now."""
-        values = map(_plain, upset_row(u))
-        self._memory.upsets[u.plan.id] = dict(zip(UPSET_COLUMN_NAMES, values, strict=True))
+        self._memory.upsets[u.plan.id] = RecordedUpset(*map(_plain, upset_row(u)))
 
     def transition(self, t: Transition) -> None:
         """Keep a transition of recovery."""
-        self._memory.transitions.append(
-            {"frame": t.frame, "node": t.node, "before": t.before.value, "after": t.after.value}
+        transitions = self._memory.transitions
+        number, now_us = len(transitions), 0  # of real time nothing is asked
+        transitions.append(
+            RecordedTransition(
+                number, t.frame, t.node, t.before.value, t.after.value, t.cause, now_us
+            )
         )
 
     def repair(self, frame: int, node: str, attempt: RepairAttempt) -> None:
@@ -229,13 +262,13 @@ class _UnwrittenEvents:
 class NullRecorder(_UnwrittenEvents):
     """Records a run nowhere. A run with it cannot be resumed, and has no record to look at."""
 
-    def __init__(self, metas: Mapping[str, Any]) -> None:
-        super().__init__(metas)
+    def __init__(self, meta: RunMeta) -> None:
+        super().__init__(meta)
         self._began_s = time.monotonic()
 
     @classmethod
     def begin(
-        cls, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
+        cls, path: Path, meta: RunMeta, on_wait: Callable[[str], None] | None = None
     ) -> NullRecorder:
         """Begin without a file: `path` and `on_wait` are not used."""
         del path, on_wait
@@ -262,17 +295,15 @@ class NullRecorder(_UnwrittenEvents):
         """Return who answers questions about what was told so far."""
         return self._memory
 
-    def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
-    ) -> None:
+    def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:
         """Keep nothing: the run cannot be resumed."""
 
     def commit(self) -> None:
         """Do nothing."""
 
-    def end(self, outcome: str, wall_us: int, **metas: Any) -> str:
+    def end(self, outcome: str, wall_us: int, *, result: JsonObject, reports: JsonObject) -> str:
         """Return an empty record digest: there is no record."""
-        del outcome, wall_us, metas
+        del outcome, wall_us, result, reports
         return ""
 
     def secure(self, patience_s: float) -> None:

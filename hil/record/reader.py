@@ -9,6 +9,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from hil.errors import RecordError
 from hil.record.digest import canonical_lines, combine
 from hil.record.migrations import read_as_current
 from hil.record.opening import open_to_read, tidy
+from hil.record.recorded_scenario import RecordedScenario
+from hil.record.run_meta import RunMeta
 from hil.record.seal import Seal, seal_of
 from hil.redundancy.voting import Verdict, unpack_all
 
@@ -23,7 +26,8 @@ from hil.redundancy.voting import Verdict, unpack_all
 class Reader:
     """The record in a run folder (or the run.db itself). RecordError if it is none.
 
-    `version` is that of the record; queries find the current schema in older ones, too."""
+    `version` is that of the record; queries find the current schema in older ones, too. `meta` has
+    the properties of the run as texts; `run_meta` has them as values."""
 
     def __init__(self, run: Path) -> None:
         self.path = run / "run.db" if run.is_dir() else run
@@ -63,6 +67,17 @@ class Reader:
         except ValueError:
             raise RecordError(f"{self.path} is damaged: its `{key}` cannot be read") from None
 
+    @cached_property
+    def run_meta(self) -> RunMeta:
+        """The properties of the run; what is damaged is left out."""
+        return RunMeta.parse(self.meta)
+
+    @cached_property
+    def scenario(self) -> RecordedScenario:
+        """The scenario of the run, empty if there is none. RecordError if it is damaged."""
+        self.meta_json("scenario")
+        return self.run_meta.scenario
+
     @property
     def is_complete(self) -> bool:
         """Whether the end of the run was recorded, with its result. A run that was aborted at once,
@@ -81,8 +96,7 @@ class Reader:
     @property
     def frame_us(self) -> int:
         """Simulated time from one frame to the next."""
-        scenario = self.meta_json("scenario") or {}
-        return round(float(scenario.get("frame_ms", 10.0)) * 1000)
+        return self.scenario.frame_us
 
     @property
     def wall_us(self) -> int:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
+    from hil.json_values import JsonObject
     from hil.record.row_values import (
         RecordedNode,
         RecordedOrbit,
         RecordedPlant,
         RecordedPlantNode,
     )
+    from hil.record.run_meta import RunMeta
     from hil.redundancy.recovery import Transition
     from hil.redundancy.voting import Verdict
     from hil.rig.clock_fit import ClockEstimate
@@ -171,8 +173,8 @@ class RunTally(Protocol):
         """Return whether an upset that can take a whole board away was not over before frame
         `since`: of its power, of its memory, or a reset."""
 
-    def meta(self, key: str) -> str:
-        """Return a meta value as it was written, empty if there is none."""
+    def run_meta(self) -> RunMeta:
+        """Return the properties with which the run began, a resumed one in another process."""
 
     def last_command(self) -> int:
         """Return the id of the last command, 0 if there was none."""
@@ -193,20 +195,19 @@ class Recorder(EventRecorder, Protocol):
     def tally(self) -> RunTally:
         """Return who answers questions about what was recorded so far."""
 
-    def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
-    ) -> None:
+    def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:
         """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame.
 
-        `engine` is a JSON object that is kept as it is; only the engine knows its layout."""
+        `engine` is a JSON object as text; only the engine knows its layout."""
 
     def commit(self) -> None:
         """Make everything so far durable and visible to viewers, unless another program holds a
         lock: then it is tried again in a moment."""
 
-    def end(self, outcome: str, wall_us: int, **metas: Any) -> str:
-        """Write the metas of the end of a run, seal the record, and return its digest. Only `close`
-        may follow. Raises RecordError also if the file was deleted or replaced meanwhile."""
+    def end(self, outcome: str, wall_us: int, *, result: JsonObject, reports: JsonObject) -> str:
+        """Write the end of a run with what it says of itself (`result`) and what its reports say,
+        seal the record, and return its digest. Only `close` may follow. Raises RecordError also if
+        the file was deleted or replaced meanwhile."""
 
     def secure(self, patience_s: float) -> None:
         """After a failure: take back an end that was sealed, and make durable what still waits. If
@@ -223,7 +224,7 @@ class Recorders(Protocol):
     """A kind of recorder, which can begin or resume a record."""
 
     def begin(
-        self, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
+        self, path: Path, meta: RunMeta, on_wait: Callable[[str], None] | None = None
     ) -> Recorder:
         """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
 

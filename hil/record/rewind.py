@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.pending_rows import PendingRows
+from hil.record.snapshot_rows import last_ids_in
 
 __all__ = ["queue_rewind", "read_blocks", "read_counts"]
 
@@ -49,15 +49,19 @@ def read_counts(db: sqlite3.Connection, frame: int) -> RowCounts:
         return int(db.execute(f"{sql} WHERE frame < ?", (frame,)).fetchone()[0])
 
     snapshot = db.execute("SELECT engine FROM snapshot WHERE frame = ?", (frame,)).fetchone()
-    last = {} if snapshot is None else json.loads(snapshot[0]).get("rows", {})
+    transitions, repairs = (None, None) if snapshot is None else last_ids_in(snapshot[0])
     carried_out = db.execute(
         "SELECT command, count(*) FROM commands WHERE ok AND frame < ? GROUP BY 1", (frame,)
     )
+    if transitions is None:
+        transitions = one("SELECT count(*) FROM transitions")
+    if repairs is None:
+        repairs = one("SELECT coalesce(max(id), 0) FROM repairs")
     return RowCounts(
         # What is done at the beginning of a frame has the number of the frame before.
-        transitions=last.get("transitions", one("SELECT count(*) FROM transitions")),
+        transitions=transitions,
         anomalies=one("SELECT count(*) FROM anomalies"),
-        repairs=last.get("repairs", one("SELECT coalesce(max(id), 0) FROM repairs")),
+        repairs=repairs,
         commands=one("SELECT coalesce(max(id), 0) FROM commands"),
         carried_out=Counter(dict(carried_out.fetchall())),
     )

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from hil.errors import RecordError
+from hil.json_values import JsonObject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -259,7 +260,7 @@ class RecordedNode:
     cores: int | None = None
     memory_mib: int | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return what reports say of the node: everything but its index."""
         return {key: value for key, value in asdict(self).items() if key != "idx"}
 

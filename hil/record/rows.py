@@ -21,7 +21,6 @@ __all__ = [
     "frame_row",
     "health_columns",
     "link_columns",
-    "meta_text",
     "power_event_text",
     "reply_rows",
     "upset_row",
@@ -36,11 +35,6 @@ def board_integer(value: int) -> int:
     """Clamp a number of a board to what the record can hold: a damaged board may count with all
     64 bits."""
     return max(-_INTEGER_MAX, min(value, _INTEGER_MAX))
-
-
-def meta_text(value: Any) -> str:
-    """Return a property of the run as `meta` holds it: a text as it is, others as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def frame_row(

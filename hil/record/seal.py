@@ -13,10 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-__all__ = ["SEAL", "Seal", "difference", "seal_of"]
+from hil.json_values import JsonObject, JsonValue
+
+__all__ = ["SEAL", "Seal", "SealedTable", "difference", "seal_of"]
 
 SEAL: Final = "seal"
 """The key of the seal in `meta`."""
@@ -26,35 +29,71 @@ _ROWS: Final = 512
 _ROWS_WITH_BLOBS: Final = 16
 """Rows in a line of JSON: more are faster, but all of them are in memory at once."""
 
-Seal = dict[str, Any]
-"""`record_digest`; `schema`: the digest of the schema; `tables`: rows and digest by name."""
+
+class SealedTable(NamedTuple):
+    """How many rows a table has, and their digest."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The digests of what stands in a record: of everything, of the schema, and of each table by
+    its name."""
+
+    record_digest: str
+    schema: str
+    tables: Mapping[str, SealedTable]
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the seal covers, of all tables."""
+        return sum(table.rows for table in self.tables.values())
+
+    @property
+    def text(self) -> str:
+        """Return the seal as a run writes it into `meta`."""
+        return json.dumps(self.as_json())
+
+    def as_json(self) -> JsonObject:
+        """Return the seal as a JSON object."""
+        return {"record_digest": self.record_digest, **_content(self.schema, self.tables)}
 
 
 def seal_of(db: sqlite3.Connection) -> Seal:
     """Compute the seal of what stands in a record now, reading it once from end to end, a few rows
     at a time. sqlite3.Error if it cannot be read."""
     tables = {name: _table(db, name) for name in _table_names(db)}
-    content: Seal = {"schema": _schema(db), "tables": tables}
-    return {"record_digest": _digest([content]), **content}
+    schema = _schema(db)
+    return Seal(_digest([_content(schema, tables)]), schema, tables)
 
 
-def difference(recorded: object, now: Seal) -> Iterator[tuple[str, str, str]]:
-    """What a recorded seal says otherwise than the record itself: what, recorded, now."""
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("tables"), dict):
+def _content(schema: str, tables: Mapping[str, SealedTable]) -> dict[str, JsonValue]:
+    """Return what the record digest is the digest of."""
+    return {"schema": schema, "tables": {name: list(table) for name, table in tables.items()}}
+
+
+def difference(recorded: JsonValue, now: Seal) -> Iterator[tuple[str, str, str]]:
+    """Yield what the seal in a record (any JSON, None if there is none) says otherwise than the
+    record itself: what, recorded, now."""
+    tables = recorded.get("tables") if isinstance(recorded, Mapping) else None
+    if not isinstance(recorded, Mapping) or not isinstance(tables, Mapping):
         yield "seal of the record", "missing", "a finished run has one"
         return
-    for name in sorted({*recorded["tables"], *now["tables"]}):
-        before, after = recorded["tables"].get(name), now["tables"].get(name)
+    for name in sorted({*tables, *now.tables}):
+        before = tables.get(name)
+        after: JsonValue = None if (table := now.tables.get(name)) is None else list(table)
         if before != after:
             yield f"table `{name}`", _described(before), _described(after)
-    for key in ("schema", "record_digest"):
-        if recorded.get(key) != now[key]:
-            yield key.replace("_", " "), str(recorded.get(key)), now[key]
-    if recorded.keys() != now.keys():
-        yield "seal of the record", ", ".join(recorded), ", ".join(now)
+    for key, digest in (("schema", now.schema), ("record_digest", now.record_digest)):
+        if recorded.get(key) != digest:
+            yield key.replace("_", " "), str(recorded.get(key)), digest
+    if recorded.keys() != (known := now.as_json()).keys():
+        yield "seal of the record", ", ".join(recorded), ", ".join(known)
 
 
-def _described(table: object) -> str:
+def _described(table: JsonValue) -> str:
     if not isinstance(table, list) or len(table) != 2:
         return "missing" if table is None else str(table)
     return f"{table[0]} rows with digest {str(table[1])[:16]}.."
@@ -73,8 +112,8 @@ def _schema(db: sqlite3.Connection) -> str:
     return _digest([*marks, *rows])
 
 
-def _table(db: sqlite3.Connection, name: str) -> list[Any]:
-    """How many rows, and their digest. Only the seal itself is left out."""
+def _table(db: sqlite3.Connection, name: str) -> SealedTable:
+    """Only the seal itself is left out."""
     quoted = '"' + name.replace('"', '""') + '"'
     columns = list(_plain(db, f"PRAGMA main.table_info({quoted})"))
     keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
@@ -91,7 +130,7 @@ def _table(db: sqlite3.Connection, name: str) -> list[Any]:
             yield rows
 
     digest = _digest(lines())
-    return [count, digest]
+    return SealedTable(count, digest)
 
 
 def _plain(db: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:

@@ -12,18 +12,22 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hil.errors import RecordError
 from hil.record.event_writer import EventWriter
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.migrations import upgrade, version_of
 from hil.record.rewind import queue_rewind, read_blocks, read_counts
-from hil.record.rows import meta_text
 from hil.record.schema import SCHEMA_VERSION, TABLES
 from hil.record.seal import SEAL, Seal, seal_of
+from hil.record.snapshot_rows import with_last_ids
 from hil.record.tally import WrittenTally
 from hil.record.write_connection import WriteConnection
+
+if TYPE_CHECKING:
+    from hil.json_values import JsonObject
+    from hil.record.run_meta import RunMeta
 
 __all__ = ["SqliteRecorder"]
 
@@ -51,7 +55,7 @@ class SqliteRecorder(EventWriter):
 
     @classmethod
     def begin(
-        cls, path: Path, meta: Mapping[str, Any], on_wait: Callable[[str], None] | None = None
+        cls, path: Path, meta: RunMeta, on_wait: Callable[[str], None] | None = None
     ) -> SqliteRecorder:
         """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
         try:
@@ -60,8 +64,8 @@ class SqliteRecorder(EventWriter):
             with connection.closed_on_error():
                 with connection.guard("create"):
                     connection.wait_for(_make_tables)
-                for key, value in meta.items():
-                    recorder.meta(key, value)
+                for key, text in meta.rows():
+                    recorder.meta(key, text)
                 recorder.settle()
         except BaseException:
             for suffix in ("", "-wal", "-shm", "-journal"):
@@ -116,9 +120,9 @@ class SqliteRecorder(EventWriter):
 
     # --- what needs more than a row -------------------------------------------------------------
 
-    def meta(self, key: str, value: Any) -> None:
-        """Record a property of the whole run: a text, or anything that JSON can hold."""
-        self._pending.add("meta", (key, meta_text(value)))
+    def meta(self, key: str, text: str) -> None:
+        """Record a property of the whole run; see `RunMeta`."""
+        self._pending.add("meta", (key, text))
 
     def frame(self, record: bytes) -> None:
         """Record one packed frame."""
@@ -132,9 +136,7 @@ class SqliteRecorder(EventWriter):
         if time.monotonic() >= self._commit_at_s:
             self.commit()
 
-    def snapshot(
-        self, frame: int, state: bytes, engine: Mapping[str, object], states: Mapping[int, bytes]
-    ) -> None:
+    def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:
         """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame."""
         self._flush_block()
         self._pending.cut()  # rows of upsets so far belong to the snapshot before
@@ -143,8 +145,8 @@ class SqliteRecorder(EventWriter):
         for at, content in states.items():
             self._pending.add("snapshot_states", (at, content))
         self._snapshot_frame = frame
-        rows = {"transitions": self._counts.transitions, "repairs": self._counts.repairs}
-        self._pending.add("snapshot", (1, frame, state, json.dumps({**engine, "rows": rows})))
+        text = with_last_ids(engine, self._counts.transitions, self._counts.repairs)
+        self._pending.add("snapshot", (1, frame, state, text))
 
     # --- committing -----------------------------------------------------------------------------
 
@@ -200,29 +202,31 @@ class SqliteRecorder(EventWriter):
 
     # --- the end --------------------------------------------------------------------------------
 
-    def end(self, outcome: str, wall_us: int, **metas: Any) -> str:
-        """Write the metas of the end of a run and the digest of everything in the record, as one
-        transaction: a run that is killed has either ended or not. Return the digest. Nothing may
-        follow but `close`: whatever is written later breaks the seal. Raises RecordError, also if
-        the file was deleted or replaced meanwhile."""
+    def end(self, outcome: str, wall_us: int, *, result: JsonObject, reports: JsonObject) -> str:
+        """Write the end of a run and the digest of everything in the record, as one transaction: a
+        run that is killed has either ended or not. Return the digest. Nothing may follow but
+        `close`: whatever is written later breaks the seal. Raises RecordError, also if the file
+        was deleted or replaced meanwhile."""
         self.settle()  # what takes long, and maybe a note of a lock that was waited for
         self._flush_block()
         self._add_pulse()
-        for key, value in {**metas, "wall_us": wall_us, "outcome": outcome}.items():
-            self.meta(key, value)
+        self.meta("result", json.dumps(result))
+        self.meta("reports", json.dumps(reports))
+        self.meta("wall_us", str(wall_us))
+        self.meta("outcome", outcome)
         self._sealed = True
         seals: list[Seal] = []
 
         def add_seal(db: sqlite3.Connection) -> None:
             seals.append(seal_of(db))
-            row = (SEAL, json.dumps(seals[-1]))
+            row = (SEAL, seals[-1].text)
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
 
         self._connection.wait_for(lambda _: self._write(add_seal))
         marks = ",".join(f"'{key}'" for key in _END_METAS)
         sql = f"SELECT key, value FROM meta WHERE key IN ({marks}) ORDER BY key"
         self._connection.check_in_place(sql, self._connection.fetch(sql))
-        return str(seals[-1]["record_digest"])
+        return seals[-1].record_digest
 
     def secure(self, patience_s: float) -> None:
         """After a failure: take back an end that was sealed, and make durable what still waits. If

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import canonical_lines, combine
 from hil.record.recorder import UpsetCount
+from hil.record.run_meta import RunMeta
 
 if TYPE_CHECKING:
     from hil.record.event_writer import RowCounts
@@ -92,10 +93,11 @@ class WrittenTally:
             )
         )
 
-    def meta(self, key: str) -> str:
-        """Return a meta value as it was written, empty if there is none."""
-        value = self._one("SELECT max(value) FROM meta WHERE key=?", (key,))
-        return "" if value is None else str(value)
+    def run_meta(self) -> RunMeta:
+        """Return the properties with which the run began, as they were written."""
+        self._settle()
+        rows = self._connection.fetch("SELECT key, value FROM meta")
+        return RunMeta.parse({row[0]: row[1] for row in rows})
 
     def last_command(self) -> int:
         """Return the id of the last command, 0 if there was none."""

@@ -323,11 +323,10 @@ def verify_seal(out: Verification, reader: Reader) -> None:
         return
     for what, before, after in difference(recorded, now):
         out.differs(None, what, before, after)
-    if recorded == now and reader.meta[SEAL] != json.dumps(now):
+    if recorded == now.as_json() and reader.meta[SEAL] != now.text:
         out.differs(None, "seal of the record", "written in another way", "as a run writes it")
-    out.record_digest = now["record_digest"]
-    rows = sum(count for count, _ in now["tables"].values())
-    out.covered.append(f"the record digest covers {len(now['tables'])} tables with {rows} rows")
+    out.record_digest = now.record_digest
+    out.covered.append(f"the record digest covers {len(now.tables)} tables with {now.rows} rows")
     out.not_covered.append(
         "the digest shows that nothing was changed since; it is no signature: whoever can write "
         "the record can compute it again"

@@ -9,7 +9,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from hil.record.recorded_scenario import RecordedAlarmLimits
+from hil.record.run_meta import RunMeta
 
 __all__ = ["DEFAULTS", "QUANTITIES", "Level", "Limit", "Limits", "limits_of", "limits_of_boards"]
 
@@ -85,38 +88,42 @@ DEFAULTS: Final[Limits] = {
 }
 
 
-def limits_of(scenario: Mapping[str, Any]) -> Limits:
-    """Return the limits of a recorded scenario, over the defaults. Invalid values are left out."""
-    found = dict(DEFAULTS)
-    for quantity, entry in (scenario.get("alarms") or {}).items():
-        if quantity not in QUANTITIES or not isinstance(entry, Mapping):
+def limits_of(alarms: Mapping[str, RecordedAlarmLimits]) -> Limits:
+    """Return the limits of the alarms of a recorded scenario, by quantity, over the defaults.
+    Unknown quantities are left out."""
+    limits = dict(DEFAULTS)
+    for quantity, usual in alarms.items():
+        if quantity not in QUANTITIES:
             continue
-        usual = _limit(entry)
-        found[quantity, ""] = usual
-        for phase in ("sun", "eclipse"):
-            if isinstance(entry.get(phase), Mapping):
-                found[quantity, phase] = _limit({**entry, **_given(entry[phase])})
-    return found
+        limits[quantity, ""] = _limit(usual, Limit())
+        for phase, of_phase in (("sun", usual.sun), ("eclipse", usual.eclipse)):
+            if of_phase is not None:
+                limits[quantity, phase] = _limit(of_phase, limits[quantity, ""])
+    return limits
 
 
-def limits_of_boards(meta: Mapping[str, Any]) -> Limits:
-    """Return the limits of single nodes, by quantity and node, from a record's meta: those of the
-    boards, where the scenario has none."""
-    scenario, entry = meta.get("scenario"), meta.get("board_limits")
-    given = (scenario.get("alarms") if isinstance(scenario, Mapping) else None) or {}
-    found: dict[tuple[str, str], Limit] = {}
-    for quantity, nodes in (entry if isinstance(entry, Mapping) else {}).items():
-        if quantity in QUANTITIES and not given.get(quantity) and isinstance(nodes, Mapping):
-            for node, limits in nodes.items():
-                if isinstance(limits, Mapping):
-                    found[quantity, node] = _limit(limits)
-    return found
+def limits_of_boards(meta: RunMeta) -> Limits:
+    """Return the limits of single nodes, by quantity and node: those of the boards, where the
+    scenario has none."""
+    alarms = meta.scenario.alarms
+    return {
+        (quantity, node): _limit(limits, Limit())
+        for quantity, nodes in (meta.board_limits or {}).items()
+        if quantity in QUANTITIES and quantity not in alarms
+        for node, limits in nodes.items()
+    }
 
 
-def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if value is not None}
+def _limit(recorded: RecordedAlarmLimits, usual: Limit) -> Limit:
+    """Return recorded limits, over the `usual` ones."""
 
+    def either(value: float | None, otherwise: float | None) -> float | None:
+        return otherwise if value is None else value
 
-def _limit(entry: Mapping[str, Any]) -> Limit:
-    keys = ("yellow_low", "yellow_high", "red_low", "red_high", "persistence")
-    return Limit(**{key: entry[key] for key in keys if isinstance(entry.get(key), (int, float))})
+    return Limit(
+        either(recorded.yellow_low, usual.yellow_low),
+        either(recorded.yellow_high, usual.yellow_high),
+        either(recorded.red_low, usual.red_low),
+        either(recorded.red_high, usual.red_high),
+        usual.persistence if recorded.persistence is None else recorded.persistence,
+    )

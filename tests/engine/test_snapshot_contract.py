@@ -19,7 +19,7 @@ from hil.engine.loop import Loop
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideSnapshot
 from hil.engine.plant_coupling import NodePowerSnapshot, PlantSnapshot
-from hil.engine.snapshot_json import from_json, to_json
+from hil.engine.snapshot_json import snapshot_in, text_of
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.engine.verdict import VerdictSnapshot
 from hil.errors import RecordError
@@ -120,12 +120,12 @@ PRESCRIBED = dataclasses.replace(
 
 
 def read(data: Mapping[str, Any]) -> EngineSnapshot:
-    return from_json(data, path=Path("run.db"), hil_version="0.1.2")
+    return snapshot_in(json.dumps(data), path=Path("run.db"), hil_version="0.1.2")
 
 
 def stored(snapshot: EngineSnapshot) -> dict[str, Any]:
     """What a record gives back."""
-    data: dict[str, Any] = json.loads(json.dumps(to_json(snapshot)))
+    data: dict[str, Any] = json.loads(text_of(snapshot))
     return data
 
 
@@ -324,12 +324,12 @@ def aborted_run(out: Path, monkeypatch: pytest.MonkeyPatch) -> list[EngineSnapsh
     """A run that ends before its last frame; returns the snapshots that were taken in it."""
     taken: list[EngineSnapshot] = []
 
-    def to_json_and_kept(snapshot: EngineSnapshot) -> dict[str, object]:
+    def text_and_kept(snapshot: EngineSnapshot) -> str:
         taken.append(snapshot)
-        return to_json(snapshot)
+        return text_of(snapshot)
 
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
-    monkeypatch.setattr(snapshots, "to_json", to_json_and_kept)
+    monkeypatch.setattr(snapshots, "text_of", text_and_kept)
     scenario = Scenario.model_validate(
         {
             "workload": "attitude",

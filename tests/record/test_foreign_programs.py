@@ -27,6 +27,7 @@ from hil.record import opening, sqlite_recorder, write_connection
 from hil.record.live import LiveRecord, State
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
+from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import Scenario
 from hil.verification.replay import verify
@@ -290,12 +291,12 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
 
 
 def test_what_waits_is_bounded_while_snapshots_follow_each_other(tmp_path: Path) -> None:
-    recorder = SqliteRecorder.begin(tmp_path / "run.db", {})
+    recorder = SqliteRecorder.begin(tmp_path / "run.db", RunMeta())
     holder = Holder(tmp_path)
     holder.take()
     sizes = []
     for frame in range(50):
-        recorder.snapshot(frame, bytes(100_000), {}, {frame: bytes(100_000)})
+        recorder.snapshot(frame, bytes(100_000), "{}", {frame: bytes(100_000)})
         recorder.commit()
         sizes.append(recorder._pending.bytes)
     assert max(sizes) < 2 * sizes[0] < 1_000_000

@@ -6,7 +6,6 @@ less what came later."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -88,7 +87,7 @@ def make_older(run: Path, version: int) -> None:
         db.execute("DETACH newer")
         db.execute(f"PRAGMA user_version={version}")
         if db.execute("SELECT 1 FROM meta WHERE key=?", (SEAL,)).fetchone():
-            db.execute("UPDATE meta SET value=? WHERE key=?", (json.dumps(seal_of(db)), SEAL))
+            db.execute("UPDATE meta SET value=? WHERE key=?", (seal_of(db).text, SEAL))
         db.commit()
     newer.unlink()
 

@@ -26,6 +26,7 @@ from hil.engine.result import RunResult
 from hil.errors import HilError, RecordError, UsageError
 from hil.record import sqlite_recorder
 from hil.record.reader import Reader
+from hil.record.run_meta import RunMeta
 from hil.record.schema import SCHEMA_VERSION
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
@@ -700,7 +701,7 @@ def test_a_file_system_that_is_really_full_is_an_error_too(tmp_path: Path) -> No
 
 def test_a_record_cannot_be_begun_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot"):
-        SqliteRecorder.begin(tmp_path / "missing" / "run.db", {})
+        SqliteRecorder.begin(tmp_path / "missing" / "run.db", RunMeta())
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError):
         run_folder.create(scenario(), tmp_path / "file" / "below")

@@ -14,6 +14,7 @@ from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
 from hil.errors import UsageError
 from hil.record.null_recorder import NullRecorder
+from hil.record.recorded_scenario import RecordedAlarmLimits, RecordedScenario
 from hil.record.recorder import Recorder, Recorders
 from hil.record.row_values import (
     RecordedNode,
@@ -22,6 +23,7 @@ from hil.record.row_values import (
     RecordedPlantNode,
 )
 from hil.record.rows import upset_row
+from hil.record.run_meta import RecordedCalibration, RunMeta
 from hil.record.schema import UPSET_COLUMN_NAMES
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
@@ -48,6 +50,26 @@ def scenario(**changes: Any) -> Scenario:
             **changes,
         }
     )
+
+
+META = RunMeta(
+    hil_version="0.1.2",
+    python="3.12.1",
+    system="Linux 6.1 x86_64",
+    started_utc="2026-11-29T03:00:00+00:00",
+    command=("run", "--seed", "5"),
+    wire_version=3,
+    record_version=4,
+    scenario=RecordedScenario.of(scenario()),
+    config_hash="5eed",
+    seed=5,
+    calibration=RecordedCalibration(3, 20, 30, 400, 5000, 120),
+    anomaly=((-57, -51), (-54, -51)),
+    board_limits={"die_c": {"a": RecordedAlarmLimits(yellow_high=80.0, red_high=90.0)}},
+    left_out=("1 upset event",),
+    outcome="running",
+)
+"""Every property that a run has when it begins."""
 
 
 def run(folder: Path, recorders: Recorders, **changes: Any) -> RunResult:
@@ -84,7 +106,7 @@ def answers(recorder: Recorder) -> list[object]:
         [tally.absent_since(node) for node in "ab"],
         [tally.hit_its_board("b", since) for since in (1, 2, 3)],
         tally.hit_its_board("a", 0),
-        [tally.meta(key) for key in ("text", "list", "missing")],
+        tally.run_meta(),
         tally.last_command(),
         [tally.commands_but(names) for names in ([], ["note"], ["inject"])],
     ]
@@ -93,8 +115,7 @@ def answers(recorder: Recorder) -> list[object]:
 
 
 def test_a_recorder_without_a_record_answers_as_the_one_that_writes_it(tmp_path: Path) -> None:
-    metas = {"text": "as it is", "list": [1, "two"]}
-    told = [answers(kind.begin(tmp_path / "run.db", metas)) for kind in KINDS]
+    told = [answers(kind.begin(tmp_path / "run.db", META)) for kind in KINDS]
     assert told[1] == told[0]
     assert told[0][2:] == [
         1,
@@ -102,7 +123,7 @@ def test_a_recorder_without_a_record_answers_as_the_one_that_writes_it(tmp_path:
         [0, 1],
         [True, True, False],
         False,
-        ["as it is", '[1, "two"]', ""],
+        META,
         3,
         [2, 1, 1],
     ]
@@ -128,7 +149,7 @@ def test_a_run_without_a_record_cannot_be_resumed(tmp_path: Path) -> None:
 
 
 def test_the_columns_of_upsets_have_the_names_of_their_table(tmp_path: Path) -> None:
-    SqliteRecorder.begin(tmp_path / "run.db", {}).close()
+    SqliteRecorder.begin(tmp_path / "run.db", RunMeta()).close()
     with closing(sqlite3.connect(tmp_path / "run.db")) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(upsets)")]
     assert list(UPSET_COLUMN_NAMES) == columns
@@ -149,7 +170,7 @@ def test_the_columns_of_upsets_have_the_names_of_their_table(tmp_path: Path) -> 
 def test_values_that_are_written_have_the_columns_of_their_table(
     table: str, value: type, tmp_path: Path
 ) -> None:
-    SqliteRecorder.begin(tmp_path / "run.db", {}).close()
+    SqliteRecorder.begin(tmp_path / "run.db", RunMeta()).close()
     with closing(sqlite3.connect(tmp_path / "run.db")) as db:
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
     assert [field.name for field in fields(value)] == columns

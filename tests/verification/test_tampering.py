@@ -191,12 +191,12 @@ def test_the_record_digest_alone_sees_a_change_in_every_column(table: str) -> No
             db.execute("SAVEPOINT one")
             db.execute("PRAGMA ignore_check_constraints=1")
             db.execute(f"UPDATE {table} SET {column}={CHANGED[type_].format(column)}")
-            assert [what for what, _, _ in difference(before, seal_of(db))] == [
+            assert [what for what, _, _ in difference(before.as_json(), seal_of(db))] == [
                 f"table `{table}`",
                 "record digest",
             ]
             db.execute("ROLLBACK TO one")
-        assert not list(difference(before, seal_of(db)))
+        assert not list(difference(before.as_json(), seal_of(db)))
 
 
 def test_equal_numbers_and_texts_of_other_types_are_other_values() -> None:
@@ -205,7 +205,7 @@ def test_equal_numbers_and_texts_of_other_types_are_other_values() -> None:
         seen = set()
         for value in ("1", "1.0", "'1'", "x'31'", "NULL", "''", "x''", '\'["hex","31"]\''):
             db.execute(f"INSERT OR REPLACE INTO t VALUES (1, {value})")
-            seen.add(seal_of(db)["record_digest"])
+            seen.add(seal_of(db).record_digest)
         assert len(seen) == 8
 
 
@@ -319,8 +319,8 @@ def seal(db: sqlite3.Connection, folder: Path, reports: dict[str, Any]) -> None:
     reports[JUNIT] = junit_digest(reports["content"])
     put(db, "reports", reports)
     made = seal_of(db)
-    put(db, SEAL, made)
-    write_reports(folder, {**reports["content"], "record_digest": made["record_digest"]})
+    put(db, SEAL, made.as_json())
+    write_reports(folder, {**reports["content"], "record_digest": made.record_digest})
 
 
 def meta(db: sqlite3.Connection, key: str) -> Any:

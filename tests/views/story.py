@@ -4,6 +4,7 @@ Real times are made up too, so that a screen of them is the same every time."""
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 from typing_extensions import Self
 
+from hil.record.recorded_scenario import RecordedScenario
 from hil.record.recorder import RepairAttempt
 from hil.record.row_values import (
     RecordedNode,
@@ -20,6 +22,7 @@ from hil.record.row_values import (
     RecordedPlant,
     RecordedPlantNode,
 )
+from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import HELD, Ballot, vote
@@ -65,7 +68,8 @@ class Story:
             "upsets": {"accel": 1.0},
             **scenario,
         }
-        meta = {"scenario": content, "seed": 7, "outcome": "running"}
+        recorded = RecordedScenario.parse(json.dumps(content))
+        meta = RunMeta(scenario=recorded, seed=7, outcome="running")
         recorder = TimelessRecorder.begin(path, meta)
         assert isinstance(recorder, TimelessRecorder)
         self.recorder = recorder
@@ -325,7 +329,8 @@ class Story:
             "measured": 0 if met else 2,
             "ok": met,
         }
-        self.recorder.meta("result", {"outcome": outcome, "expectations": [expectation]})
+        result = {"outcome": outcome, "expectations": [expectation]}
+        self.recorder.meta("result", json.dumps(result))
         self.recorder.meta("outcome", outcome)
         return self
 

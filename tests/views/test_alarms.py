@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 import pytest
 
+from hil.record.recorded_scenario import RecordedScenario
+from hil.record.run_meta import RunMeta
 from hil.scenario import parse_scenario
 from hil.scenario.alarms import AlarmsConfig
 from hil.views.alarm_limits import DEFAULTS, QUANTITIES, Level, Limit, limits_of, limits_of_boards
@@ -104,7 +106,7 @@ def test_limits_of_a_scenario_replace_the_defaults() -> None:
         "schema: 1\nworkload: infer\nframes: 9\nalarms:\n"
         "  soc: {yellow_low: 0.6, persistence: 5, eclipse: {yellow_low: 0.45}}\n"
     )
-    found = limits_of(scenario.model_dump(mode="json", by_alias=True))
+    found = limits_of(RecordedScenario.of(scenario).alarms)
     assert found["soc", ""] == Limit(yellow_low=0.6, persistence=5)
     assert found["soc", "eclipse"] == Limit(yellow_low=0.45, persistence=5)
     assert found["cpu_temp_c", ""] == DEFAULTS["cpu_temp_c", ""]
@@ -115,21 +117,26 @@ def test_limits_of_a_scenario_replace_the_defaults() -> None:
     [{}, {"alarms": None}, {"alarms": {"soc": None}}, {"alarms": {"nonsense": {"red_high": 1}}}],
 )
 def test_what_makes_no_sense_is_left_out(told: dict[str, object]) -> None:
-    assert limits_of(told) == DEFAULTS
+    assert limits_of(RecordedScenario.parse(json.dumps(told)).alarms) == DEFAULTS
+
+
+def meta_of(**properties: object) -> RunMeta:
+    """What a record with these properties says."""
+    return RunMeta.parse({key: json.dumps(value) for key, value in properties.items()})
 
 
 def test_a_board_has_limits_of_its_own_where_the_scenario_has_none() -> None:
-    meta: dict[str, Any] = {
-        "scenario": {"alarms": {"cpu_temp_c": {"red_high": 60}}},
-        "board_limits": {
+    meta = meta_of(
+        scenario={"alarms": {"cpu_temp_c": {"red_high": 60}}},
+        board_limits={
             "die_c": {"a": {"yellow_high": 95, "red_high": 99.75}, "b": None},
             "cpu_temp_c": {"a": {"yellow_high": 95}},
             "nonsense": {"a": {"red_high": 1}},
         },
-    }
+    )
     own = limits_of_boards(meta)
     assert own == {("die_c", "a"): Limit(yellow_high=95, red_high=99.75)}
-    b = AlarmBook(limits_of(meta["scenario"]), own)
+    b = AlarmBook(limits_of(meta.scenario.alarms), own)
     for frame in range(3):
         b.sample(frame, "die_c", "a", 90.0)
         b.sample(frame, "die_c", "b", 90.0)
@@ -142,4 +149,4 @@ def test_a_board_has_limits_of_its_own_where_the_scenario_has_none() -> None:
 
 @pytest.mark.parametrize("meta", [{}, {"board_limits": 7}, {"board_limits": {"die_c": None}}])
 def test_a_record_without_limits_of_boards_has_none(meta: dict[str, object]) -> None:
-    assert limits_of_boards(meta) == {}
+    assert limits_of_boards(meta_of(**meta)) == {}

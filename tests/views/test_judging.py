@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_the_end_says_why_it_came_and_counts_expectations_only_where_they_decide
 ) -> None:
     with Story(tmp_path / "run.db", frames=10_000) as story:
         story.agree(6)
-        story.recorder.meta("result", result)
+        story.recorder.meta("result", json.dumps(result))
         story.recorder.meta("outcome", result["outcome"])
     with closing(LiveRecord(tmp_path)) as source:
         source.poll()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from hil.record.live import State
+from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
 from hil.redundancy.recovery import NodeState
 from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import NodeFacts, Place, Run, Scene
 from hil.views.screen.model.playback import SPEEDS, Player
-from hil.views.screen.model.recorded_values import anomaly_cells
 from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.coastline import is_land
 from hil.views.screen.pages.events import Filter, ListedEvents, events_page
@@ -216,8 +217,8 @@ def test_protons_of_the_sun_are_not_called_the_anomaly() -> None:
 
 def test_cells_of_the_anomaly_that_are_none_are_left_out() -> None:
     told = [[-57, -51], [3], "x", [None, 4], [1, 2, 3], {}]
-    assert anomaly_cells({"anomaly": told}) == [(-57, -51)]
-    assert anomaly_cells({"anomaly": "damaged"}) == anomaly_cells({}) == []
+    assert RunMeta.parse({"anomaly": json.dumps(told)}).anomaly == ((-57, -51),)
+    assert RunMeta.parse({"anomaly": "damaged"}).anomaly is None
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hil.record.live import ALONE_MAX, LiveRecord
+from hil.record.recorded_scenario import RecordedScenario
 from hil.redundancy.electorate import Rules
 from hil.scenario import Scenario
 from hil.scenario.words import Scheme, Unvoted
@@ -51,7 +52,7 @@ def test_the_rule_that_is_shown_is_that_of_the_scenario(
     scenario = Scenario.model_validate(
         {"schema": 1, "name": "x", "workload": "infer", "frames": 10, "rig": rig}
     )
-    rule = rule_of(scenario.model_dump(mode="json"), scheme.size)
+    rule = rule_of(RecordedScenario.of(scenario), scheme.size)
     assert rule.unvoted == scenario.rig.unvoted.value
     lasting = Rules(scheme.size, scenario.rig.unvoted, 12).delivers_unvoted(1) and scheme.size > 1
     assert ("12 frames" in rule.text) == (lasting or rule.unvoted == "hold")

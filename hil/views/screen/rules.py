@@ -6,10 +6,10 @@ record, so that it stands beside the decisions that it made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from hil.record.recorded_scenario import RecordedScenario
 from hil.views.style import plural
 
 __all__ = ["SchemeRule", "rule_of"]
@@ -79,20 +79,16 @@ class SchemeRule:
         return form.format(plural(self.limit, "frame"))
 
 
-def rule_of(scenario: object, size: int) -> SchemeRule:
+def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     """Return the rule that a recorded scenario names for `size` nodes. A record that was written
     before there were such rules names none."""
-    content: Mapping[str, Any] = scenario if isinstance(scenario, dict) else {}
-    rig, upsets = content.get("rig"), content.get("upsets")
-    rig = rig if isinstance(rig, dict) else {}
-    scheme, limit = str(rig.get("scheme", "")), rig.get("unvoted_frames")
-    unvoted = ""
-    if "unvoted_output" in rig:
-        unvoted = str(rig["unvoted_output"] or _DEFAULTS.get(scheme, "deliver"))
+    unvoted = scenario.unvoted_output
+    if unvoted == "":
+        unvoted = _DEFAULTS.get(scenario.scheme, "deliver")
     return SchemeRule(
-        scheme,
+        scenario.scheme,
         size,
-        unvoted,
-        limit if isinstance(limit, int) else 0,
-        one_at_a_time=isinstance(upsets, dict) and upsets.get("one_at_a_time") is True,
+        unvoted or "",
+        scenario.unvoted_frames,
+        one_at_a_time=scenario.one_at_a_time,
     )

@@ -44,9 +44,8 @@ class AlarmFollower:
     def __init__(self, source: LiveRecord, clock: Callable[[], float]) -> None:
         self._source = source
         self._clock = clock  # in s
-        scenario = source.meta.get("scenario")
         self.book = AlarmBook(
-            limits_of(scenario if isinstance(scenario, dict) else {}),
+            limits_of(source.meta.scenario.alarms),
             limits_of_boards(source.meta),
         )
         self.begin = 0

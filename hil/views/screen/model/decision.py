@@ -151,7 +151,7 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         reference=reference,
         hidden=max(0, len(found) - _DIFFERENCES_KEPT),
         bits=sum(difference.bits for difference in found),
-        rule=rule_of(source.meta.get("scenario"), len(source.names)),
+        rule=rule_of(source.meta.scenario, len(source.names)),
         alone=source.frames_alone(frame) if alone else 0,
         causes=tuple(_causes(source, frame, answers)),
         cures=cures,

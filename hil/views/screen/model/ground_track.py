@@ -7,7 +7,7 @@ from collections import Counter
 from hil.record.event_queries import injected_frames
 from hil.record.live import LiveRecord
 from hil.record.telemetry_queries import orbit_position, orbit_rows
-from hil.views.screen.model.recorded_values import anomaly_cells, place_of
+from hil.views.screen.model.recorded_values import place_of
 from hil.views.screen.pages.map import MapSky
 
 __all__ = ["sky"]
@@ -23,7 +23,7 @@ def sky(source: LiveRecord, head: int) -> MapSky:
     now_us = source.time.t_us(head)
     rows = orbit_rows(source, now_us - _BEHIND_US, now_us + _AHEAD_US)
     track = tuple(place_of(row) for row in rows)
-    anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in anomaly_cells(source.meta)}
+    anomaly = {(lat // _STEP_DEG, lon // _STEP_DEG) for lat, lon in source.meta.anomaly or ()}
     return MapSky(track, frozenset(anomaly), _upsets(source, head), _STEP_DEG)
 
 

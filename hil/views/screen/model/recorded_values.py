@@ -12,7 +12,6 @@ from hil.wire.rails import board_power_mw
 from hil.wire.throttling import flags_now, flags_since_boot
 
 __all__ = [
-    "anomaly_cells",
     "json_of",
     "link_counts_of",
     "place_of",
@@ -20,18 +19,6 @@ __all__ = [
     "reading_of",
     "vote_of",
 ]
-
-
-def anomaly_cells(meta: dict[str, Any]) -> list[tuple[int, int]]:
-    """Return the corners of the anomaly's cells, as recorded; damaged ones are left out."""
-    recorded = meta.get("anomaly")
-    return [
-        (int(cell[0]), int(cell[1]))
-        for cell in (recorded if isinstance(recorded, list) else [])
-        if isinstance(cell, list)
-        and len(cell) == 2
-        and all(isinstance(value, (int, float)) for value in cell)
-    ]
 
 
 def vote_of(verdict: Verdict | None) -> Vote | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -116,22 +116,26 @@ class SceneReader:
         return self._run[1]
 
     def _expectations(self) -> tuple[tuple[str, str, str, bool], ...]:
-        result = self.source.meta.get("result")
-        if self.source.state is not State.ENDED or not isinstance(result, dict):
+        result = self.source.meta.result
+        if self.source.state is not State.ENDED or result is None:
             return ()
+        expectations = result.get("expectations")
         return tuple(
             (
-                e["metric"],
-                e["wanted"],
-                "not measured" if e["measured"] is None else f"{e['measured']:g}",
-                bool(e["ok"]),
+                str(e.get("metric")),
+                str(e.get("wanted")),
+                f"{value:g}"
+                if isinstance(value := e.get("measured"), (int, float))
+                else "not measured",
+                bool(e.get("ok")),
             )
-            for e in result.get("expectations", [])
+            for e in (expectations if isinstance(expectations, list) else ())
+            if isinstance(e, Mapping)
         )
 
     def _ending(self) -> str:
-        result = self.source.meta.get("result")
-        if self.source.state is not State.ENDED or not isinstance(result, dict):
+        result = self.source.meta.result
+        if self.source.state is not State.ENDED or result is None:
             return ""
         reasons = (ended_by(result, self.run.frames or None), lost_boards(result), untested(result))
         return "; ".join(text for text in reasons if text)

@@ -1,0 +1,175 @@
+"""What a recorded scenario says to those who read the record, whatever wrote it.
+
+A record holds the effective scenario as JSON text. A reader takes a few facts of it, also of a
+scenario of an older or a newer hil, which `hil.scenario` would refuse: a fact that is missing or
+makes no sense has its default. What runs a scenario again asks for `validated`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from hil.json_values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from hil.scenario import Scenario
+
+__all__ = ["RecordedAlarmLimits", "RecordedScenario", "object_in"]
+
+_FRAME_MS: Final = 10.0
+_EMPTY: Final[JsonObject] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAlarmLimits:
+    """The recorded alarm limits of one quantity, in its own unit; None where there is no limit.
+
+    `persistence`: the consecutive values beyond a limit that raise the alarm; `sun` and `eclipse`:
+    the limits that replace these in a phase of the orbit."""
+
+    yellow_low: float | None = None
+    yellow_high: float | None = None
+    red_low: float | None = None
+    red_high: float | None = None
+    persistence: int | None = None
+    sun: RecordedAlarmLimits | None = None
+    eclipse: RecordedAlarmLimits | None = None
+
+    @classmethod
+    def parse(cls, value: JsonValue) -> RecordedAlarmLimits | None:
+        """Return the limits in an object of JSON; None if `value` is no object."""
+        if not isinstance(value, Mapping):
+            return None
+        persistence = _number(value.get("persistence"))
+        return cls(
+            _number(value.get("yellow_low")),
+            _number(value.get("yellow_high")),
+            _number(value.get("red_low")),
+            _number(value.get("red_high")),
+            None if persistence is None else int(persistence),
+            cls.parse(value.get("sun")),
+            cls.parse(value.get("eclipse")),
+        )
+
+    def as_json(self) -> JsonObject:
+        """Return the limits that there are, as the record holds them."""
+        return dict(self._known())
+
+    def _known(self) -> Iterator[tuple[str, JsonValue]]:
+        numbers: dict[str, float | None] = {
+            "yellow_low": self.yellow_low,
+            "yellow_high": self.yellow_high,
+            "red_low": self.red_low,
+            "red_high": self.red_high,
+            "persistence": self.persistence,
+        }
+        yield from ((key, value) for key, value in numbers.items() if value is not None)
+        for phase, limits in (("sun", self.sun), ("eclipse", self.eclipse)):
+            if limits is not None:
+                yield phase, limits.as_json()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScenario:
+    """The facts of a recorded scenario that readers of records use.
+
+    text: the whole scenario as JSON, as it is recorded; empty if the record has none
+    accel: the factor on all upset rates
+    frames, duration: the length of the run, as a number of frames or as a text such as `90s`
+    unvoted_output: what is delivered without a comparison; empty: what is usual for the scheme;
+        None: the record is older than this rule
+    unvoted_frames: for how many consecutive frames at most; 0 without a limit
+    one_at_a_time: upsets wait until the one before is healed
+    solar_events: the sun sends protons, too
+    alarms: by quantity"""
+
+    text: str = field(default="", repr=False)
+    name: str = ""
+    summary: str = ""
+    workload: str = ""
+    seed: int | None = None
+    scheme: str = ""
+    pace: str = "free"
+    accel: float = 1.0
+    frame_us: int = round(_FRAME_MS * 1000)
+    frames: int | None = None
+    duration: str = ""
+    unvoted_output: str | None = None
+    unvoted_frames: int = 0
+    one_at_a_time: bool = False
+    solar_events: bool = False
+    alarms: Mapping[str, RecordedAlarmLimits] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> RecordedScenario:
+        """Return what a record is to hold of the effective `scenario` of a run."""
+        return cls.parse(json.dumps(scenario.model_dump(mode="json", by_alias=True)))
+
+    @classmethod
+    def parse(cls, text: str) -> RecordedScenario:
+        """Return the facts of a scenario in JSON `text`, which may be damaged."""
+        content = object_in(text) or _EMPTY
+        rig, upsets = _inner(content, "rig"), _inner(content, "upsets")
+        frame_ms, accel = _number(content.get("frame_ms")), _number(upsets.get("accel"))
+        frame_us = round((frame_ms or _FRAME_MS) * 1000)
+        return cls(
+            text,
+            name=_text(content, "name"),
+            summary=_text(content, "summary"),
+            workload=_text(content, "workload"),
+            seed=_whole(content.get("seed")),
+            scheme=_text(rig, "scheme"),
+            pace=_text(content, "pace") or "free",
+            accel=1.0 if accel is None else float(accel),
+            frame_us=frame_us if frame_us > 0 else round(_FRAME_MS * 1000),
+            frames=_whole(content.get("frames")),
+            duration=_text(content, "duration"),
+            unvoted_output=_text(rig, "unvoted_output") if "unvoted_output" in rig else None,
+            unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
+            one_at_a_time=upsets.get("one_at_a_time") is True,
+            solar_events=bool(_inner(_inner(content, "plant"), "radiation").get("events")),
+            alarms={
+                quantity: limits
+                for quantity, entry in _inner(content, "alarms").items()
+                if (limits := RecordedAlarmLimits.parse(entry)) is not None
+            },
+        )
+
+    def validated(self) -> Scenario:
+        """Return the whole scenario. Raises: pydantic.ValidationError if this hil cannot read it;
+        ValueError if it is no JSON."""
+        from hil.scenario import Scenario  # noqa: PLC0415  (a reader must not load pydantic)
+
+        return Scenario.model_validate(json.loads(self.text) if self.text else None)
+
+
+def object_in(text: str) -> JsonObject | None:
+    """Return the JSON object in `text`; None if there is none."""
+    with contextlib.suppress(ValueError):
+        value: JsonValue = json.loads(text)
+        if isinstance(value, Mapping):
+            return value
+    return None
+
+
+def _inner(content: JsonObject, key: str) -> JsonObject:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else _EMPTY
+
+
+def _text(content: JsonObject, key: str) -> str:
+    value = content.get(key)
+    return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _number(value: JsonValue) -> float | None:
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    return value if is_number and isinstance(value, (int, float)) else None
+
+
+def _whole(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) else None
