@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +17,8 @@ from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.board_types.agent_install import Plan
-    from hil.board_types.profile import BoardProfile
 
 __all__ = ["board_app"]
-
-_EMULATED: Final = ("raspberry-pi-3b", "emulated-rpi3")
-_TARGET_OF_FAMILY: Final = {"raspberry-pi": "aarch64", "jetson": "aarch64", "pc": "x86-64"}
 
 board_app = typer.Typer(
     no_args_is_help=True, help="Boards: profiles, the agent on them, emulation."
@@ -48,14 +43,14 @@ AnyTarget = Annotated[
 def list_(as_json: Json = False) -> int:
     """List the shipped board profiles."""
     from hil.board_types.catalogue import list_board_profiles, load_board_profile
+    from hil.board_types.profile_summary import summary_of
     from hil.views import boards
 
-    profiles = [load_board_profile(name) for name in list_board_profiles()]
-    rows = [_row(profile) for profile in profiles]
+    profiles = [summary_of(load_board_profile(name)) for name in list_board_profiles()]
     if as_json:
-        answer({"boards": rows})
+        answer({"boards": [profile.as_json() for profile in profiles]})
     else:
-        show(lambda glyphs: boards.table(rows, glyphs), width=110)
+        show(lambda glyphs: boards.table(profiles, glyphs), width=110)
     return Exit.PASS
 
 
@@ -63,49 +58,16 @@ def list_(as_json: Json = False) -> int:
 def show_(profile: Profile, as_json: Json = False) -> int:
     """Show a profile: every number with its source, or marked as an assumption."""
     from hil.board_types.catalogue import load_board_profile
+    from hil.board_types.profile_summary import facts_of, summary_of
     from hil.views import boards
 
     loaded = load_board_profile(profile)
     if as_json:
         answer(loaded.model_dump(mode="json", by_alias=True, exclude_none=True))
         return Exit.PASS
-    facts = list(_facts(loaded))
-    show(lambda glyphs: boards.sheet(_row(loaded), facts, glyphs), width=110)
+    facts = list(facts_of(loaded))
+    show(lambda glyphs: boards.sheet(summary_of(loaded), facts, glyphs), width=110)
     return Exit.PASS
-
-
-def _row(profile: BoardProfile) -> dict[str, Any]:
-    full = next(m for m in profile.power.modes if m.name == profile.power.full)
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "family": profile.family,
-        "soc": profile.soc,
-        "target": _TARGET_OF_FAMILY.get(profile.family),
-        "memory_mib": profile.memory_mib.value,
-        "full_w": full.full_w.value,
-        "device": profile.serial.device if profile.serial else None,
-        "emulated": profile.name in _EMULATED,
-    }
-
-
-def _facts(profile: BoardProfile) -> Iterator[tuple[str, str, str, str]]:
-    """Path, value, how sure, and who says so, of all that a profile states."""
-    from hil.board_types.cited import Note, Number
-    from hil.board_types.profile import numbers_of
-
-    for path, fact in numbers_of(profile):
-        if isinstance(fact, Number):
-            span = ""
-            if fact.low is not None or fact.high is not None:
-                low = fact.value if fact.low is None else fact.low
-                high = fact.value if fact.high is None else fact.high
-                span = f" ({low:g} to {high:g})"
-            value = f"{fact.value:g}{span}"
-        else:
-            value = fact.text if isinstance(fact, Note) else f"{fact.where} [{fact.unit}]"
-        grade = fact.grade.value if fact.grade else "assumed"
-        yield path.removeprefix("$."), value, grade, fact.source or fact.assumption or ""
 
 
 # --- the agent ------------------------------------------------------------------------------------
@@ -115,6 +77,7 @@ def _target_for(profile: str | None, target: str | None) -> Any:
     """The processor to compile for. UsageError if neither says it."""
     from hil.board_types.agent_build import native, target_named
     from hil.board_types.catalogue import load_board_profile
+    from hil.board_types.profile_summary import AGENT_TARGETS
 
     if target is not None:
         return target_named(target)
@@ -124,7 +87,7 @@ def _target_for(profile: str | None, target: str | None) -> Any:
             raise UsageError("for which board?", remedy="hil board build raspberry-pi-4b")
         return found
     loaded = load_board_profile(profile)
-    name = _TARGET_OF_FAMILY.get(loaded.family)
+    name = AGENT_TARGETS.get(loaded.family)
     if name is None:
         raise UsageError(
             f"hil-agent does not run on a {loaded.title} ({loaded.soc}): its profile is there to "
@@ -312,10 +275,11 @@ def emulate(
 
     Needs QEMU. The first time, Debian's arm64 kernel is fetched with apt.
     """
+    from hil.board_types.profile_summary import EMULATED_PROFILES
     from hil.rig.emulated.board import EmulatedBoard
     from hil.rig.emulated.outlet import serve
 
-    if profile not in _EMULATED:
+    if profile not in EMULATED_PROFILES:
         raise UsageError(
             f"`{profile[:60]}` cannot be emulated", remedy="hil board emulate raspberry-pi-3b"
         )

@@ -50,7 +50,7 @@ def discover(
     from hil.rig.discovery.probe import USUAL_BAUDS
     from hil.scenario.ports import port_problem
     from hil.scenario.words import BAUD_RATES
-    from hil.views import discovery
+    from hil.views.discovery import discovery_lines
 
     for rate in baud or ():
         if rate not in BAUD_RATES:
@@ -71,9 +71,9 @@ def discover(
                 say(f"{done.port}: {done.why}")
 
     found = find(tuple(ports or ()), tuple(baud or USUAL_BAUDS), out, wait, tell)
-    content = found.as_json()
+    report = found.report()
     if as_json:
-        answer(content)
+        answer(report.as_json())
     else:
-        show(lambda glyphs: discovery.found(content, glyphs), width=120)
-    return Exit.PASS if found.answered else Exit.ENVIRONMENT
+        show(lambda glyphs: discovery_lines(report, glyphs), width=120)
+    return Exit.PASS if report.boards else Exit.ENVIRONMENT

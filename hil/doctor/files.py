@@ -6,13 +6,14 @@ scenario is a board profile; any other is a scenario. All problems of all files 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hil import assets
 from hil.errors import ConfigError, HilError, Problem
+from hil.json_values import JsonObject
 from hil.scenario import Expectation, Scenario, find_scenario, load
 from hil.scenario.bench import bench_of
 from hil.scenario.load import placing
@@ -63,7 +64,7 @@ class Checked:
             parts.insert(0, "expects nothing (`none`): a run of it is untested, it cannot pass")
         return "; ".join(parts)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the result as plain data for JSON."""
         return {
             "source": self.source,
@@ -137,7 +138,7 @@ def check(source: str) -> Checked:
     return Checked(source, file, kind, summary, problems, expectations, untested, campaign_mode)
 
 
-def _is_board_profile(data: Mapping[Any, Any]) -> bool:
+def _is_board_profile(data: JsonObject) -> bool:
     """Return whether a file has more keys of a board profile than of a scenario."""
     from hil.board_types.profile import BoardProfile  # noqa: PLC0415  (heavy)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from hil.errors import HilError
+from hil.json_values import JsonObject
 
 __all__ = ["MISSING", "OK", "REINSTALL", "WARN", "Check", "Finding", "good", "run_check"]
 
@@ -32,7 +33,7 @@ class Check:
     remedy: str = ""
     needed: bool = True
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the check as plain data for JSON."""
         return asdict(self)
 

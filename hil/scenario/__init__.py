@@ -9,6 +9,7 @@ words, fields, durations, numerals, ports    the types of single values
 schema              the JSON Schema of the files
 yaml/               YAML with the place of every value
 bench, supply       the bench file: boards on ports, and their power supplies; bench_edit changes it
+discovery_report    what `hil discover` reports
 operator_upset      an upset that is ordered while the run goes on
 
 Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for the user),

@@ -9,9 +9,9 @@ read again, and must say exactly what was meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeAlias
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -19,14 +19,41 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from hil.errors import ConfigError, SetupError
 from hil.scenario.bench import BENCH_SCHEMA_VERSION, parse_bench
 
-__all__ = ["BenchText", "fresh_text", "is_accepted"]
+__all__ = ["BenchText", "NewBoard", "fresh_text", "is_accepted"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
 _QUOTED: Final = '"\\'
 _WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
-def _scalar(value: object) -> str:
+BenchValue: TypeAlias = "str | int | bool | None"
+"""What stands behind a key that is changed; a bool is `true` or `false`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBoard:
+    """A board to add to a bench file. What is None is not written.
+
+    Texts from boards and adapters can be anything: `is_accepted` reports whether a bench file may
+    contain them. Rates are in bit/s.
+    """
+
+    name: str
+    port: str | None = None
+    adapter: str | None = None
+    baud: int | None = None
+    serial: str | None = None
+    fast_baud: int | None = None
+
+    def items(self) -> Iterator[tuple[str, str | int]]:
+        """Return the keys that are written, in their order, and the value of each."""
+        for key in fields(self):
+            value = getattr(self, key.name)
+            if value is not None:
+                yield key.name, value
+
+
+def _scalar(value: BenchValue) -> str:
     """Return a value as YAML, in quotes where it needs them."""
     if value is None:
         return "null"
@@ -83,7 +110,7 @@ class BenchText:
             remedy="write what was found into it by hand, or choose another file with -o",
         )
 
-    def set_key(self, index: int, key: str, value: object) -> None:
+    def set_key(self, index: int, key: str, value: BenchValue) -> None:
         """Set a key of board `index` (from 0): in place, or as a new key after the board's name."""
         board = self._boards().value[index]
         if not isinstance(board, MappingNode) or not board.value:
@@ -100,7 +127,7 @@ class BenchText:
                 return
         self._insert(board, index, key, value)
 
-    def _insert(self, board: MappingNode, index: int, key: str, value: object) -> None:
+    def _insert(self, board: MappingNode, index: int, key: str, value: BenchValue) -> None:
         first, name = board.value[0]
         for candidate, content in board.value:
             if candidate.value == "name":
@@ -120,7 +147,7 @@ class BenchText:
         end = self.text.find("\n", at)
         return len(self.text) if end < 0 else end
 
-    def _commit(self, changed: str, index: int, key: str, value: object) -> None:
+    def _commit(self, changed: str, index: int, key: str, value: BenchValue) -> None:
         """Accept a changed text if it reads as what it should say, and nothing else."""
         before, after = _plain(self.text), _plain(changed)
         if before is not None:
@@ -129,7 +156,7 @@ class BenchText:
             raise self._refuse(f"setting `{key}` of board {index + 1} would change more than that")
         self.text = changed
 
-    def append(self, board: Mapping[str, object], comment: str = "") -> None:
+    def append(self, board: NewBoard, comment: str = "") -> None:
         """Add a new board after the others."""
         boards = self._boards()
         before = _plain(self.text)
@@ -144,7 +171,7 @@ class BenchText:
             changed = self.text[:at] + "\n" + entry.rstrip("\n") + self.text[at:]
         after = _plain(changed)
         if before is not None:
-            before["boards"].append(dict(board))
+            before["boards"].append(dict(board.items()))
         if before is None or before != after:
             raise self._refuse("a new board would change more than that")
         self.text = changed
@@ -176,7 +203,7 @@ def _last(node: Node) -> Node:
     return node
 
 
-def _entry(board: Mapping[str, object], indent: str, comment: str) -> str:
+def _entry(board: NewBoard, indent: str, comment: str) -> str:
     lines = [f"{key}: {_scalar(value)}" for key, value in board.items()]
     if comment:
         lines[0] += f"  # {_escaped(comment)}"
@@ -191,7 +218,7 @@ boards:
 """
 
 
-def fresh_text(boards: Sequence[tuple[Mapping[str, object], str]]) -> str:
+def fresh_text(boards: Sequence[tuple[NewBoard, str]]) -> str:
     """Return the text of a new bench file: boards, each with a comment.
 
     Raises:
@@ -202,7 +229,7 @@ def fresh_text(boards: Sequence[tuple[Mapping[str, object], str]]) -> str:
     return BenchText(text, "<new bench file>").finished()
 
 
-def is_accepted(board: Mapping[str, object]) -> bool:
+def is_accepted(board: NewBoard) -> bool:
     """Return whether a bench file with this board is valid and reads back as this board."""
     try:
         (read,) = parse_bench(fresh_text([(board, "")])).boards

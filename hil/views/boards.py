@@ -1,14 +1,15 @@
-"""Board profiles as tables. Takes plain values; knows nothing of the files they come from."""
+"""Board profiles as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil.board_types.profile_summary import ProfileSummary, StatedFact
 from hil.views.style import DIM, HEAD, WARN, Glyphs
 
 __all__ = ["sheet", "table"]
@@ -19,7 +20,7 @@ _GRADES: Final = (
 )
 
 
-def table(rows: Sequence[Mapping[str, Any]], glyphs: Glyphs) -> RenderableType:
+def table(profiles: Sequence[ProfileSummary], glyphs: Glyphs) -> RenderableType:
     """Return a table with a line for each profile."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("profile", no_wrap=True)
@@ -28,31 +29,30 @@ def table(rows: Sequence[Mapping[str, Any]], glyphs: Glyphs) -> RenderableType:
     out.add_column("full load", justify="right", no_wrap=True)
     out.add_column("serial", no_wrap=True)
     out.add_column("agent", no_wrap=True)
-    for row in rows:
-        agent = row["target"] or glyphs.none
+    for profile in profiles:
+        agent = profile.target or glyphs.none
         out.add_row(
-            Text(row["name"], style=HEAD),
-            row["soc"][:22],
-            f"{row['memory_mib'] / 1024:g} GiB",
-            f"{row['full_w']:g} W",
-            row["device"] or glyphs.none,
-            f"{agent}, emulated" if row["emulated"] else agent,
+            Text(profile.name, style=HEAD),
+            profile.soc[:22],
+            f"{profile.memory_mib / 1024:g} GiB",
+            f"{profile.full_w:g} W",
+            profile.device or glyphs.none,
+            f"{agent}, emulated" if profile.emulated else agent,
         )
     return out
 
 
-def sheet(
-    row: Mapping[str, Any], facts: Sequence[tuple[str, str, str, str]], glyphs: Glyphs
-) -> RenderableType:
+def sheet(profile: ProfileSummary, facts: Sequence[StatedFact], glyphs: Glyphs) -> RenderableType:
     """Return one profile in full: each fact with its grade and its source."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("what")
     out.add_column("value", overflow="fold")
     out.add_column("grade", no_wrap=True)
     out.add_column("who says so, or why", style=DIM, overflow="fold")
-    for path, value, grade, origin in facts:
-        assumed = grade == "assumed"
-        mark = Text(f"{glyphs.warn} {grade}" if assumed else grade, style=WARN if assumed else "")
-        out.add_row(path, value, mark, origin)
-    title = Text.assemble((row["title"], HEAD), f"  {row['soc']}, {row['family']}")
+    for fact in facts:
+        grade = Text(fact.grade)
+        if fact.grade == "assumed":
+            grade = Text(f"{glyphs.warn} {fact.grade}", style=WARN)
+        out.add_row(fact.path, fact.value, grade, fact.origin)
+    title = Text.assemble((profile.title, HEAD), f"  {profile.soc}, {profile.family}")
     return Group(title, Text(_GRADES, style=DIM), Text(), out)

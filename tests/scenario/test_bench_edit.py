@@ -8,7 +8,7 @@ import pytest
 
 from hil.errors import ConfigError, SetupError
 from hil.scenario.bench import parse_bench
-from hil.scenario.bench_edit import BenchText, fresh_text
+from hil.scenario.bench_edit import BenchText, NewBoard, fresh_text
 
 BY_HAND = """\
 # my bench, do not touch the left one
@@ -68,7 +68,7 @@ def test_new_keys_stand_behind_the_name() -> None:
 
 def test_new_boards_come_last_and_the_rest_stays() -> None:
     text = BenchText(BY_HAND, "b")
-    text.append({"name": "new", "port": "/dev/ttyUSB9", "serial": "100e5"}, "a Pi")
+    text.append(NewBoard("new", port="/dev/ttyUSB9", serial="100e5"), "a Pi")
     assert changed_lines(BY_HAND, text.finished()) == [
         "+     - name: new  # a Pi",
         "+       port: /dev/ttyUSB9",
@@ -90,10 +90,10 @@ def test_new_boards_come_last_and_the_rest_stays() -> None:
 )
 def test_every_way_of_writing_can_be_changed(text: str) -> None:
     bench = BenchText(text, "b")
-    bench.append({"name": "b", "port": "rfc2217://10.0.0.5:4000"})
+    bench.append(NewBoard("b", port="rfc2217://10.0.0.5:4000"))
     bench.set_key(0, "adapter", "usb-path:1-1.2:1.0")
     bench.set_key(0, "port", "/dev/x y")
-    bench.append({"name": "c", "port": "no", "baud": 9600})
+    bench.append(NewBoard("c", port="no", baud=9600))
     boards = parse_bench(bench.finished()).boards
     assert [(b.name, b.port, b.adapter) for b in boards] == [
         ("a", "/dev/x y", "usb-path:1-1.2:1.0"),
@@ -113,7 +113,7 @@ def test_what_cannot_be_changed_safely_is_left_alone(text: str) -> None:
 
 
 def test_a_fresh_file_is_a_bench_file() -> None:
-    text = fresh_text([({"name": "a", "port": "/dev/x", "adapter": "usb-serial:A1"}, "a Pi")])
+    text = fresh_text([(NewBoard("a", port="/dev/x", adapter="usb-serial:A1"), "a Pi")])
     (board,) = parse_bench(text).boards
     assert (board.name, board.port, board.adapter) == ("a", "/dev/x", "usb-serial:A1")
     with pytest.raises(ConfigError):

@@ -10,7 +10,7 @@ import pytest
 
 from hil.errors import ConfigError
 from hil.scenario.bench import parse_bench
-from hil.scenario.bench_edit import fresh_text
+from hil.scenario.bench_edit import NewBoard, fresh_text
 from hil.scenario.words import BAUD_RATES
 
 
@@ -96,18 +96,18 @@ def test_a_pipe_and_a_socket_are_no_ports(tmp_path: Path) -> None:
     ],
 )
 def test_what_may_be_a_port_is_accepted(port: str) -> None:
-    (board,) = parse_bench(fresh_text([({"name": "a", "port": port}, "")])).boards
+    (board,) = parse_bench(fresh_text([(NewBoard("a", port=port), "")])).boards
     assert board.port == port
 
 
 def test_only_rates_that_agents_know_are_accepted() -> None:
     for rate in BAUD_RATES:
-        text = fresh_text([({"name": "a", "port": "x", "baud": rate, "fast_baud": rate}, "")])
+        text = fresh_text([(NewBoard("a", port="x", baud=rate, fast_baud=rate), "")])
         assert parse_bench(text).boards[0].fast_baud == rate
-    for key in ("baud", "fast_baud"):
-        for rate in (0, -9600, 1200, 2400, 115201, 250_000, 1_843_200, 4_000_001):
+    for rate in (0, -9600, 1200, 2400, 115201, 250_000, 1_843_200, 4_000_001):
+        for board in (NewBoard("a", port="x", baud=rate), NewBoard("a", port="x", fast_baud=rate)):
             with pytest.raises(ConfigError, match="is not a rate that agents know"):
-                fresh_text([({"name": "a", "port": "x", key: rate}, "")])
+                fresh_text([(board, "")])
 
 
 def test_an_absent_board_keeps_its_place_from_nobody() -> None:

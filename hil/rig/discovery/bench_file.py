@@ -8,32 +8,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hil.board_types.catalogue import profile_of_model
 from hil.errors import RecordError, SetupError
 from hil.rig.discovery.adapters import Adapter, adapters, matching
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, ProbeResult, has_rate, probe_all
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
-from hil.scenario.bench_edit import BenchText, fresh_text, is_accepted
+from hil.scenario.bench_edit import BenchText, NewBoard, fresh_text, is_accepted
+from hil.scenario.discovery_report import (
+    BenchChange,
+    DiscoveredBoard,
+    DiscoveryReport,
+    UnansweredPort,
+)
 from hil.wire.messages import Hello
 
-__all__ = ["Change", "Discovery", "discover", "merge"]
+__all__ = ["Discovery", "discover", "merge"]
 
 _GONE = {"missing", "silent", "talks", "version", "other"}
 """Results that make a board absent; a port that is busy, or may not be opened, does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of a bench file; `kind` is new, moved, back, absent or rate."""
-
-    board: str
-    kind: str
-    detail: str
 
 
 @dataclass(slots=True)
@@ -43,7 +39,7 @@ class Discovery:
     probed: list[ProbeResult]
     names: dict[str, str] = field(default_factory=dict)
     """The name in the bench file, by port."""
-    changes: list[Change] = field(default_factory=list)
+    changes: list[BenchChange] = field(default_factory=list)
     bench: Path | None = None
     left_out: list[str] = field(default_factory=list)
     """What could not be written to the bench file, and why."""
@@ -67,43 +63,34 @@ class Discovery:
         ]
         return shared + [note for p in self.answered if (note := _socket_note(p))] + self.left_out
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the result as the JSON object of `hil discover --json`."""
-        return {
-            "ok": bool(self.answered),
-            "bench": None if self.bench is None else str(self.bench),
-            "boards": [self._board_json(p, p.hello) for p in self.probed if p.hello is not None],
-            "others": [
-                {
-                    "port": p.port,
-                    "adapter": p.identity,
-                    "why": p.why,
-                    "reason": p.reason,
-                    "remedy": p.remedy,
-                }
+    def report(self) -> DiscoveryReport:
+        """Return the result as a value that the user is shown."""
+        return DiscoveryReport(
+            bench=None if self.bench is None else str(self.bench),
+            boards=tuple(self._board(p, p.hello) for p in self.probed if p.hello is not None),
+            others=tuple(
+                UnansweredPort(p.port, p.identity, p.why, p.reason, p.remedy)
                 for p in self.probed
                 if p.hello is None
-            ],
-            "changes": [
-                {"board": c.board, "kind": c.kind, "detail": c.detail} for c in self.changes
-            ],
-            "notes": self._notes(),
-        }
+            ),
+            changes=tuple(self.changes),
+            notes=tuple(self._notes()),
+        )
 
-    def _board_json(self, p: ProbeResult, hello: Hello) -> dict[str, Any]:
-        return {
-            "name": self.names.get(p.port),
-            "port": p.port,
-            "adapter": p.identity,
-            "baud": p.baud if has_rate(p.port) else None,
-            "board": hello.board,
-            "arch": hello.arch,
-            "serial": hello.serial or None,
-            "agent_version": hello.version,
-            "cores": hello.cores,
-            "memory_mib": hello.memory_mib,
-            "targets": sorted(hello.targets),
-        }
+    def _board(self, p: ProbeResult, hello: Hello) -> DiscoveredBoard:
+        return DiscoveredBoard(
+            name=self.names.get(p.port),
+            port=p.port,
+            adapter=p.identity,
+            baud=p.baud if has_rate(p.port) else None,
+            board=hello.board,
+            arch=hello.arch,
+            serial=hello.serial or None,
+            agent_version=hello.version,
+            cores=hello.cores,
+            memory_mib=hello.memory_mib,
+            targets=tuple(sorted(hello.targets)),
+        )
 
 
 def _socket_note(p: ProbeResult) -> str | None:
@@ -263,7 +250,7 @@ def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequen
             _update(found, text, index, board, there, here)
         elif not board.absent and (why := _why_gone(board, found, here)):
             text.set_key(index, "absent", value=True)
-            found.changes.append(Change(board.name, "absent", why))
+            found.changes.append(BenchChange(board.name, "absent", why))
     taken = [board.name for board in known.boards]
     for entry, comment in _new_boards(found, taken, parse_bench(text.text).boards):
         text.append(entry, comment)
@@ -272,46 +259,48 @@ def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequen
 
 def _new_boards(
     found: Discovery, names: Sequence[str], others: Sequence[BenchBoardConfig]
-) -> list[tuple[dict[str, object], str]]:
+) -> list[tuple[NewBoard, str]]:
     """Return an entry and a comment for each board that answered and is not in the bench file."""
     taken = list(names)
-    used: set[object] = {board.adapter for board in others if not board.absent}
-    new: list[tuple[dict[str, object], str]] = []
+    used = {board.adapter for board in others if board.adapter is not None and not board.absent}
+    new: list[tuple[NewBoard, str]] = []
     for p in found.answered:
         assert p.hello is not None
         if p.port in found.names:
             continue
         name = _name_for(p.hello, taken)
-        entry = _entry_of(name, p)
-        if has_rate(p.port) and (fast := _fast_rate(p.hello)) > p.baud:
-            entry["fast_baud"] = fast
-        if p.hello.serial in found.shared_serials:  # it identifies no board
-            del entry["serial"]
-        if entry.get("adapter") in used - {None}:
-            del entry["adapter"]
-        if not _made_acceptable(entry, p.port, found):
+        entry = _made_acceptable(_entry_of(name, p, p.hello, found.shared_serials, used), found)
+        if entry is None:
             continue
         taken.append(name)
-        used.add(entry.get("adapter"))
+        if entry.adapter is not None:
+            used.add(entry.adapter)
         found.names[p.port] = name
-        found.changes.append(Change(name, "new", p.port))
+        found.changes.append(BenchChange(name, "new", p.port))
         new.append((entry, _comment_of(p.hello)))
     return new
 
 
-def _made_acceptable(entry: dict[str, object], port: str, found: Discovery) -> bool:
-    """Remove from a new board's entry what a bench file cannot contain (names from boards and
-    adapters can be any text); return whether the rest is a valid entry."""
-    alone: dict[str, dict[str, object]] = {
-        "port": {},
-        "adapter": {},
-        "serial": {"port": "/dev/null"},
+def _made_acceptable(entry: NewBoard, found: Discovery) -> NewBoard | None:
+    """Return a new board's entry without what a bench file cannot contain (names from boards and
+    adapters can be any text); None if the rest is not a valid entry."""
+    alone = {
+        "port": NewBoard("x", port=entry.port),
+        "adapter": NewBoard("x", adapter=entry.adapter),
+        "serial": NewBoard("x", port="/dev/null", serial=entry.serial),
     }
-    for key, more in alone.items():
-        if key in entry and not is_accepted({"name": "x", **more, key: entry[key]}):
-            left_out = entry.pop(key)
-            found.left_out.append(f"{port}: a bench file cannot have the {key} {left_out!r}")
-    return is_accepted(entry)
+    keys = dict(entry.items())
+    refused = [key for key, board in alone.items() if key in keys and not is_accepted(board)]
+    found.left_out += [
+        f"{entry.port}: a bench file cannot have the {key} {keys[key]!r}" for key in refused
+    ]
+    accepted = replace(
+        entry,
+        port=None if "port" in refused else entry.port,
+        adapter=None if "adapter" in refused else entry.adapter,
+        serial=None if "serial" in refused else entry.serial,
+    )
+    return accepted if is_accepted(accepted) else None
 
 
 def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter]) -> dict[str, int]:
@@ -384,28 +373,33 @@ def _update(
 ) -> None:
     if board.absent:
         text.set_key(index, "absent", value=False)
-        found.changes.append(Change(board.name, "back", p.port))
+        found.changes.append(BenchChange(board.name, "back", p.port))
     if board.adapter is not None and _is_elsewhere(board.adapter, p, here):
         text.set_key(index, "adapter", p.identity)
         where = f"adapter {p.identity}" if p.identity else f"{p.port}, which has no identity"
-        found.changes.append(Change(board.name, "moved", f"to {where}"))
+        found.changes.append(BenchChange(board.name, "moved", f"to {where}"))
     if board.port is not None and not _same(board.port, p.port):
         text.set_key(index, "port", p.port)
-        found.changes.append(Change(board.name, "moved", f"from {board.port} to {p.port}"))
+        found.changes.append(BenchChange(board.name, "moved", f"from {board.port} to {p.port}"))
     if has_rate(p.port) and board.baud != p.baud:
         text.set_key(index, "baud", p.baud)
-        found.changes.append(Change(board.name, "rate", f"answers at {p.baud}, not {board.baud}"))
+        rates = f"answers at {p.baud}, not {board.baud}"
+        found.changes.append(BenchChange(board.name, "rate", rates))
 
 
-def _entry_of(name: str, p: ProbeResult) -> dict[str, object]:
-    entry: dict[str, object] = {"name": name, "port": p.port}
-    if p.identity is not None:
-        entry["adapter"] = p.identity
-    if has_rate(p.port) and p.baud != 115200:
-        entry["baud"] = p.baud
-    if p.hello is not None and p.hello.serial:
-        entry["serial"] = p.hello.serial
-    return entry
+def _entry_of(
+    name: str, p: ProbeResult, hello: Hello, shared: Sequence[str], used: Collection[str]
+) -> NewBoard:
+    """Return the entry of a board; `used` are the adapters that other boards already name."""
+    fast = _fast_rate(hello)
+    return NewBoard(
+        name,
+        port=p.port,
+        adapter=None if p.identity in used else p.identity,
+        baud=p.baud if has_rate(p.port) and p.baud != 115200 else None,
+        serial=None if hello.serial in {"", *shared} else hello.serial,  # shared: identifies none
+        fast_baud=fast if has_rate(p.port) and fast > p.baud else None,
+    )
 
 
 def _comment_of(hello: Hello) -> str:

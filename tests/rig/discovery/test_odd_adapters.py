@@ -210,7 +210,7 @@ def test_a_number_that_others_have_too_gives_way_to_the_socket(
     found = Discovery(probed(here, hellos), bench=bench)
     boards = parse_bench(merge(found, parse_bench(text), bench, here)).boards
     assert [b.adapter for b in boards] == [f"usb-path:1-1.{n}:1.0" for n in (1, 2, 3)]
-    notes = found.as_json()["notes"]
+    notes = found.report().notes
     assert sum("3 adapters have the serial number 0001" in note for note in notes) == 3
 
 
