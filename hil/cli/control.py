@@ -11,8 +11,7 @@ import typer
 
 from hil.cli.options import Json, RunFolder
 from hil.cli.output import answer, out, say
-from hil.control.protocol import COMMANDS
-from hil.control.words import arguments_of, listing
+from hil.control.words import command_of, listing
 from hil.exit_codes import Exit
 from hil.printable import printable
 
@@ -40,13 +39,13 @@ def control(
     from hil.control.client import Client
 
     command = command.replace("-", "_")
-    arguments = arguments_of(command, words or ())
+    given = command_of(command, words or ())
     with Client(run_folder) as client:
-        if COMMANDS[command].destructive and not yes and sys.stdin is not None:
+        if given.command.destructive and not yes and sys.stdin is not None:
             if sys.stdin.isatty():
                 question = printable(f"{command} {' '.join(words or ())}: sure?")
                 typer.confirm(question, abort=True, err=True)
-        reply = client.send(command, arguments)
+        reply = client.send(given)
     if as_json:
         answer(reply.as_json())
     elif reply.ok:

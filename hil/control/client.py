@@ -1,7 +1,7 @@
 """The client: sends commands to a running run. For views and `hil control`; imports no engine.
 
     with Client(Path("runs/X")) as client:
-        answer = client.send("isolate", node="b")
+        answer = client.send(IsolateNode("b"))
 
 One request at a time; not thread-safe. `send` waits for the answer, so a screen calls it in a
 worker thread."""
@@ -12,23 +12,14 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from hil.control.answers import Answer, AnswerData, answer_of
+from hil.control.commands import OperatorCommand, WrongArgument
 from hil.control.place import address_in, opened, peer_of
-from hil.control.protocol import (
-    COMMANDS,
-    LINE_MAX,
-    SOCKET_NAME,
-    Answer,
-    Request,
-    answer_of,
-    check_arguments,
-    request_line,
-    unknown_command,
-)
+from hil.control.protocol import LINE_MAX, SOCKET_NAME, Request, request_line
 from hil.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -103,21 +94,21 @@ class Client:
                 remedy="send commands as the user who started the run",
             )
 
-    def send(self, command: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Answer:
+    def send(self, command: OperatorCommand) -> Answer:
         """Send a command and return the run's answer, which may be a refusal.
 
-        Raises: UsageError if the command or its arguments are not valid in any run; SetupError if
-        the run ends or does not answer in time."""
-        given = {**(arguments or {}), **more}
-        if command not in COMMANDS:
-            raise UsageError(unknown_command(command), remedy="hil control --help")
-        why = check_arguments(COMMANDS[command], given)
-        if why:
-            raise UsageError(why, remedy=f"for example: hil control RUN {_example(command)}")
+        Raises: UsageError if the arguments are not valid in any run; SetupError if the run ends or
+        does not answer in time."""
+        described = command.command
+        try:
+            described.parse(command.as_json())
+        except WrongArgument as why:
+            remedy = f"for example: hil control RUN {described.examples[0]}"
+            raise UsageError(str(why), remedy=remedy) from why
         self._count += 1
-        return self._ask(request_line(Request(command, given, self._count)))
+        return self._ask(request_line(Request(command, self._count)), described.answer)
 
-    def _ask(self, line: bytes) -> Answer:
+    def _ask(self, line: bytes, data: type[AnswerData] | None) -> Answer:
         if len(line) > LINE_MAX:
             raise UsageError(f"the command has {len(line)} bytes; at most {LINE_MAX} are allowed")
         deadline_s = time.monotonic() + self._timeout_s
@@ -125,7 +116,7 @@ class Client:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._socket.sendall(line)  # a server that rejects the connection answers first
             while True:
-                answer = answer_of(self._line(deadline_s))
+                answer = answer_of(self._line(deadline_s), data)
                 if answer is None:
                     raise SetupError(f"the process that answers in {self.run_dir} is not a hil run")
                 if answer.id == self._count or (answer.id is None and not answer.ok):
@@ -169,7 +160,3 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _example(command: str) -> str:
-    return COMMANDS[command].examples[0]

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hil.control.protocol import Answer, Request
+from hil.control.answers import Answer
+from hil.control.protocol import Request
 
 __all__ = ["Inbox", "Order", "Peer"]
 

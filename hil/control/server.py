@@ -28,9 +28,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from hil.control.answers import Answer
 from hil.control.inbox import Inbox, Order, Peer
 from hil.control.place import address_in, opened, peer_of
-from hil.control.protocol import LINE_MAX, SOCKET_NAME, Answer, Request, parse_request
+from hil.control.protocol import LINE_MAX, SOCKET_NAME, Request, parse_request
 from hil.errors import SetupError, UsageError
 
 if TYPE_CHECKING:

@@ -4,62 +4,75 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
-from hil.control.protocol import COMMANDS, Command, check_arguments, unknown_command
+from hil.control.arguments import Text
+from hil.control.commands import (
+    COMMANDS,
+    Command,
+    OperatorCommand,
+    WrongArgument,
+    unknown_command,
+)
 from hil.errors import UsageError
+from hil.json_values import JsonScalar
 
-__all__ = ["arguments_of", "listing"]
+__all__ = ["command_of", "listing"]
+
+_Typed: TypeAlias = "dict[str, JsonScalar | _Typed]"
 
 
-def arguments_of(name: str, words: Sequence[str]) -> dict[str, Any]:
-    """Return the arguments that `words` give to the command `name`: each is key=value (a.b=value
-    for a key within a mapping), or a bare word for the first argument without a value. Raises:
-    UsageError if the command or an argument is not valid."""
+def command_of(name: str, words: Sequence[str]) -> OperatorCommand:
+    """Return the command `name` with the arguments that `words` give it: each is key=value
+    (a.b=value for a key within a mapping), or a bare word for the first argument without a value.
+    Raises: UsageError if the command or an argument is not valid."""
     command = COMMANDS.get(name)
     if command is None:
         raise UsageError(unknown_command(name), remedy="hil control --help")
-    texts = {a.name for a in command.arguments if a.kind == "text"}
-    out: dict[str, Any] = {}
+    texts = {a.name for a in command.arguments if isinstance(a.kind, Text)}
+    typed: _Typed = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.replace(".", "_").isidentifier():
-            key, value = _next_argument(command, out, word), word
-        _put(out, key.split("."), value if key in texts else _value(value))
-    why = check_arguments(command, out)
-    if why:
-        raise UsageError(why, remedy=f"for example: hil control RUN {command.examples[0]}")
-    return out
+            key, value = _next_argument(command, typed, word), word
+        _put(typed, key.split("."), value if key in texts else _value(value))
+    try:
+        return command.parse(typed)
+    except WrongArgument as why:
+        raise UsageError(str(why), remedy=_example(command)) from why
 
 
-def _next_argument(command: Command, given: dict[str, Any], word: str) -> str:
+def _example(command: Command) -> str:
+    return f"for example: hil control RUN {command.examples[0]}"
+
+
+def _next_argument(command: Command, typed: _Typed, word: str) -> str:
     for argument in command.arguments:
-        if argument.name not in given:
+        if argument.name not in typed:
             return argument.name
     raise UsageError(
-        f"`{command.name}` does not know what to do with `{word}`",
-        remedy=f"for example: hil control RUN {command.examples[0]}",
+        f"`{command.name}` does not know what to do with `{word}`", remedy=_example(command)
     )
 
 
-def _put(out: dict[str, Any], path: list[str], value: Any) -> None:
+def _put(typed: _Typed, path: list[str], value: JsonScalar) -> None:
     for step in path[:-1]:
-        inner = out.setdefault(step, {})
+        inner = typed.setdefault(step, {})
         if not isinstance(inner, dict):
             raise UsageError(f"`{step}` is given twice, once as a mapping")
-        out = inner
-    if path[-1] in out:
+        typed = inner
+    if path[-1] in typed:
         raise UsageError(f"`{path[-1]}` is given twice")
-    out[path[-1]] = value
+    typed[path[-1]] = value
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> JsonScalar:
     """Return a number, true, false or null as such; anything else as text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return text if isinstance(value, (str, list, dict)) else value
+    return value if value is None or isinstance(value, (bool, int, float)) else text
 
 
 def listing() -> str:

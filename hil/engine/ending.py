@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hil.control.protocol import COMMANDS
+from hil.control.commands import COMMANDS
 from hil.engine import run_folder
 from hil.engine.metrics import events_until, flat, upset_counts
 from hil.engine.parts import Parts

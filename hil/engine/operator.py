@@ -9,17 +9,35 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from functools import singledispatchmethod
+from typing import Final
 
+from hil.control.answers import Answer, NodeInRun, RunStatus, UpsetOrdered
+from hil.control.commands import (
+    AcknowledgeAlarm,
+    CutPower,
+    EndRun,
+    InjectUpset,
+    IsolateNode,
+    OperatorCommand,
+    PauseRun,
+    ReintegrateNode,
+    ReportStatus,
+    ResetBoard,
+    RestartWorker,
+    ResumeRun,
+    SetPace,
+    SwitchPowerOn,
+    WriteNote,
+)
 from hil.control.inbox import Inbox, Order
-from hil.control.protocol import COMMANDS, Answer
 from hil.engine.run_controls import RunControls
-from hil.errors import ConfigError, SetupError
+from hil.errors import ConfigError, Problem, SetupError
+from hil.json_values import JsonKey
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import Node
-from hil.scenario import ordered_event, parse_pace
+from hil.scenario import UpsetTarget, ordered_event, parse_pace
 
 __all__ = ["Operator", "Turn"]
 
@@ -55,22 +73,6 @@ class Operator:
         self._who = ""
         self._number = 0
         self._nodes = {node.name: node for node in controls.rig.nodes}
-        self._commands: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
-            "inject": self._inject,
-            "cut_power": self._cut_power,
-            "power_on": self._power_on,
-            "reset": lambda a: self._rung(a["node"], NodeState.RESET),
-            "restart": lambda a: self._rung(a["node"], NodeState.RESTART),
-            "isolate": self._isolate,
-            "reintegrate": self._reintegrate,
-            "pause": self._pause,
-            "resume": self._resume,
-            "pace": self._pace,
-            "end": self._end,
-            "acknowledge": lambda a: Answer(True, f"acknowledged {a['alarm']}"),
-            "note": self._note,
-            "status": self._status,
-        }
 
     def poll(self) -> Turn:
         """Carry out the commands that have arrived; return what the loop does next. Before WAIT is
@@ -98,24 +100,24 @@ class Operator:
 
     def _carry_out(self, order: Order) -> None:
         request, record, frame = order.request, self._controls.record, self._frame
-        recorded = COMMANDS[request.command].recorded
+        described = request.command.command
         self._who = order.peer.name
         self._number = record.tally.last_command() + 1
         try:
-            answer = self._commands[request.command](request.arguments)
+            answer = self._handle(request.command)
         except _Refused as why:
             answer = Answer(False, str(why), "refused")
-        if recorded:
+        if described.recorded:
             record.command(
                 frame,
                 (order.peer.name, order.peer.uid, order.peer.pid),
-                request.command,
-                json.dumps(dict(request.arguments)),
+                described.name,
+                json.dumps(request.command.as_json()),
                 ok=answer.ok,
                 answer=answer.text,
             )
             record.commit()  # the client finds it in the record when it gets the answer
-        number = self._number if recorded else None
+        number = self._number if described.recorded else None
         order.reply(replace(answer, id=request.id, number=number, frame=frame))
 
     @property
@@ -138,35 +140,45 @@ class Operator:
     def _state(self, node: Node) -> NodeState:
         return self._controls.recovery.state(node.name)
 
+    @singledispatchmethod
+    def _handle(self, command: OperatorCommand) -> Answer:
+        """Carry out a command by the handler of its class, one of those below. Raises: _Refused."""
+        raise NotImplementedError(f"no handler for {command}")
+
     # --- upsets and power ---------------------------------------------------------------------
 
-    def _inject(self, arguments: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _inject(self, command: InjectUpset) -> Answer:
         controls = self._controls
+        place = (JsonKey("node", command.node), JsonKey("target", command.target))
         try:
-            event = ordered_event(arguments, controls.scenario, self._frame)
+            event = ordered_event((*place, *command.event_keys), controls.scenario, self._frame)
         except ConfigError as error:
             raise _Refused("; ".join(_words(p) for p in error.problems)) from error
         beyond = controls.limits.check_event(event)
         if beyond:
             raise _Refused("; ".join(message for _, message, _ in beyond))
-        node, target = self._node(event.node), str(event.target)
-        if target == "board":
+        node, target = self._node(event.node), event.target
+        if target is UpsetTarget.BOARD:
             self._can_lose_power(node)
         elif self._state(node) is NodeState.ISOLATED:
             raise _Refused(f"node {node.name} is isolated: nothing is computed there")
-        elif target != "link" and node.hello and target not in node.hello.targets:
+        elif target is not UpsetTarget.LINK and node.hello and target not in node.hello.targets:
             raise _Refused(f"the board of node {node.name} cannot be hit at {target}")
         id_ = controls.planner.order(event, self._cause)
-        what = "loses its power" if target == "board" else f"is hit at {target}"
+        what = "loses its power" if target is UpsetTarget.BOARD else f"is hit at {target}"
         return Answer(
             True,
             f"upset {id_}: node {node.name} {what} in frame {self._frame}",
-            data={"upset": id_},
+            data=UpsetOrdered(id_),
         )
 
-    def _cut_power(self, arguments: Mapping[str, Any]) -> Answer:
-        self._node(arguments["node"])
-        return self._inject({**arguments, "target": "board"})
+    @_handle.register
+    def _cut_power(self, command: CutPower) -> Answer:
+        self._node(command.node)
+        frames = command.returns_after_frames
+        returns = () if frames is None else (JsonKey("returns_after_frames", frames),)
+        return self._inject(InjectUpset(command.node, UpsetTarget.BOARD, returns))
 
     def _can_lose_power(self, node: Node) -> None:
         if not node.powered:
@@ -174,8 +186,9 @@ class Operator:
         if not node.board.can_cycle:
             raise _Refused(f"the power of node {node.name} cannot be switched from here")
 
-    def _power_on(self, arguments: Mapping[str, Any]) -> Answer:
-        controls, node = self._controls, self._node(arguments["node"])
+    @_handle.register
+    def _switch_power_on(self, command: SwitchPowerOn) -> Answer:
+        controls, node = self._controls, self._node(command.node)
         if node.powered:
             raise _Refused(f"node {node.name} has power")
         self._must_not_be_shed(node)
@@ -191,6 +204,14 @@ class Operator:
         return Answer(True, f"node {node.name} has power again, and is {state}")
 
     # --- nodes --------------------------------------------------------------------------------
+
+    @_handle.register
+    def _reset(self, command: ResetBoard) -> Answer:
+        return self._rung(command.node, NodeState.RESET)
+
+    @_handle.register
+    def _restart(self, command: RestartWorker) -> Answer:
+        return self._rung(command.node, NodeState.RESTART)
 
     def _rung(self, name: str, rung: NodeState) -> Answer:
         node = self._node(name)
@@ -220,8 +241,9 @@ class Operator:
             return Answer(True, f"node {node.name} does not answer yet; it is looked for")
         return Answer(ok, f"node {node.name} is {state.value}", "" if ok else "refused")
 
-    def _isolate(self, arguments: Mapping[str, Any]) -> Answer:
-        recovery, node = self._controls.recovery, self._node(arguments["node"])
+    @_handle.register
+    def _isolate(self, command: IsolateNode) -> Answer:
+        recovery, node = self._controls.recovery, self._node(command.node)
         if recovery.is_held(node.name):
             raise _Refused(f"node {node.name} is isolated already")
         if recovery.in_service == (node.name,):
@@ -230,8 +252,9 @@ class Operator:
         self._controls.carry_out(self._frame, ())
         return Answer(True, f"node {node.name} is isolated until it is re-integrated")
 
-    def _reintegrate(self, arguments: Mapping[str, Any]) -> Answer:
-        controls, node = self._controls, self._node(arguments["node"])
+    @_handle.register
+    def _reintegrate(self, command: ReintegrateNode) -> Answer:
+        controls, node = self._controls, self._node(command.node)
         if self._state(node) is not NodeState.ISOLATED:
             raise _Refused(f"node {node.name} is not isolated, but {self._state(node).value}")
         if controls.recovery.is_held(node.name) and controls.recovery.is_shed(node.name):
@@ -247,14 +270,16 @@ class Operator:
 
     # --- the run ------------------------------------------------------------------------------
 
-    def _pause(self, _: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _pause(self, _: PauseRun) -> Answer:
         if self.paused:
             raise _Refused("the run is paused already")
         self.paused = True
         self._remember(f"paused by {self._who}")
         return Answer(True, f"paused before frame {self._frame}")
 
-    def _resume(self, _: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _resume(self, _: ResumeRun) -> Answer:
         if not self.paused:
             raise _Refused("the run is not paused")
         self.paused = False
@@ -262,51 +287,54 @@ class Operator:
         self._remember(f"pause ended by {self._who}")
         return Answer(True, f"goes on with frame {self._frame}")
 
-    def _pace(self, arguments: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _set_pace(self, command: SetPace) -> Answer:
         try:
-            factor = parse_pace(arguments["pace"])
+            factor = parse_pace(command.pace)
         except ValueError as error:
             raise _Refused(str(error)) from error
         self._controls.change_pace(factor)
-        self._remember(f"pace {arguments['pace']} by {self._who}")
-        return Answer(True, f"pace {arguments['pace']} from frame {self._frame} on")
+        self._remember(f"pace {command.pace} by {self._who}")
+        return Answer(True, f"pace {command.pace} from frame {self._frame} on")
 
-    def _end(self, _: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _end(self, _: EndRun) -> Answer:
         self.ended = f"ended by {self._who}"
         self._remember(self.ended)
         return Answer(True, f"ended before frame {self._frame}")
 
-    def _note(self, arguments: Mapping[str, Any]) -> Answer:
-        self._remember(f"{self._who}: {arguments['text']}")
+    @_handle.register
+    def _acknowledge(self, command: AcknowledgeAlarm) -> Answer:
+        return Answer(True, f"acknowledged {command.alarm}")
+
+    @_handle.register
+    def _write_note(self, command: WriteNote) -> Answer:
+        self._remember(f"{self._who}: {command.text}")
         return Answer(True, "noted")
 
     def _remember(self, text: str) -> None:
         self._controls.record.note(self._frame, text)
 
-    def _status(self, _: Mapping[str, Any]) -> Answer:
+    @_handle.register
+    def _report_status(self, _: ReportStatus) -> Answer:
         controls, period_us = self._controls, self._controls.pacer.period_us
         factor = None if period_us is None else controls.scenario.frame_us / period_us
-        data = {
-            "paused": self.paused,
-            "frame": self._frame,
-            "frames": controls.scenario.frame_count,
-            "pace": factor,
-            "nodes": {
-                node.name: {
-                    "state": self._state(node).value,
-                    "held": controls.recovery.is_held(node.name),
-                    "shed": controls.recovery.is_shed(node.name),
-                    "powered": node.powered,
-                }
-                for node in controls.rig.nodes
-            },
-        }
-        return Answer(
-            True, f"{'paused' if self.paused else 'running'}, frame {self._frame}", data=data
+        nodes = tuple(
+            NodeInRun(
+                node.name,
+                self._state(node).value,
+                held=controls.recovery.is_held(node.name),
+                shed=controls.recovery.is_shed(node.name),
+                powered=node.powered,
+            )
+            for node in controls.rig.nodes
         )
+        status = RunStatus(self.paused, self._frame, controls.scenario.frame_count, factor, nodes)
+        what = "paused" if self.paused else "running"
+        return Answer(True, f"{what}, frame {self._frame}", data=status)
 
 
-def _words(problem: Any) -> str:
+def _words(problem: Problem) -> str:
     """Return a problem of an event in words, without a place: a command is not in a file."""
     where = problem.path.removeprefix("$.")
     text = f"{where}: {problem.message}" if where != "$" else problem.message

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from hil.errors import ConfigError
+from hil.json_values import JsonKey
 from hil.scenario.consistency import upset_findings
 from hil.scenario.model import Scenario
 from hil.scenario.problems import translate
@@ -17,20 +17,20 @@ from hil.scenario.yaml.document import Document
 __all__ = ["ordered_event"]
 
 
-def ordered_event(keys: Mapping[str, Any], scenario: Scenario, frame: int) -> UpsetEventConfig:
-    """Return the event that a scenario's `keys` describe, in `frame`.
+def ordered_event(keys: Sequence[JsonKey], scenario: Scenario, frame: int) -> UpsetEventConfig:
+    """Return the event that the keys describe, as they would in a scenario, in `frame`.
 
     Raises:
         ConfigError: The event is not valid in this scenario; names everything that is wrong.
     """
     document = Document("inject", {})
-    if "frame" in keys:
+    if any(key.name == "frame" for key in keys):
         problem = document.problem(
             ("frame",), "an ordered upset happens in the next frame", "remove it", at_key=True
         )
         raise ConfigError([problem])
-    for key, value in {**keys, "frame": frame}.items():
-        document.replace((key,), value, "inject")
+    for key in (*keys, JsonKey("frame", frame)):
+        document.replace((key.name,), key.document, "inject")
     try:
         event = UpsetEventConfig.model_validate(document.data)
     except ValidationError as error:

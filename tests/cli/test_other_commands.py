@@ -288,7 +288,8 @@ def test_help_loads_no_engine(hil: Hil) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    commands = {"hil.control", "hil.control.protocol", "hil.control.words"}  # help lists them
+    commands = {"hil.control", "hil.control.words", "hil.control.commands"}  # help lists them
+    commands |= {"hil.control.arguments", "hil.control.answers", "hil.json_values"}
     loaded = {m for m in done.stdout.split() if not m.startswith("hil.cli.")}
     assert loaded <= {"hil.cli", "hil.errors", "hil.exit_codes", "hil.printable"} | commands
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from hil.control.answers import Answer, RunStatus
 from hil.control.client import Client
-from hil.control.protocol import Answer
+from hil.control.commands import COMMANDS
 from hil.control.server import Server
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.result import RunResult
@@ -66,13 +67,18 @@ class Running:
     stop: Callable[[], None] = lambda: None
 
     def send(self, command: str, **arguments: Any) -> Answer:
-        return self.client.send(command, arguments)
+        return self.client.send(COMMANDS[command].parse(arguments))
 
     def done(self, command: str, **arguments: Any) -> Answer:
         """One that must be carried out."""
         answer = self.send(command, **arguments)
         assert answer.ok, answer
         return answer
+
+    def status(self) -> RunStatus:
+        data = self.done("status").data
+        assert isinstance(data, RunStatus)
+        return data
 
     @property
     def frame(self) -> int:
@@ -81,8 +87,7 @@ class Running:
         return frame
 
     def states(self) -> dict[str, str]:
-        nodes: dict[str, dict[str, str]] = dict(self.done("status").data["nodes"])
-        return {name: told["state"] for name, told in nodes.items()}
+        return {node.name: node.state for node in self.status().nodes}
 
     def wait_state(self, node: str, state: str) -> None:
         wait_for(lambda: self.states()[node] == state)

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from hil.control.answers import Answer, UpsetOrdered
+from hil.control.commands import COMMANDS, OperatorCommand, ReportStatus
 from hil.control.inbox import Inbox, Order, Peer
-from hil.control.protocol import Answer, Request
+from hil.control.protocol import Request
 from hil.engine.loop import Loop
+from hil.engine.operator import Operator
 from hil.record.reader import Reader
 from hil.verification.replay import verify
 
@@ -35,7 +38,7 @@ def verified(folder: Path) -> bool:
 def test_an_upset_is_injected_read_back_and_judged(start: Start, board: str, pace: str) -> None:
     run = start(board=board, pace=pace)
     answer = run.done("inject", node="b", target="state", bit=7)
-    assert answer.data == {"upset": 1} and answer.number == 1
+    assert answer.data == UpsetOrdered(1) and answer.number == 1
     row = run.wait_row("SELECT * FROM upsets")
     assert (row["id"], row["node"], row["target"], row["source"]) == (1, "b", "state", "operator 1")
     assert row["frame"] == answer.frame and row["verified"] == 1 and row["bit"] == 7
@@ -140,7 +143,7 @@ def test_a_pause_freezes_frames_and_is_no_slip(start: Start, board: str) -> None
     frame = run.done("pause").frame
     assert not run.send("pause").ok
     run.clock.jump(60_000_000)  # longer than boards may be silent
-    assert run.done("status").data["paused"] and run.frame == frame
+    assert run.status().paused and run.frame == frame
     run.done("resume")
     assert not run.send("resume").ok
     run.wait_frames(2)
@@ -165,13 +168,13 @@ def test_what_is_ordered_in_a_pause_happens_in_it_or_right_after(start: Start) -
 
 def test_the_pace_changes(start: Start) -> None:
     run = start(frame_ms=1000)
-    assert run.done("status").data["pace"] == 1
+    assert run.status().pace_factor == 1
     run.done("pace", pace="free")
     run.wait_frames(1000)
     run.done("pace", pace="20x")
     assert run.loop.controls.pacer.period_us == 50_000, "tests/rig/test_pace.py has how it is kept"
     run.wait_frames(3)
-    assert run.done("status").data["pace"] == 20
+    assert run.status().pace_factor == 20
     refused = run.send("pace", pace="fast")
     assert not refused.ok and refused.error == "refused" and "not a pace" in refused.text
     run.done("pace", pace="realtime")
@@ -241,8 +244,8 @@ def test_what_the_plant_took_out_is_not_the_operators_to_bring_back(start: Start
     assert "the plant took node c out" in run.send("reintegrate", node="c").text
     assert "the plant took node c out" in run.send("reset", node="c").text
     assert "as soon as the plant lets it" in run.done("reintegrate", node="b").text
-    told = run.done("status").data["nodes"]["b"]
-    assert (told["state"], told["held"], told["shed"]) == ("isolated", False, True)
+    told = next(node for node in run.status().nodes if node.name == "b")
+    assert (told.state, told.held, told.shed) == ("isolated", False, True)
 
 
 @pytest.mark.parametrize(
@@ -291,11 +294,12 @@ def test_every_kind_of_upset_can_be_ordered_of_process_boards(start: Start) -> N
 def test_two_upsets_at_once_are_no_queue(start: Start) -> None:
     run = start(upsets={"one_at_a_time": True})
     run.done("pause")
-    ids = [run.done("inject", node=n, target="output", bit=3).data["upset"] for n in "ab"]
+    ordered = [run.done("inject", node=n, target="output", bit=3).data for n in "ab"]
     run.done("resume")
     run.wait_row("SELECT count(*) AS n FROM upsets HAVING n = 2")
     rows = run.rows("SELECT id, frame FROM upsets ORDER BY id")
-    assert ids == [r["id"] for r in rows] == [1, 2] and rows[0]["frame"] == rows[1]["frame"]
+    assert [r["id"] for r in rows] == [1, 2] and ordered == [UpsetOrdered(1), UpsetOrdered(2)]
+    assert rows[0]["frame"] == rows[1]["frame"]
 
 
 @pytest.mark.slow
@@ -318,7 +322,11 @@ def test_a_resumed_run_keeps_commands_before_its_snapshot(start: Start) -> None:
     kept = again.rows("SELECT id, command FROM commands ORDER BY id")
     assert kept[:2] == [{"id": 1, "command": "isolate"}, {"id": 2, "command": "inject"}]
     assert len(kept) == 2
-    assert again.states()["b"] == "isolated" and again.done("status").data["nodes"]["b"]["held"]
+    assert again.states()["b"] == "isolated" and [n.held for n in again.status().nodes] == [
+        False,
+        True,
+        False,
+    ]
     again.done("reintegrate", node="b")
     assert again.rows("SELECT max(id) AS id FROM commands") == [{"id": 3}]
     again.wait_state("b", "voting")
@@ -346,11 +354,12 @@ def test_an_order_is_obeyed_before_the_next_frame(tmp_path: Path, data: object) 
     inbox = Inbox()
     asked: list[int] = []
     answers: list[Answer] = []
+    me = Peer("me", os.getuid(), os.getpid())
 
     def between_frames() -> bool:
         assert len(answers) == len(asked), "the one before was obeyed in its turn"
         asked.append(loop.next_frame)
-        inbox.put(Order(Request("status"), Peer("me", os.getuid(), os.getpid()), answers.append))
+        inbox.put(Order(Request(ReportStatus()), me, answers.append))
         return len(asked) == 15
 
     loop = Loop(scenario(**data), tmp_path, stop=between_frames, inbox=inbox)
@@ -362,6 +371,12 @@ def test_an_order_wakes_a_loop_that_waits_for_its_frame() -> None:
     inbox = Inbox()
     waiting = threading.Thread(target=inbox.wait, args=(1000,), daemon=True)
     waiting.start()
-    inbox.put(Order(Request("status"), Peer("me", os.getuid(), os.getpid()), lambda _: None))
+    inbox.put(Order(Request(ReportStatus()), Peer("me", os.getuid(), os.getpid()), lambda _: None))
     waiting.join(100)
     assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_handler_of_its_own(name: str) -> None:
+    handlers = vars(Operator)["_handle"].dispatcher
+    assert handlers.dispatch(COMMANDS[name].kind) is not handlers.dispatch(OperatorCommand)

@@ -21,11 +21,28 @@ from typing import Any
 import pytest
 
 from hil.control import server
+from hil.control.answers import Answer, AnswerData, NodeInRun, RunStatus, UpsetOrdered, answer_of
 from hil.control.client import Client, takes_commands
-from hil.control.protocol import COMMANDS, LINE_MAX, Answer, Request, parse_request, request_line
+from hil.control.commands import (
+    COMMANDS,
+    CutPower,
+    EndRun,
+    InjectUpset,
+    ReportStatus,
+    SetPace,
+    WriteNote,
+)
+from hil.control.protocol import (
+    LINE_MAX,
+    Request,
+    parse_request,
+    recorded_command,
+    request_line,
+)
 from hil.control.server import Server
-from hil.control.words import arguments_of
+from hil.control.words import command_of
 from hil.errors import SetupError, UsageError
+from hil.json_values import JsonKey
 from tests.descriptors import open_descriptors
 
 from .conftest import Start, raw, wait_for
@@ -45,8 +62,48 @@ def answer(line: bytes) -> dict[str, Any]:
 
 
 def test_a_request_survives_the_line() -> None:
-    request = Request("inject", {"node": "b", "target": "state", "pattern": {"kind": "bit"}}, 7)
+    keys = (JsonKey("pattern", (JsonKey("kind", "bit"),)), JsonKey("permanent", True))
+    request = Request(InjectUpset("b", "state", keys), 7)
     assert parse_request(request_line(request).rstrip(b"\n")) == request
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        UpsetOrdered(3),
+        RunStatus(True, 7, 100, None, (NodeInRun("a", "isolated", True, False, True),)),
+        RunStatus(False, 8, 100, 2.5, ()),
+    ],
+)
+def test_an_answer_survives_the_line_with_the_data_of_its_command(data: AnswerData | None) -> None:
+    sent = Answer(True, "done", "", "me", 4, 7, data)
+    assert answer_of(sent.line(), None if data is None else type(data)) == sent
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (UpsetOrdered, {"upset": "3"}),
+        (UpsetOrdered, {"upset": True}),
+        (UpsetOrdered, {"number": 3}),
+        (UpsetOrdered, [3]),
+        (RunStatus, {"paused": 1, "frame": 0, "frames": 1, "pace": None, "nodes": {}}),
+        (RunStatus, {"paused": False, "frame": 0, "frames": 1, "pace": "x", "nodes": {}}),
+        (RunStatus, {"paused": False, "frame": 0, "frames": 1, "pace": 1, "nodes": {"a": 1}}),
+    ],
+)
+def test_an_answer_with_other_data_is_none_of_a_run(kind: type[AnswerData], data: object) -> None:
+    content = {**Answer(True, "done").as_json(), "data": data}
+    assert answer_of(json.dumps(content).encode(), kind) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("explode", "{}"), ("note", "{}"), ("note", "[1]"), ("note", "{"), ("note", '{"x": 1}')],
+)
+def test_a_recorded_command_of_another_version_is_read_as_none(name: str, arguments: str) -> None:
+    assert recorded_command(name, arguments) is None
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -55,7 +112,7 @@ def test_examples_are_valid(name: str) -> None:
     for example in COMMANDS[name].examples:
         command, *words = shlex.split(example)
         assert command == name
-        line = request_line(Request(name, arguments_of(name, words)))
+        line = request_line(Request(command_of(name, words)))
         assert isinstance(parse_request(line.rstrip(b"\n")), Request)
 
 
@@ -106,9 +163,9 @@ def test_a_wrong_line_has_one_clear_answer(line: bytes, error: str) -> None:
 def test_random_changes_of_valid_lines_are_answered_or_valid() -> None:
     rng = random.Random(4)
     lines = [
-        request_line(Request("inject", {"node": "b", "target": "state", "bit": 7}, 1)),
-        request_line(Request("note", {"text": "hello"}, "x")),
-        request_line(Request("pace", {"pace": "10x"})),
+        request_line(Request(InjectUpset("b", "state", (JsonKey("bit", 7),)), 1)),
+        request_line(Request(WriteNote("hello"), "x")),
+        request_line(Request(SetPace("10x"))),
     ]
     for _ in range(20_000):
         line = bytearray(rng.choice(lines)[:-1])
@@ -123,8 +180,8 @@ def test_random_changes_of_valid_lines_are_answered_or_valid() -> None:
                 line[at:at] = rng.choice((b'"', b"{", b"}", b"\\u0000", b"[", b"9" * 40, b","))
         got = parse_request(bytes(line))
         if isinstance(got, Request):
-            assert got.command in COMMANDS
-            json.dumps(dict(got.arguments)).encode()
+            name = got.command.command.name
+            assert recorded_command(name, json.dumps(got.command.as_json())) == got.command
         else:
             assert got.error and got.text.isprintable() and got.line().endswith(b"\n")
 
@@ -149,7 +206,7 @@ def test_wrong_lines_are_answered_one_by_one_and_the_right_one_after_them(start:
         for line in wrong:
             sock.sendall(line + b"\n")
             assert line_of(sock)["ok"] is False
-        sock.sendall(b"\n".join(wrong) + b"\n" + request_line(Request("status", {}, "me")))
+        sock.sendall(b"\n".join(wrong) + b"\n" + request_line(Request(ReportStatus(), "me")))
         for _ in wrong:
             assert line_of(sock)["ok"] is False
         told = line_of(sock)
@@ -200,7 +257,7 @@ def test_clients_that_hang_or_never_read_delay_nobody(start: Start) -> None:
                 sock.settimeout(0.2)
                 try:
                     for _ in range(3000):  # until nobody takes any more
-                        sock.sendall(request_line(Request("status")) * 20)
+                        sock.sendall(request_line(Request(ReportStatus())) * 20)
                 except TimeoutError:
                     pass
         run.done("note", text="still here")  # while they hang
@@ -226,7 +283,7 @@ def test_who_begins_a_line_and_does_not_end_it_is_told_and_dropped(
 def test_who_closes_his_sending_half_is_answered_all_the_same(start: Start) -> None:
     run = start()
     with raw(run.folder) as sock:
-        sock.sendall(request_line(Request("status", {}, "last")))
+        sock.sendall(request_line(Request(ReportStatus(), "last")))
         sock.shutdown(socket.SHUT_WR)
         assert line_of(sock)["id"] == "last"
         assert sock.recv(1) == b""
@@ -238,7 +295,7 @@ def test_an_unread_answer_does_not_hold_up_the_end(start: Start) -> None:
         sock.settimeout(0.2)
         with contextlib.suppress(TimeoutError):
             while True:  # until the answers fill the socket, and no request is taken any more
-                sock.sendall(request_line(Request("status")) * 20)
+                sock.sendall(request_line(Request(ReportStatus())) * 20)
         began_s = time.monotonic()
         assert run.end().outcome == "aborted"
         assert time.monotonic() - began_s < server._STALLED_S / 2
@@ -246,7 +303,7 @@ def test_an_unread_answer_does_not_hold_up_the_end(start: Start) -> None:
 
 def test_a_server_that_is_closed_answers_no_order_late(tmp_path: Path) -> None:
     with Server(tmp_path) as closed, raw(tmp_path) as sock:
-        sock.sendall(request_line(Request("status")))
+        sock.sendall(request_line(Request(ReportStatus())))
         order = wait_for(closed.inbox.take)
         closed.close()
         order.reply(Answer(True, "too late"))
@@ -260,19 +317,19 @@ def test_too_many_clients_are_told_so_and_places_become_free(start: Start) -> No
     try:
         for _ in range(31):
             crowd.append(raw(run.folder))
-            crowd[-1].sendall(request_line(Request("status")))
+            crowd[-1].sendall(request_line(Request(ReportStatus())))
             assert line_of(crowd[-1])["ok"]
         with raw(run.folder) as one_more:
             assert line_of(one_more)["error"] == "busy"
         with Client(run.folder) as polite:
-            assert polite.send("status").error == "busy"
+            assert polite.send(ReportStatus()).error == "busy"
     finally:
         for sock in crowd:
             sock.close()
 
     def free() -> bool:
         with Client(run.folder) as client:
-            return client.send("status").ok
+            return client.send(ReportStatus()).ok
 
     wait_for(free)
 
@@ -283,7 +340,7 @@ def test_three_clients_at_once_are_all_served_and_recorded(start: Start) -> None
 
     def work(number: int) -> None:
         with Client(run.folder) as client:
-            told[number] = [client.send("note", text=f"{number}/{k}").number for k in range(20)]
+            told[number] = [client.send(WriteNote(f"{number}/{k}")).number for k in range(20)]
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     for thread in threads:
@@ -320,7 +377,7 @@ def test_a_client_killed_within_a_line_leaves_nothing(start: Start) -> None:
 def test_who_leaves_before_the_answer_is_obeyed_all_the_same(start: Start) -> None:
     run = start()
     with raw(run.folder) as sock:
-        sock.sendall(request_line(Request("note", {"text": "bye"})))
+        sock.sendall(request_line(Request(WriteNote("bye"))))
     assert run.wait_row("SELECT command FROM commands")["command"] == "note"
 
 
@@ -328,7 +385,7 @@ def test_what_waits_when_the_run_ends_is_told(start: Start) -> None:
     run = start()
     run.done("pause")
     with raw(run.folder) as sock:
-        sock.sendall(b"".join(request_line(Request(c, {}, c)) for c in ("end", "status")))
+        sock.sendall(request_line(Request(EndRun())) + request_line(Request(ReportStatus())))
         assert line_of(sock)["ok"]
         run.result()
         left = sock.recv(4096)
@@ -471,10 +528,9 @@ def test_a_server_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
 
 def test_a_client_refuses_nonsense_before_sending(start: Start) -> None:
     run = start()
-    for command, arguments in (("explode", {}), ("reset", {}), ("note", {"text": "a\x1b"})):
+    for command in (WriteNote("a\x1b"), WriteNote(" "), CutPower("b", 0)):
         with pytest.raises(UsageError):
-            run.client.send(command, arguments)
+            run.client.send(command)
+    keys = tuple(JsonKey(f"k{n}", "x" * 499) for n in range(25))
     with pytest.raises(UsageError, match="bytes"):
-        run.client.send(
-            "inject", {"node": "a", "target": "state"} | {f"k{n}": "x" * 499 for n in range(25)}
-        )
+        run.client.send(InjectUpset("a", "state", keys))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from hil.control.client import Client, takes_commands
-from hil.control.protocol import COMMANDS
-from hil.control.words import arguments_of
+from hil.control.commands import COMMANDS, WriteNote
+from hil.control.words import command_of
 from hil.errors import HilError
 from hil.views.screen.run_control import KeyCommand
 
@@ -35,7 +35,7 @@ class Socket:
                 c.help,
                 node=any(a.name == "node" for a in c.arguments),
                 more=_MORE.get(c.name, ""),
-                text=c.name == "note",
+                text=c.kind is WriteNote,
                 sure=c.destructive,
             )
             for c in COMMANDS.values()
@@ -46,7 +46,7 @@ class Socket:
         """Send a command and wait for its answer; returns whether it was carried out, and that."""
         try:
             with Client(run) as client:
-                answer = client.send(command, arguments_of(command, words))
+                answer = client.send(command_of(command, words))
         except HilError as error:
             return False, error.message
         return answer.ok, answer.text

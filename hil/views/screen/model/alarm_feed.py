@@ -11,13 +11,13 @@ Acknowledgements are those of this screen, and those of any other in the record'
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from hil.control.commands import AcknowledgeAlarm
+from hil.control.protocol import recorded_command
 from hil.record.event_queries import acknowledgements
 from hil.record.live import LiveRecord
 from hil.views.alarm_limits import Level
@@ -120,6 +120,6 @@ class AlarmFeed:
         """Take over the acknowledgements of other screens."""
         for command in acknowledgements(self._source, self._heard):
             self._heard = command.id
-            with contextlib.suppress(ValueError, AttributeError):
-                name = str(json.loads(command.arguments).get("alarm", ""))
-                self._seen[name] = max(command.frame, self._seen.get(name, -1))
+            given = recorded_command(command.command, command.arguments)
+            if isinstance(given, AcknowledgeAlarm):
+                self._seen[given.alarm] = max(command.frame, self._seen.get(given.alarm, -1))

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
+from hil.control.protocol import recorded_command
 from hil.record.event_queries import RecordedEvent, newest_events_of, newest_upsets
 from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
@@ -241,7 +242,8 @@ def _limit_words(asked: Mapping[str, Any]) -> str:
 def _command(row: RecordedCommand, kind: str) -> EventLine | None:
     if row.ok and row.command in _NOTED:
         return None
-    arguments = json.loads(row.arguments or "{}")
+    command = recorded_command(row.command, row.arguments)
+    arguments = {} if command is None else command.as_json()
     words = [row.command.replace("_", " ")]
     words += [f"{key}={value}" for key, value in arguments.items() if key != "node"]
     refusal = "" if row.ok else f" REFUSED: {row.answer}"
