@@ -4,14 +4,14 @@ Each order is recorded with the board's answer; recovery sheds and readmits the 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from hil.engine.node_power import NodePower, permille
 from hil.engine.run_controls import RunControls
 from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.moment import BoardMoment
+from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import PowerCut
 from hil.wire.messages import Limits
@@ -33,27 +33,26 @@ class BoardOrders:
         """Cut the power of a board and shed its node; suspend the board instead if its power cannot
         be switched. `cause` is recorded."""
         node = node_power.node
-        done = {"power": "off"}
         if node.powered:
             try:
                 node.board.power_off()
             except SetupError as error:
-                done = {"power": f"not ours: {error.message}"}
-                self.suspend(frame, node_power, cause, done)
+                self.suspend(frame, node_power, cause, power=f"not ours: {error.message}")
                 return
             node.link.detach("no power")
         node.power_cuts.add(PowerCut.PLANT)
         node_power.suspended = False
-        self._shed(frame, node_power, cause, {"power": "off"}, done)
+        self._shed(frame, node_power, cause, OrderedLimits(None), AppliedLimits(power="off"))
 
     def suspend(
-        self, frame: int, node_power: NodePower, cause: str, done: dict[str, Any] | None = None
+        self, frame: int, node_power: NodePower, cause: str, *, power: str | None = None
     ) -> None:
-        """Suspend the worker of a board and shed its node. `done`: what was tried before."""
+        """Suspend the worker of a board and shed its node. `power`: why its power could not be
+        switched off, which was tried before; None if it was not."""
         asked = replace(node_power.limits, suspend=True)
-        answer = {**(done or {}), **self._ask(node_power, asked)}
+        applied = replace(self._ask(node_power, asked), power=power)
         node_power.suspended = True
-        self._shed(frame, node_power, cause, asdict(asked), answer)
+        self._shed(frame, node_power, cause, OrderedLimits(asked), applied)
 
     def suspend_again(self, node_power: NodePower) -> None:
         """Suspend a board that was suspended before the run was resumed."""
@@ -64,29 +63,29 @@ class BoardOrders:
         frame: int,
         node_power: NodePower,
         cause: str,
-        asked: dict[str, Any],
-        done: dict[str, Any],
+        ordered: OrderedLimits,
+        applied: AppliedLimits,
     ) -> None:
         node_power.down = cause
         self.sheds += 1
         node = node_power.node
         self._controls.recovery.exclude(frame, node.name, cause)
         self._controls.carry_out(frame, ())
-        self._record(frame, node_power, cause, asked, done)
+        self._record(frame, node_power, cause, ordered, applied)
 
     def give_back(self, frame: int, node_power: NodePower) -> None:
         """Let a node that was shed run again, and have it repaired."""
         node = node_power.node
         was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
-        asked: dict[str, Any]
+        limits = Limits()
         if was_suspended:
             limits = replace(node_power.limits, suspend=False)
-            asked, done = asdict(limits), self._ask(node_power, limits)
-            first = NodeState.RESYNC if "error" not in done else NodeState.POWER_CYCLE
+            applied = self._ask(node_power, limits)
+            first = NodeState.RESYNC if applied.error is None else NodeState.POWER_CYCLE
         else:
-            asked, done, first = asdict(Limits()), {"power": "on"}, NodeState.POWER_CYCLE
+            applied, first = AppliedLimits(power="on"), NodeState.POWER_CYCLE
             node.power_cuts.discard(PowerCut.PLANT)
-        self._record(frame, node_power, _POWER_IS_BACK, asked, done)
+        self._record(frame, node_power, _POWER_IS_BACK, OrderedLimits(limits), applied)
         recovery = self._controls.recovery
         actions = recovery.readmit(frame - 1, node.name, first, _POWER_IS_BACK)
         self._controls.carry_out(frame, actions)
@@ -98,14 +97,15 @@ class BoardOrders:
         node_power.loads = node_power.node.loads
         if wanted == node_power.limits and not (restarted and wanted != Limits()):
             return
-        done = self._ask(node_power, wanted)
-        if {"clock", "mode"} & set(done.get("refused", ())) and at.level == "capped":
+        applied = self._ask(node_power, wanted)
+        refused = applied.refused
+        if {"clock", "mode"} & set(refused) and at.level == "capped":
             # A board whose clock or mode cannot be set is slowed down by pauses.
             slower = replace(wanted, duty_permille=permille(at.duty))
-            done = {**self._ask(node_power, slower), "instead of": done["refused"]}
+            applied = replace(self._ask(node_power, slower), instead_of=refused)
         node_power.limits = wanted
         step = f", throttled by {at.throttle} steps" if at.throttle else ""
-        self._record(frame, node_power, f"{at.level}{step}", asdict(wanted), done)
+        self._record(frame, node_power, f"{at.level}{step}", OrderedLimits(wanted), applied)
 
     def limit_supply(self, node_power: NodePower, watts: float | None) -> None:
         """Set the power at which the bench supply of a node, if any, trips as the flight's bus
@@ -119,19 +119,15 @@ class BoardOrders:
         frame: int,
         node_power: NodePower,
         cause: str,
-        asked: dict[str, Any],
-        done: dict[str, Any],
+        ordered: OrderedLimits,
+        applied: AppliedLimits,
     ) -> None:
         name = node_power.node.name
-        self._controls.record.limit(frame, name, cause, json.dumps(asked), json.dumps(done))
+        self._controls.record.limit(frame, name, cause, ordered.text(), applied.text())
 
-    def _ask(self, node_power: NodePower, limits: Limits) -> dict[str, Any]:
-        """Set limits and return those that the board reports as in force, or its `error`."""
+    def _ask(self, node_power: NodePower, limits: Limits) -> AppliedLimits:
+        """Set limits and return those that the board reports as in force, or its error."""
         try:
-            applied = self._controls.rig.limit(node_power.node, limits)
+            return AppliedLimits(limits=self._controls.rig.limit(node_power.node, limits))
         except (LinkError, NodeError) as error:
-            return {"error": error.message}
-        return {
-            key: sorted(value) if isinstance(value, frozenset) else value
-            for key, value in asdict(applied).items()
-        }
+            return AppliedLimits(error=error.message)

@@ -4,6 +4,7 @@ Knows value types only.
 
 recorder             what the engine sees of it; sqlite_recorder and null_recorder implement that
 schema               the tables
+limit_orders         what a row of `limits` says of an order to a board
 frame_blocks         all frames, packed, in blocks: the table `blocks`
 event_writer         everything else that happens, and frames that are more than plain agreement
 pending_rows         rows until the next commit, and the INSERT statements

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
 from hil.control.protocol import recorded_command
 from hil.record.event_queries import RecordedEvent, newest_events_of, newest_upsets
+from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.record.live import LiveRecord
 from hil.record.queries import isolated_though_right
 from hil.record.row_values import (
@@ -29,6 +29,7 @@ from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.model.facts import EventLine
 from hil.views.screen.model.verdict_strip import Episode, VerdictHistory
 from hil.views.style import duration
+from hil.wire.messages import Limits
 
 __all__ = ["newest_events"]
 
@@ -218,25 +219,24 @@ def _slip(row: RecordedSlip, kind: str) -> EventLine:
 
 
 def _limit(row: RecordedLimit, kind: str) -> EventLine:
-    asked, applied = (json.loads(text or "{}") for text in (row.asked, row.applied))
-    refused = f", refused {', '.join(applied['refused'])}" if applied.get("refused") else ""
-    text = f"{row.cause}: {_limit_words(asked)}{refused}"
+    names = AppliedLimits.of(row.applied).refused
+    refused = f", refused {', '.join(names)}" if names else ""
+    text = f"{row.cause}: {_limit_words(OrderedLimits.of(row.asked).limits)}{refused}"
     level = Level.WARN if refused else Level.NOTE
     return EventLine(row.frame, level, kind, row.node, text)
 
 
-def _limit_words(asked: Mapping[str, Any]) -> str:
-    """Return the limits of a board in words: `30 % of its speed`."""
-    if asked.get("power") == "off":
+def _limit_words(limits: Limits | None) -> str:
+    """Return the limits of a board in words: `30 % of its speed`; None: it has no power."""
+    if limits is None:
         return "power off"
-    parts = ["suspended"] if asked.get("suspend") else []
-    duty = asked.get("duty_permille")
-    if duty is not None and not parts:
-        parts.append("full speed" if duty >= 1000 else f"{duty / 10:g} % of its speed")
-    parts += [f"{asked['cores']} cores"] if asked.get("cores") else []
-    parts += [f"{asked['clock_khz'] / 1000:g} MHz"] if asked.get("clock_khz") else []
-    parts += [f"mode {asked['mode']}"] if asked.get("mode") else []
-    return ", ".join(parts) or "no limit"
+    duty = limits.duty_permille
+    speed = "full speed" if duty >= 1000 else f"{duty / 10:g} % of its speed"
+    parts = ["suspended" if limits.suspend else speed]
+    parts += [f"{limits.cores} cores"] if limits.cores else []
+    parts += [f"{limits.clock_khz / 1000:g} MHz"] if limits.clock_khz else []
+    parts += [f"mode {limits.mode}"] if limits.mode else []
+    return ", ".join(parts)
 
 
 def _command(row: RecordedCommand, kind: str) -> EventLine | None:
