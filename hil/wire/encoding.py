@@ -24,14 +24,23 @@ _EXACT: Final[int] = 1 << lib.ARM_EXACT_SHIFT
 def _new(message: str, /, **fields: Any) -> bytes:
     try:
         m = ffi.new(f"hil_{message}_t *", fields)
-    except IndexError as error:  # bytes that are longer than their field
+    except (IndexError, OverflowError) as error:  # longer, or greater, than the field
         raise KernelError(lib.HIL_ERR_ARG, f"{message}: {error}") from None
     return pack(message, m)
 
 
+def _text(value: str, length: int) -> bytes:
+    """Encode a text for a field of `length` bytes, the last of which is zero: the board would take
+    a longer text, or one that contains a zero, for another text."""
+    raw = value.encode()
+    if len(raw) >= length or 0 in raw:
+        raise KernelError(lib.HIL_ERR_ARG, f"text {value!r} is too long, or contains a zero")
+    return raw
+
+
 def load_request(workload: str, seed: int) -> bytes:
     """Encode LOAD: load a workload with this seed."""
-    return _new("load", workload=workload.encode(), seed=seed)
+    return _new("load", workload=_text(workload, lib.MESSAGE_NAME_LEN), seed=seed)
 
 
 def budget_request(cpu_us: int, max_ticks: int, scrub_words: int) -> bytes:
@@ -53,7 +62,7 @@ def limit_request(limits: Limits) -> bytes:
         cores=limits.cores,
         suspend=int(limits.suspend),
         clock_khz=limits.clock_khz,
-        mode=limits.mode.encode(),
+        mode=_text(limits.mode, lib.MESSAGE_TEXT_LEN),
     )
 
 
@@ -66,7 +75,10 @@ def id_request(id_: int) -> bytes:
     """Encode REPORT: ask for the report on one upset."""
     out = ffi.new("uint8_t[]", 8)
     n = ffi.new("size_t *")
-    lib.hil_id_pack(id_, out, 8, n)
+    try:
+        lib.hil_id_pack(id_, out, 8, n)
+    except OverflowError as error:
+        raise KernelError(lib.HIL_ERR_ARG, f"id: {error}") from None
     return bytes(ffi.buffer(out, n[0]))
 
 
