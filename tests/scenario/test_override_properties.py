@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.scenario import Overrides, Scenario, parse_scenario
@@ -13,8 +12,7 @@ from hil.scenario.overrides import apply
 from hil.scenario.rig import default_names
 from hil.scenario.words import Scheme
 from hil.scenario.yaml.reader import parse_yaml
-
-COMMON = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+from tests.properties import property_of
 
 SCHEMES = st.sampled_from(list(Scheme))
 FRAMES = st.integers(1, 500)
@@ -63,8 +61,7 @@ def overridden(data: dict[str, Any], overrides: Overrides) -> Scenario:
     return parse_scenario(json.dumps(data), overrides=overrides)
 
 
-@COMMON
-@given(scenarios(), OVERRIDES)
+@property_of(scenarios(), OVERRIDES)
 def test_overrides_leave_the_document_that_they_are_applied_to_as_it_was(
     data: dict[str, Any], overrides: Overrides
 ) -> None:
@@ -73,8 +70,7 @@ def test_overrides_leave_the_document_that_they_are_applied_to_as_it_was(
     assert document == parse_yaml(json.dumps(data).encode(), "f.yaml")
 
 
-@COMMON
-@given(scenarios())
+@property_of(scenarios())
 def test_no_overrides_change_nothing(data: dict[str, Any]) -> None:
     document = parse_yaml(json.dumps(data).encode(), "f.yaml")
     changed, effects = apply(document, Overrides())
@@ -82,8 +78,7 @@ def test_no_overrides_change_nothing(data: dict[str, Any]) -> None:
     assert effects.notices == effects.left_out == []
 
 
-@COMMON
-@given(scenarios(), OVERRIDES)
+@property_of(scenarios(), OVERRIDES)
 def test_a_valid_scenario_stays_valid_and_takes_the_values_of_its_overrides(
     data: dict[str, Any], overrides: Overrides
 ) -> None:
@@ -96,8 +91,7 @@ def test_a_valid_scenario_stays_valid_and_takes_the_values_of_its_overrides(
         assert {node.board for node in scenario.rig.nodes} == {overrides.board}
 
 
-@COMMON
-@given(scenarios(), OVERRIDES)
+@property_of(scenarios(), OVERRIDES)
 def test_upsets_that_still_have_their_node_and_frame_are_kept_and_the_others_reported(
     data: dict[str, Any], overrides: Overrides
 ) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example
 from hypothesis import strategies as st
 
 from hil.errors import ConfigError
 from hil.scenario.yaml.document import Document, KeyPath
 from hil.scenario.yaml.reader import parse_yaml
-
-# The same examples in every run, and no files of them beside the tests.
-COMMON = settings(derandomize=True, database=None, deadline=None, max_examples=80)
+from tests.properties import property_of
 
 # What JSON writes and YAML reads as it stands: no control characters, line breaks or byte orders.
 TEXT = st.text(
@@ -53,8 +51,7 @@ def at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-@COMMON
-@given(MAPPINGS, st.sampled_from([None, 1, 4]))
+@property_of(MAPPINGS, st.sampled_from([None, 1, 4]))
 def test_json_is_read_as_the_values_that_it_says(data: dict[str, Any], indent: int | None) -> None:
     document = read(json.dumps(data, ensure_ascii=False, indent=indent))
     assert document.problems == []
@@ -62,8 +59,7 @@ def test_json_is_read_as_the_values_that_it_says(data: dict[str, Any], indent: i
     assert repr(document.data) == repr(data)  # true is not 1, and 1.0 not 1
 
 
-@COMMON
-@given(MAPPINGS, st.sampled_from([None, 1, 4]))
+@property_of(MAPPINGS, st.sampled_from([None, 1, 4]))
 def test_the_mark_of_every_value_and_key_is_where_its_text_begins(
     data: dict[str, Any], indent: int | None
 ) -> None:
@@ -77,8 +73,7 @@ def test_the_mark_of_every_value_and_key_is_where_its_text_begins(
         assert lines[mark.line - 1][mark.column - 1 :].startswith(written(path[-1]))
 
 
-@COMMON
-@given(st.binary(max_size=60) | NOISE.map(str.encode))
+@property_of(st.binary(max_size=60) | NOISE.map(str.encode))
 @example(b"{a: 0777777777777777777777777777777777777777777777777777}")
 @example(b"\xff\xfe")
 def test_any_bytes_are_a_document_or_problems_that_have_a_place(raw: bytes) -> None:
@@ -94,8 +89,7 @@ def test_any_bytes_are_a_document_or_problems_that_have_a_place(raw: bytes) -> N
         assert problem.message
 
 
-@COMMON
-@given(st.lists(VALUES, min_size=1, max_size=6), st.data())
+@property_of(st.lists(VALUES, min_size=1, max_size=6), st.data())
 def test_elements_that_are_kept_keep_their_values_and_marks(
     items: list[Any], draw: st.DataObject
 ) -> None:
@@ -117,8 +111,7 @@ def test_elements_that_are_kept_keep_their_values_and_marks(
         assert marks == expected
 
 
-@COMMON
-@given(MAPPINGS, TEXT, VALUES)
+@property_of(MAPPINGS, TEXT, VALUES)
 def test_a_replaced_value_is_read_back_and_its_problems_name_who_replaced_it(
     data: dict[str, Any], key: str, value: Any
 ) -> None:
