@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.strategies import SearchStrategy
 
 __all__ = ["few_or_many", "property_of", "run_state_machine"]
 
@@ -22,7 +23,7 @@ _SAME_EVERYWHERE = settings(
 
 
 def property_of(
-    *strategies: Any, quick: int = 60, slow: int = 1000
+    *strategies: SearchStrategy[Any], quick: int = 60, slow: int = 500
 ) -> Callable[[Callable[..., None]], Callable[[int], None]]:
     """Make a test of a function that must hold for all values of `strategies`: it is tried with
     `quick` examples by default, and with `slow` ones by `-m slow`."""

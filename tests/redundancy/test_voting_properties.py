@@ -169,7 +169,7 @@ def verdict_of(frame: Frame, rules: Rules, frames_alone: int, held: int = 0) -> 
     return elect(rules, count_votes, voters, mask_of(frame, "returns"))
 
 
-@property_of(cases(), quick=100, slow=2000)
+@property_of(cases(), quick=100, slow=1500)
 def test_every_scheme_delivers_in_every_frame_what_counting_and_its_rule_say(case: Case) -> None:
     hold, oracle, frames_alone = OutputHold(case.rules), Oracle(case.rules), 0
     delivered: list[tuple[str, int | None]] = []

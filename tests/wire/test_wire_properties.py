@@ -77,7 +77,7 @@ def messages(draw: st.DrawFn, layouts: list[str] = MESSAGES) -> tuple[str, dict[
     return layout, fields
 
 
-@property_of(messages(), quick=60, slow=4000)
+@property_of(messages(), quick=60, slow=1000)
 def test_every_message_is_packed_by_the_tables_and_read_back(
     message: tuple[str, dict[str, Value]],
 ) -> None:
@@ -184,7 +184,7 @@ REQUESTS: st.SearchStrategy[tuple[str, Callable[[], bytes], dict[str, Value]]] =
 )
 
 
-@property_of(REQUESTS, quick=120, slow=3000)
+@property_of(REQUESTS, quick=120, slow=1000)
 def test_a_request_has_the_values_that_it_was_given_or_is_refused(
     request: tuple[str, Callable[[], bytes], dict[str, Value]],
 ) -> None:
@@ -267,7 +267,7 @@ UNKNOWN = {"cpu_temp_mc": -(2**31), "pc_offset": 2**64 - 1} | dict.fromkeys(
 )
 
 
-@property_of(messages(SAME_NAMES), quick=30, slow=1000)
+@property_of(messages(SAME_NAMES), quick=30, slow=400)
 def test_an_answer_is_decoded_to_the_values_that_it_has(
     message: tuple[str, dict[str, Value]],
 ) -> None:
@@ -295,7 +295,7 @@ def damaged_messages(draw: st.DrawFn) -> tuple[str, bytes]:
     return layout, bytes(payload[:cut]) + draw(st.just(b"") | st.binary(max_size=3))
 
 
-@property_of(damaged_messages(), quick=40, slow=3000)
+@property_of(damaged_messages(), quick=40, slow=1000)
 def test_any_payload_is_an_answer_or_refused(message: tuple[str, bytes]) -> None:
     layout, payload = message
     accepted = c_status(layout, payload) == lib.HIL_OK
@@ -359,7 +359,7 @@ def cut(stream: bytes, lengths: list[int]) -> list[bytes]:
     return [*out, stream]
 
 
-@property_of(LINES, CUTS, quick=60, slow=2000)
+@property_of(LINES, CUTS, quick=60, slow=800)
 def test_any_bytes_in_any_chunks_are_decoded_as_the_specification_says(
     stream: bytes, lengths: list[int]
 ) -> None:
