@@ -52,7 +52,7 @@ class FastForward:
         self._conclude = conclude
         self._coupling = coupling
         # Where the last output may be held its bytes must be known: batches have digests only.
-        self._batches = batches and not parts.rules.holds
+        self._batches = batches and parts.scheme.has_exact_majority and not parts.scheme.holds
         self._skips = skips
         self._everybody = (1 << len(parts.nodes)) - 1
         self._batch_size = _FIRST_BATCH

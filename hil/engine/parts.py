@@ -14,7 +14,7 @@ from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
-from hil.redundancy.electorate import Rules
+from hil.redundancy.electorate import Scheme
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.rig.board_kinds import build_nodes
@@ -45,7 +45,7 @@ class Parts:
     by_name: dict[str, Node]
     golden: Golden
     rig: Rig
-    rules: Rules
+    scheme: Scheme
     checkpoints: Checkpoints
     rollback: Rollback
     executor: RepairExecutor
@@ -120,7 +120,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         by_name={node.name: node for node in nodes},
         golden=golden,
         rig=rig,
-        rules=Rules(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
+        scheme=Scheme(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
         checkpoints=checkpoints,
         rollback=rollback,
         executor=RepairExecutor(rig, golden, rollback),

@@ -86,7 +86,7 @@ class RepairScheduler:
         on and computes again, so that an upset that hit it since then is not copied to others."""
         parts = self._parts
         holders = self.holders
-        believed = parts.rules.trusts_alone(self.frames_alone)
+        believed = parts.scheme.trusts_alone(self.frames_alone)
         if not is_alone(verdict) or believed or len(holders) != 1:
             return verdict
         node = holders[0]
@@ -135,7 +135,7 @@ class RepairScheduler:
         node = parts.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
-        believed = not is_alone(verdict) or parts.rules.trusts_alone(self.frames_alone)
+        believed = not is_alone(verdict) or parts.scheme.trusts_alone(self.frames_alone)
         how = parts.executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
             parts.rig.absent.exclude(node, cycle=False)
@@ -186,7 +186,7 @@ class RepairScheduler:
     def _retry_isolated(self, frame: int) -> None:
         """Try to repair isolated nodes if those in service are too few for an output."""
         parts, recovery = self._parts, self._parts.recovery
-        if self.agreed is None or len(recovery.in_service) >= parts.rules.needed:
+        if self.agreed is None or len(recovery.in_service) >= parts.scheme.needed:
             return
         for name in recovery.in_state(NodeState.ISOLATED):
             if parts.by_name[name].powered and name not in parts.rig.reconnector.searched_for:

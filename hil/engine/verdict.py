@@ -14,12 +14,12 @@ from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_executor import Repaired
 from hil.engine.repair_scheduler import RepairScheduler
-from hil.redundancy.electorate import elect, is_alone
+from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
-from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind, vote
+from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
 from hil.upsets.words import UpsetTarget
 
@@ -56,7 +56,7 @@ class VerdictStage:
         self._recorder = recorder
         self._scheduler = scheduler
         self._spacing = RollbackSpacing()
-        self._hold = OutputHold(parts.rules)
+        self._hold = OutputHold(parts.scheme)
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -96,7 +96,7 @@ class VerdictStage:
         parts.metrics.count(verdict)
         frame.decided = verdict
         if not frame.quiet:
-            if parts.rules.is_compared(verdict):
+            if parts.scheme.is_compared(verdict):
                 self._spacing.reset()
             parts.classifier.classify_system(verdict, rolled_back=frame.rolled_back)
             frame.actions = self._observe(frame, verdict)
@@ -140,23 +140,20 @@ class VerdictStage:
     # --- the vote -----------------------------------------------------------------------------
 
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        recovery, rules = self._parts.recovery, self._parts.rules
+        parts = self._parts
         ballots = self._ballots(results)
         offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
 
-        def count_votes(voters: int) -> Verdict:
-            return vote(
-                frame.number,
-                ballots,
-                voters,
-                self._parts.golden.output_digest,
-                re_executed=frame.rolled_back,
-                fail_silent=not rules.delivers_unvoted(self._scheduler.frames_alone + 1),
-                held=held,
-            )
-
-        return elect(rules, count_votes, recovery.voters, recovery.returning)
+        return parts.scheme.decide(
+            frame.number,
+            ballots,
+            Electorate(parts.recovery.voters, parts.recovery.returning),
+            parts.golden.output_digest,
+            frames_alone=self._scheduler.frames_alone,
+            re_executed=frame.rolled_back,
+            held=held,
+        )
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
         out: list[Ballot] = []
@@ -179,9 +176,9 @@ class VerdictStage:
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Take checkpoints of the state of this frame, if a rollback may use it."""
-        rules, scheduler = self._parts.rules, self._scheduler
-        believed = is_alone(verdict) and rules.trusts_alone(scheduler.frames_alone)
-        if rules.is_compared(verdict) or believed:
+        scheme, scheduler = self._parts.scheme, self._scheduler
+        believed = is_alone(verdict) and scheme.trusts_alone(scheduler.frames_alone)
+        if scheme.is_compared(verdict) or believed:
             scheduler.keep_checkpoints(healed)
 
     # --- rollback -----------------------------------------------------------------------------
@@ -196,7 +193,7 @@ class VerdictStage:
         if not attempts or self._spacing.must_wait(frame.number, frozenset(able)):
             return verdict
         for attempt in range(attempts + 1):
-            if parts.rules.is_compared(verdict):
+            if parts.scheme.is_compared(verdict):
                 break
             nodes = self._to_roll_back(frame, verdict, everybody=attempt > 0)
             if not nodes:
@@ -214,7 +211,7 @@ class VerdictStage:
         parts = self._parts
         able = self._able_to_go_back(frame)
         failed = [n for n in able if frame.results[n].status != DONE]
-        alone = parts.rules.size > 1 and is_alone(verdict)
+        alone = parts.scheme.members > 1 and is_alone(verdict)
         if alone and not failed:
             return []
         chosen = failed if alone and not everybody else able
@@ -234,12 +231,12 @@ class VerdictStage:
             if result.status == DONE:
                 self._scheduler.has_answered(name)
         verdict = self._vote(frame, frame.results)
-        ok = not back.failure and parts.rules.is_compared(verdict)
+        ok = not back.failure and parts.scheme.is_compared(verdict)
         if not ok:
             self._spacing.failed(frame.number, back.first_frame, able)
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
         cause = "no majority" if len(parts.nodes) > 1 else "the only node failed"
-        if parts.rules.size > 1 and len(nodes) < len(parts.recovery.in_service):
+        if parts.scheme.members > 1 and len(nodes) < len(parts.recovery.in_service):
             cause = "nothing to compare with"
         for node in nodes:
             self._recorder.repair(frame.number, node.name, "rollback", cause, how, ok=ok)

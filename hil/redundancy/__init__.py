@@ -1,7 +1,7 @@
 """Redundancy: which output is delivered, by the rules of the scheme, and how a node is recovered.
 
 voting        one frame's verdict, from the answers of all nodes
-electorate    which nodes vote, and by which rule
+electorate    the scheme: which nodes vote, and what is delivered without a majority
 observation   what one frame's result shows of one node
 recovery      the states of a node, and the repair that follows from an observation
 hold          the output that is held while there is no majority

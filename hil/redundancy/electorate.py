@@ -27,14 +27,14 @@ Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hil.redundancy.voting import STATE_SPLIT, Verdict, VerdictKind
+from hil.redundancy.voting import STATE_SPLIT, Ballot, Verdict, VerdictKind, Voter, vote
 from hil.scenario.words import Unvoted
 
-__all__ = ["SILENT_TRUSTED_AFTER", "TRUSTED_AFTER", "Rules", "elect"]
+__all__ = ["SILENT_TRUSTED_AFTER", "TRUSTED_AFTER", "Electorate", "Scheme", "is_alone"]
 
 TRUSTED_AFTER: Final = 3000
 """[frame] Up to this many frames, a node that delivers alone computes its state again from the last
@@ -46,20 +46,78 @@ SILENT_TRUSTED_AFTER: Final = 90_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The rules of a scheme of `size` nodes. `unvoted`: what is delivered without a comparison, for
-    at most `unvoted_frames` consecutive frames (0: no limit), then nothing."""
+class Electorate:
+    """Whose ballots may decide a frame: masks with bit i for node i. `returning` nodes are asked
+    only when the `voters` cannot decide."""
 
-    size: int
+    voters: int
+    returning: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """The policy of a redundancy scheme: who its members are, how they decide a frame, and what is
+    delivered without a majority.
+
+    `members`: the number of nodes. `unvoted`: what is delivered in a frame in which no two nodes
+    could be compared, for at most `unvoted_frames` consecutive frames (0: no limit), then nothing.
+    `voter`: decides among the ballots of some nodes; `vote` is the exact majority of
+    csrc/host/frame_verdict.c, the only one that frames in batches and verifications know."""
+
+    members: int
     unvoted: Unvoted
     unvoted_frames: int = 0
+    voter: Voter = vote
+
+    def decide(
+        self,
+        frame: int,
+        ballots: Sequence[Ballot],
+        electorate: Electorate,
+        golden_output: int | None,
+        *,
+        frames_alone: int,
+        re_executed: bool = False,
+        held: int = 0,
+    ) -> Verdict:
+        """Return the verdict of a frame by the module's table.
+
+        `ballots` has one entry per node in rig order; `frames_alone`: in how many consecutive
+        frames before this one a single node answered. `golden_output`, `re_executed` and `held` are
+        those of `hil.redundancy.voting.vote`. Raises: KernelError for more than 7 nodes."""
+
+        def count_votes(nodes: int) -> Verdict:
+            return self.voter(
+                frame,
+                ballots,
+                nodes,
+                golden_output,
+                re_executed=re_executed,
+                fail_silent=not self.delivers_unvoted(frames_alone + 1),
+                held=held,
+            )
+
+        return self._elect(count_votes, electorate)
+
+    def _elect(self, count_votes: Callable[[int], Verdict], electorate: Electorate) -> Verdict:
+        verdict = count_votes(electorate.voters)
+        if self.is_compared(verdict) or not electorate.returning:
+            return verdict
+        wider = count_votes(electorate.voters | electorate.returning)
+        nobody_to_compare = is_alone(verdict) or verdict.kind is VerdictKind.NO_QUORUM
+        return wider if nobody_to_compare or self.is_compared(wider) else verdict
+
+    @property
+    def has_exact_majority(self) -> bool:
+        """Whether the voter is that of the C code, which also decides whole batches of frames."""
+        return self.voter is vote
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme
         has only one node."""
         if not verdict.output or verdict.flags & STATE_SPLIT:
             return False
-        return self.size == 1 or not is_alone(verdict)
+        return self.members == 1 or not is_alone(verdict)
 
     @property
     def holds(self) -> bool:
@@ -69,13 +127,13 @@ class Rules:
     @property
     def needed(self) -> int:
         """Return the least number of nodes for an output in every frame."""
-        alone = self.size == 1 or (self.unvoted is Unvoted.DELIVER and not self.unvoted_frames)
+        alone = self.members == 1 or (self.unvoted is Unvoted.DELIVER and not self.unvoted_frames)
         return 1 if alone else 2
 
     def delivers_unvoted(self, frames_alone: int) -> bool:
         """Return whether a single node's own output is delivered in its `frames_alone`-th
         consecutive frame alone."""
-        if self.size == 1:
+        if self.members == 1:
             return True
         within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
         return self.unvoted is Unvoted.DELIVER and within
@@ -83,7 +141,7 @@ class Rules:
     def trusts_alone(self, frames_alone: int) -> bool:
         """Return whether a single node's state may be kept as a checkpoint and given to others, in
         its `frames_alone`-th consecutive frame alone."""
-        if self.size == 1:
+        if self.members == 1:
             return True
         delivers = self.delivers_unvoted(frames_alone)
         return frames_alone > (TRUSTED_AFTER if delivers else SILENT_TRUSTED_AFTER)
@@ -92,16 +150,3 @@ class Rules:
 def is_alone(verdict: Verdict) -> bool:
     """Return whether only one voter answered, so that there was nothing to compare it with."""
     return verdict.kind is VerdictKind.SIMPLEX
-
-
-def elect(
-    rules: Rules, count_votes: Callable[[int], Verdict], voters: int, returning: int
-) -> Verdict:
-    """Return the verdict of a frame by the module's table. `count_votes` decides among the nodes of
-    a mask; `voters` and `returning` are masks with bit i for node i."""
-    verdict = count_votes(voters)
-    if rules.is_compared(verdict) or not returning:
-        return verdict
-    wider = count_votes(voters | returning)
-    nobody_to_compare = is_alone(verdict) or verdict.kind is VerdictKind.NO_QUORUM
-    return wider if nobody_to_compare or rules.is_compared(wider) else verdict

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hil.redundancy.electorate import Rules, is_alone
+from hil.redundancy.electorate import Scheme, is_alone
 from hil.redundancy.voting import Verdict
 
 __all__ = ["HeldOutput", "HoldSnapshot", "OutputHold"]
@@ -37,30 +37,30 @@ class HoldSnapshot:
 
 
 class OutputHold:
-    """The last voted output of one run by `rules`, and the count of frames without one since."""
+    """The last voted output of one run by `scheme`, and the count of frames without one since."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
         self._last: HeldOutput | None = None
         self._frames_unvoted = 0
 
     @property
     def in_use(self) -> bool:
         """Whether the scheme holds outputs at all."""
-        return self._rules.holds
+        return self._scheme.holds
 
     @property
     def held_output(self) -> HeldOutput | None:
         """Return the output to deliver if the next frame has no voted one; None to deliver
         nothing."""
-        limit = self._rules.unvoted_frames
+        limit = self._scheme.unvoted_frames
         if not self.in_use or (limit and self._frames_unvoted >= limit):
             return None
         return self._last
 
     def update(self, verdict: Verdict, output: bytes) -> None:
         """Take the final verdict of a frame, and the output on which it agreed."""
-        voted = verdict.delivered and (self._rules.size == 1 or not is_alone(verdict))
+        voted = verdict.delivered and (self._scheme.members == 1 or not is_alone(verdict))
         if voted:
             self._last = HeldOutput(verdict.frame, verdict.output, not verdict.correct, output)
         self._frames_unvoted = 0 if voted else self._frames_unvoted + 1

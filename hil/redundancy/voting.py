@@ -2,14 +2,14 @@
 
 The decision is made in C (`frame_verdict_decide` in csrc/host/frame_verdict.c), by one function for
 single frames, for batches and for recordings that are voted again; this module converts its values
-to Python. Whose ballots count is decided by `elect` in hil.redundancy.electorate. The record stores
-packed frames, and the run digest is computed from them."""
+to Python. `hil.redundancy.electorate.Scheme` decides whose ballots count. The record stores packed
+frames, and the run digest is computed from them."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from hil._kernel import ffi, lib
 from hil.kernel import check
@@ -93,6 +93,24 @@ class Verdict(NamedTuple):
     def held_wrong(self) -> bool:
         """Whether the held output was wrong already in its own frame."""
         return bool(self.flags & HELD_WRONG)
+
+
+class Voter(Protocol):
+    """Decides one frame from the ballots of the nodes in the mask `voters`; `vote` is one, and has
+    the meaning of the arguments."""
+
+    def __call__(
+        self,
+        frame: int,
+        ballots: Sequence[Ballot],
+        voters: int,
+        golden_output: int | None = None,
+        *,
+        re_executed: bool = False,
+        fail_silent: bool = False,
+        held: int = 0,
+    ) -> Verdict:
+        """Return the verdict."""
 
 
 def record_length(nodes: int) -> int:

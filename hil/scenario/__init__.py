@@ -50,7 +50,7 @@ from hil.scenario.words import (
     LinkNoiseKind,
     PatternKind,
     RamPart,
-    Scheme,
+    SchemeName,
     Sefi,
     UpsetTarget,
 )
@@ -81,7 +81,7 @@ __all__ = [
     "RecoveryConfig",
     "RigConfig",
     "Scenario",
-    "Scheme",
+    "SchemeName",
     "Sefi",
     "TimeoutsConfig",
     "UpsetEventConfig",

@@ -30,7 +30,7 @@ from hil.scenario.problems import (
 )
 from hil.scenario.rig import RigConfig, default_names
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig
-from hil.scenario.words import BOARD_ALIASES, BoardKind, Scheme
+from hil.scenario.words import BOARD_ALIASES, BoardKind, SchemeName
 from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import parse_yaml, read_yaml
 
@@ -275,7 +275,7 @@ def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None]
         return {node.name: node.board for node in RigConfig.model_validate(raw).nodes}
     if not isinstance(raw, dict):
         return None
-    scheme = next((s for s in Scheme if s == raw.get("scheme", Scheme.TMR)), None)
+    scheme = next((s for s in SchemeName if s == raw.get("scheme", SchemeName.TMR)), None)
     nodes = raw.get("nodes", None if scheme is None else default_names(scheme.size))
     if not isinstance(nodes, list):
         return None

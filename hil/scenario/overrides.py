@@ -18,7 +18,7 @@ from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
 from hil.scenario.rig import default_names
-from hil.scenario.words import BoardKind, Scheme
+from hil.scenario.words import BoardKind, SchemeName
 from hil.scenario.yaml.document import Document, KeyPath
 
 __all__ = ["Overrides", "SideEffects", "apply"]
@@ -93,11 +93,11 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
 # Rig ----------------------------------------------------------------------------------------------
 
 
-def _scheme(document: Document) -> Scheme | None:
+def _scheme(document: Document) -> SchemeName | None:
     """Return the scheme as written, or its default; None if it is not valid."""
     rig = document.data.get("rig", {})
-    word = rig.get("scheme", Scheme.TMR) if isinstance(rig, dict) else None
-    return next((scheme for scheme in Scheme if scheme == word), None)
+    word = rig.get("scheme", SchemeName.TMR) if isinstance(rig, dict) else None
+    return next((scheme for scheme in SchemeName if scheme == word), None)
 
 
 def _names(document: Document) -> list[str]:

@@ -25,7 +25,7 @@ from hil.scenario.words import (
     NodeName,
     PortName,
     ProgramName,
-    Scheme,
+    SchemeName,
     SchemeWord,
     Unvoted,
     UnvotedWord,
@@ -80,7 +80,7 @@ class RigConfig(FrozenModel):
     """All nodes of the rig, and their redundancy."""
 
     scheme: SchemeWord = Field(
-        default=Scheme.TMR,
+        default=SchemeName.TMR,
         description="Number of nodes: simplex 1, dmr 2, tmr 3, and 4mr to 7mr.",
     )
     unvoted_output: UnvotedWord | None = Field(
@@ -117,7 +117,7 @@ class RigConfig(FrozenModel):
         """Return what is delivered in a frame whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
-        return Unvoted.NOTHING if self.scheme is Scheme.DMR else Unvoted.DELIVER
+        return Unvoted.NOTHING if self.scheme is SchemeName.DMR else Unvoted.DELIVER
 
     @model_validator(mode="before")
     @classmethod
@@ -126,8 +126,8 @@ class RigConfig(FrozenModel):
             return data
         data = dict(data)
         board = data.get("board", BoardKind.PROCESS.value)
-        if "nodes" not in data and data.get("scheme", "tmr") in list(Scheme):
-            data["nodes"] = default_names(Scheme(data.get("scheme", "tmr")).size)
+        if "nodes" not in data and data.get("scheme", "tmr") in list(SchemeName):
+            data["nodes"] = default_names(SchemeName(data.get("scheme", "tmr")).size)
         nodes = data.get("nodes")
         if isinstance(nodes, (list, tuple)) and board in [*BoardKind, *BOARD_ALIASES]:
             data["nodes"] = [
@@ -199,7 +199,7 @@ class RigConfig(FrozenModel):
 
     def _check_size(self, findings: Findings) -> None:
         if len(self.nodes) != self.size:
-            fitting = [scheme for scheme in Scheme if scheme.size == len(self.nodes)]
+            fitting = [scheme for scheme in SchemeName if scheme.size == len(self.nodes)]
             findings.add(
                 "nodes",
                 f"{_count(len(self.nodes), 'node')}; "

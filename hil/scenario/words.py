@@ -40,7 +40,7 @@ class Word(str, enum.Enum):
         return str.__format__(self, format_spec)
 
 
-class Scheme(Word):
+class SchemeName(Word):
     """The redundancy scheme: how many nodes compute, and so which faults they can mask."""
 
     SIMPLEX = "simplex"
@@ -292,7 +292,7 @@ WorkloadName = Annotated[str, AfterValidator(_workload)]
 PortName = Annotated[str, AfterValidator(port_name)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
 Baud = Annotated[Int, AfterValidator(_baud), Field(json_schema_extra={"enum": list(BAUD_RATES)})]
-SchemeWord = Annotated[Scheme, BeforeValidator(word_of(Scheme, "scheme"))]
+SchemeWord = Annotated[SchemeName, BeforeValidator(word_of(SchemeName, "scheme"))]
 UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]
 BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]
 TargetWord = Annotated[UpsetTarget, BeforeValidator(word_of(UpsetTarget, "target of upsets"))]

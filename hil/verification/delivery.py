@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hil.kernel import digest64
 from hil.record.digest import hex64
-from hil.redundancy.electorate import Rules, is_alone
+from hil.redundancy.electorate import Scheme, is_alone
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.voting import FAIL_SILENT, Verdict
 from hil.scenario import Scenario
@@ -22,8 +22,8 @@ class DeliveryCheck:
     def __init__(self, out: Verification, scenario: Scenario) -> None:
         rig = scenario.rig
         self._out = out
-        self._rules = Rules(rig.size, rig.unvoted, rig.unvoted_frames)
-        self._hold = OutputHold(self._rules)
+        self._scheme = Scheme(rig.size, rig.unvoted, rig.unvoted_frames)
+        self._hold = OutputHold(self._scheme)
         self._frames_alone = 0
 
     def frame(self, recorded: Verdict, value: bytes | None) -> None:
@@ -35,7 +35,7 @@ class DeliveryCheck:
     def _alone(self, recorded: Verdict) -> None:
         alone = is_alone(recorded)
         self._frames_alone = self._frames_alone + 1 if alone else 0
-        kept_back = alone and not self._rules.delivers_unvoted(self._frames_alone)
+        kept_back = alone and not self._scheme.delivers_unvoted(self._frames_alone)
         self._out.compare(
             recorded.frame,
             "the output of a node that was alone was kept back",

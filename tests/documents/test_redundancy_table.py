@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hil.redundancy import recovery
-from hil.redundancy.electorate import Rules
+from hil.redundancy.electorate import Scheme
 from hil.scenario.rig import RigConfig
-from hil.scenario.words import Scheme, Unvoted
+from hil.scenario.words import SchemeName, Unvoted
 
 README = Path(__file__).parents[2] / "README.md"
 MANY = 10**9
@@ -31,12 +31,12 @@ def transition_rows() -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def schemes_in(text: str) -> set[Scheme]:
+def schemes_in(text: str) -> set[SchemeName]:
     """The schemes that are the default of a row: `dmr`, or `tmr` to `7mr`."""
     named = re.findall(r"\b(simplex|dmr|tmr|\dmr)\b", text.replace("`", "").split("|")[0])
     if " to " in text.replace("`", "").split("|")[0]:
-        return {s for s in Scheme if s.size >= Scheme(named[0]).size}
-    return {Scheme(name) for name in named}
+        return {s for s in SchemeName if s.size >= SchemeName(named[0]).size}
+    return {SchemeName(name) for name in named}
 
 
 @pytest.mark.parametrize("rows", [readme_rows, transition_rows])
@@ -45,16 +45,16 @@ def test_every_rule_has_a_row_with_the_schemes_whose_default_it_is(rows: object)
     table = rows()
     assert set(table) == {word.value for word in Unvoted}
     for word in Unvoted:
-        default = {s for s in Scheme if s.size > 1 and RigConfig(scheme=s).unvoted is word}
+        default = {s for s in SchemeName if s.size > 1 and RigConfig(scheme=s).unvoted is word}
         assert schemes_in(table[word.value]) == default, word
 
 
 def test_what_is_delivered_alone_and_for_how_long_is_what_the_tables_say() -> None:
-    for scheme in Scheme:
+    for scheme in SchemeName:
         for word in Unvoted:
             for limit in (0, 1, 7):
-                rules = Rules(scheme.size, word, limit)
-                own = [rules.delivers_unvoted(frames) for frames in (1, 7, 8, MANY)]
+                policy = Scheme(scheme.size, word, limit)
+                own = [policy.delivers_unvoted(frames) for frames in (1, 7, 8, MANY)]
                 alone = word is Unvoted.DELIVER
                 within = [alone and (not limit or frames <= limit) for frames in (1, 7, 8, MANY)]
-                assert own == ([True] * 4 if scheme is Scheme.SIMPLEX else within)
+                assert own == ([True] * 4 if scheme is SchemeName.SIMPLEX else within)

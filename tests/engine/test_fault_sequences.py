@@ -21,7 +21,7 @@ from hil.record.reader import Reader
 from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
-from hil.scenario.words import Scheme
+from hil.scenario.words import SchemeName
 
 from .sequences import Fault, Trial, sequences, try_all
 
@@ -587,7 +587,10 @@ def test_a_storm_of_single_upsets_loses_no_frame(
     events: list[dict[str, Any]] = []
     for frame in range(20, frames - SPACING, SPACING):
         kind = rng.choice(("state", "output", "input", "checkpoint", "crash", "hang", "reset"))
-        hit: dict[str, Any] = {"frame": frame, "node": "abcdef"[rng.randrange(Scheme(scheme).size)]}
+        hit: dict[str, Any] = {
+            "frame": frame,
+            "node": "abcdef"[rng.randrange(SchemeName(scheme).size)],
+        }
         hit["tick"] = rng.randrange(ticks + 1)
         if kind in ("crash", "hang", "reset"):
             hit |= {"target": "cpu", "sefi": kind, "tick": rng.randrange(1, ticks)}

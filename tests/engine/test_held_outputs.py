@@ -14,7 +14,7 @@ from hil.engine.loop import Loop
 from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.record.reader import Reader
-from hil.redundancy.electorate import Rules
+from hil.redundancy.electorate import Scheme
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, vote
 from hil.scenario import Scenario
@@ -175,7 +175,7 @@ def test_the_flags_of_held_frames_are_judged_by_the_rule_of_the_scheme(tmp_path:
 
 def test_the_last_voted_output_is_held_until_its_limit() -> None:
     done = [Ballot(0, 0, 5, 9), Ballot(0, 0, 5, 9)]
-    hold = OutputHold(Rules(2, Unvoted.HOLD, 2))
+    hold = OutputHold(Scheme(2, Unvoted.HOLD, 2))
     assert hold.held_output is None
     hold.update(vote(0, done, 3, golden_output=5), b"five")
     for frame in (1, 2):

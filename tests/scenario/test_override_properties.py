@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hil.scenario import Overrides, Scenario, parse_scenario
 from hil.scenario.overrides import apply
 from hil.scenario.rig import default_names
-from hil.scenario.words import Scheme
+from hil.scenario.words import SchemeName
 from hil.scenario.yaml.reader import parse_yaml
 from tests.properties import property_of
 
-SCHEMES = st.sampled_from(list(Scheme))
+SCHEMES = st.sampled_from(list(SchemeName))
 FRAMES = st.integers(1, 500)
 
 

@@ -19,7 +19,7 @@ from hil.scenario import (
     PatternConfig,
     PatternKind,
     Scenario,
-    Scheme,
+    SchemeName,
     Sefi,
     UpsetTarget,
     parse_scenario,
@@ -55,7 +55,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (scenario.summary, scenario.seed, scenario.frame_ms) == ("", 1, 10)
     assert (scenario.frame_us, scenario.frame_count) == (10_000, 100)
     assert (scenario.pace, scenario.pace_factor) == ("free", None)
-    assert (scenario.rig.scheme, scenario.rig.size) == (Scheme.TMR, 3)
+    assert (scenario.rig.scheme, scenario.rig.size) == (SchemeName.TMR, 3)
     assert [node.name for node in scenario.rig.nodes] == ["a", "b", "c"]
     assert all(node.board is BoardKind.PROCESS for node in scenario.rig.nodes)
     assert all(node.port is None and node.baud == 115200 for node in scenario.rig.nodes)

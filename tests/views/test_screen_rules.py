@@ -8,9 +8,9 @@ import pytest
 
 from hil.record.live import ALONE_MAX, LiveRecord
 from hil.record.recorded_scenario import RecordedScenario
-from hil.redundancy.electorate import Rules
+from hil.redundancy.electorate import Scheme
 from hil.scenario import Scenario
-from hil.scenario.words import Scheme, Unvoted
+from hil.scenario.words import SchemeName, Unvoted
 from hil.views.screen.model.decision import decision
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
@@ -43,10 +43,10 @@ def alone(folder: Path, frames: int, **rig: object) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", list(SchemeName))
 @pytest.mark.parametrize("unvoted", [None, *Unvoted])
 def test_the_rule_that_is_shown_is_that_of_the_scenario(
-    scheme: Scheme, unvoted: Unvoted | None
+    scheme: SchemeName, unvoted: Unvoted | None
 ) -> None:
     rig = {"scheme": scheme.value, "unvoted_output": unvoted, "unvoted_frames": 12}
     scenario = Scenario.model_validate(
@@ -54,7 +54,7 @@ def test_the_rule_that_is_shown_is_that_of_the_scenario(
     )
     rule = rule_of(RecordedScenario.of(scenario), scheme.size)
     assert rule.unvoted == scenario.rig.unvoted.value
-    lasting = Rules(scheme.size, scenario.rig.unvoted, 12).delivers_unvoted(1) and scheme.size > 1
+    lasting = Scheme(scheme.size, scenario.rig.unvoted, 12).delivers_unvoted(1) and scheme.size > 1
     assert ("12 frames" in rule.text) == (lasting or rule.unvoted == "hold")
     assert bool(rule.alone) == (scheme.size > 1)
 
