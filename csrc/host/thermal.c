@@ -35,10 +35,10 @@ static bool links_are_good(uint32_t count, const uint16_t *ab, const double *val
   for (uint32_t i = 0; i < count; i++) {
     const uint16_t a = ab[2 * i], b = ab[2 * i + 1];
     if (a >= nodes || b >= nodes || a == b || !(value[i] > 0) || !is_finite(value[i])) {
-      return 0;
+      return false;
     }
   }
-  return 1;
+  return true;
 }
 
 static bool net_is_good(const hil_thermal_net_t *net) {
@@ -47,7 +47,7 @@ static bool net_is_good(const hil_thermal_net_t *net) {
   }
   for (uint32_t i = 0; i < net->nodes; i++) {
     if (!(net->capacity_JpK[i] >= 0) || !is_finite(net->capacity_JpK[i])) {
-      return 0;
+      return false;
     }
   }
   return links_are_good(net->conductors, net->conductor_ab, net->conductor_WpK, net->nodes) &&
@@ -132,7 +132,7 @@ static void flows(const hil_thermal_net_t *net, const double *T_K, const double 
 /* The first node at which a step from T_K is not possible, or the number of nodes. */
 static uint32_t refused_at(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, const double *T_K,
                            const double *load_W) {
-  int bad = 0;
+  bool bad = false;
   for (uint32_t i = 0; i < net->nodes; i++) { /* without branches: this is the common case */
     const double T = T_K[i];
     bad |= !(T >= 0);
@@ -175,7 +175,7 @@ int thermal_step(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, d
     T1[i] = T_K[i] + plan->dt_per_C[i] * f1[i];
   }
   flows(net, T1, load_W, f2);
-  int bad = 0;
+  bool bad = false;
   for (uint32_t i = 0; i < n; i++) {
     T1[i] = T_K[i] + plan->dt_per_C[i] * (0.5 * (f1[i] + f2[i]));
     bad |= !(T1[i] >= 0);
@@ -208,26 +208,26 @@ int thermal_step(const hil_thermal_net_t *net, const hil_thermal_plan_t *plan, d
   return HIL_OK;
 }
 
-int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps, const double *load_W,
-                uint64_t load_rows, double *out_T_K, hil_thermal_account_t *account,
-                hil_thermal_fault_t *out_fault) {
+int thermal_run(const hil_thermal_net_t *net, const hil_thermal_block_t *block, double *T_K,
+                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault) {
   hil_thermal_plan_t plan;
-  if (!T_K || !load_W || !account || !out_fault || (load_rows != 1 && load_rows != steps)) {
+  if (!block || !block->load_W || !T_K || !account || !out_fault ||
+      (block->load_rows != 1 && block->load_rows != block->steps)) {
     return HIL_ERR_ARG;
   }
-  const int planned = thermal_plan(net, dt_s, &plan);
+  const int planned = thermal_plan(net, block->dt_s, &plan);
   if (planned != HIL_OK) {
     return planned;
   }
-  for (uint64_t step = 0; step < steps; step++) {
-    const double *row = load_W + (load_rows == 1 ? 0 : step * net->nodes);
+  for (uint64_t step = 0; step < block->steps; step++) {
+    const double *row = block->load_W + (block->load_rows == 1 ? 0 : step * net->nodes);
     const int status = thermal_step(net, &plan, T_K, row, account, out_fault);
     if (status != HIL_OK) {
       out_fault->step = step;
       return status;
     }
-    for (uint32_t i = 0; out_T_K && i < net->nodes; i++) {
-      out_T_K[step * net->nodes + i] = T_K[i];
+    for (uint32_t i = 0; block->out_T_K && i < net->nodes; i++) {
+      block->out_T_K[step * net->nodes + i] = T_K[i];
     }
   }
   return HIL_OK;

@@ -54,16 +54,22 @@ typedef struct {
  * above, or a pointer is null. */
 int thermal_stable_dt(const hil_thermal_net_t *net, const double *T_K, hil_thermal_fault_t *out);
 
-/* Advance |T_K| by |steps| steps of |dt_s|. |load_W| has |load_rows| rows of one value a node: as
- * many rows as steps, or one that holds for all. |out_T_K|, if not null, takes the temperatures
- * after every step, a row each. |account| is added to.
- * HIL_OK. HIL_ERR_ARG: bad network, null pointer, load_rows other than 1 or steps, dt_s not
- * positive: nothing is written. HIL_ERR_STATE: in |out_fault->step| the step is longer than stable,
- * or a temperature or load is not a finite number: T_K, account and the rows of out_T_K are those of
- * the steps before; later rows are untouched. */
-int thermal_run(const hil_thermal_net_t *net, double *T_K, double dt_s, uint64_t steps, const double *load_W,
-                uint64_t load_rows, double *out_T_K, hil_thermal_account_t *account,
-                hil_thermal_fault_t *out_fault);
+/* One block of steps. */
+typedef struct {
+  uint64_t steps;
+  double dt_s;          /* [s] of each step, > 0 */
+  uint64_t load_rows;   /* steps, or 1: that row holds for all of them */
+  const double *load_W; /* [W] load_rows rows, one a node */
+  double *out_T_K;      /* [K] takes the temperatures after every step, a row each; null: not wanted */
+} hil_thermal_block_t;
+
+/* Advance |T_K| by one block. |account| is added to.
+ * HIL_OK. HIL_ERR_ARG: the network or the block is not as documented above, or a pointer is null: nothing
+ * is written. HIL_ERR_STATE: in |out_fault->step| the step is longer than stable, or a temperature or load
+ * is not a finite number: T_K, account and the rows of out_T_K are those of the steps before; later rows
+ * are untouched. */
+int thermal_run(const hil_thermal_net_t *net, const hil_thermal_block_t *block, double *T_K,
+                hil_thermal_account_t *account, hil_thermal_fault_t *out_fault);
 /* cffi:end */
 
 /* For other parts of the kernel that step a network together with something else (power.c). */
@@ -76,7 +82,7 @@ typedef struct {
   double radiant[THERMAL_MAX_NODES];  /* dt/C 4 sigma sum GR */
 } hil_thermal_plan_t;
 
-/* HIL_OK, or HIL_ERR_ARG as thermal_run. */
+/* HIL_OK; HIL_ERR_ARG: the network is not as documented, |dt_s| is not positive, or |out| is null. */
 int thermal_plan(const hil_thermal_net_t *net, double dt_s, hil_thermal_plan_t *out);
 
 /* One step. HIL_OK, or HIL_ERR_STATE as thermal_run (out_fault->step is not written). */

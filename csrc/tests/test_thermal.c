@@ -16,6 +16,9 @@ static double magnitude(double x) { return x < 0 ? -x : x; }
     }                                                                                                        \
   } while (0)
 
+#define BLOCK(steps, dt_s, load_rows, load_W, out_T_K) \
+  (&(const hil_thermal_block_t){(steps), (dt_s), (load_rows), (load_W), (out_T_K)})
+
 /* A plate of 1800 J/K, 0.06 m2, eps 0.85 that sees only a sky of 0 K (case T5). */
 static const double PLATE_C[2] = {1800, 0}, PLATE_GR[1] = {0.06 * 0.85};
 static const uint16_t PLATE_AB[2] = {0, 1};
@@ -39,7 +42,7 @@ static void t5_a_plate_cools_as_the_closed_form_says(void) {
       hil_thermal_account_t account = {0, 0, 0, 0};
       hil_thermal_fault_t fault;
       const uint64_t steps = (uint64_t)(WANT[i].t_s / DT_S[d]);
-      CHECK_EQ(thermal_run(&PLATE, T_K, DT_S[d], steps, load_W, 1, NULL, &account, &fault), HIL_OK);
+      CHECK_EQ(thermal_run(&PLATE, BLOCK(steps, DT_S[d], 1, load_W, NULL), T_K, &account, &fault), HIL_OK);
       CHECK_NEAR(T_K[0], WANT[i].T_K, 5.1e-8 * DT_S[d] * DT_S[d]); /* second order */
       CHECK_NEAR(account.stored_J + account.boundary_J, 0, 1e-9 * account.boundary_J);
       CHECK_NEAR(account.stored_J, 1800 * (WANT[i].T_K - 300), 2);
@@ -52,7 +55,7 @@ static void t7_a_chip_settles_30_k_above_its_radiator(void) {
   const double load_W[3] = {15, 0, 0};
   hil_thermal_account_t account = {0, 0, 0, 0};
   hil_thermal_fault_t fault;
-  CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 20000, load_W, 1, NULL, &account, &fault), HIL_OK);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(20000, 1, 1, load_W, NULL), T_K, &account, &fault), HIL_OK);
   CHECK_NEAR(T_K[1], 297.00, 0.05);
   CHECK_NEAR(T_K[0], 327.00, 0.05);
   CHECK_NEAR(account.load_J, 15 * 20000.0, 1e-6);
@@ -67,7 +70,7 @@ static void a_boundary_keeps_its_temperature_and_counts_what_it_takes(void) {
   const double load_W[2] = {4, 7};
   hil_thermal_account_t account = {0, 0, 0, 0};
   hil_thermal_fault_t fault;
-  CHECK_EQ(thermal_run(&net, T_K, 1, 1000, load_W, 1, NULL, &account, &fault), HIL_OK);
+  CHECK_EQ(thermal_run(&net, BLOCK(1000, 1, 1, load_W, NULL), T_K, &account, &fault), HIL_OK);
   CHECK(T_K[1] >= 280 && T_K[1] <= 280);
   CHECK_NEAR(T_K[0], 282, 1e-9);
   CHECK_NEAR(account.boundary_J, 11000.0 + 80, 1e-6); /* its own load, too */
@@ -83,8 +86,8 @@ static void rows_of_loads_and_one_row_are_the_same(void) {
   for (int i = 0; i < 5; i++) {
     memcpy(rows[i], one, sizeof one);
   }
-  CHECK_EQ(thermal_run(&CHAIN, A_K, 2, 5, rows[0], 5, out[0], &a, &fault), HIL_OK);
-  CHECK_EQ(thermal_run(&CHAIN, B_K, 2, 5, one, 1, NULL, &b, &fault), HIL_OK);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(5, 2, 5, rows[0], out[0]), A_K, &a, &fault), HIL_OK);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(5, 2, 1, one, NULL), B_K, &b, &fault), HIL_OK);
   CHECK(memcmp(A_K, B_K, sizeof A_K) == 0 && memcmp(&a, &b, sizeof a) == 0);
   CHECK(memcmp(out[4], A_K, sizeof A_K) == 0);
   const uint8_t *guard = (const uint8_t *)out[5];
@@ -94,7 +97,7 @@ static void rows_of_loads_and_one_row_are_the_same(void) {
 }
 
 /* 20 J/K at 0.5 W/K: 40 s. At the limit nothing overshoots; beyond it the step is refused. */
-static void the_stable_step_is_told_and_enforced(void) {
+static void the_stable_step_is_reported_and_enforced(void) {
   double T_K[3] = {300, 300, 0};
   const double load_W[3] = {0, 0, 0};
   hil_thermal_account_t account = {0, 0, 0, 0}, none = {0, 0, 0, 0};
@@ -104,10 +107,10 @@ static void the_stable_step_is_told_and_enforced(void) {
   CHECK_NEAR(fault.dt_s, 40, 1e-12);
   T_K[0] = 400;
   const double before_K = T_K[0];
-  CHECK_EQ(thermal_run(&CHAIN, T_K, 40, 1, load_W, 1, NULL, &account, &fault), HIL_OK);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 40, 1, load_W, NULL), T_K, &account, &fault), HIL_OK);
   CHECK(T_K[0] < before_K && T_K[0] > T_K[1]);
   double U_K[3] = {300, 300, 0};
-  CHECK_EQ(thermal_run(&CHAIN, U_K, 40.001, 3, load_W, 1, NULL, &none, &fault), HIL_ERR_STATE);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(3, 40.001, 1, load_W, NULL), U_K, &none, &fault), HIL_ERR_STATE);
   CHECK_EQ(fault.step, 0);
   CHECK_EQ(fault.node, 0);
   CHECK_NEAR(fault.dt_s, 40, 1e-9);
@@ -125,7 +128,7 @@ static void heating_up_can_make_a_step_unstable_on_the_way(void) {
   hil_thermal_account_t account = {0, 0, 0, 0};
   hil_thermal_fault_t fault;
   memset(out, UNIT_GUARD, sizeof out);
-  CHECK_EQ(thermal_run(&net, T_K, 2, 100, load_W, 1, out[0], &account, &fault), HIL_ERR_STATE);
+  CHECK_EQ(thermal_run(&net, BLOCK(100, 2, 1, load_W, out[0]), T_K, &account, &fault), HIL_ERR_STATE);
   CHECK(fault.step > 0 && fault.step < 100 && fault.dt_s > 0 && fault.dt_s < 2);
   CHECK(memcmp(T_K, out[fault.step - 1], sizeof T_K) == 0);
   const uint8_t *rest = (const uint8_t *)out[fault.step];
@@ -143,7 +146,7 @@ static void loads_and_temperatures_that_are_no_numbers_are_refused(void) {
   hil_thermal_fault_t fault;
   for (size_t i = 0; i < sizeof bad_load / sizeof bad_load[0]; i++) {
     double T_K[3] = {300, 300, 0};
-    CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 1, bad_load[i], 1, NULL, &account, &fault), HIL_ERR_STATE);
+    CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 1, 1, bad_load[i], NULL), T_K, &account, &fault), HIL_ERR_STATE);
     CHECK(fault.node < 3);
     CHECK_NEAR(fault.dt_s, 0, 0);
     CHECK_NEAR(T_K[0], 300, 0);
@@ -151,7 +154,7 @@ static void loads_and_temperatures_that_are_no_numbers_are_refused(void) {
   for (size_t i = 0; i < sizeof bad_T / sizeof bad_T[0]; i++) {
     double T_K[3];
     memcpy(T_K, bad_T[i], sizeof T_K);
-    CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 1, good, 1, NULL, &account, &fault), HIL_ERR_STATE);
+    CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 1, 1, good, NULL), T_K, &account, &fault), HIL_ERR_STATE);
   }
   CHECK_NEAR(account.throughput_J, 0, 0);
 }
@@ -173,14 +176,16 @@ static void bad_networks_are_refused(void) {
   bad[6].conductors = THERMAL_MAX_LINKS + 1;
   bad[7].radiator_m2 = NULL;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    CHECK_EQ(thermal_run(&bad[i], T_K, 1, 1, load_W, 1, NULL, &account, &fault), HIL_ERR_ARG);
+    CHECK_EQ(thermal_run(&bad[i], BLOCK(1, 1, 1, load_W, NULL), T_K, &account, &fault), HIL_ERR_ARG);
     CHECK_EQ(thermal_stable_dt(&bad[i], T_K, &fault), HIL_ERR_ARG);
   }
-  CHECK_EQ(thermal_run(&CHAIN, T_K, 0, 1, load_W, 1, NULL, &account, &fault), HIL_ERR_ARG);
-  CHECK_EQ(thermal_run(&CHAIN, T_K, -1, 1, load_W, 1, NULL, &account, &fault), HIL_ERR_ARG);
-  CHECK_EQ(thermal_run(&CHAIN, T_K, 1, 3, load_W, 2, NULL, &account, &fault), HIL_ERR_ARG);
-  CHECK_EQ(thermal_run(NULL, T_K, 1, 1, load_W, 1, NULL, &account, &fault), HIL_ERR_ARG);
-  CHECK_EQ(thermal_run(&CHAIN, NULL, 1, 1, load_W, 1, NULL, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 0, 1, load_W, NULL), T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, -1, 1, load_W, NULL), T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(3, 1, 2, load_W, NULL), T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, NULL, T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 1, 1, NULL, NULL), T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(NULL, BLOCK(1, 1, 1, load_W, NULL), T_K, &account, &fault), HIL_ERR_ARG);
+  CHECK_EQ(thermal_run(&CHAIN, BLOCK(1, 1, 1, load_W, NULL), NULL, &account, &fault), HIL_ERR_ARG);
 }
 
 int main(void) {
@@ -188,7 +193,7 @@ int main(void) {
   RUN(t7_a_chip_settles_30_k_above_its_radiator);
   RUN(a_boundary_keeps_its_temperature_and_counts_what_it_takes);
   RUN(rows_of_loads_and_one_row_are_the_same);
-  RUN(the_stable_step_is_told_and_enforced);
+  RUN(the_stable_step_is_reported_and_enforced);
   RUN(heating_up_can_make_a_step_unstable_on_the_way);
   RUN(loads_and_temperatures_that_are_no_numbers_are_refused);
   RUN(bad_networks_are_refused);

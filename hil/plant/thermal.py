@@ -366,17 +366,10 @@ class ThermalNetwork:
         loads = np.ascontiguousarray(loads)
         out = np.empty((steps, nodes))
         account, fault = ffi.new("hil_thermal_account_t *"), ffi.new("hil_thermal_fault_t *")
-        status = lib.thermal_run(
-            self.handle,
-            pointer(state),
-            dt_s,
-            steps,
-            pointer(loads),
-            len(loads),
-            pointer(out),
-            account,
-            fault,
-        )
+        block = ffi.new("hil_thermal_block_t *")
+        block.steps, block.dt_s = steps, dt_s
+        block.load_rows, block.load_W, block.out_T_K = len(loads), pointer(loads), pointer(out)
+        status = lib.thermal_run(self.handle, block, pointer(state), account, fault)
         self.check_step(status, "thermal_run", dt_s, fault)
         out.flags.writeable = False
         return ThermalBlock(out, heat_account(account))
