@@ -14,7 +14,7 @@ void close_descriptors_from(unsigned first) {
   if (syscall(SYS_close_range, first, ~0u, 0u) == 0) return;
 #endif
   struct rlimit limit; /* a kernel before 5.9: one by one, up to the most that could ever be opened */
-  const int known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < DESCRIPTORS_MAX;
+  const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < DESCRIPTORS_MAX;
   const unsigned end = known ? (unsigned)limit.rlim_max : (unsigned)DESCRIPTORS_MAX;
   for (unsigned fd = first; fd < end; fd++) (void)close((int)fd);
 }

@@ -11,7 +11,7 @@
  *   none      at rest   exec_find, exec_start: the program runs and has answered INIT
  *   at rest   in step   exec_step: the request is being written, the answer awaited
  *   in step   at rest   exec_poll: the whole answer is there, right in every part
- *   in step   none      exec_poll: it died, closed its output, or said anything else
+ *   in step   none      exec_poll: it died, closed its output, or wrote anything else
  *   any       none      exec_kill
  *
  * Invariants:
@@ -19,7 +19,7 @@
  *      and nothing may stand behind or before. Otherwise it is killed, and counts as crashed.
  *   2. No wait for the program is unbounded; in a step there is none at all.
  *   3. The time of a step is the clock's, less the pauses and what the program waited for a processor
- *      (busy_time.c): it may work elsewhere (a GPU), or sleep, and CPU time would tell neither. */
+ *      (busy_time.c): it may work elsewhere (a GPU), or sleep, and CPU time would show neither. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -105,7 +105,7 @@ static const hil_exec_program_t *program_named(const hil_exec_list_t *list, cons
   return NULL;
 }
 
-/* --- life and death --------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------------- */
 
 static void close_pipes(hil_exec_t *x) {
   if (x->in_fd >= 0) (void)close(x->in_fd);
@@ -118,7 +118,7 @@ static void forget(hil_exec_t *x) {
   x->used_us = exec_busy_us(x);
   busy_time_close(&x->busy);
   x->pid = 0;
-  x->begun = x->standing = x->frozen = x->fresh = x->ended = 0;
+  x->begun = x->standing = x->frozen = x->fresh = x->ended = false;
 }
 
 void exec_init(hil_exec_t *x) {
@@ -126,9 +126,9 @@ void exec_init(hil_exec_t *x) {
   x->in_fd = x->out_fd = x->busy.schedstat_fd = -1;
 }
 
-/* Has the program exited? Its status is kept then. */
+/* Whether the program has exited. Its status is kept then. */
 static bool has_exited(hil_exec_t *x) {
-  if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = 1;
+  if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = true;
   return x->ended;
 }
 
@@ -161,7 +161,7 @@ static int spawn(hil_exec_t *x) {
     errno = error;
     return -1;
   }
-  (void)setpgid(pid, pid); /* here, too: it may be killed before it has come to that */
+  (void)setpgid(pid, pid); /* here, too: it may be killed before it does so itself */
   (void)fcntl(x->in_fd, F_SETFL, O_NONBLOCK);
   (void)fcntl(x->out_fd, F_SETFL, O_NONBLOCK);
   x->pid = pid;
@@ -183,7 +183,7 @@ static void seal(hil_exec_t *x, uint8_t type, size_t len) {
   x->tx_at = x->rx_at = 0;
 }
 
-/* What stands in |answer|: is it, as far as it has come, what was asked for? */
+/* Whether what has arrived in |answer| so far begins like the expected answer. */
 static bool plausible(const hil_exec_t *x, uint8_t type) {
   const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], VERSION, type, 0, 0};
   return memcmp(answer, header, x->rx_at < sizeof header ? x->rx_at : sizeof header) == 0;
@@ -197,7 +197,7 @@ static bool crc_is_right(size_t len) {
 static int move(hil_exec_t *x, size_t want) {
   for (int i = 0; i < TURNS_MAX && x->tx_at < x->tx_len; i++) {
     const ssize_t put = write(x->in_fd, request + x->tx_at, x->tx_len - x->tx_at);
-    if (put < 0) break; /* full; or nobody reads, and then its output ends, too */
+    if (put < 0) break; /* full; or its end is closed, and then its output ends, too */
     x->tx_at += (size_t)put;
   }
   for (int i = 0; i < TURNS_MAX && x->rx_at < want; i++) {
@@ -209,7 +209,7 @@ static int move(hil_exec_t *x, size_t want) {
   return 0;
 }
 
-/* Whether the program has written something that nobody asked for. */
+/* Whether the program has written something without a request. */
 static bool chatters(const hil_exec_t *x) {
   uint8_t byte;
   return read(x->out_fd, &byte, 1) > 0;
@@ -238,7 +238,7 @@ typedef struct {
   uint32_t state_len, input_len, output_len;
 } hil_sizes_t;
 
-/* Start the program and hear its sizes and initial state. Returns 0, or an errno; then there is none. */
+/* Start the program, and read its sizes and initial state. Returns 0, or an errno; then there is none. */
 static int begin(hil_exec_t *x, hil_sizes_t *out) {
   enum { SIZES = 12 };
   if (spawn(x) != 0) return errno ? errno : EIO;
@@ -267,7 +267,7 @@ static int begin(hil_exec_t *x, hil_sizes_t *out) {
   }
   initial_len = out->state_len;
   memcpy(initial, answer + HEADER + SIZES, initial_len);
-  x->fresh = 1;
+  x->fresh = true;
   return 0;
 }
 
@@ -277,7 +277,7 @@ static int refused(hil_exec_t *x, int error) {
 }
 
 static void write_initial(uint8_t *state, uint64_t seed) {
-  (void)seed; /* the program was told */
+  (void)seed; /* the program has it from INIT */
   if (initial_len) {
     memcpy(state, initial, initial_len);
   } else {
@@ -324,24 +324,24 @@ int exec_start(hil_exec_t *x) {
 
 /* --- one step ----------------------------------------------------------------------------------------- */
 
-static size_t told_state_len(const hil_exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
+static size_t sent_state_len(const hil_exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
 
 static size_t answer_len(const hil_exec_t *x) {
-  return HEADER + FRAME + told_state_len(x) + x->workload.output_len + CRC;
+  return HEADER + FRAME + sent_state_len(x) + x->workload.output_len + CRC;
 }
 
 int exec_step(hil_exec_t *x, uint64_t frame) {
   if (!x->pid) return HIL_ERR_STATE;
-  const size_t state_len = told_state_len(x);
+  const size_t state_len = sent_state_len(x);
   uint8_t *body = request + HEADER;
   store_u64le(body, frame);
   memcpy(body + FRAME, x->memory.region[REGION_STATE], state_len);
   memcpy(body + FRAME + state_len, x->memory.region[REGION_INPUT], x->workload.input_len);
   seal(x, TYPE_STEP, FRAME + state_len + x->workload.input_len);
   x->frame = frame;
-  x->fresh = 0;
-  x->begun = 1;
-  x->corrupted = (uint8_t)chatters(x);
+  x->fresh = false;
+  x->begun = true;
+  x->corrupted = chatters(x);
   busy_time_begin(&x->busy);
   x->began_us = x->looked_us = now_us();
   x->stood_us = x->used_us = 0;
@@ -356,7 +356,7 @@ uint64_t exec_busy_us(const hil_exec_t *x) {
 
 static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
   for (int i = 0; i < END_MS && !has_exited(x); i++) pause_1ms();
-  if (!has_exited(x)) { /* it lives, but says what it must not, or nothing any more: that is its end */
+  if (!has_exited(x)) { /* it lives, but has broken the protocol or closed its output */
     exec_kill(x);
     *out_signal = SIGKILL;
     return PORT_CRASHED;
@@ -374,7 +374,7 @@ static hil_port_event_t violated(hil_exec_t *x, uint8_t *out_signal) {
 }
 
 static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
-  const size_t state_len = told_state_len(x);
+  const size_t state_len = sent_state_len(x);
   const uint8_t *body = answer + HEADER;
   if (!crc_is_right(answer_len(x)) || load_u64le(body) != x->frame || chatters(x)) {
     return violated(x, out_signal);
@@ -386,11 +386,11 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
   }
   memcpy(x->memory.region[REGION_OUTPUT], body + FRAME + state_len, x->workload.output_len);
   x->memory.progress->tick = 1; /* the one tick: the result is there, and can be hit */
-  if (x->memory.progress->stop_tick == 1 && agent_on_tick(agent, 1) != 0) return PORT_RUNNING;
+  if (x->memory.progress->stop_tick == 1 && agent_on_tick(agent, 1)) return PORT_RUNNING;
   if (x->ended) return crashed(x, out_signal); /* by an upset there */
   if (x->frozen) return PORT_RUNNING;
   x->used_us = exec_busy_us(x);
-  x->begun = 0;
+  x->begun = false;
   return PORT_DONE;
 }
 
@@ -410,7 +410,7 @@ hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signa
 }
 
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
-  const int waits = x->pid && x->begun && !x->standing && !x->frozen;
+  const bool waits = x->pid && x->begun && !x->standing && !x->frozen;
   *out_read_fd = waits ? x->out_fd : -1;
   *out_write_fd = waits && x->tx_at < x->tx_len ? x->in_fd : -1;
   return waits;
@@ -421,7 +421,7 @@ bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
 int exec_interrupt(hil_exec_t *x) {
   if (!x->pid || !x->begun || x->standing) return HIL_ERR_STATE;
   if (kill(-x->pid, SIGSTOP) != 0) return refused(x, errno);
-  x->standing = 1;
+  x->standing = true;
   x->stands_since_us = now_us();
   return HIL_OK;
 }
@@ -432,7 +432,7 @@ int exec_resume(hil_exec_t *x) {
   if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return refused(x, errno);
   x->looked_us = now_us();
   x->stood_us += x->looked_us - x->stands_since_us;
-  x->standing = 0;
+  x->standing = false;
   return HIL_OK;
 }
 

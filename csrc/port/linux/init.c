@@ -1,6 +1,6 @@
 /* The agent as the first process of a machine (an emulated board). SPDX-License-Identifier: Apache-2.0
  *
- * Nobody else is there then: the file systems that agent and sensors read are mounted, and drivers put
+ * No other program has set up the machine then: the file systems that agent and sensors read are mounted, and drivers put
  * beside the agent are loaded (the watchdog's, without which the kernel cannot restart the board).
  * What fails is left out: a board with less is better than none. */
 #include <dirent.h>

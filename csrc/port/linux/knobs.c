@@ -1,15 +1,15 @@
-/* What Linux lets an agent turn: cores, clock, power mode. SPDX-License-Identifier: Apache-2.0
+/* What Linux lets an agent limit: cores, clock, power mode. SPDX-License-Identifier: Apache-2.0
  *
  * Nothing is taken for granted: what was set is read back, and what does not hold is refused with the
  * errno of the first failure. Names and numbers of power modes differ between boards and releases, so
  * they come from the board's own configuration.
  *
- * Order: a power mode brings its own clocks, so the clock that was found is given back first, then the
+ * Order: a power mode brings its own clocks, so the clock that was found is restored first, then the
  * mode is changed, the clock found again, and only then capped.
  *
  * Invariants:
  *   1. Clock and mode belong to the whole machine: they are touched at KNOBS_SYSTEM only, and what was
- *      found is given back when a limit is lifted, at RESET and at the agent's end.
+ *      found is restored when a limit is lifted, at RESET and at the agent's end.
  *   2. No program runs for longer than its patience (program.c). */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +78,7 @@ static void limit_cores(hil_knobs_t *k, pid_t worker, uint8_t cores, hil_limited
     k->cores = cores; /* of the next worker, too */
   }
   /* Without a worker: what the next one will get. */
-  const int known = worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;
+  const bool known = worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;
   const int held = known ? CPU_COUNT(&set) : 0;
   out->cores = (uint8_t)(held < 255 ? held : 255);
   if (!error && cores && (!held || held > cores)) error = EIO;
@@ -94,7 +94,7 @@ static int policy_path(const hil_knobs_t *k, uint16_t policy, const char *file, 
   return full_path(k, path, out);
 }
 
-/* 0 if there is none. */
+/* [kHz] 0 if there is none. */
 static uint32_t read_khz(const hil_knobs_t *k, uint16_t policy, const char *file) {
   char path[PATH_CAP], text[32];
   if (policy_path(k, policy, file, path) != 0) return 0;
@@ -138,14 +138,14 @@ static void note_clock(hil_knobs_t *k) {
   }
 }
 
-/* Give back the clock that was found. Returns 0, or the first errno. */
+/* Restore the clock that was found. Returns 0, or the first errno. */
 static int free_clock(hil_knobs_t *k) {
   int error = 0;
   if (!k->clock_capped) return 0;
   for (int i = 0; i < k->policies; i++) {
     if (write_khz(k, k->policy[i].cpu, k->policy[i].found_khz) != 0 && !error) error = errno;
   }
-  if (!error) k->clock_capped = 0;
+  if (!error) k->clock_capped = false;
   return error;
 }
 
@@ -153,7 +153,7 @@ static int free_clock(hil_knobs_t *k) {
 static int cap_clock(hil_knobs_t *k, uint32_t khz) {
   int error = 0;
   if (!k->clock_capped) note_clock(k);
-  k->clock_capped = 1;
+  k->clock_capped = true;
   for (int i = 0; i < k->policies; i++) {
     const uint32_t lowest = read_khz(k, k->policy[i].cpu, "cpuinfo_min_freq");
     uint32_t want = khz < k->policy[i].found_khz ? khz : k->policy[i].found_khz;
@@ -199,25 +199,25 @@ static int mode_id(const hil_knobs_t *k, const char *name) {
   return result;
 }
 
-/* The name of the mode in force; -1 and errno if the board cannot tell. */
+/* The name of the mode in force. Returns 0; -1 and errno if the board cannot report it. */
 static int mode_now(const hil_knobs_t *k, char out[MESSAGE_TEXT_LEN]) {
-  char path[PATH_CAP], said[1024];
+  char path[PATH_CAP], report[1024];
   if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
   const char *const arguments[] = {path, "-q", NULL};
-  if (program_run(path, arguments, ASK_MODE_MS, said, sizeof said) != 0) return -1;
-  const char *label = strstr(said, "NV Power Mode:");
+  if (program_run(path, arguments, ASK_MODE_MS, report, sizeof report) != 0) return -1;
+  const char *label = strstr(report, "NV Power Mode:");
   errno = EIO;
   return label && sscanf(label, "NV Power Mode: %31[^ \t\r\n]", out) == 1 ? 0 : -1;
 }
 
 static int set_mode(const hil_knobs_t *k, const char *name) {
-  char path[PATH_CAP], number[16], said[1024];
+  char path[PATH_CAP], number[16], output[1024];
   if (full_path(k, nvpmodel, path) != 0 || access(path, X_OK) != 0) return -1;
   const int id = mode_id(k, name);
   if (id < 0) return -1;
   (void)snprintf(number, sizeof number, "%d", id);
   const char *const arguments[] = {path, "-m", number, NULL};
-  return program_run(path, arguments, CHANGE_MODE_MS, said, sizeof said);
+  return program_run(path, arguments, CHANGE_MODE_MS, output, sizeof output);
 }
 
 /* Returns 0, or an errno. */
@@ -269,5 +269,5 @@ void knobs_limit(hil_knobs_t *k, pid_t worker, const hil_limits_t *limits, hil_l
 void knobs_lift(hil_knobs_t *k) {
   k->cores = 0;
   (void)free_clock(k);
-  if (k->mode_changed && set_mode(k, k->found_mode) == 0) k->mode_changed = 0;
+  if (k->mode_changed && set_mode(k, k->found_mode) == 0) k->mode_changed = false;
 }

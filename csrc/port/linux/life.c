@@ -7,7 +7,7 @@
  * Invariants:
  *   1. An agent that follows a parent ends soon after it, also if it was stopped, or the parent ended before
  *      it could be watched.
- *   2. The status of |worker| and |program| is never taken here: who started them waits for it. */
+ *   2. The status of |worker| and |program| is never taken here: their starter waits for it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 enum { ROUNDS_MAX = 500, REAPED_MAX = 64 };
 
 static pid_t parent; /* 0: none is followed */
-static int orphan;
+static bool orphan; /* it had ended before it could be followed */
 
 void life_follow(pid_t starter) {
   parent = getppid();
@@ -56,10 +56,10 @@ void life_reap(pid_t worker, pid_t program) {
   }
 }
 
-/* The parent of a process; 0 if that cannot be told. */
+/* The parent of a process; 0 if it cannot be read. */
 static long parent_of(const char *name) {
   char path[300], text[512];
-  long found = 0;
+  long parent_pid = 0;
   (void)snprintf(path, sizeof path, "/proc/%s/stat", name);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1u);
@@ -67,7 +67,7 @@ static long parent_of(const char *name) {
   if (got <= 0) return 0;
   text[got] = 0;
   const char *end = strrchr(text, ')'); /* a name may have brackets, too */
-  return end && sscanf(end, ") %*c %ld", &found) == 1 ? found : 0;
+  return end && sscanf(end, ") %*c %ld", &parent_pid) == 1 ? parent_pid : 0;
 }
 
 static int kill_children(void) {
@@ -87,6 +87,6 @@ static int kill_children(void) {
 
 void life_end_children(void) {
   const struct timespec ms = {0, 1000000};
-  /* theirs are ours, then */
+  /* their children are then ours: again */
   for (int i = 0; i < ROUNDS_MAX && kill_children(); i++) (void)nanosleep(&ms, NULL);
 }

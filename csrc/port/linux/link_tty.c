@@ -33,7 +33,7 @@ static speed_t speed_of(int baud) {
 bool tty_knows_baud(int baud) { return speed_of(baud) != B0; }
 
 /* Above the rates that every UART keeps, two stop bits: the receiver gains time to find the next byte, and
- * one that expects a single stop bit takes the second for a pause. */
+ * one that expects a single stop bit takes the second for idle. */
 static void set_stop_bits(struct termios *t, int baud) {
   enum { SURE_BAUD = 115200 };
   t->c_cflag &= ~(tcflag_t)CSTOPB;
@@ -144,7 +144,7 @@ ssize_t tty_read(hil_tty_t *t, uint8_t *out, size_t cap) {
 size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len) {
   if (t->tx_fd < 0) return 0;
   const ssize_t put = write(t->tx_fd, bytes, len);
-  if (put < 0 && errno != EAGAIN && errno != EINTR) go_down(t); /* nobody reads any more */
+  if (put < 0 && errno != EAGAIN && errno != EINTR) go_down(t); /* the other end is closed */
   return put > 0 ? (size_t)put : 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef HIL_PORT_LINUX_H
 #define HIL_PORT_LINUX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -71,9 +72,9 @@ typedef struct {
   hil_port_memory_t memory;
   uint8_t *scratch, *stack;
   uint8_t *setup_stack; /* of its first moments, before its clean start */
-  uint8_t begun;       /* a step was begun and has not ended */
-  uint8_t standing;    /* stopped within a step */
-  uint8_t has_status;  /* |status| waits for poll */
+  bool begun;          /* a step was begun and has not ended */
+  bool standing;       /* stopped within a step */
+  bool has_status;     /* |status| waits for poll */
   int status;          /* as from waitpid */
   uint64_t cpu_base_us; /* CPU time of the worker when the step began */
   uint64_t used_us;     /* by the step since, as last seen */
@@ -106,13 +107,14 @@ int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, ui
 int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len);
 int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
-uint64_t inject_pc_offset(hil_worker_t *w);
+/* Program counter relative to the workload's text, all ones if outside or unknown. */
+uint64_t worker_pc_offset(hil_worker_t *w);
 
-/* --- sensors.c: what the system tells about itself ---------------------------------------------- */
+/* --- sensors.c: what the system reports about itself -------------------------------------------- */
 
 typedef struct {
   const char *root;
-  uint8_t vcgencmd_failed; /* it is not tried again */
+  bool vcgencmd_failed; /* it is not tried again */
 } hil_probe_t;
 
 /* |root| stands before every path ("" for the real system). */
@@ -174,15 +176,15 @@ typedef struct {
   uint64_t seed;
   hil_workload_t workload;
   hil_port_memory_t memory;  /* the agent's; the port fills it in */
-  uint8_t keeps_state;   /* the program has none to tell */
+  bool keeps_state;      /* the program reports none: the state is the number of the next frame */
   pid_t pid;             /* 0: none */
   int in_fd, out_fd;
-  uint8_t fresh;         /* it has answered INIT and nothing else */
-  uint8_t begun;         /* a step is under way */
-  uint8_t corrupted;     /* the program wrote something before that step */
-  uint8_t standing;      /* for a limit */
-  uint8_t frozen;        /* by an upset: for good */
-  uint8_t ended;         /* |status| is its end */
+  bool fresh;            /* it has answered INIT and nothing else */
+  bool begun;            /* a step is under way */
+  bool corrupted;        /* the program wrote something before that step */
+  bool standing;         /* for a limit */
+  bool frozen;           /* by an upset: for good */
+  bool ended;            /* |status| is its end */
   int status;
   uint64_t frame;
   size_t tx_len, tx_at, rx_at;
@@ -215,7 +217,7 @@ int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t 
 int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
-/* --- watchdog.c: the board starts anew if this program does not go on ------------------------------- */
+/* --- watchdog.c: the board resets if this program does not go on ------------------------------- */
 
 enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
 
@@ -224,7 +226,7 @@ typedef struct {
   int fd;        /* -1: none */
   int seconds;
   uint64_t period_us, next_us;
-  uint8_t complained;
+  bool complained; /* that it cannot be kicked: once is enough */
 } hil_watchdog_t;
 
 /* Read "/dev/watchdog" or "/dev/watchdog:SECONDS". Returns 0, or -1 if it is neither. */
@@ -256,8 +258,8 @@ typedef struct {
   const char *root;
   hil_knobs_level_t level;
   uint8_t cores;        /* that the worker is kept to; 0: all */
-  uint8_t clock_capped; /* found_khz is to be given back */
-  uint8_t mode_changed; /* found_mode is to be given back */
+  bool clock_capped;    /* found_khz is to be restored */
+  bool mode_changed;    /* found_mode is to be restored */
   char found_mode[MESSAGE_TEXT_LEN];
   int policies;
   struct {
@@ -274,6 +276,37 @@ void knobs_limit(hil_knobs_t *k, pid_t worker, const hil_limits_t *limits, hil_l
 int knobs_worker(const hil_knobs_t *k, pid_t worker);
 /* Give back what was found. */
 void knobs_lift(hil_knobs_t *k);
+
+/* --- board.c: the port itself ----------------------------------------------------------------------- */
+
+enum { BOARD_EXIT_ENVIRONMENT = 3 }; /* exit code: the system refuses what the agent needs */
+
+/* One agent per process, and all that it works with: the context of its callbacks. */
+typedef struct {
+  hil_agent_t agent;
+  hil_tty_t tty;
+  hil_worker_t worker;
+  hil_exec_list_t programs; /* those of --exec */
+  hil_exec_t exec;
+  bool is_exec; /* the loaded workload is a program */
+  hil_knobs_t knobs;
+  hil_probe_t sensors;
+  hil_watchdog_t watchdog;
+  const char *port_spec; /* of the link; null: none was given */
+  const char *sys_root;  /* stands before every path of the system; "" for the real one */
+  char **argv;           /* to start this program again */
+} hil_board_t;
+
+/* A board with nothing open, in zeroed memory. |argv| is kept. */
+void board_init(hil_board_t *b, char **argv);
+/* Take over the link that this process left open when it reset. Whether there was one. */
+bool board_inherit_link(hil_board_t *b, int baud);
+/* Start the agent. Link, knobs and sensors are set up before. HIL_OK; HIL_ERR_ARG as agent_init. */
+int board_boot(hil_board_t *b);
+/* End the worker or program, and all that programs have started. */
+void board_kill_worker(hil_board_t *b);
+/* [us] monotonic. */
+uint64_t board_now_us(void);
 
 enum { WORKER_STACK_LEN = 256 * 1024 };
 

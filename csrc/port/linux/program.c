@@ -1,7 +1,7 @@
 /* Programs that the agent starts: never by a shell, never without a bound. SPDX-License-Identifier: Apache-2.0
  *
  * Invariants:
- *   1. None gets a descriptor of the agent's but the two that are given to it: the link stays ours.
+ *   1. None gets a descriptor of the agent's but the two that it was given: the link stays the agent's.
  *   2. Each leads a process group, so that it is ended with all that it started (and did not hide). */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,33 +49,34 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
   _exit(127);
 }
 
-int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap) {
+int program_run(const char *path, const char *const *arguments, int patience_ms, char *out_text, size_t cap) {
   int fds[2];
   size_t len = 0;
-  said[0] = 0;
+  out_text[0] = 0;
   if (pipe(fds) != 0) return -1;
   (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
   const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
   const pid_t agent = getpid(), pid = fork();
-  if (pid == 0) program_become(path, arguments, -1, fds[1], agent); /* a question is never answered */
+  if (pid == 0) program_become(path, arguments, -1, fds[1], agent); /* it gets no input */
   const int fork_error = errno;
   (void)close(fds[1]);
-  int status = 0, ended = pid < 0, left_ms = patience_ms;
-  while (!ended && left_ms > 0) {
+  int status = 0, remaining_ms = patience_ms;
+  bool ended = pid < 0;
+  while (!ended && remaining_ms > 0) {
     struct pollfd wait = {fds[0], POLLIN, 0};
-    (void)poll(&wait, 1, left_ms < POLL_MS ? left_ms : POLL_MS);
-    ended = waitpid(pid, &status, WNOHANG) == pid; /* before reading: then all it said is there */
+    (void)poll(&wait, 1, remaining_ms < POLL_MS ? remaining_ms : POLL_MS);
+    ended = waitpid(pid, &status, WNOHANG) == pid; /* before reading: then all of its output is there */
     char part[256];
     ssize_t got;
     for (int i = 0; i < 64 && (got = read(fds[0], part, sizeof part)) > 0; i++) {
       const size_t room = cap - 1u - len, take = (size_t)got < room ? (size_t)got : room;
-      memcpy(said + len, part, take);
+      memcpy(out_text + len, part, take);
       len += take;
     }
     const uint64_t now = now_ms();
-    left_ms = now < end_ms ? (int)(end_ms - now) : 0;
+    remaining_ms = now < end_ms ? (int)(end_ms - now) : 0;
   }
-  said[len] = 0;
+  out_text[len] = 0;
   (void)close(fds[0]);
   if (pid < 0) {
     errno = fork_error;

@@ -1,7 +1,7 @@
-/* What Linux tells about the machine. SPDX-License-Identifier: Apache-2.0
+/* What Linux reports about the machine. SPDX-License-Identifier: Apache-2.0
  *
  * Every value may be missing: then the field keeps the "unknown" that the agent put there. Nothing is
- * guessed: a temperature is the processor's by the name of its sensor or not told at all.
+ * guessed: a temperature is the processor's by the name of its sensor, or not reported at all.
  *
  *   temperature  thermal zone of the processor, else its hwmon driver, else the zone nearest to it;
  *                a zone that is switched off fails with EAGAIN, reads as nothing, or as -256 degrees
@@ -56,10 +56,10 @@ static int read_line(const char *root, const char *path, char *out, size_t cap) 
   return (int)strlen(out);
 }
 
-/* A whole line that is one number. */
-static int read_number(const char *root, const char *path, int base, long long *out) {
+/* Whether the whole line is one number. */
+static bool read_number(const char *root, const char *path, int base, long long *out) {
   char line[64], *end;
-  if (read_line(root, path, line, sizeof line) <= 0) return 0;
+  if (read_line(root, path, line, sizeof line) <= 0) return false;
   errno = 0;
   *out = strtoll(line, &end, base);
   return end != line && !errno && !end[strspn(end, " \t\r")];
@@ -69,7 +69,7 @@ static void copy_text(char out[MESSAGE_TEXT_LEN], const char *from) {
   (void)snprintf(out, MESSAGE_TEXT_LEN, "%.31s", from);
 }
 
-/* "Key:   123 kB" of /proc/meminfo, in MiB; -1 if it is not told, or no board has as much. */
+/* "Key:   123 kB" of /proc/meminfo, in MiB; -1 if it is missing, or no board has as much. */
 static long long meminfo_mib(const char *root, const char *key) {
   char full[PATH_CAP], line[128];
   (void)snprintf(full, sizeof full, "%s/proc/meminfo", root);
@@ -84,13 +84,14 @@ static long long meminfo_mib(const char *root, const char *key) {
   return kib >= 0 && kib / 1024 < UINT32_MAX ? kib / 1024 : -1;
 }
 
-/* "Key    : text" of /proc/cpuinfo: where an older Pi kernel shows its model and serial number. */
-static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap) {
+/* "Key    : text" of /proc/cpuinfo: where an older Pi kernel shows its model and serial number. Whether
+ * there is one. */
+static bool cpuinfo_text(const char *root, const char *key, char *out, size_t cap) {
   char full[PATH_CAP], line[256];
   (void)snprintf(full, sizeof full, "%s/proc/cpuinfo", root);
   FILE *f = fopen(full, "re");
-  int found = 0;
-  if (!f) return 0;
+  bool found = false;
+  if (!f) return false;
   const size_t len = strlen(key);
   for (int n = 0; n < 20000 && !found && fgets(line, sizeof line, f); n++) {
     const char *colon = strchr(line, ':');
@@ -103,15 +104,15 @@ static int cpuinfo_text(const char *root, const char *key, char *out, size_t cap
   return found;
 }
 
-/* What firmware writers forgot to fill in would make all their boards look like one. */
+/* Whether a serial number is one that firmware writers forgot to fill in: all their boards would look like one. */
 static bool placeholder(const char *serial) {
   static const char *const known[] = {"default string",       "to be filled by o.e.m.", "none",
                                       "system serial number", "not specified",          "123456789"};
-  if (!serial[strspn(serial, "0")]) return true; /* what ARM's kernel shows if nobody told it one */
+  if (!serial[strspn(serial, "0")]) return true; /* what ARM's kernel shows if it was given none */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcasecmp(serial, known[i]) == 0) return true;
   }
-  return 0;
+  return false;
 }
 
 void probe_init(hil_probe_t *s, const char *root) { *s = (hil_probe_t){.root = root}; }
@@ -152,20 +153,22 @@ static int zone_rank(const char *type) {
   static const struct {
     const char *part;
     int rank;
-  } known[] = {{"cpu", 4},        /* cpu-thermal (Pi, Orin), CPU-therm (older Jetsons), cpu0-thermal */
-               {"x86_pkg", 4},    /* x86_pkg_temp */
-               {"tj", 3},         /* Orin: the hottest place of the chip */
-               {"soc", 2},        /* soc-thermal; soc0-thermal of an Orin */
-               {"bcm2835", 2}, {"acpitz", 1}};    /* where a PC's firmware measures is its secret */
+  } known[] = {{"cpu", 4}, /* cpu-thermal (Pi, Orin), CPU-therm (older Jetsons), cpu0-thermal */
+               {"x86_pkg", 4}, /* x86_pkg_temp */
+               {"tj", 3}, /* Orin: the hottest place of the chip */
+               {"soc", 2}, /* soc-thermal; soc0-thermal of an Orin */
+               {"bcm2835", 2}, {"acpitz", 1}}; /* where a PC's firmware measures is its secret */
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcasestr(type, known[i].part)) return known[i].rank;
   }
   return 0;
 }
 
+/* The temperature of the zone nearest to the cores. Returns its rank, 0 if there is none. */
 static int zone_temperature(const hil_probe_t *s, long long *out_mc) {
   char path[PATH_CAP], type[64];
-  int best = 0, zones = 0, unnamed = 0;
+  int best = 0, zones = 0;
+  bool unnamed = false;
   long long value, unnamed_mc = 0;
   for (int i = 0; i < ZONES_MAX; i++) {
     (void)snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/type", i);
@@ -178,7 +181,7 @@ static int zone_temperature(const hil_probe_t *s, long long *out_mc) {
       best = rank;
       *out_mc = value;
     } else if (!rank) {
-      unnamed = 1;
+      unnamed = true;
       unnamed_mc = value;
     }
   }
@@ -189,7 +192,7 @@ static int zone_temperature(const hil_probe_t *s, long long *out_mc) {
   return best;
 }
 
-static int hwmon_temperature(const hil_probe_t *s, long long *out_mc) {
+static bool hwmon_temperature(const hil_probe_t *s, long long *out_mc) {
   static const char *const drivers[] = {"coretemp", "k10temp", "zenpower", "cpu_thermal"};
   char path[PATH_CAP], name[64];
   for (int h = 0; h < HWMON_MAX; h++) {
@@ -198,10 +201,10 @@ static int hwmon_temperature(const hil_probe_t *s, long long *out_mc) {
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
       if (strcmp(name, drivers[i]) != 0) continue;
       (void)snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/temp1_input", h);
-      if (read_number(s->root, path, 10, out_mc) && plausible(*out_mc)) return 1;
+      if (read_number(s->root, path, 10, out_mc) && plausible(*out_mc)) return true;
     }
   }
-  return 0;
+  return false;
 }
 
 static void cpu_temperature(const hil_probe_t *s, hil_health_t *out) {
@@ -216,11 +219,11 @@ static void cpu_temperature(const hil_probe_t *s, hil_health_t *out) {
 
 /* --- clock ---------------------------------------------------------------------------------------- */
 
-/* Of core 0, or of the first cluster that tells: core 0 has no folder of its own on some kernels. */
+/* Of core 0, or of the first cluster that reports it: core 0 has no folder of its own on some kernels. */
 static void cpu_clock(const hil_probe_t *s, hil_health_t *out) {
   char path[PATH_CAP];
   long long khz;
-  int found = read_number(s->root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &khz);
+  bool found = read_number(s->root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10, &khz);
   for (int i = 0; i < POLICIES_MAX && !found; i++) {
     (void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpufreq/policy%d/scaling_cur_freq", i);
     found = read_number(s->root, path, 10, &khz);
@@ -232,35 +235,35 @@ static void cpu_clock(const hil_probe_t *s, hil_health_t *out) {
 
 /* The firmware's property mailbox: one tag, GET_THROTTLED. The value sent with it names the "has
  * occurred" bits to clear: none, they are not ours to forget. */
-static int mailbox_throttled(const hil_probe_t *s, uint32_t *out) {
+static bool mailbox_throttled(const hil_probe_t *s, uint32_t *out) {
   enum { TAG_GET_THROTTLED = 0x00030046, REQUEST = 0, WORDS = 7 };
   static const uint32_t answered = 0x80000000u;
   char path[PATH_CAP];
   _Alignas(16) uint32_t message[8] = {WORDS * 4, REQUEST, TAG_GET_THROTTLED, 4, 0, 0, 0};
   (void)snprintf(path, sizeof path, "%s/dev/vcio", s->root);
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return 0;
+  if (fd < 0) return false;
   const int status = ioctl(fd, (hil_ioctl_request_t)_IOWR(100, 0, char *), message);
   (void)close(fd);
-  if (status < 0 || message[1] != answered || message[4] != (answered | 4u)) return 0;
+  if (status < 0 || message[1] != answered || message[4] != (answered | 4u)) return false;
   *out = message[5];
-  return 1;
+  return true;
 }
 
-static int vcgencmd_throttled(hil_probe_t *s, uint32_t *out) {
-  char path[PATH_CAP], said[128];
+static bool vcgencmd_throttled(hil_probe_t *s, uint32_t *out) {
+  char path[PATH_CAP], output[128];
   unsigned value;
-  if (s->vcgencmd_failed) return 0; /* one that hangs must not cost us its patience every second */
+  if (s->vcgencmd_failed) return false; /* one that hangs must not cost its time-out every second */
   (void)snprintf(path, sizeof path, "%s/usr/bin/vcgencmd", s->root);
-  if (access(path, X_OK) != 0) return 0;
+  if (access(path, X_OK) != 0) return false;
   const char *const arguments[] = {path, "get_throttled", NULL};
-  if (program_run(path, arguments, VCGENCMD_MS, said, sizeof said) != 0 ||
-      sscanf(said, "throttled=%x", &value) != 1) {
-    s->vcgencmd_failed = 1;
-    return 0;
+  if (program_run(path, arguments, VCGENCMD_MS, output, sizeof output) != 0 ||
+      sscanf(output, "throttled=%x", &value) != 1) {
+    s->vcgencmd_failed = true;
+    return false;
   }
   *out = value;
-  return 1;
+  return true;
 }
 
 static void throttling(hil_probe_t *s, hil_health_t *out) {
@@ -280,10 +283,10 @@ static void throttling(hil_probe_t *s, hil_health_t *out) {
 
 static bool within(long long value, long long limit) { return value > -limit && value < limit; }
 
-static int within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
+static bool within_i32(long long value) { return value > INT32_MIN && value <= INT32_MAX; }
 
 /* A name has seven letters. Rails of a TX2 or a Nano would all be "VDD_SYS" or "POM_5V_": of these the
- * first word goes, which says nothing. */
+ * first word is left out. */
 static void rail_name(char out[8], const char *label) {
   static const char *const same[] = {"VDD_SYS_", "VDD_4V0_", "POM_5V_"};
   size_t skip = 0;
@@ -293,44 +296,46 @@ static void rail_name(char out[8], const char *label) {
   (void)snprintf(out, 8, "%.7s", label + skip);
 }
 
-/* One channel: files of its name, its voltage [mV] and its current [mA], in |folder|. */
-static int read_rail(const hil_probe_t *s, const char *folder, const char *files[3], int channel,
-                     hil_rail_t *out) {
+/* One channel: files of its name, its voltage [mV] and its current [mA], in |folder|. Whether it has
+ * all three. */
+static bool read_rail(const hil_probe_t *s, const char *folder, const char *files[3], int channel,
+                      hil_rail_t *out) {
   char path[PATH_CAP], file[32], label[64];
   long long value[2];
   const long long limit[2] = {HIGHEST_MV, LARGEST_MA};
   for (int i = 0; i < 3; i++) {
     (void)snprintf(file, sizeof file, files[i], channel);
     const int n = snprintf(path, sizeof path, "%s/%s", folder, file);
-    if (n < 0 || (size_t)n >= sizeof path) return 0;
+    if (n < 0 || (size_t)n >= sizeof path) return false;
     if (i == 0) {
       if (read_line(s->root, path, label, sizeof label) <= 0 || !strcmp(label, "NC") ||
           strstr(label, "sum of shunt")) {
-        return 0;
+        return false;
       }
     } else if (!read_number(s->root, path, 10, &value[i - 1]) || !within(value[i - 1], limit[i - 1])) {
-      return 0;
+      return false;
     }
   }
   memset(out, 0, sizeof *out);
   rail_name(out->name, label);
   out->mv = (int32_t)value[0];
   out->ma = (int32_t)value[1];
-  return 1;
+  return true;
 }
 
 /* The channels of one monitor, numbered from |first|. */
 static void monitor_rails(const hil_probe_t *s, const char *folder, const char *files[3], int first,
                           hil_health_t *out) {
   for (int n = first; n < first + CHANNELS_MAX && out->rails < MESSAGE_RAILS_MAX; n++) {
-    out->rails = (uint8_t)(out->rails + read_rail(s, folder, files, n, &out->rail[out->rails]));
+    if (read_rail(s, folder, files, n, &out->rail[out->rails])) out->rails++;
   }
 }
 
-/* The entry of |folder| that comes next after |after| in the order of names, and begins with |prefix|. */
-static int next_entry(const char *folder, const char *prefix, const char *after, char *out, size_t cap) {
+/* The entry of |folder| that comes next after |after| in the order of names, and begins with |prefix|. Whether
+ * there is one. */
+static bool next_entry(const char *folder, const char *prefix, const char *after, char *out, size_t cap) {
   DIR *d = opendir(folder);
-  int found = 0;
+  bool found = false;
   for (int i = 0; d && i < ENTRIES_MAX; i++) {
     const struct dirent *e = readdir(d);
     if (!e) break;
@@ -338,7 +343,7 @@ static int next_entry(const char *folder, const char *prefix, const char *after,
     if (strlen(e->d_name) >= cap || strcmp(e->d_name, after) <= 0) continue;
     if (found && strcmp(e->d_name, out) >= 0) continue;
     (void)snprintf(out, cap, "%s", e->d_name);
-    found = 1;
+    found = true;
   }
   if (d) (void)closedir(d);
   return found;

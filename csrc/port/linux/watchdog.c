@@ -1,7 +1,7 @@
 /* The board's hardware watchdog. SPDX-License-Identifier: Apache-2.0
  *
- * It is kicked by the main loop and by nothing else: an agent that hangs, is stopped or is killed lets the
- * board start anew. Only an orderly end disarms it ("magic close"), where the driver allows that at all.
+ * It is kicked by the main loop and by nothing else: if the agent hangs, is stopped or is killed, the
+ * board resets. Only an orderly end disarms it ("magic close"), where the driver allows that at all.
  * A RESET leaves it running: if the agent does not come up again, the board does.
  *
  * Interface: Documentation/watchdog/watchdog-api.rst of the kernel. */
@@ -18,7 +18,7 @@
 
 enum { KICKS_PER_TIMEOUT = 4, SECONDS_MAX = 65535 };
 
-/* What is written is no matter to the driver, but for this one letter. */
+/* The driver ignores what is written, except for this one letter. */
 static const char kick[] = "k", disarm[] = "V";
 
 int watchdog_parse(hil_watchdog_t *w, const char *spec) {
@@ -65,7 +65,7 @@ uint32_t watchdog_kick(hil_watchdog_t *w, uint64_t now_us) {
     w->next_us = now_us + w->period_us;
     const ssize_t put = write(w->fd, kick, 1);
     if (put != 1 && !w->complained) {
-      w->complained = 1;
+      w->complained = true;
       (void)fprintf(stderr, "hil-agent: watchdog %s cannot be kicked: %s\n", w->path,
                     put < 0 ? strerror(errno) : "nothing was written");
     }

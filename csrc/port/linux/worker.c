@@ -9,7 +9,7 @@
  * Invariants:
  *   1. pid != 0 exactly while a worker exists that was not reaped.
  *   2. begun && !standing && !has_status: it runs. Otherwise it stands still.
- *   3. A worker that gets a fatal signal dies of that signal; the agent only looks on. */
+ *   3. A worker that gets a fatal signal dies of that signal; the agent only observes. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -156,10 +156,11 @@ static void forget(hil_worker_t *w) {
   if (w->mem_fd > 0) (void)close(w->mem_fd);
   w->mem_fd = -1;
   w->pid = 0;
-  w->begun = w->standing = w->has_status = 0;
+  w->begun = w->standing = w->has_status = false;
 }
 
-static int wait_for(hil_worker_t *w, int options, int *out_status) {
+/* Whether a change of the worker was there, which |out_status| then holds. */
+static bool wait_for(hil_worker_t *w, int options, int *out_status) {
   pid_t got;
   do {
     got = waitpid(w->pid, out_status, options | __WALL);
@@ -176,10 +177,10 @@ void worker_kill(hil_worker_t *w) {
   forget(w);
 }
 
-/* A starting worker stops at rest; if it does not it is no more. */
+/* Whether a starting worker has stopped at rest; if not there is none. */
 static bool came_to_rest(hil_worker_t *w) {
   int status = 0;
-  const int stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
+  const bool stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
   if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return true;
   w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
   if (WIFSTOPPED(status)) worker_kill(w);
@@ -233,18 +234,18 @@ uint64_t worker_cpu_us(hil_worker_t *w) {
 
 static void begin(hil_worker_t *w) {
   if (w->begun) return;
-  w->begun = 1;
-  w->standing = 1;
+  w->begun = true;
+  w->standing = true;
   w->cpu_base_us = clock_us(w);
   w->used_us = 0;
 }
 
 int worker_resume(hil_worker_t *w) {
   if (!w->pid) return HIL_ERR_STATE;
-  if (w->has_status || !w->standing) return HIL_OK; /* ended meanwhile: poll tells */
-  /* ESRCH: somebody killed it as it stood; poll tells. */
+  if (w->has_status || !w->standing) return HIL_OK; /* ended meanwhile: poll reports it */
+  /* ESRCH: it was killed as it stood; poll reports it. */
   if (ptrace(PTRACE_CONT, w->pid, NULL, NULL) != 0 && errno != ESRCH) return refused(w);
-  w->standing = 0;
+  w->standing = false;
   return HIL_OK;
 }
 
@@ -264,7 +265,7 @@ static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
   int status = 0;
   (void)worker_cpu_us(w);
   (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
-  const int exited = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
+  const bool exited = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));
   *out_signal = (uint8_t)(exited && WIFSIGNALED(status) ? WTERMSIG(status) : signal);
   if (exited) {
     forget(w);
@@ -275,15 +276,15 @@ static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
 }
 
 static hil_port_event_t stopped(hil_worker_t *w, hil_agent_t *agent, int signal, uint8_t *out_signal) {
-  w->standing = 1;
+  w->standing = true;
   if (signal == SIGTRAP) {
     const uintptr_t site = trap_site(w);
     if (site == (uintptr_t)worker_trap_rest) {
-      w->begun = w->standing = 0;
+      w->begun = w->standing = false;
       return PORT_DONE;
     }
     if (site != (uintptr_t)worker_trap_tick) return die(w, signal, out_signal);
-    if (agent_on_tick(agent, control->progress.tick) != 0) return PORT_RUNNING;
+    if (agent_on_tick(agent, control->progress.tick)) return PORT_RUNNING;
   } else if (!harmless(signal)) {
     return die(w, signal, out_signal);
   }
@@ -296,7 +297,7 @@ hil_port_event_t worker_poll(hil_worker_t *w, hil_agent_t *agent, uint8_t *out_s
   if (!w->pid) return PORT_CRASHED;
   int status = w->status;
   if (!w->has_status && !wait_for(w, WNOHANG, &status)) return PORT_RUNNING;
-  w->has_status = 0;
+  w->has_status = false;
   if (WIFSTOPPED(status)) return stopped(w, agent, WSTOPSIG(status), out_signal);
   *out_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
   forget(w);
@@ -309,11 +310,11 @@ int worker_interrupt(hil_worker_t *w) {
   int status = 0;
   if (!wait_for(w, 0, &status)) return HIL_ERR_STATE;
   if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) {
-    w->standing = 1;
+    w->standing = true;
     return HIL_OK;
   }
   w->status = status; /* it ended, or reached a tick, first; the SIGSTOP is passed over later */
-  w->has_status = 1;
+  w->has_status = true;
   return HIL_ERR_STATE;
 }
 
@@ -328,7 +329,7 @@ static int single_steps(hil_worker_t *w, uint32_t steps, uint32_t *out_taken) {
     if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
       if (WIFSTOPPED(status) && harmless(WSTOPSIG(status))) continue;
       w->status = status;
-      w->has_status = 1;
+      w->has_status = true;
       return HIL_ERR_STATE;
     }
     ++*out_taken;

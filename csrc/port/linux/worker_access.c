@@ -18,7 +18,7 @@ static int refused(hil_worker_t *w) {
   return HIL_ERR_IO;
 }
 
-static int get_set(hil_worker_t *w, int write, int set, void *regs, size_t len) {
+static int get_set(hil_worker_t *w, bool write, int set, void *regs, size_t len) {
   struct iovec io = {regs, len};
   const long done = write ? ptrace(PTRACE_SETREGSET, w->pid, (void *)(intptr_t)set, &io)
                           : ptrace(PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io);
@@ -52,7 +52,7 @@ static int locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uin
       *out_len = (uint64_t)(l->text_end - l->text_begin);
       break;
     case TARGET_STACK: {
-      if (get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs) != HIL_OK) return HIL_ERR_IO;
+      if (get_set(w, false, NT_PRSTATUS, &regs, sizeof regs) != HIL_OK) return HIL_ERR_IO;
       const uintptr_t sp = (uintptr_t)ARCH_SP(regs), base = (uintptr_t)w->stack;
       if (sp < base || sp >= base + WORKER_STACK_LEN) return HIL_ERR_STATE; /* corrupted before */
       *out_base = sp;
@@ -72,9 +72,9 @@ enum {
 static const size_t gpr_offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
 
 /* All of TARGET_GPR as one array, in or out. */
-static int gpr(hil_worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
+static int gpr(hil_worker_t *w, bool write, uint8_t bytes[GPR_SET_BYTES]) {
   hil_arch_regs_t regs;
-  int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
+  int status = get_set(w, false, NT_PRSTATUS, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   for (size_t i = 0; i < ARCH_GPR_COUNT; i++) {
     uint8_t *reg = (uint8_t *)&regs + gpr_offsets[i];
@@ -84,19 +84,19 @@ static int gpr(hil_worker_t *w, int write, uint8_t bytes[GPR_SET_BYTES]) {
       memcpy(bytes + ARCH_GPR_BYTES * i, reg, ARCH_GPR_BYTES);
     }
   }
-  return write ? get_set(w, 1, NT_PRSTATUS, &regs, sizeof regs) : HIL_OK;
+  return write ? get_set(w, true, NT_PRSTATUS, &regs, sizeof regs) : HIL_OK;
 }
 
-static int vector(hil_worker_t *w, int write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
+static int vector(hil_worker_t *w, bool write, uint8_t bytes[ARCH_VECTOR_BYTES]) {
   hil_arch_fpregs_t regs;
-  int status = get_set(w, 0, ARCH_VECTOR_SET, &regs, sizeof regs);
+  int status = get_set(w, false, ARCH_VECTOR_SET, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   if (!write) {
     memcpy(bytes, ARCH_VECTOR(regs), ARCH_VECTOR_BYTES);
     return HIL_OK;
   }
   memcpy(ARCH_VECTOR(regs), bytes, ARCH_VECTOR_BYTES);
-  return get_set(w, 1, ARCH_VECTOR_SET, &regs, sizeof regs);
+  return get_set(w, true, ARCH_VECTOR_SET, &regs, sizeof regs);
 }
 
 int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
@@ -114,7 +114,7 @@ static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset
   uint8_t all[LARGER_SET_BYTES];
   const uint64_t size = target == TARGET_GPR ? (uint64_t)GPR_SET_BYTES : (uint64_t)ARCH_VECTOR_BYTES;
   if (!span_within(offset, len, size)) return HIL_ERR_ARG;
-  int status = target == TARGET_GPR ? gpr(w, 0, all) : vector(w, 0, all);
+  int status = target == TARGET_GPR ? gpr(w, false, all) : vector(w, false, all);
   if (status != HIL_OK) return status;
   if (out) {
     memcpy(out, all + offset, len);
@@ -122,7 +122,7 @@ static int register_access(hil_worker_t *w, hil_target_t target, uint64_t offset
   }
   if (!in) return HIL_ERR_ARG;
   memcpy(all + offset, in, len);
-  return target == TARGET_GPR ? gpr(w, 1, all) : vector(w, 1, all);
+  return target == TARGET_GPR ? gpr(w, true, all) : vector(w, true, all);
 }
 
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
@@ -154,7 +154,7 @@ int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t af
   hil_arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
-  const int status = get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs);
+  const int status = get_set(w, false, NT_PRSTATUS, &regs, sizeof regs);
   if (status != HIL_OK) return status;
   const uint8_t hang[] = ARCH_HANG_BYTES(regs), crash[] = ARCH_CRASH_BYTES(regs);
   const off_t pc = (off_t)ARCH_PC(regs);
@@ -167,9 +167,9 @@ int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t af
   return HIL_OK;
 }
 
-uint64_t inject_pc_offset(hil_worker_t *w) {
+uint64_t worker_pc_offset(hil_worker_t *w) {
   hil_arch_regs_t regs;
-  if (!w->pid || get_set(w, 0, NT_PRSTATUS, &regs, sizeof regs) != HIL_OK) return UINT64_MAX;
+  if (!w->pid || get_set(w, false, NT_PRSTATUS, &regs, sizeof regs) != HIL_OK) return UINT64_MAX;
   const uintptr_t pc = (uintptr_t)ARCH_PC(regs), begin = (uintptr_t)w->workload->text_begin;
   return pc >= begin && pc < (uintptr_t)w->workload->text_end ? pc - begin : UINT64_MAX;
 }

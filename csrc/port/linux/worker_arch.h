@@ -1,7 +1,7 @@
 /* What the worker port must know about the processor. SPDX-License-Identifier: Apache-2.0
  *
  * Traps are the worker's only way to talk to the agent: it makes no system call at all. There are two
- * trap sites, told apart by the program counter. */
+ * trap sites, distinguished by the program counter. */
 #ifndef HIL_WORKER_ARCH_H
 #define HIL_WORKER_ARCH_H
 
@@ -167,7 +167,7 @@ typedef struct {
 
 #define ARCH_GPR_OFFSETS {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60}
 
-/* Bit 0 of a function's address tells its kind. Condition flags, Q and GE cleared, no IT block. */
+/* Bit 0 of a function's address is its kind. Condition flags, Q and GE cleared, no IT block. */
 #define ARCH_ENTER(regs, at, top)                                                       \
   do {                                                                                  \
     (regs).r[15] = (uint32_t)(at) & ~1u;                                                \
