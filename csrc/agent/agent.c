@@ -1,4 +1,4 @@
-/* The agent's life: start, bytes in, time passing. SPDX-License-Identifier: Apache-2.0
+/* The agent: start, bytes in, time passing. SPDX-License-Identifier: Apache-2.0
  *
  * Its states are drawn in agent_state.c.
  *
@@ -32,10 +32,10 @@ int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_
   return HIL_OK;
 }
 
-/* Send a NAK if bytes arrived that are no frame. While a frame is under way behind them it waits, and a
- * good frame takes it back: the bytes were noise before that frame, and the host would send the frame
+/* Send a NAK if bytes arrived that are no frame. While a frame is arriving after them it waits, and a
+ * good frame cancels it: the bytes were noise before that frame, and the host would send the frame
  * again without need, with noise before it again. One NAK per burst: noise must not fill the line. */
-static void complain(hil_agent_t *a) {
+static void report_noise(hil_agent_t *a) {
   uint8_t payload[4];
   size_t len;
   const hil_nak_t nak = {a->link.nak_reason};
@@ -62,13 +62,13 @@ void agent_receive(hil_agent_t *a, const uint8_t *bytes, size_t len) {
       a->link.nak_reason = (int8_t)status;
     }
   }
-  complain(a);
+  report_noise(a);
 }
 
-/* Start anew as soon as the answer has left at the line's rate, or the link will not take it. */
+/* Reset as soon as the answer has left at the line's rate, or the link will not take it. */
 static uint32_t poll_reset(hil_agent_t *a) {
   const uint64_t now_us = a->port.now_us(a->port.context);
-  const int wants_time = agent_tx_pending(a) || agent_baud_is_leaving(a);
+  const bool wants_time = agent_tx_pending(a) || agent_baud_is_leaving(a);
   if (wants_time && now_us < a->reset_by_us) return (uint32_t)(a->reset_by_us - now_us);
   a->port.reset(a->port.context);
   return UINT32_MAX;

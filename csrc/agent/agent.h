@@ -45,7 +45,7 @@ typedef enum {
   AGENT_NO_WORKER = 3  /* the worker died; its memory is kept */
 } hil_agent_state_t;
 
-/* What arms and carries out upsets. Not a target itself: it must not lie about what it did. */
+/* What arms and carries out upsets. Not a target itself: it must not misreport what it did. */
 typedef struct {
   hil_agent_upset_t upsets[AGENT_UPSETS_MAX];
   uint32_t next;          /* slot that is looked at first for a new upset */
@@ -132,7 +132,7 @@ typedef struct {
 /* Opaque but visible so that callers own it. Do not rely on the contents.
  *
  * In two parts: the bench's own, which no upset may hit, and the memory with which the agent computes and
- * serves, which TARGET_AGENT is made of (agent_memory.c says what of it, and why not the rest). In that
+ * serves, which TARGET_AGENT is made of (agent_memory.c lists what of it, and why not the rest). In that
  * second part truth values are uint8_t and states are small integers: a hit may leave any value in them,
  * and a bool that is neither 0 nor 1 is undefined behaviour. Its order is part of what scenarios mean by
  * "bit N": tests/test_agent.c pins it. */
@@ -208,7 +208,7 @@ int agent_keep_checkpoint(hil_agent_t *a, uint64_t frame, uint64_t state_digest)
  * it over the reset that may follow, as a board keeps the cause of its reset. False if there is none. */
 bool agent_last_memory_hit(const hil_agent_t *a, hil_report_t *out);
 
-/* In the next life: the host may ask for it. */
+/* After the reset: the host may ask for |report|. */
 void agent_recall_memory_hit(hil_agent_t *a, const hil_report_t *report);
 
 /* cffi:begin */

@@ -19,9 +19,9 @@
  *   - BAUD: nothing has happened.
  *   - Its answer: the host stays and asks again; we are on trial, and come back.
  *   - The host's HELLO: it comes back after its patience, we after ours.
- *   - Our answer to that HELLO: the host comes back; what it says then is garbage to us, so we follow.
- *   - A host that was killed, or whose port was opened anew: as the last.
- * Silence alone ends nothing: a host may have nothing to say for hours. */
+ *   - Our answer to that HELLO: the host comes back; what it sends then is garbage to us, so we follow.
+ *   - A host that was killed, or whose port was opened again: as the last.
+ * Silence alone ends nothing: a host may send nothing for hours. */
 #include "agent_parts.h"
 
 enum { STEADY = 0, LEAVING, TRIAL, RAISED };
@@ -48,7 +48,7 @@ void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, si
   hil_baud_t m;
   int status = hil_baud_unpack(&m, payload, len);
   if (status == HIL_OK) {
-    status = a->port.set_baud ? a->port.set_baud(a->port.context, m.baud, 0) : HIL_ERR_NOSYS;
+    status = a->port.set_baud ? a->port.set_baud(a->port.context, m.baud, false) : HIL_ERR_NOSYS;
   }
   uint8_t answer[8];
   size_t answer_len = 0;
@@ -84,7 +84,7 @@ void agent_baud_heard(hil_agent_t *a, size_t bytes, bool good) {
 }
 
 static uint32_t fall_back(hil_agent_t *a) {
-  const int status = a->port.set_baud(a->port.context, 0, 1);
+  const int status = a->port.set_baud(a->port.context, 0, true);
   if (status == HIL_ERR_STATE) return AGAIN_US;
   a->baud.state = STEADY;
   return UINT32_MAX;
@@ -98,7 +98,7 @@ static uint32_t leave(hil_agent_t *a) {
     a->baud.drained_us = now;
   }
   if (a->baud.drained_us && now - a->baud.drained_us >= SETTLE_US) {
-    const int status = a->port.set_baud(a->port.context, a->baud.next, 1);
+    const int status = a->port.set_baud(a->port.context, a->baud.next, true);
     if (status == HIL_OK) {
       a->baud.state = a->baud.next ? TRIAL : STEADY;
       a->baud.deadline_us = now + TRIAL_US;

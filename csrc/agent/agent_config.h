@@ -17,7 +17,7 @@
 #endif
 
 /* [byte] Answers waiting for the link. TARGET_AGENT spans them: boards with another capacity place the bits
- * behind them elsewhere. */
+ * after them elsewhere. */
 #ifndef AGENT_TX_CAP
 #define AGENT_TX_CAP (8u * WIRE_FRAME_MAX)
 #endif
@@ -30,7 +30,7 @@
 /* [word] and [check byte] of that, as agent_init takes them. */
 #define AGENT_CHECKPOINT_WORDS (AGENT_CHECKPOINT_BYTES / 8u)
 
-/* [instruction] behind a tick: the agent hears nothing while it counts them (seconds on a slow board).
+/* [instruction] past a tick: the agent receives nothing while it counts them (seconds on a slow board).
  * hil/scenario/words.py knows the same number. */
 #ifndef AGENT_ADVANCE_MAX
 #define AGENT_ADVANCE_MAX 1000000u

@@ -3,7 +3,7 @@
  * Duty and suspension are kept here, on every board alike; cores, clock and mode are the port's.
  *
  * Duty: a step that was busy for b us is answered when b * 1000 / duty us have passed since its STEP,
- * so that whoever waits for it sees a slower board. Where the port can interrupt, a long step is made to
+ * so that the host sees a slower board. Where the port can interrupt, a long step is made to
  * stand still in between as well, so that the board does not spend its power in one piece.
  *
  *   STEP  busy      stands       busy      stands       busy  DONE           answer
@@ -79,14 +79,14 @@ uint32_t agent_limits_poll(hil_agent_t *a) {
     if (ran_us < slice_us) return agent_wait_us(slice_us - ran_us);
   }
   const int status = a->port.interrupt(a->port.context);
-  if (status == HIL_ERR_STATE) return 0; /* a tick or its end came first: the next poll tells */
+  if (status == HIL_ERR_STATE) return 0; /* a tick or its end came first: the next poll reports it */
   if (status != HIL_OK) return AGAIN_US;
   a->limits.standing = 1;
   a->timing.stands_since_us = now_us(a);
   return a->limits.suspended ? UINT32_MAX : agent_wait_us(agent_withheld_us(a));
 }
 
-static void suspend(hil_agent_t *a, uint8_t on) {
+static void suspend(hil_agent_t *a, bool on) {
   if (a->worker.running && !a->limits.held && on != a->limits.suspended) {
     if (on) {
       a->timing.suspended_since_us = now_us(a);
@@ -100,9 +100,9 @@ static void suspend(hil_agent_t *a, uint8_t on) {
 int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out) {
   memset(out, 0, sizeof *out);
   if (a->worker.running && !a->port.interrupt) return HIL_ERR_STATE; /* nothing could be changed now */
-  suspend(a, limits->suspend);
+  suspend(a, limits->suspend != 0);
   a->limits.duty_permille = limits->duty_permille;
-  /* the answer shall be true when it is given */
+  /* the answer must be true when it is given */
   if (a->worker.running && !a->limits.held) (void)agent_limits_poll(a);
   out->duty_permille = a->limits.duty_permille;
   out->suspend = a->limits.suspended;

@@ -1,6 +1,6 @@
 /* The agent's own memory, as a target of upsets, and its self-check. SPDX-License-Identifier: Apache-2.0
  *
- * TARGET_AGENT spans, one behind the other:
+ * TARGET_AGENT spans, one after the other:
  *
  *     link ... counters        the link's buffers, the last answer, a READ under way, budget, step, limits,
  *                              rate and counters
@@ -10,19 +10,19 @@
  * Not a target, on every board alike so that bit N is the same bit everywhere:
  *
  *     callbacks, pointers, processes, descriptors   a wrong pointer of an in-process board would strike the
- *                              host, and a wrong process number of a process board somebody else's program
- *     boot_id, booted_us       by them the bench knows whether a board was started anew
- *     injector                 the injector itself: it must not lie about what it did
+ *                              host, and a wrong process number of a process board another program
+ *     boot_id, booted_us       by them the bench knows whether a board was reset
+ *     injector                 the injector itself: it must not misreport what it did
  *
- * The memory behind a checkpoint's pointers is TARGET_CHECKPOINT and TARGET_CHECKS.
+ * The memory that a checkpoint's pointers point to is TARGET_CHECKPOINT and TARGET_CHECKS.
  *
- * Self-check: whatever value a hit leaves, the agent goes on with it (and may lie, refuse or fall silent),
+ * Self-check: whatever value a hit leaves, the agent goes on with it (and may answer wrongly, refuse or fall silent),
  * unless it is an index, a length or a state that would lead out of its own memory. A program on a board
- * with memory protection would die of that, or go on with something of its neighbour's; this one starts
- * anew, as flight software does whose assertion fails, and so does the same on every port.
+ * with memory protection would die of that, or go on with something of its neighbour's; this one
+ * resets, as flight software does whose assertion fails, and so does the same on every port.
  *
  * Invariants:
- *   1. Between two lives nothing but a hit makes agent_memory_is_sound false.
+ *   1. Between two resets nothing but a hit makes agent_memory_is_sound false.
  *   2. No value of the spanned bytes makes a sound agent read or write outside hil_agent_t, the checkpoints
  *      and the port's regions, or divide by zero. */
 #include <string.h>
@@ -129,5 +129,5 @@ bool agent_last_memory_hit(const hil_agent_t *a, hil_report_t *out) {
 
 void agent_recall_memory_hit(hil_agent_t *a, const hil_report_t *report) {
   a->injector.memory_hit = *report;
-  a->injector.hit_unreported = 1;
+  a->injector.hit_unreported = true;
 }

@@ -1,4 +1,4 @@
-/* What the agent's source files share with each other, and with nobody else. SPDX-License-Identifier: Apache-2.0 */
+/* What the agent's source files share with each other, and with no other file. SPDX-License-Identifier: Apache-2.0 */
 #ifndef HIL_AGENT_PARTS_H
 #define HIL_AGENT_PARTS_H
 
@@ -16,7 +16,9 @@ enum {
 
 /* Answer a request and keep the answer for a repeat of it. */
 void agent_answer(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
+/* Answer DONE, with the request's result. */
 void agent_answer_done(hil_agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
+/* Answer ERROR: |status| is why it was refused. */
 void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int status);
 /* Not now, and why: AGENT_BUSY, a sign of life and an invitation to ask again, or AGENT_SUSPENDED. */
 void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
@@ -34,19 +36,26 @@ bool agent_state_is_sound(const hil_agent_t *a);
 
 /* --- agent_requests.c ------------------------------------------------------------------------ */
 
+/* Carry out one request and answer it. */
 void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame);
+/* Send the HELLO answer. */
 void agent_announce(hil_agent_t *a, uint16_t seq);
 
 /* --- agent_step.c: one frame ------------------------------------------------------------------ */
 
+/* A STEP has arrived: begin it, or answer at once why not. */
 void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step);
+/* Let the step proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
 uint32_t agent_step_poll(hil_agent_t *a);
+/* Digest of the loaded workload's state or output. */
 uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region);
 
 /* --- agent_limits.c: duty and suspension ------------------------------------------------------- */
 
-/* Apply |limits| from now on; |out| says what holds. HIL_OK; HIL_ERR_STATE if that is not possible now. */
+/* Apply |limits| from now on; |out| is what holds then. HIL_OK; HIL_ERR_STATE: a step runs that cannot be
+ * interrupted (nothing is changed). */
 int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out);
+/* When the time of a step begins and ends. */
 void agent_limits_step_began(hil_agent_t *a);
 void agent_limits_step_ended(hil_agent_t *a);
 /* Make the running worker stand still, or go on, as the limits want it. Returns the time in us after
@@ -59,11 +68,13 @@ uint32_t agent_wait_us(uint64_t us);
 
 /* --- agent_baud.c: the line's rate ------------------------------------------------------------ */
 
+/* A BAUD has arrived: answer it, and change the rate when the answer has left. */
 void agent_baud_request(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len);
 /* |bytes| have arrived, and were (or ended) a good frame or not. */
 void agent_baud_heard(hil_agent_t *a, size_t bytes, bool good);
 /* Back to the rate of the start, when all that is queued has left. */
 void agent_baud_leave(hil_agent_t *a);
+/* Whether a change of the rate waits for bytes to leave. */
 bool agent_baud_is_leaving(const hil_agent_t *a);
 /* Whether its state is one of those that there are. */
 bool agent_baud_state_is_known(const hil_agent_t *a);
@@ -76,10 +87,10 @@ uint32_t agent_baud_poll(hil_agent_t *a);
 int agent_memory_read(const hil_agent_t *a, uint64_t offset, uint8_t *out, size_t len);
 int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, size_t len);
 /* Whether every index and length in it is one that the agent could have written, so that going on touches nothing
- * but hil_agent_t and the port's regions. If not, the agent starts anew at the next poll, without a word:
+ * but hil_agent_t and the port's regions. If not, the agent resets at the next poll without sending anything:
  * nothing more may be done with it. */
 bool agent_memory_is_sound(hil_agent_t *a);
-/* Start anew at the next poll, and say nothing before. */
+/* Reset at the next poll, and send nothing before. */
 void agent_fall_silent(hil_agent_t *a);
 
 /* --- agent_upsets.c --------------------------------------------------------------------------- */
@@ -89,9 +100,11 @@ void agent_fall_silent(hil_agent_t *a);
 int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm);
 /* NULL if there is none of that id. */
 hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id);
+/* Forget all upsets and stuck cells. */
 void agent_upsets_clear(hil_agent_t *a);
 /* The host has set done_frame: what is armed for frames up to it can only be missed. */
 void agent_upsets_skip(hil_agent_t *a);
+/* Whether any upset waits for its position. */
 bool agent_upsets_armed(const hil_agent_t *a);
 /* Inject everything of the running frame that is due at |tick|, in the order of their instructions. */
 void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick);
@@ -99,12 +112,14 @@ void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick);
 uint32_t agent_upsets_next_tick(const hil_agent_t *a, uint32_t tick);
 /* Earliest wall-clock trigger still armed for the running frame; UINT32_MAX if none. */
 uint32_t agent_upsets_next_us(const hil_agent_t *a);
+/* Inject everything of the running frame with a wall-clock trigger up to |us|. */
 void agent_upsets_at_us(hil_agent_t *a, uint32_t us);
 /* The frame is over: what was not hit is missed; note which changes persisted. Returns how many upsets
- * belonged to it (those of an earlier execution of the same frame have been told then). */
+ * belonged to it (those of an earlier execution of the same frame were counted then). */
 uint8_t agent_upsets_settle(hil_agent_t *a);
 /* Make stuck cells hold their value again; |frame| lets old ones expire. */
 void agent_stuck_apply(hil_agent_t *a, uint64_t frame);
+/* Whether any cell is stuck. */
 bool agent_stuck_held(const hil_agent_t *a);
 
 #endif

@@ -68,12 +68,12 @@ static void load(hil_agent_t *a, const hil_request_t *q) {
   }
   a->workload = NULL;
   a->worker.alive = 0;
-  a->stream.active = 0; /* a READ of memory that goes away now */
+  a->stream.active = 0; /* a READ of memory that is discarded now */
   agent_upsets_clear(a);
   checkpoint_forget(&a->checkpoint);
   a->last_reply.len = 0;
   a->done_frame = AGENT_NO_FRAME;
-  a->budget = (hil_budget_t){.cpu_us = 5000000u}; /* until BUDGET tells better */
+  a->budget = (hil_budget_t){.cpu_us = 5000000u}; /* until BUDGET replaces it */
   int status = w ? HIL_OK : a->port.find(a->port.context, m.workload, m.seed, &w);
   if (status == HIL_OK) status = a->port.load(a->port.context, w, &a->memory);
   if (status == HIL_OK) {
@@ -134,16 +134,16 @@ static void report(hil_agent_t *a, const hil_request_t *q) {
   uint32_t id = 0;
   const int status = hil_id_unpack(&id, q->payload, q->len);
   const hil_agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
-  const int is_memory_hit = a->injector.hit_unreported && a->injector.memory_hit.id == id;
-  const hil_report_t *told = u ? &u->report : is_memory_hit ? &a->injector.memory_hit : NULL;
-  if (!told) {
+  const bool is_memory_hit = a->injector.hit_unreported && a->injector.memory_hit.id == id;
+  const hil_report_t *answer = u ? &u->report : is_memory_hit ? &a->injector.memory_hit : NULL;
+  if (!answer) {
     refuse(a, q, status == HIL_OK ? HIL_ERR_ARG : status);
     return;
   }
-  if (is_memory_hit) a->injector.hit_unreported = 0;
+  if (is_memory_hit) a->injector.hit_unreported = false;
   uint8_t payload[WIRE_PAYLOAD_MAX];
   size_t len;
-  if (hil_report_pack(told, payload, sizeof payload, &len) == HIL_OK) {
+  if (hil_report_pack(answer, payload, sizeof payload, &len) == HIL_OK) {
     agent_answer(a, HIL_MSG_REPORT, q->seq, payload, len);
   }
 }
@@ -381,13 +381,13 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
     case HIL_MSG_RESET:
       a->stream.active = 0; /* or the answer would wait for all of a READ */
       done(a, &q, 0);
-      agent_baud_leave(a); /* the answer is still heard at this rate, and the next life begins at its own */
+      agent_baud_leave(a); /* after the answer, which leaves at this rate; a reset agent begins at its own */
       a->resetting = 1;
       a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;
     default: break;
   }
-  /* never from the cache: the answer is to be followed by the deed */
+  /* never from the cache: after the answer the rate must change */
   if (q.type == HIL_MSG_BAUD && !a->worker.running) {
     agent_baud_request(a, q.seq, q.payload, q.len);
     return;

@@ -14,7 +14,7 @@
  *   NO WORKER READY      RESTART                agent_requests.c restart
  *   any       EMPTY      RESET                  port->reset
  *
- * agent_state() tells which one. It is not stored but follows from what is: whether a workload is loaded,
+ * agent_state() returns which one. It is not stored but follows from what is: whether a workload is loaded,
  * a step is under way, a worker lives; so no hit can make it contradict them.
  *
  * Limits (agent_limits.c) lie across these states: with a duty below 1000 RUNNING lasts longer, when

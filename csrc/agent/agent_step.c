@@ -180,7 +180,7 @@ uint32_t agent_step_poll(hil_agent_t *a) {
 }
 
 int agent_quiet_ready(const hil_agent_t *a, uint64_t frame) {
-  const int at_rest =
+  const bool at_rest =
       a->workload && a->worker.alive && !a->worker.running && !a->resetting && !a->limits.suspended;
   return at_rest && frame == a->done_frame + 1u && !a->injector.disturbed && !a->injector.message_frames
              ? HIL_OK

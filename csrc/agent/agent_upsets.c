@@ -1,10 +1,10 @@
 /* Upsets: arming, hitting the live worker, reading back. SPDX-License-Identifier: Apache-2.0
  *
  * A position is a tick at which the worker stood still, and the instructions it was then taken further;
- * several upsets behind one tick share one way, so that each position is that of a run with it alone.
+ * several upsets past one tick share one way, so that each position is that of a run with it alone.
  *
  * Invariants:
- *   1. An upset is INJECTED only if the target was read, written and read again at the position told.
+ *   1. An upset is INJECTED only if the target was read, written and read again at the reported position.
  *   2. Registers and memory are changed through the port; regions are read back through the agent's own
  *      mapping, so that a write that went astray shows.
  *   3. Each armed upset of a frame is settled once, when the frame ends or is passed over:
@@ -88,7 +88,7 @@ int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
   if (!a->workload || (a->done_frame != AGENT_NO_FRAME && arm->frame <= a->done_frame)) {
     return HIL_ERR_STATE;
   }
-  const int cannot_be_stuck = is_register(arm->target) || arm->target == TARGET_AGENT;
+  const bool cannot_be_stuck = is_register(arm->target) || arm->target == TARGET_AGENT;
   if (arm->target == TARGET_LINK || (arm->kind == UPSET_STUCK && cannot_be_stuck) ||
       arm->steps > AGENT_ADVANCE_MAX) {
     return HIL_ERR_ARG;
@@ -96,8 +96,8 @@ int agent_upset_arm(hil_agent_t *a, const hil_arm_t *arm) {
   hil_agent_upset_t *u = agent_upset_find(a, arm->id);
   if (!u) u = free_slot(a);
   if (!u) return HIL_ERR_EXHAUSTED;
-  a->injector.disturbed = 1;
-  *u = (hil_agent_upset_t){.arm = *arm, .used = 1};
+  a->injector.disturbed = true;
+  *u = (hil_agent_upset_t){.arm = *arm, .used = true};
   u->report.id = arm->id;
   u->report.frame = arm->frame;
   return HIL_OK;
@@ -113,7 +113,7 @@ hil_agent_upset_t *agent_upset_find(hil_agent_t *a, uint32_t id) {
 void agent_upsets_clear(hil_agent_t *a) {
   memset(a->injector.upsets, 0, sizeof a->injector.upsets);
   memset(a->injector.stuck, 0, sizeof a->injector.stuck);
-  a->injector.disturbed = 0;
+  a->injector.disturbed = false;
 }
 
 static bool armed_now(const hil_agent_t *a, const hil_agent_upset_t *u) {
@@ -139,8 +139,8 @@ void agent_upsets_skip(hil_agent_t *a) {
     hil_agent_upset_t *u = &a->injector.upsets[i];
     if (is_armed(u) && u->arm.frame <= a->done_frame) fail(u, HIL_ERR_STATE);
   }
-  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
-    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = 0;
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was are released */
+    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = false;
   }
   a->injector.disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
 }
@@ -157,7 +157,7 @@ static hil_agent_stuck_t *free_stuck(hil_agent_t *a) {
 static bool beyond(const hil_arm_t *arm, uint64_t bit, uint64_t len) {
   if (bit / 8u >= len) return true;
   if (arm->kind == UPSET_ADJACENT) return arm->width > len * 8u - bit;
-  const int is_word = arm->kind == UPSET_ZERO_WORD || arm->kind == UPSET_RANDOM_WORD;
+  const bool is_word = arm->kind == UPSET_ZERO_WORD || arm->kind == UPSET_RANDOM_WORD;
   return is_word && arm->width >= 8u && bit / arm->width >= len / (arm->width / 8u);
 }
 
@@ -191,7 +191,7 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
   r->changed = memcmp(r->after, r->before, window.len) != 0;
   if (held) {
     const uint64_t last = u->arm.frame + u->arm.hold_frames - 1u;
-    *held = (hil_agent_stuck_t){.used = 1,
+    *held = (hil_agent_stuck_t){.used = true,
                                 .target = u->arm.target,
                                 .window = window,
                                 .from_end = len - window.offset,
@@ -202,7 +202,7 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
 
 static int hit_cpu(hil_agent_t *a, hil_agent_upset_t *u) {
   if (u->arm.kind == SEFI_RESET) {
-    agent_fall_silent(a); /* a board that resets says nothing more */
+    agent_fall_silent(a); /* a board that resets sends nothing more */
     return HIL_OK;
   }
   hil_report_t *r = &u->report;
@@ -213,8 +213,8 @@ static int hit_cpu(hil_agent_t *a, hil_agent_upset_t *u) {
   return HIL_OK;
 }
 
-/* With the worker |*taken| instructions behind |tick|, in a step that has |begun|. */
-static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tick, uint32_t *taken) {
+/* With the worker |*taken| instructions past |tick|, in a step that has |begun|. */
+static void inject(hil_agent_t *a, hil_agent_upset_t *u, bool begun, uint32_t tick, uint32_t *taken) {
   hil_report_t *r = &u->report;
   int status = HIL_OK;
   if (u->arm.steps > *taken) {
@@ -225,7 +225,7 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tic
   }
   r->tick = tick;
   r->steps = *taken;
-  /* Before a step begins the port still tells of the last one. */
+  /* Before a step begins the port still reports the last one. */
   const uint64_t cpu_us = begun || *taken ? a->port.cpu_us(a->port.context) : 0;
   r->at_us = cpu_us < UINT32_MAX ? (uint32_t)cpu_us : UINT32_MAX;
   if (status == HIL_OK) {
@@ -239,7 +239,7 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, int begun, uint32_t tic
   r->state = UPSET_INJECTED;
   if (u->arm.target == TARGET_AGENT) {
     a->injector.memory_hit = *r;
-    a->injector.hit_unreported = 1;
+    a->injector.hit_unreported = true;
     a->injector.message_frames = MESSAGE_FRAMES;
     (void)agent_memory_is_sound(a); /* before anything is done with it */
   }
@@ -254,10 +254,10 @@ static bool due_at_tick(const hil_agent_t *a, const hil_agent_upset_t *u, uint32
 void agent_upsets_at_tick(hil_agent_t *a, uint32_t tick) {
   if (!a->injector.disturbed) return;
   uint32_t taken = 0;
-  for (uint32_t turn = 0; turn < AGENT_UPSETS_MAX && !a->resetting; turn++) {
+  for (uint32_t i = 0; i < AGENT_UPSETS_MAX && !a->resetting; i++) {
     hil_agent_upset_t *next = NULL; /* the worker only goes forward: fewest instructions first */
-    for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
-      hil_agent_upset_t *u = &a->injector.upsets[i];
+    for (uint32_t j = 0; j < AGENT_UPSETS_MAX; j++) {
+      hil_agent_upset_t *u = &a->injector.upsets[j];
       if (!armed_now(a, u) || !due_at_tick(a, u, tick)) continue;
       if (!next || u->arm.steps < next->arm.steps) next = u;
     }
@@ -271,7 +271,7 @@ void agent_upsets_at_us(hil_agent_t *a, uint32_t us) {
     hil_agent_upset_t *u = &a->injector.upsets[i];
     uint32_t taken = 0;
     if (armed_now(a, u) && u->arm.trigger == TRIGGER_US && u->arm.at <= us) {
-      inject(a, u, 1, a->memory.progress->tick, &taken);
+      inject(a, u, true, a->memory.progress->tick, &taken);
     }
   }
 }
@@ -304,19 +304,19 @@ uint32_t agent_upsets_next_us(const hil_agent_t *a) {
   return next;
 }
 
-/* Are the bits that the upset changed still so? */
-static uint8_t persisted(hil_agent_t *a, const hil_agent_upset_t *u) {
+/* Whether the bits that the upset changed are still so. */
+static bool persisted(hil_agent_t *a, const hil_agent_upset_t *u) {
   const hil_report_t *r = &u->report;
-  if (!is_region(u->arm.target) || !r->changed) return 0;
+  if (!is_region(u->arm.target) || !r->changed) return false;
   uint8_t now[UPSET_WINDOW_MAX];
   hil_upset_window_t window;
   const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, r->bit, u->arm.value};
-  if (upset_window(&pattern, r->space / 8u, &window) != HIL_OK) return 0;
-  if (target_read(a, u->arm.target, window.offset, now, r->len) != HIL_OK) return 0;
+  if (upset_window(&pattern, r->space / 8u, &window) != HIL_OK) return false;
+  if (target_read(a, u->arm.target, window.offset, now, r->len) != HIL_OK) return false;
   for (uint32_t i = 0; i < r->len; i++) {
-    if ((now[i] ^ r->after[i]) & (r->before[i] ^ r->after[i])) return 0;
+    if ((now[i] ^ r->after[i]) & (r->before[i] ^ r->after[i])) return false;
   }
-  return 1;
+  return true;
 }
 
 uint8_t agent_upsets_settle(hil_agent_t *a) {
@@ -325,13 +325,13 @@ uint8_t agent_upsets_settle(hil_agent_t *a) {
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     hil_agent_upset_t *u = &a->injector.upsets[i];
     if (!u->used || u->settled || u->arm.frame != a->step.frame) continue;
-    u->settled = 1;
+    u->settled = true;
     if (u->report.state == UPSET_ARMED) fail(u, HIL_ERR_STATE);
     if (u->report.state == UPSET_INJECTED) u->report.persisted = persisted(a, u);
     count++;
   }
-  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was let go */
-    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = 0;
+  for (uint32_t i = 0; i < AGENT_STUCK_MAX; i++) { /* those whose last frame this was are released */
+    if (a->injector.stuck[i].until_frame <= a->step.frame) a->injector.stuck[i].used = false;
   }
   a->injector.disturbed = agent_upsets_armed(a) || agent_stuck_held(a);
   return count;
@@ -353,7 +353,7 @@ void agent_stuck_apply(hil_agent_t *a, uint64_t frame) {
     hil_agent_stuck_t *s = &a->injector.stuck[i];
     if (!s->used) continue;
     if (frame != AGENT_NO_FRAME && frame > s->until_frame) {
-      s->used = 0;
+      s->used = false;
       continue;
     }
     uint8_t bytes[UPSET_WINDOW_MAX], held[UPSET_WINDOW_MAX];

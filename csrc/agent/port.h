@@ -1,12 +1,14 @@
 /* The whole hardware abstraction: one struct of callbacks and a context. SPDX-License-Identifier: Apache-2.0
  *
  * A port owns the link, the clock and one worker with its memory; the agent (agent.h) owns the protocol.
- * Every callback gets |context| first. Unless said otherwise they return HIL_OK, HIL_ERR_NOSYS if this
- * port cannot do it, or HIL_ERR_IO if the system refused (port->last_error then tells why). All are
- * called from one thread, never from an interrupt. */
+ * Every callback gets |context| first. All are called from one thread, never from an interrupt.
+ *
+ * Each callback lists what it returns. Two codes have one meaning everywhere: HIL_ERR_NOSYS: this port cannot
+ * do it; HIL_ERR_IO: the system refused, and port->last_error says why. */
 #ifndef HIL_PORT_H
 #define HIL_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +26,7 @@ typedef struct {
 typedef enum {
   PORT_RUNNING = 0, /* the step goes on */
   PORT_DONE = 1,    /* it ended by itself */
-  PORT_CRASHED = 2  /* the worker has exited; *out_signal says of what */
+  PORT_CRASHED = 2  /* the worker has exited; *out_signal is the signal that ended it, 0 if none did */
 } hil_port_event_t;
 
 typedef struct {
@@ -37,26 +39,33 @@ typedef struct {
   /* [us] monotonic, any origin. */
   uint64_t (*now_us)(void *context);
 
-  /* Provide zeroed memory for |workload| and forget the previous one; no worker runs after it. */
+  /* Provide zeroed memory for |workload| and forget the previous one; no worker runs after it.
+   * HIL_OK; HIL_ERR_EXHAUSTED: the memory is too small for it; HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*load)(void *context, const hil_workload_t *workload, hil_port_memory_t *out);
 
-  /* Start a fresh worker on the loaded memory (which keeps its contents), at rest before a step. */
+  /* Start a fresh worker on the loaded memory (which keeps its contents), at rest before a step.
+   * HIL_OK; HIL_ERR_STATE: nothing is loaded; HIL_ERR_NOSYS; HIL_ERR_IO: there is no worker then. */
   int (*start)(void *context);
 
-  /* Begin one step. Only with a worker at rest. */
+  /* Begin one step. Only with a worker at rest.
+   * HIL_OK; HIL_ERR_STATE: there is no worker; HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*step)(void *context);
 
-  /* Let the step proceed and tell what became of it. While it runs, the port calls
-   * agent_on_tick(agent, tick) whenever progress->stop_tick is reached, with the worker standing
-   * still. */
+  /* Let the step proceed and return what became of it; PORT_CRASHED also if there is no worker. While it
+   * runs, the port calls agent_on_tick(agent, tick) whenever progress->stop_tick is reached, with the
+   * worker standing still. */
   hil_port_event_t (*poll)(void *context, uint8_t *out_signal);
 
-  /* Make a running step stand still wherever it is, and let it go on. */
+  /* Make a running step stand still wherever it is, and let it go on. Null: this port cannot.
+   * interrupt: HIL_OK; HIL_ERR_STATE: no step runs, it stands still already, or a tick or its end came
+   * first (which the next poll reports); HIL_ERR_IO.
+   * resume: HIL_OK, also if it has ended meanwhile; HIL_ERR_STATE: there is no worker; HIL_ERR_IO. */
   int (*interrupt)(void *context);
   int (*resume)(void *context);
 
-  /* With the worker standing still: execute up to |steps| machine instructions; |out_taken| says how
-   * many were executed before the step ended or died (which the next poll reports). */
+  /* With the worker standing still: execute up to |steps| machine instructions; |out_taken| is how many
+   * were executed. HIL_OK; HIL_ERR_STATE: no worker stands still, or the step ended or died on the way
+   * (which the next poll reports); HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*advance)(void *context, uint32_t steps, uint32_t *out_taken);
 
   /* End the worker, whatever it does. Never fails: afterwards there is none. */
@@ -65,14 +74,17 @@ typedef struct {
   /* [us] CPU time that the current (or last) step has used. */
   uint64_t (*cpu_us)(void *context);
 
-  /* The memory and registers of a worker that stands still or is at rest. target_len tells the size in
-   * bytes at this moment (HIL_ERR_NOSYS: no such target here). */
+  /* The memory and registers of a worker that stands still or is at rest. target_len: the size in bytes
+   * at this moment. HIL_OK; HIL_ERR_NOSYS: there is no such target here; HIL_ERR_STATE: there is no worker,
+   * or its stack pointer lies outside of its stack; HIL_ERR_ARG: past the end of the target (nothing is
+   * read or written); HIL_ERR_IO. */
   int (*target_len)(void *context, hil_target_t target, uint64_t *out_len);
   int (*target_read)(void *context, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
   int (*target_write)(void *context, hil_target_t target, uint64_t offset, const uint8_t *bytes, size_t len);
 
   /* A functional interrupt of the processor, with the worker standing still: HANG or CRASH. What was
-   * changed for it is told as in a report: |out_len| bytes before and after, read back. */
+   * changed for it, as in a report: |out_len| bytes before and after, read back. HIL_OK; HIL_ERR_ARG: another
+   * |kind|; HIL_ERR_STATE: there is no worker; HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*sefi)(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
   /* Program counter relative to the workload's text, all ones if outside or unknown. */
@@ -80,10 +92,10 @@ typedef struct {
 
   /* Keep the worker to |limits->cores|, and the board to clock_khz and mode; what is 0 or empty is lifted.
    * Fill cores, clock_khz, mode and detail of |out|, and set its bits of refused and means. The agent
-   * keeps duty and suspend itself. Null: this port has nothing to turn. */
+   * keeps duty and suspend itself. Null: this port can limit nothing else. */
   void (*limit)(void *context, const hil_limits_t *limits, hil_limited_t *out);
 
-  /* Start the whole agent anew, as after power-on, without limits. May not return. */
+  /* Reset: start the whole agent as after power-on, without limits. May not return. */
   void (*reset)(void *context);
 
   /* Fill what only the system knows; other fields are the agent's. Unknown values stay as they are. */
@@ -93,14 +105,15 @@ typedef struct {
   /* errno-like number of the last HIL_ERR_IO. */
   uint32_t (*last_error)(void *context);
 
-  /* Run the link at |baud|, 0: as it was before anybody asked. |now| 0: only tell whether that could be.
-   * HIL_ERR_STATE if bytes still wait to leave at the old rate: it is called again. HIL_ERR_ARG for a
-   * rate that the line does not know. Null: this link has no rate. */
-  int (*set_baud)(void *context, uint32_t baud, int now);
+  /* Run the link at |baud|, 0: the rate that the agent was started with. Without |now| only check whether
+   * that is possible. Null: this link has no rate.
+   * HIL_OK; HIL_ERR_STATE: bytes still wait to leave at the old rate, it is called again; HIL_ERR_ARG: the line
+   * cannot run at this rate; HIL_ERR_NOSYS: what is open is not a serial line; HIL_ERR_IO. */
+  int (*set_baud)(void *context, uint32_t baud, bool now);
 
   /* A workload that the kernel does not have, such as a program on this board, with its initial state for
-   * |seed|; what was loaded before is discarded. HIL_ERR_NOSYS if there is none of that name. Valid until the
-   * next call. Null: there are none. */
+   * |seed|; what was loaded before is discarded. |out| is valid until the next call. Null: there are none.
+   * HIL_OK; HIL_ERR_NOSYS: there is none of that name; HIL_ERR_IO: it does not start. */
   int (*find)(void *context, const char *name, uint64_t seed, const hil_workload_t **out);
 
   /* Fill in what can be read; |out| is empty. Null: nothing can. */

@@ -80,9 +80,9 @@ static int decide(hil_frame_verdict_t *f) {
   f->flags |= FRAME_DELIVERED;
   status = vote_states(f, heard, states);
   if (status != HIL_OK) return status;
-  const int complete =
+  const bool complete =
       counted == f->voters && !((f->dissent | f->latent) & f->voters) && !(f->flags & FRAME_STATE_SPLIT);
-  const int alone = !(counted & (counted - 1u));
+  const bool alone = !(counted & (counted - 1u));
   f->verdict = alone ? VERDICT_SIMPLEX : complete ? VERDICT_UNANIMOUS : VERDICT_MAJORITY;
   if (alone && fail_silent) {
     f->flags &= (uint8_t)~FRAME_DELIVERED;
@@ -119,7 +119,7 @@ int frame_verdict_pack(const hil_frame_verdict_t *f, uint8_t *out, size_t cap) {
 }
 
 static bool held_makes_sense(uint8_t flags) {
-  const int held = (flags & FRAME_HELD) != 0;
+  const bool held = (flags & FRAME_HELD) != 0;
   return held ? !(flags & FRAME_DELIVERED) : !(flags & FRAME_HELD_WRONG);
 }
 

@@ -39,7 +39,7 @@ static double root(double x) {
   uint64_t bits;
   double y, inverse;
   if (!(x > 0)) {
-    return 0;
+    return false;
   }
   memcpy(&bits, &x, sizeof bits);
   bits = 0x5fe6eb50c7b537a9u - (bits >> 1);
@@ -106,10 +106,10 @@ static bool ascends(const double *x, uint32_t points) {
   }
   for (uint32_t i = 1; i < points; i++) {
     if (!(x[i] > x[i - 1]) || !is_finite(x[i])) {
-      return 0;
+      return false;
     }
   }
-  return 1;
+  return true;
 }
 
 static bool in(double x, double low, double high) { return x >= low && x <= high; }
@@ -125,12 +125,12 @@ static bool battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
   }
   for (uint32_t i = 0; i < b->ocv_points; i++) {
     if (!positive(b->ocv_V[i]) || (i > 0 && b->ocv_V[i] < b->ocv_V[i - 1])) {
-      return 0;
+      return false;
     }
   }
   for (uint32_t i = 0; i < b->r_temperatures * b->r_socs; i++) {
     if (!positive(b->r_ohm[i])) {
-      return 0;
+      return false;
     }
   }
   return positive(b->capacity_As) && fraction(b->charge_efficiency) && b->charge_max_A >= 0 &&
@@ -140,8 +140,7 @@ static bool battery_is_good(const hil_power_battery_t *b, uint32_t nodes) {
 }
 
 static bool array_is_good(const hil_power_array_t *a, uint32_t nodes) {
-  return a->node < nodes && a->direct <= 1 && a->reference_K >= 0 && is_finite(a->power_per_K) &&
-         fraction(a->transfer) &&
+  return a->node < nodes && a->reference_K >= 0 && is_finite(a->power_per_K) && fraction(a->transfer) &&
          (!a->direct ||
           (positive(a->mp_V) && is_finite(a->mp_V_per_K) && a->oc_per_mp > 1 && a->sc_per_mp >= 1));
 }
@@ -154,15 +153,15 @@ static bool load_is_good(const hil_power_load_t *l, uint32_t nodes) {
   }
   for (uint32_t i = 0; i < l->levels; i++) {
     if (!(l->idle_W[i] >= 0) || !(l->busy_W[i] >= l->idle_W[i]) || !is_finite(l->busy_W[i])) {
-      return 0;
+      return false;
     }
   }
   for (uint32_t i = 0; i < l->throttle_steps; i++) {
     if (!in(l->throttle[i], 0, 1)) {
-      return 0;
+      return false;
     }
   }
-  return 1;
+  return true;
 }
 
 static bool ladder_is_good(const hil_power_system_t *s) {
@@ -173,7 +172,7 @@ static bool ladder_is_good(const hil_power_system_t *s) {
       return false;
     }
   }
-  return 1;
+  return true;
 }
 
 static bool system_is_good(const hil_power_system_t *s) {
@@ -187,12 +186,12 @@ static bool system_is_good(const hil_power_system_t *s) {
   }
   for (uint32_t i = 0; i < s->arrays; i++) {
     if (!array_is_good(&s->array[i], s->net->nodes)) {
-      return 0;
+      return false;
     }
   }
   for (uint32_t i = 0; i < s->loads; i++) {
     if (!load_is_good(&s->load[i], s->net->nodes)) {
-      return 0;
+      return false;
     }
   }
   return ladder_is_good(s);
@@ -256,17 +255,17 @@ static void shine(const hil_power_system_t *s, const double *reference_W, const 
   }
 }
 
-/* Applies or undoes rungs; ends a brown-out, unless nothing could carry the loads. Returns 1 if the
+/* Applies or undoes rungs; ends a brown-out, unless nothing could carry the loads. Returns whether the
  * stage changed. */
-static int shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, const hil_step_t *now) {
+static bool shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, const hil_step_t *now) {
   const uint32_t before = st->stage;
   if (st->browned_out) {
-    const int able = T_K >= s->battery->discharge_min_K && T_K <= s->battery->discharge_max_K;
+    const bool able = T_K >= s->battery->discharge_min_K && T_K <= s->battery->discharge_max_K;
     if (st->soc >= s->restart_soc && st->since_s >= s->restart_dwell_s && (able || now->available_W > 0)) {
       st->browned_out = 0;
       st->since_s = 0;
     }
-    return 0;
+    return false;
   }
   while (st->stage < s->rungs && st->soc < s->rung[st->stage].enter_soc) {
     st->stage++;
@@ -387,7 +386,7 @@ static double discharge(const hil_power_battery_t *b, double lack_W, double T_K,
   return A;
 }
 
-/* [W] what is really drawn from the arrays: all, or less by what nobody takes. */
+/* [W] what is really drawn from the arrays: all, or less by what is not needed. */
 static void settle_arrays(const hil_power_system_t *s, const hil_step_t *now, double unused_W, double *heat_W,
                           double dt_s, hil_power_account_t *account, double *out_drawn_W) {
   const double used = now->available_W > 0 ? 1 - unused_W / now->available_W : 0;
@@ -492,7 +491,7 @@ static void note(const hil_power_system_t *s, const hil_power_trace_t *t, uint64
 }
 
 static bool inputs_are_good(const hil_power_system_t *s, const double *array_W, const double *activity) {
-  int bad = 0;
+  bool bad = false;
   for (uint32_t i = 0; array_W && i < s->arrays; i++) {
     bad |= !(array_W[i] >= 0 && array_W[i] <= LARGEST);
   }
@@ -508,10 +507,10 @@ static bool state_is_good(const hil_power_system_t *s, const hil_power_state_t *
   }
   for (uint32_t i = 0; i < s->loads; i++) {
     if (st->throttle[i] > s->load[i].throttle_steps || st->tripped[i] > 1) {
-      return 0;
+      return false;
     }
   }
-  return 1;
+  return true;
 }
 
 static bool block_is_good(const hil_power_system_t *s, const hil_power_block_t *b) {
@@ -520,10 +519,10 @@ static bool block_is_good(const hil_power_system_t *s, const hil_power_block_t *
   }
   for (uint32_t i = 0; i < s->loads; i++) {
     if (b->level[i] >= s->load[i].levels) {
-      return 0;
+      return false;
     }
   }
-  return 1;
+  return true;
 }
 
 int power_run(const hil_power_system_t *s, const hil_power_block_t *b, hil_power_state_t *st, double *T_K,

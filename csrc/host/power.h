@@ -8,6 +8,7 @@
 #ifndef HIL_POWER_H
 #define HIL_POWER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -26,7 +27,7 @@ enum {
 /* A solar array. Its power at reference temperature comes with the block, a number a step. */
 typedef struct {
   uint32_t node;          /* whose temperature the cells have */
-  uint32_t direct;        /* 0: a converter keeps it at its maximum power; 1: it works at bus voltage */
+  bool direct;            /* it works at bus voltage; else a converter keeps it at its maximum power */
   double reference_K;     /* [K] */
   double power_per_K;     /* [1/K] relative change of maximum power, as -0.0022 */
   double transfer;        /* efficiency of converter and harness, or of the harness alone; (0, 1] */
@@ -96,18 +97,19 @@ typedef struct {
                                 * too cold or too hot */
 } hil_power_system_t;
 
-/* All that a system remembers from step to step (temperatures apart). */
+/* All that a system remembers from step to step (temperatures apart). Snapshots of runs keep it byte by byte:
+ * its layout is that of stored files, so truth values are uint32_t, 0 or 1. */
 typedef struct {
-  double soc;        /* state of charge, 0..1 */
-  double bus_V;      /* [V] after the last step */
-  double battery_A;  /* [A] in the last step; charging is positive */
-  double bus_W;      /* [W] drawn from the bus in the last step */
-  double since_s;    /* [s] since the stage last changed, or the brown-out began */
-  uint32_t stage;    /* how many rungs of the ladder are applied */
+  double soc; /* state of charge, 0..1 */
+  double bus_V; /* [V] after the last step */
+  double battery_A; /* [A] in the last step; charging is positive */
+  double bus_W; /* [W] drawn from the bus in the last step */
+  double since_s; /* [s] since the stage last changed, or the brown-out began */
+  uint32_t stage; /* how many rungs of the ladder are applied */
   uint32_t browned_out; /* 1: the battery's breaker is open for loads, all loads are without power */
-  uint32_t charged;  /* 1: charging ended, and waits for recharge_soc */
+  uint32_t charged; /* 1: charging ended, and waits for recharge_soc */
   uint32_t throttle[POWER_MAX_LOADS]; /* how many steps each load is throttled */
-  uint32_t tripped[POWER_MAX_LOADS];  /* 1: went off because it was too hot */
+  uint32_t tripped[POWER_MAX_LOADS]; /* 1: went off because it was too hot */
   double throttle_since_s[POWER_MAX_LOADS]; /* [s] since the last move of its throttle */
   uint64_t brownouts, sheds, restores, trips; /* how often, so far */
 } hil_power_state_t;
@@ -116,41 +118,41 @@ typedef struct {
 typedef struct {
   uint64_t steps;
   double dt_s;
-  const double *heat_W;      /* [W] steps rows, one a node: loads from outside; null: none */
-  const double *array_W;     /* [W] steps rows, one an array: its maximum power at reference_K, >= 0;
+  const double *heat_W; /* [W] steps rows, one a node: loads from outside; null: none */
+  const double *array_W; /* [W] steps rows, one an array: its maximum power at reference_K, >= 0;
                               * null: dark */
-  const double *activity;    /* steps rows, one a load: 0 idle .. 1 busy; null: all busy */
-  const uint8_t *level;      /* one a load: the level that is asked for */
+  const double *activity; /* steps rows, one a load: 0 idle .. 1 busy; null: all busy */
+  const uint8_t *level; /* one a load: the level that is asked for */
 } hil_power_block_t;
 
 /* What is written down of a block: any of these may be null. Every |every|-th step gives a row
  * with the values after it: steps / every rows. */
 typedef struct {
-  uint64_t every;       /* >= 1 */
+  uint64_t every; /* >= 1 */
   double *soc;
   double *bus_V;
-  double *battery_A;    /* charging is positive */
-  double *array_W;      /* drawn from all arrays */
-  double *available_W;  /* what they could have given */
-  double *load_W;       /* taken by all loads */
-  uint8_t *stage;       /* rungs applied; 255: browned out (rungs beyond 254 read 254) */
-  double *board_W;      /* a column a load */
-  uint8_t *level;       /* a column a load: the level it really has */
-  uint8_t *throttle;    /* a column a load: steps */
-  double *T_K;          /* a column a node */
+  double *battery_A; /* charging is positive */
+  double *array_W; /* drawn from all arrays */
+  double *available_W; /* what they could have given */
+  double *load_W; /* taken by all loads */
+  uint8_t *stage; /* rungs applied; 255: browned out (rungs beyond 254 read 254) */
+  double *board_W; /* a column a load */
+  uint8_t *level; /* a column a load: the level it really has */
+  uint8_t *throttle; /* a column a load: steps */
+  double *T_K; /* a column a node */
 } hil_power_trace_t;
 
 /* Where the energy went: array_J = transfer_loss_J + converter_loss_J + load_J + battery_loss_J +
  * stored_J, but for rounding, and a second-order error of the battery's tables. Added to. */
 typedef struct {
-  double available_J;      /* [J] the arrays could have given */
-  double array_J;          /* [J] drawn from the arrays */
-  double transfer_loss_J;  /* [J] array converters and harness */
+  double available_J; /* [J] the arrays could have given */
+  double array_J; /* [J] drawn from the arrays */
+  double transfer_loss_J; /* [J] array converters and harness */
   double converter_loss_J; /* [J] of the loads' converters */
-  double load_J;           /* [J] */
-  double battery_loss_J;   /* [J] resistance and charging */
-  double stored_J;         /* [J] in the battery: the integral of its open-circuit voltage */
-  hil_thermal_account_t heat;  /* heat.load_J includes all of the above that became heat, less array_J */
+  double load_J; /* [J] */
+  double battery_loss_J; /* [J] resistance and charging */
+  double stored_J; /* [J] in the battery: the integral of its open-circuit voltage */
+  hil_thermal_account_t heat; /* heat.load_J includes all of the above that became heat, less array_J */
 } hil_power_account_t;
 
 /* Sets up |out| with a battery charged to |soc| (0..1) and all else at rest.

@@ -49,9 +49,9 @@ enum {
 typedef struct {
   const uint8_t *const *inputs;
   int n;
-  int in_place; /* out is one of the inputs */
-  int stream;   /* write around the caches */
-  int fast;     /* this processor has AVX2 and POPCNT */
+  bool in_place; /* out is one of the inputs */
+  bool stream;   /* write around the caches */
+  bool fast;     /* this processor has AVX2 and POPCNT */
 } hil_ballot_t;
 
 /* Up to WORD bytes as an integer. Bit order within it does not matter to votes and counts. */
@@ -61,11 +61,11 @@ ALWAYS_INLINE uint64_t load_part(const uint8_t *p, size_t len) {
   return w;
 }
 
-static int has_avx2(void) {
+static bool has_avx2(void) {
 #if VOTE_AVX2
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #else
-  return 0;
+  return false;
 #endif
 }
 
@@ -166,7 +166,7 @@ static uint64_t majority_any(const hil_ballot_t *b, size_t at, size_t len, uint8
 }
 
 /* Vote one block (or less) at offset |at| into |out| by the fastest way that fits. */
-static uint64_t majority(const hil_ballot_t *b, size_t at, size_t len, uint8_t *out, int stream) {
+static uint64_t majority(const hil_ballot_t *b, size_t at, size_t len, uint8_t *out, bool stream) {
   if (b->n != 3 || len != BLOCK) {
     return majority_any(b, at, len, out);
   }
@@ -264,7 +264,7 @@ static void vote_blocks(const hil_ballot_t *b, uint8_t *out, size_t len, hil_vot
       continue;
     }
     if (b->stream) { /* what was streamed is far away: voting again is faster than fetching it */
-      (void)majority(b, at, part, scratch, 0);
+      (void)majority(b, at, part, scratch, false);
       voted = scratch;
     }
     account(b, at, part, voted, where);
@@ -274,17 +274,17 @@ static void vote_blocks(const hil_ballot_t *b, uint8_t *out, size_t len, hil_vot
   }
 #if VOTE_AVX2
   if (b->stream) {
-    _mm_sfence(); /* another thread that is told of the result must see it */
+    _mm_sfence(); /* another thread that learns of the result must see it */
   }
 #endif
 }
 
 static int vote_buffers(const uint8_t *const *inputs, int n, uint8_t *out, size_t len,
-                        hil_vote_bits_t *out_where, int fast) {
+                        hil_vote_bits_t *out_where, bool fast) {
   if (!out_where || (len && (!inputs || !out))) {
     return HIL_ERR_ARG;
   }
-  int in_place = 0;
+  bool in_place = false;
   for (int k = 0; len && k < n; k++) {
     if (!inputs[k]) {
       return HIL_ERR_ARG;

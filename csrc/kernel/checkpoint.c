@@ -1,9 +1,9 @@
 /* Checkpoints. SPDX-License-Identifier: Apache-2.0
  *
  * The saved bytes lie in SECDED memory, so that upsets that hit a checkpoint while it waits are
- * corrected by reading or scrubbing. The digest has the last word: it tells whether the bytes are those
- * that were saved, whatever the memory believes. It catches three wrong bits in one word, which SECDED
- * may miscorrect, and acquits two wrong check bits, which leave the data intact.
+ * corrected by reading or scrubbing. The digest decides: it shows whether the bytes are those
+ * that were saved, whatever their check bits say. It catches three wrong bits in one word, which SECDED
+ * may miscorrect, and accepts two wrong check bits, which leave the data intact.
  *
  * Invariants:
  *   1. valid is set only while the copy holds, as written, all of the region it was taken of.
@@ -13,6 +13,7 @@
  *   4. Taking a checkpoint never touches the copy that was the newest, unless it is of the same frame. */
 #include "checkpoint.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "digest.h"
@@ -58,8 +59,8 @@ int checkpoint_take(hil_checkpoint_t *c, const uint8_t *region, size_t len, uint
     return HIL_ERR_EXHAUSTED;
   }
   const hil_checkpoint_copy_t *const newest = checkpoint_newest(c);
-  const uint32_t same = newest && newest->frame == frame;
-  const uint32_t index = (c->newest + !same) % CHECKPOINT_GENERATIONS;
+  const bool same = newest && newest->frame == frame;
+  const uint32_t index = (c->newest + (same ? 0u : 1u)) % CHECKPOINT_GENERATIONS;
   hil_checkpoint_copy_t *const copy = &c->copy[index];
   copy->valid = 0; /* should this be cut short half way, a torn copy must not be restored */
   copy->memory.count = count;

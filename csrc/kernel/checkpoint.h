@@ -19,7 +19,7 @@ typedef struct {
   uint64_t frame;         /* frame after which it was taken */
   uint64_t digest;        /* digest64 of the region as it was */
   size_t len;             /* [byte] */
-  int valid;
+  int valid;              /* 0 or not, no bool: an upset of TARGET_AGENT may leave any value here */
 } hil_checkpoint_copy_t;
 
 typedef struct {

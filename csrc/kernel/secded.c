@@ -4,7 +4,7 @@
  * at position 2^k, the 64 data bits fill the other positions in order (3, 5, 6, 7, 9 ... 71). Check
  * bits 0..6 make the exclusive-or of the positions of all set bits zero, so that after one error it
  * is the position of that error. Check bit 7 makes the number of set bits even, so that one error
- * (odd) is told from two (even).
+ * (odd) differs from two (even).
  *
  * Seen as a matrix: flipping data bit i changes the check byte by COLUMN(i), its position with
  * bit 7 chosen so that the column has an odd number of ones; flipping check bit k changes it by

@@ -12,12 +12,13 @@
  *   4. Word patterns stay aligned to their width, also when they are moved back from the end. */
 #include "upset.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { ADJACENT_MIN = 2, ADJACENT_MAX = 64 };
 
 /* One bit of the window, counted from the window's first byte. */
-static void set_bit(hil_upset_window_t *w, unsigned bit, unsigned keep, unsigned flip) {
+static void set_bit(hil_upset_window_t *w, unsigned bit, bool keep, bool flip) {
   const uint8_t mask = (uint8_t)(1u << (bit % 8));
   uint8_t *keeps = &w->keep[bit / 8], *flips = &w->flip[bit / 8];
   *keeps = (uint8_t)(keep ? *keeps | mask : *keeps & ~mask);
@@ -29,9 +30,9 @@ static int make_bit(const hil_upset_pattern_t *p, hil_upset_window_t *w) {
   w->offset = p->bit / 8;
   w->len = 1;
   if (p->kind == UPSET_BIT) {
-    set_bit(w, bit, 1, 1);
+    set_bit(w, bit, true, true);
   } else {
-    set_bit(w, bit, 0, (unsigned)(p->value & 1));
+    set_bit(w, bit, false, (p->value & 1) != 0);
   }
   return HIL_OK;
 }
@@ -47,7 +48,7 @@ static int make_adjacent(const hil_upset_pattern_t *p, uint64_t target_len, hil_
   w->offset = start / 8;
   w->len = (uint8_t)((skip + p->width + 7u) / 8u);
   for (unsigned i = skip; i < skip + p->width; i++) {
-    set_bit(w, i, 1, 1);
+    set_bit(w, i, true, true);
   }
   return HIL_OK;
 }

@@ -44,7 +44,8 @@
 typedef struct {
   volatile uint32_t tick;      /* ticks passed in this step */
   volatile uint32_t stop_tick; /* call stop() when tick becomes this; 0 = never */
-  int (*stop)(void *context, uint32_t tick); /* non-zero: abandon the step */
+  /* Returns non-zero to abandon the step. No bool: the value may come from a register that an upset has hit. */
+  int (*stop)(void *context, uint32_t tick);
   void *context;
 } hil_progress_t;
 
@@ -58,11 +59,11 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  uint32_t state_len;   /* [byte] */
-  uint32_t input_len;   /* [byte], <= 256 */
-  uint32_t output_len;  /* [byte], <= 256 */
+  uint32_t state_len; /* [byte] */
+  uint32_t input_len; /* [byte], <= 256 */
+  uint32_t output_len; /* [byte], <= 256 */
   uint32_t scratch_len; /* [byte] */
-  uint32_t ticks;       /* progress ticks of a fault-free step */
+  uint32_t ticks; /* progress ticks of a fault-free step */
   /* Write the initial state. */
   void (*init)(uint8_t *state, uint64_t seed);
   /* Write the input of frame |frame| (what sensors would deliver). Runs on the host only. */
@@ -78,7 +79,7 @@ const hil_workload_t *workload_at(int index);
 const hil_workload_t *workload_find(const char *name);
 /* cffi:end */
 
-/* Count one tick. Returns non-zero if the step must be abandoned. */
+/* Count one tick. Returns what stop() did: non-zero if the step must be abandoned. */
 static inline int progress_tick(hil_progress_t *p) {
   const uint32_t tick = p->tick + 1u;
   p->tick = tick;

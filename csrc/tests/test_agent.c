@@ -1,6 +1,6 @@
 /* The agent on a port that a test scripts. SPDX-License-Identifier: Apache-2.0
  *
- * The stub port runs real workloads inside poll, on a clock set by hand; its steps can be told to hang,
+ * The stub port runs real workloads inside poll, on a clock set by hand; its steps can be made to hang,
  * to die or to take a while, its link to take few bytes, and its Nth callback to fail. A small host
  * speaks to the agent in real frames, and sees only what comes back. */
 #include <stdint.h>
@@ -297,7 +297,7 @@ static uint32_t stub_last_error(void *context) {
   return 5;
 }
 
-static int stub_set_baud(void *context, uint32_t baud, int now) {
+static int stub_set_baud(void *context, uint32_t baud, bool now) {
   (void)context;
   if (baud && baud != 460800 && baud != 921600) return HIL_ERR_ARG;
   if (!now) return HIL_OK;
@@ -849,7 +849,7 @@ static void a_repeated_request_is_done_once_and_answered_alike(void) {
   }
 }
 
-static void while_a_step_runs_every_other_request_is_told_to_come_again(void) {
+static void while_a_step_runs_every_other_request_is_answered_busy(void) {
   come_to(AGENT_RUNNING);
   pack_step(0);
   hil_refusal_t m;
@@ -916,7 +916,8 @@ static void hello_is_never_answered_from_the_cache(void) {
   say(HIL_MSG_HELLO, 1, NULL, 0);
   CHECK(only(HIL_MSG_HELLO | HIL_MSG_ANSWER) != NULL);
   pack_request(HIL_MSG_SYNC);
-  say(HIL_MSG_SYNC, seq, payload, payload_len); /* a new host, whose seq begins anew: it must be done again */
+  say(HIL_MSG_SYNC, seq, payload,
+      payload_len); /* a new host, whose seq begins again: it must be done again */
   CHECK_EQ(s.agent.link.duplicates, 0);
   CHECK(only(HIL_MSG_SYNC | HIL_MSG_ANSWER) != NULL);
 }
@@ -973,7 +974,7 @@ static void ticks_beyond_the_budget_are_a_hang_too(void) {
   golden_frame(0);
 }
 
-static void the_agent_says_when_it_wants_to_be_called_again(void) {
+static void poll_returns_the_time_until_the_agent_has_work(void) {
   come_to(AGENT_RUNNING);
   const uint32_t wait_us = agent_poll(&s.agent);
   CHECK(wait_us > 0 && wait_us <= 100000);
@@ -1074,7 +1075,7 @@ static void a_read_ends_when_its_memory_goes_away(void) {
   CHECK(after);
 }
 
-static void a_reset_waits_for_its_answer_but_not_for_ever(void) {
+static void a_reset_waits_for_its_answer_within_its_patience(void) {
   begin("archive");
   s.link_takes = 100; /* a READ of a megabyte is under way */
   ask_read(REGION_STATE, 0, golden.workload->state_len);
@@ -1232,7 +1233,7 @@ static void without_a_checkpoint_its_upset_is_missed(void) {
 
 /* --- upsets -------------------------------------------------------------------------------------------- */
 
-static void an_upset_hits_where_and_when_it_was_told(void) {
+static void an_upset_hits_at_its_position_and_tick(void) {
   static const uint8_t targets[] = {TARGET_STATE, TARGET_INPUT, TARGET_OUTPUT};
   for (size_t t = 0; t < sizeof targets; t++) {
     for (uint32_t tick = 0; tick <= 16; tick++) {
@@ -1298,7 +1299,7 @@ static void a_frozen_processor_is_hung(void) {
   CHECK_EQ(report(1).state, UPSET_INJECTED);
 }
 
-static void a_board_that_resets_says_nothing_more(void) {
+static void a_board_that_resets_sends_nothing_more(void) {
   for (uint32_t tick = 0; tick < 8; tick += 7) {
     begin("sha256");
     const hil_arm_t reset = {.id = 1, .target = TARGET_CPU, .at = tick, .kind = SEFI_RESET};
@@ -1401,7 +1402,7 @@ static void what_cannot_be_armed_is_refused(void) {
   a.kind = UPSET_STUCK;
   ask_arm(&a);
   expect_refusal(HIL_MSG_ARM, HIL_ERR_ARG);
-  a = flip(9, 1, TARGET_GPR, 3, 8); /* this port has no registers: told in the report */
+  a = flip(9, 1, TARGET_GPR, 3, 8); /* this port has no registers: the report shows it */
   arm(&a);
   golden_frame(1);
   CHECK_EQ(report(9).state, UPSET_FAILED);
@@ -1454,7 +1455,7 @@ static void frames_that_are_passed_over_miss_their_upsets(void) {
   CHECK_EQ(agent_quiet_ready(&s.agent, 12), HIL_OK);
 }
 
-static void a_frame_done_again_does_not_tell_of_its_upsets_again(void) {
+static void a_frame_done_again_does_not_report_its_upsets_again(void) {
   begin("sha256");
   golden_frame(0);
   ask_checkpoint();
@@ -1498,7 +1499,7 @@ static void a_stuck_cell_holds_against_writes_and_steps_until_released(void) {
     CHECK_EQ(s.io.state[50] >> 2 & 1u, !was);
     ask_write(REGION_STATE, 50, was ? &ones : &zero, 1);
     expect_done(HIL_MSG_WRITE);
-    CHECK_EQ(s.io.state[50] >> 2 & 1u, frame < 3 ? !was : was); /* let go with its last frame */
+    CHECK_EQ(s.io.state[50] >> 2 & 1u, frame < 3 ? !was : was); /* released with its last frame */
   }
   CHECK_EQ(report(1).verified, 1);
   CHECK_EQ(agent_quiet_ready(&s.agent, 4), HIL_OK);
@@ -1522,7 +1523,7 @@ static void a_stuck_cell_makes_sync_refuse_and_outlives_a_restart(void) {
   ask_write(REGION_STATE, 60, golden.state + 60, 1);
   CHECK_EQ(s.io.state[60] & 1u, !was);
   ask_checkpoint();
-  load("sha256"); /* memory made anew is sound */
+  load("sha256"); /* fresh memory is sound */
   golden_begin("sha256");
   golden_frame(0);
 }
@@ -1545,7 +1546,7 @@ static void a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves(void) {
   CHECK_EQ(s.stack[STACK_LEN - 16 + 10], 0);
 }
 
-static void more_stuck_cells_than_can_be_held_are_told(void) {
+static void more_stuck_cells_than_can_be_held_are_refused(void) {
   begin("sha256");
   for (uint32_t i = 0; i <= AGENT_STUCK_MAX; i++) {
     const hil_arm_t a = stick(i + 1, 0, TARGET_INPUT, 8 * i, 1, 0);
@@ -1606,7 +1607,7 @@ static void limit(uint16_t duty_permille, uint8_t suspend, uint8_t cores) {
   CHECK(a && hil_limited_unpack(&limited, a->payload, a->len) == HIL_OK);
 }
 
-static void a_limit_tells_what_holds(void) {
+static void a_limit_is_answered_with_what_holds(void) {
   come_to(AGENT_EMPTY);
   limit(1000, 0, 0);
   CHECK_EQ(limited.duty_permille, 1000);
@@ -1670,7 +1671,7 @@ static void an_answer_is_withheld_for_as_long_as_the_duty_says(void) {
   }
 }
 
-static void while_an_answer_is_withheld_the_agent_talks(void) {
+static void while_an_answer_is_withheld_the_agent_answers_other_requests(void) {
   begin("sha256");
   limit(1, 0, 0);
   pack_step(0);
@@ -1706,7 +1707,7 @@ static void while_an_answer_is_withheld_the_agent_talks(void) {
   CHECK_EQ(s.steps, 1);
 }
 
-/* A step that goes on for ever, on a clock that only goes on by what agent_poll asks for. */
+/* A step that never ends, on a clock that only goes on by what agent_poll asks for. */
 static void run_for(uint64_t us) {
   const uint64_t end_us = s.clock_us + us;
   while (s.clock_us < end_us) {
@@ -1793,7 +1794,7 @@ static void a_step_under_way_is_suspended_and_goes_on(void) {
   const hil_limits_t stop = {.duty_permille = 500, .suspend = 1};
   CHECK_EQ(hil_limits_pack(&stop, payload, sizeof payload, &payload_len), HIL_OK);
   give(HIL_MSG_LIMIT, 701, payload, payload_len);
-  CHECK(s.stands); /* before the answer tells so */
+  CHECK(s.stands); /* before the answer */
   const uint64_t used_us = s.cpu_us;
   for (int turn = 0; turn < 100; turn++) {
     CHECK_EQ(agent_poll(&s.agent), UINT32_MAX);
@@ -1867,7 +1868,7 @@ static void a_wall_clock_trigger_counts_the_time_that_ran(void) {
   CHECK(read_reply());
 }
 
-static void a_step_that_dies_in_a_pause_is_told(void) {
+static void a_step_that_dies_in_a_pause_is_reported(void) {
   begin("sha256");
   limit(10, 0, 0);
   s.kind = STEP_WAITS;
@@ -1908,7 +1909,7 @@ static uint32_t random_u32(void) {
   return (uint32_t)((random_state * 0x2545F4914F6CDD1DU) >> 32);
 }
 
-static void noise_is_complained_of_once_a_burst(void) {
+static void noise_is_answered_by_one_nak_a_burst(void) {
   begin("sha256");
   uint8_t burst[300];
   for (size_t i = 0; i < sizeof burst; i++) burst[i] = (uint8_t)(i % 5 ? 0x55 : 0);
@@ -1931,7 +1932,7 @@ static void noise_is_complained_of_once_a_burst(void) {
 
 /* A transmitter that wakes makes a byte before each frame: the request is carried out, once, and the
  * host is not asked to send it again. However the bytes are cut. */
-static void noise_before_a_request_is_not_complained_of(void) {
+static void noise_before_a_request_is_not_answered(void) {
   for (size_t noise = 1; noise < 140; noise += noise < 4 ? 1 : 45) {
     for (size_t first = 1; first < noise + 11; first++) {
       begin("sha256");
@@ -1940,7 +1941,7 @@ static void noise_before_a_request_is_not_complained_of(void) {
       memset(bytes, 0xf8, noise);
       CHECK_EQ(wire_encode(HIL_MSG_HELLO, ++next_seq, NULL, 0, bytes + noise, WIRE_FRAME_MAX, &len), HIL_OK);
       const uint64_t errors = s.agent.link.decoder.counters.format_errors;
-      if (first == noise + 1) continue; /* cut behind the delimiter: then it is told */
+      if (first == noise + 1) continue; /* cut after the delimiter: then there is a NAK */
       agent_receive(&s.agent, bytes, first);
       agent_receive(&s.agent, bytes + first, noise + len - first);
       settle();
@@ -1950,7 +1951,7 @@ static void noise_before_a_request_is_not_complained_of(void) {
   }
 }
 
-static void a_damaged_request_is_complained_of_behind_a_good_one(void) {
+static void a_damaged_request_after_a_good_one_is_answered_by_nak(void) {
   begin("sha256");
   uint8_t bytes[64];
   size_t len;
@@ -1995,7 +1996,7 @@ static void hostile_request(void) {
     (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len);
   }
   if (type == HIL_MSG_LOAD) pack_load(random_u32() % 2 ? "sha256" : "attitude");
-  if (random_u32() % 3 == 0 && payload_len && type != HIL_MSG_BUDGET) { /* no budget for ever */
+  if (random_u32() % 3 == 0 && payload_len && type != HIL_MSG_BUDGET) { /* no endless budget */
     for (uint32_t k = random_u32() % 4; k-- > 0;) payload[random_u32() % payload_len] = (uint8_t)random_u32();
   }
   if (random_u32() % 16 == 0) payload_len = random_u32() % 100;
@@ -2104,7 +2105,7 @@ static void a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes(void) {
   CHECK_EQ(s.baud, 0);
 }
 
-static void a_rate_at_which_nobody_speaks_is_given_up(void) {
+static void a_rate_without_a_good_frame_is_given_up(void) {
   boot();
   ask_baud(460800);
   pass_us(900000);
@@ -2123,7 +2124,7 @@ static void garbage_at_a_raised_rate_ends_it(void) {
     ask_baud(921600);
     pass_us(30000);
     ask_empty(HIL_MSG_HELLO);
-    garble(22); /* a glitch, too short to tell */
+    garble(22); /* a glitch, too short to act on */
     pass_us(5000000);
     CHECK_EQ(s.baud, 921600);
     delimit();
@@ -2217,7 +2218,7 @@ static void a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one(void)
   CHECK_EQ(s.resets, 1);
 }
 
-static void a_link_without_a_rate_says_so(void) {
+static void a_link_without_a_rate_refuses_baud(void) {
   boot();
   s.agent.port.set_baud = NULL;
   pack_baud(921600);
@@ -2372,7 +2373,7 @@ static void a_quiet_step_wants_a_quiet_board(void) {
   CHECK_EQ(agent_step_quiet(&s.agent, 62, &output, &state), HIL_ERR_STATE);
 }
 
-int main(void) {
+static void run_requests_and_frames(void) {
   RUN(it_announces_itself);
   RUN(every_request_in_every_state_has_exactly_one_answer);
   RUN(every_request_leads_to_the_state_that_is_drawn);
@@ -2381,20 +2382,20 @@ int main(void) {
   RUN(answers_and_echoes_are_not_requests);
   RUN(arguments_out_of_range_are_refused);
   RUN(a_repeated_request_is_done_once_and_answered_alike);
-  RUN(while_a_step_runs_every_other_request_is_told_to_come_again);
+  RUN(while_a_step_runs_every_other_request_is_answered_busy);
   RUN(the_last_frame_may_be_asked_for_again_with_a_new_seq);
   RUN(a_frame_that_failed_never_answers_for_the_one_before);
   RUN(hello_is_never_answered_from_the_cache);
   RUN(every_workload_equals_the_golden_run);
   RUN(a_step_that_uses_up_its_budget_is_hung);
   RUN(ticks_beyond_the_budget_are_a_hang_too);
-  RUN(the_agent_says_when_it_wants_to_be_called_again);
+  RUN(poll_returns_the_time_until_the_agent_has_work);
   RUN(a_restart_keeps_the_state);
   RUN(sync_adopts_a_frame_only_with_the_right_digest);
   RUN(a_read_streams_over_a_link_that_takes_little_at_a_time);
   RUN(a_slow_link_does_not_keep_requests_from_being_answered);
   RUN(a_read_ends_when_its_memory_goes_away);
-  RUN(a_reset_waits_for_its_answer_but_not_for_ever);
+  RUN(a_reset_waits_for_its_answer_within_its_patience);
   RUN(span_digests_are_those_of_the_region);
   RUN(checkpoints_are_taken_when_asked_and_restored);
   RUN(a_state_that_is_not_the_agreed_one_is_not_kept);
@@ -2403,11 +2404,14 @@ int main(void) {
   RUN(a_flipped_bit_of_a_checkpoint_is_put_right_by_scrubbing);
   RUN(two_flipped_bits_of_a_checkpoint_word_are_not_restored);
   RUN(without_a_checkpoint_its_upset_is_missed);
-  RUN(an_upset_hits_where_and_when_it_was_told);
+}
+
+static void run_upsets(void) {
+  RUN(an_upset_hits_at_its_position_and_tick);
   RUN(a_position_that_is_not_reached_is_missed);
   RUN(a_step_that_dies_misses_the_upsets_behind);
   RUN(a_frozen_processor_is_hung);
-  RUN(a_board_that_resets_says_nothing_more);
+  RUN(a_board_that_resets_sends_nothing_more);
   RUN(instructions_are_counted_from_the_tick_for_each_upset_alone);
   RUN(a_step_that_ends_while_instructions_are_counted_misses);
   RUN(more_instructions_than_can_be_waited_for_are_refused);
@@ -2415,36 +2419,39 @@ int main(void) {
   RUN(what_cannot_be_armed_is_refused);
   RUN(the_table_of_upsets_is_full_only_with_armed_ones);
   RUN(frames_that_are_passed_over_miss_their_upsets);
-  RUN(a_frame_done_again_does_not_tell_of_its_upsets_again);
+  RUN(a_frame_done_again_does_not_report_its_upsets_again);
   RUN(a_stuck_cell_holds_against_writes_and_steps_until_released);
   RUN(a_stuck_cell_makes_sync_refuse_and_outlives_a_restart);
   RUN(a_stuck_stack_cell_stays_where_it_is_when_the_stack_moves);
-  RUN(more_stuck_cells_than_can_be_held_are_told);
+  RUN(more_stuck_cells_than_can_be_held_are_refused);
   RUN(a_wall_clock_trigger_does_not_lift_the_other_stops);
   RUN(a_wall_clock_trigger_after_the_end_is_missed);
-  RUN(a_limit_tells_what_holds);
+}
+
+static void run_limits_noise_and_workloads(void) {
+  RUN(a_limit_is_answered_with_what_holds);
   RUN(an_answer_is_withheld_for_as_long_as_the_duty_says);
-  RUN(while_an_answer_is_withheld_the_agent_talks);
+  RUN(while_an_answer_is_withheld_the_agent_answers_other_requests);
   RUN(a_long_step_runs_in_slices);
   RUN(no_pause_makes_a_hang_and_none_hides_one);
   RUN(a_suspended_board_refuses_steps_and_keeps_its_state);
   RUN(a_step_under_way_is_suspended_and_goes_on);
   RUN(positions_are_the_same_under_any_duty);
   RUN(a_wall_clock_trigger_counts_the_time_that_ran);
-  RUN(a_step_that_dies_in_a_pause_is_told);
+  RUN(a_step_that_dies_in_a_pause_is_reported);
   RUN(without_an_interrupt_a_running_step_cannot_be_limited);
-  RUN(noise_is_complained_of_once_a_burst);
-  RUN(noise_before_a_request_is_not_complained_of);
-  RUN(a_damaged_request_is_complained_of_behind_a_good_one);
+  RUN(noise_is_answered_by_one_nak_a_burst);
+  RUN(noise_before_a_request_is_not_answered);
+  RUN(a_damaged_request_after_a_good_one_is_answered_by_nak);
   RUN(random_requests_are_each_answered_and_do_no_harm);
   RUN(random_bytes_do_no_harm);
   RUN(a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes);
-  RUN(a_rate_at_which_nobody_speaks_is_given_up);
+  RUN(a_rate_without_a_good_frame_is_given_up);
   RUN(garbage_at_a_raised_rate_ends_it);
   RUN(a_baud_request_that_comes_again_is_carried_out_again);
   RUN(a_rate_that_cannot_be_is_refused_or_given_up);
   RUN(a_reset_is_answered_at_the_raised_rate_and_leaves_the_safe_one);
-  RUN(a_link_without_a_rate_says_so);
+  RUN(a_link_without_a_rate_refuses_baud);
   RUN(a_workload_of_the_port_is_loaded_like_any);
   RUN(a_name_without_the_prefix_is_not_looked_for);
   RUN(a_program_that_does_not_come_up_is_waited_for_once);
@@ -2452,5 +2459,11 @@ int main(void) {
   RUN(whichever_callback_fails_the_agent_answers_and_recovers);
   RUN(null_pointers_are_the_callers_fault);
   RUN(a_quiet_step_wants_a_quiet_board);
+}
+
+int main(void) {
+  run_requests_and_frames();
+  run_upsets();
+  run_limits_noise_and_workloads();
   return UNIT_RESULT();
 }

@@ -281,7 +281,7 @@ static void test_idle_zeros_are_silent_but_counted_as_bytes(void) {
   CHECK_EQ(counted(&whole.counters), 1);
 }
 
-static void test_another_version_is_told_and_remembered(void) {
+static void test_another_version_is_reported_and_kept(void) {
   for (unsigned version = 0; version < 256; version++) {
     uint8_t bytes[WIRE_FRAME_MAX];
     size_t n = 0, used = 0;
@@ -424,7 +424,7 @@ int main(void) {
   RUN(test_a_changed_delimiter_costs_the_frame_that_it_belongs_to);
   RUN(test_two_lost_delimiters_cost_two_frames_and_no_more);
   RUN(test_idle_zeros_are_silent_but_counted_as_bytes);
-  RUN(test_another_version_is_told_and_remembered);
+  RUN(test_another_version_is_reported_and_kept);
   RUN(test_a_bad_crc_hides_the_version);
   RUN(test_a_run_longer_than_any_frame_is_reported_once);
   RUN(test_a_frame_too_long_only_when_decoded_is_an_overrun);

@@ -92,7 +92,7 @@ static int failing_step(const hil_workload_io_t *io, hil_progress_t *progress) {
   return ++calls == 3 ? HIL_ERR_STATE : HIL_OK;
 }
 
-static void a_step_that_fails_is_told_and_is_not_counted(void) {
+static void a_step_that_fails_is_reported_and_not_counted(void) {
   const hil_workload_t w = {.name = "x",
                             .state_len = 1,
                             .input_len = 1,
@@ -117,6 +117,6 @@ int main(void) {
   RUN(it_equals_the_workloads_own_functions_at_any_alignment);
   RUN(seeds_make_different_runs_and_the_same_seed_the_same);
   RUN(memory_too_small_is_exhausted_and_untouched);
-  RUN(a_step_that_fails_is_told_and_is_not_counted);
+  RUN(a_step_that_fails_is_reported_and_not_counted);
   return UNIT_RESULT();
 }

@@ -219,7 +219,7 @@ static void a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames(
   CHECK(times_us[2] >= 333 * free_us && times_us[2] < 334 * free_us);
 }
 
-static void a_step_tells_how_long_it_took_and_a_reset_lifts_limits(void) {
+static void a_step_reports_its_duration_and_a_reset_lifts_limits(void) {
   begin("matmul");
   CHECK_EQ(golden_step(&golden), HIL_OK);
   hil_reply_t r = step(0, 0, golden.input);
@@ -469,7 +469,7 @@ static void null_and_crooked_pointers_are_refused(void) {
 int main(void) {
   RUN(a_batch_gives_the_records_of_single_frames);
   RUN(a_batch_of_slow_boards_gives_the_records_and_times_of_single_frames);
-  RUN(a_step_tells_how_long_it_took_and_a_reset_lifts_limits);
+  RUN(a_step_reports_its_duration_and_a_reset_lifts_limits);
   RUN(a_suspended_board_keeps_all_from_moving);
   RUN(a_latent_error_ends_a_batch_with_the_same_record);
   RUN(what_is_armed_or_stuck_on_any_board_keeps_all_from_moving);

@@ -2,7 +2,7 @@
  *
  * A frame is COBS( version u8 | type u8 | seq u16 | payload | CRC-32C u32 ) between two zero bytes.
  * The position of version, type and CRC never changes, whatever the version: so that two parties of
- * different versions can tell each other so. Every bit is drawn in SPEC.md. */
+ * different versions can detect that. Every bit is drawn in SPEC.md. */
 #ifndef HIL_FRAME_H
 #define HIL_FRAME_H
 
@@ -41,7 +41,8 @@ typedef struct {
 typedef struct {
   hil_wire_counters_t counters;
   uint8_t peer_version; /* of the last frame with a good CRC */
-  uint8_t skipping;     /* dropping bytes until the next delimiter */
+  uint8_t skipping; /* dropping bytes until the next delimiter; no bool: an upset of TARGET_AGENT may leave
+                           any value here */
   uint16_t fill;
   uint8_t buffer[WIRE_FRAME_MAX];
 } hil_wire_decoder_t;

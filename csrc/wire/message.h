@@ -1,7 +1,7 @@
 /* Messages: what the payload of each frame type means. SPDX-License-Identifier: Apache-2.0
  *
  * The host asks, the agent answers; an answer has the request's seq and its type | 0x80. A host that
- * hears nothing sends the same bytes again: the agent answers a repeated seq from its cache without
+ * gets no answer sends the same bytes again: the agent answers a repeated seq from its cache without
  * doing it twice. All integers little-endian; layouts in SPEC.md. */
 #ifndef HIL_MESSAGE_H
 #define HIL_MESSAGE_H
@@ -39,7 +39,7 @@ typedef enum {
   HIL_MSG_CHECKPOINT = 0x0b,
   HIL_MSG_RESTORE = 0x0c,    /* hil_sync_t -> hil_sync_t: go back to the copy of this frame and digest */
   HIL_MSG_RESTART = 0x0d,    /* - -> hil_done_t: new worker process, state kept */
-  HIL_MSG_RESET = 0x0e,      /* - -> hil_done_t: the agent starts anew, as after power-on */
+  HIL_MSG_RESET = 0x0e,      /* - -> hil_done_t: the agent resets, as after power-on */
   HIL_MSG_HEALTH = 0x0f,     /* - -> hil_health_t */
   HIL_MSG_LIMIT = 0x10,      /* hil_limits_t -> hil_limited_t: what the board is left with */
   HIL_MSG_BAUD = 0x11,       /* hil_baud_t -> hil_baud_t: run the line at another rate from now on */
@@ -65,14 +65,14 @@ typedef enum {
   TARGET_TEXT = 8,       /* the machine code of the step */
   TARGET_GPR = 9,        /* general registers, pointer_bits each, program counter last */
   TARGET_VECTOR = 10,    /* vector registers, as the machine saves them */
-  TARGET_AGENT = 11,     /* the memory with which the agent itself computes and serves (agent_memory.c) */
+  TARGET_AGENT = 11,     /* the memory with which the agent itself works (agent_memory.c) */
   TARGET_CHECKS = 12     /* the SECDED check bits of that copy, one byte per 64-bit word */
 } hil_target_t;
 
 typedef enum {
   SEFI_HANG = 1, /* the processor executes nothing more */
   SEFI_CRASH = 2, /* it executes an illegal instruction */
-  SEFI_RESET = 3  /* the whole board starts anew */
+  SEFI_RESET = 3  /* the whole board resets */
 } hil_sefi_t;
 
 typedef enum {
@@ -128,7 +128,7 @@ typedef struct {
   char port[MESSAGE_NAME_LEN];    /* "linux", "inproc" */
   char arch[MESSAGE_NAME_LEN];    /* "x86_64", "aarch64" */
   char version[MESSAGE_NAME_LEN]; /* agent software */
-  char board[MESSAGE_TEXT_LEN];   /* model as the system tells it */
+  char board[MESSAGE_TEXT_LEN];   /* model as the system reports it */
   char serial[MESSAGE_TEXT_LEN];  /* board serial number, or empty */
 } hil_hello_t;
 
@@ -329,6 +329,9 @@ typedef struct {
   uint8_t readings;
   hil_reading_t reading[MESSAGE_READINGS_MAX];
 } hil_sensors_t;
+
+/* Flags in these structs are uint8_t, 0 or 1, as they are on the wire: a layout is copied before it is checked, and
+ * a bool that is neither 0 nor 1 would be undefined behaviour. */
 
 /* pack: write |m| into |out| (capacity WIRE_PAYLOAD_MAX always suffices). Returns HIL_OK and the
  * length, HIL_ERR_ARG if a length or count field exceeds its maximum, HIL_ERR_EXHAUSTED if cap is

@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float64]
 def fill_array(model: SolarArrayModel, raw: Any, node: int) -> None:
     """Write an array into the kernel's struct."""
     raw.node = node
-    raw.direct = int(model.transfer is Transfer.DIRECT)
+    raw.direct = model.transfer is Transfer.DIRECT
     raw.reference_K = model.reference_c + ZERO_C_K
     raw.power_per_K = model.power_per_k
     raw.transfer = model.transfer_efficiency

@@ -16,7 +16,7 @@
 #include "philox.h"
 #include "span.h"
 
-enum { ARENA_LEN = (1 << 20) + (1 << 18), ALIGNMENT = 64, TURNS_MAX = 100000 };
+enum { ARENA_LEN = (1 << 20) + (1 << 18), ALIGNMENT = 64, POLLS_MAX = 100000 };
 enum { SIGNAL_ILLEGAL_INSTRUCTION = 4 };
 
 typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } hil_cpu_t;
@@ -24,11 +24,11 @@ typedef enum { CPU_SOUND = 0, CPU_FROZEN = 1, CPU_CRASHED = 2 } hil_cpu_t;
 struct inproc {
   hil_agent_t agent;
   hil_philox_t boots;
-  uint8_t powered;
-  uint8_t reset_due;
-  uint8_t worker;  /* there is one */
-  uint8_t begun;   /* a step was begun and has not ended */
-  uint8_t cpu;     /* hil_cpu_t */
+  bool powered;
+  bool reset_due;
+  bool has_worker;
+  bool begun; /* a step was begun and has not ended */
+  hil_cpu_t cpu;
   uint64_t clock_us;
   const hil_workload_t *workload;
   hil_workload_io_t io;
@@ -57,7 +57,7 @@ static uint64_t now_us(void *context) {
 
 static int on_stop(void *context, uint32_t tick) {
   hil_inproc_t *b = context;
-  const int abandon = agent_on_tick(&b->agent, tick);
+  const bool abandon = agent_on_tick(&b->agent, tick);
   return abandon || b->cpu != CPU_SOUND;
 }
 
@@ -70,7 +70,7 @@ static int load(void *context, const hil_workload_t *w, hil_port_memory_t *out) 
   if (need > ARENA_LEN) return HIL_ERR_EXHAUSTED;
   uint8_t *p = b->arena + (ALIGNMENT - (uintptr_t)b->arena % ALIGNMENT) % ALIGNMENT;
   memset(p, 0, need);
-  b->worker = b->begun = 0;
+  b->has_worker = b->begun = false;
   b->workload = w;
   out->region[REGION_STATE] = p;
   out->region[REGION_INPUT] = p + rounded(w->state_len);
@@ -87,34 +87,34 @@ static int start(void *context) {
   if (!b->workload) return HIL_ERR_STATE;
   b->progress = (hil_progress_t){0, 0, on_stop, b};
   b->cpu = CPU_SOUND;
-  b->worker = 1;
-  b->begun = 0;
+  b->has_worker = true;
+  b->begun = false;
   return HIL_OK;
 }
 
 static int step(void *context) {
   hil_inproc_t *b = context;
-  if (!b->worker) return HIL_ERR_STATE;
-  b->begun = 1;
+  if (!b->has_worker) return HIL_ERR_STATE;
+  b->begun = true;
   return HIL_OK;
 }
 
 static uint64_t cpu_us(void *context) {
   const hil_inproc_t *b = context;
-  if (b->cpu == CPU_FROZEN) return UINT64_MAX; /* it has been standing for ever */
+  if (b->cpu == CPU_FROZEN) return UINT64_MAX; /* it stands still permanently */
   return (uint64_t)b->progress.tick * INPROC_TICK_US;
 }
 
 static hil_port_event_t poll(void *context, uint8_t *out_signal) {
   hil_inproc_t *b = context;
-  if (!b->worker) return PORT_CRASHED;
+  if (!b->has_worker) return PORT_CRASHED;
   if (!b->begun) return PORT_RUNNING;
-  b->begun = 0;
+  b->begun = false;
   const int status = b->cpu == CPU_SOUND ? b->workload->step(&b->io, &b->progress) : HIL_ERR_STATE;
   b->clock_us += (uint64_t)b->progress.tick * INPROC_TICK_US;
   if (status == HIL_OK) return PORT_DONE;
   if (b->cpu == CPU_CRASHED) {
-    b->worker = 0;
+    b->has_worker = false;
     *out_signal = SIGNAL_ILLEGAL_INSTRUCTION;
     return PORT_CRASHED;
   }
@@ -130,7 +130,7 @@ static int advance(void *context, uint32_t steps, uint32_t *out_taken) {
 
 static void kill_worker(void *context) {
   hil_inproc_t *b = context;
-  b->worker = b->begun = 0;
+  b->has_worker = b->begun = false;
   b->cpu = CPU_SOUND;
 }
 
@@ -170,9 +170,9 @@ static int target_write(void *context, hil_target_t target, uint64_t offset, con
 static int sefi(void *context, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_inproc_t *b = context;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
-  before[0] = b->cpu;
+  before[0] = (uint8_t)b->cpu;
   b->cpu = kind == SEFI_HANG ? CPU_FROZEN : CPU_CRASHED;
-  after[0] = b->cpu;
+  after[0] = (uint8_t)b->cpu;
   *out_len = 1;
   return HIL_OK;
 }
@@ -184,7 +184,7 @@ static uint64_t pc_offset(void *context) {
 
 static void reset(void *context) {
   hil_inproc_t *b = context;
-  b->reset_due = 1; /* done when the agent's call stack is left */
+  b->reset_due = true; /* done when the agent's call stack is left */
 }
 
 static void text(char *out, size_t cap, const char *from) {
@@ -234,8 +234,8 @@ static void boot(hil_inproc_t *b) {
                            .health = health,
                            .last_error = last_error};
   hil_report_t hit;
-  const int was_hit = b->reset_due && agent_last_memory_hit(&b->agent, &hit);
-  b->reset_due = b->worker = b->begun = 0;
+  const bool was_hit = b->reset_due && agent_last_memory_hit(&b->agent, &hit);
+  b->reset_due = b->has_worker = b->begun = false;
   b->cpu = CPU_SOUND;
   b->workload = NULL;
   (void)agent_init(&b->agent, &port, philox_next(&b->boots), b->words, b->checks, AGENT_CHECKPOINT_WORDS);
@@ -250,15 +250,15 @@ int inproc_init(hil_inproc_t *b, uint64_t boot_seed) {
   b->out_cap = b->out_len = 0;
   b->out = NULL;
   philox_init(&b->boots, boot_seed, 0);
-  b->powered = 1;
-  b->reset_due = 0;
+  b->powered = true;
+  b->reset_due = false;
   boot(b);
   return HIL_OK;
 }
 
-void inproc_power(hil_inproc_t *b, int on) {
+void inproc_power(hil_inproc_t *b, bool on) {
   if (on && !b->powered) boot(b);
-  b->powered = on != 0;
+  b->powered = on;
 }
 
 int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
@@ -270,8 +270,8 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
   b->out_cap = cap;
   b->out_len = 0;
   if (len) agent_receive(&b->agent, bytes, len);
-  for (int turn = 0; turn < TURNS_MAX; turn++) {
-    const size_t said = b->out_len;
+  for (int i = 0; i < POLLS_MAX; i++) {
+    const size_t before = b->out_len;
     const uint32_t wait_us = agent_poll(&b->agent);
     if (b->reset_due) {
       boot(b);
@@ -281,10 +281,10 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
       if (b->agent.limits.held) b->clock_us += wait_us;
       continue;
     }
-    if (wait_us == UINT32_MAX && (b->out_len == said || !agent_tx_pending(&b->agent))) break;
+    if (wait_us == UINT32_MAX && (b->out_len == before || !agent_tx_pending(&b->agent))) break;
   }
   *out_len = b->out_len;
-  b->out_cap = b->out_len = 0; /* nothing may be said outside an exchange */
+  b->out_cap = b->out_len = 0; /* nothing may be sent outside an exchange */
   return HIL_OK;
 }
 
@@ -295,8 +295,11 @@ static void keep_checkpoints(hil_inproc_t *const *boards, int nodes, const hil_f
   }
 }
 
-/* One frame on all boards. Non-zero if it went on quietly. */
-static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden, hil_frame_verdict_t *f) {
+/* One frame on all boards. |out_quiet|: all agree, and are right. HIL_OK; HIL_ERR_STATE as inproc_batch;
+ * HIL_ERR_ARG as frame_verdict_decide. */
+static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *golden, hil_frame_verdict_t *f,
+                       bool *out_quiet) {
+  *out_quiet = false;
   int status = golden_step(golden);
   if (status != HIL_OK) return status;
   const hil_workload_t *w = golden->workload;
@@ -308,17 +311,18 @@ static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *gol
     if (status < 0) return status;
     b->clock_us += agent_withheld_us(&b->agent);
     node->status = (uint8_t)status;
-    /* The host's own: the vote is on the bytes that leave, not on what the agent says of them. */
+    /* The host's own: the vote is on the bytes that leave, not on what the agent reports of them. */
     if (status == WORKER_DONE) node->output_digest = hil_digest64(b->io.output, w->output_len, 0);
   }
   status = frame_verdict_decide(f);
   if (status != HIL_OK) return status;
-  const int correct = f->output == golden->output_digest && f->state == golden->state_digest;
+  const bool correct = f->output == golden->output_digest && f->state == golden->state_digest;
   if (f->output == golden->output_digest) f->flags |= FRAME_CORRECT;
   for (int i = 0; i < nodes; i++) { /* those that do not vote, too */
-    if (f->node[i].status != NODE_DONE) return 0;
+    if (f->node[i].status != NODE_DONE) return HIL_OK;
   }
-  return f->verdict == VERDICT_UNANIMOUS && correct && !f->dissent && !f->latent;
+  *out_quiet = f->verdict == VERDICT_UNANIMOUS && correct && !f->dissent && !f->latent;
+  return HIL_OK;
 }
 
 int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,
@@ -337,8 +341,9 @@ int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_go
   uint32_t done = 0;
   while (done < count && cap - (size_t)done * record_len >= record_len) {
     hil_frame_verdict_t f = {.frame = golden->next_frame, .nodes = (uint8_t)nodes, .voters = (uint8_t)voters};
-    const int quiet = quiet_frame(boards, nodes, golden, &f);
-    if (quiet < 0) return done ? (int)done : quiet;
+    bool quiet;
+    const int status = quiet_frame(boards, nodes, golden, &f, &quiet);
+    if (status != HIL_OK) return done ? (int)done : status;
     const int packed = frame_verdict_pack(&f, records + (size_t)done * record_len, record_len);
     if (packed < 0) return HIL_ERR_ARG;
     done++;

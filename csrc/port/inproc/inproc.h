@@ -6,6 +6,7 @@
 #ifndef HIL_INPROC_H
 #define HIL_INPROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,11 +26,11 @@ size_t inproc_size(void);
  * null or misaligned pointer. */
 int inproc_init(hil_inproc_t *b, uint64_t boot_seed);
 
-/* Power off, and on again. Without power the board takes bytes and says nothing. */
-void inproc_power(hil_inproc_t *b, int on);
+/* Switch the power. Without power the board takes bytes and sends nothing. */
+void inproc_power(hil_inproc_t *b, bool on);
 
 /* Give the board |len| bytes (0 is allowed), let it proceed until it waits for more, and take what it
- * says. If |cap| is too small the rest stays for the next call. HIL_OK; HIL_ERR_ARG for null
+ * sends. If |cap| is too small the rest stays for the next call. HIL_OK; HIL_ERR_ARG for null
  * pointers. */
 int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap,
                     size_t *out_len);

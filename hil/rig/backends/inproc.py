@@ -79,11 +79,11 @@ class InprocBoard:
 
     def power_off(self) -> None:
         self._powered = False
-        lib.inproc_power(self.handle, 0)
+        lib.inproc_power(self.handle, False)
 
     def power_cycle(self) -> None:
         self.power_off()
-        lib.inproc_power(self.handle, 1)
+        lib.inproc_power(self.handle, True)
         self._powered = True
 
     def shut_down(self) -> None:
