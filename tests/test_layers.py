@@ -483,8 +483,19 @@ def test_c_modules_form_no_circle() -> None:
         pytest.fail("\n".join(arrows))
 
 
+def test_c_calls_go_one_way() -> None:
+    """A declaration written by hand would let a call pass that no `#include` shows."""
+    wrong = [
+        f"{module} -> {owner}: {sorted(names)}"
+        for module, used in c_calls().items()
+        for owner, names in used.items()
+        if C_LAYERS.index(c_layer(CSRC / owner)) > C_LAYERS.index(c_layer(CSRC / module))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_c_ports_name_the_callbacks_they_set() -> None:
-    """A callback that is added in the middle of hil_port_t must not shift those behind it."""
+    """A callback that is added in the middle of hil_port_t must not shift those after it."""
     sources = [*C_FILES, *(CSRC / "tests").glob("*.c")]
     tables = [
         (path.name, first)

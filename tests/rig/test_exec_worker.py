@@ -210,7 +210,7 @@ def test_only_what_the_agent_lists_is_run(make_rig: MakeRig, name: str) -> None:
 def test_an_invalid_program_option_is_bad_usage(spec: str) -> None:
     done = run_agent("--port", "pty", "--exec", spec)
     assert done.returncode == 2
-    assert "not NAME=/path" in done.stderr
+    assert "expected NAME=/path" in done.stderr
 
 
 def test_a_program_name_twice_or_a_ninth_program_is_bad_usage() -> None:

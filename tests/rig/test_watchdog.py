@@ -151,4 +151,4 @@ def test_a_plain_file_will_do_for_a_trial(tmp_path: Path, piped: MakePiped) -> N
 def test_a_path_that_is_not_a_watchdog_is_bad_usage(spec: str) -> None:
     done = run_agent("--port", "pty", "--watchdog", spec)
     assert done.returncode == 2
-    assert f"{spec} is no watchdog" in done.stderr
+    assert f"{spec} is not a valid watchdog" in done.stderr

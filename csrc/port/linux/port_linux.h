@@ -241,7 +241,7 @@ void watchdog_close(hil_watchdog_t *w);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
 
-/* Set up the system if nobody else does, because this is process 1. Does nothing otherwise. */
+/* Set up the system if this is process 1, which no other program does then. Does nothing otherwise. */
 void init_system(void);
 
 /* --- knobs.c: what a limit turns ------------------------------------------------------------------ */
