@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hil.errors import KernelError
 from hil.kernel import vote_bitwise
-from hil.redundancy.electorate import Rules, elect
+from hil.redundancy.electorate import Electorate, Scheme
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.voting import (
     HELD,
@@ -29,7 +29,7 @@ from hil.redundancy.voting import (
     vote,
     vote_again,
 )
-from hil.scenario.words import Scheme, Unvoted
+from hil.scenario.words import SchemeName, Unvoted
 from tests.properties import property_of
 
 DONE = NodeStatus.DONE
@@ -55,9 +55,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Case:
-    """Frames under the rules of one scheme."""
+    """Frames of one scheme."""
 
-    rules: Rules
+    scheme: Scheme
     frames: tuple[Frame, ...]
 
 
@@ -70,9 +70,9 @@ def frames_of(draw: st.DrawFn, nodes: int) -> Frame:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    size = draw(st.sampled_from(list(Scheme))).size
-    rules = Rules(size, draw(st.sampled_from(list(Unvoted))), draw(st.sampled_from([0, 1, 2])))
-    return Case(rules, tuple(draw(st.lists(frames_of(size), min_size=1, max_size=8))))
+    size = draw(st.sampled_from(list(SchemeName))).size
+    scheme = Scheme(size, draw(st.sampled_from(list(Unvoted))), draw(st.sampled_from([0, 1, 2])))
+    return Case(scheme, tuple(draw(st.lists(frames_of(size), min_size=1, max_size=8))))
 
 
 # --- the oracle -----------------------------------------------------------------------------------
@@ -123,21 +123,21 @@ def decided(frame: Frame, size: int) -> Count:
 class Oracle:
     """The delivered digest of each frame, by the scheme's rule for unvoted outputs."""
 
-    rules: Rules
+    scheme: Scheme
     frames_alone: int = 0
     last_voted: int | None = None
     unvoted: int = 0
     expected: list[tuple[str, int | None]] = field(default_factory=list)
 
     def take(self, frame: Frame) -> None:
-        size, limit = self.rules.size, self.rules.unvoted_frames
+        size, limit = self.scheme.members, self.scheme.unvoted_frames
         count = decided(frame, size)
         alone = count.answers == 1
         self.frames_alone = self.frames_alone + 1 if alone else 0
-        may_deliver = self.rules.unvoted is Unvoted.DELIVER and (
+        may_deliver = self.scheme.unvoted is Unvoted.DELIVER and (
             limit == 0 or self.frames_alone <= limit
         )
-        holds = self.rules.unvoted is Unvoted.HOLD and (limit == 0 or self.unvoted < limit)
+        holds = self.scheme.unvoted is Unvoted.HOLD and (limit == 0 or self.unvoted < limit)
         if count.output is not None and (not alone or size == 1):
             self.last_voted, self.unvoted = count.output, 0
             self.expected.append(("voted", count.output))
@@ -158,30 +158,27 @@ def mask_of(frame: Frame, *parts: str) -> int:
     return sum(1 << i for i, part in enumerate(frame.parts) if part in parts)
 
 
-def verdict_of(frame: Frame, rules: Rules, frames_alone: int, held: int = 0) -> Verdict:
+def verdict_of(frame: Frame, scheme: Scheme, frames_alone: int, held: int = 0) -> Verdict:
     """The verdict as a run makes it."""
     voters = mask_of(frame, "votes") or mask_of(frame, "returns")
 
-    def count_votes(mask: int) -> Verdict:
-        silent = not rules.delivers_unvoted(frames_alone + 1)
-        return vote(7, frame.ballots, mask, GOLDEN, fail_silent=silent, held=held)
-
-    return elect(rules, count_votes, voters, mask_of(frame, "returns"))
+    electorate = Electorate(voters, mask_of(frame, "returns"))
+    return scheme.decide(7, frame.ballots, electorate, GOLDEN, frames_alone=frames_alone, held=held)
 
 
 @property_of(cases(), quick=100, slow=1500)
 def test_every_scheme_delivers_in_every_frame_what_counting_and_its_rule_say(case: Case) -> None:
-    hold, oracle, frames_alone = OutputHold(case.rules), Oracle(case.rules), 0
+    hold, oracle, frames_alone = OutputHold(case.scheme), Oracle(case.scheme), 0
     delivered: list[tuple[str, int | None]] = []
     for frame in case.frames:
         oracle.take(frame)
         offer = hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
-        verdict = verdict_of(frame, case.rules, frames_alone, held)
+        verdict = verdict_of(frame, case.scheme, frames_alone, held)
         alone = verdict.kind is VerdictKind.SIMPLEX
         frames_alone = frames_alone + 1 if alone else 0
         if verdict.delivered:
-            single = alone and case.rules.size > 1
+            single = alone and case.scheme.members > 1
             delivered.append(("unvoted" if single else "voted", verdict.output))
             assert verdict.correct == (verdict.output == GOLDEN)
         elif verdict.held and offer is not None:
@@ -198,7 +195,7 @@ def test_the_masks_of_a_verdict_name_the_nodes_that_agree_dissent_and_differ_in_
     case: Case,
 ) -> None:
     for frame in case.frames:
-        verdict, count = verdict_of(frame, case.rules, 0), decided(frame, case.rules.size)
+        verdict, count = verdict_of(frame, case.scheme, 0), decided(frame, case.scheme.members)
         heard = {i for i, ballot in enumerate(frame.ballots) if ballot.status == DONE}
         agree, latent = set(), set()
         if count.output is not None:
@@ -216,17 +213,19 @@ def test_the_masks_of_a_verdict_name_the_nodes_that_agree_dissent_and_differ_in_
 
 
 @property_of(
-    st.sampled_from([s for s in Scheme if s.size > 2]), st.permutations(range(MAX_NODES)), st.data()
+    st.sampled_from([s for s in SchemeName if s.size > 2]),
+    st.permutations(range(MAX_NODES)),
+    st.data(),
 )
 def test_a_minority_of_faulty_nodes_never_changes_the_output(
-    scheme: Scheme, order: list[int], data: st.DataObject
+    name: SchemeName, order: list[int], data: st.DataObject
 ) -> None:
-    faulty = data.draw(st.integers(0, (scheme.size - 1) // 2), label="faulty nodes")
+    faulty = data.draw(st.integers(0, (name.size - 1) // 2), label="faulty nodes")
     wrong = [data.draw(BALLOTS) for _ in range(faulty)]
-    right = [Ballot(DONE, 0, GOLDEN, GOLDEN)] * (scheme.size - faulty)
-    ballots = [[*wrong, *right][i] for i in order if i < scheme.size]
-    frame = Frame(tuple(ballots), ("votes",) * scheme.size)
-    verdict = verdict_of(frame, Rules(scheme.size, Unvoted.NOTHING), 0)
+    right = [Ballot(DONE, 0, GOLDEN, GOLDEN)] * (name.size - faulty)
+    ballots = [[*wrong, *right][i] for i in order if i < name.size]
+    frame = Frame(tuple(ballots), ("votes",) * name.size)
+    verdict = verdict_of(frame, Scheme(name.size, Unvoted.NOTHING), 0)
     assert verdict.correct
     assert verdict.state == GOLDEN
     clean = all((b.status, b.output_digest, b.state_digest) == (DONE, 1, 1) for b in wrong)
@@ -248,8 +247,8 @@ def test_what_a_node_that_does_not_vote_answers_decides_nothing(
 
 @property_of(cases())
 def test_a_recorded_frame_is_read_back_and_voted_again_with_the_same_verdict(case: Case) -> None:
-    verdicts = [verdict_of(frame, case.rules, 0) for frame in case.frames]
-    assert list(unpack_all(b"".join(v.record for v in verdicts), case.rules.size)) == verdicts
+    verdicts = [verdict_of(frame, case.scheme, 0) for frame in case.frames]
+    assert list(unpack_all(b"".join(v.record for v in verdicts), case.scheme.members)) == verdicts
     assert [vote_again(unpack(v.record)) for v in verdicts] == verdicts
 
 
