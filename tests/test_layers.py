@@ -13,12 +13,29 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, IntEnum
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import hil
+from hil.redundancy.recovery import NodeState, Observation
+from hil.redundancy.voting import NodeStatus, VerdictKind
+from hil.scenario.words import (
+    BoardAction,
+    BoardKind,
+    Direction,
+    LinkNoiseKind,
+    PatternKind,
+    RamPart,
+    SchemeName,
+    Sefi,
+    Unvoted,
+    UpsetTarget,
+)
+from hil.upsets.words import NodeEffect, SystemOutcome
+from hil.wire.messages import LinkState, UpsetState
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hil"
@@ -28,6 +45,7 @@ CSRC = ROOT / "csrc"
 
 # A room imports only what stands before it here. Rooms in one line do not import each other.
 ROOMS = [
+    {"word_enum"},
     {"exit_codes", "clock", "printable", "extras", "json_values"},
     {"errors"},
     {"_kernel", "assets"},
@@ -391,6 +409,80 @@ def test_importing_loads_nothing_unwanted(
         check=True,
     )
     assert done.stdout.split() == [], f"import {modules} loads them"
+
+
+WORD_ENUMS: tuple[type[Enum], ...] = (
+    UpsetState,
+    LinkState,
+    SchemeName,
+    Unvoted,
+    BoardKind,
+    UpsetTarget,
+    PatternKind,
+    Sefi,
+    LinkNoiseKind,
+    Direction,
+    RamPart,
+    BoardAction,
+    NodeState,
+    Observation,
+    VerdictKind,
+    NodeStatus,
+    NodeEffect,
+    SystemOutcome,
+)
+WORDS = {
+    word.name.lower() if isinstance(word, IntEnum) else str(word.value)
+    for enum in WORD_ENUMS
+    for word in enum
+} - {""}
+OTHER_WORDS = {
+    ("hil.rig.discovery.bench_file", "serial"),  # keys of a bench file
+    ("hil.views.screen.model.events", "state"),  # a kind of line
+    ("hil.views.screen.pages.overview.nodes", "board"),  # a heading
+}
+"""These mean another thing than the member of an enumeration that has the same text."""
+
+
+def compared_words(tree: ast.AST) -> Iterator[str]:
+    """The texts that are compared as literals: by `==`, `!=`, `in` a tuple or a set, or `case`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            sides += [
+                e for s in sides if isinstance(s, (ast.Tuple, ast.Set, ast.List)) for e in s.elts
+            ]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        else:
+            continue
+        for side in sides:
+            if isinstance(side, ast.Constant) and isinstance(side.value, str):
+                yield side.value
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_word_of_an_enumeration_is_compared_as_its_member(module: str) -> None:
+    """A misspelt member is an error; a misspelt literal is a branch that is never taken."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    compared = {(module, word) for word in compared_words(tree) if word in WORDS}
+    assert not compared - OTHER_WORDS
+    assert not {w for w in OTHER_WORDS if w[0] == module} - compared, "not needed any more"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("state == 'voting'", ["voting"]),
+        ("row.outcome not in ('', 'corrected')", ["", "corrected"]),
+        ("any(s in {'lost'} for s in states)", ["lost"]),
+        ("match kind:\n    case 'stuck':\n        pass", ["stuck"]),
+        ("state is NodeState.VOTING", []),
+        ("{'voting': 1}", []),
+    ],
+)
+def test_the_search_finds_each_way_to_compare_a_word(code: str, words: list[str]) -> None:
+    assert sorted(compared_words(ast.parse(code))) == sorted(words)
 
 
 # --- C ------------------------------------------------------------------------------------------

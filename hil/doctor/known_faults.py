@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.doctor.findings import MISSING, Finding, good
+from hil.scenario.words import UpsetTarget
+from hil.upsets.words import SystemOutcome
+from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.record.reader import Reader
@@ -57,10 +60,10 @@ def _faults(board: str) -> Finding:
     effects: dict[str, str] = {}
     with _controlled(_CONTROL, board, workload("infer").ticks) as reader:
         for upset in all_upsets(reader):
-            name = f"cpu {upset.kind}" if upset.target == "cpu" else upset.target
-            injected = upset.state == "injected" and upset.verified
+            name = f"cpu {upset.kind}" if upset.target is UpsetTarget.CPU else upset.target
+            injected = upset.state is UpsetState.INJECTED and upset.verified
             effects[name] = upset.effect if injected else upset.state
-            if injected and upset.outcome not in ("corrected", "recovered"):
+            if injected and upset.outcome not in (SystemOutcome.CORRECTED, SystemOutcome.RECOVERED):
                 effects[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
         unexplained = count_rows(reader, "anomalies")
         delivered = wrong_outputs(reader)

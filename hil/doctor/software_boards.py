@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hil.doctor.findings import MISSING, REINSTALL, WARN, Finding, good
+from hil.scenario.words import UpsetTarget
+from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.rig.backends.process import ProcessBoard
@@ -90,7 +92,7 @@ def registers_check() -> Finding:
 
     with _connected_board() as (rig, node, _):
         hello = node.hello
-        if hello is None or "gpr" not in hello.targets:
+        if hello is None or UpsetTarget.GPR not in hello.targets:
             return Finding(
                 MISSING, "the agent offers no register upsets", _ptrace_remedy(), needed=False
             )
@@ -104,7 +106,7 @@ def registers_check() -> Finding:
         report = rig.report(node, 1)
     if refused is not None:
         return Finding(MISSING, f"refused: {refused}", _ptrace_remedy(), needed=False)
-    if report is None or report.state != "injected" or not report.verified:
+    if report is None or report.state is not UpsetState.INJECTED or not report.verified:
         state = "no report" if report is None else report.state
         return Finding(MISSING, f"not injected: {state}", _ptrace_remedy(), needed=False)
     before, after = report.before.hex(), report.after.hex()

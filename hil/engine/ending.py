@@ -21,7 +21,7 @@ from hil.rig.calibration import Calibration
 from hil.rig.node import SILENT, Node, NodeResult
 from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.scenario.expect import not_covered
-from hil.scenario.words import UpsetTarget
+from hil.scenario.words import BoardKind, UpsetTarget
 from hil.upsets.words import SystemOutcome, UpsetState
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def result_of(
         plant=plant,
         seed=scenario.seed,
         frames=metrics.frames,
-        verdicts={k.name.lower(): metrics.verdicts[k] for k in VerdictKind},
+        verdicts={k.word: metrics.verdicts[k] for k in VerdictKind},
         upsets=upsets,
         recoveries=metrics.recoveries,
         availability=metrics.availability,
@@ -204,7 +204,7 @@ def not_reproducible(parts: Parts, tally: RunTally, coupling: PlantCoupling | No
         return parts.outside.why
     if parts.deadlines:
         return "a paced run depends on real time (--pace free does not)"
-    if any(node.board.can_return for node in parts.nodes if node.board.kind == "emulated"):
+    if any(node.board.can_return for node in parts.nodes if node.board.kind == BoardKind.EMULATED):
         return "what an operating system does next depends on real time"
     if not parts.virtual and any(e.us is not None for e in parts.scenario.upsets.events):
         return "upsets with `us:` hit by real time (`tick:` does not)"

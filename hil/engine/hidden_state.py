@@ -18,15 +18,20 @@ from hil.redundancy.checkpoints import GENERATIONS, Checkpoints
 from hil.rig.node import Node
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
+from hil.scenario.words import CHECKPOINT_TARGETS, PROCESS_TARGETS, PatternKind, UpsetTarget
 from hil.upsets.injection import Injector, arm_of
 from hil.upsets.upset import Upset
 from hil.wire.messages import OF_CHECKPOINT, Arm, Sync
 
 __all__ = ["HiddenState"]
 
-_PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint", "check-bits"})
-_IN_WORKER: Final = frozenset({"stack", "heap", "gpr", "vector"})
-_SAME_PLACE: Final = _PORTABLE | {"heap", "text"}
+_PORTABLE: Final = CHECKPOINT_TARGETS | {
+    UpsetTarget.STATE,
+    UpsetTarget.INPUT,
+    UpsetTarget.OUTPUT,
+}
+_IN_WORKER: Final = PROCESS_TARGETS - {UpsetTarget.TEXT}
+_SAME_PLACE: Final = _PORTABLE | {UpsetTarget.HEAP, UpsetTarget.TEXT}
 """Targets in which bit N always is the same memory cell; a stack grows and shrinks."""
 _STATES_MAX: Final = 8
 _READ_MAX: Final = 1 << 16
@@ -49,10 +54,10 @@ class _Lasting:
     def holds(self, node: Node, frame: int) -> bool:
         """Return whether the damage exists before `frame`. A load ends a stuck cell, the end of the
         worker ends changed machine code."""
-        if self.arm.kind != "stuck":
+        if self.arm.kind != PatternKind.STUCK:
             return self.workers == node.workers
         if self.is_released(frame):
-            return self.arm.target == "text" and self.workers == node.workers
+            return self.arm.target == UpsetTarget.TEXT and self.workers == node.workers
         return self.loads == node.loads
 
     def is_released(self, frame: int) -> bool:
@@ -131,14 +136,14 @@ class HiddenState:
         plan = upset.plan
         if plan.target in OF_CHECKPOINT:
             self._doubtful[plan.node].hit(self._by_name[plan.node].loads)
-        if upset.injected and plan.target == "agent":
+        if upset.injected and plan.target is UpsetTarget.AGENT:
             self._hit_agent[plan.node] = self._by_name[plan.node].link.boot_id
         if not upset.injected or plan.target not in _SAME_PLACE | _IN_WORKER:
             return
         node = self._by_name[plan.node]
         if plan.target in _IN_WORKER:
             self._hit_worker[node.name] = node.workers
-        if plan.kind == "stuck" or plan.target == "text":
+        if plan.kind is PatternKind.STUCK or plan.target is UpsetTarget.TEXT:
             self._lasts(node, arm_of(plan))
 
     def _lasts(self, node: Node, arm: Arm) -> None:

@@ -166,7 +166,7 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any], accel: float) -> dict[str,
     for voters in range(8):
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
-        out[f"verdicts.{kind.name.lower()}"] = metrics.verdicts[kind]
+        out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
     for name in ("injected", "verified", "not_injected"):
         out[f"upsets.{name}"] = upsets[name]
     for target in UpsetTarget:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hil.errors import NodeError
 from hil.kernel import Golden
-from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
+from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState, Observation
 from hil.redundancy.rollback import BOARD_FAILURES, Rollback
 from hil.redundancy.voting import Verdict
 from hil.rig.node import Node
@@ -113,7 +113,7 @@ class RepairExecutor:
         elif action.rung is NodeState.RESET:
             if action.cause == BOARD_IS_BACK:
                 self._rig.rejoin(node)
-            elif action.cause == "rebooted":
+            elif action.cause == Observation.REBOOTED:
                 self._rig.reload(node)
             else:
                 self._rig.reset(node)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hil.record.recorded_scenario import RecordedAlarmLimits
 from hil.rig.node import Node
 from hil.scenario import Scenario
+from hil.scenario.words import BoardKind
 
 if TYPE_CHECKING:
     from hil.board_types.profile import BoardProfile
@@ -28,7 +29,7 @@ def heat_limits(
         if scenario.plant is not None:
             profile = _named(config.profile or scenario.rig.profile)
             limits["die_c"][node.name] = _limits(profile)
-        if node.board.kind == "serial":
+        if node.board.kind == BoardKind.SERIAL:
             real = _named(config.profile) if config.profile else _known(node)
             if real is not None:
                 limits["cpu_temp_c"][node.name] = _limits(real)

@@ -22,6 +22,7 @@ from hil.record.opening import checkpoint
 from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import parse_scenario
+from hil.scenario.words import BoardKind
 from hil.wire.messages import Health
 
 _FRAME_SCENARIO: Final = """\
@@ -146,11 +147,13 @@ def frames(quick: bool) -> Iterator[PerfRow]:
             return run.frames / run.wall_s
 
         def compared(board: str = board) -> float:
-            return _ping_pong_rate(2000) if board == "process" else _golden_rate(50_000)
+            return _ping_pong_rate(2000) if board == BoardKind.PROCESS else _golden_rate(50_000)
 
         rates, references = in_turns(rounds, running, compared)
         value = max(rates)
-        what = "three pty echoes at once" if board == "process" else "golden steps from Python"
+        what = (
+            "three pty echoes at once" if board == BoardKind.PROCESS else "golden steps from Python"
+        )
         yield make_row(
             f"frames/s, {name}",
             value,

@@ -25,6 +25,10 @@ from hil.record.frame_blocks import FrameBlocks
 from hil.record.recorder import UpsetCount
 from hil.record.row_values import RecordedTransition, RecordedUpset
 from hil.record.rows import upset_row
+from hil.redundancy.recovery import NodeState
+from hil.scenario.words import Sefi, UpsetTarget
+from hil.upsets.words import NodeEffect
+from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
@@ -49,8 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NullRecorder"]
 
-_WHOLE_BOARD: Final = frozenset({"board", "board-ram"})
-_GONE: Final = frozenset({"crash", "hang", "reboot"})
+_WHOLE_BOARD: Final = frozenset({UpsetTarget.BOARD, UpsetTarget.BOARD_RAM})
+_GONE: Final = frozenset({NodeEffect.CRASH, NodeEffect.HANG, NodeEffect.REBOOT})
 
 
 class _MemoryTally:
@@ -109,21 +113,21 @@ class _MemoryTally:
     def events_injected(self) -> int:
         """Return how many of the scenario's `upsets.events` were injected and read back."""
         return sum(
-            u.source.startswith("event ") and u.state == "injected" and bool(u.verified)
+            u.source.startswith("event ") and u.state == UpsetState.INJECTED and bool(u.verified)
             for u in self.upsets.values()
         )
 
     def nodes_hit(self, targets: Iterable[str]) -> list[str]:
         """Return the nodes of which any of `targets` was injected, or may have been."""
         wanted = {_plain(target) for target in targets}
-        made = {"injected", "failed"}
+        made = {UpsetState.INJECTED, UpsetState.FAILED}
         upsets = (u for _, u in sorted(self.upsets.items()))
         hit = (u.node for u in upsets if u.target in wanted and u.state in made)
         return list(dict.fromkeys(hit))
 
     def absent_since(self, node: str) -> int:
         """Return the frame in which a node left the vote last, 0 if it never did."""
-        left = (t for t in self.transitions if t.node == node and t.before == "voting")
+        left = (t for t in self.transitions if t.node == node and t.before == NodeState.VOTING)
         return max((t.frame for t in left), default=0)
 
     def hit_its_board(self, node: str, since: int) -> bool:
@@ -131,9 +135,9 @@ class _MemoryTally:
         `since`: of its power, of its memory, or a reset."""
         return any(
             u.node == node
-            and u.state == "injected"
+            and u.state == UpsetState.INJECTED
             and bool(u.verified)
-            and (u.target in _WHOLE_BOARD or (u.target, u.kind) == ("cpu", "reset"))
+            and (u.target in _WHOLE_BOARD or (u.target, u.kind) == (UpsetTarget.CPU, Sefi.RESET))
             and u.effect in _GONE
             and (u.resolved_frame is None or u.resolved_frame >= since)
             for u in self.upsets.values()

@@ -26,8 +26,8 @@ __all__ = [
     "upset_row",
 ]
 
-_KIND_NAMES: Final = {kind: kind.name.lower() for kind in VerdictKind}
-_STATUS_NAMES: Final = {int(status): status.name.lower() for status in NodeStatus}
+_KIND_NAMES: Final = {kind: kind.word for kind in VerdictKind}
+_STATUS_NAMES: Final = {int(status): status.word for status in NodeStatus}
 _INTEGER_MAX: Final = 2**63 - 1
 
 

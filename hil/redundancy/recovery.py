@@ -92,12 +92,13 @@ that cannot be judged because there was no majority are not observed at all."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hil.word_enum import Word
 
-class NodeState(enum.Enum):
+
+class NodeState(Word):
     """The recovery state of a node; the values are the stored words."""
 
     VOTING = "voting"
@@ -113,7 +114,7 @@ class NodeState(enum.Enum):
 RUNGS = (NodeState.RESYNC, NodeState.RESTART, NodeState.RESET, NodeState.POWER_CYCLE)
 
 
-class Observation(enum.Enum):
+class Observation(Word):
     """What one frame shows of a node; the values are causes in the record."""
 
     AGREED = "agreed"

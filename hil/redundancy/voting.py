@@ -18,7 +18,7 @@ MAX_NODES: Final[int] = lib.VOTE_MAX_NODES
 
 
 class VerdictKind(enum.IntEnum):
-    """hil_verdict_kind_t; the names are those of metrics and summaries."""
+    """hil_verdict_kind_t. `word`: as records, metrics and summaries name it."""
 
     UNANIMOUS = lib.VERDICT_UNANIMOUS
     MAJORITY = lib.VERDICT_MAJORITY
@@ -26,9 +26,14 @@ class VerdictKind(enum.IntEnum):
     NO_MAJORITY = lib.VERDICT_NO_MAJORITY
     NO_QUORUM = lib.VERDICT_NO_QUORUM
 
+    @property
+    def word(self) -> str:
+        """Return the word that is stored."""
+        return self.name.lower()
+
 
 class NodeStatus(enum.IntEnum):
-    """hil_node_status_t: how a node's frame ended."""
+    """hil_node_status_t: how a node's frame ended. `word`: as records name it."""
 
     DONE = lib.NODE_DONE
     CRASHED = lib.NODE_CRASHED
@@ -36,6 +41,11 @@ class NodeStatus(enum.IntEnum):
     ABSENT = lib.NODE_ABSENT
     SILENT = lib.NODE_SILENT
     EXCLUDED = lib.NODE_EXCLUDED
+
+    @property
+    def word(self) -> str:
+        """Return the word that is stored."""
+        return self.name.lower()
 
 
 _KINDS: Final = {int(kind): kind for kind in VerdictKind}

@@ -10,9 +10,10 @@ from typing import Final
 
 from hil.clock import HOST, Clock
 from hil.kernel import Decoder, Frame, encode
-from hil.rig.link_state import LinkState, LinkStatus
+from hil.rig.link_state import LinkStatus
 from hil.rig.transport import Transport, TransportLost
-from hil.wire.messages import ANSWER, Hello, Msg
+from hil.scenario.words import LinkNoiseKind
+from hil.wire.messages import ANSWER, Hello, LinkState, Msg
 
 ANSWER_OVERHEAD: Final = 11
 """Header, CRC, the first COBS code and the delimiters: a short answer's length on the wire."""
@@ -46,13 +47,13 @@ class LinkNoise:
             return frame
         self.done = True
         self.before = frame[at : at + 1]
-        if self.kind == "corrupt":
+        if self.kind == LinkNoiseKind.CORRUPT:
             changed = frame[at] ^ (1 << self.position % 8)
             self.after = bytes([changed])
             return frame[:at] + self.after + frame[at + 1 :]
-        if self.kind == "truncate":
+        if self.kind == LinkNoiseKind.TRUNCATE:
             return frame[:at]
-        if self.kind == "duplicate":
+        if self.kind == LinkNoiseKind.DUPLICATE:
             self.after = self.before * 2
             return frame + frame
         return b""

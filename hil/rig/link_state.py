@@ -22,23 +22,14 @@ the search for a lost board (hil.rig.reconnect) never ends before the run.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from hil.clock import HOST, Clock
+from hil.wire.messages import LinkState
 
 _EVENTS_KEPT: Final = 1000
-
-
-class LinkState(enum.Enum):
-    """The state of a link; the module's diagram shows the transitions."""
-
-    ABSENT = "absent"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,10 @@ from typing import Final
 from hil.clock import HOST, Clock
 from hil.errors import HilError
 from hil.kernel import WIRE_VERSION, Decoder, encode
-from hil.rig.link_state import LinkState
 from hil.rig.node import Node
 from hil.rig.transport import Transport, TransportLost
 from hil.wire.decoding import hello
-from hil.wire.messages import ANSWER, Hello, Msg
+from hil.wire.messages import ANSWER, Hello, LinkState, Msg
 
 _FIRST_PAUSE_S: Final = 0.05
 _PAUSE_MAX_S: Final = 1.0

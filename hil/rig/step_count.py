@@ -16,7 +16,7 @@ from hil.kernel import Golden
 from hil.rig.calls import Timing
 from hil.rig.node import Node
 from hil.rig.rig import Rig
-from hil.wire.messages import Arm
+from hil.wire.messages import Arm, UpsetState
 
 __all__ = ["instructions_behind_ticks"]
 
@@ -59,9 +59,9 @@ def _measure(rig: Rig, node: Node, golden: Golden, tick: int, most: int) -> int:
     report = rig.report(node, _ID)
     if report is None:
         raise NodeError(f"node {node.name} does not report where its step ended")
-    if report.state == "failed":
+    if report.state is UpsetState.FAILED:
         raise SetupError(
             f"the board of node {node.name} cannot stop after a number of instructions",
             remedy="remove `steps` and `steps_max` from its upsets",
         )
-    return most if report.state == "injected" else report.steps
+    return most if report.state is UpsetState.INJECTED else report.steps

@@ -168,11 +168,11 @@ class UpsetEventConfig(FrozenModel):
         if not isinstance(data, dict):
             return data
         target = data.get("target")
-        if target == "link":
+        if target == UpsetTarget.LINK:
             return {"noise": LinkNoiseKind.CORRUPT, "direction": Direction.TO_BOARD, **data}
-        if target == "board":
+        if target == UpsetTarget.BOARD:
             return {"action": BoardAction.POWER_LOSS, **data}
-        if target == "board-ram":
+        if target == UpsetTarget.BOARD_RAM:
             return {"part": RamPart.ALL, **data}
         if data.get("us") is None and data.get("tick") is None:
             return {**data, "tick": 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
@@ -17,6 +16,7 @@ from hil.scenario.fields import Float, Int
 from hil.scenario.ports import port_name
 from hil.scenario.problems import did_you_mean, one_of, wrong
 from hil.scenario.yaml.messages import describe
+from hil.word_enum import Word
 
 WORKLOADS: tuple[str, ...] = ("infer", "matmul", "sha256", "attitude", "archive")
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""
@@ -29,15 +29,6 @@ I63_MAX = 2**63 - 1
 FRAMES_MAX = 10**10
 STEPS_MAX = 1_000_000
 """Agents count no more instructions past a tick (AGENT_ADVANCE_MAX, csrc/agent/agent_config.h)."""
-
-
-class Word(str, enum.Enum):
-    """A word of the scenario language: equal to, hashed and printed as the plain text."""
-
-    __str__ = str.__str__
-
-    def __format__(self, format_spec: str) -> str:
-        return str.__format__(self, format_spec)
 
 
 class SchemeName(Word):

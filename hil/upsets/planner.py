@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from hil.board_types.channels import Effect
 from hil.kernel import Random, Workload
 from hil.random_streams import choose, exponential_us, stream
 from hil.scenario import (
@@ -31,6 +32,7 @@ from hil.scenario import (
     UpsetRateConfig,
     UpsetTarget,
 )
+from hil.scenario.words import Direction
 from hil.upsets.upset import UpsetPlan
 from hil.upsets.words import UpsetKind
 
@@ -76,7 +78,8 @@ class _Source:
 
         if target is UpsetTarget.LINK:
             noise = plan(choose(random, rate.noises))
-            return noise._replace(direction=("to_board", "to_host")[random.below(2)])
+            ways = (Direction.TO_BOARD, Direction.TO_HOST)
+            return noise._replace(direction=ways[random.below(2)])
         if target is UpsetTarget.BOARD_RAM:
             kind = choose(random, rate.patterns)
             return _shaped(plan(kind)._replace(part=str(rate.part)), kind, random)
@@ -294,10 +297,10 @@ class _Struck:
         def plan(target: UpsetTarget, kind: UpsetKind) -> UpsetPlan:
             return UpsetPlan(frame, node, target, kind, f"orbit {strike.kind}", bit=bit)
 
-        if strike.kind == "sel":
+        if strike.kind == Effect.SEL:
             return plan(UpsetTarget.BOARD, BoardAction.LATCH_UP)
         tick = random.below(self._ticks + 1)
-        if strike.kind == "sefi":
+        if strike.kind == Effect.SEFI:
             return plan(UpsetTarget.CPU, choose(random, how.sefis))._replace(tick=tick)
         target = how.targets[random.below(len(how.targets))]
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
@@ -319,5 +322,6 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
             targets.update(str(t) for t in scenario.upsets.orbit.targets)
             targets.add(str(UpsetTarget.CPU))
     for targets in needed.values():
-        targets -= {"link", "board", "board-ram"}  # the host injects these
+        # The host injects these.
+        targets -= {UpsetTarget.LINK, UpsetTarget.BOARD, UpsetTarget.BOARD_RAM}
     return needed

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from hil.scenario import BoardAction, LinkNoiseKind, PatternKind, Sefi, UpsetTarget
-from hil.scenario.words import Word
+from hil.wire.messages import UpsetState
+from hil.word_enum import Word
 
 __all__ = [
     "EFFECTS",
@@ -23,16 +24,6 @@ __all__ = [
 UpsetKind: TypeAlias = PatternKind | Sefi | LinkNoiseKind | BoardAction
 """What an upset does to its target: a bit pattern, a SEFI, link noise, or an action of the board's
 power."""
-
-
-class UpsetState(Word):
-    """Whether an upset was injected."""
-
-    ARMED = "armed"  # not known yet
-    INJECTED = "injected"
-    MISSED = "missed"  # the trigger was not reached
-    FAILED = "failed"  # the board could not inject it
-    REFUSED = "refused"  # not attempted
 
 
 class NodeEffect(Word):

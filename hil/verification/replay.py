@@ -114,7 +114,7 @@ def tally(reader: Reader) -> dict[str, Any]:
     return {
         "frames": frames,
         "skipped": skipped,
-        "verdicts": {k.name.lower(): verdicts[int(k)] for k in VerdictKind},
+        "verdicts": {k.word: verdicts[int(k)] for k in VerdictKind},
         "voting": {n: int(count) for n, count in enumerate(voting)},
         "upsets": _upset_tally(reader),
         "upset_kinds": count_upsets(reader),
@@ -290,7 +290,7 @@ def _one_frame(
         out.notable += 1
         _notable(out, rows, row, recorded)
     elif recorded.kind not in _PLAIN or recorded.dissent or recorded.latent or not recorded.correct:
-        out.differs(number, "its row in `frames`", "missing", recorded.kind.name.lower())
+        out.differs(number, "its row in `frames`", "missing", recorded.kind.word)
     if golden is not None:
         _against_golden(out, number, recorded, row, golden)
     if delivery is not None:
@@ -314,7 +314,7 @@ def _name_difference(
     out: Verification, number: int, recorded: Verdict, again: Verdict, names: list[str]
 ) -> None:
     pairs: list[tuple[str, object, object]] = [
-        ("verdict", recorded.kind.name.lower(), again.kind.name.lower()),
+        ("verdict", recorded.kind.word, again.kind.word),
         ("voters", _mask(recorded.voters, names), _mask(again.voters, names)),
         ("agreeing nodes", _mask(recorded.agree, names), _mask(again.agree, names)),
         ("dissenting nodes", _mask(recorded.dissent, names), _mask(again.dissent, names)),
@@ -338,7 +338,7 @@ def _notable(out: Verification, rows: _Rows, row: RecordedFrame, verdict: Verdic
     """The readable rows of a frame against its packed form, and outputs against their digests."""
     k = verdict.frame
     for what, stored, now in (
-        ("verdict", row.verdict, verdict.kind.name.lower()),
+        ("verdict", row.verdict, verdict.kind.word),
         ("voters", row.voters, verdict.voters),
         ("agree", row.agree, verdict.agree),
         ("dissent", row.dissent, verdict.dissent),
@@ -363,7 +363,7 @@ def _notable(out: Verification, rows: _Rows, row: RecordedFrame, verdict: Verdic
     for r in replies:
         if r.execution == last and 0 <= r.node < rows.nodes:
             _same_ballot(out, rows, k, r, verdict)
-        if r.status == "done" and r.output:
+        if r.status == NodeStatus.DONE.word and r.output:
             out.outputs += 1
             now = hex64(digest64(r.output))
             name = rows.name(r.node)
@@ -376,7 +376,7 @@ def _same_ballot(
     ballot = verdict.ballots[reply.node]
     name = rows.name(reply.node)
     for what, stored, now in (
-        ("status", reply.status, NodeStatus(ballot.status).name.lower()),
+        ("status", reply.status, NodeStatus(ballot.status).word),
         ("signal", reply.signal, ballot.signal),
         ("output_digest", reply.output_digest, hex64(ballot.output_digest)),
         ("state_digest", reply.state_digest, hex64(ballot.state_digest)),

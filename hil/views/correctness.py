@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
+from hil.redundancy.voting import NodeStatus
+
 __all__ = ["Answered", "answer_words", "answered", "names_text"]
 
 
@@ -24,8 +26,8 @@ class Answered(enum.Enum):
 
 def answered(status: str, output: str, state: str, golden: tuple[str, str]) -> Answered:
     """Return what an answer is worth; all digests are hex text, as the record has them."""
-    if status != "done":
-        return Answered.EXCLUDED if status == "excluded" else Answered.NOTHING
+    if status != NodeStatus.DONE.word:
+        return Answered.EXCLUDED if status == NodeStatus.EXCLUDED.word else Answered.NOTHING
     if output != golden[0]:
         return Answered.WRONG
     return Answered.RIGHT if state == golden[1] else Answered.WRONG_STATE

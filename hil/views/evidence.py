@@ -25,6 +25,7 @@ from hil.record.first_rows import (
 from hil.record.queries import isolated_though_right
 from hil.record.reader import Reader
 from hil.record.row_values import RecordedUpset
+from hil.redundancy.voting import VerdictKind
 from hil.views.listing import describe, moments, upset_text
 
 __all__ = ["Trouble", "evidence"]
@@ -46,7 +47,7 @@ def evidence(reader: Reader, metric: str) -> Trouble | None:
     if find is not None:
         return find(reader)
     if group == "verdicts":
-        if name == "unanimous":
+        if name == VerdictKind.UNANIMOUS.word:
             return _frame(reader, first_frame_not_of_verdict(reader, name))
         return _frame(reader, first_frame_of_verdict(reader, name))
     if group == "by_node_effect":

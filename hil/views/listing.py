@@ -36,8 +36,11 @@ from hil.record.span_rows import (
     upsets_detected_between,
     vote_changes_between,
 )
+from hil.redundancy.recovery import NodeState
+from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
+from hil.wire.messages import UpsetState
 
 __all__ = ["ListedMoment", "describe", "inherited_text", "moments", "table"]
 
@@ -201,9 +204,9 @@ def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str])
         reply = first.get(index)
         if reply is None:
             continue
-        if reply.status == "crashed":
+        if reply.status == NodeStatus.CRASHED.word:
             yield f"{name} {signal_name(reply.signal) if reply.signal else 'crashed'}"
-        elif reply.status not in ("done", "excluded"):
+        elif reply.status not in (NodeStatus.DONE.word, NodeStatus.EXCLUDED.word):
             yield f"{name} {reply.status}"
         else:
             dissents, latent = (bool(mask >> index & 1) for mask in (row.dissent, row.latent))
@@ -224,7 +227,7 @@ def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     what = f"#{u.id} {u.node} {u.target} {u.kind.replace('_', ' ')}"
     if seen_in not in (None, u.frame):
         what += f" (frame {u.frame})"
-    if u.state != "injected":
+    if u.state != UpsetState.INJECTED:
         why = f" ({u.detail})" if u.detail else ""
         return f"{what}: {u.state}{why}"
     if not u.verified:
@@ -246,9 +249,9 @@ def _repair_text(r: RecordedRepair) -> str:
 
 
 def _edge_texts(edges: list[RecordedTransition], repairs: list[RecordedRepair]) -> Iterator[str]:
-    resynced = {r.node for r in repairs if r.ok and r.action == "resync"}
+    resynced = {r.node for r in repairs if r.ok and r.action == NodeState.RESYNC}
     for edge in edges:
-        if edge.after == "isolated":
+        if edge.after == NodeState.ISOLATED:
             yield f"{edge.node} isolated ({edge.cause})"
         elif edge.node not in resynced:
             yield f"{edge.node} votes again"
@@ -264,7 +267,7 @@ def _verdict_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
     if moment.held:
         return Text(f"{glyphs.bad} {word}, held{' WRONG' * moment.held_wrong}", style=BAD)
     if not moment.delivered:
-        kept_back = ", no output" if moment.verdict == "simplex" else ""
+        kept_back = ", no output" if moment.verdict == VerdictKind.SIMPLEX.word else ""
         return Text(f"{glyphs.bad} {word}{kept_back}", style=BAD)
     if not moment.correct:
         return Text(f"{glyphs.bad} {word}, WRONG", style=BAD)
@@ -282,7 +285,7 @@ def describe(moment: ListedMoment) -> str:
     elif moment.held:
         wrong = "wrong " * moment.held_wrong
         parts.append(f"the {wrong}output that was voted on last left the system again")
-    elif not moment.delivered and moment.verdict == "simplex":
+    elif not moment.delivered and moment.verdict == VerdictKind.SIMPLEX.word:
         parts.append("its output was kept back")
     parts += moment.dissent
     text = ", ".join(parts)

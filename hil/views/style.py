@@ -17,6 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from hil.printable import printable
+from hil.redundancy.recovery import NodeState
 
 __all__ = [
     "Glyphs",
@@ -157,8 +158,8 @@ def flight_time(us: int) -> str:
 
 def state_text(name: str, state: str, glyphs: Glyphs) -> Text:
     """Return a node as glyph and name: full = voting, half = returning, empty = out."""
-    if state == "voting":
+    if state == NodeState.VOTING:
         return Text(f"{glyphs.full} {name}", style=GOOD)
-    if state == "isolated":
+    if state == NodeState.ISOLATED:
         return Text(f"{glyphs.empty} {name} {state}", style=BAD)
     return Text(f"{glyphs.half} {name} {state}", style=WARN)

@@ -27,6 +27,7 @@ from hil.wire.messages import (
     Report,
     Sensors,
     Sync,
+    UpsetState,
 )
 
 
@@ -82,10 +83,10 @@ def reply(payload: bytes) -> Reply:
 
 
 _STATES = {
-    lib.UPSET_ARMED: "armed",
-    lib.UPSET_INJECTED: "injected",
-    lib.UPSET_MISSED: "missed",
-    lib.UPSET_FAILED: "failed",
+    lib.UPSET_ARMED: UpsetState.ARMED,
+    lib.UPSET_INJECTED: UpsetState.INJECTED,
+    lib.UPSET_MISSED: UpsetState.MISSED,
+    lib.UPSET_FAILED: UpsetState.FAILED,
 }
 
 

@@ -123,7 +123,7 @@ def arm_request(a: Arm) -> bytes:
         at=a.tick if a.us is None else a.us,
         steps=a.steps,
         hold_frames=a.hold_frames,
-        kind=SEFIS[a.kind] if a.target == "cpu" else PATTERNS[a.kind],
+        kind=SEFIS[a.kind] if TARGETS[a.target] == lib.TARGET_CPU else PATTERNS[a.kind],
         width=a.width,
         bit=a.bit | (_EXACT if a.exact else 0),
         value=a.value,

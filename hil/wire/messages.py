@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from hil._kernel import lib
 from hil.wire.rails import board_power_mw
+from hil.word_enum import Word
 
 NO_FRAME: Final[int] = 2**64 - 1
 DATA_MAX: Final[int] = lib.MESSAGE_DATA_MAX
@@ -42,6 +43,25 @@ class Msg(enum.IntEnum):
     SENSORS = lib.HIL_MSG_SENSORS
     ERROR = lib.HIL_MSG_ERROR
     NAK = lib.HIL_MSG_NAK
+
+
+class UpsetState(Word):
+    """Whether an upset was injected. An agent reports any of these but the last."""
+
+    ARMED = "armed"  # not known yet
+    INJECTED = "injected"
+    MISSED = "missed"  # the trigger was not reached
+    FAILED = "failed"  # the board could not inject it
+    REFUSED = "refused"  # not attempted
+
+
+class LinkState(Word):
+    """The state of the link to a board; `hil.rig.link_state` has the transitions."""
+
+    ABSENT = "absent"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    LOST = "lost"
 
 
 class Region(enum.IntEnum):
@@ -141,10 +161,10 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An agent's report on an armed upset; `state` is armed, injected, missed or failed."""
+    """An agent's report on an armed upset."""
 
     id: int
-    state: str
+    state: UpsetState
     verified: bool
     changed: bool
     persisted: bool

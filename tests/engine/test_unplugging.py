@@ -30,12 +30,12 @@ from hil.redundancy.recovery import NodeState
 from hil.rig import bringup
 from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
-from hil.rig.link_state import LinkState
 from hil.rig.power import PowerMonitor
 from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig, SupplyKind
+from hil.wire.messages import LinkState
 from tests.amount import mostly_stress
 from tests.between_frames import between_frames
 from tests.cli.conftest import Hil, hil, ready

@@ -721,7 +721,7 @@ def test_a_node_that_still_does_not_vote_at_the_end_is_degraded() -> None:
 def test_a_report_is_applied_as_the_board_sent_it() -> None:
     report = Report(
         id=1,
-        state="failed",
+        state=UpsetState.FAILED,
         verified=False,
         changed=False,
         persisted=False,

@@ -21,6 +21,7 @@ from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import TransportLost
+from hil.scenario.words import RamPart
 
 __all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
 
@@ -261,7 +262,7 @@ class EmulatedBoard:
     def _hit(
         self, machine: Machine, kind: str, bit: int, width: int, value: int, part: str
     ) -> RamHit:
-        base, size = (0, GUEST_BYTES) if part == "all" else self._kernel
+        base, size = (0, GUEST_BYTES) if part == RamPart.ALL else self._kernel
         if not size:
             raise SetupError(
                 "where this kernel lies in memory is not known: it has no arm64 image header"

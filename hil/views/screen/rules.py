@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.record.recorded_scenario import RecordedScenario
+from hil.scenario.words import Unvoted
 from hil.views.style import plural
 
 __all__ = ["SchemeRule", "rule_of"]
@@ -60,7 +61,7 @@ class SchemeRule:
         if self.unvoted not in _DELIVERED:
             return ""
         limit = self._limit(", for at most {} in a row; then nothing")
-        endless = "" if limit or self.unvoted == "nothing" else ", without a limit in time"
+        endless = "" if limit or self.unvoted == Unvoted.NOTHING else ", without a limit in time"
         return (
             "voters that agree decide; returning nodes count, too, where the voters alone do not "
             f"decide; {_DELIVERED[self.unvoted]}{limit or endless}"
@@ -68,13 +69,13 @@ class SchemeRule:
 
     def _simplex(self) -> str:
         text = "the only node decides; its output is compared with no other"
-        if self.unvoted == "hold":
+        if self.unvoted == Unvoted.HOLD:
             text += "; without an answer, its last output is delivered again, marked as held"
             text += self._limit(", for at most {} in a row")
         return text
 
     def _limit(self, form: str) -> str:
-        if not self.limit or self.unvoted == "nothing":
+        if not self.limit or self.unvoted == Unvoted.NOTHING:
             return ""
         return form.format(plural(self.limit, "frame"))
 

@@ -11,6 +11,8 @@ from hil.record.first_rows import last_isolation_of
 from hil.record.queries import isolated_though_right
 from hil.record.row_counts import node_power, throttled_readings
 from hil.record.span_rows import all_links, all_nodes, last_states
+from hil.redundancy.recovery import NodeState
+from hil.scenario.words import BoardKind
 from hil.views.style import BAD, DIM, WARN, plural, state_text
 from hil.views.summary.layout import columns, count_cell, count_text, section, unbroken
 from hil.views.summary.recorded_run import RecordedRun
@@ -30,13 +32,13 @@ def node_table(run: RecordedRun) -> RenderableType:
         out.add_column(name, justify="right", no_wrap=True)
     where: list[RenderableType] = []
     for node in all_nodes(run.reader):
-        if node.board == "serial":
+        if node.board == BoardKind.SERIAL:
             known = (node.name + ":", node.model, node.serial, "at", node.port)
             where.append(unbroken(Text("   " + " ".join(filter(None, known)), style=DIM)))
         link = links.get(node.idx)
         state = state_text(node.name, ends.get(node.name, "voting"), run.glyphs)
         cells: list[RenderableType] = [state, node.board]
-        if ends.get(node.name) == "isolated" and _isolated_though_right(run, node.name):
+        if ends.get(node.name) == NodeState.ISOLATED and _isolated_though_right(run, node.name):
             text = f"{node.name} was right when it was isolated: a wrong majority outvoted it"
             where.append(Text(f"   {run.glyphs.bad} {text}", style=BAD))
         if link is not None:

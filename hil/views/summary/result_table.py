@@ -12,13 +12,14 @@ from rich.text import Text
 
 from hil.record.row_counts import repair_costs
 from hil.record.span_rows import worst_slip
+from hil.redundancy.voting import VerdictKind
 from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
 from hil.views.summary.layout import grid
 from hil.views.summary.recorded_run import RecordedRun
 
 __all__ = ["result_table"]
 
-_VERDICTS: Final = ("unanimous", "majority", "simplex", "no_majority", "no_quorum")
+_VERDICTS: Final = tuple(kind.word for kind in VerdictKind)
 
 
 def result_table(run: RecordedRun) -> RenderableType:
@@ -83,7 +84,7 @@ def _verdicts_text(verdicts: Mapping[str, int]) -> Text:
     text = Text()
     for name in _VERDICTS:
         if verdicts.get(name):
-            bad = name in ("no_majority", "no_quorum")
+            bad = name in (VerdictKind.NO_MAJORITY.word, VerdictKind.NO_QUORUM.word)
             text.append(f"{name.replace('_', ' ')} ", style=BAD if bad else "")
             text.append(f"{verdicts[name]:,}   ", style=BAD if bad else "")
     return text or Text("none")

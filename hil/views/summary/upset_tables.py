@@ -10,23 +10,23 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hil.record.row_counts import injected_by_outcome, injected_effects, missed_upsets
+from hil.upsets.words import EFFECTS, SystemOutcome
 from hil.views.style import BAD, DIM, HEAD, WARN
 from hil.views.summary.layout import columns, count_cell, grid, section
 from hil.views.summary.recorded_run import RecordedRun
 
 __all__ = ["upset_tables"]
 
-_EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
 _OUTCOMES: Final = (
-    "no_effect",
-    "corrected",
-    "recovered",
-    "degraded",
-    "detected_unresolved",
-    "unavailable",
-    "sdc_escaped",
+    SystemOutcome.NO_EFFECT,
+    SystemOutcome.CORRECTED,
+    SystemOutcome.RECOVERED,
+    SystemOutcome.DEGRADED,
+    SystemOutcome.DETECTED_UNRESOLVED,
+    SystemOutcome.UNAVAILABLE,
+    SystemOutcome.SDC_ESCAPED,
 )
-_BAD_OUTCOMES: Final = frozenset({"detected_unresolved", "unavailable", "sdc_escaped"})
+_BAD_OUTCOMES: Final = frozenset(_OUTCOMES[-3:])
 _OUTCOMES_PER_LINE: Final = 4
 _REASONS: Final = 3
 
@@ -39,15 +39,15 @@ def upset_tables(run: RecordedRun) -> RenderableType | None:
     counts = {target: Counter(effects) for target, effects in by_target.items()}
     out = columns()
     out.add_column("target", no_wrap=True)
-    for name in ("hits", *_EFFECTS):
+    for name in ("hits", *EFFECTS):
         out.add_column(name, justify="right", no_wrap=True)
     for target in sorted(counts):
         effects = counts[target]
-        values = [effects.total(), *(effects[e] for e in _EFFECTS)]
+        values = [effects.total(), *(effects[e] for e in EFFECTS)]
         out.add_row(target, *(count_cell(run.glyphs, value) for value in values))
     if len(counts) > 1:
         total: Counter[str] = sum(counts.values(), Counter())
-        values = [total.total(), *(total[e] for e in _EFFECTS)]
+        values = [total.total(), *(total[e] for e in EFFECTS)]
         out.add_row("all", *(count_cell(run.glyphs, value) for value in values), style=HEAD)
     return Group(
         section("Injected faults by target and node effect", out),
@@ -80,7 +80,7 @@ def _outcome_counts(run: RecordedRun) -> RenderableType:
     cells: list[Text] = []
     for name in _OUTCOMES:
         count = counts.get(name, 0)
-        bad = BAD if name in _BAD_OUTCOMES else WARN if name == "degraded" else ""
+        bad = BAD if name in _BAD_OUTCOMES else WARN if name == SystemOutcome.DEGRADED else ""
         words = name.replace("_", " ")
         cells.append(Text(f"{words} {count:,}", style=bad if count else DIM))
     for at in range(0, len(cells), _OUTCOMES_PER_LINE):

@@ -19,6 +19,7 @@ from hil.record.telemetry_queries import (
     plant_time_ahead,
     plant_time_back,
 )
+from hil.redundancy.recovery import NodeState
 from hil.views.alarm_limits import Level, limits_of, limits_of_boards
 from hil.views.screen.model.alarms import AlarmBook
 from hil.views.screen.model.facts import NodeReading
@@ -120,7 +121,7 @@ class AlarmFollower:
         """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies."""
         book, source = self.book, self._source
         for row in isolations(source, self.at["transitions"], ends["transitions"]):
-            level = Level.BAD if row.after == "isolated" else Level.GOOD
+            level = Level.BAD if row.after == NodeState.ISOLATED else Level.GOOD
             text = f"{row.node} isolated: {row.cause}"
             if level is Level.BAD and isolated_though_right(source, row.frame, row.node):
                 text = f"{row.node} isolated though right: a wrong majority outvoted it"

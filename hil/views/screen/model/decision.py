@@ -29,6 +29,7 @@ from hil.record.row_values import (
     RecordedUpset,
 )
 from hil.record.timeline import Timeline
+from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.listing import inherited_text, signal_name, upset_text
@@ -36,6 +37,7 @@ from hil.views.screen.model.facts import Vote
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
+from hil.wire.messages import UpsetState
 
 __all__ = ["Cure", "Decision", "NodeAnswer", "OutputDifference", "decision", "neighbour"]
 
@@ -172,15 +174,15 @@ def _answers(
     out: list[NodeAnswer] = []
     for index, name in enumerate(names):
         ballot, reply = verdict.ballots[index], first.get(index)
-        status = reply.status if reply else NodeStatus(ballot.status).name.lower()
+        status = reply.status if reply else NodeStatus(ballot.status).word
         number = reply.signal if reply else ballot.signal
         output = reply.output_digest if reply else hex64(ballot.output_digest)
         state = reply.state_digest if reply else hex64(ballot.state_digest)
         bit = 1 << index
-        part = "out" if status == "excluded" else "heard"
+        part = "out" if status == NodeStatus.EXCLUDED.word else "heard"
         if verdict.voters & bit:
             part = "returns" if name in returning else "voter"
-        done = status == "done"
+        done = status == NodeStatus.DONE.word
         agrees = done and output == agreed[0] and bool(verdict.output)
         latent = done and bool(verdict.state) and state != agreed[1]
         worth = answered(status, output, state, golden)
@@ -212,7 +214,7 @@ def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
     """Return the nodes that were re-integrating when a frame began."""
     position = source.position("transitions", frame - 1)
     states = states_reached(source, position - _TRANSITIONS, position)
-    return frozenset(name for name, state in states.items() if state == "reintegrating")
+    return frozenset(name for name, state in states.items() if state == NodeState.REINTEGRATING)
 
 
 def _reference(
@@ -232,7 +234,7 @@ def _reference(
             return f"{names[index]}, right", bytes(reply.output)
     if value:
         return "agreed, WRONG", value
-    spoke = [i for i, r in first.items() if r.status == "done" and r.output]
+    spoke = [i for i, r in first.items() if r.status == NodeStatus.DONE.word and r.output]
     return (names[spoke[0]], bytes(first[spoke[0]].output)) if spoke else ("", b"")
 
 
@@ -242,7 +244,7 @@ def _in_output(
     """Return the pieces of outputs that differ from the reference."""
     out: list[OutputDifference] = []
     for index, row in first.items():
-        if row.status == "done" and row.output and index < len(names):
+        if row.status == NodeStatus.DONE.word and row.output and index < len(names):
             out += pieces(names[index], "output", 0, right, bytes(row.output))
     return out
 
@@ -294,7 +296,7 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
 def cause_text(upset: RecordedUpset, frame: int) -> str:
     """Describe an upset, with the bytes that were read before and after it."""
     text = upset_text(upset)
-    if upset.state == "injected":
+    if upset.state == UpsetState.INJECTED:
         text += f"; at tick {upset.tick}" + (f" + {upset.steps} steps" if upset.steps else "")
         if upset.space:
             text += f", bit {upset.bit:,} of {upset.space:,}"
@@ -344,7 +346,7 @@ def _outage(
         return f"{name} left the vote ({left.cause}) and is not back yet"
     frames = back.frame - left.frame
     real = duration(back.wall_us - left.wall_us)
-    end = "was isolated" if back.after == "isolated" else "voted again"
+    end = "was isolated" if back.after == NodeState.ISOLATED else "voted again"
     flight = time.t_us(back.frame) - time.t_us(left.frame)
     if not frames:
         return f"{name} {end} before the next frame, after {real}"

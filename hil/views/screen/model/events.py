@@ -24,18 +24,30 @@ from hil.record.row_values import (
     RecordedTransition,
     RecordedUpset,
 )
+from hil.redundancy.recovery import NodeState
+from hil.upsets.words import SystemOutcome
 from hil.views.alarm_limits import Level
 from hil.views.listing import anomaly_text, upset_text
 from hil.views.screen.model.facts import EventLine
 from hil.views.screen.model.verdict_strip import Episode, VerdictHistory
 from hil.views.style import duration
-from hil.wire.messages import Limits
+from hil.wire.messages import Limits, LinkState
 
 __all__ = ["newest_events"]
 
 Key = tuple[str, int]
 _Make = Callable[[Any, str], "EventLine | None"]
-_SEVERE: Final = frozenset({"sdc_escaped", "unavailable", "detected_unresolved"})
+_SEVERE: Final = frozenset(
+    {SystemOutcome.SDC_ESCAPED, SystemOutcome.UNAVAILABLE, SystemOutcome.DETECTED_UNRESOLVED}
+)
+_HARMLESS: Final = frozenset(
+    {
+        SystemOutcome.UNKNOWN,
+        SystemOutcome.NO_EFFECT,
+        SystemOutcome.CORRECTED,
+        SystemOutcome.RECOVERED,
+    }
+)
 _ROWS_MAX: Final = 2048
 """No more rows of a table are read to count how often an event was repeated; where there are more,
 the count says so (`100+`)."""
@@ -148,9 +160,10 @@ _ORDER: Final = {
 
 def _state(row: RecordedTransition, kind: str) -> EventLine | None:
     after, cause = row.after, row.cause
-    if after == "voting" and row.before != "resync":  # that one is over before the next frame
+    # A resync is over before the next frame.
+    if after == NodeState.VOTING and row.before != NodeState.RESYNC:
         return EventLine(row.frame, Level.GOOD, kind, row.node, "votes again")
-    if after == "isolated":
+    if after == NodeState.ISOLATED:
         return EventLine(row.frame, Level.BAD, kind, row.node, f"ISOLATED: {cause}")
     return None  # of what lies between, the repairs tell
 
@@ -183,7 +196,7 @@ def _upset(upset: RecordedUpset, kind: str) -> EventLine:
     level = Level.NOTE
     if upset.outcome in _SEVERE:
         level = Level.BAD
-    elif upset.outcome not in ("", "no_effect", "corrected", "recovered"):
+    elif upset.outcome not in _HARMLESS:
         level = Level.WARN
     return EventLine(upset.frame, level, kind, upset.node, text)
 
@@ -254,7 +267,7 @@ def _command(row: RecordedCommand, kind: str) -> EventLine | None:
 
 
 def _link(row: RecordedLinkEvent, kind: str) -> EventLine | None:
-    if row.state not in ("lost", "absent"):
+    if row.state not in (LinkState.LOST, LinkState.ABSENT):
         return None
     why = f": {row.reason}" if row.reason else ""
     return EventLine(row.frame, Level.WARN, kind, row.node, f"link {row.state}{why}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.record.live import State
+from hil.redundancy.recovery import NodeState
+from hil.redundancy.voting import NodeStatus
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.alarms import Alarm
@@ -62,7 +64,7 @@ class Redundancy:
 def redundancy(scene: Scene) -> Redundancy:
     """Return the mode that the rig is in now."""
     total, rule = len(scene.nodes), scene.run.rule
-    voting = sum(node.state == "voting" for node in scene.nodes)
+    voting = sum(node.state == NodeState.VOTING for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
     mode = _WORDS.get(voting, f"{voting}MR")
     if margin:
@@ -109,12 +111,12 @@ def node_level(node: NodeFacts, scene: Scene) -> Level:
     """Return how bad the state of a node is. Its answer is compared with the fault-free run, and
     with the vote only where the record lacks that."""
     vote = scene.vote
-    if node.state == "isolated" or (_escapes(scene) and node.answer is Answered.WRONG):
+    if node.state == NodeState.ISOLATED or (_escapes(scene) and node.answer is Answered.WRONG):
         return Level.BAD
     differs = vote is not None and bool((vote.dissent | vote.latent) >> node.index & 1)
     if node.answer is not None:
         differs = node.answer in {Answered.WRONG, Answered.WRONG_STATE}
-    if node.state != "voting" or differs or node.status != "done":
+    if node.state != NodeState.VOTING or differs or node.status != NodeStatus.DONE.word:
         return Level.WARN
     return Level.GOOD
 
@@ -255,7 +257,7 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
         if alarm.latched is Level.BAD and not alarm.acknowledged and alarm.level is not Level.BAD
     ]
     active = any(alarm.level is Level.BAD for alarm in alarms)
-    if not red or active or any(node.state != "voting" for node in scene.nodes):
+    if not red or active or any(node.state != NodeState.VOTING for node in scene.nodes):
         return None
     first = min(red, key=lambda alarm: alarm.began_frame)
     more = f", and {len(red) - 1} more" if len(red) > 1 else ""
@@ -301,9 +303,9 @@ def _out_since(node: NodeFacts, scene: Scene) -> int:
 def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
     """Who is out comes first, since what is too long is cut at its end."""
     state = node.state.replace("_", " ")
-    if state == "voting":
+    if state == NodeState.VOTING:
         state = "latent" if node.answer is Answered.WRONG_STATE else "dissents"
-        state = state if node.status == "done" else node.status
+        state = state if node.status == NodeStatus.DONE.word else node.status
     names = " ".join(other.name for other in others)
     if len(names) > _NAMES_MAX:
         names = f"{len(others)} more"

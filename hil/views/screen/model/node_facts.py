@@ -11,6 +11,7 @@ from hil.record.live import LiveRecord
 from hil.record.queries import left_vote, outvoted_though_right, upsets_behind
 from hil.record.row_values import RecordedNode, RecordedUpset
 from hil.record.telemetry_queries import health_rows, link_counts, newest_health
+from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, Verdict
 from hil.views.correctness import Answered, answered, names_text
 from hil.views.listing import inherited_text
@@ -63,12 +64,12 @@ class NodeFactsReader:
         `plant` what the plant gives the node."""
         index, name = node.idx, node.name
         ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
-        status = NodeStatus(ballot.status).name.lower() if ballot else "done"
+        status = NodeStatus(ballot.status).word if ballot else "done"
         answer = None
         if ballot is not None and golden is not None:
             digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
             answer = answered(status, *digests, golden)
-        recovery = self._recovery(name, head, isolated=status == "excluded")
+        recovery = self._recovery(name, head, isolated=status == NodeStatus.EXCLUDED.word)
         upset = recovery.upset
         if not upset and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:
             upset = self._upset_behind(name, head)
@@ -117,11 +118,11 @@ class NodeFactsReader:
         if row is not None or recovery is None:
             state = row.after if row else "isolated" if isolated else "voting"
             recovery = _Recovery(state, row.frame if row else None)
-            began = left_vote(self._source, upto, name) if state != "voting" else None
+            began = left_vote(self._source, upto, name) if state != NodeState.VOTING else None
             if began is not None:
                 recovery = replace(recovery, began_frame=began.frame, began_cause=began.cause)
             # Else somebody took it out, not its answers.
-            by_answers = began is not None and began.after == "suspect"
+            by_answers = began is not None and began.after == NodeState.SUSPECT
         self._states[name] = (position, recovery, by_answers)
         left = recovery.began_frame
         return (

@@ -26,7 +26,7 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
     if verdict is None:
         return None
     return Vote(
-        verdict.kind.name.lower(),
+        verdict.kind.word,
         verdict.delivered,
         verdict.correct,
         verdict.voters,

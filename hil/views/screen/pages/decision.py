@@ -7,6 +7,7 @@ from textwrap import wrap
 from rich.text import Text
 
 from hil.record.live import ALONE_MAX
+from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference
@@ -108,10 +109,14 @@ def _decided(found: Decision, width: int) -> list[Text]:
 
 def _decided_by(found: Decision) -> str:
     vote = found.vote
-    answered = [a for a in found.answers if a.status == "done" and a.part in {"voter", "returns"}]
+    answered = [
+        a
+        for a in found.answers
+        if a.status == NodeStatus.DONE.word and a.part in {"voter", "returns"}
+    ]
     if vote is None:
         return ""
-    if vote.kind == "no_quorum" or not answered:
+    if vote.kind == VerdictKind.NO_QUORUM.word or not answered:
         return f"nobody: no node answered; {_left(vote)}"
     names = names_text(a.node for a in answered)
     if found.alone:
@@ -120,7 +125,7 @@ def _decided_by(found: Decision) -> str:
         return f"nobody: only {names} answered{times}; {_left(vote)}"
     if len(found.answers) == 1:
         return f"{names}, the only node"
-    if vote.kind == "no_majority":
+    if vote.kind == VerdictKind.NO_MAJORITY.word:
         return f"nobody: {names} do not agree; {_left(vote)}"
     agreed = [a for a in answered if a.agrees]
     back = [a.node for a in agreed if a.part == "returns"]
@@ -141,7 +146,11 @@ def _left(vote: Vote) -> str:
         return "the last voted output was delivered again" + ", a WRONG one" * vote.held_wrong
     if vote.delivered:
         return "its output was delivered unvoted"
-    return "its output was kept back" if vote.kind == "simplex" else "nothing was delivered"
+    return (
+        "its output was kept back"
+        if vote.kind == VerdictKind.SIMPLEX.word
+        else "nothing was delivered"
+    )
 
 
 def _labelled(label: str, text: str, width: int, style: str) -> list[Text]:
@@ -196,7 +205,7 @@ def _is_astray(answer: NodeAnswer, found: Decision) -> bool:
 
 
 def _says(answer: NodeAnswer) -> str:
-    if answer.status != "done":
+    if answer.status != NodeStatus.DONE.word:
         return answer.reason or answer.status
     return {"": "agrees", "dissents": "another output", "latent": "another state"}.get(
         answer.words, answer.words

@@ -7,6 +7,8 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.redundancy.recovery import RUNGS, NodeState
+from hil.redundancy.voting import NodeStatus
 from hil.views.screen.model import health
 from hil.views.screen.model.curves import Curve, History
 from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
@@ -19,7 +21,7 @@ __all__ = ["curve_points", "node_page", "state_machine"]
 
 _AROUND: Final = 52
 """Columns of a curve that are no curve: its name, its value now, from where to where."""
-_ROW: Final = ("voting", "suspect", "resync", "restart", "reset", "power_cycle", "isolated")
+_ROW: Final[tuple[NodeState, ...]] = tuple(s for s in NodeState if s is not NodeState.REINTEGRATING)
 
 
 def node_page(
@@ -53,7 +55,7 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
     )
     why = ", ".join(part for part in (node.began_cause, node.upset, since) if part)
     word = node.state.replace("_", " ").upper()
-    if node.state == "voting" and node.status != "done":
+    if node.state == NodeState.VOTING and node.status != NodeStatus.DONE.word:
         word += f", {node.status}"
     what = "  ".join(part for part in (node.board, node.model, node.port) if part)
     head = line(
@@ -85,15 +87,15 @@ def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
         parts.append(_lit(name, text, state))
         if index < len(cells) - 1:
             parts.append((arrow, DIM))
-    ups = {centers[name]: down for name in ("resync", "restart", "reset", "power_cycle")}
-    first = {centers["voting"]: up, **ups}
+    ups = {centers[name]: down for name in RUNGS}
+    first = {centers[NodeState.VOTING]: up, **ups}
     line_2 = "".join(first.get(k, " ") for k in range(max(first) + 1))
-    home, resync = centers["voting"], centers["resync"]
-    later = [centers[name] for name in ("restart", "reset", "power_cycle")]
+    home, resync = centers[NodeState.VOTING], centers[NodeState.RESYNC]
+    later = [centers[name] for name in RUNGS[1:]]
     healed = f"{across * 2} healed "
     line_3 = " " * home + branch + healed + across * (resync - home - 1 - len(healed)) + end
     line_3 += "".join(down if k in later else " " for k in range(len(line_3), max(later) + 1))
-    lit = _lit("reintegrating", " reintegrating ", state)
+    lit = _lit(NodeState.REINTEGRATING, " reintegrating ", state)
     prefix = " " * home + corner + across * 2 + left
     begin = len(prefix) + len(" reintegrating ")
     tail = "".join(

@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.correctness import Answered
 from hil.views.screen.model import health
 from hil.views.screen.model.facts import NodeFacts, Scene
@@ -40,7 +41,7 @@ def _state(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
 
 def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
     bit = 1 << node.index
-    if node.status == "done" and scene.vote is not None:
+    if node.status == NodeStatus.DONE.word and scene.vote is not None:
         if not (scene.vote.delivered and scene.vote.correct) and node.answer is not None:
             if node.answer is Answered.WRONG:
                 return ("WRONG", BAD) if scene.vote.delivered else ("wrong", WARN)
@@ -49,16 +50,16 @@ def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
             return "dissents", WARN
         if scene.vote.latent & bit:
             return "latent", WARN
-        if scene.vote.kind == "simplex" and len(scene.nodes) > 1:
+        if scene.vote.kind == VerdictKind.SIMPLEX.word and len(scene.nodes) > 1:
             return "alone", WARN
         return "agrees", ""
-    return node.status, WARN if node.status != "excluded" else DIM
+    return node.status, WARN if node.status != NodeStatus.EXCLUDED.word else DIM
 
 
 def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
-    if node.status == "silent":
+    if node.status == NodeStatus.SILENT.word:
         return "silent", BAD
-    if node.link is None or node.status == "excluded":
+    if node.link is None or node.status == NodeStatus.EXCLUDED.word:
         return marks.dash, ""
     bad = node.link.rx_errors + node.link.naks
     now, then = node.reading, node.earlier
@@ -75,7 +76,7 @@ def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     return number(node.plant.die_c if node.plant else None, ".1f", marks), ""
 
 
-_SILENT: Final = frozenset({"silent", "excluded"})
+_SILENT: Final = frozenset({NodeStatus.SILENT.word, NodeStatus.EXCLUDED.word})
 """What a node reported before is old, however little real time has passed."""
 
 
