@@ -1,6 +1,6 @@
 """Exit codes of every `hil` command: a contract with CI scripts.
 
-Knows nothing else of the project, so that anything may import it.
+Knows nothing else of the project but the outcomes of runs, so that anything may import it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from typing import Final
+
+from hil.run_outcome import RunOutcome
 
 __all__ = ["EXIT_OF_OUTCOME", "Exit"]
 
@@ -29,11 +31,11 @@ class Exit(enum.IntEnum):
 
 
 EXIT_OF_OUTCOME: Final[Mapping[str, Exit]] = {
-    "pass": Exit.PASS,
-    "untested": Exit.PASS,
-    "fail": Exit.FAIL,
-    "error": Exit.ENVIRONMENT,
-    "aborted": Exit.INTERRUPTED,
+    RunOutcome.PASS: Exit.PASS,
+    RunOutcome.UNTESTED: Exit.PASS,
+    RunOutcome.FAIL: Exit.FAIL,
+    RunOutcome.ERROR: Exit.ENVIRONMENT,
+    RunOutcome.ABORTED: Exit.INTERRUPTED,
 }
 """The exit code of a run by its outcome, which hil.engine.result decides. A run that never began
 has the outcome `error`, and the exit code of the exception (hil.errors) that hil.cli.failures

@@ -10,7 +10,7 @@ from typing import Final
 from hil.engine.node_power import NodePower, permille
 from hil.engine.run_controls import RunControls
 from hil.errors import LinkError, NodeError, SetupError
-from hil.plant.moment import BoardMoment
+from hil.plant.moment import BoardMoment, PowerLevel
 from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import PowerCut
@@ -99,7 +99,7 @@ class BoardOrders:
             return
         applied = self._ask(node_power, wanted)
         refused = applied.refused
-        if {"clock", "mode"} & set(refused) and at.level == "capped":
+        if {"clock", "mode"} & set(refused) and at.level == PowerLevel.CAPPED:
             # A board whose clock or mode cannot be set is slowed down by pauses.
             slower = replace(wanted, duty_permille=permille(at.duty))
             applied = replace(self._ask(node_power, slower), instead_of=refused)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.board_types.profile import BoardProfile
-from hil.plant.moment import BoardMoment
+from hil.plant.moment import BoardMoment, PowerLevel
 from hil.rig.node import Node, PowerCut
 from hil.upsets.upset import Upset
 from hil.wire.messages import Health, Limits
@@ -67,11 +67,13 @@ class NodePower:
     def expected_w(self, at: BoardMoment) -> float:
         """Return the most power [W] that the board draws in its mode."""
         power = self.profile.power
-        return power.mode(power.capped if at.level == "capped" else power.full).full_w.value
+        return power.mode(
+            power.capped if at.level == PowerLevel.CAPPED else power.full
+        ).full_w.value
 
     def limits_at(self, at: BoardMoment) -> Limits:
         """Return the limits that the board has to apply at this moment of the plant."""
-        if self.software or at.level != "capped":
+        if self.software or at.level != PowerLevel.CAPPED:
             return Limits(duty_permille=permille(at.duty))
         power = self.profile.power
         capped = power.mode(power.capped)

@@ -23,7 +23,7 @@ from hil.engine.plant_rows import PlantRows
 from hil.engine.run_controls import RunControls
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import FlightSnapshot
-from hil.plant.moment import BoardMoment
+from hil.plant.moment import BoardMoment, PowerLevel
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import NodeResult
 from hil.scenario import BoardKind, Scenario
@@ -185,10 +185,10 @@ class PlantCoupling:
         kept_down = node_power.kept_down
         if not node_power.down and not kept_down and not self._is_on(node_power):
             return  # the level is `off` because the board has no power, not by an order
-        if at.level == "off" or kept_down:
-            if not node_power.down or (node_power.suspended and at.level == "off"):
+        if at.level == PowerLevel.OFF or kept_down:
+            if not node_power.down or (node_power.suspended and at.level == PowerLevel.OFF):
                 self._orders.cut(frame, node_power, self._why(at))
-        elif at.level == "suspend":
+        elif at.level == PowerLevel.SUSPEND:
             if not node_power.down:
                 self._orders.suspend(frame, node_power, self._why(at))
         elif node_power.down:

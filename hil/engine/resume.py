@@ -18,6 +18,7 @@ from hil.errors import RecordError, UsageError
 from hil.record.reader import Reader
 from hil.record.row_values import RecordedUpset
 from hil.record.snapshot_rows import recorded_snapshot, upset_at_snapshot
+from hil.run_outcome import RunOutcome
 from hil.scenario import Scenario
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget, kind_of
@@ -45,7 +46,7 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
     reader = Reader(run)
     try:
         outcome = reader.meta.get("outcome", "")
-        if reader.is_complete and outcome != "aborted":
+        if reader.is_complete and outcome != RunOutcome.ABORTED:
             raise UsageError(
                 f"the run in {run} is complete ({outcome}); there is nothing to resume",
                 remedy="start a new one without --resume",

@@ -21,6 +21,7 @@ from hil.perf.row import PerfRow, Reference, in_turns, make_row, seconds
 from hil.record.opening import checkpoint
 from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder
+from hil.run_outcome import RunOutcome
 from hil.scenario import parse_scenario
 from hil.scenario.words import BoardKind
 from hil.wire.messages import Health
@@ -143,7 +144,7 @@ def frames(quick: bool) -> Iterator[PerfRow]:
 
         def running(text: str = text, batch: bool = batch) -> float:
             run = _run(text, batch=batch)
-            assert run.result.outcome == "pass", "a quiet run passes"
+            assert run.result.outcome == RunOutcome.PASS, "a quiet run passes"
             return run.frames / run.wall_s
 
         def compared(board: str = board) -> float:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hil.errors import UsageError
 from hil.plant.board_speed import BoardSpeed
 from hil.plant.energy_totals import Totals
-from hil.plant.moment import LEVELS, BoardMoment, Draw, Moment
+from hil.plant.moment import LEVELS, BoardMoment, Draw, Moment, PowerLevel
 from hil.plant.power import PowerSystem
 from hil.plant.power_block import PowerBlock, PowerSnapshot
 from hil.plant.prescribed import Prescribed
@@ -315,7 +315,7 @@ class Flight:
                 word,
                 self._speed[board.name].share(word, step),
                 step,
-                word == "off"
+                word == PowerLevel.OFF
                 and kelvins[system.network.node(load.node)] - ZERO_C_K >= load.throttle_c,
                 None if power is None else float(power[index]),
                 float(kelvins[system.network.node(load.node)]) - ZERO_C_K,

@@ -6,9 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LEVELS", "BoardMoment", "Draw", "Moment"]
+from hil.word_enum import Word
 
-LEVELS: Final = ("off", "suspend", "capped", "full")
+__all__ = ["LEVELS", "BoardMoment", "Draw", "Moment", "PowerLevel"]
+
+
+class PowerLevel(Word):
+    """How much of its speed the plant leaves a board: the names of a load's levels."""
+
+    OFF = "off"
+    SUSPEND = "suspend"
+    CAPPED = "capped"
+    FULL = "full"
+
+
+LEVELS: Final[tuple[str, ...]] = tuple(PowerLevel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from hil.record.row_values import RecordedNode, values_of
 from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict
+from hil.run_outcome import RunOutcome
 
 __all__ = ["ALONE_MAX", "LiveRecord", "Pulse", "State", "newest_run"]
 
@@ -205,11 +206,11 @@ class LiveRecord:
 
     def _refresh(self, db: sqlite3.Connection) -> None:
         outcome = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
-        told = outcome[0] if outcome else "running"
+        told = outcome[0] if outcome else RunOutcome.RUNNING
         if told != self.meta.outcome:
             texts = {row[0]: row[1] for row in db.execute("SELECT key, value FROM meta")}
             self.meta = RunMeta.parse({"outcome": told, **texts})
-        self.state = State.RUNNING if told == "running" else State.ENDED
+        self.state = State.RUNNING if told == RunOutcome.RUNNING else State.ENDED
         self.reason = ""
         if not self.nodes:
             rows = db.execute("SELECT * FROM nodes ORDER BY idx").fetchall()

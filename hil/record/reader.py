@@ -21,6 +21,7 @@ from hil.record.recorded_scenario import RecordedScenario
 from hil.record.run_meta import RunMeta
 from hil.record.seal import Seal, seal_of
 from hil.redundancy.voting import Verdict, unpack_all
+from hil.run_outcome import RunOutcome
 
 
 class Reader:
@@ -83,10 +84,10 @@ class Reader:
         """Whether the end of the run was recorded, with its result. A run that was aborted at once,
         or that a failure of the rig ended, has none."""
         outcome = self.meta.get("outcome")
-        if outcome in {"pass", "fail", "untested"}:
+        if outcome in {RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED}:
             return True
         result = self.meta_json("result")
-        ended = outcome in {"aborted", "error"}
+        ended = outcome in {RunOutcome.ABORTED, RunOutcome.ERROR}
         return ended and isinstance(result, dict) and result.get("outcome") == outcome
 
     @property
@@ -142,5 +143,5 @@ class Reader:
     def close(self) -> None:
         """Close it; the last reader of a finished run makes a plain file of its record."""
         self.db.close()
-        if self.meta.get("outcome", "running") != "running":
+        if self.meta.get("outcome", RunOutcome.RUNNING) != RunOutcome.RUNNING:
             tidy(self.path)

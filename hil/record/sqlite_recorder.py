@@ -24,6 +24,7 @@ from hil.record.seal import SEAL, Seal, seal_of
 from hil.record.snapshot_rows import with_last_ids
 from hil.record.tally import WrittenTally
 from hil.record.write_connection import WriteConnection
+from hil.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
@@ -104,7 +105,7 @@ class SqliteRecorder(EventWriter):
                 )
             queue_rewind(recorder._pending, frame, recorder._counts)
             recorder._snapshot_frame = frame
-            recorder.meta("outcome", "running")
+            recorder.meta("outcome", RunOutcome.RUNNING)
             recorder.note(frame, "resumed")
             if version < SCHEMA_VERSION:
                 recorder.note(

@@ -3,13 +3,14 @@ Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil.record.live import State
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus
+from hil.run_outcome import RunOutcome
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.alarms import Alarm
@@ -170,6 +171,13 @@ def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
     return now or _failing(alarms, scene) or _unseen(alarms, scene) or _weak(scene, alarms)
 
 
+_LEVEL_OF_OUTCOME: Final[Mapping[str, Level]] = {
+    RunOutcome.PASS: Level.GOOD,
+    RunOutcome.ABORTED: Level.WARN,
+    RunOutcome.UNTESTED: Level.WARN,
+}
+
+
 def _ended(scene: Scene) -> NodeHealth:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
@@ -178,11 +186,9 @@ def _ended(scene: Scene) -> NodeHealth:
         for metric, wanted, got, ok in scene.expectations
         if not ok
     ][:1]
-    level = {"pass": Level.GOOD, "aborted": Level.WARN, "untested": Level.WARN}.get(
-        scene.outcome, Level.BAD
-    )
+    level = _LEVEL_OF_OUTCOME.get(scene.outcome, Level.BAD)
     if scene.ending:  # then it was not the expectations that decided
-        failed = [scene.ending, *failed] if scene.outcome == "error" else [scene.ending]
+        failed = [scene.ending, *failed] if scene.outcome == RunOutcome.ERROR else [scene.ending]
         what = ""
     parts = [scene.outcome.upper(), *failed[:2], *([what] if what else [])]
     return NodeHealth("ENDED", level, ": ".join(parts), None)

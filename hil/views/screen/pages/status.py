@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from hil.record.live import State
+from hil.run_outcome import RunOutcome
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.facts import Scene
@@ -28,7 +29,10 @@ def source_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
             return f"{marks.playing} REPLAY {player.speed:g}x", HEAD
         return f"{marks.paused} PAUSED, {behind} behind", WARN
     if scene.state is State.ENDED:
-        return f"{marks.ended} ENDED {scene.outcome}", "" if scene.outcome == "pass" else BAD
+        return (
+            f"{marks.ended} ENDED {scene.outcome}",
+            "" if scene.outcome == RunOutcome.PASS else BAD,
+        )
     return _live_words(scene, player, marks)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
+from hil.plant.moment import PowerLevel
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.correctness import Answered
 from hil.views.screen.model import health
@@ -92,7 +93,7 @@ def _clock(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     text = number(reading.clock_mhz if reading else None, ".0f", marks)
     flags = reading.flags_now if reading else 0
     hot = bool(node.plant and node.plant.throttle)
-    capped = node.plant.level if node.plant and node.plant.level != "full" else ""
+    capped = node.plant.level if node.plant and node.plant.level != PowerLevel.FULL else ""
     if flags or hot or capped:
         low = "low V" if flags & UNDER_VOLTAGE else "capped" if flags else "hot"
         word = "" if text != marks.dash else capped or low
@@ -181,7 +182,7 @@ _COLUMNS: Final = (
 def _is_the_plants(column: _Column, node: NodeFacts) -> bool:
     """What the plant makes of a board is known whether or not the board says anything."""
     measured = node.reading is not None and node.reading.power_w is not None
-    capped = node.plant is not None and node.plant.level != "full"
+    capped = node.plant is not None and node.plant.level != PowerLevel.FULL
     return (column.text is _power and not measured) or (column.text is _clock and capped)
 
 
