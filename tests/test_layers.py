@@ -439,7 +439,6 @@ WORDS = {
 } - {""}
 OTHER_WORDS = {
     ("hil.rig.discovery.bench_file", "serial"),  # keys of a bench file
-    ("hil.views.screen.model.events", "state"),  # a kind of line
     ("hil.views.screen.pages.overview.nodes", "board"),  # a heading
 }
 """These mean another thing than the member of an enumeration that has the same text."""

@@ -38,8 +38,17 @@ from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
 from hil.wire.messages import UpsetState
+from hil.word_enum import Word
 
-__all__ = ["Cure", "Decision", "NodeAnswer", "OutputDifference", "decision", "neighbour"]
+__all__ = [
+    "Cure",
+    "Decision",
+    "NodeAnswer",
+    "OutputDifference",
+    "VotePart",
+    "decision",
+    "neighbour",
+]
 
 _CHUNK: Final = 8
 _DIFFERENCES_KEPT: Final = 64
@@ -48,18 +57,26 @@ _TRANSITIONS: Final = 500
 """A node returns within a few frames: its state is among the newest ones."""
 
 
+class VotePart(Word):
+    """The part of a node in a vote."""
+
+    VOTER = "voter"
+    RETURNS = "returns"  # it is re-integrating, and its answer counted
+    HEARD = "heard"  # it was compared, but does not count
+    OUT = "out"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """The answer of one node. `part`: voter, returns (re-integrating, and its answer counted),
-    heard (compared, but does not count) or out. `worth`: what its answer is worth, and `words` the
-    same beside the vote."""
+    """The answer of one node, and its `part` in the vote. `worth`: what its answer is worth, and
+    `words` the same beside the vote."""
 
     node: str
     status: str
     reason: str
     output_digest: str
     state_digest: str
-    part: str
+    part: VotePart
     agrees: bool
     latent: bool
     worth: Answered = Answered.RIGHT
@@ -179,9 +196,9 @@ def _answers(
         output = reply.output_digest if reply else hex64(ballot.output_digest)
         state = reply.state_digest if reply else hex64(ballot.state_digest)
         bit = 1 << index
-        part = "out" if status == NodeStatus.EXCLUDED.word else "heard"
+        part = VotePart.OUT if status == NodeStatus.EXCLUDED.word else VotePart.HEARD
         if verdict.voters & bit:
-            part = "returns" if name in returning else "voter"
+            part = VotePart.RETURNS if name in returning else VotePart.VOTER
         done = status == NodeStatus.DONE.word
         agrees = done and output == agreed[0] and bool(verdict.output)
         latent = done and bool(verdict.state) and state != agreed[1]

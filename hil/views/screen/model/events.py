@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
+from hil.control.commands import EndRun, PauseRun, ResumeRun, SetPace, WriteNote
 from hil.control.protocol import recorded_command
 from hil.record.event_queries import RecordedEvent, newest_events_of, newest_upsets
 from hil.record.limit_orders import AppliedLimits, OrderedLimits
@@ -32,11 +33,29 @@ from hil.views.screen.model.facts import EventLine
 from hil.views.screen.model.verdict_strip import Episode, VerdictHistory
 from hil.views.style import duration
 from hil.wire.messages import Limits, LinkState
+from hil.word_enum import Word
 
-__all__ = ["newest_events"]
+__all__ = ["EventKind", "newest_events"]
+
+
+class EventKind(Word):
+    """The kinds of events, in the order in which those of one frame are listed."""
+
+    NOTE = "note"
+    STATE = "state"
+    REPAIR = "repair"
+    FRAME = "frame"
+    ANOMALY = "anomaly"
+    UPSET = "upset"
+    SLIP = "slip"
+    LIMIT = "limit"
+    LINK = "link"
+    COMMAND = "command"
+
 
 Key = tuple[str, int]
-_Make = Callable[[Any, str], "EventLine | None"]
+_ORDER: Final[Mapping[str, int]] = {kind: number for number, kind in enumerate(EventKind)}
+_Make = Callable[[Any, EventKind], "EventLine | None"]
 _SEVERE: Final = frozenset(
     {SystemOutcome.SDC_ESCAPED, SystemOutcome.UNAVAILABLE, SystemOutcome.DETECTED_UNRESOLVED}
 )
@@ -65,7 +84,7 @@ def newest_events(
             found.extend(_episode(episode) for episode in history.episodes(head, count))
         found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
         merged = _merged(found, oldest)[:count]
-        if rows >= _ROWS_MAX or not any(e.more and e.kind != "frame" for e in merged):
+        if rows >= _ROWS_MAX or not any(e.more and e.kind != EventKind.FRAME for e in merged):
             return tuple(merged)
         rows = min(_ROWS_MAX, 4 * rows)
 
@@ -84,13 +103,15 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
         if table == "transitions":
             found[:] = [_justly(source, event) for event in found]
     upsets = newest_upsets(source, upto, limit, node)
-    _take([_by_then(upset, upto) for upset in upsets], "upset", _upset, limit, found, oldest)
+    _take(
+        [_by_then(upset, upto) for upset in upsets], EventKind.UPSET, _upset, limit, found, oldest
+    )
     return found, oldest
 
 
 def _justly(source: LiveRecord, event: EventLine) -> EventLine:
     """Return the event; that of an isolation by a wrong majority says so."""
-    isolated = event.kind == "state" and event.level is Level.BAD
+    isolated = event.kind == EventKind.STATE and event.level is Level.BAD
     if not isolated or not isolated_though_right(source, event.frame, event.node):
         return event
     return replace(event, text="ISOLATED though right: a wrong majority outvoted it")
@@ -98,7 +119,7 @@ def _justly(source: LiveRecord, event: EventLine) -> EventLine:
 
 def _take(
     rows: Sequence[RecordedEvent | RecordedUpset],
-    kind: str,
+    kind: EventKind,
     make: _Make,
     limit: int,
     found: list[EventLine],
@@ -123,7 +144,7 @@ def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[Event
     times: Counter[str] = Counter()  # how often each node of the last one is in it
     for event in events:
         last = out[-1] if out else event
-        if event.kind == "frame" or not out:
+        if event.kind == EventKind.FRAME or not out:
             out.append(event)
         elif (last.frame, last.kind, last.text) == (
             event.frame,
@@ -144,21 +165,7 @@ def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[Event
     return out
 
 
-_ORDER: Final = {
-    "note": 0,
-    "state": 1,
-    "repair": 2,
-    "frame": 3,
-    "anomaly": 4,
-    "upset": 5,
-    "slip": 6,
-    "limit": 7,
-    "link": 8,
-    "command": 9,
-}
-
-
-def _state(row: RecordedTransition, kind: str) -> EventLine | None:
+def _state(row: RecordedTransition, kind: EventKind) -> EventLine | None:
     after, cause = row.after, row.cause
     # A resync is over before the next frame.
     if after == NodeState.VOTING and row.before != NodeState.RESYNC:
@@ -168,7 +175,7 @@ def _state(row: RecordedTransition, kind: str) -> EventLine | None:
     return None  # of what lies between, the repairs tell
 
 
-def _repair(row: RecordedRepair, kind: str) -> EventLine:
+def _repair(row: RecordedRepair, kind: EventKind) -> EventLine:
     what = row.action.replace("_", " ")
     if not row.ok:
         return EventLine(row.frame, Level.WARN, kind, row.node, f"{what} FAILED: {row.detail}")
@@ -191,7 +198,7 @@ def _by_then(upset: RecordedUpset, frame: int) -> RecordedUpset:
     return replace(upset, outcome="")
 
 
-def _upset(upset: RecordedUpset, kind: str) -> EventLine:
+def _upset(upset: RecordedUpset, kind: EventKind) -> EventLine:
     text = upset_text(upset).replace(f" {upset.node} ", " ", 1)
     level = Level.NOTE
     if upset.outcome in _SEVERE:
@@ -211,27 +218,27 @@ def _episode(episode: Episode) -> EventLine:
     return EventLine(
         episode.last,
         Level.BAD,
-        "frame",
+        EventKind.FRAME,
         "",
         text.get(episode.what, "A WRONG OUTPUT LEFT THE SYSTEM"),
         episode.frames,
         not episode.whole,
-        ("frame", episode.first),
+        (EventKind.FRAME, episode.first),
         episode.first,
     )
 
 
-def _anomaly(row: RecordedAnomaly, kind: str) -> EventLine:
+def _anomaly(row: RecordedAnomaly, kind: EventKind) -> EventLine:
     text = anomaly_text(row).removeprefix(f"{row.node}: ")
     return EventLine(row.frame, Level.WARN, kind, row.node, f"unexplained: {text}")
 
 
-def _slip(row: RecordedSlip, kind: str) -> EventLine:
+def _slip(row: RecordedSlip, kind: EventKind) -> EventLine:
     late = f" by {duration(row.late_wall_us)}" if row.late_wall_us else ""
     return EventLine(row.frame, Level.WARN, kind, row.node or "", f"slip: {row.detail}{late}")
 
 
-def _limit(row: RecordedLimit, kind: str) -> EventLine:
+def _limit(row: RecordedLimit, kind: EventKind) -> EventLine:
     names = AppliedLimits.of(row.applied).refused
     refused = f", refused {', '.join(names)}" if names else ""
     text = f"{row.cause}: {_limit_words(OrderedLimits.of(row.asked).limits)}{refused}"
@@ -252,7 +259,7 @@ def _limit_words(limits: Limits | None) -> str:
     return ", ".join(parts)
 
 
-def _command(row: RecordedCommand, kind: str) -> EventLine | None:
+def _command(row: RecordedCommand, kind: EventKind) -> EventLine | None:
     if row.ok and row.command in _NOTED:
         return None
     command = recorded_command(row.command, row.arguments)
@@ -266,27 +273,29 @@ def _command(row: RecordedCommand, kind: str) -> EventLine | None:
     return EventLine(row.frame, level, kind, node, text)
 
 
-def _link(row: RecordedLinkEvent, kind: str) -> EventLine | None:
+def _link(row: RecordedLinkEvent, kind: EventKind) -> EventLine | None:
     if row.state not in (LinkState.LOST, LinkState.ABSENT):
         return None
     why = f": {row.reason}" if row.reason else ""
     return EventLine(row.frame, Level.WARN, kind, row.node, f"link {row.state}{why}")
 
 
-def _note(row: RecordedNote, kind: str) -> EventLine:
+def _note(row: RecordedNote, kind: EventKind) -> EventLine:
     return EventLine(row.frame or 0, Level.NOTE, kind, "", row.text)
 
 
-_NOTED: Final = frozenset({"pause", "resume", "pace", "end", "note"})
+_NOTED: Final = frozenset(
+    kind.command.name for kind in (PauseRun, ResumeRun, SetPace, EndRun, WriteNote)
+)
 """Commands that leave a note of their own."""
 
-_BY_ID: Final[tuple[tuple[str, str, _Make], ...]] = (
-    ("transitions", "state", _state),
-    ("repairs", "repair", _repair),
-    ("anomalies", "anomaly", _anomaly),
-    ("slips", "slip", _slip),
-    ("limits", "limit", _limit),
-    ("link_events", "link", _link),
-    ("commands", "command", _command),
-    ("notes", "note", _note),
+_BY_ID: Final[tuple[tuple[str, EventKind, _Make], ...]] = (
+    ("transitions", EventKind.STATE, _state),
+    ("repairs", EventKind.REPAIR, _repair),
+    ("anomalies", EventKind.ANOMALY, _anomaly),
+    ("slips", EventKind.SLIP, _slip),
+    ("limits", EventKind.LIMIT, _limit),
+    ("link_events", EventKind.LINK, _link),
+    ("commands", EventKind.COMMAND, _command),
+    ("notes", EventKind.NOTE, _note),
 )

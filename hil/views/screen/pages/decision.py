@@ -10,7 +10,7 @@ from hil.record.live import ALONE_MAX
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
-from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference
+from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference, VotePart
 from hil.views.screen.model.facts import Vote
 from hil.views.screen.pages.style import STYLES, Marks, columns, fit, line, rule
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
@@ -46,7 +46,7 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
     if not vote.correct:
         return Level.BAD, f"{word}: A WRONG OUTPUT LEFT THE SYSTEM"
     again = f", computed {found.executions} times" if found.executions > 1 else ""
-    differing = any(not a.agrees or a.latent for a in found.answers if a.part != "out")
+    differing = any(not a.agrees or a.latent for a in found.answers if a.part != VotePart.OUT)
     if found.notable and found.state and found.state != found.golden_state:
         return Level.WARN, f"{word}{again}: right output, WRONG STATE"
     if found.alone:
@@ -112,7 +112,7 @@ def _decided_by(found: Decision) -> str:
     answered = [
         a
         for a in found.answers
-        if a.status == NodeStatus.DONE.word and a.part in {"voter", "returns"}
+        if a.status == NodeStatus.DONE.word and a.part in {VotePart.VOTER, VotePart.RETURNS}
     ]
     if vote is None:
         return ""
@@ -128,12 +128,12 @@ def _decided_by(found: Decision) -> str:
     if vote.kind == VerdictKind.NO_MAJORITY.word:
         return f"nobody: {names} do not agree; {_left(vote)}"
     agreed = [a for a in answered if a.agrees]
-    back = [a.node for a in agreed if a.part == "returns"]
+    back = [a.node for a in agreed if a.part == VotePart.RETURNS]
     text = f"{names_text(a.node for a in agreed)} agree"
     astray = [a.node for a in agreed if a.latent]
     if astray:
         text += f" in output; the state of {names_text(astray)} differs"
-    if back and any(a.part == "voter" for a in found.answers):
+    if back and any(a.part == VotePart.VOTER for a in found.answers):
         text += f"; {names_text(back)} counted, as the voters alone did not decide"
     elif back:
         text += "; all were returning, as no node voted"
@@ -173,7 +173,7 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
         style = STYLES[level]
         cells = [
             (answer.node, 7, HEAD),
-            (answer.part, 7, DIM if answer.part != "voter" else ""),
+            (answer.part, 7, DIM if answer.part != VotePart.VOTER else ""),
             (answer.status, 10, style),
             (
                 answer.output_digest or marks.dash,
@@ -190,7 +190,7 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
 
 
 def _level(answer: NodeAnswer, found: Decision) -> Level:
-    if answer.part == "out":
+    if answer.part == VotePart.OUT:
         return Level.NOTE
     vote = found.vote
     if answer.worth is Answered.WRONG and vote and vote.delivered and not vote.correct:
