@@ -60,8 +60,8 @@ def _faults(board: str) -> Finding:
     effects: dict[str, str] = {}
     with _controlled(_CONTROL, board, workload("infer").ticks) as reader:
         for upset in all_upsets(reader):
-            name = f"cpu {upset.kind}" if upset.target is UpsetTarget.CPU else upset.target
-            injected = upset.state is UpsetState.INJECTED and upset.verified
+            name = f"cpu {upset.kind}" if upset.target == UpsetTarget.CPU else upset.target
+            injected = upset.state == UpsetState.INJECTED and upset.verified
             effects[name] = upset.effect if injected else upset.state
             if injected and upset.outcome not in (SystemOutcome.CORRECTED, SystemOutcome.RECOVERED):
                 effects[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
