@@ -4,6 +4,7 @@ They are carried out between frames, so that no step waits for them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.firmware_flags import FirmwareFlags
@@ -12,10 +13,12 @@ from hil.rig.calls import Timing
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
+    from hil.rig.power import PowerEvent
 
 __all__ = ["HealthPoll"]
 
 _PATIENCE_US: Final = 250_000
+_NOTES_MAX: Final = 20
 
 
 class HealthPoll:
@@ -27,7 +30,7 @@ class HealthPoll:
         self._by_name = {node.name: node for node in controls.rig.nodes}
         self._coupling = coupling
         self._flags = FirmwareFlags()
-        self._noted: set[tuple[str, str]] = set()  # failures of supplies, each noted once in a run
+        self._noted: Counter[str] = Counter()  # notes of supplies, by node
 
     @property
     def _frame(self) -> int:
@@ -65,12 +68,22 @@ class HealthPoll:
         rig, record = self._controls.rig, self._controls.record
         for seen in rig.power.take():
             record.power(self._frame, seen)
-            if seen.error and (seen.node, seen.error) not in self._noted:
-                self._noted.add((seen.node, seen.error))
-                record.note(self._frame, seen.error)
+            self._note_supply(seen)
             if seen.cut is not None:  # recovery finds the node silent, and cycles its power
                 node = self._by_name[seen.node]
-                rig.absent.cut_off(node, "over-current, cut off by its supply")
+                what = "micro-latch-up" if seen.cut.micro else "over-current"
+                rig.absent.cut_off(node, f"{what}, cut off by its supply")
         for node in rig.nodes:
             for event in node.link.status.take_events():
                 record.link_event(self._frame, event)
+
+    def _note_supply(self, seen: PowerEvent) -> None:
+        """Note a failure of a supply, and that it works again. One that fails again and again is
+        noted a limited number of times; the table `power` has all."""
+        text = seen.error or seen.note
+        if not text or self._noted[seen.node] > _NOTES_MAX:
+            return
+        self._noted[seen.node] += 1
+        if self._noted[seen.node] > _NOTES_MAX:
+            text += "; what follows is in the table `power` only"
+        self._controls.record.note(self._frame, text)

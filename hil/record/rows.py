@@ -154,5 +154,7 @@ def link_columns(s: LinkStatistics) -> tuple[int, ...]:
 def power_event_text(e: PowerEvent) -> str:
     """Return what a bench supply did, or how it failed; empty for a plain reading."""
     if e.cut is None:
-        return e.error
+        return e.error or e.note
+    if e.cut.micro:
+        return f"cut: it drew {e.cut.amps:g} A, a micro-latch-up is {e.cut.limit_a:g} A"
     return f"cut: it drew {e.cut.amps:g} A, its limit is {e.cut.limit_a:g} A"

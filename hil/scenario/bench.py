@@ -91,8 +91,26 @@ class BenchConfig(FrozenModel):
         self._check_shared(
             findings, "adapter", [None if board.absent else board.adapter for board in self.boards]
         )
+        self._check_outputs(findings)
         wrong_at("Bench", findings)
         return self
+
+    def _check_outputs(self, findings: Findings) -> None:
+        """Add a finding for each board whose power is switched by the output of an earlier one: an
+        absent board, too, since its supply may still be connected."""
+        first: dict[str, BenchBoardConfig] = {}
+        for index, board in enumerate(self.boards):
+            output = None if board.power is None else board.power.output
+            if output is None:
+                continue
+            other = first.setdefault(output, board)
+            if other is not board:
+                findings.add(
+                    ("boards", index, "power"),
+                    f"board {board.name} is on {output}, and so is board {other.name}: switching "
+                    "one switches the other",
+                    "give every board an output of its own, or correct the number",
+                )
 
     @staticmethod
     def _check_shared(findings: Findings, key: str, values: Sequence[str | None]) -> None:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -173,6 +174,8 @@ YAML = {
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
     ("boards/README.md", "schema: 1", "name: left"): ("bench", ""),
     ("boards/README.md", "power: {kind: scpi"): ("parts of a board of a bench", ""),
+    ("boards/README.md", "power:", "kind: template"): ("part of a board of a bench", ""),
+    ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
 }
 BASE = {"workload": "attitude", "frames": 100}
@@ -456,7 +459,7 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
     key = key_of(YAML, block)
     assert key is not None
     kind = YAML[key][0]
-    content = yaml.safe_load(block.text) if kind != "parts of a board of a bench" else None
+    content = yaml.safe_load(block.text) if "of a board" not in kind else None
     if kind == "part of a scenario":
         block_text = yaml.safe_dump({**BASE, **(content or {})}, sort_keys=False)
         kind = "scenario"
@@ -464,6 +467,10 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
         parts = block.text.splitlines()
         entries = [f"  - {{name: b{n}, port: /dev/ttyS{n}, {p}}}" for n, p in enumerate(parts)]
         block_text = "\n".join(["schema: 1", "boards:", *entries])
+        kind = "bench"
+    elif kind == "part of a board of a bench":
+        part = textwrap.indent(block.text, "    ")
+        block_text = f"schema: 1\nboards:\n  - name: b\n    port: /dev/ttyS0\n{part}"
         kind = "bench"
     else:
         block_text = block.text

@@ -15,13 +15,15 @@ from xml.etree import ElementTree
 import pytest
 
 from hil.doctor.files import check
-from hil.errors import SetupError
+from hil.errors import ConfigError, SetupError
 from hil.rig.backends.process import find_agent
 from hil.rig.discovery import adapters as adapters_module
 from hil.rig.discovery.adapters import adapters
-from hil.rig.power import make, scpi
+from hil.rig.power import make
+from hil.scenario import load_bench
 from hil.scenario.supply import SupplyConfig
 from tests.cli.conftest import Hil, hil, ready, wait_for_row
+from tests.rig.supplies.running import running_supply
 
 __all__ = ["hil", "ready"]
 
@@ -116,77 +118,45 @@ def test_f31_a_url_without_a_port_number_is_refused_before_it_is_opened(hil: Hil
 # --- supplies -----------------------------------------------------------------------------------
 
 
-def test_f08_the_settings_of_a_supplys_serial_line_are_named_with_what_is_used() -> None:
-    found = told("bench/scpi_serial_settings.yaml")
-    assert [problem.split(": ")[1] for problem in found] == [
-        "$.boards[0].power.baud",
-        "$.boards[0].power.stop_bits",
-    ]
-    for problem in found:
-        assert "9600 baud, 8 data bits, no parity, 1 stop bit" in problem
-        assert "USB or network" in problem
+def test_f08_the_serial_line_of_a_supply_has_the_settings_of_the_bench_file() -> None:
+    bench = load_bench(HERE / "bench" / "scpi_serial_settings.yaml")
+    power = bench.boards[0].power
+    assert power is not None and (power.baud, power.stop_bits) == (115200, 2)
 
 
-class _Siglent:
-    """As an SPD3303X: OUTP CH1,ON in place of OUTP ON, and no OUTP? at all."""
-
-    def write(self, command: str) -> None:
-        pass
-
-    def query(self, command: str) -> str:
-        if command != "*IDN?":
-            raise TimeoutError("VI_ERROR_TMO (-1073807339): Timeout expired")
-        return "Siglent Technologies,SPD3303X,SPD3X,1.01,V1.0"
-
-    def close(self) -> None:
-        pass
+def test_f08_a_supply_on_the_network_has_no_line_to_set(tmp_path: Path) -> None:
+    text = (HERE / "bench" / "scpi_serial_settings.yaml").read_text()
+    file = tmp_path / "bench.yaml"
+    file.write_text(text.replace("ASRL/dev/ttyUSB9::INSTR", "TCPIP::10.0.0.9::INSTR"))
+    with pytest.raises(ConfigError, match="only a supply on a serial line has `baud`"):
+        load_bench(file)
 
 
-def test_f07_a_command_that_a_supply_may_not_know_is_said_to_be_that(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    manager = SimpleNamespace(open_resource=lambda *_, **__: _Siglent(), close=lambda: None)
-    monkeypatch.setattr(scpi, "_visa", lambda: SimpleNamespace(ResourceManager=lambda _: manager))
-    power = make("left", SupplyConfig.model_validate({"kind": "scpi", "resource": "X"}))
-    with pytest.raises(SetupError) as caught:
+def test_f07_a_command_that_a_supply_does_not_know_is_named_with_the_remedy(tmp_path: Path) -> None:
+    pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
+    siglent = ("--dialect", "siglent", "--idn", "Siglent Technologies,SPD3303X,SPD3X,1.01,V1.0")
+    with running_supply(tmp_path, *siglent) as supply:
+        power = supply.power("left", 1, dialect="single", timeout_s=0.5)
+        with pytest.raises(SetupError) as caught:
+            power.on()
+        power.close()
+        assert "`OUTP?`" in caught.value.message and "SPD3303X" in caught.value.message
+        assert "it may not know this command" in (caught.value.remedy or "")
+        assert "`dialect:`" in (caught.value.remedy or "")
+        power = supply.power("left", 1)
+        power.off()
         power.on()
-    assert "`OUTP?`" in caught.value.message and "SPD3303X" in caught.value.message
-    assert "it may not know this command" in (caught.value.remedy or "")
-    power.close()
+        power.close()
 
 
-class _PeakAtTheLimit:
-    """A supply of 2 A whose board draws the limit in its first measurements, then 0.7 A."""
-
-    def __init__(self, measurements_at_limit: int) -> None:
-        self.at_limit = measurements_at_limit
-        self.on = True
-
-    def write(self, command: str) -> None:
-        self.on = {"OUTP ON": True, "OUTP OFF": False}.get(command, self.on)
-
-    def query(self, command: str) -> str:
-        if command == "MEAS:CURR?":
-            self.at_limit -= 1
-            return "2.000" if self.at_limit >= 0 else "0.700"
-        return {"*IDN?": "ACME", "OUTP?": str(int(self.on))}[command]
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize(("measurements_at_limit", "cut"), [(0, False), (1, False), (2, True)])
-def test_f06_a_peak_is_cut_if_two_consecutive_measurements_see_it_as_documented(
-    monkeypatch: pytest.MonkeyPatch, measurements_at_limit: int, cut: bool
-) -> None:
-    instrument = _PeakAtTheLimit(measurements_at_limit)
-    manager = SimpleNamespace(open_resource=lambda *_, **__: instrument, close=lambda: None)
-    monkeypatch.setattr(scpi, "_visa", lambda: SimpleNamespace(ResourceManager=lambda _: manager))
-    settings = {"kind": "scpi", "resource": "X", "current_limit_a": 2.0}
-    power = make("left", SupplyConfig.model_validate(settings))
-    assert (power.watch() is not None) is cut
-    assert instrument.on is not cut
-    power.close()
+def test_f06_a_board_whose_current_peaks_for_10_ms_keeps_its_power(tmp_path: Path) -> None:
+    pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
+    with running_supply(tmp_path) as supply:
+        power = supply.power("left", 1, current_limit_a=2.0)
+        power.on()
+        supply.order("peak 1 0.01")
+        assert power.watch() is None and power.gives_power()
+        power.close()
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import json
+import re
+import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -32,8 +37,13 @@ devices:
     error: ERROR
     dialogues:
       - {q: "*IDN?", r: "ACME,PSU-3,42,1.0"}
-      - {q: "INST:NSEL 2"}
+      - {q: "SYST:ERR?", r: '+0,"No error"'}
     properties:
+      selected:
+        default: 1
+        getter: {q: "INST:NSEL?", r: "{:d}"}
+        setter: {q: "INST:NSEL {:d}"}
+        specs: {type: int}
       voltage:
         default: 0.0
         getter: {q: "VOLT?", r: "{:.3f}"}
@@ -62,6 +72,18 @@ resources:
 """
 
 
+def asks(power: Any, *commands: str) -> list[str]:
+    """The answers of a supply, without those who hold it: its own connection."""
+
+    def use(output: Any) -> list[str]:
+        return [
+            output.session.query(command) if command.endswith("?") else output.write(command) or ""
+            for command in commands
+        ]
+
+    return power._transact(use)
+
+
 def supply(**data: Any) -> SupplyConfig:
     return SupplyConfig.model_validate(data)
 
@@ -88,15 +110,19 @@ def scpi(tmp_path: Path) -> Callable[..., Any]:
 def test_a_bench_supply_is_set_read_back_and_switched(scpi: Callable[..., Any]) -> None:
     power = scpi(voltage_v=5.1, current_limit_a=2.5)
     power.on()
-    assert power._do("VOLT?", "CURR?", "OUTP?") == ["5.100", "2.500", "ON"]
+    assert asks(power, "VOLT?", "CURR?", "OUTP?") == ["5.100", "2.500", "ON"]
     assert (power.read().volts, power.read().amps) == (5.02, 0.7)
     assert power.read().watts == pytest.approx(3.514)
-    assert power.limit(4.8, 1.5)
-    assert power._do("VOLT?", "CURR?") == ["4.800", "1.500"]
+    assert power.limit(5.0, 1.5)
+    assert asks(power, "VOLT?", "CURR?") == ["5.000", "1.500"]
+    with pytest.raises(
+        SetupError, match=r"is on at 5 V, and .* 4\.8 V; the voltage of a live output"
+    ):
+        power.limit(4.8, None)
     power.off()
-    assert power._do("OUTP?") == ["OFF"]
+    assert asks(power, "OUTP?") == ["OFF"]
     power.cycle()
-    assert power._do("OUTP?") == ["ON"]
+    assert asks(power, "OUTP?") == ["ON"]
     power.close()
     power.close()
     assert power.read().amps == 0.7, "and it can be opened again"
@@ -107,10 +133,10 @@ def test_a_board_that_draws_its_limit_is_cut_off(scpi: Callable[..., Any]) -> No
     power = scpi(voltage_v=5.0, current_limit_a=2.0)
     power.on()
     assert power.watch() is None
-    power._do("TEST:LOAD 1.990")
+    asks(power, "TEST:LOAD 1.990")
     cut = power.watch()
     assert cut is not None and (cut.amps, cut.limit_a) == (1.99, 2.0)
-    assert power._do("OUTP?") == ["OFF"]
+    assert asks(power, "OUTP?") == ["OFF"]
     power.close()
 
 
@@ -149,6 +175,7 @@ def test_a_tripped_supply_is_reported_with_its_own_error(
       - {q: "OUTP?", r: "0"}
       - {q: "SYST:ERR?", r: '302,"Over-current protection tripped"'}
     properties:"""
+    head = "".join(line for line in head.splitlines(True) if "SYST:ERR" not in line)
     (tmp_path / "psu.yaml").write_text(f"{head}{queue}{rest[:start]}{rest[end:]}")
     with pytest.raises(SetupError, match=r"did not switch on; its error queue: 302,.Over-current"):
         power.on()
@@ -237,6 +264,31 @@ def test_a_relay_line_is_held_until_the_instrument_is_closed(tools: Path) -> Non
     (tools / "stuck").touch()
     with pytest.raises(SetupError, match=r"relay at /dev/gpiochip0 line 17: .*permission denied"):
         power.on()
+
+
+RELEASING = """#!/usr/bin/env python3
+import pathlib, signal, sys
+if "--version" in sys.argv:
+    sys.exit(print("gpioset (libgpiod) v2.1"))
+relay = pathlib.Path({relay!r})
+relay.write_text(sys.argv[-1].partition("=")[2])
+def release(*_):
+    relay.write_text("input")  # the kernel gives the line back; the relay falls off
+    sys.exit()
+signal.signal(signal.SIGTERM, release)
+signal.pause()
+"""
+
+
+def test_a_relay_falls_off_at_the_end_of_a_run_as_documented(tools: Path) -> None:
+    """What the board has then depends on the contact: boards/README.md, "Power"."""
+    relay = tools / "relay"
+    (tools / "bin" / "gpioset").write_text(RELEASING.format(relay=str(relay)))
+    power = make("left", supply(kind="relay", line=17))
+    power.on()
+    assert relay.read_text() == "1"
+    power.close()
+    assert relay.read_text() == "input"
 
 
 def test_gpioset_that_says_no_version_is_taken_for_an_old_one(tools: Path) -> None:
@@ -331,6 +383,121 @@ def test_a_program_that_hangs_or_prints_no_reading_is_an_error(tmp_path: Path) -
 def test_power_by_hand_without_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SetupError, match="stdin is not a terminal"):
         make("left", supply(kind="manual")).off()
+
+
+SNMPSET = """#!/bin/sh
+[ "$1 $2 $3" = "-v2c -c private" ] && [ "$6" = i ] || exit 2
+echo "$5=$7" >> {log}
+"""
+
+
+def test_the_poe_recipe_of_the_documents_switches_the_port_by_rfc_3621(tools: Path) -> None:
+    text = (Path(__file__).parents[2] / "boards" / "README.md").read_text()
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "snmpset" in b]
+    program = tools / "bin" / "snmpset"
+    program.write_text(SNMPSET.format(log=tools / "log"))
+    program.chmod(0o755)
+    part = textwrap.indent(block, "    ")
+    described = parse_bench(f"boards:\n  - name: left\n    port: x\n{part}").boards[0].power
+    assert described is not None
+    power = make("left", described)
+    power.check()
+    power.off()
+    power.on()
+    enable = "1.3.6.1.2.1.105.1.1.1.3.1.7"  # pethPsePortAdminEnable: true(1), false(2)
+    assert asked(tools) == [f"{enable}=2", f"{enable}=1"]
+
+
+# --- smart plugs ----------------------------------------------------------------------------------
+
+
+class Plug(BaseHTTPRequestHandler):
+    """A plug with the interface that its server has: Shelly Gen1, Gen2, or Tasmota."""
+
+    server: PlugServer
+
+    def do_GET(self) -> None:
+        plug = self.server
+        plug.asked.append(self.path)
+        path, _, query = self.path.partition("?")
+        words = dict(word.split("=") for word in unquote(query).split("&") if "=" in word)
+        answer: Any = None
+        if plug.model == "shelly1" and path == "/relay/1":
+            plug.switch(words.get("turn", "").upper())
+            answer = {"ison": plug.on, "has_timer": False}
+        elif plug.model == "shelly2" and path == "/rpc/Switch.Set" and words["id"] == "1":
+            answer = {"was_on": plug.on}
+            plug.switch({"true": "ON", "false": "OFF"}[words["on"]])
+        elif plug.model == "shelly2" and path == "/rpc/Switch.GetStatus" and words["id"] == "1":
+            answer = {"id": 1, "output": plug.on, "voltage": 231.0, "current": 0.03}
+        elif plug.model == "tasmota" and path == "/cm" and words["cmnd"].startswith("Power2"):
+            plug.switch(words["cmnd"].partition(" ")[2].upper())
+            answer = {"POWER2": "ON" if plug.on else "OFF"}
+        self.send_response(404 if answer is None else plug.status)
+        self.end_headers()
+        self.wfile.write(b"" if answer is None else json.dumps(answer).encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class PlugServer(ThreadingHTTPServer):
+    def __init__(self, model: str) -> None:
+        super().__init__(("127.0.0.1", 0), Plug)
+        self.model, self.on, self.status, self.stuck = model, False, 200, False
+        self.asked: list[str] = []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def switch(self, state: str) -> None:
+        if state and not self.stuck:
+            self.on = state == "ON"
+
+    def power(self, **data: Any) -> Power:
+        url = f"http://127.0.0.1:{self.server_port}/"
+        given = {"plug": self.model, "url": url, "channel": 2, "off_s": 0, **data}
+        return make("left", supply(kind="http", **given))
+
+
+@pytest.fixture
+def plug(request: pytest.FixtureRequest) -> Iterator[PlugServer]:
+    with PlugServer(request.param) as server:
+        yield server
+        server.shutdown()
+
+
+EVERY_PLUG = pytest.mark.parametrize("plug", ["shelly1", "shelly2", "tasmota"], indirect=True)
+
+
+@EVERY_PLUG
+def test_a_plug_is_switched_by_its_documented_requests(plug: PlugServer) -> None:
+    power = plug.power()
+    power.check()
+    assert not plug.on, "to look at it switches nothing"
+    power.on()
+    assert plug.on and power.gives_power()
+    power.cycle()
+    power.off()
+    assert not plug.on and power.gives_power() is False
+    assert power.read() == PowerReading(None, None), "mains volts are not the board's"
+    switched = {"shelly1": "turn=on", "shelly2": "on=true", "tasmota": "Power2%20On"}[plug.model]
+    assert sum(switched in path for path in plug.asked) == 2
+
+
+@EVERY_PLUG
+def test_a_plug_that_does_not_switch_or_answer_is_an_error(plug: PlugServer) -> None:
+    plug.stuck = True
+    with pytest.raises(SetupError, match=r"outlet 2: did not switch on"):
+        plug.power().on()
+    with pytest.raises(SetupError, match=r"answered 404 Not Found"):
+        plug.power(channel=4).check()
+    plug.status = 401
+    with pytest.raises(SetupError, match="answered 401") as caught:
+        plug.power().check()
+    assert "password" in (caught.value.remedy or "")
+    plug.server_close()
+    plug.shutdown()
+    with pytest.raises(SetupError, match="does not answer as a plug"):
+        plug.power(timeout_s=0.5).check()
 
 
 # --- boards, and the monitor ----------------------------------------------------------------------
@@ -471,7 +638,7 @@ def test_one_that_fails_slowly_does_not_hide_the_others() -> None:
 def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
     monitor = PowerMonitor([])
     monitor.start()
-    assert monitor._thread is None
+    assert not monitor._threads
     monitor.limit("nobody", 5.0, 1.0)
     assert isinstance(MockPower("x", supply(kind="mock")), Power)
 
@@ -488,9 +655,27 @@ def test_a_rig_without_supplies_has_no_thread_for_them() -> None:
         ("{kind: command, on: x}", "a command supply needs it"),
         ('{kind: command, on: "say \'x", off: y}', "no closing quotation"),
         ("{kind: mock, hub: 1-1}", "only usbhub supplies have it"),
-        ("{kind: plug}", "expected one of scpi, usbhub"),
+        ("{kind: plug}", "expected one of scpi, template, usbhub"),
         ("{kind: mock, voltage_v: -1}", "expected a number above 0"),
         ("{kind: mock, volts: 5}", "unknown key"),
+        ("{kind: http, plug: shelly1}", "an http supply needs it"),
+        ("{kind: http, plug: kasa, url: 'http://a'}", "expected one of shelly1"),
+        ("{kind: http, plug: tasmota, url: 'a/b'}", "text"),
+        ("{kind: scpi, resource: 'TCPIP::a::INSTR', baud: 9600}", "only a supply on a serial line"),
+        ("{kind: scpi, resource: x, latchup_a: 1}", "not below the current limit"),
+        ("{kind: scpi, resource: x, current_limit_a: 1, latchup_a: 1}", "not below the current"),
+        ("{kind: scpi, resource: x, voltage_v: 5, ovp_v: 5}", "trips at the supply voltage"),
+        ("{kind: scpi, resource: x, ocp_delay_s: 0.1}", "no current limit to trip at"),
+        ("{kind: template, resource: x}", "a template supply needs it"),
+        ("{kind: template, resource: x, commands: {on: 'A{chan}', off: B}}", "cannot be filled in"),
+        (
+            "{kind: template, resource: x, commands: {on: A, off: B, select: C}}",
+            "could not be read",
+        ),
+        (
+            "{kind: template, resource: x, commands: {on: A, off: B, set_volts: V, ask_volts: W}}",
+            "expected `{value}`",
+        ),
         ("5", "expected a mapping"),
     ],
 )
@@ -498,6 +683,33 @@ def test_a_wrong_supply_is_reported_with_its_place(power: str, words: str) -> No
     with pytest.raises(ConfigError) as caught:
         parse_bench(f"boards:\n- name: a\n  port: x\n  power: {power}\n")
     assert words in str(caught.value) and ":4:" in str(caught.value)
+
+
+TWICE = {
+    "an output of a supply": (
+        '{kind: scpi, resource: "TCPIP::10.0.0.9::INSTR", channel: 2, voltage_v: 24}',
+        '{kind: scpi, resource: "tcpip0::10.0.0.9::inst0::instr", channel: 2, voltage_v: 5}',
+    ),
+    "a hub port": ("{kind: usbhub, hub: 1-1, port: 2}", '{kind: usbhub, hub: "1-1", port: 2}'),
+    "a relay line": ("{kind: relay, line: 4}", "{kind: relay, line: 4, active_low: true}"),
+    "a plug": (
+        "{kind: http, plug: shelly1, url: 'http://A'}",
+        "{kind: http, plug: shelly2, url: 'http://a/'}",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_two_boards_on_one_output_are_refused_with_the_place(what: str) -> None:
+    one, two = TWICE[what]
+    text = f"boards:\n- {{name: a, port: x, power: {one}}}\n- {{name: b, port: y, power: {two}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_bench(text)
+    (problem,) = caught.value.problems
+    assert problem.line == 3 and "and so is board a" in problem.message
+    for key, number in (("channel", 2), ("port", 2), ("line", 4)):
+        text = text.replace(f"{key}: {number}", f"{key}: {number + 1}", 1)
+    parse_bench(text.replace("http://A", "http://b"))
 
 
 @pytest.mark.parametrize(

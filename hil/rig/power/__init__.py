@@ -7,19 +7,31 @@ used, so that a bench whose supply is switched off can still be listed.
 from __future__ import annotations
 
 from hil.rig.power.monitor import PowerEvent, PowerMonitor
-from hil.rig.power.protocol import OverCurrent, Power, PowerReading
+from hil.rig.power.protocol import OverCurrent, Power, PowerPoll, PowerReading
 from hil.scenario.supply import SupplyConfig, SupplyKind
 
-__all__ = ["OverCurrent", "Power", "PowerEvent", "PowerMonitor", "PowerReading", "make"]
+__all__ = [
+    "OverCurrent",
+    "Power",
+    "PowerEvent",
+    "PowerMonitor",
+    "PowerPoll",
+    "PowerReading",
+    "make",
+]
 
 
 def make(name: str, supply: SupplyConfig) -> Power:
     """Return the instrument that switches the power of node `name`."""
     # Each kind is imported only when it is used: PyVISA takes half a second.
-    if supply.kind is SupplyKind.SCPI:
+    if supply.kind in (SupplyKind.SCPI, SupplyKind.TEMPLATE):
         from hil.rig.power.scpi import ScpiPower  # noqa: PLC0415
 
         return ScpiPower(name, supply)
+    if supply.kind is SupplyKind.HTTP:
+        from hil.rig.power.http_plug import HttpPlug  # noqa: PLC0415
+
+        return HttpPlug(name, supply)
     if supply.kind is SupplyKind.MANUAL:
         from hil.rig.power.manual import ManualPower  # noqa: PLC0415
 

@@ -105,7 +105,11 @@ class HubPower(ProgramPower):
 
 class RelayPower(ProgramPower):
     """A relay on a GPIO line of this computer. libgpiod drives a line only while a process has it
-    open, so a gpioset process keeps running to hold the present state."""
+    open, so a gpioset process keeps running to hold the present state.
+
+    When it is closed at the end of a run, that process ends and the line becomes an input: the
+    relay falls off, whatever it was set to. A board on its normally closed contact keeps its power
+    then, one on the normally open contact loses it."""
 
     install = "install libgpiod's tools (`sudo apt-get install gpiod`)"
     programs = ("gpioset",)

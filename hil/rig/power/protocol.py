@@ -29,10 +29,22 @@ class PowerReading:
 
 @dataclass(frozen=True, slots=True)
 class OverCurrent:
-    """A board that drew its current limit, as in a latch-up, and was switched off."""
+    """A board that drew its current limit, as in a latch-up, and was switched off. `micro`: it drew
+    the threshold for micro-latch-ups, which is `limit_a` then."""
 
     amps: float
     limit_a: float
+    micro: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPoll:
+    """The result of one poll: what was measured, the over-current that was cut, and a fault of the
+    supply that it has seen itself, such as a trip of its own; empty without one."""
+
+    reading: PowerReading
+    cut: OverCurrent | None = None
+    fault: str = ""
 
 
 class Power(abc.ABC):
@@ -52,6 +64,16 @@ class Power(abc.ABC):
     @abc.abstractmethod
     def title(self) -> str:
         """Return the name of the instrument for messages."""
+
+    @property
+    def instrument(self) -> str:
+        """Return the name of the instrument, which other nodes may share: one thread polls it."""
+        return f"{self.title} of {self.node}"
+
+    @property
+    def protects(self) -> bool:
+        """Return whether it switches a board off that draws an over-current."""
+        return self.supply.current_limit_a is not None
 
     def check(self) -> None:  # noqa: B027 (there may be nothing to check)
         """Raise SetupError if the instrument cannot be used; switch nothing. A run that needs it
@@ -90,6 +112,11 @@ class Power(abc.ABC):
         """Check for a latch-up: switch a board off that draws its current limit, and return the
         measurement; None if there is no latch-up."""
         return None
+
+    def poll(self) -> PowerPoll:
+        """Check for a latch-up and measure, as `watch` and `read` do, at once where possible."""
+        cut = self.watch()
+        return PowerPoll(self.read(), cut)
 
     def cut_short(self) -> None:
         """End the off time of a running power cycle at once, because the run ends."""

@@ -1,41 +1,33 @@
-"""Bench supplies that speak SCPI, through PyVISA (an extra).
+"""Bench supplies with a remote interface, through PyVISA (an extra): outputs of instruments.
 
-The commands are those of the SCPI-99 instrument class for DC supplies: INST:NSEL, VOLT, CURR, OUTP,
-OUTP?, MEAS:VOLT?, MEAS:CURR?, SYST:ERR?. Many supplies of Keysight, Rigol and Rohde & Schwarz have
-them. Siglent's SPD series (OUTP CH1,ON, and no OUTP?) and TTi's (V1, I1, OP1) have commands of
-their own, which are not supported. Every setting is read back: a supply that accepted the bytes but
-not the value is an error.
+The command sets are in `hil.rig.power.dialects`, the owner of an instrument and its transactions in
+`hil.rig.power.instrument`. Every setting is read back: a supply that accepted the bytes but not the
+value is an error. The voltage of an output that is on is never changed by more than a few percent.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
 
-from hil.errors import SetupError
-from hil.extras import install_command
-from hil.rig.power.protocol import OverCurrent, Power, PowerReading
+from hil.rig.power.instrument import Instrument, release_instrument, retain_instrument
+from hil.rig.power.output import InstrumentError, Output
+from hil.rig.power.over_current import judge_current
+from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerPoll, PowerReading
 from hil.scenario.supply import SupplyConfig
+from hil.scenario.visa_names import canonical_resource
 
-_LATCHED: Final = 0.98
-"""Fraction of the current limit that counts as the limit: supplies measure to about a percent."""
-_MEASURED: Final = 2
-"""Consecutive measurements, without a pause, that make a latch-up. Together they take some 10 ms: a
-start-up peak of that length counts as a latch-up, too."""
-_CLOSE: Final = 0.02
-_NO_NUMBER: Final = 9.9e37
-"""SCPI-99, 7.2.1.4: infinity; 9.91e37 is "not a number"."""
-_ON: Final = frozenset({"1", "+1", "ON"})
+__all__ = ["ScpiPower"]
 
-
-def _visa() -> Any:
-    try:
-        import pyvisa  # noqa: PLC0415 (an extra, and slow to load)
-    except ImportError:
-        raise SetupError(
-            "scpi supplies need PyVISA, which is not installed",
-            remedy=install_command("visa"),
-        ) from None
-    return pyvisa
+T = TypeVar("T")
+_POLL_S: Final = 2.0
+"""An instrument that needs longer for a measurement does not protect a board from a latch-up."""
+_LIVE: Final = 0.03
+"""The most by which the voltage of an output that is on may differ from the bench file, or be
+changed: a supply's setting rounds, and readings of one differ by less."""
+_OVP: Final = 1.1
+"""Over-voltage protection as a fraction of the supply voltage, where the bench file has none."""
 
 
 class ScpiPower(Power):
@@ -43,162 +35,180 @@ class ScpiPower(Power):
 
     def __init__(self, node: str, supply: SupplyConfig) -> None:
         super().__init__(node, supply)
-        self._manager: Any = None
-        self._instrument: Any = None
-        self._limit_a = supply.current_limit_a
+        self._guard = threading.Lock()
+        self._owner: Instrument | None = None
         self._identity = ""
+        self._limit_a = supply.current_limit_a
+        self._ordered_on = False  # this program switched it on, or found it on
 
     @property
     def title(self) -> str:
         who = f" ({self._identity})" if self._identity else ""
         return f"supply {self.supply.resource}{who} output {self.supply.channel}"
 
-    # --- the instrument -------------------------------------------------------------------------
+    @property
+    def instrument(self) -> str:
+        return canonical_resource(self.supply.resource or "")
 
-    def _open(self) -> Any:
-        if self._instrument is not None:
-            return self._instrument
-        pyvisa = _visa()
+    @property
+    def protects(self) -> bool:
+        return self._limit_a is not None or self.supply.latchup_a is not None
+
+    def _transact(
+        self, use: Callable[[Output], T], bound_s: float | None = None, *, changes: bool = True
+    ) -> T:
+        with self._guard:
+            if self._owner is None:
+                self._owner = retain_instrument(self.supply)
+            owner = self._owner
         try:
-            self._manager = pyvisa.ResourceManager(self.supply.backend or "@py")
-            self._instrument = self._manager.open_resource(
-                self.supply.resource,
-                timeout=int(self.supply.timeout_s * 1000),
-                read_termination="\n",
-                write_termination="\n",
+            return owner.transact(
+                self.supply.channel, use, bound_s or self.supply.timeout_s, changes=changes
             )
-            self._identity = self._instrument.query("*IDN?").strip()
-        except Exception as error:
-            self._drop()
-            raise self.failed(
-                f"does not answer: {_first_line(error)}",
-                "is it on, and its remote interface enabled? `python -m visa info` and "
-                "`pyvisa-shell -b py` show what PyVISA sees",
-            ) from error
-        return self._instrument
-
-    def _drop(self) -> None:
-        for resource in (self._instrument, self._manager):
-            if resource is not None:
-                try:
-                    resource.close()
-                except Exception:  # noqa: BLE001, S110 (the instrument is gone: nothing to close)
-                    pass
-        self._instrument = self._manager = None
-
-    def _do(self, *commands: str) -> list[str]:
-        """Carry out commands on this output; return the answers of the queries."""
-        with self.lock:
-            instrument = self._open()
-            answers: list[str] = []
-            try:
-                for command in (f"INST:NSEL {self.supply.channel}", *commands):
-                    if command.endswith("?"):
-                        answers.append(instrument.query(command).strip())
-                    else:
-                        instrument.write(command)
-            except Exception as error:
-                self._drop()  # the next attempt opens it again
-                raise self.failed(
-                    f"`{command}`: {_first_line(error)}",
-                    "look at its display and its cable; if it answers other programs, it may not "
-                    "know this command: only supplies with the commands of SCPI-99 work (not "
-                    "Siglent's SPD, not TTi)",
-                ) from error
-            return answers
-
-    def _number(self, command: str) -> float:
-        (answer,) = self._do(command)
-        try:
-            number = float(answer)
-        except ValueError:
-            with self.lock:
-                self._drop()  # the answer of another command: later ones may be out of step, too
-            raise self.failed(
-                f"`{command}` was answered by {answer[:40]!r}; expected a number",
-                "is this the right resource? it may be no supply",
-            ) from None
-        if not abs(number) < _NO_NUMBER:  # NaN, too: it compares as a latch-up
-            raise self.failed(
-                f"`{command}` was answered by {answer[:40]}: it has measured nothing",
-                "look at its display: the output may be off, or a range exceeded",
-            )
-        return number
-
-    def _error_queue(self) -> str:
-        """Return the supply's own error for a command that had no effect; empty if it has none."""
-        try:
-            (entry,) = self._do("SYST:ERR?")
-        except SetupError:
-            return ""
-        return "" if entry.lstrip("+-").startswith("0") else f"; its error queue: {entry[:80]}"
-
-    def _set(self, command: str, value: float, unit: str) -> None:
-        self._do(f"{command} {value:.4f}")
-        actual = self._number(f"{command}?")
-        if abs(actual - value) > max(_CLOSE * value, 0.005):
-            raise self.failed(
-                f"it was set to {value:g} {unit} and reports {actual:g} {unit}"
-                f"{self._error_queue()}",
-                f"is {value:g} {unit} within what this output can give?",
-            )
+        except InstrumentError as error:
+            self._identity = owner.identity
+            raise self.failed(error.what, error.remedy) from error
+        finally:
+            self._identity = owner.identity
 
     # --- the protocol -----------------------------------------------------------------------------
 
     def check(self) -> None:
-        with self.lock:
-            self._open()
+        def look(output: Output) -> None:
+            self._ordered_on = output.is_on()
+            if self._ordered_on:
+                self._refuse_other_voltage(output)
+
+        self._transact(look, changes=False)
 
     def on(self) -> None:
-        if self.supply.voltage_v is not None:
-            self._set("VOLT", self.supply.voltage_v, "V")
-        if self._limit_a is not None:
-            self._set("CURR", self._limit_a, "A")
-        self._switch(on=True)
+        def switch_on(output: Output) -> None:
+            was_on = output.is_on()
+            volts, dialect = self.supply.voltage_v, output.dialect
+            if was_on:
+                self._refuse_other_voltage(output)
+            elif volts is not None:
+                output.set_volts(volts)
+            if self._limit_a is not None:
+                output.set_amps(self._limit_a)
+            self._set_protection(output)
+            if not was_on:
+                for command in dialect.clear_trip:
+                    output.write(command)
+            output.switch(on=True)
+            self._ordered_on = True
+
+        with self.lock:
+            self._transact(switch_on)
 
     def off(self) -> None:
-        self._switch(on=False)
+        with self.lock:
+            self._ordered_on = False
+            self._transact(lambda output: output.switch(on=False))
 
     def gives_power(self) -> bool:
-        return self._do("OUTP?")[0].upper() in _ON
-
-    def _switch(self, *, on: bool) -> None:
-        self._do("OUTP ON" if on else "OUTP OFF")
-        if self.gives_power() != on:
-            raise self.failed(
-                f"its output did not switch {'on' if on else 'off'}{self._error_queue()}",
-                "look at its display: a protection may have tripped, or the panel be locked",
-            )
+        return self._transact(lambda output: output.is_on(), changes=False)
 
     def read(self) -> PowerReading:
-        return PowerReading(self._number("MEAS:VOLT?"), self._number("MEAS:CURR?"))
+        return self._transact(_reading, changes=False)
 
     def limit(self, volts: float | None, amps: float | None) -> bool:
-        if volts is not None:
-            self._set("VOLT", volts, "V")
-        if amps is not None:
-            self._set("CURR", amps, "A")
-            self._limit_a = amps
+        def set_limits(output: Output) -> None:
+            if volts is not None:
+                if output.is_on():
+                    present = output.number(output.dialect.ask_volts)
+                    self._refuse_step(present, volts)
+                output.set_volts(volts)
+            if amps is not None:
+                output.set_amps(amps)
+                self._limit_a = amps
+
+        self._transact(set_limits)
         return True
 
     def watch(self) -> OverCurrent | None:
-        if self._limit_a is None:
-            return None
-        amps = 0.0
-        for _ in range(_MEASURED):
-            amps = self._number("MEAS:CURR?")
-            if amps < _LATCHED * self._limit_a:
-                return None
-        self.off()
-        return OverCurrent(amps, self._limit_a)
+        return self._transact(lambda output: self._judge(output, None), _POLL_S)
+
+    def poll(self) -> PowerPoll:
+        def measure(output: Output) -> PowerPoll:
+            reading = _reading(output)
+            cut = self._judge(output, reading.amps) if self.protects else None
+            fault = ""
+            if cut is None and self._ordered_on and (reading.volts or 0.0) < LEAST_V:
+                fault = "" if output.is_on() else self._went_off(output)
+            return PowerPoll(reading, cut, fault)
+
+        return self._transact(measure, _POLL_S)
 
     def close(self) -> None:
         super().close()
-        with self.lock:
-            self._drop()
+        with self._guard:
+            owner, self._owner = self._owner, None
+        if owner is not None:
+            release_instrument(owner)
+
+    # --- inside a transaction ---------------------------------------------------------------------
+
+    def _judge(self, output: Output, first_a: float | None) -> OverCurrent | None:
+        """Cut the output off in this very transaction if its board draws an over-current."""
+        command = output.dialect.measure_amps
+        if not command:
+            return None
+        cut = judge_current(
+            lambda: output.number(command),
+            self._limit_a,
+            self.supply.latchup_a,
+            self.supply.over_current_ms / 1000,
+            first_a,
+        )
+        if cut is not None:
+            self._ordered_on = False
+            output.switch(on=False)
+        return cut
+
+    def _went_off(self, output: Output) -> str:
+        self._ordered_on = False  # reported once
+        return (
+            f"node {self.node}: {self.title}: its output is off, and not by this program: its own "
+            f"protection has tripped, or somebody has switched it{output.error_text()}"
+        )
+
+    def _set_protection(self, output: Output) -> None:
+        supply, dialect = self.supply, output.dialect
+        ovp_v = supply.ovp_v
+        if ovp_v is None and supply.voltage_v is not None and dialect.sets_ovp_unasked:
+            ovp_v = _OVP * supply.voltage_v
+        if ovp_v is not None:
+            output.protect(dialect.set_ovp, dialect.volts_text(ovp_v), "over-voltage protection")
+        if supply.ocp_delay_s is None or self._limit_a is None:
+            return
+        if dialect.set_ocp_delay:
+            delay = (dialect.set_ocp_delay,)
+            output.protect(delay, f"{supply.ocp_delay_s:.3f}", "the delay of its trip")
+        elif supply.ocp_delay_s > 0:
+            raise InstrumentError(
+                f"its over-current trip has no delay ({dialect.title})",
+                "write `ocp_delay_s: 0` with a limit above all peaks, or remove the key",
+            )
+        limit = dialect.amps_text(self._limit_a)
+        output.protect(dialect.set_ocp, limit, "the over-current trip")
+
+    def _refuse_other_voltage(self, output: Output) -> None:
+        """Raises: InstrumentError if an output that is on has another voltage than the file."""
+        if self.supply.voltage_v is not None and output.dialect.ask_volts:
+            self._refuse_step(output.number(output.dialect.ask_volts), self.supply.voltage_v)
+
+    def _refuse_step(self, present_v: float, wanted_v: float) -> None:
+        if abs(present_v - wanted_v) > _LIVE * wanted_v:
+            raise InstrumentError(
+                f"is on at {present_v:g} V, and the bench file says {wanted_v:g} V; the voltage of "
+                "a live output is not changed",
+                "is it the right output? then switch it off by hand, or correct `voltage_v:`",
+            )
 
 
-def _first_line(error: Exception) -> str:
-    """Return an exception of PyVISA as one line."""
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+def _reading(output: Output) -> PowerReading:
+    dialect = output.dialect
+    volts = output.number(dialect.measure_volts) if dialect.measure_volts else None
+    amps = output.number(dialect.measure_amps) if dialect.measure_amps else None
+    return PowerReading(volts, amps)

@@ -1,0 +1,1 @@
+"""Simulated bench supplies: processes that behave as instruments do."""
