@@ -13,16 +13,21 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from hil import __version__
 from hil.cli.output import answer, quoted, say
-from hil.cli.session import RUN_KEYS, recorded, session
+from hil.cli.session import recorded, session
 from hil.cli.signals import deaf_to_ctrl_c
-from hil.errors import ConfigError, HilError, Problem, SetupError
+from hil.errors import ConfigError, HilError, SetupError
 from hil.exit_codes import Exit
+from hil.run_outcome import RunOutcome
+
+if TYPE_CHECKING:
+    from hil.engine.run_reports import FailedRun, Failure
+    from hil.record.run_result import RunResult
 
 __all__ = ["Interrupted", "guarded"]
 
@@ -103,39 +108,49 @@ def _failed(text: str, code: Exit, error: Exception | None) -> int:
     exit code."""
     say(f"hil: {text}")
     found = recorded(session.run_dir)
-    if found and session.run_dir is not None:
+    if found is not None and session.run_dir is not None:
         say(f"  what was recorded: hil replay {quoted(session.run_dir)} --summary")
-    content = _content(text, code, error)
+    failure = _failure(text, code, error)
+    content = failure.as_json()
     if session.command == "run":
-        content = dict.fromkeys(RUN_KEYS) | session.known | found | content
-        _report(content, began=bool(found))
+        run = _failed_run(failure, found)
+        content = run.as_json()
+        _report(run)
     if session.json:
         with contextlib.suppress(SetupError):
             answer(content)
     return code
 
 
-def _content(text: str, code: Exit, error: Exception | None) -> dict[str, Any]:
+def _failure(text: str, code: Exit, error: Exception | None) -> Failure:
     """What is told of a failure, whatever was known before."""
+    from hil.engine.run_reports import Failure
+
     interrupted = code is Exit.INTERRUPTED
-    content: dict[str, Any] = {
-        "outcome": "aborted" if interrupted else "error",
-        "exit_code": int(code),
-        "error": text,
-        "error_kind": "Interrupted" if error is None else type(error).__name__,
-        "message": error.message if isinstance(error, HilError) else text,
-        "remedy": error.remedy if isinstance(error, HilError) else None,
-        "aborted_by": "the user" if interrupted else "",
-    }
-    if isinstance(error, ConfigError):
-        content["problems"] = [_problem_json(p) for p in error.problems]
-    return content
+    return Failure(
+        outcome=RunOutcome.ABORTED if interrupted else RunOutcome.ERROR,
+        exit_code=int(code),
+        error=text,
+        error_kind="Interrupted" if error is None else type(error).__name__,
+        message=error.message if isinstance(error, HilError) else text,
+        remedy=error.remedy if isinstance(error, HilError) else None,
+        aborted_by="the user" if interrupted else "",
+        problems=tuple(error.problems) if isinstance(error, ConfigError) else None,
+    )
 
 
-def _report(content: dict[str, Any], *, began: bool) -> None:
+def _failed_run(failure: Failure, found: RunResult | None) -> FailedRun:
+    from hil.engine.run_reports import FailedRun
+
+    planned = None if session.identity is None else session.identity.scenario
+    return FailedRun(failure, planned, session.run_dir, session.frames, found)
+
+
+def _report(run: FailedRun) -> None:
     """Let manifest and JUnit say the same, where a folder for them is known that is ours: the
     run's, or the one that --out names and that no run has."""
-    from hil.engine.run_reports import environment, may_be_replaced, write_reports
+    from hil.engine.run_identity import environment
+    from hil.engine.run_reports import RunReport, may_be_replaced, write_reports
     from hil.record.run_lock import refuse_if_running
 
     folder = session.reports
@@ -146,20 +161,13 @@ def _report(content: dict[str, Any], *, began: bool) -> None:
                 return
             refuse_if_running(folder)
             folder.mkdir(parents=True, exist_ok=True)
-        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        content = {**environment(), **session.identity, "finished_utc": finished, **content}
-        write_reports(folder, content if began else {**content, "never_began": True})
-
-
-def _problem_json(problem: Problem) -> dict[str, Any]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "path": problem.path,
-        "message": problem.message,
-        "remedy": problem.remedy,
-    }
+        report = RunReport(
+            identity=session.identity or environment(),
+            finished_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            run=run,
+            never_began=run.recorded is None,
+        )
+        write_reports(folder, report)
 
 
 def _internal_text(error: Exception) -> str:

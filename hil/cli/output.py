@@ -10,9 +10,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hil.errors import SetupError
 from hil.printable import printable
@@ -20,6 +20,7 @@ from hil.printable import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from hil.json_values import JsonObject
     from hil.views.style import Glyphs
 
 __all__ = [
@@ -95,7 +96,7 @@ def show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) 
     _write(sys.stdout, "\n".join(lines) + "\n")  # colours are escape codes; texts have none
 
 
-def answer(content: Mapping[str, Any]) -> None:
+def answer(content: JsonObject) -> None:
     """Print the one JSON object. SetupError if there is nowhere to print it."""
     if isinstance(sys.stdout, ClosedStream):
         raise SetupError("stdout is closed: the result cannot be printed", remedy="leave it open")

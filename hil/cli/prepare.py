@@ -63,13 +63,11 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
             from hil.plant.build import build_plant
 
             plant = build_plant(loaded.scenario)
-    session.plan(loaded.scenario)
-    session.known["frames"] = 0
+    session.plan(loaded.scenario, frames=0)
     if out is not None:
         refuse_if_running(out)
     run_dir = run_folder.create(loaded.scenario, out)
     session.run_dir = run_dir
-    session.known["run_dir"] = str(run_dir)
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
@@ -98,8 +96,7 @@ def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None)
     refuse_if_running(run_dir if run_dir.is_dir() else run_dir.parent)
     scenario, folder = open_run(run_dir)
     session.run_dir = folder
-    session.plan(scenario)
-    session.known["run_dir"] = str(folder)
+    session.plan(scenario, frames=None)
     return Prepared(scenario, folder, resume=True, made=False)
 
 
@@ -114,5 +111,4 @@ def tidied(prepared: Prepared) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 prepared.run_dir.rmdir()
                 session.run_dir = session.reports = None
-                session.known["run_dir"] = None
         raise

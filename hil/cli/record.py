@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hil.cli.output import out, quoted, show
 from hil.errors import UsageError
+from hil.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from hil.record.reader import Reader
+    from hil.record.run_result import RunResult
 
 __all__ = ["must_be_run", "opened", "print_summary", "show_summary"]
 
@@ -40,12 +42,11 @@ def opened(run: Path) -> Iterator[Reader]:
         reader.close()
 
 
-def print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> None:
+def print_summary(run_dir: Path, result: RunResult, *, quiet: bool) -> None:
     from hil.record.reader import Reader
 
     if quiet:
-        digest = result.get("run_digest") or ""
-        out(f"{str(result['outcome']).upper()} {run_dir} {digest}")
+        out(f"{result.outcome.upper()} {run_dir} {result.run_digest}")
         return
     reader = Reader(run_dir)
     try:
@@ -54,25 +55,25 @@ def print_summary(run_dir: Path, result: Mapping[str, Any], *, quiet: bool) -> N
         reader.close()
 
 
-def show_summary(reader: Reader, result: Mapping[str, Any]) -> None:
+def show_summary(reader: Reader, result: RunResult) -> None:
     from hil.views import summary
 
     steps = _steps(reader.path.parent, result)
     show(lambda glyphs: summary.render(reader, result, glyphs, steps=steps))
 
 
-def _steps(run_dir: Path, result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _steps(run_dir: Path, result: RunResult) -> tuple[tuple[str, str], ...]:
     """What to try after a run."""
     where = quoted(run_dir)
     steps = [
         (f"hil replay {where}", "frame by frame"),
         (f"hil replay {where} --verify", "vote again"),
     ]
-    if result["outcome"] == "aborted":
+    if result.outcome == RunOutcome.ABORTED:
         steps.insert(0, (f"hil run --resume {where}", "go on with it"))
-    elif result["outcome"] == "error":
+    elif result.outcome == RunOutcome.ERROR:
         steps.insert(0, ("hil discover", "which boards answer"))
-    elif result["outcome"] == "fail":
+    elif result.outcome == RunOutcome.FAIL:
         steps.append(("hil doctor", "check the computer"))
     else:
         steps.append(("hil run seu-storm", "a harder scenario"))

@@ -11,7 +11,6 @@ import typer
 from hil.cli.options import Ascii, Json, RunFolder
 from hil.cli.output import answer, has_screen, say, show
 from hil.cli.record import must_be_run, opened, show_summary
-from hil.cli.session import RUN_KEYS
 from hil.cli.watch import on_screen
 from hil.errors import UsageError
 from hil.exit_codes import Exit
@@ -80,7 +79,7 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 
     result = result_of(reader)
     if as_json:
-        answer(dict.fromkeys(RUN_KEYS) | result)
+        answer(result.as_answer())
     else:
         show_summary(reader, result)
     return Exit.PASS

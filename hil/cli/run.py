@@ -32,7 +32,7 @@ from hil.cli.run_options import (
     Seed,
     Source,
 )
-from hil.cli.session import RUN_KEYS, recorded, session
+from hil.cli.session import recorded, session
 from hil.cli.signals import Stop, signals
 from hil.exit_codes import Exit
 
@@ -99,7 +99,8 @@ def _run_on_screen(
     """The run in a process of its own, which nothing that happens to this terminal can end; and
     the screen before it."""
     from hil.cli.background import BackgroundRun
-    from hil.engine.run_reports import JUNIT, MANIFEST, may_be_replaced
+    from hil.engine.junit import JUNIT
+    from hil.engine.run_reports import MANIFEST, may_be_replaced
     from hil.views.screen.open import show
     from hil.views.screen.run_commands import Socket
 
@@ -135,7 +136,7 @@ def _run_on_screen(
         say(said)
     found = recorded(run_dir)
     ended = code in (Exit.PASS, Exit.FAIL, Exit.INTERRUPTED)
-    if found and (ended or found.get("lost_boards")):
+    if found is not None and (ended or found.lost):
         print_summary(run_dir, found, quiet=False)
     elif prepared.made and may_be_replaced(run_dir):
         with contextlib.suppress(OSError):  # nothing was recorded: leave no folder for that
@@ -189,13 +190,12 @@ def _run(
             raise
     stop.running = False
     session.reports = None
-    content = {**result.as_json(), "wall_s": result.wall_s}
     if result.error:
         say(f"hil: {result.error}\n  try: {result.remedy}")
     if as_json:
-        answer(dict.fromkeys(RUN_KEYS) | content)
+        answer(result.as_answer())
     else:
-        print_summary(run_dir, content, quiet=quiet)
+        print_summary(run_dir, result, quiet=quiet)
     return result.exit_code
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from hil.cli.options import Json
 from hil.cli.output import answer, out, quoted, say, show
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.json_values import JsonObject
 
 __all__ = ["scenario_app"]
 
@@ -33,7 +36,7 @@ def list_(as_json: Json = False) -> int:
 
     found = [load_scenario(name) for name in assets.list_scenarios()]
     if as_json:
-        rows = [
+        rows: list[JsonObject] = [
             {
                 "name": scenario.name,
                 "summary": scenario.summary,

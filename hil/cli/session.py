@@ -7,82 +7,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from hil.errors import HilError
 
 if TYPE_CHECKING:
+    from hil.engine.run_identity import RunIdentity
+    from hil.record.run_result import RunResult
     from hil.scenario import Scenario
 
-__all__ = ["RUN_KEYS", "Session", "recorded", "session"]
-
-RUN_KEYS: Final = (
-    "outcome",
-    "exit_code",
-    "name",
-    "run_dir",
-    "run_digest",
-    "reproducible",
-    "seed",
-    "frames",
-    "planned_frames",
-    "wall_s",
-    "verdicts",
-    "upsets",
-    "recoveries",
-    "availability",
-    "slips",
-    "unexplained",
-    "held_back",
-    "accel",
-    "expectations",
-    "not_covered",
-    "left_out",
-    "metrics",
-    "lost_boards",
-    "not_reproducible",
-    "skipped",
-    "plant",
-    "commands",
-    "aborted_by",
-    "held_frames",
-    "campaign_mode",
-)
-"""Keys that the JSON of `hil run` always has; null where nothing is known."""
+__all__ = ["Session", "recorded", "session"]
 
 
 @dataclass(slots=True)
 class Session:
     """What the command under way has found out, for the answer when it fails.
 
-    `reports`: the folder whose reports are this command's to write; None if it has none, or if
-    they say already how the run ended."""
+    `identity`: what should run; None if that is not known. `frames`: how many frames of it have
+    been computed, None if only its record knows. `reports`: the folder whose reports are this
+    command's to write; None if it has none, or if they say already how the run ended."""
 
     command: str = ""
     words: list[str] = field(default_factory=list)
     json: bool = False
     run_dir: Path | None = None
     reports: Path | None = None
-    known: dict[str, Any] = field(default_factory=dict)
-    identity: dict[str, Any] = field(default_factory=dict)
+    identity: RunIdentity | None = None
+    frames: int | None = None
 
     def begin(self, words: Sequence[str]) -> None:
         """A new command line."""
         self.command, self.words, self.json = "", list(words), "--json" in words
-        self.run_dir, self.known, self.identity = None, {}, {}
-        self.reports = None
+        self.run_dir = self.identity = self.frames = self.reports = None
 
-    def plan(self, scenario: Scenario) -> None:
-        """This will be run."""
+    def plan(self, scenario: Scenario, *, frames: int | None) -> None:
+        """This will be run; `frames` of it have been computed, None if only its record knows."""
         from hil.engine import run_folder
 
-        self.identity = run_folder.identity(scenario)
-        self.known.update(
-            name=scenario.name,
-            seed=scenario.seed,
-            accel=scenario.upsets.accel,
-            planned_frames=scenario.frame_count,
-        )
+        self.identity, self.frames = run_folder.identity(scenario), frames
 
     @property
     def out(self) -> Path | None:
@@ -98,19 +60,18 @@ class Session:
 session = Session()
 
 
-def recorded(run_dir: Path | None) -> dict[str, Any]:
-    """What the record of a run that failed tells; nothing if there is none that can be read."""
+def recorded(run_dir: Path | None) -> RunResult | None:
+    """What the record of a run that failed tells; None if there is none that can be read."""
     if run_dir is None or not (run_dir / "run.db").is_file():
-        return {}
+        return None
     from hil.record.reader import Reader
     from hil.verification.replay import result_of
 
     try:
         reader = Reader(run_dir)
         try:
-            found = result_of(reader)
+            return result_of(reader)
         finally:
             reader.close()
     except HilError:
-        return {}
-    return {key: value for key, value in found.items() if key in RUN_KEYS}
+        return None

@@ -4,20 +4,22 @@ reports."""
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.control.commands import COMMANDS
 from hil.engine import run_folder
+from hil.engine.junit import JUNIT, junit_digest, junit_run
 from hil.engine.metrics import events_until, flat, upset_counts
 from hil.engine.parts import Parts
 from hil.engine.recorder import RunRecorder
-from hil.engine.result import LostBoard, RunResult, decide
-from hil.engine.run_reports import JUNIT, junit_digest, write_reports
+from hil.engine.result import decide
+from hil.engine.run_reports import write_reports
 from hil.record.recorder import Recorder, RunTally
+from hil.record.run_result import LostBoard, RunResult
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.rig.calibration import Calibration
 from hil.rig.node import SILENT, Node, NodeResult
 from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.scenario.expect import not_covered
@@ -120,7 +122,6 @@ def result_of(
     parts: Parts,
     record: Recorder,
     run_dir: Path,
-    calibration: Calibration,
     coupling: PlantCoupling | None,
     *,
     aborted_by: str,
@@ -162,7 +163,6 @@ def result_of(
         unexplained=metrics.unexplained,
         held_frames=metrics.held_frames,
         held_back=metrics.held_back,
-        calibration=calibration,
         accel=scenario.upsets.accel,
         name=scenario.name,
         campaign_mode=scenario.campaign_mode,
@@ -184,14 +184,15 @@ def write_result(result: RunResult, parts: Parts, recorder: RunRecorder) -> None
     for identity in identities:  # a board that started again may have a new port
         record.node(identity)
     started_utc = record.tally.run_meta().started_utc
-    content = run_folder.ended(parts.scenario, result, identities, started_utc)
+    report = run_folder.ended(parts.scenario, result, tuple(identities), started_utc)
+    content = report.as_json()
     digest = record.end(
         result.outcome,
         result.wall_us,
         result=result.as_json(),
-        reports={"content": content, JUNIT: junit_digest(content)},
+        reports={"content": content, JUNIT: junit_digest(junit_run(content))},
     )
-    write_reports(result.run_dir, {**content, "record_digest": digest})
+    write_reports(result.run_dir, replace(report, record_digest=digest))
 
 
 def not_reproducible(parts: Parts, tally: RunTally, coupling: PlantCoupling | None) -> str:

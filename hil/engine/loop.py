@@ -36,7 +36,7 @@ from hil.engine.operator import Operator, Turn
 from hil.engine.parts import Parts, assemble
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
-from hil.engine.result import RunProgress, RunResult
+from hil.engine.result import RunProgress
 from hil.engine.run_controls import RunControls
 from hil.engine.run_log import logs_wanted
 from hil.engine.run_reports import write_reports
@@ -44,6 +44,7 @@ from hil.engine.verdict import VerdictStage
 from hil.errors import SetupError
 from hil.record.recorder import Recorders
 from hil.record.run_lock import RunLock
+from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.rig.calibration import Calibration, calibrate
 from hil.rig.capture import Capture
@@ -175,12 +176,11 @@ class Loop:
             stack.enter_context(self._recorder.kept())
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.push(self._recorder.settled)
-            calibration = self._prepare()
-            self._open_record(calibration)
+            self._open_record(self._prepare())
             for observer in self._observers:
                 observer.on_start(self.next_frame)
             aborted_by = self._all_frames()
-            return self._finish(calibration, aborted_by)
+            return self._finish(aborted_by)
 
     def _check_record(self) -> None:
         """Check, now that the folder is locked, that nothing else has begun or ended this run.
@@ -251,7 +251,7 @@ class Loop:
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
         write_reports(self.run_dir, run_folder.beginning(self.scenario, self.run_dir))
 
-    def _finish(self, calibration: Calibration, aborted_by: str) -> RunResult:
+    def _finish(self, aborted_by: str) -> RunResult:
         agreed = self._scheduler.agreed
         ending.close_books(self._parts, self._recorder, agreed, self._exchange.late)
         if self._tape is not None and self._tape.failure is not None:
@@ -261,7 +261,6 @@ class Loop:
             self._parts,
             self.controls.record,
             self.run_dir,
-            calibration,
             self._coupling,
             aborted_by=aborted_by,
             agreed=agreed,

@@ -9,10 +9,10 @@ frames only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
+from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import EFFECTS, OUTCOMES, NodeEffect, SystemOutcome, UpsetState
@@ -116,7 +116,7 @@ def events_until(scenario: Scenario, frame: int) -> int:
 
 def upset_counts(
     kinds: Iterable[tuple[str, bool, str, str, str, int]], planned: int, made: int
-) -> dict[str, Any]:
+) -> UpsetTotals:
     """Return the injected upsets by target, node effect and system outcome; only verified ones are
     injected. `kinds`: state, whether verified, target, effect, outcome, and how many there are.
     `planned`: how many of `upsets.events` should have happened, `made` how many were injected."""
@@ -132,24 +132,24 @@ def upset_counts(
         targets[target] += count
         effects[effect or NodeEffect.MASKED.value] += count
         outcomes[outcome or SystemOutcome.NO_EFFECT.value] += count
-    return {
-        "injected": injected,
-        "verified": injected,
-        "not_injected": missed,
-        "events": {"planned": planned, "injected": made, "missed": planned - made},
-        "by_target": dict(sorted(targets.items())),
-        "by_node_effect": dict(effects),
-        "by_system_outcome": dict(outcomes),
-    }
+    return UpsetTotals(
+        injected=injected,
+        verified=injected,
+        not_injected=missed,
+        events=UpsetEvents(made, planned, planned - made),
+        by_target=dict(sorted(targets.items())),
+        by_node_effect=dict(effects),
+        by_system_outcome=dict(outcomes),
+    )
 
 
-def flat(metrics: Metrics, upsets: Mapping[str, Any], accel: float) -> dict[str, float]:
+def flat(metrics: Metrics, upsets: UpsetTotals, accel: float) -> dict[str, float]:
     """Return metrics under the dotted names that `expect:` uses; `accel` multiplied all rates."""
     out: dict[str, float] = {
         "frames": metrics.frames,
         "availability": metrics.availability,
         "sdc_frames": metrics.sdc_frames,
-        "sdc_upsets": upsets["by_system_outcome"]["sdc_escaped"],
+        "sdc_upsets": upsets.by_system_outcome["sdc_escaped"],
         "unresolved": metrics.unresolved,
         "held_frames": metrics.held_frames,
         "unexplained": metrics.unexplained,
@@ -161,17 +161,31 @@ def flat(metrics: Metrics, upsets: Mapping[str, Any], accel: float) -> dict[str,
         "held_back": metrics.held_back,
         "accel": accel,
     }
-    for name, count in upsets["events"].items():
-        out[f"events.{name}"] = count
+    events = upsets.events
+    for name, events_count in (
+        ("planned", events.planned),
+        ("injected", events.injected),
+        ("missed", events.missed),
+    ):
+        if events_count is not None:
+            out[f"events.{name}"] = events_count
     for voters in range(8):
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
-    for name in ("injected", "verified", "not_injected"):
-        out[f"upsets.{name}"] = upsets[name]
+    for name, count in (
+        ("injected", upsets.injected),
+        ("verified", upsets.verified),
+        ("not_injected", upsets.not_injected),
+    ):
+        out[f"upsets.{name}"] = count
     for target in UpsetTarget:
         out[f"by_target.{target}"] = 0
-    for group in ("by_target", "by_node_effect", "by_system_outcome"):
-        for name, count in upsets[group].items():
+    for group, counts in (
+        ("by_target", upsets.by_target),
+        ("by_node_effect", upsets.by_node_effect),
+        ("by_system_outcome", upsets.by_system_outcome),
+    ):
+        for name, count in counts.items():
             out[f"{group}.{name}"] = count
     return out

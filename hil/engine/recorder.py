@@ -13,18 +13,17 @@ from hil.engine import run_folder
 from hil.engine.observers import NodeRepair, RunEvent, RunObserver, TimeSlip
 from hil.engine.parts import Parts
 from hil.engine.repair_executor import Repaired
-from hil.engine.run_reports import RUNNING, environment
+from hil.engine.run_identity import config_hash
 from hil.engine.temperature_alarm_limits import heat_limits
 from hil.errors import HilError
-from hil.kernel import WIRE_VERSION
 from hil.record.recorded_scenario import RecordedScenario
 from hil.record.recorder import Recorder, Recorders, RepairAttempt
 from hil.record.row_values import RecordedNode
 from hil.record.run_meta import RecordedCalibration, RunMeta
-from hil.record.schema import SCHEMA_VERSION
 from hil.redundancy.voting import Verdict
 from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
+from hil.run_outcome import RunOutcome
 
 __all__ = ["RunRecorder"]
 
@@ -88,7 +87,7 @@ class RunRecorder:
                 patience_s = 0.0 if at_once else _LAST_WORDS_S
                 with contextlib.suppress(HilError):
                     frame = self._parts.golden.next_frame
-                    outcome = "aborted" if at_once else "error"
+                    outcome = RunOutcome.ABORTED if at_once else RunOutcome.ERROR
                     self._record.fail(frame, outcome, text, patience_s)
             raise
         if self._record is not None:
@@ -121,17 +120,18 @@ class RunRecorder:
     def _meta(self, calibration: Calibration) -> RunMeta:
         scenario, plant = self._parts.scenario, self._parts.plant
         sky = None if plant is None else plant.sky
-        here = environment()
+        identity = run_folder.identity(scenario)
+        here = identity.environment
         return RunMeta(
-            hil_version=here["hil_version"],
-            python=here["python"],
-            system=here["system"],
-            started_utc=here["started_utc"],
-            command=tuple(here["command"]),
-            wire_version=WIRE_VERSION,
-            record_version=SCHEMA_VERSION,
+            hil_version=here.hil_version,
+            python=here.python,
+            system=here.system,
+            started_utc=here.started_utc,
+            command=here.command,
+            wire_version=identity.wire_version,
+            record_version=identity.record_version,
             scenario=RecordedScenario.of(scenario),
-            config_hash=run_folder.config_hash(scenario),
+            config_hash=config_hash(scenario),
             seed=scenario.seed,
             calibration=RecordedCalibration(
                 calibration.frames,
@@ -144,7 +144,7 @@ class RunRecorder:
             anomaly=None if sky is None else tuple(sky.anomaly()),
             board_limits=heat_limits(scenario, self._parts.nodes),
             left_out=self._left_out,
-            outcome=RUNNING,
+            outcome=RunOutcome.RUNNING,
         )
 
     # --- what happens -------------------------------------------------------------------------

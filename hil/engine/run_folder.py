@@ -1,4 +1,4 @@
-"""The run folder: its name and its files, and the content of its reports.
+"""The run folder: its name and its files, and its reports.
 
 `runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`.
 """
@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from hil.engine.result import RunResult
-from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, environment, may_be_replaced
+from hil.engine.junit import JUNIT
+from hil.engine.run_identity import RunIdentity, environment
+from hil.engine.run_reports import MANIFEST, BegunRun, RunReport, may_be_replaced
 from hil.errors import RecordError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.record.row_values import RecordedNode
+from hil.record.run_result import RunResult
 from hil.record.schema import SCHEMA_VERSION
 from hil.scenario import Scenario
 
@@ -97,52 +98,24 @@ def must_be_free(folder: Path) -> None:
         )
 
 
-def scenario_json(scenario: Scenario) -> dict[str, Any]:
-    """Return the effective scenario as plain data for JSON."""
-    data: dict[str, Any] = scenario.model_dump(mode="json", by_alias=True)
-    return data
+def identity(scenario: Scenario) -> RunIdentity:
+    """Return what identifies a run of `scenario` that begins now."""
+    return RunIdentity(environment(), WIRE_VERSION, SCHEMA_VERSION, scenario)
 
 
-def config_hash(scenario: Scenario) -> str:
-    """Return the SHA-256 of the effective scenario."""
-    text = json.dumps(scenario_json(scenario), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def identity(scenario: Scenario) -> dict[str, Any]:
-    """Return what identifies a run before it begins: versions, scenario, seed."""
-    return {
-        **environment(),
-        "wire_version": WIRE_VERSION,
-        "record_version": SCHEMA_VERSION,
-        "scenario": scenario_json(scenario),
-        "config_hash": config_hash(scenario),
-        "seed": scenario.seed,
-    }
-
-
-def beginning(scenario: Scenario, run_dir: Path) -> dict[str, Any]:
-    """Return the content of the reports while a run goes on."""
-    return {
-        **identity(scenario),
-        "name": scenario.name,
-        "campaign_mode": scenario.campaign_mode,
-        "outcome": RUNNING,
-        "run_dir": str(run_dir),
-        "planned_frames": scenario.frame_count,
-        "accel": scenario.upsets.accel,
-    }
+def beginning(scenario: Scenario, run_dir: Path) -> RunReport:
+    """Return the report of a run while it goes on."""
+    return RunReport(identity=identity(scenario), run=BegunRun(scenario, run_dir))
 
 
 def ended(
-    scenario: Scenario, result: RunResult, nodes: Sequence[RecordedNode], started_utc: str
-) -> dict[str, Any]:
-    """Return the content of the reports of a run that has ended, whatever its outcome."""
-    return {
-        **identity(scenario),
-        "started_utc": started_utc,
-        "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "nodes": [node.as_json() for node in nodes],
-        **result.as_json(),
-        "wall_s": result.wall_s,
-    }
+    scenario: Scenario, result: RunResult, nodes: tuple[RecordedNode, ...], started_utc: str
+) -> RunReport:
+    """Return the report of a run that has ended, whatever its outcome."""
+    began = replace(environment(), started_utc=started_utc)
+    return RunReport(
+        identity=replace(identity(scenario), environment=began),
+        finished_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        nodes=nodes,
+        run=result,
+    )

@@ -1,109 +1,170 @@
-"""The reports of a run: `manifest.json` and `junit.xml`, both made from one mapping.
+"""The reports of a run: `manifest.json` and `junit.xml`, both made from one value.
 
-The mapping is what `hil run --json` prints, with what identifies the run. Because both files come
-from it, they cannot disagree with it or with each other. They are written when a run begins (it has
-not ended, which is an error to whoever reads JUnit), and again when it ends, however it ends. Each
-file is replaced as a whole: who reads it meanwhile sees the old one or the new one.
+The manifest is what `hil run --json` prints, with what identifies the run; JUnit is made from the
+manifest. So they cannot disagree with it or with each other. They are written when a run begins (it
+has not ended, which is an error to whoever reads JUnit), and again when it ends, however it ends.
+Each file is replaced as a whole: who reads it meanwhile sees the old one or the new one.
 
-Knows nothing else of the project, so that it can report that the rest of it cannot be loaded.
+Loads little else of the project, so that it can report that the rest of it cannot be loaded.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
-import re
-import sys
 import tempfile
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Final
 
-from hil import __version__
-from hil.errors import RecordError
+from hil.engine.junit import JUNIT, junit_of, junit_run
+from hil.errors import Problem, RecordError
+from hil.record.run_result import RUN_KEYS, RunResult
+from hil.run_outcome import RunOutcome
+
+if TYPE_CHECKING:
+    from hil.engine.run_identity import Environment, RunIdentity
+    from hil.json_values import JsonObject, JsonValue
+    from hil.record.row_values import RecordedNode
+    from hil.scenario import Scenario
 
 __all__ = [
-    "JUNIT",
     "MANIFEST",
-    "RUNNING",
-    "environment",
-    "junit_digest",
-    "junit_of",
+    "BegunRun",
+    "FailedRun",
+    "Failure",
+    "RunReport",
     "may_be_replaced",
     "write_reports",
-    "xml_text",
 ]
 
 MANIFEST: Final = "manifest.json"
-JUNIT: Final = "junit.xml"
-RUNNING: Final = "running"
-"""The outcome of a run that has not ended (yet)."""
-
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PROPERTIES: Final = (
-    "outcome",
-    "exit_code",
-    "run_digest",
-    "seed",
-    "accel",
-    "config_hash",
-    "run_dir",
-    "frames",
-    "planned_frames",
-    "held_frames",
-    "campaign_mode",
-)
-_MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was killed"
 
 
-def xml_text(text: object) -> str:
-    r"""Return `text` with every character that XML 1.0 cannot hold as an escape: `\x01`,
-    `\udc80`."""
-    return _NOT_XML.sub(_escape, str(text))
+@dataclass(frozen=True, slots=True)
+class BegunRun:
+    """What is known of a run that has begun and not ended."""
+
+    scenario: Scenario
+    run_dir: Path
+
+    def as_json(self) -> JsonObject:
+        """Return what a report says of it."""
+        return {
+            "name": self.scenario.name,
+            "campaign_mode": self.scenario.campaign_mode,
+            "outcome": RunOutcome.RUNNING,
+            "run_dir": str(self.run_dir),
+            "planned_frames": self.scenario.frame_count,
+            "accel": self.scenario.upsets.accel,
+        }
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a command failed, or who ended it. `error` is the whole message, `message` its first part
+    and `remedy` what to try; `problems` are those of a file with errors, None of anything else."""
+
+    outcome: str
+    exit_code: int
+    error: str
+    error_kind: str
+    message: str
+    remedy: str | None
+    aborted_by: str
+    problems: tuple[Problem, ...] | None = None
+
+    def as_json(self) -> JsonObject:
+        """Return what the answer with --json says."""
+        content: JsonObject = {
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "error": self.error,
+            "error_kind": self.error_kind,
+            "message": self.message,
+            "remedy": self.remedy,
+            "aborted_by": self.aborted_by,
+        }
+        if self.problems is None:
+            return content
+        return {**content, "problems": [_problem_json(problem) for problem in self.problems]}
 
 
-def write_reports(run_dir: Path, content: Mapping[str, Any]) -> None:
-    """Write both files into `run_dir`, which exists. Raises RecordError if one cannot be written.
+def _problem_json(problem: Problem) -> JsonObject:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": problem.message,
+        "remedy": problem.remedy,
+    }
 
-    `content`: `outcome`, `name` (of the scenario), `expectations`, `frames`, `planned_frames`,
-    `wall_s` (real time), `started_utc`, `aborted_by`, `lost_boards` and `error`; a key that is
-    missing or None is not known.
-    """
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run that failed, or that the user ended, before it had a result. `scenario` is what should
+    run and `run_dir` its folder, if they are known; `frames` how many it has computed, None if only
+    its record knows; `recorded` what that says, None if there is none."""
+
+    failure: Failure
+    scenario: Scenario | None
+    run_dir: Path | None
+    frames: int | None
+    recorded: RunResult | None
+
+    def as_json(self) -> JsonObject:
+        """Return all keys of `RUN_KEYS`, and those of the failure."""
+        content: dict[str, JsonValue] = dict.fromkeys(RUN_KEYS)
+        if self.scenario is not None:
+            content["name"] = self.scenario.name
+            content["seed"] = self.scenario.seed
+            content["accel"] = self.scenario.upsets.accel
+            content["planned_frames"] = self.scenario.frame_count
+            content["frames"] = self.frames
+            content["run_dir"] = None if self.run_dir is None else str(self.run_dir)
+        if self.recorded is not None:
+            recorded = {**self.recorded.as_json(), "wall_s": self.recorded.wall_s}
+            content |= {key: value for key, value in recorded.items() if key in content}
+        return {**content, **self.failure.as_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What the reports say of a run. `identity` is the environment alone if it is not known what
+    should run; `nodes` is None while they are not known; `record_digest` is None if there is none.
+    `never_began`: there is no record, so the reports may be replaced."""
+
+    identity: RunIdentity | Environment
+    run: BegunRun | RunResult | FailedRun
+    finished_utc: str = ""
+    nodes: tuple[RecordedNode, ...] | None = None
+    never_began: bool = False
+    record_digest: str | None = None
+
+    def as_json(self) -> JsonObject:
+        """Return the content of the manifest."""
+        content: dict[str, JsonValue] = {**self.identity.as_json()}
+        if self.finished_utc:
+            content["finished_utc"] = self.finished_utc
+        if self.nodes is not None:
+            content["nodes"] = [node.as_json() for node in self.nodes]
+        content |= self.run.as_json()
+        if isinstance(self.run, RunResult):
+            content["wall_s"] = self.run.wall_s
+        if self.never_began:
+            content["never_began"] = True
+        if self.record_digest is not None:
+            content["record_digest"] = self.record_digest
+        return content
+
+
+def write_reports(run_dir: Path, report: RunReport) -> None:
+    """Write both files into `run_dir`, which exists. Raises: RecordError if that fails."""
+    content = report.as_json()
     manifest = json.dumps(content, indent=2, allow_nan=False) + "\n"
     _replace(run_dir / MANIFEST, manifest.encode("ascii"))
-    _replace(run_dir / JUNIT, junit_of(content))
-
-
-def junit_of(content: Mapping[str, Any]) -> bytes:
-    """Return the JUnit file of a report with `content`."""
-    suite = _suite(content)
-    ElementTree.indent(suite)
-    return bytes(ElementTree.tostring(suite, "utf-8", xml_declaration=True)) + b"\n"
-
-
-def junit_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the JUnit file of a report with `content`."""
-    return hashlib.sha256(junit_of(content)).hexdigest()
-
-
-def environment() -> dict[str, Any]:
-    """Return what every report has: versions, the computer, the command line and the time."""
-    return {
-        "hil_version": __version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "started_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
-    }
+    _replace(run_dir / JUNIT, junit_of(junit_run(content)))
 
 
 def may_be_replaced(run_dir: Path) -> bool:
@@ -144,110 +205,3 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
-
-
-# --- JUnit ----------------------------------------------------------------------------------------
-
-
-def _suite(content: Mapping[str, Any]) -> ElementTree.Element:
-    name = f"hil.{content.get('name') or 'run'}"
-    when = _timestamp(content)
-    suite = ElementTree.Element("testsuite", name=xml_text(name))
-    properties = ElementTree.SubElement(suite, "properties")
-    for key in _PROPERTIES:
-        value = content.get(key)
-        if value is not None and value != "":
-            text = f"{value:g}" if isinstance(value, float) else xml_text(value)
-            ElementTree.SubElement(properties, "property", name=key, value=text)
-
-    def case(title: str, time_s: float = 0.0) -> ElementTree.Element:
-        return ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=xml_text(name),
-            name=xml_text(title),
-            time=f"{time_s:.3f}",
-            timestamp=when,
-        )
-
-    ran = case("frames were run", float(content.get("wall_s") or 0.0))
-    stopped = _why_stopped(content)
-    if stopped is not None:
-        _problem(ran, "error", *stopped)
-    elif not content.get("frames"):
-        _problem(ran, "failure", "nothing was tested: no frame was run", "NothingTested")
-    for board in content.get("lost_boards") or ():
-        lost = f"{board['reason']}; last heard of before frame {board['frame']}"
-        text = f"the board of node {board['node']} was lost and is not back: {lost}"
-        _problem(
-            case(f"the board of node {board['node']} is there at the end"),
-            "error",
-            text,
-            "BoardLost",
-        )
-    for e in content.get("expectations") or ():
-        _expectation(case(_title(e)), e, judged=stopped is None)
-    if content.get("expectations") == [] or content.get("outcome") == "untested":
-        _skip(case("expectations"), "untested: the scenario says `expect: none`")
-    for text in content.get("left_out") or ():
-        _skip(case(f"upsets: {text}"), "not made: an option took them away")
-    if content.get("not_covered"):
-        out = ElementTree.SubElement(suite, "system-out")
-        out.text = xml_text(f"no expectation covers: {'; '.join(content['not_covered'])}")
-    _count(suite)
-    suite.set("time", f"{float(content.get('wall_s') or 0.0):.3f}")
-    suite.set("timestamp", when)
-    return suite
-
-
-def _count(suite: ElementTree.Element) -> None:
-    suite.set("tests", str(len(suite.findall("testcase"))))
-    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
-
-
-def _timestamp(content: Mapping[str, Any]) -> str:
-    """Return the beginning of the run in UTC without a zone, as JUnit's schema requires."""
-    return str(content.get("started_utc") or content.get("finished_utc") or "").partition("+")[0]
-
-
-def _why_stopped(content: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return why the run did not reach its end, and the type of that; None if it did."""
-    outcome = content.get("outcome")
-    if outcome == RUNNING:
-        return _MISSING_REPORT, "NotEnded"
-    frames, planned = content.get("frames") or 0, content.get("planned_frames")
-    done = int(frames) + int(content.get("skipped") or 0)
-    extent = f"after {done:,} frames"
-    if planned is not None:
-        extent = f"after {done:,} of {planned:,} frames: {planned - done:,} are missing"
-    if outcome == "aborted":
-        return f"ended by {content.get('aborted_by') or 'the user'} {extent}", "Aborted"
-    if outcome == "error" and not content.get("lost_boards"):
-        text = str(content.get("error") or "the run failed")
-        return (f"{text}\n{extent}" if frames else text), str(content.get("error_kind") or "Error")
-    return None
-
-
-def _title(e: Mapping[str, Any]) -> str:
-    return f"{e['metric']} {e['wanted']}"
-
-
-def _expectation(case: ElementTree.Element, e: Mapping[str, Any], *, judged: bool) -> None:
-    measured = "not measured" if e["measured"] is None else f"measured {e['measured']:.12g}"
-    default = " (a default expectation)" if e.get("default") else ""
-    if not judged:
-        _skip(case, f"not judged, the run did not end: {measured} so far, expected {e['wanted']}")
-    elif not e["ok"]:
-        text = f"{measured}, expected {e['wanted']}{default}"
-        _problem(case, "failure", text, "ExpectationFailed")
-
-
-def _problem(case: ElementTree.Element, tag: str, message: str, kind: str) -> None:
-    text = xml_text(message)
-    first = text.partition("\n")[0]
-    ElementTree.SubElement(case, tag, message=first, type=xml_text(kind)).text = text
-
-
-def _skip(case: ElementTree.Element, message: str) -> None:
-    ElementTree.SubElement(case, "skipped", message=xml_text(message))

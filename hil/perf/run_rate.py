@@ -14,12 +14,12 @@ from typing import Final
 
 from hil.engine.loop import Loop
 from hil.engine.observers import FramesDone, RunObserver
-from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.perf.echo import echoes, ping_pong
 from hil.perf.row import PerfRow, Reference, in_turns, make_row, seconds
 from hil.record.opening import checkpoint
 from hil.record.run_meta import RunMeta
+from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.run_outcome import RunOutcome
 from hil.scenario import parse_scenario
@@ -187,10 +187,10 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         def running(text: str = text, runs: list[_Measured] = runs) -> float:
             run = _run(text)
             runs.append(run)
-            return int(run.result.upsets["injected"]) / run.cpu_s
+            return run.result.upsets.injected / run.cpu_s
 
         rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
-        value, injected = max(rates), runs[0].result.upsets["injected"]
+        value, injected = max(rates), runs[0].result.upsets.injected
         per_wall_s = max(r.frames / r.wall_s for r in runs)
         yield make_row(
             f"injection campaign, {board}",
@@ -239,7 +239,7 @@ def soak(quick: bool) -> Iterator[PerfRow]:
     )
     count = 20_000 if quick else 200_000
     run = _run(_STORM.format(frames=count), sample_s=0.1)
-    upsets = int(run.result.upsets["injected"])
+    upsets = run.result.upsets.injected
     yield _memory_growth("memory growth, run with upsets", run, f", {upsets} upsets in all")
     yield _record_per_day(600 if quick else 3600)
 

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil import __version__
+from hil.engine.junit import JUNIT, junit_digest, junit_run
 from hil.engine.metrics import Metrics, events_until, flat, upset_counts
-from hil.engine.result import LostBoard, decide
-from hil.engine.run_reports import JUNIT, MANIFEST, RUNNING, junit_of
+from hil.engine.result import decide
+from hil.engine.run_reports import MANIFEST
 from hil.errors import HilError, RecordError
 from hil.exit_codes import EXIT_OF_OUTCOME
 from hil.record.reader import Reader
+from hil.record.run_result import LostBoard, RecordTally, expectation_json
 from hil.record.seal import SEAL, difference
 from hil.record.span_rows import all_nodes
 from hil.redundancy.voting import VerdictKind
+from hil.run_outcome import RunOutcome
 from hil.scenario import Scenario
 from hil.verification.findings import Verification
 
@@ -33,14 +36,14 @@ NONSENSE: Final = (ArithmeticError, AttributeError, HilError, LookupError, TypeE
 
 SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
-_OPEN_OUTCOMES: Final = (RUNNING, "aborted", "error")
+_OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
 _FROM_RECORD: Final = frozenset({"rollbacks", "held_back"})
 """Metrics that only the run itself could count; those of the plant, too."""
 
 
 def verify_end(
-    out: Verification, reader: Reader, scenario: Scenario | None, counted: Mapping[str, Any]
+    out: Verification, reader: Reader, scenario: Scenario | None, counted: RecordTally
 ) -> None:
     """Verify everything beyond single frames of a finished run. `counted` is its tally, `scenario`
     what it ran (None if that cannot be read, which is a difference already)."""
@@ -60,9 +63,8 @@ def verify_end(
 # --- the result -----------------------------------------------------------------------------------
 
 
-def _result(
-    out: Verification, where: str, told: Mapping[str, Any], counted: Mapping[str, Any]
-) -> None:
+def _result(out: Verification, where: str, told: Mapping[str, Any], counted: RecordTally) -> None:
+    now = counted.as_json()
     for key in (
         "frames",
         "verdicts",
@@ -75,13 +77,13 @@ def _result(
         "held_frames",
     ):
         if key in told or key not in ("skipped", "commands", "held_frames"):
-            out.compare(None, f"`{key}`{where}", told.get(key), counted[key])
+            out.compare(None, f"`{key}`{where}", told.get(key), now[key])
     upsets = told.get("upsets")
-    for key, now in counted["upsets"].items():
+    for key, counts in counted.upsets.as_json().items():
         old = upsets.get(key) if isinstance(upsets, dict) else None
         if key == "events" and isinstance(old, dict):  # how many were planned, the scenario says
             old = {"injected": old.get("injected")}
-        out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(now))
+        out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(counts))
 
 
 def _without_zeros(value: Any) -> Any:
@@ -103,7 +105,7 @@ def _expectations(
     out: Verification,
     scenario: Scenario,
     result: Mapping[str, Any],
-    counted: Mapping[str, Any],
+    counted: RecordTally,
 ) -> None:
     """Metrics, expectations and outcome, computed again."""
     recorded = result["metrics"]
@@ -114,16 +116,7 @@ def _expectations(
     for name, value in measured.items():
         out.compare(None, f"metric `{name}`", recorded.get(name), value)
     judged = [e.evaluate(measured) for e in scenario.expectations]
-    now = [
-        {
-            "metric": e.metric,
-            "wanted": e.wanted,
-            "measured": e.measured,
-            "ok": e.ok,
-            "default": e.default,
-        }
-        for e in judged
-    ]
+    now = [expectation_json(e) for e in judged]
     told = result.get("expectations")
     told = told if isinstance(told, list) else []
     for index in range(max(len(told), len(now))):
@@ -139,7 +132,7 @@ def _expectations(
     outcome = decide(
         aborted_by=aborted_by,
         lost=lost,
-        frames=counted["frames"],
+        frames=counted.frames,
         expectations=judged,
         expects_nothing=scenario.expects_nothing,
     )
@@ -161,25 +154,24 @@ def _expectations(
     out.not_covered.append(f"metrics that only the run itself counted: {', '.join(only_told)}")
 
 
-def _metrics(scenario: Scenario, counted: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(scenario: Scenario, counted: RecordTally) -> dict[str, float]:
     """All metrics that follow from frames and rows."""
-    flown = counted["frames"] + counted["skipped"]
     metrics = Metrics(
-        frames=counted["frames"],
-        available=counted["available"],
-        skipped=counted["skipped"],
-        sdc_frames=counted["sdc_frames"],
-        unresolved=counted["unresolved"],
-        held_frames=counted["held_frames"],
-        slips=counted["slips"],
-        recoveries=counted["recoveries"],
-        isolated=counted["isolated"],
-        unexplained=counted["unexplained"],
-        voting=Counter(counted["voting"]),
-        verdicts=Counter({VerdictKind[k.upper()]: n for k, n in counted["verdicts"].items()}),
+        frames=counted.frames,
+        available=counted.available,
+        skipped=counted.skipped,
+        sdc_frames=counted.sdc_frames,
+        unresolved=counted.unresolved,
+        held_frames=counted.held_frames,
+        slips=counted.slips,
+        recoveries=counted.recoveries,
+        isolated=counted.isolated,
+        unexplained=counted.unexplained,
+        voting=Counter(counted.voting),
+        verdicts=Counter({VerdictKind[k.upper()]: n for k, n in counted.verdicts.items()}),
     )
-    made = counted["upsets"]["events"]["injected"]
-    upsets = upset_counts(counted["upset_kinds"], events_until(scenario, flown), made)
+    planned, made = events_until(scenario, counted.flown), counted.upsets.events.injected
+    upsets = upset_counts(counted.upset_kinds, planned, made)
     computed = flat(metrics, upsets, scenario.upsets.accel)
     return {name: value for name, value in computed.items() if name not in _FROM_RECORD}
 
@@ -188,7 +180,7 @@ def _metrics(scenario: Scenario, counted: Mapping[str, Any]) -> dict[str, float]
 
 
 def _reports(
-    out: Verification, reader: Reader, result: Mapping[str, Any], counted: Mapping[str, Any]
+    out: Verification, reader: Reader, result: Mapping[str, Any], counted: RecordTally
 ) -> None:
     folder = reader.path.parent
     reports = reader.meta_json("reports")
@@ -254,8 +246,8 @@ def _junit(out: Verification, path: Path, content: Mapping[str, Any], digest: st
         return
     now = hashlib.sha256(data).hexdigest()
     try:
-        again = hashlib.sha256(junit_of(content)).hexdigest()
-    except (KeyError, TypeError, ValueError) as error:
+        again = junit_digest(junit_run(content))
+    except (RecordError, TypeError, ValueError) as error:
         out.differs(None, path.name, "made from what the run says of itself", error)
         return
     if now not in (again, digest):
@@ -266,7 +258,7 @@ def _junit(out: Verification, path: Path, content: Mapping[str, Any], digest: st
 
 
 def _old_manifest(
-    out: Verification, path: Path, result: Mapping[str, Any], counted: Mapping[str, Any]
+    out: Verification, path: Path, result: Mapping[str, Any], counted: RecordTally
 ) -> None:
     told = _manifest(out, path)
     if told is None:
@@ -285,7 +277,7 @@ def verify_unfinished(out: Verification, reader: Reader) -> None:
     if out.outcome not in _OPEN_OUTCOMES:
         out.differs(None, "outcome", out.outcome, f"one of {', '.join(_OPEN_OUTCOMES)}")
     for key in ("result", "reports", SEAL):
-        if key in reader.meta and (key != "result" or out.outcome == RUNNING):
+        if key in reader.meta and (key != "result" or out.outcome == RunOutcome.RUNNING):
             out.differs(None, f"`{key}` of a run that has not ended", "there", "not expected")
     manifest = reader.path.parent / MANIFEST
     if not manifest.exists():
@@ -293,7 +285,7 @@ def verify_unfinished(out: Verification, reader: Reader) -> None:
     told = _manifest(out, manifest)
     if told is None:
         return
-    if told.get("outcome") in ("pass", "fail", "untested"):
+    if told.get("outcome") in (RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED):
         out.compare(None, f"`outcome` in {MANIFEST}", told["outcome"], out.outcome)
     if told.get("record_digest") is not None:
         out.differs(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+
+from hil.json_values import JsonObject
 
 __all__ = ["Difference", "Verification"]
 
@@ -62,7 +64,8 @@ class Verification:
         if recorded != now:
             self.differs(frame, what, recorded, now)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
+        """Return the answer of `hil replay --verify --json`."""
         return {
             "verified": self.ok,
             "complete": self.complete,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from hil.kernel import Golden, digest64
 from hil.record.digest import hex64
 from hil.record.queries import recoveries
 from hil.record.reader import Reader
+from hil.record.result_json import recorded_result
 from hil.record.row_counts import (
     count_rows,
     count_upsets,
@@ -33,6 +34,7 @@ from hil.record.row_counts import (
     skips,
 )
 from hil.record.row_values import RecordedFrame, RecordedReply
+from hil.record.run_result import RecordTally, RunResult, UpsetEvents, UpsetTotals
 from hil.record.span_rows import frames_between, replies_between, rows_from
 from hil.redundancy.voting import (
     CORRECT,
@@ -69,9 +71,8 @@ _PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
 # --- counting -------------------------------------------------------------------------------------
 
 
-def tally(reader: Reader) -> dict[str, Any]:
-    """What the record says of a run, in the shape of its result: frames, verdicts, availability,
-    upsets, recoveries, slips. RecordError if a block is damaged."""
+def tally(reader: Reader) -> RecordTally:
+    """Count what the record says of a run. Raises: RecordError if a block is damaged."""
     size = record_length(len(reader.node_names))
     verdicts: Counter[int] = Counter()
     frames = available = wrong = 0
@@ -110,38 +111,35 @@ def tally(reader: Reader) -> dict[str, Any]:
     held += at_end * last_held
     if frames:
         voting[last_voters] += at_end
-    skipped = frames_skipped(reader)
-    return {
-        "frames": frames,
-        "skipped": skipped,
-        "verdicts": {k.word: verdicts[int(k)] for k in VerdictKind},
-        "voting": {n: int(count) for n, count in enumerate(voting)},
-        "upsets": _upset_tally(reader),
-        "upset_kinds": count_upsets(reader),
-        "isolated": isolated_nodes(reader),
-        "commands": obeyed_commands(reader),
-        "recoveries": recoveries(reader),
-        "available": available,
-        "availability": available / (frames + skipped) if frames + skipped else 0.0,
-        "slips": count_rows(reader, "slips"),
-        "unexplained": count_rows(reader, "anomalies"),
-        "sdc_frames": wrong,
-        "unresolved": frames + skipped - available - wrong,
-        "held_frames": held,
-    }
+    return RecordTally(
+        frames=frames,
+        skipped=frames_skipped(reader),
+        verdicts={k.word: verdicts[int(k)] for k in VerdictKind},
+        voting={n: int(count) for n, count in enumerate(voting)},
+        upsets=_upset_totals(reader),
+        upset_kinds=tuple(count_upsets(reader)),
+        isolated=isolated_nodes(reader),
+        commands=obeyed_commands(reader),
+        recoveries=recoveries(reader),
+        available=available,
+        slips=count_rows(reader, "slips"),
+        unexplained=count_rows(reader, "anomalies"),
+        sdc_frames=wrong,
+        held_frames=held,
+    )
 
 
-def _upset_tally(reader: Reader) -> dict[str, Any]:
+def _upset_totals(reader: Reader) -> UpsetTotals:
     injected = injected_upsets(reader)
-    return {
-        "injected": injected,
-        "verified": injected,
-        "not_injected": count_rows(reader, "upsets") - injected,
-        "events": {"injected": injected_events(reader)},
-        "by_target": injected_by_target(reader),
-        "by_node_effect": injected_by_effect(reader),
-        "by_system_outcome": injected_by_outcome(reader),
-    }
+    return UpsetTotals(
+        injected=injected,
+        verified=injected,
+        not_injected=count_rows(reader, "upsets") - injected,
+        events=UpsetEvents(injected_events(reader)),
+        by_target=injected_by_target(reader),
+        by_node_effect=injected_by_effect(reader),
+        by_system_outcome=injected_by_outcome(reader),
+    )
 
 
 def campaign_mode(reader: Reader) -> str:
@@ -152,32 +150,37 @@ def campaign_mode(reader: Reader) -> str:
         return ""
 
 
-def result_of(reader: Reader) -> dict[str, Any]:
-    """The recorded result of a finished run.
-
-    Of one that still runs, or did not end properly, what there is; `outcome` is then what the
-    record says, such as `running`.
-    """
-    result = reader.meta_json("result")
-    if isinstance(result, dict) and reader.is_complete:
-        return {
-            **result,
-            "run_dir": str(reader.path.parent),
-            "wall_s": reader.wall_us / 1e6,
-        }
-    scenario = reader.meta_json("scenario") or {}
-    return {
-        "outcome": reader.meta.get("outcome", "unknown"),
-        "run_dir": str(reader.path.parent),
-        "run_digest": None,
-        "seed": scenario.get("seed"),
-        "name": scenario.get("name"),
-        "campaign_mode": campaign_mode(reader),
-        "wall_s": reader.wall_us / 1e6,
-        "expectations": None,
-        "accel": scenario.get("upsets", {}).get("accel", 1.0),
-        **tally(reader),
-    }
+def result_of(reader: Reader) -> RunResult:
+    """Return the recorded result of a finished run. Of one that still runs, or did not end
+    properly, return what its record counts to. Raises: RecordError if the record is damaged."""
+    scenario, run_dir = reader.scenario, reader.path.parent
+    recorded = reader.meta_json("result")
+    if isinstance(recorded, dict) and reader.is_complete:
+        paced = scenario.pace != "free"
+        return recorded_result(recorded, run_dir, reader.wall_us, paced=paced)
+    counted = tally(reader)
+    return RunResult(
+        outcome=reader.meta.get("outcome", "unknown"),
+        run_dir=run_dir,
+        seed=scenario.seed,
+        name=scenario.name or None,
+        campaign_mode=campaign_mode(reader),
+        accel=scenario.accel,
+        frames=counted.frames,
+        skipped=counted.skipped,
+        verdicts=counted.verdicts,
+        upsets=counted.upsets,
+        recoveries=counted.recoveries,
+        availability=counted.availability,
+        slips=counted.slips,
+        unexplained=counted.unexplained,
+        held_frames=counted.held_frames,
+        commands=counted.commands,
+        wall_us=reader.wall_us,
+        expectations=None,
+        metrics={},
+        tally=counted,
+    )
 
 
 # --- verifying ------------------------------------------------------------------------------------

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from hil.record.run_result import RunResult
+from hil.run_outcome import RunOutcome
 
 __all__ = ["ended_by", "lost_boards", "untested"]
 
 
-def ended_by(result: Mapping[str, Any], planned_frames: int | None) -> str:
+def ended_by(result: RunResult, planned_frames: int | None) -> str:
     """Return who ended an aborted run, and after how many frames; empty if it was not aborted."""
-    if result.get("outcome") != "aborted":
+    if result.outcome != RunOutcome.ABORTED:
         return ""
-    done = int(result.get("frames") or 0) + int(result.get("skipped") or 0)
+    done = result.flown
     after = "" if planned_frames is None else f" after {done:,} of {planned_frames:,} frames"
-    return f"ended by {result.get('aborted_by') or 'the user'}{after}"
+    return f"ended by {result.aborted_by or 'the user'}{after}"
 
 
-def lost_boards(result: Mapping[str, Any]) -> str:
+def lost_boards(result: RunResult) -> str:
     """Return which boards were lost and not back at the end; empty if none."""
-    lost = [str(board["node"]) for board in result.get("lost_boards") or ()]
+    lost = [board.node for board in result.lost]
     if not lost:
         return ""
     what = "the board of node" if len(lost) == 1 else "the boards of nodes"
     return f"{what} {', '.join(lost)} lost, and not back at the end"
 
 
-def untested(result: Mapping[str, Any]) -> str:
+def untested(result: RunResult) -> str:
     """Return why nothing was tested; empty if something was."""
-    return "`expect: none`: nothing was tested" if result.get("outcome") == "untested" else ""
+    is_untested = result.outcome == RunOutcome.UNTESTED
+    return "`expect: none`: nothing was tested" if is_untested else ""

@@ -10,12 +10,13 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil.json_values import JsonObject
 from hil.record.queries import Rows, agreed_on_wrong_state, repaired_before
 from hil.record.reader import Reader
 from hil.record.row_values import (
@@ -82,7 +83,8 @@ class ListedMoment:
         events = self.dissent or self.upsets or self.repairs or self.unexplained
         return self.correct and self.executions == 1 and not events
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
+        """Return the moment as an entry of the answer with --json."""
         return asdict(self)
 
 

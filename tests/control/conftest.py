@@ -18,8 +18,8 @@ from hil.control.client import Client
 from hil.control.commands import COMMANDS
 from hil.control.server import Server
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 from tests.virtual_clock import JumpingClock
 

@@ -44,7 +44,7 @@ def test_an_upset_is_injected_read_back_and_judged(start: Start, board: str, pac
     assert row["frame"] == answer.frame and row["verified"] == 1 and row["bit"] == 7
     assert row["before"] != row["after"] and row["outcome"] in ("corrected", "no_effect")
     result = run.end()
-    assert result.upsets["injected"] == 1 and result.upsets["by_target"] == {"state": 1}
+    assert result.upsets.injected == 1 and result.upsets.by_target == {"state": 1}
     assert result.unexplained == 0 and result.metrics["sdc_frames"] == 0
     assert verified(run.folder)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 
 from .test_unplugging import NAMES, Board, bench, rows
@@ -70,7 +70,7 @@ def test_one_byte_in_a_hundred_bad_makes_no_verdict_wrong(tmp_path: Path, kind: 
     result, boards = run(tmp_path / "run", 60, True, **{kind: 0.01})
     assert result.metrics["sdc_frames"] == 0 and result.availability == 1
     assert result.verdicts["unanimous"] + result.verdicts["majority"] == 60
-    assert result.upsets["verified"] == 6 and result.unexplained == 0
+    assert result.upsets.verified == 6 and result.unexplained == 0
     for link in counters(tmp_path / "run", boards):
         assert link["tx_bytes"] == link["carried_to_board"], "what was sent is what was counted"
         assert link["rx_bytes"] <= link["carried_to_host"]

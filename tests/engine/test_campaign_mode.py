@@ -12,8 +12,8 @@ import pytest
 from hil.cli.announce import what_will_run
 from hil.doctor.files import check
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 from hil.verification.replay import campaign_mode, result_of, verify
 
@@ -70,7 +70,7 @@ def test_every_output_names_the_mode_of_a_campaign_and_no_other(
     properties = {p.attrib["name"]: p.attrib["value"] for p in suite.iter("property")}
     assert properties.get("campaign_mode", "") == said
     reader = Reader(tmp_path / "run")
-    assert campaign_mode(reader) == result_of(reader)["campaign_mode"] == said
+    assert campaign_mode(reader) == result_of(reader).campaign_mode == said
     assert verify(reader).differences == []
     reader.close()
     told = " ".join(what_will_run(s, tmp_path / "run", resume=False).split())

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.kernel import Golden, workload
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import WORKLOADS, Scenario
 from tests.amount import mostly_slow
 
@@ -319,4 +319,4 @@ def test_single_stepping_to_a_position_is_not_cpu_time_of_the_worker(tmp_path: P
     )
     seen = upsets(reader)
     assert {(u["state"], u["steps"]) for u in seen} == {("injected", 4000)}
-    assert result.upsets["by_node_effect"]["hang"] == 0
+    assert result.upsets.by_node_effect["hang"] == 0

@@ -16,8 +16,8 @@ import pytest
 
 from hil import kernel
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
@@ -237,7 +237,7 @@ def test_no_frame_of_an_adversarys_case_is_lost_or_wrong(
 ) -> None:
     scheme, workload, frames, events = CASES[case]
     result = run(tmp_path / "run", board, scheme, workload, 3, frames, events)
-    assert result.upsets["injected"] == len(events)
+    assert result.upsets.injected == len(events)
     assert result.availability == 1.0
     assert result.metrics["sdc_frames"] == 0
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.kernel import Golden
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, vote

@@ -12,8 +12,8 @@ import pytest
 
 from hil.engine.lateness import Lateness
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse

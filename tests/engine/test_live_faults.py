@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.transport import SerialTransport
 from hil.scenario import Scenario

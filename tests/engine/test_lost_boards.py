@@ -19,7 +19,7 @@ import pytest
 from hil.control.inbox import Inbox
 from hil.engine import ending
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
+from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
 from hil.rig.backends.process import find_agent
 from hil.rig.backends.serial_board import SerialBoard
@@ -133,7 +133,7 @@ def test_a_hit_of_its_agent_does_not_excuse_a_board_that_is_unplugged(tmp_path: 
 
     events = [{"frame": 60, "node": "c", "target": "agent", "bit": 0}]
     result = run(tmp_path / "r", unplug, upsets={"events": events}, expect={"sdc_frames": 0})
-    assert result.upsets["injected"] == 1
+    assert result.upsets.injected == 1
     assert (result.outcome, result.exit_code, names(result)) == ("error", 3, ["c"])
 
 
@@ -256,7 +256,7 @@ def test_a_settled_upset_does_not_excuse_a_lost_board(tmp_path: Path) -> None:
 
     event = {"frame": 20, "node": "b", "target": "cpu", "sefi": "reset"}
     result = run(tmp_path / "r", kill, upsets={"events": [event]}, expect={"sdc_frames": 0})
-    assert result.upsets["by_node_effect"]["reboot"] == 1
+    assert result.upsets.by_node_effect["reboot"] == 1
     assert (result.outcome, names(result)) == ("error", ["b"])
 
 
@@ -374,5 +374,5 @@ def test_a_board_that_does_not_boot_after_the_scenarios_power_loss_is_lost_in_ti
         board.can_cycle = True
         loop.controls.rig.power = PowerMonitor([board.power], period_s=0.01)
         result = loop.run()
-    assert result.upsets["injected"] == 1
+    assert result.upsets.injected == 1
     assert (result.outcome, names(result)) == (outcome, ["b"] if outcome == "error" else [])

@@ -13,9 +13,9 @@ from hil.engine import loop as loop_module
 from hil.engine import resume
 from hil.engine.loop import Loop
 from hil.engine.plant_coupling import PlantCoupling
-from hil.engine.result import RunResult
 from hil.plant.survey import survey
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario, load_scenario
 from tests.amount import mostly_slow
 from tests.between_frames import between_frames
@@ -147,7 +147,7 @@ def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
     s = scenario(STORM, duration="3h", upsets={"accel": 4.0})
     result = run(s, tmp_path)
     upsets = rows(tmp_path, "SELECT source, target, verified, before, after FROM upsets")
-    assert result.upsets["verified"] == len(upsets) > 15
+    assert result.upsets.verified == len(upsets) > 15
     assert {u[0] for u in upsets} <= {"orbit seu", "orbit mbu", "orbit sefi"}
     assert all(u[2] and u[3] != u[4] for u in upsets if u[1] in ("state", "input", "output"))
     assert result.accel == 4.0 and result.metrics["sdc_frames"] == 0
@@ -159,7 +159,7 @@ def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
     whole = run(scenario(STORM, duration="3h", upsets={"accel": 4.0}), tmp_path / "whole")
     result = run(s, tmp_path / "skipped")
     assert result.skipped > 9_000 and result.frames + result.skipped == 10_800
-    assert result.upsets["injected"] == whole.upsets["injected"]
+    assert result.upsets.injected == whole.upsets.injected
     times = "SELECT node, target, bit FROM upsets ORDER BY id"
     assert rows(tmp_path / "skipped", times) == rows(tmp_path / "whole", times)
     (last,) = rows(tmp_path / "skipped", "SELECT max(t_us) FROM frames")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hil import assets
-from hil.engine.run_folder import config_hash, scenario_json
+from hil.engine.run_identity import config_hash, scenario_json
 from hil.scenario import Scenario, load_scenario
 
 NAMES = [path.stem for path in sorted(assets.scenarios_dir().glob("*.yaml"))]

@@ -18,9 +18,9 @@ import pytest
 
 from hil.engine import loop as loop_module
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.errors import RecordError
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 from tests.amount import mostly_slow, mostly_stress
 from tests.between_frames import between_frames

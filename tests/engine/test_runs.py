@@ -24,8 +24,9 @@ import pytest
 from hil import assets
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import ProgressObserver
-from hil.engine.result import RunProgress, RunResult
+from hil.engine.result import RunProgress
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import (
     PORTABLE_TARGETS,
@@ -95,7 +96,7 @@ ON_EMULATED_BOARDS = [
 
 
 def ends_as_it_says(name: str, s: Scenario, result: RunResult) -> None:
-    failed = [e.metric for e in result.expectations if not e.ok]
+    failed = [e.metric for e in result.failed]
     if name in MEANT_TO_FAIL:
         assert result.outcome == "fail" and "sdc_frames" in failed
     else:
@@ -187,7 +188,7 @@ def test_inproc_and_process_boards_have_the_same_digest(
     one = run(weather(name, seed), tmp_path / "inproc")
     two = run(weather(name, seed, "process"), tmp_path / "process")
     assert one.upsets == two.upsets and one.verdicts == two.verdicts
-    assert one.upsets["injected"] > 30 and one.recoveries >= 10
+    assert one.upsets.injected > 30 and one.recoveries >= 10
     assert one.run_digest == two.run_digest
     assert one.reproducible and two.reproducible
 
@@ -219,7 +220,7 @@ def test_batches_give_the_record_that_single_frames_give(tmp_path: Path, name: s
     s = weather(name, 5, frames=400)
     calmer = s.model_copy(update={"upsets": s.upsets.model_copy(update={"accel": 0.1})})
     one, two = run(calmer, quick), run(calmer, slow, batch=False)
-    assert one.upsets["injected"] > 3
+    assert one.upsets.injected > 3
     assert one.run_digest == two.run_digest
     assert {**one.as_json(), "run_dir": ""} == {**two.as_json(), "run_dir": ""}
     assert records_differ(quick, slow) == []
@@ -294,7 +295,7 @@ def test_a_busy_computer_changes_nothing(tmp_path: Path) -> None:
     calm = run(s, tmp_path / "calm")
     with busy_computer(4):
         busy = run(s, tmp_path / "busy")
-    assert calm.upsets["injected"] > 20
+    assert calm.upsets.injected > 20
     assert records_differ(tmp_path / "calm", tmp_path / "busy") == []
     assert busy.run_digest == calm.run_digest
 
@@ -310,7 +311,7 @@ def test_a_pair_that_differs_goes_back_and_recovers(tmp_path: Path, board: str) 
     ]
     result = run(scenario(scheme="dmr", board=board, upsets={"events": events}), tmp_path)
     assert result.availability == 1 and result.verdicts["unanimous"] == 300
-    assert result.upsets["by_system_outcome"]["recovered"] == 2
+    assert result.upsets.by_system_outcome["recovered"] == 2
     repairs = rows(tmp_path, "SELECT frame, node, action, ok, detail FROM repairs")
     assert [(r["frame"], r["node"], r["action"], r["ok"]) for r in repairs] == [
         (53, "a", "rollback", 1),
@@ -363,7 +364,7 @@ def test_upsets_in_two_of_three_nodes_in_one_frame_are_survived(tmp_path: Path, 
     events = [{"frame": 70, "node": n, "target": "output", "tick": 14} for n in "ac"]
     result = run(scenario(board=board, upsets={"events": events}), tmp_path)
     assert result.availability == 1 and result.metrics["sdc_frames"] == 0
-    assert result.upsets["by_system_outcome"]["recovered"] == 2
+    assert result.upsets.by_system_outcome["recovered"] == 2
     replies = rows(tmp_path, "SELECT execution, output_digest FROM replies WHERE frame=70")
     assert len({r["output_digest"] for r in replies if r["execution"] == 0}) == 3
     assert len({r["output_digest"] for r in replies if r["execution"] == 1}) == 1
@@ -379,7 +380,7 @@ def test_more_nodes_outvote_more_faults(tmp_path: Path, board: str, scheme: str,
     ]
     result = run(scenario(board=board, scheme=scheme, upsets={"events": events}), tmp_path)
     assert result.availability == 1 and result.metrics["sdc_frames"] == 0
-    assert result.upsets["by_system_outcome"]["corrected"] == 2 * len(hit)
+    assert result.upsets.by_system_outcome["corrected"] == 2 * len(hit)
 
 
 @pytest.mark.parametrize("board", ["inproc", "process"])
@@ -487,7 +488,7 @@ def test_damaged_cells_do_not_use_up_the_agents_memory_for_them(tmp_path: Path) 
         recovery={"resyncs": 1000, "restarts": 1000, "window_frames": 1000},
     )
     result = run(s, tmp_path)
-    assert result.upsets["injected"] == 22, "a stuck bit more than there is room for was refused"
+    assert result.upsets.injected == 22, "a stuck bit more than there is room for was refused"
 
 
 # --- real time ----------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def shower(name: str, seed: int, upsets: int, board: str, out: Path) -> Counter[
     assert result.metrics["sdc_frames"] == result.metrics["unresolved"] == 0, what
     assert result.unexplained == 0 and result.availability == 1, what
     assert result.metrics["isolated"] == 0, what
-    assert result.upsets["injected"] == result.upsets["verified"], what
+    assert result.upsets.injected == result.upsets.verified, what
     reader = Reader(out)
     counts = "SELECT target, effect, outcome, state, count(*) FROM upsets GROUP BY 1, 2, 3, 4"
     found: Counter[tuple[str, str]] = Counter()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.kernel import workload
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.scenario import WORKLOADS, Scenario
 from hil.upsets.words import EFFECTS
 
@@ -85,7 +85,7 @@ def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path
         # (Damaged code that no longer stops at ticks, but computes rightly, hides until its
         # restart.)
         assert len(missed) < 0.25 * len(upsets), name
-        assert result.upsets["injected"] == result.upsets["verified"] == len(injected)
+        assert result.upsets.injected == result.upsets.verified == len(injected)
         total += len(injected)
         targets.update(u["target"] for u in injected)
         effects.update(u["effect"] for u in injected)

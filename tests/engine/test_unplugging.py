@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.errors import LinkTimeout
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
 from hil.rig import bringup
 from hil.rig.backends.process import find_agent

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import LostBoard, RunResult, decide
+from hil.engine.result import decide
 from hil.errors import RecordError
+from hil.record.run_result import LostBoard, RecordTally, RunResult, UpsetEvents
 from hil.scenario import ExpectationResult, Scenario
 from tests.between_frames import between_frames
 
@@ -36,7 +37,7 @@ def run(out: Path, **changes: Any) -> RunResult:
 
 
 def judged_by(result: RunResult) -> dict[str, tuple[str, bool, bool]]:
-    return {e.metric: (e.wanted, e.ok, e.default) for e in result.expectations}
+    return {e.metric: (e.wanted, e.ok, e.default) for e in result.expectations or ()}
 
 
 # --- default expectations -------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def test_what_no_expectation_covers_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("expect", [{}, {"sdc_frames": 0}, "none"])
 def test_a_planned_event_that_was_missed_fails_the_run(tmp_path: Path, expect: Any) -> None:
     result = run(tmp_path, **ONE_MISSED, expect=expect)
-    assert result.upsets["events"] == {"planned": 2, "injected": 1, "missed": 1}
+    assert result.upsets.events == UpsetEvents(injected=1, planned=2, missed=1)
     assert result.outcome == "fail" and judged_by(result)["events.missed"] == ("== 0", False, True)
 
 
@@ -145,15 +146,15 @@ def test_an_event_that_is_held_back_until_the_end_was_missed(tmp_path: Path) -> 
     events = [{"frame": frame, "node": "a", "target": "cpu", "sefi": "crash"} for frame in (58, 59)]
     result = run(tmp_path, upsets={"one_at_a_time": True, "events": events})
     assert result.held_back == 1
-    assert result.upsets["events"] == {"planned": 2, "injected": 1, "missed": 1}
+    assert result.upsets.events == UpsetEvents(injected=1, planned=2, missed=1)
     assert result.outcome == "fail"
 
 
 def test_random_upsets_that_were_not_made_are_counted_and_planned_by_nobody(tmp_path: Path) -> None:
     rates = [{"target": "state", "nodes": ["a"], "per_s": 50}]
     result = run(tmp_path, recovery=ONE_MISSED["recovery"], upsets={"rates": rates})
-    assert result.upsets["not_injected"] > 5
-    assert result.upsets["events"] == {"planned": 0, "injected": 0, "missed": 0}
+    assert result.upsets.not_injected > 5
+    assert result.upsets.events == UpsetEvents(injected=0, planned=0, missed=0)
     assert result.outcome == "pass"
 
 
@@ -163,7 +164,7 @@ def test_events_after_an_abort_were_not_missed(tmp_path: Path) -> None:
     loop = Loop(s, tmp_path, batch=False, **between_frames(lambda: loop.next_frame == 20))
     result = loop.run()
     assert (result.outcome, result.exit_code) == ("aborted", 130)
-    assert result.upsets["events"] == {"planned": 1, "injected": 1, "missed": 0}
+    assert result.upsets.events == UpsetEvents(injected=1, planned=1, missed=0)
 
 
 # --- one place decides ----------------------------------------------------------------------------
@@ -241,14 +242,14 @@ def test_skipping_quiet_time_changes_no_figure(tmp_path: Path, events: list[Any]
             for name, value in result.metrics.items()
             if name in ("availability", "sdc_frames", "unresolved") or name.startswith("voting.")
         }
-        assert result.availability == _tally(out)["availability"]
-        assert result.metrics["sdc_frames"] == _tally(out)["sdc_frames"]
+        assert result.availability == _tally(out).availability
+        assert result.metrics["sdc_frames"] == _tally(out).sdc_frames
     assert metrics[True] == metrics[False]
     if events == DEAD:
         assert 0.27 < metrics[True]["availability"] < 0.28
 
 
-def _tally(out: Path) -> dict[str, Any]:
+def _tally(out: Path) -> RecordTally:
     from hil.record.reader import Reader  # noqa: PLC0415
     from hil.verification.replay import tally  # noqa: PLC0415
 

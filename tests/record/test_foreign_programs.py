@@ -21,13 +21,14 @@ import pytest
 from hil.engine import loop as loop_module
 from hil.engine.loop import Loop
 from hil.engine.observers import ProgressObserver
-from hil.engine.result import RunProgress, RunResult
+from hil.engine.result import RunProgress
 from hil.errors import RecordError
 from hil.record import opening, sqlite_recorder, write_connection
 from hil.record.live import LiveRecord, State
 from hil.record.opening import is_plain
 from hil.record.reader import Reader
 from hil.record.run_meta import RunMeta
+from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import Scenario
 from hil.verification.replay import verify

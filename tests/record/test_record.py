@@ -22,11 +22,11 @@ import pytest
 from hil.engine import loop as loop_module
 from hil.engine import resume, run_folder
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.errors import HilError, RecordError, UsageError
 from hil.record import sqlite_recorder
 from hil.record.reader import Reader
 from hil.record.run_meta import RunMeta
+from hil.record.run_result import RunResult
 from hil.record.schema import SCHEMA_VERSION
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
@@ -138,11 +138,11 @@ def test_upsets_repairs_and_transitions_agree_with_the_result(finished: RunResul
     upsets = reader.rows("SELECT * FROM upsets ORDER BY id")
     assert [u["id"] for u in upsets] == list(range(1, len(upsets) + 1))
     injected = [u for u in upsets if u["state"] == "injected" and u["verified"]]
-    assert len(injected) == finished.upsets["injected"] >= 5
+    assert len(injected) == finished.upsets.injected >= 5
     for column, counts in (
-        ("target", finished.upsets["by_target"]),
-        ("effect", finished.upsets["by_node_effect"]),
-        ("outcome", finished.upsets["by_system_outcome"]),
+        ("target", finished.upsets.by_target),
+        ("effect", finished.upsets.by_node_effect),
+        ("outcome", finished.upsets.by_system_outcome),
     ):
         assert {k: n for k, n in counts.items() if n} == {
             k: sum(u[column] == k for u in injected) for k in {u[column] for u in injected}

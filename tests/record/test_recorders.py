@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.result import RunResult
 from hil.errors import UsageError
 from hil.record.null_recorder import NullRecorder
 from hil.record.recorded_scenario import RecordedAlarmLimits, RecordedScenario
@@ -24,6 +23,7 @@ from hil.record.row_values import (
 )
 from hil.record.rows import upset_row
 from hil.record.run_meta import RecordedCalibration, RunMeta
+from hil.record.run_result import RunResult
 from hil.record.schema import UPSET_COLUMN_NAMES
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.recovery import NodeState, Transition
@@ -132,7 +132,7 @@ def test_a_recorder_without_a_record_answers_as_the_one_that_writes_it(tmp_path:
 def test_a_run_without_a_record_has_the_result_of_one_with_it(tmp_path: Path) -> None:
     recorded = run(tmp_path / "recorded", SqliteRecorder)
     unrecorded = run(tmp_path / "unrecorded", NullRecorder)
-    assert recorded.upsets["injected"] > 5 and recorded.recoveries > 0
+    assert recorded.upsets.injected > 5 and recorded.recoveries > 0
     assert unrecorded.run_digest == recorded.run_digest
     assert {**unrecorded.as_json(), "run_dir": ""} == {**recorded.as_json(), "run_dir": ""}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.errors import NodeError, SetupError
 from hil.kernel import Golden
+from hil.record.run_result import RunResult
 from hil.rig.agent_setup import Budget
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.calibration import calibrate

@@ -4,6 +4,7 @@ be computed from frames and rows."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from hil.engine.junit import JUNIT, junit_of, junit_run
 from hil.engine.loop import Loop
-from hil.engine.run_reports import write_reports
+from hil.engine.run_reports import MANIFEST
 from hil.errors import RecordError
 from hil.kernel import workload
 from hil.record.reader import Reader
@@ -306,7 +308,6 @@ def forge(folder: Path, change: Callable[[sqlite3.Connection], None]) -> Verific
         result, reports = (meta(db, key) for key in ("result", "reports"))
         result["run_digest"] = digest
         reports["content"] |= result
-        write_reports(folder, reports["content"])
         put(db, "result", result)
         put(db, "reports", reports)
         seal(db, folder, reports)
@@ -314,13 +315,14 @@ def forge(folder: Path, change: Callable[[sqlite3.Connection], None]) -> Verific
 
 
 def seal(db: sqlite3.Connection, folder: Path, reports: dict[str, Any]) -> None:
-    from hil.engine.run_reports import JUNIT, junit_digest  # noqa: PLC0415
-
-    reports[JUNIT] = junit_digest(reports["content"])
+    junit = junit_of(junit_run(reports["content"]))
+    reports[JUNIT] = hashlib.sha256(junit).hexdigest()
     put(db, "reports", reports)
     made = seal_of(db)
     put(db, SEAL, made.as_json())
-    write_reports(folder, {**reports["content"], "record_digest": made.record_digest})
+    (folder / JUNIT).write_bytes(junit)
+    content = {**reports["content"], "record_digest": made.record_digest}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=2))
 
 
 def meta(db: sqlite3.Connection, key: str) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.engine.result import RunResult
 from hil.record.live import LiveRecord
 from hil.record.reader import Reader
 from hil.record.row_counts import repair_costs
+from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 from hil.verification.replay import tally
 from hil.views.screen.model.scene import SceneReader
@@ -66,7 +66,7 @@ def test_repairs_are_counted_the_same_everywhere(
     result = run(events, tmp_path)
     with closing(Reader(tmp_path)) as reader:
         attempts = repair_costs(reader)
-        assert tally(reader)["recoveries"] == result.recoveries
+        assert tally(reader).recoveries == result.recoveries
     assert sum(a.ok for a in attempts) == result.recoveries > 0
     rollbacks = [a for a in attempts if a.action == "rollback"]
     assert len(rollbacks) == result.metrics["rollbacks"]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hil.record.row_values import RecordedAnomaly
 from hil.record.span_rows import all_anomalies, all_notes
+from hil.run_outcome import RunOutcome
 from hil.views.evidence import Trouble, evidence
 from hil.views.listing import anomaly_text
 from hil.views.style import BAD, DIM, WARN, flight_time, plural
@@ -22,15 +23,16 @@ __all__ = ["failures"]
 _SHOWN: Final = 4
 _NOTES: Final = 5
 _AROUND: Final = 3
+_NOT_FAILED: Final = (RunOutcome.PASS, RunOutcome.UNTESTED, RunOutcome.ABORTED)
 
 
 def failures(run: RecordedRun) -> RenderableType | None:
     """Return what failed first, and everything that no upset explains; None if there is nothing."""
     parts: list[RenderableType] = []
-    for board in run.result.get("lost_boards") or ():
+    for board in run.result.lost:
         text = (
-            f"the board of node {board['node']} was lost in frame {board['frame']} and is not "
-            f"back: {board['reason']}"
+            f"the board of node {board.node} was lost in frame {board.frame} and is not "
+            f"back: {board.reason}"
         )
         parts.append(Text(f"\n {run.glyphs.bad} {text}", style=BAD))
     found = sorted(dict.fromkeys(_evidence_of_failures(run)), key=lambda t: t.frame)[:_SHOWN]
@@ -71,12 +73,12 @@ def _anomaly_lines(anomalies: list[RecordedAnomaly]) -> RenderableType:
 
 
 def _evidence_of_failures(run: RecordedRun) -> Iterator[Trouble]:
-    failed = [e for e in run.result.get("expectations") or () if not e["ok"]]
+    failed = run.result.failed
     for e in failed:
-        trouble = evidence(run.reader, e["metric"])
+        trouble = evidence(run.reader, e.metric)
         if trouble is not None:
             yield trouble
-    if not failed and run.result["outcome"] not in ("pass", "untested", "aborted"):
+    if not failed and run.result.outcome not in _NOT_FAILED:
         trouble = evidence(run.reader, "availability")
         if trouble is not None:
             yield trouble

@@ -18,32 +18,23 @@ def identity(run: RecordedRun) -> RenderableType:
     table = grid()
     table.add_column(style=DIM, no_wrap=True)
     table.add_column(overflow="fold")
-    c = run.reader.meta_json("calibration")
-    if c:
+    c = run.reader.run_meta.calibration
+    if c is not None:
         table.add_row(
             "calibration",
-            f"a step takes {duration(c['cpu_us_median'])} of CPU time (worst "
-            f"{duration(c['cpu_us_worst'])} in {c['frames']} frames);\n"
-            f"it counts as hung after {duration(c['budget_cpu_us'])}",
+            f"a step takes {duration(c.cpu_us_median)} of CPU time (worst "
+            f"{duration(c.cpu_us_worst)} in {c.frames} frames);\n"
+            f"it counts as hung after {duration(c.budget_cpu_us)}",
         )
-    table.add_row("seed", str(run.result.get("seed", run.reader.meta.get("seed", "?"))))
-    if run.result.get("run_digest"):
-        table.add_row("run digest", str(run.result["run_digest"]))
-    why = _not_reproducible(run)
+    seed = run.reader.meta.get("seed", "?") if run.result.seed is None else run.result.seed
+    table.add_row("seed", str(seed))
+    if run.result.run_digest:
+        table.add_row("run digest", run.result.run_digest)
+    why = run.result.not_reproducible
     if why:
         table.add_row("", Text(f"not reproducible: {why}", style=WARN))
     folder = Text.assemble(("   run folder   ", DIM), run.folder)
     return Group(Padding(table, (1, 0, 0, 3)), unbroken(folder))
-
-
-def _not_reproducible(run: RecordedRun) -> str:
-    if run.result.get("reproducible", True):
-        return ""
-    if run.result.get("not_reproducible"):
-        return str(run.result["not_reproducible"])
-    if run.scenario.get("pace", "free") != "free":
-        return "a paced run depends on real time (--pace free does not)"
-    return "upsets with `us:` hit by real time (`tick:` does not)"
 
 
 def next_steps(steps: tuple[tuple[str, str], ...]) -> RenderableType | None:

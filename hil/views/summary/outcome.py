@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hil.run_outcome import RunOutcome
 from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.style import BAD, DIM, HEAD, WARN, Glyphs
 from hil.views.summary.layout import number_text
@@ -17,9 +17,8 @@ from hil.views.summary.recorded_run import RecordedRun
 __all__ = ["headline", "last_line", "outcome_line"]
 
 
-def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
+def outcome_line(outcome: str, glyphs: Glyphs) -> Text:
     """Return the outcome as a coloured glyph and word."""
-    outcome = str(result["outcome"])
     style, glyph, word = {
         "pass": ("bold black on green", glyphs.ok, "PASS"),
         "untested": ("bold black on yellow", glyphs.warn, "UNTESTED"),
@@ -32,15 +31,15 @@ def outcome_line(result: Mapping[str, Any], glyphs: Glyphs) -> Text:
 
 def headline(run: RecordedRun) -> RenderableType:
     """Return the outcome with the scenario's name and summary."""
-    name = run.scenario.get("name", run.folder_name)
-    line = Text.assemble(" ", outcome_line(run.result, run.glyphs), (f"  {name}", HEAD))
-    about = str(run.scenario.get("summary", ""))
+    name = run.scenario.name or run.folder_name
+    line = Text.assemble(" ", outcome_line(run.result.outcome, run.glyphs), (f"  {name}", HEAD))
+    about = run.scenario.summary
     return Group(line, Padding(Text(about, style=DIM), (0, 0, 0, 3))) if about else line
 
 
 def last_line(run: RecordedRun) -> RenderableType:
     """Repeat the outcome with its reasons: on a small terminal the first line has scrolled away."""
-    line = Text.assemble("\n ", outcome_line(run.result, run.glyphs))
+    line = Text.assemble("\n ", outcome_line(run.result.outcome, run.glyphs))
     for text, style in _reasons(run):
         line.append("  " if line.plain.endswith(" ") else "; ")
         line.append(text, style=style)
@@ -49,7 +48,7 @@ def last_line(run: RecordedRun) -> RenderableType:
 
 def _reasons(run: RecordedRun) -> Iterator[tuple[str, str]]:
     """Yield what the outcome follows from, and what should be known beside it."""
-    outcome = run.result["outcome"]
+    outcome = run.result.outcome
     for text, style in (
         (ended_by(run.result, run.planned_frames), WARN),
         (lost_boards(run.result), BAD),
@@ -57,20 +56,20 @@ def _reasons(run: RecordedRun) -> Iterator[tuple[str, str]]:
     ):
         if text:
             yield text, style
-    failed = [e for e in run.result.get("expectations") or () if not e["ok"]]
-    others = [e for e in failed if e["metric"] != "events.missed"]
-    if others and outcome != "aborted":
+    failed = run.result.failed
+    others = [e for e in failed if e.metric != "events.missed"]
+    if others and outcome != RunOutcome.ABORTED:
         first = others[0]
-        why = f"{first['metric']} {first['wanted']}: measured {number_text(first['measured'])}"
+        why = f"{first.metric} {first.wanted}: measured {number_text(first.measured)}"
         if len(others) > 1:
             why += f", and {len(others) - 1} more"
         yield why, BAD
     events = run.missed_events_text()
     if events:
         yield events, WARN if len(others) == len(failed) else BAD
-    if run.result.get("campaign_mode"):
+    if run.result.campaign_mode:
         yield "a campaign's mode, one upset at a time", WARN
-    for text in run.result.get("not_covered") or ():
+    for text in run.result.not_covered:
         yield f"{text}: no expectation covers this", WARN
-    for text in run.result.get("left_out") or ():
+    for text in run.result.left_out:
         yield text, WARN

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 
 from hil.record.reader import Reader
+from hil.record.run_result import RunResult
 from hil.views.style import Glyphs
 from hil.views.summary.expectation_table import expectation_table
 from hil.views.summary.failures import failures
@@ -23,7 +21,7 @@ __all__ = ["render"]
 
 
 def render(
-    reader: Reader, result: Mapping[str, Any], glyphs: Glyphs, *, steps: tuple[tuple[str, str], ...]
+    reader: Reader, result: RunResult, glyphs: Glyphs, *, steps: tuple[tuple[str, str], ...]
 ) -> RenderableType:
     """Return the summary of the run in `reader`.
 

@@ -25,35 +25,29 @@ _VERDICTS: Final = tuple(kind.word for kind in VerdictKind)
 def result_table(run: RecordedRun) -> RenderableType:
     """Return the frames, verdicts, availability, upsets and repairs of the run, one a row."""
     r = run.result
-    frames = int(r.get("frames") or 0)
     table = grid()
     table.add_column(style=DIM, no_wrap=True)
     table.add_column()
-    table.add_row("frames", _frames_text(run, frames))
-    if r.get("campaign_mode"):
-        table.add_row("campaign", Text(str(r["campaign_mode"]), style=WARN))
-    table.add_row("verdicts", _verdicts_text(r.get("verdicts") or {}))
-    availability = r.get("availability")
-    skipped = int(r.get("skipped") or 0)
-    if availability is not None and frames:
-        text = _availability_text(float(availability), frames + skipped)
-        table.add_row("availability", text)
-    wrong = int(run.metric("sdc_frames") or 0)
-    if wrong:
-        text = Text(f"{plural(wrong, 'wrong output')} left the system", style=BAD)
+    table.add_row("frames", _frames_text(run))
+    if r.campaign_mode:
+        table.add_row("campaign", Text(r.campaign_mode, style=WARN))
+    table.add_row("verdicts", _verdicts_text(r.verdicts))
+    if r.frames:
+        table.add_row("availability", _availability_text(r.availability, r.flown))
+    if r.sdc_frames:
+        text = Text(f"{plural(r.sdc_frames, 'wrong output')} left the system", style=BAD)
         table.add_row("", text)
-    held = int(run.metric("held_frames") or 0)
-    if held:
-        count = plural(held, "frame")
+    if r.held_frames:
+        count = plural(r.held_frames, "frame")
         text = Text(f"{count} without a voted output: the last one was held", style=WARN)
         table.add_row("", text)
-    if skipped:
-        table.add_row("", f"{skipped:,} quiet frames were skipped: nothing could happen in them")
+    if r.skipped:
+        table.add_row("", f"{r.skipped:,} quiet frames were skipped: nothing could happen in them")
     table.add_row("upsets", _upsets_text(run))
-    if r.get("plant"):
-        table.add_row("plant", _plant_text(r["plant"]))
+    if r.plant:
+        table.add_row("plant", _plant_text(r.plant))
     table.add_row("recoveries", _recoveries_text(run))
-    slips = _slips_text(run, int(r.get("slips") or 0))
+    slips = _slips_text(run, r.slips)
     if slips is not None:
         table.add_row("slips", slips)
     return Padding(table, (1, 0, 0, 3))
@@ -69,11 +63,11 @@ def _availability_text(availability: float, frames: int) -> Text:
     return Text.assemble((share, WARN), f"; {plural(without, 'frame')} without a right output")
 
 
-def _frames_text(run: RecordedRun, frames: int) -> str:
+def _frames_text(run: RecordedRun) -> str:
     planned = run.planned_frames
-    skipped = int(run.result.get("skipped") or 0)
-    of = f" of {planned:,}" if planned not in (None, frames + skipped) else ""
-    text = f"{frames:,}{of}, {duration((frames + skipped) * run.frame_us)} of flight"
+    frames, flown = run.result.frames, run.result.flown
+    of = f" of {planned:,}" if planned not in (None, flown) else ""
+    text = f"{frames:,}{of}, {duration(flown * run.frame_us)} of flight"
     wall_us = run.reader.wall_us
     if wall_us and frames:
         text += f" in {duration(wall_us)} ({frames / wall_us * 1e6:,.0f} frames/s)"
@@ -91,25 +85,20 @@ def _verdicts_text(verdicts: Mapping[str, int]) -> Text:
 
 
 def _upsets_text(run: RecordedRun) -> Text:
-    u = run.result.get("upsets") or {}
-    injected, missed = int(u.get("injected") or 0), int(u.get("not_injected") or 0)
-    text = Text(f"{injected:,} injected and read back")
-    if missed:
-        text.append(f", {missed:,} not injected", style=WARN)
+    result, u = run.result, run.result.upsets
+    text = Text(f"{u.injected:,} injected and read back")
+    if u.not_injected:
+        text.append(f", {u.not_injected:,} not injected", style=WARN)
     events = run.missed_events_text()
     if events:
         text.append(f"; {events}", style=WARN)
-    held = int(run.result.get("held_back") or 0)
-    if held:
-        text.append(f", {held:,} held back until the end, never injected", style=WARN)
-    frames = int(run.result.get("frames") or 0)
-    accel = float(run.result.get("accel") or 1)
-    if injected and frames:
-        flown = frames + int(run.result.get("skipped") or 0)
-        rate = injected / (flown * run.frame_us / 1e6)
+    if result.held_back:
+        text.append(f", {result.held_back:,} held back until the end, never injected", style=WARN)
+    if u.injected and result.frames:
+        rate = u.injected / (result.flown * run.frame_us / 1e6)
         text.append(f"; {rate:.3g} per second of flight")
-    if accel != 1:
-        text.append(f",\nACCELERATED {accel:g}x", style=WARN)
+    if result.accel != 1:
+        text.append(f",\nACCELERATED {result.accel:g}x", style=WARN)
     return text
 
 
@@ -130,8 +119,7 @@ def _plant_text(plant: Mapping[str, float]) -> Text:
 
 
 def _recoveries_text(run: RecordedRun) -> Text:
-    done = int(run.result.get("recoveries") or 0)
-    text = Text(f"{plural(done, 'repair')} that succeeded")
+    text = Text(f"{plural(run.result.recoveries, 'repair')} that succeeded")
     failed = sum(not attempt.ok for attempt in repair_costs(run.reader))
     if failed:
         text.append(f", {failed:,} that failed", style=WARN)

@@ -5,16 +5,20 @@ What cannot have changed is not read again, and no query reads a long table as a
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from hil.errors import RecordError
 from hil.record.digest import hex64
 from hil.record.event_queries import last_hold
 from hil.record.live import LiveRecord, State
 from hil.record.queries import golden_digests, skipped_frames
+from hil.record.result_json import recorded_result
+from hil.record.run_result import RunResult
 from hil.redundancy.voting import Verdict
 from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.screen.model.event_counts import EventCounts
@@ -40,6 +44,7 @@ class SceneReader:
         self.history = VerdictHistory(source, clock)
         self._known = -1
         self._run: tuple[tuple[int, int], Run] | None = None
+        self._ended: tuple[int, RunResult | None] | None = None
         self._rates: deque[tuple[int, int]] = deque()
         self._counts = EventCounts(source)
         self._nodes = NodeFactsReader(source)
@@ -115,27 +120,34 @@ class SceneReader:
             self._run = (key, run_of(meta, str(self.source.run), self.source.time, nodes))
         return self._run[1]
 
+    @property
+    def _result(self) -> RunResult | None:
+        """The result of a run that has ended; None if it has none that makes sense."""
+        meta = self.source.meta
+        if self.source.state is not State.ENDED or meta.result is None:
+            return None
+        if self._ended is None or self._ended[0] != id(meta):
+            result = None
+            with contextlib.suppress(RecordError):
+                result = recorded_result(meta.result, self.source.run, 0)
+            self._ended = (id(meta), result)
+        return self._ended[1]
+
     def _expectations(self) -> tuple[tuple[str, str, str, bool], ...]:
-        result = self.source.meta.result
-        if self.source.state is not State.ENDED or result is None:
-            return ()
-        expectations = result.get("expectations")
+        result = self._result
         return tuple(
             (
-                str(e.get("metric")),
-                str(e.get("wanted")),
-                f"{value:g}"
-                if isinstance(value := e.get("measured"), (int, float))
-                else "not measured",
-                bool(e.get("ok")),
+                e.metric,
+                e.wanted,
+                "not measured" if e.measured is None else f"{e.measured:g}",
+                e.ok,
             )
-            for e in (expectations if isinstance(expectations, list) else ())
-            if isinstance(e, Mapping)
+            for e in ((None if result is None else result.expectations) or ())
         )
 
     def _ending(self) -> str:
-        result = self.source.meta.result
-        if self.source.state is not State.ENDED or result is None:
+        result = self._result
+        if result is None:
             return ""
         reasons = (ended_by(result, self.run.frames or None), lost_boards(result), untested(result))
         return "; ".join(text for text in reasons if text)
