@@ -283,6 +283,85 @@ def test_the_record_answers_with_values() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+MAPPINGS = {"dict", "Mapping", "MutableMapping"}
+UNTYPED = {"Any", "object"}
+
+
+def maps_to_anything(annotation: ast.AST) -> bool:
+    """Whether the annotation holds a mapping whose values may be anything: nobody can tell which
+    keys it has, or should have."""
+    return any(
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in MAPPINGS
+        and isinstance(node.slice, ast.Tuple)
+        and isinstance(node.slice.elts[-1], ast.Name)
+        and node.slice.elts[-1].id in UNTYPED
+        for node in ast.walk(annotation)
+    )
+
+
+def public_annotations(body: list[ast.stmt], outer: str = "") -> Iterator[tuple[str, ast.expr]]:
+    """What other modules see: parameters and results of public functions, public attributes, and
+    names given to types."""
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from public_annotations(node.body, f"{outer}{node.name}.")
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from annotations_of(node, outer)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            if not node.target.id.startswith("_"):
+                yield f"{outer}{node.target.id}", node.annotation
+        elif isinstance(node, ast.Assign):
+            yield f"{outer}{ast.unparse(node.targets[0])}", node.value
+
+
+def annotations_of(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, outer: str
+) -> Iterator[tuple[str, ast.expr]]:
+    if node.name.startswith("_") and node.name != "__init__":
+        return
+    arguments = node.args
+    for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+        if argument.annotation is not None:
+            yield f"{outer}{node.name}({argument.arg})", argument.annotation
+    if node.returns is not None:
+        yield f"{outer}{node.name}", node.returns
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Attribute):
+            if not inner.target.attr.startswith("_"):
+                yield f"{outer}{inner.target.attr}", inner.annotation
+
+
+def test_values_with_fields_cross_modules_not_mappings_of_anything() -> None:
+    """Documents that leave the program or come from outside are JSON (`hil.json_values`)."""
+    wrong = [
+        f"{module}: {name}"
+        for module, path in MODULES.items()
+        for name, what in public_annotations(ast.parse(path.read_text(encoding="utf-8")).body)
+        if maps_to_anything(what)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("def f(row: dict[str, Any]) -> None: ...", True),
+        ("def f() -> list[Mapping[str, object]]: ...", True),
+        ("class C:\n    def f(self, *, x: Mapping[str, Any] | None = None) -> None: ...", True),
+        ("class C:\n    meta: dict[str, Any]", True),
+        ("class C:\n    def __init__(self) -> None:\n        self.meta: dict[str, Any] = {}", True),
+        ("Row = dict[str, Any]", True),
+        ("def _f(row: dict[str, Any]) -> None: ...", False),
+        ("def f(rows: dict[str, list[int]]) -> None:\n    x: dict[str, Any] = {}", False),
+        ("class C:\n    _meta: dict[str, Any]", False),
+    ],
+)
+def test_the_search_finds_each_mapping_of_anything(code: str, found: bool) -> None:
+    assert any(maps_to_anything(a) for _, a in public_annotations(ast.parse(code).body)) is found
+
+
 WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day it was
 
 
