@@ -54,6 +54,11 @@ class PowerMode(FrozenModel):
 class PowerProfile(FrozenModel):
     """The power of the board. The levels of a load are off, suspend, capped, full."""
 
+    supply_v: Number | None = Field(
+        default=None,
+        description="Supply voltage of the board, from `low` to `high`; no bench supply is set to "
+        "another. None: not stated.",
+    )
     off_w: Number = Field(description="Power when shut down, with the supply on.")
     suspend_w: Number | None = Field(
         default=None,
@@ -68,6 +73,9 @@ class PowerProfile(FrozenModel):
         findings = Findings()
         names = [mode.name for mode in self.modes]
         check_limits(self, 0.0, 1000.0, "off_w", "suspend_w", findings=findings)
+        check_limits(self, 0.5, 400.0, "supply_v", findings=findings)
+        if self.supply_v is not None and None in (self.supply_v.low, self.supply_v.high):
+            findings.add("supply_v", "expected `low:` and `high:`", "add both ends of its range")
         for index, name in enumerate(names):
             if name in names[:index]:
                 findings.add(("modes", index, "name"), f"the mode `{name}` is listed twice")

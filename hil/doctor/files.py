@@ -15,8 +15,9 @@ from hil import assets
 from hil.errors import ConfigError, HilError, Problem
 from hil.json_values import JsonObject
 from hil.scenario import Expectation, Scenario, find_scenario, load
-from hil.scenario.bench import bench_of
+from hil.scenario.bench import BenchConfig, bench_of
 from hil.scenario.load import placing
+from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import read_yaml
 
 __all__ = ["Checked", "check", "check_all"]
@@ -118,7 +119,7 @@ def check(source: str) -> Checked:
         if "boards" in document.data:
             kind = BENCH
             bench = bench_of(document)
-            summary = f"bench, {_count(len(bench.boards), 'board')}"
+            summary = _bench_text(bench, document)
         elif _is_board_profile(document.data):
             kind = BOARD
             summary = _profile_text(path)
@@ -148,6 +149,19 @@ def _is_board_profile(data: JsonObject) -> bool:
     )
     keys = set(data)
     return len(keys & (of_board - of_scenario)) > len(keys & (of_scenario - of_board))
+
+
+def _bench_text(bench: BenchConfig, document: Document) -> str:
+    """Check a bench against the profiles of its boards; return a summary. Raises: ConfigError."""
+    from hil.board_types.supply_limits import (  # noqa: PLC0415  (heavy)
+        check_bench_supplies,
+        unchecked_boards,
+    )
+
+    check_bench_supplies(bench, document)
+    unchecked = [board.name for board in unchecked_boards(bench)]
+    hint = f"; `voltage_v` not checked, without `profile:`: {', '.join(unchecked)}"
+    return f"bench, {_count(len(bench.boards), 'board')}" + (hint if unchecked else "")
 
 
 def _profile_text(path: Path) -> str:

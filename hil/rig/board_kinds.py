@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hil.board_types.supply_limits import check_node_supply
 from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard, find_agent
@@ -27,6 +28,7 @@ def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
 
 
 def _serial_board(spec: NodeSpec) -> SerialBoard:
+    check_node_supply(spec)
     power = None if spec.power is None else make(spec.name, spec.power)
     return SerialBoard(
         spec.name,

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +55,11 @@ class BenchBoardConfig(FrozenModel):
         default=False, description="It did not answer `hil discover`; it is taken last."
     )
     power: SupplyConfig | None = Field(default=None, description="What switches its power.")
+    profile: str | None = Field(
+        default=None,
+        description="Board profile, by its name or path: its `voltage_v` must be within that "
+        "board's supply range. The node has this profile in a run.",
+    )
 
     @property
     def place(self) -> str:
@@ -132,7 +138,20 @@ def load_bench(path: str | Path) -> BenchConfig:
         UsageError: There is no such file.
         ConfigError: The file is not a valid bench; names everything that is wrong in it.
     """
-    return bench_of(read_yaml(Path(path)))
+    bench = bench_of(read_yaml(Path(path)))
+    folder = Path(path).parent
+    return bench.model_copy(
+        update={"boards": tuple(_beside(board, folder) for board in bench.boards)}
+    )
+
+
+def _beside(board: BenchBoardConfig, folder: Path) -> BenchBoardConfig:
+    """Return a board whose profile, if it is a path, is relative to the folder of its bench file,
+    not to the working directory."""
+    name = board.profile
+    if name is None or not (os.sep in name or name.endswith((".yaml", ".yml"))):
+        return board
+    return board.model_copy(update={"profile": str((folder / name).resolve())})
 
 
 def parse_bench(text: str, *, file: str = "<bench>") -> BenchConfig:
