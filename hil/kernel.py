@@ -26,7 +26,6 @@ __all__ = [
     "Random",
     "Workload",
     "check",
-    "decode_reason",
     "digest64",
     "encode",
     "pack",
@@ -249,16 +248,6 @@ def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VE
     status = lib.wire_encode_version(version, type_, seq, payload, len(payload), out, _FRAME_MAX, n)
     check(status, "wire_encode")
     return bytes(ffi.buffer(out, n[0]))
-
-
-def decode_reason(status: int) -> str:
-    """A decoder's status in words."""
-    return {
-        lib.HIL_ERR_CRC: "wrong CRC",
-        lib.HIL_ERR_PAYLOAD: "not a frame",
-        lib.HIL_ERR_EXHAUSTED: "too long",
-        lib.HIL_ERR_VERSION: "other wire version",
-    }.get(status, f"status {status}")
 
 
 class Decoder:

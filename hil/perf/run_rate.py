@@ -65,7 +65,6 @@ class _Measured:
     frames: int
     wall_s: float
     cpu_s: float
-    record_bytes: int
     rss: tuple[tuple[int, int], ...]
 
 
@@ -111,9 +110,8 @@ def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Me
         cpu = _cpu_s()
         result = Loop(scenario, Path(folder), batch=batch, observers=[watch]).run()
         cpu = _cpu_s() - cpu
-        size = (Path(folder) / "run.db").stat().st_size
     frames, wall = watch.last[0] - watch.first[0], watch.last[1] - watch.first[1]
-    return _Measured(result, frames, wall, cpu, size, tuple(watch.rss))
+    return _Measured(result, frames, wall, cpu, tuple(watch.rss))
 
 
 # --- frames of three nodes -----------------------------------------------------------------------

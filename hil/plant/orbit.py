@@ -94,7 +94,6 @@ class Orbit:
         self.epoch_utc = J2000 + timedelta(
             days=(satellite.jdsatepoch - J2000_JD) + satellite.jdsatepochF
         )
-        self.epoch_age_days = in_days(start_utc - self.epoch_utc)
         self.period_s = 2.0 * math.pi / satellite.no_kozai * 60.0
         self.perigee_km = satellite.altp * satellite.radiusearthkm
         self.apogee_km = satellite.alta * satellite.radiusearthkm

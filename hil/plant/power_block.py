@@ -36,11 +36,10 @@ class PowerAccount:
     """Where energy went during a block, in joules.
 
     `array_j` = `transfer_loss_j` + `converter_loss_j` + `load_j` + `battery_loss_j` + `stored_j`.
-    `available_j` is what the arrays could have given. `heat` is the account of the network: its
-    loads are all of the above that became heat, less `array_j`, and what came from outside.
+    `heat` is the account of the network: its loads are all of the above that became heat, less
+    `array_j`, and what came from outside.
     """
 
-    available_j: float
     array_j: float
     transfer_loss_j: float
     converter_loss_j: float
@@ -174,7 +173,6 @@ class PowerTrace:
 def account_of(raw: Any) -> PowerAccount:
     """Return the kernel's account of energy as a PowerAccount."""
     return PowerAccount(
-        float(raw.available_J),
         float(raw.array_J),
         float(raw.transfer_loss_J),
         float(raw.converter_loss_J),

@@ -66,7 +66,6 @@ __all__ = [
     "ThermalNetwork",
     "ThermalNode",
     "earth_view_factor",
-    "sphere_view_factor",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -106,15 +105,6 @@ CASES: Final[Mapping[str, ThermalCase]] = {"nominal": NOMINAL, "hot": HOT, "cold
 
 
 # View factors -------------------------------------------------------------------------------------
-
-
-def sphere_view_factor(altitude_km: float) -> float:
-    """Return the effective share of a small sphere's surface that sees Earth: (1 - cos rho) / 2.
-
-    With sin rho = Re / r.
-    """
-    sine = EARTH_RADIUS_KM / (EARTH_RADIUS_KM + altitude_km)
-    return 0.5 * (1.0 - math.sqrt(1.0 - sine * sine))
 
 
 def earth_view_factor(altitude_km: float, nadir_cos: float) -> float:

@@ -56,10 +56,6 @@ class ClockEstimate:
         """Convert a time on the board's clock [us] to the host's clock [us]."""
         return self.offset_us + board_us * (1 + self.drift_ppm * 1e-6)
 
-    def to_board_us(self, host_us: float) -> float:
-        """Convert a time on the host's clock [us] to the board's clock [us]."""
-        return (host_us - self.offset_us) / (1 + self.drift_ppm * 1e-6)
-
     def uncertainty_at_us(self, board_us: float) -> float:
         """Return the error bound of `to_host_us` [us]; infinite for times before a jump."""
         if board_us < self.from_board_us:

@@ -1,4 +1,4 @@
-"""Link state: explicit states with reason, count and age, and an event for every change.
+"""Link state: explicit states with reason and count, and an event for every change.
 
                  port opened                agent sent HELLO
       ABSENT -----------------> CONNECTING -----------------> CONNECTED
@@ -62,10 +62,6 @@ class LinkStatus:
     @property
     def count(self) -> int:
         return self.counts[self.state]
-
-    @property
-    def age_us(self) -> int:
-        return self.clock.now_us() - self.since_us
 
     def enter(self, state: LinkState, reason: str, at_us: int | None = None) -> None:
         """Enter a state. Entering the present state again counts as a failed attempt to leave it,

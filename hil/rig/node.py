@@ -250,10 +250,5 @@ class Node:
         """Whether nothing keeps the power of its board off."""
         return not self.power_cuts
 
-    @property
-    def mask(self) -> int:
-        """Return the node's bit in masks of nodes."""
-        return 1 << self.index
-
     def __repr__(self) -> str:
         return f"<node {self.name} on {self.board.kind}>"

@@ -201,7 +201,6 @@ def test_the_start_of_a_run_is_not_the_epoch() -> None:
     assert later.positions_teme_km(np.array([60.0]))[0] == pytest.approx(
         now.positions_teme_km(np.array([5 * 3600.0 + 60.0]))[0], abs=1e-6
     )
-    assert later.epoch_age_days == pytest.approx(5.0 / 24.0)
 
 
 def test_perigee_and_apogee_say_the_same_as_size_and_eccentricity() -> None:

@@ -32,6 +32,7 @@ from hil.plant.thermal import (
     earth_view_factor,
 )
 from hil.scenario.plant.power import BusModel, LevelModel, LoadModel, PowerModel, ShedOrder
+from tests.plant.battery_formulas import discharge_a, most_w, open_circuit_v, resistance_ohm
 
 Array = npt.NDArray[np.float64]
 ORBIT_S, ECLIPSE_S = 5578.22, 2161.7  # cases O1 and O4: 420 km, beta 0
@@ -269,10 +270,10 @@ class Reference:
     def step(self, light_w: float, load_w: float, dt_s: float) -> None:
         cells, amperes = self.cells, self.cells.cell_ah * self.cells.parallel
         lack = load_w / self.efficiency - light_w * self.array.transfer_efficiency
-        volts, ohm = cells.open_circuit_v(self.soc), cells.resistance_ohm(self.c, self.soc)
+        volts, ohm = open_circuit_v(cells, self.soc), resistance_ohm(cells, self.c, self.soc)
         current = 0.0
         if lack > 0:
-            discharge = cells.discharge_a(lack, self.c, self.soc)
+            discharge = discharge_a(cells, lack, self.c, self.soc)
             assert discharge is not None
             current = -discharge
         elif not self.charged or self.soc < cells.recharge_soc:
@@ -309,10 +310,10 @@ def test_the_battery_of_the_kernel_is_that_of_the_model() -> None:
     for c in (-15.0, 0.0, 13.0, 35.0):
         bench = system([load("l", 60.0)], cells=cells, network=constant_temperature(c), **NEVER)
         block = bench.run(1e-3, 1)
-        current = cells.discharge_a(60.0 / 0.92, c, 0.55)
+        current = discharge_a(cells, 60.0 / 0.92, c, 0.55)
         assert current is not None
         assert -block.battery_a[0] == pytest.approx(current, rel=1e-6)
-        volts = cells.open_circuit_v(0.55) - current * cells.resistance_ohm(c, 0.55)
+        volts = open_circuit_v(cells, 0.55) - current * resistance_ohm(cells, c, 0.55)
         assert block.bus_v[0] == pytest.approx(volts, rel=1e-6)
 
 
@@ -419,7 +420,7 @@ def test_power_as_reported_replaces_that_of_the_profile() -> None:
 def test_more_than_the_battery_can_give_is_a_brown_out() -> None:
     """P > OCV^2 / 4R: at -20 C the resistance is five times that of a warm cell."""
     cells = battery(start_soc=0.9, discharge_max_c_rate=1000.0, discharge_min_v=0.0)
-    limit_w = cells.most_w(-20.0, 0.9)
+    limit_w = most_w(cells, -20.0, 0.9)
     for watts, survives in ((0.99 * limit_w, True), (1.01 * limit_w, False)):
         bench = system(
             [load("l", watts)],
@@ -431,7 +432,7 @@ def test_more_than_the_battery_can_give_is_a_brown_out() -> None:
         assert bench.state.browned_out is not survives
         assert block.load_w[0] == pytest.approx(watts if survives else 0.0)
         assert (block.stage[0] == BROWNED_OUT) is not survives
-    assert cells.discharge_a(1.01 * limit_w, -20.0, 0.9) is None
+    assert discharge_a(cells, 1.01 * limit_w, -20.0, 0.9) is None
 
 
 def test_an_empty_satellite_starts_again_in_the_sun() -> None:

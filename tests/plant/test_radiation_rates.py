@@ -15,7 +15,7 @@ from hil.plant.radiation.ap8 import SolarPhase
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import cutoff_gv, proton_flux, section_rate, upset_rates
-from hil.plant.radiation.shielding import cutoff_energy_mev
+from hil.plant.radiation.shielding import outside_energy_mev
 from hil.plant.radiation.spe import SolarParticleEvent
 
 EPOCH = datetime(2026, 3, 20, tzinfo=timezone.utc)
@@ -229,7 +229,7 @@ def test_a_wall_lowers_the_rate_as_the_flux_above_its_cutoff(sso650: Track) -> N
         now = float(proton_flux(sso650, environment).mean())
         assert now < previous or wall_mm <= 0.6
         previous = now
-    assert cutoff_energy_mev(37.0) == pytest.approx(100.0, rel=0.01)
+    assert outside_energy_mev(0.0, 37.0) == pytest.approx(100.0, rel=0.01)
     assert previous == pytest.approx(26.6, rel=0.03)  # > 100 MeV
     thickest = replace(BELT, shielding_mm_al=200.0)
     assert 0.0 < proton_flux(sso650, thickest).mean() < 0.2 * previous

@@ -14,7 +14,6 @@ from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull,
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import (
     MAX_SHIELDING_MM,
-    cutoff_energy_mev,
     outside_energy_mev,
     residual_energy_mev,
 )
@@ -48,8 +47,6 @@ def test_there_are_fewer_rays_at_solar_maximum() -> None:
 
 def test_rigidities_of_protons() -> None:
     assert gcr.rigidity_gv(np.array([30.0, 100.0])) == pytest.approx([0.24, 0.44], abs=0.005)
-    energies = np.array([1.0, 50.0, 3000.0])
-    assert gcr.proton_energy_mev(gcr.rigidity_gv(energies)) == pytest.approx(energies)
 
 
 @pytest.mark.parametrize(
@@ -156,14 +153,14 @@ def test_bad_events(values: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(("wall_mm", "energy"), [(4.4, 30.0), (10.7, 50.0), (37.0, 100.0)])
 def test_walls_stop_what_pstar_says(wall_mm: float, energy: float) -> None:
-    assert cutoff_energy_mev(wall_mm) == pytest.approx(energy, rel=0.01)
+    assert outside_energy_mev(0.0, wall_mm) == pytest.approx(energy, rel=0.01)
 
 
 def test_ranges_between_the_points_of_the_table() -> None:
     """PSTAR at energies left out of the table: 27.5, 65, 85, 275 MeV."""
     for energy, range_g_cm2 in ((27.5, 1.011), (65.0, 4.669), (85.0, 7.511), (275.0, 56.91)):
         if (wall_mm := range_g_cm2 / 0.2699) <= MAX_SHIELDING_MM:
-            assert cutoff_energy_mev(wall_mm) == pytest.approx(energy, rel=0.002)
+            assert outside_energy_mev(0.0, wall_mm) == pytest.approx(energy, rel=0.002)
         left = residual_energy_mev(np.array([energy]), 1.0)[0]
         assert outside_energy_mev(left, 1.0) == pytest.approx(energy, rel=1e-6)
 
@@ -171,7 +168,7 @@ def test_ranges_between_the_points_of_the_table() -> None:
 def test_no_wall_stops_nothing_and_a_wall_stops_the_slow() -> None:
     energies = np.array([1.0, 20.0, 31.0, 100.0])
     assert residual_energy_mev(energies, 0.0) == pytest.approx(energies)
-    assert cutoff_energy_mev(0.0) < 1e-3
+    assert outside_energy_mev(0.0, 0.0) < 1e-3
     behind = residual_energy_mev(energies, 4.4)
     assert behind[:2].tolist() == [0.0, 0.0]
     assert 0.0 < behind[2] < 12.0
@@ -181,7 +178,7 @@ def test_no_wall_stops_nothing_and_a_wall_stops_the_slow() -> None:
 @pytest.mark.parametrize("wall_mm", [-1.0, MAX_SHIELDING_MM + 1.0, math.nan])
 def test_bad_walls(wall_mm: float) -> None:
     with pytest.raises(ValueError, match="mm"):
-        cutoff_energy_mev(wall_mm)
+        outside_energy_mev(0.0, wall_mm)
     with pytest.raises(ValueError, match="shielding_mm_al"):
         RadiationEnvironment(shielding_mm_al=wall_mm)
 

@@ -26,7 +26,6 @@ from hil.plant.thermal import (
     ThermalNetwork,
     ThermalNode,
     earth_view_factor,
-    sphere_view_factor,
 )
 
 Array = npt.NDArray[np.float64]
@@ -99,6 +98,12 @@ def test_t3_sphere_in_the_sun(alpha: float, epsilon: float, expected_k: float) -
     network = sphere(alpha, epsilon)
     t_k = settled(network, constant(network, np.array([0.25]), np.zeros(1)), 20.0)
     assert t_k[0] == pytest.approx(expected_k, abs=0.01)
+
+
+def sphere_view_factor(altitude_km: float) -> float:
+    """The share of a small sphere's surface that sees Earth: (1 - cos rho) / 2, sin rho = Re/r."""
+    sine = 6378.137 / (6378.137 + altitude_km)
+    return 0.5 * (1.0 - math.sqrt(1.0 - sine * sine))
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,6 @@ def test_offset_and_drift_are_found_and_the_error_is_what_it_says(drift_ppm: flo
     assert abs(estimate.drift_ppm - drift_ppm) < 0.2
     assert estimate.uncertainty_us < 500
     assert len(fit._kept) <= 64 and fit.measurements == 3 * 720 - 1
-    there = estimate.to_board_us(estimate.to_host_us(1_234_567))
-    assert there == pytest.approx(1_234_567, abs=0.01)
 
 
 def test_one_measurement_gives_the_offset_within_half_the_round_trip() -> None:

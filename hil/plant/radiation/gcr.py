@@ -21,7 +21,6 @@ __all__ = [
     "earth_shadow",
     "heavy_ions_above",
     "let_transmission",
-    "proton_energy_mev",
     "proton_flux_above",
     "proton_spectrum",
     "rigidity_gv",
@@ -61,12 +60,6 @@ def rigidity_gv(proton_mev: Floats) -> Floats:
     """Return the rigidity [GV] of protons of that kinetic energy."""
     t = np.asarray(proton_mev, dtype=np.float64) / 1000.0
     return np.sqrt(t * (t + 2.0 * PROTON_MASS_GEV))
-
-
-def proton_energy_mev(rigidity: Floats) -> Floats:
-    """Return the kinetic energy [MeV] of protons of that rigidity [GV]."""
-    p = np.asarray(rigidity, dtype=np.float64)
-    return 1000.0 * (np.sqrt(p * p + PROTON_MASS_GEV**2) - PROTON_MASS_GEV)
 
 
 # --- protons -----------------------------------------------------------------------------------

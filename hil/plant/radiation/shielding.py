@@ -13,7 +13,6 @@ import numpy.typing as npt
 __all__ = [
     "ALUMINIUM_G_CM3",
     "MAX_SHIELDING_MM",
-    "cutoff_energy_mev",
     "outside_energy_mev",
     "residual_energy_mev",
 ]
@@ -103,17 +102,10 @@ def _areal(thickness_mm: float) -> float:
     return thickness_mm * 0.1 * ALUMINIUM_G_CM3
 
 
-def cutoff_energy_mev(thickness_mm: float) -> float:
-    """Return the energy [MeV] of protons that a wall just stops.
-
-    Raises:
-        ValueError: The wall is outside of 0..200 mm.
-    """
-    return outside_energy_mev(0.0, thickness_mm)
-
-
 def outside_energy_mev(inside_mev: float, thickness_mm: float) -> float:
     """Return the energy [MeV] outside of protons that arrive behind the wall with `inside_mev`.
+
+    With 0 inside: the energy of those that the wall just stops.
 
     Raises:
         ValueError: The wall is outside of 0..200 mm.

@@ -6,9 +6,7 @@ repeat single formulas of the kernel in plain Python, for planning and as an ind
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final
 
@@ -156,35 +154,3 @@ class BatteryModel(FrozenModel):
         """
         t = self.tables
         return tuple(v * self.series for v in t.ocv_v), tuple(t.ocv_soc)
-
-    def open_circuit_v(self, soc: float) -> float:
-        """Return the open-circuit voltage of the pack [V]."""
-        volts, socs = self.ocv
-        return _interpolated(soc, socs, volts)
-
-    def resistance_ohm(self, temperature_c: float, soc: float) -> float:
-        """Return the resistance of the pack."""
-        t = self.tables
-        column = [_interpolated(soc, t.resistance_soc, row) for row in t.resistance_ohm]
-        cell = _interpolated(temperature_c, t.resistance_c, column)
-        return cell * self.series / self.parallel
-
-    def most_w(self, temperature_c: float, soc: float) -> float:
-        """Return the highest power at any current: OCV^2 / 4R."""
-        return self.open_circuit_v(soc) ** 2 / (4.0 * self.resistance_ohm(temperature_c, soc))
-
-    def discharge_a(self, power_w: float, temperature_c: float, soc: float) -> float | None:
-        """Return the current [A] of a constant power, (OCV - sqrt(OCV^2 - 4 R P)) / 2R; None above
-        `most_w`.
-        """
-        volts, ohm = self.open_circuit_v(soc), self.resistance_ohm(temperature_c, soc)
-        square = volts * volts - 4.0 * ohm * power_w
-        return None if square < 0 else (volts - math.sqrt(square)) / (2.0 * ohm)
-
-
-def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Interpolate between the points (xs, ys), xs rising; beyond them the outermost value holds."""
-    if x <= xs[0] or x >= xs[-1]:
-        return ys[0] if x <= xs[0] else ys[-1]
-    i = bisect.bisect_right(xs, x) - 1
-    return (ys[i + 1] - ys[i]) / (xs[i + 1] - xs[i]) * (x - xs[i]) + ys[i]
