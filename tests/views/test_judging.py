@@ -160,6 +160,10 @@ MET = {"metric": "sdc_frames", "wanted": "== 0", "measured": 0, "ok": True}
 FAILED = {"metric": "unresolved", "wanted": "== 0", "measured": 9, "ok": False}
 
 
+def lost(node: str) -> dict[str, Any]:
+    return {"node": node, "frame": 3, "reason": "no answer for 3 s"}
+
+
 @pytest.mark.parametrize(
     ("result", "why"),
     [
@@ -177,14 +181,14 @@ FAILED = {"metric": "unresolved", "wanted": "== 0", "measured": 9, "ok": False}
             "ABORTED: ended by ann after 6 of 10,000 frames",
         ),
         (
-            {"outcome": "error", "expectations": [MET], "lost_boards": [{"node": "b"}]},
+            {"outcome": "error", "expectations": [MET], "lost_boards": [lost("b")]},
             "ERROR: the board of node b lost, and not back at the end",
         ),
         (
             {
                 "outcome": "error",
                 "expectations": [FAILED],
-                "lost_boards": [{"node": "a"}, {"node": "b"}],
+                "lost_boards": [lost("a"), lost("b")],
             },
             "ERROR: the boards of nodes a, b lost, and not back at the end: unresolved == 0, "
             "measured 9",
