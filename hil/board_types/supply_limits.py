@@ -7,24 +7,25 @@ from pathlib import Path
 from hil.board_types.catalogue import load_board_profile
 from hil.board_types.profile import BoardProfile
 from hil.errors import ConfigError, Problem, SetupError, UsageError
-from hil.scenario import BenchBoardConfig, BenchConfig, NodeConfig
+from hil.scenario import BenchBoardConfig, BenchConfig
+from hil.scenario.supply import SupplyConfig
 from hil.scenario.yaml.document import Document
 
-__all__ = ["check_bench_supplies", "check_node_supply", "unchecked_boards"]
+__all__ = ["check_bench_supplies", "check_supply", "unchecked_boards"]
 
 
-def check_node_supply(node: NodeConfig) -> None:
-    """Raise SetupError if the supply of `node` is to give a voltage that its board does not stand.
+def check_supply(name: str, supply: SupplyConfig, profile: str | None) -> None:
+    """Raise SetupError if the supply of node `name` is to give a voltage that its board does not
+    stand.
 
-    Only a profile that the node itself states is taken: the default one of a rig says nothing about
-    a real board. Raises: UsageError, ConfigError if there is no such profile, or it is not valid.
+    `profile` is that which the node itself states; the default one of a rig says nothing about a
+    real board. Raises: UsageError, ConfigError if there is no such profile, or it is not valid.
     """
-    volts = None if node.power is None else node.power.voltage_v
-    if volts is None or node.profile is None:
+    if supply.voltage_v is None or profile is None:
         return
-    what = _outside(load_board_profile(node.profile), volts)
+    what = _outside(load_board_profile(profile), supply.voltage_v)
     if what:
-        raise SetupError(f"node {node.name}: {what}", remedy=_REMEDY)
+        raise SetupError(f"node {name}: {what}", remedy=_REMEDY)
 
 
 def check_bench_supplies(bench: BenchConfig, document: Document) -> None:

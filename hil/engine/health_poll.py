@@ -67,7 +67,7 @@ class HealthPoll:
         switched off is excluded."""
         rig, record = self._controls.rig, self._controls.record
         for seen in rig.power.take():
-            record.power(self._frame, seen)
+            self._controls.record_power(self._frame, seen)
             self._note_supply(seen)
             if seen.cut is not None:  # recovery finds the node silent, and cycles its power
                 node = self._by_name[seen.node]

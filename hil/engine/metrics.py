@@ -26,7 +26,8 @@ class Metrics:
     frames without an output of their own. `held_frames`: those without one in which the last voted
     output was delivered again; they also count as unresolved, or as wrong if that output was wrong.
     `pending`: skipped frames that are not in these four yet, because none was computed after them.
-    `wall_us`: real time [us] of the run before it was resumed.
+    `supply_errors`: failures of supplies, each counted once until it works again, and their own
+    trips. `wall_us`: real time [us] of the run before it was resumed.
     """
 
     frames: int = 0
@@ -42,6 +43,7 @@ class Metrics:
     held_back: int = 0
     skipped: int = 0
     pending: int = 0
+    supply_errors: int = 0
     wall_us: int = 0
     voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
@@ -159,6 +161,7 @@ def flat(metrics: Metrics, upsets: UpsetTotals, accel: float) -> dict[str, float
         "rollbacks": metrics.rollbacks,
         "skipped": metrics.skipped,
         "held_back": metrics.held_back,
+        "supply_errors": metrics.supply_errors,
         "accel": accel,
     }
     events = upsets.events

@@ -23,6 +23,7 @@ from hil.record.run_meta import RecordedCalibration, RunMeta
 from hil.redundancy.voting import Verdict
 from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
+from hil.rig.power import PowerEvent
 from hil.run_outcome import RunOutcome
 
 __all__ = ["RunRecorder"]
@@ -216,6 +217,11 @@ class RunRecorder:
         self._parts.metrics.slips += 1
         self.record.slip(frame, node, late_us, detail)
         self._publish(TimeSlip(frame, node, late_us, detail))
+
+    def power(self, frame: int, event: PowerEvent) -> None:
+        """Count and record what a bench supply measured, or how it failed."""
+        self._parts.metrics.supply_errors += bool(event.error)
+        self.record.power(frame, event)
 
     def _publish(self, event: RunEvent) -> None:
         for observer in self._observers:

@@ -12,6 +12,7 @@ from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.record.recorder import Recorder
 from hil.redundancy.recovery import Action, NodeState
+from hil.rig.power import PowerEvent
 from hil.upsets.upset import Upset
 
 __all__ = ["RunControls"]
@@ -44,6 +45,10 @@ class RunControls:
     def next_frame(self) -> int:
         """Return the frame before which orders are carried out now."""
         return self._parts.golden.next_frame
+
+    def record_power(self, frame: int, event: PowerEvent) -> None:
+        """Count and record what a bench supply measured, or how it failed."""
+        self._recorder.power(frame, event)
 
     @property
     def record(self) -> Recorder:

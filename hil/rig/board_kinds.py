@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hil.board_types.supply_limits import check_node_supply
+from hil.board_types.supply_limits import check_supply
 from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard, find_agent
@@ -28,8 +28,10 @@ def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
 
 
 def _serial_board(spec: NodeSpec) -> SerialBoard:
-    check_node_supply(spec)
-    power = None if spec.power is None else make(spec.name, spec.power)
+    power = None
+    if spec.power is not None:
+        check_supply(spec.name, spec.power, spec.profile)
+        power = make(spec.name, spec.power)
     return SerialBoard(
         spec.name,
         spec.port or "",

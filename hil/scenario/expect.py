@@ -46,6 +46,7 @@ KNOWN_METRICS: tuple[str, ...] = (
     "rollbacks",
     "skipped",
     "held_back",
+    "supply_errors",
     "accel",
     *(f"events.{name}" for name in ("planned", "injected", "missed")),
     *(f"voting.{voters}" for voters in range(8)),

@@ -38,7 +38,7 @@ SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
-_FROM_RECORD: Final = frozenset({"rollbacks", "held_back"})
+_FROM_RECORD: Final = frozenset({"rollbacks", "held_back", "supply_errors"})
 """Metrics that only the run itself could count; those of the plant, too."""
 
 

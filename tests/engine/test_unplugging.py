@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import random
 import signal
@@ -412,6 +413,9 @@ def test_a_supply_that_cannot_be_read_is_in_notes_and_summary(tmp_path: Path, hi
     assert [note["text"] for note in notes] == [said]
     summary = hil("replay", tmp_path / "run", "--summary").out
     assert said in " ".join(summary.split())
+    assert "supplies" in summary and "1 failure, or trips of their own" in summary
+    metrics = json.loads((tmp_path / "run" / "manifest.json").read_text())["metrics"]
+    assert metrics["supply_errors"] == 1
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
-from hil.errors import SetupError
+from hil.errors import SetupError, UsageError
 from hil.rig.power import PowerEvent, PowerMonitor
+from hil.rig.power.bench_supplies import BenchSupplies
 from hil.rig.power.resource_lock import ResourceLock
 from hil.rig.power.visa_session import VisaSession
+from hil.scenario import parse_bench
 from hil.scenario.visa_names import canonical_resource
 
 from .supplies.running import RunningSupply, running_supply, wait_until
@@ -379,6 +381,40 @@ def test_the_voltage_of_a_live_output_is_not_changed(supply: RunningSupply, powe
     power.off()
     power.on()
     assert [line[2] for line in supply.reached(1, "VOLT")] == ["19.0"]
+
+
+# --- a bench without a run ------------------------------------------------------------------------
+
+
+def test_the_power_of_one_board_of_a_bench_is_read_and_switched_without_a_run(
+    supply: RunningSupply,
+) -> None:
+    bench = parse_bench(f"""
+boards:
+- {{name: left, port: x, power: {{kind: scpi, resource: "{supply.resource}", off_s: 0}}}}
+- {{name: right, port: y, power: {{kind: scpi, resource: "{supply.resource}", channel: 2}}}}
+- {{name: third, port: z}}
+""")
+    with BenchSupplies(bench) as supplies:
+        assert supplies.names == ("left", "right")
+        left = supplies.power("left")
+        assert left.read().watts == pytest.approx(3.06)
+        left.off()
+        assert left.gives_power() is False and supplies.power("right").gives_power()
+        left.on()
+        left.cycle()
+        for name, words in (("third", "nothing is known"), ("fourth", "no board `fourth`; it has")):
+            with pytest.raises(UsageError, match=words):
+                supplies.power(name)
+    assert supply.reached(2) == [] and len(supply.reached(1)) == 4
+    assert not [thread for thread in threading.enumerate() if supply.resource in thread.name]
+
+
+def test_a_voltage_that_a_board_does_not_stand_is_refused_before_the_supply_is_opened() -> None:
+    power = "{kind: scpi, resource: 'TCPIP::192.0.2.1::INSTR', voltage_v: 19}"
+    board = f"{{name: left, port: x, profile: raspberry-pi-4b, power: {power}}}"
+    with pytest.raises(SetupError, match="19 V is outside the supply range"):
+        BenchSupplies(parse_bench(f"boards: [{board}]"))
 
 
 # --- dialects -------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ def result_table(run: RecordedRun) -> RenderableType:
     slips = _slips_text(run, r.slips)
     if slips is not None:
         table.add_row("slips", slips)
+    if failures := int(r.metrics.get("supply_errors", 0)):
+        text = Text(plural(failures, "failure"), style=WARN)
+        table.add_row("supplies", text.append(", or trips of their own: see the notes"))
     return Padding(table, (1, 0, 0, 3))
 
 
