@@ -56,3 +56,9 @@ def test_the_hooks_before_a_commit_are_the_linters_of_the_contributors_page() ->
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
     assert " && ".join(entries) in (GITHUB / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_checks_call_the_linters_of_c_and_show_coverage() -> None:
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert ".ci/lint-c" in run and ".ci/python --lowest --cov" in run
+    assert os.access(ROOT / ".ci" / "lint-c", os.X_OK)

@@ -116,8 +116,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ),
     (
         ".github/CONTRIBUTING.md",
-        ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy",
-    ): Rule("the linters, an extra", by=".venv/bin/mypy"),
+        ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .ci/lint-c",
+    ): Rule("the linters, an extra", by=".ci/lint-c"),
+    (".github/CONTRIBUTING.md", ".ci/python --cov"): Rule("minutes and a network", by="--cov"),
     (".github/CONTRIBUTING.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
     ("boards/README.md", "sudo apt-get install qemu-system-arm gcc-aarch64-linux-gnu"): Rule(
         "root and a network", by="qemu-system-arm"
