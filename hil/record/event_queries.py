@@ -23,6 +23,7 @@ from hil.record.row_values import (
     RecordedRepair,
     RecordedReply,
     RecordedSlip,
+    RecordedSupplyEvent,
     RecordedTransition,
     RecordedUpset,
     T,
@@ -220,6 +221,17 @@ def anomalies(record: Rows, after: int, last: int) -> list[RecordedAnomaly]:
     """Return the anomalies that no upset explains in a span of ids."""
     rows = record.rows("SELECT * FROM anomalies WHERE id > ? AND id <= ? ORDER BY id", after, last)
     return values_of(RecordedAnomaly, rows)
+
+
+def supply_events(record: Rows, after: int, last: int) -> list[RecordedSupplyEvent]:
+    """Return what bench supplies did, and how they failed, in a span of ids."""
+    rows = record.rows(
+        "SELECT id, frame, node, event FROM power WHERE id > ? AND id <= ? AND event != '' "
+        "ORDER BY id",
+        after,
+        last,
+    )
+    return values_of(RecordedSupplyEvent, rows)
 
 
 def repairs_of_frame(

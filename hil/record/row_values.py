@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from hil.errors import RecordError
 from hil.json_values import JsonObject
+from hil.rig.power.protocol import PROTECTION_LOST, PROTECTION_WORKS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,6 +32,7 @@ __all__ = [
     "RecordedRepair",
     "RecordedReply",
     "RecordedSlip",
+    "RecordedSupplyEvent",
     "RecordedTransition",
     "RecordedUpset",
     "columns_of",
@@ -222,6 +224,26 @@ class RecordedAnomaly:
     node: str
     effect: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSupplyEvent:
+    """A row of `power` that says what a bench supply did, or how it failed."""
+
+    id: int
+    frame: int
+    node: str
+    event: str
+
+    @property
+    def protection_lost(self) -> bool:
+        """Return whether the board has no over-current protection from now on."""
+        return self.event.startswith(PROTECTION_LOST)
+
+    @property
+    def protection_works(self) -> bool:
+        """Return whether the board has its over-current protection again."""
+        return self.event.startswith(PROTECTION_WORKS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,22 @@ class RigConfig(FrozenModel):
                     f"the adapter {node.adapter} is that of node {adapters[node.adapter]}, too",
                     "give every node an adapter of its own",
                 )
+        self._check_outputs(findings)
         self._check_size(findings)
         return findings
+
+    def _check_outputs(self, findings: Findings) -> None:
+        """Add a finding for each node whose power is switched by the output of an earlier one."""
+        outputs: dict[str, str] = {}
+        for index, node in enumerate(self.nodes):
+            output = None if node.power is None else node.power.output
+            if output is not None and outputs.setdefault(output, node.name) != node.name:
+                findings.add(
+                    ("nodes", index, "power"),
+                    f"node {node.name} is on {output}, and so is node {outputs[output]}: switching "
+                    "one switches the other",
+                    "give every node an output of its own",
+                )
 
     def _check_size(self, findings: Findings) -> None:
         if len(self.nodes) != self.size:

@@ -133,7 +133,7 @@ class SupplyConfig(FrozenModel):
         if self.kind is SupplyKind.USBHUB:
             return f"port {self.port} of hub {self.hub}"
         if self.kind is SupplyKind.RELAY:
-            return f"line {self.line} of {self.chip}"
+            return f"line {self.line} of {self.chip.removeprefix('/dev/')}"
         if self.kind is SupplyKind.HTTP and self.url is not None:
             return f"outlet {self.channel} of {self.url.rstrip('/').lower()}"
         return None
@@ -229,9 +229,9 @@ _OWNERS: Final[dict[str, tuple[SupplyKind, ...]]] = {
     "dialect": (SupplyKind.SCPI,),
     "commands": (SupplyKind.TEMPLATE,),
     **dict.fromkeys(
-        ("voltage_v", "current_limit_a", "latchup_a", "over_current_ms"),
-        (*_INSTRUMENTS, SupplyKind.MOCK),
+        ("voltage_v", "current_limit_a", "latchup_a"), (*_INSTRUMENTS, SupplyKind.MOCK)
     ),
+    "over_current_ms": _INSTRUMENTS,
     **dict.fromkeys(("ovp_v", "ocp_delay_s"), (SupplyKind.SCPI,)),
     **dict.fromkeys(("hub", "port"), (SupplyKind.USBHUB,)),
     **dict.fromkeys(("chip", "line", "active_low"), (SupplyKind.RELAY,)),

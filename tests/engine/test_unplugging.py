@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.errors import LinkTimeout
+from hil.record.live import LiveRecord
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
@@ -36,6 +38,8 @@ from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig, SupplyKind
+from hil.views.alarm_limits import Level
+from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.wire.messages import LinkState
 from tests.amount import mostly_stress
 from tests.between_frames import between_frames
@@ -416,6 +420,42 @@ def test_a_supply_that_cannot_be_read_is_in_notes_and_summary(tmp_path: Path, hi
     assert "supplies" in summary and "1 failure, or trips of their own" in summary
     metrics = json.loads((tmp_path / "run" / "manifest.json").read_text())["metrics"]
     assert metrics["supply_errors"] == 1
+
+
+def test_lost_over_current_protection_is_an_alarm_at_once_until_it_works_again(
+    tmp_path: Path,
+) -> None:
+    class Sick(Socket):
+        is_sick = False
+        well = 0
+
+        def read(self) -> PowerReading:
+            self.well = 0 if self.is_sick else self.well + 1
+            if self.is_sick:
+                raise self.failed("does not answer", "look at it")
+            return super().read()
+
+    def turn_sick(sick: bool) -> Callable[[], None]:
+        return lambda: setattr(sockets[0], "is_sick", sick)
+
+    limited = SupplyConfig.model_validate({"kind": "mock", "current_limit_a": 2.0})
+    # Events of supplies are recorded with the health of boards, once a second.
+    acts = Acts({5: turn_sick(True), 60: turn_sick(False)}, until=lambda: sockets[0].well > 300)
+    with bench(tmp_path) as boards:
+        sockets = [Sick(boards["b"], limited)]
+        powered(boards, tmp_path / "run", acts, socket=sockets[0])
+    lost = "over-current protection lost on node b: node b: mock supply: does not answer"
+    works = "over-current protection works again on node b"
+    notes = rows(tmp_path / "run", "SELECT frame, text FROM notes WHERE text LIKE 'over-current%'")
+    assert [note["text"] for note in notes] == [lost, works]
+    key = ("protection", "b")
+    with closing(LiveRecord(tmp_path / "run" / "run.db")) as source:
+        source.poll()
+        watch = AlarmFeed(source)
+        (alarm,) = [a for a in watch.follow(notes[0]["frame"]) if a.key == key]
+        assert alarm.level is Level.BAD and alarm.text == lost
+        (alarm,) = [a for a in watch.follow(source.last) if a.key == key]
+        assert alarm.level is Level.GOOD
 
 
 @pytest.mark.parametrize("on", [True, False])

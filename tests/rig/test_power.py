@@ -24,6 +24,7 @@ from hil.rig.power import Power, PowerEvent, PowerMonitor, make
 from hil.rig.power.mock import MockPower
 from hil.rig.power.protocol import PowerReading
 from hil.rig.rig import Rig
+from hil.scenario import parse_scenario
 from hil.scenario.bench import parse_bench
 from hil.scenario.supply import SupplyConfig
 from tests.virtual_clock import VirtualClock
@@ -380,6 +381,16 @@ def test_a_program_that_hangs_or_prints_no_reading_is_an_error(tmp_path: Path) -
         power.read()
 
 
+def test_what_a_hanging_program_has_started_switches_nothing_later(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    script = f"(sleep 0.6; touch {state}) & sleep 60"
+    power = make("left", supply(kind="command", on=["sh", "-c", script], off="true", timeout_s=0.2))
+    with pytest.raises(SetupError, match=r"did not end within 0\.2 s"):
+        power.on()
+    time.sleep(0.7)
+    assert not state.exists()
+
+
 def test_power_by_hand_without_a_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SetupError, match="stdin is not a terminal"):
         make("left", supply(kind="manual")).off()
@@ -691,7 +702,10 @@ TWICE = {
         '{kind: scpi, resource: "tcpip0::10.0.0.9::inst0::instr", channel: 2, voltage_v: 5}',
     ),
     "a hub port": ("{kind: usbhub, hub: 1-1, port: 2}", '{kind: usbhub, hub: "1-1", port: 2}'),
-    "a relay line": ("{kind: relay, line: 4}", "{kind: relay, line: 4, active_low: true}"),
+    "a relay line": (
+        "{kind: relay, line: 4}",
+        "{kind: relay, line: 4, chip: gpiochip0, active_low: true}",
+    ),
     "a plug": (
         "{kind: http, plug: shelly1, url: 'http://A'}",
         "{kind: http, plug: shelly2, url: 'http://a/'}",
@@ -710,6 +724,18 @@ def test_two_boards_on_one_output_are_refused_with_the_place(what: str) -> None:
     for key, number in (("channel", 2), ("port", 2), ("line", 4)):
         text = text.replace(f"{key}: {number}", f"{key}: {number + 1}", 1)
     parse_bench(text.replace("http://A", "http://b"))
+
+
+def test_two_nodes_of_a_scenario_on_one_output_are_refused() -> None:
+    power = {"kind": "usbhub", "hub": "1-1", "port": 2}
+    nodes = [
+        {"name": name, "board": "serial", "port": f"/dev/{name}", "power": power} for name in "ab"
+    ]
+    text = json.dumps(
+        {"workload": "attitude", "frames": 5, "rig": {"scheme": "dmr", "nodes": nodes}}
+    )
+    with pytest.raises(ConfigError, match="node b is on port 2 of hub 1-1, and so is node a"):
+        parse_scenario(text)
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def test_protection_that_works_again_is_reported(supply: RunningSupply, powers: 
     supply.order("nan 0")
     wait_until(lambda: heard(monitor, seen) and any(e.note for e in seen))
     monitor.close()
-    assert [e.note for e in seen if e.note] == ["over-current protection of node a works again"]
+    assert [e.note for e in seen if e.note] == ["over-current protection works again on node a"]
 
 
 def test_a_call_ends_in_its_time_although_pyvisa_hangs(

@@ -39,8 +39,14 @@ class MockPower(Power):
         return True
 
     def watch(self) -> OverCurrent | None:
-        amps = self.read().amps
-        if self.limit_a is None or amps is None or amps < self.limit_a or not self.is_on:
+        amps, latchup_a = self.read().amps, self.supply.latchup_a
+        if amps is None or not self.is_on:
+            return None
+        if self.limit_a is not None and amps >= self.limit_a:
+            cut = OverCurrent(amps, self.limit_a)
+        elif latchup_a is not None and amps >= latchup_a:
+            cut = OverCurrent(amps, latchup_a, micro=True)
+        else:
             return None
         self.off()
-        return OverCurrent(amps, self.limit_a)
+        return cut

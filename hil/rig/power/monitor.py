@@ -17,11 +17,20 @@ from typing import Final
 
 from hil.clock import HOST, Clock
 from hil.errors import HilError
-from hil.rig.power.protocol import LEAST_V, OverCurrent, Power, PowerReading
+from hil.rig.power.protocol import (
+    LEAST_V,
+    PROTECTION_LOST,
+    PROTECTION_WORKS,
+    OverCurrent,
+    Power,
+    PowerReading,
+)
 
 __all__ = ["PowerEvent", "PowerMonitor"]
 
 _PERIOD_S: Final = 0.25
+_BREAK_US: Final = 1000
+"""A slow instrument is polled without a pause, but for those who wait to switch it."""
 _RECORD_EVERY: Final = 2
 """A board is protected by each poll, and recorded by every second one."""
 _READINGS_MAX: Final = 1000
@@ -158,12 +167,14 @@ class PowerMonitor:
 
     def _run(self, powers: Sequence[Power], wake: threading.Event) -> None:
         while not self._ended.is_set():
+            began_us = self._clock.now_us()
             for power in powers:
                 if self._ended.is_set():
                     return
                 if self._clock.now_us() >= self._rests_until_us.get(power.node, 0):
                     self._poll(power)
-            self._clock.wait(wake, self._period_s * 1e6)
+            took_us = self._clock.now_us() - began_us
+            self._clock.wait(wake, max(_BREAK_US, self._period_s * 1e6 - took_us))
             wake.clear()
 
     def _poll(self, power: Power) -> None:
@@ -180,10 +191,8 @@ class PowerMonitor:
             self._overdue.discard(node)
             self._seen_us[node] = now_us
         if failed:
-            what = "over-current protection of node {} works again"
-            note = (
-                what.format(node) if power.protects else f"node {node}: {power.title} works again"
-            )
+            works = f"{PROTECTION_WORKS} on node {node}"
+            note = works if power.protects else f"node {node}: {power.title} works again"
             self._incidents.append(PowerEvent(node, now_us, result.reading, note=note))
         reading = result.reading
         event = PowerEvent(node, now_us, reading, result.cut, error=result.fault)
@@ -239,7 +248,7 @@ class PowerMonitor:
 
 
 def _lost(power: Power) -> str:
-    return f"over-current protection lost on node {power.node}"
+    return f"{PROTECTION_LOST} on node {power.node}"
 
 
 def _drained(events: deque[PowerEvent]) -> list[PowerEvent]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
 import shlex
 import shutil
@@ -47,15 +49,7 @@ class ProgramPower(Power):
         shown = shlex.join(words)
         with self.lock:
             try:
-                done = subprocess.run(
-                    list(words),
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    stdin=subprocess.DEVNULL,
-                    timeout=self.supply.timeout_s,
-                    check=False,
-                )
+                done = _run_group(words, self.supply.timeout_s)
             except FileNotFoundError:
                 raise self.failed(f"there is no program {words[0]}", self.install) from None
             except OSError as error:
@@ -72,6 +66,28 @@ class ProgramPower(Power):
                 "try it in a terminal",
             )
         return done.stdout
+
+
+def _run_group(words: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run a program and return what it printed; at its timeout end it with all that it has started,
+    so that none of them switches a board later. Raises: OSError, TimeoutExpired."""
+    with subprocess.Popen(
+        list(words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 class HubPower(ProgramPower):

@@ -12,6 +12,10 @@ from hil.scenario.supply import SupplyConfig
 
 LEAST_V: Final = 0.5
 """[V] An output below this counts as switched off."""
+PROTECTION_LOST: Final = "over-current protection lost"
+"""The beginning of what is recorded when a board has no over-current protection any more."""
+PROTECTION_WORKS: Final = "over-current protection works again"
+"""The beginning of what is recorded when it has it again."""
 
 
 @dataclass(frozen=True, slots=True)

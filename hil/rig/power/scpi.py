@@ -131,9 +131,12 @@ class ScpiPower(Power):
 
     def poll(self) -> PowerPoll:
         def measure(output: Output) -> PowerPoll:
-            reading = _reading(output)
-            cut = self._judge(output, reading.amps) if self.protects else None
-            fault = ""
+            # The current first: nothing comes between it and the cut.
+            measures, fault = output.dialect.measure_amps, ""
+            amps = output.number(measures) if measures else None
+            cut = self._judge(output, amps) if self.protects else None
+            measures = output.dialect.measure_volts
+            reading = PowerReading(output.number(measures) if measures else None, amps)
             if cut is None and self._ordered_on and (reading.volts or 0.0) < LEAST_V:
                 fault = "" if output.is_on() else self._went_off(output)
             return PowerPoll(reading, cut, fault)

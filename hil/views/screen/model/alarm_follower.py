@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hil.record.event_queries import anomalies, isolations
+from hil.record.event_queries import anomalies, isolations, supply_events
 from hil.record.live import LiveRecord
 from hil.record.queries import BadSpan, bad_spans, isolated_though_right
 from hil.record.row_values import RecordedPlant
@@ -36,7 +36,7 @@ _CHUNK: Final = 20_000
 """Rows of the past that are looked at in one go if nothing in them is out of its limits."""
 _ROWS: Final = 200
 """Rows that are fed between two looks at the clock."""
-_TABLES: Final = ("health", "transitions", "anomalies")
+_TABLES: Final = ("health", "transitions", "anomalies", "power")
 
 
 class AlarmFollower:
@@ -79,7 +79,7 @@ class AlarmFollower:
         self.begin = max(begin, 0 if begin_us is None else source.time.frame_at(begin_us))
         self._frame = begin - 1
         self.at["health"] = health
-        for table in ("transitions", "anomalies") if begin else ():
+        for table in ("transitions", "anomalies", "power") if begin else ():
             # A node that is isolated now is so by one of the newest transitions.
             self.at[table] = max(0, source.position(table, upto) - 2000)
 
@@ -118,7 +118,8 @@ class AlarmFollower:
         self.behind = self.at["health"] < end or self._plant_us < end_us
 
     def _conditions(self, ends: dict[str, int], head: int) -> None:
-        """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies."""
+        """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies, and
+        boards without over-current protection."""
         book, source = self.book, self._source
         for row in isolations(source, self.at["transitions"], ends["transitions"]):
             level = Level.BAD if row.after == NodeState.ISOLATED else Level.GOOD
@@ -135,6 +136,11 @@ class AlarmFollower:
             text = f"{anomaly.node}: {anomaly.effect} that no upset explains"
             book.condition(anomaly.frame, "unexplained", anomaly.node, Level.WARN, text)
             book.condition(anomaly.frame, "unexplained", anomaly.node, Level.GOOD, "")
+        for event in supply_events(source, self.at["power"], ends["power"]):
+            if event.protection_lost:
+                book.condition(event.frame, "protection", event.node, Level.BAD, event.event)
+            elif event.protection_works:
+                book.condition(event.frame, "protection", event.node, Level.GOOD, "")
 
     def _output(self, span: BadSpan) -> None:
         """Feed an episode of wrong or lost outputs; it may continue one that was seen before."""
