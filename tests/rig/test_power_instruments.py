@@ -273,6 +273,21 @@ def test_a_latch_up_is_cut_within_a_second_while_another_supply(
     assert "hil power" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_failure_is_one_error_whatever_its_reasons_are(
+    supply: RunningSupply, powers: Any
+) -> None:
+    monitor = PowerMonitor([powers(supply, "a", 1, current_limit_a=3.0)])
+    monitor.check()
+    monitor.start()
+    seen: list[PowerEvent] = []
+    supply.order("nan 1")
+    wait_until(lambda: heard(monitor, seen) and any(e.error for e in seen))
+    supply.order("wrong 1")
+    wait_until(lambda: heard(monitor, seen) and any("expected a number" in e.note for e in seen))
+    monitor.close()
+    assert len([e for e in seen if e.error]) == len([e for e in seen if e.note]) == 1
+
+
 def test_protection_that_works_again_is_reported(supply: RunningSupply, powers: Any) -> None:
     monitor = PowerMonitor([powers(supply, "a", 1, current_limit_a=3.0)])
     monitor.start()

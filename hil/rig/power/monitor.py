@@ -75,8 +75,7 @@ class PowerMonitor:
         self._guard = threading.Lock()
         self._wakes: dict[str, threading.Event] = {}  # by instrument
         self._ended = threading.Event()
-        self._failed: dict[str, str] = {}
-        self._overdue: set[str] = set()
+        self._failed: dict[str, set[str]] = {}  # the reasons of the present failure of a node
         self._seen_us: dict[str, int] = {}
         self._polls: dict[str, int] = {}
         self._rests_until_us: dict[str, int] = {}
@@ -158,8 +157,7 @@ class PowerMonitor:
                     or self._ended.is_set()
                 ):
                     continue
-                self._overdue.add(node)
-                self._failed[node] = ""
+                self._failed[node] = set()
             error = f"{_lost(power)}: no measurement for {_UNPROTECTED_US // 1_000_000} s"
             self._incidents.append(PowerEvent(node, now_us, _NOTHING, error=error))
 
@@ -188,7 +186,6 @@ class PowerMonitor:
         now_us = self._clock.now_us()
         with self._guard:
             failed = self._failed.pop(node, None) is not None
-            self._overdue.discard(node)
             self._seen_us[node] = now_us
         if failed:
             works = f"{PROTECTION_WORKS} on node {node}"
@@ -232,18 +229,17 @@ class PowerMonitor:
         rest_us = min(max(now_us - began_us, least_us), most_us)
         self._rests_until_us[node] = now_us + min(rest_us, round(self._period_s * 10e6))
         with self._guard:
-            is_known = self._failed.get(node) == message  # report each failure once
-            was_overdue = node in self._overdue
-            self._failed[node] = message
-            self._overdue.discard(node)
-        if is_known:
+            goes_on = node in self._failed
+            reasons = self._failed.setdefault(node, set())
+            is_known = message in reasons
+            reasons.add(message)
+        if is_known:  # report each reason once
             return
-        text = f"{_lost(power)}: {message}" if power.protects else message
-        event = (
-            PowerEvent(node, now_us, _NOTHING, note=message)
-            if was_overdue  # the alarm was given already: this is its reason
-            else PowerEvent(node, now_us, _NOTHING, error=text)
-        )
+        if goes_on:  # the failure was reported already: this is why, or another reason for it
+            event = PowerEvent(node, now_us, _NOTHING, note=message)
+        else:
+            text = f"{_lost(power)}: {message}" if power.protects else message
+            event = PowerEvent(node, now_us, _NOTHING, error=text)
         self._incidents.append(event)
 
 
