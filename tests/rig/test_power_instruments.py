@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from hil.errors import SetupError, UsageError
 from hil.rig.power import PowerEvent, PowerMonitor
 from hil.rig.power.bench_supplies import BenchSupplies
-from hil.rig.power.resource_lock import ResourceLock
+from hil.rig.power.resource_lock import InstrumentBusy, ResourceLock
 from hil.rig.power.visa_session import VisaSession
 from hil.scenario import parse_bench
 from hil.scenario.visa_names import canonical_resource
@@ -188,6 +189,35 @@ def test_a_lock_file_may_be_locked_by_everybody(tmp_path: Path) -> None:
     lock.release(complete=True)
     with lock.path.open() as reader:  # a user who may only read it
         fcntl.flock(reader, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.path.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_waits_for_the_instrument_and_may_lock_it() -> None:
+    name = f"TCPIP0::{time.time_ns()}::SOCKET"
+    lock = ResourceLock(name)
+    lock.acquire(lambda: 1.0)
+    child = os.fork()
+    if not child:  # what it imports is loaded already: it may not read this user's files
+        code = 1
+        with contextlib.suppress(BaseException):
+            os.close(lock._fd)  # the copy that a fork has of it would keep it locked
+            os.setgid(65534)
+            os.setuid(65534)
+            theirs, end_s = ResourceLock(name), time.monotonic() + 10
+            try:
+                theirs.acquire(lambda: -1.0)
+            except InstrumentBusy as error:
+                if f"(pid {os.getppid()}, user " in str(error):
+                    theirs.acquire(lambda: end_s - time.monotonic())
+                    theirs.release(complete=True)
+                    code = 0
+        os._exit(code)
+    time.sleep(0.2)
+    lock.release(complete=True)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lock.acquire(lambda: 1.0)
+    lock.release(complete=True)
     lock.path.unlink()
 
 
