@@ -65,11 +65,25 @@ class PacedTransport:
         self.to_board.put(data, time.perf_counter())
 
     def read(self) -> bytes:
-        return self._lines.wait_for(self)
+        """Return what arrives until a frame is complete: a board on a busy computer may send one in
+        parts, and a transport without a descriptor answers a request wholly or never."""
+        arrived = b""
+        while not _has_whole_frame(arrived):
+            more = self._lines.wait_for(self)
+            if not more:
+                break
+            arrived += more
+        return arrived
 
     def close(self) -> None:
         self._lines.remove(self)
         self.inner.close()
+
+
+def _has_whole_frame(data: bytes) -> bool:
+    """Return whether `data` has the end of a frame, a zero byte behind others; zeros before a frame
+    may begin it."""
+    return b"\0" in data.lstrip(b"\0")
 
 
 class PacedLines:
@@ -97,6 +111,7 @@ class PacedLines:
             for other in self._all:
                 if other.to_board.next_at <= now:
                     other.inner.write(other.to_board.take(now))
+                    give_up_at = now + _IDLE_S  # the board has something to answer
             self._collect(0)
             arrived = line.to_host.take(time.perf_counter())
             if arrived:

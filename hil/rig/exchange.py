@@ -255,11 +255,13 @@ def _poll_links(waits: list[_Wait], timing: Timing, read_times: _ReadTimes) -> N
             by_fd[transport.fd] = wait
             until = min(until, wait.due_us, _patient_until_us(wait, timing))
             continue
-        # An immediate transport answers within `write` or never, also when it is busy or answers
-        # another request; so the request is repeated at once.
+        # An immediate transport answers within `write` or never, also when it is busy; so the
+        # request is repeated at once. Behind the answer to another request, it may still come.
         wait.moved_on = False
-        _read_link(wait, now)
+        others = _read_link(wait, now) and not wait.noisy and not wait.call.busy
         if not wait.moved_on and wait.call.result is None:
+            if others:
+                continue
             wait.silent += not wait.noisy
             if wait.silent > _IMMEDIATE_TRIES:
                 wait.call.result = Silence("no answer", disconnected=False)

@@ -169,3 +169,34 @@ def test_a_repair_does_not_wait_for_a_board_that_boots(repair: str) -> None:
         assert clock.elapsed_us <= 10_000_000
     finally:
         rig.close()
+
+
+class Immediate:
+    """A transport without a descriptor: what the board says at once, one answer for each read."""
+
+    fd: int | None = None
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.requests = 0
+
+    def write(self, data: bytes) -> None:
+        self.requests += 1
+
+    def read(self) -> bytes:
+        return self.answers.pop(0) if self.answers else b""
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_answer_to_another_request_is_no_silence() -> None:
+    """Such as the announcement of a board that has just started: a repetition would be answered
+    twice, and every later request would be one answer behind."""
+    stale = encode(Msg.REPORT | ANSWER, 6)
+    transport = Immediate(*[stale] * 6, encode(Msg.REPORT | ANSWER, 7))
+    link = Link("n0", clock=VirtualClock())
+    link.attach(transport)
+    assert ask(link).result == b""
+    assert (transport.requests, link.statistics.stale) == (1, 6)
+    link.detach("the test is over")
