@@ -13,7 +13,19 @@ import typer
 from typer.core import TyperGroup
 
 from hil import __version__
-from hil.cli import board, check, control, discover, doctor, orbit, replay, run, scenario, watch
+from hil.cli import (
+    board,
+    check,
+    control,
+    discover,
+    doctor,
+    orbit,
+    power,
+    replay,
+    run,
+    scenario,
+    watch,
+)
 from hil.cli.failures import Interrupted, guarded
 from hil.cli.loading import held
 from hil.cli.output import ClosedStream, out, write
@@ -80,6 +92,7 @@ app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.add_typer(board.board_app, name="board")
+app.add_typer(power.power_app, name="power")
 app.add_typer(scenario.scenario_app, name="scenario")
 
 

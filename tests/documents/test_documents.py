@@ -73,6 +73,14 @@ def has_arm64_compiler() -> bool:
 
 
 EXAMPLE = ROOT / "csrc" / "port" / "linux" / "examples" / "ab_filter.c"
+MOCK_BENCH = "schema: 1\\nboards: [{name: left, port: /dev/null, power: {kind: mock}}]\\n"
+
+
+def on_mock(command: str) -> str:
+    """The command with a bench of one board, whose supply is none."""
+    return f"printf '{MOCK_BENCH}' > mock.yaml && {command} --bench mock.yaml"
+
+
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
 RULES: dict[tuple[str, str], Rule] = {
@@ -131,6 +139,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("boards/README.md", "hil board install pi@192.168.1.20 --profile raspberry-pi-4b"): SSH,
     ("boards/README.md", "hil board install nvidia@192.168.55.1 --profile jetson-orin-nano"): SSH,
     ("boards/README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("boards/README.md", "hil power read --bench bench.yaml"): Rule(
+        "supplies", on_mock("hil power read")
+    ),
+    ("boards/README.md", "hil power cycle left --bench bench.yaml"): Rule(
+        "supplies", on_mock("hil power cycle left")
+    ),
     (
         "boards/README.md",
         "hil discover /dev/ttyUSB0 socket://10.0.0.5:4000 --baud 115200 -o bench.yaml",

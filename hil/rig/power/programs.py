@@ -138,6 +138,10 @@ class RelayPower(ProgramPower):
     def title(self) -> str:
         return f"relay at {self.supply.chip} line {self.supply.line}"
 
+    @property
+    def keeps_its_state(self) -> bool:
+        return False
+
     def _set(self, *, on: bool) -> None:
         level = int(on != self.supply.active_low)
         program = shutil.which("gpioset")

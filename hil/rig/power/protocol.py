@@ -79,6 +79,11 @@ class Power(abc.ABC):
         """Return whether it switches a board off that draws an over-current."""
         return self.supply.current_limit_a is not None
 
+    @property
+    def keeps_its_state(self) -> bool:
+        """Return whether the power stays as it was switched when the instrument is released."""
+        return True
+
     def check(self) -> None:  # noqa: B027 (there may be nothing to check)
         """Raise SetupError if the instrument cannot be used; switch nothing. A run that needs it
         hours later so fails at its start."""

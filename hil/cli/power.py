@@ -1,0 +1,118 @@
+"""`hil power ...`: the supplies of a bench, without a run."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the rig)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, show
+from hil.cli.signals import ended_by_signals
+from hil.errors import SetupError, UsageError
+from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.rig.power import Power
+    from hil.scenario.supply_state import SupplyState
+
+__all__ = ["power_app"]
+
+power_app = typer.Typer(
+    no_args_is_help=True,
+    help="The supplies of a bench: read, switch and cycle the power of a board.",
+)
+
+Bench = Annotated[Path, typer.Option(metavar="FILE", help="The bench file.")]
+OneBoard = Annotated[str, typer.Argument(metavar="BOARD", help="A board of the bench.")]
+
+
+@power_app.command()
+def read(
+    bench: Bench,
+    boards: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[BOARD]...", help="These boards; default: all with a supply."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure what the supplies of a bench give; switch nothing.
+
+    Exit codes: 0 all were read, 2 wrong file or board, 3 a supply failed.
+    """
+    from hil.rig.power.bench_supplies import BenchSupplies
+    from hil.scenario import load_bench
+
+    with BenchSupplies(load_bench(bench)) as supplies:
+        powers = [supplies.power(name) for name in boards or supplies.names]
+        if not powers:
+            raise UsageError(
+                f"no board of {bench} has a supply",
+                remedy="add `power:` to a board in the bench file (boards/README.md)",
+            )
+        return _report([_measured(power) for power in powers], as_json=as_json)
+
+
+@power_app.command()
+def on(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+    """Switch the power of a board on, and measure it."""
+    return _switch(board, bench, lambda power: power.on(), as_json=as_json, stays=True)
+
+
+@power_app.command()
+def off(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+    """Switch the power of a board off, and measure it."""
+    return _switch(board, bench, lambda power: power.off(), as_json=as_json, stays=True)
+
+
+@power_app.command()
+def cycle(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+    """Switch the power of a board off, wait for `off_s` of its supply, and switch it on."""
+    return _switch(board, bench, lambda power: power.cycle(), as_json=as_json)
+
+
+def _switch(
+    board: str, bench: Path, do: Callable[[Power], None], *, as_json: bool, stays: bool = False
+) -> int:
+    """Switch one board's power and report it; with `stays` the state is to remain when this command
+    has ended. Raises: SetupError, UsageError."""
+    from hil.rig.power.bench_supplies import BenchSupplies
+    from hil.scenario import load_bench
+
+    with ended_by_signals(), BenchSupplies(load_bench(bench)) as supplies:
+        power = supplies.power(board)
+        if stays and not power.keeps_its_state:
+            raise UsageError(
+                f"board {board}: {power.title} falls back when this command ends, so that it "
+                "cannot stay switched",
+                remedy=f"hil power cycle {board}, or hold the line with gpioset yourself",
+            )
+        power.check()
+        do(power)
+        return _report([_measured(power)], as_json=as_json)
+
+
+def _measured(power: Power) -> SupplyState:
+    """Measure one supply; a failure is part of the result."""
+    from hil.scenario.supply_state import SupplyState
+
+    try:
+        reading, is_on = power.read(), power.gives_power()
+    except SetupError as error:
+        return SupplyState(power.node, power.title, error=error.message, remedy=error.remedy or "")
+    return SupplyState(power.node, power.title, is_on, reading.volts, reading.amps)
+
+
+def _report(states: list[SupplyState], *, as_json: bool) -> int:
+    from hil.views.supplies import supply_table
+
+    failed = any(state.error for state in states)
+    if as_json:
+        answer({"ok": not failed, "boards": [state.as_json() for state in states]})
+    else:
+        show(lambda glyphs: supply_table(states, glyphs), width=110)
+    return Exit.ENVIRONMENT if failed else Exit.PASS
