@@ -50,12 +50,6 @@ class Run:
     """Corners (latitude, longitude) of the anomaly's cells of three degrees, where the sun sends
     protons elsewhere, too; else empty: all that come are the anomaly's."""
 
-    @property
-    def second(self) -> str:
-        """Return the unit of time of rates: a second of simulated time, which is a real one only in
-        a run in real time."""
-        return "s" if self.pace == "realtime" else "sim s"
-
 
 @dataclass(frozen=True, slots=True)
 class NodeReading:
@@ -107,9 +101,9 @@ class PlantNode:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The facts of one node. `state`: of its recovery, since `state_frame`; `began_frame` and
-    `began_cause`: when and why it left the vote; `status`: of its result in the frame; `answer`:
-    what its answer is worth; `upset`: the upset that made it wrong, or made it leave the vote."""
+    """The facts of one node. `state`: of its recovery; `began_frame` and `began_cause`: when
+    and why it left the vote; `status`: of its result in the frame; `answer`: what its answer is
+    worth; `upset`: the upset that made it wrong, or made it leave the vote."""
 
     index: int
     name: str
@@ -117,7 +111,6 @@ class NodeFacts:
     model: str = ""
     port: str = ""
     state: str = "voting"
-    state_frame: int | None = None
     began_frame: int | None = None
     began_cause: str = ""
     upset: str = ""
@@ -152,7 +145,6 @@ class Vote:
     agree: int
     dissent: int
     latent: int
-    redone: bool = False
     held: bool = False
     held_wrong: bool = False
 

@@ -28,11 +28,10 @@ _NAMED: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Recovery:
-    """The recovery state of a node and since which frame it has it; when and why it left the vote;
-    the upset behind that, in words."""
+    """The recovery state of a node; when and why it left the vote; the upset behind that, in
+    words."""
 
     state: str
-    frame: int | None
     began_frame: int | None = None
     began_cause: str = ""
     upset: str = ""
@@ -82,7 +81,6 @@ class NodeFactsReader:
             node.model or "",
             node.port or "",
             state=recovery.state,
-            state_frame=recovery.frame,
             began_frame=recovery.began_frame,
             began_cause=recovery.began_cause,
             upset=upset,
@@ -108,7 +106,7 @@ class NodeFactsReader:
         return heard
 
     def _recovery(self, name: str, head: int, *, isolated: bool) -> _Recovery:
-        """Return the recovery state of a node, since when, and how it left the vote."""
+        """Return the recovery state of a node, and how it left the vote."""
         upto = self._source.upto(head)
         position = self._source.position("transitions", upto)
         after, recovery, by_answers = self._states.get(name, (0, None, False))
@@ -117,7 +115,7 @@ class NodeFactsReader:
         row = newest_transition(self._source, after, position, name)
         if row is not None or recovery is None:
             state = row.after if row else "isolated" if isolated else "voting"
-            recovery = _Recovery(state, row.frame if row else None)
+            recovery = _Recovery(state)
             began = left_vote(self._source, upto, name) if state != NodeState.VOTING else None
             if began is not None:
                 recovery = replace(recovery, began_frame=began.frame, began_cause=began.cause)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hil.record.row_values import RecordedHealth, RecordedLink, RecordedOrbit, RecordedPlant
-from hil.redundancy.voting import RE_EXECUTED, Verdict
+from hil.redundancy.voting import Verdict
 from hil.views.screen.model.facts import LinkCounts, NodeReading, Place, PlantReading, Vote
 from hil.wire.rails import board_power_mw
 from hil.wire.throttling import flags_now, flags_since_boot
@@ -33,7 +33,6 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
         verdict.agree,
         verdict.dissent,
         verdict.latent,
-        bool(verdict.flags & RE_EXECUTED),
         verdict.held,
         verdict.held_wrong,
     )

@@ -83,7 +83,6 @@ class StripTotals:
 
     frames: int = 0
     outvoted: int = 0
-    redone: int = 0
     no_output: int = 0
     wrong: int = 0
     complete: bool = True
@@ -163,7 +162,6 @@ class VerdictHistory:
         return StripTotals(
             frame + 1,
             counts[StripMark.OUTVOTED],
-            counts[StripMark.REDONE],
             counts[StripMark.NO_OUTPUT],
             counts[StripMark.WRONG],
             complete,
