@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from hil.cli.options import Json, RunFolder
 from hil.cli.output import answer, out, say
-from hil.control.words import command_of, listing
 from hil.exit_codes import Exit
 from hil.printable import printable
 
-__all__ = ["HELP", "control"]
+__all__ = ["HELP", "ControlCommand", "control"]
 
 HELP: Final = (
     "Command a run that was started with --control.\n\n"
@@ -23,8 +23,18 @@ HELP: Final = (
     "key=value; the first may go without its key. On a terminal, what disturbs the run is asked "
     "for again.\n\n"
     "Exit codes: 0 done, 1 the run refused, 2 wrong command line, or the run takes no commands, "
-    "3 it cannot be reached.\n\n\b\n" + listing()
+    "3 it cannot be reached."
 )
+
+
+class ControlCommand(TyperCommand):
+    """The command with the list of what a run can be told, which its own help alone loads."""
+
+    def format_help(self, *words: Any, **more: Any) -> None:
+        from hil.control.words import listing
+
+        self.help = f"{HELP}\n\n\b\n{listing()}"
+        super().format_help(*words, **more)
 
 
 def control(
@@ -37,6 +47,7 @@ def control(
     as_json: Json = False,
 ) -> int:
     from hil.control.client import Client
+    from hil.control.words import command_of
 
     command = command.replace("-", "_")
     given = command_of(command, words or ())
