@@ -43,7 +43,8 @@ char busy_time_state(pid_t pid) {
   if (got <= 0) return 0;
   text[got] = 0;
   const char *end = strrchr(text, ')');
-  return end && end[1] == ' ' ? end[2] : 0;
+  if (!end || end[1] != ' ') return 0;
+  return end[2];
 }
 
 void busy_time_open(hil_busy_time_t *b, pid_t pid) {
