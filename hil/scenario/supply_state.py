@@ -34,7 +34,7 @@ class SupplyState:
         return self.voltage_v * self.current_a
 
     def as_json(self) -> JsonObject:
-        """Return the state as an entry of `boards` of `hil power --json`."""
+        """Return the state as an entry of `boards` of `hil power read --json`."""
         return {
             "board": self.board,
             "supply": self.supply,

@@ -339,7 +339,7 @@ def test_commands_that_messages_name_exist() -> None:
                 words = re.sub(r" -[a-z]$", "", words)
                 told = misuse(words, whole=False)
                 if words.strip() != "hil" and told:
-                    line = getattr(node, "lineno", getattr(node, "value", node).__dict__["lineno"])
+                    line = node.lineno if isinstance(node, (ast.keyword, ast.Constant)) else 0
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {text}: {told}")
     assert not wrong, "\n".join(wrong)
 

@@ -38,7 +38,7 @@ PATIENT = {"resyncs": 1, "restarts": 10**6, "resets": 2, "window_frames": 4}
 BUDGET = range(84_096, 84_096 + 128, 32)
 """[bit] Its words in an agent's memory, on 64-bit processors."""
 
-QUICK = {"lost_after_ms": 200, "retry_ms": 20, "cpu_floor_ms": 10}
+QUICK = {"lost_after_ms": 5000, "retry_ms": 20, "cpu_floor_ms": 10}
 
 
 def shower(name: str, seed: int, upsets: int, board: str, out: Path) -> Counter[tuple[str, str]]:
