@@ -549,20 +549,20 @@ class Stopper:
 
 @pytest.mark.slow
 def test_a_node_that_pauses_in_a_paced_run_is_a_slip_and_not_a_failure(tmp_path: Path) -> None:
-    timeouts = QUICK
     s = scenario(
         frames=120,
         frame_ms=20,
         pace="realtime",
         board="process",
-        timeouts=timeouts,
+        timeouts=QUICK,
         recovery={"resyncs": 20},
     )
     stopper = Stopper(40, 55)
     loop = stopper.loop = Loop(s, tmp_path, **between_frames(stopper))
     result = loop.run()
-    slips = rows(tmp_path, "SELECT * FROM slips WHERE node='b'")
-    # A slip in each of these frames: the other nodes kept the pace, and did not wait for its 5 s.
+    slips = rows(tmp_path, "SELECT * FROM slips WHERE node='b' OR node IS NULL")
+    # A slip in each of these frames, or one of a busy computer: the other nodes kept the pace, and
+    # did not wait for its 5 s.
     assert {slip["frame"] for slip in slips} >= set(range(41, 54))
     # Two of three nodes make a result, should a busy computer delay one more for a moment.
     assert result.availability >= 0.95 and result.metrics["sdc_frames"] == 0

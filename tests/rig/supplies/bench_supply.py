@@ -269,9 +269,7 @@ def obey(supply: Supply, orders: Path) -> None:
         time.sleep(0.01)
         if not orders.exists():
             continue
-        lines = orders.read_text().splitlines()
-        orders.unlink()
-        for line in lines:
+        for line in orders.read_text().splitlines():
             word, *rest = line.split()
             supply.note("ORDER", line)
             if word in ("latch", "trip", "load", "peak"):
@@ -288,6 +286,7 @@ def obey(supply: Supply, orders: Path) -> None:
                 supply.slow_s = float(rest[0])
             else:
                 setattr(supply, word, rest[0] == "1")
+        orders.unlink()  # only now: whoever gave them waits until they are carried out
 
 
 def serve(
