@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from hil import __version__
 from hil.cli import (
+    bench,
     board,
     check,
     control,
@@ -92,6 +93,7 @@ app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.add_typer(board.board_app, name="board")
+app.add_typer(bench.bench_app, name="bench")
 app.add_typer(power.power_app, name="power")
 app.add_typer(scenario.scenario_app, name="scenario")
 

@@ -97,7 +97,7 @@ class LineRates:
             if rate is None or self._wanted(node) <= max(rate.safe, rate.now):
                 return
             wanted = self._wanted(node)
-            why = self._change(node, wanted)
+            why = self.change(node, wanted)
             if why is None:
                 node.link.statistics.rate_raises += 1
                 node.link.status.note(f"line rate raised to {wanted}")
@@ -130,7 +130,7 @@ class LineRates:
 
     def _lower(self, node: Node, baud: int, why: str) -> None:
         self._book(node).ceiling = baud
-        failed = self._change(node, baud)
+        failed = self.change(node, baud)
         node.link.statistics.rate_falls += 1
         rate = rate_of(node.link.transport)
         at = "a lost line" if rate is None else f"{rate.now}"
@@ -185,7 +185,15 @@ class LineRates:
             return f"this computer's port cannot run at it ({error})"
         return None
 
-    def _change(self, node: Node, baud: int) -> str | None:
+    def can_change(self, node: Node) -> bool:
+        """Ask the agent of a node at its safe rate whether its line can run at another one."""
+        if rate_of(node.link.transport) is None:
+            return False
+        call = Call(node.link, self._numbers(), Msg.BAUD, encoding.baud_request(0))
+        run_calls([call], _ASKING)
+        return isinstance(call.result, bytes)
+
+    def change(self, node: Node, baud: int) -> str | None:
         """Agree with the agent on `baud`, switch, and confirm it by a HELLO. Returns None, or why
         the line is at the safe rate again."""
         rate = rate_of(node.link.transport)

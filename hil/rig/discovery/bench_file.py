@@ -28,7 +28,7 @@ from hil.wire.messages import Hello
 
 __all__ = ["Discovery", "discover", "merge"]
 
-_GONE = {"missing", "silent", "talks", "version", "other"}
+_GONE = {"missing", "silent", "talks", "echo", "version", "other"}
 """Results that make a board absent; a port that is busy, or may not be opened, does not."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil.clock import HOST, Clock
@@ -26,12 +26,14 @@ USUAL_BAUDS: Final = (115200, 921600, 1000000, 1500000, 3000000, 460800, 57600, 
 ASK_EVERY_US: Final = 150_000
 _RECEIVED_MAX: Final = 4096
 _THREADS: Final = 32
+_TEXT: Final = re.compile(rb"[ -~]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """The result of probing one port. `hello` if an agent answered, at `baud` [bit/s]; else `why`
-    (busy, permission, missing, silent, talks, line, version, other), `reason` and `remedy`."""
+    (busy, permission, missing, silent, talks, echo, line, version, other), `reason` and `remedy`.
+    """
 
     port: str
     adapter: Adapter | None
@@ -45,6 +47,25 @@ class ProbeResult:
     def identity(self) -> str | None:
         """Return the identity of the adapter; None if it has none."""
         return self.adapter.identity if self.adapter else None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What arrived at one rate: the HELLO of an agent, the bytes, the other wire version that an
+    agent speaks (0: none), and what was sent."""
+
+    hello: Hello | None = None
+    received: bytearray = field(default_factory=bytearray)
+    version: int = 0
+    sent: list[bytes] = field(default_factory=list)
+
+    @property
+    def is_echo(self) -> bool:
+        """Whether the bytes that were sent came back, and no text that a console would print."""
+        others = bytes(self.received)
+        for request in self.sent:
+            others = others.replace(request, b"")
+        return len(others) < len(self.received) and not _TEXT.search(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +109,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
     port, adapter = candidate.port, candidate.adapter
     if candidate.baud is not None:
         bauds = (candidate.baud, *(b for b in bauds if b != candidate.baud))
-    received = b""
-    version = 0
+    first = _Heard()
     for baud in bauds if has_rate(port) else bauds[:1]:
         try:
             transport = SerialTransport(port, baud)
@@ -97,10 +117,12 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             remedy = error.remedy or ""
             return ProbeResult(port, adapter, why=error.why, reason=error.message, remedy=remedy)
         try:
-            answer, latest, other = _ask(transport, wait_s)
-            fault = None
+            heard = _ask(transport, wait_s)
+            fault, answer = None, heard.hello
+            if answer is None and heard.is_echo:
+                return _echo(candidate)
             # No console sends a zero byte, with or without an odd parity bit.
-            if answer is not None or ({0x00, 0x80} & set(latest) and not other):
+            if answer is not None or ({0x00, 0x80} & set(heard.received) and not heard.version):
                 fault = find_fault(transport)
         except TransportLost as lost:
             return ProbeResult(
@@ -121,36 +143,48 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             )
         if answer is not None:
             return ProbeResult(port, adapter, baud, answer)
-        received, version = received or latest, version or other
-    return _without_agent(candidate, bauds, received, version)
+        first.received = first.received or heard.received
+        first.version = first.version or heard.version
+    return _without_agent(candidate, bauds, bytes(first.received), first.version)
 
 
-def _ask(
-    transport: SerialTransport, wait_s: float, clock: Clock = HOST
-) -> tuple[Hello | None, bytes, int]:
-    """Return the HELLO, if one arrives; the bytes received; another wire version, or 0."""
-    decoder = Decoder()
-    received = bytearray()
+def _ask(transport: SerialTransport, wait_s: float, clock: Clock = HOST) -> _Heard:
+    """Send HELLO until an agent answers or `wait_s` have passed; return what arrived."""
+    decoder, heard = Decoder(), _Heard()
     now = ask_at = clock.now_us()
     end = now + int(wait_s * 1e6)
     while now < end:
         if now >= ask_at:
             # A sequence number that was not used lately: the agent repeats its answer to one that
             # it knows.
-            transport.write(encode(Msg.HELLO, now % 0xFFFF + 1))
+            heard.sent.append(encode(Msg.HELLO, now % 0xFFFF + 1))
+            transport.write(heard.sent[-1])
             ask_at = now + ASK_EVERY_US
         fds = [] if transport.fd is None else [transport.fd]
         clock.readable(fds, min(ask_at, end) - now)
         data = transport.read()
-        received += data[: _RECEIVED_MAX - len(received)]
+        heard.received += data[: _RECEIVED_MAX - len(heard.received)]
         frames, _ = decoder.push(data)
         for frame in frames:
             if frame.type == Msg.HELLO | ANSWER:
-                return hello(frame.payload), bytes(received), 0
+                heard.hello = hello(frame.payload)
+                return heard
         if decoder.peer_version not in {0, WIRE_VERSION}:
-            return None, bytes(received), decoder.peer_version
+            heard.version = decoder.peer_version
+            return heard
         now = clock.now_us()
-    return None, bytes(received), 0
+    return heard
+
+
+def _echo(candidate: Candidate) -> ProbeResult:
+    return ProbeResult(
+        candidate.port,
+        candidate.adapter,
+        why="echo",
+        reason="the bytes that are sent come back: TX of the adapter leads to its own RX",
+        remedy="connect TX of the adapter to RX of the board, and RX of the adapter to TX of the "
+        "board",
+    )
 
 
 def _without_agent(
@@ -186,7 +220,7 @@ def _without_agent(
 
 def _shown(received: bytes) -> str:
     """Return the longest printable line of the received bytes, for a message."""
-    lines = re.findall(rb"[ -~]{4,}", received)
+    lines = _TEXT.findall(received)
     if not lines:
         return f"{len(received)} bytes that are not text"
     return repr(max(lines, key=len).decode("ascii").strip()[:60])

@@ -1,0 +1,113 @@
+"""The first half of the test of a bench: every board's port, agent, identity and line.
+
+Nothing is switched here. All ports are opened before anything else is done, so that a bench that
+another program uses is refused as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hil.errors import LinkTimeout, SetupError, VersionMismatch
+from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
+from hil.rig.bench_test.diagnosis import (
+    finding_of_error,
+    finding_of_line,
+    finding_of_silence,
+    identity_finding,
+)
+from hil.rig.bench_test.duplicates import same_adapters, same_agents, same_ports
+from hil.rig.bench_test.link_measurement import SYSFS, measure_link
+from hil.rig.discovery.adapters import Adapter, adapters, matching
+from hil.rig.transport import PortError
+from hil.scenario.bench_report import BenchFault, BenchFinding, LinkFigures
+
+__all__ = ["LinkCheck"]
+
+
+@dataclass(slots=True)
+class LinkCheck:
+    """Checks the links of the boards of `links`. `announce` gets a sentence about what takes long;
+    `findings` and `figures` (by the names of boards) are the results so far."""
+
+    links: BoardLinks
+    announce: Callable[[str], None]
+    sysfs: Path = SYSFS
+    list_adapters: Callable[[], Sequence[Adapter]] = adapters
+    findings: list[BenchFinding] = field(default_factory=list)
+    figures: dict[str, LinkFigures] = field(default_factory=dict)
+    _heard_at_us: dict[str, int] = field(default_factory=dict)
+
+    def open_all(self) -> None:
+        """Open all ports that can be opened.
+
+        Raises: PortError if another program uses one of them: the bench is not free."""
+        here = self.list_adapters()
+        boards = self.links.boards
+        for board in boards:
+            named = [] if board.config.adapter is None else matching(board.config.adapter, here)
+            if len(named) == 1:
+                board.board.port = named[0].device
+        self.findings += same_adapters(boards, here) + same_ports(boards)
+        for board in boards:
+            if not self.has(board, BenchFault.SAME_SERIAL):
+                self._open(board)
+
+    def _open(self, board: BoardUnderTest) -> None:
+        try:
+            self.links.open(board)
+        except PortError as error:
+            if error.why == "busy":
+                raise
+            self.findings.append(finding_of_error(board, BenchFault.UNREACHABLE, error))
+        except SetupError as error:
+            self.findings.append(finding_of_error(board, BenchFault.UNREACHABLE, error))
+
+    def has(self, board: BoardUnderTest, *faults: BenchFault) -> bool:
+        """Return whether a board has one of these faults; without any: a fault at all."""
+        return any(
+            board.name in finding.boards and (not faults or finding.fault in faults)
+            for finding in self.findings
+        )
+
+    def identify_all(self) -> None:
+        """Identify the agents behind all open ports, and compare them with the bench file."""
+        for board in self.links.boards:
+            if board.node.link.connected:
+                self._identify(board)
+        self.findings += same_agents(self.links.boards, self._heard_at_us)
+
+    def _identify(self, board: BoardUnderTest) -> None:
+        try:
+            self.links.identify(board)
+        except VersionMismatch as error:
+            self.findings.append(finding_of_error(board, BenchFault.WRONG_VERSION, error))
+            return
+        except LinkTimeout:
+            self.links.release(board)
+            self.announce(f"{board.name} does not answer; its line is tried at other rates")
+            self.findings.append(finding_of_silence(board))
+            return
+        self._heard_at_us[board.name] = self.links.clock.now_us()
+        other = identity_finding(board, self.links.boards)
+        if other is not None:
+            self.findings.append(other)
+
+    def measure_all(self) -> None:
+        """Measure the links of all boards that have answered."""
+        for board in self.links.boards:
+            if board.hello is None:
+                continue
+            self.announce(f"{board.name}: the link is measured")
+            self._measure(board)
+
+    def _measure(self, board: BoardUnderTest) -> None:
+        line = finding_of_line(board)
+        if line is not None:
+            self.findings.append(line)
+            return
+        try:
+            self.figures[board.name] = measure_link(self.links, board, self.sysfs)
+        except LinkTimeout as error:
+            self.findings.append(finding_of_error(board, BenchFault.NO_ANSWER, error))

@@ -1,0 +1,104 @@
+"""What `hil bench test` reports: a row for each board of a bench, and the faults that were found.
+
+`hil.rig.bench_test` measures it, `hil.views.bench_test` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from hil.json_values import JsonObject
+from hil.word_enum import Word
+
+__all__ = [
+    "AgentFacts",
+    "BenchFault",
+    "BenchFinding",
+    "BenchTestReport",
+    "BoardReport",
+    "LinkFigures",
+]
+
+
+class BenchFault(Word):
+    """What is wrong with a board, its link or its supply."""
+
+    UNREACHABLE = "unreachable"  # its port cannot be opened
+    NO_ANSWER = "no-answer"
+    ECHO = "echo"  # what is sent comes back: TX leads to RX of the same adapter
+    WRONG_BAUD = "wrong-baud"
+    WRONG_VERSION = "wrong-version"
+    LINE = "line"  # it changes bytes
+    OTHER_BOARD = "other-board"
+    SAME_SERIAL = "same-serial"  # two names of the bench file lead to one number, or to one board
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFinding:
+    """One fault of the bench: what it is, the boards that have it, a sentence, and a remedy."""
+
+    fault: BenchFault
+    boards: tuple[str, ...]
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """The agent that answered: the model of its board, the board's own serial number (None if it
+    knows none), and the release of the agent."""
+
+    board: str
+    arch: str
+    serial: str | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFigures:
+    """What was measured of a link. Round trips are those of the shortest request.
+
+    `repeats`: how many requests had to be sent again. `best_baud`: the highest rate at which no
+    frame was damaged [bit/s]; None if the line has no rate, or its agent cannot change it.
+    `latency_timer_ms`: of an FTDI adapter; None for others."""
+
+    round_trip_median_ms: float
+    round_trip_p99_ms: float
+    repeats: int
+    best_baud: int | None
+    latency_timer_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardReport:
+    """One board of the bench file, at the port `place`. `agent` and `link` are None if they are not
+    known; `baud` is the rate of its line [bit/s], None if it has none."""
+
+    board: str
+    place: str
+    baud: int | None
+    agent: AgentFacts | None = None
+    link: LinkFigures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchTestReport:
+    """The result of a test of the bench file `bench`. `notes` are remarks that are no faults."""
+
+    bench: str
+    boards: tuple[BoardReport, ...]
+    findings: tuple[BenchFinding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no fault was found."""
+        return not self.findings
+
+    def findings_of(self, board: str) -> Sequence[BenchFinding]:
+        """Return the faults of one board."""
+        return [finding for finding in self.findings if board in finding.boards]
+
+    def as_json(self) -> JsonObject:
+        """Return the report as the JSON object of `hil bench test --json`."""
+        return {"ok": self.ok, **asdict(self)}
