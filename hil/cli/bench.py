@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,10 @@ import typer
 
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
+from hil.cli.signals import deaf_to_ctrl_c, ended_by_signals
+from hil.errors import UsageError
 from hil.exit_codes import Exit
+from hil.printable import printable
 
 __all__ = ["bench_app"]
 
@@ -32,21 +37,56 @@ def bench_test(
         str | None,
         typer.Option(metavar="BOARD,...", help="Test these only; default: all but absent ones."),
     ] = None,
+    power: Annotated[
+        bool, typer.Option("--power/--no-power", help="Switch each board off and on, or none.")
+    ] = True,
+    boot_wait: Annotated[
+        float, typer.Option(metavar="S", help="Seconds that a board may need to boot.")
+    ] = 120.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before switching.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Test every board of a bench: its port, agent and identity, and the measures of its link.
+    """Test every board of a bench: its port, agent and identity, the measures of its link, and its
+    power, which is switched off and on while all links are watched.
 
-    Exit codes: 0 no fault, 1 faults were found, 2 wrong file or board, 3 the bench is in use.
+    One board is switched at a time, and every output is left as it was found, however the test
+    ends. Exit codes: 0 no fault, 1 faults were found, 2 wrong file or board, 3 the bench is in use.
     """
-    from hil.rig.bench_test.bench_tester import BenchTester, boards_to_test
+    from hil.rig.bench_test.bench_tester import BenchTester, boards_to_test, switched_boards
+    from hil.rig.bench_test.power_cycle import CyclePatience
+    from hil.rig.power.bench_supplies import BenchSupplies
     from hil.scenario import load_bench
     from hil.views.bench_test import bench_test_lines
 
-    names = [name.strip() for name in (use or "").split(",") if name.strip()]
-    boards = boards_to_test(load_bench(bench), names)
-    report = BenchTester(bench, boards, say).run()
+    if not 1 <= boot_wait <= 3600:
+        raise UsageError(f"--boot-wait {boot_wait:g}: expected seconds from 1 to 3600")
+    content = load_bench(bench)
+    boards = boards_to_test(content, [n.strip() for n in (use or "").split(",") if n.strip()])
+    switched = switched_boards(boards) if power else []
+    if switched and not yes:
+        _confirm(switched)
+    with ended_by_signals(), BenchSupplies(content) as supplies:
+        report = BenchTester(
+            bench,
+            boards,
+            {name: supplies.power(name) for name in switched},
+            say,
+            patience=CyclePatience(boot_us=int(boot_wait * 1e6)),
+            undisturbed=deaf_to_ctrl_c,
+        ).run()
     if as_json:
         answer(report.as_json())
     else:
-        show(lambda glyphs: bench_test_lines(report, glyphs), width=110)
+        show(lambda glyphs: bench_test_lines(report, glyphs), width=120)
     return Exit.PASS if report.ok else Exit.FAIL
+
+
+def _confirm(switched: Sequence[str]) -> None:
+    """Ask before power is switched. Raises: UsageError if nobody can be asked; typer.Abort."""
+    question = f"The power of {', '.join(switched)} is switched off and on, one at a time. Go on?"
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            f"the test switches the power of {', '.join(switched)}, and nobody can be asked",
+            remedy="add --yes, or --no-power to test the links alone",
+        )
+    typer.confirm(printable(question), abort=True, err=True)

@@ -17,6 +17,8 @@ __all__ = [
     "BenchTestReport",
     "BoardReport",
     "LinkFigures",
+    "SupplyFigures",
+    "SwitchState",
 ]
 
 
@@ -30,7 +32,26 @@ class BenchFault(Word):
     WRONG_VERSION = "wrong-version"
     LINE = "line"  # it changes bytes
     OTHER_BOARD = "other-board"
-    SAME_SERIAL = "same-serial"  # two names of the bench file lead to one number, or to one board
+    SAME_SERIAL = "same-serial"  # of two adapters or boards
+    SAME_BOARD = "same-board"  # two names of the bench file lead to one port or agent
+    SUPPLY = "supply"  # it cannot be used
+    CROSSED_SUPPLIES = "crossed-supplies"
+    SHARED_SUPPLY = "shared-supply"  # switching one board affects another
+    DEAD_SWITCH = "dead-switch"
+    BACK_FED = "back-fed"  # the board has another feed than its supply
+    FALSE_READING = "false-reading"
+    NO_RETURN = "no-return"  # the board did not come up again
+
+
+class SwitchState(Word):
+    """What became of the power cycle of a board."""
+
+    NONE = "none"  # nothing switches its power
+    MANUAL = "manual"  # a person does
+    MOCK = "mock"  # the supply is simulated
+    NOT_TESTED = "not tested"  # not asked for, or the link could not be watched
+    WORKS = "works"
+    FAILS = "fails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,23 @@ class LinkFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyFigures:
+    """What was measured of a board's supply; None for what it does not measure, or was not tested.
+
+    `idle_v`, `idle_a`: while the board waits; `off_v`, `off_a`: while it is off [V, A]. `boot_s`:
+    from power-on until its agent answers, `hold_up_s`: from power-off until it is silent [s]."""
+
+    state: SwitchState
+    supply: str = ""
+    idle_v: float | None = None
+    idle_a: float | None = None
+    off_v: float | None = None
+    off_a: float | None = None
+    boot_s: float | None = None
+    hold_up_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoardReport:
     """One board of the bench file, at the port `place`. `agent` and `link` are None if they are not
     known; `baud` is the rate of its line [bit/s], None if it has none."""
@@ -79,6 +117,7 @@ class BoardReport:
     baud: int | None
     agent: AgentFacts | None = None
     link: LinkFigures | None = None
+    power: SupplyFigures = SupplyFigures(SwitchState.NONE)
 
 
 @dataclass(frozen=True, slots=True)

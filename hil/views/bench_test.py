@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hil.scenario.bench_report import BenchFinding, BenchTestReport, BoardReport
+from hil.scenario.bench_report import BenchFinding, BenchTestReport, BoardReport, SwitchState
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
 __all__ = ["bench_test_lines"]
+
+_STYLES: Final = {SwitchState.WORKS: GOOD, SwitchState.FAILS: BAD}
 
 
 def bench_test_lines(report: BenchTestReport, glyphs: Glyphs) -> RenderableType:
@@ -30,8 +33,10 @@ def _table(report: BenchTestReport, glyphs: Glyphs) -> Table:
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("board", no_wrap=True)
     out.add_column("agent", overflow="fold")
-    for heading in ("round trip, p99 [ms]", "baud", "highest", "timer"):
+    for heading in ("round trip, p99", "baud", "highest", "timer", "idle"):
         out.add_column(heading, justify="right", no_wrap=True)
+    out.add_column("power", no_wrap=True)
+    out.add_column("boot", justify="right", no_wrap=True)
     for board in report.boards:
         out.add_row(*_row(board, report.findings_of(board.board), glyphs))
     return out
@@ -41,6 +46,11 @@ def _row(board: BoardReport, findings: Sequence[BenchFinding], glyphs: Glyphs) -
     mark, style = (glyphs.bad, BAD) if findings else (glyphs.ok, GOOD)
     cells = [Text.assemble((f"{mark} ", style), (board.board, HEAD)), _agent(board, findings)]
     cells += [Text(text or glyphs.none) for text in _link_cells(board)]
+    power = board.power
+    idle = "" if power.idle_a is None else f"{power.idle_a:.2f} A"
+    boot = "" if power.boot_s is None else f"{power.boot_s:.1f} s"
+    style = _STYLES.get(power.state, "")
+    cells += [Text(idle or glyphs.none), Text(power.state, style), Text(boot or glyphs.none)]
     return cells
 
 
@@ -56,7 +66,7 @@ def _link_cells(board: BoardReport) -> list[str]:
     if link is None:
         return ["", rate, "", ""]
     return [
-        f"{link.round_trip_median_ms:.2f}, {link.round_trip_p99_ms:.2f}",
+        f"{link.round_trip_median_ms:.2f}, {link.round_trip_p99_ms:.2f} ms",
         rate,
         "" if link.best_baud is None else str(link.best_baud),
         "" if link.latency_timer_ms is None else f"{link.latency_timer_ms} ms",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hil.rig.bench_test.board_links import BoardUnderTest
+from hil.rig.bench_test.wording import listed
 from hil.rig.discovery.adapters import Adapter, matching
 from hil.scenario.bench_report import BenchFault, BenchFinding
 from hil.wire.messages import Hello
@@ -27,9 +28,9 @@ def same_ports(boards: Sequence[BoardUnderTest]) -> list[BenchFinding]:
             users[_device(board.port)].append(board.name)
     return [
         BenchFinding(
-            BenchFault.SAME_SERIAL,
+            BenchFault.SAME_BOARD,
             tuple(names),
-            f"{_and(names)} are one port, {port}, under {len(names)} names",
+            f"{listed(names)} are one port, {port}, under {len(names)} names",
             "correct `port:` or `adapter:` of one of them; `hil discover` says which boards there "
             "are",
         )
@@ -53,8 +54,8 @@ def same_adapters(boards: Sequence[BoardUnderTest], here: Sequence[Adapter]) -> 
         BenchFinding(
             BenchFault.SAME_SERIAL,
             tuple(names),
-            f"{_and(names)}: several adapters have the serial number {number}, so that any of them "
-            "may be meant",
+            f"{listed(names)}: several adapters have the serial number {number}, so that any of "
+            "them may be meant",
             "run `hil discover -o FILE`, which names them by their USB sockets, and keep each in "
             "its socket",
         )
@@ -114,7 +115,7 @@ def _is_one_agent(one: BoardUnderTest, other: BoardUnderTest, heard_at_us: dict[
 
 def _one_agent(one: BoardUnderTest, other: BoardUnderTest) -> BenchFinding:
     return BenchFinding(
-        BenchFault.SAME_SERIAL,
+        BenchFault.SAME_BOARD,
         (one.name, other.name),
         f"{one.name} and {other.name} are one board: the same agent answers at {one.port} and at "
         f"{other.port}",
@@ -126,12 +127,8 @@ def _one_number(names: Sequence[str], number: str) -> BenchFinding:
     return BenchFinding(
         BenchFault.SAME_SERIAL,
         tuple(names),
-        f"{_and(names)} report one serial number, {number}: two agents on one board, or boards "
+        f"{listed(names)} report one serial number, {number}: two agents on one board, or boards "
         "without numbers of their own",
         "if they are different boards, remove `serial:` from the bench file; they are told apart "
         "by their ports alone",
     )
-
-
-def _and(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -29,15 +29,18 @@ __all__ = ["LinkCheck"]
 @dataclass(slots=True)
 class LinkCheck:
     """Checks the links of the boards of `links`. `announce` gets a sentence about what takes long;
+    `wake` switches a silent board on, if that may help, and returns whether it answers then.
     `findings` and `figures` (by the names of boards) are the results so far."""
 
     links: BoardLinks
     announce: Callable[[str], None]
+    wake: Callable[[BoardUnderTest], bool] = lambda _: False
     sysfs: Path = SYSFS
     list_adapters: Callable[[], Sequence[Adapter]] = adapters
     findings: list[BenchFinding] = field(default_factory=list)
     figures: dict[str, LinkFigures] = field(default_factory=dict)
     _heard_at_us: dict[str, int] = field(default_factory=dict)
+    _unopened: dict[str, BenchFinding] = field(default_factory=dict)
 
     def open_all(self) -> None:
         """Open all ports that can be opened.
@@ -51,7 +54,7 @@ class LinkCheck:
                 board.board.port = named[0].device
         self.findings += same_adapters(boards, here) + same_ports(boards)
         for board in boards:
-            if not self.has(board, BenchFault.SAME_SERIAL):
+            if not self.has_fault(board):
                 self._open(board)
 
     def _open(self, board: BoardUnderTest) -> None:
@@ -60,22 +63,22 @@ class LinkCheck:
         except PortError as error:
             if error.why == "busy":
                 raise
-            self.findings.append(finding_of_error(board, BenchFault.UNREACHABLE, error))
+            self._unopened[board.name] = finding_of_error(board, BenchFault.UNREACHABLE, error)
         except SetupError as error:
-            self.findings.append(finding_of_error(board, BenchFault.UNREACHABLE, error))
+            self._unopened[board.name] = finding_of_error(board, BenchFault.UNREACHABLE, error)
 
-    def has(self, board: BoardUnderTest, *faults: BenchFault) -> bool:
-        """Return whether a board has one of these faults; without any: a fault at all."""
-        return any(
-            board.name in finding.boards and (not faults or finding.fault in faults)
-            for finding in self.findings
-        )
+    def has_fault(self, board: BoardUnderTest) -> bool:
+        """Return whether a fault of a board was found so far."""
+        return any(board.name in finding.boards for finding in self.findings)
 
     def identify_all(self) -> None:
-        """Identify the agents behind all open ports, and compare them with the bench file."""
+        """Identify the agents behind all ports, and compare them with the bench file. A port that
+        could not be opened may be there by now: its adapter had no power."""
         for board in self.links.boards:
-            if board.node.link.connected:
+            if board.node.link.connected or (board.name in self._unopened and self.wake(board)):
                 self._identify(board)
+            elif board.name in self._unopened:
+                self.findings.append(self._unopened[board.name])
         self.findings += same_agents(self.links.boards, self._heard_at_us)
 
     def _identify(self, board: BoardUnderTest) -> None:
@@ -87,7 +90,11 @@ class LinkCheck:
         except LinkTimeout:
             self.links.release(board)
             self.announce(f"{board.name} does not answer; its line is tried at other rates")
-            self.findings.append(finding_of_silence(board))
+            finding = finding_of_silence(board)
+            if finding.fault is BenchFault.NO_ANSWER and self.wake(board):
+                self._identify(board)
+            else:
+                self.findings.append(finding)
             return
         self._heard_at_us[board.name] = self.links.clock.now_us()
         other = identity_finding(board, self.links.boards)

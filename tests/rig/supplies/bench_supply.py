@@ -6,6 +6,10 @@ state of the instrument, as in a Keysight E3631A or Rigol DP832. The log has eve
 output that it reached. Lines of the file of orders are carried out once: `latch 2`, `load 1 1.4`,
 `peak 1 0.01` (the limit for 10 ms), `trip 3`, `wrong 1` (measurements are nonsense), `nan 1`,
 `hang 10` (seconds), `slow 0.2`.
+
+With `--feeds NAME,NAME,NAME` each output feeds a board, an agent behind the terminal that the link
+NAME leads to; `stuck 1`: the output reports off and stays on, `backfed 2`: the board of output 2
+has another feed, too; `fragile 3`: that of output 3 does not survive to be switched off.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fed_board import FedBoard
+
 NO_ERROR = '+0,"No error"'
 UNKNOWN = '-113,"Undefined header"'
 
@@ -37,9 +43,18 @@ class Out:
         self.load = 0.6
         self.peak_until = 0.0
         self.ovp, self.ocp, self.delay = 33.0, False, 0.0
+        self.stuck = self.backfed = self.fragile = self.broken = False
+
+    @property
+    def gives(self) -> bool:
+        return self.on or self.stuck
+
+    @property
+    def feeds(self) -> bool:
+        return (self.gives or self.backfed) and not self.broken
 
     def drawn(self) -> float:
-        if not self.on:
+        if not self.gives:
             return 0.0
         if self.latched or time.monotonic() < self.peak_until:
             return self.amps
@@ -92,6 +107,7 @@ class Supply:
     def switch(self, out: Out, on: bool) -> None:
         out.on = on
         out.latched &= on
+        out.broken |= out.fragile and not on
         self.note("OUTP", out.number, "ON" if on else "OFF", "by", self.connection)
 
     def measured(self, value: float, form: str = "{:.4f}") -> str:
@@ -124,7 +140,7 @@ class Supply:
             "VOLT?": lambda: f"{out.volts:.4f}",
             "CURR?": lambda: f"{out.amps:.4f}",
             "OUTP?": lambda: str(int(out.on)),
-            "MEAS:VOLT?": lambda: self.measured(out.volts if out.on else 0.0),
+            "MEAS:VOLT?": lambda: self.measured(out.volts if out.gives else 0.0),
             "MEAS:CURR?": lambda: self.measured(out.drawn()),
             "SYST:ERR?": self.error,
         }
@@ -272,10 +288,13 @@ def obey(supply: Supply, orders: Path) -> None:
         for line in orders.read_text().splitlines():
             word, *rest = line.split()
             supply.note("ORDER", line)
-            if word in ("latch", "trip", "load", "peak"):
+            if word in ("latch", "trip", "load", "peak", "stuck", "backfed", "fragile"):
                 out = supply.outs[int(rest[0]) - 1]
                 out.latched |= word == "latch"
                 out.on &= word != "trip"
+                out.stuck |= word == "stuck"
+                out.backfed |= word == "backfed"
+                out.fragile |= word == "fragile"
                 if word == "load":
                     out.load = float(rest[1])
                 if word == "peak":
@@ -354,12 +373,18 @@ def main() -> None:
     parser.add_argument("--idn", default="ACME,TRIPLE3000,0,1.0")
     parser.add_argument("--single-client", action="store_true")
     parser.add_argument("--off", action="store_true")
+    parser.add_argument("--feeds", default="")
+    parser.add_argument("--agent", default="hil-agent")
+    parser.add_argument("--boot", type=float, default=0.0)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     supply = Supply(args.dialect, args.log, args.idn)
     for out in supply.outs:
         out.on = not args.off
     threading.Thread(target=obey, args=(supply, args.orders), daemon=True).start()
+    for out, link in zip(supply.outs, filter(None, args.feeds.split(",")), strict=False):
+        board = FedBoard(Path(link), args.agent, args.boot)
+        threading.Thread(target=board.run, args=(out,), daemon=True).start()
     if args.pty is not None:
         on_pty(supply, args.pty)
     else:

@@ -1,0 +1,149 @@
+"""The second half of the test of a bench: each board's supply, one board after the other.
+
+An output is switched only while the links of all boards can be watched. When a board has not come
+up again, no other is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hil.errors import LinkTimeout, SetupError
+from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
+from hil.rig.bench_test.diagnosis import finding_of_error
+from hil.rig.bench_test.link_watch import LinkWatch
+from hil.rig.bench_test.power_cycle import CyclePatience, PowerCycle, cycle_power
+from hil.rig.bench_test.power_findings import power_findings
+from hil.rig.bench_test.switched_outputs import SwitchedOutputs
+from hil.rig.power import Power
+from hil.scenario.bench_report import BenchFault, BenchFinding, SupplyFigures, SwitchState
+from hil.scenario.supply import SupplyKind
+
+__all__ = ["PowerCheck"]
+
+
+@dataclass(slots=True)
+class PowerCheck:
+    """Checks the supplies of the boards of `links`. `announce` gets a sentence about what takes
+    long; `findings` are the faults so far, `cycles` what was observed, by the names of boards."""
+
+    links: BoardLinks
+    outputs: SwitchedOutputs
+    announce: Callable[[str], None]
+    patience: CyclePatience = field(default_factory=CyclePatience)
+    findings: list[BenchFinding] = field(default_factory=list)
+    cycles: dict[str, PowerCycle] = field(default_factory=dict)
+    _usable: dict[str, Power] = field(default_factory=dict)
+    _unsure: set[str] = field(default_factory=set)
+
+    def switch_on_all(self) -> None:
+        """Note how each output is found, and switch those on that are off, one after the other. The
+        boards behind them get the time that they need to boot."""
+        for board in self.links.boards:
+            power = board.power
+            if power is None or _unswitchable(board) is not None:
+                continue
+            try:
+                is_on = self.outputs.take(power)
+                if is_on is None:
+                    self._unsure.add(board.name)
+                elif not is_on:
+                    self._switch_on(board, power)
+            except SetupError as error:
+                self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
+                continue
+            self._usable[board.name] = power
+
+    def wake(self, board: BoardUnderTest) -> bool:
+        """Switch a silent board on whose supply cannot tell whether it gives power; return whether
+        it answers then."""
+        power = self._usable.get(board.name)
+        if power is None or board.name not in self._unsure:
+            return False
+        try:
+            return self._switch_on(board, power)
+        except SetupError as error:
+            self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
+            return False
+
+    def _switch_on(self, board: BoardUnderTest, power: Power) -> bool:
+        self.announce(f"{board.name} may be off; it is switched on for the test")
+        watch = LinkWatch(self.links)
+        self.outputs.on(power)
+        return watch.watch(self.patience.boot_us, lambda: board.name in watch.sightings)
+
+    def cycle_all(self, may_watch: Callable[[BoardUnderTest], bool]) -> None:
+        """Switch each board off and on whose supply can be used, and that `may_watch` accepts."""
+        boards = [board for board in self.links.boards if may_watch(board)]
+        watch = LinkWatch(self.links)
+        for board in boards:
+            power = self._usable.get(board.name)
+            if power is None:
+                continue
+            others = tuple(other.name for other in boards if other is not board)
+            try:
+                cycle = cycle_power(board, power, others, watch, self.outputs, self.patience)
+            except SetupError as error:
+                self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
+                self._switch_on_again(board, power, watch)
+                continue
+            except LinkTimeout as error:
+                self.findings.append(finding_of_error(board, BenchFault.NO_RETURN, error))
+                break
+            self.cycles[board.name] = cycle
+            if cycle.missing:
+                self.announce("no other board is switched off, because one has not come up again")
+                break
+        known = {b.name for b in boards if b.config.serial and b.hello and b.hello.serial}
+        self.findings += power_findings(
+            list(self.cycles.values()), known, self.patience.boot_us / 1e6
+        )
+
+    def _switch_on_again(self, board: BoardUnderTest, power: Power, watch: LinkWatch) -> None:
+        """Undo what a supply may have done that failed; wait for its board, if that works."""
+        watch.forget()
+        try:
+            self.outputs.on(power)
+        except SetupError:
+            return  # it is tried again at the end, and its failure reported there
+        watch.watch(self.patience.boot_us, lambda: board.name in watch.sightings)
+
+    def restore(self) -> None:
+        """Give all outputs back as they were found. Never raises: an output that stays off is
+        announced, and a finding."""
+        for power, error in self.outputs.restore():
+            message = f"{power.node}: its power could not be switched back: {error.message}"
+            remedy = f"`hil power on {power.node} --bench FILE`, or switch it by hand"
+            self.announce(f"{message}; try: {remedy}")
+            self.findings.append(BenchFinding(BenchFault.SUPPLY, (power.node,), message, remedy))
+
+    def figures(self, board: BoardUnderTest) -> SupplyFigures:
+        """Return what is known of a board's supply after the test."""
+        state = _unswitchable(board)
+        title = "" if board.power is None else board.power.title
+        if state is not None:
+            return SupplyFigures(state, title)
+        cycle = self.cycles.get(board.name)
+        if cycle is None:
+            failed = any(board.name in f.boards for f in self.findings)
+            return SupplyFigures(SwitchState.FAILS if failed else SwitchState.NOT_TESTED, title)
+        faulty = any(board.name in finding.boards for finding in self.findings)
+        return SupplyFigures(
+            SwitchState.FAILS if faulty else SwitchState.WORKS,
+            title,
+            idle_v=cycle.idle.volts,
+            idle_a=cycle.idle.amps,
+            off_v=cycle.off.volts,
+            off_a=cycle.off.amps,
+            boot_s=None if cycle.boot_s is None else round(cycle.boot_s, 2),
+            hold_up_s=None if cycle.hold_up_s is None else round(cycle.hold_up_s, 2),
+        )
+
+
+def _unswitchable(board: BoardUnderTest) -> SwitchState | None:
+    """Return why nothing is switched for a board; None if a supply can be."""
+    if board.config.power is None:
+        return SwitchState.NONE
+    if board.config.power.kind is SupplyKind.MANUAL:
+        return SwitchState.MANUAL
+    return SwitchState.MOCK if board.config.power.kind is SupplyKind.MOCK else None
