@@ -214,6 +214,16 @@ def test_the_engine_knows_a_recorder_by_its_protocol_alone() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+SEE_ALL_PARTS = {"hil.engine.loop", "hil.engine.stages", "hil.engine.snapshots"}
+
+
+def test_few_modules_of_the_engine_see_all_parts_of_a_run() -> None:
+    """The loop has them, `stages` hands them out, and a snapshot holds the state of each. All
+    others get the groups and single parts that they work with."""
+    seen = {i.importer for i in all_imports() if i.target == "hil.engine.parts"}
+    assert seen == SEE_ALL_PARTS
+
+
 SQL = re.compile(
     r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE FROM|PRAGMA|BEGIN|CREATE|DROP|ALTER|ATTACH)\b"
     r"|\b(FROM|WHERE|ORDER BY|GROUP BY) [a-z{]"

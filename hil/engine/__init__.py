@@ -4,6 +4,8 @@ loop            one run: preparation, the stages of each frame, what is due betw
 observers       objects that follow a run in its own process
 run_controls    what operator and plant coupling may use of a run
 parts           all parts of a run, built from its scenario
+part_groups     those that serve one purpose together: frame times, redundancy, upsets
+stages          what works on the parts; each gets those that it needs
 frame_work      the data that the stages of a frame pass on
 exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports
 verdict         the stages after it: verdict, record, repairs, outcomes

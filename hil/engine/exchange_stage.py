@@ -11,13 +11,15 @@ from typing import Final
 
 from hil.engine.frame_work import FrameWork
 from hil.engine.lateness import Lateness
-from hil.engine.parts import Parts
+from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
-from hil.redundancy.recovery import NodeState
+from hil.kernel import Golden
+from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, Node, NodeResult
 from hil.rig.program import PREFIX
+from hil.rig.rig import Rig
 from hil.upsets.upset import Upset
 
 __all__ = ["ExchangeStage"]
@@ -26,22 +28,31 @@ _LEAST_WAIT_US: Final = 1_000
 
 
 class ExchangeStage:
-    """Exchanges requests and answers of each frame with the nodes of `parts`. When `stop` returns
+    """Exchanges requests and answers of each frame with the nodes of `rig`. When `stop` returns
     true, it does not wait for the time of a frame any longer. Not thread-safe."""
 
     def __init__(
         self,
-        parts: Parts,
+        rig: Rig,
+        golden: Golden,
+        recovery: RecoveryMachine,
+        upsets: UpsetParts,
+        times: FrameTimes,
+        *,
         recorder: RunRecorder,
         scheduler: RepairScheduler,
         stop: Callable[[], bool],
     ) -> None:
-        self._parts = parts
+        self._rig = rig
+        self._golden = golden
+        self._recovery = recovery
+        self._upsets = upsets
+        self._times = times
         self._recorder = recorder
         self._scheduler = scheduler
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
-        self._lateness = Lateness(parts.rig.clock)
+        self._lateness = Lateness(rig.clock)
         self.late: frozenset[str] = frozenset()
         """The nodes that had not answered at the end of the last frame but could still answer."""
 
@@ -52,45 +63,45 @@ class ExchangeStage:
     def exchange(self, frame: FrameWork) -> None:
         """Run a frame on all nodes when it is due; store their results and the reports of upsets in
         `frame`."""
-        parts, number = self._parts, frame.number
-        late_us = parts.pacer.wait(self._stop)
+        rig, number, deadlines = self._rig, frame.number, self._times.deadlines
+        late_us = self._times.pacer.wait(self._stop)
         if late_us:
             self._recorder.slip(number, None, late_us, "the frame began late")
         self._scheduler.bring_back(number)
         frame.upsets = self._prepare(number)
-        parts.golden.step()
-        asked = [parts.by_name[name] for name in parts.recovery.in_service]
+        self._golden.step()
+        asked = [rig.by_name[name] for name in self._recovery.in_service]
         self._forget_silence_of_others(asked, self._scheduler.take_answered())
-        timing = self._timing()
-        if parts.deadlines:
+        timing = self._timing() if deadlines else None
+        if deadlines:
             self._lateness.begin(asked)
-        asked_us = parts.rig.clock.now_us()
-        results = frame.results = parts.rig.step(asked, number, parts.golden.input, timing)
-        elapsed_us = parts.rig.clock.now_us() - asked_us
+        asked_us = rig.clock.now_us()
+        results = frame.results = rig.step(asked, number, self._golden.input, timing)
+        elapsed_us = rig.clock.now_us() - asked_us
         self._check_counts(results)
         missing = any(r.status == SILENT or r.out_of_step for r in results.values())
-        kept_us = parts.rig.kept_from_looking_us
+        kept_us = rig.kept_from_looking_us
         own_times = dict.fromkeys(results, elapsed_us)
-        if missing and parts.deadlines:
+        if missing and deadlines:
             own_times = self._lateness.own_times(asked, elapsed_us, kept_us)
         if any(r.status == SILENT for r in results.values()):
             self._explain_silence(results, max(0, elapsed_us - kept_us))
         else:
             self._reset_silence()  # a later silence begins at zero
-        if parts.deadlines:
+        if deadlines:
             self._lateness.judge(results, own_times)
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
-        for upset in parts.injector.collect_late_reports(frame.results):
-            parts.classifier.on_late_report(upset)
-        for upset in parts.injector.collect(frame.upsets, frame.results):
-            parts.classifier.add(upset)
-            parts.hidden_state.hit(upset)
+        for upset in self._upsets.injector.collect_late_reports(frame.results):
+            self._upsets.classifier.on_late_report(upset)
+        for upset in self._upsets.injector.collect(frame.upsets, frame.results):
+            self._upsets.classifier.add(upset)
+            self._upsets.hidden_state.hit(upset)
         self._recorder.delivery_notes(number)
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
         """Mark workers whose result has a wrong number of progress ticks: they are damaged, and
         would never reach the tick of a later upset. User programs count as they like."""
-        workload = self._parts.golden.workload
+        workload = self._golden.workload
         if workload.name.startswith(PREFIX):
             return
         for name, result in results.items():
@@ -111,34 +122,31 @@ class ExchangeStage:
         anything else meanwhile."""
         names = {node.name for node in asked} - answered
         for name in [n for n in self._unheard_us if n not in names]:
-            self._parts.by_name[name].link.unanswered_since_us = 0
+            self._rig.by_name[name].link.unanswered_since_us = 0
             del self._unheard_us[name]
         self._lateness.forget_all_but(names)
 
     def _reset_silence(self) -> None:
         for name in self._unheard_us:
-            self._parts.by_name[name].link.unanswered_since_us = 0
+            self._rig.by_name[name].link.unanswered_since_us = 0
         self._unheard_us.clear()
 
     def _prepare(self, number: int) -> list[Upset]:
         """Arm or inject the upsets that are due in a frame; return them."""
-        parts = self._parts
         upsets: list[Upset] = []
-        for nominal in parts.planner.due(parts.nominal(number), parts.settled):
+        settled = is_settled(self._recovery, self._upsets)
+        for nominal in self._upsets.planner.due(self._times.nominal(number), settled):
             plan = nominal._replace(frame=number)
-            in_service = parts.recovery.state(plan.node) is not NodeState.ISOLATED
-            upsets.append(parts.injector.prepare(plan, in_service=in_service))
+            in_service = self._recovery.state(plan.node) is not NodeState.ISOLATED
+            upsets.append(self._upsets.injector.prepare(plan, in_service=in_service))
         return upsets
 
-    def _timing(self) -> Timing | None:
+    def _timing(self) -> Timing:
         """Return the timing with the end of the frame as deadline, with at least `_LEAST_WAIT_US`
-        for answers that are on the way; None if the run has no deadlines."""
-        parts = self._parts
-        if not parts.deadlines:
-            return None
-        left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
-        patience_us = min(left_us, parts.rig.requests.timing.lost_after_us)
-        timing = parts.rig.requests.timing
+        for answers that are on the way."""
+        left_us = max(_LEAST_WAIT_US, self._times.pacer.left_us())
+        patience_us = min(left_us, self._rig.requests.timing.lost_after_us)
+        timing = self._rig.requests.timing
         return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
     def _explain_silence(self, results: dict[str, NodeResult], listened_us: int) -> None:
@@ -147,18 +155,16 @@ class ExchangeStage:
 
         A node is silent only while the host listens to it, `listened_us` in this frame: not while
         the host repairs another node or injects an upset into it."""
-        parts = self._parts
+        deadlines, lost_after_us = self._times.deadlines, self._rig.requests.timing.lost_after_us
         for name, result in results.items():
             if result.status != SILENT:
                 self._unheard_us.pop(name, None)
                 continue
             lost = result.disconnected
-            condition = parts.by_name[name].board.condition(disconnected=lost)
+            condition = self._rig.by_name[name].board.condition(disconnected=lost)
             silent_us = self._unheard_us.get(name, 0) + listened_us
             self._unheard_us[name] = silent_us
-            late = (
-                parts.deadlines and not lost and silent_us < parts.rig.requests.timing.lost_after_us
-            )
+            late = deadlines and not lost and silent_us < lost_after_us
             results[name] = result._replace(
                 reason=condition or result.reason, ended=lost and condition is not None, late=late
             )

@@ -27,7 +27,7 @@ class HealthPoll:
 
     def __init__(self, controls: RunControls, coupling: PlantCoupling | None) -> None:
         self._controls = controls
-        self._by_name = {node.name: node for node in controls.rig.nodes}
+        self._by_name = controls.rig.by_name
         self._coupling = coupling
         self._flags = FirmwareFlags()
         self._noted: Counter[str] = Counter()  # notes of supplies, by node

@@ -93,7 +93,7 @@ class HiddenState:
     def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
         nodes = rig.nodes
         self._rig = rig
-        self._by_name = {node.name: node for node in nodes}
+        self._by_name = rig.by_name
         self._golden = golden
         self._checkpoints = checkpoints
         self._states: dict[int, bytes] = {}

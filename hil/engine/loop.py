@@ -1,7 +1,7 @@
 """The loop: runs one scenario, from opening its boards to the run digest.
 
-`hil.engine.parts` builds the parts of a run; the loop creates the stages that work on them, and
-calls them in order. In each frame:
+`hil.engine.parts` builds the parts of a run, and `hil.engine.stages` the stages that work on them;
+the loop calls them in order. In each frame:
 
     operator's commands -> plant's orders -> quiet frames are skipped or run as a batch; any other:
     exchange   boards that are back are repaired, upsets are planned and armed, all nodes step,
@@ -27,20 +27,17 @@ from typing import TYPE_CHECKING, Final
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, resume, run_folder, snapshots
-from hil.engine.exchange_stage import ExchangeStage
-from hil.engine.fast_forward import FastForward
 from hil.engine.frame_work import FrameWork
 from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import Operator, Turn
-from hil.engine.parts import Parts, assemble
-from hil.engine.recorder import RunRecorder
-from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.part_groups import UpsetParts
+from hil.engine.parts import assemble
+from hil.engine.recorder import run_meta
 from hil.engine.result import RunProgress
-from hil.engine.run_controls import RunControls
 from hil.engine.run_log import logs_wanted
 from hil.engine.run_reports import write_reports
-from hil.engine.verdict import VerdictStage
+from hil.engine.stages import fast_forward_of, stages_of
 from hil.errors import SetupError
 from hil.record.recorder import Recorders
 from hil.record.run_lock import RunLock
@@ -49,12 +46,12 @@ from hil.record.sqlite_recorder import SqliteRecorder
 from hil.rig.calibration import Calibration, calibrate
 from hil.rig.capture import Capture
 from hil.rig.program import golden_run
+from hil.rig.rig import Rig
 from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
 from hil.upsets.planner import needed_targets
 
 if TYPE_CHECKING:
-    from hil.engine.plant_coupling import PlantCoupling
     from hil.plant.build import BuiltPlant
 
 _PROGRESS_US: Final = 100_000
@@ -126,28 +123,17 @@ class Loop:
         self._tape: Capture | None = None
         self._due = _Due()
         parts = self._parts = assemble(scenario, setup.clock, setup.plant)
-        self._recorder = RunRecorder(
-            parts,
-            setup.recorders,
-            self._report_phase,
-            setup.left_out,
-            (*self._observers, *logs_wanted()),
-        )
-        scheduler = self._scheduler = RepairScheduler(parts, self._recorder, stop)
-        exchange = self._exchange = ExchangeStage(parts, self._recorder, scheduler, stop)
-        self.controls = RunControls(parts, self._recorder, scheduler, exchange.forget_silence)
-        self._coupling = _coupling_of(self.controls, parts)
-        verdicts = self._verdicts = VerdictStage(parts, self._recorder, scheduler)
+        stages = stages_of(parts, (*self._observers, *logs_wanted()), stop)
+        self.controls, self._coupling = stages.controls, stages.coupling
+        self._recorder, self._scheduler = stages.recorder, stages.scheduler
+        exchange, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
         self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
         self._stages = (exchange.exchange, self._report_to_plant, *self._conclusion)
-        self._fast_forward = FastForward(
+        self._fast_forward, self._batches = fast_forward_of(
             parts,
-            self._recorder,
-            scheduler,
+            stages,
             self._conclude,
-            self._coupling,
-            batches=batch and parts.virtual and not setup.capture,  # batches send nothing
-            skips=scenario.plant is not None and scenario.plant.skip_quiet,
+            batches=batch and parts.times.virtual and not setup.capture,  # batches send nothing
         )
         self._health_poll = HealthPoll(self.controls, self._coupling)
         self._operator = None if inbox is None else Operator(self.controls, inbox)
@@ -155,7 +141,7 @@ class Loop:
     @property
     def next_frame(self) -> int:
         """Return the number of the frame that is run next."""
-        return self.controls.next_frame
+        return self._parts.golden.next_frame
 
     # --- the whole run ------------------------------------------------------------------------
 
@@ -167,7 +153,9 @@ class Loop:
                 stack.enter_context(RunLock(self.run_dir))
             self._check_record()
             if self._setup.capture:
-                self._tape = Capture(run_folder.capture_path(self.run_dir), list(self._parts.nodes))
+                self._tape = Capture(
+                    run_folder.capture_path(self.run_dir), list(self._parts.rig.nodes)
+                )
                 stack.callback(self._tape.close)
             stack.callback(self._parts.rig.close)
             # The first is kept until the record is closed, for the reports; the second is for the
@@ -196,7 +184,7 @@ class Loop:
         with rig.requests.waiting_at_least(_PREPARATION_LOST_AFTER_US):
             self._report("opening", 0)
             rig.open(lambda what: self._report(f"opening: {what}", 0))
-            self._check_targets()
+            _check_targets(self.scenario, rig)
             self._report("calibrating", 0)
             calibration = calibrate(
                 rig,
@@ -206,67 +194,64 @@ class Loop:
             )
         rig.setup.adjust_busy_time()
         self._exchange.calibrated(calibration.round_trip_us_worst)
-        self._check_limits(calibration)
+        _check_limits(rig, self._parts.upsets, calibration)
         return calibration
-
-    def _check_limits(self, calibration: Calibration) -> None:
-        """Check all upsets against the registers and the steps of these boards. Raises: ConfigError
-        for upsets past their end."""
-        parts, limits, rig = self._parts, self._parts.limits, self._parts.rig
-        for node in parts.nodes:
-            if node.hello is not None:
-                limits.add_board(node.name, node.hello)
-        limits.set_slowest_step(calibration.cpu_us_worst)
-        for name, steps in limits.steps_needed.items():
-            node = parts.by_name[name]
-            golden = golden_run(rig.setup.workload, rig.setup.seed)
-            limits.set_reach(name, instructions_behind_ticks(rig, node, golden, steps))
-            rig.load(node)
-        limits.check()
-        parts.planner.reach = limits.reach
-
-    def _check_targets(self) -> None:
-        for name, targets in needed_targets(self.scenario).items():
-            hello = self._parts.by_name[name].hello
-            missing = sorted(targets - hello.targets) if hello else []
-            if missing:
-                raise SetupError(
-                    f"the board of node {name} cannot be hit at: {', '.join(missing)}",
-                    remedy="use a board that can (`--boards process`), or remove these upsets",
-                )
 
     def _open_record(self, calibration: Calibration) -> None:
         """Create the record, or resume it and restore the run to its last snapshot."""
-        path = self.run_dir / "run.db"
-        if not self._resume_run:
-            self._recorder.create(path, calibration)
-        elif (snapshot := resume.read_snapshot(self.run_dir)) is not None:
-            self._recorder.resume(path, snapshot.frame)
-            snapshots.restore(
-                snapshot, self._parts, self._scheduler, self._verdicts, self._coupling
-            )
-        else:  # it ended before its first snapshot: from the beginning
-            self._recorder.resume(path, 0)
-        self._recorder.beginning()
+        path, parts, setup = self.run_dir / "run.db", self._parts, self._setup
+        snapshot = resume.read_snapshot(self.run_dir) if self._resume_run else None
+        if self._resume_run:  # without a snapshot, from the beginning
+            frame = 0 if snapshot is None else snapshot.frame
+            record = setup.recorders.resume(path, frame, self._report_phase)
+        else:
+            nodes, left_out = parts.rig.nodes, setup.left_out
+            meta = run_meta(self.scenario, nodes, parts.plant, calibration, left_out)
+            record = setup.recorders.begin(path, meta, self._report_phase)
+        self._recorder.open(record)
+        if snapshot is not None:
+            snapshots.restore(snapshot, parts, self._scheduler, self._verdicts, self._coupling)
+        self._recorder.beginning(parts.plant)
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
         write_reports(self.run_dir, run_folder.beginning(self.scenario, self.run_dir))
 
     def _finish(self, aborted_by: str) -> RunResult:
-        agreed = self._scheduler.agreed
-        ending.close_books(self._parts, self._recorder, agreed, self._exchange.late)
-        if self._tape is not None and self._tape.failure is not None:
-            self.controls.record.note(self.next_frame - 1, self._tape.failure)
-        self._health_poll.boards()
-        result = ending.result_of(
-            self._parts,
-            self.controls.record,
-            self.run_dir,
-            self._coupling,
-            aborted_by=aborted_by,
+        parts, agreed = self._parts, self._scheduler.agreed
+        recovery, record = parts.redundancy.recovery, self.controls.record
+        ending.close_books(
+            parts.rig,
+            parts.golden,
+            recovery,
+            parts.upsets,
+            parts.metrics,
+            self._recorder,
             agreed=agreed,
+            late=self._exchange.late,
         )
-        ending.write_result(result, self._parts, self._recorder)
+        last = self.next_frame - 1
+        if self._tape is not None and self._tape.failure is not None:
+            record.note(last, self._tape.failure)
+        self._health_poll.boards()
+        # The upsets first: that makes them durable, and what follows sees only those that are.
+        upsets = ending.upset_totals(self.scenario, parts.times, record.tally)
+        lost = ending.lost_boards(parts.rig, recovery, record.tally, agreed, last)
+        result = ending.result_of(
+            ending.Ended(aborted_by, upsets, lost, self._not_reproducible()),
+            self.scenario,
+            parts.metrics,
+            parts.times,
+            record=record,
+            run_dir=self.run_dir,
+            coupling=self._coupling,
+        )
+        ending.write_result(result, self.scenario, self._recorder)
         return result
+
+    def _not_reproducible(self) -> str:
+        parts, tally = self._parts, self.controls.record.tally
+        return ending.not_reproducible(
+            self.scenario, parts.rig.nodes, parts.times, parts.outside, tally, self._coupling
+        )
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -274,8 +259,8 @@ class Loop:
         """Run all frames; return who ended the run early, empty if nobody did."""
         self._due.health_us = self._parts.rig.clock.now_us()
         self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
-        end = self.scenario.frame_count
-        while self._parts.nominal(self.next_frame) < end:
+        times = self._parts.times
+        while times.nominal(self.next_frame) < times.frame_count:
             if self._stop():
                 self.controls.record.note(self.next_frame, "aborted by the user")
                 return "the user"
@@ -306,14 +291,14 @@ class Loop:
         """Run `frame`, or a batch of quiet frames from there on, or skip quiet frames. Return False
         if they were skipped."""
         if self._coupling is not None:
-            t_us = self._parts.t_us(frame)
+            t_us = self._parts.times.t_us(frame)
             if frame == 0 or t_us >= self._coupling.next_us:
                 self._coupling.step(frame, t_us)
         quiet_until = self._fast_forward.until(frame)
         if self._fast_forward.skip(frame, quiet_until):
             return False
         due = self._parts.rig.clock.now_us() >= self._due.snapshot_us
-        if not self._fast_forward.batch(frame, quiet_until, snapshot_due=due):
+        if not self._batches.run(frame, quiet_until, snapshot_due=due):
             work = FrameWork(frame)
             for stage in self._stages:
                 stage(work)
@@ -335,21 +320,20 @@ class Loop:
         now = self._parts.rig.clock.now_us()
         if now >= self._due.progress_us:
             paused = self._operator is not None and self._operator.paused
-            nominal = self._parts.nominal(self.next_frame)
+            nominal = self._parts.times.nominal(self.next_frame)
             self._report("paused" if paused else "running", nominal)
         if now >= self._due.health_us:
             self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
             self._health_poll.boards()
         # Not after commands or skips: a snapshot is the end of a frame, with nothing recorded
         # beyond it.
-        if now >= self._due.snapshot_us and computed and self._parts.settled:
+        if now >= self._due.snapshot_us and computed and self.controls.settled:
             self._take_snapshot(now)
 
     def _take_snapshot(self, now: int) -> None:
         if now >= self._due.exact_us:  # not in every frame until one can be taken
             self._due.exact_us = now + _SNAPSHOT_US
-            why = ending.not_reproducible(self._parts, self.controls.record.tally, self._coupling)
-            self._due.exact = not why
+            self._due.exact = not self._not_reproducible()
         if not snapshots.ready(self._parts, self._scheduler, exact=self._due.exact):
             return
         sources = (self._parts, self._scheduler, self._verdicts, self._coupling)
@@ -370,7 +354,7 @@ class Loop:
             phase,
             frame,
             self.scenario.frame_count,
-            self._parts.classifier.count,
+            self._parts.upsets.classifier.count,
             metrics.recoveries,
             metrics.sdc_frames,
             tuple((name, state.value) for name, state in states.items()),
@@ -384,11 +368,30 @@ class Loop:
         return self._recorder.is_open
 
 
-def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:
-    if parts.plant is None:
-        return None
-    from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
+def _check_targets(scenario: Scenario, rig: Rig) -> None:
+    """Check that the boards can be hit at the targets of all upsets. Raises: SetupError."""
+    for name, targets in needed_targets(scenario).items():
+        hello = rig.by_name[name].hello
+        missing = sorted(targets - hello.targets) if hello else []
+        if missing:
+            raise SetupError(
+                f"the board of node {name} cannot be hit at: {', '.join(missing)}",
+                remedy="use a board that can (`--boards process`), or remove these upsets",
+            )
 
-    coupling = PlantCoupling(controls, parts.scenario, parts.plant)
-    parts.injector.latch_up = coupling.latch_up
-    return coupling
+
+def _check_limits(rig: Rig, upsets: UpsetParts, calibration: Calibration) -> None:
+    """Check all upsets against the registers and the steps of these boards. Raises: ConfigError for
+    upsets past their end."""
+    limits = upsets.limits
+    for node in rig.nodes:
+        if node.hello is not None:
+            limits.add_board(node.name, node.hello)
+    limits.set_slowest_step(calibration.cpu_us_worst)
+    for name, steps in limits.steps_needed.items():
+        node = rig.by_name[name]
+        golden = golden_run(rig.setup.workload, rig.setup.seed)
+        limits.set_reach(name, instructions_behind_ticks(rig, node, golden, steps))
+        rig.load(node)
+    limits.check()
+    upsets.planner.reach = limits.reach

@@ -72,7 +72,7 @@ class Operator:
         self.ended = ""
         self._who = ""
         self._number = 0
-        self._nodes = {node.name: node for node in controls.rig.nodes}
+        self._nodes = controls.rig.by_name
 
     def poll(self) -> Turn:
         """Carry out the commands that have arrived; return what the loop does next. Before WAIT is

@@ -1,6 +1,9 @@
-"""The parts of one run, built from its scenario. The loop decides the order in which they work.
+"""All parts of one run, built from its scenario. The loop decides the order in which they work.
 
-`Parts` also answers what needs several of them: the time, and whether anything is under way."""
+The loop has all of them, and `hil.engine.stages` hands them out: every other module of the engine
+gets the groups (`hil.engine.part_groups`) and the single parts that it works with. Only
+`hil.engine.snapshots` gets the whole: a snapshot is the state of every part, and one that it did
+not see would begin anew in a run that is resumed."""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from hil.clock import HOST, Clock
 from hil.engine.hidden_state import HiddenState
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
+from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
@@ -19,7 +23,6 @@ from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
-from hil.rig.node import Node
 from hil.rig.pacer import Pacer
 from hil.rig.program import PREFIX, golden_run
 from hil.rig.rig import Rig
@@ -37,53 +40,17 @@ __all__ = ["Parts", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one run. `plant` is None in a run without one; `virtual`: the time of all boards
-    is virtual, so that they miss no deadline."""
+    """All parts of one run. `plant` is None in a run without one."""
 
     scenario: Scenario
-    nodes: tuple[Node, ...]
-    by_name: dict[str, Node]
-    golden: Golden
     rig: Rig
-    scheme: Scheme
-    checkpoints: Checkpoints
-    rollback: Rollback
-    executor: RepairExecutor
-    recovery: RecoveryMachine
-    limits: UpsetLimits
-    planner: UpsetPlanner
-    classifier: UpsetClassifier
+    golden: Golden
+    times: FrameTimes
+    redundancy: RedundancyParts
+    upsets: UpsetParts
     metrics: Metrics
-    injector: Injector
-    hidden_state: HiddenState
     outside: OutsideInfluence
-    pacer: Pacer
     plant: BuiltPlant | None
-    virtual: bool
-    frame_us: int
-
-    def nominal(self, frame: int) -> int:
-        """Return the number that the frame would have if none before it had been skipped."""
-        return frame + self.metrics.skipped
-
-    def t_us(self, frame: int) -> int:
-        """Return the simulated time at the beginning of a frame that is run now [us]."""
-        return self.nominal(frame) * self.frame_us
-
-    @property
-    def deadlines(self) -> bool:
-        """Return whether the end of a frame is the deadline for answers."""
-        return self.pacer.paced and not self.virtual
-
-    @property
-    def settled(self) -> bool:
-        """Return whether nothing is under way: no repair, and no upset without an outcome."""
-        return (
-            self.recovery.settled
-            and not self.classifier.open
-            and not self.injector.watch.active
-            and not self.injector.uncollected
-        )
 
 
 def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None = None) -> Parts:
@@ -94,7 +61,6 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         SetupError: an agent or a program that the scenario needs is missing.
         ConfigError: the scenario's plant or upsets are not possible."""
     nodes = tuple(build_nodes(scenario, clock))
-    names = [node.name for node in nodes]
     golden = golden_run(scenario.workload_name, scenario.seed)
     limits = UpsetLimits(scenario, golden.workload)
     limits.check()
@@ -106,6 +72,32 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     rig.setup.scrub_words = scenario.recovery.scrub_words
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
+    pacer, metrics = Pacer(scenario.frame_us, scenario.pace_factor, clock), Metrics()
+    redundancy = _redundancy(scenario, rig, golden, virtual=virtual)
+    return Parts(
+        scenario=scenario,
+        rig=rig,
+        golden=golden,
+        times=FrameTimes(scenario.frame_count, scenario.frame_us, pacer, golden, metrics, virtual),
+        redundancy=redundancy,
+        upsets=UpsetParts(
+            limits=limits,
+            planner=UpsetPlanner(
+                scenario, golden.workload, None if plant is None else plant.strikes
+            ),
+            injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
+            classifier=UpsetClassifier([node.name for node in nodes]),
+            hidden_state=HiddenState(rig, golden, redundancy.checkpoints),
+        ),
+        metrics=metrics,
+        outside=OutsideInfluence(
+            nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)
+        ),
+        plant=plant,
+    )
+
+
+def _redundancy(scenario: Scenario, rig: Rig, golden: Golden, *, virtual: bool) -> RedundancyParts:
     checkpoints = Checkpoints(
         rig,
         scenario.recovery.checkpoint_every,
@@ -113,31 +105,13 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         deadlines=scenario.pace_factor is not None and not virtual,
     )
     rollback = Rollback(rig, golden, checkpoints)
-    strikes = None if plant is None else plant.strikes
-    return Parts(
-        scenario=scenario,
-        nodes=nodes,
-        by_name={node.name: node for node in nodes},
-        golden=golden,
-        rig=rig,
-        scheme=Scheme(len(nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
+    return RedundancyParts(
+        scheme=Scheme(len(rig.nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
+        recovery=RecoveryMachine([node.name for node in rig.nodes], _policy(scenario)),
         checkpoints=checkpoints,
         rollback=rollback,
+        rollbacks=scenario.recovery.rollbacks,
         executor=RepairExecutor(rig, golden, rollback),
-        recovery=RecoveryMachine(names, _policy(scenario)),
-        limits=limits,
-        planner=UpsetPlanner(scenario, golden.workload, strikes),
-        classifier=UpsetClassifier(names),
-        metrics=Metrics(),
-        injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
-        hidden_state=HiddenState(rig, golden, checkpoints),
-        outside=OutsideInfluence(
-            nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)
-        ),
-        pacer=Pacer(scenario.frame_us, scenario.pace_factor, clock),
-        plant=plant,
-        virtual=virtual,
-        frame_us=scenario.frame_us,
     )
 
 

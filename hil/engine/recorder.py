@@ -1,68 +1,77 @@
-"""The run recorder: writes what happens to the parts of a run into its record, and to observers.
+"""The run recorder: writes what happens in a run into its record, and to observers.
 
 It decides nothing."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from hil.engine import run_folder
+from hil.engine.metrics import Metrics
 from hil.engine.observers import NodeRepair, RunEvent, RunObserver, TimeSlip
-from hil.engine.parts import Parts
+from hil.engine.outside_influence import OutsideInfluence
+from hil.engine.part_groups import FrameTimes, UpsetParts
 from hil.engine.repair_executor import Repaired
 from hil.engine.run_identity import config_hash
 from hil.engine.temperature_alarm_limits import heat_limits
 from hil.errors import HilError
+from hil.kernel import Golden
 from hil.record.recorded_scenario import RecordedScenario
-from hil.record.recorder import Recorder, Recorders, RepairAttempt
+from hil.record.recorder import Recorder, RepairAttempt
 from hil.record.row_values import RecordedNode
 from hil.record.run_meta import RecordedCalibration, RunMeta
+from hil.redundancy.recovery import RecoveryMachine
 from hil.redundancy.voting import Verdict
 from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
 from hil.rig.power import PowerEvent
+from hil.rig.rig import Rig
 from hil.run_outcome import RunOutcome
+from hil.scenario import Scenario
 
-__all__ = ["RunRecorder"]
+if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
+
+__all__ = ["RunRecorder", "run_meta"]
 
 _LAST_WORDS_S: Final = 2.0
 """The longest that a failed run waits for a lock to note the failure in its record."""
 
 
 class RunRecorder:
-    """Records the run of `parts` with one of `recorders`; `create` or `resume` opens the record.
-
-    `on_wait` is called when the record has to be waited for; `left_out` are upsets that an option
-    has removed; `observers` get every event. Not thread-safe. Raises: RecordError from every
-    method."""
+    """Writes a run into the record that it is given with `open`; `observers` get every event. Not
+    thread-safe. Raises: RecordError from every method."""
 
     def __init__(
         self,
-        parts: Parts,
-        recorders: Recorders,
-        on_wait: Callable[[str], None] | None = None,
-        left_out: Sequence[str] = (),
-        observers: Sequence[RunObserver] = (),
+        rig: Rig,
+        golden: Golden,
+        recovery: RecoveryMachine,
+        upsets: UpsetParts,
+        times: FrameTimes,
+        *,
+        metrics: Metrics,
+        outside: OutsideInfluence,
+        observers: Sequence[RunObserver],
     ) -> None:
-        self._parts = parts
-        self._recorders = recorders
-        self._on_wait = on_wait
-        self._left_out = tuple(left_out)
+        self._nodes = rig.nodes
+        self._golden = golden
+        self._recovery = recovery
+        self._classifier = upsets.classifier
+        self._injector = upsets.injector
+        self._times = times
+        self._metrics = metrics
+        self._outside = outside
         self._observers = tuple(observers)
         self._record: Recorder | None = None
 
     # --- opening and closing ------------------------------------------------------------------
 
-    def create(self, path: Path, calibration: Calibration) -> None:
-        """Begin a record at `path`."""
-        self._record = self._recorders.begin(path, self._meta(calibration), self._on_wait)
-
-    def resume(self, path: Path, frame: int) -> None:
-        """Continue the record at `path` before `frame`."""
-        self._record = self._recorders.resume(path, frame, self._on_wait)
+    def open(self, record: Recorder) -> None:
+        """Write into `record` from now on, and close it in the end (`kept`)."""
+        self._record = record
 
     @property
     def record(self) -> Recorder:
@@ -87,7 +96,7 @@ class RunRecorder:
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
                 patience_s = 0.0 if at_once else _LAST_WORDS_S
                 with contextlib.suppress(HilError):
-                    frame = self._parts.golden.next_frame
+                    frame = self._times.next_frame
                     outcome = RunOutcome.ABORTED if at_once else RunOutcome.ERROR
                     self._record.fail(frame, outcome, text, patience_s)
             raise
@@ -107,46 +116,15 @@ class RunRecorder:
 
     def identities(self) -> list[RecordedNode]:
         """Return the identities of the nodes, from their last HELLO."""
-        return [_identity(index, node) for index, node in enumerate(self._parts.nodes)]
+        return [_identity(index, node) for index, node in enumerate(self._nodes)]
 
-    def beginning(self) -> None:
+    def beginning(self, plant: BuiltPlant | None) -> None:
         """Record the nodes, and notes of the plant about the whole run."""
         for identity in self.identities():
             self.record.node(identity)
-        plant = self._parts.plant
         for note in () if plant is None or plant.sky is None else plant.sky.notes:
             self.record.note(None, note)
         self.record.commit()
-
-    def _meta(self, calibration: Calibration) -> RunMeta:
-        scenario, plant = self._parts.scenario, self._parts.plant
-        sky = None if plant is None else plant.sky
-        identity = run_folder.identity(scenario)
-        here = identity.environment
-        return RunMeta(
-            hil_version=here.hil_version,
-            python=here.python,
-            system=here.system,
-            started_utc=here.started_utc,
-            command=here.command,
-            wire_version=identity.wire_version,
-            record_version=identity.record_version,
-            scenario=RecordedScenario.of(scenario),
-            config_hash=config_hash(scenario),
-            seed=scenario.seed,
-            calibration=RecordedCalibration(
-                calibration.frames,
-                calibration.cpu_us_median,
-                calibration.cpu_us_worst,
-                calibration.round_trip_us_worst,
-                calibration.budget.cpu_us,
-                calibration.budget.max_ticks,
-            ),
-            anomaly=None if sky is None else tuple(sky.anomaly()),
-            board_limits=heat_limits(scenario, self._parts.nodes),
-            left_out=self._left_out,
-            outcome=RunOutcome.RUNNING,
-        )
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -159,10 +137,10 @@ class RunRecorder:
     ) -> None:
         """Record a frame in which not all nodes plainly agree. `results` are the final ones;
         `executions` are all, in the order of the nodes; `output` is the delivered one."""
-        golden = self._parts.golden
+        golden = self._golden
         self.record.notable(
             verdict,
-            self._parts.t_us(verdict.frame),
+            self._times.t_us(verdict.frame),
             (golden.output_digest, golden.state_digest),
             output if verdict.delivered or verdict.held else None,
             executions or [self.in_order(results)],
@@ -170,29 +148,29 @@ class RunRecorder:
 
     def in_order(self, results: dict[str, NodeResult]) -> list[NodeResult]:
         """Return results in the order of the nodes; nodes without one were excluded."""
-        return [results.get(node.name, EXCLUDED_RESULT) for node in self._parts.nodes]
+        return [results.get(node.name, EXCLUDED_RESULT) for node in self._nodes]
 
     def outcomes(self) -> None:
         """Record upsets that have begun or were settled, and anomalies."""
-        classifier = self._parts.classifier
+        classifier = self._classifier
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
             self.record.upset(upset)  # a viewer wants the cause while its node is being healed
             self._publish(upset)
         for anomaly in classifier.take_anomalies():
             self.record.anomaly(anomaly)
             self._publish(anomaly)
-            self._parts.outside.anomaly(anomaly)
-            self._parts.metrics.unexplained += 1
+            self._outside.anomaly(anomaly)
+            self._metrics.unexplained += 1
 
     def delivery_notes(self, frame: int) -> None:
         """Record the injector's notes on how upsets were injected."""
-        notes, self._parts.injector.notes = self._parts.injector.notes, []
+        notes, self._injector.notes = self._injector.notes, []
         for text in notes:
             self.record.note(frame, text)
 
     def transitions(self) -> None:
         """Record the state transitions that recovery has made."""
-        for transition in self._parts.recovery.take_transitions():
+        for transition in self._recovery.take_transitions():
             self.record.transition(transition)
             self._publish(transition)
 
@@ -214,13 +192,13 @@ class RunRecorder:
 
     def slip(self, frame: int, node: str | None, late_us: int, detail: str) -> None:
         """Count and record that a frame, or a node, was late by real time."""
-        self._parts.metrics.slips += 1
+        self._metrics.slips += 1
         self.record.slip(frame, node, late_us, detail)
         self._publish(TimeSlip(frame, node, late_us, detail))
 
     def power(self, frame: int, event: PowerEvent) -> None:
         """Count and record what a bench supply measured, or how it failed."""
-        self._parts.metrics.supply_errors += bool(event.error)
+        self._metrics.supply_errors += bool(event.error)
         self.record.power(frame, event)
 
     def _publish(self, event: RunEvent) -> None:
@@ -243,4 +221,42 @@ def _identity(index: int, node: Node) -> RecordedNode:
         hello.version,
         hello.cores,
         hello.memory_mib,
+    )
+
+
+def run_meta(
+    scenario: Scenario,
+    nodes: Sequence[Node],
+    plant: BuiltPlant | None,
+    calibration: Calibration,
+    left_out: Sequence[str],
+) -> RunMeta:
+    """Return what a record has of a run that begins now. The boards of `nodes` have said who they
+    are; `left_out` are upsets that an option has removed from the scenario."""
+    sky = None if plant is None else plant.sky
+    identity = run_folder.identity(scenario)
+    here = identity.environment
+    return RunMeta(
+        hil_version=here.hil_version,
+        python=here.python,
+        system=here.system,
+        started_utc=here.started_utc,
+        command=here.command,
+        wire_version=identity.wire_version,
+        record_version=identity.record_version,
+        scenario=RecordedScenario.of(scenario),
+        config_hash=config_hash(scenario),
+        seed=scenario.seed,
+        calibration=RecordedCalibration(
+            calibration.frames,
+            calibration.cpu_us_median,
+            calibration.cpu_us_worst,
+            calibration.round_trip_us_worst,
+            calibration.budget.cpu_us,
+            calibration.budget.max_ticks,
+        ),
+        anomaly=None if sky is None else tuple(sky.anomaly()),
+        board_limits=heat_limits(scenario, nodes),
+        left_out=tuple(left_out),
+        outcome=RunOutcome.RUNNING,
     )

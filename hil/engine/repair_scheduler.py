@@ -10,15 +10,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
-from hil.engine.parts import Parts
+from hil.engine.metrics import Metrics
+from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_executor import Repaired
+from hil.kernel import Golden
 from hil.record.queries import WAS_ALONE
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, SILENT, Node, NodeResult, power_cut_had_no_effect
+from hil.rig.rig import Rig
 from hil.wire.messages import Sync
 
 __all__ = ["RepairScheduler"]
@@ -28,14 +31,36 @@ _LEAST_WAIT_US: Final = 1_000
 
 
 class RepairScheduler:
-    """Has the repairs of the run of `parts` carried out. Not thread-safe.
+    """Has the repairs of a run carried out on its rig. Not thread-safe.
 
     `agreed` is the verdict of the last frame, None before the first. `frames_alone` counts the
     consecutive frames up to it in which a node had no other to compare with. When `stop` returns
     true, a board is not waited for any longer."""
 
-    def __init__(self, parts: Parts, recorder: RunRecorder, stop: Callable[[], bool]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        rig: Rig,
+        golden: Golden,
+        redundancy: RedundancyParts,
+        upsets: UpsetParts,
+        times: FrameTimes,
+        *,
+        metrics: Metrics,
+        recorder: RunRecorder,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._rig = rig
+        self._golden = golden
+        self._scheme = redundancy.scheme
+        self._recovery = redundancy.recovery
+        self._checkpoints = redundancy.checkpoints
+        self._rollback = redundancy.rollback
+        self._executor = redundancy.executor
+        self._injector = upsets.injector
+        self._classifier = upsets.classifier
+        self._hidden_state = upsets.hidden_state
+        self._times = times
+        self._metrics = metrics
         self._recorder = recorder
         self._stop = stop
         self._wait_timed_out = False
@@ -63,7 +88,7 @@ class RepairScheduler:
         if verdict is None:
             return healed
         frame = verdict.frame if at is None else at
-        recovery = self._parts.recovery
+        recovery = self._recovery
         due = list(actions)
         if due:
             verdict = self._confirmed(verdict, frame)
@@ -84,18 +109,17 @@ class RepairScheduler:
 
         A node that is alone and not trusted is first rolled back to the last state that was voted
         on and computes again, so that an upset that hit it since then is not copied to others."""
-        parts = self._parts
         holders = self.holders
-        believed = parts.scheme.trusts_alone(self.frames_alone)
+        believed = self._scheme.trusts_alone(self.frames_alone)
         if not is_alone(verdict) or believed or len(holders) != 1:
             return verdict
         node = holders[0]
         result = NodeResult(DONE, 0, verdict.output, verdict.state)
-        began_us = parts.rig.clock.now_us()
-        back = parts.rollback.roll_back([node], {node.name: result}, verdict.frame, restart=False)
+        began_us = self._rig.clock.now_us()
+        back = self._rollback.roll_back([node], {node.name: result}, verdict.frame, restart=False)
         again = back.results.get(node.name)
         ok = again is not None and again.status == DONE
-        spent_us = parts.rig.clock.now_us() - began_us
+        spent_us = self._rig.clock.now_us() - began_us
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
         self._recorder.repair(frame, node.name, "rollback", WAS_ALONE, how, ok=ok)
         if again is None or again.status != DONE:
@@ -109,51 +133,50 @@ class RepairScheduler:
 
     def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
         """Take checkpoints on the boards that have the agreed state, where they are due."""
-        parts, verdict = self._parts, self.agreed
+        verdict = self.agreed
         if verdict is None or not verdict.state:
             return
-        timing = parts.rig.requests.timing
-        if parts.deadlines:  # a board that falls silent now must not delay many frames
-            left_us = max(_LEAST_WAIT_US, parts.pacer.left_us())
+        timing = self._rig.requests.timing
+        if self._times.deadlines:  # a board that falls silent now must not delay many frames
+            left_us = max(_LEAST_WAIT_US, self._times.pacer.left_us())
             timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
         holders = [n for n in self.holders if n.link.connected]
-        parts.checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
+        self._checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
 
     def _with_healed(self, holders: list[Node], healed: AbstractSet[str]) -> list[Node]:
         """Return `holders` and the nodes that have just been given the agreed state and confirmed
         its digest, in the order of the rig."""
-        serving = self._parts.recovery.in_service
+        serving = self._recovery.in_service
         return [
             n
-            for n in self._parts.nodes
+            for n in self._rig.nodes
             if n in holders or (n.name in healed and n.name in serving and n.link.connected)
         ]
 
     def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
         """Carry out one repair and record it."""
-        parts = self._parts
-        node = parts.by_name[action.node]
+        node = self._rig.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
-        believed = not is_alone(verdict) or parts.scheme.trusts_alone(self.frames_alone)
-        how = parts.executor.repair(action, node, verdict, sources, believed=believed)
+        believed = not is_alone(verdict) or self._scheme.trusts_alone(self.frames_alone)
+        how = self._executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
-            parts.rig.absent.exclude(node, cycle=False)
+            self._rig.absent.exclude(node, cycle=False)
             how = replace(how, away=True)
-        parts.hidden_state.rearm_permanent(parts.injector, [node], verdict.frame + 1)
+        self._hidden_state.rearm_permanent(self._injector, [node], verdict.frame + 1)
         self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
         if how.ok:
             self.has_answered(node.name)
-            if parts.recovery.take_was_isolated(node.name):
-                parts.executor.freshen(node)
-                parts.checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
-            wrong = verdict.state != parts.golden.state_digest
-            parts.metrics.recoveries += 1
+            if self._recovery.take_was_isolated(node.name):
+                self._executor.freshen(node)
+                self._checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
+            wrong = verdict.state != self._golden.state_digest
+            self._metrics.recoveries += 1
             # A board that came back unchanged has its former worker, with any damage in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads
             rung = NodeState.RESYNC if as_it_was else action.rung
-            parts.classifier.on_repaired(frame, node.name, rung, node.capabilities.boots)
-            parts.classifier.mark_contaminated(node.name, wrong)
+            self._classifier.on_repaired(frame, node.name, rung, node.capabilities.boots)
+            self._classifier.mark_contaminated(node.name, wrong)
         return how
 
     @property
@@ -162,10 +185,10 @@ class RepairScheduler:
         verdict = self.agreed
         if verdict is None or not verdict.state:
             return []
-        voting = self._parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        voting = self._recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
         return [
             n
-            for n in self._parts.nodes
+            for n in self._rig.nodes
             if n.name in voting
             and verdict.ballots[n.index].status == DONE
             and verdict.ballots[n.index].state_digest == verdict.state
@@ -175,42 +198,39 @@ class RepairScheduler:
 
     def bring_back(self, frame: int) -> None:
         """Repair the boards whose power has returned, or that have come back by themselves."""
-        parts = self._parts
-        if parts.rig.reconnector.searched_for:
+        if self._rig.reconnector.searched_for:
             self._repair_reconnected(frame)
-        for name in parts.injector.power.pop_due(frame):
+        for name in self._injector.power.pop_due(frame):
             if self.agreed is not None:
-                self.carry_out(parts.recovery.on_power_restored(frame - 1, name))
+                self.carry_out(self._recovery.on_power_restored(frame - 1, name))
         self._retry_isolated(frame)
 
     def _retry_isolated(self, frame: int) -> None:
         """Try to repair isolated nodes if those in service are too few for an output."""
-        parts, recovery = self._parts, self._parts.recovery
-        if self.agreed is None or len(recovery.in_service) >= parts.scheme.needed:
+        recovery = self._recovery
+        if self.agreed is None or len(recovery.in_service) >= self._scheme.needed:
             return
         for name in recovery.in_state(NodeState.ISOLATED):
-            if parts.by_name[name].powered and name not in parts.rig.reconnector.searched_for:
+            if self._rig.by_name[name].powered and name not in self._rig.reconnector.searched_for:
                 self.carry_out(recovery.retry_isolated(frame - 1, name))
 
     def _repair_reconnected(self, frame: int) -> None:
         """Repair the boards that were searched for and are back. If no node is in service, wait for
         one, at most as long as for an answer."""
-        parts = self._parts
-        if not parts.recovery.in_service and not self._wait_timed_out:
+        if not self._recovery.in_service and not self._wait_timed_out:
             self._wait_timed_out = not self._wait_for_a_board()
-        for node in parts.rig.absent.take_reconnected():
+        for node in self._rig.absent.take_reconnected():
             self._wait_timed_out = False
             self._verify_power_cut(frame, node)
-            actions = parts.recovery.on_reconnected(frame - 1, node.name)
+            actions = self._recovery.on_reconnected(frame - 1, node.name)
             self._recorder.transitions()
             self.carry_out(actions)
 
     def _verify_power_cut(self, frame: int, node: Node) -> None:
         """Record whether a board that is back had lost its power, by its boot id and uptime."""
-        parts = self._parts
-        upset = parts.injector.power.on_reconnected(node)
+        upset = self._injector.power.on_reconnected(node)
         if upset is not None:  # its silence had another cause
-            parts.classifier.withdraw(upset)
+            self._classifier.withdraw(upset)
         self._recorder.delivery_notes(frame)
         if node.power_cycle_had_no_effect:
             node.power_cycle_had_no_effect = False
@@ -221,7 +241,7 @@ class RepairScheduler:
 
     def _wait_for_a_board(self) -> bool:
         """Wait until a board is back; return False if none was in time."""
-        rig = self._parts.rig
+        rig = self._rig
         end_us = rig.clock.now_us() + rig.requests.timing.lost_after_us
         while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
             if rig.reconnector.wait(min(left_us, _LOOK_US) / 1e6):
@@ -230,9 +250,9 @@ class RepairScheduler:
 
     def look_for_isolated(self, results: dict[str, NodeResult]) -> None:
         """Search for isolated boards, or listen to their links: somebody may replace a cable."""
-        rig = self._parts.rig
-        for name in self._parts.recovery.in_state(NodeState.ISOLATED):
-            node = self._parts.by_name[name]
+        rig = self._rig
+        for name in self._recovery.in_state(NodeState.ISOLATED):
+            node = self._rig.by_name[name]
             result = results.get(name)
             if not node.board.can_return or not node.powered:
                 continue

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hil.engine.parts import Parts
+from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.record.recorder import Recorder
-from hil.redundancy.recovery import Action, NodeState
+from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.power import PowerEvent
+from hil.rig.rig import Rig
+from hil.scenario import Scenario
 from hil.upsets.upset import Upset
 
 __all__ = ["RunControls"]
@@ -24,19 +26,25 @@ class RunControls:
 
     def __init__(
         self,
-        parts: Parts,
+        scenario: Scenario,
+        rig: Rig,
+        recovery: RecoveryMachine,
+        upsets: UpsetParts,
+        times: FrameTimes,
+        *,
         recorder: RunRecorder,
         scheduler: RepairScheduler,
         forget_silence: Callable[[], None],
     ) -> None:
-        self.scenario = parts.scenario
-        self.rig = parts.rig
-        self.recovery = parts.recovery
-        self.planner = parts.planner
-        self.limits = parts.limits
-        self.injector = parts.injector
-        self.pacer = parts.pacer
-        self._parts = parts
+        self.scenario = scenario
+        self.rig = rig
+        self.recovery = recovery
+        self.planner = upsets.planner
+        self.limits = upsets.limits
+        self.injector = upsets.injector
+        self.pacer = times.pacer
+        self._upsets = upsets
+        self._times = times
         self._recorder = recorder
         self._scheduler = scheduler
         self._forget_silence = forget_silence
@@ -44,7 +52,7 @@ class RunControls:
     @property
     def next_frame(self) -> int:
         """Return the frame before which orders are carried out now."""
-        return self._parts.golden.next_frame
+        return self._times.next_frame
 
     def record_power(self, frame: int, event: PowerEvent) -> None:
         """Count and record what a bench supply measured, or how it failed."""
@@ -63,7 +71,7 @@ class RunControls:
     @property
     def settled(self) -> bool:
         """Return whether nothing is under way: no repair, and no upset without an outcome."""
-        return self._parts.settled
+        return is_settled(self.recovery, self._upsets)
 
     def node_states(self) -> dict[str, NodeState]:
         """Return the state of each node, in the order of the rig."""
@@ -77,7 +85,7 @@ class RunControls:
     def follow(self, upset: Upset) -> None:
         """Have the effects and the outcome of an upset followed from now on."""
         self.injector.uncollected.remove(upset)
-        self._parts.classifier.add(upset)
+        self._upsets.classifier.add(upset)
 
     def change_pace(self, factor: float | None) -> None:
         """Change the pace from the next frame on: simulated time per real time, None: unpaced."""

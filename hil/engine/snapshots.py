@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hil.engine.part_groups import is_settled
 from hil.engine.parts import Parts
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.resume import RunSnapshot
@@ -35,33 +36,36 @@ __all__ = ["ready", "restore", "take"]
 def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
     """Return whether a snapshot can be taken now; with `exact`, whether a run that is resumed from
     it also ends with the same digest."""
-    if not parts.settled or not _alike(parts, scheduler):
+    recovery, hidden = parts.redundancy.recovery, parts.upsets.hidden_state
+    if not is_settled(recovery, parts.upsets) or not _alike(parts, scheduler):
         return False
     if not exact:
         return True
     frame = parts.golden.next_frame
-    known = all(parts.hidden_state.can_be_made_again(n, frame) for n in parts.recovery.in_service)
-    return known and not any(_keeps_damage(parts, node) for node in parts.nodes)
+    known = all(hidden.can_be_made_again(name, frame) for name in recovery.in_service)
+    return known and not any(_keeps_damage(parts, node) for node in parts.rig.nodes)
 
 
 def _alike(parts: Parts, scheduler: RepairScheduler) -> bool:
     """Return whether nodes are in service and all of them have the output and the state that were
     agreed on in the last frame. A node that was just repaired still has an output of its own."""
-    verdict = scheduler.agreed
+    verdict, nodes = scheduler.agreed, parts.rig.by_name
     if verdict is None or verdict.frame != parts.golden.next_frame - 1:
         return False
     agreed = (DONE, verdict.output, verdict.state)
-    ballots = [verdict.ballots[parts.by_name[name].index] for name in parts.recovery.in_service]
+    serving = parts.redundancy.recovery.in_service
+    ballots = [verdict.ballots[nodes[name].index] for name in serving]
     found = {(b.status, b.output_digest, b.state_digest) for b in ballots}
     return found == {agreed}
 
 
 def _keeps_damage(parts: Parts, node: Node) -> bool:
     """Return whether the plant has shed the node, which returns with its damage later."""
-    if not parts.recovery.is_shed(node.name) or not node.powered:
+    if not parts.redundancy.recovery.is_shed(node.name) or not node.powered:
         return False
-    lasting = parts.hidden_state.lasting(node.name, parts.golden.next_frame)
-    return bool(lasting) or parts.hidden_state.checkpoints_doubtful(node.name)
+    hidden = parts.upsets.hidden_state
+    lasting = hidden.lasting(node.name, parts.golden.next_frame)
+    return bool(lasting) or hidden.checkpoints_doubtful(node.name)
 
 
 def take(
@@ -76,27 +80,28 @@ def take(
         state, output = _held(parts, scheduler)
     except (LinkError, NodeError):
         return False
-    frame = parts.golden.next_frame
-    kept = {name: parts.hidden_state.checkpoints(name) or [] for name in parts.recovery.in_service}
+    frame, redundancy, upsets = parts.golden.next_frame, parts.redundancy, parts.upsets
+    serving, hidden = redundancy.recovery.in_service, upsets.hidden_state
+    kept = {name: hidden.checkpoints(name) or [] for name in serving}
     metrics = parts.metrics.snapshot()
     snapshot = EngineSnapshot(
-        numbered=parts.planner.numbered,
-        ordered=parts.planner.ordered,
+        numbered=upsets.planner.numbered,
+        ordered=upsets.planner.ordered,
         held=state,
         output=output,
         checkpoints={name: tuple(sync for sync, _ in of_node) for name, of_node in kept.items()},
-        copy=parts.checkpoints.copy,
+        copy=redundancy.checkpoints.copy,
         verdicts=verdicts.snapshot(),
         outside=parts.outside.snapshot(),
-        lasting={name: parts.hidden_state.arms(name, frame) for name in kept},
-        upsets=parts.classifier.count,
-        dormant=_dormant(parts.classifier.dormant),
-        contaminated=tuple(parts.classifier.contaminated_nodes),
+        lasting={name: hidden.arms(name, frame) for name in kept},
+        upsets=upsets.classifier.count,
+        dormant=_dormant(upsets.classifier.dormant),
+        contaminated=tuple(upsets.classifier.contaminated_nodes),
         metrics=replace(metrics, wall_us=metrics.wall_us + record.wall_us),
-        recovery=parts.recovery.snapshot(),
-        power_cuts={node.name: frozenset(node.power_cuts) for node in parts.nodes},
-        returning=tuple(parts.injector.power.returning),
-        permanent={name: tuple(arms) for name, arms in parts.injector.permanent.items()},
+        recovery=redundancy.recovery.snapshot(),
+        power_cuts={node.name: frozenset(node.power_cuts) for node in parts.rig.nodes},
+        returning=tuple(upsets.injector.power.returning),
+        permanent={name: tuple(arms) for name, arms in upsets.injector.permanent.items()},
         agreed=scheduler.agreed,
         plant=None if coupling is None else coupling.snapshot(),
     )
@@ -117,7 +122,7 @@ def _held(parts: Parts, scheduler: RepairScheduler) -> tuple[bytes, bytes]:
     """Return state (empty: the golden one) and output of the nodes in service. In a run with
     deadlines nothing is read: that takes too long, and the run is not reproducible anyway."""
     golden, agreed = parts.golden, scheduler.agreed
-    holders = [] if parts.deadlines else scheduler.holders
+    holders = [] if parts.times.deadlines else scheduler.holders
     if agreed is None or not holders or agreed.state == golden.state_digest:
         return b"", golden.output
     workload = golden.workload
@@ -135,29 +140,29 @@ def restore(
     coupling: PlantCoupling | None,
 ) -> None:
     """Restore all parts and nodes to a snapshot; the nodes have their initial state before."""
-    engine = snapshot.engine
+    engine, upsets, recovery = snapshot.engine, parts.upsets, parts.redundancy.recovery
     initial = parts.golden.state
     parts.golden.resume(snapshot.frame, snapshot.state)
     parts.metrics.restore(engine.metrics)
-    parts.planner.skip(parts.nominal(snapshot.frame), engine.numbered, engine.ordered)
+    upsets.planner.skip(parts.times.nominal(snapshot.frame), engine.numbered, engine.ordered)
     if coupling is not None:
         assert engine.plant is not None
         coupling.restore(engine.plant)
-    parts.recovery.restore(engine.recovery)
+    recovery.restore(engine.recovery)
     scheduler.agreed = engine.agreed
-    parts.injector.power.returning = list(engine.returning)
-    parts.injector.permanent = {name: list(arms) for name, arms in engine.permanent.items()}
-    parts.classifier.recall(engine.upsets, snapshot.dormant, engine.contaminated)
+    upsets.injector.power.returning = list(engine.returning)
+    upsets.injector.permanent = {name: list(arms) for name, arms in engine.permanent.items()}
+    upsets.classifier.recall(engine.upsets, snapshot.dormant, engine.contaminated)
     verdicts.restore(engine.verdicts)
     parts.outside.restore(engine.outside)
     if engine.copy is not None:
-        parts.checkpoints.copy = engine.copy
-    for node in parts.nodes:
+        parts.redundancy.checkpoints.copy = engine.copy
+    for node in parts.rig.nodes:
         node.power_cuts = set(engine.power_cuts[node.name])
         if not node.powered:
             node.board.power_off()
             node.link.detach("no power")
-        elif parts.recovery.state(node.name) is not NodeState.ISOLATED:
+        elif recovery.state(node.name) is not NodeState.ISOLATED:
             _restore_node(snapshot, parts, node, initial)
 
 
@@ -168,7 +173,7 @@ def _restore_node(snapshot: RunSnapshot, parts: Parts, node: Node, initial: byte
     for checkpoint, state in checkpoints:
         write_state(rig, node, current, state)
         rig.sync(node, checkpoint.frame, checkpoint.state_digest)
-        parts.checkpoints.take_now(node, checkpoint)
+        parts.redundancy.checkpoints.take_now(node, checkpoint)
         current = state
     held = engine.held or snapshot.state
     agreed = Sync(snapshot.frame - 1, digest64(held))
@@ -176,7 +181,7 @@ def _restore_node(snapshot: RunSnapshot, parts: Parts, node: Node, initial: byte
     write_output(rig, node, engine.output)
     rig.sync(node, agreed.frame, agreed.state_digest)
     if not checkpoints:
-        parts.checkpoints.take_now(node, agreed)
+        parts.redundancy.checkpoints.take_now(node, agreed)
     arms = list(engine.lasting[node.name])
-    parts.injector.arm_again(node, arms)
-    parts.hidden_state.restore(node.name, arms, checkpoints)
+    parts.upsets.injector.arm_again(node, arms)
+    parts.upsets.hidden_state.restore(node.name, arms, checkpoints)

@@ -10,10 +10,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from hil.engine.frame_work import FrameWork
-from hil.engine.parts import Parts
+from hil.engine.metrics import Metrics
+from hil.engine.outside_influence import OutsideInfluence
+from hil.engine.part_groups import RedundancyParts, UpsetParts, is_settled
 from hil.engine.recorder import RunRecorder
 from hil.engine.repair_executor import Repaired
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.kernel import Golden
 from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
@@ -21,6 +24,7 @@ from hil.redundancy.recovery import Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
+from hil.rig.rig import Rig
 from hil.upsets.words import UpsetTarget
 
 __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
@@ -51,12 +55,32 @@ class VerdictStage:
     """Carries out the stages of each frame that follow the exchange with the nodes, in the order
     `decide`, `record`, `repair`, `settle`. Not thread-safe."""
 
-    def __init__(self, parts: Parts, recorder: RunRecorder, scheduler: RepairScheduler) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        rig: Rig,
+        golden: Golden,
+        redundancy: RedundancyParts,
+        upsets: UpsetParts,
+        *,
+        metrics: Metrics,
+        outside: OutsideInfluence,
+        recorder: RunRecorder,
+        scheduler: RepairScheduler,
+    ) -> None:
+        self._rig = rig
+        self._golden = golden
+        self._scheme = redundancy.scheme
+        self._recovery = redundancy.recovery
+        self._redundancy = redundancy
+        self._upsets = upsets
+        self._injector = upsets.injector
+        self._classifier = upsets.classifier
+        self._metrics = metrics
+        self._outside = outside
         self._recorder = recorder
         self._scheduler = scheduler
         self._spacing = RollbackSpacing()
-        self._hold = OutputHold(parts.scheme)
+        self._hold = OutputHold(redundancy.scheme)
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -83,22 +107,22 @@ class VerdictStage:
 
     def decide(self, frame: FrameWork) -> None:
         """Vote, roll back and vote again if needed, and have recovery order repairs."""
-        parts, scheduler = self._parts, self._scheduler
+        scheduler = self._scheduler
         verdict = scheduler.agreed = self._vote(frame, frame.results)
         frame.quiet = self._is_quiet(frame, verdict)
         if not frame.quiet:
-            golden = (parts.golden.output_digest, parts.golden.state_digest)
+            golden = (self._golden.output_digest, self._golden.state_digest)
             frame.executions.append(self._recorder.in_order(frame.results))
-            parts.classifier.classify_nodes(frame.number, frame.results, golden)
-            parts.outside.saw(frame.number, frame.results, self._damaged_agents())
+            self._classifier.classify_nodes(frame.number, frame.results, golden)
+            self._outside.saw(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
-        parts.metrics.count(verdict)
+        self._metrics.count(verdict)
         frame.decided = verdict
         if not frame.quiet:
-            if parts.scheme.is_compared(verdict):
+            if self._scheme.is_compared(verdict):
                 self._spacing.reset()
-            parts.classifier.classify_system(verdict, rolled_back=frame.rolled_back)
+            self._classifier.classify_system(verdict, rolled_back=frame.rolled_back)
             frame.actions = self._observe(frame, verdict)
         if self._hold.in_use or not frame.quiet:
             frame.output = self._output(frame, verdict)
@@ -118,7 +142,7 @@ class VerdictStage:
         self._keep_checkpoints(frame.verdict, frame.healed)
         if not frame.quiet:
             self._refresh_if_alone(frame)
-            self._parts.injector.watch.poll(frame.number)
+            self._injector.watch.poll(frame.number)
 
     def settle(self, frame: FrameWork) -> None:
         """Settle the upsets whose outcome is final now, and record it."""
@@ -128,28 +152,27 @@ class VerdictStage:
 
     def _is_quiet(self, frame: FrameWork, verdict: Verdict) -> bool:
         """Return whether nothing is under way and all nodes agree on the correct result."""
-        right = verdict.correct and verdict.state == self._parts.golden.state_digest
+        right = verdict.correct and verdict.state == self._golden.state_digest
         return (
             right
             and verdict.kind is usual_kind(verdict.voters)
             and not any(r.miscounted for r in frame.results.values())
             and not frame.upsets
-            and self._parts.settled
+            and is_settled(self._recovery, self._upsets)
         )
 
     # --- the vote -----------------------------------------------------------------------------
 
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        parts = self._parts
         ballots = self._ballots(results)
         offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
 
-        return parts.scheme.decide(
+        return self._scheme.decide(
             frame.number,
             ballots,
-            Electorate(parts.recovery.voters, parts.recovery.returning),
-            parts.golden.output_digest,
+            Electorate(self._recovery.voters, self._recovery.returning),
+            self._golden.output_digest,
             frames_alone=self._scheduler.frames_alone,
             re_executed=frame.rolled_back,
             held=held,
@@ -157,7 +180,7 @@ class VerdictStage:
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
         out: list[Ballot] = []
-        for node in self._parts.nodes:
+        for node in self._rig.nodes:
             r = results.get(node.name, EXCLUDED_RESULT)
             out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
         return out
@@ -169,14 +192,14 @@ class VerdictStage:
             return offer.output
         if not verdict.delivered:
             return b""
-        for node, ballot in zip(self._parts.nodes, verdict.ballots, strict=True):
+        for node, ballot in zip(self._rig.nodes, verdict.ballots, strict=True):
             if ballot.status == DONE and ballot.output_digest == verdict.output:
                 return frame.results[node.name].output
         return b""
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Take checkpoints of the state of this frame, if a rollback may use it."""
-        scheme, scheduler = self._parts.scheme, self._scheduler
+        scheme, scheduler = self._scheme, self._scheduler
         believed = is_alone(verdict) and scheme.trusts_alone(scheduler.frames_alone)
         if scheme.is_compared(verdict) or believed:
             scheduler.keep_checkpoints(healed)
@@ -186,14 +209,13 @@ class VerdictStage:
     def _roll_back_if_needed(self, frame: FrameWork, verdict: Verdict) -> Verdict:
         """Roll back while there is no comparable result and attempts are left; return the verdict
         on the last execution."""
-        parts = self._parts
-        attempts = parts.scenario.recovery.rollbacks
+        attempts = self._redundancy.rollbacks
         able = self._able_to_go_back(frame)
         self._spacing.begin(frame.number)
         if not attempts or self._spacing.must_wait(frame.number, frozenset(able)):
             return verdict
         for attempt in range(attempts + 1):
-            if parts.scheme.is_compared(verdict):
+            if self._scheme.is_compared(verdict):
                 break
             nodes = self._to_roll_back(frame, verdict, everybody=attempt > 0)
             if not nodes:
@@ -202,54 +224,53 @@ class VerdictStage:
         return verdict
 
     def _able_to_go_back(self, frame: FrameWork) -> list[str]:
-        serving = self._parts.recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        serving = self._recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
         return [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
 
     def _to_roll_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
         """Return the nodes to roll back. If one node is alone, those that failed are first (unless
         `everybody`): their new results can be compared with its own."""
-        parts = self._parts
         able = self._able_to_go_back(frame)
         failed = [n for n in able if frame.results[n].status != DONE]
-        alone = parts.scheme.members > 1 and is_alone(verdict)
+        alone = self._scheme.members > 1 and is_alone(verdict)
         if alone and not failed:
             return []
         chosen = failed if alone and not everybody else able
-        return [parts.by_name[name] for name in chosen]
+        return [self._rig.by_name[name] for name in chosen]
 
     def _roll_back(self, frame: FrameWork, nodes: list[Node], *, restart: bool) -> Verdict:
-        parts = self._parts
         able = frozenset(self._able_to_go_back(frame))
-        began_us = parts.rig.clock.now_us()
-        back = parts.rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
-        spent_us = parts.rig.clock.now_us() - began_us
+        began_us = self._rig.clock.now_us()
+        rollback = self._redundancy.rollback
+        back = rollback.roll_back(nodes, frame.results, frame.number, restart=restart)
+        spent_us = self._rig.clock.now_us() - began_us
         frame.rolled_back = True
-        parts.hidden_state.rearm_permanent(parts.injector, nodes, frame.number + 1)
+        self._upsets.hidden_state.rearm_permanent(self._injector, nodes, frame.number + 1)
         frame.results = {**frame.results, **back.results}
         frame.executions.append(self._recorder.in_order(frame.results))
         for name, result in back.results.items():
             if result.status == DONE:
                 self._scheduler.has_answered(name)
         verdict = self._vote(frame, frame.results)
-        ok = not back.failure and parts.scheme.is_compared(verdict)
+        ok = not back.failure and self._scheme.is_compared(verdict)
         if not ok:
             self._spacing.failed(frame.number, back.first_frame, able)
         how = Repaired(ok, back.detail, duration_wall_us=spent_us)
-        cause = "no majority" if len(parts.nodes) > 1 else "the only node failed"
-        if parts.scheme.members > 1 and len(nodes) < len(parts.recovery.in_service):
+        cause = "no majority" if len(self._rig.nodes) > 1 else "the only node failed"
+        if self._scheme.members > 1 and len(nodes) < len(self._recovery.in_service):
             cause = "nothing to compare with"
         for node in nodes:
             self._recorder.repair(frame.number, node.name, "rollback", cause, how, ok=ok)
-        parts.metrics.rollbacks += 1
+        self._metrics.rollbacks += 1
         if ok:
-            parts.metrics.recoveries += 1
+            self._metrics.recoveries += 1
             frame.healed.update(node.name for node in nodes)
-            wrong = verdict.state != parts.golden.state_digest  # a checkpoint may have kept damage
+            wrong = verdict.state != self._golden.state_digest  # a checkpoint may have kept damage
             for node in nodes:
-                parts.classifier.mark_contaminated(node.name, wrong)
+                self._classifier.mark_contaminated(node.name, wrong)
             for name in back.restarted:
-                boots = parts.by_name[name].capabilities.boots
-                parts.classifier.on_repaired(frame.number, name, NodeState.RESTART, boots)
+                boots = self._rig.by_name[name].capabilities.boots
+                self._classifier.on_repaired(frame.number, name, NodeState.RESTART, boots)
         return verdict
 
     # --- orders and outcomes --------------------------------------------------------------------
@@ -257,64 +278,62 @@ class VerdictStage:
     def _observe(self, frame: FrameWork, verdict: Verdict) -> list[Action]:
         """Report to recovery what the frame shows of each node; return the repairs it orders."""
         actions: list[Action] = []
-        for node in self._parts.nodes:
+        for node in self._rig.nodes:
             result = frame.results.get(node.name)
             if result is None:
                 continue
             if result.host:  # the host's fault
                 self._recorder.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
                 if result.out_of_step:
-                    actions += self._parts.recovery.resync_after_host_stall(frame.number, node.name)
+                    actions += self._recovery.resync_after_host_stall(frame.number, node.name)
             elif result.late:  # only a slip, unless it lasts
                 self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
             seen = observation(result, verdict)
             if seen is not None:
-                actions += self._parts.recovery.observe(frame.number, node.name, seen)
+                actions += self._recovery.observe(frame.number, node.name, seen)
         self._recorder.transitions()
         return actions
 
     def _refresh_if_alone(self, frame: FrameWork) -> None:
         """Refresh the only node of a rig without redundancy whose upsets are to be independent
         experiments (see RepairExecutor.refresh)."""
-        parts = self._parts
-        if len(parts.nodes) > 1 or not parts.scenario.upsets.one_at_a_time:
+        if len(self._rig.nodes) > 1 or not self._upsets.planner.one_at_a_time:
             return
-        node = parts.nodes[0]
+        node = self._rig.nodes[0]
         result = frame.results.get(node.name)
-        if result is None or result.status != DONE or not parts.classifier.open:
+        if result is None or result.status != DONE or not self._classifier.open:
             return
-        if result.state_digest != parts.golden.state_digest:
-            how = parts.executor.refresh(node, frame.number)
+        if result.state_digest != self._golden.state_digest:
+            how = self._redundancy.executor.refresh(node, frame.number)
             self._recorder.repair(
                 frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
             )
             if how.ok:
                 frame.results[node.name] = NodeResult(
-                    DONE, 0, result.output_digest, parts.golden.state_digest
+                    DONE, 0, result.output_digest, self._golden.state_digest
                 )
 
     def _settle(self, frame: FrameWork) -> None:
         """Settle the open upsets of nodes that work again or are isolated."""
-        parts = self._parts
-        for node in parts.nodes:
-            state = parts.recovery.state(node.name)
+        for node in self._rig.nodes:
+            state = self._recovery.state(node.name)
             if state is NodeState.ISOLATED:
-                parts.classifier.settle(frame.number, node.name, isolated=True)
-            elif state is NodeState.VOTING and not parts.injector.watch.is_watched(node.name):
+                self._classifier.settle(frame.number, node.name, isolated=True)
+            elif state is NodeState.VOTING and not self._injector.watch.is_watched(node.name):
                 if node.name in frame.healed or self._is_clean(frame, node):
-                    parts.classifier.settle(frame.number, node.name)
+                    self._classifier.settle(frame.number, node.name)
 
     def _damaged_agents(self) -> set[str]:
         """Return the nodes whose agent's memory holds an upset."""
-        has_live_upset = self._parts.classifier.has_live_upset
-        return {n.name for n in self._parts.nodes if has_live_upset(n.name, UpsetTarget.AGENT)}
+        has_live_upset = self._classifier.has_live_upset
+        return {n.name for n in self._rig.nodes if has_live_upset(n.name, UpsetTarget.AGENT)}
 
     def _is_clean(self, frame: FrameWork, node: Node) -> bool:
         result = frame.results.get(node.name)
         return (
             result is not None
             and result.status == DONE
-            and result.state_digest == self._parts.golden.state_digest
+            and result.state_digest == self._golden.state_digest
         )
 
 

@@ -54,8 +54,9 @@ class Rig:
     """The nodes of one run, and the requests to them.
 
     `workload` and `seed` are what nodes compute; `timing` is how long to wait for them on `clock`,
-    which is also that of the nodes' links. `requests` sends single requests, `setup` configures
-    agents, `absent` handles the boards that are absent, `power` monitors the supplies.
+    which is also that of the nodes' links. `by_name` has the nodes by their names, in the order of
+    `nodes`. `requests` sends single requests, `setup` configures agents, `absent` handles the
+    boards that are absent, `power` monitors the supplies.
 
     Not thread-safe: only the thread that runs the frames uses a rig. Several rigs may run in
     parallel in one process."""
@@ -70,6 +71,7 @@ class Rig:
     ) -> None:
         self.clock = clock
         self.nodes = tuple(nodes)
+        self.by_name = {node.name: node for node in self.nodes}
         self.kept_from_looking_us = 0
         """How long the host did not read its links in the last step, although it should have."""
         self.requests = Requests(timing, clock)

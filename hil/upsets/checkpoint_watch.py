@@ -66,7 +66,7 @@ class CheckpointWatch:
         """Read the error counters of the watched boards after `frame`, and mark detected upsets."""
         if not self._watched:
             return
-        nodes = {node.name: node for node in self._rig.nodes}
+        nodes = self._rig.by_name
         names = {watched.upset.plan.node for watched in self._watched.values()}
         health_of = {name: self._rig.health([nodes[name]]).get(name) for name in names}
         for id_, watched in list(self._watched.items()):

@@ -36,7 +36,7 @@ class Injector:
 
     def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
         self._rig = rig
-        self._by_name = {node.name: node for node in rig.nodes}
+        self._by_name = rig.by_name
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
         self.uncollected: list[Upset] = []
         self._unreported: list[Upset] = []

@@ -137,13 +137,14 @@ class UpsetPlanner:
     """Plans the upsets of one run in frame order; within a frame, events precede drawn upsets.
 
     `reach`: by node and tick, the instructions that the board executes from the tick to the end of
-    the step. Where it is known, drawn upsets stay within it."""
+    the step. Where it is known, drawn upsets stay within it. `one_at_a_time`: each upset is an
+    experiment of its own."""
 
     def __init__(
         self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
     ) -> None:
         self.reach: Mapping[str, Sequence[int]] = {}
-        self._one_at_a_time = scenario.upsets.one_at_a_time
+        self.one_at_a_time = scenario.upsets.one_at_a_time
         self._heap: list[tuple[int, int, UpsetPlan]] = []
         self._sources: dict[int, _Source] = {}
         self._held: list[UpsetPlan] = []
@@ -226,8 +227,8 @@ class UpsetPlanner:
         self._take_up_to(frame)
         chosen, self._ordered = self._ordered, []
         self._count_ordered += len(chosen)
-        if self._held and not (self._one_at_a_time and (chosen or not settled)):
-            count = 1 if self._one_at_a_time else len(self._held)
+        if self._held and not (self.one_at_a_time and (chosen or not settled)):
+            count = 1 if self.one_at_a_time else len(self._held)
             chosen, self._held = chosen + self._held[:count], self._held[count:]
         return [self._number(plan, frame) for plan in chosen]
 

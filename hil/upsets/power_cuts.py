@@ -45,7 +45,7 @@ class PowerCuts:
     def __init__(self, rig: Rig, note: Callable[[str], None]) -> None:
         self._rig = rig
         self._note = note
-        self._by_name = {node.name: node for node in rig.nodes}
+        self._by_name = rig.by_name
         self._cuts: dict[str, _Cut] = {}
         self.returning: list[tuple[int, str]] = []
 

@@ -1,0 +1,112 @@
+"""The stages of one run, and what else works on its parts: each is handed those that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hil.engine.exchange_stage import ExchangeStage
+from hil.engine.fast_forward import BatchRunner, FastForward
+from hil.engine.frame_work import FrameWork
+from hil.engine.observers import RunObserver
+from hil.engine.parts import Parts
+from hil.engine.recorder import RunRecorder
+from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.run_controls import RunControls
+from hil.engine.verdict import VerdictStage
+
+if TYPE_CHECKING:
+    from hil.engine.plant_coupling import PlantCoupling
+
+__all__ = ["Stages", "fast_forward_of", "stages_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What works on the parts of one run. `coupling` is None in a run without a plant."""
+
+    recorder: RunRecorder
+    scheduler: RepairScheduler
+    exchange: ExchangeStage
+    verdicts: VerdictStage
+    controls: RunControls
+    coupling: PlantCoupling | None
+
+
+def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[], bool]) -> Stages:
+    """Return what works on `parts`. `observers` get all events; when `stop` returns true, nothing
+    is waited for any longer."""
+    rig, golden, times, metrics = parts.rig, parts.golden, parts.times, parts.metrics
+    redundancy, upsets, outside = parts.redundancy, parts.upsets, parts.outside
+    recovery = redundancy.recovery
+    recorder = RunRecorder(
+        rig, golden, recovery, upsets, times, metrics=metrics, outside=outside, observers=observers
+    )
+    scheduler = RepairScheduler(
+        rig, golden, redundancy, upsets, times, metrics=metrics, recorder=recorder, stop=stop
+    )
+    exchange = ExchangeStage(
+        rig, golden, recovery, upsets, times, recorder=recorder, scheduler=scheduler, stop=stop
+    )
+    verdicts = VerdictStage(
+        rig,
+        golden,
+        redundancy,
+        upsets,
+        metrics=metrics,
+        outside=outside,
+        recorder=recorder,
+        scheduler=scheduler,
+    )
+    controls = RunControls(
+        parts.scenario,
+        rig,
+        recovery,
+        upsets,
+        times,
+        recorder=recorder,
+        scheduler=scheduler,
+        forget_silence=exchange.forget_silence,
+    )
+    coupling = _coupling_of(controls, parts)
+    return Stages(recorder, scheduler, exchange, verdicts, controls, coupling)
+
+
+def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:
+    if parts.plant is None:
+        return None
+    from hil.engine.plant_coupling import PlantCoupling  # noqa: PLC0415  (heavy, and seldom needed)
+
+    coupling = PlantCoupling(controls, parts.scenario, parts.plant)
+    parts.upsets.injector.latch_up = coupling.latch_up
+    return coupling
+
+
+def fast_forward_of(
+    parts: Parts, stages: Stages, conclude: Callable[[FrameWork], None], *, batches: bool
+) -> tuple[FastForward, BatchRunner]:
+    """Return what fast-forwards the run of `stages`. `conclude` runs the stages after the exchange,
+    for the frame that ends a batch; `batches`: frames may be run as batches."""
+    plant = parts.scenario.plant
+    runner = BatchRunner(
+        parts.rig,
+        parts.golden,
+        parts.redundancy,
+        metrics=parts.metrics,
+        recorder=stages.recorder,
+        scheduler=stages.scheduler,
+        conclude=conclude,
+        allowed=batches,
+    )
+    fast_forward = FastForward(
+        parts.redundancy.recovery,
+        parts.upsets,
+        parts.times,
+        metrics=parts.metrics,
+        recorder=stages.recorder,
+        coupling=stages.coupling,
+        batches=runner.possible,
+        skips=plant is not None and plant.skip_quiet,
+    )
+    return fast_forward, runner
