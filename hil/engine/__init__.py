@@ -7,6 +7,7 @@ parts           all parts of a run, built from its scenario
 part_groups     those that serve one purpose together: frame times, redundancy, upsets
 stages          what works on the parts; each gets those that it needs
 frame_work      the data that the stages of a frame pass on
+board_returns       boards that were absent return to service; when the run waits for them
 exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports
 verdict         the stages after it: verdict, record, repairs, outcomes
 repair_scheduler     when repairs are carried out, also on boards that are back

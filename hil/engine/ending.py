@@ -24,7 +24,6 @@ from hil.record.run_result import LostBoard, RunResult, UpsetTotals
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import SILENT, Node, NodeResult
-from hil.rig.reconnect import BOOT_PATIENCE_US
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.scenario.expect import not_covered
@@ -117,12 +116,19 @@ def upset_totals(scenario: Scenario, times: FrameTimes, tally: RunTally) -> Upse
 
 
 def lost_boards(
-    rig: Rig, recovery: RecoveryMachine, tally: RunTally, agreed: Verdict | None, last: int
+    rig: Rig,
+    recovery: RecoveryMachine,
+    tally: RunTally,
+    agreed: Verdict | None,
+    last: int,
+    *,
+    expected: Sequence[str],
 ) -> tuple[LostBoard, ...]:
     """Return the boards that do not answer at the end of the run although nothing took them out:
     no upset of the scenario, not the plant, not the operator, and not recovery, which also isolates
-    boards that answer. A board that is back but not yet in service is not lost. `agreed` is the
-    verdict of the `last` frame."""
+    boards that answer. A board that is back but not yet in service is not lost, nor one that an
+    upset took away and that may still boot: the nodes `expected`. `agreed` is the verdict of the
+    `last` frame."""
     back = {node.name for node in rig.absent.take_reconnected()}
     unheard = [n for n in rig.nodes if n.name not in back and _is_unheard(rig, recovery, n, agreed)]
     present = rig.health([n for n in unheard if n.link.connected])
@@ -130,7 +136,8 @@ def lost_boards(
     for node in unheard:
         isolated = recovery.state(node.name) is NodeState.ISOLATED
         since = tally.absent_since(node.name) if isolated else last
-        if node.name not in present and not _was_taken_out(rig, tally, node, since):
+        boots = node.name in expected and tally.hit_its_board(node.name, since)
+        if node.name not in present and not boots:
             link = node.link
             reason = link.silence if link.connected else link.lost_reason
             lost.append(LostBoard(node.name, since, reason))
@@ -145,16 +152,6 @@ def _is_unheard(rig: Rig, recovery: RecoveryMachine, node: Node, agreed: Verdict
         return agreed is not None and agreed.ballots[node.index].status == SILENT
     given_up = rig.reconnector.is_listening(node.name)
     return not node.link.connected and not given_up
-
-
-def _was_taken_out(rig: Rig, tally: RunTally, node: Node, since: int) -> bool:
-    """Return whether an upset of the run took the board away so recently that it cannot be back."""
-    if not tally.hit_its_board(node.name, since):
-        return False
-    search_age_us = rig.reconnector.search_age_us(node.name)
-    return search_age_us is None or search_age_us < max(
-        node.capabilities.boot_timeout_us, BOOT_PATIENCE_US
-    )
 
 
 def result_of(

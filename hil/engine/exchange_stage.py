@@ -60,14 +60,15 @@ class ExchangeStage:
         """Set the slowest round trip of fault-free steps [us]."""
         self._lateness.calibrated(round_trip_us_worst)
 
-    def exchange(self, frame: FrameWork) -> None:
-        """Run a frame on all nodes when it is due; store their results and the reports of upsets in
-        `frame`."""
-        rig, number, deadlines = self._rig, frame.number, self._times.deadlines
+    def begin(self, frame: FrameWork) -> None:
+        """Wait until a frame is due."""
         late_us = self._times.pacer.wait(self._stop)
         if late_us:
-            self._recorder.slip(number, None, late_us, "the frame began late")
-        self._scheduler.bring_back(number)
+            self._recorder.slip(frame.number, None, late_us, "the frame began late")
+
+    def exchange(self, frame: FrameWork) -> None:
+        """Run a frame on all nodes; store their results and the reports of upsets in `frame`."""
+        rig, number, deadlines = self._rig, frame.number, self._times.deadlines
         frame.upsets = self._prepare(number)
         self._golden.step()
         asked = [rig.by_name[name] for name in self._recovery.in_service]
@@ -134,7 +135,7 @@ class ExchangeStage:
     def _prepare(self, number: int) -> list[Upset]:
         """Arm or inject the upsets that are due in a frame; return them."""
         upsets: list[Upset] = []
-        settled = is_settled(self._recovery, self._upsets)
+        settled = is_settled(self._recovery, self._upsets) and not self._upsets.classifier.waiting
         for nominal in self._upsets.planner.due(self._times.nominal(number), settled):
             plan = nominal._replace(frame=number)
             in_service = self._recovery.state(plan.node) is not NodeState.ISOLATED

@@ -4,13 +4,14 @@
 the loop calls them in order. In each frame:
 
     operator's commands -> plant's orders -> quiet frames are skipped or run as a batch; any other:
-    exchange   boards that are back are repaired, upsets are planned and armed, all nodes step,
-               reports are collected
+    returns    boards that are back are repaired
+    exchange   upsets are planned and armed, all nodes step, reports are collected
     plant      gets the speed of the boards
     decide     vote; roll back and vote again if needed; effects and outcomes of upsets; recovery
                orders repairs
     record     the frame is recorded, with all replies unless the nodes plainly agree
     repair     the repairs are carried out, checkpoints are taken
+    returns    boards of isolated nodes are searched for
     settle     an upset gets its final outcome when its node works again, or is isolated
 
 Progress, health and snapshots follow between frames, when they are due. The loop never waits for a
@@ -126,9 +127,22 @@ class Loop:
         stages = stages_of(parts, (*self._observers, *logs_wanted()), stop)
         self.controls, self._coupling = stages.controls, stages.coupling
         self._recorder, self._scheduler = stages.recorder, stages.scheduler
+        self._returns = stages.returns
         exchange, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
-        self._conclusion = (verdicts.decide, verdicts.record, verdicts.repair, verdicts.settle)
-        self._stages = (exchange.exchange, self._report_to_plant, *self._conclusion)
+        self._conclusion = (
+            verdicts.decide,
+            verdicts.record,
+            verdicts.repair,
+            self._returns.look_for_isolated,
+            verdicts.settle,
+        )
+        self._stages = (
+            exchange.begin,
+            self._returns.bring_back,
+            exchange.exchange,
+            self._report_to_plant,
+            *self._conclusion,
+        )
         self._fast_forward, self._batches = fast_forward_of(
             parts,
             stages,
@@ -234,7 +248,10 @@ class Loop:
         self._health_poll.boards()
         # The upsets first: that makes them durable, and what follows sees only those that are.
         upsets = ending.upset_totals(self.scenario, parts.times, record.tally)
-        lost = ending.lost_boards(parts.rig, recovery, record.tally, agreed, last)
+        expected = self._returns.expected
+        lost = ending.lost_boards(
+            parts.rig, recovery, record.tally, agreed, last, expected=expected
+        )
         result = ending.result_of(
             ending.Ended(aborted_by, upsets, lost, self._not_reproducible()),
             self.scenario,
@@ -268,10 +285,12 @@ class Loop:
             if turn is Turn.END:
                 return self._ended_by
             before = (self.next_frame, self._parts.metrics.skipped)
-            computed = turn is Turn.GO and self._run_some(self.next_frame)
+            waits = turn is Turn.GO and self._returns.waits(self.next_frame)
+            computed = turn is Turn.GO and not waits and self._run_some(self.next_frame)
             self._between_frames(computed)
             if turn is Turn.GO and self._observers:
                 self._report_frames(*before)
+        self._returns.finish(self.next_frame, lambda: self._between_frames(computed=False))
         return ""
 
     def _report_frames(self, next_before: int, skipped_before: int) -> None:
@@ -319,9 +338,8 @@ class Loop:
         """Do what is due between frames. `computed`: the frame before was computed, not skipped."""
         now = self._parts.rig.clock.now_us()
         if now >= self._due.progress_us:
-            paused = self._operator is not None and self._operator.paused
             nominal = self._parts.times.nominal(self.next_frame)
-            self._report("paused" if paused else "running", nominal)
+            self._report(self._phase, nominal)
         if now >= self._due.health_us:
             self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
             self._health_poll.boards()
@@ -329,6 +347,14 @@ class Loop:
         # beyond it.
         if now >= self._due.snapshot_us and computed and self.controls.settled:
             self._take_snapshot(now)
+
+    @property
+    def _phase(self) -> str:
+        if self._operator is not None and self._operator.paused:
+            return "paused"
+        if self._returns.awaited:
+            return f"waiting for the board of {' and '.join(self._returns.awaited)} to return"
+        return "running"
 
     def _take_snapshot(self, now: int) -> None:
         if now >= self._due.exact_us:  # not in every frame until one can be taken

@@ -31,7 +31,8 @@ from hil.rig.rig import Rig
 @dataclass(frozen=True, slots=True)
 class Repaired:
     """The result of a repair, and the bytes that it wrote. `away`: the board is searched for beside
-    the run, and repaired when it is back; `lost`: the board could not be reached."""
+    the run, and repaired when it is back; `cycled`: after its power was cycled; `lost`: the board
+    could not be reached."""
 
     ok: bool
     detail: str
@@ -40,6 +41,7 @@ class Repaired:
     duration_wall_us: int = 0
     damage: tuple[Damage, ...] = ()
     away: bool = False
+    cycled: bool = False
     lost: bool = False
 
 
@@ -83,9 +85,8 @@ class RepairExecutor:
         a checkpoint. If the sources are not `believed`, only their checkpoint is taken, and `node`
         computes its state from there itself."""
         if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
-            self._rig.absent.exclude(node, cycle=node.powered)
-            switched = "its power is cycled; " if node.board.can_cycle else ""
-            return Repaired(False, f"{switched}looked for beside the run", away=True)
+            cycled = self._rig.absent.exclude(node, cycle=node.powered)
+            return Repaired(False, "searched for beside the run", away=True, cycled=cycled)
 
         def work() -> Resync | str:
             self._revive(action, node)

@@ -1,13 +1,13 @@
-"""The repair scheduler: when the repairs that recovery orders are carried out, and boards that are
-back return to service.
+"""The repair scheduler: when the repairs that recovery orders are carried out, and how they are
+recorded. (Boards that were absent: hil.engine.board_returns.)
 
 `RepairScheduler.agreed`, the verdict of the last frame, is what nodes are repaired to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil.engine.metrics import Metrics
@@ -20,22 +20,31 @@ from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.calls import Timing
-from hil.rig.node import DONE, SILENT, Node, NodeResult, power_cut_had_no_effect
+from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.rig import Rig
 from hil.wire.messages import Sync
 
-__all__ = ["RepairScheduler"]
+__all__ = ["PendingPowerCycle", "RepairScheduler"]
 
-_LOOK_US: Final = 100_000
 _LEAST_WAIT_US: Final = 1_000
+
+
+@dataclass(slots=True)
+class PendingPowerCycle:
+    """The power cycle of a board that is searched for: why it was ordered, when it began [us of the
+    clock], and after which time its agent answered [s], once it has."""
+
+    cause: str
+    began_us: int
+    answered_after_s: float = 0.0
 
 
 class RepairScheduler:
     """Has the repairs of a run carried out on its rig. Not thread-safe.
 
     `agreed` is the verdict of the last frame, None before the first. `frames_alone` counts the
-    consecutive frames up to it in which a node had no other to compare with. When `stop` returns
-    true, a board is not waited for any longer."""
+    consecutive frames up to it in which a node had no other to compare with. `power_cycles` are
+    those of boards that have not returned yet, by node."""
 
     def __init__(
         self,
@@ -47,7 +56,6 @@ class RepairScheduler:
         *,
         metrics: Metrics,
         recorder: RunRecorder,
-        stop: Callable[[], bool],
     ) -> None:
         self._rig = rig
         self._golden = golden
@@ -62,8 +70,7 @@ class RepairScheduler:
         self._times = times
         self._metrics = metrics
         self._recorder = recorder
-        self._stop = stop
-        self._wait_timed_out = False
+        self.power_cycles: dict[str, PendingPowerCycle] = {}
         self._answered: set[str] = set()
         self.agreed: Verdict | None = None
         self.frames_alone = 0
@@ -154,7 +161,8 @@ class RepairScheduler:
         ]
 
     def _repair(self, action: Action, verdict: Verdict, frame: int) -> Repaired:
-        """Carry out one repair and record it."""
+        """Carry out one repair and record it; a power cycle when its board is back, or will not
+        return."""
         node = self._rig.by_name[action.node]
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
@@ -164,7 +172,11 @@ class RepairScheduler:
             self._rig.absent.exclude(node, cycle=False)
             how = replace(how, away=True)
         self._hidden_state.rearm_permanent(self._injector, [node], verdict.frame + 1)
-        self._recorder.repair(frame, node.name, action.rung.value, action.cause, how, ok=how.ok)
+        if how.cycled:
+            began_us = self._rig.clock.now_us()
+            self.power_cycles[node.name] = PendingPowerCycle(action.cause, began_us)
+        elif not how.away or how.lost:
+            self._record(frame, action, how)
         if how.ok:
             self.has_answered(node.name)
             if self._recovery.take_was_isolated(node.name):
@@ -178,6 +190,29 @@ class RepairScheduler:
             self._classifier.on_repaired(frame, node.name, rung, node.capabilities.boots)
             self._classifier.mark_contaminated(node.name, wrong)
         return how
+
+    def _record(self, frame: int, action: Action, how: Repaired) -> None:
+        """Record a repair. That of a board whose power was cycled for it is recorded as this power
+        cycle, which has taken until now."""
+        rung, cause = action.rung.value, action.cause
+        cycle = self.power_cycles.pop(action.node, None)
+        if cycle is not None:
+            now_us = self._rig.clock.now_us()
+            how = replace(
+                how,
+                detail=f"its agent answered after {cycle.answered_after_s:.1f} s; {how.detail}",
+                duration_wall_us=now_us - cycle.began_us,
+            )
+            rung, cause = NodeState.POWER_CYCLE.value, cycle.cause
+        self._recorder.repair(frame, action.node, rung, cause, how, ok=how.ok)
+
+    def fail_power_cycle(self, frame: int, name: str, why: str) -> None:
+        """Record that the power cycle of a node, if there was one, has not brought it back."""
+        cycle = self.power_cycles.pop(name, None)
+        if cycle is not None:
+            spent_us = self._rig.clock.now_us() - cycle.began_us
+            how, rung = Repaired(False, why, duration_wall_us=spent_us), NodeState.POWER_CYCLE
+            self._recorder.repair(frame, name, rung.value, cycle.cause, how, ok=False)
 
     @property
     def holders(self) -> list[Node]:
@@ -193,72 +228,3 @@ class RepairScheduler:
             and verdict.ballots[n.index].status == DONE
             and verdict.ballots[n.index].state_digest == verdict.state
         ]
-
-    # --- boards that are back -----------------------------------------------------------------
-
-    def bring_back(self, frame: int) -> None:
-        """Repair the boards whose power has returned, or that have come back by themselves."""
-        if self._rig.reconnector.searched_for:
-            self._repair_reconnected(frame)
-        for name in self._injector.power.pop_due(frame):
-            if self.agreed is not None:
-                self.carry_out(self._recovery.on_power_restored(frame - 1, name))
-        self._retry_isolated(frame)
-
-    def _retry_isolated(self, frame: int) -> None:
-        """Try to repair isolated nodes if those in service are too few for an output."""
-        recovery = self._recovery
-        if self.agreed is None or len(recovery.in_service) >= self._scheme.needed:
-            return
-        for name in recovery.in_state(NodeState.ISOLATED):
-            if self._rig.by_name[name].powered and name not in self._rig.reconnector.searched_for:
-                self.carry_out(recovery.retry_isolated(frame - 1, name))
-
-    def _repair_reconnected(self, frame: int) -> None:
-        """Repair the boards that were searched for and are back. If no node is in service, wait for
-        one, at most as long as for an answer."""
-        if not self._recovery.in_service and not self._wait_timed_out:
-            self._wait_timed_out = not self._wait_for_a_board()
-        for node in self._rig.absent.take_reconnected():
-            self._wait_timed_out = False
-            self._verify_power_cut(frame, node)
-            actions = self._recovery.on_reconnected(frame - 1, node.name)
-            self._recorder.transitions()
-            self.carry_out(actions)
-
-    def _verify_power_cut(self, frame: int, node: Node) -> None:
-        """Record whether a board that is back had lost its power, by its boot id and uptime."""
-        upset = self._injector.power.on_reconnected(node)
-        if upset is not None:  # its silence had another cause
-            self._classifier.withdraw(upset)
-        self._recorder.delivery_notes(frame)
-        if node.power_cycle_had_no_effect:
-            node.power_cycle_had_no_effect = False
-            how = Repaired(False, power_cut_had_no_effect(node))
-            self._recorder.repair(frame - 1, node.name, "power_cycle", "silent", how, ok=False)
-            if upset is None:
-                self._recorder.record.note(frame, power_cut_had_no_effect(node))
-
-    def _wait_for_a_board(self) -> bool:
-        """Wait until a board is back; return False if none was in time."""
-        rig = self._rig
-        end_us = rig.clock.now_us() + rig.requests.timing.lost_after_us
-        while (left_us := end_us - rig.clock.now_us()) > 0 and not self._stop():
-            if rig.reconnector.wait(min(left_us, _LOOK_US) / 1e6):
-                return True
-        return False
-
-    def look_for_isolated(self, results: dict[str, NodeResult]) -> None:
-        """Search for isolated boards, or listen to their links: somebody may replace a cable."""
-        rig = self._rig
-        for name in self._recovery.in_state(NodeState.ISOLATED):
-            node = self._rig.by_name[name]
-            result = results.get(name)
-            if not node.board.can_return or not node.powered:
-                continue
-            if name in rig.reconnector.searched_for:
-                continue
-            if result is not None and result.status == SILENT:
-                rig.absent.exclude(node, cycle=False)
-            else:
-                rig.listen_to(node)

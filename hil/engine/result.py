@@ -15,7 +15,7 @@ from hil.scenario import ExpectationResult
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """The progress of a run. `phase` is opening (followed by what takes long), calibrating,
-    running, paused or closing."""
+    running, paused, waiting (for whom) or closing."""
 
     phase: str
     frame: int

@@ -39,6 +39,8 @@ def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
     recovery, hidden = parts.redundancy.recovery, parts.upsets.hidden_state
     if not is_settled(recovery, parts.upsets) or not _alike(parts, scheduler):
         return False
+    if parts.upsets.classifier.waiting:
+        return False
     if not exact:
         return True
     frame = parts.golden.next_frame

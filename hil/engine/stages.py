@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hil.engine.board_returns import BoardReturns
 from hil.engine.exchange_stage import ExchangeStage
 from hil.engine.fast_forward import BatchRunner, FastForward
 from hil.engine.frame_work import FrameWork
@@ -28,6 +29,7 @@ class Stages:
 
     recorder: RunRecorder
     scheduler: RepairScheduler
+    returns: BoardReturns
     exchange: ExchangeStage
     verdicts: VerdictStage
     controls: RunControls
@@ -44,10 +46,27 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         rig, golden, recovery, upsets, times, metrics=metrics, outside=outside, observers=observers
     )
     scheduler = RepairScheduler(
-        rig, golden, redundancy, upsets, times, metrics=metrics, recorder=recorder, stop=stop
+        rig, golden, redundancy, upsets, times, metrics=metrics, recorder=recorder
+    )
+    returns = BoardReturns(
+        rig,
+        redundancy,
+        upsets,
+        times,
+        recorder=recorder,
+        scheduler=scheduler,
+        boot_s=parts.scenario.timeouts.boot_s,
+        stop=stop,
     )
     exchange = ExchangeStage(
-        rig, golden, recovery, upsets, times, recorder=recorder, scheduler=scheduler, stop=stop
+        rig,
+        golden,
+        recovery,
+        upsets,
+        times,
+        recorder=recorder,
+        scheduler=scheduler,
+        stop=stop,
     )
     verdicts = VerdictStage(
         rig,
@@ -70,7 +89,7 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    return Stages(recorder, scheduler, exchange, verdicts, controls, coupling)
+    return Stages(recorder, scheduler, returns, exchange, verdicts, controls, coupling)
 
 
 def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:

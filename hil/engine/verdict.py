@@ -138,7 +138,6 @@ class VerdictStage:
         """Carry out the repairs that recovery ordered, and take checkpoints."""
         if not frame.quiet:
             frame.healed |= self._scheduler.carry_out(frame.actions)
-            self._scheduler.look_for_isolated(frame.results)
         self._keep_checkpoints(frame.verdict, frame.healed)
         if not frame.quiet:
             self._refresh_if_alone(frame)

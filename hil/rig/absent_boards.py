@@ -22,14 +22,15 @@ class AbsentBoards:
         self._cuts: dict[str, int] = {}
         self._cycled: dict[str, AgentStart] = {}
 
-    def exclude(self, node: Node, *, cycle: bool) -> None:
+    def exclude(self, node: Node, *, cycle: bool) -> bool:
         """Search for the board in parallel to the run from now on; with `cycle` its power is cycled
-        first."""
+        first, if that is possible. Returns whether it is."""
         wanted = cycle and node.board.can_cycle
         if wanted:
             self._cycled[node.name] = node.agent_start
             self._setup.forget_limits(node)
         self._reconnector.search_for(node, node.board.power_cycle if wanted else None)
+        return wanted
 
     def cut_off(self, node: Node, reason: str) -> None:
         """Detach a board whose supply has switched it off.

@@ -34,7 +34,6 @@ _SLICE_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
 _PATIENCE_MAX_S: Final = 900.0
 """How long a board may take to boot before its power is cycled again, with exponential back-off."""
-BOOT_PATIENCE_US: Final = int(_PATIENCE_S * 1e6)
 _CLOSING_S: Final = 2.0
 
 
@@ -69,7 +68,6 @@ class _Search:
     listen: Transport | None
     cycle: Callable[[], None] | None
     delay_s: float = 0.0
-    began_us: int = 0
     cycle_at_us: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
@@ -96,11 +94,6 @@ class Reconnector:
         search = self._searches.get(name)
         return search is not None and search.listen is not None
 
-    def search_age_us(self, name: str) -> int | None:
-        """Return for how long the node's board has been searched for [us]; None if it is not."""
-        search = self._searches.get(name)
-        return None if search is None else self._clock.now_us() - search.began_us
-
     def search_for(
         self, node: Node, cycle: Callable[[], None] | None = None, delay_s: float = 0.0
     ) -> None:
@@ -119,7 +112,6 @@ class Reconnector:
 
     def _begin(self, search: _Search) -> None:
         self._searches[search.node.name] = search
-        search.began_us = self._clock.now_us()
         search.thread = threading.Thread(
             target=self._run_search,
             args=(search,),

@@ -116,6 +116,10 @@ class TimeoutsConfig(FrozenModel):
     retry_ms: Annotated[Positive, Field(le=3_600_000)] = Field(
         default=250.0, description="A request without an answer is repeated after this time."
     )
+    boot_s: Annotated[Positive, Field(le=3_600)] = Field(
+        default=60.0,
+        description="A board that is absent for longer than this is not waited for any longer.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> TimeoutsConfig:

@@ -22,7 +22,8 @@ System outcome (by what was delivered, and by the repair):
     unavailable          no output: no node answered
 
 An upset is *settled* when its node votes again with the right state, is isolated, or the run ends:
-then its effect and outcome are final. A deviation of a node is attributed to the upsets that are
+then its effect and outcome are final. While the board of its node is searched for, it *waits*: the
+board may return and be repaired. A deviation of a node is attributed to the upsets that are
 open on it and can have this effect (`_can_cause`): a flipped bit in the worker's memory can make
 the worker crash, but does not kill the agent; noise on the link corrupts no state. Upsets that
 cannot have caused it keep their effect and outcome.
@@ -135,10 +136,12 @@ def _can_wake(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) 
 
 @dataclass(slots=True)
 class _NodeBook:
-    """The upsets of one node. `open`: not settled yet; `dormant`: settled, but may still have an
-    effect; `blamed`: those to which this frame's deviation is attributed."""
+    """The upsets of one node. `open`: not settled yet; `waiting`: not settled either, while the
+    board is absent; `dormant`: settled, but may still have an effect; `blamed`: those to which this
+    frame's deviation is attributed."""
 
     open: list[Upset] = field(default_factory=list)
+    waiting: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
     blamed: list[Upset] = field(default_factory=list)
 
@@ -177,6 +180,7 @@ class UpsetClassifier:
         row in the record is written again."""
         book = self._books[upset.plan.node]
         book.open = [u for u in book.open if u is not upset]
+        book.waiting = [u for u in book.waiting if u is not upset]
         upset.assessment.effect = NodeEffect.UNKNOWN
         upset.assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
@@ -212,14 +216,31 @@ class UpsetClassifier:
 
     @property
     def open(self) -> bool:
-        """Whether some upset is not settled yet."""
+        """Whether some upset is not settled yet, of a node whose board is present."""
         return self._any_upset and any(book.open for book in self._books.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some upset is not settled because the board of its node is absent."""
+        return self._any_upset and any(book.waiting for book in self._books.values())
 
     def has_live_upset(self, node: str, target: UpsetTarget) -> bool:
         """Return whether an upset of `target` is open on the node, or may still have an effect
         there."""
         book = self._books[node]
-        return any(u.plan.target is target for u in (*book.open, *book.dormant))
+        return any(u.plan.target is target for u in (*book.open, *book.waiting, *book.dormant))
+
+    def on_absent(self, node: str) -> None:
+        """Let the open upsets of a node wait until `on_returned`."""
+        book = self._books[node]
+        book.waiting += book.open
+        book.open = []
+
+    def on_returned(self, node: str) -> None:
+        """Open the upsets of a node again whose board has returned, or is not waited for longer."""
+        book = self._books[node]
+        book.open = book.waiting + book.open
+        book.waiting = []
 
     def mark_contaminated(self, node: str, wrong: bool) -> None:
         """Note that the node was given the majority's state, `wrong` if that was not the golden
@@ -336,8 +357,10 @@ class UpsetClassifier:
     def settle(
         self, frame: int, node: str, *, isolated: bool = False, at_end: bool = False
     ) -> None:
-        """Settle the open upsets of a node, because it votes again, is isolated, or the run
-        ends."""
+        """Settle the open upsets of a node, because it votes again, is isolated, or the run ends;
+        then those that wait, too."""
+        if at_end:
+            self.on_returned(node)
         book = self._books[node]
         for upset in book.open:
             assessment = upset.assessment

@@ -36,7 +36,7 @@ def scenario(**data: Any) -> Scenario:
         # Virtual boards keep every pace; processes miss short deadlines on a busy computer.
         "pace": "realtime" if board == "inproc" else "free",
         "frame_ms": 5 if board == "inproc" else 100,
-        "timeouts": {"lost_after_ms": 400, "retry_ms": 50, "cpu_floor_ms": 10},
+        "timeouts": {"lost_after_ms": 3000, "retry_ms": 50, "cpu_floor_ms": 10},
         "rig": {"scheme": scheme, "board": board},
     }
     return Scenario.model_validate({**base, **data})

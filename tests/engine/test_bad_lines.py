@@ -9,8 +9,7 @@ import pytest
 from hil.engine.loop import Loop
 from hil.record.run_result import RunResult
 from hil.scenario import Scenario
-
-from .test_unplugging import NAMES, Board, bench, rows
+from tests.engine.cabled_boards import NAMES, Board, bench, rows
 
 KINDS = ("corrupt", "drop", "duplicate", "delay")
 

@@ -368,8 +368,9 @@ def test_a_disturbance_that_changed_nothing_leaves_a_run_reproducible(
 ) -> None:
     for name in ("quiet", "disturbed"):
         (tmp_path / name).mkdir()
-    quiet = run(scenario(), tmp_path / "quiet", Saboteur({}))
-    disturbed = run(scenario(), tmp_path / "disturbed", Saboteur({60: (act, 1)}))
+    patient = {"lost_after_ms": 5000, "retry_ms": 50, "cpu_floor_ms": 10}  # no loss beyond the act
+    quiet = run(scenario(timeouts=patient), tmp_path / "quiet", Saboteur({}))
+    disturbed = run(scenario(timeouts=patient), tmp_path / "disturbed", Saboteur({60: (act, 1)}))
     assert quiet.reproducible and disturbed.reproducible
     assert disturbed.run_digest == quiet.run_digest
 

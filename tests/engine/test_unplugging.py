@@ -6,18 +6,14 @@ adapters only; what happens to them happens at random moments, several at once.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,56 +21,18 @@ from typing import Any
 import pytest
 
 from hil.engine.loop import Loop
-from hil.errors import LinkTimeout
-from hil.record.live import LiveRecord
-from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
-from hil.rig import bringup
-from hil.rig.backends.process import find_agent
-from hil.rig.backends.serial_board import SerialBoard
-from hil.rig.power import PowerMonitor
-from hil.rig.power.mock import MockPower
-from hil.rig.power.protocol import PowerReading
-from hil.scenario import Scenario
-from hil.scenario.supply import SupplyConfig, SupplyKind
-from hil.views.alarm_limits import Level
-from hil.views.screen.model.alarm_feed import AlarmFeed
 from hil.wire.messages import LinkState
 from tests.amount import mostly_stress
 from tests.between_frames import between_frames
-from tests.cli.conftest import Hil, hil, ready
+from tests.cli.conftest import hil, ready
 from tests.descriptors import open_descriptors
-from tests.rig.cable import Cable, cables
+from tests.engine.cabled_boards import NAMES, Acts, Board, bench, rows, scenario
 
 __all__ = ["hil", "ready"]
 
-NAMES = "abc"
-LOST_AFTER_S = 0.3
 CHATTER = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux\r\n" * 3
-
-
-class Board:
-    """An agent on the far end of a cable."""
-
-    def __init__(self, cable: Cable) -> None:
-        self.cable = cable
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        command = [str(find_agent()), "--port", str(self.cable.board.path), "--exit-with-parent"]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
 
 
 @dataclass
@@ -207,40 +165,6 @@ class Trouble:
         self.next_s = now + self.rng.uniform(0, 0.25)
 
 
-@contextlib.contextmanager
-def bench(folder: Path, **bad: float) -> Iterator[dict[str, Board]]:
-    with cables(folder, NAMES, **bad) as lines, contextlib.ExitStack() as stack:
-        boards = {}
-        for name, cable in zip(NAMES, lines, strict=True):
-            boards[name] = Board(cable)
-            stack.callback(boards[name].kill)
-        yield boards
-
-
-def scenario(boards: dict[str, Board], **data: Any) -> Scenario:
-    nodes = [
-        {"name": name, "board": "serial", "port": str(board.cable.host.path)}
-        for name, board in boards.items()
-    ]
-    return Scenario.model_validate(
-        {
-            "workload": "infer",
-            "frames": 10_000_000,
-            "timeouts": {"lost_after_ms": 1000 * LOST_AFTER_S, "retry_ms": 30, "cpu_floor_ms": 10},
-            "rig": {"scheme": "tmr", "nodes": nodes},
-            **data,
-        }
-    )
-
-
-def rows(out: Path, sql: str) -> list[dict[str, Any]]:
-    reader = Reader(out)
-    try:
-        return [dict(row) for row in reader.rows(sql)]
-    finally:
-        reader.close()
-
-
 def trouble(out: Path, seed: int, count: int) -> tuple[Trouble, RunResult]:
     out.mkdir()
     gc.collect()  # what earlier tests left is not to vanish while descriptors are counted
@@ -318,216 +242,3 @@ def test_a_board_that_was_given_up_is_taken_back_when_somebody_reboots_it(tmp_pa
     assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
     causes = [row["cause"] for row in rows(tmp_path / "run", "SELECT cause FROM transitions")]
     assert "its board is back" in causes and causes[-1] == "agreed again"
-
-
-# --- boards whose power is in our hands -----------------------------------------------------------
-
-
-class Socket(MockPower):
-    """A switched socket with a board on it: without power there is no agent."""
-
-    def __init__(self, board: Board, supply: SupplyConfig) -> None:
-        super().__init__("b", supply)
-        self.board = board
-        self.offs = 0
-
-    def off(self) -> None:
-        super().off()
-        self.offs += 1
-        self.board.kill()
-
-    def on(self) -> None:
-        if not self.is_on:
-            self.board.start()
-        super().on()
-
-
-@dataclass
-class Acts:
-    """Does each of `acts` before its frame; ends the run when b votes again, a while after."""
-
-    acts: dict[int, Callable[[], None]]
-    loop: Loop | None = None
-    done_at: int = 0
-    until: Callable[[], bool] = lambda: True
-
-    def __call__(self) -> bool:
-        if self.loop is None:
-            return False
-        frame = self.loop.next_frame
-        for at in [a for a in self.acts if a <= frame]:
-            self.acts.pop(at)()
-            self.done_at = frame
-        voting = len(self.loop.controls.recovery.in_state(NodeState.VOTING)) == 3
-        if self.acts or not self.until():
-            return False
-        return voting and frame > self.done_at + 50 and self.loop.controls.settled
-
-
-def powered(
-    boards: dict[str, Board],
-    out: Path,
-    acts: Acts,
-    *,
-    on: bool = True,
-    socket: Socket | None = None,
-    **data: Any,
-) -> Socket:
-    """Runs a scenario in which board b hangs on a switched socket."""
-    supply = SupplyConfig.model_validate({"kind": "mock", "current_limit_a": 2.0, "off_s": 1.0})
-    socket = socket or Socket(boards["b"], supply)
-    socket.is_on = on
-    out.mkdir()
-    loop = acts.loop = Loop(scenario(boards, **data), out, **between_frames(acts))
-    board = loop.controls.rig.nodes[1].board
-    assert isinstance(board, SerialBoard)
-    board.power, board.can_cycle = socket, True
-    loop.controls.rig.power = PowerMonitor([socket], period_s=0.01)
-    result = loop.run()
-    assert result.metrics["sdc_frames"] == 0 and result.availability > 0.9
-    return socket
-
-
-def test_a_board_that_is_off_is_switched_on_at_the_start(tmp_path: Path) -> None:
-    with bench(tmp_path) as boards:
-        boards["b"].kill()
-        socket = powered(boards, tmp_path / "run", Acts({5: lambda: None}), on=False)
-    assert socket.is_on and socket.cycles == 1
-    events = rows(tmp_path / "run", "SELECT reason FROM link_events WHERE node = 'b'")
-    assert "was off; switched on by mock supply" in [event["reason"] for event in events]
-
-
-class Dumb(Socket):
-    """A socket that switches, and whose meter prints what is not two numbers."""
-
-    reads = 0
-
-    def read(self) -> PowerReading:
-        self.reads += 1
-        raise self.failed("`meter` printed '5,02 0,61'", "let it print two numbers")
-
-
-def test_a_supply_that_cannot_be_read_is_in_notes_and_summary(tmp_path: Path, hil: Hil) -> None:
-    acts = Acts({}, until=lambda: sockets[0].reads > 1)
-    with bench(tmp_path) as boards:
-        sockets = [Dumb(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))]
-        powered(boards, tmp_path / "run", acts, socket=sockets[0])
-    said = "node b: mock supply: `meter` printed '5,02 0,61'"
-    notes = rows(tmp_path / "run", "SELECT text FROM notes WHERE text LIKE '%meter%'")
-    assert [note["text"] for note in notes] == [said]
-    summary = hil("replay", tmp_path / "run", "--summary").out
-    assert said in " ".join(summary.split())
-    assert "supplies" in summary and "1 failure, or trips of their own" in summary
-    metrics = json.loads((tmp_path / "run" / "manifest.json").read_text())["metrics"]
-    assert metrics["supply_errors"] == 1
-
-
-def test_lost_over_current_protection_is_an_alarm_at_once_until_it_works_again(
-    tmp_path: Path,
-) -> None:
-    class Sick(Socket):
-        is_sick = False
-        well = 0
-
-        def read(self) -> PowerReading:
-            self.well = 0 if self.is_sick else self.well + 1
-            if self.is_sick:
-                raise self.failed("does not answer", "look at it")
-            return super().read()
-
-    def turn_sick(sick: bool) -> Callable[[], None]:
-        return lambda: setattr(sockets[0], "is_sick", sick)
-
-    limited = SupplyConfig.model_validate({"kind": "mock", "current_limit_a": 2.0})
-    # Events of supplies are recorded with the health of boards, once a second.
-    acts = Acts({5: turn_sick(True), 60: turn_sick(False)}, until=lambda: sockets[0].well > 300)
-    with bench(tmp_path) as boards:
-        sockets = [Sick(boards["b"], limited)]
-        powered(boards, tmp_path / "run", acts, socket=sockets[0])
-    lost = "over-current protection lost on node b: node b: mock supply: does not answer"
-    works = "over-current protection works again on node b"
-    notes = rows(tmp_path / "run", "SELECT frame, text FROM notes WHERE text LIKE 'over-current%'")
-    assert [note["text"] for note in notes] == [lost, works]
-    key = ("protection", "b")
-    with closing(LiveRecord(tmp_path / "run" / "run.db")) as source:
-        source.poll()
-        watch = AlarmFeed(source)
-        (alarm,) = [a for a in watch.follow(notes[0]["frame"]) if a.key == key]
-        assert alarm.level is Level.BAD and alarm.text == lost
-        (alarm,) = [a for a in watch.follow(source.last) if a.key == key]
-        assert alarm.level is Level.GOOD
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_a_board_that_has_power_and_stays_silent_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: bool
-) -> None:
-    """Switched on in vain it is not waited for for ever; on already, not at all."""
-    monkeypatch.setattr(bringup, "_SWITCHED_ON_US", 300_000)
-    with bench(tmp_path) as boards:
-        boards["b"].kill()
-        monkeypatch.setattr(boards["b"], "start", lambda: None)  # it has lost its SD card
-        words = "node b does not answer" if on else "node b did not come up in 0 s after its power"
-        with pytest.raises(LinkTimeout, match=words) as caught:
-            powered(boards, tmp_path / "run", Acts({}), on=on)
-    assert "hil-agent" in (caught.value.remedy or "")
-
-
-def test_a_board_that_hangs_is_switched_off_and_on_while_the_others_go_on(tmp_path: Path) -> None:
-    with bench(tmp_path) as boards:
-        acts = Acts({20: lambda: boards["b"].signal(signal.SIGSTOP)})
-        socket = powered(boards, tmp_path / "run", acts)
-    assert socket.cycles >= 1
-    repairs = rows(tmp_path / "run", "SELECT node, action, ok, detail FROM repairs")
-    assert repairs[0]["detail"].startswith("its power is cycled") and repairs[-1]["ok"] == 1
-    (gone, back) = rows(
-        tmp_path / "run",
-        "SELECT min(frame) AS frame FROM transitions WHERE node='b' AND after IN "
-        "('isolated', 'reset') GROUP BY after",
-    )
-    assert back["frame"] > gone["frame"] + 20, "nobody waits for it"
-
-
-def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: Path) -> None:
-    with bench(tmp_path) as boards:
-        sockets: list[Socket] = []
-
-        def latch() -> None:
-            assert acts.loop is not None
-            board = acts.loop.controls.rig.nodes[1].board
-            assert isinstance(board, SerialBoard) and isinstance(board.power, Socket)
-            board.power.load_a = 9.0
-            sockets.append(board.power)
-
-        def cleared() -> bool:
-            if sockets[0].offs >= 3:  # cut, cycled, and cut off again on its way up
-                sockets[0].load_a = 0.5
-            return sockets[0].load_a < 1
-
-        acts = Acts({20: latch}, until=cleared)
-        socket = powered(boards, tmp_path / "run", acts)
-    assert socket.cycles >= 1 and socket.is_on
-    (cut, *_) = rows(tmp_path / "run", "SELECT * FROM power WHERE event LIKE 'cut%'")
-    assert cut["node"] == "b" and "its limit is 2 A" in cut["event"]
-    measured = rows(tmp_path / "run", "SELECT volts, amps FROM power WHERE event = ''")
-    assert {(5.0, 0.5)} <= {(m["volts"], m["amps"]) for m in measured}
-    lost = rows(tmp_path / "run", "SELECT reason FROM link_events WHERE state='lost' AND node='b'")
-    assert lost, "its link is gone with it"
-
-
-def test_power_loss_as_an_upset_works_on_real_boards_too(tmp_path: Path) -> None:
-    event = {
-        "frame": 20,
-        "node": "b",
-        "target": "board",
-        "action": "power_loss",
-        "returns_after_frames": 20,
-    }
-    with bench(tmp_path) as boards:
-        acts = Acts({60: lambda: None})
-        # The socket is not of the scenario: there nothing is known that switches the power.
-        upsets = {"events": [event], "allow_missed": 1}
-        socket = powered(boards, tmp_path / "run", acts, upsets=upsets)
-    assert socket.cycles >= 1
-    (upset,) = rows(tmp_path / "run", "SELECT state, outcome FROM upsets")
-    assert upset["state"] == "injected"

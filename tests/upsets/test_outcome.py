@@ -458,6 +458,49 @@ def test_a_masked_upset_has_no_part_in_what_a_killed_agent_cost() -> None:
     assert [a.effect for a in s.c.anomalies] == ["crash"]
 
 
+def silent_board() -> tuple[Story, Upset]:
+    """A hit of an agent's memory that makes its board fall silent, and searched for."""
+    s = Story()
+    u = s.hit(target="agent")
+    s.run({"a": MUTE}, settle="bc")
+    s.c.on_absent("a")
+    return s, u
+
+
+def test_the_upset_of_an_absent_board_waits_without_holding_up_others() -> None:
+    s, u = silent_board()
+    assert s.c.waiting and not s.c.open
+    assert u not in s.c.take_finished() and not u.assessment.outcome
+    assert s.c.has_live_upset("a", UpsetTarget.AGENT)
+
+
+def test_an_upset_whose_board_is_power_cycled_and_returns_is_recovered() -> None:
+    s, u = silent_board()
+    s.c.on_returned("a")
+    s.c.on_repaired(0, "a", NodeState.POWER_CYCLE)
+    s.c.settle(1, "a")
+    assert came_of(u) == ("hang", "recovered") and not s.c.waiting
+    assert s.c.take_finished() == [u]
+
+
+@pytest.mark.parametrize("how", [{"isolated": True}, {"at_end": True}])
+def test_an_upset_whose_board_never_returns_is_degraded(how: dict[str, bool]) -> None:
+    s, u = silent_board()
+    if not how.get("at_end"):
+        s.c.settle(8, "a", **how)
+        assert not u.assessment.outcome, "it may still return"
+        s.c.on_returned("a")
+    s.c.settle(9, "a", **how)
+    assert came_of(u) == ("hang", "degraded") and not s.c.waiting
+
+
+def test_a_cut_that_a_returning_board_denies_is_withdrawn_while_it_waits() -> None:
+    s, u = silent_board()
+    s.c.withdraw(u)
+    s.c.on_returned("a")
+    assert not s.c.open and s.c.take_finished() == [u]
+
+
 @pytest.mark.parametrize(
     ("target", "kind", "shown", "explained"),
     [

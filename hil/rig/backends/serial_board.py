@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.discovery import adapters
 from hil.rig.power import Power
@@ -45,6 +46,7 @@ class SerialBoard:
         self.can_cycle = power is not None
         self._baud = baud
         self._pty_made_ns: int | None = None
+        self._off_since_us: int | None = None
 
     def connect(self) -> SerialTransport:
         """Open the port. Raises: SetupError if it is missing, in use, or not permitted."""
@@ -83,9 +85,11 @@ class SerialBoard:
 
     def power_off(self) -> None:
         self._switch().off()
+        self._off_since_us = HOST.now_us()
 
     def power_cycle(self) -> None:
-        self._switch().cycle()
+        since_us, self._off_since_us = self._off_since_us, None
+        self._switch().cycle(0.0 if since_us is None else (HOST.now_us() - since_us) / 1e6)
 
     def shut_down(self) -> None:
         """Release the power instrument. The board keeps running, and its link closes the port."""

@@ -96,11 +96,12 @@ class Power(abc.ABC):
     def off(self) -> None:
         """Switch the power off. Idempotent."""
 
-    def cycle(self) -> None:
-        """Switch the power off, wait for the supply's `off_s`, and switch it on."""
+    def cycle(self, been_off_s: float = 0.0) -> None:
+        """Switch the power off, wait for the supply's `off_s`, and switch it on. `been_off_s`: for
+        how long it has been off already."""
         with self.lock:
             self.off()
-            self._wake.wait(self.supply.off_s)
+            self._wake.wait(max(0.0, self.supply.off_s - been_off_s))
             self.on()
 
     def read(self) -> PowerReading:
