@@ -6,19 +6,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.cli.signals import deaf_to_ctrl_c, ended_by_signals
-from hil.errors import UsageError
+from hil.errors import HilError, UsageError
 from hil.exit_codes import Exit
-from hil.printable import printable
+from hil.printable import one_line, printable
+
+if TYPE_CHECKING:
+    from hil.scenario import BenchBoardConfig, BenchConfig
+    from hil.scenario.bench_report import BenchTestReport
 
 __all__ = ["bench_app"]
+
+_BOOT_WAIT_S: Final = 120.0
+"""At least twice the `boot_s` of the bench file, which may be measured again."""
 
 bench_app = typer.Typer(
     no_args_is_help=True, help="A bench: test its boards, cables and supplies without a run."
@@ -33,6 +41,7 @@ def _group() -> None:
 @bench_app.command("test")
 def bench_test(
     bench: Annotated[Path, typer.Argument(metavar="BENCH", help="The bench file.")],
+    *,
     use: Annotated[
         str | None,
         typer.Option(metavar="BOARD,...", help="Test these only; default: all but absent ones."),
@@ -41,8 +50,13 @@ def bench_test(
         bool, typer.Option("--power/--no-power", help="Switch each board off and on, or none.")
     ] = True,
     boot_wait: Annotated[
-        float, typer.Option(metavar="S", help="Seconds that a board may need to boot.")
-    ] = 120.0,
+        float | None,
+        typer.Option(metavar="S", help="Seconds that a board may need to boot. Default: 120."),
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write `boot_s` and `fast_baud` of good boards to BENCH."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before switching.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -50,35 +64,69 @@ def bench_test(
     power, which is switched off and on while all links are watched.
 
     One board is switched at a time, and every output is left as it was found, however the test
-    ends. Exit codes: 0 no fault, 1 faults were found, 2 wrong file or board, 3 the bench is in use.
+    ends. Exit codes: 0 no fault, 1 faults were found, 2 wrong file or board, 3 the bench is in use,
+    or the file could not be written.
     """
-    from hil.rig.bench_test.bench_tester import BenchTester, boards_to_test, switched_boards
-    from hil.rig.bench_test.power_cycle import CyclePatience
-    from hil.rig.power.bench_supplies import BenchSupplies
+    from hil.rig.bench_test.bench_tester import boards_to_test, switched_boards
     from hil.scenario import load_bench
     from hil.views.bench_test import bench_test_lines
 
-    if not 1 <= boot_wait <= 3600:
+    if boot_wait is not None and not 1 <= boot_wait <= 3600:
         raise UsageError(f"--boot-wait {boot_wait:g}: expected seconds from 1 to 3600")
     content = load_bench(bench)
     boards = boards_to_test(content, [n.strip() for n in (use or "").split(",") if n.strip()])
     switched = switched_boards(boards) if power else []
     if switched and not yes:
         _confirm(switched)
-    with ended_by_signals(), BenchSupplies(content) as supplies:
-        report = BenchTester(
-            bench,
-            boards,
-            {name: supplies.power(name) for name in switched},
-            say,
-            patience=CyclePatience(boot_us=int(boot_wait * 1e6)),
-            undisturbed=deaf_to_ctrl_c,
-        ).run()
+    wait_s = boot_wait or max([_BOOT_WAIT_S, *(2 * (b.boot_s or 0) for b in boards)])
+    report = _tested(bench, content, boards, switched, wait_s)
+    written = True
+    if write:
+        report, written = _written(bench, report)
     if as_json:
         answer(report.as_json())
     else:
         show(lambda glyphs: bench_test_lines(report, glyphs), width=120)
+    if not written:
+        return Exit.ENVIRONMENT
     return Exit.PASS if report.ok else Exit.FAIL
+
+
+def _tested(
+    file: Path,
+    bench: BenchConfig,
+    boards: Sequence[BenchBoardConfig],
+    switched: Sequence[str],
+    boot_wait_s: float,
+) -> BenchTestReport:
+    """Test `boards` of the bench, and switch the power of those that `switched` names.
+
+    Raises: SetupError if the bench is in use."""
+    from hil.rig.bench_test.bench_tester import BenchTester
+    from hil.rig.bench_test.power_cycle import CyclePatience
+    from hil.rig.power.bench_supplies import BenchSupplies
+
+    with ended_by_signals(), BenchSupplies(bench) as supplies:
+        return BenchTester(
+            file,
+            boards,
+            {name: supplies.power(name) for name in switched},
+            say,
+            patience=CyclePatience(boot_us=int(boot_wait_s * 1e6)),
+            undisturbed=deaf_to_ctrl_c,
+        ).run()
+
+
+def _written(file: Path, report: BenchTestReport) -> tuple[BenchTestReport, bool]:
+    """Write what was measured into the bench file; return the report with the changes, and whether
+    that worked: what was measured is shown all the same."""
+    from hil.rig.bench_test.bench_update import update_bench
+
+    try:
+        return replace(report, changes=update_bench(file, report)), True
+    except HilError as error:
+        notes = (*report.notes, one_line(f"not written: {error.message}"))
+        return replace(report, notes=notes), False
 
 
 def _confirm(switched: Sequence[str]) -> None:

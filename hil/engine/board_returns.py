@@ -80,8 +80,12 @@ class BoardReturns:
         return [
             node.name
             for node in may_return
-            if now_us - since[node.name] < max(node.capabilities.boot_timeout_us, self._boot_us)
+            if now_us - since[node.name] < self._longest_boot_us(node)
         ]
+
+    def _longest_boot_us(self, node: Node) -> int:
+        of_board = node.capabilities
+        return max(of_board.boot_timeout_us, of_board.stated_boot_us, self._boot_us)
 
     def waits(self, frame: int) -> bool:
         """Wait a moment if the run has to before `frame`; return whether it must go on waiting."""

@@ -40,6 +40,7 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
         adapter=spec.adapter,
         serial=spec.serial,
         power=power,
+        boot_s=spec.boot_s,
     )
 
 

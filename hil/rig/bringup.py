@@ -23,7 +23,8 @@ from hil.wire.messages import Hello, Msg
 
 _BOOT_SLICE_US: Final = 5_000_000
 _SWITCHED_ON_US: Final = 120_000_000
-"""The most that a board may need at the start of a run from power-on until its agent answers."""
+"""The most that a board may need at the start of a run from power-on until its agent answers, if
+the bench file has no longer `boot_s`."""
 
 Announce = Callable[[str], None]
 """Shows a sentence about something that takes long."""
@@ -71,6 +72,10 @@ def _is_switched_off(node: Node) -> bool:
     """Return whether the board has a supply that is off. Raises: SetupError."""
     power = node.capabilities.power
     return power is not None and not power.gives_power()
+
+
+def _boot_patience_us(node: Node) -> int:
+    return max(_SWITCHED_ON_US, node.capabilities.stated_boot_us)
 
 
 class BringUp:
@@ -124,7 +129,7 @@ class BringUp:
 
     def _switch_on(self, off: Sequence[Node], announce: Announce) -> None:
         """Switch these boards on and wait until their agents answer. Raises: LinkTimeout if one
-        does not within `_SWITCHED_ON_US`, and the errors of `open`."""
+        does not within its time, and the errors of `open`."""
         for node in off:
             power = node.capabilities.power
             assert power is not None
@@ -138,11 +143,13 @@ class BringUp:
                 self.greet(node, announce)
                 missing.remove(node)
             waited_us = self._clock.now_us() - began_us
-            if missing and waited_us > _SWITCHED_ON_US:
+            overdue = [node for node in missing if waited_us > _boot_patience_us(node)]
+            if overdue:
                 raise LinkTimeout(
-                    f"node {missing[0].name} did not come up in {waited_us // 1_000_000} s after "
-                    f"its power was switched on: {missing[0].link.status.reason}",
-                    remedy="does hil-agent start with the board, and is its port the right one?",
+                    f"node {overdue[0].name} did not come up in {waited_us // 1_000_000} s after "
+                    f"its power was switched on: {overdue[0].link.status.reason}",
+                    remedy="does hil-agent start with the board, and is its port the right one? if "
+                    "it boots longer, write `boot_s:` in the bench file",
                 )
             if missing:
                 self._reconnector.wait(0.1)

@@ -33,7 +33,8 @@ _HELLO_EVERY_MAX_US: Final = 2_000_000
 _SLICE_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
 _PATIENCE_MAX_S: Final = 900.0
-"""How long a board may take to boot before its power is cycled again, with exponential back-off."""
+"""How long a board may take to boot before its power is cycled again, with exponential back-off; at
+least as long as the `boot_s` of the bench file."""
 _CLOSING_S: Final = 2.0
 
 
@@ -194,7 +195,7 @@ class Reconnector:
     def _run_search(self, search: _Search) -> None:
         self._clock.wait(search.stop, search.delay_s * 1e6)
         self._cycle(search)
-        patience_s = _PATIENCE_S
+        patience_s = max(_PATIENCE_S, search.node.capabilities.stated_boot_us / 1e6)
         search.cycle_at_us = self._clock.now_us() + int(patience_s * 1e6)
         transport, pause_s = search.listen, _FIRST_PAUSE_S
         while not search.stop.is_set():
@@ -223,7 +224,7 @@ class Reconnector:
             pause_s = min(1.5 * pause_s, _PAUSE_MAX_S)
             if self._clock.now_us() >= search.cycle_at_us:
                 self._cycle(search)
-                patience_s = min(2 * patience_s, _PATIENCE_MAX_S)
+                patience_s = max(patience_s, min(2 * patience_s, _PATIENCE_MAX_S))
                 search.cycle_at_us = self._clock.now_us() + int(patience_s * 1e6)
 
     def _await_hello(

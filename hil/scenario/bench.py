@@ -20,6 +20,7 @@ from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     AdapterName,
     Baud,
+    BootSeconds,
     NodeName,
     PortName,
 )
@@ -55,6 +56,11 @@ class BenchBoardConfig(FrozenModel):
         default=False, description="It did not answer `hil discover`; it is taken last."
     )
     power: SupplyConfig | None = Field(default=None, description="What switches its power.")
+    boot_s: BootSeconds | None = Field(
+        default=None,
+        description="How long it may take from power-on until its agent answers [s]; boards that "
+        "need more than a minute need it. `hil bench test --write` measures it.",
+    )
     profile: str | None = Field(
         default=None,
         description="Board profile, by its name or path: its `voltage_v` must be within that "

@@ -107,7 +107,7 @@ class BenchText:
     def _refuse(self, why: str) -> SetupError:
         return SetupError(
             f"{self.file} cannot be changed safely: {why}",
-            remedy="write what was found into it by hand, or choose another file with -o",
+            remedy="write what was found into it by hand",
         )
 
     def set_key(self, index: int, key: str, value: BenchValue) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from hil.json_values import JsonObject
+from hil.scenario.discovery_report import BenchChange
 from hil.word_enum import Word
 
 __all__ = [
@@ -122,12 +123,14 @@ class BoardReport:
 
 @dataclass(frozen=True, slots=True)
 class BenchTestReport:
-    """The result of a test of the bench file `bench`. `notes` are remarks that are no faults."""
+    """The result of a test of the bench file `bench`. `notes` are remarks that are no faults;
+    `changes` is what was written into the file."""
 
     bench: str
     boards: tuple[BoardReport, ...]
     findings: tuple[BenchFinding, ...]
     notes: tuple[str, ...]
+    changes: tuple[BenchChange, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -47,7 +47,8 @@ class UnansweredPort:
 
 @dataclass(frozen=True, slots=True)
 class BenchChange:
-    """One change of a bench file; `kind` is new, moved, back, absent or rate."""
+    """One change of a bench file; `kind` is new, moved, back, absent or rate; of a test of the
+    bench the key that was written."""
 
     board: str
     kind: str

@@ -157,7 +157,7 @@ def _set_board(document: Document, word: str) -> None:
     for index, _ in _mappings(document, _NODES):
         document.remove((*_NODES, index, "board"))
         if word != BoardKind.SERIAL:
-            for key in ("port", "adapter", "serial", "power"):
+            for key in ("port", "adapter", "serial", "power", "boot_s"):
                 document.remove((*_NODES, index, key))
 
 

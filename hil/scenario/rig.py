@@ -22,6 +22,7 @@ from hil.scenario.words import (
     Baud,
     BoardKind,
     BoardWord,
+    BootSeconds,
     NodeName,
     PortName,
     ProgramName,
@@ -68,6 +69,11 @@ class NodeConfig(FrozenModel):
     )
     power: SupplyConfig | None = Field(
         default=None, description="Serial boards only: what switches their power."
+    )
+    boot_s: BootSeconds | None = Field(
+        default=None,
+        description="Serial boards only: how long they may take from power-on until the agent "
+        "answers [s].",
     )
 
     @model_validator(mode="before")
@@ -157,7 +163,7 @@ class RigConfig(FrozenModel):
                     "give every node a name of its own",
                 )
             names.setdefault(node.name, index)
-            for key in ("adapter", "serial", "power"):
+            for key in ("adapter", "serial", "power", "boot_s"):
                 if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
                     findings.add(
                         (*path, key),

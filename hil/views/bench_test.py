@@ -25,6 +25,7 @@ def bench_test_lines(report: BenchTestReport, glyphs: Glyphs) -> RenderableType:
         if finding.remedy:
             lines.append(Text(f"    try: {finding.remedy}", style=DIM))
     lines += [Text(f"{glyphs.warn} {note}", style=WARN) for note in report.notes]
+    lines += [Text(f"{report.bench}: {c.board}: {c.kind}: {c.detail}") for c in report.changes]
     lines.append(_result(report, glyphs))
     return Group(*lines)
 

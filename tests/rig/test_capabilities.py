@@ -42,7 +42,7 @@ def test_a_board_without_capabilities_has_the_values_of_one_that_cannot() -> Non
     bare = Capabilities(BareBoard())
     assert bare.batch is bare.ram is None
     assert bare.port is bare.serial is bare.power is bare.has_power is None
-    assert bare.fast_baud == bare.hold_up_us == bare.boot_timeout_us == 0
+    assert bare.fast_baud == bare.hold_up_us == bare.boot_timeout_us == bare.stated_boot_us == 0
     assert bare.boots is bare.boot_failure() is bare.processor_use is bare.fixed_addresses is None
     assert bare.unexpected_exits == ()
 
@@ -66,11 +66,14 @@ def test_a_process_board_reports_its_processes(tmp_path: Any) -> None:
 
 def test_a_serial_board_has_a_line_a_number_and_perhaps_a_supply() -> None:
     supply = make("a", SupplyConfig(kind=SupplyKind.MOCK))
-    board = SerialBoard("a", "/dev/nothing", 115200, fast_baud=921600, serial="7", power=supply)
+    board = SerialBoard(
+        "a", "/dev/nothing", 115200, fast_baud=921600, serial="7", power=supply, boot_s=90.0
+    )
     of_it = Capabilities(board)
     assert (of_it.port, of_it.fast_baud, of_it.serial) == ("/dev/nothing", 921600, "7")
     assert of_it.power is supply and of_it.has_power is None
     assert of_it.hold_up_us == 2_000_000 and of_it.boot_timeout_us == 0
+    assert of_it.stated_boot_us == 90_000_000
     plain = Capabilities(SerialBoard("a", "/dev/nothing", 115200))
     assert plain.power is plain.serial is None and plain.fast_baud == 0
 

@@ -116,6 +116,14 @@ class BootsSystem(Protocol):
 
 
 @runtime_checkable
+class BootsUnseen(Protocol):
+    """A board of which only its owner knows how long it boots."""
+
+    boot_s: float | None
+    """The longest time from power-on until its agent answers [s]; None if nothing is said."""
+
+
+@runtime_checkable
 class UsesProcessor(Protocol):
     """A board that is a process of this computer."""
 
@@ -158,6 +166,7 @@ class Capabilities:
         self._powered = board if isinstance(board, ReportsPower) else None
         self._held_up = board if isinstance(board, HoldsUp) else None
         self._system = board if isinstance(board, BootsSystem) else None
+        self._unseen = board if isinstance(board, BootsUnseen) else None
         self._processor = board if isinstance(board, UsesProcessor) else None
         self._ends = board if isinstance(board, ReportsEnds) else None
         self._addresses = board if isinstance(board, ReportsAddresses) else None
@@ -196,6 +205,12 @@ class Capabilities:
     def boot_timeout_us(self) -> int:
         """Return the longest time from power-on to its first answer [us]; 0: it answers at once."""
         return 0 if self._system is None else self._system.boot_timeout_us
+
+    @property
+    def stated_boot_us(self) -> int:
+        """Return the longest time from power-on to its first answer by the bench file [us]; 0: that
+        says nothing."""
+        return 0 if self._unseen is None else int((self._unseen.boot_s or 0) * 1e6)
 
     @property
     def boots(self) -> int | None:

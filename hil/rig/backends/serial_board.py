@@ -18,8 +18,8 @@ class SerialBoard:
     """A board on any pyserial port or URL, or on an adapter that is found by its identity.
 
     `baud`: the rate at which its agent starts, `fast_baud`: the one to raise the line to [bit/s];
-    `serial`: its own serial number, `power`: the instrument that switches it, if these are
-    known."""
+    `serial`: its own serial number, `power`: the instrument that switches it, `boot_s`: how long it
+    may take from power-on until its agent answers [s], if these are known."""
 
     kind = "serial"
     can_return = True
@@ -36,6 +36,7 @@ class SerialBoard:
         adapter: str | None = None,
         serial: str | None = None,
         power: Power | None = None,
+        boot_s: float | None = None,
     ) -> None:
         self.name = name
         self.port = port
@@ -43,6 +44,7 @@ class SerialBoard:
         self.adapter = adapter
         self.serial = serial
         self.power = power
+        self.boot_s = boot_s
         self.can_cycle = power is not None
         self._baud = baud
         self._pty_made_ns: int | None = None

@@ -69,7 +69,10 @@ class BoardLinks:
         call = Call(board.node.link, self.requests.next_seq(), Msg.HELLO)
         run_calls([call], _TIMING)
         if not isinstance(call.result, bytes):
-            raise LinkTimeout(f"{board.name} does not answer")
+            raise LinkTimeout(
+                f"answers now and then: {board.node.link.silence}",
+                remedy="check cable and ground: the line loses frames",
+            )
         board.hello = decoding.hello(call.result)
         board.node.identify(board.hello)
         return board.hello

@@ -35,9 +35,9 @@ def finding_of_error(board: BoardUnderTest, fault: BenchFault, error: HilError) 
     return BenchFinding(fault, (board.name,), f"{board.name}: {message}", error.remedy or "")
 
 
-def finding_of_silence(board: BoardUnderTest) -> BenchFinding:
+def finding_of_silence(board: BoardUnderTest) -> BenchFinding | None:
     """Return why the agent of a board did not answer: the port, which must be closed, is asked at
-    all usual rates."""
+    all usual rates. None if it answers at its own rate now: it was booting."""
     config = board.config
     result = probe(Candidate(board.port, None, config.baud), USUAL_BAUDS, _WAIT_S)
     if result.hello is not None and result.baud != config.baud:
@@ -48,13 +48,7 @@ def finding_of_silence(board: BoardUnderTest) -> BenchFinding:
             f"write `baud: {result.baud}`, or start its agent with `--baud {config.baud}`",
         )
     if result.hello is not None:
-        return BenchFinding(
-            BenchFault.NO_ANSWER,
-            (board.name,),
-            f"{board.name} did not answer at first, and then did: it was booting, or its line "
-            "loses frames",
-            "test it again; if it stays so, check cable and ground",
-        )
+        return None
     return BenchFinding(
         _FAULTS.get(result.why, BenchFault.UNREACHABLE),
         (board.name,),

@@ -81,20 +81,28 @@ class LinkCheck:
                 self.findings.append(self._unopened[board.name])
         self.findings += same_agents(self.links.boards, self._heard_at_us)
 
-    def _identify(self, board: BoardUnderTest) -> None:
+    def _diagnose(self, board: BoardUnderTest, silence: LinkTimeout, *, may_retry: bool) -> None:
+        """Find out why a board does not answer; it may boot, or have no power."""
+        self.links.release(board)
+        self.announce(f"{board.name} does not answer; its line is tried at other rates")
+        finding = finding_of_silence(board)
+        if may_retry and finding is None:
+            self._open(board)
+            self._identify(board, may_retry=False)
+        elif may_retry and finding and finding.fault is BenchFault.NO_ANSWER and self.wake(board):
+            self._identify(board, may_retry=False)
+        else:
+            lossy = finding_of_error(board, BenchFault.NO_ANSWER, silence)
+            self.findings.append(finding or lossy)
+
+    def _identify(self, board: BoardUnderTest, *, may_retry: bool = True) -> None:
         try:
             self.links.identify(board)
         except VersionMismatch as error:
             self.findings.append(finding_of_error(board, BenchFault.WRONG_VERSION, error))
             return
-        except LinkTimeout:
-            self.links.release(board)
-            self.announce(f"{board.name} does not answer; its line is tried at other rates")
-            finding = finding_of_silence(board)
-            if finding.fault is BenchFault.NO_ANSWER and self.wake(board):
-                self._identify(board)
-            else:
-                self.findings.append(finding)
+        except LinkTimeout as error:
+            self._diagnose(board, error, may_retry=may_retry)
             return
         self._heard_at_us[board.name] = self.links.clock.now_us()
         other = identity_finding(board, self.links.boards)

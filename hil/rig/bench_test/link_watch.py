@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +37,14 @@ class Sighting:
 
 
 class LinkWatch:
-    """Asks the agents of all boards who they are, again and again, and opens lost ports again.
+    """Asks the agents of `boards` who they are, again and again, and opens lost ports again.
 
     `sightings` has the latest answer of each board, `lost` the boards whose port got lost since
     `forget`. Not thread-safe."""
 
-    def __init__(self, links: BoardLinks) -> None:
+    def __init__(self, links: BoardLinks, boards: Sequence[BoardUnderTest]) -> None:
         self._links = links
+        self._boards = tuple(boards)
         self.clock = links.clock
         self.sightings: dict[str, Sighting] = {}
         self.lost: set[str] = set()
@@ -76,10 +77,10 @@ class LinkWatch:
         return True
 
     def _connected(self) -> list[BoardUnderTest]:
-        return [board for board in self._links.boards if board.node.link.connected]
+        return [board for board in self._boards if board.node.link.connected]
 
     def _reopen(self) -> None:
-        for board in self._links.boards:
+        for board in self._boards:
             if not board.node.link.connected:
                 with contextlib.suppress(SetupError):  # it may come back later
                     self._links.open(board)

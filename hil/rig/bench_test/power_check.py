@@ -68,14 +68,14 @@ class PowerCheck:
 
     def _switch_on(self, board: BoardUnderTest, power: Power) -> bool:
         self.announce(f"{board.name} may be off; it is switched on for the test")
-        watch = LinkWatch(self.links)
+        watch = LinkWatch(self.links, [board])
         self.outputs.on(power)
         return watch.watch(self.patience.boot_us, lambda: board.name in watch.sightings)
 
     def cycle_all(self, may_watch: Callable[[BoardUnderTest], bool]) -> None:
         """Switch each board off and on whose supply can be used, and that `may_watch` accepts."""
         boards = [board for board in self.links.boards if may_watch(board)]
-        watch = LinkWatch(self.links)
+        watch = LinkWatch(self.links, boards)
         for board in boards:
             power = self._usable.get(board.name)
             if power is None:

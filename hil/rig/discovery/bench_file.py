@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hil.board_types.catalogue import profile_of_model
-from hil.errors import RecordError, SetupError
+from hil.errors import SetupError
 from hil.rig.discovery.adapters import Adapter, adapters, matching
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, ProbeResult, has_rate, probe_all
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.bench_edit import BenchText, NewBoard, fresh_text, is_accepted
+from hil.scenario.bench_store import read_bench_file, write_bench_file
 from hil.scenario.discovery_report import (
     BenchChange,
     DiscoveredBoard,
@@ -129,33 +130,13 @@ def discover(
     )
     if bench is not None and (known is not None or found.answered):
         text = merge(found, known, bench, here)
-        _write(bench, text)
+        write_bench_file(bench, text)
     return found
 
 
 def _is_blank(bench: Path) -> bool:
     """Return whether the bench file is missing or empty."""
     return not bench.exists() or (bench.is_file() and not bench.read_bytes().strip())
-
-
-def _write(bench: Path, text: str) -> None:
-    """Replace the bench file atomically: it may be the only description of the bench."""
-    content = text.encode()
-    if bench.exists() and bench.read_bytes() == content:
-        return
-    if bench.exists() and not os.access(bench, os.W_OK):
-        raise RecordError(f"cannot write {bench}: it is read-only", remedy=f"chmod u+w {bench}")
-    beside = bench.with_name(f".{bench.name}.new")
-    try:
-        beside.write_bytes(content)
-        if bench.exists():
-            beside.chmod(bench.stat().st_mode & 0o777)
-        beside.replace(bench.resolve())
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise RecordError(
-            f"cannot write {bench}: {error.strerror}", remedy="choose another file with -o"
-        ) from error
 
 
 def _same(first: str, second: str) -> bool:
@@ -240,9 +221,7 @@ def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequen
                 remedy="give its port a plain name, for example a symbolic link",
             )
         return fresh_text(new)
-    original = bench.read_bytes().decode("utf-8")
-    ends = "\r\n" if original.count("\r\n") == original.count("\n") > 0 else "\n"
-    text = BenchText(original.replace(ends, "\n"), str(bench))
+    text, ends = read_bench_file(bench)
     for index, board in enumerate(known.boards):
         there = next((p for p in found.probed if matched.get(p.port) == index), None)
         if there is not None:

@@ -17,12 +17,20 @@ import pytest
 from hil.errors import SetupError
 from hil.rig.backends.process import find_agent
 from hil.rig.bench_test.bench_tester import BenchTester, boards_to_test, switched_boards
+from hil.rig.bench_test.bench_update import update_bench
 from hil.rig.bench_test.power_cycle import CyclePatience, PowerCycle
 from hil.rig.bench_test.power_findings import power_findings
 from hil.rig.power import PowerReading
 from hil.rig.power.bench_supplies import BenchSupplies
 from hil.scenario import load_bench
-from hil.scenario.bench_report import BenchFault, BenchTestReport, SwitchState
+from hil.scenario.bench_report import (
+    BenchFault,
+    BenchTestReport,
+    BoardReport,
+    LinkFigures,
+    SupplyFigures,
+    SwitchState,
+)
 from tests.cli.conftest import Hil, hil, ready
 
 from ..supplies.running import RunningSupply, running_supply, wait_until
@@ -137,6 +145,69 @@ def test_an_output_that_was_off_is_on_for_the_test_and_off_again(bench: FedBench
     report = bench.test()
     assert report.ok and [b.power.state for b in report.boards] == [SwitchState.WORKS] * 3
     assert bench.off_now() == {"2"}
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bench", [("123", "--boot", "1.2")], indirect=True)
+def test_boot_times_are_written_and_the_rest_of_the_file_stays(hil: Hil, bench: FedBench) -> None:
+    with bench.file.open("a") as file:
+        file.write("# my bench\n")
+    before = bench.file.read_text()
+    bench.supply.order("stuck 3")
+    done = hil("bench", "test", bench.file, "--yes", "--write", "--use", "left,right", "--json")
+    content = done.json
+    assert done.code == 1 and [f["fault"] for f in content["findings"]] == ["dead-switch"]
+    boot_s = load_bench(bench.file).boards[0].boot_s
+    assert boot_s is not None and 2 <= boot_s < 10
+    assert content["changes"] == [
+        {"board": "left", "kind": "boot_s", "detail": f"{boot_s:g}, was not set"}
+    ]
+    after = bench.file.read_text().replace(f"name: left, boot_s: {boot_s:g},", "name: left,")
+    assert after == before, "the faulty board, too, stays as it was"
+
+
+def test_a_file_that_cannot_be_written_costs_no_measures(hil: Hil, bench: FedBench) -> None:
+    process = hil.start("bench", "test", bench.file, "--yes", "--use", "left", "--write")
+    wait_until(lambda: ("1", "OFF") in bench.switched(), 30.0)
+    bench.file.unlink()
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 3 and "✔ left" in out and "not written: cannot read" in out
+
+
+def row(board: str, best: int | None, boot_s: float | None = None) -> BoardReport:
+    link = LinkFigures(1.0, 2.0, 0, best, None)
+    power = SupplyFigures(SwitchState.WORKS, boot_s=boot_s)
+    return BoardReport(board, "/dev/x", 115200, None, link, power)
+
+
+BY_HAND = """\
+schema: 1
+boards:            # as they lie on the table
+  - {name: left, port: /dev/ttyUSB0}   # no rate yet
+  - name: middle   # too fast
+    port: /dev/ttyUSB1
+    fast_baud: 3000000
+  - {name: right, port: "socket://10.0.0.5:4000", boot_s: 30}
+"""
+
+
+def test_rates_are_written_where_they_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "bench.yaml"
+    file.write_bytes(BY_HAND.replace("\n", "\r\n").encode())
+    rows = (row("left", 921600, 4.1), row("middle", 115200), row("right", None, 20.0))
+    changes = update_bench(file, BenchTestReport(str(file), rows, (), ()))
+    assert [(c.board, c.kind, c.detail) for c in changes] == [
+        ("left", "boot_s", "7, was not set"),
+        ("left", "fast_baud", "921600, was not set"),
+        ("middle", "fast_baud", "115200, was 3000000"),
+    ]
+    expected = BY_HAND.replace("3000000", "115200").replace(
+        "{name: left,", "{name: left, fast_baud: 921600, boot_s: 7,"
+    )
+    assert file.read_bytes() == expected.replace("\n", "\r\n").encode()
+    assert update_bench(file, BenchTestReport(str(file), rows, (), ())) == ()
 
 
 # --- faults ---------------------------------------------------------------------------------------
