@@ -73,7 +73,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
     pacer, metrics = Pacer(scenario.frame_us, scenario.pace_factor, clock), Metrics()
-    redundancy = _redundancy(scenario, rig, golden, virtual=virtual)
+    redundancy = _redundancy(scenario, rig, golden)
     return Parts(
         scenario=scenario,
         rig=rig,
@@ -97,13 +97,8 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     )
 
 
-def _redundancy(scenario: Scenario, rig: Rig, golden: Golden, *, virtual: bool) -> RedundancyParts:
-    checkpoints = Checkpoints(
-        rig,
-        scenario.recovery.checkpoint_every,
-        golden.workload.state_len,
-        deadlines=scenario.pace_factor is not None and not virtual,
-    )
+def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts:
+    checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.state)
     rollback = Rollback(rig, golden, checkpoints)
     return RedundancyParts(
         scheme=Scheme(len(rig.nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),

@@ -5,7 +5,9 @@ its own state has another digest: a rollback never goes to a state that was not 
 keeps two generations, so that a damaged one leaves it another. Checkpoints are due every
 `checkpoint_every` frames, and at once for a node that has none or was repaired.
 
-The host keeps a copy of its own, in case that no board has a checkpoint left."""
+The host keeps a copy of its own, in case that no board has a checkpoint left. It reads what has
+changed since the copy before. What there is no time for between two frames is read at the next
+checkpoints, so that a large state is complete after some of them, unless it changes faster."""
 
 from __future__ import annotations
 
@@ -16,11 +18,12 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import LinkError, NodeError
-from hil.kernel import digest64
+from hil.kernel import CHUNK, digest64
 from hil.redundancy.voting import Verdict, unpack
+from hil.rig.backends.capabilities import rate_of
 from hil.rig.calls import Timing
 from hil.rig.node import Node
-from hil.rig.resync import read_state
+from hil.rig.resync import changed_chunks, read_changes
 from hil.rig.rig import Rig
 from hil.wire.messages import Sync
 
@@ -29,11 +32,10 @@ __all__ = ["GENERATIONS", "Checkpoints", "HostCopy"]
 GENERATIONS: Final = 2
 _COPY_EVERY: Final = 64
 """The greatest age of the host's copy, in checkpoint intervals."""
-_COPY_MAX: Final = 1 << 20
-_PACED_COPY_MAX: Final = 1 << 16
-_LINE_COPY_MAX: Final = 1 << 10
-"""[byte] The largest state that is copied to the host: from a software board, in a paced run, and
-over a real line. Reading a larger one would hold up the frames."""
+_UNKNOWN_RATE_BAUD: Final = 115_200
+"""[bit/s] The rate of a real board's line that does not tell its own: behind a port server."""
+_BITS_OF_A_BYTE: Final = 10
+"""On a serial line, with start and stop bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,12 @@ class HostCopy:
 
 class Checkpoints:
     """Takes checkpoints on the boards, and knows which node holds which. `every`: frames between
-    two checkpoints, 0 for none; `state_len` [byte]; `deadlines`: frames are paced, so that an
-    answer must arrive before the frame ends. Not thread-safe."""
+    two checkpoints, 0 for none; `initial`: the state before the first frame. Not thread-safe."""
 
-    def __init__(self, rig: Rig, every: int, state_len: int, *, deadlines: bool = False) -> None:
+    def __init__(self, rig: Rig, every: int, initial: bytes) -> None:
         self._rig = rig
-        self._software_copy_max = _PACED_COPY_MAX if deadlines else _COPY_MAX
         self.every = every
-        self._state_len = state_len
+        self._draft = initial
         self._held: dict[str, tuple[Sync, ...]] = {node.name: () for node in rig.nodes}
         self._loads: dict[str, int] = {node.name: node.loads for node in rig.nodes}
         self._too_large: set[str] = set()
@@ -112,7 +112,7 @@ class Checkpoints:
             elif status == lib.HIL_ERR_EXHAUSTED:
                 self._too_large.add(node.name)
         if self._copy_is_due(verdict.frame):
-            self._copy(verdict, holders)
+            self._copy(verdict, holders, timing)
 
     def take_now(self, node: Node, agreed: Sync) -> None:
         """Take a checkpoint of the state that the board has just been given."""
@@ -139,7 +139,7 @@ class Checkpoints:
                 self.on_kept(node, kept)
         last = unpack(records[-record_len:])
         if self._copy_is_due(last.frame):
-            self._copy(last, nodes)
+            self._copy(last, nodes, self._rig.requests.timing)
 
     def on_kept(self, node: Node, checkpoints: Sequence[Sync]) -> None:
         """Note that a node has taken these checkpoints, oldest first."""
@@ -154,16 +154,27 @@ class Checkpoints:
     def _copy_is_due(self, frame: int) -> bool:
         return self.copy is None or frame - self.copy.frame >= _COPY_EVERY * self.every
 
-    def _copy(self, verdict: Verdict, holders: Sequence[Node]) -> None:
+    def _copy(self, verdict: Verdict, holders: Sequence[Node], timing: Timing) -> None:
         """Read the agreed state from the first board whose bytes have the agreed digest."""
         for node in holders:
-            largest = _LINE_COPY_MAX if node.board.can_return else self._software_copy_max
-            if self._state_len > largest:
-                continue
             try:
-                state = read_state(self._rig, node, self._state_len)
+                complete = self._update_draft(node, timing)
             except (LinkError, NodeError):
                 continue
-            if digest64(state) == verdict.state:
-                self.copy = HostCopy(verdict.frame, state, verdict.state)
+            if not complete:
                 return
+            if digest64(self._draft) == verdict.state:
+                self.copy = HostCopy(verdict.frame, self._draft, verdict.state)
+                return
+
+    def _update_draft(self, node: Node, timing: Timing) -> bool:
+        """Read what differs between the draft of the next copy and the state of a node, for half
+        of the time at most for which a silent node is waited for. Return whether that was all."""
+        chunks = changed_chunks(self._rig, node, self._draft, timing)
+        count = len(chunks)
+        if node.board.can_return:
+            rate = rate_of(node.link.transport)
+            baud = _UNKNOWN_RATE_BAUD if rate is None else rate.now
+            count = timing.lost_after_us // 2 * baud // (1_000_000 * _BITS_OF_A_BYTE * CHUNK)
+        self._draft = read_changes(self._rig, node, self._draft, chunks[:count], timing)
+        return count >= len(chunks)

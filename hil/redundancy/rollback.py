@@ -16,7 +16,7 @@ from hil.errors import HilError, LinkError, NodeError, SetupError
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
 from hil.rig.node import DONE, Node, NodeResult
-from hil.rig.resync import delta_resync, read_state, write_state
+from hil.rig.resync import delta_resync, write_changes
 from hil.rig.rig import Rig
 from hil.wire.messages import NO_FRAME, Sync
 
@@ -220,8 +220,7 @@ class Rollback:
                 return next_after(checkpoint.frame)
         copy = self._checkpoints.copy
         if copy is not None:
-            current = read_state(self._rig, node, len(copy.state))
-            write_state(self._rig, node, current, copy.state)
+            write_changes(self._rig, node, copy.state)
             self._rig.sync(node, copy.frame, copy.state_digest)
             return next_after(copy.frame)
         self._rig.load(node)

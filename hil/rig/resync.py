@@ -9,12 +9,12 @@ No function here is thread-safe: they use the links of their nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hil.errors import NodeError
-from hil.kernel import CHUNK, FANOUT, vote_bitwise
-from hil.rig.calls import Call, ReadCall, WriteCall
+from hil.kernel import CHUNK, FANOUT, spans, vote_bitwise
+from hil.rig.calls import Call, ReadCall, Timing, WriteCall
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.rig import Rig
@@ -52,7 +52,7 @@ DAMAGE_KEPT = 16
 
 
 def _span_digests(
-    rig: Rig, nodes: Sequence[Node], span: int, first: int, count: int
+    rig: Rig, nodes: Sequence[Node], span: int, first: int, count: int, timing: Timing | None = None
 ) -> list[list[int]]:
     """Ask several nodes at once for the digests of `count` spans of `span` bytes; return a list of
     digests per node."""
@@ -61,16 +61,17 @@ def _span_digests(
         part = min(SPANS_MAX, first + count - at)
         payload = encoding.spans_request(Region.STATE, span, at, part)
         calls = [Call(n.link, rig.requests.next_seq(), Msg.SPANS, payload) for n in nodes]
-        run_calls(calls, rig.requests.timing)
+        run_calls(calls, timing or rig.requests.timing)
         for digests, node, call in zip(out, nodes, calls, strict=True):
             digests.extend(decoding.span_digests(rig.requests.expect(node, call)))
     return out
 
 
-def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
-    """Return the numbers of the chunks in which the states of two nodes differ, ascending.
-
-    `state_len` is in bytes. Raises: NodeError, LinkTimeout."""
+def _differing(
+    state_len: int, digests: Callable[[int, int, int], tuple[list[int], list[int]]]
+) -> list[int]:
+    """Return the numbers of the chunks that differ, ascending. `digests` returns those of both
+    states for a span length, a first span and a count of spans."""
     span = CHUNK
     while span * FANOUT < state_len:
         span *= FANOUT
@@ -81,12 +82,67 @@ def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
         for larger in differing:
             first = larger * (scale // span)
             count = min(scale // span, -(-state_len // span) - first)
-            ours, theirs = _span_digests(rig, [target, source], span, first, count)
+            ours, theirs = digests(span, first, count)
             smaller += [first + i for i in range(count) if ours[i] != theirs[i]]
         differing, scale = smaller, span
         if span == CHUNK or not differing:
             return differing
         span //= FANOUT
+
+
+def locate(rig: Rig, target: Node, source: Node, state_len: int) -> list[int]:
+    """Return the numbers of the chunks in which the states of two nodes differ, ascending.
+
+    `state_len` is in bytes. Raises: NodeError, LinkTimeout."""
+
+    def digests(span: int, first: int, count: int) -> tuple[list[int], list[int]]:
+        ours, theirs = _span_digests(rig, [target, source], span, first, count)
+        return ours, theirs
+
+    return _differing(state_len, digests)
+
+
+def changed_chunks(rig: Rig, node: Node, known: bytes, timing: Timing | None = None) -> list[int]:
+    """Return the numbers of the chunks in which the state of a node differs from `known`, which is
+    as long, ascending. Raises: NodeError, LinkTimeout."""
+
+    def digests(span: int, first: int, count: int) -> tuple[list[int], list[int]]:
+        (theirs,) = _span_digests(rig, [node], span, first, count, timing)
+        return spans(known, span, first, count), theirs
+
+    return _differing(len(known), digests)
+
+
+def read_changes(
+    rig: Rig, node: Node, known: bytes, chunks: Sequence[int], timing: Timing | None = None
+) -> bytes:
+    """Return the state of a node that differs from `known` in these `chunks` (ascending).
+
+    Raises: NodeError, LinkTimeout."""
+    state = bytearray(known)
+    runs: list[tuple[int, int]] = []  # (first, end) of chunks in a row, which are read at once
+    for chunk in chunks:
+        if runs and runs[-1][1] == chunk:
+            runs[-1] = (runs[-1][0], chunk + 1)
+        else:
+            runs.append((chunk, chunk + 1))
+    for first, end in runs:
+        offset, until = first * CHUNK, min(end * CHUNK, len(known))
+        call = ReadCall(node.link, rig.requests.next_seq(), Region.STATE, offset, until - offset)
+        run_calls([call], timing or rig.requests.timing)
+        state[offset:until] = rig.requests.expect(node, call)
+    return bytes(state)
+
+
+def write_changes(rig: Rig, node: Node, wanted: bytes) -> int:
+    """Write the chunks in which the state of a node differs from `wanted`; return how many bytes
+    that were. Raises: NodeError, LinkTimeout."""
+    moved = 0
+    for chunk in changed_chunks(rig, node, wanted):
+        part = wanted[chunk * CHUNK : (chunk + 1) * CHUNK]
+        _write(rig, node, chunk * CHUNK, part)
+        moved += len(part)
+    return moved
 
 
 def _read(
