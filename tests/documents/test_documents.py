@@ -81,6 +81,16 @@ def on_mock(command: str) -> str:
     return f"printf '{MOCK_BENCH}' > mock.yaml && {command} --bench mock.yaml"
 
 
+def on_one_board(options: str) -> Callable[[Reader], str]:
+    """The test of a bench with one agent: all agents of a computer may have its serial number."""
+
+    def command(reader: Reader) -> str:
+        bench = f"schema: 1\\nboards: [{{name: left, port: {reader.ports(1)[0]}}}]\\n"
+        return f"printf '{bench}' > one.yaml && hil bench test one.yaml {options}"
+
+    return command
+
+
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
 RULES: dict[tuple[str, str], Rule] = {
@@ -93,6 +103,14 @@ RULES: dict[tuple[str, str], Rule] = {
         "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/pytest -q",
     ): Rule("a network; it is this very suite", by="readme_command tests"),
     ("README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("")),
+    ("boards/README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("--yes")),
+    ("boards/README.md", "hil bench test bench.yaml --no-power --use left,middle"): Rule(
+        "boards", on_one_board("--no-power --use left")
+    ),
+    ("boards/README.md", "hil bench test bench.yaml --write"): Rule(
+        "boards", on_one_board("--write")
+    ),
     ("README.md", "hil board build raspberry-pi-4b -o hil-agent"): Rule(
         "a compiler for arm64", when=has_arm64_compiler
     ),
