@@ -6,13 +6,13 @@ up again, no other is switched off."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hil.errors import LinkTimeout, SetupError
 from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
 from hil.rig.bench_test.diagnosis import finding_of_error
 from hil.rig.bench_test.link_watch import LinkWatch
-from hil.rig.bench_test.power_cycle import CyclePatience, PowerCycle, cycle_power
+from hil.rig.bench_test.power_cycle import CyclePatience, OffFailed, PowerCycle, cycle_power
 from hil.rig.bench_test.power_findings import power_findings
 from hil.rig.bench_test.switched_outputs import SwitchedOutputs
 from hil.rig.power import Power
@@ -84,7 +84,7 @@ class PowerCheck:
             try:
                 cycle = cycle_power(board, power, others, watch, self.outputs, self.patience)
             except SetupError as error:
-                self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
+                self.findings.append(_of_supply(board, error))
                 self._switch_on_again(board, power, watch)
                 continue
             except LinkTimeout as error:
@@ -138,6 +138,19 @@ class PowerCheck:
             boot_s=None if cycle.boot_s is None else round(cycle.boot_s, 2),
             hold_up_s=None if cycle.hold_up_s is None else round(cycle.hold_up_s, 2),
         )
+
+
+def _of_supply(board: BoardUnderTest, error: SetupError) -> BenchFinding:
+    """Return the finding for a supply that failed; a switch that does nothing may say so itself."""
+    finding = finding_of_error(board, BenchFault.SUPPLY, error)
+    if not isinstance(error, OffFailed) or not error.ran_on:
+        return finding
+    what = finding.message.removeprefix(f"{board.name}: ")
+    return replace(
+        finding,
+        fault=BenchFault.DEAD_SWITCH,
+        message=f"switching {board.name} off did nothing: its agent went on; {what}",
+    )
 
 
 def _unswitchable(board: BoardUnderTest) -> SwitchState | None:

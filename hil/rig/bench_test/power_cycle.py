@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from hil.errors import LinkTimeout
+from hil.errors import LinkTimeout, SetupError
 from hil.rig.bench_test.board_links import BoardUnderTest
 from hil.rig.bench_test.link_watch import LinkWatch, Sighting
 from hil.rig.bench_test.switched_outputs import SwitchedOutputs
 from hil.rig.power import Power, PowerReading
 
-__all__ = ["CyclePatience", "PowerCycle", "cycle_power"]
+__all__ = ["CyclePatience", "OffFailed", "PowerCycle", "cycle_power"]
 
 _READINGS: Final = 5
 _READ_EVERY_US: Final = 100_000
@@ -36,6 +36,14 @@ class CyclePatience:
     hold_up_max_us: int = 10_000_000
     silence_us: int = 800_000
     boot_us: int = 120_000_000
+
+
+class OffFailed(SetupError):
+    """Raised if a supply could not be switched off; `ran_on`: its board went on all the same."""
+
+    def __init__(self, error: SetupError, *, ran_on: bool) -> None:
+        super().__init__(error.message, remedy=error.remedy)
+        self.ran_on = ran_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,8 @@ def cycle_power(
     """Switch a board's power off and on, and return what was observed. `others`: the other boards
     that answer.
 
-    Raises: LinkTimeout if one of them does not answer, and nothing is switched; SetupError if the
-    supply fails: the output may be off then."""
+    Raises: LinkTimeout if one of them does not answer, and nothing is switched; OffFailed if the
+    supply cannot be switched off; SetupError if it fails: the output may be off then."""
     clock, name = watch.clock, board.name
     everybody = (name, *others)
     watch.forget()
@@ -82,7 +90,13 @@ def cycle_power(
         raise LinkTimeout(f"{', '.join(silent)} stopped answering")
     before = dict(watch.sightings)
     idle = _reading(power, watch)
-    outputs.off(power)
+    try:
+        outputs.off(power)
+    except SetupError as error:
+        off_us = clock.now_us()
+        watch.watch(patience.hold_up_us + patience.silence_us)
+        ran_on = watch.was_seen_after(name, off_us + patience.hold_up_us)
+        raise OffFailed(error, ran_on=ran_on) from error
     off_us = clock.now_us()
     _watch_off(watch, name, off_us, patience, power.supply.off_s)
     last_us = watch.sightings[name].at_us

@@ -286,7 +286,7 @@ def test_a_hub_that_does_not_switch_is_named_and_its_board_stays_on(
     text[2] = text[2].partition("power:")[0] + 'power: {kind: usbhub, hub: "1-1", port: 2}}'
     bench.file.write_text("\n".join(text))
     report = bench.test("left")
-    assert faults(report) == [(F.SUPPLY, ("left",))]
+    assert faults(report) == [(F.DEAD_SWITCH, ("left",))]
     assert "uhubctl says `Port 2: 0103 power enable connect` after it was switched off" in (
         report.findings[0].message
     )
