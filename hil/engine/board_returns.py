@@ -2,7 +2,8 @@
 
 The reconnector searches for absent boards beside the run (hil.rig.reconnect). Between two frames
 those that are back are repaired. A run does not wait for them, with two exceptions, both bounded by
-the time that a board may take to boot (`timeouts.boot_s`):
+the time that a board may take to boot (`timeouts.boot_s`), or to answer if nothing says that it
+boots (`timeouts.lost_after_ms`):
 
     an unpaced run, whose frames take no time of their own, waits if no node is left in service, and
         before its last frames, in which a node could not vote again any more;
@@ -62,8 +63,8 @@ class BoardReturns:
 
     @property
     def expected(self) -> list[str]:
-        """Return the nodes whose boards are absent although nothing keeps their power off, for no
-        longer than a board may take to boot."""
+        """Return the nodes whose boards are absent although nothing keeps their power off, and are
+        still waited for."""
         rig, recovery = self._rig, self._recovery
         searched, now_us = rig.reconnector.searched_for, rig.clock.now_us()
         may_return = [
@@ -77,15 +78,17 @@ class BoardReturns:
         ]
         since = {n.name: self._absent_since_us.get(n.name, now_us) for n in may_return}
         self._absent_since_us = since
-        return [
-            node.name
-            for node in may_return
-            if now_us - since[node.name] < self._longest_boot_us(node)
-        ]
+        return [n.name for n in may_return if now_us - since[n.name] < self._patience_us(n)]
 
-    def _longest_boot_us(self, node: Node) -> int:
-        of_board = node.capabilities
-        return max(of_board.boot_timeout_us, of_board.stated_boot_us, self._boot_us)
+    def _patience_us(self, node: Node) -> int:
+        """Return how long an absent board is waited for. One whose power was switched boots; of any
+        other nothing says that it will ever answer again, unless it is known how long it boots."""
+        if node.name in self._scheduler.power_cycles:
+            usual_us = self._boot_us
+        else:
+            usual_us = self._rig.requests.timing.lost_after_us
+        known = node.capabilities
+        return max(usual_us, known.boot_timeout_us, known.stated_boot_us)
 
     def waits(self, frame: int) -> bool:
         """Wait a moment if the run has to before `frame`; return whether it must go on waiting."""

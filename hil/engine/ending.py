@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hil.control.commands import COMMANDS
 from hil.engine import run_folder
 from hil.engine.junit import JUNIT, junit_digest, junit_run
-from hil.engine.metrics import Metrics, events_until, flat, upset_counts
+from hil.engine.metrics import Metrics, events_until, flat, repair_times, upset_counts
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import FrameTimes, UpsetParts
 from hil.engine.recorder import RunRecorder
@@ -98,6 +98,7 @@ def close_books(
     recorder.transitions()
     metrics.end(agreed)
     metrics.held_back = upsets.planner.held_back
+    metrics.reconnects += sum(node.link.statistics.reconnects for node in rig.nodes)
     metrics.isolated = len(recovery.in_state(NodeState.ISOLATED))
 
 
@@ -166,7 +167,7 @@ def result_of(
 ) -> RunResult:
     """Return the result of the run, which has `ended` before the next frame."""
     tally, end, upsets = record.tally, times.next_frame, ended.upsets
-    measured = flat(metrics, upsets, scenario.upsets.accel)
+    measured = flat(metrics, upsets, repair_times(scenario, tally.outages()), scenario.upsets.accel)
     plant = None if coupling is None else coupling.measured(end, times.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)

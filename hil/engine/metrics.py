@@ -9,9 +9,10 @@ frames only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
+from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario, UpsetTarget
@@ -27,7 +28,8 @@ class Metrics:
     output was delivered again; they also count as unresolved, or as wrong if that output was wrong.
     `pending`: skipped frames that are not in these four yet, because none was computed after them.
     `supply_errors`: failures of supplies, each counted once until it works again, and their own
-    trips. `wall_us`: real time [us] of the run before it was resumed.
+    trips. `cuts`: boards that were switched off for an over-current; `reconnects`: how often a link
+    was established again. `wall_us`: real time [us] of the run before it was resumed.
     """
 
     frames: int = 0
@@ -44,6 +46,8 @@ class Metrics:
     skipped: int = 0
     pending: int = 0
     supply_errors: int = 0
+    cuts: int = 0
+    reconnects: int = 0
     wall_us: int = 0
     voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
@@ -145,7 +149,24 @@ def upset_counts(
     )
 
 
-def flat(metrics: Metrics, upsets: UpsetTotals, accel: float) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class RepairTimes:
+    """How often nodes were out of the vote, and the mean time to repair of those times [s]."""
+
+    outages: int
+    mttr_s: float
+
+
+def repair_times(scenario: Scenario, outages: Sequence[Outage]) -> RepairTimes:
+    """Return the times of the outages of a run of `scenario`."""
+    boards = {node.name: node.board.value for node in scenario.rig.nodes}
+    by_host = timed_by_host(boards, paced=scenario.pace_factor is not None)
+    return RepairTimes(len(outages), mean_time_to_repair_s(outages, by_host, scenario.frame_us))
+
+
+def flat(
+    metrics: Metrics, upsets: UpsetTotals, repair: RepairTimes, accel: float
+) -> dict[str, float]:
     """Return metrics under the dotted names that `expect:` uses; `accel` multiplied all rates."""
     out: dict[str, float] = {
         "frames": metrics.frames,
@@ -161,6 +182,10 @@ def flat(metrics: Metrics, upsets: UpsetTotals, accel: float) -> dict[str, float
         "rollbacks": metrics.rollbacks,
         "skipped": metrics.skipped,
         "held_back": metrics.held_back,
+        "outages": repair.outages,
+        "mttr_s": repair.mttr_s,
+        "reconnects": metrics.reconnects,
+        "cuts": metrics.cuts,
         "supply_errors": metrics.supply_errors,
         "accel": accel,
     }

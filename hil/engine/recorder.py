@@ -199,6 +199,7 @@ class RunRecorder:
     def power(self, frame: int, event: PowerEvent) -> None:
         """Count and record what a bench supply measured, or how it failed."""
         self._metrics.supply_errors += bool(event.error)
+        self._metrics.cuts += event.cut is not None
         self.record.power(frame, event)
 
     def _publish(self, event: RunEvent) -> None:

@@ -86,6 +86,7 @@ def take(
     serving, hidden = redundancy.recovery.in_service, upsets.hidden_state
     kept = {name: hidden.checkpoints(name) or [] for name in serving}
     metrics = parts.metrics.snapshot()
+    reconnects = sum(node.link.statistics.reconnects for node in parts.rig.nodes)
     snapshot = EngineSnapshot(
         numbered=upsets.planner.numbered,
         ordered=upsets.planner.ordered,
@@ -99,7 +100,11 @@ def take(
         upsets=upsets.classifier.count,
         dormant=_dormant(upsets.classifier.dormant),
         contaminated=tuple(upsets.classifier.contaminated_nodes),
-        metrics=replace(metrics, wall_us=metrics.wall_us + record.wall_us),
+        metrics=replace(
+            metrics,
+            wall_us=metrics.wall_us + record.wall_us,
+            reconnects=metrics.reconnects + reconnects,
+        ),
         recovery=redundancy.recovery.snapshot(),
         power_cuts={node.name: frozenset(node.power_cuts) for node in parts.rig.nodes},
         returning=tuple(upsets.injector.power.returning),

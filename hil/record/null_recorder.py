@@ -22,6 +22,7 @@ from hil.record.digest import (
 )
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
+from hil.record.outages import VoteChange, outages_of
 from hil.record.recorder import UpsetCount
 from hil.record.row_values import RecordedTransition, RecordedUpset
 from hil.record.rows import upset_row
@@ -32,6 +33,7 @@ from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
+    from hil.record.outages import Outage
     from hil.record.recorder import RepairAttempt
     from hil.record.row_values import (
         RecordedNode,
@@ -66,6 +68,7 @@ class _MemoryTally:
         self.indices: dict[str, int] = {}
         self.upsets: dict[int, RecordedUpset] = {}
         self.transitions: list[RecordedTransition] = []
+        self.skips: dict[int, int] = {}
         self.counts = RowCounts()
 
     def run_digest(self) -> str:
@@ -142,6 +145,16 @@ class _MemoryTally:
             and (u.resolved_frame is None or u.resolved_frame >= since)
             for u in self.upsets.values()
         )
+
+    def outages(self) -> list[Outage]:
+        """Return the outages of the nodes."""
+        voting = NodeState.VOTING
+        changes = (
+            VoteChange(t.node, t.frame, t.after == voting, t.wall_us)
+            for t in self.transitions
+            if voting in (t.before, t.after)
+        )
+        return outages_of(changes, self.skips)
 
     def run_meta(self) -> RunMeta:
         """Return the properties with which the run began."""
@@ -238,8 +251,9 @@ class _UnwrittenEvents:
     def plant(self, row: RecordedPlant, nodes: Iterable[RecordedPlantNode]) -> None:
         """Keep nothing."""
 
-    def skip(self, frame: int, frames: int, t_us: int) -> None:
-        """Keep nothing."""
+    def skip(self, frame: int, frames: int, t_us: int) -> None:  # noqa: ARG002 (the protocol's)
+        """Note how many frames were skipped."""
+        self._memory.skips[frame] = frames
 
     def limit(self, frame: int, node: str, cause: str, asked: str, applied: str) -> None:
         """Keep nothing."""

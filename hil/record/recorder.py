@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.json_values import JsonObject
+    from hil.record.outages import Outage
     from hil.record.row_values import (
         RecordedNode,
         RecordedOrbit,
@@ -172,6 +173,9 @@ class RunTally(Protocol):
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
         `since`: of its power, of its memory, or a reset."""
+
+    def outages(self) -> list[Outage]:
+        """Return the outages of the nodes."""
 
     def run_meta(self) -> RunMeta:
         """Return the properties with which the run began, a resumed one in another process."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hil.record.outages import SKIPS
 from hil.record.queries import WAS_ALONE, Rows
 from hil.record.recorder import UpsetCount
 from hil.record.row_values import values_of
@@ -57,7 +58,7 @@ def packed_frames(record: Rows) -> int:
 
 def skips(record: Rows) -> dict[int, int]:
     """Return how many quiet frames were skipped before which frame."""
-    return {row[0]: row[1] for row in record.rows("SELECT frame, frames FROM skips")}
+    return {row[0]: row[1] for row in record.rows(SKIPS)}
 
 
 def frames_skipped(record: Rows) -> int:

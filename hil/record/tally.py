@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import canonical_lines, combine
+from hil.record.outages import SKIPS, VOTE_CHANGES, Outage, VoteChange, outages_of
 from hil.record.recorder import UpsetCount
 from hil.record.run_meta import RunMeta
 
@@ -92,6 +93,13 @@ class WrittenTally:
                 (node, since, since),
             )
         )
+
+    def outages(self) -> list[Outage]:
+        """Return the outages of the nodes."""
+        self._settle()
+        changes = [VoteChange(*row) for row in self._connection.fetch(VOTE_CHANGES)]
+        skipped = dict(self._connection.fetch(SKIPS))
+        return outages_of(changes, skipped)
 
     def run_meta(self) -> RunMeta:
         """Return the properties with which the run began, as they were written."""

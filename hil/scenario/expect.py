@@ -28,7 +28,7 @@ __all__ = [
 NONE: Final = "none"
 """`expect: none`: the scenario expects nothing, on purpose."""
 
-ALIASES: Final[Mapping[str, str]] = {"sdc_escaped": "sdc_frames"}
+ALIASES: Final[Mapping[str, str]] = {"sdc_escaped": "sdc_frames", "anomalies": "unexplained"}
 """Other names that `expect:` takes for a metric."""
 
 KNOWN_METRICS: tuple[str, ...] = (
@@ -46,6 +46,10 @@ KNOWN_METRICS: tuple[str, ...] = (
     "rollbacks",
     "skipped",
     "held_back",
+    "outages",
+    "mttr_s",
+    "reconnects",
+    "cuts",
     "supply_errors",
     "accel",
     *(f"events.{name}" for name in ("planned", "injected", "missed")),

@@ -118,7 +118,7 @@ class TimeoutsConfig(FrozenModel):
     )
     boot_s: Annotated[Positive, Field(le=3_600)] = Field(
         default=60.0,
-        description="A board that is absent for longer than this is not waited for any longer.",
+        description="A board whose power was cycled is waited for no longer than this.",
     )
 
     @model_validator(mode="after")

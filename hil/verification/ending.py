@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hil import __version__
 from hil.engine.junit import JUNIT, junit_digest, junit_run
-from hil.engine.metrics import Metrics, events_until, flat, upset_counts
+from hil.engine.metrics import Metrics, events_until, flat, repair_times, upset_counts
 from hil.engine.result import decide
 from hil.engine.run_reports import MANIFEST
 from hil.errors import HilError, RecordError
 from hil.exit_codes import EXIT_OF_OUTCOME
+from hil.record.outages import Outage, recorded_outages
 from hil.record.reader import Reader
 from hil.record.run_result import LostBoard, RecordTally, expectation_json
 from hil.record.seal import SEAL, difference
@@ -38,8 +39,10 @@ SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
-_FROM_RECORD: Final = frozenset({"rollbacks", "held_back", "supply_errors"})
+_FROM_RECORD: Final = frozenset({"rollbacks", "held_back", "supply_errors", "cuts", "reconnects"})
 """Metrics that only the run itself could count; those of the plant, too."""
+_LATER: Final = frozenset({"outages", "mttr_s"})
+"""Metrics that an older hil did not know; the record digest covers that they are not removed."""
 
 
 def verify_end(
@@ -56,7 +59,7 @@ def verify_end(
     out.compare(None, "run digest", result.get("run_digest"), out.run_digest)
     _identity(out, reader)
     if scenario is not None and "metrics" in result:
-        _expectations(out, scenario, result, counted)
+        _expectations(out, reader, scenario, result, counted)
     _reports(out, reader, result, counted)
 
 
@@ -103,6 +106,7 @@ def _identity(out: Verification, reader: Reader) -> None:
 
 def _expectations(
     out: Verification,
+    reader: Reader,
     scenario: Scenario,
     result: Mapping[str, Any],
     counted: RecordTally,
@@ -112,8 +116,10 @@ def _expectations(
     if not isinstance(recorded, dict):
         out.differs(None, "metrics of the result", recorded, "names and numbers")
         return
-    measured = {**recorded, **_metrics(scenario, counted)}
+    measured = {**recorded, **_metrics(scenario, counted, recorded_outages(reader))}
     for name, value in measured.items():
+        if name in _LATER and name not in recorded:
+            continue
         out.compare(None, f"metric `{name}`", recorded.get(name), value)
     judged = [e.evaluate(measured) for e in scenario.expectations]
     now = [expectation_json(e) for e in judged]
@@ -154,7 +160,9 @@ def _expectations(
     out.not_covered.append(f"metrics that only the run itself counted: {', '.join(only_told)}")
 
 
-def _metrics(scenario: Scenario, counted: RecordTally) -> dict[str, float]:
+def _metrics(
+    scenario: Scenario, counted: RecordTally, outages: Sequence[Outage]
+) -> dict[str, float]:
     """All metrics that follow from frames and rows."""
     metrics = Metrics(
         frames=counted.frames,
@@ -172,7 +180,7 @@ def _metrics(scenario: Scenario, counted: RecordTally) -> dict[str, float]:
     )
     planned, made = events_until(scenario, counted.flown), counted.upsets.events.injected
     upsets = upset_counts(counted.upset_kinds, planned, made)
-    computed = flat(metrics, upsets, scenario.upsets.accel)
+    computed = flat(metrics, upsets, repair_times(scenario, outages), scenario.upsets.accel)
     return {name: value for name, value in computed.items() if name not in _FROM_RECORD}
 
 

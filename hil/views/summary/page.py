@@ -11,6 +11,7 @@ from hil.views.summary.expectation_table import expectation_table
 from hil.views.summary.failures import failures
 from hil.views.summary.identity import identity, next_steps
 from hil.views.summary.node_table import node_table
+from hil.views.summary.outage_table import outage_table
 from hil.views.summary.outcome import headline, last_line
 from hil.views.summary.recorded_run import RecordedRun
 from hil.views.summary.repair_table import repair_table
@@ -36,6 +37,7 @@ def render(
         expectation_table(run),
         upset_tables(run),
         repair_table(run),
+        outage_table(run),
         node_table(run),
         identity(run),
         next_steps(steps),
